@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
+
+
+class HyberConfig(AppConfig):
+    """The app; its system checks are registered when Django is ready."""
+
+    name = "django_hyber"
+    verbose_name = _("Hyber messages")
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Register the system checks."""
+        from django_hyber import checks  # noqa: F401, PLC0415

@@ -1,0 +1,1 @@
+"""Where the platform calls us: delivery reports and replies."""

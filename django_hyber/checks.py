@@ -1,0 +1,145 @@
+"""System checks: a misconfiguration is seen at start, not at the first send."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  Django's own name
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch
+
+from django_hyber.conf import MAX_BATCH_SIZE, Account, get_accounts, get_callback_url
+
+MAX_CALLBACK_URL = 256
+MIN_TOKEN_LENGTH = 16
+TOKEN_ALPHABET = re.compile(r"[A-Za-z0-9_-]+")
+IMMEDIATE_BACKENDS = (
+    "django.tasks.backends.immediate.ImmediateBackend",
+    "django_tasks.backends.immediate.ImmediateBackend",
+)
+
+
+@register("django_hyber")
+def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check the HYBER setting, account by account."""
+    try:
+        accounts = get_accounts()
+    except ImproperlyConfigured as error:
+        hint = "Compare it with the settings table of the README."
+        return [Error(str(error), hint=hint, id="django_hyber.E001")]
+    return [message for account in accounts for check in ACCOUNT_CHECKS for message in check(account)]
+
+
+def _check_credentials(account: Account) -> Iterator[CheckMessage]:
+    missing = [key for key in ("client_id", "login", "password") if not getattr(account, key)]
+    if missing:
+        keys = ", ".join(key.upper() for key in missing)
+        yield Warning(
+            f"HYBER[{account.name!r}] has no {keys}: nothing can be sent.",
+            hint=f"Set it in HYBER or in the environment (HYBER_{missing[0].upper()}). GMS issues it with the account.",
+            id="django_hyber.W002",
+        )
+
+
+def _check_urls(account: Account) -> Iterator[CheckMessage]:
+    for key in ("api_url", "bulk_url", "reports_url"):
+        parts = urlsplit(getattr(account, key))
+        if parts.scheme not in {"http", "https"} or not parts.netloc:
+            yield Error(
+                f"HYBER[{account.name!r}][{key.upper()!r}] is not an http(s) URL.",
+                hint="Leave it out to use the platform's own address.",
+                id="django_hyber.E003",
+            )
+        elif parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            yield Warning(
+                f"HYBER[{account.name!r}][{key.upper()!r}] sends login and password unencrypted.",
+                hint="Use https://.",
+                id="django_hyber.W004",
+            )
+
+
+def _check_callback_token(account: Account) -> Iterator[CheckMessage]:
+    if account.callback_base_url and not account.callback_tokens:
+        yield Error(
+            f"HYBER[{account.name!r}] has CALLBACK_BASE_URL but no CALLBACK_TOKENS: no callback would be let in.",
+            hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'",
+            id="django_hyber.E005",
+        )
+    for token in account.callback_tokens:
+        if len(token) < MIN_TOKEN_LENGTH or not TOKEN_ALPHABET.fullmatch(token):
+            yield Error(
+                f"HYBER[{account.name!r}] has a callback token that is too short or does not fit into a URL.",
+                hint=f"Use at least {MIN_TOKEN_LENGTH} characters from A-Z, a-z, 0-9, - and _.",
+                id="django_hyber.E006",
+            )
+
+
+def _check_callback_url(account: Account) -> Iterator[CheckMessage]:
+    if not account.callback_base_url or not account.callback_tokens:
+        return
+    parts = urlsplit(account.callback_base_url)
+    if parts.scheme not in {"http", "https"} or not parts.netloc:
+        yield Error(
+            f"HYBER[{account.name!r}]['CALLBACK_BASE_URL'] is not an http(s) URL.",
+            hint="Give the public origin of this project, as in https://shop.example.",
+            id="django_hyber.E007",
+        )
+        return
+    try:
+        longest = max(len(get_callback_url(account, token)) for token in account.callback_tokens)
+    except NoReverseMatch:
+        yield Error(
+            "The callback URLs of django-hyber are not in the URLconf.",
+            hint='Add path("hyber/", include("django_hyber.urls")) to the ROOT_URLCONF.',
+            id="django_hyber.E008",
+        )
+        return
+    if longest > MAX_CALLBACK_URL:
+        yield Error(
+            f"The callback URL of HYBER[{account.name!r}] has {longest} characters; the platform takes 256.",
+            hint="Shorten CALLBACK_BASE_URL, the path of the include or the token.",
+            id="django_hyber.E009",
+        )
+
+
+def _check_limits(account: Account) -> Iterator[CheckMessage]:
+    if not 1 <= account.batch_size <= MAX_BATCH_SIZE:
+        yield Error(
+            f"HYBER[{account.name!r}]['BATCH_SIZE'] is {account.batch_size}; it must be between 1 and 50,000.",
+            hint="Leave it out for the default.",
+            id="django_hyber.E010",
+        )
+    if account.lease <= account.connect_timeout + account.read_timeout:
+        yield Error(
+            f"HYBER[{account.name!r}]['LEASE'] is not longer than CONNECT_TIMEOUT and READ_TIMEOUT together.",
+            hint="A lease has to outlive one request, or two workers could hold the same batch.",
+            id="django_hyber.E011",
+        )
+
+
+@register("django_hyber")
+def check_task_backend(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn when campaigns would be sent inside the web request that starts them."""
+    default = (getattr(settings, "TASKS", None) or {}).get("default", {})
+    if settings.DEBUG or default.get("BACKEND", IMMEDIATE_BACKENDS[0]) not in IMMEDIATE_BACKENDS:
+        return []
+    return [
+        Warning(
+            "TASKS uses the immediate backend: campaigns are sent inside the web request that starts them.",
+            hint="Use a backend with workers (django-tasks-db on one machine, Celery on several); see the README.",
+            id="django_hyber.W012",
+        )
+    ]
+
+
+ACCOUNT_CHECKS: tuple[Callable[[Account], Iterator[CheckMessage]], ...] = (
+    _check_credentials,
+    _check_urls,
+    _check_callback_token,
+    _check_callback_url,
+    _check_limits,
+)

@@ -1,0 +1,250 @@
+"""A batch of a campaign on its way: claim, check consent, send one request, record all its answers at once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from django_hyber.conf import Account, get_account, get_callback_url
+from django_hyber.engine import retries
+from django_hyber.engine.answers import Outgoing, accept_all, record_entries
+from django_hyber.engine.campaigns import finish_if_done
+from django_hyber.engine.clients import get_client
+from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
+from django_hyber.engine.notifications import Change, announce_changes, has_listeners
+from django_hyber.engine.reports import apply_waiting_reports
+from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.models import Batch, Campaign, Message, Suppression
+from django_hyber.protocol import (
+    APIError,
+    AuthenticationError,
+    HyberClient,
+    NotTaken,
+    OutcomeUnknown,
+    Recipient,
+    SyncEntry,
+    broadcast_body,
+)
+
+logger = logging.getLogger("django_hyber")
+Status = Message.Status
+State = Batch.State
+OPTED_OUT = gettext_noop("The recipient has opted out.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchClaim:
+    """A batch that this worker alone may send until the lease ends. ``attempt`` tells claims apart."""
+
+    pk: int
+    attempt: int
+    first_id: int
+    last_id: int
+    campaign: Campaign
+    account: Account
+
+
+def submit_batch(pk: int, client: HyberClient | None = None) -> None:
+    """Hand a batch to the platform; do nothing when it is not due, is taken or its campaign stands still."""
+    using = database()
+    claim = claim_batch(pk, using)
+    if claim is None:
+        return
+    suppress(claim, using)
+    outgoing = read_outgoing(claim, using)
+    if outgoing:
+        _send(claim, outgoing, client or get_client(claim.account), using)
+    else:
+        _finish(claim, using, State.DONE)
+    finish_if_done(claim.campaign.pk, using)
+
+
+def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, using: str) -> None:
+    try:
+        entries, job_id = _post(claim, client, [item.recipient for item in outgoing])
+    except NotTaken as error:
+        _postpone(claim, error, using)
+    except AuthenticationError as error:
+        _hold_campaign(claim, error, using)
+    except APIError as error:
+        _reject(claim, error, using)
+    except OutcomeUnknown as error:
+        _doubt(claim, error, using)
+    else:
+        _record(claim, outgoing, entries, job_id, using)
+
+
+def claim_batch(pk: int, using: str) -> BatchClaim | None:
+    """Take a due batch of a running campaign, by a conditional UPDATE: only one worker sees a row changed."""
+    now = timezone.now()
+    row = Batch.objects.using(using).filter(pk=pk, state=State.PENDING).values_list("campaign__account", flat=True)
+    account_name = row.first()
+    if account_name is None:
+        return None
+    account = get_account(account_name)
+    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    sending = Campaign.objects.using(using).filter(status=Campaign.Status.SENDING)
+    taken = (
+        Batch.objects.using(using)
+        .filter(due, pk=pk, state=State.PENDING, campaign__in=sending)
+        .update(
+            state=State.SENDING,
+            attempts=F("attempts") + 1,
+            lease_until=now + timedelta(seconds=account.lease),
+            next_attempt_at=None,
+        )
+    )
+    if not taken:
+        return None
+    batch = Batch.objects.using(using).select_related("campaign").get(pk=pk)
+    return BatchClaim(
+        pk=pk,
+        attempt=batch.attempts,
+        first_id=batch.first_id,
+        last_id=batch.last_id,
+        campaign=batch.campaign,
+        account=account,
+    )
+
+
+def messages_of(claim: BatchClaim, using: str) -> QuerySet[Message]:
+    """Return every message in the range of the batch."""
+    return Message.objects.using(using).filter(
+        pk__gte=claim.first_id, pk__lte=claim.last_id, campaign_id=claim.campaign.pk
+    )
+
+
+def suppress(claim: BatchClaim, using: str) -> None:
+    """Take out who has opted out, at the last moment before sending."""
+    opted_out = Suppression.objects.using(using).values("phone_number")
+    waiting = messages_of(claim, using).filter(status=Status.QUEUED, phone_number__in=opted_out)
+    pks = list(waiting.values_list("pk", flat=True))
+    if not pks:
+        return
+    with transaction.atomic(using=using):
+        waiting.update(status=Status.SUPPRESSED, error_text=OPTED_OUT, finished_at=timezone.now())
+        announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks], using)
+
+
+def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
+    """Read what is still to be sent, without making a model instance per row."""
+    rows = messages_of(claim, using).filter(status=Status.QUEUED).order_by("pk")
+    columns = rows.values_list("pk", "phone_number", "extra_id", "variables")
+    return [Outgoing(pk, Recipient(phone, extra_id, variables)) for pk, phone, extra_id, variables in columns]
+
+
+def _post(
+    claim: BatchClaim, client: HyberClient, recipients: Sequence[Recipient]
+) -> tuple[list[SyncEntry] | None, str]:
+    """Send the request; return either the entries of a synchronous answer or the id of a job."""
+    campaign = claim.campaign
+    body = broadcast_body(
+        recipients,
+        campaign.get_channels(),
+        callback_url=get_callback_url(claim.account),
+        start_time=campaign.start_time,
+        tag=campaign.tag or campaign.name[:64],
+        division_code=campaign.division_code,
+        phone_as_number=claim.account.phone_as_number,
+    )
+    if len(recipients) <= claim.account.sync_limit:
+        return client.send_broadcast_sync(body), ""
+    return None, client.send_broadcast(body)
+
+
+def _record(
+    claim: BatchClaim, outgoing: Sequence[Outgoing], entries: list[SyncEntry] | None, job_id: str, using: str
+) -> None:
+    with write_transaction(using):
+        if not _finish(claim, using, State.DONE, job_id=job_id):
+            logger.warning(
+                "Batch %s was taken over before its answer came; the answer is recorded all the same", claim.pk
+            )
+        if entries is None:
+            accept_all(outgoing, using)
+        else:
+            record_entries(outgoing, entries, using)
+    if entries:
+        apply_waiting_reports(claim.account, [entry.message_id for entry in entries if entry.message_id], using)
+
+
+def _postpone(claim: BatchClaim, error: NotTaken, using: str) -> None:
+    now = timezone.now()
+    if not retries.should_retry(claim.account, claim.attempt):
+        text = GAVE_UP % {"attempts": claim.attempt, "reason": describe(error)}
+        _end_messages(claim, Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
+        _finish(claim, using, State.FAILED, error_text=text[:TEXT_LIMIT])
+        return
+    _mine(claim, using).update(
+        state=State.PENDING,
+        error_text=describe(error),
+        lease_until=None,
+        next_attempt_at=retries.next_attempt(claim.account, claim.attempt, now, error.retry_after),
+    )
+
+
+def _hold_campaign(claim: BatchClaim, error: AuthenticationError, using: str) -> None:
+    """Wrong credentials would fail every batch in the same way: stop here and let a person mend the settings."""
+    reason = str(error)[:TEXT_LIMIT]
+    _mine(claim, using).update(state=State.PENDING, error_text=reason, lease_until=None)
+    campaigns = Campaign.objects.using(using).filter(pk=claim.campaign.pk, status=Campaign.Status.SENDING)
+    campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)
+
+
+def _reject(claim: BatchClaim, error: APIError, using: str) -> None:
+    _end_messages(claim, Status.REJECTED, describe(error), error.error_code, using)
+    _finish(claim, using, State.FAILED, error_code=error.error_code, error_text=describe(error))
+
+
+def _doubt(claim: BatchClaim, error: OutcomeUnknown, using: str) -> None:
+    logger.warning("Outcome unknown for batch %s: %s", claim.pk, type(error).__name__)
+    doubt_batch(claim, describe(error), using)
+
+
+def doubt_batch(claim: BatchClaim, reason: str, using: str) -> None:
+    """The platform may or may not have the batch: from now on only its own reports can tell (design.md, rule 3)."""
+    now = timezone.now()
+    with write_transaction(using):
+        moved = _mine(claim, using).update(
+            state=State.UNCONFIRMED,
+            error_text=reason,
+            lease_until=now + timedelta(seconds=claim.account.not_found_grace),
+            next_attempt_at=now + timedelta(seconds=claim.account.retry_delay),
+        )
+        if moved:
+            _move_messages(claim, Status.QUEUED, Status.UNCONFIRMED, using, error_text=reason)
+
+
+def _end_messages(claim: BatchClaim, status: Status, text: str, code: int | None, using: str) -> None:
+    with write_transaction(using):
+        changes = {"error_text": text, "error_code": code, "finished_at": timezone.now()}
+        _move_messages(claim, Status.QUEUED, status, using, **changes)
+
+
+def _move_messages(claim: BatchClaim, old: Status, new: Status, using: str, **values: object) -> None:
+    waiting = messages_of(claim, using).filter(status=old)
+    pks = list(waiting.values_list("pk", flat=True)) if has_listeners() else []
+    waiting.update(status=new, **values)
+    announce_changes([Change(pk, old, new) for pk in pks], using)
+
+
+def _finish(claim: BatchClaim, using: str, state: State, **values: object) -> bool:
+    """End the batch; say whether it was still this worker's."""
+    now = timezone.now()
+    ended = _mine(claim, using).update(
+        state=state, finished_at=now, lease_until=None, next_attempt_at=None, **({"error_text": ""} | values)
+    )
+    return bool(ended)
+
+
+def _mine(claim: BatchClaim, using: str) -> QuerySet[Batch]:
+    return Batch.objects.using(using).filter(
+        pk=claim.pk, attempts=claim.attempt, state__in=(State.SENDING, State.UNCONFIRMED)
+    )

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from django.db import connections, router, transaction
+
+from django_hyber.models import Message
+
+
+def database() -> str:
+    """Return the alias that messages are written to."""
+    return router.db_for_write(Message)
+
+
+@contextmanager
+def write_transaction(using: str) -> Iterator[None]:
+    """Open a transaction that reads before it writes.
+
+    SQLite refuses to turn a read transaction into a writing one when another process has written meanwhile; there the
+    transaction takes the write lock at once, and others wait for it.
+    """
+    with transaction.atomic(using=using):
+        if connections[using].vendor == "sqlite":
+            Message.objects.using(using).filter(pk=-1).update(attempts=0)
+        yield
+
+
+def after_commit(using: str, function: Callable[..., object], *arguments: object) -> None:
+    """Call the function once the transaction is committed; its failure is logged and undoes nothing."""
+
+    # A plain function, because Django names it in its log and a functools.partial has no name.
+    def call() -> None:
+        function(*arguments)
+
+    transaction.on_commit(call, using=using, robust=True)

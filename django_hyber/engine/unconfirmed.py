@@ -1,0 +1,199 @@
+"""The unknown outcome: ask the platform for its own report, never guess (design.md, rule 3)."""
+
+from __future__ import annotations
+
+import enum
+import logging
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from django_hyber.conf import Account, get_account
+from django_hyber.engine.campaigns import finish_if_done
+from django_hyber.engine.clients import get_client
+from django_hyber.engine.notifications import Change, announce_changes, has_listeners
+from django_hyber.engine.reports import apply_reports
+from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.models import Batch, Message
+from django_hyber.protocol import (
+    DeliveryReport,
+    HyberClient,
+    HyberError,
+    ReportNotFound,
+    parse_reports,
+)
+
+logger = logging.getLogger("django_hyber")
+Status = Message.Status
+SAMPLE = 5
+LEASE_ENDED = gettext_noop("The worker that was sending it has stopped.")
+
+
+class Finding(enum.Enum):
+    """What the platform says about something that we may have sent."""
+
+    TAKEN = enum.auto()
+    NOT_FOUND = enum.auto()
+    NO_ANSWER = enum.auto()
+
+
+def take_up_expired_leases() -> None:
+    """Put what stopped workers were sending among the unconfirmed: it may be with the platform already."""
+    using = database()
+    now = timezone.now()
+    _doubt_expired_messages(now, using)
+    expired = Batch.objects.using(using).filter(state=Batch.State.SENDING, lease_until__lt=now)
+    for pk, attempts, account_name in list(expired.values_list("pk", "attempts", "campaign__account")):
+        _doubt_expired_batch(pk, attempts, get_account(account_name), now, using)
+
+
+def resolve_message(pk: int, client: HyberClient | None = None) -> None:
+    """Ask about one unconfirmed message; do nothing when it is not due or somebody else asks."""
+    using = database()
+    message = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED).first()
+    if message is None:
+        return
+    account = get_account(message.account)
+    if not _take_turn(Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED), account):
+        return
+    finding = ask(account, [message.extra_id], client or get_client(account), using)
+    unconfirmed = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED)
+    if finding is Finding.TAKEN:
+        _confirm(unconfirmed, using)
+    elif finding is Finding.NOT_FOUND and _is_past(message.lease_until):
+        with write_transaction(using):
+            _send_again(unconfirmed, using)
+            _give_own_batch(message, using)
+    if message.campaign_id:
+        finish_if_done(message.campaign_id, using)
+
+
+def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
+    """Ask about an unconfirmed batch by a sample of its messages: the platform takes a request whole or not at all."""
+    using = database()
+    row = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED).select_related("campaign").first()
+    if row is None:
+        return
+    account = get_account(row.campaign.account)
+    batches = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED)
+    if not _take_turn(batches, account):
+        return
+    members = Message.objects.using(using).filter(campaign=row.campaign, pk__gte=row.first_id, pk__lte=row.last_id)
+    unconfirmed = members.filter(status=Status.UNCONFIRMED)
+    finding = _ask_about_batch(members, account, client, using)
+    if finding is Finding.TAKEN:
+        _confirm(unconfirmed, using)
+        batches.update(
+            state=Batch.State.DONE, finished_at=timezone.now(), error_text="", lease_until=None, next_attempt_at=None
+        )
+        finish_if_done(row.campaign_id, using)
+    elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
+        with write_transaction(using):
+            _send_again(unconfirmed, using)
+            batches.update(state=Batch.State.PENDING, lease_until=None, next_attempt_at=None)
+
+
+def ask(account: Account, extra_ids: Iterable[str], client: HyberClient, using: str) -> Finding:
+    """Ask for the reports by our own ids until one is known; what comes back is applied like any report."""
+    finding = Finding.NOT_FOUND
+    for extra_id in extra_ids:
+        try:
+            payload = client.fetch_report(extra_id=extra_id)
+        except ReportNotFound:
+            continue
+        except HyberError as error:
+            logger.info("No answer about message %s: %s", extra_id, type(error).__name__)
+            finding = Finding.NO_ANSWER
+            continue
+        reports = _about(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
+        if reports:
+            apply_reports(account, reports, using)
+            return Finding.TAKEN
+        finding = Finding.NO_ANSWER
+    return finding
+
+
+def _about(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
+    return [report for report in reports if report.extra_id == extra_id]
+
+
+def _ask_about_batch(members: QuerySet[Message], account: Account, client: HyberClient | None, using: str) -> Finding:
+    # A report that was pushed meanwhile proves that the request was taken.
+    if members.exclude(accepted_at=None).exists():
+        return Finding.TAKEN
+    sample = list(members.filter(status=Status.UNCONFIRMED).order_by("pk").values_list("extra_id", flat=True)[:SAMPLE])
+    return ask(account, sample, client or get_client(account), using)
+
+
+def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> bool:
+    """Put off the next question, and say whether it was due: of two workers only one sees a row changed."""
+    now = timezone.now()
+    return bool(
+        rows.filter(next_attempt_at__lte=now).update(next_attempt_at=now + timedelta(seconds=account.ask_every))
+    )
+
+
+def _is_past(time: datetime | None) -> bool:
+    return time is None or time <= timezone.now()
+
+
+def _confirm(unconfirmed: QuerySet[Message], using: str) -> None:
+    _move(unconfirmed, Status.ACCEPTED, using, accepted_at=timezone.now())
+
+
+def _send_again(unconfirmed: QuerySet[Message], using: str) -> None:
+    _move(unconfirmed, Status.QUEUED, using)
+
+
+def _give_own_batch(message: Message, using: str) -> None:
+    """A campaign's message goes out in a batch; the one that it was in is done. Run 0 is for such stragglers."""
+    if not message.campaign_id:
+        return
+    Batch.objects.using(using).update_or_create(
+        campaign_id=message.campaign_id,
+        run=0,
+        first_id=message.pk,
+        defaults={"last_id": message.pk, "size": 1, "state": Batch.State.PENDING, "attempts": 0},
+    )
+
+
+def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> None:
+    pks = list(rows.values_list("pk", flat=True)) if has_listeners() else []
+    rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
+    announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks], using)
+
+
+def _doubt_expired_messages(now: datetime, using: str) -> None:
+    expired = Message.objects.using(using).filter(status=Status.SENDING, lease_until__lt=now)
+    for pk, attempts, account_name in list(expired.values_list("pk", "attempts", "account")):
+        account = get_account(account_name)
+        moved = expired.filter(pk=pk, attempts=attempts).update(
+            status=Status.UNCONFIRMED,
+            error_text=LEASE_ENDED,
+            lease_until=now + timedelta(seconds=account.not_found_grace),
+            next_attempt_at=now,
+        )
+        if moved:
+            announce_changes([Change(pk, Status.SENDING, Status.UNCONFIRMED)], using)
+
+
+def _doubt_expired_batch(pk: int, attempts: int, account: Account, now: datetime, using: str) -> None:
+    with write_transaction(using):
+        expired = Batch.objects.using(using).filter(pk=pk, attempts=attempts, state=Batch.State.SENDING)
+        moved = expired.filter(lease_until__lt=now).update(
+            state=Batch.State.UNCONFIRMED,
+            error_text=LEASE_ENDED,
+            lease_until=now + timedelta(seconds=account.not_found_grace),
+            next_attempt_at=now,
+        )
+        if moved:
+            batch = Batch.objects.using(using).get(pk=pk)
+            waiting = Message.objects.using(using).filter(
+                campaign=batch.campaign_id, pk__gte=batch.first_id, pk__lte=batch.last_id, status=Status.QUEUED
+            )
+            pks = list(waiting.values_list("pk", flat=True)) if has_listeners() else []
+            waiting.update(status=Status.UNCONFIRMED, error_text=LEASE_ENDED)
+            announce_changes([Change(pk, Status.QUEUED, Status.UNCONFIRMED) for pk in pks], using)

@@ -1,0 +1,20 @@
+"""The tables: columns, constraints and querysets. Nothing here talks to the platform or changes a status."""
+
+from django_hyber.models.batch import Batch
+from django_hyber.models.callbacks import UnreadableCallback
+from django_hyber.models.campaign import Campaign, CampaignChannel
+from django_hyber.models.delivery_report import DeliveryReport
+from django_hyber.models.message import Message
+from django_hyber.models.reply import Reply
+from django_hyber.models.suppression import Suppression
+
+__all__ = [
+    "Batch",
+    "Campaign",
+    "CampaignChannel",
+    "DeliveryReport",
+    "Message",
+    "Reply",
+    "Suppression",
+    "UnreadableCallback",
+]

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.models.campaign import Campaign
+
+
+class Batch(models.Model):
+    """A range of a campaign's messages that goes out in one request.
+
+    Its messages stay ``queued`` while it is on the wire: the batch speaks for them until the answer is there.
+    """
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("pending")
+        SENDING = "sending", _("sending")
+        UNCONFIRMED = "unconfirmed", _("unconfirmed")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+        CANCELLED = "cancelled", _("cancelled")
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="batches", verbose_name=_("campaign"))
+    run = models.PositiveSmallIntegerField(_("run"), default=1)
+    first_id = models.BigIntegerField(_("first message"))
+    last_id = models.BigIntegerField(_("last message"))
+    size = models.PositiveIntegerField(_("messages"))
+    state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.PENDING)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
+    job_id = models.CharField(_("job id"), max_length=64, blank=True)
+    error_code = models.IntegerField(_("error code"), null=True, blank=True)
+    error_text = models.CharField(_("error text"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        ordering = ("id",)
+        constraints = (
+            models.UniqueConstraint(fields=("campaign", "run", "first_id"), name="hyber_batch_once_a_range"),
+        )
+        indexes = (models.Index(fields=("state", "next_attempt_at"), name="hyber_batch_due"),)
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}:{self.first_id}-{self.last_id}"

@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class UnreadableCallback(models.Model):
+    """A callback, or one item of it, that could not be understood: kept so that nothing is lost."""
+
+    class Kind(models.TextChoices):
+        REPORTS = "reports", _("delivery reports")
+        REPLIES = "replies", _("replies")
+
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    account = models.CharField(_("account"), max_length=64)
+    body = models.TextField(_("as received"))
+    reason = models.CharField(_("reason"), max_length=255)
+    received_at = models.DateTimeField(_("received at"), default=timezone.now, db_index=True)
+
+    class Meta:
+        verbose_name = _("unreadable callback")
+        verbose_name_plural = _("unreadable callbacks")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.reason

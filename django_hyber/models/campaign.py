@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber import protocol
+
+
+class Campaign(models.Model):
+    """One text for many people. Its messages are its recipients."""
+
+    class Status(models.TextChoices):
+        DRAFT = "draft", _("draft")
+        SCHEDULED = "scheduled", _("scheduled")
+        SENDING = "sending", _("sending")
+        PAUSED = "paused", _("paused")
+        FINISHED = "finished", _("finished")
+        CANCELLED = "cancelled", _("cancelled")
+
+    name = models.CharField(_("name"), max_length=200)
+    tag = models.CharField(
+        _("tag"), max_length=64, blank=True, help_text=_("Campaign name in Hyber's statistics. Empty: the name above.")
+    )
+    division_code = models.CharField(
+        _("division code"),
+        max_length=100,
+        blank=True,
+        help_text=_("Splits Hyber's statistics. Only codes created beforehand in Hyber's web interface work."),
+    )
+    account = models.CharField(
+        _("account"), max_length=64, default="default", help_text=_("Name of an account in the HYBER setting.")
+    )
+    start_time = models.DateTimeField(
+        _("start time"), null=True, blank=True, help_text=_("Empty: as soon as it is sent.")
+    )
+    status = models.CharField(
+        _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
+    )
+    status_reason = models.CharField(_("reason"), max_length=255, blank=True, editable=False)
+    run = models.PositiveSmallIntegerField(
+        _("run"), default=0, editable=False, help_text=_("0 before the launch; each retry of failed messages adds one.")
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
+    finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
+
+    class Meta:
+        verbose_name = _("campaign")
+        verbose_name_plural = _("campaigns")
+        ordering = ("-id",)
+        permissions = (("send_campaign", _("Can send campaigns")),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_editable(self) -> bool:
+        """Say whether text and recipients may still change: only before the launch."""
+        return self.status == self.Status.DRAFT
+
+    def get_channels(self) -> list[protocol.Channel]:
+        """Return the channels in the order in which they are tried."""
+        return [channel.content for channel in self.channels.all()]
+
+    def set_channels(self, channels: Iterable[protocol.Channel]) -> None:
+        """Replace the channels; the order given is the order in which they are tried.
+
+        Raises ValidationError once the campaign has been launched.
+        """
+        if not self.is_editable:
+            raise ValidationError(_("The channels of a launched campaign cannot be changed."), code="launched")
+        rows = [
+            CampaignChannel(campaign=self, position=position, channel=channel.name, options=channel.to_wire())
+            for position, channel in enumerate(channels)
+        ]
+        with transaction.atomic(using=self._state.db):
+            self.channels.all().delete()
+            CampaignChannel.objects.bulk_create(rows)
+
+
+class CampaignChannel(models.Model):
+    """One channel of a campaign with its content, as it will stand on the wire."""
+
+    class Name(models.TextChoices):
+        PUSH = "push", _("Push")
+        VIBER = "viber", _("Viber")
+        SMS = "sms", _("SMS")
+        WHATSAPP = "whatsapp", _("WhatsApp")
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="channels", verbose_name=_("campaign")
+    )
+    position = models.PositiveSmallIntegerField(_("position"), default=0)
+    channel = models.CharField(_("channel"), max_length=16, choices=Name.choices)
+    options = models.JSONField(_("options"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
+        ordering = ("position", "id")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("campaign", "channel"),
+                name="hyber_channel_once_a_campaign",
+                violation_error_message=_("This campaign already has this channel: each channel is tried once."),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.get_channel_display()
+
+    @property
+    def content(self) -> protocol.Channel:
+        """The channel as the protocol knows it; options that it does not know are passed through."""
+        return protocol.channel_from_wire(self.channel, self.options)

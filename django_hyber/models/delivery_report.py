@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.models.message import Message
+
+
+class DeliveryReport(models.Model):
+    """What the platform said about a message, once per fact, as it was received.
+
+    ``message`` is empty while no message is known by the report's ids: it is matched when the message turns up.
+    """
+
+    message = models.ForeignKey(
+        Message,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="delivery_reports",
+        verbose_name=_("message"),
+    )
+    account = models.CharField(_("account"), max_length=64)
+    fingerprint = models.CharField(_("fingerprint"), max_length=32, unique=True, editable=False)
+    hyber_message_id = models.CharField(_("message id"), max_length=64, blank=True, db_index=True)
+    extra_id = models.CharField(_("extra id"), max_length=64, blank=True, db_index=True)
+    phone_number = models.CharField(_("phone number"), max_length=15, blank=True)
+    channel = models.CharField(_("channel"), max_length=16, blank=True)
+    status = models.IntegerField(_("status"), null=True, blank=True)
+    hyber_status = models.IntegerField(_("Hyber status"), null=True, blank=True)
+    error_code = models.IntegerField(_("error code"), null=True, blank=True)
+    reported_at = models.DateTimeField(_("reported at"), null=True, blank=True, help_text=_("By the platform's clock."))
+    received_at = models.DateTimeField(_("received at"), default=timezone.now, db_index=True)
+    raw = models.JSONField(_("as received"))
+
+    class Meta:
+        verbose_name = _("delivery report")
+        verbose_name_plural = _("delivery reports")
+        ordering = ("reported_at", "id")
+
+    def __str__(self) -> str:
+        return self.hyber_message_id or self.extra_id

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.models.campaign import Campaign
+
+
+class Message(models.Model):
+    """One send to one person, alone or as a recipient of a campaign."""
+
+    class Status(models.TextChoices):
+        QUEUED = "queued", _("queued")
+        SENDING = "sending", _("sending")
+        UNCONFIRMED = "unconfirmed", _("unconfirmed")
+        ACCEPTED = "accepted", _("accepted")
+        DELIVERED = "delivered", _("delivered")
+        SEEN = "seen", _("seen")
+        EXPIRED = "expired", _("expired")
+        UNDELIVERED = "undelivered", _("undelivered")
+        REJECTED = "rejected", _("rejected")
+        CANCELLED = "cancelled", _("cancelled")
+        SUPPRESSED = "suppressed", _("suppressed")
+
+    campaign = models.ForeignKey(
+        Campaign,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="messages",
+        verbose_name=_("campaign"),
+        # The unique constraint below already indexes the column.
+        db_index=False,
+    )
+    account = models.CharField(_("account"), max_length=64, default="default")
+    phone_number = models.CharField(_("phone number"), max_length=15, db_index=True)
+    extra_id = models.CharField(_("extra id"), max_length=64, unique=True)
+    message_id = models.CharField(_("message id"), max_length=64, null=True, blank=True, db_index=True)  # noqa: DJ001
+    content = models.JSONField(
+        _("content"), null=True, blank=True, help_text=_("Channels and options of a single message, as sent.")
+    )
+    variables = models.JSONField(_("variables"), default=dict, blank=True)
+
+    status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.QUEUED)
+    channel = models.CharField(_("channel"), max_length=16, blank=True, help_text=_("The one that delivered."))
+    hyber_status = models.IntegerField(_("Hyber status"), null=True, blank=True)
+    error_code = models.IntegerField(_("error code"), null=True, blank=True)
+    error_text = models.CharField(_("error text"), max_length=255, blank=True)
+    total_sms_parts = models.PositiveIntegerField(_("SMS parts"), null=True, blank=True)
+    delivered_sms_parts = models.PositiveIntegerField(_("delivered SMS parts"), null=True, blank=True)
+    clicks = models.PositiveIntegerField(_("clicks"), null=True, blank=True)
+
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
+    reported_at = models.DateTimeField(
+        _("reported at"), null=True, blank=True, help_text=_("When, by the platform's clock, the status was reached.")
+    )
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(fields=("campaign", "phone_number"), name="hyber_phone_once_a_campaign"),
+        )
+        indexes = (models.Index(fields=("status", "id"), name="hyber_message_status"),)
+
+    def __str__(self) -> str:
+        return self.extra_id

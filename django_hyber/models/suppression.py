@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+
+class Suppression(models.Model):
+    """A number that has opted out: campaigns never reach it."""
+
+    phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("opted-out number")
+        verbose_name_plural = _("opted-out numbers")
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.phone_number

@@ -1,0 +1,117 @@
+"""Hyber JSON V2 without Django: channels and their rules, request bodies, HTTP client, reports and replies."""
+
+from django_hyber.protocol.channels import (
+    CHANNELS,
+    SMS,
+    Channel,
+    FieldRule,
+    Push,
+    UnknownChannel,
+    Viber,
+    WhatsApp,
+    channel_from_wire,
+    channels_from_wire,
+    field_rules,
+)
+from django_hyber.protocol.client import HyberClient
+from django_hyber.protocol.codes import describe
+from django_hyber.protocol.errors import (
+    APIError,
+    AuthenticationError,
+    ConnectionLost,
+    HyberError,
+    InvalidMessage,
+    NotTaken,
+    OutcomeUnknown,
+    ReadTimeout,
+    ReportNotFound,
+    UnreadableReply,
+    UnreadableReport,
+    UnreadableResponse,
+)
+from django_hyber.protocol.phones import InvalidPhone, normalize_phone
+from django_hyber.protocol.problems import Problem
+from django_hyber.protocol.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
+from django_hyber.protocol.reports import (
+    DeliveryReport,
+    ParsedReports,
+    ReportState,
+    fingerprint,
+    parse_report,
+    parse_reports,
+)
+from django_hyber.protocol.requests import (
+    MAX_RECIPIENTS,
+    BatchMessage,
+    Recipient,
+    batch_body,
+    broadcast_body,
+    single_body,
+)
+from django_hyber.protocol.responses import SyncEntry, parse_job_id, parse_message_id, parse_sync
+from django_hyber.protocol.sms import MAX_SEGMENTS, SegmentCount, count_segments
+from django_hyber.protocol.validation import validate_channels, validate_request
+from django_hyber.protocol.values import clean_text
+from django_hyber.protocol.variables import check_variable_name, find_variables, render, render_channel
+
+__all__ = [
+    "CHANNELS",
+    "MAX_RECIPIENTS",
+    "MAX_SEGMENTS",
+    "SMS",
+    "APIError",
+    "AuthenticationError",
+    "BatchMessage",
+    "Channel",
+    "ConnectionLost",
+    "DeliveryReport",
+    "FieldRule",
+    "HyberClient",
+    "HyberError",
+    "InvalidMessage",
+    "InvalidPhone",
+    "NotTaken",
+    "OutcomeUnknown",
+    "ParsedReplies",
+    "ParsedReports",
+    "Problem",
+    "Push",
+    "ReadTimeout",
+    "Recipient",
+    "ReportNotFound",
+    "ReportState",
+    "SegmentCount",
+    "SyncEntry",
+    "UnknownChannel",
+    "UnreadableReply",
+    "UnreadableReport",
+    "UnreadableResponse",
+    "UserReply",
+    "Viber",
+    "WhatsApp",
+    "batch_body",
+    "broadcast_body",
+    "channel_from_wire",
+    "channels_from_wire",
+    "check_variable_name",
+    "clean_text",
+    "count_segments",
+    "describe",
+    "field_rules",
+    "find_variables",
+    "fingerprint",
+    "normalize_phone",
+    "parse_job_id",
+    "parse_message_id",
+    "parse_replies",
+    "parse_reply",
+    "parse_report",
+    "parse_reports",
+    "parse_sync",
+    "render",
+    "render_channel",
+    "reply_fingerprint",
+    "single_body",
+    "validate_channels",
+    "validate_request",
+]

@@ -1,0 +1,21 @@
+"""Texts for the codes that are known. The vendor's full list was never published, so the registry is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django_hyber.protocol.problems import gettext_noop
+
+CODES: Mapping[int, str] = {
+    1154: gettext_noop("Phone number incorrect"),
+    23011: gettext_noop("SMS delivered"),
+    23033: gettext_noop("Viber message delivered"),
+    23043: gettext_noop("Viber template message delivered"),
+    35015: gettext_noop("Not delivered in time"),
+    36024: gettext_noop("Phone number incorrect"),
+}
+
+
+def describe(code: int, extra: Mapping[int, str] = {}) -> str:
+    """Return a short English text for a detailed status or an error code; your own texts in ``extra`` come first."""
+    return extra.get(code) or CODES.get(code, "")

@@ -1,0 +1,146 @@
+"""What can go wrong, from the caller's point of view: may the request be repeated?
+
+HyberError
+├── InvalidMessage (ValueError)      refused here, before anything was sent
+├── NotTaken                         surely not taken by the platform: safe to repeat
+├── APIError                         refused by the platform: repeating it unchanged does not help
+│   └── AuthenticationError
+├── OutcomeUnknown                   perhaps taken: ask for the report before repeating
+│   ├── ReadTimeout
+│   ├── ConnectionLost
+│   └── UnreadableResponse
+├── ReportNotFound                   the platform has no report, or not yet
+├── UnreadableReport (ValueError)    what came is not a delivery report
+└── UnreadableReply (ValueError)     what came is not a user reply
+
+The texts hold no credentials, phone numbers or message texts, so they may be logged.
+"""
+# ruff: noqa: N818 - the names say what happened, and callers read them in except clauses
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django_hyber.protocol.problems import Problem
+
+MAX_ERROR_TEXT = 200
+
+
+class HyberError(Exception):
+    """Root of all errors of this package."""
+
+
+class InvalidMessage(HyberError, ValueError):
+    """The message breaks the rules of the channels; ``problems`` says which."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__(self.problems)
+
+    def __str__(self) -> str:
+        return " ".join(str(problem) for problem in self.problems if problem.is_error)
+
+
+class NotTaken(HyberError):
+    """No connection, HTTP 429 or HTTP 503. ``retry_after`` is the platform's wish in seconds, if it gave one."""
+
+    def __init__(self, retry_after: float | None = None, reason: str = "no connection") -> None:
+        self.retry_after = retry_after
+        self.reason = reason
+        super().__init__(retry_after, reason)
+
+    def __str__(self) -> str:
+        return f"The platform did not take the request ({self.reason}). It can be repeated."
+
+
+class APIError(HyberError):
+    """The platform said no. ``error_code`` is None if the answer was not in its own form; ``body`` has its start."""
+
+    def __init__(self, http_status: int, error_code: int | None = None, error_text: str = "", body: str = "") -> None:
+        self.http_status = http_status
+        self.error_code = error_code
+        self.error_text = error_text
+        self.body = body
+        super().__init__(http_status, error_code, error_text, body)
+
+    def __str__(self) -> str:
+        code = "" if self.error_code is None else f", error {self.error_code}"
+        text = f": {self.error_text[:MAX_ERROR_TEXT]}" if self.error_text else "."
+        return f"The platform refused the request (HTTP {self.http_status}{code}){text}"
+
+
+class AuthenticationError(APIError):
+    """HTTP 401 or 403."""
+
+    def __str__(self) -> str:
+        return (
+            f"{super().__str__()} Check the login, password and client id, and ask GMS whether the IP address of this"
+            " server has to be registered."
+        )
+
+
+class OutcomeUnknown(HyberError):
+    """The request went out and no usable answer came back."""
+
+    def __init__(self, reason: str = "no usable answer came back") -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        return f"It is unknown whether the platform took the request: {self.reason}."
+
+
+class ReadTimeout(OutcomeUnknown):
+    """The answer did not come in time."""
+
+    def __init__(self, reason: str = "the answer did not come in time") -> None:
+        super().__init__(reason)
+
+
+class ConnectionLost(OutcomeUnknown):
+    """The connection broke after the request had started, or in the middle of the answer."""
+
+    def __init__(self, reason: str = "the connection broke before the whole answer had come") -> None:
+        super().__init__(reason)
+
+
+class UnreadableResponse(OutcomeUnknown):
+    """An answer came, but it says neither yes nor no."""
+
+    def __init__(self, http_status: int = 200, reason: str = "the answer has an unexpected form") -> None:
+        self.http_status = http_status
+        super().__init__(reason)
+        self.args = (http_status, reason)
+
+    def __str__(self) -> str:
+        return f"{super().__str__()[:-1]} (HTTP {self.http_status})."
+
+
+class ReportNotFound(HyberError):
+    """HTTP 404, an empty answer or an error body in answer to a GET."""
+
+    def __init__(self, http_status: int = 404, error_code: int | None = None, error_text: str = "") -> None:
+        self.http_status = http_status
+        self.error_code = error_code
+        self.error_text = error_text
+        super().__init__(http_status, error_code, error_text)
+
+    def __str__(self) -> str:
+        code = "" if self.error_code is None else f", error {self.error_code}"
+        return f"The platform has no report for this id (HTTP {self.http_status}{code})."
+
+
+class UnreadableReport(HyberError, ValueError):
+    """One item is not a delivery report; ``reason`` says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class UnreadableReply(HyberError, ValueError):
+    """One item is not a user reply; ``reason`` says why."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)

@@ -1,0 +1,153 @@
+"""Replies of users in two-way Viber and WhatsApp chats (guide, chapter 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from hashlib import blake2b
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from django_hyber.protocol.errors import UnreadableReply
+from django_hyber.protocol.values import (
+    MAX_ID_LENGTH,
+    clean_item,
+    clean_object,
+    to_identifier,
+    to_phone,
+    to_text,
+    to_time,
+)
+
+MAX_CHANNEL_LENGTH = 16
+MAX_FILE_NAME_LENGTH = 255
+MAX_LOCATION_LENGTH = 64
+
+_MEDIA_KINDS = {
+    "media": "file",
+    "image_url": "image",
+    "video_url": "video",
+    "audio_url": "audio",
+    "doc_url": "document",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UserReply:
+    """One message of a user to us; what it does not have is an empty string.
+
+    ``media_url`` works for one day. ``media_kind`` is image, video, audio, document, or file for a Viber attachment of
+    any kind; ``location`` is ``"lat,lon"``. ``text_to_subscriber`` and the ids name the message that was replied to:
+    ``message_id`` and ``extra_id`` on Viber, ``umid`` on WhatsApp; a chat opened through a deep link has none of them.
+    """
+
+    channel: str
+    phone_number: str
+    time: datetime | None
+    text: str
+    text_to_subscriber: str
+    message_id: str
+    extra_id: str
+    umid: str
+    media_kind: str
+    media_url: str
+    file_name: str
+    location: str
+    raw: dict[str, Any]
+
+
+class ParsedReplies(NamedTuple):
+    """The readable replies of a body, and the items that are none (cleaned for keeping), each with the reason."""
+
+    replies: list[UserReply]
+    unreadable: list[tuple[object, str]]
+
+
+def parse_reply(item: object) -> UserReply:
+    """Read one reply. Raises UnreadableReply for anything but an object with a phone number."""
+    raw = _readable(item)
+    media_key = next((key for key in _MEDIA_KINDS if raw.get(key)), "")
+    return UserReply(
+        channel=to_text(raw.get("channel")).lower()[:MAX_CHANNEL_LENGTH],
+        phone_number=to_phone(raw.get("phone")),
+        time=_reply_time(raw.get("time")),
+        text=to_text(raw.get("text_from_subscriber")),
+        text_to_subscriber=to_text(raw.get("text_to_subscriber")),
+        message_id=_reference(raw.get("message_id")),
+        extra_id=_reference(raw.get("extra_id")),
+        umid=_reference(raw.get("umid")),
+        media_kind=_MEDIA_KINDS.get(media_key, ""),
+        media_url=to_text(raw.get(media_key)),
+        file_name=to_text(raw.get("file_name"))[:MAX_FILE_NAME_LENGTH],
+        location=to_text(raw.get("location"))[:MAX_LOCATION_LENGTH],
+        raw=raw,
+    )
+
+
+def parse_replies(payload: object) -> ParsedReplies:
+    """Read a callback body: one reply or an array of them. One bad item does not cost the others."""
+    replies: list[UserReply] = []
+    unreadable: list[tuple[object, str]] = []
+    for item in payload if isinstance(payload, list) else [payload]:
+        try:
+            replies.append(parse_reply(item))
+        except UnreadableReply as error:
+            unreadable.append((clean_item(item), error.reason))
+    return ParsedReplies(replies, unreadable)
+
+
+def reply_fingerprint(reply: UserReply, account: str = "") -> str:
+    """Return 32 hexadecimal digits that are equal for equal replies; the platform gives replies no id of their own."""
+    facts = (
+        account,
+        reply.channel,
+        reply.phone_number,
+        reply.time and reply.time.timestamp(),
+        reply.text,
+        reply.media_kind,
+        reply.media_url,
+        reply.file_name,
+        reply.location,
+    )
+    return blake2b(repr(facts).encode(), digest_size=16).hexdigest()
+
+
+def _readable(item: object) -> dict[str, Any]:
+    if not isinstance(item, dict):
+        raise UnreadableReply("it is not an object")
+    try:
+        raw = clean_object(item)
+    except ValueError:
+        raise UnreadableReply("it is nested too deeply") from None
+    if not to_phone(raw.get("phone")):
+        raise UnreadableReply("it has no phone number")
+    return raw
+
+
+def _reference(value: object) -> str:
+    """A reference that cannot be one of ours is left out: the reply itself matters more."""
+    text = to_identifier(value)
+    return text if len(text) <= MAX_ID_LENGTH else ""
+
+
+def _reply_time(value: object) -> datetime | None:
+    """Viber writes Kyiv local time, WhatsApp ISO 8601 in UTC."""
+    if not isinstance(value, str):
+        return to_time(value)
+    try:
+        moment = datetime.fromisoformat(value.strip())
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=_kyiv())
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+@cache
+def _kyiv() -> ZoneInfo:
+    try:
+        return ZoneInfo("Europe/Kyiv")
+    except ZoneInfoNotFoundError:
+        # The name until the time zone database of 2022.
+        return ZoneInfo("Europe/Kiev")

@@ -1,0 +1,125 @@
+"""Tolerant reading of what comes in: numbers as strings, seconds or milliseconds, characters no database takes."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+MAX_ID_LENGTH = 64
+MAX_PHONE_DIGITS = 15
+MAX_DEPTH = 32
+
+_INT32 = 2**31
+_MILLISECONDS_FROM = 10**11
+# Report times outside of these are slips of a clock or of a unit, and would upset the order of the history.
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
+_LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_PHONE_PUNCTUATION = re.compile(r"[\s+().-]")
+
+
+def clean_text(value: str) -> str:
+    """Remove NUL characters and replace lone surrogates, neither of which PostgreSQL can store."""
+    if value.isascii() and "\x00" not in value:
+        return value
+    return _UNSTORABLE.sub(lambda match: "" if match[0] == "\x00" else "\ufffd", value)
+
+
+def clean_object(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a JSON object with its strings cleaned and NaN and Infinity, which are not JSON, as None.
+
+    Raises ValueError for an object that is nested too deeply.
+    """
+    if _is_plain(value) and _is_plain(value.values()):
+        return value
+    cleaned: dict[str, Any] = _clean(value, MAX_DEPTH)
+    return cleaned
+
+
+def clean_item(value: object) -> Any:
+    """Clean any JSON value, for keeping what could not be read; None for what is nested too deeply to keep."""
+    try:
+        return _clean(value, MAX_DEPTH)
+    except ValueError:
+        return None
+
+
+def _is_plain(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if "\x00" in value or not value.isascii():
+                return False
+        elif kind is not int and kind is not bool and value is not None:
+            return False
+    return True
+
+
+def _clean(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, (dict, list)):
+        if not depth:
+            raise ValueError("nested too deeply")
+        if isinstance(value, list):
+            return [_clean(item, depth - 1) for item in value]
+        return {clean_text(str(key)): _clean(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def to_int(value: object) -> int | None:
+    """Read an integer that fits a database column of 32 bits, or None."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        text = value.strip()
+        value = int(text) if _INTEGER.fullmatch(text) else None
+    elif isinstance(value, float):
+        value = int(value) if value.is_integer() else None
+    if not isinstance(value, int) or isinstance(value, bool):
+        return None
+    return value if -_INT32 <= value < _INT32 else None
+
+
+def to_identifier(value: object) -> str:
+    """Read an id, which may come as a number; anything else is an empty string."""
+    if isinstance(value, str):
+        return clean_text(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value) if abs(value) < 10**MAX_ID_LENGTH else ""
+    return ""
+
+
+def to_phone(value: object) -> str:
+    """Read a phone number as its digits, or as an empty string if it is none."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    text = to_identifier(value)
+    if not (text.isascii() and text.isdigit()):
+        text = _PHONE_PUNCTUATION.sub("", text)
+    return text if len(text) <= MAX_PHONE_DIGITS and text.isascii() and text.isdigit() else ""
+
+
+def to_text(value: object) -> str:
+    """Read a text; anything else is an empty string."""
+    return clean_text(value) if isinstance(value, str) else ""
+
+
+def to_time(value: object) -> datetime | None:
+    """Read a Unix timestamp in milliseconds or seconds; None for anything that cannot be the time of a report."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    seconds = value / 1000 if _MILLISECONDS_FROM <= value < _LATEST * 1000 else value
+    return datetime.fromtimestamp(seconds, UTC) if _EARLIEST <= seconds < _LATEST else None

@@ -1,0 +1,79 @@
+"""Variables of a broadcast: ``%name%`` in any option, replaced by each recipient's own value (guide, chapter 3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
+from typing import Any
+
+from django_hyber.protocol.channels import Channel
+from django_hyber.protocol.problems import Problem, error, gettext_noop
+
+RESERVED = frozenset({"phone_number", "extra_id"})
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_VARIABLE = re.compile(rf"%({_NAME.pattern})%")
+
+
+def find_variables(channels: Iterable[Channel]) -> frozenset[str]:
+    """Return the names of all variables used in the options of these channels, nested extra options included."""
+    texts = (text for channel in channels for text in _channel_strings(channel))
+    return frozenset(name for text in texts for name in _VARIABLE.findall(text))
+
+
+def has_variables(value: object) -> bool:
+    """Tell whether the value is a text with at least one variable in it."""
+    return isinstance(value, str) and _VARIABLE.search(value) is not None
+
+
+def render(text: str, variables: Mapping[str, str]) -> str:
+    """Put the values in. Names without a value stay, and what looks like a variable inside a value is left alone."""
+    if "%" not in text:
+        return text
+    return _VARIABLE.sub(lambda match: variables.get(match[1], match[0]), text)
+
+
+def render_channel(channel: Channel, variables: Mapping[str, str]) -> Channel:
+    """Return the channel as one recipient will see it."""
+    values = {item.name: getattr(channel, item.name) for item in fields(channel)}
+    return replace(channel, **{name: _render_value(value, variables) for name, value in values.items()})
+
+
+def check_variable_name(name: str) -> Problem | None:
+    """Return what is wrong with the name of a variable, or None."""
+    if name in RESERVED:
+        return error("reserved-variable", gettext_noop('"%(name)s" cannot be the name of a variable.'), name=name)
+    if not _NAME.fullmatch(name):
+        return error(
+            "variable-name",
+            gettext_noop('"%(name)s" cannot be the name of a variable: use Latin letters, digits and underscores.'),
+            name=name,
+        )
+    return None
+
+
+def _channel_strings(channel: Channel) -> Iterator[str]:
+    for item in fields(channel):
+        yield from _strings(getattr(channel, item.name))
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _strings(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _strings(item)
+
+
+def _render_value(value: Any, variables: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return render(value, variables)
+    if isinstance(value, Mapping):
+        return {key: _render_value(item, variables) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_render_value(item, variables) for item in value]
+    return value

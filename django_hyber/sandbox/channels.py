@@ -1,0 +1,149 @@
+"""The options of each channel: mandatory ones, types and limits (chapters 2 and 8 of the guide)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Final
+
+from .errors import ParameterError
+from .texts import is_alpha_name
+
+URL: Final = 256
+ANY_LENGTH: Final = 1_000_000
+
+_DOCUMENTS = (".doc", ".docx", ".rtf", ".dot", ".dotx", ".odt", ".odf", ".fodt", ".txt", ".info")
+_PDF_GROUP = (".pdf", ".xps", ".pdax", ".eps")
+_SPREADSHEETS = (".xls", ".xlsx", ".ods", ".fods", ".csv", ".xlsm", ".xltx")
+FILE_EXTENSIONS: Final = frozenset({*_DOCUMENTS, *_PDF_GROUP, *_SPREADSHEETS})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelRule:
+    """`lengths` are the text options and their greatest lengths in characters; `ttl` is a range in seconds."""
+
+    ttl: tuple[int, int]
+    lengths: Mapping[str, int]
+    mandatory: tuple[str, ...] = ()
+
+
+RULES: Final[dict[str, ChannelRule]] = {
+    "push": ChannelRule(
+        ttl=(30, 86400),
+        lengths={"text": 1000, "title": 20, "img": URL, "caption": 30, "action": URL},
+        mandatory=("text", "title"),
+    ),
+    "viber": ChannelRule(
+        ttl=(40, 86400),
+        lengths={
+            "text": 1000,
+            "alpha_name": ANY_LENGTH,
+            "device": ANY_LENGTH,
+            "img": URL,
+            "caption": 30,
+            "action": URL,
+            "file_name": 25,
+            "thumbnail": ANY_LENGTH,
+        },
+    ),
+    # The length of an SMS is counted in segments, not in characters.
+    "sms": ChannelRule(
+        ttl=(300, 259200), lengths={"text": ANY_LENGTH, "alpha_name": 11}, mandatory=("text", "alpha_name")
+    ),
+    "whatsapp": ChannelRule(
+        ttl=(604800, 604800),
+        lengths={
+            "text": 1000,
+            "img": URL,
+            "img_name": 1000,
+            "doc": URL,
+            "doc_name": 1000,
+            "audio": URL,
+            "video": URL,
+            "video_name": 1000,
+        },
+    ),
+}
+
+
+def check_options(channel: str, options: Mapping[str, Any]) -> None:
+    """Check everything that does not depend on the recipient; texts may still hold %variables%."""
+    rule, where = RULES[channel], f"channel_options.{channel}"
+    _check_ttl(where, options.get("ttl"), rule.ttl)
+    if type(options.get("ctr", False)) is not bool:
+        raise ParameterError(f"{where}.ctr must be true or false")
+    for name in rule.lengths.keys() & options.keys():
+        if type(options[name]) is not str:
+            raise ParameterError(f"{where}.{name} must be a string")
+    for name in rule.mandatory:
+        if not options.get(name):
+            raise ParameterError(f"{where}.{name} is mandatory")
+    if channel in _KIND_CHECKS:
+        _KIND_CHECKS[channel](where, options)
+
+
+def check_text(channel: str, name: str, value: str) -> None:
+    """Check one text option as the recipient will get it."""
+    where, limit = f"channel_options.{channel}.{name}", RULES[channel].lengths[name]
+    if len(value) > limit:
+        raise ParameterError(f"{where} has {len(value)} characters, {limit} are allowed")
+    if name == "text" and not value:
+        raise ParameterError(f"{where} must not be empty")
+    if name == "file_name" and PurePath(value).suffix.lower() not in FILE_EXTENSIONS:
+        raise ParameterError(f"{where} must end in an allowed file extension")
+    if name == "device" and value not in {"all", "phone"}:
+        raise ParameterError(f'{where} must be "all" or "phone"')
+    if (channel, name) == ("sms", "alpha_name") and not is_alpha_name(value):
+        raise ParameterError(f"{where} must keep to the basic GSM alphabet")
+
+
+def _check_ttl(where: str, ttl: object, allowed: tuple[int, int]) -> None:
+    lowest, highest = allowed
+    if not _is_number(ttl):
+        raise ParameterError(f"{where}.ttl is mandatory and must be a number")
+    if not lowest <= float(str(ttl)) <= highest:
+        raise ParameterError(f"{where}.ttl must be from {lowest} to {highest}")
+
+
+def _check_viber_kind(where: str, options: Mapping[str, Any]) -> None:
+    given = {name for name in RULES["viber"].lengths.keys() | {"file_size", "duration"} if name in options}
+    video = given & {"thumbnail", "file_size", "duration"}
+    if not given & {"text", "img", "file_name", "thumbnail"}:
+        raise ParameterError(f"{where} has no content: give text, img, file_name or a video")
+    if given & {"caption", "file_name", "thumbnail"} and "action" not in given:
+        raise ParameterError(f"{where}.action is mandatory with a button, a file or a video")
+    if "file_name" in given and (given & {"text", "img", "caption"} or video):
+        raise ParameterError(f"{where}.file_name is sent alone: remove text, img, caption and video")
+    if video and (len(video) < 3 or "img" in given):  # noqa: PLR2004 - the three of the set above
+        raise ParameterError(f"{where}: a video needs thumbnail, file_size and duration, and no img")
+    for name in video - {"thumbnail"}:
+        if not _is_number(options[name]):
+            raise ParameterError(f"{where}.{name} must be a number")
+
+
+def _check_whatsapp_kind(where: str, options: Mapping[str, Any]) -> None:
+    if not options.keys() & {"text", "img", "doc", "audio", "video", "latitude"}:
+        raise ParameterError(f"{where} has no content: give text, img, doc, audio, video or a location")
+    for name, limit in (("latitude", 90), ("longitude", 180)):
+        if not options.keys() & {"latitude", "longitude"}:
+            return
+        if not _is_coordinate(options.get(name), limit):
+            raise ParameterError(f"{where}.{name} must be from -{limit} to {limit}; a location needs both")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_coordinate(value: object, limit: int) -> bool:
+    if not isinstance(value, str) and not _is_number(value):
+        return False
+    try:
+        return abs(float(str(value))) <= limit
+    except ValueError:
+        return False
+
+
+_KIND_CHECKS: Final[dict[str, Callable[[str, Mapping[str, Any]], None]]] = {
+    "viber": _check_viber_kind,
+    "whatsapp": _check_whatsapp_kind,
+}

@@ -1,0 +1,99 @@
+"""The sandbox in the foreground, for `python -m django_hyber.sandbox` and `manage.py hyber_sandbox`."""
+
+import signal
+import time
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final, TextIO
+
+from .outcomes import DELIVERED, OUTCOMES
+from .platform import Settings
+from .sandbox import Sandbox
+
+DEFAULT_ADDRESS: Final = "127.0.0.1:8900"
+_DEFAULTS: Final = Settings()
+_OPTIONS: Final = {
+    "client_id": "client id in the URLs",
+    "login": "login to accept",
+    "password": "password to accept",
+    "latency": "seconds until a channel delivers",
+    "time_scale": "factor applied to every TTL",
+    "report_batch": "reports per callback at most",
+    "report_interval": "seconds between rounds of batched callbacks",
+}
+_SWITCHES: Final = ("callbacks", "errors_as_200")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Declare the address and the options."""
+    parser.add_argument("addrport", nargs="?", default=DEFAULT_ADDRESS, help="port, or address:port (%(default)s)")
+    for option, meaning in _OPTIONS.items():
+        default = getattr(_DEFAULTS, option)
+        flag = f"--{option.replace('_', '-')}"
+        parser.add_argument(flag, type=type(default), default=default, help=f"{meaning} (%(default)s)")
+    parser.add_argument("--no-callbacks", dest="callbacks", action="store_false", help="never call back")
+    parser.add_argument("--errors-as-200", action="store_true", help="answer error bodies with HTTP 200, not 400")
+
+
+def serve(options: Mapping[str, Any], out: TextIO) -> None:
+    """Serve until Ctrl-C or SIGTERM; raises OSError if the address cannot be bound and ValueError if it is none."""
+    host, port = _address(options["addrport"])
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    options_given = {name: options[name] for name in (*_OPTIONS, *_SWITCHES)}
+    try:
+        with Sandbox(host, port, **options_given) as sandbox:
+            out.write(_welcome(sandbox, options))
+            out.flush()
+            _sleep_until_interrupted()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    out.write("Hyber sandbox stopped.\n")
+
+
+def _sleep_until_interrupted() -> None:
+    with suppress(KeyboardInterrupt):
+        while True:
+            time.sleep(3600)
+
+
+def _address(addrport: str) -> tuple[str, int]:
+    host, _, port = addrport.rpartition(":")
+    if not port.isdecimal():
+        raise ValueError(f"{addrport!r} is not a port, nor address:port, such as {DEFAULT_ADDRESS}")
+    return host or "127.0.0.1", int(port)
+
+
+def _shown_password(password: str) -> str:
+    """Show the invented password only: another one may be somebody's."""
+    return password if password == _DEFAULTS.password else "..."
+
+
+def _welcome(sandbox: Sandbox, options: Mapping[str, Any]) -> str:
+    rows = [f"  {digits}  {outcome.sentence}" for digits, outcome in OUTCOMES.items()]
+    url = f"{sandbox.origin}/{{client_id}}"
+    return "\n".join(
+        [
+            f"Hyber sandbox at {sandbox.url}, stop it with Ctrl-C.",
+            "",
+            "The last two digits of a phone number choose what becomes of its message:",
+            *rows,
+            f"  any other: {DELIVERED.sentence}",
+            "",
+            "Settings for it:",
+            "",
+            "HYBER = {",
+            '    "default": {',
+            f'        "CLIENT_ID": "{options["client_id"]}",',
+            f'        "LOGIN": "{options["login"]}",',
+            f'        "PASSWORD": "{_shown_password(options["password"])}",',
+            f'        "API_URL": "{url}",',
+            f'        "BULK_URL": "{url}",',
+            f'        "REPORTS_URL": "{url}",',
+            "    },",
+            "}",
+            "",
+            f"Ledger: {sandbox.origin}/_sandbox/ledger",
+            "",
+        ]
+    )

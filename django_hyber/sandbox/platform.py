@@ -1,0 +1,223 @@
+"""The platform without its HTTP side: takes orders, lets the outcomes happen, and tells about them."""
+
+import json
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from threading import Lock
+from typing import Final, Literal, NamedTuple, get_args
+
+from .callbacks import CallbackSender
+from .errors import ParameterError
+from .ledger import Ledger, RequestLog
+from .outcomes import DELIVERED, Outcome, outcome_for
+from .plans import Fact, Pace, Step, plan
+from .reports import accepted_entry, advanced_report, callback_report, simple_report, status_entry
+from .scheduler import Scheduler
+from .store import Group, Message, MessageStore
+from .validation import Kind, Recipient, Request, read_request
+
+logger = logging.getLogger(__name__)
+
+FaultKind = Literal["down", "silent", "drop_answer", "drop_request", "status"]
+FAULT_KINDS: Final[tuple[str, ...]] = get_args(FaultKind)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the sandbox behaves; times in seconds."""
+
+    client_id: str = "sandbox"
+    login: str = "sandbox"
+    password: str = field(default="sandbox", repr=False)
+    latency: float = 0.05
+    time_scale: float = 0.01
+    report_batch: int = 1000
+    report_interval: float = 0.2
+    callbacks: bool = True
+    errors_as_200: bool = False
+    clock: Callable[[], float] = time.time
+
+
+class Answer(NamedTuple):
+    """An HTTP answer; without a payload its body is empty."""
+
+    status: int
+    payload: object = None
+    headers: Mapping[str, str] = {}
+
+
+class Fault(NamedTuple):
+    """What happens to one of the next POSTs; `status` and `seconds` serve the kinds of those names."""
+
+    kind: FaultKind
+    status: int
+    seconds: float
+
+
+NOT_FOUND: Final = Answer(404)
+# The connection is closed instead of an answer.
+DROPPED: Final = Answer(0)
+
+
+class Platform:
+    """Everything that a reset of the sandbox replaces."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.requests = RequestLog()
+        self.faults: deque[Fault] = deque()
+        self._pace = Pace(latency=settings.latency, time_scale=settings.time_scale)
+        self._store = MessageStore()
+        self._outcomes: Counter[str] = Counter()
+        self._refused = 0
+        self._seen_once: set[str] = set()
+        self._lock = Lock()
+        self._callbacks = CallbackSender(
+            self._render, report_batch=settings.report_batch, report_interval=settings.report_interval
+        )
+        self._scheduler = Scheduler(self._happen, settings.clock)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account up to now."""
+        with self._lock:
+            return Ledger(
+                requests=self.requests.total,
+                taken=len(self._store),
+                refused=self._refused,
+                distinct=self._store.distinct,
+                duplicates=dict(self._store.duplicates),
+                outcomes=dict(self._outcomes),
+                callbacks=replace(self._callbacks.counts),
+            )
+
+    def send(self, kind: Kind, body: bytes, *, sync: bool = False) -> Answer:
+        """Take the messages of a POST, or refuse them."""
+        try:
+            request = read_request(kind, _parse(body))
+        except ParameterError as error:
+            with self._lock:
+                self._refused += 1
+            return Answer(200 if self.settings.errors_as_200 else 400, error.as_dict())
+        outcome = self._transport_outcome(request)
+        if outcome.name == "unavailable":
+            return Answer(503, headers={"Retry-After": "1"})
+        if outcome.name == "dropped-request":
+            return DROPPED
+        answer = self._take(request, sync=sync)
+        return DROPPED if outcome.name == "dropped-answer" else answer
+
+    def report_by_message_id(self, message_id: str, form: str) -> Answer:
+        """Answer `/api/dr/{message_id}/{form}`."""
+        return self._report(self._store.by_message_id(message_id), form)
+
+    def report_by_extra_id(self, extra_id: str, form: str) -> Answer:
+        """Answer `/api/dr/external/{extra_id}/{form}`."""
+        return self._report(self._store.by_extra_id(extra_id), form)
+
+    def campaign_status(self, job_id: str) -> Answer:
+        """Answer `/status/{job_id}`."""
+        job = self._store.jobs.get(job_id)
+        if job is None:
+            return NOT_FOUND
+        entries = [status_entry(self._store.read(row)) for row in job.rows]
+        return Answer(200, {"messages": [*entries, *job.refused]})
+
+    def flush(self) -> int:
+        """Let every step happen now; returns how many there were."""
+        return self._scheduler.flush()
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Wait until every message came to its end and every report was answered or given up."""
+        deadline = time.monotonic() + timeout
+        return self._scheduler.wait_empty(timeout) and self._callbacks.wait_empty(deadline - time.monotonic())
+
+    def close(self) -> None:
+        """End the threads; reports not yet sent are dropped."""
+        self._scheduler.close()
+        self._callbacks.close()
+
+    def _transport_outcome(self, request: Request) -> Outcome:
+        outcome = outcome_for(request.first_phone)
+        if not outcome.once:
+            return outcome
+        with self._lock:
+            repeated = request.first_key in self._seen_once
+            self._seen_once.add(request.first_key)
+        return DELIVERED if repeated else outcome
+
+    def _take(self, request: Request, *, sync: bool) -> Answer:
+        outcomes = _message_outcomes(request)
+        groups = {outcome: self._group(request, outcome) for outcome in set(outcomes)}
+        with self._lock:
+            rows = self._store.add(request.recipients, [groups[outcome] for outcome in outcomes])
+            self._outcomes.update(outcome.name for outcome in outcomes)
+            self._refused += len(request.refused)
+            job_id = "" if request.order.kind == "single" else self._store.add_job(rows, request.refused)
+        for group in groups.values():
+            self._begin(group)
+        logger.info("taken kind=%s messages=%d refused=%d", request.order.kind, len(rows), len(request.refused))
+        return self._answer(request, rows, job_id, sync=sync)
+
+    def _group(self, request: Request, outcome: Outcome) -> Group:
+        begins_at = max(request.order.start_at, self.settings.clock())
+        return Group(
+            order=request.order, outcome=outcome, begins_at=begins_at, steps=plan(outcome, request.order, self._pace)
+        )
+
+    def _begin(self, group: Group) -> None:
+        if group.outcome.name != "early-report" or group.begins_at > self.settings.clock():
+            self._scheduler.add(group)
+            return
+        fact = group.steps[0].fact
+        group.record(fact, self.settings.clock())
+        if self.settings.callbacks:
+            self._callbacks.deliver_now(group, fact)
+
+    def _answer(self, request: Request, rows: range, job_id: str, *, sync: bool) -> Answer:
+        if request.order.kind == "single":
+            return Answer(200, {"message_id": self._store.read(rows[0]).message_id})
+        if not sync:
+            return Answer(200, {"job_id": job_id})
+        entries: list[object] = [accepted_entry(self._store.read(row)) for row in rows]
+        return Answer(200, {"messages": entries + request.refused})
+
+    def _report(self, message: Message | None, form: str) -> Answer:
+        if message is None:
+            return NOT_FOUND
+        if form == "simple":
+            return Answer(200, simple_report(message))
+        return Answer(200, advanced_report(message, self.settings.clock()))
+
+    def _happen(self, group: Group, step: Step) -> None:
+        if step.recorded:
+            group.record(step.fact, self.settings.clock())
+        if step.pushed and self.settings.callbacks:
+            self._callbacks.add(group, step.fact)
+
+    def _render(self, row: int, fact: Fact) -> dict[str, object]:
+        return callback_report(self._store.read(row), fact)
+
+
+def _parse(body: bytes) -> object:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise ParameterError("the body is not JSON") from None
+
+
+def _message_outcomes(request: Request) -> Sequence[Outcome]:
+    """One outcome per recipient; beyond the first of a request, transport outcomes mean plain delivery."""
+    outcomes = [_message_outcome(recipient) for recipient in request.recipients]
+    first = outcome_for(request.first_phone)
+    if first.transport and request.recipients and str(request.recipients[0].phone) == request.first_phone:
+        outcomes[0] = first
+    return outcomes
+
+
+def _message_outcome(recipient: Recipient) -> Outcome:
+    outcome = outcome_for(str(recipient.phone))
+    return DELIVERED if outcome.transport else outcome

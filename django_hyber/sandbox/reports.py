@@ -1,0 +1,143 @@
+"""The shapes in which the platform tells what became of a message (chapters 3, 4 and 5 of the guide)."""
+
+from typing import Any, Final
+
+from .plans import DELIVERED, Fact
+from .store import Group, Message
+
+TEMPLATE_ID: Final = 1000001
+NO_FINAL_STATUS: Final = -1
+# What the guide calls the last partner while no channel has come to an end.
+NO_CHANNEL: Final = "hyber"
+
+
+def callback_report(message: Message, fact: Fact) -> dict[str, Any]:
+    """One delivery report as it is called back (chapter 4).
+
+    The number is a JSON number where the guide's sample has one: in the report of a single SMS.
+    """
+    alone = message.group.order.kind == "single" and fact.channel.name == "sms"
+    return {
+        "number": int(message.phone) if alone else message.phone,
+        "time": message.group.times[fact],
+        **_codes(fact),
+        **_ids(message),
+        "sent_via": fact.channel.name,
+        **_details(message, fact),
+        **_clicks(message.group, fact),
+    }
+
+
+def simple_report(message: Message) -> dict[str, Any]:
+    """The answer of a GET ending in /simple (chapter 5)."""
+    group, fact = message.group, message.group.result
+    if fact is None:
+        return _unfinished(message, NO_CHANNEL)
+    return {**_channel_report(message, fact), **_clicks(group, fact)}
+
+
+def advanced_report(message: Message, now: float) -> dict[str, Any]:
+    """The answer of a GET ending in /advanced (chapter 5)."""
+    group, result = message.group, message.group.result
+    started = group.begins_at <= now or bool(group.times)
+    return {
+        "reports": _tried_channels(message) if started else [],
+        "started": started,
+        "processing": started and result is None,
+        "delivered_via": result.channel.name if result else NO_CHANNEL,
+        **_clicks(group, result),
+        "channels": [{"channel": channel.name, "ttl": channel.ttl} for channel in group.order.channels],
+    }
+
+
+def status_entry(message: Message) -> dict[str, Any]:
+    """One entry of a campaign's status (chapter 3); an unfinished one is told as in a sync answer."""
+    group, fact = message.group, message.group.result
+    if fact is None:
+        return accepted_entry(message)
+    return {
+        "time": group.times[fact],
+        "phone_number": message.phone,
+        **_ids(message),
+        "processed": False,
+        "accepted": True,
+        **_parts(message, fact),
+        **_outcome(fact),
+        **_clicks(group, fact),
+    }
+
+
+def accepted_entry(message: Message) -> dict[str, Any]:
+    """One entry of the answer to a /sync request (chapter 3)."""
+    return {"processed": True, "phone_number": message.phone, **_ids(message), "accepted": True}
+
+
+def _tried_channels(message: Message) -> list[dict[str, Any]]:
+    group = message.group
+    # Facts are recorded in the order of their times: of one channel, the latest stays.
+    ended = {fact.channel: fact for fact in group.times if fact.status >= DELIVERED}
+    reports = [_channel_report(message, fact) for fact in ended.values()]
+    if group.result is None:
+        current = next(channel for channel in group.order.channels if channel not in ended)
+        reports.append(_unfinished(message, current.name))
+    return reports
+
+
+def _channel_report(message: Message, fact: Fact) -> dict[str, Any]:
+    return {
+        "phone_number": message.phone,
+        "last_partner": fact.channel.name,
+        **_ids(message),
+        "time": message.group.times[fact],
+        **_codes(fact),
+        **_details(message, fact),
+    }
+
+
+def _unfinished(message: Message, partner: str) -> dict[str, Any]:
+    return {
+        "phone_number": message.phone,
+        "last_partner": partner,
+        **_ids(message),
+        "time": int(message.group.begins_at * 1000),
+        "status": NO_FINAL_STATUS,
+    }
+
+
+def _ids(message: Message) -> dict[str, Any]:
+    if message.extra_id is None:
+        return {"message_id": message.message_id}
+    return {"message_id": message.message_id, "extra_id": message.extra_id}
+
+
+def _codes(fact: Fact) -> dict[str, Any]:
+    return {"status": fact.status, "substatus": fact.substatus, "hyber_status": fact.hyber_status}
+
+
+def _outcome(fact: Fact) -> dict[str, Any]:
+    if fact.status == DELIVERED:
+        return {"status_text": fact.text, **_codes(fact)}
+    return {"error_text": fact.text, "error_code": fact.hyber_status}
+
+
+def _details(message: Message, fact: Fact) -> dict[str, Any]:
+    if fact.channel.template and fact.status == DELIVERED:
+        return {"matching_template_id": TEMPLATE_ID}
+    return _parts(message, fact)
+
+
+def _parts(message: Message, fact: Fact) -> dict[str, Any]:
+    if fact.channel.name != "sms":
+        return {}
+    # An SMS that loses a part has at least two.
+    total = max(message.sms_parts, 2) if fact.cut else message.sms_parts
+    if fact.status != DELIVERED:
+        return {"total_sms_parts": total}
+    return {"total_sms_parts": total, "delivered_sms_parts": total - fact.cut}
+
+
+def _clicks(group: Group, fact: Fact | None) -> dict[str, Any]:
+    if not any(channel.ctr for channel in ([fact.channel] if fact else group.order.channels)):
+        return {}
+    delivered = fact is not None and fact.status == DELIVERED
+    return {"clicks": 2 if delivered and group.outcome.name == "clicked" else 0}

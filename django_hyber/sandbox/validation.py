@@ -1,0 +1,262 @@
+"""From the JSON of a POST to what the platform takes: an order and its recipients (chapters 2 and 3 of the guide)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from .channels import RULES, check_options, check_text
+from .errors import ParameterError, phone_error
+from .outcomes import outcome_for
+from .texts import MAX_SMS_SEGMENTS, Template, sms_segments, with_short_links
+
+Kind = Literal["single", "batch", "broadcast"]
+
+MAX_RECIPIENTS: Final = 50_000
+_RECIPIENTS_KEY: Final = {"batch": "messages", "broadcast": "recipients"}
+_TOP_LEVEL_LENGTHS: Final = {"callback_url": 256, "tag": 64, "division_code": 100, "start_time": 25}
+_EXTRA_ID_LENGTH: Final = 64
+_PHONE = re.compile(r"[1-9][0-9]{9,14}")
+_START_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d([+-]\d\d:\d\d)?", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel:
+    """`template` marks a Viber message of text alone, which the platform compares with its registered templates."""
+
+    name: str
+    ttl: float
+    ctr: bool
+    template: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What all the messages of one request share; `start_at` is in epoch seconds."""
+
+    kind: Kind
+    channels: tuple[Channel, ...]
+    callback_url: str | None
+    start_at: float
+
+
+class Recipient(NamedTuple):
+    """One addressee that passed the checks."""
+
+    phone: int
+    extra_id: str | None
+    sms_parts: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A readable request. `refused` holds the entries of a mass request that are answered with an error."""
+
+    order: Order
+    recipients: list[Recipient]
+    refused: list[dict[str, object]]
+    first_phone: str
+    first_key: str
+
+
+class _Field(NamedTuple):
+    channel: str
+    name: str
+    template: Template
+
+
+class _Content(NamedTuple):
+    """Texts that differ between recipients, and the SMS: its template, or its parts if it is the same for all."""
+
+    fields: list[_Field]
+    sms: Template | None
+    sms_parts: int
+    sms_ctr: bool
+
+
+def read_request(kind: Kind, data: object) -> Request:
+    """Check a request body; a single message that must be refused and a broken mass request raise ParameterError."""
+    if not isinstance(data, dict):
+        raise ParameterError("the body must be a JSON object")
+    entries = _entries(kind, data)
+    order, content = _read_order(kind, data)
+    recipients, refused = _sort_out(entries, content, reraise=kind == "single")
+    first_phone = str(entries[0].get("phone_number"))
+    first_key = str(entries[0].get("extra_id", first_phone))
+    return Request(order=order, recipients=recipients, refused=refused, first_phone=first_phone, first_key=first_key)
+
+
+def _entries(kind: Kind, data: dict[str, Any]) -> list[dict[str, Any]]:
+    if kind == "single":
+        return [data]
+    key = _RECIPIENTS_KEY[kind]
+    entries = data.get(key)
+    if not isinstance(entries, list) or not entries:
+        raise ParameterError(f"{key} is mandatory and must be a list of recipients")
+    if len(entries) > MAX_RECIPIENTS:
+        raise ParameterError(f"{key} has {len(entries)} entries, {MAX_RECIPIENTS} are allowed")
+    if not all(type(entry) is dict for entry in entries):
+        raise ParameterError(f"{key} must hold objects only")
+    return entries
+
+
+def _read_order(kind: Kind, data: Mapping[str, Any]) -> tuple[Order, _Content]:
+    for name, limit in _TOP_LEVEL_LENGTHS.items():
+        _check_top_level(name, data.get(name, ""), limit)
+    options = _channel_options(kind, data)
+    order = Order(
+        kind=kind,
+        channels=tuple(_channel(kind, name, options[name]) for name in options),
+        callback_url=_callback_url(data.get("callback_url")),
+        start_at=_start_at(data.get("start_time")),
+    )
+    return order, _content(kind, options)
+
+
+def _check_top_level(name: str, value: object, limit: int) -> None:
+    if not isinstance(value, str):
+        raise ParameterError(f"{name} must be a string")
+    if len(value) > limit:
+        raise ParameterError(f"{name} has {len(value)} characters, {limit} are allowed")
+
+
+def _channel_options(kind: Kind, data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    names, options = data.get("channels"), data.get("channel_options")
+    if not isinstance(names, list) or not names:
+        raise ParameterError("channels is mandatory and must be a list of channel names")
+    if unknown := [name for name in names if not isinstance(name, str) or name not in RULES]:
+        raise ParameterError(f"channels: {str(unknown[0])[:20]!r} is not a channel")
+    if len(set(names)) < len(names):
+        raise ParameterError("channels must not repeat a channel")
+    if not isinstance(options, dict):
+        raise ParameterError("channel_options is mandatory and must be an object")
+    if missing := [name for name in names if not isinstance(options.get(name), dict)]:
+        raise ParameterError(f"channel_options.{missing[0]} is mandatory and must be an object")
+    return {name: _checked_options(kind, name, options[name]) for name in names}
+
+
+def _checked_options(kind: Kind, channel: str, options: dict[str, Any]) -> dict[str, Any]:
+    if kind == "batch":
+        if "text" in options:
+            raise ParameterError(f"channel_options.{channel}.text: in a batch the text belongs to each recipient")
+        # From here on a batch is a broadcast whose text is the one variable %text%.
+        options = options | {"text": "%text%"}
+    check_options(channel, options)
+    return options
+
+
+def _channel(kind: Kind, name: str, options: Mapping[str, Any]) -> Channel:
+    content = RULES["viber"].lengths.keys() - {"alpha_name", "device"}
+    template = name == "viber" and options.keys() & content == {"text"}
+    return Channel(name=name, ttl=options["ttl"], ctr=options.get("ctr", False), template=template)
+
+
+def _callback_url(url: str | None) -> str | None:
+    if url is None:
+        return None
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ParameterError("callback_url must be an http or https URL")
+    return url
+
+
+def _start_at(value: str | None) -> float:
+    if value is None:
+        return 0.0
+    match = _START_TIME.fullmatch(value)
+    if not match:
+        raise ParameterError("start_time must look like 2030-12-31 23:59:59+02:00")
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError:
+        raise ParameterError("start_time is not a date and time of the calendar") from None
+    return (moment if match[1] else moment.replace(tzinfo=ZoneInfo("Europe/Kyiv"))).timestamp()
+
+
+def _content(kind: Kind, options: dict[str, dict[str, Any]]) -> _Content:
+    fields = []
+    for channel, values in options.items():
+        for name in RULES[channel].lengths.keys() & values.keys():
+            template = _template(kind, name, values[name])
+            if template.names:
+                fields.append(_Field(channel, name, template))
+            else:
+                check_text(channel, name, values[name])
+    sms = options.get("sms", {"text": ""})
+    ctr = sms.get("ctr", False)
+    # The text of an SMS has no limit in characters: it is rendered once, to count its parts.
+    sms_text = next((field.template for field in fields if field[:2] == ("sms", "text")), None)
+    fields = [field for field in fields if field[:2] != ("sms", "text")]
+    return _Content(fields, sms_text, 0 if sms_text else _count_parts(sms["text"], ctr=ctr), ctr)
+
+
+def _template(kind: Kind, name: str, value: str) -> Template:
+    if kind == "broadcast" or (kind == "batch" and name == "text"):
+        return Template.compile(value)
+    return Template(value, ())
+
+
+def _sort_out(
+    entries: Iterable[dict[str, Any]], content: _Content, *, reraise: bool
+) -> tuple[list[Recipient], list[dict[str, object]]]:
+    recipients, refused = [], []
+    for entry in entries:
+        try:
+            recipients.append(_recipient(entry, content))
+        except ParameterError as error:
+            if reraise:
+                raise
+            refused.append(_refusal(entry, error))
+    return recipients, refused
+
+
+def _recipient(entry: dict[str, Any], content: _Content) -> Recipient:
+    phone = _phone(entry)
+    extra_id = _extra_id(entry)
+    for channel, name, template in content.fields:
+        check_text(channel, name, template.render(entry))
+    if content.sms is None:
+        return Recipient(phone, extra_id, content.sms_parts)
+    text = content.sms.render(entry)
+    if not text:
+        raise ParameterError("channel_options.sms.text must not be empty")
+    return Recipient(phone, extra_id, _count_parts(text, ctr=content.sms_ctr))
+
+
+def _phone(entry: dict[str, Any]) -> int:
+    if "phone_number" not in entry:
+        raise ParameterError("phone_number is mandatory")
+    value = entry["phone_number"]
+    digits = str(value) if type(value) is int else value
+    if type(digits) is not str or not _PHONE.fullmatch(digits) or outcome_for(digits).name == "rejected":
+        raise phone_error()
+    return int(digits)
+
+
+def _extra_id(entry: dict[str, Any]) -> str | None:
+    if "extra_id" not in entry:
+        return None
+    extra_id = entry["extra_id"]
+    if type(extra_id) is not str or not 0 < len(extra_id) <= _EXTRA_ID_LENGTH:
+        raise ParameterError(f"extra_id must be a string of 1 to {_EXTRA_ID_LENGTH} characters")
+    return extra_id
+
+
+def _count_parts(text: str, *, ctr: bool) -> int:
+    parts = sms_segments(with_short_links(text) if ctr else text)
+    if parts > MAX_SMS_SEGMENTS:
+        raise ParameterError(f"channel_options.sms.text takes {parts} segments, {MAX_SMS_SEGMENTS} are allowed")
+    return parts
+
+
+def _refusal(entry: dict[str, Any], error: ParameterError) -> dict[str, object]:
+    echo = {"extra_id": entry["extra_id"]} if "extra_id" in entry else {}
+    phone = {"phone_number": str(entry["phone_number"])} if "phone_number" in entry else {}
+    return {"processed": False, **phone, **echo, "accepted": False, **error.as_dict()}

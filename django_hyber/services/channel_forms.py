@@ -1,0 +1,59 @@
+"""What a form of channels needs to know: the fields and limits of each channel, and what is wrong with an input."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django_hyber.models import Campaign
+from django_hyber.protocol import (
+    CHANNELS,
+    FieldRule,
+    Problem,
+    channel_from_wire,
+    field_rules,
+    find_variables,
+    validate_channels,
+)
+from django_hyber.services.launch_check import translate
+
+__all__ = [
+    "DEFAULT_TTL",
+    "FieldRule",
+    "Problem",
+    "campaign_variables",
+    "channel_rules",
+    "check_channels",
+    "complete_options",
+    "translate",
+]
+
+#: Seconds. Push and Viber reach whoever has looked at the phone within the hour; an SMS waits a day for a phone that
+#: is switched off.
+DEFAULT_TTL: Mapping[str, int] = {"push": 3_600, "viber": 3_600, "sms": 86_400}
+
+
+def channel_rules(name: str) -> tuple[FieldRule, ...]:
+    """Return the rules of the fields that a person fills in: all but those that can have one value only."""
+    return tuple(rule for rule in field_rules(CHANNELS[name]) if not _is_fixed(rule))
+
+
+def complete_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Add what a person need not fill in: the default TTL, and the fields that can have one value only."""
+    defaults = {"ttl": DEFAULT_TTL[name]} if name in DEFAULT_TTL else {}
+    fixed = {rule.name: rule.minimum for rule in field_rules(CHANNELS[name]) if _is_fixed(rule)}
+    return {**defaults, **options, **fixed}
+
+
+def check_channels(contents: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Problem]:
+    """Return what is wrong or doubtful about these channels (name and options, in their order), variables allowed."""
+    return validate_channels([channel_from_wire(name, options) for name, options in contents], variables=True)
+
+
+def campaign_variables(campaign: Campaign) -> list[str]:
+    """Return the names of the variables in the campaign's channels, sorted."""
+    return sorted(find_variables(campaign.get_channels()))
+
+
+def _is_fixed(rule: FieldRule) -> bool:
+    return rule.minimum is not None and rule.minimum == rule.maximum

@@ -1,0 +1,78 @@
+"""Small questions of forms and pages: account names, phone numbers as typed, what a code or a report means."""
+
+from __future__ import annotations
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.conf import Account, get_account, get_accounts
+from django_hyber.models import DeliveryReport
+from django_hyber.protocol import InvalidPhone, ReportState, UnreadableReport, describe, normalize_phone, parse_report
+
+MAX_PHONE_DIGITS = 15
+STATE_TEXTS = {
+    ReportState.PENDING: _("on its way"),
+    ReportState.DELIVERED: _("delivered"),
+    ReportState.SEEN: _("seen"),
+    ReportState.EXPIRED: _("not delivered in time"),
+    ReportState.UNDELIVERED: _("not delivered"),
+    ReportState.REJECTED: _("refused by the platform"),
+    ReportState.UNKNOWN: _("a status that is not documented"),
+}
+
+
+def account_names() -> list[str]:
+    """Return the names of the configured accounts, in the order of the setting."""
+    return [account.name for account in get_accounts()]
+
+
+def clean_phone(typed: str) -> str:
+    """Return the digits of a phone number as people write it. Raises ValidationError in the reader's language."""
+    region = next(iter(get_accounts())).default_region
+    try:
+        return normalize_phone(typed, region)
+    except InvalidPhone as error:
+        raise ValidationError(gettext(error.reason), code="phone-number") from None
+
+
+def phone_candidates(typed: str) -> set[str]:
+    """Return the stored numbers that may be meant: by the region of every account, and the digits as they are."""
+    found = set()
+    for region in {account.default_region for account in get_accounts()}:
+        try:
+            found.add(normalize_phone(typed, region))
+        except InvalidPhone:
+            continue
+    digits = "".join(character for character in typed if character.isascii() and character.isdigit())
+    is_number = not any(character.isalpha() for character in typed)
+    return found | {digits} if digits and is_number and len(digits) <= MAX_PHONE_DIGITS else found
+
+
+def describe_code(code: int | None, account: str) -> str:
+    """Return what a detailed status or an error code means, in the reader's language, or "" if nobody knows."""
+    if code is None:
+        return ""
+    configured = _configured(account)
+    text = describe(code, configured.code_names if configured else {})
+    return gettext(text) if text else ""
+
+
+def describe_report(report: DeliveryReport) -> str:
+    """Return what a stored report says, in plain words of the reader's language."""
+    configured = _configured(report.account)
+    try:
+        parsed = parse_report(report.raw, seen_codes=configured.seen_codes if configured else ())
+    except UnreadableReport:
+        return ""
+    code = parsed.hyber_status if parsed.error_code is None else parsed.error_code
+    state = str(STATE_TEXTS[parsed.state])
+    detail = describe_code(code, report.account) or parsed.error_text
+    return f"{state}: {detail}" if detail and detail.casefold() != state else state
+
+
+def _configured(name: str) -> Account | None:
+    try:
+        return get_account(name)
+    except ImproperlyConfigured:
+        return None

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from django_hyber import tasks
+from django_hyber.conf import DEFAULT_ACCOUNT, get_account
+from django_hyber.engine.identifiers import new_extra_id
+from django_hyber.engine.transactions import after_commit, database
+from django_hyber.models import Message
+from django_hyber.protocol import (
+    Channel,
+    InvalidMessage,
+    Problem,
+    normalize_phone,
+    single_body,
+    validate_channels,
+    validate_request,
+)
+
+logger = logging.getLogger("django_hyber")
+
+
+def send_message(
+    phone_number: str | int,
+    channels: Sequence[Channel],
+    *,
+    extra_id: str | None = None,
+    tag: str = "",
+    division_code: str = "",
+    start_time: datetime | str | None = None,
+    callback_url: str | None = None,
+    account: str = DEFAULT_ACCOUNT,
+) -> Message:
+    """Store a message and send it as soon as the surrounding transaction is committed.
+
+    The channels are tried in the order given until one delivers. ``callback_url=None`` means this project's own, if
+    CALLBACK_BASE_URL is set; a string is sent as given, and "" leaves the field out. The message returned is
+    ``queued``: call ``refresh_from_db()`` to see what has become of it.
+
+    Raises InvalidPhone or InvalidMessage (both ValueError) for what the platform would refuse, IntegrityError for an
+    ``extra_id`` that is taken, ImproperlyConfigured for an unknown account.
+    """
+    settings = get_account(account)
+    phone = normalize_phone(phone_number, settings.default_region)
+    extra_id = extra_id or new_extra_id()
+    options: dict[str, Any] = {"tag": tag, "division_code": division_code, "start_time": start_time}
+    if callback_url is not None:
+        options["callback_url"] = callback_url
+    _validate(phone, channels, extra_id, options)
+    using = database()
+    message = Message.objects.using(using).create(
+        account=account, phone_number=phone, extra_id=extra_id, content=_content(phone, channels, options)
+    )
+    # A broker that is down must not fail the caller: the message stays queued and the sweep takes it up.
+    after_commit(using, tasks.submit_message.enqueue, message.pk)
+    return message
+
+
+def _validate(phone: str, channels: Sequence[Channel], extra_id: str, options: dict[str, Any]) -> None:
+    problems = [*validate_request(phone_number=phone, extra_id=extra_id, **_request_fields(options))]
+    problems += validate_channels(channels)
+    errors = [problem for problem in problems if problem.is_error]
+    if errors:
+        raise InvalidMessage(errors)
+    for warning in problems:
+        _log_warning(extra_id, warning)
+
+
+def _request_fields(options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "callback_url": options.get("callback_url"),
+        **{key: options[key] for key in options if key != "callback_url"},
+    }
+
+
+def _log_warning(extra_id: str, problem: Problem) -> None:
+    logger.warning("Message %s: %s.%s: %s", extra_id, problem.channel or "request", problem.field, problem.code)
+
+
+def _content(phone: str, channels: Sequence[Channel], options: dict[str, Any]) -> dict[str, Any]:
+    body = single_body(phone_number=phone, channels=channels, **options)
+    del body["phone_number"]
+    if "callback_url" in options:
+        body["callback_url"] = options["callback_url"]
+    return body

@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django_hyber.conf import DEFAULT_ACCOUNT, get_account
+from django_hyber.engine import reports
+from django_hyber.engine.transactions import database
+from django_hyber.models import UnreadableCallback
+from django_hyber.protocol import parse_reports
+
+CallbackKind = UnreadableCallback.Kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportsResult:
+    """What became of delivery reports. All numbers count reports, but ``changed``, which counts messages.
+
+    ``received`` = ``stored`` + ``repeated`` + ``unreadable``; of the readable ones ``unknown`` wait for their message.
+    """
+
+    received: int
+    stored: int
+    repeated: int
+    unknown: int
+    unreadable: int
+    changed: int
+
+
+def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT_ACCOUNT) -> ReportsResult:
+    """Store delivery reports as they came and move their messages forward.
+
+    Takes the dicts of any of the platform's spellings: callbacks, simple and detailed reports, campaign status. Repeats
+    and late reports change nothing; items that cannot be read are kept apart and cost the others nothing.
+    """
+    using = database()
+    settings = get_account(account)
+    parsed = parse_reports(list(raw_reports), seen_codes=settings.seen_codes)
+    reports.store_unreadable(UnreadableCallback.Kind.REPORTS, settings, parsed.unreadable, using)
+    applied = reports.apply_reports(settings, parsed.reports, using)
+    return ReportsResult(
+        received=len(parsed.reports) + len(parsed.unreadable),
+        stored=applied.stored,
+        repeated=applied.repeated,
+        unknown=applied.unknown,
+        unreadable=len(parsed.unreadable),
+        changed=applied.changed,
+    )
+
+
+def keep_unreadable_body(kind: CallbackKind, body: bytes, reason: str, account: str = DEFAULT_ACCOUNT) -> None:
+    """Keep a callback body that is not the JSON it should be, so that a person can still read what came."""
+    text = body.decode("utf-8", errors="replace")
+    reports.store_unreadable(kind, get_account(account), [(text, reason)], database())

@@ -1,0 +1,34 @@
+"""Background entry points. A task is only a nudge: it may be lost, repeated or late, for the truth is in the tables."""
+
+from __future__ import annotations
+
+try:
+    from django.tasks import task
+except ImportError:  # Django 5.2
+    from django_tasks import task  # type: ignore[no-redef]
+
+from django_hyber.engine import batches, messages, unconfirmed
+
+
+@task
+def submit_message(pk: int) -> None:
+    """Hand one single message to the platform."""
+    messages.submit_message(pk)
+
+
+@task
+def submit_batch(pk: int) -> None:
+    """Hand one batch of a campaign to the platform."""
+    batches.submit_batch(pk)
+
+
+@task
+def resolve_message(pk: int) -> None:
+    """Ask the platform about one unconfirmed message."""
+    unconfirmed.resolve_message(pk)
+
+
+@task
+def resolve_batch(pk: int) -> None:
+    """Ask the platform about one unconfirmed batch."""
+    unconfirmed.resolve_batch(pk)

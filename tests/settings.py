@@ -1,0 +1,77 @@
+"""The least that the app needs. The database is SQLite unless DATABASE_URL names another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import django
+import environ
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent
+SECRET_KEY = "only-for-the-tests"
+DEBUG = False
+ALLOWED_HOSTS = ["*"]
+ROOT_URLCONF = "tests.urls"
+USE_TZ = True
+TIME_ZONE = "Europe/Kyiv"
+LANGUAGE_CODE = "en"
+STATIC_URL = "static/"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_hyber",
+]
+if django.VERSION < (6, 0):
+    INSTALLED_APPS.append("django_tasks")
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": env.db_url("DATABASE_URL", default="sqlite://:memory:")}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, so that server and worker processes of the tests see the same rows; one writer waits for the other.
+    DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / f"test-{env.str('TOX_ENV_NAME', default='local')}.sqlite3")}
+    DATABASES["default"]["OPTIONS"] = {
+        "timeout": 20,
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL",
+    }
+
+HYBER = {
+    "default": {
+        "CLIENT_ID": "sandbox",
+        "LOGIN": "sandbox",
+        "PASSWORD": "sandbox-password",
+        "CALLBACK_BASE_URL": "https://shop.example",
+        "CALLBACK_TOKENS": ["current-token-0123456789", "previous-token-0123456789"],
+    }
+}

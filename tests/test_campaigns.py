@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.core.exceptions import ValidationError
+
+from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.protocol import SMS, Viber
+from django_hyber.services import (
+    CampaignError,
+    cancel_campaign,
+    check_campaign,
+    dispatch,
+    import_recipients,
+    pause_campaign,
+    resume_campaign,
+    retry_failed,
+    start_campaign,
+)
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CHANNELS = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", alpha_name="GMSU", ttl=300)]
+
+
+def make_campaign(phones, channels=CHANNELS, **values):
+    campaign = Campaign.objects.create(name="Spring sale", **values)
+    campaign.set_channels(channels)
+    import_recipients(campaign, [{"phone": number, "name": f"Person {number[-4:]}"} for number in phones])
+    return campaign
+
+
+def posts(sandbox):
+    return [json.loads(request.body) for request in sandbox.requests if request.method == "POST"]
+
+
+def statuses(campaign):
+    return list(campaign.messages.order_by("pk").values_list("status", flat=True))
+
+
+@pytest.fixture
+def small_batches(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 3}}
+    return platform
+
+
+def test_campaign_leaves_as_one_broadcast_with_its_variables(platform):
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+
+    (body,) = posts(platform)
+    assert [recipient["name"] for recipient in body["recipients"]] == ["Person 0100", "Person 0200"]
+    assert body["channels"] == ["viber", "sms"]
+    assert body["channel_options"]["viber"] == {"text": "Hi %name%", "ttl": 60}
+    assert body["tag"] == "Spring sale"
+    assert statuses(campaign) == ["accepted", "accepted"]
+    assert campaign.status == "finished"
+
+
+def test_synchronous_answer_gives_every_message_its_own_id(platform):
+    campaign = start_campaign(make_campaign([phone(number) for number in range(5)]))
+
+    ids = list(campaign.messages.values_list("message_id", flat=True))
+    assert None not in ids
+    assert len(set(ids)) == 5
+
+
+def test_large_batches_go_as_a_job(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SYNC_LIMIT": 1}}
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+
+    assert [request.path for request in platform.requests] == ["/sandbox/broadcast"]
+    assert campaign.batches.get().job_id
+    assert statuses(campaign) == ["accepted", "accepted"]
+
+
+def test_refused_entry_ends_as_rejected_with_its_own_code(platform):
+    campaign = start_campaign(make_campaign([phone(1), phone(2, "92"), phone(3)]))
+
+    assert statuses(campaign) == ["accepted", "rejected", "accepted"]
+    assert campaign.messages.get(status="rejected").error_code == 36024
+
+
+def test_campaign_is_cut_into_batches(small_batches):
+    campaign = start_campaign(make_campaign([phone(number) for number in range(7)]))
+
+    assert [len(body["recipients"]) for body in posts(small_batches)] == [3, 3, 1]
+    assert set(campaign.batches.values_list("state", flat=True)) == {"done"}
+
+
+def test_second_start_is_refused_and_sends_nothing(platform):
+    campaign = make_campaign([phone(1)])
+    stale = Campaign.objects.get(pk=campaign.pk)
+    start_campaign(campaign)
+
+    with pytest.raises(CampaignError, match="already been started"):
+        start_campaign(stale)
+    assert len(posts(platform)) == 1
+
+
+def test_campaign_without_recipients_is_refused(platform):
+    with pytest.raises(CampaignError, match="no recipients"):
+        start_campaign(make_campaign([]))
+
+
+def test_campaign_without_channels_is_refused(platform):
+    with pytest.raises(CampaignError, match="channel"):
+        start_campaign(make_campaign([phone(1)], channels=[]))
+
+
+def test_variable_that_a_recipient_lacks_is_refused_with_its_name(platform):
+    campaign = make_campaign([phone(1)])
+    import_recipients(campaign, [{"phone": phone(2)}])
+
+    with pytest.raises(CampaignError, match=r"%name% is missing for 1 recipient:"):
+        start_campaign(campaign)
+    assert not posts(platform)
+    assert statuses(campaign) == ["queued", "queued"]
+
+
+def test_text_that_is_too_long_with_a_value_is_refused(platform):
+    campaign = make_campaign([phone(1)])
+    import_recipients(campaign, [{"phone": phone(2), "name": "x" * 1000}])
+
+    with pytest.raises(CampaignError, match=r"viber\.text"):
+        start_campaign(campaign)
+
+
+def test_lone_percent_sign_is_no_variable(platform):
+    channels = [SMS(text="50% off, %name%!", alpha_name="GMSU", ttl=300)]
+
+    assert check_campaign(make_campaign([phone(1)], channels=channels)) == []
+
+
+def test_opted_out_number_is_not_sent_to(platform):
+    campaign = make_campaign([phone(1), phone(2)])
+    Suppression.objects.create(phone_number=phone(2))
+    start_campaign(campaign)
+
+    (body,) = posts(platform)
+    assert [recipient["phone_number"] for recipient in body["recipients"]] == [int(phone(1))]
+    assert statuses(campaign) == ["accepted", "suppressed"]
+
+
+def test_campaign_whose_recipients_all_opted_out_finishes_without_a_request(platform):
+    campaign = make_campaign([phone(1)])
+    Suppression.objects.create(phone_number=phone(1))
+    start_campaign(campaign)
+
+    assert not posts(platform)
+    assert campaign.status == "finished"
+
+
+def test_channels_of_a_launched_campaign_cannot_be_changed(platform):
+    campaign = start_campaign(make_campaign([phone(1)]))
+
+    with pytest.raises(ValidationError):
+        campaign.set_channels(CHANNELS)
+
+
+def test_whole_refused_request_ends_all_its_messages_as_rejected(platform):
+    campaign = make_campaign([phone(1), phone(2)], division_code="d" * 100)
+    platform.fault("status", status=400)
+    start_campaign(campaign)
+
+    assert statuses(campaign) == ["rejected", "rejected"]
+    assert campaign.batches.get().state == "failed"
+
+
+def test_busy_platform_is_asked_again_later_and_nobody_is_lost(platform):
+    campaign = start_campaign(make_campaign([phone(1, "98"), phone(2)]))
+
+    assert statuses(campaign) == ["queued", "queued"]
+    batch = campaign.batches.get()
+    assert (batch.state, batch.attempts) == ("pending", 1)
+    assert batch.next_attempt_at is not None
+    make_due(campaign)
+    dispatch()
+    assert statuses(campaign) == ["accepted", "accepted"]
+    assert platform.ledger.duplicates == {}
+
+
+def test_dropped_answer_is_resolved_by_asking_and_nobody_gets_it_twice(platform):
+    campaign = start_campaign(make_campaign([phone(1, "94"), phone(2)]))
+
+    assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
+    make_due(campaign)
+    dispatch()
+    campaign.refresh_from_db()
+    assert campaign.status == "finished"
+    assert "unconfirmed" not in statuses(campaign)
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+def test_dropped_request_is_sent_again_after_the_platform_says_not_found(platform):
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2)]))
+
+    assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
+    make_due(campaign)
+    dispatch()
+    assert statuses(campaign) == ["accepted", "accepted"]
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+def test_not_found_within_the_grace_period_is_not_sent_again(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
+    campaign = start_campaign(make_campaign([phone(1, "87")]))
+    make_due(campaign)
+    dispatch()
+
+    assert statuses(campaign) == ["unconfirmed"]
+    assert platform.ledger.taken == 0
+
+
+def test_batch_of_a_stopped_worker_is_asked_about_and_not_resent(platform):
+    campaign = make_campaign([phone(1), phone(2)])
+    start_campaign(campaign)
+    # As if the worker had been killed between the answer and the commit.
+    campaign.batches.update(state="sending", lease_until="2020-01-01T00:00:00Z")
+    campaign.messages.update(status="queued", message_id=None, accepted_at=None)
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending")
+    dispatch()
+
+    assert "queued" not in statuses(campaign)
+    assert len(posts(platform)) == 1
+    campaign.refresh_from_db()
+    assert campaign.status == "finished"
+
+
+def test_wrong_password_pauses_the_campaign_with_the_reason(platform, settings):
+    campaign = make_campaign([phone(1)])
+    right = settings.HYBER
+    settings.HYBER = {"default": right["default"] | {"PASSWORD": "wrong"}}
+    start_campaign(campaign)
+
+    assert campaign.status == "paused"
+    assert "password" in campaign.status_reason
+    settings.HYBER = right
+    resume_campaign(campaign)
+    assert statuses(campaign) == ["accepted"]
+
+
+def test_paused_campaign_sends_nothing_and_resumes_with_everybody(small_batches, monkeypatch):
+    campaign = make_campaign([phone(number) for number in range(9)])
+    pause_after(monkeypatch, campaign, requests=1)
+    start_campaign(campaign)
+
+    assert statuses(campaign) == ["accepted"] * 3 + ["queued"] * 6
+    dispatch()
+    assert len(posts(small_batches)) == 1
+    resume_campaign(campaign)
+    assert statuses(campaign) == ["accepted"] * 9
+    assert small_batches.ledger.distinct == small_batches.ledger.taken == 9
+
+
+def test_cancelled_campaign_sends_nothing_more(small_batches, monkeypatch):
+    campaign = make_campaign([phone(number) for number in range(9)])
+    pause_after(monkeypatch, campaign, requests=1)
+    start_campaign(campaign)
+    cancel_campaign(campaign)
+
+    assert statuses(campaign) == ["accepted"] * 3 + ["cancelled"] * 6
+    assert Campaign.objects.get(pk=campaign.pk).status == "cancelled"
+    with pytest.raises(CampaignError, match="cancelled"):
+        resume_campaign(campaign)
+
+
+def test_retry_takes_only_what_failed_under_a_new_id(platform):
+    campaign = start_campaign(make_campaign([phone(1), phone(2, "92")]))
+    failed = campaign.messages.get(status="rejected")
+    retry_failed(campaign)
+
+    again = Message.objects.get(pk=failed.pk)
+    assert again.extra_id != failed.extra_id
+    assert [len(body["recipients"]) for body in posts(platform)] == [2, 1]
+    assert Campaign.objects.get(pk=campaign.pk).status == "finished"
+
+
+def test_retry_of_chosen_failures_leaves_the_others_alone(platform):
+    campaign = start_campaign(make_campaign([phone(1), phone(2, "92")]))
+
+    with pytest.raises(CampaignError, match="has failed"):
+        retry_failed(campaign, statuses=["expired"])
+    with pytest.raises(ValueError, match="delivered"):
+        retry_failed(campaign, statuses=["delivered"])
+
+
+def test_database_forbids_the_same_phone_twice(platform):
+    campaign = make_campaign([phone(1)])
+    report = import_recipients(campaign, [{"phone": phone(1), "name": "Again"}])
+
+    assert (report.accepted, report.existing) == (0, 1)
+    assert campaign.messages.count() == 1
+
+
+def make_due(campaign):
+    """Let the waiting times pass without sleeping."""
+    campaign.batches.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
+    campaign.messages.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
+
+
+def pause_after(monkeypatch, campaign, requests):
+    """Pause the campaign from another hand after so many requests, as a person would."""
+    from django_hyber.protocol import HyberClient
+
+    original = HyberClient.send_broadcast_sync
+    sent = []
+
+    def send_and_pause(client, body):
+        entries = original(client, body)
+        sent.append(body)
+        if len(sent) == requests:
+            pause_campaign(Campaign.objects.get(pk=campaign.pk))
+        return entries
+
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", send_and_pause)
