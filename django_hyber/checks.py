@@ -70,7 +70,7 @@ def _check_callback_token(account: Account) -> Iterator[CheckMessage]:
             id="django_hyber.E005",
         )
     for token in account.callback_tokens:
-        if len(token) < MIN_TOKEN_LENGTH or not TOKEN_ALPHABET.fullmatch(token):
+        if not _is_good(token):
             yield Error(
                 f"HYBER[{account.name!r}] has a callback token that is too short or does not fit into a URL.",
                 hint=f"Use at least {MIN_TOKEN_LENGTH} characters from A-Z, a-z, 0-9, - and _.",
@@ -78,8 +78,13 @@ def _check_callback_token(account: Account) -> Iterator[CheckMessage]:
             )
 
 
+def _is_good(token: str) -> bool:
+    return len(token) >= MIN_TOKEN_LENGTH and TOKEN_ALPHABET.fullmatch(token) is not None
+
+
 def _check_callback_url(account: Account) -> Iterator[CheckMessage]:
-    if not account.callback_base_url or not account.callback_tokens:
+    tokens = [token for token in account.callback_tokens if _is_good(token)]
+    if not account.callback_base_url or not tokens:
         return
     parts = urlsplit(account.callback_base_url)
     if parts.scheme not in {"http", "https"} or not parts.netloc:
@@ -90,7 +95,7 @@ def _check_callback_url(account: Account) -> Iterator[CheckMessage]:
         )
         return
     try:
-        longest = max(len(get_callback_url(account, token)) for token in account.callback_tokens)
+        longest = max(len(get_callback_url(account, token)) for token in tokens)
     except NoReverseMatch:
         yield Error(
             "The callback URLs of django-hyber are not in the URLconf.",

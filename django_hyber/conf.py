@@ -46,7 +46,7 @@ class Account:
     batch_size: int = 10_000
     sync_limit: int = 10_000
     lease: int = 300
-    max_attempts: int = 8
+    max_attempts: int = 12
     retry_delay: float = 5
     not_found_grace: int = 120
     ask_every: float = 30

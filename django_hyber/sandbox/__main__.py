@@ -3,7 +3,7 @@
 import sys
 from argparse import ArgumentParser
 
-from .cli import add_arguments, serve
+from django_hyber.sandbox.cli import add_arguments, serve
 
 
 def main() -> None:

@@ -13,9 +13,9 @@ from threading import Condition, Thread
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
-from .ledger import CallbackCounts
-from .plans import Fact
-from .store import Group
+from django_hyber.sandbox.ledger import CallbackCounts
+from django_hyber.sandbox.plans import Fact
+from django_hyber.sandbox.store import Group
 
 logger = logging.getLogger(__name__)
 

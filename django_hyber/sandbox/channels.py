@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
-from .errors import ParameterError
-from .texts import is_alpha_name
+from django_hyber.sandbox.errors import ParameterError
+from django_hyber.sandbox.texts import is_alpha_name
 
 URL: Final = 256
 ANY_LENGTH: Final = 1_000_000

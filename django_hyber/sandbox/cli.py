@@ -5,11 +5,11 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, Final, TextIO
+from typing import Any, Final, Protocol
 
-from .outcomes import DELIVERED, OUTCOMES
-from .platform import Settings
-from .sandbox import Sandbox
+from django_hyber.sandbox.outcomes import DELIVERED, OUTCOMES
+from django_hyber.sandbox.platform import Settings
+from django_hyber.sandbox.sandbox import Sandbox
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8900"
 _DEFAULTS: Final = Settings()
@@ -25,6 +25,16 @@ _OPTIONS: Final = {
 _SWITCHES: Final = ("callbacks", "errors_as_200")
 
 
+class Output(Protocol):
+    """What the two commands print to: sys.stdout, or Django's wrapper of it."""
+
+    def write(self, text: str, /) -> object:
+        """Print."""
+
+    def flush(self) -> object:
+        """Let a reader at the other end of a pipe see it."""
+
+
 def add_arguments(parser: ArgumentParser) -> None:
     """Declare the address and the options."""
     parser.add_argument("addrport", nargs="?", default=DEFAULT_ADDRESS, help="port, or address:port (%(default)s)")
@@ -36,7 +46,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--errors-as-200", action="store_true", help="answer error bodies with HTTP 200, not 400")
 
 
-def serve(options: Mapping[str, Any], out: TextIO) -> None:
+def serve(options: Mapping[str, Any], out: Output) -> None:
     """Serve until Ctrl-C or SIGTERM; raises OSError if the address cannot be bound and ValueError if it is none."""
     host, port = _address(options["addrport"])
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)

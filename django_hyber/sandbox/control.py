@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from .ledger import KEPT_REQUESTS
-from .platform import FAULT_KINDS, NOT_FOUND, Answer, Fault, Platform
+from django_hyber.sandbox.ledger import KEPT_REQUESTS
+from django_hyber.sandbox.platform import FAULT_KINDS, NOT_FOUND, Answer, Fault, Platform
 
 CONTROL_PREFIX: Final = "/_sandbox/"
 FLUSH_TIMEOUT: Final = 30.0

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from .outcomes import Outcome
-from .validation import Channel, Order
+from django_hyber.sandbox.outcomes import Outcome
+from django_hyber.sandbox.validation import Channel, Order
 
 DELIVERED: Final = 2
 FAILED: Final = 3

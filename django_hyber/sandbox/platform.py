@@ -9,15 +9,15 @@ from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Final, Literal, NamedTuple, get_args
 
-from .callbacks import CallbackSender
-from .errors import ParameterError
-from .ledger import Ledger, RequestLog
-from .outcomes import DELIVERED, Outcome, outcome_for
-from .plans import Fact, Pace, Step, plan
-from .reports import accepted_entry, advanced_report, callback_report, simple_report, status_entry
-from .scheduler import Scheduler
-from .store import Group, Message, MessageStore
-from .validation import Kind, Recipient, Request, read_request
+from django_hyber.sandbox.callbacks import CallbackSender
+from django_hyber.sandbox.errors import ParameterError
+from django_hyber.sandbox.ledger import Ledger, RequestLog
+from django_hyber.sandbox.outcomes import DELIVERED, Outcome, outcome_for
+from django_hyber.sandbox.plans import Fact, Pace, Step, plan
+from django_hyber.sandbox.reports import accepted_entry, advanced_report, callback_report, simple_report, status_entry
+from django_hyber.sandbox.scheduler import Scheduler
+from django_hyber.sandbox.store import Group, Message, MessageStore
+from django_hyber.sandbox.validation import Kind, Recipient, Request, read_request
 
 logger = logging.getLogger(__name__)
 

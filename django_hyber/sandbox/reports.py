@@ -2,8 +2,8 @@
 
 from typing import Any, Final
 
-from .plans import DELIVERED, Fact
-from .store import Group, Message
+from django_hyber.sandbox.plans import DELIVERED, Fact
+from django_hyber.sandbox.store import Group, Message
 
 TEMPLATE_ID: Final = 1000001
 NO_FINAL_STATUS: Final = -1

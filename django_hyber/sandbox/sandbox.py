@@ -5,9 +5,9 @@ from collections.abc import Callable
 from threading import Thread
 from typing import Self
 
-from .ledger import Ledger, RecordedRequest
-from .platform import Fault, FaultKind, Settings
-from .server import SandboxServer
+from django_hyber.sandbox.ledger import Ledger, RecordedRequest
+from django_hyber.sandbox.platform import Fault, FaultKind, Settings
+from django_hyber.sandbox.server import SandboxServer
 
 
 class Sandbox:

@@ -6,8 +6,8 @@ from itertools import count
 from threading import Condition, Thread
 from typing import Final
 
-from .plans import Step
-from .store import Group
+from django_hyber.sandbox.plans import Step
+from django_hyber.sandbox.store import Group
 
 # The clock may be a test's, or be set by hand: look at it again after this many seconds at the latest.
 LONGEST_NAP: Final = 0.2

@@ -12,8 +12,8 @@ from threading import Event, Lock
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from .control import CONTROL_PREFIX, control
-from .platform import DROPPED, NOT_FOUND, Answer, Fault, Platform, Settings
+from django_hyber.sandbox.control import CONTROL_PREFIX, control
+from django_hyber.sandbox.platform import DROPPED, NOT_FOUND, Answer, Fault, Platform, Settings
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import uuid4
 
-from .outcomes import Outcome
-from .plans import Fact, Step
-from .validation import Order, Recipient
+from django_hyber.sandbox.outcomes import Outcome
+from django_hyber.sandbox.plans import Fact, Step
+from django_hyber.sandbox.validation import Order, Recipient
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple, Self
 
-from .errors import ParameterError
+from django_hyber.sandbox.errors import ParameterError
 
 MAX_SMS_SEGMENTS: Final = 5
 CTR_LINK_LENGTH: Final = 28

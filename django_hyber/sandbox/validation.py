@@ -8,10 +8,10 @@ from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from .channels import RULES, check_options, check_text
-from .errors import ParameterError, phone_error
-from .outcomes import outcome_for
-from .texts import MAX_SMS_SEGMENTS, Template, sms_segments, with_short_links
+from django_hyber.sandbox.channels import RULES, check_options, check_text
+from django_hyber.sandbox.errors import ParameterError, phone_error
+from django_hyber.sandbox.outcomes import outcome_for
+from django_hyber.sandbox.texts import MAX_SMS_SEGMENTS, Template, sms_segments, with_short_links
 
 Kind = Literal["single", "batch", "broadcast"]
 

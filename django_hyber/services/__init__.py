@@ -11,6 +11,7 @@ from django_hyber.services.campaigns import (
 )
 from django_hyber.services.dispatch import dispatch
 from django_hyber.services.messages import send_message
+from django_hyber.services.probing import probe_account
 from django_hyber.services.recipient_files import UnreadableFileError
 from django_hyber.services.recipients import ImportReport, RejectedRow, import_recipients
 from django_hyber.services.replies import apply_replies
@@ -30,6 +31,7 @@ __all__ = [
     "import_recipients",
     "keep_unreadable_body",
     "pause_campaign",
+    "probe_account",
     "resume_campaign",
     "retry_failed",
     "send_message",

@@ -1,0 +1,93 @@
+import pickle
+
+import pytest
+
+from django_hyber.protocol import (
+    SMS,
+    APIError,
+    AuthenticationError,
+    ConnectionLost,
+    HyberError,
+    InvalidMessage,
+    NotTaken,
+    OutcomeUnknown,
+    ReadTimeout,
+    ReportNotFound,
+    UnreadableReply,
+    UnreadableReport,
+    UnreadableResponse,
+    describe,
+    validate_channels,
+)
+
+ERRORS = [
+    InvalidMessage(validate_channels([SMS(text="secret text", ttl=1, alpha_name="GMSU")])),
+    NotTaken(retry_after=5.0, reason="HTTP 503"),
+    APIError(200, 36024, "Phone number incorrect", "{}"),
+    AuthenticationError(401),
+    OutcomeUnknown(),
+    ReadTimeout(),
+    ConnectionLost(),
+    UnreadableResponse(502),
+    ReportNotFound(404),
+    UnreadableReport("it is not an object"),
+    UnreadableReply("it is not an object"),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_errors_have_one_root_and_survive_pickling(error):
+    copy = pickle.loads(pickle.dumps(error))
+    assert isinstance(copy, HyberError)
+    assert type(copy) is type(error)
+    assert vars(copy) == vars(error)
+    assert str(copy) == str(error) != ""
+
+
+@pytest.mark.parametrize("kind", [ReadTimeout, ConnectionLost, UnreadableResponse])
+def test_three_ways_not_to_know_the_outcome(kind):
+    assert issubclass(kind, OutcomeUnknown)
+
+
+@pytest.mark.parametrize("kind", [InvalidMessage, UnreadableReport, UnreadableReply])
+def test_bad_values_are_value_errors_too(kind):
+    assert issubclass(kind, ValueError)
+
+
+def test_an_invalid_message_lists_its_errors_and_not_its_warnings_or_text():
+    problems = validate_channels([SMS(text="secret text", ttl=1), SMS(text="secret text", ttl=1, alpha_name="ж")])
+    text = str(InvalidMessage(problems))
+    assert "sms.ttl: This must be from 300 to 259200." in text
+    assert "secret" not in text
+    assert "last channel" not in text
+
+
+def test_a_refusal_shows_code_and_text_but_not_all_of_a_long_text():
+    error = APIError(400, 36024, "x" * 1000)
+    assert str(error).startswith("The platform refused the request (HTTP 400, error 36024): xxx")
+    assert str(error).count("x") == 200
+    assert len(error.error_text) == 1000
+
+
+def test_a_refusal_without_a_body_of_theirs_shows_the_status():
+    assert str(APIError(413, body="<html>380671234567</html>")) == "The platform refused the request (HTTP 413)."
+
+
+def test_wrong_credentials_mention_the_address_of_the_server():
+    assert "IP address" in str(AuthenticationError(403))
+    assert isinstance(AuthenticationError(403), APIError)
+
+
+def test_an_unreadable_response_shows_its_status():
+    assert "(HTTP 502)" in str(UnreadableResponse(502))
+
+
+def test_known_codes_have_a_text():
+    assert describe(36024) == "Phone number incorrect"
+    assert describe(35015) == "Not delivered in time"
+
+
+def test_unknown_codes_have_none_unless_the_account_names_them():
+    assert describe(99999) == ""
+    assert describe(99999, {99999: "Blocked by the user"}) == "Blocked by the user"
+    assert describe(36024, {36024: "Wrong number"}) == "Wrong number"

@@ -1,0 +1,161 @@
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_hyber.protocol import UnreadableReply, parse_replies, parse_reply, replies, reply_fingerprint
+
+from . import vectors
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(), children, max_size=3),
+    max_leaves=8,
+)
+KEYS = st.sampled_from(
+    "phone channel time message_id extra_id umid text_to_subscriber text_from_subscriber media file_name image_url"
+    " location".split()
+)
+
+
+def reply(**fields):
+    return parse_reply({"phone": "380951234567", "channel": "viber", **fields})
+
+
+class TestSamples:
+    def test_viber_text(self):
+        found = parse_reply(vectors.load("doc_reply_viber_text"))
+        assert (found.channel, found.phone_number) == ("viber", "380951234567")
+        assert found.time == datetime(2016, 12, 7, 18, 55, 9, tzinfo=UTC)
+        assert (found.text, found.text_to_subscriber) == ("Reply from viber user", "text 2 viber")
+        assert (found.message_id, found.extra_id) == ("d5569ed4-6ff9-5078-8be3-f0b1a1f6e5fe", "1883")
+
+    def test_viber_deep_link_refers_to_nothing(self):
+        found = parse_reply(vectors.load("doc_reply_viber_deeplink"))
+        assert (found.message_id, found.extra_id, found.umid, found.text_to_subscriber) == ("", "", "", "")
+
+    def test_viber_media(self):
+        found = parse_reply(vectors.load("doc_reply_viber_media"))
+        assert (found.media_kind, found.media_url) == ("file", "https://example.com/file.docx")
+        assert (found.file_name, found.text) == ("Name_for_document.docx", "")
+
+    def test_whatsapp_text(self):
+        found = parse_reply(vectors.load("doc_reply_whatsapp_text"))
+        assert (found.channel, found.text) == ("whatsapp", "Test reply")
+        assert found.umid == "91dbb1a6-2410-ea11-8153-022a22cc1c71"
+        assert found.time == datetime(2019, 11, 26, 8, 13, 39, tzinfo=UTC)
+
+
+# The guide has WhatsApp samples of text only; these bodies are made up from its table.
+@pytest.mark.parametrize(
+    ("key", "kind"), [("image_url", "image"), ("video_url", "video"), ("audio_url", "audio"), ("doc_url", "document")]
+)
+def test_whatsapp_media(key, kind):
+    found = reply(channel="whatsapp", **{key: "https://example.com/1"}, text_from_subscriber="Look")
+    assert (found.media_kind, found.media_url, found.text) == (kind, "https://example.com/1", "Look")
+
+
+def test_location():
+    assert reply(location="50.438820,30.498916").location == "50.438820,30.498916"
+    assert reply(location={"lat": 1}).location == ""
+
+
+def test_a_reply_to_an_image_has_no_text_to_refer_to():
+    assert reply(text_to_subscriber=None).text_to_subscriber == ""
+
+
+@pytest.mark.parametrize(
+    ("time", "expected"),
+    [
+        ("2026-07-01 12:00:00", datetime(2026, 7, 1, 9, tzinfo=UTC)),
+        ("2026-01-01 12:00:00", datetime(2026, 1, 1, 10, tzinfo=UTC)),
+        ("2026-10-25 03:30:00", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        ("2026-07-01T12:00:00+02:00", datetime(2026, 7, 1, 10, tzinfo=UTC)),
+        ("2026-07-01T12:00:00.5Z", datetime(2026, 7, 1, 12, 0, 0, 500000, tzinfo=UTC)),
+        (1782907200000, datetime(2026, 7, 1, 12, tzinfo=UTC)),
+        ("0001-01-01 00:00:00", None),
+        ("2026-13-01 00:00:00", None),
+        ("now", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_viber_times_are_kyiv_time_and_whatsapp_times_are_utc(time, expected):
+    assert reply(time=time).time == expected
+
+
+def test_the_old_name_of_the_zone_serves_where_the_new_one_is_unknown(monkeypatch):
+    def old_database(name):
+        if name == "Europe/Kyiv":
+            raise ZoneInfoNotFoundError(name)
+        return ZoneInfo(name)
+
+    monkeypatch.setattr(replies, "ZoneInfo", old_database)
+    replies._kyiv.cache_clear()
+    try:
+        assert reply(time="2026-07-01 12:00:00").time == datetime(2026, 7, 1, 9, tzinfo=UTC)
+    finally:
+        replies._kyiv.cache_clear()
+
+
+@pytest.mark.parametrize("item", [None, "text", [], {}, {"number": "380951234567"}, {"phone": "hidden"}])
+def test_what_is_no_reply_is_said_to_be_none(item):
+    with pytest.raises(UnreadableReply) as caught:
+        parse_reply(item)
+    assert caught.value.reason
+
+
+def test_one_bad_item_does_not_cost_its_neighbours():
+    deep = json.loads("[" * 500 + "]" * 500)
+    body = [vectors.load("doc_reply_viber_text"), "bad\x00", {"phone": "380951234567", "deep": deep}]
+    found, unreadable = parse_replies(body)
+    assert [item.text for item in found] == ["Reply from viber user"]
+    assert unreadable == [("bad", "it is not an object"), (None, "it is nested too deeply")]
+
+
+def test_characters_that_postgresql_cannot_store_are_removed_everywhere():
+    found = reply(text_from_subscriber="a\x00b \ud83d 😀", file_name="\x00f")
+    assert (found.text, found.file_name) == ("ab \ufffd 😀", "f")
+    assert found.raw["text_from_subscriber"] == "ab \ufffd 😀"
+
+
+def test_what_is_too_long_is_cut_or_left_out_and_the_reply_is_kept():
+    found = reply(message_id="m" * 65, umid="u" * 65, file_name="f" * 300, location="1" * 99, channel="c" * 20)
+    assert (found.message_id, found.umid) == ("", "")
+    assert (len(found.file_name), len(found.location), len(found.channel)) == (255, 64, 16)
+
+
+class TestFingerprint:
+    REPLY = reply(time="2026-07-01 12:00:00", text_from_subscriber="Yes")
+
+    def test_a_repeat_is_the_same(self):
+        again = reply(time="2026-07-01 12:00:00", text_from_subscriber="Yes", phone="+380951234567")
+        assert reply_fingerprint(self.REPLY) == reply_fingerprint(again)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"channel": "whatsapp"},
+            {"phone_number": "380951234568"},
+            {"time": None},
+            {"text": "No"},
+            {"media_url": "https://example.com/1"},
+            {"location": "1,2"},
+        ],
+    )
+    def test_another_reply_is_another(self, change):
+        assert reply_fingerprint(self.REPLY) != reply_fingerprint(replace(self.REPLY, **change))
+
+    def test_accounts_are_apart(self):
+        assert reply_fingerprint(self.REPLY, "a") != reply_fingerprint(self.REPLY, "b")
+
+
+@given(JSON | st.dictionaries(KEYS, JSON))
+def test_nothing_that_json_can_say_upsets_the_parser(payload):
+    for item in parse_replies([payload]).replies:
+        assert len(reply_fingerprint(item)) == 32
+        json.dumps(item.raw, allow_nan=False, ensure_ascii=False).encode()

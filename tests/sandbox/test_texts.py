@@ -1,0 +1,36 @@
+import pytest
+
+from django_hyber.sandbox.texts import Template, sms_segments, with_short_links
+
+
+@pytest.mark.parametrize(
+    ("text", "segments"),
+    [
+        ("a" * 160, 1),
+        ("a" * 161, 2),
+        ("a" * 306, 2),
+        ("a" * 307, 3),
+        ("€" * 80, 1),
+        ("€" * 81, 2),
+        ("я" * 70, 1),
+        ("я" * 71, 2),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+        ("Ґ", 1),
+        ("line\nbreak\r" + "a" * 149, 1),
+    ],
+)
+def test_segments(text, segments):
+    assert sms_segments(text) == segments
+
+
+def test_escape_pair_is_not_split_between_segments():
+    assert sms_segments("a" * 152 + "€" + "a" * 152) == 3
+
+
+def test_links_are_counted_as_tracked_links():
+    assert len(with_short_links("Look: https://shop.example/" + "a" * 200)) == len("Look: ") + 28
+
+
+def test_lone_percent_signs_stay():
+    assert Template.compile("50% off, %name%! 100%").render({"name": "Zoya"}) == "50% off, Zoya! 100%"

@@ -1,0 +1,268 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from django.db import DatabaseError
+from django.urls import reverse
+
+from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.signals import reply_received
+from tests.conftest import OLD_TOKEN, TOKEN
+from tests.samples import phone, report, sample
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def message():
+    return Message.objects.create(phone_number=phone(1), extra_id="own-1", status="accepted")
+
+
+def post(client, body, *, kind="reports", token=TOKEN, content_type="application/json", **extra):
+    if not isinstance(body, bytes):
+        body = json.dumps(body).encode()
+    url = reverse(f"django_hyber:{kind}", kwargs={"token": token})
+    return client.post(url, body, content_type=content_type, **extra)
+
+
+def status(message):
+    message.refresh_from_db()
+    return message.status
+
+
+def test_report_is_applied(client, message):
+    response = post(client, report(message))
+
+    assert response.status_code == 200
+    assert response.json() == {"received": 1, "stored": 1, "unreadable": 0}
+    assert status(message) == "delivered"
+
+
+def test_array_of_reports_is_applied(client, message):
+    assert post(client, [report(message), report(None)]).json()["stored"] == 2
+    assert status(message) == "delivered"
+
+
+def test_vendor_sample_is_taken_as_printed(client):
+    message = Message.objects.create(phone_number="380961111111", extra_id="AD-6640-7006", status="accepted")
+    post(client, sample("doc_dr_callback_single"))
+
+    assert status(message) == "delivered"
+    assert message.channel == "sms"
+
+
+@pytest.mark.parametrize("token", [TOKEN, OLD_TOKEN])
+def test_every_token_is_accepted_so_that_they_can_be_changed(client, message, token):
+    assert post(client, report(message), token=token).status_code == 200
+
+
+@pytest.mark.parametrize("token", ["wrong", TOKEN[:-1], TOKEN + "x", "%00", "тестовий-токен"])
+def test_wrong_token_is_refused_and_stores_nothing(client, message, token):
+    assert post(client, report(message), token=token).status_code == 403
+    assert not DeliveryReport.objects.exists()
+    assert status(message) == "accepted"
+
+
+def test_without_tokens_nobody_is_let_in(client, settings, message):
+    settings.HYBER = {"default": {"CLIENT_ID": "1", "CALLBACK_TOKENS": []}}
+
+    assert post(client, report(message), token="any").status_code == 403
+
+
+def test_token_tells_the_account(client, settings, message):
+    settings.HYBER = {"default": {"CALLBACK_TOKENS": [TOKEN]}, "promo": {"CALLBACK_TOKENS": ["p" * 20]}}
+    post(client, report(message), token="p" * 20)
+
+    assert DeliveryReport.objects.get().account == "promo"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"not json", b'"text"', b"17", b"null", b"\xff\xfe", b"[" * 100_000, b"9" * 5_000],
+)
+def test_unusable_body_is_answered_400_and_kept(client, body):
+    assert post(client, body).status_code == 400
+    kept = UnreadableCallback.objects.get()
+    assert kept.kind == "reports"
+    assert kept.body == body.decode(errors="replace")
+
+
+def test_vendor_sample_with_its_missing_quote_is_kept_whole(client):
+    printed = json.dumps(sample("doc_dr_callback_single")).replace('"AD-6640', "AD-6640").encode()
+
+    assert post(client, printed).status_code == 400
+    assert UnreadableCallback.objects.get().body == printed.decode()
+
+
+def test_escaped_slashes_are_no_reason_to_refuse(client, message):
+    body = json.dumps(report(message) | {"link": "https://shop.example/"}).replace("/", "\\/").encode()
+
+    assert post(client, body).status_code == 200
+    assert status(message) == "delivered"
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+@pytest.mark.parametrize("accept", ["text/html", "application/xml", "image/*"])
+def test_content_type_and_accept_header_do_not_matter(client, message, content_type, accept):
+    assert post(client, report(message), content_type=content_type, headers={"accept": accept}).status_code == 200
+    assert status(message) == "delivered"
+
+
+def test_unknown_ids_are_answered_200_and_kept(client):
+    assert post(client, [report(None, extra_id=f"nobody-{number}") for number in range(500)]).status_code == 200
+    assert DeliveryReport.objects.filter(message=None).count() == 500
+
+
+def test_unknown_ids_among_known_ones_do_not_cost_queries(client, message, django_assert_max_num_queries):
+    reports = [report(message)] + [report(None, extra_id=f"nobody-{number}") for number in range(500)]
+    with django_assert_max_num_queries(12):
+        post(client, reports)
+
+    assert status(message) == "delivered"
+
+
+def test_control_characters_in_a_batch_cost_no_neighbour(client, message):
+    other = Message.objects.create(phone_number=phone(2), extra_id="own-2", status="accepted")
+    body = json.dumps([report(message), {"extra_id": "A\x00B", "number": "\ud83d"}, report(other)]).encode()
+
+    assert post(client, body).status_code == 200
+    assert status(message) == status(other) == "delivered"
+
+
+def test_numbers_that_are_no_json_cost_no_neighbour(client, message):
+    body = b'[{"extra_id": "x", "status": NaN, "clicks": 1e999}, ' + json.dumps(report(message)).encode() + b"]"
+
+    assert post(client, body).status_code == 200
+    assert status(message) == "delivered"
+
+
+def test_body_over_the_limit_is_answered_413_and_never_read_whole(client, settings, message):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_MAX_BYTES": 1_000}}
+
+    assert post(client, [report(message)] * 20).status_code == 413
+    assert post(client, report(message)).status_code == 200
+
+
+def test_upload_limit_of_the_project_does_not_apply(client, settings, message):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 10
+    body = [report(message)] + [report(None, extra_id=f"nobody-{number}") for number in range(20_000)]
+
+    response = post(client, body)
+    assert response.status_code == 200
+    assert response.json()["received"] == 20_001
+
+
+HOSTILE_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],
+    "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.AnonRateThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"anon": "1/day"},
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.StaticHTMLRenderer"],
+    "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.AcceptHeaderVersioning",
+    "EXCEPTION_HANDLER": "tests.test_callbacks.not_ours",
+}
+
+
+def not_ours(exc, context):
+    raise AssertionError("the project's exception handler has no business here")
+
+
+def test_framework_settings_of_the_project_do_not_matter(client, settings, message):
+    settings.REST_FRAMEWORK = HOSTILE_FRAMEWORK
+
+    for _ in range(3):
+        assert post(client, report(message)).json()["received"] == 1
+    assert post(client, report(message), token="wrong").status_code == 403
+
+
+def test_report_of_a_project_with_atomic_requests_is_stored_even_if_it_cannot_be_applied(
+    client, settings, message, monkeypatch
+):
+    from django_hyber.engine import reports
+
+    monkeypatch.setitem(settings.DATABASES["default"], "ATOMIC_REQUESTS", True)
+    monkeypatch.setattr(reports, "update_rows", fail)
+    client.raise_request_exception = False
+
+    assert post(client, report(message)).status_code == 500
+    assert DeliveryReport.objects.count() == 1
+
+
+def fail(*args, **kwargs):
+    raise DatabaseError("the database has gone away")
+
+
+def test_repeat_after_our_own_trouble_applies_the_report(client, message, monkeypatch):
+    from django_hyber.engine import reports
+
+    client.raise_request_exception = False
+    with monkeypatch.context() as trouble:
+        trouble.setattr(reports, "update_rows", fail)
+        assert post(client, report(message)).status_code == 500
+    assert status(message) == "accepted"
+
+    assert post(client, report(message)).status_code == 200
+    assert status(message) == "delivered"
+
+
+@pytest.mark.parametrize("method", ["get", "put", "patch", "delete"])
+def test_other_methods_are_refused(client, method):
+    url = reverse("django_hyber:reports", kwargs={"token": TOKEN})
+
+    assert getattr(client, method)(url).status_code == 405
+
+
+def test_no_csrf_token_is_asked_for(message):
+    from django.test import Client
+
+    assert post(Client(enforce_csrf_checks=True), report(message)).status_code == 200
+
+
+def test_token_is_not_logged(client, message, caplog):
+    caplog.set_level("DEBUG")
+    post(client, report(message), token="wrong-token-that-somebody-tried")
+    post(client, b"{")
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("django_hyber")]
+
+    assert ours
+    assert not any(TOKEN in line or "somebody-tried" in line for line in ours)
+
+
+REPLIES = ["doc_reply_viber_text", "doc_reply_viber_deeplink", "doc_reply_viber_media", "doc_reply_whatsapp_text"]
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_reply_samples_of_the_vendor_are_stored(client, name):
+    assert post(client, sample(name), kind="replies").status_code == 200
+    assert Reply.objects.get().raw == sample(name)
+
+
+def test_reply_is_stored_once_matched_and_told(client):
+    message = Message.objects.create(phone_number="380951234567", extra_id="1883")
+    heard = []
+
+    def receiver(sender, reply, **kwargs):
+        heard.append(reply.text)
+
+    reply_received.connect(receiver)
+    post(client, sample("doc_reply_viber_text"), kind="replies")
+    post(client, [sample("doc_reply_viber_text")], kind="replies")
+    reply_received.disconnect(receiver)
+
+    assert Reply.objects.get().message == message
+    assert heard == ["Reply from viber user"]
+
+
+def test_reply_with_unstorable_characters_is_stored(client):
+    body = sample("doc_reply_viber_text") | {"text_from_subscriber": "A\x00B \ud83d"}
+
+    assert post(client, json.dumps(body).encode(), kind="replies").status_code == 200
+    assert Reply.objects.get().text == "AB \ufffd"
+
+
+def test_unreadable_reply_is_kept(client):
+    assert post(client, ["rubbish", sample("doc_reply_viber_text")], kind="replies").status_code == 200
+    assert Reply.objects.count() == 1
+    assert UnreadableCallback.objects.get().kind == "replies"

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+GOOD = {
+    "CLIENT_ID": "1234",
+    "LOGIN": "shop",
+    "PASSWORD": "secret-word",
+    "CALLBACK_BASE_URL": "https://shop.example",
+    "CALLBACK_TOKENS": ["current-token-0123456789"],
+}
+DATABASE_WORKERS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+
+
+@pytest.fixture(autouse=True)
+def workers(settings):
+    settings.TASKS = DATABASE_WORKERS
+
+
+def found(settings, **changes):
+    account = {key: value for key, value in (GOOD | changes).items() if value is not None}
+    settings.HYBER = {"default": account}
+    return [message for message in run_checks(tags=["django_hyber"])]
+
+
+def test_good_settings_are_not_complained_about(settings):
+    assert found(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("identifier", "changes"),
+    [
+        ("django_hyber.E001", {"CLIENT": "1234"}),
+        ("django_hyber.W002", {"PASSWORD": ""}),
+        ("django_hyber.E003", {"API_URL": "api.example/1234"}),
+        ("django_hyber.W004", {"BULK_URL": "http://proxy.example/1234"}),
+        ("django_hyber.E005", {"CALLBACK_TOKENS": []}),
+        ("django_hyber.E006", {"CALLBACK_TOKENS": ["short"]}),
+        ("django_hyber.E006", {"CALLBACK_TOKENS": ["with/slashes/in/it/0123"]}),
+        ("django_hyber.E007", {"CALLBACK_BASE_URL": "shop.example"}),
+        ("django_hyber.E009", {"CALLBACK_BASE_URL": "https://shop.example/" + "x" * 220}),
+        ("django_hyber.E010", {"BATCH_SIZE": 50_001}),
+        ("django_hyber.E011", {"LEASE": 70}),
+    ],
+)
+def test_misconfiguration_has_an_id_and_a_hint(settings, identifier, changes):
+    messages = found(settings, **changes)
+
+    assert [message.id for message in messages] == [identifier]
+    assert messages[0].hint
+    assert "secret-word" not in str(messages[0])
+
+
+def test_local_sandbox_may_be_spoken_to_without_encryption(settings):
+    assert found(settings, API_URL="http://127.0.0.1:8800/sandbox") == []
+
+
+def test_missing_urls_are_told(settings):
+    settings.ROOT_URLCONF = "django.contrib.auth.urls"
+
+    assert [message.id for message in found(settings)] == ["django_hyber.E008"]
+
+
+@pytest.mark.parametrize("tasks", [{}, {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}])
+def test_immediate_backend_outside_of_debug_is_warned_about(settings, tasks):
+    settings.TASKS = tasks
+
+    assert [message.id for message in found(settings)] == ["django_hyber.W012"]
+
+
+def test_immediate_backend_is_fine_while_developing(settings):
+    settings.TASKS = {}
+    settings.DEBUG = True
+
+    assert found(settings) == []
+
+
+def test_check_command_runs_them(settings):
+    settings.HYBER = {"default": GOOD | {"CALLBACK_TOKENS": []}}
+    with pytest.raises(SystemCheckError, match=r"django_hyber\.E005"):
+        call_command("check", stdout=io.StringIO(), stderr=io.StringIO())

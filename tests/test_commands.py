@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from django_hyber.models import Campaign, Message
+from django_hyber.protocol import SMS
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def run(*arguments, **options):
+    out, err = io.StringIO(), io.StringIO()
+    call_command(*arguments, stdout=out, stderr=err, **options)
+    return out.getvalue(), err.getvalue()
+
+
+@pytest.fixture
+def campaign():
+    campaign = Campaign.objects.create(name="Spring sale")
+    campaign.set_channels([SMS(text="Hi %name%", alpha_name="GMSU", ttl=300)])
+    return campaign
+
+
+@pytest.fixture
+def recipients_file(tmp_path):
+    file = tmp_path / "recipients.csv"
+    file.write_text(f"phone,name\n{phone(1)},Olena\n12,Nobody\n{phone(1)},Again\n")
+    return file
+
+
+def test_import_and_send_from_the_command_line(platform, campaign, recipients_file):
+    out, err = run("hyber_import_recipients", str(campaign.pk), str(recipients_file))
+    assert out.strip() == "1 accepted, 1 duplicates, 0 already there, 1 rejected of 3 rows"
+    assert err.startswith("row 3: ")
+    out, _ = run("hyber_send_campaign", str(campaign.pk))
+
+    assert out.strip() == "Spring sale: finished, 1 recipients"
+    assert platform.ledger.taken == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("hyber_import_recipients", "999", "x.csv"), "no campaign 999"),
+        (("hyber_send_campaign", "999"), "no campaign 999"),
+    ],
+)
+def test_unknown_campaign_is_told(arguments, told):
+    with pytest.raises(CommandError, match=told):
+        run(*arguments)
+
+
+def test_file_that_is_not_there_is_told(campaign):
+    with pytest.raises(CommandError, match="No such file"):
+        run("hyber_import_recipients", str(campaign.pk), "nowhere.csv")
+
+
+def test_broken_file_is_told(campaign, tmp_path):
+    file = tmp_path / "broken.csv"
+    file.write_bytes(b"\x00\x01")
+    with pytest.raises(CommandError, match="UTF-8"):
+        run("hyber_import_recipients", str(campaign.pk), str(file))
+
+
+def test_campaign_that_cannot_start_is_told_with_every_reason(platform, campaign):
+    with pytest.raises(CommandError, match="no recipients"):
+        run("hyber_send_campaign", str(campaign.pk))
+
+
+def test_dispatch_sends_what_was_left_behind(platform):
+    content = {"channels": ["sms"], "channel_options": {"sms": {"text": "Hi", "alpha_name": "GMSU", "ttl": 300}}}
+    Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
+    out, _ = run("hyber_dispatch")
+
+    assert out.startswith("1 messages, 0 batches")
+    assert Message.objects.get().status == "accepted"
+
+
+def test_dispatch_loop_goes_on_until_it_is_told_to_stop(platform):
+    content = {"channels": ["sms"], "channel_options": {"sms": {"text": "Hi", "alpha_name": "GMSU", "ttl": 300}}}
+
+    def live():
+        Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
+        deadline = time.monotonic() + 10
+        while not platform.ledger.taken and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    other = threading.Thread(target=live)
+    other.start()
+    try:
+        run("hyber_dispatch", loop=True, interval=0.05)
+    finally:
+        other.join()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    assert platform.ledger.taken == 1
+
+
+def test_check_proves_a_good_account_without_sending(wired):
+    out, _ = run("hyber_check")
+
+    assert out.count("ok") == 4
+    assert wired.ledger.taken == 0
+    assert not [request for request in wired.requests if request.method == "POST"]
+
+
+def test_check_tells_a_wrong_password(wired, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"PASSWORD": "wrong-word"}}
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="not ready"):
+        call_command("hyber_check", stdout=out)
+
+    assert "FAIL" in out.getvalue()
+    assert "wrong-word" not in out.getvalue()
+
+
+def test_check_tells_missing_settings(platform, settings):
+    settings.HYBER = {"default": {"API_URL": platform.url, "REPORTS_URL": platform.url}}
+    out = io.StringIO()
+    with pytest.raises(CommandError):
+        call_command("hyber_check", stdout=out)
+
+    assert "CLIENT_ID, LOGIN, PASSWORD" in out.getvalue()
+    assert "CALLBACK_BASE_URL" in out.getvalue()
+
+
+def test_sandbox_command_tells_how_to_use_it():
+    command = [sys.executable, "-m", "django", "hyber_sandbox", "--help"]
+    environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    assert result.returncode == 0
+    assert "127.0.0.1" in result.stdout

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from django_hyber.conf import find_account_by_token, get_account, get_accounts, get_callback_url
+
+
+def test_missing_key_falls_back_to_the_environment_and_then_to_the_default(settings, monkeypatch):
+    settings.HYBER = {"default": {"CLIENT_ID": "from-settings"}}
+    monkeypatch.setenv("HYBER_CLIENT_ID", "from-environment")
+    monkeypatch.setenv("HYBER_LOGIN", "from-environment")
+    account = get_account()
+
+    assert (account.client_id, account.login, account.password) == ("from-settings", "from-environment", "")
+
+
+def test_empty_string_in_the_settings_is_an_answer_and_not_a_gap(settings, monkeypatch):
+    settings.HYBER = {"default": {"SITE": ""}}
+    monkeypatch.setenv("HYBER_SITE", "from-environment")
+
+    assert get_account().site == ""
+
+
+def test_project_without_the_setting_is_configured_by_the_environment_alone(settings, monkeypatch):
+    del settings.HYBER
+    monkeypatch.setenv("HYBER_CLIENT_ID", "1234")
+
+    assert [account.client_id for account in get_accounts()] == ["1234"]
+
+
+def test_values_of_the_environment_get_their_types(settings, monkeypatch):
+    settings.HYBER = {"default": {}}
+    values = {
+        "CALLBACK_TOKENS": "first-token,second-token",
+        "CONNECT_TIMEOUT": "2.5",
+        "DEFAULT_REGION": "",
+        "PHONE_AS_NUMBER": "off",
+        "SEEN_CODES": "23001,23002",
+        "BATCH_SIZE": "500",
+        "CODE_NAMES": '{"36001": "Blocked"}',
+    }
+    for key, value in values.items():
+        monkeypatch.setenv(f"HYBER_{key}", value)
+    account = get_account()
+
+    assert account.callback_tokens == ("first-token", "second-token")
+    assert account.connect_timeout == 2.5
+    assert account.default_region is None
+    assert account.phone_as_number is False
+    assert account.seen_codes == {23001, 23002}
+    assert account.batch_size == 500
+    assert account.code_names == {36001: "Blocked"}
+
+
+def test_default_region_none_means_international_numbers_only(settings):
+    settings.HYBER = {"default": {"DEFAULT_REGION": None}}
+
+    assert get_account().default_region is None
+
+
+@pytest.mark.parametrize(
+    ("hyber", "told"),
+    [
+        ({"default": {"CLIENT": "1"}}, "unknown keys: CLIENT"),
+        ({"default": {"READ_TIMEOUT": "soon"}}, "READ_TIMEOUT"),
+        ({"default": {"CALLBACK_TOKENS": "one-string"}}, "CALLBACK_TOKENS"),
+        ({"other": {}}, "no account 'default'. It has: other"),
+        ({"CLIENT_ID": "1"}, "dict of accounts"),
+    ],
+)
+def test_mistake_in_the_setting_is_told_with_its_place(settings, hyber, told):
+    settings.HYBER = hyber
+    with pytest.raises(ImproperlyConfigured, match=told):
+        get_account()
+
+
+def test_secrets_are_not_in_the_representation(settings):
+    settings.HYBER = {"default": {"PASSWORD": "pass-word", "CALLBACK_TOKENS": ["to-ken"]}}
+
+    assert "pass-word" not in repr(get_account())
+    assert "to-ken" not in repr(get_account())
+
+
+def test_wrong_value_is_not_repeated_in_the_error(settings):
+    settings.HYBER = {"default": {"READ_TIMEOUT": "secret-in-the-wrong-place"}}
+    with pytest.raises(ImproperlyConfigured) as caught:
+        get_account()
+
+    assert "secret-in-the-wrong-place" not in str(caught.value)
+
+
+def test_first_token_is_used_and_all_are_known(settings):
+    settings.HYBER = {"default": {"CALLBACK_BASE_URL": "https://shop.example/", "CALLBACK_TOKENS": ["new", "old"]}}
+    account = get_account()
+
+    assert get_callback_url(account) == "https://shop.example/hyber/new/reports/"
+    assert find_account_by_token("old") == account
+    assert find_account_by_token("ol") is None
+
+
+def test_without_an_origin_there_is_no_callback_url(settings):
+    settings.HYBER = {"default": {"CALLBACK_TOKENS": ["new"]}}
+
+    assert get_callback_url(get_account()) == ""
