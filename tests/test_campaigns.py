@@ -266,6 +266,18 @@ def test_cancelled_campaign_sends_nothing_more(small_batches, monkeypatch):
         resume_campaign(campaign)
 
 
+def test_batch_that_comes_back_after_the_cancel_is_cancelled_too(platform):
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2)]))
+    cancel_campaign(campaign)
+    assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
+    make_due(campaign)
+    dispatch()
+
+    assert statuses(campaign) == ["cancelled", "cancelled"]
+    assert campaign.batches.get().state == "cancelled"
+    assert platform.ledger.taken == 0
+
+
 def test_retry_takes_only_what_failed_under_a_new_id(platform):
     campaign = start_campaign(make_campaign([phone(1), phone(2, "92")]))
     failed = campaign.messages.get(status="rejected")

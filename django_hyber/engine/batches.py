@@ -15,7 +15,7 @@ from django.utils.translation import gettext_noop
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.engine import retries
 from django_hyber.engine.answers import Outgoing, accept_all, record_entries
-from django_hyber.engine.campaigns import finish_if_done
+from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
 from django_hyber.engine.notifications import Change, announce_changes, has_listeners
@@ -63,7 +63,7 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
         _send(claim, outgoing, client or get_client(claim.account), using)
     else:
         _finish(claim, using, State.DONE)
-    finish_if_done(claim.campaign.pk, using)
+    settle(claim.campaign.pk, using)
 
 
 def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, using: str) -> None:

@@ -60,12 +60,21 @@ def pending_batches(campaign: Campaign, using: str) -> list[int]:
     return list(pending.order_by("pk").values_list("pk", flat=True))
 
 
-def cancel_waiting(campaign: Campaign, using: str) -> None:
+def settle(campaign_pk: int, using: str) -> None:
+    """See to what is left after a piece of a campaign has ended: finish it, or cancel what came back after a cancel."""
+    status = Campaign.objects.using(using).values_list("status", flat=True).get(pk=campaign_pk)
+    if status == Campaign.Status.SENDING:
+        finish_if_done(campaign_pk, using)
+    elif status == Campaign.Status.CANCELLED:
+        cancel_waiting(campaign_pk, using)
+
+
+def cancel_waiting(campaign_pk: int, using: str) -> None:
     """Cancel the batches that nobody has taken, and the messages that are in none or only in such a one."""
     now = timezone.now()
-    batches = Batch.objects.using(using).filter(campaign=campaign)
+    batches = Batch.objects.using(using).filter(campaign=campaign_pk)
     batches.filter(state=Batch.State.PENDING).update(state=Batch.State.CANCELLED, finished_at=now, next_attempt_at=None)
-    queued = Message.objects.using(using).filter(campaign=campaign, status=Message.Status.QUEUED)
+    queued = Message.objects.using(using).filter(campaign=campaign_pk, status=Message.Status.QUEUED)
     on_the_wire = batches.filter(state=Batch.State.SENDING)
     for first_id, last_id in on_the_wire.values_list("first_id", "last_id"):
         queued = queued.exclude(pk__gte=first_id, pk__lte=last_id)

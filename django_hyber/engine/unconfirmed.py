@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account
-from django_hyber.engine.campaigns import finish_if_done
+from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change, announce_changes, has_listeners
 from django_hyber.engine.reports import apply_reports
@@ -68,7 +68,7 @@ def resolve_message(pk: int, client: HyberClient | None = None) -> None:
             _send_again(unconfirmed, using)
             _give_own_batch(message, using)
     if message.campaign_id:
-        finish_if_done(message.campaign_id, using)
+        settle(message.campaign_id, using)
 
 
 def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
@@ -89,11 +89,11 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
         batches.update(
             state=Batch.State.DONE, finished_at=timezone.now(), error_text="", lease_until=None, next_attempt_at=None
         )
-        finish_if_done(row.campaign_id, using)
     elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
         with write_transaction(using):
             _send_again(unconfirmed, using)
             batches.update(state=Batch.State.PENDING, lease_until=None, next_attempt_at=None)
+    settle(row.campaign_id, using)
 
 
 def ask(account: Account, extra_ids: Iterable[str], client: HyberClient, using: str) -> Finding:

@@ -13,6 +13,7 @@ from django_hyber.protocol.variables import has_variables
 RECOMMENDED_VIBER_TTL = 60
 
 _ALPHA_NAME_CHARACTERS = GSM_BASIC - {"\r", "\n"}
+_SHORT_VIBER_TTLS = range(40, RECOMMENDED_VIBER_TTL)
 _VIDEO_FIELDS = ("thumbnail", "file_size", "duration")
 _NOT_WITH_A_FILE = ("text", "img", "caption", *_VIDEO_FIELDS)
 _WHATSAPP_CONTENT = ("text", "img", "doc", "audio", "video", "latitude", "longitude")
@@ -26,7 +27,7 @@ def check_viber(viber: Viber, *, text_from_recipient: bool, variables: bool) -> 
     yield from _check_viber_kind(given)
     yield from _check_viber_file(viber, given, variables=variables)
     yield from _check_viber_video(given)
-    if isinstance(viber.ttl, int) and 0 < viber.ttl < RECOMMENDED_VIBER_TTL:
+    if isinstance(viber.ttl, int) and viber.ttl in _SHORT_VIBER_TTLS:
         template = gettext_noop(
             "Below %(minimum)s seconds a person may get both the Viber message and the next channel."
         )

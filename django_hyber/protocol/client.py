@@ -12,6 +12,7 @@ import traceback
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache
+from http import HTTPStatus
 from importlib import metadata
 from time import time
 from types import TracebackType
@@ -20,6 +21,7 @@ from urllib.parse import quote
 
 import requests
 from requests.auth import HTTPBasicAuth
+from urllib3.exceptions import HTTPError
 
 from django_hyber.protocol.errors import (
     APIError,
@@ -38,9 +40,10 @@ API_URL = "https://api-v2-{site}.hyber.im/{client_id}"
 BULK_URL = "https://proxy-{site}.hyber.im/{client_id}"
 REPORTS_URL = "https://dr-v2-{site}.hyber.im/{client_id}"
 
-_AUTHENTICATION_STATUSES = (requests.codes.unauthorized, requests.codes.forbidden)
-_BUSY_STATUSES = (requests.codes.too_many_requests, requests.codes.service_unavailable)
+_AUTHENTICATION_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_BUSY_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 _MAX_KEPT_BODY = 2000
+_NEVER_SENT = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
 _NOT_JSON = object()
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -171,7 +174,7 @@ class HyberClient:
                 timeout=self._timeout,
                 allow_redirects=False,
             )
-        except requests.RequestException as error:
+        except (requests.RequestException, HTTPError) as error:
             failure = _explain(_chain(error, outer))
         # Raised out here so that no error report shows the frames of requests, whose variables hold the credentials.
         raise failure
@@ -205,7 +208,7 @@ def _explain(errors: list[BaseException]) -> HyberError:
     cause = type(errors[-1]).__name__
     if isinstance(errors[0], requests.ConnectTimeout) or any(map(_came_from_connecting, errors)):
         return NotTaken(reason=f"no connection, {cause}")
-    if isinstance(errors[0], ValueError):
+    if isinstance(errors[0], _NEVER_SENT):
         return NotTaken(reason=f"the request could not be made, {cause}")
     if isinstance(errors[0], requests.Timeout):
         return ReadTimeout()
@@ -242,7 +245,7 @@ def _read(response: requests.Response) -> Any:
         raise _refusal(AuthenticationError, response, described)
     if described.get("error_code") is not None:
         raise _refusal(APIError, response, described)
-    if not requests.codes.ok <= status < requests.codes.multiple_choices:
+    if not _is_success(response):
         _raise_http_error(response, described)
     if payload is _NOT_JSON:
         raise UnreadableResponse(status, "the answer is not JSON")
@@ -253,7 +256,7 @@ def _read_report(response: requests.Response) -> Any:
     """Return the body of a report. How an unknown id is answered is not documented: 404, nothing, or an error body."""
     status = response.status_code
     try:
-        payload = _read(response) if response.content.strip() or status != requests.codes.ok else None
+        payload = None if _is_success(response) and not response.content.strip() else _read(response)
     except AuthenticationError:
         raise
     except APIError as error:
@@ -265,11 +268,17 @@ def _read_report(response: requests.Response) -> Any:
     return payload
 
 
+def _is_success(response: requests.Response) -> bool:
+    return HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES
+
+
 def _says_not_found(error: APIError) -> bool:
-    if error.http_status == requests.codes.not_found:
+    if error.http_status == HTTPStatus.NOT_FOUND:
         return True
     # Trouble on the platform's side says nothing about the message.
-    troubled = error.http_status >= requests.codes.server_error or error.http_status == requests.codes.too_many_requests
+    troubled = (
+        error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.http_status == HTTPStatus.TOO_MANY_REQUESTS
+    )
     return error.error_code is not None and not troubled
 
 
@@ -293,9 +302,9 @@ def _raise_http_error(response: requests.Response, described: dict[str, Any]) ->
     status = response.status_code
     if status in _BUSY_STATUSES:
         raise NotTaken(_retry_after(response), f"HTTP {status}")
-    if status >= requests.codes.server_error or status == requests.codes.request_timeout:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
         raise UnreadableResponse(status, "the answer is an HTTP error without an error of the platform")
-    if status < requests.codes.bad_request:
+    if status < HTTPStatus.BAD_REQUEST:
         described = {"error_text": "the answer is a redirect, which is never followed. Check the URL."}
     raise _refusal(APIError, response, described)
 

@@ -61,7 +61,8 @@ class APIError(HyberError):
         self.error_code = error_code
         self.error_text = error_text
         self.body = body
-        super().__init__(http_status, error_code, error_text, body)
+        # The rest is left out of repr(): a body may quote what was sent.
+        super().__init__(http_status, error_code)
 
     def __str__(self) -> str:
         code = "" if self.error_code is None else f", error {self.error_code}"

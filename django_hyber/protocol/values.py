@@ -78,14 +78,12 @@ def to_int(value: object) -> int | None:
     """Read an integer that fits a database column of 32 bits, or None."""
     if value is None:
         return None
+    if type(value) is int:
+        return value if -_INT32 <= value < _INT32 else None
     if isinstance(value, str):
         text = value.strip()
-        value = int(text) if _INTEGER.fullmatch(text) else None
-    elif isinstance(value, float):
-        value = int(value) if value.is_integer() else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if -_INT32 <= value < _INT32 else None
+        return to_int(int(text)) if _INTEGER.fullmatch(text) else None
+    return to_int(int(value)) if isinstance(value, float) and value.is_integer() else None
 
 
 def to_identifier(value: object) -> str:
@@ -101,10 +99,10 @@ def to_phone(value: object) -> str:
     """Read a phone number as its digits, or as an empty string if it is none."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    text = to_identifier(value)
-    if not (text.isascii() and text.isdigit()):
+    text = value if isinstance(value, str) else to_identifier(value)
+    if not text.isdigit():
         text = _PHONE_PUNCTUATION.sub("", text)
-    return text if len(text) <= MAX_PHONE_DIGITS and text.isascii() and text.isdigit() else ""
+    return text if len(text) <= MAX_PHONE_DIGITS and text.isdigit() and text.isascii() else ""
 
 
 def to_text(value: object) -> str:

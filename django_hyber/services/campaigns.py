@@ -79,7 +79,7 @@ def cancel_campaign(campaign: Campaign) -> Campaign:
     open_statuses = (Status.DRAFT, Status.SCHEDULED, Status.SENDING, Status.PAUSED, Status.CANCELLED)
     with write_transaction(using):
         _change(campaign, open_statuses, Status.CANCELLED, finished_at=timezone.now())
-        campaigns.cancel_waiting(campaign, using)
+        campaigns.cancel_waiting(campaign.pk, using)
     return campaign
 
 

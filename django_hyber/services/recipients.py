@@ -119,7 +119,7 @@ def _numbered(
     if hasattr(source, "read"):
         yield from read_rows(cast("IO[bytes]", source))
     else:
-        yield from enumerate(cast("Iterable[Mapping[str, Any]]", source), start=1)
+        yield from enumerate(source, start=1)
 
 
 def _recipients(

@@ -69,6 +69,10 @@ def test_a_refusal_shows_code_and_text_but_not_all_of_a_long_text():
     assert len(error.error_text) == 1000
 
 
+def test_what_the_platform_quotes_is_not_in_the_repr():
+    assert "380671234567" not in repr(APIError(400, 36024, "380671234567 is wrong", "380671234567"))
+
+
 def test_a_refusal_without_a_body_of_theirs_shows_the_status():
     assert str(APIError(413, body="<html>380671234567</html>")) == "The platform refused the request (HTTP 413)."
 

@@ -17,8 +17,20 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KEYS = st.sampled_from(
-    "phone channel time message_id extra_id umid text_to_subscriber text_from_subscriber media file_name image_url"
-    " location".split()
+    [
+        "phone",
+        "channel",
+        "time",
+        "message_id",
+        "extra_id",
+        "umid",
+        "text_to_subscriber",
+        "text_from_subscriber",
+        "media",
+        "file_name",
+        "image_url",
+        "location",
+    ]
 )
 
 

@@ -19,8 +19,26 @@ JSON = st.recursive(
     max_leaves=8,
 )
 KEYS = st.sampled_from(
-    "number phone_number message_id extra_id time status substatus hyber_status error_code error_text accepted clicks"
-    " sent_via last_partner delivered_via reports messages total_sms_parts".split()
+    [
+        "number",
+        "phone_number",
+        "message_id",
+        "extra_id",
+        "time",
+        "status",
+        "substatus",
+        "hyber_status",
+        "error_code",
+        "error_text",
+        "accepted",
+        "clicks",
+        "sent_via",
+        "last_partner",
+        "delivered_via",
+        "reports",
+        "messages",
+        "total_sms_parts",
+    ]
 )
 
 
@@ -174,8 +192,10 @@ def test_phones_are_digits(fields, phone):
 
 @pytest.mark.parametrize(
     ("value", "expected"),
-    [(5, 5), ("5", 5), (" -5 ", -5), (5.0, 5), (5.5, None), (True, None), ("5a", None), ("", None), ([], None)]
-    + [(2**31 - 1, 2**31 - 1), (2**31, None), (-(2**31) - 1, None), ("9" * 30, None), (float("inf"), None)],
+    [
+        *[(5, 5), ("5", 5), (" -5 ", -5), (5.0, 5), (5.5, None), (True, None), ("5a", None), ("", None), ([], None)],
+        *[(2**31 - 1, 2**31 - 1), (2**31, None), (-(2**31) - 1, None), ("9" * 30, None), (float("inf"), None)],
+    ],
 )
 def test_numbers_fit_their_columns_and_raw_keeps_what_came(value, expected):
     found = report(clicks=value, matching_template_id=value)
@@ -342,7 +362,10 @@ class TestFingerprint:
 
     def test_values_do_not_run_into_one_another(self):
         found = parse_report(self.ITEM)
-        one, other = replace(found, message_id="a', 'b", extra_id="c"), replace(found, message_id="a", extra_id="b', 'c")
+        one, other = (
+            replace(found, message_id="a', 'b", extra_id="c"),
+            replace(found, message_id="a", extra_id="b', 'c"),
+        )
         assert fingerprint(one) != fingerprint(other)
 
     def test_it_does_not_depend_on_the_process(self):

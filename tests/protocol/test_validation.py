@@ -121,6 +121,8 @@ def test_a_ttl_is_a_whole_number(ttl):
 def test_a_short_viber_ttl_is_doubtful():
     assert levels(viber(ttl=59)) == {"short-ttl": "warning"}
     assert levels(viber(ttl=60)) == {}
+    assert levels(viber(ttl=39)) == {"out-of-range": "error"}
+    assert levels(viber(ttl=True)) == {"wrong-type": "error"}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +159,9 @@ def test_addresses_have_a_limit(channel):
     assert [code for _, _, code in found(channel)] == ["too-long"]
 
 
-@pytest.mark.parametrize("url", ["example.com", "ftp://example.com", "https://", "https:// example.com", "viber://chat"])
+@pytest.mark.parametrize(
+    "url", ["example.com", "ftp://example.com", "https://", "https:// example.com", "viber://chat"]
+)
 def test_an_image_needs_a_web_address(url):
     assert found(push(img=url)) == {("push", "img", "not-url")}
 
@@ -402,7 +406,9 @@ class TestRequest:
     def test_a_mass_request_has_no_phone_of_its_own(self):
         assert validate_request(phone_number=None) == []
 
-    @pytest.mark.parametrize("phone", ["", "380671234", "+380671234567", "1" * 16, "38067123456a", "３８０６７１２３４５６７"])
+    @pytest.mark.parametrize(
+        "phone", ["", "380671234", "+380671234567", "1" * 16, "38067123456a", "３８０６７１２３４５６７"]
+    )
     def test_a_phone_is_ten_to_fifteen_digits(self, phone):
         assert self.found(phone_number=phone) == {("phone_number", "phone-number")}
 

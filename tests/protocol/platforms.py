@@ -1,0 +1,119 @@
+"""Small servers on real sockets: one that answers HTTP as told, and one that misbehaves below HTTP."""
+
+import json
+import socket
+import struct
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    headers: dict
+    body: bytes
+    client: tuple
+
+    @property
+    def json(self):
+        return json.loads(self.body)
+
+
+@dataclass
+class Platform:
+    """Answers every request with the same status, headers and body, and remembers what was asked."""
+
+    status: int = 200
+    headers: dict = field(default_factory=dict)
+    body: object = b""
+    requests: list = field(default_factory=list)
+    url: str = ""
+
+    @property
+    def answer(self):
+        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self):
+        platform = self.server.platform
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        request = Request(self.command, self.path, dict(self.headers), body, self.client_address)
+        platform.requests.append(request)
+        self.send_response(platform.status)
+        for name, value in {"Content-Length": str(len(platform.answer)), **platform.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(platform.answer)
+
+    def do_GET(self):
+        self.do_POST()
+
+    def log_message(self, *args):
+        """Keep the output of the tests clean."""
+
+
+@contextmanager
+def serve(tls=None):
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+    server.daemon_threads = True
+    server.platform = platform = Platform()
+    scheme = "http"
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
+        scheme = "https"
+    platform.url = f"{scheme}://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield platform
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def accept(*behaviours):
+    """Give each connection, in turn, to one behaviour: a function of the connected socket. Yields the port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def run():
+        for behave in behaviours:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            with connection:
+                behave(connection)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        # Wakes accept() up; close() alone would not.
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+def read_request(connection):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head, body
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()

@@ -1,0 +1,354 @@
+"""What goes out, and what comes of each kind of answer."""
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+import requests
+from requests.adapters import HTTPAdapter
+
+from django_hyber.protocol import (
+    SMS,
+    APIError,
+    AuthenticationError,
+    HyberClient,
+    NotTaken,
+    OutcomeUnknown,
+    ReportNotFound,
+    UnreadableResponse,
+    single_body,
+)
+from django_hyber.protocol.client import encode_body
+
+from . import vectors
+from .conftest import LOGIN, PASSWORD
+
+BODY = single_body(phone_number="380671234567", channels=[SMS(text="Привіт", alpha_name="GMSU", ttl=300)])
+OURS = {"error_code": 36024, "error_text": "Phone number incorrect"}
+
+
+def real_client(**options):
+    return HyberClient(client_id="1234", login="a", password="b", **options)
+
+
+class TestAddresses:
+    def test_a_site_is_part_of_the_hosts(self):
+        client = real_client(site="kyiv")
+        assert client.api_url == "https://api-v2-kyiv.hyber.im/1234"
+        assert client.bulk_url == "https://proxy-kyiv.hyber.im/1234"
+        assert client.reports_url == "https://dr-v2-kyiv.hyber.im/1234"
+
+    def test_without_a_site_its_dash_goes_too(self):
+        client = real_client()
+        assert client.api_url == "https://api-v2.hyber.im/1234"
+        assert client.bulk_url == "https://proxy.hyber.im/1234"
+        assert client.reports_url == "https://dr-v2.hyber.im/1234"
+
+    def test_an_address_given_in_full_is_used_as_it_is(self):
+        client = real_client(site="kyiv", api_url="https://sms.example/send/", bulk_url="http://b.example/x/")
+        assert client.api_url == "https://sms.example/send/"
+        assert client.bulk_url == "http://b.example/x"
+
+    def test_other_schemes_are_refused(self):
+        with pytest.raises(ValueError, match="https://"):
+            real_client(api_url="ftp://sms.example")
+
+    @pytest.mark.parametrize(
+        ("method", "path", "answer"),
+        [
+            ("send_single", "/1234", "seed_response_ok"),
+            ("send_batch", "/1234/batch", "doc_job_response"),
+            ("send_batch_sync", "/1234/batch/sync", "doc_sync_response"),
+            ("send_broadcast", "/1234/broadcast", "doc_job_response"),
+            ("send_broadcast_sync", "/1234/broadcast/sync", "doc_sync_response"),
+        ],
+    )
+    def test_each_kind_of_request_goes_to_its_address(self, platform, client, method, path, answer):
+        platform.body = vectors.load(answer)
+        result = getattr(client, method)(BODY)
+        [request] = platform.requests
+        assert (request.method, request.path, request.json) == ("POST", path, BODY)
+        assert result in platform.body.values() or len(result) == 2
+
+
+class TestWhatGoesOut:
+    @pytest.fixture
+    def send(self, platform, client):
+        def send(body):
+            platform.body = {"message_id": "m"}
+            client.send_single(body)
+            return platform.requests[-1]
+
+        return send
+
+    def test_headers(self, send):
+        headers = send(BODY).headers
+        assert headers["Content-Type"] == "application/json"
+        assert headers["Accept"] == "application/json"
+        assert headers["User-Agent"].startswith("django-hyber")
+
+    def test_credentials_are_basic_auth_in_utf8(self, send):
+        token = base64.b64encode(f"{LOGIN}:{PASSWORD}".encode()).decode()
+        assert send(BODY).headers["Authorization"] == f"Basic {token}"
+
+    def test_credentials_of_a_netrc_file_do_not_replace_ours(self, send, tmp_path, monkeypatch):
+        file = tmp_path / "netrc"
+        file.write_text("machine 127.0.0.1 login other password other\n")
+        monkeypatch.setenv("NETRC", str(file))
+        assert base64.b64decode(send(BODY).headers["Authorization"][6:]).decode() == f"{LOGIN}:{PASSWORD}"
+
+    def test_json_is_compact_and_not_escaped(self, send):
+        body = send({"text": "Привіт 😀", "list": [1, 2]}).body
+        assert body.decode() == '{"text":"Привіт 😀","list":[1,2]}'
+
+    def test_a_lone_surrogate_is_escaped_and_the_rest_is_not(self, send):
+        body = send({"text": "Ж\\ \ud83d \\\udead"}).body
+        assert "Ж" in body.decode()
+        assert json.loads(body) == {"text": "Ж\\ \ud83d \\\udead"}
+
+    def test_a_body_that_is_encoded_already_goes_as_it_is(self, send):
+        assert send(b'{"a": 1}').body == b'{"a": 1}'
+
+    @pytest.mark.parametrize("value", [float("nan"), {1}, object()])
+    def test_what_json_cannot_say_is_an_error_before_anything_is_sent(self, send, platform, value):
+        with pytest.raises((TypeError, ValueError)):
+            send({"text": value})
+        assert platform.requests == []
+
+    def test_connections_are_kept_for_the_next_request(self, send):
+        assert send(BODY).client == send(BODY).client
+
+
+def test_a_session_of_the_caller_is_used_and_closed(platform, make_client):
+    closed = []
+
+    class Adapter(HTTPAdapter):
+        def close(self):
+            closed.append(True)
+            super().close()
+
+    session = requests.Session()
+    session.mount("http://", Adapter(pool_maxsize=2))
+    session.headers["X-Of-The-Caller"] = "yes"
+    platform.body = {"message_id": "m"}
+    with make_client(platform.url, session=session) as client:
+        client.send_single(BODY)
+    assert platform.requests[0].headers["X-Of-The-Caller"] == "yes"
+    assert closed
+
+
+class TestAnswersToPosts:
+    @pytest.fixture
+    def send(self, platform, client):
+        def send(status, body=b"", **headers):
+            platform.status, platform.body = status, body
+            platform.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+            return client.send_single(BODY)
+
+        return send
+
+    @pytest.mark.parametrize("status", [200, 201, 202])
+    def test_success_is_the_expected_key_at_any_2xx(self, send, status):
+        assert send(status, {"message_id": "m", "unknown": 1}) == "m"
+
+    @pytest.mark.parametrize("status", [200, 400, 404, 409, 429, 500, 502, 503])
+    def test_an_error_of_the_platform_is_a_refusal_at_any_status(self, send, status):
+        with pytest.raises(APIError) as caught:
+            send(status, OURS)
+        error = caught.value
+        assert (error.http_status, error.error_code, error.error_text) == (status, 36024, "Phone number incorrect")
+
+    def test_an_error_wins_over_a_message_id(self, send):
+        with pytest.raises(APIError):
+            send(200, {"message_id": "m", **OURS})
+
+    def test_a_code_that_is_no_number_is_still_a_refusal(self, send):
+        with pytest.raises(APIError) as caught:
+            send(400, {"error_code": "E1", "error_text": None})
+        assert (caught.value.error_code, caught.value.error_text) == (None, "")
+
+    @pytest.mark.parametrize("status", [401, 403])
+    @pytest.mark.parametrize("body", [b"", b"<html>", OURS, {"error_text": "no"}])
+    def test_wrong_credentials(self, send, status, body):
+        with pytest.raises(AuthenticationError) as caught:
+            send(status, body)
+        assert caught.value.http_status == status
+
+    @pytest.mark.parametrize("status", [400, 404, 405, 413, 422])
+    def test_other_4xx_are_refusals_and_keep_the_body(self, send, status):
+        with pytest.raises(APIError) as caught:
+            send(status, b"<html>too much\x00</html>")
+        error = caught.value
+        assert (error.http_status, error.error_code) == (status, None)
+        assert error.body == "<html>too much</html>"
+        assert "html" not in str(error)
+
+    def test_a_4xx_with_a_text_of_theirs_but_no_code_shows_it(self, send):
+        with pytest.raises(APIError, match="Bad request indeed"):
+            send(400, {"error_text": "Bad request indeed"})
+
+    def test_the_kept_body_has_a_limit(self, send):
+        with pytest.raises(APIError) as caught:
+            send(400, b"x" * 100_000)
+        assert len(caught.value.body) == 2000
+
+    @pytest.mark.parametrize("status", [429, 503])
+    @pytest.mark.parametrize("body", [b"", b"<html>busy</html>", {"message": "busy"}, []])
+    def test_a_busy_platform_took_nothing(self, send, status, body):
+        with pytest.raises(NotTaken) as caught:
+            send(status, body, Retry_After="7")
+        assert caught.value.retry_after == 7.0
+        assert str(status) in str(caught.value)
+
+    def test_retry_after_may_be_a_date(self, send):
+        with pytest.raises(NotTaken) as caught:
+            send(503, Retry_After=format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True))
+        assert 60 < caught.value.retry_after <= 90
+
+    def test_a_date_in_the_past_means_now(self, send):
+        with pytest.raises(NotTaken) as caught:
+            send(503, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")
+        assert caught.value.retry_after == 0.0
+
+    @pytest.mark.parametrize("value", ["", "soon", "-5", "9" * 400, "inf"])
+    def test_another_retry_after_is_none(self, send, value):
+        with pytest.raises(NotTaken) as caught:
+            send(503, Retry_After=value)
+        assert caught.value.retry_after is None
+
+    @pytest.mark.parametrize("status", [408, 500, 502, 504, 599])
+    @pytest.mark.parametrize("body", [b"", b"<html>", {"message": "oops"}])
+    def test_other_5xx_leave_the_outcome_unknown(self, send, status, body):
+        with pytest.raises(UnreadableResponse) as caught:
+            send(status, body)
+        assert caught.value.http_status == status
+
+    @pytest.mark.parametrize(
+        "body",
+        [b"", b"OK", b"{", b"\xff\xfe\xff", b"[" * 100_000, b"1" * 5000, {}, [], None, "m", {"message_id": None}],
+    )
+    @pytest.mark.parametrize("status", [200, 202])
+    def test_a_success_that_cannot_be_read_leaves_the_outcome_unknown(self, send, status, body):
+        with pytest.raises(UnreadableResponse) as caught:
+            send(status, body)
+        assert caught.value.http_status == status
+        assert isinstance(caught.value, OutcomeUnknown)
+
+    @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
+    def test_redirects_are_not_followed(self, send, platform, status):
+        with pytest.raises(APIError, match="Check the URL") as caught:
+            send(status, Location=f"{platform.url}/elsewhere")
+        assert caught.value.http_status == status
+        assert len(platform.requests) == 1
+
+    def test_the_other_kinds_of_request_need_their_own_keys(self, platform, client):
+        platform.body = {"message_id": "m"}
+        for method in (client.send_batch, client.send_batch_sync, client.send_broadcast, client.send_broadcast_sync):
+            with pytest.raises(UnreadableResponse):
+                method({})
+
+
+class TestReports:
+    @pytest.mark.parametrize(
+        ("arguments", "path"),
+        [
+            ({"message_id": "m-1"}, "/1234/api/dr/m-1/simple"),
+            ({"message_id": "m-1", "advanced": True}, "/1234/api/dr/m-1/advanced"),
+            ({"extra_id": "AD-6640"}, "/1234/api/dr/external/AD-6640/simple"),
+            ({"extra_id": "a/b ?#%ї", "advanced": True}, "/1234/api/dr/external/a%2Fb%20%3F%23%25%D1%97/advanced"),
+        ],
+    )
+    def test_addresses(self, platform, client, arguments, path):
+        platform.body = vectors.load("doc_dr_simple")
+        assert client.fetch_report(**arguments) == platform.body
+        [request] = platform.requests
+        assert (request.method, request.path, request.body) == ("GET", path, b"")
+        assert request.headers["Authorization"].startswith("Basic ")
+        assert "Content-Type" not in request.headers
+
+    @pytest.mark.parametrize("arguments", [{}, {"message_id": "a", "extra_id": "b"}, {"extra_id": ""}])
+    def test_exactly_one_id_is_asked_for(self, client, arguments):
+        with pytest.raises(ValueError, match="either"):
+            client.fetch_report(**arguments)
+
+    @pytest.mark.parametrize(
+        ("status", "body"),
+        [
+            (404, b""),
+            (404, b"<html>"),
+            (404, OURS),
+            (200, b""),
+            (200, b" \n"),
+            (204, b""),
+            (200, {}),
+            (200, []),
+            (200, None),
+            (200, OURS),
+            (400, OURS),
+        ],
+    )
+    def test_ways_to_say_that_there_is_no_report(self, platform, client, status, body):
+        platform.status, platform.body = status, body
+        with pytest.raises(ReportNotFound) as caught:
+            client.fetch_report(extra_id="a")
+        assert caught.value.http_status == status
+        assert caught.value.error_code == (36024 if body == OURS else None)
+
+    @pytest.mark.parametrize(
+        ("status", "body", "error"),
+        [
+            (401, OURS, AuthenticationError),
+            (403, b"", AuthenticationError),
+            (400, b"", APIError),
+            (302, b"", APIError),
+            (429, b"", NotTaken),
+            (503, b"", NotTaken),
+            (429, OURS, APIError),
+            (500, OURS, APIError),
+            (500, b"", UnreadableResponse),
+            (200, b"<html>", UnreadableResponse),
+        ],
+    )
+    def test_trouble_is_not_an_answer_about_the_message(self, platform, client, status, body, error):
+        platform.status, platform.body = status, body
+        with pytest.raises(error):
+            client.fetch_report(extra_id="a")
+
+    def test_a_campaign_status_gives_its_entries(self, platform, client):
+        platform.body = vectors.load("doc_campaign_status")
+        assert client.fetch_campaign_status("job/1") == platform.body["messages"]
+        assert platform.requests[0].path == "/1234/status/job%2F1"
+
+    def test_a_campaign_that_the_platform_does_not_know(self, platform, client):
+        platform.status = 404
+        with pytest.raises(ReportNotFound):
+            client.fetch_campaign_status("job")
+
+    def test_a_campaign_status_without_messages_is_unreadable(self, platform, client):
+        platform.body = {"job_id": "a"}
+        with pytest.raises(UnreadableResponse):
+            client.fetch_campaign_status("job")
+
+
+class TestCheck:
+    def test_any_answer_shows_that_the_platform_is_there(self, platform, client):
+        platform.status = 405
+        assert client.check() == 405
+        assert [request.method for request in platform.requests] == ["GET"]
+
+    def test_wrong_credentials_are_said_to_be_wrong(self, platform, client):
+        platform.status = 401
+        with pytest.raises(AuthenticationError):
+            client.check()
+
+
+def test_the_password_is_not_shown(client):
+    assert "1234" in repr(client)
+    assert LOGIN in repr(client)
+    assert PASSWORD not in repr(client)
+
+
+def test_encoding_speaks_utf8():
+    assert encode_body({"a": "Ж"}) == '{"a":"Ж"}'.encode()

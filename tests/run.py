@@ -1,0 +1,137 @@
+"""Run the tests on every database that is here: ``python tests/run.py [pytest arguments]``.
+
+SQLite always; PostgreSQL and MariaDB when they answer at their usual place, or where HYBER_TEST_POSTGRES_URL,
+HYBER_TEST_MARIADB_URL or DATABASE_URL says. With CI in the environment nothing may be left out.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+CONNECT = "import django; django.setup(); from django.db import connection; connection.ensure_connection()"
+CONNECT_TIMEOUT = 15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """A database server that the tests can run on. ``driver`` is the module that Django needs for it."""
+
+    name: str
+    scheme: str
+    variable: str
+    usual_url: str
+    port: int
+    driver: str
+
+    @property
+    def named_url(self) -> str:
+        """The URL that the environment names, or ""."""
+        general = os.environ.get("DATABASE_URL", "")
+        return os.environ.get(self.variable) or (general if general.startswith(self.scheme) else "")
+
+    @property
+    def url(self) -> str:
+        return self.named_url or self.usual_url
+
+
+SERVERS = (
+    Server(
+        name="PostgreSQL",
+        scheme="postgres",
+        variable="HYBER_TEST_POSTGRES_URL",
+        usual_url="postgres://postgres@127.0.0.1:5432/postgres",
+        port=5432,
+        driver="psycopg",
+    ),
+    Server(
+        name="MariaDB",
+        scheme="mysql",
+        variable="HYBER_TEST_MARIADB_URL",
+        usual_url="mysql://root@127.0.0.1:3306/test",
+        port=3306,
+        driver="MySQLdb",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    name: str
+    outcome: str
+    is_failure: bool
+
+
+def main(arguments: Sequence[str]) -> int:
+    results = [run("SQLite", "", arguments), *(run_on(server, arguments) for server in SERVERS)]
+    say("")
+    for result in results:
+        say(f"{result.name}: {result.outcome}")
+    return int(any(result.is_failure for result in results))
+
+
+def run_on(server: Server, arguments: Sequence[str]) -> Result:
+    obstacle = find_obstacle(server)
+    if not obstacle:
+        return run(server.name, server.url, arguments)
+    if server.named_url or os.environ.get("CI"):
+        return Result(name=server.name, outcome=f"FAILED, {obstacle}", is_failure=True)
+    return Result(name=server.name, outcome=f"skipped, {obstacle}", is_failure=False)
+
+
+def run(name: str, url: str, arguments: Sequence[str]) -> Result:
+    say(f"\nTests on {name}")
+    pytest = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment(url), check=False)
+    outcome = f"FAILED (pytest ended with {pytest.returncode})" if pytest.returncode else "passed"
+    return Result(name=name, outcome=outcome, is_failure=bool(pytest.returncode))
+
+
+def find_obstacle(server: Server) -> str:
+    """Say why the tests cannot run on this server; "" when they can."""
+    if find_spec(server.driver) is None:
+        return f"its Python driver ({server.driver}) is not installed"
+    place = urlsplit(server.url)
+    host, port = place.hostname or "127.0.0.1", place.port or server.port
+    try:
+        socket.create_connection((host, port), timeout=3).close()
+    except OSError:
+        return f"nothing answers on {host}:{port}"
+    refusal = try_to_connect(server.url)
+    return f"{host}:{port} does not let the tests in: {refusal}" if refusal else ""
+
+
+def try_to_connect(url: str) -> str:
+    """Connect as Django does, and return the last line of what went wrong, or ""."""
+    probe = [sys.executable, "-c", CONNECT]
+    try:
+        subprocess.run(
+            probe, cwd=ROOT, env=environment(url), capture_output=True, text=True, timeout=CONNECT_TIMEOUT, check=True
+        )
+    except subprocess.TimeoutExpired:
+        return f"no answer within {CONNECT_TIMEOUT} seconds"
+    except subprocess.CalledProcessError as error:
+        return str(error.stderr).strip().splitlines()[-1]
+    return ""
+
+
+def environment(url: str) -> dict[str, str]:
+    variables = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    named = {"DATABASE_URL": url} if url else {}
+    return {**variables, **named, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+
+
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
