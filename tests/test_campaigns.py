@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from django_hyber.models import Campaign, Message, Suppression
-from django_hyber.protocol import SMS, Viber
+from django_hyber.protocol import SMS, HyberClient, Viber
 from django_hyber.services import (
     CampaignError,
     cancel_campaign,
@@ -203,6 +203,48 @@ def test_dropped_request_is_sent_again_after_the_platform_says_not_found(platfor
     assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
 
 
+def test_message_that_the_answer_does_not_mention_is_asked_about(platform, monkeypatch):
+    original = HyberClient.send_broadcast_sync
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", lambda client, body: original(client, body)[:-1])
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+
+    assert statuses(campaign) == ["accepted", "unconfirmed"]
+    assert campaign.status == "sending"
+    dispatch()
+    campaign.refresh_from_db()
+    assert "unconfirmed" not in statuses(campaign)
+    assert campaign.status == "finished"
+    assert platform.ledger.duplicates == {}
+
+
+def test_message_that_was_left_out_of_a_request_is_sent_in_a_batch_of_its_own(platform, monkeypatch):
+    original = HyberClient.send_broadcast_sync
+    calls = []
+
+    def forget_the_last(client, body):
+        calls.append(body)
+        if len(calls) > 1:
+            return original(client, body)
+        return original(client, body | {"recipients": body["recipients"][:-1]})
+
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", forget_the_last)
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    assert statuses(campaign) == ["accepted", "unconfirmed"]
+    dispatch()
+
+    assert statuses(campaign) == ["accepted", "accepted"]
+    assert Campaign.objects.get(pk=campaign.pk).status == "finished"
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+def test_report_that_overtakes_the_answer_to_a_batch_is_not_undone(wired):
+    campaign = start_campaign(make_campaign([phone(1, "95")]))
+
+    message = campaign.messages.get()
+    assert message.status == "delivered"
+    assert message.message_id
+
+
 def test_not_found_within_the_grace_period_is_not_sent_again(platform, settings):
     settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
     campaign = start_campaign(make_campaign([phone(1, "87")]))
@@ -314,8 +356,6 @@ def make_due(campaign):
 
 def pause_after(monkeypatch, campaign, requests):
     """Pause the campaign from another hand after so many requests, as a person would."""
-    from django_hyber.protocol import HyberClient
-
     original = HyberClient.send_broadcast_sync
     sent = []
 

@@ -161,6 +161,26 @@ class SingleMessageTests:
         assert message.status == "accepted"
         assert (platform.ledger.taken, platform.ledger.duplicates) == (1, {})
 
+    def test_not_found_within_the_grace_period_is_not_sent_again(self, platform, settings):
+        settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
+        message = send_message(phone(1, "87"), TEXT)
+        make_due(message)
+        dispatch()
+
+        message.refresh_from_db()
+        assert message.status == "unconfirmed"
+        assert platform.ledger.taken == 0
+
+    def test_platform_that_cannot_be_asked_leaves_the_question_open(self, platform, settings):
+        message = send_message(phone(1, "94"), TEXT)
+        settings.HYBER = {"default": settings.HYBER["default"] | {"REPORTS_URL": "http://127.0.0.1:9/closed"}}
+        make_due(message)
+        dispatch()
+
+        message.refresh_from_db()
+        assert message.status == "unconfirmed"
+        assert message.next_attempt_at > timezone.now() - timedelta(seconds=5)
+
     def test_silent_platform_leaves_the_message_unconfirmed(self, platform, settings):
         settings.HYBER = {"default": settings.HYBER["default"] | {"READ_TIMEOUT": 0.2}}
         platform.fault("silent", seconds=1)
