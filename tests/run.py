@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pytest import ExitCode
+import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 CONNECT = "import django; django.setup(); from django.db import connection; connection.ensure_connection()"
@@ -93,11 +93,11 @@ def run_on(server: Server, arguments: Sequence[str]) -> Result:
 
 def run(name: str, url: str, arguments: Sequence[str]) -> Result:
     say(f"\nTests on {name}")
-    pytest = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment(url), check=False)
-    if url and pytest.returncode == ExitCode.NO_TESTS_COLLECTED:
+    ended = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment(url), check=False)
+    if url and ended.returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
         return Result(name=name, outcome="no test of these is for it", is_failure=bool(os.environ.get("CI")))
-    outcome = f"FAILED, pytest ended with {pytest.returncode}" if pytest.returncode else "passed"
-    return Result(name=name, outcome=outcome, is_failure=bool(pytest.returncode))
+    outcome = f"FAILED, pytest ended with {ended.returncode}" if ended.returncode else "passed"
+    return Result(name=name, outcome=outcome, is_failure=bool(ended.returncode))
 
 
 def find_obstacle(server: Server) -> str:

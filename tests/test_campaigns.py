@@ -185,12 +185,26 @@ def test_dropped_answer_is_resolved_by_asking_and_nobody_gets_it_twice(platform)
     campaign = start_campaign(make_campaign([phone(1, "94"), phone(2)]))
 
     assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
-    make_due(campaign)
-    dispatch()
-    campaign.refresh_from_db()
-    assert campaign.status == "finished"
+    dispatch_until_finished(campaign)
     assert "unconfirmed" not in statuses(campaign)
     assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+def test_refusals_inside_a_request_whose_answer_was_lost_come_to_light(platform):
+    campaign = start_campaign(make_campaign([phone(1, "94"), phone(2, "92"), phone(3)]))
+    dispatch_until_finished(campaign)
+
+    assert campaign.messages.get(phone_number=phone(2, "92")).error_code == 36024
+    assert statuses(campaign)[1] == "rejected"
+    assert platform.ledger.duplicates == {}
+
+
+def test_request_that_was_taken_is_not_repeated_though_most_of_it_was_refused(platform):
+    campaign = start_campaign(make_campaign([phone(1, "94"), *(phone(number, "92") for number in range(2, 60))]))
+    dispatch_until_finished(campaign)
+
+    assert statuses(campaign).count("rejected") == 58
+    assert platform.ledger.duplicates == {}
 
 
 def test_dropped_request_is_sent_again_after_the_platform_says_not_found(platform):
@@ -262,12 +276,10 @@ def test_batch_of_a_stopped_worker_is_asked_about_and_not_resent(platform):
     campaign.batches.update(state="sending", lease_until="2020-01-01T00:00:00Z")
     campaign.messages.update(status="queued", message_id=None, accepted_at=None)
     Campaign.objects.filter(pk=campaign.pk).update(status="sending")
-    dispatch()
+    dispatch_until_finished(campaign)
 
     assert "queued" not in statuses(campaign)
     assert len(posts(platform)) == 1
-    campaign.refresh_from_db()
-    assert campaign.status == "finished"
 
 
 def test_wrong_password_pauses_the_campaign_with_the_reason(platform, settings):
@@ -352,6 +364,16 @@ def make_due(campaign):
     """Let the waiting times pass without sleeping."""
     campaign.batches.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
     campaign.messages.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
+
+
+def dispatch_until_finished(campaign, sweeps=10):
+    for _ in range(sweeps):
+        make_due(campaign)
+        dispatch()
+        campaign.refresh_from_db()
+        if campaign.status == "finished":
+            return
+    raise AssertionError(f"still {campaign.status} after {sweeps} sweeps: {statuses(campaign)}")
 
 
 def pause_after(monkeypatch, campaign, requests):

@@ -28,7 +28,9 @@ from django_hyber.protocol import (
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
-SAMPLE = 5
+#: How many messages of a batch must be unknown to the platform before the batch counts as not taken. A few alone could all
+#: have been refused inside a request that was taken.
+SAMPLE = 20
 LEASE_ENDED = gettext_noop("The worker that was sending it has stopped.")
 
 
@@ -72,7 +74,10 @@ def resolve_message(pk: int, client: HyberClient | None = None) -> None:
 
 
 def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
-    """Ask about an unconfirmed batch by a sample of its messages: the platform takes a request whole or not at all."""
+    """Ask about an unconfirmed batch by a sample of its messages: the platform reads a request whole or not at all.
+
+    When it has read it, some messages may still have been refused, so each is asked about, unless its report comes first.
+    """
     using = database()
     row = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED).select_related("campaign").first()
     if row is None:
@@ -85,10 +90,7 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
     unconfirmed = members.filter(status=Status.UNCONFIRMED)
     finding = _ask_about_batch(members, account, client, using)
     if finding is Finding.TAKEN:
-        _confirm(unconfirmed, using)
-        batches.update(
-            state=Batch.State.DONE, finished_at=timezone.now(), error_text="", lease_until=None, next_attempt_at=None
-        )
+        _leave_to_its_messages(batches, unconfirmed, account, using)
     elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
         with write_transaction(using):
             _send_again(unconfirmed, using)
@@ -124,8 +126,21 @@ def _ask_about_batch(members: QuerySet[Message], account: Account, client: Hyber
     # A report that was pushed meanwhile proves that the request was taken.
     if members.exclude(accepted_at=None).exists():
         return Finding.TAKEN
-    sample = list(members.filter(status=Status.UNCONFIRMED).order_by("pk").values_list("extra_id", flat=True)[:SAMPLE])
+    extra_ids = list(members.filter(status=Status.UNCONFIRMED).order_by("pk").values_list("extra_id", flat=True))
+    sample = extra_ids[:: max(1, len(extra_ids) // SAMPLE)]
     return ask(account, sample, client or get_client(account), using)
+
+
+def _leave_to_its_messages(
+    batches: QuerySet[Batch], unconfirmed: QuerySet[Message], account: Account, using: str
+) -> None:
+    now = timezone.now()
+    with write_transaction(using):
+        batches.update(state=Batch.State.DONE, finished_at=now, error_text="", lease_until=None, next_attempt_at=None)
+        unconfirmed.update(
+            lease_until=now + timedelta(seconds=account.not_found_grace),
+            next_attempt_at=now + timedelta(seconds=account.ask_every),
+        )
 
 
 def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> bool:

@@ -22,9 +22,9 @@ class DeliveryReport(models.Model):
         verbose_name=_("message"),
     )
     account = models.CharField(_("account"), max_length=64)
-    fingerprint = models.CharField(_("fingerprint"), max_length=32, unique=True, editable=False)
-    hyber_message_id = models.CharField(_("message id"), max_length=64, blank=True, db_index=True)
-    extra_id = models.CharField(_("extra id"), max_length=64, blank=True, db_index=True)
+    fingerprint = models.CharField(_("fingerprint"), max_length=32, editable=False)
+    hyber_message_id = models.CharField(_("message id"), max_length=64, blank=True)
+    extra_id = models.CharField(_("extra id"), max_length=64, blank=True)
     phone_number = models.CharField(_("phone number"), max_length=15, blank=True)
     channel = models.CharField(_("channel"), max_length=16, blank=True)
     status = models.IntegerField(_("status"), null=True, blank=True)
@@ -38,6 +38,11 @@ class DeliveryReport(models.Model):
         verbose_name = _("delivery report")
         verbose_name_plural = _("delivery reports")
         ordering = ("reported_at", "id")
+        constraints = (models.UniqueConstraint(fields=("fingerprint",), name="hyber_report_once"),)
+        indexes = (
+            models.Index(fields=("hyber_message_id",), name="hyber_report_platform_id"),
+            models.Index(fields=("extra_id",), name="hyber_report_extra_id"),
+        )
 
     def __str__(self) -> str:
         return self.hyber_message_id or self.extra_id

@@ -34,9 +34,9 @@ class Message(models.Model):
         db_index=False,
     )
     account = models.CharField(_("account"), max_length=64, default="default")
-    phone_number = models.CharField(_("phone number"), max_length=15, db_index=True)
-    extra_id = models.CharField(_("extra id"), max_length=64, unique=True)
-    message_id = models.CharField(_("message id"), max_length=64, null=True, blank=True, db_index=True)  # noqa: DJ001
+    phone_number = models.CharField(_("phone number"), max_length=15)
+    extra_id = models.CharField(_("extra id"), max_length=64)
+    message_id = models.CharField(_("message id"), max_length=64, null=True, blank=True)  # noqa: DJ001
     content = models.JSONField(
         _("content"), null=True, blank=True, help_text=_("Channels and options of a single message, as sent.")
     )
@@ -66,10 +66,16 @@ class Message(models.Model):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ("-id",)
+        # Named here and not on the fields, where PostgreSQL would get a second index for LIKE with each of them.
         constraints = (
             models.UniqueConstraint(fields=("campaign", "phone_number"), name="hyber_phone_once_a_campaign"),
+            models.UniqueConstraint(fields=("extra_id",), name="hyber_extra_id_once"),
         )
-        indexes = (models.Index(fields=("status", "id"), name="hyber_message_status"),)
+        indexes = (
+            models.Index(fields=("status", "id"), name="hyber_message_status"),
+            models.Index(fields=("phone_number",), name="hyber_message_phone"),
+            models.Index(fields=("message_id",), name="hyber_message_platform_id"),
+        )
 
     def __str__(self) -> str:
         return self.extra_id

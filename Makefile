@@ -1,0 +1,55 @@
+# Builds a virtual environment of its own: needs nothing but make and Python 3.11 or newer.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint clean
+
+help:
+	@echo "make demo   a campaign and some orders against the sandbox, then the admin; ARGS=--exit ends after the run"
+	@echo "make test   the tests, on every database that is here; ARGS are handed to pytest"
+	@echo "make lint   style, types, imports and migrations"
+	@echo "make clean  remove everything that was built, the virtual environment included"
+
+demo: $(VENV)/.installed-core
+	@$(PYTHON) example_project/manage.py demo $(ARGS)
+
+test: $(VENV)/.installed-dev
+	@$(PYTHON) tests/run.py $(ARGS)
+
+lint: $(VENV)/.installed-dev
+	$(PYTHON) -m ruff check
+	$(PYTHON) -m ruff format --check
+	$(PYTHON) -m mypy
+	$(VENV)/bin/lint-imports
+	$(PYTHON) -m django makemigrations --check --dry-run --settings tests.settings
+	$(PYTHON) example_project/manage.py makemigrations --check --dry-run
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tox
+	rm -rf example_project/demo.sqlite3* tests/*.sqlite3* test-artifacts
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A name on the PATH may lead to nothing (version managers leave such ones), so each is asked; venv needs ensurepip.
+$(VENV)/.installed-core: setup.cfg pyproject.toml
+	@is_new='import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))'; \
+	if ! $(PYTHON) -c "$$is_new" 2>/dev/null; then \
+	    for python in python3.13 python3.12 python3.11 python3 python none; do \
+	        if $$python -c "$$is_new" 2>/dev/null; then break; fi; \
+	    done; \
+	    if [ $$python = none ]; then echo "Python 3.11 or newer, with venv and pip, was not found." >&2; exit 1; fi; \
+	    echo "Making $(VENV) with $$python"; \
+	    $$python -m venv --clear $(VENV) || exit 1; \
+	fi
+	@echo "Installing what the package needs"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed-core
+	@echo "Installing what tests and checks need"
+	@$(PIP) --editable ".[dev]"
+	@$(PIP) --editable ".[mariadb]" >$(VENV)/mariadb.log 2>&1 \
+	    || echo "mysqlclient cannot be built here (see $(VENV)/mariadb.log): no tests on MariaDB"
+	@touch $@

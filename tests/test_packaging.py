@@ -1,0 +1,153 @@
+"""What is handed out: archives that hold the whole package, and a new project that sends as the README says."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tarfile
+import textwrap
+import venv
+import zipfile
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+from tests.processes.programs import free_port, serving, wait_until
+
+pytestmark = pytest.mark.processes
+
+ROOT = Path(__file__).resolve().parent.parent
+INSTALLATION = (ROOT / "README.rst").read_text().split("\nInstall it\n")[1].split("\nSend from code\n")[0]
+CODE_BLOCK = re.compile(r"^( *)\.\. code-block:: \w+\n\n((?:\1 .*\n|\n)+)", re.MULTILINE)
+TIMEOUT = 300
+
+
+def readme_block(mark):
+    """Return the one code block of the installation section that holds the mark."""
+    blocks = [textwrap.dedent(block) for _, block in CODE_BLOCK.findall(INSTALLATION)]
+    (found,) = [block for block in blocks if mark in block]
+    return found
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory):
+    """The wheel, built from the source archive, which is built from a clean copy of this checkout."""
+    pytest.importorskip("build", reason="the package build is not installed")
+    place = tmp_path_factory.mktemp("packaging")
+    leave_out = shutil.ignore_patterns(
+        ".*", "__pycache__", "build", "dist", "*.egg-info", "*.sqlite3*", "test-artifacts"
+    )
+    shutil.copytree(ROOT, place / "source", ignore=leave_out)
+    run(sys.executable, "-m", "build", "--outdir", place / "dist", place / "source", env=os.environ)
+    (wheel,) = (place / "dist").glob("*.whl")
+    (source,) = (place / "dist").glob("*.tar.gz")
+    return wheel, source
+
+
+def run(*arguments, **options):
+    ended = subprocess.run(
+        [str(argument) for argument in arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=TIMEOUT,
+        check=False,
+        **options,
+    )
+    assert ended.returncode == 0, ended.stdout
+    return ended.stdout
+
+
+def package_files():
+    """Every file of the package, as in the checkout."""
+    files = (path for path in (ROOT / "django_hyber").rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(ROOT).as_posix() for path in files}
+
+
+def test_wheel_holds_the_whole_package_and_nothing_else(archives):
+    with zipfile.ZipFile(archives[0]) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+
+    assert names == package_files()
+
+
+def test_source_archive_holds_the_whole_package(archives):
+    with tarfile.open(archives[1]) as source:
+        names = {str(PurePosixPath(*PurePosixPath(each.name).parts[1:])) for each in source if each.isfile()}
+
+    assert package_files() <= names
+    assert {"README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE", "setup.cfg", "pyproject.toml"} <= names
+    assert not {name for name in names if name.startswith(("tests/", "example_project/", "benchmarks/"))}
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "django_hyber/migrations/0001_initial.py",
+        "django_hyber/templates/**/*.html",
+        "django_hyber/static/**/*.css",
+        "django_hyber/locale/uk/LC_MESSAGES/django.po",
+        "django_hyber/locale/uk/LC_MESSAGES/django.mo",
+        "django_hyber/py.typed",
+    ],
+)
+def test_package_has_files_of_each_kind(pattern):
+    assert list(ROOT.glob(pattern))
+
+
+class NewProject:
+    """A project of somebody who installs the wheel into an environment of its own and follows the README."""
+
+    def __init__(self, place, wheel):
+        self.place = place
+        venv.create(place / "venv", with_pip=True)
+        self.python = place / "venv" / "bin" / "python"
+        # Nothing of this checkout, its settings or its coverage may reach the project.
+        ours = ("COV", "DATABASE_URL", "DJANGO_", "HYBER_", "PYTHON")
+        self.environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+        self.run("-m", "pip", "install", "--quiet", wheel)
+        self.run("-m", "django", "startproject", "shop", ".")
+
+    def run(self, *arguments):
+        return run(self.python, *arguments, cwd=self.place, env=self.environment)
+
+    def append(self, name, code):
+        with (self.place / "shop" / name).open("a") as file:
+            file.write("\n" + code)
+
+    def serving(self, name, url, *arguments):
+        return serving([self.python, *arguments], url, self.place / f"{name}.log", cwd=self.place, env=self.environment)
+
+    def configure(self, port, sandbox_port):
+        """Follow the README; only the address is our own, and the sandbox stands in for the platform."""
+        settings = readme_block("INSTALLED_APPS")
+        self.append("settings.py", settings.replace("https://shop.example", f"http://127.0.0.1:{port}"))
+        if self.run("-m", "django", "--version").startswith("5."):
+            self.append("settings.py", 'INSTALLED_APPS += ["django_tasks"]\n')
+        self.append("urls.py", readme_block("urlpatterns"))
+        for key in ("API_URL", "BULK_URL", "REPORTS_URL"):
+            self.environment[f"HYBER_{key}"] = f"http://127.0.0.1:{sandbox_port}/{{client_id}}"
+
+    def first_message(self):
+        with closing(sqlite3.connect(self.place / "db.sqlite3")) as database:
+            return database.execute("SELECT status, channel FROM django_hyber_message").fetchone()
+
+
+def test_new_project_that_follows_the_readme_sends_and_hears_of_the_delivery(archives, tmp_path):
+    project = NewProject(tmp_path, archives[0])
+    port, sandbox_port = free_port(), free_port()
+    project.configure(port, sandbox_port)
+    credentials = ["--client-id=1234", "--login=your-login", "--password=your-password"]
+    ledger = f"http://127.0.0.1:{sandbox_port}/_sandbox/ledger"
+    with project.serving("sandbox", ledger, "-m", "django_hyber.sandbox", sandbox_port, *credentials):
+        for line in readme_block("manage.py migrate").strip().splitlines():
+            project.run(*line.removeprefix("$ python ").split())
+        address = f"127.0.0.1:{port}"
+        with project.serving("web", f"http://{address}/admin/", "manage.py", "runserver", "--noreload", address):
+            project.run("manage.py", "shell", "-c", readme_block("send_message("))
+            wait_until(lambda: project.first_message() == ("delivered", "viber"), otherwise=project.first_message)
