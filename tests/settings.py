@@ -56,7 +56,7 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.db_url("DATABASE_URL", default="sqlite://:memory:")}
+DATABASES = {"default": env.db_url("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'unused.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, so that server and worker processes of the tests see the same rows; one writer waits for the other.
     DATABASES["default"]["TEST"] = {"NAME": str(BASE_DIR / f"test-{env.str('TOX_ENV_NAME', default='local')}.sqlite3")}

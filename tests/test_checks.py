@@ -25,7 +25,7 @@ def workers(settings):
 def found(settings, **changes):
     account = {key: value for key, value in (GOOD | changes).items() if value is not None}
     settings.HYBER = {"default": account}
-    return [message for message in run_checks(tags=["django_hyber"])]
+    return list(run_checks(tags=["django_hyber"]))
 
 
 def test_good_settings_are_not_complained_about(settings):

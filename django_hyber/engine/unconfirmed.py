@@ -28,8 +28,8 @@ from django_hyber.protocol import (
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
-#: How many messages of a batch must be unknown to the platform before the batch counts as not taken. A few alone could all
-#: have been refused inside a request that was taken.
+#: How many messages of a batch must be unknown to the platform before the batch counts as not taken. A few alone could
+#: all have been refused inside a request that was taken.
 SAMPLE = 20
 LEASE_ENDED = gettext_noop("The worker that was sending it has stopped.")
 
@@ -76,7 +76,7 @@ def resolve_message(pk: int, client: HyberClient | None = None) -> None:
 def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
     """Ask about an unconfirmed batch by a sample of its messages: the platform reads a request whole or not at all.
 
-    When it has read it, some messages may still have been refused, so each is asked about, unless its report comes first.
+    When it has read it, some messages may still have been refused, so each is asked about, unless its report is first.
     """
     using = database()
     row = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED).select_related("campaign").first()

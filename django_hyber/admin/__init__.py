@@ -1,0 +1,17 @@
+"""The admin: campaigns to write, send and follow; everything that the platform said is there to read."""
+
+from django_hyber.admin.batches import BatchAdmin
+from django_hyber.admin.campaigns import CampaignAdmin
+from django_hyber.admin.messages import MessageAdmin
+from django_hyber.admin.received import DeliveryReportAdmin, ReplyAdmin, UnreadableCallbackAdmin
+from django_hyber.admin.suppressions import SuppressionAdmin
+
+__all__ = [
+    "BatchAdmin",
+    "CampaignAdmin",
+    "DeliveryReportAdmin",
+    "MessageAdmin",
+    "ReplyAdmin",
+    "SuppressionAdmin",
+    "UnreadableCallbackAdmin",
+]

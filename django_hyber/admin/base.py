@@ -1,0 +1,107 @@
+"""What several admins share: pages to read only, exact search, and JSON that a person can read."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.contrib import admin
+from django.db.models import Model, Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+
+from django_hyber.services.lookups import phone_candidates
+
+#: What stands for nothing; None would be written out on pages that are read only.
+EMPTY = "–"
+
+
+class HyberAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type at run time
+    """The base of all; a search finds whole numbers and ids, which the indexes can answer."""
+
+    list_per_page = 50
+    #: Columns in which a search looks for the term itself.
+    exact_columns: tuple[str, ...] = ()
+    phone_column = ""
+
+    class Media:
+        css = {"all": ("django_hyber/admin/hyber.css",)}
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Compare for equality: a search for parts of a number would read a table of millions."""
+        term = search_term.strip()
+        if not term or not self.exact_columns:
+            return super().get_search_results(request, queryset, search_term)
+        condition = Q()
+        for column in self.exact_columns:
+            condition |= Q(**{column: term})
+        if self.phone_column:
+            condition |= Q(**{f"{self.phone_column}__in": phone_candidates(term)})
+        return queryset.filter(condition), False
+
+
+class ReadOnlyAdmin(HyberAdmin):
+    """Pages that nobody can change anything on."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: the rows are written by the services."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse: the rows are history."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse: the rows are history."""
+        return False
+
+
+def pretty_json(value: object) -> SafeString | str:
+    """Return JSON as an indented block, or "" for nothing."""
+    if not value:
+        return ""
+    text = json.dumps(hide_callback_url(value), ensure_ascii=False, indent=2)
+    return format_html('<pre class="hyber-json">{}</pre>', text)
+
+
+def hide_callback_url(value: object) -> object:
+    """Leave only the host of a callback URL: its path holds the token that lets callbacks in."""
+    if not isinstance(value, dict) or not isinstance(value.get("callback_url"), str) or not value["callback_url"]:
+        return value
+    return {**value, "callback_url": _host_of(value["callback_url"])}
+
+
+def _host_of(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "…"
+    return f"{parts.scheme}://{parts.hostname}/…" if parts.hostname else "…"
+
+
+def link_to(row: Model | None, text: object = None) -> SafeString | str:
+    """Return a link to the admin page of a row, or "" for none."""
+    if row is None:
+        return ""
+    url = reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+    return format_html('<a href="{}">{}</a>', url, row if text is None else text)
+
+
+def described_code(code: int | None, text: str) -> str:
+    """Return a code with its meaning, as in "36024 (Phone number incorrect)", or the text alone."""
+    if code is None:
+        return text or EMPTY
+    return f"{code} ({text})" if text else str(code)
+
+
+def short_time(moment: datetime | None) -> str:
+    """Return a time in the reader's time zone and shortest form: lists have many columns."""
+    return date_format(localtime(moment), "SHORT_DATETIME_FORMAT") if moment else EMPTY

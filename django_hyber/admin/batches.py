@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.base import ReadOnlyAdmin, described_code
+from django_hyber.admin.filters import CampaignFilter
+from django_hyber.models import Batch
+from django_hyber.services.lookups import describe_code
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    """How the requests of a campaign went."""
+
+    list_display = ("id", "campaign", "run", "size", "state", "attempts", "error", "created_at", "finished_at")
+    list_filter = ("state", CampaignFilter)
+    list_select_related = ("campaign",)
+    ordering = ("-id",)
+
+    @admin.display(description=_("error"))
+    def error(self, batch: Batch) -> str:
+        """The platform's code, or why there was no answer."""
+        meaning = batch.error_text or describe_code(batch.error_code, batch.campaign.account)
+        return described_code(batch.error_code, meaning)

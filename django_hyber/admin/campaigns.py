@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.urls import path, reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.base import HyberAdmin
+from django_hyber.admin.channels import ChannelInline
+from django_hyber.admin.progress import CampaignList, progress_of
+from django_hyber.admin.recipients import import_page, rejected_rows_file
+from django_hyber.admin.sending import CONFIRMED, confirmation, send, send_all
+from django_hyber.models import Campaign
+from django_hyber.services.channel_forms import translate
+from django_hyber.services.lookups import account_names
+
+
+class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+    """The campaign itself; its channels are edited beside it."""
+
+    account = forms.ChoiceField(label=_("Account"), help_text=_("Which account at GMS sends and pays."))
+
+    class Meta:
+        model = Campaign
+        fields = ("name", "tag", "division_code", "account", "start_time")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "account" in self.fields:
+            self.fields["account"].choices = account_choices(self.instance)  # type: ignore[attr-defined]
+
+
+def account_choices(campaign: Campaign) -> list[tuple[str, str]]:
+    """Return the configured accounts, and the campaign's own if it is none of them (any more)."""
+    names = account_names()
+    choices = [(name, name) for name in names]
+    if campaign.pk and campaign.account not in names:
+        text = gettext("%(name)s (not configured)") % {"name": campaign.account}
+        choices.append((campaign.account, text))
+    return choices
+
+
+@admin.register(Campaign)
+class CampaignAdmin(HyberAdmin):
+    """Campaigns: written, filled with recipients, sent, and followed."""
+
+    form = CampaignForm
+    inlines = (ChannelInline,)
+    list_display = ("name", "status", "recipients", "delivered", "channel_names", "start_time", "created_at")
+    list_filter = ("status", "created_at")
+    list_per_page = 20
+    list_max_show_all = 100
+    search_fields = ("name", "tag")
+    actions = ("send_selected", "delete_selected")
+    fieldsets = (
+        (None, {"fields": ("name", "start_time", "account")}),
+        (_("Statistics at Hyber"), {"fields": ("tag", "division_code")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
+        """Read the channels of a page of campaigns at once."""
+        return super().get_queryset(request).prefetch_related("channels")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CampaignList]:
+        """Use the list that counts."""
+        return CampaignList
+
+    @admin.display(description=_("recipients"))
+    def recipients(self, campaign: Campaign) -> int:
+        """How many people are in it."""
+        return campaign.recipients  # type: ignore[attr-defined,no-any-return]  # set by CampaignList
+
+    @admin.display(description=_("delivered"))
+    def delivered(self, campaign: Campaign) -> int:
+        """How many messages have arrived."""
+        return campaign.delivered  # type: ignore[attr-defined,no-any-return]  # set by CampaignList
+
+    @admin.display(description=_("channels"))
+    def channel_names(self, campaign: Campaign) -> str:
+        """The channels in their order."""
+        return " → ".join(str(channel) for channel in campaign.channels.all())
+
+    def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        """Refuse to change what has been sent."""
+        return (obj is None or obj.is_editable) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
+        """Refuse to delete history: only a draft can go."""
+        return (obj is None or obj.is_editable) and super().has_delete_permission(request, obj)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        """Ask for the permission of its own: writing a text and sending it to a million people are two things."""
+        return request.user.has_perm("django_hyber.send_campaign")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Campaign | None:
+        """Lock the campaign while a form of it is saved: an older form must not undo a launch of the same second."""
+        campaign: Campaign | None = super().get_object(request, object_id, from_field)
+        if campaign and request.method == "POST" and transaction.get_connection(campaign._state.db).in_atomic_block:
+            campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update())
+        return campaign
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Say why a form comes too late, instead of refusing it without a word."""
+        if request.method == "POST":
+            campaign = self._find(request, object_id)
+            if not campaign.is_editable and self.has_view_permission(request, campaign):
+                text = _("“%(name)s” has been started meanwhile: your changes were not saved.")
+                self.message_user(request, text % {"name": campaign}, messages.ERROR)
+                return HttpResponseRedirect(_url("change", campaign))
+        return super().change_view(request, object_id, *args, **kwargs)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Add how the campaign goes and what can be done with it."""
+        campaign = kwargs.get("obj")
+        if campaign:
+            context["progress"] = progress_of(campaign)
+            context["can_import"] = self.has_change_permission(request, campaign)
+            context["can_send"] = campaign.is_editable and self.has_send_permission(request)
+            context["can_see_messages"] = request.user.has_perm("django_hyber.view_message")
+            context["can_see_batches"] = request.user.has_perm("django_hyber.view_batch")
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
+        """Doubt a start time that is over; the platform decides what it does with it."""
+        super().save_model(request, obj, form, change)
+        if obj.start_time and obj.start_time < timezone.now():
+            self.message_user(request, _("The start time is in the past."), messages.WARNING)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        """Show what is doubtful about the channels, though it does not forbid sending."""
+        super().save_formset(request, form, formset, change)
+        for problem in formset.warnings:
+            place = ".".join(part for part in (problem.channel, problem.field) if part)
+            self.message_user(request, f"{place}: {translate(problem)}", messages.WARNING)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the campaigns only: a list of their recipients would have no end."""
+        campaigns = list(objs)
+        launched = [str(campaign) for campaign in campaigns if not campaign.is_editable]
+        return (
+            [str(campaign) for campaign in campaigns],
+            {self.opts.verbose_name_plural: len(campaigns)},
+            set(),
+            launched,
+        )
+
+    @admin.action(description=_("Delete selected drafts"), permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
+        """Delete drafts, after a confirmation."""
+        if queryset.exclude(status=Campaign.Status.DRAFT).exists():
+            text = _("Only drafts can be deleted: a campaign that has been sent holds the history of its messages.")
+            self.message_user(request, text, messages.ERROR)
+            return None
+        return delete_selected(self, request, queryset)
+
+    @admin.action(description=_("Send selected campaigns"), permissions=["send"])
+    def send_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
+        """Send campaigns, after a confirmation."""
+        if CONFIRMED not in request.POST:
+            return confirmation(self, request, queryset.order_by("pk"), action="send_selected")
+        send_all(self, request, queryset)
+        return None
+
+    def get_urls(self) -> list[Any]:
+        """Add the pages of a campaign."""
+        return [
+            self._page("<int:campaign_id>/import/", self.import_view, "import"),
+            self._page("<int:campaign_id>/import/rejected/", self.rejected_view, "rejected"),
+            self._page("<int:campaign_id>/send/", self.send_view, "send"),
+            *super().get_urls(),
+        ]
+
+    def _page(self, route: str, view: Any, name: str) -> Any:
+        return path(route, self.admin_site.admin_view(view), name=f"django_hyber_campaign_{name}")
+
+    def import_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Import recipients into a draft."""
+        campaign = self._find(request, campaign_id)
+        if not super().has_change_permission(request, campaign):
+            raise PermissionDenied
+        if not campaign.is_editable:
+            self.message_user(request, _("Recipients can only be added before the launch."), messages.ERROR)
+            return HttpResponseRedirect(_url("change", campaign))
+        return import_page(self, request, campaign)
+
+    def rejected_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Give the rows that an import has rejected as a file."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        campaign = self._find(request, campaign_id)
+        if not super().has_change_permission(request, campaign):
+            raise PermissionDenied
+        return rejected_rows_file(self, request, campaign)
+
+    def send_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Show what would go out; on POST, send it."""
+        campaign = self._find(request, campaign_id)
+        if not (self.has_send_permission(request) and self.has_view_permission(request, campaign)):
+            raise PermissionDenied
+        if request.method != "POST":
+            return confirmation(self, request, [campaign])
+        send(self, request, campaign)
+        return HttpResponseRedirect(_url("change", campaign))
+
+    def _find(self, request: HttpRequest, campaign_id: int | str) -> Campaign:
+        campaign: Campaign | None = super().get_object(request, str(campaign_id))
+        if campaign is None:
+            raise Http404
+        return campaign
+
+
+def _url(name: str, campaign: Campaign) -> str:
+    return reverse(f"admin:django_hyber_campaign_{name}", args=[campaign.pk])

@@ -1,0 +1,73 @@
+"""Filters whose choices cost no look at the whole table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.models import Campaign, CampaignChannel
+
+NEWEST = 20
+NO_CAMPAIGN = "none"
+Choices = Iterable[tuple[str, Any]]
+
+
+class CampaignFilter(admin.SimpleListFilter):
+    """The newest campaigns and the chosen one: a select of all of them would be useless."""
+
+    title = _("campaign")
+    parameter_name = "campaign"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """List the chosen campaign first, then the newest."""
+        newest = list(Campaign.objects.order_by("-pk").values_list("pk", "name")[:NEWEST])
+        chosen = self.value() or ""
+        if chosen.isdecimal() and int(chosen) not in dict(newest):
+            newest = [*Campaign.objects.filter(pk=int(chosen)).values_list("pk", "name"), *newest]
+        return [(NO_CAMPAIGN, _("without a campaign")), *((str(pk), name) for pk, name in newest)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list to one campaign, or to single messages."""
+        chosen = self.value()
+        if not chosen:
+            return queryset
+        if chosen == NO_CAMPAIGN:
+            return queryset.filter(campaign=None)
+        return queryset.filter(campaign=int(chosen)) if chosen.isdecimal() else queryset.none()
+
+
+class ChannelFilter(admin.SimpleListFilter):
+    """The four channels, without a SELECT DISTINCT."""
+
+    title = _("channel")
+    parameter_name = "channel"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """List the channels."""
+        return CampaignChannel.Name.choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list to one channel."""
+        return queryset.filter(channel=self.value()) if self.value() else queryset
+
+
+class WaitingFilter(admin.SimpleListFilter):
+    """Reports whose message is not known (yet)."""
+
+    title = _("message")
+    parameter_name = "waiting"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """List both states."""
+        return [("yes", _("waiting for their message")), ("no", _("matched"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list to one state."""
+        if self.value() not in {"yes", "no"}:
+            return queryset
+        return queryset.filter(message__isnull=self.value() == "yes")

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.contrib import admin
+from django.contrib.admin.options import ShowFacets
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
+from django_hyber.admin.filters import CampaignFilter, ChannelFilter
+from django_hyber.models import CampaignChannel, DeliveryReport, Message
+from django_hyber.services.lookups import describe_code, describe_report
+
+CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
+
+
+class HistoryLine(NamedTuple):
+    """One report of a message's history, as the page shows it."""
+
+    report: DeliveryReport
+    channel: str
+    meaning: str
+    code: int | None
+    raw: str
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    """Every message and what became of it."""
+
+    list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "created", "reported")
+    list_filter = ("status", ChannelFilter, CampaignFilter, "created_at")
+    list_select_related = ("campaign",)
+    search_fields = ("phone_number", "extra_id", "message_id")
+    search_help_text = _("A whole phone number, extra id or message id.")
+    exact_columns = ("extra_id", "message_id")
+    phone_column = "phone_number"
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    fieldsets = (
+        (None, {"fields": ("phone_number", "campaign_link", "status", "channel_name", "problem")}),
+        (_("When"), {"fields": (("created_at", "accepted_at"), ("reported_at", "finished_at"))}),
+        (_("Content"), {"fields": ("content_json", "variables_json")}),
+        (_("Numbers"), {"fields": ("meaning", ("total_sms_parts", "delivered_sms_parts", "clicks"))}),
+        (
+            _("For developers"),
+            {"fields": ("extra_id", "message_id", ("account", "attempts"), ("next_attempt_at", "lease_until"))},
+        ),
+    )
+    readonly_fields = ("campaign_link", "channel_name", "problem", "content_json", "variables_json", "meaning")
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the message with its reports."""
+        context = {"history": lambda: history_of(object_id), **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, context)
+
+    @admin.display(description=_("campaign"))
+    def campaign_link(self, message: Message) -> SafeString | str:
+        """The campaign that the message belongs to."""
+        return link_to(message.campaign) or EMPTY
+
+    @admin.display(description=_("channel"), ordering="channel")
+    def channel_name(self, message: Message) -> str:
+        """The channel that delivered."""
+        return str(CHANNEL_NAMES.get(message.channel, message.channel)) or EMPTY
+
+    @admin.display(description=_("problem"))
+    def problem(self, message: Message) -> str:
+        """Why the message did not arrive."""
+        meaning = (
+            gettext(message.error_text) if message.error_text else describe_code(message.error_code, message.account)
+        )
+        return described_code(message.error_code, meaning)
+
+    @admin.display(description=_("created"), ordering="created_at")
+    def created(self, message: Message) -> str:
+        """When it was made."""
+        return short_time(message.created_at)
+
+    @admin.display(description=_("reported"), ordering="reported_at")
+    def reported(self, message: Message) -> str:
+        """When its status was reached."""
+        return short_time(message.reported_at)
+
+    @admin.display(description=_("content"))
+    def content_json(self, message: Message) -> str:
+        """Channels and options of a single message."""
+        return pretty_json(message.content) or EMPTY
+
+    @admin.display(description=_("variables"))
+    def variables_json(self, message: Message) -> str:
+        """The recipient's own values."""
+        return pretty_json(message.variables) or EMPTY
+
+    @admin.display(description=_("Hyber status"))
+    def meaning(self, message: Message) -> str:
+        """The platform's last code with its meaning."""
+        return described_code(message.hyber_status, describe_code(message.hyber_status, message.account))
+
+
+def history_of(message_pk: str) -> list[HistoryLine]:
+    """Return the reports of a message, oldest first."""
+    reports = DeliveryReport.objects.filter(message_id=message_pk).order_by("reported_at", "id")
+    return [_line(report) for report in reports]
+
+
+def _line(report: DeliveryReport) -> HistoryLine:
+    return HistoryLine(
+        report=report,
+        channel=str(CHANNEL_NAMES.get(report.channel, report.channel)),
+        meaning=describe_report(report),
+        code=report.hyber_status if report.error_code is None else report.error_code,
+        raw=pretty_json(report.raw),
+    )

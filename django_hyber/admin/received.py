@@ -1,0 +1,117 @@
+"""What the platform sent: delivery reports, replies, and callbacks that could not be read."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.contrib.admin.options import ShowFacets
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.base import EMPTY, HyberAdmin, ReadOnlyAdmin, described_code, link_to, pretty_json
+from django_hyber.admin.filters import ChannelFilter, WaitingFilter
+from django_hyber.models import DeliveryReport, Reply, UnreadableCallback
+from django_hyber.services.lookups import describe_code, describe_report
+
+
+@admin.register(DeliveryReport)
+class DeliveryReportAdmin(ReadOnlyAdmin):
+    """Every report as it came."""
+
+    list_display = ("__str__", "phone_number", "channel", "meaning", "message_link", "reported_at", "received_at")
+    list_filter = (WaitingFilter, ChannelFilter, "received_at")
+    list_select_related = ("message",)
+    search_fields = ("hyber_message_id", "extra_id")
+    search_help_text = _("A whole message id or extra id.")
+    exact_columns = ("hyber_message_id", "extra_id")
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    ordering = ("-id",)
+    fields = (
+        "message_link",
+        "meaning",
+        "code",
+        ("account", "channel"),
+        ("phone_number", "hyber_message_id", "extra_id"),
+        ("reported_at", "received_at"),
+        "as_received",
+    )
+    readonly_fields = ("message_link", "meaning", "code", "as_received")
+
+    @admin.display(description=_("message"))
+    def message_link(self, report: DeliveryReport) -> SafeString | str:
+        """The message that the report is about."""
+        return link_to(report.message) or gettext("waiting for its message")
+
+    @admin.display(description=_("what happened"))
+    def meaning(self, report: DeliveryReport) -> str:
+        """The report in plain words."""
+        return describe_report(report)
+
+    @admin.display(description=_("code"))
+    def code(self, report: DeliveryReport) -> str:
+        """The platform's code with its meaning."""
+        code = report.hyber_status if report.error_code is None else report.error_code
+        return described_code(code, describe_code(code, report.account))
+
+    @admin.display(description=_("as received"))
+    def as_received(self, report: DeliveryReport) -> str:
+        """The report itself."""
+        return pretty_json(report.raw)
+
+
+@admin.register(Reply)
+class ReplyAdmin(ReadOnlyAdmin):
+    """What people answered."""
+
+    list_display = ("replied_at", "phone_number", "channel", "__str__", "message_link", "received_at")
+    list_filter = (ChannelFilter, "received_at")
+    list_select_related = ("message",)
+    search_fields = ("phone_number",)
+    search_help_text = _("A whole phone number.")
+    exact_columns = ("phone_number",)
+    phone_column = "phone_number"
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    fields = (
+        "message_link",
+        "text",
+        ("media_kind", "media_url", "file_name", "location"),
+        ("account", "channel", "phone_number"),
+        ("replied_at", "received_at"),
+        "as_received",
+    )
+    readonly_fields = ("message_link", "as_received")
+
+    @admin.display(description=_("message"))
+    def message_link(self, reply: Reply) -> SafeString | str:
+        """The message that was answered."""
+        return link_to(reply.message) or EMPTY
+
+    @admin.display(description=_("as received"))
+    def as_received(self, reply: Reply) -> str:
+        """The reply itself."""
+        return pretty_json(reply.raw)
+
+
+@admin.register(UnreadableCallback)
+class UnreadableCallbackAdmin(ReadOnlyAdmin):
+    """What came and could not be understood; it may be deleted once somebody has looked at it."""
+
+    list_display = ("received_at", "kind", "account", "reason")
+    list_filter = ("kind", "received_at")
+    show_full_result_count = False
+    fields = ("kind", "account", "reason", "received_at", "as_received")
+    readonly_fields = ("as_received",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Leave it to the permissions of the user."""
+        return HyberAdmin.has_delete_permission(self, request, obj)
+
+    @admin.display(description=_("as received"))
+    def as_received(self, callback: UnreadableCallback) -> SafeString:
+        """The body itself."""
+        return format_html('<pre class="hyber-json">{}</pre>', callback.body)

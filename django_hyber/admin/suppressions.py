@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.base import HyberAdmin
+from django_hyber.models import Suppression
+from django_hyber.services.lookups import clean_phone
+
+LONGEST_TYPED = 40
+
+
+class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+    """Takes the number as people write it."""
+
+    phone_number = forms.CharField(
+        label=_("Phone number"),
+        max_length=LONGEST_TYPED,
+        widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
+        help_text=_("As in +380 67 123 45 67; spaces, dashes and brackets do no harm."),
+    )
+
+    class Meta:
+        model = Suppression
+        fields = ("phone_number", "reason")
+
+    def clean_phone_number(self) -> str:
+        """Return the digits, by which campaigns compare."""
+        return clean_phone(self.cleaned_data["phone_number"])
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(HyberAdmin):
+    """Who must not be written to."""
+
+    form = SuppressionForm
+    list_display = ("phone_number", "reason", "created_at")
+    search_fields = ("phone_number",)
+    search_help_text = _("A whole phone number.")
+    exact_columns = ("phone_number",)
+    phone_column = "phone_number"
+    show_full_result_count = False

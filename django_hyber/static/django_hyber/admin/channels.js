@@ -1,0 +1,126 @@
+/* The channels of a campaign: each row shows only its channel's fields, and buttons change the order.
+   Without this script all fields are shown and the order is a number. */
+"use strict";
+{
+    const rowsOf = (box) => Array.from(box.querySelectorAll(".inline-related:not(.empty-form)"));
+    const boxOf = (row) => row.closest(".hyber-channels");
+    const selectOf = (row) => row.querySelector("select[name$='-channel']");
+    const positionOf = (row) => row.querySelector("input[name$='-position']");
+    const indexOf = (row) => Number(row.id.split("-").pop());
+    const placeOf = (row) => positionOf(row).value === "" ? Infinity : Number(positionOf(row).value);
+    const lists = (element, channel) => element.split(" ").includes(channel);
+
+    const showFields = (row) => {
+        const channel = selectOf(row).value;
+        row.classList.toggle("hyber-chosen", channel !== "");
+        for (const input of row.querySelectorAll("[data-channels]:is(input, select, textarea)")) {
+            const line = input.closest(".form-row");
+            line.classList.toggle("hyber-not-of-channel", channel === "" || !lists(input.dataset.channels, channel));
+            const label = line.querySelector("label");
+            if (label) {
+                label.classList.toggle("required", lists(input.dataset.requiredBy, channel));
+            }
+        }
+        for (const limit of row.querySelectorAll(".hyber-limit")) {
+            limit.classList.toggle("hyber-not-of-channel", !lists(limit.dataset.channels, channel));
+        }
+    };
+
+    const nameOf = (row) => {
+        const select = selectOf(row);
+        return select.value ? select.options[select.selectedIndex].text : "";
+    };
+
+    const renumber = (box) => {
+        const rows = rowsOf(box);
+        rows.forEach((row, number) => {
+            positionOf(row).value = number + 1;
+            const label = row.querySelector(".inline_label");
+            label.textContent = label.textContent.replace(/#\d+/, `#${number + 1}`);
+            const [up, down] = row.querySelectorAll(".hyber-move button");
+            up.disabled = number === 0;
+            down.disabled = number === rows.length - 1;
+            up.setAttribute("aria-label", `${box.dataset.moveUp}: ${nameOf(row)}`);
+            down.setAttribute("aria-label", `${box.dataset.moveDown}: ${nameOf(row)}`);
+        });
+    };
+
+    const arrange = (box, order) => {
+        const rows = rowsOf(box);
+        const end = box.querySelector(".inline-related.empty-form");
+        rows.sort((one, other) => (order(one) > order(other)) - (order(one) < order(other)));
+        rows.forEach((row) => end.before(row));
+    };
+
+    const move = (row, step, button) => {
+        const box = boxOf(row);
+        const rows = rowsOf(box);
+        const other = rows[rows.indexOf(row) + step];
+        if (step < 0) {
+            other.before(row);
+        } else {
+            other.after(row);
+        }
+        renumber(box);
+        (button.disabled ? row.querySelector(".hyber-move button:enabled") : button).focus();
+    };
+
+    const addButtons = (row) => {
+        const place = document.createElement("span");
+        place.className = "hyber-move";
+        for (const [step, sign] of [[-1, "↑"], [1, "↓"]]) {
+            const button = document.createElement("button");
+            button.type = "button";
+            button.textContent = sign;
+            button.addEventListener("click", () => move(row, step, button));
+            place.append(button);
+        }
+        row.querySelector("h3").append(place);
+    };
+
+    const prepare = (row) => {
+        addButtons(row);
+        showFields(row);
+        selectOf(row).addEventListener("change", () => {
+            showFields(row);
+            renumber(boxOf(row));
+        });
+        const removal = row.querySelector("input[name$='-DELETE']");
+        if (removal) {
+            removal.addEventListener("change", () => row.classList.toggle("hyber-removed", removal.checked));
+        }
+    };
+
+    const start = (box) => {
+        if (!box.querySelector(".inline-related.empty-form")) {
+            return;
+        }
+        box.classList.add("hyber-live");
+        rowsOf(box).forEach(prepare);
+        arrange(box, placeOf);
+        renumber(box);
+    };
+
+    document.addEventListener("DOMContentLoaded", () => {
+        document.querySelectorAll(".hyber-channels").forEach(start);
+    });
+
+    document.addEventListener("formset:added", (event) => {
+        const box = boxOf(event.target);
+        if (box) {
+            prepare(event.target);
+            renumber(box);
+        }
+    });
+
+    // Django numbers the rows anew in the order in which they stand, and the saved ones have to come first in it.
+    document.addEventListener("formset:removed", () => {
+        for (const box of document.querySelectorAll(".hyber-channels.hyber-live")) {
+            arrange(box, indexOf);
+            setTimeout(() => {
+                arrange(box, placeOf);
+                renumber(box);
+            });
+        }
+    });
+}

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.urls import reverse
+
+from django_hyber.models import Batch, Campaign, Message
+
+LIST = "/admin/django_hyber/campaign/"
+
+
+def url_of(campaign, page="change"):
+    return reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk])
+
+
+@pytest.fixture
+def launched(draft, add_recipients):
+    add_recipients(draft, 3, status=Message.Status.DELIVERED, channel="viber")
+    add_recipients(draft, 1, status=Message.Status.SEEN, channel="viber")
+    add_recipients(draft, 1, status=Message.Status.EXPIRED)
+    Batch.objects.create(
+        campaign=draft, first_id=1, last_id=5, size=5, state="failed", attempts=8, error_text="Gave up"
+    )
+    Campaign.objects.update(status=Campaign.Status.FINISHED, run=1)
+    draft.refresh_from_db()
+    return draft
+
+
+def test_the_list_shows_numbers_and_channels(admin_client, launched):
+    page = admin_client.get(LIST).content.decode()
+
+    assert '<td class="field-recipients">5</td><td class="field-delivered">4</td>' in page
+    assert "Viber → SMS" in page
+
+
+def test_the_list_takes_the_same_queries_whatever_its_length(
+    admin_client, draft, add_recipients, django_assert_num_queries
+):
+    def add_campaigns(count):
+        for number in range(count):
+            campaign = Campaign.objects.create(name=f"Campaign {number}")
+            campaign.set_channels(draft.get_channels())
+            add_recipients(campaign, 2)
+
+    add_campaigns(2)
+    with django_assert_num_queries(7):
+        admin_client.get(LIST)
+    add_campaigns(15)
+    with django_assert_num_queries(7):
+        admin_client.get(LIST)
+
+
+def test_a_draft_says_how_many_recipients_it_has(admin_client, draft, add_recipients):
+    add_recipients(draft, 2)
+
+    page = admin_client.get(url_of(draft)).content.decode()
+
+    assert "This draft has 2 recipients." in page
+    assert url_of(draft, "import") in page
+    assert url_of(draft, "send") in page
+
+
+def test_a_launched_campaign_shows_how_it_goes(admin_client, launched):
+    page = admin_client.get(url_of(launched)).content.decode()
+
+    assert "Delivered: <b>4</b> of 5 (80 %)" in page
+    assert re.search(r'data-channel="viber">\s*<th scope="row">Viber</th>\s*<td class="hyber-number">4</td>', page)
+    assert '<tr data-status="expired">' in page
+    assert "Gave up" in page
+    assert f'href="/admin/django_hyber/message/?campaign={launched.pk}"' in page
+
+
+def test_a_launched_campaign_is_read_only(admin_client, launched, campaign_form):
+    page = admin_client.get(url_of(launched)).content.decode()
+    assert 'name="name"' not in page
+    assert 'name="channels-0-text"' not in page
+    assert "Hi</p>" in page
+    assert url_of(launched, "import") not in page
+    assert url_of(launched, "send") not in page
+
+    response = admin_client.post(url_of(launched), campaign_form(name="Changed"), follow=True)
+
+    assert "has been started meanwhile" in response.content.decode()
+    launched.refresh_from_db()
+    assert launched.name == "Spring sale"
+
+
+def test_a_launched_campaign_cannot_be_deleted(admin_client, launched):
+    assert admin_client.post(url_of(launched, "delete"), {"post": "yes"}).status_code == 403
+    response = admin_client.post(
+        LIST, {"action": "delete_selected", "_selected_action": launched.pk, "post": "yes"}, follow=True
+    )
+    assert "Only drafts can be deleted" in response.content.decode()
+    assert Campaign.objects.filter(pk=launched.pk).exists()
+
+
+def test_a_draft_can_be_deleted_with_its_recipients(admin_client, draft, add_recipients):
+    add_recipients(draft, 3)
+
+    assert "Spring sale" in admin_client.get(url_of(draft, "delete")).content.decode()
+    admin_client.post(url_of(draft, "delete"), {"post": "yes"})
+
+    assert not Campaign.objects.exists()
+    assert not Message.objects.exists()
+
+
+def test_drafts_can_be_deleted_from_the_list(admin_client, draft, add_recipients):
+    add_recipients(draft, 3)
+    data = {"action": "delete_selected", "_selected_action": draft.pk}
+
+    assert "Spring sale" in admin_client.post(LIST, data).content.decode()
+    admin_client.post(LIST, {**data, "post": "yes"})
+
+    assert not Campaign.objects.exists()
+
+
+def test_the_page_counts_in_one_query(admin_client, launched, add_recipients, django_assert_num_queries):
+    admin_client.get(url_of(launched))
+    with django_assert_num_queries(7) as few:
+        admin_client.get(url_of(launched))
+    add_recipients(launched, 30)
+    with django_assert_num_queries(len(few.captured_queries)):
+        admin_client.get(url_of(launched))
+
+
+def test_whoever_may_only_view_sees_the_channels(client, draft, log_in):
+    log_in("view_campaign")
+
+    page = client.get(url_of(draft)).content.decode()
+
+    assert "Hi</p>" in page
+    assert 'name="name"' not in page
+    assert url_of(draft, "import") not in page

@@ -1,0 +1,193 @@
+"""The work of a marketing colleague, by mouse and keyboard: write, import, send, follow."""
+
+from __future__ import annotations
+
+import re
+import time
+
+import pytest
+
+from django_hyber.models import Campaign, Message
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+RECIPIENTS = 30
+
+
+@pytest.fixture
+def recipients(tmp_path):
+    """30 good numbers, one of them twice, and a bad one."""
+    rows = [f"38067{number:05}{number % 50:02},Name {number}" for number in range(RECIPIENTS)]
+    path = tmp_path / "recipients.csv"
+    path.write_text("\n".join(["phone,name", *rows, rows[0], "12345,Ivan"]), encoding="utf-8")
+    return path
+
+
+def log_in(page):
+    response = page.goto("/admin/login/?next=/admin/django_hyber/campaign/")
+    assert response.headers["content-security-policy"] == "default-src 'self'"
+    page.fill("#id_username", "admin")
+    page.fill("#id_password", "password")
+    page.click("input[type=submit]")
+
+
+def add_channel(page, number, channel, **options):
+    page.get_by_role("button", name="Add another Channel").click()
+    page.select_option(f"#id_channels-{number}-channel", channel)
+    for name, value in options.items():
+        page.fill(f"#id_channels-{number}-{name}", value)
+
+
+def visible_options(page, number):
+    """The names of the option fields that are shown in a row of the form."""
+    inputs = page.locator(f"#channels-{number} [data-channels]:is(input, select, textarea):visible")
+    return [name.split("-")[-1] for name in inputs.evaluate_all("all => all.map(one => one.name)")]
+
+
+def wait_until_delivered(page, count):
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        page.reload()
+        if int(page.get_attribute("[data-delivered]", "data-delivered")) == count:
+            return
+        page.wait_for_timeout(200)
+    pytest.fail(f"{count} deliveries were not shown in time.")
+
+
+def write_campaign(page, snap):
+    page.get_by_role("link", name="Add campaign").click()
+    page.fill("#id_name", "Spring sale")
+    page.select_option("#id_channels-0-channel", "sms")
+    assert visible_options(page, 0) == ["text", "alpha_name", "ttl", "ctr"]
+    page.fill("#id_channels-0-text", "Hi %name%, -20 % until Sunday")
+    page.fill("#id_channels-0-alpha_name", "Shop")
+    add_channel(page, 1, "viber", text="Hi %name%! *-20 %* until Sunday", ttl="60", caption="Choose")
+    assert "title" not in visible_options(page, 1)
+    page.fill("#id_channels-1-action", "https://shop.example/spring")
+    page.get_by_role("button", name="Move up: Viber").press("Enter")
+    snap(page, "campaign-form")
+    page.get_by_role("button", name="Save and continue editing").click()
+
+
+def import_recipients(page, path, snap):
+    page.get_by_role("link", name="Import recipients").click()
+    page.set_input_files("#id_file", path)
+    page.get_by_role("button", name="Import").click()
+    page.get_by_text("Rejected rows").wait_for()
+    snap(page, "import-result")
+    assert page.locator("[data-count=accepted] b").inner_text() == str(RECIPIENTS)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download as CSV").click()
+    assert "12345" in download.value.path().read_text(encoding="utf-8-sig")
+
+
+def send_from_list(page, snap):
+    page.goto("/admin/django_hyber/campaign/")
+    page.get_by_role("checkbox", name=re.compile("Select this object")).check()
+    page.select_option("select[name=action]", "send_selected")
+    page.get_by_role("button", name=re.compile("Go|Run")).click()
+    snap(page, "confirmation")
+    page.get_by_role("button", name=f"Send to {RECIPIENTS} people").click()
+    page.get_by_text(f"Sending to {RECIPIENTS} recipients started.").wait_for()
+
+
+def test_a_campaign_from_the_first_word_to_the_last_report(wired, open_page, admin_user, recipients, snap, complaints):
+    page = open_page()
+    log_in(page)
+    write_campaign(page, snap)
+    assert [channel.name for channel in Campaign.objects.get().get_channels()] == ["viber", "sms"]
+    import_recipients(page, recipients, snap)
+    send_from_list(page, snap)
+
+    page.get_by_role("link", name="Spring sale").click()
+    wait_until_delivered(page, RECIPIENTS)
+    snap(page, "campaign-delivered")
+    assert page.get_by_role("link", name="Import recipients").count() == 0
+    page.get_by_role("link", name="Messages of this campaign").click()
+    page.get_by_text(f"{RECIPIENTS} messages").first.wait_for()
+    assert page.locator("#result_list tbody tr").count() == RECIPIENTS
+    snap(page, "messages")
+    page.locator("#result_list tbody tr").last.get_by_role("link").first.click()
+    page.get_by_text("delivered: Viber message delivered").wait_for()
+    page.get_by_text("JSON", exact=True).click()
+    snap(page, "message")
+
+    assert set(Message.objects.values_list("status", "channel")) == {("delivered", "viber")}
+    assert complaints == []
+
+
+def test_rows_survive_moving_and_removing(live_server, open_page, admin_user, complaints):
+    campaign = Campaign.objects.create(name="Spring sale")
+    rows = (("viber", {"text": "Hi", "ttl": 60}), ("sms", {"text": "Hi", "ttl": 300, "alpha_name": "Shop"}))
+    for position, (channel, options) in enumerate(rows):
+        campaign.channels.create(position=position, channel=channel, options=options)
+    page = open_page()
+    log_in(page)
+    page.goto(f"/admin/django_hyber/campaign/{campaign.pk}/change/")
+
+    page.select_option("#id_channels-2-channel", "push")
+    add_channel(page, 3, "whatsapp", text="Hello")
+    page.get_by_role("button", name="Move up: WhatsApp").click()
+    page.get_by_role("button", name="Move up: WhatsApp").click()
+    page.get_by_role("button", name="Move up: WhatsApp").click()
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Move down: WhatsApp"
+    page.locator("#channels-2 .inline-deletelink").click()
+    page.get_by_role("button", name="Save and continue editing").click()
+    page.get_by_text("was changed successfully").wait_for()
+
+    assert [(row.channel, row.options["text"]) for row in campaign.channels.all()] == [
+        ("whatsapp", "Hello"),
+        ("viber", "Hi"),
+        ("sms", "Hi"),
+    ]
+    assert complaints == []
+
+
+def test_the_form_works_without_javascript(live_server, open_page, admin_user):
+    page = open_page(java_script_enabled=False)
+    log_in(page)
+    page.goto("/admin/django_hyber/campaign/add/")
+
+    page.fill("#id_name", "Spring sale")
+    page.select_option("#id_channels-0-channel", "viber")
+    page.fill("#id_channels-0-text", "Hi")
+    assert page.locator("#id_channels-0-position").is_visible()
+    page.get_by_role("button", name="Save and continue editing").click()
+
+    assert Campaign.objects.get().channels.get().options == {"text": "Hi", "ttl": 3_600}
+    assert page.locator("#id_channels-1-channel").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("narrow", {"viewport": {"width": 390, "height": 844}}), ("dark", {"color_scheme": "dark"})],
+)
+def test_the_pages_fit_a_telephone_and_a_dark_theme(
+    wired, open_page, admin_user, recipients, snap, complaints, name, options
+):
+    from django_hyber.protocol import SMS, Viber
+    from django_hyber.services import import_recipients, start_campaign
+
+    texts = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", ttl=300, alpha_name="Shop")]
+    draft, sent = (Campaign.objects.create(name=title) for title in ("Autumn sale", "Spring sale"))
+    for campaign in (draft, sent):
+        campaign.set_channels(texts)
+        with recipients.open("rb") as file:
+            import_recipients(campaign, file)
+    start_campaign(sent)
+    wired.wait_idle()
+    page = open_page(**options)
+    log_in(page)
+    pages = {
+        "list": "campaign/",
+        "form": f"campaign/{draft.pk}/change/",
+        "import": f"campaign/{draft.pk}/import/",
+        "send": f"campaign/{draft.pk}/send/",
+        "sent": f"campaign/{sent.pk}/change/",
+        "message": f"message/{sent.messages.first().pk}/change/",
+    }
+    for title, path in pages.items():
+        page.goto(f"/admin/django_hyber/{path}")
+        snap(page, f"{name}-{title}")
+        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, title
+    assert complaints == []
