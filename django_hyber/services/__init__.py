@@ -10,6 +10,7 @@ from django_hyber.services.campaigns import (
     start_campaign,
 )
 from django_hyber.services.dispatch import dispatch
+from django_hyber.services.fetching import Fetched, fetch_reports
 from django_hyber.services.messages import send_message
 from django_hyber.services.probing import probe_account
 from django_hyber.services.recipient_files import UnreadableFileError
@@ -20,6 +21,7 @@ from django_hyber.services.reports import CallbackKind, apply_delivery_reports, 
 __all__ = [
     "CallbackKind",
     "CampaignError",
+    "Fetched",
     "ImportReport",
     "RejectedRow",
     "UnreadableFileError",
@@ -28,6 +30,7 @@ __all__ = [
     "cancel_campaign",
     "check_campaign",
     "dispatch",
+    "fetch_reports",
     "import_recipients",
     "keep_unreadable_body",
     "pause_campaign",
