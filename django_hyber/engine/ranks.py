@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState
@@ -48,6 +49,16 @@ STATUS_OF_STATE = MappingProxyType(
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
+class Standing(NamedTuple):
+    """Where a message stands, or would stand after a report."""
+
+    status: str
+    time: datetime | None
+    hyber_status: int | None
+    error_code: int | None
+    error_text: str
+
+
 def status_of(report: DeliveryReport, channels: Sequence[str]) -> Status:
     """Say what a report means for its message; a failed channel is not the end while another one follows."""
     status = STATUS_OF_STATE[report.state]
@@ -56,18 +67,22 @@ def status_of(report: DeliveryReport, channels: Sequence[str]) -> Status:
     return status
 
 
-def is_forward(old: tuple[str, datetime | None], new: tuple[str, datetime | None]) -> bool:
-    """Say whether ``new`` (status, platform time) replaces ``old``.
+def is_forward(old: Standing, new: Standing) -> bool:
+    """Say whether ``new`` replaces ``old``.
 
-    The higher rank wins. Between two failures the later one tells how it ended; between two deliveries the earlier one
-    tells which channel won.
+    The higher rank wins. Between two deliveries the earlier one counts, between two of anything else the later one: it
+    tells how it ended. No time is the weakest.
     """
-    old_rank, new_rank = RANKS[Status(old[0])], RANKS[Status(new[0])]
+    old_rank, new_rank = RANKS[Status(old.status)], RANKS[Status(new.status)]
     if new_rank != old_rank:
         return new_rank > old_rank
-    if new[0] not in FINAL:
-        return False
-    old_time, new_time = old[1] or _NEVER, new[1] or _NEVER
-    if new[0] in FAILURES:
-        return new_time > old_time
-    return new[1] is not None and new_time < old_time
+    return _weight(new) > _weight(old)
+
+
+def _weight(standing: Standing) -> tuple[Any, ...]:
+    """Order what has one rank. What is said breaks a tie of times, so that nothing depends on which came first."""
+    _, time, hyber_status, error_code, error_text = standing
+    seconds = (time or _NEVER).timestamp()
+    when = -seconds if standing.status in DELIVERIES else seconds
+    codes = tuple((code is not None, code or 0) for code in (hyber_status, error_code))
+    return time is not None, when, *codes, error_text, str(standing.status)

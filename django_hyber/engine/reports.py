@@ -13,19 +13,22 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
+from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 
 from django_hyber.conf import Account, get_accounts
 from django_hyber.engine.bulk import insert_rows, update_rows
 from django_hyber.engine.notifications import Change, announce_changes
-from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL, is_forward, status_of
+from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL, STATUS_OF_STATE, Standing, is_forward, status_of
 from django_hyber.engine.transactions import write_transaction
 from django_hyber.models import CampaignChannel, Message, UnreadableCallback
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, clean_text, fingerprint, parse_report
 
 CHUNK = 5_000
+#: The platform's ``status`` of a delivered message.
+DELIVERED = 2
 Item = TypeVar("Item")
 
 
@@ -61,6 +64,7 @@ class State(NamedTuple):
 
 CHANGING = ("id", *State._fields[2:])
 STORED_COLUMNS = (
+    "message_id",
     "account",
     "fingerprint",
     "hyber_message_id",
@@ -121,21 +125,51 @@ def _as_text(item: object) -> str:
 def _apply_stored(account: Account, raws: Iterable[Any], using: str, total: Applied) -> None:
     reports = [parse_report(raw, seen_codes=account.seen_codes) for raw in raws]
     if reports:
-        _match_and_advance(account, reports, using, total)
+        _store_and_advance(account, reports, using, total)
 
 
 def _apply_chunk(account: Account, reports: Sequence[DeliveryReport], using: str, total: Applied) -> None:
-    # Committed before anything is matched: a report that meets a message still being written is found by that writer.
-    stored = _store(account, reports, using)
+    try:
+        unmatched = _store_and_advance(account, reports, using, total)
+    except DatabaseError:
+        # What cannot be applied is kept all the same: the sweep, or the sender's next try, finds it waiting.
+        _store(account, [(None, report) for report in reports], using)
+        raise
+    # A message that was being written while its report came is there by now, or its writer finds the report waiting.
+    if unmatched and _match(unmatched, using):
+        late = Applied()
+        _store_and_advance(account, unmatched, using, late)
+        total.matched += late.matched
+        total.unknown -= late.matched
+        total.changed += late.changed
+
+
+def _store_and_advance(
+    account: Account, reports: Sequence[DeliveryReport], using: str, total: Applied
+) -> list[DeliveryReport]:
+    """Store what is new, move the messages forward, and return the reports whose message is not known."""
+    matches = _match(reports, using)
+    matched = {id(report): pk for pk, group in matches.items() for report in group}
+    with write_transaction(using):
+        states = _lock(matches, using) if matches else []
+        stored = _store(account, [(matched.get(id(report)), report) for report in reports], using)
+        if stored < len(reports) and matches:
+            _link(account, matches, using)
+        changes = _advance_messages(account, states, matches, using)
+        announce_changes(changes, using)
     total.stored += stored
     total.repeated += len(reports) - stored
-    _match_and_advance(account, reports, using, total)
+    total.matched += len(matched)
+    total.unknown += len(reports) - len(matched)
+    total.changed += len(changes)
+    return [report for report in reports if id(report) not in matched]
 
 
-def _store(account: Account, reports: Sequence[DeliveryReport], using: str) -> int:
+def _store(account: Account, reports: Sequence[tuple[int | None, DeliveryReport]], using: str) -> int:
     now = timezone.now()
     rows = [
         (
+            pk,
             account.name,
             fingerprint(report, account.name),
             report.message_id,
@@ -149,32 +183,28 @@ def _store(account: Account, reports: Sequence[DeliveryReport], using: str) -> i
             now,
             report.raw,
         )
-        for report in reports
+        for pk, report in reports
     ]
     # In one order everywhere: two clients that post the same reports must not wait for each other in a circle.
-    rows.sort(key=itemgetter(1))
+    rows.sort(key=itemgetter(2))
     return insert_rows(StoredReport, STORED_COLUMNS, rows, using)
 
 
-def _match_and_advance(account: Account, reports: Sequence[DeliveryReport], using: str, total: Applied) -> None:
-    matches = _match(reports, using)
-    total.matched += sum(len(group) for group in matches.values())
-    total.unknown += len(reports) - sum(len(group) for group in matches.values())
-    if not matches:
-        return
-    with write_transaction(using):
-        states = _lock(matches, using)
-        channels = _channels(states, matches, using)
-        advanced = [_advance_all(state, matches[state.id], channels[state.id]) for state in states]
-        update_rows(Message, CHANGING, _different(states, advanced), using)
-        _link(account, matches, using)
-        changes = [
-            Change(new.id, old.status, new.status, _winner(new, matches[new.id]))
-            for old, new in zip(states, advanced, strict=True)
-            if old.status != new.status
-        ]
-        total.changed += len(changes)
-        announce_changes(changes, using)
+def _advance_messages(
+    account: Account, states: Sequence[State], matches: Mapping[int, Sequence[DeliveryReport]], using: str
+) -> list[Change]:
+    channels = channels_of(states, matches, using)
+    advanced = [_advance_all(state, matches[state.id], channels[state.id]) for state in states]
+    contested = {state.id for state in advanced if _is_contested(state, matches[state.id])}
+    if contested:
+        winners = _first_channels(account, contested, using)
+        advanced = [state._replace(channel=winners.get(state.id, state.channel)) for state in advanced]
+    update_rows(Message, CHANGING, _different(states, advanced), using)
+    return [
+        Change(new.id, old.status, new.status, _winner(new, matches[new.id]))
+        for old, new in zip(states, advanced, strict=True)
+        if old.status != new.status
+    ]
 
 
 def _match(reports: Sequence[DeliveryReport], using: str) -> dict[int, list[DeliveryReport]]:
@@ -204,7 +234,7 @@ def _lock(matches: Mapping[int, object], using: str) -> list[State]:
     return [State(*row) for row in rows.values_list(*State._fields)]
 
 
-def _channels(
+def channels_of(
     states: Sequence[State], matches: Mapping[int, Sequence[DeliveryReport]], using: str
 ) -> dict[int, Sequence[str]]:
     """Return the channels of each message, in order; only failures need them, so only theirs are read."""
@@ -246,17 +276,45 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
         delivered_sms_parts=_highest(state.delivered_sms_parts, report.delivered_sms_parts),
         clicks=_highest(state.clicks, report.clicks),
     )
-    if not is_forward((state.status, state.reported_at), (status, report.time)):
-        return state._replace(channel=state.channel or report.channel) if status in DELIVERIES else state
+    if status in DELIVERIES and not state.channel:
+        state = state._replace(channel=report.channel)
+    told = _standing(report, status)
+    now_at = Standing(state.status, state.reported_at, state.hyber_status, state.error_code, state.error_text)
+    if not is_forward(now_at, told):
+        return state
     return state._replace(
         status=str(status),
-        channel=(report.channel or state.channel) if status in DELIVERIES else "",
-        hyber_status=report.hyber_status,
-        error_code=_error_code(report) if status in FAILURES else None,
-        error_text=report.error_text[:255] if status in FAILURES else "",
-        reported_at=report.time,
+        hyber_status=told.hyber_status,
+        error_code=told.error_code,
+        error_text=told.error_text,
+        reported_at=told.time,
         finished_at=(state.finished_at or timezone.now()) if status in FINAL else None,
     )
+
+
+def _standing(report: DeliveryReport, status: str) -> Standing:
+    if status in FAILURES:
+        return Standing(status, report.time, report.hyber_status, _error_code(report), report.error_text[:255])
+    return Standing(status, report.time, report.hyber_status, None, "")
+
+
+def _is_contested(state: State, reports: Iterable[DeliveryReport]) -> bool:
+    """Say whether another channel than the message's says that it delivered too."""
+    return any(
+        report.channel != state.channel and report.channel and STATUS_OF_STATE[report.state] in DELIVERIES
+        for report in reports
+    )
+
+
+def _first_channels(account: Account, pks: Iterable[int], using: str) -> dict[int, str]:
+    """Return which channel won, where several delivered: seen over delivered, then the earliest in the history."""
+    told = StoredReport.objects.using(using).filter(message__in=pks, channel__gt="")
+    delivered = told.filter(Q(status=DELIVERED) | Q(hyber_status__in=account.seen_codes))
+    first: dict[int, tuple[Any, ...]] = {}
+    for pk, channel, code, time in delivered.values_list("message", "channel", "hyber_status", "reported_at"):
+        order = (code not in account.seen_codes, time is None, time, channel)
+        first[pk] = min(first.get(pk, order), order)
+    return {pk: order[-1] for pk, order in first.items()}
 
 
 def _error_code(report: DeliveryReport) -> int | None:
@@ -275,7 +333,10 @@ def _different(states: Sequence[State], advanced: Sequence[State]) -> list[tuple
 
 def _winner(state: State, reports: Sequence[DeliveryReport]) -> DeliveryReport:
     """Return the report that the status comes from, for the signal."""
-    return next((report for report in reports if report.time == state.reported_at), reports[-1])
+    for report in reports:
+        if (report.time, report.hyber_status) == (state.reported_at, state.hyber_status):
+            return report
+    return reports[-1]
 
 
 def _link(account: Account, matches: Mapping[int, Sequence[DeliveryReport]], using: str) -> None:

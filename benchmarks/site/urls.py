@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from django.urls import include, path
+
+from benchmarks.site import views
+
+urlpatterns = [
+    path("hyber/", include("django_hyber.urls")),
+    path("floor/", views.floor),
+    path("usual/", views.usual),
+]
