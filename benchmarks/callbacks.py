@@ -66,9 +66,8 @@ def _measure(kind: str, count: int, options: argparse.Namespace, port: int) -> N
     for name, values in rates.items():
         rate = statistics.median(values)
         spread = f"[{min(values):,.0f}..{max(values):,.0f}]"
-        print(
-            f"{kind:7} {name:6} {rate:>9,.0f} reports/s {spread:>22}  {rate / floor:5.2f}x floor  {rate / usual:6.1f}x usual"
-        )
+        ratios = f"{rate / floor:5.2f}x floor  {rate / usual:6.1f}x usual"
+        print(f"{kind:7} {name:6} {rate:>9,.0f} reports/s {spread:>22}  {ratios}")
 
 
 def _prepare(number: int, size: int) -> list[bytes]:

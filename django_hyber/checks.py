@@ -31,7 +31,20 @@ def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     except ImproperlyConfigured as error:
         hint = "Compare it with the settings table of the README."
         return [Error(str(error), hint=hint, id="django_hyber.E001")]
-    return [message for account in accounts for check in ACCOUNT_CHECKS for message in check(account)]
+    found = [message for account in accounts for check in ACCOUNT_CHECKS for message in check(account)]
+    return [*found, *_check_shared_tokens(accounts)]
+
+
+def _check_shared_tokens(accounts: list[Account]) -> Iterator[CheckMessage]:
+    owners: dict[str, str] = {}
+    for account in accounts:
+        for token in account.callback_tokens:
+            if owners.setdefault(token, account.name) != account.name:
+                yield Error(
+                    f"HYBER[{account.name!r}] and HYBER[{owners[token]!r}] have a callback token in common.",
+                    hint="A token tells whose callback it is: give each account tokens of its own.",
+                    id="django_hyber.E014",
+                )
 
 
 def _check_credentials(account: Account) -> Iterator[CheckMessage]:
@@ -124,6 +137,20 @@ def _check_limits(account: Account) -> Iterator[CheckMessage]:
             hint="A lease has to outlive one request, or two workers could hold the same batch.",
             id="django_hyber.E011",
         )
+
+
+@register("django_hyber")
+def check_time_zones(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse naive times: reports come in UTC, replies in Kyiv time, and campaigns start in yours."""
+    if settings.USE_TZ:
+        return []
+    return [
+        Error(
+            "USE_TZ is off: times of reports and campaigns cannot be stored truly.",
+            hint="Set USE_TZ = True, which is Django's default.",
+            id="django_hyber.E013",
+        )
+    ]
 
 
 @register("django_hyber")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import environ
@@ -11,6 +13,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
+from django.views.decorators.debug import sensitive_variables
 
 DEFAULT_ACCOUNT = "default"
 ENVIRONMENT_PREFIX = "HYBER_"
@@ -26,6 +29,8 @@ class Account:
     worker may hold a message or a batch before another may take it up. What may or may not have been taken is asked
     about every ``ask_every``, and sent again only when the platform still does not know it after ``not_found_grace``.
     ``retry_delay`` is the wait after a first failed attempt; it doubles up to 15 minutes, ``max_attempts`` times.
+    A reply that is one of ``stop_words`` opts its sender out. ``prices`` are per delivered message of a channel, and
+    per part of an SMS.
     """
 
     name: str
@@ -52,11 +57,16 @@ class Account:
     ask_every: float = 30
     seen_codes: frozenset[int] = frozenset()
     code_names: Mapping[int, str] = field(default_factory=dict)
+    stop_words: tuple[str, ...] = ("stop", "стоп", "unsubscribe", "відписатися", "відписатись", "відмовляюсь")
+    fetch_media: bool = False
+    media_max_bytes: int = 25 * 1024 * 1024
+    prices: Mapping[str, Decimal] = field(default_factory=dict)
 
 
 KEYS = frozenset(item.name.upper() for item in fields(Account)) - {"NAME"}
 
 
+@sensitive_variables()
 def get_account(name: str = DEFAULT_ACCOUNT) -> Account:
     """Return the account of this name as the settings and the environment describe it now.
 
@@ -69,11 +79,13 @@ def get_account(name: str = DEFAULT_ACCOUNT) -> Account:
     return _build(name, configured[name])
 
 
+@sensitive_variables()
 def get_accounts() -> list[Account]:
     """Return every configured account."""
     return [get_account(name) for name in _configured_accounts()]
 
 
+@sensitive_variables()
 def find_account_by_token(token: str) -> Account | None:
     """Return the account that this callback token belongs to; every token is compared, in constant time."""
     found = None
@@ -100,6 +112,7 @@ def _tokens() -> Iterator[tuple[Account, str]]:
             yield account, token
 
 
+@sensitive_variables()
 def _configured_accounts() -> dict[str, Mapping[str, Any]]:
     configured = getattr(settings, "HYBER", None) or {DEFAULT_ACCOUNT: {}}
     if not isinstance(configured, Mapping) or not all(isinstance(item, Mapping) for item in configured.values()):
@@ -107,6 +120,7 @@ def _configured_accounts() -> dict[str, Mapping[str, Any]]:
     return dict(configured)
 
 
+@sensitive_variables()
 def _build(name: str, given: Mapping[str, Any]) -> Account:
     unknown = sorted(str(key) for key in set(given) - KEYS)
     if unknown:
@@ -127,8 +141,18 @@ def _environment_keys() -> set[str]:
 
 
 def _from_environment(key: str) -> Any:
-    value = _ENVIRONMENT_READERS.get(key, environ.Env.str)(environ.Env(), ENVIRONMENT_PREFIX + key)
-    return _CASTS.get(key, str)(value)
+    raw = environ.Env.ENVIRON[ENVIRONMENT_PREFIX + key]
+    # Strings are taken as they are: a password may begin with "$", which django-environ reads as a reference.
+    reader = _ENVIRONMENT_READERS.get(key)
+    return _CASTS.get(key, str)(reader(raw) if reader else raw)
+
+
+def _list(raw: str) -> Any:
+    return environ.Env.parse_value(raw, list)
+
+
+def _bool(raw: str) -> Any:
+    return environ.Env.parse_value(raw, bool)
 
 
 def _strings(value: Any) -> tuple[str, ...]:
@@ -149,6 +173,18 @@ def _code_names(value: Any) -> dict[int, str]:
     return {int(code): str(text) for code, text in dict(value).items()}
 
 
+def _prices(value: Any) -> dict[str, Decimal]:
+    return {str(channel): _price(price) for channel, price in dict(value).items()}
+
+
+def _price(value: Any) -> Decimal:
+    try:
+        # By way of a string, so that 0.1 means 0.1.
+        return Decimal(str(value))
+    except InvalidOperation:
+        raise ValueError from None
+
+
 _CASTS: dict[str, Callable[[Any], Any]] = {
     "ASK_EVERY": float,
     "BATCH_SIZE": int,
@@ -157,18 +193,25 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
     "CODE_NAMES": _code_names,
     "CONNECT_TIMEOUT": float,
     "DEFAULT_REGION": _region,
+    "FETCH_MEDIA": bool,
     "LEASE": int,
     "MAX_ATTEMPTS": int,
+    "MEDIA_MAX_BYTES": int,
     "NOT_FOUND_GRACE": int,
     "PHONE_AS_NUMBER": bool,
+    "PRICES": _prices,
     "READ_TIMEOUT": float,
     "RETRY_DELAY": float,
     "SEEN_CODES": _codes,
+    "STOP_WORDS": _strings,
     "SYNC_LIMIT": int,
 }
-_ENVIRONMENT_READERS: dict[str, Callable[[environ.Env, str], Any]] = {
-    "CALLBACK_TOKENS": environ.Env.list,
-    "CODE_NAMES": environ.Env.json,
-    "PHONE_AS_NUMBER": environ.Env.bool,
-    "SEEN_CODES": environ.Env.list,
+_ENVIRONMENT_READERS: dict[str, Callable[[str], Any]] = {
+    "CALLBACK_TOKENS": _list,
+    "CODE_NAMES": json.loads,
+    "FETCH_MEDIA": _bool,
+    "PHONE_AS_NUMBER": _bool,
+    "PRICES": json.loads,
+    "SEEN_CODES": _list,
+    "STOP_WORDS": _list,
 }

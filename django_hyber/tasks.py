@@ -7,7 +7,7 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
-from django_hyber.engine import batches, messages, unconfirmed
+from django_hyber.engine import batches, media, messages, unconfirmed
 
 
 @task
@@ -32,3 +32,9 @@ def resolve_message(pk: int) -> None:
 def resolve_batch(pk: int) -> None:
     """Ask the platform about one unconfirmed batch."""
     unconfirmed.resolve_batch(pk)
+
+
+@task
+def fetch_media(pk: int) -> None:
+    """Keep the attachment of one reply."""
+    media.fetch_media(pk)

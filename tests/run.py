@@ -22,7 +22,11 @@ ROOT = Path(__file__).resolve().parent.parent
 CONNECT = "import django; django.setup(); from django.db import connection; connection.ensure_connection()"
 CONNECT_TIMEOUT = 15
 # The example always has a SQLite file of its own: there is nothing new to see about it on another database.
-ONLY_ONCE = "--deselect=tests/test_example_project.py"
+#: What uses SQLite, or no database at all, whatever the tests run on.
+ONLY_ONCE = tuple(
+    f"--ignore=tests/{path}"
+    for path in ("browser", "protocol", "sandbox", "test_example_project.py", "test_packaging.py")
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +89,7 @@ def main(arguments: Sequence[str]) -> int:
 def run_on(server: Server, arguments: Sequence[str]) -> Result:
     obstacle = find_obstacle(server)
     if not obstacle:
-        return run(server.name, server.url, [*arguments, ONLY_ONCE])
+        return run(server.name, server.url, [*arguments, *ONLY_ONCE])
     if server.named_url or os.environ.get("CI"):
         return Result(name=server.name, outcome=f"FAILED, {obstacle}", is_failure=True)
     return Result(name=server.name, outcome=f"skipped, {obstacle}", is_failure=False)

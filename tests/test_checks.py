@@ -80,6 +80,18 @@ def test_immediate_backend_is_fine_while_developing(settings):
     assert found(settings) == []
 
 
+def test_token_of_two_accounts_is_refused(settings):
+    settings.HYBER = {"default": GOOD, "promo": GOOD}
+
+    assert [message.id for message in run_checks(tags=["django_hyber"])] == ["django_hyber.E014"]
+
+
+def test_naive_times_are_refused(settings):
+    settings.USE_TZ = False
+
+    assert [message.id for message in found(settings)] == ["django_hyber.E013"]
+
+
 def test_check_command_runs_them(settings):
     settings.HYBER = {"default": GOOD | {"CALLBACK_TOKENS": []}}
     with pytest.raises(SystemCheckError, match=r"django_hyber\.E005"):

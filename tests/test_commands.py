@@ -10,6 +10,7 @@ import time
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
@@ -94,6 +95,7 @@ def test_dispatch_loop_goes_on_until_it_is_told_to_stop(platform):
         deadline = time.monotonic() + 10
         while not platform.ledger.taken and time.monotonic() < deadline:
             time.sleep(0.02)
+        connection.close()
         os.kill(os.getpid(), signal.SIGTERM)
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

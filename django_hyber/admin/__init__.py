@@ -3,7 +3,8 @@
 from django_hyber.admin.batches import BatchAdmin
 from django_hyber.admin.campaigns import CampaignAdmin
 from django_hyber.admin.messages import MessageAdmin
-from django_hyber.admin.received import DeliveryReportAdmin, ReplyAdmin, UnreadableCallbackAdmin
+from django_hyber.admin.received import DeliveryReportAdmin, UnreadableCallbackAdmin
+from django_hyber.admin.replies import ReplyAdmin
 from django_hyber.admin.suppressions import SuppressionAdmin
 
 __all__ = [

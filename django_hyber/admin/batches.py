@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from django.contrib import admin
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import ReadOnlyAdmin, described_code
@@ -21,5 +22,6 @@ class BatchAdmin(ReadOnlyAdmin):
     @admin.display(description=_("error"))
     def error(self, batch: Batch) -> str:
         """The platform's code, or why there was no answer."""
-        meaning = batch.error_text or describe_code(batch.error_code, batch.campaign.account)
-        return described_code(batch.error_code, meaning)
+        if batch.error_text:
+            return described_code(batch.error_code, gettext(batch.error_text))
+        return described_code(batch.error_code, describe_code(batch.error_code, batch.campaign.account))

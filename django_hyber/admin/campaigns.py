@@ -23,6 +23,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import HyberAdmin
 from django_hyber.admin.channels import ChannelInline
+from django_hyber.admin.exporting import export_file, export_page
 from django_hyber.admin.progress import CampaignList, progress_of
 from django_hyber.admin.recipients import import_page, rejected_rows_file
 from django_hyber.admin.sending import CONFIRMED, confirmation, send, send_all
@@ -108,6 +109,10 @@ class CampaignAdmin(HyberAdmin):
         """Ask for the permission of its own: writing a text and sending it to a million people are two things."""
         return request.user.has_perm("django_hyber.send_campaign")
 
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """Ask for the permission of its own: a list of numbers that leaves the house is more than a look at it."""
+        return request.user.has_perm("django_hyber.export_campaign")
+
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Campaign | None:
         """Lock the campaign while a form of it is saved: an older form must not undo a launch of the same second."""
         campaign: Campaign | None = super().get_object(request, object_id, from_field)
@@ -132,6 +137,7 @@ class CampaignAdmin(HyberAdmin):
             context["progress"] = progress_of(campaign)
             context["can_import"] = self.has_change_permission(request, campaign)
             context["can_send"] = campaign.is_editable and self.has_send_permission(request)
+            context["can_export"] = bool(context["progress"].total) and self.has_export_permission(request)
             context["can_see_messages"] = request.user.has_perm("django_hyber.view_message")
             context["can_see_batches"] = request.user.has_perm("django_hyber.view_batch")
         return super().render_change_form(request, context, *args, **kwargs)
@@ -183,6 +189,7 @@ class CampaignAdmin(HyberAdmin):
             self._page("<int:campaign_id>/import/", self.import_view, "import"),
             self._page("<int:campaign_id>/import/rejected/", self.rejected_view, "rejected"),
             self._page("<int:campaign_id>/send/", self.send_view, "send"),
+            self._page("<int:campaign_id>/export/", self.export_view, "export"),
             *super().get_urls(),
         ]
 
@@ -217,6 +224,15 @@ class CampaignAdmin(HyberAdmin):
             return confirmation(self, request, [campaign])
         send(self, request, campaign)
         return HttpResponseRedirect(_url("change", campaign))
+
+    def export_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Offer the recipients as a file; on POST, give it."""
+        campaign = self._find(request, campaign_id)
+        if not (self.has_export_permission(request) and self.has_view_permission(request, campaign)):
+            raise PermissionDenied
+        if request.method != "POST":
+            return export_page(self, request, campaign)
+        return export_file(self, request, campaign)
 
     def _find(self, request: HttpRequest, campaign_id: int | str) -> Campaign:
         campaign: Campaign | None = super().get_object(request, str(campaign_id))

@@ -11,7 +11,7 @@ from django.forms.formsets import DELETION_FIELD_NAME
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channel_fields import CHANNEL_NAMES, CHOICE_TEXTS, in_form_order, label_of, option_fields
@@ -23,7 +23,7 @@ class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
     """One channel. Options that the form does not know stay as they are stored."""
 
     position = forms.IntegerField(
-        label=_("Order"),
+        label=pgettext_lazy("channel", "Order"),
         required=False,
         min_value=0,
         max_value=99,

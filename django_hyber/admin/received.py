@@ -1,4 +1,4 @@
-"""What the platform sent: delivery reports, replies, and callbacks that could not be read."""
+"""What the platform sent: delivery reports, and callbacks that could not be read."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import EMPTY, HyberAdmin, ReadOnlyAdmin, described_code, link_to, pretty_json
+from django_hyber.admin.base import HyberAdmin, ReadOnlyAdmin, described_code, link_to, pretty_json
 from django_hyber.admin.filters import ChannelFilter, WaitingFilter
-from django_hyber.models import DeliveryReport, Reply, UnreadableCallback
+from django_hyber.models import DeliveryReport, UnreadableCallback
 from django_hyber.services.lookups import describe_code, describe_report
 
 
@@ -61,40 +61,6 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
     def as_received(self, report: DeliveryReport) -> str:
         """The report itself."""
         return pretty_json(report.raw)
-
-
-@admin.register(Reply)
-class ReplyAdmin(ReadOnlyAdmin):
-    """What people answered."""
-
-    list_display = ("replied_at", "phone_number", "channel", "__str__", "message_link", "received_at")
-    list_filter = (ChannelFilter, "received_at")
-    list_select_related = ("message",)
-    search_fields = ("phone_number",)
-    search_help_text = _("A whole phone number.")
-    exact_columns = ("phone_number",)
-    phone_column = "phone_number"
-    show_full_result_count = False
-    show_facets = ShowFacets.NEVER
-    fields = (
-        "message_link",
-        "text",
-        ("media_kind", "media_url", "file_name", "location"),
-        ("account", "channel", "phone_number"),
-        ("replied_at", "received_at"),
-        "as_received",
-    )
-    readonly_fields = ("message_link", "as_received")
-
-    @admin.display(description=_("message"))
-    def message_link(self, reply: Reply) -> SafeString | str:
-        """The message that was answered."""
-        return link_to(reply.message) or EMPTY
-
-    @admin.display(description=_("as received"))
-    def as_received(self, reply: Reply) -> str:
-        """The reply itself."""
-        return pretty_json(reply.raw)
 
 
 @admin.register(UnreadableCallback)

@@ -3,6 +3,7 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextInputWidget
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import HyberAdmin
@@ -36,9 +37,14 @@ class SuppressionAdmin(HyberAdmin):
     """Who must not be written to."""
 
     form = SuppressionForm
-    list_display = ("phone_number", "reason", "created_at")
+    list_display = ("phone_number", "why", "created_at")
     search_fields = ("phone_number",)
     search_help_text = _("A whole phone number.")
     exact_columns = ("phone_number",)
     phone_column = "phone_number"
     show_full_result_count = False
+
+    @admin.display(description=_("reason"))
+    def why(self, suppression: Suppression) -> str:
+        """The reason; what the app itself writes there is translated."""
+        return gettext(suppression.reason) if suppression.reason else "-"

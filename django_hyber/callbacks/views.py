@@ -10,10 +10,10 @@ import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import IO, Any
+from typing import Any
 
-from django.db import transaction
-from django.utils.decorators import method_decorator
+from django.db import connections, transaction
+from django.http import HttpRequest
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.permissions import BasePermission
@@ -29,23 +29,11 @@ from django_hyber.services import CallbackKind
 logger = logging.getLogger("django_hyber.callbacks")
 
 
-class AnyBody(BaseParser):
-    """Takes the body as it is, whatever its content type, and never more of it than the limit and one byte."""
-
-    media_type = "*/*"
-
-    def parse(self, stream: IO[bytes], media_type: str | None = None, parser_context: Any = None) -> dict[str, bytes]:
-        """Read the stream itself: Django's own limit on uploads is the project's and not ours."""
-        account: Account = parser_context["view"].account
-        return {"body": stream.read(account.callback_max_bytes + 1)}
-
-
 class OnlyOne(BaseContentNegotiation):
     """The platform is answered in JSON whatever it says it accepts."""
 
-    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> BaseParser:
-        """Return the one parser there is."""
-        return next(iter(parsers))
+    def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> None:
+        """Return none: the body is read as it is, whatever its content type."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
@@ -68,8 +56,6 @@ class HasToken(BasePermission):
         return True
 
 
-# A transaction around the view would undo on an error what has to be stored first.
-@method_decorator(transaction.non_atomic_requests, name="dispatch")
 class CallbackView(APIView, ABC):
     """What both callbacks share: a POST of a JSON object, or an array of them."""
 
@@ -79,11 +65,19 @@ class CallbackView(APIView, ABC):
     authentication_classes = ()
     permission_classes = (HasToken,)
     throttle_classes = ()
-    parser_classes = (AnyBody,)
+    parser_classes = ()
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = OnlyOne
     versioning_class = None
     schema = None
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Keep ATOMIC_REQUESTS of any database out: it would undo on an error what has to be stored first."""
+        view = super().as_view(**initkwargs)
+        for alias in connections:
+            view = transaction.non_atomic_requests(using=alias)(view)
+        return view
 
     def get_exception_handler(self) -> Any:
         """Use the framework's own handler: the project's may answer in a form that is not meant for the platform."""
@@ -91,8 +85,7 @@ class CallbackView(APIView, ABC):
 
     def post(self, request: Request, token: str) -> Response:
         """Store what came and say so, quickly; what it means for the project is told after commit."""
-        # An empty body never reaches the parser.
-        body = request.data.get("body", b"") if isinstance(request.data, dict) else b""
+        body = read_body(request._request, self.account.callback_max_bytes + 1)
         if len(body) > self.account.callback_max_bytes:
             logger.warning("A callback of more than %d bytes was refused", self.account.callback_max_bytes)
             return Response({"error": f"The body is larger than {self.account.callback_max_bytes} bytes."}, status=413)
@@ -101,6 +94,19 @@ class CallbackView(APIView, ABC):
             services.keep_unreadable_body(self.kind, body, problem, account=self.account.name)
             return Response({"error": problem}, status=400)
         return Response({"received": len(items), **self.apply(items)})
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Answer 500 for our own trouble, and log it here: Django would log the path, and the token in it."""
+        try:
+            return super().handle_exception(exc)
+        except Exception:
+            logger.exception("A callback could not be stored")
+            return Response({"error": "It could not be stored now. Send it again."}, status=500)
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Tell Django that there is nothing to log any more, for the same reason."""
+        response._has_been_logged = True
+        return super().finalize_response(request, response, *args, **kwargs)
 
     @abstractmethod
     def apply(self, items: list[Any]) -> dict[str, int]:
@@ -126,6 +132,17 @@ class RepliesView(CallbackView):
     def apply(self, items: list[Any]) -> dict[str, int]:
         """Store the replies."""
         return {"stored": services.apply_replies(items, account=self.account.name)}
+
+
+def read_body(request: HttpRequest, limit: int) -> bytes:
+    """Read up to ``limit`` bytes from the stream itself: Django's own limit on uploads is the project's and not ours.
+
+    A body in chunks has no length, and Django would take it for empty; where the server marks its end it is read.
+    """
+    stream: Any = request
+    if not request.META.get("CONTENT_LENGTH") and request.META.get("wsgi.input_terminated"):
+        stream = request.META["wsgi.input"]
+    return bytes(stream.read(limit))
 
 
 def read_items(body: bytes) -> tuple[list[Any], str]:

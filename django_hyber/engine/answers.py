@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.utils import timezone
@@ -37,6 +38,7 @@ class Answer(NamedTuple):
     error_code: int | None = None
     error_text: str = ""
     finished_at: Any = None
+    lease_until: Any = None
     next_attempt_at: Any = None
 
 
@@ -46,8 +48,12 @@ def accept_all(outgoing: Sequence[Outgoing], using: str) -> None:
     _write([Answer(item.pk, None, Status.ACCEPTED.value, now) for item in outgoing], using)
 
 
-def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], using: str) -> None:
-    """Give every message the entry of its own: by our id first, then by phone, in whatever order they came."""
+def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], grace: float, using: str) -> None:
+    """Give every message the entry of its own: by our id first, then by phone, in whatever order they came.
+
+    A message without an entry may have been taken: it is asked about, and "not found" is believed after ``grace``
+    seconds.
+    """
     by_extra_id = {entry.extra_id: entry for entry in entries if entry.extra_id}
     by_phone = {entry.phone_number: entry for entry in entries if not entry.extra_id}
     now = timezone.now()
@@ -55,7 +61,9 @@ def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], u
     for pk, recipient in outgoing:
         entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
         if entry is None:
-            answers.append(Answer(pk, None, Status.UNCONFIRMED.value, error_text=NO_ANSWER, next_attempt_at=now))
+            believed_from = now + timedelta(seconds=grace)
+            unconfirmed = Answer(pk, None, Status.UNCONFIRMED.value, error_text=NO_ANSWER)
+            answers.append(unconfirmed._replace(lease_until=believed_from, next_attempt_at=now))
         elif entry.accepted:
             answers.append(Answer(pk, entry.message_id or None, Status.ACCEPTED.value, now))
         else:

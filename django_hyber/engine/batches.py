@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db import DatabaseError
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -18,9 +18,9 @@ from django_hyber.engine.answers import Outgoing, accept_all, record_entries
 from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
-from django_hyber.engine.notifications import Change, announce_changes, has_listeners
+from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.reports import apply_waiting_reports
-from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.engine.transactions import database, lock, write_transaction
 from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import (
     APIError,
@@ -31,6 +31,7 @@ from django_hyber.protocol import (
     Recipient,
     SyncEntry,
     broadcast_body,
+    find_variables,
 )
 
 logger = logging.getLogger("django_hyber")
@@ -125,10 +126,10 @@ def suppress(claim: BatchClaim, using: str) -> None:
     """Take out who has opted out, at the last moment before sending."""
     opted_out = Suppression.objects.using(using).values("phone_number")
     waiting = messages_of(claim, using).filter(status=Status.QUEUED, phone_number__in=opted_out)
-    pks = list(waiting.values_list("pk", flat=True))
-    if not pks:
+    if not waiting.exists():
         return
-    with transaction.atomic(using=using):
+    with write_transaction(using):
+        pks = lock(waiting)
         waiting.update(status=Status.SUPPRESSED, error_text=OPTED_OUT, finished_at=timezone.now())
         announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks], using)
 
@@ -137,7 +138,12 @@ def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
     """Read what is still to be sent, without making a model instance per row."""
     rows = messages_of(claim, using).filter(status=Status.QUEUED).order_by("pk")
     columns = rows.values_list("pk", "phone_number", "extra_id", "variables")
-    return [Outgoing(pk, Recipient(phone, extra_id, variables)) for pk, phone, extra_id, variables in columns]
+    used = find_variables(claim.campaign.get_channels())
+    # What no text uses is nobody else's business.
+    return [
+        Outgoing(pk, Recipient(phone, extra_id, {name: values[name] for name in used if name in values}))
+        for pk, phone, extra_id, values in columns
+    ]
 
 
 def _post(
@@ -167,12 +173,20 @@ def _record(
             logger.warning(
                 "Batch %s was taken over before its answer came; the answer is recorded all the same", claim.pk
             )
+        lock(messages_of(claim, using))
         if entries is None:
             accept_all(outgoing, using)
         else:
-            record_entries(outgoing, entries, using)
+            record_entries(outgoing, entries, claim.account.not_found_grace, using)
     if entries:
-        apply_waiting_reports(claim.account, [entry.message_id for entry in entries if entry.message_id], using)
+        _apply_waiting(claim.account, [entry.message_id for entry in entries if entry.message_id], using)
+
+
+def _apply_waiting(account: Account, message_ids: Sequence[str], using: str) -> None:
+    try:
+        apply_waiting_reports(account, message_ids, using)
+    except DatabaseError:
+        logger.exception("Reports that came early wait for the next sweep")
 
 
 def _postpone(claim: BatchClaim, error: NotTaken, using: str) -> None:
@@ -182,20 +196,24 @@ def _postpone(claim: BatchClaim, error: NotTaken, using: str) -> None:
         _end_messages(claim, Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
         _finish(claim, using, State.FAILED, error_text=text[:TEXT_LIMIT])
         return
-    _mine(claim, using).update(
-        state=State.PENDING,
-        error_text=describe(error),
-        lease_until=None,
-        next_attempt_at=retries.next_attempt(claim.account, claim.attempt, now, error.retry_after),
-    )
+    _put_back(claim, describe(error), retries.next_attempt(claim.account, claim.attempt, now, error.retry_after), using)
 
 
 def _hold_campaign(claim: BatchClaim, error: AuthenticationError, using: str) -> None:
     """Wrong credentials would fail every batch in the same way: stop here and let a person mend the settings."""
     reason = str(error)[:TEXT_LIMIT]
-    _mine(claim, using).update(state=State.PENDING, error_text=reason, lease_until=None)
+    _put_back(claim, reason, None, using)
     campaigns = Campaign.objects.using(using).filter(pk=claim.campaign.pk, status=Campaign.Status.SENDING)
     campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)
+
+
+def _put_back(claim: BatchClaim, reason: str, next_attempt_at: datetime | None, using: str) -> None:
+    """The batch waits again; a sweep that doubted it meanwhile was wrong, so its messages wait again too."""
+    with write_transaction(using):
+        _mine(claim, using).update(
+            state=State.PENDING, error_text=reason, lease_until=None, next_attempt_at=next_attempt_at
+        )
+        _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
 
 
 def _reject(claim: BatchClaim, error: APIError, using: str) -> None:
@@ -225,12 +243,13 @@ def doubt_batch(claim: BatchClaim, reason: str, using: str) -> None:
 def _end_messages(claim: BatchClaim, status: Status, text: str, code: int | None, using: str) -> None:
     with write_transaction(using):
         changes = {"error_text": text, "error_code": code, "finished_at": timezone.now()}
-        _move_messages(claim, Status.QUEUED, status, using, **changes)
+        for old in (Status.QUEUED, Status.UNCONFIRMED):
+            _move_messages(claim, old, status, using, **changes)
 
 
 def _move_messages(claim: BatchClaim, old: Status, new: Status, using: str, **values: object) -> None:
     waiting = messages_of(claim, using).filter(status=old)
-    pks = list(waiting.values_list("pk", flat=True)) if has_listeners() else []
+    pks = lock(waiting)
     waiting.update(status=new, **values)
     announce_changes([Change(pk, old, new) for pk in pks], using)
 

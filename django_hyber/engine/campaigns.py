@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import get_account
 from django_hyber.engine.bulk import update_rows
 from django_hyber.engine.identifiers import extra_ids
 from django_hyber.engine.notifications import Change, announce_changes, announce_finished, has_listeners
+from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
 from django_hyber.models import Batch, Campaign, Message
 
@@ -69,6 +70,14 @@ def settle(campaign_pk: int, using: str) -> None:
         cancel_waiting(campaign_pk, using)
 
 
+def settle_all(using: str) -> None:
+    """Settle every campaign of which no batch is open: whoever should have done it may have been stopped."""
+    open_batches = Batch.objects.filter(campaign=OuterRef("pk"), state__in=OPEN_BATCHES)
+    running = Campaign.objects.using(using).filter(~Exists(open_batches), status=Campaign.Status.SENDING)
+    for campaign_pk in list(running.values_list("pk", flat=True)):
+        settle(campaign_pk, using)
+
+
 def cancel_waiting(campaign_pk: int, using: str) -> None:
     """Cancel the batches that nobody has taken, and the messages that are in none or only in such a one."""
     now = timezone.now()
@@ -83,11 +92,15 @@ def cancel_waiting(campaign_pk: int, using: str) -> None:
     announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks], using)
 
 
+def retryable(campaign: Campaign, statuses: Sequence[str], using: str) -> QuerySet[Message]:
+    """Return the messages that ended so and whose number is still known."""
+    return Message.objects.using(using).filter(campaign=campaign, status__in=statuses).exclude(IS_PURGED)
+
+
 def requeue(campaign: Campaign, statuses: Sequence[str], using: str) -> None:
     """Queue failed messages again, each under a new id: what the platform does with a used one is not documented."""
-    failed = Message.objects.using(using).filter(campaign=campaign, status__in=statuses).order_by("pk")
     fresh_ids = extra_ids()
-    pks = list(failed.values_list("pk", flat=True))
+    pks = list(retryable(campaign, statuses, using).order_by("pk").values_list("pk", flat=True))
     for start in range(0, len(pks), REQUEUE_CHUNK):
         rows = [Requeued(pk, next(fresh_ids), Message.Status.QUEUED.value) for pk in pks[start : start + REQUEUE_CHUNK]]
         update_rows(Message, Requeued._fields, rows, using)

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.engine import notifications, retries
@@ -33,7 +32,7 @@ from django_hyber.protocol import (
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 TEXT_LIMIT = 255
-GAVE_UP = gettext_noop("Not handed over after %(attempts)d attempts: %(reason)s")
+GAVE_UP = "Not handed over after %(attempts)d attempts: %(reason)s"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,14 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
@@ -91,15 +93,23 @@ def _overdue(limit: int, margin: timedelta, using: str) -> Iterator[Overdue]:
 
 
 def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta], using: str) -> timedelta:
-    """Return the TTLs of all channels together."""
+    """Return how long the message may take: until its own start, and the TTLs of all channels together."""
     campaign_id = row["campaign_id"]
     if campaign_id is None:
-        options = (row["content"] or {}).get("channel_options", {}).values()
-        return timedelta(seconds=sum(option.get("ttl") or 0 for option in options))
+        content = row["content"] or {}
+        ttls = sum(option.get("ttl") or 0 for option in content.get("channel_options", {}).values())
+        since: datetime = row["since"]
+        return max(_start_time(content) - since, timedelta(0)) + timedelta(seconds=ttls)
     if campaign_id not in known:
         channels = Campaign.objects.using(using).get(pk=campaign_id).get_channels()
         known[campaign_id] = timedelta(seconds=sum(channel.to_wire().get("ttl", 0) for channel in channels))
     return known[campaign_id]
+
+
+def _start_time(content: Mapping[str, Any]) -> datetime:
+    """Return when a single message was to start; long ago if it was not said, or not in a way that can be read."""
+    start = parse_datetime(content.get("start_time", ""))
+    return start if start and start.tzinfo else datetime.min.replace(tzinfo=UTC)
 
 
 def _ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
@@ -116,7 +126,11 @@ def _ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
 
 
 def _fetch(overdue: Overdue, using: str) -> int:
-    account = get_account(overdue.account)
+    try:
+        account = get_account(overdue.account)
+    except ImproperlyConfigured:
+        logger.exception("Message %s cannot be asked about", overdue.extra_id)
+        return 0
     ids = {"message_id": overdue.message_id} if overdue.message_id else {"extra_id": overdue.extra_id}
     try:
         payload = get_client(account).fetch_report(**ids, advanced=True)

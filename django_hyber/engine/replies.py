@@ -1,19 +1,25 @@
-"""Replies of recipients: each stored once and matched to the message that it answers."""
+"""Replies of recipients: each stored once, matched to the message that it answers, and obeyed when it says stop."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.engine.bulk import insert_rows
 from django_hyber.engine.notifications import announce_replies
 from django_hyber.engine.reports import primary_keys, store_unreadable
-from django_hyber.models import Reply, UnreadableCallback
+from django_hyber.models import Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
 
+CHUNK = 5_000
 COLUMNS = (
     "fingerprint",
     "account",
@@ -25,47 +31,146 @@ COLUMNS = (
     "media_url",
     "file_name",
     "location",
+    "media_file",
     "replied_at",
     "received_at",
     "raw",
 )
+#: Stored as it stands and translated where it is shown; the time is in ``created_at``.
+OPTED_OUT_BY_REPLY = gettext_noop("Opted out by reply.")
+#: How far back a reply without ids may reach, and how much two clocks may differ.
+ANSWERED_WITHIN = timedelta(days=7)
+CLOCKS_DIFFER_BY = timedelta(minutes=1)
+REACHED = (Message.Status.ACCEPTED, Message.Status.DELIVERED, Message.Status.SEEN)
 
 
-def store_replies(account: Account, raw_replies: Sequence[object], using: str) -> int:
-    """Store the replies that are new, tell the host project about them and return their number."""
+class Recent(NamedTuple):
+    """A message that a reply without ids may be about; ``channel`` is "" until one is known to have delivered."""
+
+    pk: int
+    phone_number: str
+    channel: str
+    accepted_at: datetime
+
+
+def store_replies(account: Account, raw_replies: Sequence[object], using: str) -> dict[int, UserReply]:
+    """Store the replies that are new, obey and announce them, and return them by primary key.
+
+    A constant number of statements for every CHUNK of them.
+    """
     parsed = parse_replies(list(raw_replies))
     store_unreadable(UnreadableCallback.Kind.REPLIES, account, parsed.unreadable, using)
-    by_fingerprint = {reply_fingerprint(reply, account.name): reply for reply in parsed.replies}
-    known = Reply.objects.using(using).filter(fingerprint__in=list(by_fingerprint))
-    fresh = by_fingerprint.keys() - set(known.values_list("fingerprint", flat=True))
-    messages = _messages(parsed.replies, using)
-    now = timezone.now()
-    rows = [
-        (
-            mark,
-            account.name,
-            messages.get(reply.message_id) or messages.get(reply.extra_id),
-            reply.channel[:16],
-            reply.phone_number,
-            reply.text,
-            reply.media_kind,
-            reply.media_url,
-            reply.file_name[:255],
-            reply.location[:64],
-            reply.time,
-            now,
-            reply.raw,
-        )
-        for mark, reply in sorted(by_fingerprint.items())
-        if mark in fresh
-    ]
-    with transaction.atomic(using=using):
-        stored = insert_rows(Reply, COLUMNS, rows, using)
-        announce_replies([row[0] for row in rows], using)
+    stored: dict[int, UserReply] = {}
+    for start in range(0, len(parsed.replies), CHUNK):
+        stored |= _store_chunk(account, parsed.replies[start : start + CHUNK], using)
     return stored
 
 
-def _messages(replies: Sequence[UserReply], using: str) -> dict[str, int]:
-    by_extra_id = primary_keys("extra_id", {reply.extra_id for reply in replies}, using)
-    by_message_id = primary_keys("message_id", {reply.message_id for reply in replies}, using)
-    return by_extra_id | by_message_id
+def plain_words(text: str) -> str:
+    """Return a text by which stop words are compared: no case, punctuation or emoji, and one space between words."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return " ".join("".join(letter if letter.isalnum() else " " for letter in folded).split())
+
+
+def opt_out(phone_numbers: Iterable[str], reason: str, using: str) -> int:
+    """Put the numbers on the opt-out list and return how many were not there yet."""
+    now = timezone.now()
+    rows = [(number, reason, now) for number in sorted(set(phone_numbers) - {""})]
+    return insert_rows(Suppression, ("phone_number", "reason", "created_at"), rows, using)
+
+
+def _store_chunk(account: Account, replies: Sequence[UserReply], using: str) -> dict[int, UserReply]:
+    given = {reply_fingerprint(reply, account.name): reply for reply in replies}
+    known = set(_stored(given, using).values_list("fingerprint", flat=True))
+    fresh = {mark: given[mark] for mark in given.keys() - known}
+    if not fresh:
+        return {}
+    now = timezone.now()
+    messages = _match(account, fresh, now, using)
+    # In the order in which reports lock the messages, for an insert locks the ones that it refers to.
+    order = sorted(fresh, key=lambda mark: (messages.get(mark, 0), mark))
+    rows = [_row(account, mark, fresh[mark], messages.get(mark), now) for mark in order]
+    with transaction.atomic(using=using):
+        # The same reply may have come in another callback of this moment: its row keeps the time of the other.
+        if not insert_rows(Reply, COLUMNS, rows, using):
+            return {}
+        ours = dict(_stored(fresh, using).filter(received_at=now).order_by("pk").values_list("pk", "fingerprint"))
+        stored = {pk: fresh[mark] for pk, mark in ours.items()}
+        stop_words = {plain_words(word) for word in account.stop_words} - {""}
+        stops = [reply.phone_number for reply in stored.values() if plain_words(reply.text) in stop_words]
+        opt_out(stops, OPTED_OUT_BY_REPLY, using)
+        announce_replies(list(ours.values()), using)
+    return stored
+
+
+def _stored(fingerprints: Iterable[str], using: str) -> QuerySet[Reply]:
+    return Reply.objects.using(using).filter(fingerprint__in=list(fingerprints))
+
+
+def _row(account: Account, mark: str, reply: UserReply, message: int | None, now: datetime) -> tuple[Any, ...]:
+    return (
+        mark,
+        account.name,
+        message,
+        reply.channel[:16],
+        reply.phone_number,
+        reply.text,
+        reply.media_kind,
+        reply.media_url,
+        reply.file_name[:255],
+        reply.location[:64],
+        "",
+        reply.time,
+        now,
+        reply.raw,
+    )
+
+
+def _match(account: Account, replies: Mapping[str, UserReply], now: datetime, using: str) -> dict[str, int]:
+    """Return the message that each reply answers, where that is known.
+
+    The ids of a reply decide, and a reply whose ids are not ours is matched to nothing. One without ids comes from
+    WhatsApp or from a chat opened through a deep link. It answers the newest message of its account to its number that
+    the platform had taken before the reply and within ANSWERED_WITHIN, and that its channel has delivered or may have.
+    If two such messages were taken at the same moment, it is matched to neither.
+    """
+    by_extra_id = primary_keys("extra_id", {reply.extra_id for reply in replies.values()}, using)
+    by_message_id = primary_keys("message_id", {reply.message_id for reply in replies.values()}, using)
+    without_ids = {reply.phone_number for reply in replies.values() if not (reply.message_id or reply.extra_id)}
+    recent = _recent(account, without_ids, now, using)
+    found = {}
+    for mark, reply in replies.items():
+        if reply.message_id or reply.extra_id:
+            found[mark] = by_message_id.get(reply.message_id) or by_extra_id.get(reply.extra_id)
+        else:
+            found[mark] = _answered(reply, recent.get(reply.phone_number, ()))
+    return {mark: pk for mark, pk in found.items() if pk}
+
+
+def _recent(account: Account, phone_numbers: set[str], now: datetime, using: str) -> dict[str, list[Recent]]:
+    """Return what has lately reached, or may have reached, each of the numbers."""
+    if not phone_numbers:
+        return {}
+    rows = Message.objects.using(using).filter(
+        account=account.name,
+        phone_number__in=phone_numbers,
+        status__in=REACHED,
+        accepted_at__gte=now - ANSWERED_WITHIN,
+    )
+    recent: dict[str, list[Recent]] = {}
+    for row in rows.values_list(*Recent._fields):
+        message = Recent(*row)
+        recent.setdefault(message.phone_number, []).append(message)
+    return recent
+
+
+def _answered(reply: UserReply, messages: Sequence[Recent]) -> int | None:
+    possible = [message for message in messages if _may_answer(reply, message)]
+    newest = max((message.accepted_at for message in possible), default=None)
+    pks = [message.pk for message in possible if message.accepted_at == newest]
+    return pks[0] if len(pks) == 1 else None
+
+
+def _may_answer(reply: UserReply, message: Recent) -> bool:
+    is_after = reply.time is None or message.accepted_at - reply.time <= CLOCKS_DIFFER_BY
+    return is_after and message.channel in {"", reply.channel}

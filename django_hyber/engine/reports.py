@@ -310,7 +310,7 @@ def _first_channels(account: Account, pks: Iterable[int], using: str) -> dict[in
     """Return which channel won, where several delivered: seen over delivered, then the earliest in the history."""
     told = StoredReport.objects.using(using).filter(message__in=pks, channel__gt="")
     delivered = told.filter(Q(status=DELIVERED) | Q(hyber_status__in=account.seen_codes))
-    first: dict[int, tuple[Any, ...]] = {}
+    first: dict[Any, tuple[Any, ...]] = {}
     for pk, channel, code, time in delivered.values_list("message", "channel", "hyber_status", "reported_at"):
         order = (code not in account.seen_codes, time is None, time, channel)
         first[pk] = min(first.get(pk, order), order)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from django.db import connections, router, transaction
+from django.db.models import QuerySet
 
 from django_hyber.models import Message
 
@@ -24,6 +25,15 @@ def write_transaction(using: str) -> Iterator[None]:
         if connections[using].vendor == "sqlite":
             Message.objects.using(using).filter(pk=-1).update(attempts=0)
         yield
+
+
+def lock(messages: QuerySet[Message]) -> list[int]:
+    """Lock the messages until the end of the transaction and return their primary keys.
+
+    Whoever locks many messages locks them in this order; an UPDATE takes them as it finds them, and two of them, or one
+    and the reports that come meanwhile, would wait for each other in a circle.
+    """
+    return list(messages.order_by("pk").select_for_update().values_list("pk", flat=True))
 
 
 def after_commit(using: str, function: Callable[..., object], *arguments: object) -> None:

@@ -7,16 +7,17 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account
 from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
-from django_hyber.engine.notifications import Change, announce_changes, has_listeners
+from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.reports import apply_reports
-from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.engine.transactions import database, lock, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
     DeliveryReport,
@@ -49,7 +50,9 @@ def take_up_expired_leases() -> None:
     _doubt_expired_messages(now, using)
     expired = Batch.objects.using(using).filter(state=Batch.State.SENDING, lease_until__lt=now)
     for pk, attempts, account_name in list(expired.values_list("pk", "attempts", "campaign__account")):
-        _doubt_expired_batch(pk, attempts, get_account(account_name), now, using)
+        account = _account(account_name)
+        if account:
+            _doubt_expired_batch(pk, attempts, account, now, using)
 
 
 def resolve_message(pk: int, client: HyberClient | None = None) -> None:
@@ -137,6 +140,7 @@ def _leave_to_its_messages(
     now = timezone.now()
     with write_transaction(using):
         batches.update(state=Batch.State.DONE, finished_at=now, error_text="", lease_until=None, next_attempt_at=None)
+        lock(unconfirmed)
         unconfirmed.update(
             lease_until=now + timedelta(seconds=account.not_found_grace),
             next_attempt_at=now + timedelta(seconds=account.ask_every),
@@ -146,13 +150,12 @@ def _leave_to_its_messages(
 def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> bool:
     """Put off the next question, and say whether it was due: of two workers only one sees a row changed."""
     now = timezone.now()
-    return bool(
-        rows.filter(next_attempt_at__lte=now).update(next_attempt_at=now + timedelta(seconds=account.ask_every))
-    )
+    due = rows.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+    return bool(due.update(next_attempt_at=now + timedelta(seconds=account.ask_every)))
 
 
 def _is_past(time: datetime | None) -> bool:
-    return time is None or time <= timezone.now()
+    return time is not None and time <= timezone.now()
 
 
 def _confirm(unconfirmed: QuerySet[Message], using: str) -> None:
@@ -171,20 +174,33 @@ def _give_own_batch(message: Message, using: str) -> None:
         campaign_id=message.campaign_id,
         run=0,
         first_id=message.pk,
-        defaults={"last_id": message.pk, "size": 1, "state": Batch.State.PENDING, "attempts": 0},
+        # The attempts that it had are kept, so that it is given up one day.
+        defaults={"last_id": message.pk, "size": 1, "state": Batch.State.PENDING},
     )
 
 
 def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> None:
-    pks = list(rows.values_list("pk", flat=True)) if has_listeners() else []
-    rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
-    announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks], using)
+    with write_transaction(using):
+        pks = lock(rows)
+        rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
+        announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks], using)
+
+
+def _account(name: str) -> Account | None:
+    """Return the account, or None for one that the settings do not have any more: others must not wait for it."""
+    try:
+        return get_account(name)
+    except ImproperlyConfigured:
+        logger.exception("Work of the account %s cannot be taken up", name)
+        return None
 
 
 def _doubt_expired_messages(now: datetime, using: str) -> None:
     expired = Message.objects.using(using).filter(status=Status.SENDING, lease_until__lt=now)
     for pk, attempts, account_name in list(expired.values_list("pk", "attempts", "account")):
-        account = get_account(account_name)
+        account = _account(account_name)
+        if account is None:
+            continue
         moved = expired.filter(pk=pk, attempts=attempts).update(
             status=Status.UNCONFIRMED,
             error_text=LEASE_ENDED,
@@ -209,6 +225,6 @@ def _doubt_expired_batch(pk: int, attempts: int, account: Account, now: datetime
             waiting = Message.objects.using(using).filter(
                 campaign=batch.campaign_id, pk__gte=batch.first_id, pk__lte=batch.last_id, status=Status.QUEUED
             )
-            pks = list(waiting.values_list("pk", flat=True)) if has_listeners() else []
+            pks = lock(waiting)
             waiting.update(status=Status.UNCONFIRMED, error_text=LEASE_ENDED)
             announce_changes([Change(pk, Status.QUEUED, Status.UNCONFIRMED) for pk in pks], using)

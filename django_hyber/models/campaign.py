@@ -6,6 +6,7 @@ from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
 
@@ -21,7 +22,8 @@ class Campaign(models.Model):
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
-    name = models.CharField(_("name"), max_length=200)
+    # With a context: the project may translate a bare "name" as that of a person.
+    name = models.CharField(pgettext_lazy("campaign", "name"), max_length=200)
     tag = models.CharField(
         _("tag"), max_length=64, blank=True, help_text=_("Campaign name in Hyber's statistics. Empty: the name above.")
     )
@@ -52,7 +54,10 @@ class Campaign(models.Model):
         verbose_name = _("campaign")
         verbose_name_plural = _("campaigns")
         ordering = ("-id",)
-        permissions = (("send_campaign", _("Can send campaigns")),)
+        permissions = (
+            ("send_campaign", _("Can send campaigns")),
+            ("export_campaign", _("Can export the recipients of campaigns")),
+        )
 
     def __str__(self) -> str:
         return self.name
@@ -71,7 +76,8 @@ class Campaign(models.Model):
 
         Raises ValidationError once the campaign has been launched.
         """
-        if not self.is_editable:
+        drafts = Campaign.objects.using(self._state.db).filter(pk=self.pk, status=self.Status.DRAFT)
+        if not drafts.exists():
             raise ValidationError(_("The channels of a launched campaign cannot be changed."), code="launched")
         rows = [
             CampaignChannel(campaign=self, position=position, channel=channel.name, options=channel.to_wire())

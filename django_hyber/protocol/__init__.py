@@ -52,7 +52,13 @@ from django_hyber.protocol.responses import SyncEntry, parse_job_id, parse_messa
 from django_hyber.protocol.sms import MAX_SEGMENTS, SegmentCount, count_segments
 from django_hyber.protocol.validation import validate_channels, validate_request
 from django_hyber.protocol.values import clean_text
-from django_hyber.protocol.variables import check_variable_name, find_variables, render, render_channel
+from django_hyber.protocol.variables import (
+    check_variable_name,
+    find_misspelled_variables,
+    find_variables,
+    render,
+    render_channel,
+)
 
 __all__ = [
     "CHANNELS",
@@ -98,6 +104,7 @@ __all__ = [
     "count_segments",
     "describe",
     "field_rules",
+    "find_misspelled_variables",
     "find_variables",
     "fingerprint",
     "normalize_phone",

@@ -10,7 +10,8 @@ from typing import Any
 
 MAX_ID_LENGTH = 64
 MAX_PHONE_DIGITS = 15
-MAX_DEPTH = 32
+# MariaDB takes no JSON that is nested deeper.
+MAX_DEPTH = 31
 
 _INT32 = 2**31
 _MILLISECONDS_FROM = 10**11

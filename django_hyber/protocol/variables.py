@@ -13,6 +13,7 @@ from django_hyber.protocol.problems import Problem, error, gettext_noop
 RESERVED = frozenset({"phone_number", "extra_id"})
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_WORD = re.compile(r"%(\w+)%")
 _VARIABLE = re.compile(rf"%({_NAME.pattern})%")
 
 
@@ -20,6 +21,13 @@ def find_variables(channels: Iterable[Channel]) -> frozenset[str]:
     """Return the names of all variables used in the options of these channels, nested extra options included."""
     texts = (text for channel in channels for text in _channel_strings(channel))
     return frozenset(name for text in texts for name in _VARIABLE.findall(text))
+
+
+def find_misspelled_variables(channels: Iterable[Channel]) -> list[Problem]:
+    """Return a problem for each ``%word%`` that looks like a variable and can be none: it would go out as it stands."""
+    words = {word for channel in channels for text in _channel_strings(channel) for word in _WORD.findall(text)}
+    suspects = sorted(word for word in words if not word.isdigit() and not _NAME.fullmatch(word))
+    return [problem for word in suspects if (problem := check_variable_name(word))]
 
 
 def has_variables(value: object) -> bool:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from django_hyber.sandbox.outcomes import DELIVERED, OUTCOMES
+from django_hyber.sandbox.plans import SEEN
 from django_hyber.sandbox.platform import Settings
 from django_hyber.sandbox.sandbox import Sandbox
 
@@ -100,6 +101,9 @@ def _welcome(sandbox: Sandbox, options: Mapping[str, Any]) -> str:
             f'        "API_URL": "{url}",',
             f'        "BULK_URL": "{url}",',
             f'        "REPORTS_URL": "{url}",',
+            '        "CALLBACK_BASE_URL": "http://127.0.0.1:8000",',
+            '        "CALLBACK_TOKENS": ["only-for-the-sandbox"],',
+            f'        "SEEN_CODES": [{SEEN}],',
             "    },",
             "}",
             "",

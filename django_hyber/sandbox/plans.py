@@ -13,7 +13,7 @@ FAILED: Final = 3
 # 23011, 23033, 23043 and 35015 are the guide's. The guide names no other codes: these are the sandbox's own.
 _DELIVERED_CODES: Final = {"sms": 23011, "viber": 23033, "push": 23091, "whatsapp": 23092}
 _DELIVERED_TEMPLATE: Final = 23043
-_SEEN: Final = 23099
+SEEN: Final = 23099
 _STARTED: Final = 11099
 _EXPIRED: Final = 35015
 _UNDELIVERED: Final = 36099
@@ -65,7 +65,7 @@ def _delivered(channel: Channel) -> Fact:
 
 
 def _seen(channel: Channel) -> Fact:
-    return replace(_delivered(channel), hyber_status=_SEEN, text=f"{_NAMES[channel.name]} seen")
+    return replace(_delivered(channel), hyber_status=SEEN, text=f"{_NAMES[channel.name]} seen")
 
 
 def _started(channel: Channel) -> Fact:

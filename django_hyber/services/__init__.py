@@ -10,31 +10,44 @@ from django_hyber.services.campaigns import (
     start_campaign,
 )
 from django_hyber.services.dispatch import dispatch
+from django_hyber.services.exporting import ExportError, export_recipients
 from django_hyber.services.fetching import Fetched, fetch_reports
 from django_hyber.services.messages import send_message
 from django_hyber.services.probing import probe_account
+from django_hyber.services.purging import Purged, purge_personal_data
 from django_hyber.services.recipient_files import UnreadableFileError
 from django_hyber.services.recipients import ImportReport, RejectedRow, import_recipients
+from django_hyber.services.recounting import Recount, recount
 from django_hyber.services.replies import apply_replies
 from django_hyber.services.reports import CallbackKind, apply_delivery_reports, keep_unreadable_body
+from django_hyber.services.statistics import CampaignStatistics, ChannelStatistics, campaign_statistics
 
 __all__ = [
     "CallbackKind",
     "CampaignError",
+    "CampaignStatistics",
+    "ChannelStatistics",
+    "ExportError",
     "Fetched",
     "ImportReport",
+    "Purged",
+    "Recount",
     "RejectedRow",
     "UnreadableFileError",
     "apply_delivery_reports",
     "apply_replies",
+    "campaign_statistics",
     "cancel_campaign",
     "check_campaign",
     "dispatch",
+    "export_recipients",
     "fetch_reports",
     "import_recipients",
     "keep_unreadable_body",
     "pause_campaign",
     "probe_account",
+    "purge_personal_data",
+    "recount",
     "resume_campaign",
     "retry_failed",
     "send_message",

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db.models import F
+from django.db.models import Count, F, Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -12,7 +12,7 @@ from django_hyber.conf import get_account
 from django_hyber.engine import campaigns
 from django_hyber.engine.ranks import FAILURES
 from django_hyber.engine.transactions import after_commit, database, write_transaction
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign
 from django_hyber.services.launch_check import check_texts
 
 Status = Campaign.Status
@@ -42,6 +42,7 @@ def start_campaign(campaign: Campaign) -> Campaign:
     Raises CampaignError, and changes nothing, when it has been launched already or something is wrong with it.
     """
     using = database()
+    checked = _fingerprint(campaign)
     problems = check_campaign(campaign)
     if problems:
         raise CampaignError(problems)
@@ -52,9 +53,18 @@ def start_campaign(campaign: Campaign) -> Campaign:
             campaign.refresh_from_db(using=using)
             raise CampaignError([_already_launched(campaign)])
         campaign.refresh_from_db(using=using)
+        if _fingerprint(campaign) != checked:
+            text = _("The campaign was changed while it was being checked. Start it again.")
+            raise CampaignError([ValidationError(text, code="changed")])
         _enqueue_batches(campaigns.cut_batches(campaign, using), using)
     campaign.refresh_from_db(using=using)
     return campaign
+
+
+def _fingerprint(campaign: Campaign) -> tuple[object, ...]:
+    """Return what tells whether recipients or channels have changed since."""
+    recipients = campaign.messages.aggregate(number=Count("pk"), newest=Max("pk"))
+    return (recipients, campaign.account, list(campaign.channels.values_list("position", "channel", "options")))
 
 
 def pause_campaign(campaign: Campaign) -> Campaign:
@@ -91,8 +101,7 @@ def retry_failed(campaign: Campaign, statuses: Iterable[str] = FAILURES) -> Camp
     using = database()
     wanted = _only_failures(statuses)
     with write_transaction(using):
-        failed = Message.objects.using(using).filter(campaign=campaign, status__in=wanted)
-        if not failed.exists():
+        if not campaigns.retryable(campaign, wanted, using).exists():
             raise CampaignError(
                 [ValidationError(_("No message of this campaign has failed that way."), code="nothing")]
             )

@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.engine import reports, unconfirmed
+from django_hyber.engine import campaigns, reports, unconfirmed
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 
@@ -47,6 +47,7 @@ def dispatch() -> Dispatched:
     sent = _enqueue(tasks.submit_message.enqueue, _due(singles, status=Message.Status.QUEUED))
     running = Batch.objects.using(using).filter(campaign__status=Campaign.Status.SENDING)
     batches = _enqueue(tasks.submit_batch.enqueue, _due(running, state=Batch.State.PENDING))
+    campaigns.settle_all(using)
     return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
 
 

@@ -10,7 +10,7 @@ Fetched = reconciliation.Fetched
 def fetch_reports(*, limit: int = 1_000, per_second: float = 20, margin: timedelta = reconciliation.MARGIN) -> Fetched:
     """Ask the platform about messages that should have a final report by now: their TTLs and ``margin`` are over.
 
-    Asks about up to ``limit`` messages, no faster than ``per_second``. A message that still has no final report is asked
-    about again after a growing time, and given up after three days, which its ``error_text`` then says.
+    Asks about up to ``limit`` messages, no faster than ``per_second``. A message that still has no final report is
+    asked about again after a growing time, and given up after three days, which its ``error_text`` then says.
     """
     return reconciliation.fetch_reports(limit, per_second, margin)

@@ -10,7 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.models import Campaign
-from django_hyber.protocol import Channel, Problem, find_variables, render_channel, validate_channels
+from django_hyber.protocol import (
+    Channel,
+    Problem,
+    find_misspelled_variables,
+    find_variables,
+    render_channel,
+    validate_channels,
+)
 
 SHOWN = 5
 
@@ -21,6 +28,7 @@ def check_texts(campaign: Campaign) -> list[ValidationError]:
     variables = find_variables(channels)
     problems = [*validate_channels(channels, variables=bool(variables))]
     found = [_as_error(problem) for problem in problems if problem.is_error]
+    found += [_as_error(problem) for problem in find_misspelled_variables(channels)]
     if found or not variables:
         return found
     return list(_check_recipients(campaign, channels, variables))

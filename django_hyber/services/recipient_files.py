@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -19,6 +20,9 @@ BYTE_ORDER_MARKS = (
 ZIP_SIGNATURE = b"PK\x03\x04"
 SEPARATORS = ";\t,"
 SNIFFED = 64 * 1024
+#: A text that a spreadsheet could take for a formula, and such a text behind the apostrophe that keeps it from that.
+FORMULA = re.compile("'*(?:[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
+PROTECTED = re.compile(f"'{FORMULA.pattern}")
 
 
 class UnreadableFileError(ValidationError):
@@ -34,6 +38,20 @@ def read_rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
     if file.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE:
         return _read_xlsx(file)
     return _read_csv(file)
+
+
+def protect(text: str) -> str:
+    """Put an apostrophe before a text that a spreadsheet could take for a formula; reading a file takes it off."""
+    return f"'{text}" if FORMULA.match(text) else text
+
+
+def protect_protected(text: str) -> str:
+    """Put an apostrophe before a text that looks protected, so that it keeps the one it has."""
+    return f"'{text}" if PROTECTED.match(text) else text
+
+
+def _unprotected(value: Any) -> Any:
+    return value[1:] if isinstance(value, str) and value[:1] == "'" and PROTECTED.match(value) else value
 
 
 def _read_csv(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -96,11 +114,23 @@ def _find_separator(head: str) -> str:
 def _named(rows: Iterator[list[Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
     header = next(rows, None)
     names = [str(name if name is not None else "").strip() for name in header or ()]
+    _refuse_repeated(names)
     if not any(names):
         raise UnreadableFileError(_("The file is empty: its first line has to name the columns."), code="empty")
     for number, row in enumerate(rows, start=2):
         if any(value not in {"", None} for value in row):
-            yield number, {name: value for name, value in zip(names, row, strict=False) if name}
+            padded = [*row, *[""] * (len(names) - len(row))]
+            yield number, {name: _unprotected(value) for name, value in zip(names, padded, strict=False) if name}
+
+
+def _refuse_repeated(names: list[str]) -> None:
+    repeated = sorted({name for name in names if name and names.count(name) > 1})
+    if repeated:
+        raise UnreadableFileError(
+            _("Several columns have the same name: %(columns)s. Give each a name of its own."),
+            code="repeated-columns",
+            params={"columns": ", ".join(repeated)},
+        )
 
 
 def _read_xlsx(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:

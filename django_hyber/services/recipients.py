@@ -25,24 +25,23 @@ from django_hyber.services.campaigns import CampaignError
 from django_hyber.services.recipient_files import UnreadableFileError, read_rows
 
 CHUNK = 5_000
-PHONE_HEADERS = frozenset(
-    (
-        "phone",
-        "phone_number",
-        "phonenumber",
-        "mobile",
-        "mobile_phone",
-        "msisdn",
-        "tel",
-        "telephone",
-        "number",
-        "телефон",
-        "номер",
-        "номер_телефону",
-        "номер_телефона",
-        "мобільний",
-        "мобільний_телефон",
-    )
+#: In the order of preference: "number" may as well be that of an order.
+PHONE_HEADERS = (
+    "phone_number",
+    "phone",
+    "phonenumber",
+    "mobile",
+    "mobile_phone",
+    "msisdn",
+    "tel",
+    "telephone",
+    "телефон",
+    "номер_телефону",
+    "номер_телефона",
+    "мобільний",
+    "мобільний_телефон",
+    "number",
+    "номер",
 )
 
 
@@ -160,9 +159,11 @@ def _lay_out(names: Sequence[str], phone_column: str, report: ImportReport) -> L
 
 
 def _find_phone_column(names: Sequence[str], phone_column: str) -> str:
-    for name in names:
-        if name == phone_column if phone_column else _as_header(name) in PHONE_HEADERS:
-            return name
+    wanted = (_as_header(phone_column),) if phone_column else PHONE_HEADERS
+    found = {_as_header(name): name for name in names}
+    for header in wanted:
+        if header in found:
+            return found[header]
     raise UnreadableFileError(
         _('No column holds phone numbers. Call it "phone", or choose one of: %(columns)s.'),
         code="no-phone-column",

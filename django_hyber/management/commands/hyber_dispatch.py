@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import logging
 import signal
 import threading
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import close_old_connections
+from django.db import DatabaseError, close_old_connections
 
 from django_hyber.services import dispatch
+
+logger = logging.getLogger("django_hyber")
 
 
 class Command(BaseCommand):
@@ -30,9 +33,15 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         while not stop.is_set():
-            self._sweep()
+            self._sweep_or_log()
             close_old_connections()
             stop.wait(options["interval"])
+
+    def _sweep_or_log(self) -> None:
+        try:
+            self._sweep()
+        except DatabaseError:
+            logger.exception("The sweep was cut off; the next one goes on")
 
     def _sweep(self) -> None:
         done = dispatch()

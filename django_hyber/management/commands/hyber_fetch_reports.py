@@ -12,7 +12,7 @@ from django_hyber.services import fetch_reports
 class Command(BaseCommand):
     """Ask for the reports that were never called back."""
 
-    help = "Ask the platform about messages that should have a final report by now. Run it from cron, every few minutes."
+    help = "Ask the platform about messages that should have a final report by now. Run it every few minutes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""

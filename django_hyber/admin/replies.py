@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+from django.contrib import admin, messages
+from django.contrib.admin.options import ShowFacets
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef, QuerySet
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    HttpResponseNotAllowed,
+    HttpResponseRedirect,
+)
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, short_time
+from django_hyber.admin.filters import ChannelFilter
+from django_hyber.models import CampaignChannel, Reply, Suppression
+from django_hyber.services.attachments import Attachment, AttachmentState, fetch_again, find_attachment
+from django_hyber.services.replies import mark_replies_read, mark_replies_unread, opt_out_senders
+
+CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
+
+
+class UnreadFilter(admin.SimpleListFilter):
+    """Replies that nobody has read yet."""
+
+    title = _("read")
+    parameter_name = "read"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        """List both states."""
+        return [("no", _("unread")), ("yes", _("read"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Reply]) -> QuerySet[Reply]:
+        """Narrow the list to one state."""
+        if self.value() not in {"yes", "no"}:
+            return queryset
+        return queryset.filter(read_at__isnull=self.value() == "no")
+
+
+class Button(NamedTuple):
+    """A button under a reply; it posts."""
+
+    label: str
+    url: str
+
+
+@admin.register(Reply)
+class ReplyAdmin(ReadOnlyAdmin):
+    """What people answered. Only the mark of having been read can change."""
+
+    list_display = (
+        "unread_mark",
+        "replied",
+        "phone_number",
+        "channel_name",
+        "preview",
+        "message_link",
+        "campaign_link",
+        "is_opted_out",
+    )
+    list_display_links = ("replied", "preview")
+    list_filter = (UnreadFilter, ChannelFilter, "received_at")
+    list_select_related = ("message__campaign",)
+    search_fields = ("phone_number",)
+    search_help_text = _("A whole phone number.")
+    exact_columns = ("phone_number",)
+    phone_column = "phone_number"
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
+    actions = ("mark_read", "mark_unread", "opt_out")
+    fieldsets = (
+        (None, {"fields": ("phone_number", "opt_out_note", "text", "attachment", "location")}),
+        (_("What was answered"), {"fields": ("message_link", "campaign_link")}),
+        (_("When"), {"fields": (("replied_at", "received_at", "read_at"),)}),
+        (_("For developers"), {"fields": (("account", "channel"), "as_received")}),
+    )
+    readonly_fields = ("opt_out_note", "attachment", "message_link", "campaign_link", "as_received")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Reply]:
+        """Know of each number whether it has opted out."""
+        opted_out = Suppression.objects.filter(phone_number=OuterRef("phone_number"))
+        replies: QuerySet[Reply] = super().get_queryset(request)
+        return replies.annotate(opted_out=Exists(opted_out))
+
+    def has_mark_permission(self, request: HttpRequest) -> bool:
+        """Ask for the permission to change replies, though nothing but the mark can be changed."""
+        return request.user.has_perm("django_hyber.change_reply")
+
+    def has_opt_out_permission(self, request: HttpRequest) -> bool:
+        """Ask for the permission to add opted-out numbers."""
+        return request.user.has_perm("django_hyber.add_suppression")
+
+    @admin.display(description=_("unread"), ordering="read_at")
+    def unread_mark(self, reply: Reply) -> SafeString | str:
+        """A dot for the eye and a word for a screen reader."""
+        if reply.read_at:
+            return ""
+        return format_html(
+            '<strong aria-hidden="true">●</strong><span class="hyber-hidden">{}</span>', gettext("unread")
+        )
+
+    @admin.display(description=_("replied"), ordering="replied_at")
+    def replied(self, reply: Reply) -> str:
+        """When it was written."""
+        return short_time(reply.replied_at or reply.received_at)
+
+    @admin.display(description=_("channel"), ordering="channel")
+    def channel_name(self, reply: Reply) -> str:
+        """The messenger it was written in."""
+        return str(CHANNEL_NAMES.get(reply.channel, reply.channel)) or EMPTY
+
+    @admin.display(description=_("reply"))
+    def preview(self, reply: Reply) -> SafeString | str:
+        """The beginning of the text, bold until it is read."""
+        text = str(reply) or EMPTY
+        return text if reply.read_at else format_html("<strong>{}</strong>", text)
+
+    @admin.display(description=_("message"))
+    def message_link(self, reply: Reply) -> SafeString | str:
+        """The message that was answered."""
+        return link_to(reply.message) or EMPTY
+
+    @admin.display(description=_("campaign"))
+    def campaign_link(self, reply: Reply) -> SafeString | str:
+        """The campaign of that message."""
+        return (link_to(reply.message.campaign) if reply.message else "") or EMPTY
+
+    @admin.display(description=_("opted out"))
+    def is_opted_out(self, reply: Reply) -> str:
+        """A word at those who must not be written to any more."""
+        return gettext("opted out") if reply.opted_out else ""  # type: ignore[attr-defined]  # set by get_queryset
+
+    @admin.display(description=_("opted out"))
+    def opt_out_note(self, reply: Reply) -> str:
+        """Since when the number has been opted out, and why."""
+        number = Suppression.objects.filter(phone_number=reply.phone_number).first()
+        if number is None:
+            return gettext("no")
+        reason = gettext(number.reason) if number.reason else ""
+        return gettext("since %(time)s. %(reason)s") % {"time": short_time(number.created_at), "reason": reason}
+
+    @admin.display(description=_("attachment"))
+    def attachment(self, reply: Reply) -> SafeString | str:
+        """Our copy, or the platform's as long as there is one."""
+        found = find_attachment(reply)
+        return described_attachment(found) if found else EMPTY
+
+    @admin.display(description=_("as received"))
+    def as_received(self, reply: Reply) -> str:
+        """The reply itself."""
+        return pretty_json(reply.raw)
+
+    @admin.action(description=_("Mark as read"), permissions=["mark"])
+    def mark_read(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
+        """Mark the chosen replies as read."""
+        count = mark_replies_read(queryset)
+        text = ngettext("%(count)d reply was marked as read.", "%(count)d replies were marked as read.", count)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Mark as unread"), permissions=["mark"])
+    def mark_unread(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
+        """Mark the chosen replies as unread."""
+        count = mark_replies_unread(queryset)
+        text = ngettext("%(count)d reply was marked as unread.", "%(count)d replies were marked as unread.", count)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+
+    @admin.action(description=_("Add to the opted-out numbers"), permissions=["opt_out"])
+    def opt_out(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
+        """Write no more to those who wrote the chosen replies."""
+        count = opt_out_senders(queryset)
+        text = ngettext("%(count)d number was added.", "%(count)d numbers were added.", count)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+
+    def fetch(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
+        """Try once more to keep an attachment."""
+        for reply in queryset:
+            fetch_again(reply)
+        self.message_user(request, _("The attachment is being fetched."), messages.SUCCESS)
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Add the buttons: opening a page changes nothing, so that being read is told by one."""
+        context["buttons"] = list(self._buttons(request, kwargs["obj"]))
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _buttons(self, request: HttpRequest, reply: Reply) -> Iterable[Button]:
+        if self.has_mark_permission(request):
+            if reply.read_at:
+                yield Button(gettext("Mark as unread"), _url("unread", reply.pk))
+            else:
+                yield Button(gettext("Mark as read"), _url("read", reply.pk))
+            found = find_attachment(reply)
+            if found and found.is_missing and found.state is AttachmentState.AT_THE_PLATFORM:
+                yield Button(gettext("Fetch the attachment"), _url("fetch", reply.pk))
+        if self.has_opt_out_permission(request) and not reply.opted_out:  # type: ignore[attr-defined]  # as above
+            yield Button(gettext("Add to the opted-out numbers"), _url("opt_out", reply.pk))
+
+    def get_urls(self) -> list[Any]:
+        """Add what the buttons post to."""
+        views = {
+            "read": self._posted(self.mark_read, self.has_mark_permission),
+            "unread": self._posted(self.mark_unread, self.has_mark_permission),
+            "fetch": self._posted(self.fetch, self.has_mark_permission),
+            "opt_out": self._posted(self.opt_out, self.has_opt_out_permission),
+        }
+        pages = [
+            path(f"<int:reply_id>/{name}/", self.admin_site.admin_view(view), name=f"django_hyber_reply_{name}")
+            for name, view in views.items()
+        ]
+        return [*pages, *super().get_urls()]
+
+    def _posted(
+        self, act: Callable[[HttpRequest, QuerySet[Reply]], None], is_allowed: Callable[[HttpRequest], bool]
+    ) -> Callable[..., HttpResponseBase]:
+        """Make a view that does to one reply what an action does to many."""
+
+        def view(request: HttpRequest, reply_id: int) -> HttpResponse:
+            if request.method != "POST":
+                return HttpResponseNotAllowed(["POST"])
+            if not (is_allowed(request) and self.has_view_permission(request)):
+                raise PermissionDenied
+            chosen = self.get_queryset(request).filter(pk=reply_id)
+            if not chosen.exists():
+                raise Http404
+            act(request, chosen)
+            return HttpResponseRedirect(_url("change", reply_id))
+
+        return view
+
+
+def described_attachment(found: Attachment) -> SafeString | str:
+    """Return where an attachment can be had, and until when."""
+    link = found.name
+    if found.url:
+        link = format_html('<a href="{}" rel="noopener noreferrer">{}</a>', found.url, found.name)
+    note = gettext("No copy has been kept; if fetching it failed, the log says why.") if found.is_missing else ""
+    return format_html("{} ({}) {}", link, _availability(found), note)
+
+
+def _availability(found: Attachment) -> str:
+    if found.state is AttachmentState.KEPT:
+        return gettext("kept here")
+    if found.state is AttachmentState.BEING_FETCHED:
+        return gettext("being fetched")
+    if found.state is AttachmentState.AT_THE_PLATFORM:
+        return gettext("available until %(time)s") % {"time": short_time(found.available_until)}
+    return gettext("the platform no longer keeps it")
+
+
+def _url(name: str, reply_pk: int) -> str:
+    return reverse(f"admin:django_hyber_reply_{name}", args=[reply_pk])

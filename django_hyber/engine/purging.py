@@ -1,0 +1,99 @@
+"""Personal data that is older than it has to be: made anonymous a range of rows at a time, and never the totals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils.http import int_to_base36
+
+from django_hyber.engine.bulk import update_rows
+from django_hyber.engine.media import is_kept
+from django_hyber.engine.pages import Page, table_pages
+from django_hyber.engine.ranks import FINAL
+from django_hyber.engine.reconciliation import NO_REPORT
+from django_hyber.engine.transactions import write_transaction
+from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
+
+CHUNK = 5_000
+#: What stands in place of a purged number begins with it, and no number does.
+PLACEHOLDER = "x"
+Status = Message.Status
+#: No report will come for the last of these: it was asked for long enough.
+OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | Q(status=Status.ACCEPTED, error_text=NO_REPORT)
+IS_PURGED = Q(phone_number__startswith=PLACEHOLDER)
+NO_REPLY_DATA = {"phone_number": "", "text": "", "media_url": "", "media_file": "", "file_name": "", "location": ""}
+
+
+@dataclass(kw_only=True)
+class Purged:
+    """How many rows were made anonymous, and of the last two how many were deleted."""
+
+    messages: int = 0
+    reports: int = 0
+    replies: int = 0
+    waiting_reports: int = 0
+    unreadable: int = 0
+
+
+def purge(before: datetime, using: str, *, dry_run: bool) -> Purged:
+    """Purge what ended, or came, before this moment. Each range of rows is a transaction of its own."""
+    purged = Purged()
+    for page in table_pages(Message, CHUNK, using):
+        _purge_messages(_range(page), before, using, purged, dry_run=dry_run)
+    for page in table_pages(Reply, CHUNK, using):
+        _purge_replies(_range(page), before, using, purged, dry_run=dry_run)
+    waiting = DeliveryReport.objects.using(using).filter(message=None, received_at__lt=before)
+    unreadable = UnreadableCallback.objects.using(using).filter(received_at__lt=before)
+    purged.waiting_reports = waiting.count() if dry_run else _delete(waiting)
+    purged.unreadable = unreadable.count() if dry_run else _delete(unreadable)
+    return purged
+
+
+def _range(page: Page) -> Q:
+    return Q(pk__range=(page[0][0], page[-1][0]))
+
+
+def _purge_messages(here: Q, before: datetime, using: str, purged: Purged, *, dry_run: bool) -> None:
+    is_old = Q(finished_at__lt=before) | Q(finished_at=None, created_at__lt=before)
+    old = Message.objects.using(using).filter(here, OVER, is_old)
+    due = old.exclude(IS_PURGED)
+    # A report that came after its message was purged is found as well.
+    reports = DeliveryReport.objects.using(using).filter(message__in=old.order_by().values("pk")).exclude(raw={})
+    if dry_run:
+        purged.messages += due.count()
+        purged.reports += reports.count()
+        return
+    with write_transaction(using):
+        rows = due.order_by("pk").select_for_update().values_list("pk", "content")
+        anonymous = [_anonymous(pk, content) for pk, content in rows]
+        purged.messages += update_rows(Message, ("id", "phone_number", "variables", "content"), anonymous, using)
+        purged.reports += reports.update(phone_number="", raw={})
+
+
+def _anonymous(pk: int, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
+    """Return the row without phone and variables; of the content stays what reports are read by."""
+    kept = content and {"channels": content.get("channels", []), "channel_options": {}}
+    return pk, f"{PLACEHOLDER}{int_to_base36(pk)}", {}, kept
+
+
+def _purge_replies(here: Q, before: datetime, using: str, purged: Purged, *, dry_run: bool) -> None:
+    replies = Reply.objects.using(using).filter(here, received_at__lt=before).exclude(raw={})
+    if dry_run:
+        purged.replies += replies.count()
+        return
+    # Before the rows forget the names: a file that is gone already costs a second attempt nothing.
+    for name in replies.values_list("media_file", flat=True):
+        if is_kept(name):
+            Reply.media_file.field.storage.delete(name)
+    purged.replies += replies.update(raw={}, **NO_REPLY_DATA)
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    deleted = 0
+    while pks := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
+        deleted += rows.filter(pk__in=pks).delete()[0]
+    return deleted

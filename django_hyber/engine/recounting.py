@@ -1,0 +1,192 @@
+"""What the stored reports say, worked out once more and compared with the messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from typing import Any, NamedTuple
+
+from django.db.models import Count, Q
+
+from django_hyber.conf import Account, get_accounts
+from django_hyber.engine.pages import campaign_pages, table_pages
+from django_hyber.engine.ranks import DELIVERIES, FAILURES, STATUS_OF_STATE
+from django_hyber.engine.reports import State, advance, apply_reports, channels_of
+from django_hyber.models import DeliveryReport as StoredReport
+from django_hyber.models import Message
+from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
+
+PAGE = 2_000
+LISTED = 20
+COLUMNS = (*State._fields[1:], "extra_id")
+Status = Message.Status
+
+
+@dataclass(kw_only=True)
+class Recount:
+    """Messages by status, and how those with reports compare with what their reports say.
+
+    ``statuses`` adds up to ``total``. Of the messages with reports, ``checked`` were compared; ``skipped`` have reports
+    that have been purged, or whose account is not configured any more. ``listed`` are the extra ids of the first
+    ``differences``; ``moved`` are those that were moved forward.
+    """
+
+    total: int = 0
+    statuses: Mapping[str, int] = field(default_factory=dict)
+    checked: int = 0
+    skipped: int = 0
+    differences: int = 0
+    listed: list[str] = field(default_factory=list)
+    moved: int = 0
+
+
+class Row(NamedTuple):
+    """A message as it stands."""
+
+    state: State
+    extra_id: str
+
+
+class Difference(NamedTuple):
+    """A message of which the reports say something else."""
+
+    row: Row
+    reports: Sequence[tuple[str, DeliveryReport]]
+
+
+def recount(campaign_pk: int | None, using: str, *, reclassify: bool) -> Recount:
+    """Compare every message that has reports with what they say today, page by page.
+
+    With ``reclassify``, what is further on by its reports is moved there the way a new report moves it.
+    """
+    accounts = {account.name: account for account in get_accounts()}
+    found = Recount()
+    for rows in _pages(campaign_pk, using):
+        differences = _compare(rows, accounts, using, found)
+        if differences:
+            # A report may have come between reading the messages and reading the reports.
+            again = _read_again(differences, using)
+            differences = _compare(again, accounts, using, Recount())
+        found.differences += len(differences)
+        found.listed += [item.row.extra_id for item in differences[: LISTED - len(found.listed)]]
+        if reclassify:
+            found.moved += _apply(differences, accounts, using)
+    found.total, found.statuses = _count(campaign_pk, using)
+    return found
+
+
+def _count(campaign_pk: int | None, using: str) -> tuple[int, dict[str, int]]:
+    messages = Message.objects.using(using)
+    if campaign_pk is not None:
+        messages = messages.filter(campaign=campaign_pk)
+    numbers = messages.aggregate(
+        total=Count("pk"), **{status: Count("pk", filter=Q(status=status)) for status in Status.values}
+    )
+    return numbers.pop("total"), numbers
+
+
+def _pages(campaign_pk: int | None, using: str) -> Iterator[list[Row]]:
+    if campaign_pk is None:
+        pages = table_pages(Message, PAGE, using, *COLUMNS)
+    else:
+        pages = campaign_pages(campaign_pk, PAGE, using, *COLUMNS)
+    for page in pages:
+        yield _rows(page)
+
+
+def _read_again(differences: Sequence[Difference], using: str) -> list[Row]:
+    messages = Message.objects.using(using).filter(pk__in=[item.row.state.id for item in differences])
+    return _rows(messages.order_by("pk").values_list("pk", *COLUMNS))
+
+
+def _rows(page: Iterable[tuple[Any, ...]]) -> list[Row]:
+    return [Row(State(*values), extra_id) for *values, extra_id in page]
+
+
+def _compare(rows: Sequence[Row], accounts: Mapping[str, Account], using: str, found: Recount) -> list[Difference]:
+    histories, unreadable = _histories(rows, accounts, using)
+    found.skipped += len(unreadable)
+    found.checked += len(histories)
+    reports = {pk: [report for _account, report in history] for pk, history in histories.items()}
+    states = [row.state for row in rows if row.state.id in histories]
+    channels = channels_of(states, reports, using)
+    return [
+        Difference(row, histories[row.state.id])
+        for row in rows
+        if row.state.id in histories and _told(row, reports[row.state.id], channels[row.state.id]) != row.state
+    ]
+
+
+def _histories(
+    rows: Sequence[Row], accounts: Mapping[str, Account], using: str
+) -> tuple[dict[int, list[tuple[str, DeliveryReport]]], set[int]]:
+    """Return (account, report) by message, and the messages of which a report cannot be read again."""
+    stored = StoredReport.objects.using(using).filter(message__in=[row.state.id for row in rows])
+    histories: dict[int, list[tuple[str, DeliveryReport]]] = {}
+    unreadable = set()
+    for pk, name, raw in stored.order_by("pk").values_list("message_id", "account", "raw"):
+        report = _parse(raw, accounts.get(name))
+        if report is None:
+            unreadable.add(pk)
+        else:
+            histories.setdefault(pk, []).append((name, report))
+    for pk in unreadable:
+        histories.pop(pk, None)
+    return histories, unreadable
+
+
+def _parse(raw: object, account: Account | None) -> DeliveryReport | None:
+    if account is None:
+        return None
+    try:
+        return parse_report(raw, seen_codes=account.seen_codes)
+    except UnreadableReport:
+        return None
+
+
+def _told(row: Row, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> State:
+    """Return the message as its reports have it."""
+    current = [report for report in reports if _is_about(report, row)]
+    before = _before(row.state, is_first_run=len(current) == len(reports))
+    told = reduce(lambda state, report: advance(state, report, channels), current, before)
+    # When it ended is our own clock's word; whether it has ended is not.
+    told = told._replace(finished_at=told.finished_at and (row.state.finished_at or told.finished_at))
+    return told._replace(channel=_winner(current)) if told.status in DELIVERIES else told
+
+
+def _is_about(report: DeliveryReport, row: Row) -> bool:
+    """A message that was sent again has new ids; its earlier reports are history."""
+    has_ids = report.extra_id or report.message_id
+    return not has_ids or report.extra_id == row.extra_id or report.message_id == row.state.message_id
+
+
+def _before(state: State, *, is_first_run: bool) -> State:
+    """Return the message without what its reports have changed; a failure without a time is our own or the answer's."""
+    if is_first_run:
+        state = state._replace(total_sms_parts=None, delivered_sms_parts=None, clicks=None)
+    if state.status in DELIVERIES or (state.status in FAILURES and state.reported_at):
+        return state._replace(
+            status=Status.ACCEPTED.value,
+            channel="",
+            hyber_status=None,
+            error_code=None,
+            error_text="",
+            reported_at=None,
+        )
+    return state
+
+
+def _winner(reports: Sequence[DeliveryReport]) -> str:
+    """Return the channel that won: seen over delivered, then the earliest."""
+    delivered = [report for report in reports if report.channel and STATUS_OF_STATE[report.state] in DELIVERIES]
+    order = [(item.state is not ReportState.SEEN, item.time is None, item.time, item.channel) for item in delivered]
+    return min(order)[-1] if order else ""
+
+
+def _apply(differences: Sequence[Difference], accounts: Mapping[str, Account], using: str) -> int:
+    by_account: dict[str, list[DeliveryReport]] = {}
+    for difference in differences:
+        for name, report in difference.reports:
+            by_account.setdefault(name, []).append(report)
+    return sum(apply_reports(accounts[name], reports, using).changed for name, reports in by_account.items())

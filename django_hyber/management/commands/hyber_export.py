@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_hyber.models import Campaign
+from django_hyber.services import ExportError, export_recipients
+
+
+class Command(BaseCommand):
+    """Export the recipients of a campaign with what became of their messages."""
+
+    help = "Write the recipients of a campaign, their variables and outcomes into a CSV or XLSX file."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Describe the arguments."""
+        parser.add_argument("campaign", type=int, help="Id of the campaign.")
+        parser.add_argument("file", type=Path, help="File to write, replacing what is there: .csv or .xlsx.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Export, and tell how many bytes were written."""
+        file = options["file"]
+        written = 0
+        try:
+            campaign = Campaign.objects.get(pk=options["campaign"])
+            pieces = export_recipients(campaign, file.suffix.lower().removeprefix("."))
+            with file.open("wb") as target:
+                for piece in pieces:
+                    written += target.write(piece)
+        except Campaign.DoesNotExist:
+            raise CommandError(f"There is no campaign {options['campaign']}.") from None
+        except OSError as error:
+            raise CommandError(f"The file cannot be written: {error.strerror}.") from None
+        except ExportError as error:
+            raise CommandError(" ".join(error.messages)) from None
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        self.stdout.write(f"{written} bytes written to {file}")

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from django_hyber.models import Campaign
+from django_hyber.services import recount
+
+
+class Command(BaseCommand):
+    """Compare messages with what their stored reports say."""
+
+    help = "Count messages by status, and tell which ones differ from what their stored delivery reports say."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Describe the arguments."""
+        parser.add_argument("campaign", type=int, nargs="?", help="Id of a campaign (default: all messages).")
+        parser.add_argument(
+            "--reclassify",
+            action="store_true",
+            help="Move forward what its reports put further on, as by new SEEN_CODES.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Compare, and tell the counts and the first differences by our own id."""
+        campaign = self._campaign(options["campaign"])
+        found = recount(campaign, reclassify=options["reclassify"])
+        for status, count in found.statuses.items():
+            if count:
+                self.stdout.write(f"{status}: {count}")
+        self.stdout.write(f"{found.total} messages, {sum(found.statuses.values())} by status")
+        for extra_id in found.listed:
+            self.stdout.write(f"differs: {extra_id}")
+        moved = f", {found.moved} moved forward" if options["reclassify"] else ""
+        self.stdout.write(
+            f"{found.differences} differences in {found.checked} messages with reports{moved}; {found.skipped} skipped"
+        )
+
+    def _campaign(self, pk: int | None) -> Campaign | None:
+        if pk is None:
+            return None
+        try:
+            return Campaign.objects.get(pk=pk)
+        except Campaign.DoesNotExist:
+            raise CommandError(f"There is no campaign {pk}.") from None

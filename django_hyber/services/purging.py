@@ -1,0 +1,19 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from django_hyber.engine import purging
+from django_hyber.engine.transactions import database
+
+Purged = purging.Purged
+
+
+def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purged:
+    """Make anonymous what ended longer ago than this, and delete what was never understood or matched since then.
+
+    Numbers, variables and texts go; ids, statuses, codes and times stay, so every total stays as it is. Messages on
+    their way and opted-out numbers are left alone. May be stopped and started again; ``dry_run`` only counts.
+    """
+    return purging.purge(timezone.now() - older_than, database(), dry_run=dry_run)

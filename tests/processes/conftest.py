@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.conftest import OLD_TOKEN, TOKEN, account_settings
+from tests.processes.programs import environment, free_port, serving
+
+SMALL_TOKEN = "token-of-the-account-with-the-small-limit"
+SMALL_LIMIT = 1_000
+#: The sandbox's own code.
+SEEN_CODES = [23099]
+ACCOUNTS = {
+    "default": {"CALLBACK_TOKENS": [TOKEN, OLD_TOKEN], "SEEN_CODES": SEEN_CODES},
+    "small": {"CALLBACK_TOKENS": [SMALL_TOKEN], "CALLBACK_MAX_BYTES": SMALL_LIMIT},
+}
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup, tmp_path_factory):
+    """The origin of this project under gunicorn with two workers, on the database of the tests."""
+    port = free_port()
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--no-control-socket"]
+    program = [sys.executable, "-m", "gunicorn", *options, "django.core.wsgi:get_wsgi_application()"]
+    origin = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("server") / "gunicorn.log"
+    with serving(program, origin, log, env=environment(ACCOUNTS)):
+        yield origin
+
+
+@pytest.fixture
+def hosted(server, sandbox, settings):
+    """The sandbox as the platform, calling back to the server; it is the test that sends."""
+    account = account_settings(sandbox, CALLBACK_BASE_URL=server, SEEN_CODES=SEEN_CODES)
+    settings.HYBER = {"default": account}
+    return sandbox

@@ -1,0 +1,315 @@
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.core import serializers
+from django.core.files.base import ContentFile
+from django.core.management import CommandError
+from django.utils import timezone
+
+from django_hyber.engine import purging
+from django_hyber.engine.reconciliation import NO_REPORT
+from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.protocol import SMS, InvalidPhone, Viber, normalize_phone
+from django_hyber.services import (
+    CampaignError,
+    apply_delivery_reports,
+    apply_replies,
+    campaign_statistics,
+    import_recipients,
+    purge_personal_data,
+    recount,
+    retry_failed,
+)
+from tests.samples import phone, report
+from tests.test_commands import run
+
+pytestmark = pytest.mark.django_db
+
+MONTH = timedelta(days=30)
+YEAR = timedelta(days=365)
+SECRET = "Olena-Petrenko"
+NUMBER = phone(77)
+TEXTS = {
+    "viber": {"text": f"Hi {SECRET}", "ttl": 60},
+    "sms": {"text": f"Hi {SECRET}", "alpha_name": "Shop", "ttl": 300},
+}
+EXPIRED = {"status": 3, "substatus": 35, "hyber_status": 35015}
+
+
+def make_message(number=77, *, age=YEAR, **values):
+    ended = timezone.now() - age
+    defaults = {
+        "phone_number": phone(number),
+        "extra_id": f"own-{number}",
+        "status": "accepted",
+        "variables": {"name": SECRET},
+        "content": {"channels": ["viber", "sms"], "channel_options": TEXTS, "callback_url": f"https://x/{SECRET}"},
+        "created_at": ended,
+    }
+    return Message.objects.create(**defaults | values)
+
+
+def age_all(age=YEAR):
+    then = timezone.now() - age
+    Message.objects.update(created_at=then)
+    Message.objects.exclude(finished_at=None).update(finished_at=then)
+    for model in (DeliveryReport, Reply, UnreadableCallback):
+        model.objects.update(received_at=then)
+
+
+def everything():
+    models = (Message, DeliveryReport, Reply, UnreadableCallback)
+    return "".join(json.dumps(json.loads(serializers.serialize("json", model.objects.all()))) for model in models)
+
+
+def answer(message, **values):
+    return {
+        "phone": message.phone_number,
+        "text_from_subscriber": f"I am {SECRET}",
+        "file_name": f"{SECRET}.jpg",
+        "location": "49.84,24.03",
+        "image_url": f"https://media.example/{SECRET}",
+        "channel": "viber",
+        "message_id": f"platform-{message.extra_id}",
+        "extra_id": message.extra_id,
+        "time": 1_700_000_000_000,
+        **values,
+    }
+
+
+@pytest.fixture
+def ended():
+    """A message with its report and a reply, all of it a year old."""
+    message = make_message()
+    apply_delivery_reports([report(message, sent_via="viber", clicks=2)])
+    apply_replies([answer(message)])
+    age_all()
+    message.refresh_from_db()
+    return message
+
+
+def test_nothing_personal_is_left(ended):
+    apply_delivery_reports([f"rubbish of {SECRET}", report(None, number=NUMBER, extra_id="nobody")])
+    age_all()
+    personal = (SECRET, NUMBER, "49.84,24.03")
+    assert all(data in everything() for data in personal)
+    purge_personal_data(MONTH)
+
+    assert not [data for data in personal if data in everything()]
+
+
+def test_ids_statuses_and_times_stay(ended):
+    history = ended.delivery_reports.get()
+    purge_personal_data(MONTH)
+    after = Message.objects.get()
+    kept = ended.delivery_reports.get()
+
+    for name in ("extra_id", "message_id", "status", "channel", "hyber_status", "clicks", "reported_at", "finished_at"):
+        assert getattr(after, name) == getattr(ended, name)
+    for name in ("fingerprint", "hyber_message_id", "extra_id", "channel", "status", "reported_at", "received_at"):
+        assert getattr(kept, name) == getattr(history, name)
+    assert Reply.objects.get().message == ended
+
+
+def test_error_text_stays():
+    message = make_message(status="rejected", error_text="Phone number incorrect", finished_at=timezone.now() - YEAR)
+    purge_personal_data(MONTH)
+
+    message.refresh_from_db()
+    assert message.error_text == "Phone number incorrect"
+
+
+def test_placeholder_is_no_phone_and_unique():
+    make_message(2, status="cancelled")
+    message = make_message(status="cancelled", id=10**15)
+    purge_personal_data(MONTH)
+    first, second = Message.objects.order_by("pk").values_list("phone_number", flat=True)
+
+    assert first != second
+    assert len(second) <= Message._meta.get_field("phone_number").max_length
+    with pytest.raises(InvalidPhone):
+        normalize_phone(second)
+    message.refresh_from_db()
+    assert message.phone_number == second
+
+
+@pytest.mark.parametrize("status", ["queued", "sending", "unconfirmed", "accepted"])
+def test_messages_on_their_way_are_left_alone(status):
+    message = make_message(status=status)
+    apply_delivery_reports([report(message, sent_via="viber", **EXPIRED)])
+    Message.objects.update(status=status)
+    before = everything()
+    purge_personal_data(MONTH)
+
+    assert everything() == before
+
+
+@pytest.mark.parametrize(
+    "status", ["delivered", "seen", "expired", "undelivered", "rejected", "cancelled", "suppressed"]
+)
+def test_whatever_has_ended_is_purged(status):
+    make_message(status=status, finished_at=timezone.now() - YEAR)
+
+    assert purge_personal_data(MONTH).messages == 1
+
+
+def test_accepted_message_that_was_given_up_is_purged():
+    make_message(error_text=NO_REPORT)
+
+    assert purge_personal_data(MONTH).messages == 1
+
+
+def test_age_counts_from_the_end_of_a_message():
+    make_message(1, status="delivered", finished_at=timezone.now() - timedelta(days=29))
+    make_message(2, status="delivered", finished_at=timezone.now() - timedelta(days=31))
+    purge_personal_data(MONTH)
+
+    assert Message.objects.get(phone_number=phone(1))
+    assert not Message.objects.filter(phone_number=phone(2)).exists()
+
+
+def test_young_replies_reports_and_callbacks_are_left_alone(ended):
+    apply_delivery_reports(["rubbish", report(None, extra_id="nobody")])
+    Reply.objects.update(received_at=timezone.now())
+    purged = purge_personal_data(MONTH)
+
+    assert (purged.replies, purged.waiting_reports, purged.unreadable) == (0, 0, 0)
+    assert Reply.objects.get().text
+
+
+def test_replies_that_nobody_could_match_are_purged_too():
+    apply_replies([answer(make_message(), message_id="unknown", extra_id="unknown")])
+    age_all()
+
+    assert purge_personal_data(MONTH).replies == 1
+    assert Reply.objects.get().phone_number == ""
+
+
+def test_attachment_of_a_reply_is_deleted(ended, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    reply = Reply.objects.get()
+    reply.media_file.save("photo.jpg", ContentFile(b"photo"))
+    assert list(tmp_path.rglob("photo.jpg"))
+    purge_personal_data(MONTH)
+
+    assert not list(tmp_path.rglob("photo.jpg"))
+    assert not Reply.objects.get().media_file
+
+
+def test_opted_out_numbers_are_kept(ended):
+    Suppression.objects.create(phone_number=ended.phone_number)
+    Suppression.objects.update(created_at=timezone.now() - YEAR)
+    purge_personal_data(timedelta())
+
+    assert Suppression.objects.get().phone_number == NUMBER
+
+
+def test_second_purge_finds_nothing(ended):
+    apply_delivery_reports(["rubbish"])
+    age_all()
+    first = purge_personal_data(MONTH)
+    second = purge_personal_data(MONTH)
+
+    assert (first.messages, first.reports, first.replies, first.unreadable) == (1, 1, 1, 1)
+    assert (second.messages, second.reports, second.replies, second.unreadable) == (0, 0, 0, 0)
+
+
+def test_late_report_still_counts_and_is_purged_the_next_time(ended, settings):
+    settings.HYBER = {"default": {"SEEN_CODES": [23099]}}
+    purge_personal_data(MONTH)
+    apply_delivery_reports([report(None, number=NUMBER, message_id="platform-own-77", hyber_status=23099)])
+    ended.refresh_from_db()
+    assert ended.status == "seen"
+    purge_personal_data(MONTH)
+
+    assert NUMBER not in everything()
+
+
+def test_dry_run_counts_the_same_and_writes_nothing(ended):
+    apply_delivery_reports(["rubbish", report(None, extra_id="nobody")])
+    age_all()
+    before = everything()
+    would_be = purge_personal_data(MONTH, dry_run=True)
+
+    assert everything() == before
+    assert would_be == purge_personal_data(MONTH)
+    assert would_be == purging.Purged(messages=1, reports=1, replies=1, waiting_reports=1, unreadable=1)
+
+
+def test_statistics_are_the_same_and_recount_finds_no_difference(settings):
+    settings.HYBER = {"default": {"PRICES": {"viber": "0.45", "sms": "0.98"}}}
+    campaign = Campaign.objects.create(name="Sale")
+    campaign.set_channels([Viber(text="Hi", ttl=60), SMS(text="Hi", alpha_name="GMSU", ttl=300)])
+    import_recipients(campaign, [{"phone": phone(number)} for number in range(5)])
+    one, two, three, *_ = campaign.messages.order_by("pk")
+    apply_delivery_reports(
+        [
+            report(one, sent_via="viber", clicks=3),
+            report(two, total_sms_parts=3, delivered_sms_parts=2),
+            report(three, **EXPIRED),
+        ]
+    )
+    age_all()
+    before = campaign_statistics(campaign)
+    assert purge_personal_data(MONTH).messages == 3
+
+    assert campaign_statistics(campaign) == before
+    assert recount().differences == 0
+
+
+def test_purged_numbers_are_not_sent_to_again():
+    campaign = Campaign.objects.create(name="Sale", status="finished")
+    make_message(campaign=campaign, content=None, status="expired", finished_at=timezone.now() - YEAR)
+    purge_personal_data(MONTH)
+
+    with pytest.raises(CampaignError, match="has failed that way"):
+        retry_failed(campaign)
+    assert campaign.messages.get().status == "expired"
+
+
+def test_retry_leaves_out_those_whose_number_is_gone():
+    campaign = Campaign.objects.create(name="Sale", status="finished")
+    make_message(1, campaign=campaign, content=None, status="expired", finished_at=timezone.now() - YEAR)
+    make_message(2, campaign=campaign, content=None, status="expired", finished_at=timezone.now())
+    purge_personal_data(MONTH)
+    retry_failed(campaign)
+
+    assert list(campaign.messages.filter(status="queued").values_list("phone_number", flat=True)) == [phone(2)]
+
+
+def test_every_range_is_purged(monkeypatch):
+    monkeypatch.setattr(purging, "CHUNK", 3)
+    for number in range(10):
+        make_message(number)
+    apply_delivery_reports([report(message) for message in Message.objects.all()])
+    apply_delivery_reports(["rubbish"] * 7)
+    apply_replies([answer(message) for message in Message.objects.all()])
+    age_all()
+    purged = purge_personal_data(MONTH)
+
+    assert (purged.messages, purged.reports, purged.replies, purged.unreadable) == (10, 10, 10, 7)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_statements_of_a_range_do_not_grow_with_it(count, django_assert_max_num_queries):
+    messages = [make_message(number) for number in range(count)]
+    apply_delivery_reports([report(message) for message in messages])
+    age_all()
+
+    with django_assert_max_num_queries(13):
+        assert purge_personal_data(MONTH).messages == count
+
+
+def test_command_tells_the_counts(ended):
+    line = "anonymised: 1 messages, 1 delivery reports, 1 replies; deleted: 0 waiting reports, 0 unreadable callbacks\n"
+
+    assert run("hyber_purge", "--older-than", "30", "--dry-run")[0] == f"would be {line}"
+    assert run("hyber_purge", "--older-than", "30")[0] == line
+
+
+def test_command_refuses_a_negative_age(db):
+    with pytest.raises(CommandError, match="negative"):
+        run("hyber_purge", "--older-than", "-1")

@@ -1,0 +1,538 @@
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_hyber.engine import media
+from django_hyber.engine.batches import submit_batch
+from django_hyber.engine.media import fetch_media, is_claimed, is_kept, safe_name
+from django_hyber.models import Campaign, Message, Reply, Suppression
+from django_hyber.protocol import SMS
+from django_hyber.services import apply_delivery_reports, apply_replies, import_recipients, start_campaign
+from django_hyber.signals import reply_received
+from tests.protocol import platforms
+from tests.samples import phone, report
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def reply(text="Hello", **changes):
+    """A reply as the platform posts it, written right now."""
+    written = datetime.now(UTC).isoformat(timespec="milliseconds")
+    values = {"phone": phone(1), "time": written, "channel": "viber", "text_from_subscriber": text, **changes}
+    return {key: value for key, value in values.items() if value is not None}
+
+
+def sent(number=1, *, ago=timedelta(hours=1), **changes):
+    """A message that the platform took some time ago."""
+    count = Message.objects.count()
+    values = {"phone_number": phone(number), "extra_id": f"own-{count}", "status": "delivered", "channel": "viber"}
+    return Message.objects.create(accepted_at=timezone.now() - ago, **values | changes)
+
+
+def matched(**changes):
+    apply_replies([reply(**changes)])
+    return Reply.objects.latest("pk").message
+
+
+@pytest.fixture
+def heard():
+    texts = []
+
+    def receiver(sender, reply, **kwargs):
+        texts.append(reply.text)
+
+    reply_received.connect(receiver)
+    yield texts
+    reply_received.disconnect(receiver)
+
+
+# Stop
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "стоп",
+        "Стоп!",
+        "STOP.",
+        "  Стоп ",
+        "«СТОП»",
+        "stop 🛑",
+        "❤️ Stop ❤️",
+        "\u200bstop\u200d",
+        "ＳＴＯＰ",
+        "Unsubscribe",
+        "відписати\u0441я",
+        "Відмовляюсь!!!",
+        "ВІДМОВЛЯЮСЬ",
+        "-stop-\n",
+    ],
+)
+def test_a_stop_word_puts_the_number_on_the_list(text):
+    apply_replies([reply(text)])
+
+    number = Suppression.objects.get()
+    assert number.phone_number == phone(1)
+    assert number.reason == "Opted out by reply."
+    assert timezone.now() - number.created_at < timedelta(minutes=1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["please stop sending me things at 5", "non-stop", "stopped", "stop stop", "не стоп", "автостоп", "?!", "🛑", ""],
+)
+def test_other_texts_do_not(text):
+    apply_replies([reply(text)])
+
+    assert Reply.objects.exists()
+    assert not Suppression.objects.exists()
+
+
+def test_the_words_are_the_accounts_own(settings):
+    settings.HYBER = {"default": {"STOP_WORDS": ["no more, please", "!"]}}
+
+    apply_replies([reply("stop"), reply("", phone=phone(2)), reply("No more please", phone=phone(3))])
+
+    assert [number.phone_number for number in Suppression.objects.all()] == [phone(3)]
+
+
+def test_a_decomposed_letter_is_the_same_letter(settings):
+    settings.HYBER = {"default": {"STOP_WORDS": ["дякую, ні", "їжа"]}}
+
+    apply_replies([reply("і\u0308жа")])
+
+    assert Suppression.objects.exists()
+
+
+def test_many_stops_of_one_number_are_one_entry():
+    Suppression.objects.create(phone_number=phone(1), reason="asked by phone")
+
+    assert apply_replies([reply("stop"), reply("СТОП"), reply("stop", phone=phone(2))]) == 3
+
+    assert sorted(Suppression.objects.values_list("phone_number", "reason")) == [
+        (phone(1), "asked by phone"),
+        (phone(2), "Opted out by reply."),
+    ]
+
+
+def test_a_repeated_stop_does_not_opt_out_who_has_come_back():
+    stop = reply("stop")
+    apply_replies([stop])
+    Suppression.objects.all().delete()
+
+    assert apply_replies([stop]) == 0
+    assert not Suppression.objects.exists()
+
+
+def test_reply_and_opt_out_are_stored_together_or_not_at_all(monkeypatch, heard):
+    from django_hyber.engine import replies
+
+    def fail(*args):
+        raise DatabaseError("the database has gone away")
+
+    stop = reply("stop")
+    with monkeypatch.context() as trouble:
+        trouble.setattr(replies, "opt_out", fail)
+        with pytest.raises(DatabaseError):
+            apply_replies([stop])
+    assert not Reply.objects.exists()
+    assert heard == []
+
+    assert apply_replies([stop]) == 1
+    assert Suppression.objects.exists()
+
+
+def test_who_said_stop_is_left_out_of_what_is_still_queued(platform):
+    campaign = Campaign.objects.create(name="Sale")
+    campaign.set_channels([SMS(text="Hi", alpha_name="Shop", ttl=300)])
+    import_recipients(campaign, [{"phone": phone(1)}, {"phone": phone(2)}])
+    with transaction.atomic():
+        start_campaign(campaign)
+        apply_replies([reply("stop")])
+    for batch in campaign.batches.all():
+        submit_batch(batch.pk)
+
+    statuses = dict(Message.objects.values_list("phone_number", "status"))
+    assert statuses[phone(1)] == "suppressed"
+    assert statuses[phone(2)] != "suppressed"
+
+
+# Matching
+
+
+def test_ids_tell_the_message_however_old_it_is():
+    by_extra_id = sent(ago=timedelta(days=300), extra_id="order-1")
+    by_message_id = sent(ago=timedelta(days=300), message_id="m-1")
+    sent()
+
+    assert matched(extra_id="order-1", message_id="unknown") == by_extra_id
+    assert matched(message_id="m-1") == by_message_id
+
+
+def test_ids_that_are_not_ours_are_not_guessed_about():
+    sent()
+
+    assert matched(message_id="of-somebody-else") is None
+
+
+def test_a_reply_without_ids_answers_the_newest_message_of_the_week():
+    sent(ago=timedelta(days=6))
+    newest = sent(ago=timedelta(minutes=5))
+    sent(number=2, ago=timedelta(minutes=1))
+
+    assert matched() == newest
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ago": timedelta(days=8)},
+        {"channel": "sms"},
+        {"status": "expired", "channel": ""},
+        {"status": "rejected", "channel": ""},
+        {"account": "promo"},
+        {"phone_number": phone(2)},
+    ],
+)
+def test_what_cannot_have_been_answered_is_not_matched(changes):
+    sent(**changes)
+
+    assert matched() is None
+
+
+def test_whatsapp_answers_what_whatsapp_delivered():
+    message = sent(ago=timedelta(hours=2), channel="whatsapp")
+    sent(ago=timedelta(hours=1), channel="viber")
+
+    assert matched(channel="whatsapp", umid="91dbb1a6-2410-ea11-8153-022a22cc1c71") == message
+
+
+def test_a_message_that_may_have_been_delivered_meanwhile_counts():
+    message = sent(status="accepted", channel="")
+
+    assert matched() == message
+
+
+def test_a_message_of_after_the_reply_is_not_what_it_answers():
+    earlier = sent(ago=timedelta(hours=5))
+    sent(ago=timedelta(hours=1))
+    written = datetime.now(UTC) - timedelta(hours=2)
+
+    assert matched(time=written.isoformat()) == earlier
+
+
+def test_two_messages_of_the_same_moment_are_ambiguous():
+    moment = timezone.now() - timedelta(hours=1)
+    for _ in range(2):
+        Message.objects.filter(pk=sent().pk).update(accepted_at=moment)
+
+    assert matched() is None
+
+
+@pytest.mark.parametrize("time", ["0001-01-02T00:00:00Z", "9999-12-31T23:59:59Z", None, "rubbish"])
+def test_no_time_is_too_odd_to_store_the_reply(time):
+    sent()
+
+    assert apply_replies([reply(time=time)]) == 1
+
+
+def test_the_statements_do_not_grow_with_the_replies():
+    counts = []
+    for number in (2, 200):
+        for index in range(number):
+            sent(number=index)
+        texts = ["stop", "Hello"] * (number // 2)
+        replies = [reply(text, phone=phone(index)) for index, text in enumerate(texts)]
+        replies += [reply(text, phone=phone(500 + index), extra_id="own-1") for index, text in enumerate(texts)]
+        with CaptureQueriesContext(connection) as queries:
+            assert apply_replies(replies) == 2 * number
+        counts.append(len(queries))
+
+    assert counts[0] == counts[1] <= 12
+
+
+# Once
+
+
+def at_once(*calls):
+    """Make the calls in threads of their own, together, and return what they returned."""
+    together = threading.Barrier(len(calls))
+    results = []
+
+    def run(call):
+        together.wait()
+        try:
+            results.append(call())
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def test_a_reply_that_comes_twice_at_the_same_moment_is_told_once(heard):
+    stored = 0
+    for round_number in range(5):
+        texts = ["stop!" + "!" * round_number, *(f"{round_number}: {index}" for index in range(19))]
+        replies = [reply(text, phone=phone(index)) for index, text in enumerate(texts)]
+        stored += sum(at_once(lambda: apply_replies(replies), lambda: apply_replies(replies[::-1])))  # noqa: B023
+
+    assert Reply.objects.count() == 100
+    assert stored == 100
+    assert len(heard) == len(set(heard)) == 100
+
+
+def test_replies_and_reports_about_the_same_messages_do_not_wait_in_a_circle():
+    messages = [sent(number=number, status="accepted", channel="") for number in range(300)]
+    for round_number in range(5):
+        replies = [reply(f"{round_number}", phone=row.phone_number, extra_id=row.extra_id) for row in messages]
+        reports = [report(row, time=1_700_000_000_000 + round_number) for row in messages]
+        results = at_once(lambda: apply_replies(replies), lambda: apply_delivery_reports(reports))  # noqa: B023
+        assert len(results) == 2
+
+    assert Reply.objects.exclude(message=None).count() == 1500
+
+
+def test_a_reply_stored_by_another_callback_meanwhile_is_not_ours(heard, monkeypatch):
+    from django_hyber.engine import replies
+
+    first, second = reply("first"), reply("second")
+    match = replies._match
+
+    def overtake(*args):
+        monkeypatch.setattr(replies, "_match", match)
+        apply_replies([first])
+        return match(*args)
+
+    monkeypatch.setattr(replies, "_match", overtake)
+
+    assert apply_replies([first, second]) == 1
+    assert heard == ["first", "second"]
+
+
+# Attachments
+
+
+def allow_all(address):
+    return True
+
+
+@pytest.fixture
+def storage(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    settings.HYBER = {"default": {"FETCH_MEDIA": True, "MEDIA_MAX_BYTES": 1000, "READ_TIMEOUT": 2}}
+    return tmp_path
+
+
+@pytest.fixture
+def server():
+    with platforms.serve() as running:
+        running.body = b"the picture"
+        yield running
+
+
+def with_media(url, file_name="photo.jpg"):
+    count = Reply.objects.count()
+    return Reply.objects.create(
+        account="default", fingerprint=str(count), media_url=url, media_kind="image", file_name=file_name, raw={}
+    )
+
+
+def files(storage):
+    return [path for path in storage.rglob("*") if path.is_file()]
+
+
+def test_the_attachment_is_kept(storage, server):
+    kept = with_media(f"{server.url}/x?sig=1", "My photo.JPG")
+
+    fetch_media(kept.pk, allow_all)
+
+    kept.refresh_from_db()
+    assert kept.media_file.read() == b"the picture"
+    assert Path(kept.media_file.name).name.endswith("-My_photo.jpg")
+    assert kept.media_file.name.startswith("hyber/replies/")
+    kept.media_file.close()
+
+
+def test_an_attachment_is_fetched_once(storage, server):
+    kept = with_media(server.url)
+
+    fetch_media(kept.pk, allow_all)
+    fetch_media(kept.pk, allow_all)
+
+    assert len(server.requests) == 1
+    assert len(files(storage)) == 1
+
+
+def test_of_two_tasks_one_downloads(storage, monkeypatch):
+    kept = with_media("http://media.example/x")
+    started, go_on = threading.Event(), threading.Event()
+    downloads = []
+
+    def download(url, target, **limits):
+        downloads.append(url)
+        started.set()
+        go_on.wait(10)
+        target.write(b"x")
+        return 1
+
+    def work():
+        try:
+            fetch_media(kept.pk)
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(media, "download", download)
+    first = threading.Thread(target=work)
+    first.start()
+    assert started.wait(10)
+    kept.refresh_from_db()
+    assert is_claimed(kept.media_file.name)
+    fetch_media(kept.pk)
+    go_on.set()
+    first.join()
+
+    assert len(downloads) == 1
+    kept.refresh_from_db()
+    assert is_kept(kept.media_file.name)
+
+
+def test_what_a_stopped_worker_left_is_taken_up_after_its_lease(storage, server):
+    kept = with_media(server.url)
+    Reply.objects.update(media_file=f"{media.CLAIM}{int(timezone.now().timestamp()) - 1}-abc")
+
+    fetch_media(kept.pk, allow_all)
+
+    kept.refresh_from_db()
+    assert is_kept(kept.media_file.name)
+
+
+def test_a_worker_that_was_taken_over_leaves_no_file(storage, monkeypatch):
+    kept = with_media("http://media.example/x")
+
+    def download(url, target, **limits):
+        Reply.objects.update(media_file="hyber/replies/of-the-other.jpg")
+        target.write(b"x")
+        return 1
+
+    monkeypatch.setattr(media, "download", download)
+    fetch_media(kept.pk)
+
+    kept.refresh_from_db()
+    assert kept.media_file.name == "hyber/replies/of-the-other.jpg"
+    assert files(storage) == []
+
+
+def test_a_failure_is_logged_without_the_link_and_can_be_tried_again(storage, server, caplog):
+    kept = with_media(f"{server.url}/x?signature=secret")
+    server.status = 404
+    fetch_media(kept.pk, allow_all)
+
+    kept.refresh_from_db()
+    assert kept.media_file.name == ""
+    assert f"The attachment of reply {kept.pk} was not kept: HTTP 404" in caplog.text
+    assert "secret" not in caplog.text
+
+    server.status = 200
+    fetch_media(kept.pk, allow_all)
+    kept.refresh_from_db()
+    assert is_kept(kept.media_file.name)
+
+
+def test_trouble_with_the_storage_frees_the_attachment(storage, server, settings):
+    kept = with_media(server.url)
+    settings.MEDIA_ROOT = storage / "file"
+    (storage / "file").write_text("not a folder")
+
+    with pytest.raises((FileExistsError, NotADirectoryError)):
+        fetch_media(kept.pk, allow_all)
+
+    kept.refresh_from_db()
+    assert kept.media_file.name == ""
+
+
+def test_a_file_over_the_limit_is_not_kept(storage, server):
+    server.body = b"x" * 1001
+    kept = with_media(server.url)
+
+    fetch_media(kept.pk, allow_all)
+
+    assert files(storage) == []
+
+
+def test_the_callback_has_the_attachment_fetched_after_commit(storage, monkeypatch):
+    fetched = []
+
+    def download(url, target, **limits):
+        assert not connection.in_atomic_block
+        fetched.append((url, limits["is_allowed"]))
+        target.write(b"x")
+        return 1
+
+    monkeypatch.setattr(media, "download", download)
+    with transaction.atomic():
+        apply_replies([reply(None, media="https://example.com/file.docx", file_name="file.docx"), reply("text")])
+        assert fetched == []
+
+    assert fetched == [("https://example.com/file.docx", media.is_public)]
+    assert is_kept(Reply.objects.exclude(media_url="").get().media_file.name)
+
+
+def test_by_default_our_own_network_is_not_asked(storage, server, caplog):
+    apply_replies([reply(None, media=server.url)])
+
+    assert server.requests == []
+    assert Reply.objects.get().media_file.name == ""
+    assert "not on the public internet" in caplog.text
+
+
+def test_without_the_setting_nothing_is_fetched(storage, settings, monkeypatch):
+    settings.HYBER = {"default": {}}
+    monkeypatch.setattr(media, "download", None)
+
+    apply_replies([reply(None, media="https://example.com/file.docx")])
+
+    assert Reply.objects.get().media_file.name == ""
+
+
+@pytest.mark.parametrize(
+    ("file_name", "url", "ending"),
+    [
+        ("photo.jpg", "", "-photo.jpg"),
+        ("Фото 1.PNG", "", "-Фото_1.png"),
+        ("../../etc/passwd", "", "-passwd.bin"),
+        ("..\\..\\windows\\win.ini", "", "-win_ini.bin"),
+        ("/abs/page.html", "", "-page_html.bin"),
+        ("picture.svg", "", "-picture_svg.bin"),
+        ("shell.php.jpg", "", "-shell_php.jpg"),
+        ("a.jpg.xhtml", "", "-a_jpg_xhtml.bin"),
+        (".htaccess", "", "-htaccess.bin"),
+        ("con\r\ntrol\x00.pdf", "", "-con_trol.pdf"),
+        ("", "https://media.example/a/b%20c.mp4?sig=/x.html", "-b_c.mp4"),
+        ("", "https://media.example/%2e%2e%2fx.jpg", "-x.jpg"),
+        ("", "https://media.example/", "-file.bin"),
+        ("...", "", "-file.bin"),
+        ("x" * 300 + ".docx", "", "-" + "x" * 60 + ".docx"),
+        ("x." + "y" * 300, "", "-x_" + "y" * 58 + ".bin"),
+    ],
+)
+def test_the_stored_name_is_harmless(file_name, url, ending):
+    name = safe_name(file_name, url)
+
+    assert name.endswith(ending)
+    assert len(name) == 24 + len(ending)
+
+
+def test_no_two_names_are_the_same():
+    assert safe_name("a.jpg", "") != safe_name("a.jpg", "")

@@ -1,0 +1,187 @@
+"""The Ukrainian catalogue: complete, compiled, and what people really read."""
+
+from __future__ import annotations
+
+import contextlib
+import gettext
+import html
+import re
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import polib
+import pytest
+from django.core.management import call_command
+from django.urls import reverse
+from django.utils import translation
+
+import django_hyber
+from django_hyber.models import Campaign, Message
+from django_hyber.protocol import Viber, validate_channels
+from django_hyber.services import CampaignError, start_campaign
+from django_hyber.services.launch_check import translate
+
+PACKAGE = Path(django_hyber.__file__).resolve().parent
+CATALOGUE = PACKAGE / "locale/uk/LC_MESSAGES/django.po"
+COMPILED = CATALOGUE.with_suffix(".mo")
+
+PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|%\w+%|</?\w+>")
+#: One number for each plural form that whole numbers have in Ukrainian.
+COUNTS = {1: 0, 3: 1, 5: 2}
+BLOCK = re.compile(r"{% blocktranslate\b.*?{% endblocktranslate %}", re.DOTALL)
+TEMPLATE_TAG = re.compile(r"{%.*?%}|{{.*?}}")
+#: The blocks of a page that hold no text.
+CODE_BLOCK = re.compile(r"{% block (?:bodyclass|extrahead|extrastyle) %}.*?{% endblock %}")
+SHOWN_ATTRIBUTE = re.compile(
+    r'\b(?:alt|aria-label|placeholder|title)="([^"]*)"|<input type="submit"[^>]*\bvalue="([^"]*)"'
+)
+
+
+def translations(entry):
+    """Every form of a translation, the only one or the plural ones in their order."""
+    return [text for _form, text in sorted(entry.msgstr_plural.items())] or [entry.msgstr]
+
+
+def placeholders(text):
+    return Counter(PLACEHOLDER.findall(text))
+
+
+def messages_of(catalogue):
+    return {(entry.msgctxt, entry.msgid, entry.msgid_plural) for entry in catalogue if not entry.obsolete}
+
+
+@pytest.fixture(scope="module")
+def committed():
+    return polib.pofile(str(CATALOGUE))
+
+
+@pytest.fixture(scope="module")
+def extracted(tmp_path_factory):
+    """What the sources hold now, extracted from a copy of the package."""
+    if shutil.which("xgettext") is None:
+        pytest.skip("xgettext of GNU gettext is not installed")
+    copy = tmp_path_factory.mktemp("extraction") / "django_hyber"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "locale"))
+    (copy / "locale").mkdir()
+    with contextlib.chdir(copy):
+        call_command("makemessages", locale=["uk"], verbosity=0)
+    return polib.pofile(str(copy / CATALOGUE.relative_to(PACKAGE)))
+
+
+class TestCatalogue:
+    def test_everything_is_translated(self, committed):
+        assert [entry.msgid for entry in committed if not all(translations(entry))] == []
+
+    def test_nothing_is_fuzzy_or_obsolete(self, committed):
+        assert [entry.msgid for entry in committed if entry.fuzzy or entry.obsolete] == []
+        assert not committed.metadata_is_fuzzy
+
+    def test_every_plural_form_is_there(self, committed):
+        declared = int(re.search(r"nplurals=(\d+)", committed.metadata["Plural-Forms"])[1])
+        plural = [entry for entry in committed if entry.msgid_plural]
+        assert [entry.msgid for entry in plural if sorted(entry.msgstr_plural) != list(range(declared))] == []
+
+    def test_translations_keep_the_placeholders(self, committed):
+        lost = [
+            text
+            for entry in committed
+            for text in translations(entry)
+            if placeholders(text) != placeholders(entry.msgid)
+        ]
+        assert lost == []
+
+    def test_no_message_of_the_sources_is_missing(self, committed, extracted):
+        assert messages_of(extracted) - messages_of(committed) == set()
+
+    def test_no_message_has_gone_from_the_sources(self, committed, extracted):
+        assert messages_of(committed) - messages_of(extracted) == set()
+
+
+class TestCompiledCatalogue:
+    def test_it_holds_the_same_messages(self, committed):
+        assert messages_of(polib.mofile(str(COMPILED))) == messages_of(committed)
+
+    def test_it_gives_the_same_translations(self, committed):
+        with COMPILED.open("rb") as file:
+            compiled = gettext.GNUTranslations(file)
+        assert [entry.msgid for entry in committed if self._given(compiled, entry) != self._written(entry)] == []
+
+    def _given(self, compiled, entry):
+        key = entry.msgid if entry.msgctxt is None else f"{entry.msgctxt}\x04{entry.msgid}"
+        if entry.msgid_plural:
+            return [compiled.ngettext(key, entry.msgid_plural, count) for count in COUNTS]
+        return [compiled.gettext(key)]
+
+    def _written(self, entry):
+        return [entry.msgstr_plural[form] for form in COUNTS.values()] if entry.msgid_plural else [entry.msgstr]
+
+
+@pytest.mark.parametrize("template", sorted((PACKAGE / "templates").rglob("*.html")), ids=lambda path: path.name)
+def test_templates_show_no_word_that_is_not_marked(template):
+    source = TEMPLATE_TAG.sub("", CODE_BLOCK.sub("", BLOCK.sub("", template.read_text())))
+    attributes = " ".join("".join(found) for found in SHOWN_ATTRIBUTE.findall(source))
+    text = html.unescape(re.sub(r"<[^>]*>", " ", source))
+    assert re.findall(r"[^\W\d_]+", f"{text} {attributes}") == []
+
+
+class TestInUkrainian:
+    @pytest.fixture(autouse=True)
+    def ukrainian(self):
+        with translation.override("uk"):
+            yield
+
+    @pytest.mark.parametrize(
+        ("status", "text"),
+        [("delivered", "доставлено"), ("seen", "переглянуто"), ("expired", "не доставлено вчасно")],
+    )
+    def test_status_of_a_message(self, status, text):
+        assert Message(status=status).get_status_display() == text
+
+    def test_problem_of_a_channel(self):
+        (problem,) = [problem for problem in validate_channels([Viber(text="Hi", ttl=10)]) if problem.is_error]
+        assert translate(problem) == "Тут має бути від 40 до 86400."
+
+    @pytest.mark.django_db
+    def test_status_within_a_sentence(self):
+        campaign = Campaign.objects.create(name="Spring sale", status=Campaign.Status.PAUSED)
+        with pytest.raises(CampaignError) as refused:
+            start_campaign(campaign)
+        assert "Цю кампанію вже запущено, її статус: призупинено." in refused.value.messages
+
+    @pytest.mark.parametrize(
+        ("count", "text"),
+        [
+            (1, "У кампанії 1 отримувач."),
+            (3, "У кампанії 3 отримувачі."),
+            (11, "У кампанії 11 отримувачів."),
+            (21, "У кампанії 21 отримувач."),
+        ],
+    )
+    def test_nouns_agree_with_their_numbers(self, count, text):
+        one, many = "The campaign has %(count)s recipient.", "The campaign has %(count)s recipients."
+        assert translation.ngettext(one, many, count) % {"count": count} == text
+
+
+class TestAdminInUkrainian:
+    @pytest.fixture
+    def campaign_list(self, admin_client):
+        Campaign.objects.create(name="Spring sale")
+
+        def read(**options):
+            return admin_client.get(reverse("admin:django_hyber_campaign_changelist"), **options).content.decode()
+
+        return read
+
+    @pytest.mark.parametrize("text", ["Отримувачі", "чернетка", "Надіслати обрані кампанії", "Повідомлення Hyber"])
+    def test_browser_asks_for_it(self, campaign_list, text):
+        assert text in campaign_list(headers={"accept-language": "uk"})
+
+    def test_person_has_chosen_it(self, campaign_list, admin_client, settings):
+        admin_client.cookies[settings.LANGUAGE_COOKIE_NAME] = "uk"
+        assert "Надіслати обрані кампанії" in campaign_list(headers={"accept-language": "en"})
+
+    def test_others_still_read_english(self, campaign_list):
+        page = campaign_list(headers={"accept-language": "en"})
+        assert "Send selected campaigns" in page
+        assert "Надіслати" not in page

@@ -1,0 +1,114 @@
+"""Arrays of any length: a fixed number of statements for every CHUNK of reports, and bounded memory."""
+
+from __future__ import annotations
+
+import json
+import random
+import tracemalloc
+from collections import Counter
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from django_hyber.engine.reports import CHUNK
+from django_hyber.models import Campaign, DeliveryReport, Message
+from django_hyber.protocol import SMS, Viber
+from django_hyber.services import apply_delivery_reports, import_recipients
+from tests.conftest import TOKEN
+from tests.samples import phone, report
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOON = 1_700_000_000_000
+EXPIRED = {"status": 3, "substatus": 35, "hyber_status": 35015}
+TRANSACTION = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
+#: For each CHUNK of reports: look up by the platform's id and by ours, lock, store, advance.
+STATEMENTS = 5
+MEMORY = 100 * 2**20
+
+
+def make_reports(size, **facts):
+    """A campaign of this size, and a report about each of its messages, in any order."""
+    campaign = Campaign.objects.create(name="Spring sale")
+    campaign.set_channels([Viber(text="Hi", ttl=60), SMS(text="Hi", alpha_name="GMSU", ttl=300)])
+    import_recipients(campaign, ({"phone": phone(number)} for number in range(size)))
+    reports = [
+        report(message, total_sms_parts=1, delivered_sms_parts=1, **facts) for message in campaign.messages.all()
+    ]
+    return random.Random(1).sample(reports, size)
+
+
+def unknown(size):
+    return [
+        report(extra_id=f"nobody-{number}", message_id=f"no-{number}", number=phone(number)) for number in range(size)
+    ]
+
+
+def statements_of(function, *arguments):
+    """The number of statements of a call, without those that begin and end transactions, and what it returns."""
+    with CaptureQueriesContext(connection) as captured:
+        result = function(*arguments)
+    statements = [query["sql"] for query in captured if not query["sql"].startswith(TRANSACTION)]
+    # SQLite takes its write lock by an UPDATE of nothing.
+    return len([sql for sql in statements if not sql.endswith('"id" = -1')]), result
+
+
+def states():
+    return Counter(Message.objects.values_list("status", flat=True))
+
+
+@pytest.mark.parametrize("size", [1_000, 20_000])
+def test_array_takes_five_statements_a_chunk(client, size):
+    reports = make_reports(size)
+    statements, answer = statements_of(post, client, reports)
+
+    assert statements == STATEMENTS * max(1, size // CHUNK)
+    assert answer == {"received": size, "stored": size, "unreadable": 0}
+    assert states() == {"delivered": size}
+
+
+def test_repeats_advance_nothing_and_are_looked_up_by_the_id_of_the_platform_alone(client):
+    reports = make_reports(1_000)
+    post(client, reports)
+    # Instead, it is asked whether a row has been waiting for its message.
+    statements, answer = statements_of(post, client, reports)
+
+    assert (statements, answer["stored"]) == (STATEMENTS - 1, 0)
+
+
+def test_failures_take_one_statement_more_for_the_channels_that_may_follow(client):
+    reports = make_reports(1_000, **EXPIRED)
+
+    assert statements_of(post, client, reports)[0] == STATEMENTS + 1
+    assert states() == {"expired": 1_000}
+
+
+def test_known_and_unknown_reports_in_one_array_take_no_statement_more(client):
+    known = make_reports(500)
+    mixed = random.Random(2).sample(known + unknown(500), 1_000)
+
+    assert statements_of(post, client, mixed)[0] == STATEMENTS + 2
+    assert states() == {"delivered": 500}
+    assert DeliveryReport.objects.filter(message=None).count() == 500
+
+
+def test_memory_for_twenty_thousand_reports_is_bounded():
+    reports = make_reports(20_000)
+    tracemalloc.start()
+    try:
+        apply_delivery_reports(reports)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < MEMORY
+
+
+def post(client, reports):
+    body = json.dumps(reports).encode()
+    url = reverse("django_hyber:reports", kwargs={"token": TOKEN})
+    response = client.post(url, body, content_type="application/json")
+    assert response.status_code == 200
+    return response.json()
