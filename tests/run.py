@@ -21,7 +21,6 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CONNECT = "import django; django.setup(); from django.db import connection; connection.ensure_connection()"
 CONNECT_TIMEOUT = 15
-# The example always has a SQLite file of its own: there is nothing new to see about it on another database.
 #: What uses SQLite, or no database at all, whatever the tests run on.
 ONLY_ONCE = tuple(
     f"--ignore=tests/{path}"

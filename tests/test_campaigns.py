@@ -5,8 +5,9 @@ import json
 import pytest
 from django.core.exceptions import ValidationError
 
+from django_hyber.engine import unconfirmed
 from django_hyber.models import Campaign, Message, Suppression
-from django_hyber.protocol import SMS, HyberClient, Viber
+from django_hyber.protocol import SMS, HyberClient, NotTaken, Viber
 from django_hyber.services import (
     CampaignError,
     cancel_campaign,
@@ -229,6 +230,84 @@ def test_message_that_the_answer_does_not_mention_is_asked_about(platform, monke
     assert "unconfirmed" not in statuses(campaign)
     assert campaign.status == "finished"
     assert platform.ledger.duplicates == {}
+
+
+def test_message_that_the_answer_does_not_mention_is_given_its_grace_period(platform, settings, monkeypatch):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
+    original = HyberClient.send_broadcast_sync
+
+    def forget_the_last(client, body):
+        return original(client, body | {"recipients": body["recipients"][:-1]})
+
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", forget_the_last)
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    for _ in range(3):
+        make_due(campaign)
+        dispatch()
+
+    assert statuses(campaign) == ["accepted", "unconfirmed"]
+    assert len(posts(platform)) == 1
+
+
+def test_campaign_whose_last_worker_was_stopped_before_it_could_say_so_is_finished_by_the_sweep(platform):
+    campaign = start_campaign(make_campaign([phone(1)]))
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", finished_at=None)
+    dispatch()
+
+    assert Campaign.objects.get(pk=campaign.pk).status == "finished"
+
+
+def test_batch_that_was_doubted_too_early_and_not_taken_after_all_is_sent_again(platform, monkeypatch):
+    campaign = make_campaign([phone(1)])
+
+    def doubted_then_refused(client, body):
+        campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
+        unconfirmed.take_up_expired_leases()
+        assert statuses(campaign) == ["unconfirmed"]
+        raise NotTaken
+
+    with monkeypatch.context() as slow:
+        slow.setattr(HyberClient, "send_broadcast_sync", doubted_then_refused)
+        start_campaign(campaign)
+    assert statuses(campaign) == ["queued"]
+    dispatch_until_finished(campaign)
+
+    assert statuses(campaign) == ["accepted"]
+    assert platform.ledger.duplicates == {}
+
+
+def test_only_the_variables_that_a_text_uses_leave_the_house(platform):
+    campaign = Campaign.objects.create(name="Sale")
+    campaign.set_channels(CHANNELS)
+    import_recipients(campaign, [{"phone": phone(1), "name": "Olena", "debt": "1000"}])
+    start_campaign(campaign)
+
+    (recipient,) = posts(platform)[0]["recipients"]
+    assert recipient.keys() == {"phone_number", "extra_id", "name"}
+
+
+def test_variable_in_letters_that_none_can_have_is_refused_and_not_sent_as_it_stands(platform):
+    channels = [SMS(text="Привіт, %імя%! -50%", alpha_name="GMSU", ttl=300)]
+
+    with pytest.raises(CampaignError, match="імя"):
+        start_campaign(make_campaign([phone(1)], channels=channels))
+
+
+def test_recipients_that_come_in_during_the_check_stop_the_launch(platform, monkeypatch):
+    from django_hyber.services import campaigns
+
+    campaign = make_campaign([phone(1)])
+
+    def check_slowly(checked):
+        problems = check_campaign(checked)
+        import_recipients(campaign, [{"phone": phone(2)}])
+        return problems
+
+    monkeypatch.setattr(campaigns, "check_campaign", check_slowly)
+    with pytest.raises(CampaignError, match="changed while"):
+        start_campaign(campaign)
+    assert Campaign.objects.get(pk=campaign.pk).status == "draft"
+    assert not posts(platform)
 
 
 def test_message_that_was_left_out_of_a_request_is_sent_in_a_batch_of_its_own(platform, monkeypatch):

@@ -53,6 +53,13 @@ def test_values_of_the_environment_get_their_types(settings, monkeypatch):
     assert account.code_names == {36001: "Blocked"}
 
 
+def test_password_of_the_environment_is_taken_as_it_is(settings, monkeypatch):
+    settings.HYBER = {"default": {}}
+    monkeypatch.setenv("HYBER_PASSWORD", "$HOME")
+
+    assert get_account().password == "$HOME"
+
+
 def test_default_region_none_means_international_numbers_only(settings):
     settings.HYBER = {"default": {"DEFAULT_REGION": None}}
 

@@ -80,6 +80,15 @@ def test_campaign_that_starts_later_is_given_its_time(platform):
     assert not questions(platform)
 
 
+def test_single_message_that_starts_later_is_given_its_time(platform):
+    start = timezone.now() + timedelta(days=10)
+    message = send_message(phone(1), [TEXT], start_time=start)
+    Message.objects.filter(pk=message.pk).update(accepted_at=timezone.now() - timedelta(days=4))
+
+    assert fetch_reports().given_up == 0
+    assert not questions(platform)
+
+
 def test_message_without_an_answer_is_asked_about_again_later(platform):
     message = accepted(1, "93", ago=timedelta(hours=1))
     fetch_reports()

@@ -98,6 +98,23 @@ def test_file_without_a_phone_column_names_the_columns_it_has(campaign):
         import_recipients(campaign, csv_file("Surname,Town\nPetrenko,Lviv\n"))
 
 
+def test_short_row_costs_only_itself(campaign):
+    report = import_recipients(campaign, csv_file("name,phone\nOlena,0671112233\nTotal\n"))
+
+    assert (report.accepted, [row.row for row in report.rejected]) == (1, [3])
+
+
+def test_better_named_column_is_the_phone_column_wherever_it_stands(campaign):
+    import_recipients(campaign, csv_file("number,phone\n0501112233,0671112233\n"))
+
+    assert list(recipients(campaign)) == ["380671112233"]
+
+
+def test_repeated_header_is_refused(campaign):
+    with pytest.raises(UnreadableFileError, match="same name: phone"):
+        import_recipients(campaign, csv_file("phone,phone\n0501112233,0671112233\n"))
+
+
 def test_named_phone_column_is_used(campaign):
     import_recipients(campaign, csv_file("phone,work\nx,0671112233\n"), phone_column="work")
 

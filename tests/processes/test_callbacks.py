@@ -177,3 +177,18 @@ def post_all(server, reports, seed, size):
     mixed = reports[::-1] if seed % 2 else random.Random(seed).sample(reports, len(reports))
     parts = [mixed[start : start + size] for start in range(0, len(mixed), size)]
     return [post(server, part if size > 1 else part[0]).status_code for part in parts]
+
+
+def test_body_in_chunks_is_read_though_nobody_says_its_length(server, message):
+    body = json.dumps(report(message)).encode()
+    response = post(server, body, client=ChunkingClient())
+
+    assert response.status_code == 200
+    assert status(message) == "delivered"
+
+
+class ChunkingClient:
+    """Posts a body piece by piece, which makes the transfer encoding chunked."""
+
+    def post(self, url, data, **options):
+        return requests.post(url, data=iter([data[:10], data[10:]]), **options)
