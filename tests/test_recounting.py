@@ -218,6 +218,14 @@ def test_every_page_is_looked_at(monkeypatch):
     assert (found.checked, found.listed) == (10, ["own-0", "own-5", "own-9"])
 
 
+def test_report_that_comes_while_counting_is_no_difference(message, monkeypatch):
+    stale = list(recounting._pages(None, "default"))
+    apply_delivery_reports([report(message)])
+    monkeypatch.setattr(recounting, "_pages", lambda *_: stale)
+
+    assert recount().differences == 0
+
+
 def test_only_the_first_differences_are_listed(monkeypatch):
     monkeypatch.setattr(recounting, "LISTED", 3)
     monkeypatch.setattr(recounting, "PAGE", 2)

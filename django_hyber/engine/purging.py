@@ -12,7 +12,7 @@ from django.utils.http import int_to_base36
 
 from django_hyber.engine.bulk import update_rows
 from django_hyber.engine.media import is_kept
-from django_hyber.engine.pages import Page, table_pages
+from django_hyber.engine.pages import table_pages
 from django_hyber.engine.ranks import FINAL
 from django_hyber.engine.reconciliation import NO_REPORT
 from django_hyber.engine.transactions import write_transaction
@@ -43,9 +43,9 @@ def purge(before: datetime, using: str, *, dry_run: bool) -> Purged:
     """Purge what ended, or came, before this moment. Each range of rows is a transaction of its own."""
     purged = Purged()
     for page in table_pages(Message, CHUNK, using):
-        _purge_messages(_range(page), before, using, purged, dry_run=dry_run)
+        _purge_messages(page[0][0], page[-1][0], before, using, purged, dry_run=dry_run)
     for page in table_pages(Reply, CHUNK, using):
-        _purge_replies(_range(page), before, using, purged, dry_run=dry_run)
+        _purge_replies(page[0][0], page[-1][0], before, using, purged, dry_run=dry_run)
     waiting = DeliveryReport.objects.using(using).filter(message=None, received_at__lt=before)
     unreadable = UnreadableCallback.objects.using(using).filter(received_at__lt=before)
     purged.waiting_reports = waiting.count() if dry_run else _delete(waiting)
@@ -53,16 +53,15 @@ def purge(before: datetime, using: str, *, dry_run: bool) -> Purged:
     return purged
 
 
-def _range(page: Page) -> Q:
-    return Q(pk__range=(page[0][0], page[-1][0]))
-
-
-def _purge_messages(here: Q, before: datetime, using: str, purged: Purged, *, dry_run: bool) -> None:
+def _purge_messages(
+    first_id: int, last_id: int, before: datetime, using: str, purged: Purged, *, dry_run: bool
+) -> None:
     is_old = Q(finished_at__lt=before) | Q(finished_at=None, created_at__lt=before)
-    old = Message.objects.using(using).filter(here, OVER, is_old)
+    old = Message.objects.using(using).filter(OVER, is_old, pk__gte=first_id, pk__lte=last_id)
     due = old.exclude(IS_PURGED)
     # A report that came after its message was purged is found as well.
-    reports = DeliveryReport.objects.using(using).filter(message__in=old.order_by().values("pk")).exclude(raw={})
+    near = DeliveryReport.objects.using(using).filter(message__gte=first_id, message__lte=last_id)
+    reports = near.filter(message__in=old.order_by().values("pk")).exclude(raw={})
     if dry_run:
         purged.messages += due.count()
         purged.reports += reports.count()
@@ -80,8 +79,9 @@ def _anonymous(pk: int, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
     return pk, f"{PLACEHOLDER}{int_to_base36(pk)}", {}, kept
 
 
-def _purge_replies(here: Q, before: datetime, using: str, purged: Purged, *, dry_run: bool) -> None:
-    replies = Reply.objects.using(using).filter(here, received_at__lt=before).exclude(raw={})
+def _purge_replies(first_id: int, last_id: int, before: datetime, using: str, purged: Purged, *, dry_run: bool) -> None:
+    here = Reply.objects.using(using).filter(pk__gte=first_id, pk__lte=last_id)
+    replies = here.filter(received_at__lt=before).exclude(raw={})
     if dry_run:
         purged.replies += replies.count()
         return
