@@ -414,10 +414,12 @@ def test_batch_that_comes_back_after_the_cancel_is_cancelled_too(platform):
 def test_retry_takes_only_what_failed_under_a_new_id(platform):
     campaign = start_campaign(make_campaign([phone(1), phone(2, "92")]))
     failed = campaign.messages.get(status="rejected")
+    campaign.messages.filter(pk=failed.pk).update(total_sms_parts=2, clicks=1)
     retry_failed(campaign)
 
     again = Message.objects.get(pk=failed.pk)
     assert again.extra_id != failed.extra_id
+    assert (again.total_sms_parts, again.clicks) == (None, None)
     assert [len(body["recipients"]) for body in posts(platform)] == [2, 1]
     assert Campaign.objects.get(pk=campaign.pk).status == "finished"
 

@@ -31,6 +31,9 @@ class Requeued(NamedTuple):
     hyber_status: None = None
     error_code: None = None
     error_text: str = ""
+    total_sms_parts: None = None
+    delivered_sms_parts: None = None
+    clicks: None = None
     accepted_at: None = None
     reported_at: None = None
     finished_at: None = None
