@@ -92,6 +92,8 @@ def test_naive_times_are_refused(settings):
     assert [message.id for message in found(settings)] == ["django_hyber.E013"]
 
 
+# Django's own checks may ask the database what it can do.
+@pytest.mark.django_db
 def test_check_command_runs_them(settings):
     settings.HYBER = {"default": GOOD | {"CALLBACK_TOKENS": []}}
     with pytest.raises(SystemCheckError, match=r"django_hyber\.E005"):
