@@ -29,6 +29,12 @@ class Account:
     worker may hold a message or a batch before another may take it up. What may or may not have been taken is asked
     about every ``ask_every``, and sent again only when the platform still does not know it after ``not_found_grace``.
     ``retry_delay`` is the wait after a first failed attempt; it doubles up to 15 minutes, ``max_attempts`` times.
+    At most ``parallel_batches`` requests of a campaign are under way at once, so that single messages get between them;
+    ``throttle`` is recipients a minute over all campaigns (None: no limit). After ``breaker_threshold`` requests in a
+    row that were not taken, one at a time tries whether the platform answers again. A scheduled campaign is handed over
+    ``lead_time`` before its start; one whose start is past by ``schedule_grace`` waits for a person. With
+    ``four_eyes``, who wrote a campaign cannot launch it. With ``suppress_transactional``, single messages to people who
+    opted out are not sent either.
     A reply that is one of ``stop_words`` opts its sender out. ``prices`` are per delivered message of a channel, and
     per part of an SMS.
     """
@@ -55,6 +61,13 @@ class Account:
     retry_delay: float = 5
     not_found_grace: int = 120
     ask_every: float = 30
+    parallel_batches: int = 2
+    throttle: int | None = None
+    breaker_threshold: int = 5
+    lead_time: int = 600
+    schedule_grace: int = 3_600
+    four_eyes: bool = False
+    suppress_transactional: bool = False
     seen_codes: frozenset[int] = frozenset()
     code_names: Mapping[int, str] = field(default_factory=dict)
     stop_words: tuple[str, ...] = ("stop", "стоп", "unsubscribe", "відписатися", "відписатись", "відмовляюсь")
@@ -185,33 +198,46 @@ def _price(value: Any) -> Decimal:
         raise ValueError from None
 
 
+def _optional_int(value: Any) -> int | None:
+    return None if value is None or value == "" else int(value)
+
+
 _CASTS: dict[str, Callable[[Any], Any]] = {
     "ASK_EVERY": float,
     "BATCH_SIZE": int,
+    "BREAKER_THRESHOLD": int,
     "CALLBACK_MAX_BYTES": int,
     "CALLBACK_TOKENS": _strings,
     "CODE_NAMES": _code_names,
     "CONNECT_TIMEOUT": float,
     "DEFAULT_REGION": _region,
     "FETCH_MEDIA": bool,
+    "FOUR_EYES": bool,
+    "LEAD_TIME": int,
     "LEASE": int,
     "MAX_ATTEMPTS": int,
     "MEDIA_MAX_BYTES": int,
     "NOT_FOUND_GRACE": int,
+    "PARALLEL_BATCHES": int,
     "PHONE_AS_NUMBER": bool,
     "PRICES": _prices,
     "READ_TIMEOUT": float,
     "RETRY_DELAY": float,
+    "SCHEDULE_GRACE": int,
     "SEEN_CODES": _codes,
     "STOP_WORDS": _strings,
+    "SUPPRESS_TRANSACTIONAL": bool,
     "SYNC_LIMIT": int,
+    "THROTTLE": _optional_int,
 }
 _ENVIRONMENT_READERS: dict[str, Callable[[str], Any]] = {
     "CALLBACK_TOKENS": _list,
     "CODE_NAMES": json.loads,
     "FETCH_MEDIA": _bool,
+    "FOUR_EYES": _bool,
     "PHONE_AS_NUMBER": _bool,
     "PRICES": json.loads,
     "SEEN_CODES": _list,
     "STOP_WORDS": _list,
+    "SUPPRESS_TRANSACTIONAL": _bool,
 }

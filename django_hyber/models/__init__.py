@@ -1,5 +1,7 @@
 """The tables: columns, constraints and querysets. Nothing here talks to the platform or changes a status."""
 
+from django_hyber.models.account_state import AccountState
+from django_hyber.models.background_job import BackgroundJob
 from django_hyber.models.batch import Batch
 from django_hyber.models.callbacks import UnreadableCallback
 from django_hyber.models.campaign import Campaign, CampaignChannel
@@ -9,6 +11,8 @@ from django_hyber.models.reply import Reply
 from django_hyber.models.suppression import Suppression
 
 __all__ = [
+    "AccountState",
+    "BackgroundJob",
     "Batch",
     "Campaign",
     "CampaignChannel",

@@ -10,6 +10,9 @@ from django_hyber.models.campaign import Campaign
 class Batch(models.Model):
     """A range of a campaign's messages that goes out in one request.
 
+    In a campaign with a sending window a batch holds only those of its range whose numbers are of one time zone: the
+    ones that begin with one of ``phone_prefixes``.
+
     Its messages stay ``queued`` while it is on the wire: the batch speaks for them until the answer is there.
     """
 
@@ -26,10 +29,15 @@ class Batch(models.Model):
     first_id = models.BigIntegerField(_("first message"))
     last_id = models.BigIntegerField(_("last message"))
     size = models.PositiveIntegerField(_("messages"))
+    zone = models.CharField(_("time zone"), max_length=64, blank=True)
+    phone_prefixes = models.JSONField(_("phone prefixes"), default=list, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
+    enqueued_at = models.DateTimeField(
+        _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
+    )
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)

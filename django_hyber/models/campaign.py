@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -22,6 +24,13 @@ class Campaign(models.Model):
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
+    class MissingVariables(models.TextChoices):
+        """What happens with a recipient for whom a variable of the text is missing or empty."""
+
+        REFUSE = "refuse", _("do not launch")
+        SKIP = "skip", _("leave the recipient out")
+        DEFAULT = "default", _("put the default text")
+
     # With a context: the project may translate a bare "name" as that of a person.
     name = models.CharField(pgettext_lazy("campaign", "name"), max_length=200)
     tag = models.CharField(
@@ -39,12 +48,60 @@ class Campaign(models.Model):
     start_time = models.DateTimeField(
         _("start time"), null=True, blank=True, help_text=_("Empty: as soon as it is sent.")
     )
+    throttle = models.PositiveIntegerField(
+        _("throttle"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=_("Recipients a minute at most. Empty: as fast as it goes."),
+    )
+    window_start = models.TimeField(
+        _("not before"),
+        null=True,
+        blank=True,
+        help_text=_("Time of day from which people may be written to, by the clock where they live."),
+    )
+    window_end = models.TimeField(_("not after"), null=True, blank=True)
+    missing_variables = models.CharField(
+        _("when a value is missing"),
+        max_length=8,
+        choices=MissingVariables.choices,
+        default=MissingVariables.REFUSE,
+        help_text=_("For recipients without a value for a %variable% of the text."),
+    )
+    variable_defaults = models.JSONField(_("default texts"), default=dict, blank=True)
+    has_own_texts = models.BooleanField(
+        _("own texts"),
+        default=False,
+        editable=False,
+        help_text=_("Every recipient has a text of their own, in the variable “text”; the channels carry none."),
+    )
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
     )
     status_reason = models.CharField(_("reason"), max_length=255, blank=True, editable=False)
     run = models.PositiveSmallIntegerField(
         _("run"), default=0, editable=False, help_text=_("0 before the launch; each retry of failed messages adds one.")
+    )
+    next_send_at = models.DateTimeField(
+        _("next request at"), null=True, editable=False, help_text=_("Earliest, by the throttle.")
+    )
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("author"),
+        help_text=_("Who wrote it last."),
+    )
+    launched_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("launched by"),
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
@@ -57,6 +114,14 @@ class Campaign(models.Model):
         permissions = (
             ("send_campaign", _("Can send campaigns")),
             ("export_campaign", _("Can export the recipients of campaigns")),
+        )
+        constraints = (
+            models.CheckConstraint(
+                name="hyber_window_has_both_ends",
+                condition=models.Q(window_start=None, window_end=None)
+                | models.Q(window_start__isnull=False, window_end__isnull=False),
+                violation_error_message=_("A sending window needs both its beginning and its end."),
+            ),
         )
 
     def __str__(self) -> str:

@@ -61,11 +61,15 @@ class Message(models.Model):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
+    enqueued_at = models.DateTimeField(
+        _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
+    )
 
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ("-id",)
+        permissions = (("view_personal_data", _("Can see phone numbers and values in full")),)
         # Named here and not on the fields, where PostgreSQL would get a second index for LIKE with each of them.
         constraints = (
             models.UniqueConstraint(fields=("campaign", "phone_number"), name="hyber_phone_once_a_campaign"),

@@ -1,0 +1,26 @@
+"""What a recipient's text is filled with: their own values, or what the campaign puts in place of missing ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from django_hyber.models import Campaign
+
+Missing = Campaign.MissingVariables
+
+
+def complete_variables(campaign: Campaign, used: Iterable[str], values: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the values of the variables that the texts use, or None for a recipient who must be left out.
+
+    A missing or empty value is replaced by the campaign's default text for it. Without one, the recipient is left out
+    under SKIP; otherwise an empty value stays empty, and a missing one is not sent: the launch check refuses it.
+    """
+    defaults = campaign.variable_defaults if campaign.missing_variables == Missing.DEFAULT else {}
+    complete = {}
+    for name in used:
+        value = values.get(name) or defaults.get(name) or values.get(name)
+        if not value and campaign.missing_variables == Missing.SKIP:
+            return None
+        if value is not None:
+            complete[name] = value
+    return complete

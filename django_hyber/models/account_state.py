@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class AccountState(models.Model):
+    """What all workers have to know about an account at the platform: whether it answers, and how fast we may send."""
+
+    account = models.CharField(_("account"), max_length=64, unique=True)
+    failures = models.PositiveIntegerField(
+        _("failures"), default=0, help_text=_("Requests in a row that the platform did not take.")
+    )
+    blocked_until = models.DateTimeField(
+        _("blocked until"), null=True, blank=True, help_text=_("Then one request tries whether it answers again.")
+    )
+    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    next_send_at = models.DateTimeField(
+        _("next request at"), null=True, blank=True, help_text=_("Earliest, by the throttle.")
+    )
+
+    class Meta:
+        verbose_name = _("state of an account")
+        verbose_name_plural = _("states of accounts")
+        ordering = ("account",)
+
+    def __str__(self) -> str:
+        return self.account

@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.models.campaign import Campaign
+
+
+class BackgroundJob(models.Model):
+    """Long work that somebody in the admin has asked for, and how far it is."""
+
+    class Kind(models.TextChoices):
+        IMPORT = "import", _("import of recipients")
+        CHECK = "check", _("check before the launch")
+        RETRY = "retry", _("sending again")
+        EXPORT = "export", _("export")
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("waiting")
+        RUNNING = "running", _("running")
+        DONE = "done", _("done")
+        FAILED = "failed", _("failed")
+
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, null=True, blank=True, related_name="jobs", verbose_name=_("campaign")
+    )
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    source = models.FileField(_("file"), upload_to="hyber/jobs/%Y/%m/", max_length=255, blank=True)
+    produced = models.FileField(_("result file"), upload_to="hyber/jobs/%Y/%m/", max_length=255, blank=True)
+    state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.WAITING)
+    done = models.PositiveIntegerField(_("done"), default=0)
+    total = models.PositiveIntegerField(_("of"), null=True, blank=True)
+    result = models.JSONField(_("result"), default=dict, blank=True)
+    error_text = models.CharField(_("error text"), max_length=255, blank=True)
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("asked for by"),
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now)
+    finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("background job")
+        verbose_name_plural = _("background jobs")
+        ordering = ("-id",)
+        indexes = (models.Index(fields=("state", "lease_until"), name="hyber_job_open"),)
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.pk}"
