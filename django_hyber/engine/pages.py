@@ -19,14 +19,15 @@ def table_pages(model: type[Model], size: int, using: str, *columns: str) -> Ite
     yield from _by_key(model, {}, size, using, columns)
 
 
-def campaign_pages(campaign_pk: int, size: int, using: str, *columns: str) -> Iterator[Page]:
-    """Yield (primary key, *columns) of a campaign's messages."""
+def campaign_pages(campaign_pk: int, size: int, using: str, *columns: str, **conditions: Any) -> Iterator[Page]:
+    """Yield (primary key, *columns) of a campaign's messages that meet the conditions."""
+    conditions = {"campaign": campaign_pk, **conditions}
     if connections[using].vendor == "mysql":
         # Its client would take in the whole result at once.
-        yield from _by_key(Message, {"campaign": campaign_pk}, size, using, columns)
+        yield from _by_key(Message, conditions, size, using, columns)
         return
     # One query: right after an import, without statistics of it, PostgreSQL would sort the campaign for every page.
-    rows = Message.objects.using(using).filter(campaign=campaign_pk).order_by("pk").values_list("pk", *columns)
+    rows = Message.objects.using(using).filter(**conditions).order_by("pk").values_list("pk", *columns)
     cursor = rows.iterator(chunk_size=size)
     while page := list(islice(cursor, size)):
         yield page
