@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.staticfiles",
     "rest_framework",
+    "django_tasks_db",
     "django_hyber",
 ]
 if django.VERSION < (6, 0):

@@ -3,6 +3,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_hyber.conf import get_account
@@ -80,6 +82,16 @@ class BulkTests:
         assert update_rows(Message, ("id", "status"), rows, "default", condition="t.status = 'queued'") == 0
         message.refresh_from_db()
         assert message.status == "delivered"
+
+    @pytest.mark.skipif(connection.vendor != "sqlite", reason="other planners do not fall for it")
+    def test_rows_are_found_by_their_key_whatever_the_condition_is_about(self):
+        with CaptureQueriesContext(connection) as queries:
+            update_rows(Message, ("id", "status"), [(1, "accepted")], "default", condition="t.status = 'queued'")
+        with connection.cursor() as cursor:
+            cursor.execute(f"EXPLAIN QUERY PLAN {queries[0]['sql']}")
+            plan = " ".join(row[-1] for row in cursor.fetchall())
+
+        assert "SEARCH t USING INTEGER PRIMARY KEY" in plan
 
     def test_nothing_to_do_is_no_statement(self, django_assert_num_queries):
         with django_assert_num_queries(0):

@@ -21,7 +21,6 @@ from django_hyber.services import (
     send_message,
     start_campaign,
 )
-from django_hyber.services.nudges import URGENT
 from tests.builders import make_campaign, posts, statuses
 from tests.samples import phone
 
@@ -111,12 +110,11 @@ def test_lanes_resume_after_a_pause(collected):
     assert collected() == [first, second, first, second]
 
 
-def test_single_message_goes_ahead_of_batches(collected):
+def test_single_message_waits_for_no_more_than_the_batches_under_way(collected):
     start_campaign(make_campaign([phone(number) for number in range(10)]))
-    send_message(phone(11), CODE)
+    message = send_message(phone(11), CODE)
 
-    priorities = [result.task.priority for result in default_task_backend.results]
-    assert priorities == [0, 0, URGENT]
+    assert collected()[2:] == [message.pk]
 
 
 def test_many_batches_do_not_nest_where_tasks_run_at_once(platform, settings):

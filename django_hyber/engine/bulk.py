@@ -61,7 +61,9 @@ def update_rows(
         table=quote(model._meta.db_table),
         sets=sets,
         source=_source(connection, fields),
-        match=f"{same_row} AND {condition}" if condition else same_row,
+        # Inside CASE, because SQLite would find the rows by an index on the condition's columns, and compare each with
+        # every new value.
+        match=f"{same_row} AND CASE WHEN {condition} THEN 1 ELSE 0 END = 1" if condition else same_row,
     )
     with connection.cursor() as cursor:
         cursor.execute(sql, [_encode(connection, fields, rows)])

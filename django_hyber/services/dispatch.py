@@ -11,7 +11,7 @@ from django_hyber import tasks
 from django_hyber.engine import campaigns, lanes, reports, schedules, unconfirmed
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.services.nudges import fill_lanes, nudge, submit_urgently
+from django_hyber.services.nudges import fill_lanes, nudge
 
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.
@@ -47,7 +47,7 @@ def dispatch() -> Dispatched:
     unconfirmed_ones = lone.filter(lanes.due(Message.Status.UNCONFIRMED, "status"))
     asked += _enqueue(unconfirmed_ones, tasks.resolve_message)
     queued = Message.objects.using(using).filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
-    sent = _enqueue(queued, submit_urgently())
+    sent = _enqueue(queued, tasks.submit_message)
     schedules.hand_over_due(using)
     batches = sum(fill_lanes(campaign_pk, using) for campaign_pk in _running(using))
     campaigns.settle_all(using)

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from django_hyber import tasks
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
 from django_hyber.engine.identifiers import new_extra_id
 from django_hyber.engine.transactions import database
@@ -20,7 +21,7 @@ from django_hyber.protocol import (
     validate_channels,
     validate_request,
 )
-from django_hyber.services.nudges import nudge_after_commit, submit_urgently
+from django_hyber.services.nudges import nudge_after_commit
 
 logger = logging.getLogger("django_hyber")
 
@@ -61,7 +62,7 @@ def send_message(
         content=_content(phone, channels, options),
         enqueued_at=timezone.now(),
     )
-    nudge_after_commit(submit_urgently(), messages.all(), message.pk)
+    nudge_after_commit(tasks.submit_message, messages.all(), message.pk)
     return message
 
 

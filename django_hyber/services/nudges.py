@@ -11,9 +11,6 @@ from django_hyber.engine import lanes
 from django_hyber.engine.transactions import after_commit
 from django_hyber.models import Batch, Message
 
-#: Of -100 to 100; batches have 0.
-URGENT = 50
-
 
 def nudge(task: Any, rows: QuerySet[Message] | QuerySet[Batch], pk: int) -> None:
     """Enqueue the task for a row. If the broker is down, the row is left to the next sweep."""
@@ -27,12 +24,6 @@ def nudge(task: Any, rows: QuerySet[Message] | QuerySet[Batch], pk: int) -> None
 def nudge_after_commit(task: Any, rows: QuerySet[Message] | QuerySet[Batch], pk: int) -> None:
     """Enqueue the task once the row is committed; a broker that is down must not fail the caller."""
     after_commit(rows.db, nudge, task, rows, pk)
-
-
-def submit_urgently() -> Any:
-    """Return the task for single messages, ahead of the batches where the task backend knows priorities."""
-    task = tasks.submit_message
-    return task.using(priority=URGENT) if task.get_backend().supports_priority else task
 
 
 def fill_lanes(campaign_pk: int, using: str) -> int:

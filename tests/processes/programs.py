@@ -29,10 +29,11 @@ def wait_until(condition, *, timeout=PATIENCE, pause=0.02, otherwise=lambda: "it
         time.sleep(pause)
 
 
-def environment(accounts):
+def environment(accounts, **more):
     """What a process needs to work on the database of the running test."""
     return {
         **os.environ,
+        **more,
         "DJANGO_SETTINGS_MODULE": "tests.processes.settings",
         "TEST_DATABASE_NAME": str(connection.settings_dict["NAME"]),
         "TEST_ACCOUNTS": json.dumps(accounts),

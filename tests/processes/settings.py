@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from tests.settings import *  # noqa: F403
-from tests.settings import DATABASES, env
+from tests.settings import DATABASES, INSTALLED_APPS, env
 
 DATABASES["default"]["NAME"] = env.str("TEST_DATABASE_NAME")
 HYBER = env.json("TEST_ACCOUNTS")
+
+ENGINE = env.str("TEST_ENGINE", default="immediate")
+if ENGINE == "django-tasks-db":
+    TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
+if ENGINE == "celery":
+    INSTALLED_APPS = [*INSTALLED_APPS, "django_tasks_fennel"]
+    TASKS = {"default": {"BACKEND": "django_tasks_fennel.CeleryBackend"}}
+    DATABASES["default"]["CONN_MAX_AGE"] = 600
+    CELERY_DB_REUSE_MAX = 1_000
+    CELERY_BROKER_URL = env.str("TEST_BROKER")
+    CELERY_TASK_ACKS_LATE = True
+    CELERY_TASK_REJECT_ON_WORKER_LOST = True
+    CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+    CELERY_TASK_IGNORE_RESULT = True
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "global_keyprefix": env.str("TEST_KEY_PREFIX"),
+        "visibility_timeout": 5,
+        "unacked_restore_interval": 1,
+        "unacked_restore_throttle": 1,
+    }
+
 # A test waits for a lease to end: it has to be short, and a process that is to be killed must not give up before.
 SILENCED_SYSTEM_CHECKS = ["django_hyber.E011"]
 LOGGING = {

@@ -1,0 +1,98 @@
+"""The task backends that a project can choose, each with real workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import uuid
+
+import pytest
+
+from tests.processes.programs import environment
+
+BROKER = os.environ.get("HYBER_TEST_BROKER", "redis://127.0.0.1:6379/0")
+PROGRAM = [sys.executable, "-m", "django"]
+WORKERS = {
+    # Nothing but the sweep: it sends what it finds due.
+    "immediate": [*PROGRAM, "hyber_dispatch", "--loop", "--interval", "0.1"],
+    "django-tasks-db": [*PROGRAM, "db_worker", "--interval", "0.05", "--no-startup-delay"],
+    "celery": [
+        *(sys.executable, "-m", "celery", "--app", "django_tasks_fennel.app", "worker"),
+        *("--concurrency", "1", "--queues", "default", "--loglevel", "WARNING"),
+        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+    ],
+}
+SWEEP = [*PROGRAM, "hyber_dispatch", "--loop", "--interval", "0.2"]
+
+
+class Engine:
+    """Starts and ends the processes of one backend, and reads what they said."""
+
+    def __init__(self, name, accounts, folder):
+        self.name = name
+        self.folder = folder
+        self.processes = []
+        self.key_prefix = f"hyber-test-{uuid.uuid4().hex}-"
+        self.use(accounts)
+
+    def use(self, accounts):
+        """Give the processes that are started from now on these accounts."""
+        more = {"TEST_ENGINE": self.name, "TEST_BROKER": BROKER, "TEST_KEY_PREFIX": self.key_prefix}
+        self.environment = environment(accounts, **more)
+
+    def start(self, program, **options):
+        log = self.folder / f"{len(self.processes)}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [str(argument) for argument in program],
+                env=self.environment,
+                stdin=options.get("stdin", subprocess.DEVNULL),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # A worker may have children; they must not outlive it.
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def start_worker(self):
+        return self.start(WORKERS[self.name])
+
+    def start_sweep(self):
+        return self.start(SWEEP)
+
+    def prepare(self, code):
+        """Start a process of the project that runs the code as soon as the function returned is called."""
+        program = [*PROGRAM, "shell", "--command", f"input()\n{code}"]
+        process = self.start(program, stdin=subprocess.PIPE)
+
+        def go():
+            process.communicate(b"\n", timeout=60)
+            assert process.returncode == 0, self.logs()
+
+        return go
+
+    def kill(self, process):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                self.kill(process)
+
+    def logs(self):
+        return "\n".join(path.read_text(errors="replace")[-2_000:] for path in sorted(self.folder.glob("*.log")))
+
+
+def needs_broker(name):
+    if name != "celery":
+        return
+    host, _, port = BROKER.split("/")[2].partition(":")
+    try:
+        socket.create_connection((host, int(port or 6379)), 2).close()
+    except OSError:
+        pytest.skip(f"No Redis at {BROKER}: nothing to run Celery with.")

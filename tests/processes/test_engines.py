@@ -1,0 +1,117 @@
+"""Every engine with real workers: who is killed at any moment, everybody gets it once."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.utils import timezone
+
+from django_hyber.models import Batch, Campaign, Message
+from django_hyber.protocol import SMS
+from django_hyber.services import import_recipients, start_campaign
+from tests.processes.engines import WORKERS, Engine, needs_broker
+from tests.processes.programs import wait_until
+from tests.samples import phone
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+KILLS = int(os.environ.get("HYBER_KILLS", "10"))
+RECIPIENTS = 500
+LEAD_TIME = timedelta(seconds=600)
+MOMENT = timedelta(seconds=0.5)
+#: Small batches make many moments to die in; short leases make them pass quickly.
+BRITTLE = {"BATCH_SIZE": 4, "LEASE": 2, "READ_TIMEOUT": 20, "ASK_EVERY": 0.2, "BREAKER_THRESHOLD": 50}
+
+
+@pytest.fixture(params=sorted(WORKERS))
+def engine(request, platform, settings, tmp_path):
+    needs_broker(request.param)
+    settings.HYBER = {"default": settings.HYBER["default"] | BRITTLE}
+    engine = Engine(request.param, settings.HYBER, tmp_path)
+    yield engine
+    engine.close()
+
+
+def launch(number, recipients=RECIPIENTS):
+    """Schedule a campaign that is due for its hand-over in a moment: the engine's own sweep starts it."""
+    campaign = Campaign.objects.create(name=f"Wave {number}", start_time=timezone.now() + LEAD_TIME + MOMENT)
+    campaign.set_channels([SMS(text="Hi", alpha_name="GMSU", ttl=300)])
+    start = number * recipients
+    import_recipients(campaign, [{"phone": phone(start + person)} for person in range(recipients)])
+    return start_campaign(campaign)
+
+
+def is_sending():
+    return Campaign.objects.filter(status__in=["scheduled", "sending"]).exists()
+
+
+def test_workers_killed_at_random_moments_send_to_everybody_once(engine, platform):
+    seed = random.randrange(1_000_000)
+    moments = random.Random(seed)
+    sweep = engine.start_sweep()
+    workers = [engine.start_worker() for _ in range(2)]
+    waves = 0
+    for kill in range(KILLS):
+        if not is_sending():
+            launch(waves)
+            waves += 1
+        went_on = partial(has_gone_on, platform, platform.ledger.taken)
+        wait_until(went_on, timeout=60, otherwise=engine.logs)
+        time.sleep(moments.uniform(0, 0.4))
+        victim = kill % 3
+        if victim == 2:
+            engine.kill(sweep)
+            sweep = engine.start_sweep()
+        else:
+            engine.kill(workers[victim])
+            workers[victim] = engine.start_worker()
+    wait_until(lambda: not is_sending(), timeout=120, otherwise=lambda: f"seed {seed}: {states()}\n{engine.logs()}")
+
+    ledger = platform.ledger
+    assert (ledger.taken, ledger.distinct, ledger.duplicates) == (waves * RECIPIENTS, waves * RECIPIENTS, {}), seed
+    assert set(Campaign.objects.values_list("status", flat=True)) == {"finished"}
+    assert set(Message.objects.values_list("status", flat=True)) <= {"accepted", "delivered"}
+
+
+def has_gone_on(platform, taken):
+    return platform.ledger.taken > taken or not is_sending()
+
+
+ONE_TIME_CODE = """
+from django_hyber.protocol import SMS
+from django_hyber.services import send_message
+send_message("380671234500", [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)], extra_id="one-time-code")
+"""
+
+
+@pytest.mark.parametrize("engine", ["celery", "django-tasks-db"], indirect=True)
+def test_one_time_code_does_not_wait_for_the_campaign_of_the_only_worker(engine, platform, settings):
+    settings.HYBER["default"] |= {"BATCH_SIZE": 1_000}
+    engine.use(settings.HYBER)
+    send_code = engine.prepare(ONE_TIME_CODE)
+    engine.start_worker()
+    engine.start_sweep()
+    campaign = launch(0, recipients=20_000)
+    wait_until(lambda: platform.ledger.taken >= 2_000, timeout=60, otherwise=engine.logs)
+    send_code()
+    code = Message.objects.get(extra_id="one-time-code")
+    wait_until(lambda: Message.objects.exclude(accepted_at=None).filter(pk=code.pk).exists(), otherwise=engine.logs)
+    wait_until(lambda: not is_sending(), timeout=60, otherwise=engine.logs)
+
+    code.refresh_from_db()
+    campaign.refresh_from_db()
+    assert code.accepted_at < campaign.finished_at
+    assert code.accepted_at - code.created_at < timedelta(seconds=2)
+
+
+def states():
+    return {
+        "campaigns": list(Campaign.objects.values_list("status", flat=True)),
+        "batches": sorted(set(Batch.objects.values_list("state", flat=True))),
+        "messages": sorted(set(Message.objects.values_list("status", flat=True))),
+    }
