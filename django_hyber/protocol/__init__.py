@@ -29,6 +29,7 @@ from django_hyber.protocol.errors import (
     UnreadableReport,
     UnreadableResponse,
 )
+from django_hyber.protocol.markdown import TextRun, mark_links, parse_markdown
 from django_hyber.protocol.phones import InvalidPhone, normalize_phone
 from django_hyber.protocol.problems import Problem
 from django_hyber.protocol.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
@@ -49,7 +50,7 @@ from django_hyber.protocol.requests import (
     single_body,
 )
 from django_hyber.protocol.responses import SyncEntry, parse_job_id, parse_message_id, parse_sync
-from django_hyber.protocol.sms import MAX_SEGMENTS, SegmentCount, count_segments
+from django_hyber.protocol.sms import MAX_SEGMENTS, SegmentCount, count_segments, split_segments
 from django_hyber.protocol.validation import validate_channels, validate_request
 from django_hyber.protocol.values import clean_text
 from django_hyber.protocol.variables import (
@@ -88,6 +89,7 @@ __all__ = [
     "ReportState",
     "SegmentCount",
     "SyncEntry",
+    "TextRun",
     "UnknownChannel",
     "UnreadableReply",
     "UnreadableReport",
@@ -107,8 +109,10 @@ __all__ = [
     "find_misspelled_variables",
     "find_variables",
     "fingerprint",
+    "mark_links",
     "normalize_phone",
     "parse_job_id",
+    "parse_markdown",
     "parse_message_id",
     "parse_replies",
     "parse_reply",
@@ -119,6 +123,7 @@ __all__ = [
     "render_channel",
     "reply_fingerprint",
     "single_body",
+    "split_segments",
     "validate_channels",
     "validate_request",
 ]

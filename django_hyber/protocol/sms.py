@@ -63,6 +63,24 @@ def count_segments(text: str, *, click_tracking: bool = False) -> SegmentCount:
     )
 
 
+def split_segments(text: str) -> list[str]:
+    """Return the text cut into its segments, as many as ``count_segments`` counts; the phone joins them again."""
+    count = count_segments(text)
+    if count.segments <= 1:
+        return [text] if text else []
+    is_gsm = count.encoding == "GSM-7"
+    _alone, many = _GSM_LIMITS if is_gsm else _UCS2_LIMITS
+    segments, start, used = [], 0, 0
+    for position, character in enumerate(text):
+        is_double = character in GSM_EXTENDED if is_gsm else character > _LAST_OF_BMP
+        width = 2 if is_double else 1
+        if used + width > many:
+            segments.append(text[start:position])
+            start, used = position, 0
+        used += width
+    return [*segments, text[start:]]
+
+
 def _split(text: str, doubles: Iterable[str], alone: int, many: int) -> tuple[int, int, int]:
     """Return segments, length and units left, given which characters take two units."""
     doubled = {character: text.count(character) for character in doubles}
