@@ -61,7 +61,7 @@ def zone_name(zone: tzinfo | None = None) -> str:
 
 
 def described_moment(moment: datetime) -> str:
-    """Return a time with its zone, its offset and how far it is away, as in "... Europe/Kyiv (UTC+03:00), in 2 days"."""
+    """Return a time with its zone and how far it is away, as in "May 2, noon Europe/Kyiv (UTC+03:00), in 2 days"."""
     local = timezone.localtime(moment)
     offset = local.strftime("%z")
     params = {

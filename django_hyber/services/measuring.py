@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django_hyber.protocol import CHANNELS, MAX_SEGMENTS, SMS, Channel, SegmentCount, count_segments, field_rules
+from django_hyber.protocol import MAX_SEGMENTS, SMS, Channel, SegmentCount, count_segments, field_rules
+
+__all__ = ["Measure", "SegmentCount", "measure"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,11 +42,6 @@ class Measure:
 def measure(channel: Channel) -> list[Measure]:
     """Measure every field of a channel that has a limit and is a text; values have been put in before."""
     return list(_measures(channel))
-
-
-def limited_fields(name: str) -> Sequence[str]:
-    """Return the names of a channel's fields that ``measure`` measures."""
-    return [rule.name for rule in field_rules(CHANNELS[name]) if rule.max_length is not None]
 
 
 def _measures(channel: Channel) -> Iterator[Measure]:

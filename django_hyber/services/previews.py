@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from django_hyber.models import CampaignChannel
 from django_hyber.protocol import (
     SMS,
     Channel,
@@ -53,6 +54,11 @@ class Preview:
     channel: str
     sender: str
     parts: Sequence[Part]
+
+    @property
+    def channel_label(self) -> str:
+        """What people call the channel."""
+        return str(CampaignChannel.Name(self.channel).label)
 
 
 def rendered(channel: Channel, values: Mapping[str, str], *, own_text: bool = False) -> Channel:
