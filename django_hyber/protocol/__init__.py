@@ -31,6 +31,7 @@ from django_hyber.protocol.errors import (
 )
 from django_hyber.protocol.phones import InvalidPhone, normalize_phone
 from django_hyber.protocol.problems import Problem
+from django_hyber.protocol.rendered import RenderedTexts
 from django_hyber.protocol.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
 from django_hyber.protocol.reports import (
     DeliveryReport,
@@ -84,6 +85,7 @@ __all__ = [
     "Push",
     "ReadTimeout",
     "Recipient",
+    "RenderedTexts",
     "ReportNotFound",
     "ReportState",
     "SegmentCount",
