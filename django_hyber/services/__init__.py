@@ -13,6 +13,7 @@ from django_hyber.services.dispatch import dispatch
 from django_hyber.services.exporting import ExportError, export_recipients
 from django_hyber.services.fetching import Fetched, fetch_reports
 from django_hyber.services.messages import send_message
+from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account
 from django_hyber.services.purging import Purged, purge_personal_data
 from django_hyber.services.recipient_files import UnreadableFileError
@@ -30,9 +31,12 @@ __all__ = [
     "ExportError",
     "Fetched",
     "ImportReport",
+    "Preflight",
     "Purged",
     "Recount",
     "RejectedRow",
+    "Segments",
+    "Skipped",
     "UnreadableFileError",
     "apply_delivery_reports",
     "apply_replies",
@@ -45,6 +49,7 @@ __all__ = [
     "import_recipients",
     "keep_unreadable_body",
     "pause_campaign",
+    "preflight",
     "probe_account",
     "purge_personal_data",
     "recount",
