@@ -15,7 +15,13 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.channel_fields import option_fields
 from django_hyber.admin.channel_notes import LiveHelp, note_of, problem_text
 from django_hyber.models import CampaignChannel
-from django_hyber.services.channel_forms import Problem, channel_rules, check_channels, complete_options
+from django_hyber.services.channel_forms import (
+    Problem,
+    channel_rules,
+    check_channels,
+    complete_options,
+    is_variable_name,
+)
 from django_hyber.services.composing import Composed, Composition, compose
 from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
 
@@ -126,12 +132,13 @@ OPTION_NAMES = tuple(option_fields())
 class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     """The channels together: each once, in their order. ``warnings`` are the doubts about a valid form.
 
-    ``may_see_values`` lets the values of real recipients into the previews. ``is_live`` is set while somebody types:
-    nothing is saved then, and mistakes are no more than notes.
+    ``may_see_values`` lets the values of real recipients into the previews; with ``is_open`` the texts can still be
+    changed. ``is_live`` is set while somebody types: nothing is saved then, and mistakes are no more than notes.
     """
 
     warnings: list[Problem]
     may_see_values = False
+    is_open = True
     is_live = False
 
     def add_fields(self, form: Any, index: int | None) -> None:
@@ -146,8 +153,8 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
 
     @cached_property
     def columns(self) -> list[str]:
-        """The variables that the recipients have."""
-        return known_columns(self.instance)
+        """The variables that the recipients have, as far as they can be used."""
+        return known_columns(self.instance) if self.is_open else []
 
     @cached_property
     def composed(self) -> Composed:
@@ -164,7 +171,8 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     @property
     def variables(self) -> list[str]:
         """The variables that can be put into a text: those of the recipients, and others that are in use."""
-        return list(dict.fromkeys((*self.columns, *self.composed.variables)))
+        names = dict.fromkeys((*self.columns, *self.composed.variables))
+        return [name for name in names if is_variable_name(name)]
 
     @property
     def _chosen(self) -> list[Any]:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.channel_fields import CHANNEL_NAMES, CHOICE_TEXTS, in_form_order, label_of
+from django_hyber.admin.channel_fields import CHANNEL_NAMES, CHOICE_TEXTS, MORE_OPTIONS, in_form_order, label_of
 from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelForm, ChannelFormSet
 from django_hyber.models import CampaignChannel
 
@@ -35,12 +35,18 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
         """Show the values of real recipients to those who may see them."""
         formset: Any = super().get_formset(request, obj, **kwargs)
         formset.may_see_values = may_see_values(request)
+        formset.is_open = self.has_change_permission(request, obj)
         return formset
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show the options as fields while they can be changed, and as text afterwards."""
         if self.has_change_permission(request, obj):
-            return [(None, {"fields": ("channel", "position", *OPTION_NAMES)})]
+            usual = [name for name in OPTION_NAMES if name not in MORE_OPTIONS]
+            more = [name for name in OPTION_NAMES if name in MORE_OPTIONS]
+            return [
+                (None, {"fields": ("channel", "position", *usual)}),
+                (_("More options"), {"fields": more, "classes": ("collapse", "hyber-more")}),
+            ]
         return [(None, {"fields": ("channel", "content")})]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

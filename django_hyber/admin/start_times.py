@@ -17,6 +17,19 @@ from django.utils.translation import gettext_lazy as _
 SECOND = timedelta(seconds=1)
 
 
+class ClockTimeWidget(AdminSplitDateTime):
+    """The admin's inputs for date and time, each with a label that belongs to it."""
+
+    template_name = "admin/django_hyber/campaign/clock_time.html"
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """Pair the labels with their inputs."""
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        labels = (context["date_label"], context["time_label"])
+        context["widget"]["labelled"] = list(zip(labels, context["widget"]["subwidgets"], strict=True))
+        return context
+
+
 class ClockTimeField(forms.SplitDateTimeField):
     """A date and a time in the current time zone.
 
@@ -24,7 +37,7 @@ class ClockTimeField(forms.SplitDateTimeField):
     times are possible.
     """
 
-    widget = AdminSplitDateTime
+    widget = ClockTimeWidget
 
     def compress(self, data_list: Any) -> Any:
         """Put date and time together, once they name one moment and no other."""

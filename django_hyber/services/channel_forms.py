@@ -53,7 +53,7 @@ def check_channels(contents: Iterable[tuple[str, Mapping[str, Any]]], *, own_tex
     With ``own_texts`` the texts come from the recipients.
     """
     channels = [channel_from_wire(name, options) for name, options in contents]
-    return validate_channels(channels, text_from_recipient=own_texts, variables=True)
+    return validate_channels(channels, text_from_recipient=own_texts, variables=not own_texts)
 
 
 def campaign_variables(campaign: Campaign) -> list[str]:

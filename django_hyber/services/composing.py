@@ -73,7 +73,7 @@ def compose(campaign: Campaign, contents: Iterable[Content], sample: Sample, col
 
 
 def _problems(channels: Sequence[Channel], filled: Sequence[Channel], *, own_text: bool) -> Iterator[Problem]:
-    written = validate_channels(channels, text_from_recipient=own_text, variables=True)
+    written = validate_channels(channels, text_from_recipient=own_text, variables=not own_text)
     yield from written
     known = {(problem.channel, problem.field, problem.code) for problem in written}
     for problem in validate_channels(filled):

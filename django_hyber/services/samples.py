@@ -38,18 +38,15 @@ def find_sample(campaign: Campaign, pk: int | None = None, step: int = 0) -> Sam
     if not campaign.pk:
         return MADE_UP
     recipients = _recipients(campaign)
-    message = (recipients.filter(pk=pk).first() if pk else None) or recipients.first()
-    if message is None:
-        return MADE_UP
-    if step:
-        message = _neighbour(recipients, message, step) or message
-    return Sample(
-        pk=message.pk,
-        phone_number=message.phone_number,
-        variables=message.variables,
-        has_previous=_neighbour(recipients, message, -1) is not None,
-        has_next=_neighbour(recipients, message, 1) is not None,
-    )
+    asked = recipients.filter(pk=pk).first() if pk else None
+    if asked is None:
+        return _first(recipients)
+    before, after = _before(recipients, asked), _after(recipients, asked)
+    if step < 0 and before:
+        return _as_sample(before, has_previous=_before(recipients, before) is not None, has_next=True)
+    if step > 0 and after:
+        return _as_sample(after, has_previous=True, has_next=_after(recipients, after) is not None)
+    return _as_sample(asked, has_previous=before is not None, has_next=after is not None)
 
 
 def known_columns(campaign: Campaign) -> list[str]:
@@ -85,7 +82,24 @@ def _recipients(campaign: Campaign) -> QuerySet[Message]:
     return campaign.messages.filter(phone_number__lt=PLACEHOLDER).order_by("phone_number")
 
 
-def _neighbour(recipients: QuerySet[Message], message: Message, step: int) -> Message | None:
-    if step > 0:
-        return recipients.filter(phone_number__gt=message.phone_number).first()
+def _first(recipients: QuerySet[Message]) -> Sample:
+    rows = list(recipients[:2])
+    return _as_sample(rows[0], has_previous=False, has_next=len(rows) > 1) if rows else MADE_UP
+
+
+def _as_sample(message: Message, *, has_previous: bool, has_next: bool) -> Sample:
+    return Sample(
+        pk=message.pk,
+        phone_number=message.phone_number,
+        variables=message.variables,
+        has_previous=has_previous,
+        has_next=has_next,
+    )
+
+
+def _before(recipients: QuerySet[Message], message: Message) -> Message | None:
     return recipients.filter(phone_number__lt=message.phone_number).last()
+
+
+def _after(recipients: QuerySet[Message], message: Message) -> Message | None:
+    return recipients.filter(phone_number__gt=message.phone_number).first()
