@@ -117,7 +117,7 @@ def test_drafts_can_be_deleted_from_the_list(admin_client, draft, add_recipients
 
 def test_the_page_counts_in_one_query(admin_client, launched, add_recipients, django_assert_num_queries):
     admin_client.get(url_of(launched))
-    with django_assert_num_queries(8) as few:
+    with django_assert_num_queries(7) as few:
         admin_client.get(url_of(launched))
     add_recipients(launched, 30)
     with django_assert_num_queries(len(few.captured_queries)):
