@@ -33,31 +33,29 @@ class SegmentMeter:
         fixed = "".join(map(track_links, template.literals) if click_tracking else template.literals)
         self._length = len(fixed)
         self._is_gsm = _GSM.issuperset(fixed)
-        self._extended = sum(map(fixed.count, GSM_EXTENDED))
-        self._surrogates = _count_surrogates(fixed)
+        self._doubled = {"GSM-7": _count_doubled("GSM-7", fixed), "UCS-2": _count_doubled("UCS-2", fixed)}
 
     def measure(self, rows: Sequence[Values]) -> Counter[Segments]:
         """Count the recipients by encoding and segments."""
         return Counter(map(self._measure, self._template.values(rows), rows))
 
     def _measure(self, values: str, row: Values) -> Segments:
+        encoding: Encoding
         if self._needs_text or (self._click_tracking and (":" in values or "/" in values)):
-            return self._measure_text(row)
-        length = self._length + len(values)
-        if self._is_gsm and _GSM.issuperset(values):
-            is_basic = GSM_BASIC.issuperset(values)
-            extended = self._extended if is_basic else self._extended + sum(map(values.count, GSM_EXTENDED))
-            return self._bounded("GSM-7", length, extended, row)
-        return self._bounded("UCS-2", length, self._surrogates + _count_surrogates(values), row)
-
-    def _bounded(self, encoding: Encoding, length: int, doubled: int, row: Values) -> Segments:
+            text = track_links(self._render(row))
+            encoding = "GSM-7" if _GSM.issuperset(text) else "UCS-2"
+            length, doubled = len(text), _count_doubled(encoding, text)
+        else:
+            encoding = "GSM-7" if self._is_gsm and _GSM.issuperset(values) else "UCS-2"
+            length = self._length + len(values)
+            doubled = self._doubled[encoding] + _count_doubled(encoding, values)
         fewest, most = segment_bounds(encoding, length, doubled)
-        return (encoding, fewest) if fewest == most else self._measure_text(row)
+        if fewest == most:
+            return encoding, fewest
+        return encoding, count_segments(self._render(row), click_tracking=self._click_tracking).segments
 
-    def _measure_text(self, row: Values) -> Segments:
-        [text] = self._template.render([row])
-        count = count_segments(text, click_tracking=self._click_tracking)
-        return count.encoding, count.segments
+    def _render(self, row: Values) -> str:
+        return next(self._template.render([row]))
 
 
 def _links_are_fixed(text: str) -> bool:
@@ -66,6 +64,8 @@ def _links_are_fixed(text: str) -> bool:
     return not any(_GAP in link for link in links) and text.count("://") == "".join(links).count("://")
 
 
-def _count_surrogates(text: str) -> int:
-    """Count the characters that UTF-16 takes two units for."""
-    return 0 if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2 - len(text)
+def _count_doubled(encoding: Encoding, text: str) -> int:
+    """Count the characters that take two units."""
+    if encoding == "UCS-2":
+        return 0 if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2 - len(text)
+    return 0 if GSM_BASIC.issuperset(text) else sum(map(text.count, GSM_EXTENDED))

@@ -12,6 +12,7 @@ from django_hyber.services.campaigns import (
 from django_hyber.services.dispatch import dispatch
 from django_hyber.services.exporting import ExportError, export_recipients
 from django_hyber.services.fetching import Fetched, fetch_reports
+from django_hyber.services.jobs import confirm_upload, keep_upload, request_job
 from django_hyber.services.messages import send_message
 from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account
@@ -43,16 +44,19 @@ __all__ = [
     "campaign_statistics",
     "cancel_campaign",
     "check_campaign",
+    "confirm_upload",
     "dispatch",
     "export_recipients",
     "fetch_reports",
     "import_recipients",
     "keep_unreadable_body",
+    "keep_upload",
     "pause_campaign",
     "preflight",
     "probe_account",
     "purge_personal_data",
     "recount",
+    "request_job",
     "resume_campaign",
     "retry_failed",
     "send_message",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django_hyber.engine.pages import campaign_pages
 from django_hyber.engine.transactions import database
 from django_hyber.engine.variables import complete_variables
-from django_hyber.models import Campaign, Suppression
+from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import (
     Channel,
     Problem,
@@ -56,10 +56,10 @@ def check_texts(campaign: Campaign) -> list[ValidationError]:
     return look_at_texts(campaign).errors
 
 
-def look_at_texts(campaign: Campaign) -> TextReport:
+def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
     """Look at the channels, and at the texts of all recipients who have not opted out."""
     channels = campaign.get_channels()
-    report = TextReport()
+    report = TextReport(errors=_open_imports(campaign))
     for problem in _channel_problems(campaign, channels):
         (report.errors if problem.is_error else report.warnings).append(as_error(problem))
     if campaign.has_own_texts:
@@ -69,7 +69,7 @@ def look_at_texts(campaign: Campaign) -> TextReport:
     # The texts of channels that are wrong themselves are not looked at: all recipients would have the same problem.
     texts = RenderedTexts([] if report.errors else channels, names)
     if names:
-        report.errors += _read_recipients(campaign, names, texts, report)
+        report.errors += _read_recipients(campaign, names, texts, report, progress)
     else:
         report.recipients = campaign.messages.filter(~OPTED_OUT).count()
         texts.add([()], times=report.recipients)
@@ -89,6 +89,14 @@ def as_error(problem: Problem) -> ValidationError:
     return ValidationError(f"{where}: {translate(problem)}" if where else translate(problem), code=problem.code)
 
 
+def _open_imports(campaign: Campaign) -> list[ValidationError]:
+    jobs = campaign.jobs.filter(
+        kind=BackgroundJob.Kind.IMPORT, state__in=(BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
+    )
+    text = _("An import of recipients is still under way.")
+    return [ValidationError(text, code="importing")] if jobs.exists() else []
+
+
 def _channel_problems(campaign: Campaign, channels: Sequence[Channel]) -> Iterator[Problem]:
     has_own_texts = campaign.has_own_texts
     yield from validate_channels(channels, text_from_recipient=has_own_texts, variables=not has_own_texts)
@@ -105,7 +113,11 @@ def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError
 
 
 def _read_recipients(
-    campaign: Campaign, names: Sequence[str], texts: RenderedTexts, report: TextReport
+    campaign: Campaign,
+    names: Sequence[str],
+    texts: RenderedTexts,
+    report: TextReport,
+    progress: Callable[[int], object] | None,
 ) -> list[ValidationError]:
     """Hand the values of every recipient to ``texts``; return the errors of values that nothing makes up for."""
     lacking: Counter[str] = Counter()
@@ -126,6 +138,8 @@ def _read_recipients(
             else:
                 lacking.update(name for name, value in zip(names, row, strict=True) if not value)
         texts.add(rows)
+        if progress:
+            progress(report.recipients)
     return [_missing_variable(campaign, name, count) for name, count in sorted(lacking.items())]
 
 

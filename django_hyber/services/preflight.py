@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -68,12 +68,13 @@ class Preflight:
         return not self.problems
 
 
-def preflight(campaign: Campaign) -> Preflight:
+def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = None) -> Preflight:
     """Look at a campaign as its recipients would get it: who is skipped, what is missing, what it costs.
 
-    Reads every recipient once, in memory that does not grow with their number. Nothing is changed or sent.
+    Reads every recipient once, in memory that does not grow with their number. Nothing is changed or sent. ``progress``
+    is called with the number of recipients that have been looked at.
     """
-    texts = look_at_texts(campaign)
+    texts = look_at_texts(campaign, progress)
     skipped = [*_opted_out(campaign), *_left_out(texts)]
     recipients = texts.recipients + sum(item.count for item in skipped if item.code == "opted-out")
     will_receive = texts.recipients - texts.left_out
