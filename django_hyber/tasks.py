@@ -7,7 +7,7 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
-from django_hyber.engine import batches, media, messages, unconfirmed
+from django_hyber.engine import lanes, media, messages, unconfirmed
 
 
 @task
@@ -18,8 +18,8 @@ def submit_message(pk: int) -> None:
 
 @task
 def submit_batch(pk: int) -> None:
-    """Hand one batch of a campaign to the platform."""
-    batches.submit_batch(pk)
+    """Hand one batch of a campaign to the platform, then see to the campaign's next one."""
+    lanes.run_lane(pk, submit_batch.enqueue)
 
 
 @task

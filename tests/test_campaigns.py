@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 from django.core.exceptions import ValidationError
 
 from django_hyber.engine import unconfirmed
 from django_hyber.models import Campaign, Message, Suppression
-from django_hyber.protocol import SMS, HyberClient, NotTaken, Viber
+from django_hyber.protocol import SMS, HyberClient, NotTaken
 from django_hyber.services import (
     CampaignError,
     cancel_campaign,
@@ -19,26 +17,10 @@ from django_hyber.services import (
     retry_failed,
     start_campaign,
 )
+from tests.builders import CHANNELS, dispatch_until_finished, make_campaign, make_due, posts, statuses
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-CHANNELS = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", alpha_name="GMSU", ttl=300)]
-
-
-def make_campaign(phones, channels=CHANNELS, **values):
-    campaign = Campaign.objects.create(name="Spring sale", **values)
-    campaign.set_channels(channels)
-    import_recipients(campaign, [{"phone": number, "name": f"Person {number[-4:]}"} for number in phones])
-    return campaign
-
-
-def posts(sandbox):
-    return [json.loads(request.body) for request in sandbox.requests if request.method == "POST"]
-
-
-def statuses(campaign):
-    return list(campaign.messages.order_by("pk").values_list("status", flat=True))
 
 
 @pytest.fixture
@@ -439,22 +421,6 @@ def test_database_forbids_the_same_phone_twice(platform):
 
     assert (report.accepted, report.existing) == (0, 1)
     assert campaign.messages.count() == 1
-
-
-def make_due(campaign):
-    """Let the waiting times pass without sleeping."""
-    campaign.batches.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
-    campaign.messages.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
-
-
-def dispatch_until_finished(campaign, sweeps=10):
-    for _ in range(sweeps):
-        make_due(campaign)
-        dispatch()
-        campaign.refresh_from_db()
-        if campaign.status == "finished":
-            return
-    raise AssertionError(f"still {campaign.status} after {sweeps} sweeps: {statuses(campaign)}")
 
 
 def pause_after(monkeypatch, campaign, requests):

@@ -6,30 +6,35 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account, get_callback_url
-from django_hyber.engine import retries
+from django_hyber.engine import breaker, retries, throttle, windows
 from django_hyber.engine.answers import Outgoing, accept_all, record_entries
 from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
-from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
+from django_hyber.engine.messages import BLOCKED, GAVE_UP, OPTED_OUT, TEXT_LIMIT, describe
 from django_hyber.engine.notifications import Change, announce_changes
+from django_hyber.engine.ranges import members
 from django_hyber.engine.reports import apply_waiting_reports
 from django_hyber.engine.transactions import database, lock, write_transaction
+from django_hyber.engine.variables import complete_variables
 from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import (
     APIError,
     AuthenticationError,
+    BatchMessage,
     HyberClient,
     NotTaken,
     OutcomeUnknown,
     Recipient,
     SyncEntry,
+    batch_body,
     broadcast_body,
     find_variables,
 )
@@ -37,7 +42,10 @@ from django_hyber.protocol import (
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 State = Batch.State
-OPTED_OUT = gettext_noop("The recipient has opted out.")
+NO_VALUE = gettext_noop("Left out: a value for the text is missing.")
+OUT_OF_HOURS = gettext_noop("Waits for the sending window.")
+#: The variable that holds a recipient's own text.
+OWN_TEXT = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +56,13 @@ class BatchClaim:
     attempt: int
     first_id: int
     last_id: int
+    phone_prefixes: Sequence[str]
     campaign: Campaign
     account: Account
 
 
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:
-    """Hand a batch to the platform; do nothing when it is not due, is taken or its campaign stands still."""
+    """Hand a batch to the platform; do nothing when it is not due, is taken or must not be sent now."""
     using = database()
     claim = claim_batch(pk, using)
     if claim is None:
@@ -71,38 +80,46 @@ def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, 
     try:
         entries, job_id = _post(claim, client, [item.recipient for item in outgoing])
     except NotTaken as error:
+        breaker.note_failure(claim.account, error, using)
         _postpone(claim, error, using)
     except AuthenticationError as error:
         _hold_campaign(claim, error, using)
     except APIError as error:
+        breaker.note_answer(claim.account, using)
         _reject(claim, error, using)
     except OutcomeUnknown as error:
+        breaker.note_failure(claim.account, error, using)
         _doubt(claim, error, using)
     else:
+        breaker.note_answer(claim.account, using)
         _record(claim, outgoing, entries, job_id, using)
 
 
 def claim_batch(pk: int, using: str) -> BatchClaim | None:
-    """Take a due batch of a running campaign, by a conditional UPDATE: only one worker sees a row changed."""
+    """Take a due batch of a running campaign, by a conditional UPDATE: only one worker sees a row changed.
+
+    None as well when it must wait: for the sending window, the throttle, or a platform that does not answer.
+    """
     now = timezone.now()
-    row = Batch.objects.using(using).filter(pk=pk, state=State.PENDING).values_list("campaign__account", flat=True)
-    account_name = row.first()
-    if account_name is None:
+    batch = Batch.objects.using(using).filter(pk=pk, state=State.PENDING).select_related("campaign").first()
+    if batch is None:
         return None
-    account = get_account(account_name)
-    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
-    sending = Campaign.objects.using(using).filter(status=Campaign.Status.SENDING)
-    taken = (
-        Batch.objects.using(using)
-        .filter(due, pk=pk, state=State.PENDING, campaign__in=sending)
-        .update(
-            state=State.SENDING,
-            attempts=F("attempts") + 1,
-            lease_until=now + timedelta(seconds=account.lease),
-            next_attempt_at=None,
-        )
-    )
-    if not taken:
+    account = get_account(batch.campaign.account)
+    opening = _next_opening(batch, now)
+    if opening:
+        _put_off(pk, opening, OUT_OF_HOURS, using)
+        return None
+    with write_transaction(using):
+        if not _take(pk, account, now, using):
+            return None
+        reason = BLOCKED
+        until = breaker.blocked_until(account, using)
+        if until is None:
+            reason, until = "", throttle.reserve(batch.campaign, account, batch.size, using)
+        # The claim, and what it took of the throttle, must not outlive a "not now".
+        transaction.set_rollback(until is not None, using=using)
+    if until:
+        _put_off(pk, until, reason, using)
         return None
     batch = Batch.objects.using(using).select_related("campaign").get(pk=pk)
     return BatchClaim(
@@ -110,59 +127,98 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
         attempt=batch.attempts,
         first_id=batch.first_id,
         last_id=batch.last_id,
+        phone_prefixes=batch.phone_prefixes,
         campaign=batch.campaign,
         account=account,
     )
 
 
-def messages_of(claim: BatchClaim, using: str) -> QuerySet[Message]:
-    """Return every message in the range of the batch."""
-    return Message.objects.using(using).filter(
-        pk__gte=claim.first_id, pk__lte=claim.last_id, campaign_id=claim.campaign.pk
+def _next_opening(batch: Batch, now: datetime) -> datetime | None:
+    # The platform holds what it is given until the start time, so that is when people are written to.
+    start_time = batch.campaign.start_time
+    return windows.next_opening(batch.campaign, batch.zone, max(now, start_time) if start_time else now)
+
+
+def _take(pk: int, account: Account, now: datetime, using: str) -> int:
+    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    sending = Campaign.objects.using(using).filter(status=Campaign.Status.SENDING)
+    batches = Batch.objects.using(using).filter(due, pk=pk, state=State.PENDING, campaign__in=sending)
+    return batches.update(
+        state=State.SENDING,
+        attempts=F("attempts") + 1,
+        lease_until=now + timedelta(seconds=account.lease),
+        next_attempt_at=None,
+        enqueued_at=None,
     )
+
+
+def _put_off(pk: int, until: datetime, reason: str, using: str) -> None:
+    batches = Batch.objects.using(using).filter(pk=pk, state=State.PENDING)
+    batches.update(next_attempt_at=until, error_text=reason, enqueued_at=None)
+
+
+def messages_of(claim: BatchClaim, using: str) -> QuerySet[Message]:
+    """Return every message that the batch speaks for."""
+    condition = members(claim.first_id, claim.last_id, claim.phone_prefixes)
+    return Message.objects.using(using).filter(condition, campaign_id=claim.campaign.pk)
 
 
 def suppress(claim: BatchClaim, using: str) -> None:
     """Take out who has opted out, at the last moment before sending."""
     opted_out = Suppression.objects.using(using).values("phone_number")
     waiting = messages_of(claim, using).filter(status=Status.QUEUED, phone_number__in=opted_out)
-    if not waiting.exists():
-        return
+    if waiting.exists():
+        _leave_out(waiting, OPTED_OUT, using)
+
+
+def _leave_out(waiting: QuerySet[Message], reason: str, using: str) -> None:
     with write_transaction(using):
         pks = lock(waiting)
-        waiting.update(status=Status.SUPPRESSED, error_text=OPTED_OUT, finished_at=timezone.now())
+        waiting.update(status=Status.SUPPRESSED, error_text=reason, finished_at=timezone.now())
         announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks], using)
 
 
 def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
-    """Read what is still to be sent, without making a model instance per row."""
-    rows = messages_of(claim, using).filter(status=Status.QUEUED).order_by("pk")
-    columns = rows.values_list("pk", "phone_number", "extra_id", "variables")
-    used = find_variables(claim.campaign.get_channels())
+    """Read what is still to be sent, without making a model instance per row; who lacks a value may be left out."""
+    campaign = claim.campaign
+    waiting = messages_of(claim, using).filter(status=Status.QUEUED)
+    rows = waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", "variables")
     # What no text uses is nobody else's business.
-    return [
-        Outgoing(pk, Recipient(phone, extra_id, {name: values[name] for name in used if name in values}))
-        for pk, phone, extra_id, values in columns
-    ]
+    used = sorted(find_variables(campaign.get_channels()) | ({OWN_TEXT} if campaign.has_own_texts else set()))
+    outgoing, incomplete = [], []
+    for pk, phone, extra_id, values in rows:
+        variables = complete_variables(campaign, used, values)
+        if variables is None:
+            incomplete.append(pk)
+        else:
+            outgoing.append(Outgoing(pk, Recipient(phone, extra_id, variables)))
+    if incomplete:
+        _leave_out(waiting.filter(pk__in=incomplete), NO_VALUE, using)
+    return outgoing
 
 
 def _post(
     claim: BatchClaim, client: HyberClient, recipients: Sequence[Recipient]
 ) -> tuple[list[SyncEntry] | None, str]:
     """Send the request; return either the entries of a synchronous answer or the id of a job."""
+    is_small = len(recipients) <= claim.account.sync_limit
+    if claim.campaign.has_own_texts:
+        texts = (BatchMessage(phone, extra_id, values[OWN_TEXT]) for phone, extra_id, values in recipients)
+        body = batch_body(texts, claim.campaign.get_channels(), **_common_options(claim))
+        return (client.send_batch_sync(body), "") if is_small else (None, client.send_batch(body))
+    body = broadcast_body(recipients, claim.campaign.get_channels(), **_common_options(claim))
+    return (client.send_broadcast_sync(body), "") if is_small else (None, client.send_broadcast(body))
+
+
+def _common_options(claim: BatchClaim) -> dict[str, Any]:
     campaign = claim.campaign
-    body = broadcast_body(
-        recipients,
-        campaign.get_channels(),
-        callback_url=get_callback_url(claim.account),
-        start_time=campaign.start_time,
-        tag=campaign.tag or campaign.name[:64],
-        division_code=campaign.division_code,
-        phone_as_number=claim.account.phone_as_number,
-    )
-    if len(recipients) <= claim.account.sync_limit:
-        return client.send_broadcast_sync(body), ""
-    return None, client.send_broadcast(body)
+    return {
+        "callback_url": get_callback_url(claim.account),
+        "start_time": campaign.start_time_on_wire(timezone.now()),
+        "tag": campaign.tag or campaign.name[:64],
+        "division_code": campaign.division_code,
+        "phone_as_number": claim.account.phone_as_number,
+    }
 
 
 def _record(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
+from django_hyber.engine import throttle, windows
 from django_hyber.engine.bulk import update_rows
 from django_hyber.engine.identifiers import extra_ids
 from django_hyber.engine.notifications import Change, announce_changes, announce_finished, has_listeners
+from django_hyber.engine.pages import Page, campaign_pages
 from django_hyber.engine.purging import IS_PURGED
+from django_hyber.engine.ranges import members
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
 from django_hyber.models import Batch, Campaign, Message
 
 REQUEUE_CHUNK = 10_000
+NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")
 OPEN_BATCHES = (Batch.State.PENDING, Batch.State.SENDING, Batch.State.UNCONFIRMED)
 
 
@@ -39,29 +44,22 @@ class Requeued(NamedTuple):
     finished_at: None = None
 
 
-def cut_batches(campaign: Campaign, using: str) -> list[int]:
-    """Cut the queued messages into ranges of the account's batch size and return the primary keys of the batches.
+def cut_batches(campaign: Campaign, using: str) -> None:
+    """Cut the queued messages into batches; in a campaign with a sending window, each of one time zone.
 
     The database forbids a second cut of the same run.
     """
-    size = get_account(campaign.account).batch_size
-    batches = []
-    queued = Message.objects.using(using).filter(campaign=campaign, status=Message.Status.QUEUED).order_by("pk")
-    last_id = 0
-    while True:
-        pks = list(queued.filter(pk__gt=last_id).values_list("pk", flat=True)[:size])
-        if not pks:
-            break
-        last_id = pks[-1]
-        batches.append(Batch(campaign=campaign, run=campaign.run, first_id=pks[0], last_id=last_id, size=len(pks)))
-    Batch.objects.using(using).bulk_create(batches)
-    return pending_batches(campaign, using)
+    size = throttle.batch_size(campaign, get_account(campaign.account))
+    batches: list[Batch] = []
+    for page in campaign_pages(campaign.pk, size, using, "phone_number", status=Message.Status.QUEUED):
+        batches += [Batch(campaign=campaign, run=campaign.run, **group) for group in _groups(campaign, page)]
+    Batch.objects.using(using).bulk_create(batches, batch_size=1_000)
 
 
-def pending_batches(campaign: Campaign, using: str) -> list[int]:
-    """Return the batches that still have to go out."""
-    pending = Batch.objects.using(using).filter(campaign=campaign, state=Batch.State.PENDING)
-    return list(pending.order_by("pk").values_list("pk", flat=True))
+def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
+    if campaign.window_start is None:
+        return [{"first_id": page[0][0], "last_id": page[-1][0], "size": len(page)}]
+    return [group._asdict() for group in windows.group_by_zone(page)]
 
 
 def settle(campaign_pk: int, using: str) -> None:
@@ -88,25 +86,32 @@ def cancel_waiting(campaign_pk: int, using: str) -> None:
     batches.filter(state=Batch.State.PENDING).update(state=Batch.State.CANCELLED, finished_at=now, next_attempt_at=None)
     queued = Message.objects.using(using).filter(campaign=campaign_pk, status=Message.Status.QUEUED)
     on_the_wire = batches.filter(state=Batch.State.SENDING)
-    for first_id, last_id in on_the_wire.values_list("first_id", "last_id"):
-        queued = queued.exclude(pk__gte=first_id, pk__lte=last_id)
+    for bounds in on_the_wire.values_list("first_id", "last_id", "phone_prefixes"):
+        queued = queued.exclude(members(*bounds))
     pks = list(queued.values_list("pk", flat=True)) if has_listeners() else []
     queued.update(status=Message.Status.CANCELLED, finished_at=now)
     announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks], using)
 
 
-def retryable(campaign: Campaign, statuses: Sequence[str], using: str) -> QuerySet[Message]:
-    """Return the messages that ended so and whose number is still known."""
-    return Message.objects.using(using).filter(campaign=campaign, status__in=statuses).exclude(IS_PURGED)
+def retryable(
+    campaign: Campaign, statuses: Sequence[str], error_codes: Collection[int | None] | None, using: str
+) -> QuerySet[Message]:
+    """Return the messages that ended so, and whose number is still known."""
+    ended = Message.objects.using(using).filter(campaign=campaign, status__in=statuses).exclude(IS_PURGED)
+    if error_codes is None:
+        return ended
+    with_code = Q(error_code__in=[code for code in error_codes if code is not None])
+    return ended.filter(with_code | Q(error_code=None) if None in error_codes else with_code)
 
 
-def requeue(campaign: Campaign, statuses: Sequence[str], using: str) -> None:
+def requeue(failed: QuerySet[Message], using: str) -> None:
     """Queue failed messages again, each under a new id: what the platform does with a used one is not documented."""
     fresh_ids = extra_ids()
-    pks = list(retryable(campaign, statuses, using).order_by("pk").values_list("pk", flat=True))
-    for start in range(0, len(pks), REQUEUE_CHUNK):
-        rows = [Requeued(pk, next(fresh_ids), Message.Status.QUEUED.value) for pk in pks[start : start + REQUEUE_CHUNK]]
+    last_id = 0
+    while pks := list(failed.filter(pk__gt=last_id).order_by("pk").values_list("pk", flat=True)[:REQUEUE_CHUNK]):
+        rows = [Requeued(pk, next(fresh_ids), Message.Status.QUEUED.value) for pk in pks]
         update_rows(Message, Requeued._fields, rows, using)
+        last_id = pks[-1]
 
 
 def finish_if_done(campaign_pk: int, using: str) -> bool:
@@ -116,8 +121,11 @@ def finish_if_done(campaign_pk: int, using: str) -> bool:
     if not campaigns.filter(~Exists(open_batches)).exists():
         return False
     open_messages = Message.objects.filter(campaign=OuterRef("pk"), status__in=BEFORE_ACCEPTANCE)
+    reached = Message.objects.using(using).filter(campaign=campaign_pk).exclude(status=Message.Status.SUPPRESSED)
     finished = campaigns.filter(~Exists(open_batches), ~Exists(open_messages)).update(
-        status=Campaign.Status.FINISHED, status_reason="", finished_at=timezone.now()
+        status=Campaign.Status.FINISHED,
+        status_reason="" if reached.exists() else NOBODY_LEFT,
+        finished_at=timezone.now(),
     )
     if finished:
         announce_finished(campaign_pk, using)

@@ -10,15 +10,16 @@ from typing import Any
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account, get_callback_url
-from django_hyber.engine import notifications, retries
+from django_hyber.engine import breaker, notifications, retries
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
 from django_hyber.engine.reports import apply_waiting_reports
 from django_hyber.engine.transactions import database
-from django_hyber.models import Message
+from django_hyber.models import Message, Suppression
 from django_hyber.protocol import (
     APIError,
     HyberClient,
@@ -32,6 +33,8 @@ from django_hyber.protocol import (
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 TEXT_LIMIT = 255
+OPTED_OUT = gettext_noop("The recipient has opted out.")
+BLOCKED = gettext_noop("Waits until the platform answers again.")
 GAVE_UP = "Not handed over after %(attempts)d attempts: %(reason)s"
 
 
@@ -53,21 +56,38 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
     claim = claim_message(pk, using)
     if claim is None:
         return
+    if _must_not_be_sent(claim, using):
+        _settle(claim, Status.SUPPRESSED, using, error_text=OPTED_OUT)
+        return
     client = client or get_client(claim.account)
     try:
         message_id = client.send_single(build_body(claim))
     except NotTaken as error:
+        breaker.note_failure(claim.account, error, using)
         _postpone(claim, error, using)
     except APIError as error:
+        breaker.note_answer(claim.account, using)
         _settle(claim, Status.REJECTED, using, error_code=error.error_code, error_text=describe(error))
     except OutcomeUnknown as error:
+        breaker.note_failure(claim.account, error, using)
         _doubt(claim, error, using)
     else:
+        breaker.note_answer(claim.account, using)
         record_acceptance(claim, message_id, using)
 
 
+def _must_not_be_sent(claim: Claim, using: str) -> bool:
+    """A single message answers to something that its recipient did; SUPPRESS_TRANSACTIONAL stops these too."""
+    if not claim.account.suppress_transactional:
+        return False
+    return Suppression.objects.using(using).filter(phone_number=claim.phone_number).exists()
+
+
 def claim_message(pk: int, using: str) -> Claim | None:
-    """Take a due message by a conditional UPDATE: of two workers only one sees a row changed."""
+    """Take a due message by a conditional UPDATE: of two workers only one sees a row changed.
+
+    While the platform does not answer, the message is put off instead.
+    """
     now = timezone.now()
     due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
     rows = Message.objects.using(using).filter(pk=pk)
@@ -75,9 +95,17 @@ def claim_message(pk: int, using: str) -> Claim | None:
     if account_name is None:
         return None
     account = get_account(account_name)
+    blocked_until = breaker.blocked_until(account, using)
+    if blocked_until:
+        rows.filter(status=Status.QUEUED).update(next_attempt_at=blocked_until, error_text=BLOCKED, enqueued_at=None)
+        return None
     lease_until = now + timedelta(seconds=account.lease)
     taken = rows.filter(due, status=Status.QUEUED, campaign=None).update(
-        status=Status.SENDING, attempts=F("attempts") + 1, lease_until=lease_until, next_attempt_at=None
+        status=Status.SENDING,
+        attempts=F("attempts") + 1,
+        lease_until=lease_until,
+        next_attempt_at=None,
+        enqueued_at=None,
     )
     if not taken:
         return None

@@ -22,10 +22,10 @@ def table_pages(model: type[Model], size: int, using: str, *columns: str) -> Ite
 
 
 def campaign_pages(
-    campaign_pk: int, size: int, using: str, *columns: str, condition: Q | Combinable = _ALL
+    campaign_pk: int, size: int, using: str, *columns: str, condition: Q | Combinable = _ALL, **conditions: Any
 ) -> Iterator[Page]:
-    """Yield (primary key, *columns) of a campaign's messages, or of those that meet a condition."""
-    mine = Q(condition, campaign=campaign_pk)
+    """Yield (primary key, *columns) of a campaign's messages, or of those that meet the conditions."""
+    mine = Q(condition, campaign=campaign_pk, **conditions)
     if connections[using].vendor == "mysql":
         # Its client would take in the whole result at once.
         yield from _by_key(Message, mine, size, using, columns)

@@ -13,9 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account
+from django_hyber.engine import windows
 from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change, announce_changes
+from django_hyber.engine.ranges import members
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.transactions import database, lock, write_transaction
 from django_hyber.models import Batch, Message
@@ -89,9 +91,9 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED)
     if not _take_turn(batches, account):
         return
-    members = Message.objects.using(using).filter(campaign=row.campaign, pk__gte=row.first_id, pk__lte=row.last_id)
-    unconfirmed = members.filter(status=Status.UNCONFIRMED)
-    finding = _ask_about_batch(members, account, client, using)
+    messages = _messages_of(row, using)
+    unconfirmed = messages.filter(status=Status.UNCONFIRMED)
+    finding = _ask_about_batch(messages, account, client, using)
     if finding is Finding.TAKEN:
         _leave_to_its_messages(batches, unconfirmed, account, using)
     elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
@@ -125,11 +127,16 @@ def _about(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryRep
     return [report for report in reports if report.extra_id == extra_id]
 
 
-def _ask_about_batch(members: QuerySet[Message], account: Account, client: HyberClient | None, using: str) -> Finding:
+def _messages_of(batch: Batch, using: str) -> QuerySet[Message]:
+    condition = members(batch.first_id, batch.last_id, batch.phone_prefixes)
+    return Message.objects.using(using).filter(condition, campaign=batch.campaign_id)
+
+
+def _ask_about_batch(messages: QuerySet[Message], account: Account, client: HyberClient | None, using: str) -> Finding:
     # A report that was pushed meanwhile proves that the request was taken.
-    if members.exclude(accepted_at=None).exists():
+    if messages.exclude(accepted_at=None).exists():
         return Finding.TAKEN
-    extra_ids = list(members.filter(status=Status.UNCONFIRMED).order_by("pk").values_list("extra_id", flat=True))
+    extra_ids = list(messages.filter(status=Status.UNCONFIRMED).order_by("pk").values_list("extra_id", flat=True))
     sample = extra_ids[:: max(1, len(extra_ids) // SAMPLE)]
     return ask(account, sample, client or get_client(account), using)
 
@@ -151,7 +158,7 @@ def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> b
     """Put off the next question, and say whether it was due: of two workers only one sees a row changed."""
     now = timezone.now()
     due = rows.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
-    return bool(due.update(next_attempt_at=now + timedelta(seconds=account.ask_every)))
+    return bool(due.update(next_attempt_at=now + timedelta(seconds=account.ask_every), enqueued_at=None))
 
 
 def _is_past(time: datetime | None) -> bool:
@@ -170,12 +177,13 @@ def _give_own_batch(message: Message, using: str) -> None:
     """A campaign's message goes out in a batch; the one that it was in is done. Run 0 is for such stragglers."""
     if not message.campaign_id:
         return
+    zone = windows.zone_of(windows.prefix_of(message.phone_number[:4]))
     Batch.objects.using(using).update_or_create(
         campaign_id=message.campaign_id,
         run=0,
         first_id=message.pk,
         # The attempts that it had are kept, so that it is given up one day.
-        defaults={"last_id": message.pk, "size": 1, "state": Batch.State.PENDING},
+        defaults={"last_id": message.pk, "size": 1, "state": Batch.State.PENDING, "zone": zone, "enqueued_at": None},
     )
 
 
@@ -222,9 +230,7 @@ def _doubt_expired_batch(pk: int, attempts: int, account: Account, now: datetime
         )
         if moved:
             batch = Batch.objects.using(using).get(pk=pk)
-            waiting = Message.objects.using(using).filter(
-                campaign=batch.campaign_id, pk__gte=batch.first_id, pk__lte=batch.last_id, status=Status.QUEUED
-            )
+            waiting = _messages_of(batch, using).filter(status=Status.QUEUED)
             pks = lock(waiting)
             waiting.update(status=Status.UNCONFIRMED, error_text=LEASE_ENDED)
             announce_changes([Change(pk, Status.QUEUED, Status.UNCONFIRMED) for pk in pks], using)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -131,6 +132,15 @@ class Campaign(models.Model):
     def is_editable(self) -> bool:
         """Say whether text and recipients may still change: only before the launch."""
         return self.status == self.Status.DRAFT
+
+    def start_time_on_wire(self, now: datetime) -> datetime | None:
+        """Return what a request of this moment says: nothing when the hand-over took longer than until the start.
+
+        A start that was over at the launch already is passed on as it was given.
+        """
+        if self.start_time and self.launched_at and self.launched_at < self.start_time <= now:
+            return None
+        return self.start_time
 
     def get_channels(self) -> list[protocol.Channel]:
         """Return the channels in the order in which they are tried."""

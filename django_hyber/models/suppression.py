@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +18,11 @@ class Suppression(models.Model):
         verbose_name = _("opted-out number")
         verbose_name_plural = _("opted-out numbers")
         ordering = ("-id",)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Keep the digits only, as messages have them: a "+" must not hide an opt-out."""
+        self.phone_number = "".join(filter(str.isdecimal, self.phone_number))
+        super().save(*args, **kwargs)
 
     def __str__(self) -> str:
         return self.phone_number

@@ -8,6 +8,7 @@ from django_hyber.services.campaigns import (
     resume_campaign,
     retry_failed,
     start_campaign,
+    withdraw_campaign,
 )
 from django_hyber.services.dispatch import dispatch
 from django_hyber.services.exporting import ExportError, export_recipients
@@ -61,4 +62,5 @@ __all__ = [
     "retry_failed",
     "send_message",
     "start_campaign",
+    "withdraw_campaign",
 ]

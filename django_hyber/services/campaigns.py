@@ -2,18 +2,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Count, F, Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber import tasks
 from django_hyber.conf import get_account
-from django_hyber.engine import campaigns
+from django_hyber.engine import campaigns, schedules
 from django_hyber.engine.ranks import FAILURES
 from django_hyber.engine.transactions import after_commit, database, write_transaction
-from django_hyber.models import Campaign
+from django_hyber.models import Batch, Campaign
 from django_hyber.services.launch_check import check_texts
+from django_hyber.services.nudges import fill_lanes
 
 Status = Campaign.Status
 
@@ -41,50 +42,95 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
     return problems
 
 
-def start_campaign(campaign: Campaign) -> Campaign:
+def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) -> Campaign:
     """Launch a campaign: its recipients are cut into batches, and each batch is sent by a task after commit.
+
+    A campaign that starts later is ``scheduled`` and held here until shortly before. ``user`` is who launches it; with
+    FOUR_EYES it must be somebody else than its author.
 
     Raises CampaignError, and changes nothing, when it has been launched already or something is wrong with it.
     """
     using = database()
     checked = _fingerprint(campaign)
-    problems = check_campaign(campaign)
+    problems = [*check_campaign(campaign), *_check_launcher(campaign, user)]
     if problems:
         raise CampaignError(problems)
     with write_transaction(using):
         drafts = Campaign.objects.using(using).filter(pk=campaign.pk, status=Status.DRAFT)
         # Of two starts in the same second only one finds the draft; the unique ranges of the batches stand behind it.
-        if not drafts.update(status=Status.SENDING, run=1, launched_at=timezone.now()):
+        now = timezone.now()
+        status = Status.SCHEDULED if schedules.is_early(campaign, now) else Status.SENDING
+        launcher = user.pk if user else None
+        if not drafts.update(status=status, run=1, launched_at=now, launched_by=launcher, next_send_at=None):
             campaign.refresh_from_db(using=using)
             raise CampaignError([_already_launched(campaign)])
         campaign.refresh_from_db(using=using)
         if _fingerprint(campaign) != checked:
             text = _("The campaign was changed while it was being checked. Start it again.")
             raise CampaignError([ValidationError(text, code="changed")])
-        _enqueue_batches(campaigns.cut_batches(campaign, using), using)
+        campaigns.cut_batches(campaign, using)
+        _begin(campaign, using)
     campaign.refresh_from_db(using=using)
     return campaign
+
+
+def _check_launcher(campaign: Campaign, user: AbstractBaseUser | None) -> list[ValidationError]:
+    if user is None or campaign.author_id != user.pk or not is_four_eyes(campaign):
+        return []
+    return [ValidationError(_("You wrote this campaign: somebody else has to launch it."), code="four-eyes")]
+
+
+def is_four_eyes(campaign: Campaign) -> bool:
+    """Say whether the author of a campaign may not launch it."""
+    try:
+        return get_account(campaign.account).four_eyes
+    except ImproperlyConfigured:
+        # check_campaign names this problem.
+        return False
 
 
 def _fingerprint(campaign: Campaign) -> tuple[object, ...]:
     """Return what tells whether recipients or channels have changed since."""
     recipients = campaign.messages.aggregate(number=Count("pk"), newest=Max("pk"))
-    return (recipients, campaign.account, list(campaign.channels.values_list("position", "channel", "options")))
+    return (
+        recipients,
+        campaign.account,
+        campaign.start_time,
+        list(campaign.channels.values_list("position", "channel", "options")),
+    )
 
 
 def pause_campaign(campaign: Campaign) -> Campaign:
     """Stop before the next request; what is on the wire is still recorded. A paused campaign stays paused."""
-    return _change(campaign, (Status.SENDING, Status.PAUSED), Status.PAUSED)
+    return _change(campaign, (Status.SCHEDULED, Status.SENDING, Status.PAUSED), Status.PAUSED)
 
 
 def resume_campaign(campaign: Campaign) -> Campaign:
-    """Go on with the batches that have not gone out; nobody is repeated and nobody is left out."""
+    """Go on with the batches that have not gone out; nobody is repeated and nobody is left out.
+
+    A campaign whose start is still far is scheduled again.
+    """
     using = database()
+    campaign.refresh_from_db(using=using)
+    is_early = campaign.status == Status.PAUSED and schedules.is_early(campaign, timezone.now())
     with write_transaction(using):
-        _change(campaign, (Status.PAUSED, Status.SENDING), Status.SENDING)
-        _enqueue_batches(campaigns.pending_batches(campaign, using), using)
+        if is_early:
+            return _change(campaign, (Status.PAUSED,), Status.SCHEDULED)
+        _change(campaign, (Status.PAUSED, Status.SENDING), Status.SENDING, next_send_at=None)
+        # Tasks that came during the pause have gone by without a trace.
+        campaign.batches.filter(state=Batch.State.PENDING).update(enqueued_at=None)
+        _begin(campaign, using)
         campaigns.finish_if_done(campaign.pk, using)
     campaign.refresh_from_db(using=using)
+    return campaign
+
+
+def withdraw_campaign(campaign: Campaign) -> Campaign:
+    """Make a scheduled campaign a draft again, to be changed and launched anew."""
+    using = database()
+    with write_transaction(using):
+        _change(campaign, (Status.SCHEDULED,), Status.DRAFT, run=0, launched_at=None, launched_by=None)
+        campaign.batches.all().delete()
     return campaign
 
 
@@ -98,21 +144,30 @@ def cancel_campaign(campaign: Campaign) -> Campaign:
     return campaign
 
 
-def retry_failed(campaign: Campaign, statuses: Iterable[str] = FAILURES) -> Campaign:
+def retry_failed(
+    campaign: Campaign,
+    statuses: Iterable[str] = FAILURES,
+    *,
+    error_codes: Iterable[int | None] | None = None,
+) -> Campaign:
     """Send again to the recipients whose messages ended in one of these failures, each under a new id.
 
-    Raises CampaignError while the campaign is still on its way, or when nothing has failed.
+    ``error_codes`` narrows that to these codes; None among them stands for failures without a code.
+
+    Raises CampaignError while the campaign is still on its way, or when nothing has failed that way.
     """
     using = database()
-    wanted = _only_failures(statuses)
+    codes = None if error_codes is None else frozenset(error_codes)
+    failed = campaigns.retryable(campaign, _only_failures(statuses), codes, using)
     with write_transaction(using):
-        if not campaigns.retryable(campaign, wanted, using).exists():
+        if not failed.exists():
             raise CampaignError(
                 [ValidationError(_("No message of this campaign has failed that way."), code="nothing")]
             )
-        _change(campaign, (Status.FINISHED,), Status.SENDING, run=F("run") + 1, finished_at=None)
-        campaigns.requeue(campaign, wanted, using)
-        _enqueue_batches(campaigns.cut_batches(campaign, using), using)
+        _change(campaign, (Status.FINISHED,), Status.SENDING, run=F("run") + 1, finished_at=None, next_send_at=None)
+        campaigns.requeue(failed, using)
+        campaigns.cut_batches(campaign, using)
+        _begin(campaign, using)
     campaign.refresh_from_db(using=using)
     return campaign
 
@@ -148,6 +203,6 @@ def _change(campaign: Campaign, allowed: Sequence[str], status: str, **values: o
     return campaign
 
 
-def _enqueue_batches(pks: Iterable[int], using: str) -> None:
-    for pk in pks:
-        after_commit(using, tasks.submit_batch.enqueue, pk)
+def _begin(campaign: Campaign, using: str) -> None:
+    """Enqueue, after the commit, as many batches as may be under way at once; each sees to the one that follows it."""
+    after_commit(using, fill_lanes, campaign.pk, using)

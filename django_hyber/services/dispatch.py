@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.engine import campaigns, reports, unconfirmed
+from django_hyber.engine import campaigns, lanes, reports, schedules, unconfirmed
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.services.jobs import take_up_jobs
+from django_hyber.services.nudges import fill_lanes, nudge, submit_urgently
 
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.
 LIMIT = 1_000
+CHUNK = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,26 +43,30 @@ def dispatch() -> Dispatched:
     using = database()
     unconfirmed.take_up_expired_leases()
     matched = reports.rematch_reports(using).matched
-    asked = _enqueue(tasks.resolve_batch.enqueue, _due(Batch.objects.using(using), state=Batch.State.UNCONFIRMED))
-    lone = Message.objects.using(using).exclude(Q(campaign__batches__state=Batch.State.UNCONFIRMED))
-    asked += _enqueue(tasks.resolve_message.enqueue, _due(lone, status=Message.Status.UNCONFIRMED))
-    singles = Message.objects.using(using).filter(campaign=None)
-    sent = _enqueue(tasks.submit_message.enqueue, _due(singles, status=Message.Status.QUEUED))
-    running = Batch.objects.using(using).filter(campaign__status=Campaign.Status.SENDING)
-    batches = _enqueue(tasks.submit_batch.enqueue, _due(running, state=Batch.State.PENDING))
+    asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), tasks.resolve_batch)
+    lone = Message.objects.using(using).exclude(campaign__batches__state=Batch.State.UNCONFIRMED)
+    unconfirmed_ones = lone.filter(lanes.due(Message.Status.UNCONFIRMED, "status"))
+    asked += _enqueue(unconfirmed_ones, tasks.resolve_message)
+    queued = Message.objects.using(using).filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
+    sent = _enqueue(queued, submit_urgently())
+    schedules.hand_over_due(using)
+    batches = sum(fill_lanes(campaign_pk, using) for campaign_pk in _running(using))
     campaigns.settle_all(using)
     take_up_jobs()
     return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
 
 
-def _due(rows: QuerySet[Message] | QuerySet[Batch], **state: str) -> Iterable[int]:
-    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=timezone.now())
-    return list(rows.filter(due, **state).order_by("pk").values_list("pk", flat=True)[:LIMIT])
+def _running(using: str) -> list[int]:
+    sending = Campaign.objects.using(using).filter(status=Campaign.Status.SENDING)
+    return list(sending.order_by("pk").values_list("pk", flat=True))
 
 
-def _enqueue(enqueue: Callable[[int], object], pks: Iterable[int]) -> int:
-    count = 0
+def _enqueue(rows: QuerySet[Message] | QuerySet[Batch], task: Any) -> int:
+    """Enqueue a task for each row, once until it is due again: a busy backend must not be given the same ever anew."""
+    pks = list(rows.order_by("pk").values_list("pk", flat=True)[:LIMIT])
+    model = rows.model._default_manager.using(rows.db)
+    for start in range(0, len(pks), CHUNK):
+        model.filter(pk__in=pks[start : start + CHUNK]).update(enqueued_at=timezone.now())
     for pk in pks:
-        enqueue(pk)
-        count += 1
-    return count
+        nudge(task, rows, pk)
+    return len(pks)

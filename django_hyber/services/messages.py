@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from django_hyber import tasks
+from django.utils import timezone
+
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
 from django_hyber.engine.identifiers import new_extra_id
-from django_hyber.engine.transactions import after_commit, database
+from django_hyber.engine.transactions import database
 from django_hyber.models import Message
 from django_hyber.protocol import (
     Channel,
@@ -19,6 +20,7 @@ from django_hyber.protocol import (
     validate_channels,
     validate_request,
 )
+from django_hyber.services.nudges import nudge_after_commit, submit_urgently
 
 logger = logging.getLogger("django_hyber")
 
@@ -51,11 +53,15 @@ def send_message(
         options["callback_url"] = callback_url
     _validate(phone, channels, extra_id, options)
     using = database()
-    message = Message.objects.using(using).create(
-        account=account, phone_number=phone, extra_id=extra_id, content=_content(phone, channels, options)
+    messages = Message.objects.using(using)
+    message = messages.create(
+        account=account,
+        phone_number=phone,
+        extra_id=extra_id,
+        content=_content(phone, channels, options),
+        enqueued_at=timezone.now(),
     )
-    # A broker that is down must not fail the caller: the message stays queued and the sweep takes it up.
-    after_commit(using, tasks.submit_message.enqueue, message.pk)
+    nudge_after_commit(submit_urgently(), messages.all(), message.pk)
     return message
 
 

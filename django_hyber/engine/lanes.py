@@ -1,0 +1,92 @@
+"""How the batches of a campaign follow one another.
+
+A few batches are under way at once, and each, when it is done, gives the next one to a task of its own: whatever else
+waits for a worker, a one-time code above all, gets its turn between two batches of a million-recipient campaign.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from django_hyber.conf import get_account
+from django_hyber.engine import breaker
+from django_hyber.engine.batches import submit_batch
+from django_hyber.engine.transactions import database
+from django_hyber.models import AccountState, Batch, Campaign
+
+State = Batch.State
+#: A task that has not begun by then is taken for lost.
+ENQUEUED_FOR = timedelta(minutes=1)
+_local = threading.local()
+
+
+def run_lane(pk: int, enqueue: Callable[[int], object]) -> None:
+    """Submit a batch, and enqueue the next one of its campaign.
+
+    A backend that runs a task at once would nest one batch in another; there they follow one another in a loop.
+    """
+    waiting: deque[int] | None = getattr(_local, "waiting", None)
+    if waiting is not None:
+        waiting.append(pk)
+        return
+    _local.waiting = waiting = deque([pk])
+    try:
+        while waiting:
+            _submit_and_go_on(waiting.popleft(), enqueue)
+    finally:
+        _local.waiting = None
+
+
+def _submit_and_go_on(pk: int, enqueue: Callable[[int], object]) -> None:
+    submit_batch(pk)
+    using = database()
+    campaign_pk = Batch.objects.using(using).filter(pk=pk).values_list("campaign", flat=True).first()
+    following = campaign_pk and take_next(campaign_pk, using)
+    if following:
+        enqueue(following)
+
+
+def take_next(campaign_pk: int, using: str) -> int | None:
+    """Mark the campaign's next due batch as enqueued and return its primary key.
+
+    None when nothing is due, enough is under way, or the campaign or its account must not send now.
+    """
+    if not _may_send(campaign_pk, using):
+        return None
+    batches = Batch.objects.using(using).filter(campaign=campaign_pk)
+    for pk, enqueued_at in batches.filter(due(State.PENDING)).order_by("pk").values_list("pk", "enqueued_at")[:10]:
+        # Of two that want the same batch one sees a row changed, and the other tries the one after it.
+        if batches.filter(pk=pk, state=State.PENDING, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
+            return int(pk)
+    return None
+
+
+def due(state: str, name: str = "state") -> Q:
+    """Select what is in this state, is due, and whose task has not been enqueued or is taken for lost.
+
+    Whoever takes a row up, or puts it off, clears ``enqueued_at``.
+    """
+    now = timezone.now()
+    is_due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    return Q(is_due, Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
+
+
+def _may_send(campaign_pk: int, using: str) -> bool:
+    now = timezone.now()
+    ready = Q(next_send_at=None) | Q(next_send_at__lte=now)
+    campaigns = Campaign.objects.using(using).filter(ready, pk=campaign_pk, status=Campaign.Status.SENDING)
+    name = campaigns.values_list("account", flat=True).first()
+    if name is None or breaker.is_blocked(name, using):
+        return False
+    if AccountState.objects.using(using).filter(account=name, next_send_at__gt=now).exists():
+        return False
+    sending = Q(state=State.SENDING, lease_until__gt=now)
+    enqueued = Q(state=State.PENDING, enqueued_at__gt=now - ENQUEUED_FOR)
+    under_way = Batch.objects.using(using).filter(sending | enqueued, campaign=campaign_pk).count()
+    return under_way < get_account(name).parallel_batches

@@ -1,0 +1,42 @@
+"""Campaigns as most tests need them, and ways to see and to hurry what becomes of them."""
+
+from __future__ import annotations
+
+import json
+
+from django_hyber.models import Campaign
+from django_hyber.protocol import SMS, Viber
+from django_hyber.services import dispatch, import_recipients
+
+CHANNELS = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", alpha_name="GMSU", ttl=300)]
+
+
+def make_campaign(phones, channels=CHANNELS, **values):
+    campaign = Campaign.objects.create(name="Spring sale", **values)
+    campaign.set_channels(channels)
+    import_recipients(campaign, [{"phone": number, "name": f"Person {number[-4:]}"} for number in phones])
+    return campaign
+
+
+def posts(sandbox):
+    return [json.loads(request.body) for request in sandbox.requests if request.method == "POST"]
+
+
+def statuses(campaign):
+    return list(campaign.messages.order_by("pk").values_list("status", flat=True))
+
+
+def make_due(campaign):
+    """Let the waiting times pass without sleeping."""
+    campaign.batches.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
+    campaign.messages.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
+
+
+def dispatch_until_finished(campaign, sweeps=10):
+    for _ in range(sweeps):
+        make_due(campaign)
+        dispatch()
+        campaign.refresh_from_db()
+        if campaign.status == "finished":
+            return
+    raise AssertionError(f"still {campaign.status} after {sweeps} sweeps: {statuses(campaign)}")

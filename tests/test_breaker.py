@@ -1,0 +1,136 @@
+"""The circuit breaker: what a platform that is down costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_hyber.conf import get_account
+from django_hyber.engine import breaker
+from django_hyber.models import AccountState, Campaign
+from django_hyber.protocol import SMS, NotTaken
+from django_hyber.services import dispatch, send_message, start_campaign
+from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CODE = [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
+
+
+@pytest.fixture
+def fragile(platform, settings):
+    """One recipient a request, three failures in a row block the account, and it stays blocked for a while."""
+    changes = {"BATCH_SIZE": 1, "BREAKER_THRESHOLD": 3, "RETRY_DELAY": 60}
+    settings.HYBER = {"default": settings.HYBER["default"] | changes}
+    return platform
+
+
+def let_the_block_end():
+    AccountState.objects.update(blocked_until="2020-01-01T00:00:00Z")
+
+
+def test_outage_costs_a_few_requests_and_not_one_for_every_batch(fragile):
+    fragile.fault("status", count=100, status=503)
+    campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
+    for _ in range(5):
+        dispatch()
+
+    assert len(posts(fragile)) == 3
+    assert statuses(campaign) == ["queued"] * 20
+    assert set(campaign.batches.values_list("state", flat=True)) == {"pending"}
+
+
+def test_one_request_tries_whether_the_platform_answers_again(fragile):
+    fragile.fault("status", count=100, status=503)
+    campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
+    let_the_block_end()
+    make_due(campaign)
+    for _ in range(5):
+        dispatch()
+
+    assert len(posts(fragile)) == 4
+    assert AccountState.objects.get().failures == 4
+
+
+def test_answer_sets_the_whole_campaign_free(fragile):
+    fragile.fault("status", count=3, status=503)
+    campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
+    let_the_block_end()
+    dispatch_until_finished(campaign)
+
+    assert (fragile.ledger.taken, fragile.ledger.duplicates) == (20, {})
+    assert AccountState.objects.get().failures == 0
+    assert AccountState.objects.get().reason == ""
+
+
+def test_lost_answers_block_the_account_too(fragile):
+    fragile.fault("drop_answer", count=100)
+    start_campaign(make_campaign([phone(number) for number in range(20)]))
+
+    assert len(posts(fragile)) == 3
+
+
+def test_refused_request_is_an_answer(fragile):
+    fragile.fault("status", count=2, status=503)
+    for number in range(2):
+        send_message(phone(number), CODE)
+    send_message(phone(3, "92"), CODE)
+
+    assert AccountState.objects.get().failures == 0
+
+
+def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is_free(fragile):
+    fragile.fault("status", count=3, status=503)
+    for number in range(3):
+        send_message(phone(number), CODE)
+    message = send_message(phone(4), CODE)
+
+    message.refresh_from_db()
+    assert (message.status, message.attempts) == ("queued", 0)
+    assert message.error_text == "Waits until the platform answers again."
+    let_the_block_end()
+    message.next_attempt_at = None
+    message.save()
+    dispatch()
+    message.refresh_from_db()
+    assert message.status == "accepted"
+
+
+def test_batch_says_why_it_waits(fragile):
+    fragile.fault("status", count=100, status=503)
+    for number in range(3):
+        send_message(phone(number), CODE)
+    campaign = make_campaign([phone(number) for number in range(10, 13)])
+    AccountState.objects.update(blocked_until="2020-01-01T00:00:00Z")
+    start_campaign(campaign)
+
+    probe = campaign.batches.first()
+    assert probe.attempts == 1
+    assert "503" in probe.error_text
+    assert AccountState.objects.get().reason
+
+
+def test_of_many_who_find_the_time_come_one_tries(fragile):
+    account = get_account()
+    for _ in range(3):
+        breaker.note_failure(account, NotTaken(), "default")
+    let_the_block_end()
+
+    assert [breaker.blocked_until(account, "default") is None for _ in range(5)] == [True, *[False] * 4]
+
+
+def test_platform_that_names_a_time_is_not_tried_before(fragile):
+    account = get_account()
+    for _ in range(3):
+        breaker.note_failure(account, NotTaken(retry_after=3_600), "default")
+
+    state = AccountState.objects.get()
+    assert (state.blocked_until - breaker.timezone.now()).total_seconds() > 3_500
+
+
+def test_other_accounts_are_not_blocked(fragile, settings):
+    settings.HYBER["other"] = settings.HYBER["default"]
+    for _ in range(3):
+        breaker.note_failure(get_account(), NotTaken(), "default")
+    campaign = start_campaign(make_campaign([phone(1)], account="other"))
+
+    assert Campaign.objects.get(pk=campaign.pk).status == "finished"
