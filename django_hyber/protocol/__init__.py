@@ -29,6 +29,7 @@ from django_hyber.protocol.errors import (
     UnreadableReport,
     UnreadableResponse,
 )
+from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 from django_hyber.protocol.phones import InvalidPhone, normalize_phone
 from django_hyber.protocol.problems import Problem
 from django_hyber.protocol.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
@@ -62,6 +63,7 @@ from django_hyber.protocol.variables import (
 
 __all__ = [
     "CHANNELS",
+    "MASK",
     "MAX_RECIPIENTS",
     "MAX_SEGMENTS",
     "SMS",
@@ -107,6 +109,11 @@ __all__ = [
     "find_misspelled_variables",
     "find_variables",
     "fingerprint",
+    "mask_payload",
+    "mask_phone",
+    "mask_phones_in",
+    "mask_text",
+    "mask_values",
     "normalize_phone",
     "parse_job_id",
     "parse_message_id",
