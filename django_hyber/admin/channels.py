@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channel_fields import CHANNEL_NAMES, CHOICE_TEXTS, MORE_OPTIONS, in_form_order, label_of
 from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelForm, ChannelFormSet
+from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import CampaignChannel
 
 
@@ -34,7 +35,7 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Show the values of real recipients to those who may see them."""
         formset: Any = super().get_formset(request, obj, **kwargs)
-        formset.may_see_values = may_see_values(request)
+        formset.may_see_values = sees_personal_data(request)
         formset.is_open = self.has_change_permission(request, obj)
         return formset
 
@@ -82,11 +83,6 @@ def _in_words(value: Any) -> Any:
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     return CHOICE_TEXTS.get(value, value) if isinstance(value, str) else value
-
-
-def may_see_values(request: HttpRequest) -> bool:
-    """Say whether this user may see phone numbers and the values of recipients."""
-    return request.user.has_perm("django_hyber.view_personal_data")
 
 
 def _may(request: HttpRequest, action: str) -> bool:

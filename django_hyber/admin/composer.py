@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django_hyber.admin.campaign_form import start_time_note
 from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelFormSet
 from django_hyber.admin.channel_notes import live_id, note_of
-from django_hyber.admin.channels import may_see_values
+from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import Campaign
 from django_hyber.services.composing import compose
 from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
@@ -98,7 +98,7 @@ def preview_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> 
 
 def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
     """Return the recipient that the page asks for; made-up values for those who may not see real ones."""
-    if not may_see_values(request):
+    if not sees_personal_data(request):
         return MADE_UP
     asked = request.POST if request.method == "POST" else request.GET
     pk = asked.get("recipient", "")

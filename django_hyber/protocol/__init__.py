@@ -30,6 +30,7 @@ from django_hyber.protocol.errors import (
     UnreadableResponse,
 )
 from django_hyber.protocol.markdown import TextRun, mark_links, parse_markdown
+from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 from django_hyber.protocol.phones import InvalidPhone, normalize_phone
 from django_hyber.protocol.problems import Problem
 from django_hyber.protocol.rendered import RenderedTexts
@@ -64,6 +65,7 @@ from django_hyber.protocol.variables import (
 
 __all__ = [
     "CHANNELS",
+    "MASK",
     "MAX_RECIPIENTS",
     "MAX_SEGMENTS",
     "SMS",
@@ -112,6 +114,11 @@ __all__ = [
     "find_variables",
     "fingerprint",
     "mark_links",
+    "mask_payload",
+    "mask_phone",
+    "mask_phones_in",
+    "mask_text",
+    "mask_values",
     "normalize_phone",
     "parse_job_id",
     "parse_markdown",
