@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin
+from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -16,40 +18,72 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 
+from django_hyber.admin.lists import BigTableList
+from django_hyber.admin.masking import PersonalDataMixin, sees_personal_data
+from django_hyber.admin.paginators import BigTablePaginator
 from django_hyber.services.lookups import phone_candidates
 
 #: What stands for nothing; None would be written out on pages that are read only.
 EMPTY = "–"
 
 
-class HyberAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type at run time
-    """The base of all; a search finds whole numbers and ids, which the indexes can answer."""
+class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type
+    """The base of all: pages that stay quick on big tables, and that show personal data to whoever may see it.
+
+    A search finds whole numbers and ids, for which there are indexes. Who may not see numbers finds nothing by them.
+    """
 
     list_per_page = 50
+    list_max_show_all = 200
+    paginator = BigTablePaginator
+    show_full_result_count = False
+    show_facets = ShowFacets.NEVER
     #: Columns in which a search looks for the term itself.
     exact_columns: tuple[str, ...] = ()
+    #: The column of the phone number, which is searched for however it is written.
     phone_column = ""
+    phone_search_help_text: Any = ""
 
     class Media:
         css = {"all": ("django_hyber/admin/hyber.css",)}
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Use the list for big tables."""
+        return BigTableList
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Say below the search field what this user can search for."""
+        found = super().get_changelist_instance(request)
+        if self.phone_column and sees_personal_data(request):
+            found.search_help_text = self.phone_search_help_text
+        return found
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """Offer no search where all that could be searched for is hidden."""
+        if self.phone_column and not self.exact_columns and not sees_personal_data(request):
+            return ()
+        return super().get_search_fields(request)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         """Compare for equality: a search for parts of a number would read a table of millions."""
         term = search_term.strip()
-        if not term or not self.exact_columns:
+        if not term or not (self.exact_columns or self.phone_column):
             return super().get_search_results(request, queryset, search_term)
-        condition = Q()
+        condition = Q(pk__in=[])
         for column in self.exact_columns:
             condition |= Q(**{column: term})
-        if self.phone_column:
+        if self.phone_column and sees_personal_data(request):
             condition |= Q(**{f"{self.phone_column}__in": phone_candidates(term)})
         return queryset.filter(condition), False
 
 
 class ReadOnlyAdmin(HyberAdmin):
-    """Pages that nobody can change anything on."""
+    """Pages that nobody can change anything on. The newest come first: for another order there is no index."""
+
+    ordering = ("-id",)
+    sortable_by = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: the rows are written by the services."""

@@ -17,7 +17,6 @@ class BatchAdmin(ReadOnlyAdmin):
     list_display = ("id", "campaign", "run", "size", "state", "attempts", "error", "created_at", "finished_at")
     list_filter = ("state", CampaignFilter)
     list_select_related = ("campaign",)
-    ordering = ("-id",)
 
     @admin.display(description=_("error"))
     def error(self, batch: Batch) -> str:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
 from django.core.exceptions import PermissionDenied
@@ -18,43 +17,18 @@ from django.http import (
 )
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import HyberAdmin
+from django_hyber.admin.campaign_form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
+from django_hyber.admin.channel_notes import problem_place, problem_text
 from django_hyber.admin.channels import ChannelInline
+from django_hyber.admin.composer import composer_urls
 from django_hyber.admin.exporting import export_file, export_page
 from django_hyber.admin.progress import CampaignList, progress_of
 from django_hyber.admin.recipients import import_page, rejected_rows_file
 from django_hyber.admin.sending import CONFIRMED, confirmation, send, send_all
 from django_hyber.models import Campaign
-from django_hyber.services.channel_forms import translate
-from django_hyber.services.lookups import account_names
-
-
-class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
-    """The campaign itself; its channels are edited beside it."""
-
-    account = forms.ChoiceField(label=_("Account"), help_text=_("Which account at GMS sends and pays."))
-
-    class Meta:
-        model = Campaign
-        fields = ("name", "tag", "division_code", "account", "start_time")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if "account" in self.fields:
-            self.fields["account"].choices = account_choices(self.instance)  # type: ignore[attr-defined]
-
-
-def account_choices(campaign: Campaign) -> list[tuple[str, str]]:
-    """Return the configured accounts, and the campaign's own if it is none of them (any more)."""
-    names = account_names()
-    choices = [(name, name) for name in names]
-    if campaign.pk and campaign.account not in names:
-        text = gettext("%(name)s (not configured)") % {"name": campaign.account}
-        choices.append((campaign.account, text))
-    return choices
 
 
 @admin.register(Campaign)
@@ -69,10 +43,7 @@ class CampaignAdmin(HyberAdmin):
     list_max_show_all = 100
     search_fields = ("name", "tag")
     actions = ("send_selected", "delete_selected")
-    fieldsets = (
-        (None, {"fields": ("name", "start_time", "account")}),
-        (_("Statistics at Hyber"), {"fields": ("tag", "division_code")}),
-    )
+    fieldsets = FIELDSETS
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         """Read the channels of a page of campaigns at once."""
@@ -143,7 +114,9 @@ class CampaignAdmin(HyberAdmin):
         return super().render_change_form(request, context, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
-        """Doubt a start time that is over; the platform decides what it does with it."""
+        """Note who wrote it; doubt a start time that is over: the platform decides what it does with it."""
+        if not change or AUTHORED_FIELDS.intersection(form.changed_data):
+            obj.author = request.user  # type: ignore[assignment]  # nobody else gets in here
         super().save_model(request, obj, form, change)
         if obj.start_time and obj.start_time < timezone.now():
             self.message_user(request, _("The start time is in the past."), messages.WARNING)
@@ -151,9 +124,11 @@ class CampaignAdmin(HyberAdmin):
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
         """Show what is doubtful about the channels, though it does not forbid sending."""
         super().save_formset(request, form, formset, change)
+        if change and formset.has_changed():
+            form.instance.author = request.user
+            form.instance.save(update_fields=["author"])
         for problem in formset.warnings:
-            place = ".".join(part for part in (problem.channel, problem.field) if part)
-            self.message_user(request, f"{place}: {translate(problem)}", messages.WARNING)
+            self.message_user(request, f"{problem_place(problem)}: {problem_text(problem)}", messages.WARNING)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the campaigns only: a list of their recipients would have no end."""
@@ -190,6 +165,7 @@ class CampaignAdmin(HyberAdmin):
             self._page("<int:campaign_id>/import/rejected/", self.rejected_view, "rejected"),
             self._page("<int:campaign_id>/send/", self.send_view, "send"),
             self._page("<int:campaign_id>/export/", self.export_view, "export"),
+            *composer_urls(self),
             *super().get_urls(),
         ]
 

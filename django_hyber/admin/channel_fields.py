@@ -30,6 +30,8 @@ LABELS: Mapping[str, str | StrPromise] = {
     "img_name": _("Text under the image"),
     "caption": _("Button text"),
     "action": _("Button link"),
+    "ttl": _("Try for (TTL, seconds)"),
+    "ctr": _("Track clicks"),
     "file_name": _("File name"),
     "thumbnail": _("Video preview link"),
     "file_size": _("Video size, megabytes"),
@@ -42,8 +44,6 @@ LABELS: Mapping[str, str | StrPromise] = {
     "latitude": _("Latitude"),
     "longitude": _("Longitude"),
     "device": _("Devices"),
-    "ttl": _("Try for (TTL, seconds)"),
-    "ctr": _("Track clicks"),
 }
 NOTES: Mapping[str, str | StrPromise] = {
     "text": _("Write %name% to put in each recipient's own value from the column “name”."),
@@ -56,6 +56,13 @@ NOTES: Mapping[str, str | StrPromise] = {
     "ctr": _("Replaces the links by short ones and counts who follows them."),
 }
 CHOICE_TEXTS: Mapping[str, str | StrPromise] = {"all": _("all devices"), "phone": _("the phone only")}
+#: What few texts need; folded away until somebody does.
+MORE_OPTIONS = frozenset(
+    {
+        *("file_name", "thumbnail", "file_size", "duration", "doc", "doc_name", "audio", "video", "video_name"),
+        *("latitude", "longitude", "device"),
+    }
+)
 #: Names that stand for a text of several lines.
 LONG_TEXTS = frozenset({"text", "img_name", "doc_name", "video_name"})
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django.contrib import admin
-from django.contrib.admin.options import ShowFacets
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -35,11 +34,10 @@ class MessageAdmin(ReadOnlyAdmin):
     list_filter = ("status", ChannelFilter, CampaignFilter, "created_at")
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
-    search_help_text = _("A whole phone number, extra id or message id.")
+    search_help_text = _("A whole extra id or message id.")
+    phone_search_help_text = _("A whole phone number, extra id or message id.")
     exact_columns = ("extra_id", "message_id")
     phone_column = "phone_number"
-    show_full_result_count = False
-    show_facets = ShowFacets.NEVER
     fieldsets = (
         (None, {"fields": ("phone_number", "campaign_link", "status", "channel_name", "problem")}),
         (_("When"), {"fields": (("created_at", "accepted_at"), ("reported_at", "finished_at"))}),

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.contrib.admin.views.main import ChangeList
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 
+from django_hyber.admin.lists import BigTableList
 from django_hyber.models import Batch, Campaign, CampaignChannel, Message
 
 DELIVERIES = (Message.Status.DELIVERED, Message.Status.SEEN)
@@ -40,7 +40,7 @@ class Progress:
     has_more_batches: bool
 
 
-class CampaignList(ChangeList):
+class CampaignList(BigTableList):
     """The list of campaigns, with the numbers of the campaigns on the page counted in one query."""
 
     def get_results(self, request: HttpRequest) -> None:

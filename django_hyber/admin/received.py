@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.contrib.admin.options import ShowFacets
 from django.db.models import Model
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -27,9 +26,6 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
     search_fields = ("hyber_message_id", "extra_id")
     search_help_text = _("A whole message id or extra id.")
     exact_columns = ("hyber_message_id", "extra_id")
-    show_full_result_count = False
-    show_facets = ShowFacets.NEVER
-    ordering = ("-id",)
     fields = (
         "message_link",
         "meaning",
@@ -69,7 +65,6 @@ class UnreadableCallbackAdmin(ReadOnlyAdmin):
 
     list_display = ("received_at", "kind", "account", "reason")
     list_filter = ("kind", "received_at")
-    show_full_result_count = False
     fields = ("kind", "account", "reason", "received_at", "as_received")
     readonly_fields = ("as_received",)
 

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from django.contrib import admin, messages
-from django.contrib.admin.options import ShowFacets
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import (
     Http404,
     HttpRequest,
@@ -25,6 +24,7 @@ from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, 
 from django_hyber.admin.filters import ChannelFilter
 from django_hyber.models import CampaignChannel, Reply, Suppression
 from django_hyber.services.attachments import Attachment, AttachmentState, fetch_again, find_attachment
+from django_hyber.services.masking import mask_phones_in
 from django_hyber.services.replies import mark_replies_read, mark_replies_unread, opt_out_senders
 
 CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
@@ -72,11 +72,8 @@ class ReplyAdmin(ReadOnlyAdmin):
     list_filter = (UnreadFilter, ChannelFilter, "received_at")
     list_select_related = ("message__campaign",)
     search_fields = ("phone_number",)
-    search_help_text = _("A whole phone number.")
-    exact_columns = ("phone_number",)
+    phone_search_help_text = _("A whole phone number.")
     phone_column = "phone_number"
-    show_full_result_count = False
-    show_facets = ShowFacets.NEVER
     actions = ("mark_read", "mark_unread", "opt_out")
     fieldsets = (
         (None, {"fields": ("phone_number", "opt_out_note", "text", "attachment", "location")}),
@@ -87,10 +84,10 @@ class ReplyAdmin(ReadOnlyAdmin):
     readonly_fields = ("opt_out_note", "attachment", "message_link", "campaign_link", "as_received")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reply]:
-        """Know of each number whether it has opted out."""
+        """Know of each number whether it has opted out, also where the number itself is masked."""
         opted_out = Suppression.objects.filter(phone_number=OuterRef("phone_number"))
         replies: QuerySet[Reply] = super().get_queryset(request)
-        return replies.annotate(opted_out=Exists(opted_out))
+        return replies.annotate(opted_out=Subquery(opted_out.values("pk")))
 
     def has_mark_permission(self, request: HttpRequest) -> bool:
         """Ask for the permission to change replies, though nothing but the mark can be changed."""
@@ -143,10 +140,10 @@ class ReplyAdmin(ReadOnlyAdmin):
     @admin.display(description=_("opted out"))
     def opt_out_note(self, reply: Reply) -> str:
         """Since when the number has been opted out, and why."""
-        number = Suppression.objects.filter(phone_number=reply.phone_number).first()
+        number = Suppression.objects.filter(pk=reply.opted_out).first()  # type: ignore[attr-defined]  # as above
         if number is None:
             return gettext("no")
-        reason = gettext(number.reason) if number.reason else ""
+        reason = mask_phones_in(gettext(number.reason)) if number.reason else ""
         return gettext("since %(time)s. %(reason)s") % {"time": short_time(number.created_at), "reason": reason}
 
     @admin.display(description=_("attachment"))

@@ -3,10 +3,12 @@ from __future__ import annotations
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AdminTextInputWidget
+from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import HyberAdmin
+from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import Suppression
 from django_hyber.services.lookups import clean_phone
 
@@ -39,10 +41,17 @@ class SuppressionAdmin(HyberAdmin):
     form = SuppressionForm
     list_display = ("phone_number", "why", "created_at")
     search_fields = ("phone_number",)
-    search_help_text = _("A whole phone number.")
-    exact_columns = ("phone_number",)
+    phone_search_help_text = _("A whole phone number.")
     phone_column = "phone_number"
-    show_full_result_count = False
+    sortable_by = ("phone_number",)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse whoever may not see numbers: the form would tell them which ones are on the list already."""
+        return sees_personal_data(request) and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
+        """Refuse whoever may not see the number: the form would show it."""
+        return sees_personal_data(request) and super().has_change_permission(request, obj)
 
     @admin.display(description=_("reason"))
     def why(self, suppression: Suppression) -> str:

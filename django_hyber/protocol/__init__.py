@@ -29,8 +29,11 @@ from django_hyber.protocol.errors import (
     UnreadableReport,
     UnreadableResponse,
 )
+from django_hyber.protocol.markdown import TextRun, mark_links, parse_markdown
+from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 from django_hyber.protocol.phones import InvalidPhone, normalize_phone
 from django_hyber.protocol.problems import Problem
+from django_hyber.protocol.rendered import RenderedTexts
 from django_hyber.protocol.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
 from django_hyber.protocol.reports import (
     DeliveryReport,
@@ -49,7 +52,7 @@ from django_hyber.protocol.requests import (
     single_body,
 )
 from django_hyber.protocol.responses import SyncEntry, parse_job_id, parse_message_id, parse_sync
-from django_hyber.protocol.sms import MAX_SEGMENTS, SegmentCount, count_segments
+from django_hyber.protocol.sms import MAX_SEGMENTS, SegmentCount, count_segments, split_segments
 from django_hyber.protocol.validation import validate_channels, validate_request
 from django_hyber.protocol.values import clean_text
 from django_hyber.protocol.variables import (
@@ -62,6 +65,7 @@ from django_hyber.protocol.variables import (
 
 __all__ = [
     "CHANNELS",
+    "MASK",
     "MAX_RECIPIENTS",
     "MAX_SEGMENTS",
     "SMS",
@@ -84,10 +88,12 @@ __all__ = [
     "Push",
     "ReadTimeout",
     "Recipient",
+    "RenderedTexts",
     "ReportNotFound",
     "ReportState",
     "SegmentCount",
     "SyncEntry",
+    "TextRun",
     "UnknownChannel",
     "UnreadableReply",
     "UnreadableReport",
@@ -107,8 +113,15 @@ __all__ = [
     "find_misspelled_variables",
     "find_variables",
     "fingerprint",
+    "mark_links",
+    "mask_payload",
+    "mask_phone",
+    "mask_phones_in",
+    "mask_text",
+    "mask_values",
     "normalize_phone",
     "parse_job_id",
+    "parse_markdown",
     "parse_message_id",
     "parse_replies",
     "parse_reply",
@@ -119,6 +132,7 @@ __all__ = [
     "render_channel",
     "reply_fingerprint",
     "single_body",
+    "split_segments",
     "validate_channels",
     "validate_request",
 ]

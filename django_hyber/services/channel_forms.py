@@ -11,6 +11,7 @@ from django_hyber.protocol import (
     FieldRule,
     Problem,
     channel_from_wire,
+    check_variable_name,
     field_rules,
     find_variables,
     validate_channels,
@@ -25,6 +26,7 @@ __all__ = [
     "channel_rules",
     "check_channels",
     "complete_options",
+    "is_variable_name",
     "translate",
 ]
 
@@ -45,14 +47,23 @@ def complete_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**defaults, **options, **fixed}
 
 
-def check_channels(contents: Iterable[tuple[str, Mapping[str, Any]]]) -> list[Problem]:
-    """Return what is wrong or doubtful about these channels (name and options, in their order), variables allowed."""
-    return validate_channels([channel_from_wire(name, options) for name, options in contents], variables=True)
+def check_channels(contents: Iterable[tuple[str, Mapping[str, Any]]], *, own_texts: bool = False) -> list[Problem]:
+    """Return what is wrong or doubtful about these channels (name and options, in their order), variables allowed.
+
+    With ``own_texts`` the texts come from the recipients.
+    """
+    channels = [channel_from_wire(name, options) for name, options in contents]
+    return validate_channels(channels, text_from_recipient=own_texts, variables=not own_texts)
 
 
 def campaign_variables(campaign: Campaign) -> list[str]:
     """Return the names of the variables in the campaign's channels, sorted."""
     return sorted(find_variables(campaign.get_channels()))
+
+
+def is_variable_name(name: str) -> bool:
+    """Say whether a column of this name can be used in a text."""
+    return check_variable_name(name) is None
 
 
 def _is_fixed(rule: FieldRule) -> bool:

@@ -11,6 +11,7 @@ from django_hyber import tasks
 from django_hyber.engine import campaigns, lanes, reports, schedules, unconfirmed
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.services.jobs import take_up_jobs
 from django_hyber.services.nudges import fill_lanes, nudge
 
 logger = logging.getLogger("django_hyber")
@@ -51,6 +52,7 @@ def dispatch() -> Dispatched:
     schedules.hand_over_due(using)
     batches = sum(fill_lanes(campaign_pk, using) for campaign_pk in _running(using))
     campaigns.settle_all(using)
+    take_up_jobs()
     return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
 
 

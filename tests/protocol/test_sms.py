@@ -3,7 +3,7 @@ import smsutil
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from django_hyber.protocol import count_segments
+from django_hyber.protocol import count_segments, split_segments
 from django_hyber.protocol.sms import GSM_BASIC, GSM_EXTENDED
 
 GSM_TEXT = st.text(st.sampled_from(sorted(GSM_BASIC | GSM_EXTENDED)), min_size=1, max_size=900)
@@ -76,3 +76,15 @@ def test_counts_agree_with_another_implementation(text):
     assert count.encoding == {"gsm0338": "GSM-7"}.get(oracle.encoding, "UCS-2")
     assert count.segments == len(oracle.parts)
     assert 0 <= count.units_left <= 160
+
+
+@given(GSM_TEXT | ANY_TEXT)
+@example("a" * 160)
+@example("a" * 152 + "€" + "a" * 152)
+@example("ж" * 66 + "😀")
+def test_segments_are_cut_where_another_implementation_cuts_them(text):
+    assert split_segments(text) == [part.content for part in smsutil.split(text).parts]
+
+
+def test_an_empty_text_has_no_segments():
+    assert split_segments("") == []

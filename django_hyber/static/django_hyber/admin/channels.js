@@ -1,5 +1,6 @@
-/* The channels of a campaign: each row shows only its channel's fields, and buttons change the order.
-   Without this script all fields are shown and the order is a number. */
+/* The channels of a campaign: each row shows only its channel's fields; buttons, or dragging, change the order.
+   Without this script all fields are shown and the order is a number. Whatever it changes it tells the form by a
+   "hyber:changed" event, as typing does by "input". */
 "use strict";
 {
     const rowsOf = (box) => Array.from(box.querySelectorAll(".inline-related:not(.empty-form)"));
@@ -21,6 +22,13 @@
                 label.classList.toggle("required", lists(input.dataset.requiredBy, channel));
             }
         }
+        const more = row.querySelector(".hyber-more");
+        const own = Array.from(more.querySelectorAll("[data-channels]:is(input, select, textarea)"))
+            .filter((input) => lists(input.dataset.channels, channel));
+        more.classList.toggle("hyber-not-of-channel", own.length === 0);
+        if (more.querySelector("details") && own.some((input) => input.value !== "")) {
+            more.querySelector("details").open = true;
+        }
         for (const limit of row.querySelectorAll(".hyber-limit")) {
             limit.classList.toggle("hyber-not-of-channel", !lists(limit.dataset.channels, channel));
         }
@@ -29,6 +37,15 @@
     const nameOf = (row) => {
         const select = selectOf(row);
         return select.value ? select.options[select.selectedIndex].text : "";
+    };
+
+    const changed = (box) => box.dispatchEvent(new CustomEvent("hyber:changed", {bubbles: true}));
+
+    const say = (row) => {
+        const box = boxOf(row);
+        const rows = rowsOf(box);
+        const values = {name: nameOf(row), number: rows.indexOf(row) + 1, total: rows.length};
+        box.querySelector(".hyber-said").textContent = box.dataset.moved.replace(/{(\w+)}/g, (_, key) => values[key]);
     };
 
     const renumber = (box) => {
@@ -63,6 +80,45 @@
         }
         renumber(box);
         (button.disabled ? row.querySelector(".hyber-move button:enabled") : button).focus();
+        say(row);
+        changed(box);
+    };
+
+    // A row is dragged by its grip alone, so that text in its fields can still be selected with the mouse.
+    const addGrip = (row, place) => {
+        const grip = document.createElement("span");
+        grip.className = "hyber-grip";
+        grip.textContent = "⠿";
+        grip.title = boxOf(row).dataset.drag;
+        grip.draggable = true;
+        grip.setAttribute("aria-hidden", "true");
+        grip.addEventListener("dragstart", (event) => {
+            event.dataTransfer.effectAllowed = "move";
+            event.dataTransfer.setData("text/plain", "");
+            event.dataTransfer.setDragImage(row.querySelector("h3"), 0, 0);
+            row.classList.add("hyber-dragged");
+        });
+        grip.addEventListener("dragend", () => {
+            row.classList.remove("hyber-dragged");
+            renumber(boxOf(row));
+            say(row);
+            changed(boxOf(row));
+        });
+        place.prepend(grip);
+    };
+
+    const dragOver = (event) => {
+        const box = event.currentTarget;
+        const dragged = box.querySelector(".hyber-dragged");
+        const row = event.target.closest(".inline-related:not(.empty-form)");
+        if (!dragged || !row) {
+            return;
+        }
+        event.preventDefault();
+        if (row !== dragged) {
+            const place = row.getBoundingClientRect();
+            row[event.clientY < place.top + place.height / 2 ? "before" : "after"](dragged);
+        }
     };
 
     const addButtons = (row) => {
@@ -76,6 +132,7 @@
             place.append(button);
         }
         row.querySelector("h3").append(place);
+        addGrip(row, row.querySelector("h3"));
     };
 
     const prepare = (row) => {
@@ -88,6 +145,7 @@
         const removal = row.querySelector("input[name$='-DELETE']");
         if (removal) {
             removal.addEventListener("change", () => row.classList.toggle("hyber-removed", removal.checked));
+            row.classList.toggle("hyber-removed", removal.checked);
         }
     };
 
@@ -99,6 +157,8 @@
         rowsOf(box).forEach(prepare);
         arrange(box, placeOf);
         renumber(box);
+        box.addEventListener("dragover", dragOver);
+        box.addEventListener("drop", (event) => event.preventDefault());
     };
 
     document.addEventListener("DOMContentLoaded", () => {
@@ -110,6 +170,7 @@
         if (box) {
             prepare(event.target);
             renumber(box);
+            changed(box);
         }
     });
 
@@ -120,6 +181,7 @@
             setTimeout(() => {
                 arrange(box, placeOf);
                 renumber(box);
+                changed(box);
             });
         }
     });

@@ -1,0 +1,165 @@
+"""The campaign's own form: when it goes out, how fast, and what stands in for values that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.utils.functional import lazy
+from django.utils.html import format_html
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.channel_notes import live_part
+from django_hyber.admin.start_times import ClockTimeField, described_moment, zone_name
+from django_hyber.models import Campaign
+from django_hyber.services.channel_forms import campaign_variables, is_variable_name
+from django_hyber.services.lookups import account_names
+
+#: What makes a text another one for its readers; who changes it, or the channels, is the author.
+AUTHORED_FIELDS = frozenset({"account", "missing_variables", "variable_defaults"})
+
+MAX_DEFAULT_TEXT = 255
+
+FIELDSETS: Any = (
+    (None, {"fields": ("name", "account")}),
+    (_("When"), {"fields": ("start_time", ("window_start", "window_end"), "throttle")}),
+    (_("Missing values"), {"fields": ("missing_variables", "variable_defaults")}),
+    (_("Statistics at Hyber"), {"fields": ("tag", "division_code"), "classes": ("collapse",)}),
+)
+
+
+class DefaultTextsWidget(forms.Widget):
+    """One input for each variable in use; ``names`` says which, texts of others are shown as well."""
+
+    template_name = "admin/django_hyber/campaign/default_texts.html"
+    use_fieldset = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.names: tuple[str, ...] = ()
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        """Pair the names with their texts."""
+        texts: Mapping[str, str] = value or {}
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        context["widget"]["inputs"] = [
+            {"name": f"{name}-{variable}", "variable": variable, "text": texts.get(variable, "")}
+            for variable in dict.fromkeys((*self.names, *texts))
+        ]
+        return context
+
+    def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> dict[str, str]:
+        """Collect the inputs, whichever they are; an empty one is no text."""
+        prefix = f"{name}-"
+        return {key.removeprefix(prefix): data[key] for key in data if key.startswith(prefix) and data[key]}
+
+    def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
+        """Never: a form without any input has no texts."""
+        return False
+
+    def id_for_label(self, id_: str) -> str:
+        """Return none: each input has a label of its own."""
+        return ""
+
+
+class DefaultTextsField(forms.Field):
+    """Texts by the name of their variable, as inputs and not as JSON."""
+
+    widget = DefaultTextsWidget
+    default_error_messages = {"too-long": _("The text for “%(name)s” is longer than %(limit)d characters.")}
+
+    def to_python(self, value: Any) -> dict[str, str]:
+        """Keep what is a text under a possible name."""
+        return {name: self._text(name, text) for name, text in (value or {}).items() if is_variable_name(name)}
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compare the texts."""
+        return dict(initial or {}) != dict(data or {})
+
+    def _text(self, name: str, text: str) -> str:
+        if len(text) > MAX_DEFAULT_TEXT:
+            params = {"name": name, "limit": MAX_DEFAULT_TEXT}
+            raise forms.ValidationError(self.error_messages["too-long"], code="too-long", params=params)
+        return str(forms.CharField(strip=False).clean(text))
+
+
+class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+    """The campaign itself; its channels are edited beside it."""
+
+    account = forms.ChoiceField(label=_("Account"), help_text=_("Which account at GMS sends and pays."))
+    start_time = ClockTimeField(label=_("Start time"), required=False)
+    variable_defaults = DefaultTextsField(
+        label=_("Default texts"),
+        required=False,
+        help_text=_("What stands in the text where a recipient has no value."),
+    )
+
+    class Meta:
+        model = Campaign
+        fields = (
+            "name",
+            "tag",
+            "division_code",
+            "account",
+            "start_time",
+            "window_start",
+            "window_end",
+            "throttle",
+            "missing_variables",
+            "variable_defaults",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "missing_variables" not in self.fields:
+            # A page to read only has hardly any fields.
+            return
+        self.fields["account"].choices = account_choices(self.instance)  # type: ignore[attr-defined]
+        # Left out by a program that posts the form, it stays as it is.
+        self.fields["missing_variables"].required = False
+        self.fields["start_time"].help_text = _lazy_start_help(self)
+        self.show_default_texts(campaign_variables(self.instance) if self.instance.pk else ())
+
+    def show_default_texts(self, names: Iterable[str]) -> None:
+        """Offer an input for each of these variables."""
+        self.fields["variable_defaults"].widget.names = tuple(names)
+
+    def clean(self) -> dict[str, Any]:
+        """Say beside the field what is missing of a sending window."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        cleaned["missing_variables"] = cleaned.get("missing_variables") or self.instance.missing_variables
+        start, end = cleaned.get("window_start"), cleaned.get("window_end")
+        complete = gettext("A sending window needs both its beginning and its end.")
+        if start and not end and "window_end" not in self.errors:
+            self.add_error("window_end", complete)
+        if end and not start and "window_start" not in self.errors:
+            self.add_error("window_start", complete)
+        if start and start == end:
+            self.add_error("window_end", gettext("The window would be over as soon as it begins."))
+        return cleaned
+
+
+def account_choices(campaign: Campaign) -> list[tuple[str, str]]:
+    """Return the configured accounts, and the campaign's own if it is none of them (any more)."""
+    names = account_names()
+    choices = [(name, name) for name in names]
+    if campaign.pk and campaign.account not in names:
+        text = gettext("%(name)s (not configured)") % {"name": campaign.account}
+        choices.append((campaign.account, text))
+    return choices
+
+
+def start_time_note(campaign: Campaign) -> str:
+    """Return the start time of a campaign with its zone and its distance from now, or "" without one."""
+    return described_moment(campaign.start_time) if campaign.start_time else ""
+
+
+def _start_help(form: CampaignForm) -> str:
+    text = gettext("Empty: as soon as it is sent. The time is that of %(zone)s.") % {"zone": zone_name()}
+    note = "" if form.errors.get("start_time") else start_time_note(form.instance)
+    return format_html("{} {}", text, live_part("start_time", note))
+
+
+_lazy_start_help = lazy(_start_help, str)

@@ -1,0 +1,216 @@
+"""The channels of a campaign as forms: every form has all options, the chosen channel says which ones count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminIntegerFieldWidget
+from django.forms.formsets import DELETION_FIELD_NAME
+from django.utils.functional import cached_property
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.channel_fields import option_fields
+from django_hyber.admin.channel_notes import LiveHelp, note_of, problem_text
+from django_hyber.models import CampaignChannel
+from django_hyber.services.channel_forms import (
+    Problem,
+    channel_rules,
+    check_channels,
+    complete_options,
+    is_variable_name,
+)
+from django_hyber.services.composing import Composed, Composition, compose
+from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
+
+
+class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+    """One channel. Options that the form does not know stay as they are stored."""
+
+    position = forms.IntegerField(
+        label=pgettext_lazy("channel", "Order"),
+        required=False,
+        min_value=0,
+        max_value=99,
+        widget=AdminIntegerFieldWidget(),
+        help_text=_("The channels are tried from the lowest number to the highest. Empty: after the others."),
+    )
+
+    formset: ChannelFormSet
+
+    class Meta:
+        model = CampaignChannel
+        fields = ("channel", "position")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in OPTION_NAMES:
+            field: Any = self.fields[name]
+            field.help_text = LiveHelp(self, name, field.help_text)
+        if self.instance.pk is None:
+            self.initial.setdefault("position", None)
+            return
+        # A saved channel keeps its kind, so that two of them can never change places in the unique index.
+        self.fields["channel"].disabled = True
+        self.fields["channel"].help_text = _("To use another channel instead, delete this one and add the other.")
+        self.initial = {**self.instance.options, **self.initial}
+
+    def has_changed(self) -> bool:
+        """A new row that has got nothing but a number is an empty row."""
+        return super().has_changed() and not (self.empty_permitted and self.changed_data == ["position"])
+
+    def clean(self) -> dict[str, Any]:
+        """Keep the options of the chosen channel and check them by the platform's rules."""
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        channel = cleaned.get("channel")
+        if channel:
+            self._forget_other_fields(channel)
+            self.instance.options = self._options(channel)
+            own_texts = self.formset.instance.has_own_texts
+            self._show_errors(check_channels([(channel, self.instance.options)], own_texts=own_texts))
+        return cleaned
+
+    @property
+    def channel_name(self) -> str:
+        """The chosen channel, or "" while none is."""
+        name = self.cleaned_data.get("channel") if hasattr(self, "cleaned_data") else self.instance.channel
+        return name or ""
+
+    @property
+    def composition(self) -> Composition | None:
+        """What this channel looks like and uses of its limits, or None without a channel."""
+        return self.formset.compositions.get(self.prefix or "")
+
+    @property
+    def is_removed(self) -> bool:
+        """Whether the row is about to be deleted."""
+        return bool(getattr(self, "cleaned_data", {}).get(DELETION_FIELD_NAME))
+
+    @property
+    def notes(self) -> str:
+        """What is odd about the channel as a whole."""
+        return note_of(self.composition, "")
+
+    @property
+    def tells_errors(self) -> bool:
+        """Whether the page shows what is wrong on its own: then the notes need not."""
+        return self.is_bound and not self.formset.is_live
+
+    def validate_constraints(self) -> None:
+        """Leave it to the formset: the database still holds the rows that are being removed."""
+
+    def _forget_other_fields(self, channel: str) -> None:
+        """Let nobody search for a mistake in a field that the chosen channel does not show."""
+        others = set(OPTION_NAMES) - {rule.name for rule in channel_rules(channel)}
+        for name in others & set(self.errors):
+            del self.errors[name]
+
+    def _options(self, channel: str) -> dict[str, Any]:
+        names = [rule.name for rule in channel_rules(channel)]
+        known = set(complete_options(channel, dict.fromkeys(names)))
+        unknown = {name: value for name, value in self.instance.options.items() if name not in known}
+        values = {name: self.cleaned_data.get(name) for name in names}
+        # 0 is a value: a TTL of 0 has to be refused, not replaced by the default.
+        given = {
+            name: value for name, value in values.items() if value is not None and value is not False and value != ""
+        }
+        return unknown | complete_options(channel, given)
+
+    def _show_errors(self, problems: list[Problem]) -> None:
+        for problem in problems:
+            field = problem.field if problem.field in self.fields else None
+            if problem.is_error and field not in self.errors:
+                self.add_error(field, problem_text(problem))
+
+
+ChannelForm = type("ChannelForm", (ChannelFormBase,), option_fields())
+OPTION_NAMES = tuple(option_fields())
+
+
+class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """The channels together: each once, in their order. ``warnings`` are the doubts about a valid form.
+
+    ``may_see_values`` lets the values of real recipients into the previews; with ``is_open`` the texts can still be
+    changed. ``is_live`` is set while somebody types: nothing is saved then, and mistakes are no more than notes.
+    """
+
+    warnings: list[Problem]
+    may_see_values = False
+    is_open = True
+    is_live = False
+
+    def add_fields(self, form: Any, index: int | None) -> None:
+        """Let each form know the others."""
+        super().add_fields(form, index)
+        form.formset = self
+
+    @cached_property
+    def sample(self) -> Sample:
+        """The recipient whose values the previews show."""
+        return find_sample(self.instance) if self.may_see_values else MADE_UP
+
+    @cached_property
+    def columns(self) -> list[str]:
+        """The variables that the recipients have, as far as they can be used."""
+        return known_columns(self.instance) if self.is_open else []
+
+    @cached_property
+    def composed(self) -> Composed:
+        """All chosen channels in their order, as the sample sees them."""
+        contents = [(form.channel_name, form.instance.options) for form in self._chosen]
+        return compose(self.instance, contents, self.sample, self.columns)
+
+    @cached_property
+    def compositions(self) -> Mapping[str, Composition]:
+        """What each form looks like, by its prefix."""
+        prefixes = (form.prefix for form in self._chosen)
+        return dict(zip(prefixes, self.composed.channels, strict=True))
+
+    @property
+    def variables(self) -> list[str]:
+        """The variables that can be put into a text: those of the recipients, and others that are in use."""
+        names = dict.fromkeys((*self.columns, *self.composed.variables))
+        return [name for name in names if is_variable_name(name)]
+
+    @property
+    def _chosen(self) -> list[Any]:
+        return sorted(self._remaining(), key=lambda form: form.instance.position)
+
+    def clean(self) -> None:
+        """Check what concerns several channels."""
+        super().clean()
+        live = self._remaining()
+        self._refuse_repeated(live)
+        self._number(live)
+        live.sort(key=lambda form: form.instance.position)
+        contents = [(form.channel_name, form.instance.options) for form in live]
+        problems = check_channels(contents, own_texts=self.instance.has_own_texts)
+        self.warnings = [problem for problem in problems if not problem.is_error]
+
+    def _remaining(self) -> list[Any]:
+        forms: Any = self.forms
+        return [form for form in forms if form.channel_name and not form.is_removed]
+
+    def _refuse_repeated(self, live: list[Any]) -> None:
+        seen = set()
+        for form in live:
+            channel = form.cleaned_data["channel"]
+            if channel in seen:
+                form.add_error(
+                    "channel", gettext("This campaign already has this channel: each channel is tried once.")
+                )
+                form.cleaned_data["channel"] = channel
+            seen.add(channel)
+
+    def _number(self, live: list[Any]) -> None:
+        positions = [form.cleaned_data.get("position") for form in live]
+        last = max((position for position in positions if position is not None), default=0)
+        for form, position in zip(live, positions, strict=True):
+            if position is None:
+                last += 1
+            form.instance.position = last if position is None else position
+
+    def validate_unique(self) -> None:
+        """Do without: a repeated channel is shown beside its own field instead."""

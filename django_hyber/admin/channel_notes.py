@@ -1,0 +1,118 @@
+"""The small print beside a field of a channel: what may stand there, how much of it is used, and what is odd."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+
+from django_hyber.admin.channel_fields import CHANNEL_NAMES, label_of
+from django_hyber.services.channel_forms import Problem, translate
+from django_hyber.services.composing import Composition
+from django_hyber.services.measuring import Measure, SegmentCount
+
+#: How many of the characters that forced UCS-2 are named: a Ukrainian text has dozens.
+SHOWN_CHARACTERS = 12
+
+
+class LiveHelp:
+    """The help of a field with the note that changes while somebody types. It is looked up when the page is written."""
+
+    def __init__(self, form: Any, name: str, text: object) -> None:
+        self.form, self.name, self.text = form, name, text
+
+    def __str__(self) -> str:
+        return format_html("{}{}", self.text, live_part(f"{self.form.prefix}-{self.name}", self._note()))
+
+    def _note(self) -> SafeString:
+        if self.form.tells_errors and self.name in self.form.errors:
+            return SafeString("")
+        return note_of(self.form.composition, self.name)
+
+
+def live_part(name: str, content: SafeString | str) -> SafeString:
+    """Return a piece of the page that is written anew while somebody types."""
+    return format_html('<span class="hyber-live-part" role="status" id="{}">{}</span>', live_id(name), content)
+
+
+def live_id(name: str) -> str:
+    """Return the id of a live piece of the page; it holds the form's prefix, which moving and removing renumbers."""
+    return f"hyber-live-{name}"
+
+
+def note_of(composition: Composition | None, field: str) -> SafeString:
+    """Return what is used of the limits of a field and what is odd about it; "" is the channel as a whole."""
+    if composition is None:
+        return SafeString("")
+    measure = composition.measures.get(field)
+    counter = _counter(measure) if measure and measure.length else ""
+    return format_html("{}{}", counter, problem_list(composition.problems_of(field)))
+
+
+def problem_list(problems: Iterable[Problem]) -> SafeString:
+    """Return problems as lines, marked as errors and warnings in words too."""
+    marks = {"error": gettext("Error:"), "warning": gettext("Warning:")}
+    return format_html_join(
+        "",
+        '<span class="hyber-problem hyber-{}"><b>{}</b> {}</span>',
+        ((problem.level, marks[problem.level], problem_text(problem)) for problem in problems),
+    )
+
+
+def problem_text(problem: Problem) -> str:
+    """Return a problem in the reader's language; fields have the names that the form gives them."""
+    other = problem.params.get("other")
+    if other is None:
+        return translate(problem)
+    named = {**problem.params, "other": f"“{label_of(other)}”"}
+    return translate(replace(problem, params=named))
+
+
+def problem_place(problem: Problem) -> str:
+    """Return where a problem is, as in "Viber, Button link"."""
+    parts = [CHANNEL_NAMES.get(problem.channel, problem.channel), problem.field and label_of(problem.field)]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def _counter(measure: Measure) -> SafeString:
+    css = "hyber-counter hyber-over" if measure.is_over else "hyber-counter"
+    text = _sms_text(measure, measure.segments) if measure.segments else _length_text(measure)
+    return format_html('<span class="{}">{}</span>', css, text)
+
+
+def _length_text(measure: Measure) -> str:
+    params = {"length": measure.length, "limit": measure.limit, "left": abs(measure.left)}
+    if measure.left < 0:
+        return gettext("%(length)d of %(limit)d characters: %(left)d too many.") % params
+    return gettext("%(length)d of %(limit)d characters, %(left)d left.") % params
+
+
+def _sms_text(measure: Measure, count: SegmentCount) -> str:
+    length = ngettext("%(encoding)s: %(length)d character", "%(encoding)s: %(length)d characters", count.length)
+    lines = [
+        gettext("%(length)s, %(segments)d of %(limit)d segments, %(left)d left in this segment.")
+        % {
+            "length": length % {"encoding": count.encoding, "length": count.length},
+            "segments": count.segments,
+            "limit": measure.segment_limit,
+            "left": count.units_left,
+        }
+    ]
+    if measure.length_as_written is not None:
+        text = gettext("Counted with the short links of click tracking; as written it would be %(length)d.")
+        lines.append(text % {"length": measure.length_as_written})
+    if count.ucs2_characters:
+        text = gettext("UCS-2, with less room in a segment, because of: %(characters)s")
+        lines.append(text % {"characters": _shown(count.ucs2_characters)})
+    return " ".join(lines)
+
+
+def _shown(characters: str) -> str:
+    """Return a few characters so that each can be seen: a space of a special kind is called by its name."""
+    shown = [unicodedata.name(item, item) if unicodedata.category(item)[0] in "MCZ" else item for item in characters]
+    return " ".join([*shown[:SHOWN_CHARACTERS], "…"] if len(shown) > SHOWN_CHARACTERS else shown)

@@ -1,0 +1,139 @@
+"""The live part of the campaign's form: what has been typed goes to the server, and comes back as it will be seen.
+
+Nothing is saved here. Counters, previews and notes are made by the code that makes the page itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from django_hyber.admin.campaign_form import start_time_note
+from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelFormSet
+from django_hyber.admin.channel_notes import live_id, note_of
+from django_hyber.admin.masking import sees_personal_data
+from django_hyber.models import Campaign
+from django_hyber.services.composing import compose
+from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
+
+STEPS = {"previous": -1, "next": 1}
+PREVIEW = "admin/django_hyber/campaignchannel/preview.html"
+SAMPLE = "admin/django_hyber/campaignchannel/sample.html"
+
+
+def composer_urls(model_admin: Any) -> list[Any]:
+    """Return the addresses of the form's live part and of the preview without it."""
+
+    def page(route: str, view: Any, name: str) -> Any:
+        def of_campaign(request: HttpRequest, campaign_id: int | None = None) -> HttpResponse:
+            campaign = model_admin.get_object(request, str(campaign_id)) if campaign_id is not None else None
+            if campaign_id is not None and campaign is None:
+                raise Http404
+            response: HttpResponse = view(model_admin, request, campaign)
+            return response
+
+        return path(route, model_admin.admin_site.admin_view(of_campaign), name=f"django_hyber_campaign_{name}")
+
+    return [
+        page("compose/", compose_view, "compose_new"),
+        page("<int:campaign_id>/compose/", compose_view, "compose"),
+        page("<int:campaign_id>/preview/", preview_page, "preview"),
+    ]
+
+
+def compose_view(model_admin: Any, request: HttpRequest, campaign: Campaign | None) -> HttpResponse:
+    """Answer the unsaved form with the pieces of the page that depend on it."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    is_allowed = (
+        model_admin.has_change_permission(request, campaign) if campaign else model_admin.has_add_permission(request)
+    )
+    if not is_allowed:
+        raise PermissionDenied
+    form_class = model_admin.get_form(request, campaign, change=campaign is not None)
+    form = form_class(request.POST, instance=campaign or Campaign())
+    form.is_valid()
+    formset = _formset(model_admin, request, form.instance)
+    form.show_default_texts(formset.composed.variables)
+    sample = formset.sample
+    return JsonResponse(
+        {
+            "parts": dict(_parts(form, formset)),
+            "variables": formset.variables,
+            "recipient": sample.pk,
+            "hasPrevious": sample.has_previous,
+            "hasNext": sample.has_next,
+            "defaultTexts": str(form["variable_defaults"]),
+            "defaultNames": formset.composed.variables,
+        }
+    )
+
+
+def preview_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> TemplateResponse:
+    """Show the saved texts as one recipient sees them, without any script."""
+    if not model_admin.has_view_permission(request, campaign):
+        raise PermissionDenied
+    sample = asked_sample(request, campaign)
+    contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Preview"),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "original": campaign,
+        "composed": compose(campaign, contents, sample, known_columns(campaign)),
+        "sample": sample,
+    }
+    return TemplateResponse(request, "admin/django_hyber/campaign/preview.html", context)
+
+
+def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
+    """Return the recipient that the page asks for; made-up values for those who may not see real ones."""
+    if not sees_personal_data(request):
+        return MADE_UP
+    asked = request.POST if request.method == "POST" else request.GET
+    pk = asked.get("recipient", "")
+    return find_sample(campaign, int(pk) if is_key(pk) else None, STEPS.get(asked.get("step", ""), 0))
+
+
+def is_key(text: str) -> bool:
+    """Say whether this can be a primary key that the database has room for."""
+    return text.isascii() and text.isdecimal() and int(text) < 2**63
+
+
+def _formset(model_admin: Any, request: HttpRequest, campaign: Campaign) -> ChannelFormSet:
+    inline = model_admin.get_inline_instances(request, campaign if campaign.pk else None)[0]
+    formset_class = inline.get_formset(request, campaign if campaign.pk else None)
+    formset: ChannelFormSet = formset_class(request.POST, instance=campaign, prefix=formset_class.get_default_prefix())
+    formset.is_live = True
+    formset.sample = asked_sample(request, campaign)
+    formset.is_valid()
+    return formset
+
+
+def _parts(form: Any, formset: ChannelFormSet) -> Iterator[tuple[str, str]]:
+    for channel_form in formset.forms:
+        composition = formset.compositions.get(channel_form.prefix or "")
+        for name in OPTION_NAMES:
+            yield live_id(f"{channel_form.prefix}-{name}"), note_of(composition, name)
+        yield live_id(f"{channel_form.prefix}-notes"), note_of(composition, "")
+        preview = render_to_string(PREVIEW, {"preview": composition.preview}) if composition else ""
+        yield live_id(f"{channel_form.prefix}-preview"), preview
+    yield live_id("sample"), render_to_string(SAMPLE, {"sample": formset.sample, "composed": formset.composed})
+    yield live_id("start_time"), _start_note(form)
+
+
+def _start_note(form: Any) -> SafeString | str:
+    errors = form.errors.get("start_time")
+    if errors:
+        return format_html('<span class="hyber-problem hyber-error">{}</span>', " ".join(errors))
+    return start_time_note(form.instance) if form.cleaned_data.get("start_time") else ""

@@ -1,0 +1,61 @@
+"""The list pages: never a count of a big table, never a sort that no index helps with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.admin.views.main import ChangeList
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from django_hyber.admin.paginators import MOST_COUNTED, BigTablePaginator, grouped
+
+#: What a list's form has beside a checkbox for each row.
+OTHER_FIELDS = 20
+
+
+class BigTableList(ChangeList):
+    """A list whose pages take the same few queries however long it is."""
+
+    paginator: BigTablePaginator
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Find the page, and tell whoever asked for one that is not there which one it is instead."""
+        self._limit_page()
+        super().get_results(request)
+        last = self.paginator.num_pages
+        if self.page_num > last:
+            self.page_num = last
+            self._explain(request)
+
+    def get_ordering_field(self, field_name: Any) -> Any:
+        """Sort by what the list offers, and by nothing else that an address may name."""
+        return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
+
+    @property
+    def count_text(self) -> str:
+        """The number of rows as far as it is known."""
+        return self.paginator.count_text
+
+    @property
+    def most_shown(self) -> str:
+        """How many rows of a bigger result can be looked through."""
+        return grouped(MOST_COUNTED)
+
+    def _limit_page(self) -> None:
+        """Show no more rows than the project lets a form have fields: every row is one, and may be chosen."""
+        allowed: int | None = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        if allowed is None:
+            return
+        most = max(1, allowed - OTHER_FIELDS)
+        self.list_per_page = min(self.list_per_page, most)
+        self.list_max_show_all = min(self.list_max_show_all, most)
+
+    def _explain(self, request: HttpRequest) -> None:
+        if self.paginator.is_cut_off:
+            text = _("Only the first %(count)s can be looked through: narrow the list with a filter or a search.")
+            messages.warning(request, text % {"count": self.most_shown})
+        else:
+            messages.warning(request, _("There is no such page: this is the last one."))

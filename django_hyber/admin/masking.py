@@ -1,0 +1,88 @@
+"""Pages for those who may not see personal data: numbers and texts are masked, and nothing can be found by them."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.db.models.query import ModelIterable
+from django.http import HttpRequest
+
+from django_hyber.services.masking import PERSONAL_COLUMNS, mask
+
+ALL_PERSONAL_COLUMNS = frozenset(column for columns in PERSONAL_COLUMNS.values() for column in columns)
+Row = TypeVar("Row", bound=Model)
+
+
+def sees_personal_data(request: HttpRequest) -> bool:
+    """Say whether the user may see phone numbers, values and texts in full."""
+    return request.user.has_perm("django_hyber.view_personal_data")
+
+
+def for_reader(request: HttpRequest, rows: QuerySet[Row]) -> QuerySet[Row]:
+    """Return the rows as the user may see them. Conditions, counts and values() work on the data itself."""
+    if sees_personal_data(request):
+        return rows
+    masked = rows.all()
+    masked._iterable_class = MaskedIterable
+    return masked
+
+
+class MaskedIterable(ModelIterable):  # type: ignore[type-arg]
+    """Gives rows whose personal data is masked, however they are read: for a list, a page, a title or a message."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return map(mask, super().__iter__())
+
+
+def masked_copies(rows: Iterable[Row]) -> list[Row]:
+    """Return copies for the admin's log, which whoever may see the rows can read, and which nobody purges."""
+    return [mask(copy.copy(row)) for row in rows]
+
+
+class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type at run time
+    """Whatever an admin page shows of a row has gone through the mask, unless the user may see personal data."""
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Return the rows as the user may see them."""
+        return for_reader(request, super().get_queryset(request))
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Refuse to filter by personal data: whoever may not see it must not guess it either."""
+        if not sees_personal_data(request) and ALL_PERSONAL_COLUMNS.intersection(lookup.split("__")):
+            return False
+        return super().lookup_allowed(lookup, value, request)
+
+    def get_sortable_by(self, request: HttpRequest) -> Any:
+        """Refuse to sort by personal data, for the same reason."""
+        columns = super().get_sortable_by(request)
+        if sees_personal_data(request):
+            return columns
+        return [column for column in columns if column not in ALL_PERSONAL_COLUMNS]
+
+    def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Write into the admin's log what was added, its number masked."""
+        return super().log_addition(request, masked_copies([obj])[0], message)
+
+    def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
+        """Write into the admin's log what was changed, its number masked."""
+        return super().log_change(request, masked_copies([obj])[0], message)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Write into the admin's log what was deleted, the numbers masked."""
+        rows: Any = masked_copies(queryset)
+        return super().log_deletions(request, rows)
+
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Name what was added as the user may see it."""
+        return super().response_add(request, self._as_seen(request, obj), *args, **kwargs)
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        """Name what was changed as the user may see it."""
+        return super().response_change(request, self._as_seen(request, obj))
+
+    def _as_seen(self, request: HttpRequest, row: Row) -> Row:
+        return row if sees_personal_data(request) else masked_copies([row])[0]

@@ -1,0 +1,103 @@
+"""Pages of big tables: small results are counted, big ones never are."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django.core.paginator import EmptyPage, Paginator
+from django.db import connections
+from django.db.models import QuerySet
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+#: What is counted one by one, and as far as one can turn the pages of a search or a filter.
+MOST_COUNTED = 10_000
+_SIGNIFICANT_DIGITS = 3
+_ESTIMATES = {
+    "postgresql": "SELECT reltuples FROM pg_class WHERE oid = %s::regclass",
+    "mysql": "SELECT table_rows FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s",
+    # Each of the two is a look at one end of the table; MAX and MIN of one SELECT would read all of it.
+    "sqlite": "SELECT (SELECT MAX(rowid) FROM {table}) - (SELECT MIN(rowid) FROM {table}) + 1",
+}
+
+
+class BigTablePaginator(Paginator[Any]):
+    """Counts up to MOST_COUNTED rows; a whole table beyond that is estimated, and a bigger result is cut off there."""
+
+    object_list: QuerySet[Any]
+
+    @cached_property
+    def count(self) -> int:
+        """How many rows the pages show: all, if there are no more than MOST_COUNTED."""
+        counted = self._counted
+        if counted <= MOST_COUNTED:
+            return counted
+        return max(self._estimated, counted) if self.is_whole_table else MOST_COUNTED
+
+    @property
+    def is_whole_table(self) -> bool:
+        """Nothing narrows the rows down."""
+        return not self.object_list.query.where
+
+    @property
+    def is_cut_off(self) -> bool:
+        """There are more rows than the pages show."""
+        return self._counted > MOST_COUNTED and not self.is_whole_table
+
+    @property
+    def count_text(self) -> str:
+        """The number of rows for the reader, as exact as it is known."""
+        if self._counted <= MOST_COUNTED:
+            return grouped(self.count)
+        if self.is_whole_table:
+            return _("about %(count)s") % {"count": grouped(_rounded(self.count))}
+        return f"{grouped(MOST_COUNTED)}+"
+
+    def validate_number(self, number: Any) -> int:
+        """Take the last page for one that is beyond it."""
+        try:
+            return super().validate_number(number)
+        except EmptyPage:
+            return min(max(1, int(number)), self.num_pages)
+
+    def page(self, number: Any) -> Any:
+        """Find the keys of the page first: nothing else is read of the rows that are skipped before it."""
+        page = super().page(number)
+        rows: Any = page.object_list
+        keys = list(rows.values_list("pk", flat=True))
+        page.object_list = self.object_list.filter(pk__in=keys)
+        return page
+
+    @cached_property
+    def _counted(self) -> int:
+        return self.object_list.order_by()[: MOST_COUNTED + 1].count()
+
+    @cached_property
+    def _estimated(self) -> int:
+        return estimate_rows(self.object_list)
+
+
+def estimate_rows(rows: QuerySet[Any]) -> int:
+    """Return about how many rows the table has, as its database knows without counting; 0 if it does not."""
+    connection = connections[rows.db]
+    statement = _ESTIMATES.get(connection.vendor)
+    if statement is None:
+        return 0
+    table = rows.model._meta.db_table
+    quoted = connection.ops.quote_name(table)
+    with connection.cursor() as cursor:
+        parameters = [] if connection.vendor == "sqlite" else [quoted if connection.vendor == "postgresql" else table]
+        cursor.execute(statement.format(table=quoted), parameters)
+        row = cursor.fetchone()
+    return int(row[0] or 0) if row else 0
+
+
+def grouped(number: int) -> str:
+    """Return a number with the separators of the reader's language, whatever the project's settings say."""
+    return str(number_format(number, force_grouping=True))
+
+
+def _rounded(number: int) -> int:
+    unit: int = 10 ** max(0, len(str(number)) - _SIGNIFICANT_DIGITS)
+    return round(number / unit) * unit

@@ -1,0 +1,102 @@
+"""Personal data made unreadable for those who may not see it; ids, codes and times stay, for support needs them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
+
+MASK = "•••••"
+
+_OPERATOR_DIGITS = 2
+_LAST_DIGITS = 2
+_LEAST_HIDDEN = 4
+_LONGEST_COUNTRY_CODE = 3
+#: Fields of requests, reports and replies (guide, chapters 2 to 6) that say nothing about a person.
+_OPEN_FIELDS = frozenset(
+    {
+        *("message_id", "extra_id", "umid", "job_id", "matching_template_id", "callback_url"),
+        *("status", "substatus", "hyber_status", "status_text", "error_code", "accepted", "processing", "processed"),
+        *("time", "start_time", "started", "ttl", "sent_via", "last_partner", "delivered_via", "channel", "channels"),
+        *("total_sms_parts", "delivered_sms_parts", "clicks", "ctr", "device", "tag", "division_code", "alpha_name"),
+    }
+)
+_PHONE_FIELDS = frozenset({"number", "phone", "phone_number"})
+# Not inside a word or an id, such as a UUID.
+_PHONE_IN_TEXT = re.compile(r"(?<![\w-])\+?[0-9]{9,15}(?![\w-])")
+_WRITTEN_PHONE = re.compile(r"\+?[0-9]+")
+
+
+def mask_phone(phone: str) -> str:
+    """Return the number with its country, its operator and its last two digits: ``38067•••••12``.
+
+    What is no number, such as the placeholder of a purged one, stays as it is.
+    """
+    if not _WRITTEN_PHONE.fullmatch(phone):
+        return phone
+    plus, digits = ("+", phone[1:]) if phone.startswith("+") else ("", phone)
+    country = _country_code_length(digits)
+    shown = max(0, min(country + _OPERATOR_DIGITS, len(digits) - _LAST_DIGITS - _LEAST_HIDDEN))
+    hidden = max(_LEAST_HIDDEN, len(digits) - shown - _LAST_DIGITS)
+    last = digits[-_LAST_DIGITS:] if len(digits) > _LAST_DIGITS + _LEAST_HIDDEN else ""
+    return f"{plus}{digits[:shown]}{'•' * hidden}{last}"
+
+
+def mask_phones_in(text: str) -> str:
+    """Mask the phone numbers in a text that is not itself personal, such as an error text."""
+    return _PHONE_IN_TEXT.sub(lambda found: mask_phone(found[0]), text)
+
+
+def mask_text(text: str) -> str:
+    """Return what stands for a text; nothing stays nothing."""
+    return MASK if text else ""
+
+
+def mask_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Mask the values of variables, and leave their names."""
+    return {name: _mask(value) for name, value in values.items()}
+
+
+def mask_payload(payload: Any) -> Any:
+    """Mask a request, a report or a reply as it stands on the wire: whatever is not known to be harmless."""
+    if isinstance(payload, list):
+        return [mask_payload(item) for item in payload]
+    if isinstance(payload, Mapping):
+        return {name: _mask_field(name, value) for name, value in payload.items()}
+    return _mask(payload)
+
+
+def _mask_field(name: str, value: Any) -> Any:
+    if isinstance(value, (list, Mapping)):
+        is_list_of_names = name in _OPEN_FIELDS and isinstance(value, list) and all(map(_is_scalar, value))
+        return value if is_list_of_names else mask_payload(value)
+    if name in _OPEN_FIELDS:
+        return value
+    if name in _PHONE_FIELDS and isinstance(value, (str, int)):
+        return _mask_phone_field(str(value))
+    if name == "error_text" and isinstance(value, str):
+        return mask_phones_in(value)
+    return _mask(value)
+
+
+def _mask_phone_field(text: str) -> str:
+    return mask_phone(text) if _WRITTEN_PHONE.fullmatch(text) else mask_text(text)
+
+
+def _mask(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_mask(item) for item in value]
+    if isinstance(value, Mapping):
+        return mask_values(value)
+    return value if value is None or isinstance(value, bool) or value == "" else MASK
+
+
+def _is_scalar(value: Any) -> bool:
+    return not isinstance(value, (list, Mapping))
+
+
+def _country_code_length(digits: str) -> int:
+    lengths = range(1, _LONGEST_COUNTRY_CODE + 1)
+    return next((length for length in lengths if int(digits[:length]) in COUNTRY_CODE_TO_REGION_CODE), 1)

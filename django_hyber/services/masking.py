@@ -1,0 +1,62 @@
+"""Which columns hold personal data, and what stands there for those who may not see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from django.db.models import Model
+
+from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.protocol import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
+
+__all__ = ["MASK", "PERSONAL_COLUMNS", "mask", "mask_phone", "mask_phones_in", "mask_text", "mask_values"]
+
+Row = TypeVar("Row", bound=Model)
+
+
+def _nothing(_value: Any) -> str:
+    """What can only be followed, such as the link to an attachment, is better gone than masked."""
+    return ""
+
+
+PERSONAL_COLUMNS: Mapping[type[Model], Mapping[str, Callable[[Any], Any]]] = {
+    Message: {
+        "phone_number": mask_phone,
+        "variables": mask_values,
+        "content": mask_payload,
+        "error_text": mask_phones_in,
+    },
+    DeliveryReport: {"phone_number": mask_phone, "raw": mask_payload},
+    Reply: {
+        "phone_number": mask_phone,
+        "text": mask_text,
+        "media_url": _nothing,
+        "media_file": _nothing,
+        "file_name": mask_text,
+        "location": mask_text,
+        "raw": mask_payload,
+    },
+    Suppression: {"phone_number": mask_phone, "reason": mask_phones_in},
+    UnreadableCallback: {"body": mask_text, "reason": mask_phones_in},
+}
+
+
+def mask(row: Row) -> Row:
+    """Mask the personal data of a row in memory, and of the rows that were read along with it.
+
+    Such a row cannot be saved: the masks would replace the data.
+    """
+    columns = PERSONAL_COLUMNS.get(type(row), {})
+    for column in columns.keys() & row.__dict__.keys():
+        setattr(row, column, columns[column](getattr(row, column)))
+    if columns:
+        vars(row)["save"] = _refuse_to_save
+    for related in row._state.fields_cache.values():
+        if type(related) in PERSONAL_COLUMNS:
+            mask(related)
+    return row
+
+
+def _refuse_to_save(*args: object, **kwargs: object) -> None:
+    raise TypeError("A row whose personal data is masked cannot be saved.")

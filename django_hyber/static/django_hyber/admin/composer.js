@@ -1,0 +1,184 @@
+/* What has been typed goes to the server, which answers with the counters, notes and previews of the page. Nothing of
+   the platform's rules is known here. Without this script the page shows what has been saved. */
+"use strict";
+{
+    const WAIT = 350;
+
+    const fieldsOf = (row) => row.querySelectorAll("textarea[data-channels], input[type=text][data-channels]");
+    const isText = (element) => element.matches("textarea[data-channels], input[type=text][data-channels]");
+
+    const show = (id, html) => {
+        const place = document.getElementById(id);
+        if (!place) {
+            return;
+        }
+        // What has not changed is left alone, so that screen readers do not read it again.
+        const shown = place.dataset.shown ?? place.innerHTML;
+        place.dataset.shown = html;
+        if (shown.trim() !== html.trim()) {
+            place.innerHTML = html;
+        }
+    };
+
+    /* Whether the page's content policy lets a picture in: to try would put an error into the console. */
+    const admits = (policy, address) => {
+        const directives = new Map((policy || "").split(/[;,]/).map((line) => {
+            const [name, ...sources] = line.trim().toLowerCase().split(/\s+/);
+            return [name, sources];
+        }));
+        const sources = directives.get("img-src") || directives.get("default-src");
+        const {protocol, hostname, origin} = new URL(address, location.href);
+        const isHost = (source) => source.startsWith("*.") ? hostname.endsWith(source.slice(1)) : hostname === source;
+        return !sources || sources.some((source) => source === "*" || source === protocol
+            || isHost(source.replace(/^https?:\/\//, "").replace(/[:/].*$/, ""))
+            || (source === "'self'" && origin === location.origin));
+    };
+
+    const showPictures = (place, policy) => {
+        for (const picture of place.querySelectorAll("[data-image]:not(.hyber-tried)")) {
+            picture.classList.add("hyber-tried");
+            if (!admits(policy, picture.dataset.image)) {
+                continue;
+            }
+            const image = document.createElement("img");
+            image.alt = picture.dataset.alt;
+            image.referrerPolicy = "no-referrer";
+            image.addEventListener("load", () => picture.classList.add("hyber-loaded"));
+            image.addEventListener("error", () => image.remove());
+            image.src = picture.dataset.image;
+            picture.prepend(image);
+        }
+    };
+
+    const insert = (field, text) => {
+        const [start, end] = [field.selectionStart, field.selectionEnd];
+        field.focus();
+        field.setRangeText(text, start, end, "end");
+        field.dispatchEvent(new Event("input", {bubbles: true}));
+    };
+
+    const compose = (box) => {
+        const form = box.closest("form");
+        const failure = box.querySelector(".hyber-failure");
+        let recipient = box.dataset.recipient;
+        let variables = box.dataset.variables.split(" ").filter(Boolean);
+        let timer = 0;
+        let running = null;
+
+        const ask = async (step) => {
+            clearTimeout(timer);
+            if (running) {
+                running.abort();
+            }
+            running = new AbortController();
+            const data = new FormData(form);
+            data.set("recipient", recipient);
+            data.set("step", step);
+            try {
+                const response = await fetch(box.dataset.compose, {
+                    method: "POST", body: data, signal: running.signal, headers: {Accept: "application/json"},
+                });
+                if (!response.ok || !response.headers.get("Content-Type").startsWith("application/json")) {
+                    throw new Error(response.statusText);
+                }
+                apply(await response.json(), response.headers.get("Content-Security-Policy"));
+                failure.hidden = true;
+            } catch (error) {
+                if (error.name !== "AbortError") {
+                    failure.textContent = box.dataset.failed;
+                    failure.hidden = false;
+                }
+            }
+        };
+
+        const apply = (answer, policy) => {
+            for (const [id, html] of Object.entries(answer.parts)) {
+                show(id, html);
+            }
+            showPictures(box, policy);
+            recipient = answer.recipient ?? "";
+            box.querySelector("[data-step=previous]").disabled = !answer.hasPrevious;
+            box.querySelector("[data-step=next]").disabled = !answer.hasNext;
+            showDefaultTexts(answer);
+            if (answer.variables.join(" ") !== variables.join(" ")) {
+                variables = answer.variables;
+                box.querySelectorAll(".inline-related:not(.empty-form)").forEach(offer);
+            }
+        };
+
+        const showDefaultTexts = (answer) => {
+            const place = document.getElementById("id_variable_defaults");
+            const names = answer.defaultNames.join(" ");
+            if (place && place.dataset.names !== names) {
+                place.outerHTML = answer.defaultTexts;
+                document.getElementById("id_variable_defaults").dataset.names = names;
+            }
+        };
+
+        const askSoon = () => {
+            clearTimeout(timer);
+            timer = setTimeout(ask, WAIT, "");
+        };
+
+        /* Buttons that put a variable where the cursor is, or was, in one of the row's fields. */
+        const offer = (row) => {
+            const text = row.querySelector("textarea[name$='-text']");
+            let bar = row.querySelector(".hyber-insert");
+            if (!bar) {
+                bar = document.createElement("div");
+                bar.className = "hyber-insert";
+                bar.setAttribute("role", "group");
+                bar.setAttribute("aria-label", box.dataset.insert);
+                text.closest(".form-row").append(bar);
+            }
+            const buttons = variables.map((name) => {
+                const button = document.createElement("button");
+                button.type = "button";
+                button.textContent = `%${name}%`;
+                button.addEventListener("click", () => {
+                    const field = Array.from(fieldsOf(row)).find((one) => one.id === row.dataset.field) || text;
+                    insert(field.closest(".hyber-not-of-channel") ? text : field, `%${name}%`);
+                });
+                return button;
+            });
+            bar.replaceChildren(box.dataset.insert, ...buttons);
+            bar.hidden = buttons.length === 0;
+        };
+
+        const showPolicyFields = () => {
+            const chosen = form.querySelector("[name=missing_variables]");
+            const texts = form.querySelector(".form-row.field-variable_defaults");
+            if (chosen && texts) {
+                texts.hidden = chosen.value !== "default";
+            }
+        };
+
+        form.addEventListener("input", askSoon);
+        form.addEventListener("change", () => {
+            showPolicyFields();
+            askSoon();
+        });
+        form.addEventListener("hyber:changed", askSoon);
+        box.addEventListener("focusin", (event) => {
+            const row = event.target.closest(".inline-related");
+            if (row && isText(event.target)) {
+                row.dataset.field = event.target.id;
+            }
+        });
+        for (const button of box.querySelectorAll("[data-step]")) {
+            button.addEventListener("click", () => ask(button.dataset.step));
+        }
+        document.addEventListener("formset:added", (event) => {
+            if (box.contains(event.target)) {
+                offer(event.target);
+            }
+        });
+        box.querySelectorAll(".inline-related:not(.empty-form)").forEach(offer);
+        showPolicyFields();
+        ask("");
+    };
+
+    document.addEventListener("DOMContentLoaded", () => {
+        document.querySelectorAll(".hyber-channels[data-compose]").forEach(compose);
+    });
+}
