@@ -108,7 +108,7 @@ def _import(model_admin: Any, request: HttpRequest, campaign: Campaign, cleaned:
     text = _("Imported recipients: %(accepted)d accepted, %(repeated)d repeated, %(rejected)d rejected.") % {
         "accepted": report.accepted,
         "repeated": report.duplicates + report.existing,
-        "rejected": len(report.rejected),
+        "rejected": report.rejected_count,
     }
     model_admin.log_change(request, campaign, text)
     return report

@@ -7,35 +7,38 @@ from itertools import islice
 from typing import Any
 
 from django.db import connections
-from django.db.models import Model
+from django.db.models import Model, Q
+from django.db.models.expressions import Combinable
 
 from django_hyber.models import Message
 
 Page = list[tuple[Any, ...]]
+_ALL = Q()
 
 
 def table_pages(model: type[Model], size: int, using: str, *columns: str) -> Iterator[Page]:
     """Yield (primary key, *columns) of all rows, as they are when their page is read."""
-    yield from _by_key(model, {}, size, using, columns)
+    yield from _by_key(model, Q(), size, using, columns)
 
 
-def campaign_pages(campaign_pk: int, size: int, using: str, *columns: str) -> Iterator[Page]:
-    """Yield (primary key, *columns) of a campaign's messages."""
+def campaign_pages(
+    campaign_pk: int, size: int, using: str, *columns: str, condition: Q | Combinable = _ALL
+) -> Iterator[Page]:
+    """Yield (primary key, *columns) of a campaign's messages, or of those that meet a condition."""
+    mine = Q(condition, campaign=campaign_pk)
     if connections[using].vendor == "mysql":
         # Its client would take in the whole result at once.
-        yield from _by_key(Message, {"campaign": campaign_pk}, size, using, columns)
+        yield from _by_key(Message, mine, size, using, columns)
         return
     # One query: right after an import, without statistics of it, PostgreSQL would sort the campaign for every page.
-    rows = Message.objects.using(using).filter(campaign=campaign_pk).order_by("pk").values_list("pk", *columns)
+    rows = Message.objects.using(using).filter(mine).order_by("pk").values_list("pk", *columns)
     cursor = rows.iterator(chunk_size=size)
     while page := list(islice(cursor, size)):
         yield page
 
 
-def _by_key(
-    model: type[Model], conditions: dict[str, Any], size: int, using: str, columns: tuple[str, ...]
-) -> Iterator[Page]:
-    rows = model._default_manager.using(using).filter(**conditions).order_by("pk").values_list("pk", *columns)
+def _by_key(model: type[Model], condition: Q, size: int, using: str, columns: tuple[str, ...]) -> Iterator[Page]:
+    rows = model._default_manager.using(using).filter(condition).order_by("pk").values_list("pk", *columns)
     last_id = 0
     while page := list(rows.filter(pk__gt=last_id)[:size]):
         yield page

@@ -18,6 +18,8 @@ class BackgroundJob(models.Model):
         EXPORT = "export", _("export")
 
     class State(models.TextChoices):
+        # The file is there, and what to do with it is still to be said.
+        UPLOADED = "uploaded", _("not confirmed")
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")
         DONE = "done", _("done")

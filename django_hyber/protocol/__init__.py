@@ -32,6 +32,7 @@ from django_hyber.protocol.errors import (
 from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 from django_hyber.protocol.phones import InvalidPhone, normalize_phone
 from django_hyber.protocol.problems import Problem
+from django_hyber.protocol.rendered import RenderedTexts
 from django_hyber.protocol.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
 from django_hyber.protocol.reports import (
     DeliveryReport,
@@ -86,6 +87,7 @@ __all__ = [
     "Push",
     "ReadTimeout",
     "Recipient",
+    "RenderedTexts",
     "ReportNotFound",
     "ReportState",
     "SegmentCount",

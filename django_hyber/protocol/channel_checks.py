@@ -39,10 +39,7 @@ def check_sms(sms: SMS, *, variables: bool) -> Iterator[Problem]:
     if isinstance(sms.text, str) and not (variables and has_variables(sms.text)):
         yield from _check_segments(sms.text, click_tracking=bool(sms.ctr))
     if isinstance(sms.alpha_name, str) and not (variables and has_variables(sms.alpha_name)):
-        foreign = "".join(dict.fromkeys(item for item in sms.alpha_name if item not in _ALPHA_NAME_CHARACTERS))
-        if foreign:
-            template = gettext_noop("An alpha name cannot have these characters: %(characters)s")
-            yield error("alpha-name-characters", template, channel="sms", field="alpha_name", characters=foreign)
+        yield from check_alpha_name(sms.alpha_name)
 
 
 def check_whatsapp(whatsapp: WhatsApp, *, text_from_recipient: bool) -> Iterator[Problem]:
@@ -59,6 +56,39 @@ def check_whatsapp(whatsapp: WhatsApp, *, text_from_recipient: bool) -> Iterator
     ):
         if field in given and other not in given:
             yield error("needs", _NEEDS, channel="whatsapp", field=field, other=other)
+
+
+def check_alpha_name(alpha_name: str) -> Iterator[Problem]:
+    """Check the characters of an alpha name."""
+    foreign = "".join(dict.fromkeys(item for item in alpha_name if item not in _ALPHA_NAME_CHARACTERS))
+    if foreign:
+        template = gettext_noop("An alpha name cannot have these characters: %(characters)s")
+        yield error("alpha-name-characters", template, channel="sms", field="alpha_name", characters=foreign)
+
+
+def check_extension(file_name: str) -> Iterator[Problem]:
+    """Check that Viber shows a file of this name."""
+    if PurePath(file_name).suffix.lower() not in VIBER_FILE_EXTENSIONS:
+        yield error(
+            "file-extension",
+            gettext_noop("The name must end with one of: %(extensions)s."),
+            channel="viber",
+            field="file_name",
+            extensions=" ".join(sorted(VIBER_FILE_EXTENSIONS)),
+        )
+
+
+def segments_problem(encoding: str, segments: int) -> Problem:
+    """Say that an SMS is too long."""
+    return error(
+        "too-many-segments",
+        gettext_noop("The text takes %(segments)s SMS segments (%(encoding)s); the limit is %(limit)s."),
+        channel="sms",
+        field="text",
+        segments=segments,
+        encoding=encoding,
+        limit=MAX_SEGMENTS,
+    )
 
 
 def _given(channel: Viber | WhatsApp, *, text_from_recipient: bool) -> set[str]:
@@ -86,18 +116,7 @@ def _check_viber_file(viber: Viber, given: set[str], *, variables: bool) -> Iter
             template = gettext_noop("A file goes alone: it cannot be combined with %(other)s.")
             yield error("excludes", template, channel="viber", field="file_name", other=other)
     if isinstance(viber.file_name, str) and not (variables and has_variables(viber.file_name)):
-        yield from _check_extension(viber.file_name)
-
-
-def _check_extension(file_name: str) -> Iterator[Problem]:
-    if PurePath(file_name).suffix.lower() not in VIBER_FILE_EXTENSIONS:
-        yield error(
-            "file-extension",
-            gettext_noop("The name must end with one of: %(extensions)s."),
-            channel="viber",
-            field="file_name",
-            extensions=" ".join(sorted(VIBER_FILE_EXTENSIONS)),
-        )
+        yield from check_extension(viber.file_name)
 
 
 def _check_viber_video(given: set[str]) -> Iterator[Problem]:
@@ -115,12 +134,4 @@ def _check_viber_video(given: set[str]) -> Iterator[Problem]:
 def _check_segments(text: str, *, click_tracking: bool) -> Iterator[Problem]:
     count = count_segments(text, click_tracking=click_tracking)
     if count.segments > MAX_SEGMENTS:
-        yield error(
-            "too-many-segments",
-            gettext_noop("The text takes %(segments)s SMS segments (%(encoding)s); the limit is %(limit)s."),
-            channel="sms",
-            field="text",
-            segments=count.segments,
-            encoding=count.encoding,
-            limit=MAX_SEGMENTS,
-        )
+        yield segments_problem(count.encoding, count.segments)

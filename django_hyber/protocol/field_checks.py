@@ -48,7 +48,7 @@ def check_fields(channel: Channel, *, text_from_recipient: bool, variables: bool
         if text_from_recipient and rule.name == "text":
             problem = _check_absent(value)
         else:
-            problem = _check_value(rule, value, templated=variables and has_variables(value))
+            problem = check_value(rule, value, templated=variables and has_variables(value))
         if problem:
             yield replace(problem, channel=channel.name, field=rule.name)
 
@@ -62,10 +62,13 @@ def check_extra(channel: Channel) -> Iterator[Problem]:
 
 def check_length(value: str, limit: int) -> Problem | None:
     """Check the number of code points."""
-    if len(value) <= limit:
-        return None
+    return length_problem(len(value), limit) if len(value) > limit else None
+
+
+def length_problem(length: int, limit: int) -> Problem:
+    """Say that a text is too long."""
     template = gettext_noop("This has %(length)s characters; the limit is %(limit)s.")
-    return error("too-long", template, length=len(value), limit=limit)
+    return error("too-long", template, length=length, limit=limit)
 
 
 def check_url(value: str) -> Problem | None:
@@ -81,7 +84,8 @@ def _check_absent(value: Any) -> Problem | None:
     return error("text-not-allowed", gettext_noop("In a batch every recipient has their own text: leave this out."))
 
 
-def _check_value(rule: FieldRule, value: Any, *, templated: bool) -> Problem | None:
+def check_value(rule: FieldRule, value: Any, *, templated: bool = False) -> Problem | None:
+    """Check a value by the rule of its field; of what is still ``templated`` only that it is a text."""
     is_blank = value is None or (isinstance(value, str) and not value.strip())
     if is_blank and rule.required:
         return error("required", gettext_noop("This is required."))

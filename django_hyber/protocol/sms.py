@@ -9,6 +9,8 @@ from typing import Literal
 
 MAX_SEGMENTS = 5
 
+Encoding = Literal["GSM-7", "UCS-2"]
+
 GSM_BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -17,6 +19,7 @@ GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
 
 _GSM_LIMITS = (160, 153)
 _UCS2_LIMITS = (70, 67)
+_LIMITS = {"GSM-7": _GSM_LIMITS, "UCS-2": _UCS2_LIMITS}
 _GSM_CHARACTERS = GSM_BASIC | GSM_EXTENDED
 _LAST_OF_BMP = "\uffff"
 # The platform replaces each URL by a link of this length when clicks are tracked (guide, chapter 8).
@@ -31,7 +34,7 @@ class SegmentCount:
     ``ucs2_characters`` are the characters that forced UCS-2, each once, in the order of the text.
     """
 
-    encoding: Literal["GSM-7", "UCS-2"]
+    encoding: Encoding
     length: int
     segments: int
     units_left: int
@@ -46,7 +49,7 @@ class SegmentCount:
 def count_segments(text: str, *, click_tracking: bool = False) -> SegmentCount:
     """Count the segments of a text; with click tracking every URL counts as the 28 characters that will replace it."""
     if click_tracking:
-        text = _URL.sub(_TRACKED_LINK, text)
+        text = track_links(text)
     characters = set(text)
     foreign = characters - _GSM_CHARACTERS
     if foreign:
@@ -61,6 +64,29 @@ def count_segments(text: str, *, click_tracking: bool = False) -> SegmentCount:
         units_left=left,
         ucs2_characters="".join(dict.fromkeys(character for character in text if character in foreign)),
     )
+
+
+def track_links(text: str) -> str:
+    """Put a link as long as those of the platform in place of every URL."""
+    return _URL.sub(_TRACKED_LINK, text)
+
+
+def find_links(text: str) -> list[str]:
+    """Return the URLs that the platform would replace when it tracks clicks."""
+    return _URL.findall(text)
+
+
+def segment_bounds(encoding: Encoding, length: int, doubled: int) -> tuple[int, int]:
+    """Return the fewest and the most segments that a text of this length can take.
+
+    ``doubled`` of its characters take two units, so that a unit may stay empty at the end of each segment; only then,
+    and not for all lengths, it depends on the text itself.
+    """
+    alone, many = _LIMITS[encoding]
+    units = length + doubled
+    if units <= alone:
+        return min(units, 1), min(units, 1)
+    return -(-units // many), -(-units // (many - 1 if doubled else many))
 
 
 def _split(text: str, doubles: Iterable[str], alone: int, many: int) -> tuple[int, int, int]:

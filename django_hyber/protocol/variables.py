@@ -35,6 +35,12 @@ def has_variables(value: object) -> bool:
     return isinstance(value, str) and _VARIABLE.search(value) is not None
 
 
+def split_template(text: str) -> tuple[list[str], list[str]]:
+    """Return what stands around the variables of a text, and their names: one less."""
+    parts = _VARIABLE.split(text)
+    return parts[::2], parts[1::2]
+
+
 def render(text: str, variables: Mapping[str, str]) -> str:
     """Put the values in. Names without a value stay, and what looks like a variable inside a value is left alone."""
     if "%" not in text:

@@ -12,7 +12,9 @@ from django_hyber.services.campaigns import (
 from django_hyber.services.dispatch import dispatch
 from django_hyber.services.exporting import ExportError, export_recipients
 from django_hyber.services.fetching import Fetched, fetch_reports
+from django_hyber.services.jobs import confirm_upload, keep_upload, request_job
 from django_hyber.services.messages import send_message
+from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account
 from django_hyber.services.purging import Purged, purge_personal_data
 from django_hyber.services.recipient_files import UnreadableFileError
@@ -30,24 +32,31 @@ __all__ = [
     "ExportError",
     "Fetched",
     "ImportReport",
+    "Preflight",
     "Purged",
     "Recount",
     "RejectedRow",
+    "Segments",
+    "Skipped",
     "UnreadableFileError",
     "apply_delivery_reports",
     "apply_replies",
     "campaign_statistics",
     "cancel_campaign",
     "check_campaign",
+    "confirm_upload",
     "dispatch",
     "export_recipients",
     "fetch_reports",
     "import_recipients",
     "keep_unreadable_body",
+    "keep_upload",
     "pause_campaign",
+    "preflight",
     "probe_account",
     "purge_personal_data",
     "recount",
+    "request_job",
     "resume_campaign",
     "retry_failed",
     "send_message",

@@ -24,6 +24,11 @@ class CampaignError(ValidationError):
 
 def check_campaign(campaign: Campaign) -> list[ValidationError]:
     """Return all that stands in the way of launching the campaign; an empty list means that it may go."""
+    return [*check_state(campaign), *check_texts(campaign)]
+
+
+def check_state(campaign: Campaign) -> list[ValidationError]:
+    """Return what stands in the way of launching the campaign apart from its texts."""
     problems = []
     if campaign.status != Status.DRAFT:
         problems.append(_already_launched(campaign))
@@ -33,7 +38,7 @@ def check_campaign(campaign: Campaign) -> list[ValidationError]:
         problems.append(ValidationError(str(error), code="account"))
     if not campaign.messages.exists():
         problems.append(ValidationError(_("The campaign has no recipients: import some first."), code="no-recipients"))
-    return [*problems, *check_texts(campaign)]
+    return problems
 
 
 def start_campaign(campaign: Campaign) -> Campaign:

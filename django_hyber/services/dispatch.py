@@ -11,6 +11,7 @@ from django_hyber import tasks
 from django_hyber.engine import campaigns, reports, unconfirmed
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.services.jobs import take_up_jobs
 
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.
@@ -48,6 +49,7 @@ def dispatch() -> Dispatched:
     running = Batch.objects.using(using).filter(campaign__status=Campaign.Status.SENDING)
     batches = _enqueue(tasks.submit_batch.enqueue, _due(running, state=Batch.State.PENDING))
     campaigns.settle_all(using)
+    take_up_jobs()
     return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
 
 

@@ -3,35 +3,79 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.models import Campaign
+from django_hyber.engine.pages import campaign_pages
+from django_hyber.engine.transactions import database
+from django_hyber.engine.variables import complete_variables
+from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import (
     Channel,
     Problem,
+    RenderedTexts,
     find_misspelled_variables,
     find_variables,
-    render_channel,
     validate_channels,
 )
 
+PAGE = 5_000
 SHOWN = 5
+#: The variable that holds the text of a recipient in a campaign with own texts.
+TEXT = "text"
+
+OPTED_OUT = Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number")))
+
+
+@dataclass(kw_only=True)
+class TextReport:
+    """What the texts of those who have not opted out were found to be.
+
+    ``missing`` counts the recipients without a value of a variable; of those who are left out for it, ``left_out`` is
+    the number and ``left_out_examples`` are the primary keys of the first messages. ``segments`` counts those whose
+    text could be completed by encoding and number of SMS segments.
+    """
+
+    errors: list[ValidationError] = field(default_factory=list)
+    warnings: list[ValidationError] = field(default_factory=list)
+    recipients: int = 0
+    missing: Counter[str] = field(default_factory=Counter)
+    left_out: int = 0
+    left_out_examples: list[int] = field(default_factory=list)
+    segments: Counter[tuple[Any, int]] = field(default_factory=Counter)
 
 
 def check_texts(campaign: Campaign) -> list[ValidationError]:
-    """Check the channels, the variables of every recipient, and the limits of every rendered text."""
+    """Return what forbids sending: in the channels, the variables of every recipient, and every completed text."""
+    return look_at_texts(campaign).errors
+
+
+def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
+    """Look at the channels, and at the texts of all recipients who have not opted out."""
     channels = campaign.get_channels()
-    variables = find_variables(channels)
-    problems = [*validate_channels(channels, variables=bool(variables))]
-    found = [_as_error(problem) for problem in problems if problem.is_error]
-    found += [_as_error(problem) for problem in find_misspelled_variables(channels)]
-    if found or not variables:
-        return found
-    return list(_check_recipients(campaign, channels, variables))
+    report = TextReport(errors=_open_imports(campaign))
+    for problem in _channel_problems(campaign, channels):
+        (report.errors if problem.is_error else report.warnings).append(as_error(problem))
+    if campaign.has_own_texts:
+        report.errors += _unfilled_variables(channels)
+        channels = [replace(channel, text=f"%{TEXT}%") for channel in channels]  # type: ignore[call-arg]
+    names = sorted(find_variables(channels))
+    # The texts of channels that are wrong themselves are not looked at: all recipients would have the same problem.
+    texts = RenderedTexts([] if report.errors else channels, names)
+    if names:
+        report.errors += _read_recipients(campaign, names, texts, report, progress)
+    else:
+        report.recipients = campaign.messages.filter(~OPTED_OUT).count()
+        texts.add([()], times=report.recipients)
+    report.errors += [_rendered_error(*finding) for finding in texts.findings[:SHOWN]]
+    report.segments = texts.segments
+    return report
 
 
 def translate(problem: Problem) -> str:
@@ -39,44 +83,89 @@ def translate(problem: Problem) -> str:
     return _(problem.template) % problem.params
 
 
-def _as_error(problem: Problem) -> ValidationError:
+def as_error(problem: Problem) -> ValidationError:
+    """Return the problem in the reader's language and with its place."""
     where = ".".join(part for part in (problem.channel, problem.field) if part)
     return ValidationError(f"{where}: {translate(problem)}" if where else translate(problem), code=problem.code)
 
 
-def _check_recipients(
-    campaign: Campaign, channels: Sequence[Channel], variables: frozenset[str]
-) -> Iterator[ValidationError]:
-    missing: Counter[str] = Counter()
-    too_long: Counter[tuple[str, str, str]] = Counter()
-    examples: dict[tuple[str, str, str], Problem] = {}
-    rows = campaign.messages.values_list("variables", flat=True)
-    for values in rows.iterator(chunk_size=5_000):
-        absent = variables - values.keys()
-        missing.update(absent)
-        if absent:
-            continue
-        for problem in _rendered_problems(channels, values):
-            key = (problem.channel, problem.field, problem.code)
-            too_long[key] += 1
-            examples.setdefault(key, problem)
-    for name, count in sorted(missing.items()):
-        yield _missing_variable(name, count)
-    for key, count in too_long.most_common(SHOWN):
-        yield _rendered_error(examples[key], count)
-
-
-def _rendered_problems(channels: Sequence[Channel], values: Mapping[str, str]) -> list[Problem]:
-    rendered = [render_channel(channel, values) for channel in channels]
-    return [problem for problem in validate_channels(rendered) if problem.is_error]
-
-
-def _missing_variable(name: str, count: int) -> ValidationError:
-    message = ngettext(
-        "%%%(name)s%% is missing for %(count)d recipient: add the column or take it out of the text.",
-        "%%%(name)s%% is missing for %(count)d recipients: add the column or take it out of the text.",
-        count,
+def _open_imports(campaign: Campaign) -> list[ValidationError]:
+    jobs = campaign.jobs.filter(
+        kind=BackgroundJob.Kind.IMPORT, state__in=(BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
     )
+    text = _("An import of recipients is still under way.")
+    return [ValidationError(text, code="importing")] if jobs.exists() else []
+
+
+def _channel_problems(campaign: Campaign, channels: Sequence[Channel]) -> Iterator[Problem]:
+    has_own_texts = campaign.has_own_texts
+    yield from validate_channels(channels, text_from_recipient=has_own_texts, variables=not has_own_texts)
+    yield from find_misspelled_variables(channels)
+
+
+def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError]:
+    """In a batch the platform puts no values in."""
+    names = sorted(find_variables(channels))
+    if names:
+        message = _("Where every recipient has a text of their own, this would go out as it stands: %(variables)s.")
+        variables = ", ".join(f"%{name}%" for name in names)
+        yield ValidationError(message, code="unfilled-variables", params={"variables": variables})
+
+
+def _read_recipients(
+    campaign: Campaign,
+    names: Sequence[str],
+    texts: RenderedTexts,
+    report: TextReport,
+    progress: Callable[[int], object] | None,
+) -> list[ValidationError]:
+    """Hand the values of every recipient to ``texts``; return the errors of values that nothing makes up for."""
+    lacking: Counter[str] = Counter()
+    for page in campaign_pages(campaign.pk, PAGE, database(), "variables", condition=~OPTED_OUT):
+        report.recipients += len(page)
+        rows = []
+        for pk, values in page:
+            row = tuple(map(values.get, names))
+            if not all(row):
+                report.missing.update(name for name, value in zip(names, row, strict=True) if not value)
+                complete = complete_variables(campaign, names, values)
+                if complete is None:
+                    _leave_out(pk, report)
+                    continue
+                row = tuple(map(complete.get, names))
+            if all(row):
+                rows.append(row)
+            else:
+                lacking.update(name for name, value in zip(names, row, strict=True) if not value)
+        texts.add(rows)
+        if progress:
+            progress(report.recipients)
+    return [_missing_variable(campaign, name, count) for name, count in sorted(lacking.items())]
+
+
+def _leave_out(pk: int, report: TextReport) -> None:
+    report.left_out += 1
+    if len(report.left_out_examples) < SHOWN:
+        report.left_out_examples.append(pk)
+
+
+def _missing_variable(campaign: Campaign, name: str, count: int) -> ValidationError:
+    if campaign.has_own_texts:
+        message = ngettext("%(count)d recipient has no text.", "%(count)d recipients have no text.", count)
+    elif campaign.missing_variables == Campaign.MissingVariables.DEFAULT:
+        message = ngettext(
+            "%%%(name)s%% is missing for %(count)d recipient and has no default text: give it one.",
+            "%%%(name)s%% is missing for %(count)d recipients and has no default text: give it one.",
+            count,
+        )
+    else:
+        message = ngettext(
+            "%%%(name)s%% is missing for %(count)d recipient: fill in the column, take it out of the text, or choose "
+            "what happens then.",
+            "%%%(name)s%% is missing for %(count)d recipients: fill in the column, take it out of the text, or choose "
+            "what happens then.",
+            count,
+        )
     return ValidationError(message, code="missing-variable", params={"name": name, "count": count})
 
 
@@ -86,4 +175,4 @@ def _rendered_error(problem: Problem, count: int) -> ValidationError:
         "%(problem)s (with the values of %(count)d recipients)",
         count,
     )
-    return ValidationError(message, code=problem.code, params={"problem": _as_error(problem).message, "count": count})
+    return ValidationError(message, code=problem.code, params={"problem": as_error(problem).message, "count": count})

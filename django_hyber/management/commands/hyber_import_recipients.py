@@ -38,5 +38,5 @@ class Command(BaseCommand):
             self.stderr.write(f"row {row.row}: {row.reason}")
         self.stdout.write(
             f"{report.accepted} accepted, {report.duplicates} duplicates, {report.existing} already there, "
-            f"{len(report.rejected)} rejected of {report.total} rows"
+            f"{report.rejected_count} rejected of {report.total} rows"
         )

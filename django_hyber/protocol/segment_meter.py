@@ -1,0 +1,71 @@
+"""The SMS segments of one text with the values of many recipients."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from django_hyber.protocol.sms import (
+    GSM_BASIC,
+    GSM_EXTENDED,
+    Encoding,
+    count_segments,
+    find_links,
+    segment_bounds,
+    track_links,
+)
+from django_hyber.protocol.templates import Template, Values
+
+Segments = tuple[Encoding, int]
+
+_GSM = GSM_BASIC | GSM_EXTENDED
+# Stands where a value will; like most characters of values it belongs to the address before it.
+_GAP = "\x00"
+
+
+class SegmentMeter:
+    """Tells encoding and number of segments for each recipient, nearly always without making the text."""
+
+    def __init__(self, template: Template, *, click_tracking: bool) -> None:
+        self._template = template
+        self._click_tracking = click_tracking
+        self._needs_text = click_tracking and not _links_are_fixed(_GAP.join(template.literals))
+        fixed = "".join(map(track_links, template.literals) if click_tracking else template.literals)
+        self._length = len(fixed)
+        self._is_gsm = _GSM.issuperset(fixed)
+        self._doubled = {"GSM-7": _count_doubled("GSM-7", fixed), "UCS-2": _count_doubled("UCS-2", fixed)}
+
+    def measure(self, rows: Sequence[Values]) -> Counter[Segments]:
+        """Count the recipients by encoding and segments."""
+        return Counter(map(self._measure, self._template.values(rows), rows))
+
+    def _measure(self, values: str, row: Values) -> Segments:
+        encoding: Encoding
+        if self._needs_text or (self._click_tracking and (":" in values or "/" in values)):
+            text = track_links(self._render(row))
+            encoding = "GSM-7" if _GSM.issuperset(text) else "UCS-2"
+            length, doubled = len(text), _count_doubled(encoding, text)
+        else:
+            encoding = "GSM-7" if self._is_gsm and _GSM.issuperset(values) else "UCS-2"
+            length = self._length + len(values)
+            doubled = self._doubled[encoding] + _count_doubled(encoding, values)
+        fewest, most = segment_bounds(encoding, length, doubled)
+        if fewest == most:
+            return encoding, fewest
+        return encoding, count_segments(self._render(row), click_tracking=self._click_tracking).segments
+
+    def _render(self, row: Values) -> str:
+        return next(self._template.render([row]))
+
+
+def _links_are_fixed(text: str) -> bool:
+    """Whether no value without a colon or slash can begin, lengthen or shorten a link of this text."""
+    links = find_links(text)
+    return not any(_GAP in link for link in links) and text.count("://") == "".join(links).count("://")
+
+
+def _count_doubled(encoding: Encoding, text: str) -> int:
+    """Count the characters that take two units."""
+    if encoding == "UCS-2":
+        return 0 if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2 - len(text)
+    return 0 if GSM_BASIC.issuperset(text) else sum(map(text.count, GSM_EXTENDED))

@@ -1,0 +1,48 @@
+"""A background job in the hands of one worker: whoever has lost it to another finds out when it writes."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from django_hyber.engine.transactions import database
+from django_hyber.models import BackgroundJob
+
+#: How long a job may go without a word of progress before another worker takes it up.
+LEASE = timedelta(seconds=60)
+LONG_LEASE = timedelta(minutes=15)
+#: How often progress is written: whichever comes first.
+ROWS = 10_000
+SECONDS = 3
+
+
+class JobLostError(Exception):
+    """The job belongs to another worker, or is over."""
+
+
+class JobClaim:
+    """One worker's hold of one job."""
+
+    def __init__(self, job: BackgroundJob) -> None:
+        self.pk = job.pk
+        self._attempt = job.attempts
+        self._done = 0
+        self._written_at = time.monotonic()
+
+    def progress(self, done: int) -> None:
+        """Note how much is done, which also keeps the job in these hands. Raises JobLostError."""
+        if done - self._done < ROWS and time.monotonic() - self._written_at < SECONDS:
+            return
+        self.write(done=done)
+        self._done, self._written_at = done, time.monotonic()
+
+    def write(self, *, lease: timedelta = LEASE, **values: Any) -> None:
+        """Write to the row of the job. Raises JobLostError."""
+        mine = BackgroundJob.objects.using(database()).filter(
+            pk=self.pk, attempts=self._attempt, state=BackgroundJob.State.RUNNING
+        )
+        if not mine.update(**{"lease_until": timezone.now() + lease, **values}):
+            raise JobLostError

@@ -1,0 +1,178 @@
+"""Long work that somebody has asked for: done in the background, with its progress where a page can show it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import PurePath
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.files.base import File
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
+
+try:
+    from django.tasks import task
+except ImportError:  # Django 5.2
+    from django_tasks import task  # type: ignore[no-redef]
+
+from django_hyber.engine.transactions import after_commit, database
+from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.services.job_kinds import KINDS
+from django_hyber.services.job_progress import LEASE, JobClaim, JobLostError
+
+logger = logging.getLogger("django_hyber")
+
+State = BackgroundJob.State
+MAX_ATTEMPTS = 5
+#: How long the files of finished jobs stay, and an upload that nobody has confirmed.
+FILES_STAY = timedelta(days=7)
+UPLOADS_STAY = timedelta(days=1)
+#: How many jobs of each kind one sweep takes up.
+LIMIT = 100
+TEXT_LIMIT = 255
+
+
+def request_job(
+    kind: str,
+    campaign: Campaign | None,
+    parameters: Mapping[str, Any],
+    user: Any,
+    source: File[Any] | None = None,
+) -> BackgroundJob:
+    """Ask for long work: the job is begun by a task after commit, or by the next sweep should that get lost.
+
+    ``kind`` is one of BackgroundJob.Kind; ``parameters`` are, for IMPORT, those of import_recipients, for RETRY those
+    of retry_failed, for EXPORT the ``format``. ``source`` is the file to import.
+    """
+    job = _create(State.WAITING, kind, campaign, parameters, user, source)
+    after_commit(database(), run_job.enqueue, job.pk)
+    return job
+
+
+def keep_upload(campaign: Campaign, user: Any, source: File[Any]) -> BackgroundJob:
+    """Keep a file of recipients for an import that is still to be confirmed; a day later it is thrown away."""
+    parameters = {"file_name": PurePath(source.name or "").name}
+    return _create(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, source)
+
+
+def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False) -> bool:
+    """Import a kept file, ``at_once`` or in the background, and say whether it was this call that asked for it."""
+    using = database()
+    uploads = BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED)
+    wanted = {**job.parameters, **parameters, "language": get_language()}
+    if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=_soon()):
+        return False
+    after_commit(using, run_job.call if at_once else run_job.enqueue, job.pk)
+    return True
+
+
+@task
+def run_job(pk: int) -> None:
+    """Do the work of one job, unless somebody else is at it or it is done."""
+    job = _claim(pk)
+    if job is None:
+        return
+    claim = JobClaim(job)
+    with override(job.parameters.get("language")):
+        try:
+            result = KINDS[job.kind](job, claim)
+        except JobLostError:
+            logger.warning("Job %s was taken up by another worker", pk)
+        except ValidationError as error:
+            _end(claim, State.FAILED, " ".join(error.messages))
+        except (DatabaseError, OSError):
+            # The job stays as it is, and the sweep takes it up when the lease is over.
+            logger.exception("Job %s was cut off", pk)
+        except Exception:
+            logger.exception("Job %s has failed", pk)
+            _end(claim, State.FAILED, _("Something unforeseen has happened. The log of the server says more."))
+        else:
+            _end(claim, State.DONE, result=result)
+
+
+def take_up_jobs() -> int:
+    """Ask again for the jobs that nobody is at, throw away old files, and return how many were asked for."""
+    jobs = BackgroundJob.objects.using(database())
+    now = timezone.now()
+    left = jobs.filter(Q(lease_until=None) | Q(lease_until__lte=now), state__in=(State.WAITING, State.RUNNING))
+    pks = list(left.order_by("pk").values_list("pk", flat=True)[:LIMIT])
+    jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=_soon())
+    for pk in pks:
+        run_job.enqueue(pk)
+    uploads = jobs.filter(state=State.UPLOADED, created_at__lte=now - UPLOADS_STAY)
+    for job in uploads[:LIMIT]:
+        _throw_away(job, "source")
+        job.delete()
+    finished = jobs.filter(finished_at__lte=now - FILES_STAY).exclude(produced="")
+    for job in finished[:LIMIT]:
+        _throw_away(job, "produced")
+    return len(pks)
+
+
+def _create(
+    state: str,
+    kind: str,
+    campaign: Campaign | None,
+    parameters: Mapping[str, Any],
+    user: Any,
+    source: File[Any] | None,
+) -> BackgroundJob:
+    job = BackgroundJob(
+        kind=kind,
+        campaign=campaign,
+        parameters={"language": get_language(), **parameters},
+        state=state,
+        created_by=user if getattr(user, "is_authenticated", False) else None,
+        lease_until=_soon(),
+    )
+    if source:
+        # Wherever uploads are served from, nobody guesses this name.
+        job.source.save(secrets.token_urlsafe(24) + PurePath(source.name or "").suffix, source, save=False)
+    job.save(using=database())
+    return job
+
+
+def _claim(pk: int) -> BackgroundJob | None:
+    """Take a waiting job, or one whose worker was stopped, by a conditional UPDATE."""
+    jobs = BackgroundJob.objects.using(database())
+    now = timezone.now()
+    free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lte=now)
+    if not jobs.filter(free, pk=pk).update(
+        state=State.RUNNING, attempts=F("attempts") + 1, lease_until=now + LEASE, error_text=""
+    ):
+        return None
+    job = jobs.select_related("campaign").get(pk=pk)
+    if job.attempts <= MAX_ATTEMPTS:
+        return job
+    _end(JobClaim(job), State.FAILED, _("It was cut off %(number)d times.") % {"number": MAX_ATTEMPTS})
+    return None
+
+
+def _end(claim: JobClaim, state: str, error_text: str = "", **values: Any) -> None:
+    with transaction.atomic(using=database()):
+        job = BackgroundJob.objects.using(database()).get(pk=claim.pk)
+        try:
+            claim.write(state=state, error_text=error_text[:TEXT_LIMIT], finished_at=timezone.now(), **values)
+        except JobLostError:
+            logger.warning("Job %s was taken up by another worker", claim.pk)
+            return
+    _throw_away(job, "source")
+
+
+def _throw_away(job: BackgroundJob, name: str) -> None:
+    file = getattr(job, name)
+    if file:
+        file.delete(save=False)
+        BackgroundJob.objects.using(database()).filter(pk=job.pk).update(**{name: ""})
+
+
+def _soon() -> Any:
+    """Return when a sweep may ask for a waiting job again: its first task may just be on its way."""
+    return timezone.now() + LEASE

@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from django_hyber.conf import get_account
+from django_hyber.models import Campaign
+from django_hyber.services.campaigns import check_state
+from django_hyber.services.launch_check import OPTED_OUT, SHOWN, TextReport, look_at_texts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """Recipients who will get nothing; ``examples`` are the primary keys of up to five of their messages."""
+
+    reason: str
+    code: str
+    count: int
+    examples: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segments:
+    """SMS segments over the recipients: ``encodings`` counts the texts, the other numbers are of segments."""
+
+    encodings: Mapping[str, int]
+    fewest: int
+    most: int
+    total: int
+    over_one: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preflight:
+    """What launching a campaign would mean.
+
+    ``problems`` forbid it, ``warnings`` do not. ``missing`` counts, by variable, the recipients without a value of
+    their own, whatever the campaign does about them. ``segments`` is None without SMS, or while the texts of the
+    channels themselves are wrong.
+
+    The costs are those of reaching everybody who is not skipped, each by one channel: by the one that costs least for
+    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Who is not reached costs nothing.
+    None if a channel has no price in the settings, or if the texts are wrong.
+    """
+
+    recipients: int
+    will_receive: int
+    problems: list[ValidationError]
+    warnings: list[ValidationError]
+    skipped: list[Skipped]
+    missing: Mapping[str, int]
+    segments: Segments | None
+    cost_low: Decimal | None
+    cost_high: Decimal | None
+    start_time: datetime | None
+    time_zone: str
+
+    @property
+    def may_start(self) -> bool:
+        """Say whether nothing stands in the way."""
+        return not self.problems
+
+
+def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = None) -> Preflight:
+    """Look at a campaign as its recipients would get it: who is skipped, what is missing, what it costs.
+
+    Reads every recipient once, in memory that does not grow with their number. Nothing is changed or sent. ``progress``
+    is called with the number of recipients that have been looked at.
+    """
+    texts = look_at_texts(campaign, progress)
+    skipped = [*_opted_out(campaign), *_left_out(texts)]
+    recipients = texts.recipients + sum(item.count for item in skipped if item.code == "opted-out")
+    will_receive = texts.recipients - texts.left_out
+    low, high = _costs(campaign, texts, will_receive)
+    zone = timezone.get_current_timezone()
+    return Preflight(
+        recipients=recipients,
+        will_receive=will_receive,
+        problems=[*check_state(campaign), *texts.errors],
+        warnings=[*texts.warnings, *_doubts(campaign, recipients, will_receive)],
+        skipped=skipped,
+        missing=dict(sorted(texts.missing.items())),
+        segments=_summary(texts.segments),
+        cost_low=low,
+        cost_high=high,
+        start_time=campaign.start_time and campaign.start_time.astimezone(zone),
+        time_zone=timezone.get_current_timezone_name(),
+    )
+
+
+def _opted_out(campaign: Campaign) -> list[Skipped]:
+    messages = campaign.messages.filter(OPTED_OUT).order_by()
+    count = messages.count()
+    if not count:
+        return []
+    examples = tuple(messages.values_list("pk", flat=True)[:SHOWN])
+    return [Skipped(reason=_("opted out"), code="opted-out", count=count, examples=examples)]
+
+
+def _left_out(texts: TextReport) -> list[Skipped]:
+    if not texts.left_out:
+        return []
+    names = ", ".join(f"%{name}%" for name in sorted(texts.missing))
+    reason = _("no value for %(names)s") % {"names": names}
+    examples = tuple(texts.left_out_examples)
+    return [Skipped(reason=reason, code="missing-variable", count=texts.left_out, examples=examples)]
+
+
+def _doubts(campaign: Campaign, recipients: int, will_receive: int) -> list[ValidationError]:
+    doubts = []
+    if recipients and not will_receive:
+        doubts.append(ValidationError(_("Nobody would receive it: all recipients are left out."), code="nobody"))
+    if campaign.start_time and campaign.start_time < timezone.now():
+        doubts.append(ValidationError(_("The start time is in the past."), code="past-start-time"))
+    return doubts
+
+
+def _summary(counted: Counter[tuple[str, int]]) -> Segments | None:
+    if not counted:
+        return None
+    encodings: Counter[str] = Counter()
+    for (encoding, _number), recipients in counted.items():
+        encodings[encoding] += recipients
+    return Segments(
+        encodings=dict(encodings),
+        fewest=min(number for _encoding, number in counted),
+        most=max(number for _encoding, number in counted),
+        total=sum(number * recipients for (_encoding, number), recipients in counted.items()),
+        over_one=sum(recipients for (_encoding, number), recipients in counted.items() if number > 1),
+    )
+
+
+def _costs(campaign: Campaign, texts: TextReport, will_receive: int) -> tuple[Decimal | None, Decimal | None]:
+    prices = _prices(campaign)
+    if not prices or texts.errors:
+        return None, None
+    sms = prices.pop("sms", None)
+    if sms is None:
+        return min(prices.values()) * will_receive, max(prices.values()) * will_receive
+    low = high = Decimal(0)
+    for (_encoding, number), recipients in texts.segments.items():
+        possible = [*prices.values(), sms * number]
+        low += min(possible) * recipients
+        high += max(possible) * recipients
+    return low, high
+
+
+def _prices(campaign: Campaign) -> dict[str, Decimal]:
+    """Return the prices of the campaign's channels, or nothing if one of them has none."""
+    try:
+        known = get_account(campaign.account).prices
+    except ImproperlyConfigured:
+        return {}
+    names = [channel.channel for channel in campaign.channels.all()]
+    return {name: known[name] for name in names} if all(name in known for name in names) else {}
