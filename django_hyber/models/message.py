@@ -77,6 +77,10 @@ class Message(models.Model):
         )
         indexes = (
             models.Index(fields=("status", "id"), name="hyber_message_status"),
+            # All that the page of a campaign counts, so that no row has to be read for it.
+            models.Index(
+                fields=("campaign", "status", "channel", "finished_at", "clicks"), name="hyber_message_campaign"
+            ),
             models.Index(fields=("phone_number",), name="hyber_message_phone"),
             models.Index(fields=("message_id",), name="hyber_message_platform_id"),
         )

@@ -1,0 +1,161 @@
+"""The geometry of the charts: the templates draw it as SVG, and a table beside each tells the same numbers.
+
+Lengths are texts, because a template would write a number the way the reader's language does.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.utils.formats import number_format
+
+#: The width of a bar, in its own units; the page stretches it.
+BAR = 1_000
+#: Whatever there is at all can be seen.
+LEAST = 4
+COLUMN = 10
+HEIGHT = 100
+FUNNEL_WIDTH = 200
+FUNNEL_STEP = 32
+#: A circle of this radius is 100 units round.
+DONUT_RADIUS = 50 / math.pi
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """One part of a whole: ``name`` for style sheets and links, ``label`` and ``share`` for people."""
+
+    name: str
+    label: str
+    count: int
+    share: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Piece:
+    """A share as a part of a bar or a ring."""
+
+    item: Share
+    start: str
+    length: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One step of a funnel, with its share of the whole and of the step before."""
+
+    item: Share
+    of_previous: str
+    points: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One column of a chart over time, the failures on top of the deliveries."""
+
+    label: str
+    delivered: int
+    failed: int
+    x: str
+    delivered_y: str
+    delivered_height: str
+    failed_y: str
+    failed_height: str
+
+
+def percent(part: int, whole: int) -> str:
+    """Return a share for people: what is not all is never shown as 100 %, and what is not nothing never as 0 %."""
+    if not whole or part in (0, whole):
+        return "100 %" if whole and part == whole else "0 %"
+    tenths = min(999, max(1, round(1_000 * part / whole)))
+    digits = 0 if tenths % 10 == 0 else 1
+    return f"{number_format(tenths / 10, digits)} %"
+
+
+def shares(items: Iterable[tuple[str, object, int]], whole: int) -> list[Share]:
+    """Return the shares of what there is any of."""
+    return [
+        Share(name=name, label=str(label), count=count, share=percent(count, whole))
+        for name, label, count in items
+        if count
+    ]
+
+
+def stacked_bar(items: Sequence[Share]) -> list[Piece]:
+    """Lay the shares side by side."""
+    total = sum(item.count for item in items)
+    pieces = []
+    start = 0.0
+    widths = [max(LEAST, BAR * item.count / total) for item in items]
+    shrink = BAR / sum(widths) if widths else 1
+    for item, width in zip(items, widths, strict=True):
+        pieces.append(Piece(item=item, start=_number(start), length=_number(width * shrink)))
+        start += width * shrink
+    return pieces
+
+
+def donut(items: Sequence[Share]) -> list[Piece]:
+    """Lay the shares around a circle of 100, from the top and clockwise."""
+    total = sum(item.count for item in items)
+    pieces = []
+    start = 0.0
+    for item in items:
+        length = 100 * item.count / total
+        # The dashes of a circle begin at its right, a quarter too far.
+        pieces.append(Piece(item=item, start=_number((125 - start) % 100), length=_number(length)))
+        start += length
+    return pieces
+
+
+def funnel(stages: Sequence[tuple[str, object, int]]) -> list[Stage]:
+    """Draw each stage as wide as its share, narrowing down to the next."""
+    whole = stages[0][2] if stages else 0
+    widths = [FUNNEL_WIDTH * count / whole if whole else 0 for _, _, count in stages]
+    drawn = []
+    for number, (name, label, count) in enumerate(stages):
+        before = stages[number - 1][2] if number else 0
+        below = widths[number + 1] if number + 1 < len(stages) else widths[number]
+        drawn.append(
+            Stage(
+                item=Share(name=name, label=str(label), count=count, share=percent(count, whole)),
+                of_previous=percent(count, before) if number and before else "",
+                points=_trapezium(widths[number], min(below, widths[number]), number * FUNNEL_STEP),
+            )
+        )
+    return drawn
+
+
+def columns(items: Sequence[tuple[str, int, int]]) -> list[Bar]:
+    """Stand (label, delivered, failed) side by side, the highest of them as high as the chart."""
+    highest = max((delivered + failed for _, delivered, failed in items), default=0) or 1
+    bars = []
+    for number, (label, delivered, failed) in enumerate(items):
+        good, bad = HEIGHT * delivered / highest, HEIGHT * failed / highest
+        bars.append(
+            Bar(
+                label=label,
+                delivered=delivered,
+                failed=failed,
+                x=str(number * COLUMN + 1),
+                delivered_y=_number(HEIGHT - good),
+                delivered_height=_number(good),
+                failed_y=_number(HEIGHT - good - bad),
+                failed_height=_number(bad),
+            )
+        )
+    return bars
+
+
+def _trapezium(top: float, bottom: float, y: int) -> str:
+    middle = FUNNEL_WIDTH / 2
+    # A line of one unit remains of what is empty, so that its place can be seen.
+    top, bottom = max(top, 1) / 2, max(bottom, 1) / 2
+    low = y + FUNNEL_STEP - 2
+    corners = ((middle - top, y), (middle + top, y), (middle + bottom, low), (middle - bottom, low))
+    return " ".join(f"{_number(x)},{_number(height)}" for x, height in corners)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")

@@ -1,0 +1,171 @@
+"""What a campaign waits for, and how fast it goes: told by its batches, which are few, and not by its messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Count, Max, Min, Q, Sum
+
+from django_hyber.conf import get_account
+from django_hyber.engine.reconciliation import GIVE_UP_AFTER
+from django_hyber.models import AccountState, Batch, Campaign
+
+#: The rate is that of the last minutes: what was an hour ago says nothing about when it will be over.
+RATE_WINDOW = timedelta(minutes=5)
+Status = Campaign.Status
+State = Batch.State
+
+
+class Standstill(StrEnum):
+    """Why something of a campaign does not go on at this moment."""
+
+    SCHEDULED = "scheduled"
+    PAUSED = "paused"
+    BLOCKED = "blocked"
+    THROTTLE = "throttle"
+    WINDOW = "window"
+    RETRY = "retry"
+    QUEUED = "queued"
+    ON_THE_WIRE = "on-the-wire"
+    UNCONFIRMED = "unconfirmed"
+    REPORTS = "reports"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wait:
+    """One thing that is waited for: by how many people, until when, and why, as far as that is known."""
+
+    standstill: Standstill
+    people: int = 0
+    until: datetime | None = None
+    reason: str = ""
+    zone: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """How fast requests go out. ``per_minute`` is None when it is not known, ``left`` when no end can be foretold."""
+
+    per_minute: int | None
+    left: timedelta | None
+
+
+class Batches(NamedTuple):
+    """The batches of one state, time zone and fate, counted by the database."""
+
+    state: str
+    zone: str
+    was_tried: bool
+    batches: int
+    people: int
+    due: datetime | None
+    reason: str
+    since: datetime
+    lately: int
+
+
+def read_batches(campaign: Campaign, now: datetime) -> list[Batches]:
+    """Count the batches of the campaign's run in one query; ``lately`` are people whose request went out by now."""
+    ended = Q(finished_at__gte=now - RATE_WINDOW, state=State.DONE)
+    rows = campaign.batches.filter(run=campaign.run).order_by().annotate(was_tried=Q(attempts__gt=0))
+    counted = rows.values_list("state", "zone", "was_tried").annotate(
+        batches=Count("pk"),
+        people=Sum("size"),
+        due=Min("next_attempt_at"),
+        reason=Max("error_text"),
+        since=Min("created_at"),
+        lately=Sum("size", filter=ended, default=0),
+    )
+    return [Batches(*row) for row in counted]
+
+
+def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime) -> Pace | None:
+    """Return how fast a campaign goes that is on its way, and how long it will take if it goes on like this."""
+    if campaign.status != Status.SENDING:
+        return None
+    begun = min((row.since for row in batches), default=now)
+    minutes = max(min(RATE_WINDOW, now - begun).total_seconds(), 1) / 60
+    per_minute = round(sum(row.lately for row in batches) / minutes)
+    rate = per_minute or _throttle(campaign)
+    people = sum(row.people for row in batches if row.state in (State.PENDING, State.SENDING))
+    left = timedelta(minutes=people / rate) if rate and people else None
+    return Pace(per_minute=per_minute or None, left=left)
+
+
+def waits_of(campaign: Campaign, batches: Sequence[Batches], accepted: int, now: datetime) -> list[Wait]:
+    """Return what a campaign waits for, the most important first; ``accepted`` messages lack their last report."""
+    waits = [*_of_campaign(campaign, now)]
+    if campaign.status in (Status.SENDING, Status.PAUSED):
+        waits += _of_requests(batches, now)
+    on_the_wire = _people(batches, State.SENDING)
+    if on_the_wire:
+        waits.append(Wait(standstill=Standstill.ON_THE_WIRE, people=on_the_wire))
+    waits += _of_doubts(batches)
+    if accepted and _may_be_reported(campaign, now):
+        waits.append(Wait(standstill=Standstill.REPORTS, people=accepted))
+    return waits
+
+
+def _of_campaign(campaign: Campaign, now: datetime) -> Iterator[Wait]:
+    if campaign.status == Status.SCHEDULED:
+        yield Wait(standstill=Standstill.SCHEDULED, until=campaign.start_time)
+    if campaign.status == Status.PAUSED:
+        yield Wait(standstill=Standstill.PAUSED, reason=campaign.status_reason)
+    if campaign.status in (Status.SCHEDULED, Status.SENDING, Status.PAUSED):
+        yield from _of_account(campaign, now)
+
+
+def _of_account(campaign: Campaign, now: datetime) -> Iterator[Wait]:
+    state = AccountState.objects.filter(account=campaign.account).first()
+    if state and state.blocked_until and state.blocked_until > now:
+        yield Wait(standstill=Standstill.BLOCKED, until=state.blocked_until, reason=state.reason)
+    if campaign.status != Status.SENDING:
+        return
+    moments = [campaign.next_send_at, state.next_send_at if state else None]
+    until = max((moment for moment in moments if moment and moment > now), default=None)
+    if until:
+        yield Wait(standstill=Standstill.THROTTLE, until=until)
+
+
+def _of_requests(batches: Sequence[Batches], now: datetime) -> Iterator[Wait]:
+    pending = sorted(row for row in batches if row.state == State.PENDING)
+    queued = sum(row.people for row in pending if not _is_later(row, now))
+    if queued:
+        yield Wait(standstill=Standstill.QUEUED, people=queued)
+    for row in pending:
+        if _is_later(row, now):
+            waits_for_day = row.zone and not row.was_tried
+            standstill = Standstill.WINDOW if waits_for_day else Standstill.RETRY
+            yield Wait(standstill=standstill, people=row.people, until=row.due, reason=row.reason, zone=row.zone)
+
+
+def _is_later(row: Batches, now: datetime) -> bool:
+    return row.due is not None and row.due > now
+
+
+def _of_doubts(batches: Sequence[Batches]) -> Iterator[Wait]:
+    people = _people(batches, State.UNCONFIRMED)
+    if people:
+        reason = next((row.reason for row in batches if row.state == State.UNCONFIRMED and row.reason), "")
+        yield Wait(standstill=Standstill.UNCONFIRMED, people=people, reason=reason)
+
+
+def _people(batches: Sequence[Batches], state: str) -> int:
+    return sum(row.people for row in batches if row.state == state)
+
+
+def _may_be_reported(campaign: Campaign, now: datetime) -> bool:
+    return campaign.finished_at is None or now - campaign.finished_at < GIVE_UP_AFTER
+
+
+def _throttle(campaign: Campaign) -> int:
+    try:
+        limits = (campaign.throttle, get_account(campaign.account).throttle)
+    except ImproperlyConfigured:
+        limits = (campaign.throttle, None)
+    return min((limit for limit in limits if limit), default=0)

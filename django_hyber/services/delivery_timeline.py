@@ -1,0 +1,134 @@
+"""When the messages of a campaign arrived or failed: counted by the database, by the clock of the reader."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import BigIntegerField, Count, Func, Q
+from django.db.models.sql.compiler import SQLCompiler
+from django.utils.timezone import get_current_timezone
+
+from django_hyber.engine.ranks import DELIVERIES, FAILURES
+from django_hyber.models import Campaign
+
+Unit = Literal["minute", "hour", "day", "month"]
+MINUTE = 60
+HOUR = 3_600
+#: Every time zone is a whole number of these away from UTC, so that hours and days can be put together from them.
+QUARTER = 900
+UNITS: tuple[tuple[timedelta, Unit], ...] = (
+    (timedelta(hours=2), "minute"),
+    (timedelta(days=5), "hour"),
+    (timedelta(days=120), "day"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """What arrived and what failed within one minute, hour, day or month."""
+
+    start: datetime
+    delivered: int
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """Columns without gaps, from the first message that ended to the last."""
+
+    unit: Unit
+    columns: list[Column]
+
+
+class TimeSlot(Func):
+    """The number of the slot of so many seconds, since 1970, in which a time lies.
+
+    Django's truncation of times calls Python for every row of SQLite; this is done by the databases themselves.
+    """
+
+    output_field = BigIntegerField()
+
+    def __init__(self, expression: str, seconds: int) -> None:
+        super().__init__(expression, seconds=seconds)
+
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        """Divide Unix time."""
+        template = "CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) / %(seconds)s"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        """Divide Unix time."""
+        template = "CAST(FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / %(seconds)s) AS bigint)"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
+        """Divide the seconds between 1970 and the stored time, which is UTC."""
+        template = "TIMESTAMPDIFF(SECOND, '1970-01-01', %(expressions)s) DIV %(seconds)s"
+        return self.as_sql(compiler, connection, template=template, **context)
+
+
+def delivery_timeline(campaign: Campaign, first: datetime | None, last: datetime | None) -> Timeline | None:
+    """Count by the time at which the end of a message became known, between the first and the last such time."""
+    if first is None or last is None:
+        return None
+    unit: Unit = next((unit for span, unit in UNITS if last - first <= span), "month")
+    seconds = MINUTE if unit == "minute" else QUARTER
+    delivered: Counter[float] = Counter()
+    failed: Counter[float] = Counter()
+    for slot, arrived, lost in _count(campaign, seconds):
+        # By the absolute time, because aware times of one zone are equal in the hour that comes twice.
+        start = _floor(_local(slot * seconds), unit).timestamp()
+        delivered[start] += arrived
+        failed[start] += lost
+    starts = _starts(min(delivered), max(delivered), unit) if delivered else ()
+    columns = [Column(start=_local(start), delivered=delivered[start], failed=failed[start]) for start in starts]
+    return Timeline(unit=unit, columns=columns)
+
+
+def _count(campaign: Campaign, seconds: int) -> list[tuple[int, int, int]]:
+    ended = campaign.messages.filter(status__in=(*DELIVERIES, *FAILURES), finished_at__isnull=False).order_by()
+    slots = ended.values_list(TimeSlot("finished_at", seconds))
+    # A column of the index is counted, and not the primary key, for which every row would have to be read.
+    counted = slots.annotate(
+        delivered=Count("status", filter=Q(status__in=DELIVERIES)),
+        failed=Count("status", filter=Q(status__in=FAILURES)),
+    )
+    return list(counted)
+
+
+def _local(timestamp: float) -> datetime:
+    return datetime.fromtimestamp(timestamp, get_current_timezone())
+
+
+def _floor(moment: datetime, unit: Unit) -> datetime:
+    moment = moment.replace(second=0, microsecond=0)
+    if unit == "minute":
+        return moment
+    moment = moment.replace(minute=0)
+    if unit == "hour":
+        return moment
+    moment = moment.replace(hour=0, fold=0)
+    return moment if unit == "day" else moment.replace(day=1)
+
+
+def _starts(first: float, last: float, unit: Unit) -> Iterator[float]:
+    start = first
+    while start <= last:
+        yield start
+        start = _next(start, unit)
+
+
+def _next(start: float, unit: Unit) -> float:
+    if unit == "minute":
+        return start + MINUTE
+    if unit == "hour":
+        return start + HOUR
+    # The arithmetic of aware times is that of the clock on the wall, which days and months go by.
+    if unit == "day":
+        return (_floor(_local(start), unit) + timedelta(days=1)).timestamp()
+    return (_floor(_local(start), unit) + timedelta(days=31)).replace(day=1).timestamp()

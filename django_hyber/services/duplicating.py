@@ -1,0 +1,126 @@
+"""Another campaign like this one: its texts and settings, and if wanted its recipients, copied by the database."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from django.db import connections
+from django.db.models import CharField, F, QuerySet, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Concat
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from django_hyber.engine.purging import IS_PURGED
+from django_hyber.engine.ranks import FAILURES
+from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.models import Campaign, CampaignChannel, Message
+
+Status = Message.Status
+COPIED = (
+    "tag",
+    "division_code",
+    "account",
+    "throttle",
+    "window_start",
+    "window_end",
+    "missing_variables",
+    "variable_defaults",
+    "has_own_texts",
+)
+NAME_LENGTH = 200
+
+
+class Audience(StrEnum):
+    """Whose numbers the copy gets."""
+
+    NOBODY = "nobody"
+    EVERYBODY = "everybody"
+    FAILED = "failed"
+    NOT_SEEN = "not-seen"
+
+
+def name_of_copy(campaign: Campaign) -> str:
+    """Return the name that a copy gets unless a person gives another."""
+    suffix = _(" (copy)")
+    return campaign.name[: NAME_LENGTH - len(suffix)] + suffix
+
+
+def audience_of(campaign: Campaign, audience: Audience) -> QuerySet[Message]:
+    """Return the messages whose recipients a copy gets; purged ones have no number any more."""
+    messages = campaign.messages.exclude(IS_PURGED)
+    if audience is Audience.NOBODY:
+        return messages.none()
+    if audience is Audience.FAILED:
+        return messages.filter(status__in=FAILURES)
+    if audience is Audience.NOT_SEEN:
+        # Who has opted out has not seen it either, and is not to be asked again.
+        return messages.exclude(status__in=(Status.SEEN, Status.SUPPRESSED))
+    return messages
+
+
+def duplicate_campaign(
+    campaign: Campaign, *, name: str = "", audience: Audience = Audience.NOBODY, user: Any = None
+) -> Campaign:
+    """Return a new draft with the campaign's texts and settings, without its start time, and with these recipients."""
+    using = database()
+    with write_transaction(using):
+        return _copy(campaign, name or name_of_copy(campaign), audience, user, using)
+
+
+def duplicate_once(
+    campaign: Campaign, *, name: str, audience: Audience, user: Any, asked_at: datetime
+) -> tuple[Campaign, bool]:
+    """Duplicate for a person who has been shown the question at ``asked_at``; a second answer makes no second copy.
+
+    Returns the copy, and whether this call has made it.
+    """
+    using = database()
+    with write_transaction(using):
+        # Of two presses of the same button, the second waits here.
+        Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
+        same = Campaign.objects.using(using).filter(name=name, author=user, created_at__gte=asked_at)
+        copy = same.order_by("-pk").first()
+        if copy:
+            return copy, False
+        return _copy(campaign, name, audience, user, using), True
+
+
+def _copy(campaign: Campaign, name: str, audience: Audience, user: Any, using: str) -> Campaign:
+    values = {column: getattr(campaign, column) for column in COPIED}
+    copy = Campaign.objects.using(using).create(name=name, author=user, **values)
+    channels = campaign.channels.order_by("position", "id").values("position", "channel", "options")
+    rows = [CampaignChannel(campaign=copy, **channel) for channel in channels]
+    CampaignChannel.objects.using(using).bulk_create(rows)
+    if audience is not Audience.NOBODY:
+        _copy_recipients(audience_of(campaign, audience).using(using), copy, using)
+    return copy
+
+
+def _copy_recipients(messages: QuerySet[Message], copy: Campaign, using: str) -> None:
+    """Insert what the database selects: no row passes through this process, however many there are."""
+    connection = connections[using]
+    # A beginning of this copy's own and the row that it comes from: unique without a look at any other id.
+    extra_id = Concat(Value(secrets.token_hex(8)), Cast(F("pk"), CharField(max_length=20)))
+    columns: dict[str, Combinable] = {
+        "campaign_id": Value(copy.pk),
+        "account": Value(copy.account),
+        "phone_number": F("phone_number"),
+        "variables": F("variables"),
+        "extra_id": extra_id,
+        "status": Value(Status.QUEUED.value),
+        "channel": Value(""),
+        "error_text": Value(""),
+        "created_at": Value(timezone.now()),
+        "attempts": Value(0),
+    }
+    selected = messages.order_by("pk").values_list(*columns.values())
+    sql, parameters = selected.query.get_compiler(using).as_sql()
+    quote = connection.ops.quote_name
+    fields = {field.attname: str(field.column) for field in Message._meta.concrete_fields}
+    names = ", ".join(quote(fields[column]) for column in columns)
+    with connection.cursor() as cursor:
+        cursor.execute(f"INSERT INTO {quote(Message._meta.db_table)} ({names}) {sql}", parameters)
