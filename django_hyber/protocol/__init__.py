@@ -25,10 +25,12 @@ from django_hyber.protocol.errors import (
     OutcomeUnknown,
     ReadTimeout,
     ReportNotFound,
+    TooManyRequests,
     UnreadableReply,
     UnreadableReport,
     UnreadableResponse,
 )
+from django_hyber.protocol.json_text import read_json, write_json
 from django_hyber.protocol.phones import InvalidPhone, normalize_phone
 from django_hyber.protocol.problems import Problem
 from django_hyber.protocol.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
@@ -88,6 +90,7 @@ __all__ = [
     "ReportState",
     "SegmentCount",
     "SyncEntry",
+    "TooManyRequests",
     "UnknownChannel",
     "UnreadableReply",
     "UnreadableReport",
@@ -115,10 +118,12 @@ __all__ = [
     "parse_report",
     "parse_reports",
     "parse_sync",
+    "read_json",
     "render",
     "render_channel",
     "reply_fingerprint",
     "single_body",
     "validate_channels",
     "validate_request",
+    "write_json",
 ]
