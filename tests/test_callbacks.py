@@ -137,6 +137,57 @@ def test_numbers_that_are_no_json_cost_no_neighbour(client, message):
     assert status(message) == "delivered"
 
 
+def test_number_too_long_for_python_costs_no_neighbour(client, message):
+    body = b'[{"extra_id": "x", "clicks": ' + b"9" * 5_000 + b"}, " + json.dumps(report(message)).encode() + b"]"
+
+    assert post(client, body).json() == {"received": 2, "stored": 2, "unreadable": 0}
+    assert status(message) == "delivered"
+    assert DeliveryReport.objects.get(extra_id="x").raw["clicks"] == "9" * 5_000
+
+
+def test_item_nested_too_deeply_is_kept_as_text_and_costs_no_neighbour(client, message):
+    deep = {"extra_id": "x", "deep": json.loads("[" * 400 + '"\\u0000 Їжак"' + "]" * 400)}
+
+    assert post(client, [deep, report(message)]).json() == {"received": 2, "stored": 1, "unreadable": 1}
+    assert status(message) == "delivered"
+    kept = UnreadableCallback.objects.get()
+    assert (json.loads(kept.body), kept.reason) == (deep, "it is nested too deeply")
+
+
+def test_huge_unreadable_body_is_kept_in_pieces(client):
+    body = (b'{"text": "' + 'Ж"\\'.encode() * 5_000_000)[:20_000_000]
+
+    assert post(client, body).status_code == 400
+    pieces = list(UnreadableCallback.objects.order_by("pk").values_list("body", "reason"))
+    assert "".join(text for text, _reason in pieces) == body.decode(errors="replace")
+    assert [reason for _text, reason in pieces[:2]] == [
+        f"The body is not JSON. (part {number} of {len(pieces)})" for number in (1, 2)
+    ]
+
+
+def test_huge_array_of_what_is_no_report_is_kept_and_costs_no_neighbour(client, message):
+    items = [["\x01 'Їжак' " * 2_000]] * 250
+
+    assert post(client, [*items, report(message)]).json()["unreadable"] == len(items)
+    assert UnreadableCallback.objects.count() == len(items)
+    assert status(message) == "delivered"
+
+
+def test_reports_with_long_texts_are_stored_whatever_their_number(client, message):
+    reports = [report(None, extra_id=f"x-{number}", note="Їжак\\ " * 1_000) for number in range(600)]
+
+    assert post(client, [*reports, report(message)]).json()["stored"] == 601
+    assert status(message) == "delivered"
+
+
+def test_report_too_long_to_be_stored_as_one_is_kept_in_pieces(client, message):
+    long = report(None, extra_id="x", note="x" * 5_000_000)
+
+    assert post(client, [long, report(message)]).json() == {"received": 2, "stored": 1, "unreadable": 1}
+    assert UnreadableCallback.objects.count() == 6
+    assert status(message) == "delivered"
+
+
 def test_body_over_the_limit_is_answered_413_and_never_read_whole(client, settings, message):
     settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_MAX_BYTES": 1_000}}
 

@@ -6,7 +6,6 @@ take nothing from the project's REST framework settings, so that a callback work
 
 from __future__ import annotations
 
-import json
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -24,6 +23,7 @@ from rest_framework.views import APIView, exception_handler
 
 from django_hyber import services
 from django_hyber.conf import Account, find_account_by_token
+from django_hyber.protocol import read_json
 from django_hyber.services import CallbackKind
 
 logger = logging.getLogger("django_hyber.callbacks")
@@ -148,8 +148,7 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
 def read_items(body: bytes) -> tuple[list[Any], str]:
     """Return the items of a body and "", or an empty list and what is wrong with it."""
     try:
-        # NaN and Infinity are no JSON; as text they can be stored.
-        payload = json.loads(body, parse_constant=str)
+        payload = read_json(body)
     except (ValueError, RecursionError):
         return [], "The body is not JSON."
     if isinstance(payload, dict):

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,9 +32,7 @@ def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Sequenc
     verb, ending = _INSERT[connection.vendor]
     selected = ", ".join(_value(connection, field) for field in fields)
     sql = f"{verb} INTO {quote(model._meta.db_table)} ({names}) SELECT {selected} FROM {source} {ending}"  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [_encode(connection, fields, rows)])
-        return int(cursor.rowcount)
+    return _execute(connection, sql, fields, rows)
 
 
 def update_rows(
@@ -65,9 +63,29 @@ def update_rows(
         # every new value.
         match=f"{same_row} AND CASE WHEN {condition} THEN 1 ELSE 0 END = 1" if condition else same_row,
     )
+    return _execute(connection, sql, fields, rows)
+
+
+def _execute(
+    connection: BaseDatabaseWrapper, sql: str, fields: Sequence[models.Field[Any, Any]], rows: Sequence[Row]
+) -> int:
+    count = 0
     with connection.cursor() as cursor:
-        cursor.execute(sql, [_encode(connection, fields, rows)])
-        return int(cursor.rowcount)
+        for document in _documents(_plain_rows(connection, fields, rows), _LONGEST.get(connection.vendor)):
+            cursor.execute(sql, [document])
+            count += cursor.rowcount
+    return count
+
+
+def _documents(rows: Sequence[list[Any]], longest: int | None) -> Iterator[str]:
+    """Write the rows as one JSON array, or as several where a statement has a limit."""
+    document = json.dumps(rows, ensure_ascii=False)
+    if longest is None or len(rows) == 1 or len(document.encode()) <= longest:
+        yield document
+        return
+    middle = len(rows) // 2
+    yield from _documents(rows[:middle], longest)
+    yield from _documents(rows[middle:], longest)
 
 
 def _field(model: type[models.Model], column: str) -> models.Field[Any, Any]:
@@ -78,10 +96,12 @@ def _column(field: models.Field[Any, Any]) -> str:
     return str(field.column)
 
 
-def _encode(connection: BaseDatabaseWrapper, fields: Sequence[models.Field[Any, Any]], rows: Iterable[Row]) -> str:
+def _plain_rows(
+    connection: BaseDatabaseWrapper, fields: Sequence[models.Field[Any, Any]], rows: Iterable[Row]
+) -> list[list[Any]]:
     times = [index for index, field in enumerate(fields) if isinstance(field, models.DateTimeField)]
     documents = [index for index, field in enumerate(fields) if isinstance(field, models.JSONField)]
-    return json.dumps([_plain(connection, row, times, documents) for row in rows], ensure_ascii=False)
+    return [_plain(connection, row, times, documents) for row in rows]
 
 
 def _plain(connection: BaseDatabaseWrapper, row: Row, times: Sequence[int], documents: Sequence[int]) -> list[Any]:
@@ -130,6 +150,8 @@ def _value(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> st
     return f"r.{connection.ops.quote_name(_column(field))}"
 
 
+#: Bytes of rows in one statement. MariaDB takes 16 MB, and quoting the parameter may double it.
+_LONGEST = {"mysql": 7_000_000}
 _INSERT = {
     "postgresql": ("INSERT", "ON CONFLICT DO NOTHING"),
     # Without a WHERE, SQLite reads ON CONFLICT as the condition of a join.

@@ -6,7 +6,7 @@ but a few comparisons in Python.
 
 from __future__ import annotations
 
-import json
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +24,11 @@ from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL, STATUS_OF_STA
 from django_hyber.engine.transactions import write_transaction
 from django_hyber.models import CampaignChannel, Message, UnreadableCallback
 from django_hyber.models import DeliveryReport as StoredReport
-from django_hyber.protocol import DeliveryReport, clean_text, fingerprint, parse_report
+from django_hyber.protocol import DeliveryReport, clean_text, fingerprint, parse_report, write_json
 
 CHUNK = 5_000
+#: Characters of an unreadable body in one row. MariaDB takes 16 MB in a statement, and a body may be longer.
+PIECE = 1_000_000
 #: The platform's ``status`` of a delivered message.
 DELIVERED = 2
 Item = TypeVar("Item")
@@ -111,15 +113,22 @@ def rematch_reports(using: str) -> Applied:
 
 
 def store_unreadable(kind: str, account: Account, items: Iterable[tuple[object, str]], using: str) -> int:
-    """Keep what could not be understood, with the reason, for a person to look at."""
+    """Keep what could not be understood, with the reason, for a person to look at; what is long in several pieces."""
     now = timezone.now()
-    rows = [(kind, account.name, _as_text(item), reason[:255], now) for item, reason in items]
+    rows = [
+        (kind, account.name, piece, note[:255], now)
+        for item, reason in items
+        for piece, note in _pieces(item if isinstance(item, str) else write_json(item), reason)
+    ]
     return insert_rows(UnreadableCallback, ("kind", "account", "body", "reason", "received_at"), rows, using)
 
 
-def _as_text(item: object) -> str:
-    text = item if isinstance(item, str) else json.dumps(item, ensure_ascii=False, default=str)
-    return clean_text(text)
+def _pieces(text: str, reason: str) -> Iterator[tuple[str, str]]:
+    text = clean_text(text)
+    count = max(1, math.ceil(len(text) / PIECE))
+    for number in range(count):
+        note = reason if count == 1 else f"{reason} (part {number + 1} of {count})"
+        yield text[number * PIECE : (number + 1) * PIECE], note
 
 
 def _apply_stored(account: Account, raws: Iterable[Any], using: str, total: Applied) -> None:

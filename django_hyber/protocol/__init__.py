@@ -25,10 +25,12 @@ from django_hyber.protocol.errors import (
     OutcomeUnknown,
     ReadTimeout,
     ReportNotFound,
+    TooManyRequests,
     UnreadableReply,
     UnreadableReport,
     UnreadableResponse,
 )
+from django_hyber.protocol.json_text import read_json, write_json
 from django_hyber.protocol.markdown import TextRun, mark_links, parse_markdown
 from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 from django_hyber.protocol.phones import InvalidPhone, normalize_phone
@@ -94,6 +96,7 @@ __all__ = [
     "SegmentCount",
     "SyncEntry",
     "TextRun",
+    "TooManyRequests",
     "UnknownChannel",
     "UnreadableReply",
     "UnreadableReport",
@@ -128,6 +131,7 @@ __all__ = [
     "parse_report",
     "parse_reports",
     "parse_sync",
+    "read_json",
     "render",
     "render_channel",
     "reply_fingerprint",
@@ -135,4 +139,5 @@ __all__ = [
     "split_segments",
     "validate_channels",
     "validate_request",
+    "write_json",
 ]

@@ -31,10 +31,12 @@ from django_hyber.protocol.errors import (
     NotTaken,
     ReadTimeout,
     ReportNotFound,
+    TooManyRequests,
     UnreadableResponse,
 )
+from django_hyber.protocol.json_text import read_json
 from django_hyber.protocol.responses import SyncEntry, parse_job_id, parse_message_id, parse_messages, parse_sync
-from django_hyber.protocol.values import clean_text, to_int, to_text
+from django_hyber.protocol.values import clean_text, is_error_code, to_int, to_text
 
 API_URL = "https://api-v2-{site}.hyber.im/{client_id}"
 BULK_URL = "https://proxy-{site}.hyber.im/{client_id}"
@@ -243,8 +245,8 @@ def _read(response: requests.Response) -> Any:
     described = payload if isinstance(payload, dict) else {}
     if status in _AUTHENTICATION_STATUSES:
         raise _refusal(AuthenticationError, response, described)
-    if described.get("error_code") is not None:
-        raise _refusal(APIError, response, described)
+    if is_error_code(described.get("error_code")):
+        raise _refusal(TooManyRequests if status == HTTPStatus.TOO_MANY_REQUESTS else APIError, response, described)
     if not _is_success(response):
         _raise_http_error(response, described)
     if payload is _NOT_JSON:
@@ -284,18 +286,21 @@ def _says_not_found(error: APIError) -> bool:
 
 def _decode(response: requests.Response) -> Any:
     try:
-        return json.loads(response.content)
+        return read_json(response.content)
     except (ValueError, RecursionError):
         return _NOT_JSON
 
 
 def _refusal(kind: type[APIError], response: requests.Response, described: dict[str, Any]) -> APIError:
-    return kind(
+    error = kind(
         response.status_code,
         to_int(described.get("error_code")),
         to_text(described.get("error_text")),
         clean_text(response.content[:_MAX_KEPT_BODY].decode("utf-8", "replace")),
     )
+    if isinstance(error, TooManyRequests):
+        error.retry_after = _retry_after(response)
+    return error
 
 
 def _raise_http_error(response: requests.Response, described: dict[str, Any]) -> NoReturn:

@@ -4,7 +4,8 @@ HyberError
 ├── InvalidMessage (ValueError)      refused here, before anything was sent
 ├── NotTaken                         surely not taken by the platform: safe to repeat
 ├── APIError                         refused by the platform: repeating it unchanged does not help
-│   └── AuthenticationError
+│   ├── AuthenticationError
+│   └── TooManyRequests (NotTaken)   refused for now
 ├── OutcomeUnknown                   perhaps taken: ask for the report before repeating
 │   ├── ReadTimeout
 │   ├── ConnectionLost
@@ -78,6 +79,17 @@ class AuthenticationError(APIError):
             f"{super().__str__()} Check the login, password and client id, and ask GMS whether the IP address of this"
             " server has to be registered."
         )
+
+
+class TooManyRequests(APIError, NotTaken):
+    """HTTP 429 with an error of the platform in it: refused for now, so it can be repeated later."""
+
+    def __init__(
+        self, http_status: int = 429, error_code: int | None = None, error_text: str = "", body: str = ""
+    ) -> None:
+        super().__init__(http_status, error_code, error_text, body)
+        self.retry_after = None
+        self.reason = f"HTTP {http_status}"
 
 
 class OutcomeUnknown(HyberError):

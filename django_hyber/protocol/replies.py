@@ -118,8 +118,8 @@ def _readable(item: object) -> dict[str, Any]:
         raise UnreadableReply("it is not an object")
     try:
         raw = clean_object(item)
-    except ValueError:
-        raise UnreadableReply("it is nested too deeply") from None
+    except ValueError as error:
+        raise UnreadableReply(str(error)) from None
     if not to_phone(raw.get("phone")):
         raise UnreadableReply("it has no phone number")
     return raw

@@ -87,7 +87,8 @@ def parse_report(item: object, *, seen_codes: Container[int] = ()) -> DeliveryRe
     message_id, extra_id = to_identifier(get("message_id")), to_identifier(get("extra_id"))
     phone_number = to_phone(get("number") or get("phone_number"))
     _require_identity(message_id, extra_id, phone_number)
-    error_code = to_int(get("error_code"))
+    # Code 0 is how some say that there is no error.
+    error_code = to_int(get("error_code")) or None
     hyber_status = to_int(get("hyber_status"))
     if hyber_status is None:
         hyber_status = error_code
@@ -149,8 +150,8 @@ def _clean(item: object) -> dict[str, Any]:
         raise UnreadableReport("it is not an object")
     try:
         return clean_object(item)
-    except ValueError:
-        raise UnreadableReport("it is nested too deeply") from None
+    except ValueError as error:
+        raise UnreadableReport(str(error)) from None
 
 
 def _require_identity(message_id: str, extra_id: str, phone_number: str) -> None:

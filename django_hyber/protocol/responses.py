@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django_hyber.protocol.errors import UnreadableResponse
-from django_hyber.protocol.values import MAX_ID_LENGTH, to_identifier, to_int, to_phone, to_text
+from django_hyber.protocol.values import MAX_ID_LENGTH, is_error_code, to_identifier, to_int, to_phone, to_text
 
 
 class SyncEntry(NamedTuple):
@@ -54,13 +54,13 @@ def _parse_id(payload: object, key: str, http_status: int) -> str:
 
 def _parse_entry(item: dict[str, Any]) -> SyncEntry:
     message_id = to_identifier(item.get("message_id"))
-    error_code = to_int(item.get("error_code"))
+    is_error = is_error_code(item.get("error_code"))
     accepted = item.get("accepted")
     return SyncEntry(
         phone_number=to_phone(item.get("phone_number")),
         message_id=message_id if len(message_id) <= MAX_ID_LENGTH else "",
         extra_id=to_identifier(item.get("extra_id")),
-        accepted=accepted if isinstance(accepted, bool) else bool(message_id) and error_code is None,
-        error_code=error_code,
+        accepted=accepted if isinstance(accepted, bool) else bool(message_id) and not is_error,
+        error_code=to_int(item.get("error_code")) if is_error else None,
         error_text=to_text(item.get("error_text")),
     )

@@ -8,10 +8,14 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
+from django_hyber.protocol.json_text import write_json
+
 MAX_ID_LENGTH = 64
 MAX_PHONE_DIGITS = 15
 # MariaDB takes no JSON that is nested deeper.
 MAX_DEPTH = 31
+# A report has some hundred characters. What is longer than this is kept as text, in pieces that MariaDB takes.
+MAX_ITEM_LENGTH = 1_000_000
 
 _INT32 = 2**31
 _MILLISECONDS_FROM = 10**11
@@ -22,6 +26,9 @@ _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _PHONE_PUNCTUATION = re.compile(r"[\s+().-]")
+# Fewer keys with shorter texts cannot be longer than MAX_ITEM_LENGTH.
+_PLAIN_KEYS = 64
+_PLAIN_LENGTH = 4_000
 
 
 def clean_text(value: str) -> str:
@@ -34,27 +41,29 @@ def clean_text(value: str) -> str:
 def clean_object(value: dict[str, Any]) -> dict[str, Any]:
     """Return a JSON object with its strings cleaned and NaN and Infinity, which are not JSON, as None.
 
-    Raises ValueError for an object that is nested too deeply.
+    Raises ValueError, which says why, for an object that is nested too deeply or too long to be stored as one.
     """
-    if _is_plain(value) and _is_plain(value.values()):
+    if len(value) <= _PLAIN_KEYS and _is_plain(value) and _is_plain(value.values()):
         return value
     cleaned: dict[str, Any] = _clean(value, MAX_DEPTH)
+    if len(write_json(cleaned)) > MAX_ITEM_LENGTH:
+        raise ValueError(f"it is longer than {MAX_ITEM_LENGTH} characters")
     return cleaned
 
 
 def clean_item(value: object) -> Any:
-    """Clean any JSON value, for keeping what could not be read; None for what is nested too deeply to keep."""
+    """Clean any JSON value, for keeping what could not be read; what is nested too deeply comes as its JSON text."""
     try:
         return _clean(value, MAX_DEPTH)
     except ValueError:
-        return None
+        return clean_text(write_json(value))
 
 
 def _is_plain(values: Iterable[Any]) -> bool:
     for value in values:
         kind = type(value)
         if kind is str:
-            if "\x00" in value or not value.isascii():
+            if len(value) > _PLAIN_LENGTH or "\x00" in value or not value.isascii():
                 return False
         elif kind is not int and kind is not bool and value is not None:
             return False
@@ -66,7 +75,7 @@ def _clean(value: Any, depth: int) -> Any:
         return clean_text(value)
     if isinstance(value, (dict, list)):
         if not depth:
-            raise ValueError("nested too deeply")
+            raise ValueError("it is nested too deeply")
         if isinstance(value, list):
             return [_clean(item, depth - 1) for item in value]
         return {clean_text(str(key)): _clean(item, depth - 1) for key, item in value.items()}
@@ -85,6 +94,11 @@ def to_int(value: object) -> int | None:
         text = value.strip()
         return to_int(int(text)) if _INTEGER.fullmatch(text) else None
     return to_int(int(value)) if isinstance(value, float) and value.is_integer() else None
+
+
+def is_error_code(value: object) -> bool:
+    """Say whether this ``error_code`` tells of an error; some say 0 where there is none."""
+    return value not in (None, "") and to_int(value) != 0 and value is not False
 
 
 def to_identifier(value: object) -> str:

@@ -160,6 +160,18 @@ class TestAnswersToPosts:
         error = caught.value
         assert (error.http_status, error.error_code, error.error_text) == (status, 36024, "Phone number incorrect")
 
+    def test_an_error_with_429_can_be_repeated_when_the_platform_wishes(self, send):
+        with pytest.raises(NotTaken) as caught:
+            send(429, OURS, Retry_After="7")
+        assert (caught.value.retry_after, caught.value.reason) == (7.0, "HTTP 429")
+
+    @pytest.mark.parametrize("code", [0, "0", "", None, False])
+    def test_code_zero_is_no_error(self, send, code):
+        assert send(200, {"message_id": "m", "error_code": code, "error_text": ""}) == "m"
+
+    def test_number_too_long_for_python_does_not_make_an_answer_unreadable(self, send):
+        assert send(200, b'{"message_id": "m", "cost": ' + b"9" * 5_000 + b"}") == "m"
+
     def test_an_error_wins_over_a_message_id(self, send):
         with pytest.raises(APIError):
             send(200, {"message_id": "m", **OURS})

@@ -258,11 +258,25 @@ def test_deep_nesting_is_refused_before_it_can_hurt():
         report(deep=nested(5000))
 
 
+def test_item_nested_too_deeply_for_python_is_kept_as_its_text():
+    [(text, _reason)] = parse_reports([{"extra_id": "a", "deep": nested(5000), "Їжак": [{}, {"b": []}]}]).unreadable
+    assert text == '{"extra_id": "a", "deep": ' + "[" * 5000 + '"a"' + "]" * 5000 + ', "Їжак": [{}, {"b": []}]}'
+
+
+@pytest.mark.parametrize("junk", ["x" * 1_000_001, ["ж" * 100] * 10_000, {str(key): 1 for key in range(100_000)}])
+def test_item_too_long_for_a_database_is_no_report_and_costs_no_neighbour(junk):
+    body = [{"extra_id": "a", "junk": junk}, {"extra_id": "b", "junk": "ж" * 900_000}]
+    reports, unreadable = parse_reports(body)
+    assert [item.extra_id for item in reports] == ["b"]
+    assert unreadable == [(body[0], "it is longer than 1000000 characters")]
+
+
 def test_one_bad_item_does_not_cost_its_neighbours():
     body = [{"extra_id": "a", "status": 2}, "bad\x00", {"extra_id": "b", "deep": nested(99)}, {"extra_id": "c"}]
     reports, unreadable = parse_reports(body)
     assert [item.extra_id for item in reports] == ["a", "c"]
-    assert unreadable == [("bad", "it is not an object"), (None, "it is nested too deeply")]
+    assert unreadable[0] == ("bad", "it is not an object")
+    assert (json.loads(unreadable[1][0]), unreadable[1][1]) == (body[2], "it is nested too deeply")
 
 
 def test_characters_that_postgresql_cannot_store_are_removed_everywhere():
@@ -279,6 +293,11 @@ def test_characters_that_postgresql_cannot_store_are_removed_everywhere():
     assert found.raw["number"] is None
     assert json.dumps(found.raw, allow_nan=False, ensure_ascii=False).encode()
     assert "\\u0000" not in json.dumps(found.raw)
+
+
+def test_code_zero_is_no_error():
+    found = report(status=3, hyber_status=35015, error_code=0)
+    assert (found.error_code, found.hyber_status, found.state) == (None, 35015, ReportState.EXPIRED)
 
 
 def test_a_split_emoji_is_whole_after_parsing_json():

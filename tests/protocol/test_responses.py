@@ -50,6 +50,7 @@ def test_a_refused_entry_has_its_error_and_no_message_id():
 def test_without_an_accepted_flag_a_message_id_means_yes_and_an_error_means_no():
     assert sync_entry(message_id="a").accepted
     assert not sync_entry(message_id="a", error_code=36024).accepted
+    assert sync_entry(message_id="a", error_code=0, error_text="") == SyncEntry("", "a", "", True, None, "")
     assert not sync_entry(extra_id="a").accepted
 
 
