@@ -19,8 +19,8 @@ from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
 from django_hyber.engine.notifications import Change, announce_changes
-from django_hyber.engine.reports import apply_waiting_reports
 from django_hyber.engine.transactions import database, lock, write_transaction
+from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import (
     APIError,

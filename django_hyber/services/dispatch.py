@@ -8,7 +8,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.engine import campaigns, reports, unconfirmed
+from django_hyber.engine import campaigns, unconfirmed, waiting
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 
@@ -39,7 +39,7 @@ def dispatch() -> Dispatched:
     """
     using = database()
     unconfirmed.take_up_expired_leases()
-    matched = reports.rematch_reports(using).matched
+    matched = waiting.rematch_reports(using).matched
     asked = _enqueue(tasks.resolve_batch.enqueue, _due(Batch.objects.using(using), state=Batch.State.UNCONFIRMED))
     lone = Message.objects.using(using).exclude(Q(campaign__batches__state=Batch.State.UNCONFIRMED))
     asked += _enqueue(tasks.resolve_message.enqueue, _due(lone, status=Message.Status.UNCONFIRMED))
