@@ -21,9 +21,9 @@ from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import BLOCKED, GAVE_UP, OPTED_OUT, TEXT_LIMIT, describe
 from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.ranges import members
-from django_hyber.engine.reports import apply_waiting_reports
 from django_hyber.engine.transactions import database, lock, write_transaction
 from django_hyber.engine.variables import complete_variables
+from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import (
     APIError,

@@ -17,8 +17,8 @@ from django_hyber.engine import breaker, notifications, retries
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
-from django_hyber.engine.reports import apply_waiting_reports
 from django_hyber.engine.transactions import database
+from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Message, Suppression
 from django_hyber.protocol import (
     APIError,

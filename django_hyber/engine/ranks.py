@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from django.utils.translation import gettext_noop
+
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState
 
@@ -33,6 +35,8 @@ DELIVERIES = (Status.DELIVERED, Status.SEEN)
 FINAL = (*FAILURES, *DELIVERIES)
 #: Where the platform's answer to our own request may still change the status.
 BEFORE_ACCEPTANCE = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
+#: What stands in the error text of a message that the platform was asked about for long enough.
+NO_REPORT = gettext_noop("The platform has never reported how it ended.")
 
 STATUS_OF_STATE = MappingProxyType(
     {

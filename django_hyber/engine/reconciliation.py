@@ -14,10 +14,10 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
 from django_hyber.engine.clients import get_client
+from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.transactions import database
 from django_hyber.models import Campaign, Message
@@ -28,7 +28,6 @@ Status = Message.Status
 #: After the TTLs of all channels, a final report should be there; this much more is given to it.
 MARGIN = timedelta(minutes=10)
 GIVE_UP_AFTER = timedelta(days=3)
-NO_REPORT = gettext_noop("The platform has never reported how it ended.")
 
 
 @dataclass(kw_only=True)

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import Count, Q
 
 from django_hyber.conf import Account, get_accounts
+from django_hyber.engine.advancing import State, advance, channels_of, is_about
 from django_hyber.engine.pages import campaign_pages, table_pages
 from django_hyber.engine.ranks import DELIVERIES, FAILURES, STATUS_OF_STATE
-from django_hyber.engine.reports import State, advance, apply_reports, channels_of
+from django_hyber.engine.reports import apply_reports
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
 
 PAGE = 2_000
 LISTED = 20
-COLUMNS = (*State._fields[1:], "extra_id")
+COLUMNS = State._fields[1:]
 Status = Message.Status
 
 
@@ -41,17 +42,10 @@ class Recount:
     moved: int = 0
 
 
-class Row(NamedTuple):
-    """A message as it stands."""
-
-    state: State
-    extra_id: str
-
-
 class Difference(NamedTuple):
     """A message of which the reports say something else."""
 
-    row: Row
+    state: State
     reports: Sequence[tuple[str, DeliveryReport]]
 
 
@@ -62,14 +56,14 @@ def recount(campaign_pk: int | None, using: str, *, reclassify: bool) -> Recount
     """
     accounts = {account.name: account for account in get_accounts()}
     found = Recount()
-    for rows in _pages(campaign_pk, using):
-        differences = _compare(rows, accounts, using, found)
+    for states in _pages(campaign_pk, using):
+        differences = _compare(states, accounts, using, found)
         if differences:
             # A report may have come between reading the messages and reading the reports.
             again = _read_again(differences, using)
             differences = _compare(again, accounts, using, Recount())
         found.differences += len(differences)
-        found.listed += [item.row.extra_id for item in differences[: LISTED - len(found.listed)]]
+        found.listed += [item.state.extra_id for item in differences[: LISTED - len(found.listed)]]
         if reclassify:
             found.moved += _apply(differences, accounts, using)
     found.total, found.statuses = _count(campaign_pk, using)
@@ -86,43 +80,39 @@ def _count(campaign_pk: int | None, using: str) -> tuple[int, dict[str, int]]:
     return numbers.pop("total"), numbers
 
 
-def _pages(campaign_pk: int | None, using: str) -> Iterator[list[Row]]:
+def _pages(campaign_pk: int | None, using: str) -> Iterator[list[State]]:
     if campaign_pk is None:
         pages = table_pages(Message, PAGE, using, *COLUMNS)
     else:
         pages = campaign_pages(campaign_pk, PAGE, using, *COLUMNS)
     for page in pages:
-        yield _rows(page)
+        yield [State(*row) for row in page]
 
 
-def _read_again(differences: Sequence[Difference], using: str) -> list[Row]:
-    messages = Message.objects.using(using).filter(pk__in=[item.row.state.id for item in differences])
-    return _rows(messages.order_by("pk").values_list("pk", *COLUMNS))
+def _read_again(differences: Sequence[Difference], using: str) -> list[State]:
+    messages = Message.objects.using(using).filter(pk__in=[item.state.id for item in differences])
+    return [State(*row) for row in messages.order_by("pk").values_list("pk", *COLUMNS)]
 
 
-def _rows(page: Iterable[tuple[Any, ...]]) -> list[Row]:
-    return [Row(State(*values), extra_id) for *values, extra_id in page]
-
-
-def _compare(rows: Sequence[Row], accounts: Mapping[str, Account], using: str, found: Recount) -> list[Difference]:
-    histories, unreadable = _histories(rows, accounts, using)
+def _compare(states: Sequence[State], accounts: Mapping[str, Account], using: str, found: Recount) -> list[Difference]:
+    histories, unreadable = _histories(states, accounts, using)
     found.skipped += len(unreadable)
     found.checked += len(histories)
     reports = {pk: [report for _account, report in history] for pk, history in histories.items()}
-    states = [row.state for row in rows if row.state.id in histories]
+    states = [state for state in states if state.id in histories]
     channels = channels_of(states, reports, using)
     return [
-        Difference(row, histories[row.state.id])
-        for row in rows
-        if row.state.id in histories and _told(row, reports[row.state.id], channels[row.state.id]) != row.state
+        Difference(state, histories[state.id])
+        for state in states
+        if _told(state, reports[state.id], channels[state.id]) != state
     ]
 
 
 def _histories(
-    rows: Sequence[Row], accounts: Mapping[str, Account], using: str
+    states: Sequence[State], accounts: Mapping[str, Account], using: str
 ) -> tuple[dict[int, list[tuple[str, DeliveryReport]]], set[int]]:
     """Return (account, report) by message, and the messages of which a report cannot be read again."""
-    pks = [row.state.id for row in rows]
+    pks = [state.id for state in states]
     # The range says nothing more, but without it PostgreSQL reads a table that has no statistics yet from end to end.
     stored = StoredReport.objects.using(using).filter(message__gte=pks[0], message__lte=pks[-1], message__in=pks)
     histories: dict[int, list[tuple[str, DeliveryReport]]] = {}
@@ -147,20 +137,14 @@ def _parse(raw: object, account: Account | None) -> DeliveryReport | None:
         return None
 
 
-def _told(row: Row, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> State:
-    """Return the message as its reports have it."""
-    current = [report for report in reports if _is_about(report, row)]
-    before = _before(row.state, is_first_run=len(current) == len(reports))
+def _told(state: State, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> State:
+    """Return the message as its reports have it; those of an earlier run are history."""
+    current = [report for report in reports if is_about(state, report.extra_id, report.message_id)]
+    before = _before(state, is_first_run=len(current) == len(reports))
     told = reduce(lambda state, report: advance(state, report, channels), current, before)
     # When it ended is our own clock's word; whether it has ended is not.
-    told = told._replace(finished_at=told.finished_at and (row.state.finished_at or told.finished_at))
+    told = told._replace(finished_at=told.finished_at and (state.finished_at or told.finished_at))
     return told._replace(channel=_winner(current)) if told.status in DELIVERIES else told
-
-
-def _is_about(report: DeliveryReport, row: Row) -> bool:
-    """A message that was sent again has new ids; its earlier reports are history."""
-    has_ids = report.extra_id or report.message_id
-    return not has_ids or report.extra_id == row.extra_id or report.message_id == row.state.message_id
 
 
 def _before(state: State, *, is_first_run: bool) -> State:

@@ -14,8 +14,9 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.engine.bulk import insert_rows
+from django_hyber.engine.matching import primary_keys
 from django_hyber.engine.notifications import announce_replies
-from django_hyber.engine.reports import primary_keys, store_unreadable
+from django_hyber.engine.unreadable import store_unreadable
 from django_hyber.models import Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
 

@@ -48,6 +48,7 @@ class DeliveryReport:
     """One statement of the platform about one message.
 
     Ids, phone and channel are empty strings when the report has none; ``time`` is the channel's last action, in UTC.
+    ``job_id`` is the job that the message went out in, if that is known.
     ``status`` and ``substatus`` are derived from the digits of ``hyber_status`` when the report leaves them out.
     ``raw`` is the report as received, without the characters that PostgreSQL cannot store.
     """
@@ -55,6 +56,7 @@ class DeliveryReport:
     phone_number: str
     message_id: str
     extra_id: str
+    job_id: str
     time: datetime | None
     channel: str
     state: ReportState
@@ -97,6 +99,7 @@ def parse_report(item: object, *, seen_codes: Container[int] = ()) -> DeliveryRe
         phone_number=phone_number,
         message_id=message_id,
         extra_id=extra_id,
+        job_id=to_identifier(get("job_id")),
         time=to_time(get("time")),
         channel=_channel(raw),
         state=_state(raw, status, substatus, hyber_status, seen_codes),

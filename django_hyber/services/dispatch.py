@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.engine import campaigns, lanes, reports, schedules, unconfirmed
+from django_hyber.engine import campaigns, lanes, schedules, unconfirmed, waiting
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.services.jobs import take_up_jobs
@@ -42,7 +42,7 @@ def dispatch() -> Dispatched:
     """
     using = database()
     unconfirmed.take_up_expired_leases()
-    matched = reports.rematch_reports(using).matched
+    matched = waiting.rematch_reports(using).matched
     asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), tasks.resolve_batch)
     lone = Message.objects.using(using).exclude(campaign__batches__state=Batch.State.UNCONFIRMED)
     unconfirmed_ones = lone.filter(lanes.due(Message.Status.UNCONFIRMED, "status"))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
-from django_hyber.engine import reports
+from django_hyber.engine import reports, unreadable
 from django_hyber.engine.transactions import database
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import parse_reports
@@ -36,7 +36,7 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
     using = database()
     settings = get_account(account)
     parsed = parse_reports(list(raw_reports), seen_codes=settings.seen_codes)
-    reports.store_unreadable(UnreadableCallback.Kind.REPORTS, settings, parsed.unreadable, using)
+    unreadable.store_unreadable(UnreadableCallback.Kind.REPORTS, settings, parsed.unreadable, using)
     applied = reports.apply_reports(settings, parsed.reports, using)
     return ReportsResult(
         received=len(parsed.reports) + len(parsed.unreadable),
@@ -51,4 +51,4 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
 def keep_unreadable_body(kind: CallbackKind, body: bytes, reason: str, account: str = DEFAULT_ACCOUNT) -> None:
     """Keep a callback body that is not the JSON it should be, so that a person can still read what came."""
     text = body.decode("utf-8", errors="replace")
-    reports.store_unreadable(kind, get_account(account), [(text, reason)], database())
+    unreadable.store_unreadable(kind, get_account(account), [(text, reason)], database())

@@ -1,0 +1,116 @@
+"""What reports make of a message: pure decisions, whatever the order in which they came."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.utils import timezone
+
+from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL, Standing, is_forward, status_of
+from django_hyber.models import CampaignChannel, Message
+from django_hyber.protocol import DeliveryReport
+
+
+class State(NamedTuple):
+    """A message as reports find it: what tells whose reports they are, then the columns that they can change."""
+
+    id: int
+    campaign_id: int | None
+    extra_id: str
+    message_id: str | None
+    status: str
+    channel: str
+    hyber_status: int | None
+    error_code: int | None
+    error_text: str
+    total_sms_parts: int | None
+    delivered_sms_parts: int | None
+    clicks: int | None
+    accepted_at: datetime | None
+    reported_at: datetime | None
+    finished_at: datetime | None
+
+
+CHANGING = ("id", *State._fields[3:])
+
+
+def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[Any, ...]]:
+    """Return the CHANGING columns of the messages that are not as they were."""
+    return [(after.id, *after[3:]) for before, after in zip(old, new, strict=True) if before != after]
+
+
+def is_about(state: State, extra_id: str, message_id: str) -> bool:
+    """Say whether these ids are the message's own: one that was sent again has new ones, and its history the old."""
+    if not extra_id and not message_id:
+        return True
+    return extra_id == state.extra_id or (message_id != "" and message_id == state.message_id)
+
+
+def channels_of(
+    states: Sequence[State], matches: Mapping[int, Sequence[DeliveryReport]], using: str
+) -> dict[int, Sequence[str]]:
+    """Return the channels of each message, in order; only failures need them, so only theirs are read."""
+    failed = [state for state in states if any(status_of(report, ()) in FAILURES for report in matches[state.id])]
+    campaigns = _campaign_channels({state.campaign_id for state in failed if state.campaign_id}, using)
+    singles = [state.id for state in failed if not state.campaign_id]
+    contents = dict(Message.objects.using(using).filter(pk__in=singles).values_list("pk", "content")) if singles else {}
+    channels: dict[int, Sequence[str]] = dict.fromkeys((state.id for state in states), ())
+    for state in failed:
+        if state.campaign_id:
+            channels[state.id] = campaigns.get(state.campaign_id, ())
+        else:
+            channels[state.id] = (contents.get(state.id) or {}).get("channels", ())
+    return channels
+
+
+def _campaign_channels(campaigns: set[int], using: str) -> dict[int, list[str]]:
+    names: dict[int, list[str]] = {}
+    if campaigns:
+        rows = CampaignChannel.objects.using(using).filter(campaign__in=campaigns).order_by("position", "id")
+        for campaign_id, channel in rows.values_list("campaign_id", "channel"):
+            names.setdefault(campaign_id, []).append(channel)
+    return names
+
+
+def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> State:
+    """Return the message as it is after this report; the order in which reports come makes no difference."""
+    status = status_of(report, channels)
+    state = state._replace(
+        message_id=state.message_id or report.message_id or None,
+        accepted_at=state.accepted_at or (None if status == Message.Status.REJECTED else timezone.now()),
+        total_sms_parts=_highest(state.total_sms_parts, report.total_sms_parts),
+        delivered_sms_parts=_highest(state.delivered_sms_parts, report.delivered_sms_parts),
+        clicks=_highest(state.clicks, report.clicks),
+    )
+    if status in DELIVERIES and not state.channel:
+        state = state._replace(channel=report.channel)
+    told = _standing(report, status)
+    now_at = Standing(state.status, state.reported_at, state.hyber_status, state.error_code, state.error_text)
+    if not is_forward(now_at, told):
+        return state
+    return state._replace(
+        status=str(status),
+        hyber_status=told.hyber_status,
+        error_code=told.error_code,
+        error_text=told.error_text,
+        reported_at=told.time,
+        finished_at=(state.finished_at or timezone.now()) if status in FINAL else None,
+    )
+
+
+def _standing(report: DeliveryReport, status: str) -> Standing:
+    if status in FAILURES:
+        return Standing(status, report.time, report.hyber_status, _error_code(report), report.error_text[:255])
+    return Standing(status, report.time, report.hyber_status, None, "")
+
+
+def _error_code(report: DeliveryReport) -> int | None:
+    # One number space: a callback gives as hyber_status what a campaign status gives as error_code.
+    return report.hyber_status if report.error_code is None else report.error_code
+
+
+def _highest(old: int | None, new: int | None) -> int | None:
+    known = [value for value in (old, new) if value is not None and value >= 0]
+    return max(known, default=None)

@@ -1,0 +1,208 @@
+"""Whose report is it? By the platform's id, else by ours, else by phone and job where that leaves no doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, TypeVar
+
+from django.db import connections
+from django.db.models import Model, Q, QuerySet
+
+from django_hyber.conf import Account
+from django_hyber.engine.advancing import State
+from django_hyber.engine.ranks import NO_REPORT
+from django_hyber.models import Batch, Message
+from django_hyber.models import DeliveryReport as StoredReport
+from django_hyber.protocol import DeliveryReport
+
+Status = Message.Status
+Row = TypeVar("Row", bound=Model)
+Matches = Mapping[int, Sequence[DeliveryReport]]
+#: What the platform has, or may have.
+HANDED_OVER = (Status.SENDING, Status.UNCONFIRMED, Status.ACCEPTED)
+AWAITING = Q(status__in=HANDED_OVER) & ~Q(error_text=NO_REPORT)
+#: It has ended, but by reports that did not say by which id the platform knows it.
+UNNAMED = Q(message_id=None, accepted_at__isnull=False)
+
+
+class Found(NamedTuple):
+    """Reports by the message that they are about. The ``former`` ones are about an earlier run of it: only history."""
+
+    matches: dict[int, list[DeliveryReport]]
+    former: dict[int, list[DeliveryReport]]
+
+
+class Candidate(NamedTuple):
+    """A message that a report without our id may be about."""
+
+    pk: int
+    phone_number: str
+    message_id: str | None
+    campaign_id: int | None
+    status: str
+    error_text: str
+
+    @property
+    def is_awaiting(self) -> bool:
+        """Say whether a report is still expected."""
+        return self.status in HANDED_OVER and self.error_text != NO_REPORT
+
+
+class Job(NamedTuple):
+    """A batch that was sent."""
+
+    job_id: str
+    campaign_id: int
+    first_id: int
+    last_id: int
+    phone_prefixes: Sequence[str]
+    finished_at: datetime
+
+    def holds(self, message: Candidate) -> bool:
+        """Say whether the message may have gone out in this batch."""
+        if message.campaign_id != self.campaign_id or not self.first_id <= message.pk <= self.last_id:
+            return False
+        return not self.phone_prefixes or message.phone_number.startswith(tuple(self.phone_prefixes))
+
+
+def lock_by_ids(reports: Iterable[DeliveryReport], using: str) -> list[State]:
+    """Lock the messages that the reports name by an id, until the end of the transaction."""
+    extra_ids, message_ids = _ids(reports)
+    if connections[using].vendor != "mysql":
+        return _lock(Q(message_id__in=message_ids) | Q(extra_id__in=extra_ids), using)
+    # It would lock in the order of the two indexes, and everybody locks in the order of the keys.
+    rows = _by_ids(Message.objects.using(using), extra_ids, message_ids, "message_id")
+    return lock_by_keys([pk for pk, *_ in rows], using)
+
+
+def lock_by_keys(pks: Iterable[int], using: str) -> list[State]:
+    """Lock these messages until the end of the transaction."""
+    return _lock(Q(pk__in=list(pks)), using)
+
+
+def group_by_message(
+    messages: Iterable[tuple[int, str, str | None]], reports: Iterable[DeliveryReport]
+) -> dict[int, list[DeliveryReport]]:
+    """Give each report to the message, of (primary key, extra id, message id), that has one of its ids."""
+    by_message_id: dict[str | None, int] = {}
+    by_extra_id: dict[str, int] = {}
+    for pk, extra_id, message_id in messages:
+        by_message_id[message_id] = by_extra_id[extra_id] = pk
+    by_message_id.pop(None, None)
+    by_message_id.pop("", None)
+    by_extra_id.pop("", None)
+    matches: dict[int, list[DeliveryReport]] = {}
+    for report in reports:
+        owner = by_message_id.get(report.message_id) or by_extra_id.get(report.extra_id)
+        if owner is not None:
+            matches.setdefault(owner, []).append(report)
+    return matches
+
+
+def find_messages(account: Account, reports: Sequence[DeliveryReport], using: str) -> Found:
+    """Find the messages of reports in every way there is, without locking.
+
+    A report that has our own id is never matched by phone: that id is committed before anything is sent, so one that
+    is unknown is somebody else's, or of an earlier run of a message.
+    """
+    messages = _by_ids(Message.objects.using(using), *_ids(reports), "message_id")
+    matches = group_by_message(messages, reports)
+    rest = _without(reports, matches)
+    told = StoredReport.objects.using(using).filter(message__isnull=False)
+    former = group_by_message(_by_ids(told, *_ids(rest), "hyber_message_id", key="message"), rest)
+    by_phone = _by_phone(account, _without(rest, former), using)
+    return Found(matches | by_phone, former)
+
+
+def primary_keys(column: str, values: set[str], using: str) -> dict[str, int]:
+    """Return the primary keys of the messages whose ``message_id`` or ``extra_id`` is one of the values."""
+    values.discard("")
+    if not values:
+        return {}
+    found = Message.objects.using(using).filter(**{f"{column}__in": values})
+    return dict(found.values_list(column, "pk"))
+
+
+def _ids(reports: Iterable[DeliveryReport]) -> tuple[set[str], set[str]]:
+    extra_ids = {report.extra_id for report in reports}
+    message_ids = {report.message_id for report in reports}
+    return extra_ids - {""}, message_ids - {""}
+
+
+def _lock(condition: Q, using: str) -> list[State]:
+    rows = Message.objects.using(using).filter(condition).order_by("pk").select_for_update()
+    return [State(*row) for row in rows.values_list(*State._fields)]
+
+
+def _by_ids(
+    rows: QuerySet[Row], extra_ids: set[str], message_ids: set[str], message_id: str, key: str = "pk"
+) -> list[tuple[Any, ...]]:
+    """Return (key, extra id, message id) of the rows, in one statement of which each half has its index."""
+    columns = (key, "extra_id", message_id)
+    halves = [
+        rows.order_by().filter(**{f"{column}__in": ids}).values_list(*columns)
+        for column, ids in (("extra_id", extra_ids), (message_id, message_ids))
+        if ids
+    ]
+    if not halves:
+        return []
+    return list(halves[0].union(*halves[1:]))
+
+
+def _without(reports: Iterable[DeliveryReport], matches: Matches) -> list[DeliveryReport]:
+    found = {id(report) for group in matches.values() for report in group}
+    return [report for report in reports if id(report) not in found]
+
+
+def _by_phone(account: Account, reports: Iterable[DeliveryReport], using: str) -> dict[int, list[DeliveryReport]]:
+    """Match reports without our id to the one message to their number that waits for a report."""
+    nameless = [report for report in reports if report.phone_number and not report.extra_id]
+    if not nameless:
+        return {}
+    candidates = _candidates(account, {report.phone_number for report in nameless}, using)
+    jobs = _jobs(account, {report.job_id for report in nameless} - {""}, using)
+    matches: dict[int, list[DeliveryReport]] = {}
+    for report in nameless:
+        possible = [item for item in candidates.get(report.phone_number, ()) if _may_be_of(report, item, jobs)]
+        likely = [item for item in possible if item.is_awaiting] or possible
+        if len(likely) == 1:
+            matches.setdefault(likely[0].pk, []).append(report)
+    return {pk: group for pk, group in matches.items() if is_of_one_message(group)}
+
+
+def is_of_one_message(reports: Iterable[DeliveryReport], message_id: str | None = None) -> bool:
+    """Say whether the platform knows the message of all these reports by no more than one id."""
+    return len({report.message_id for report in reports} | {message_id or ""} - {""}) <= 1
+
+
+def _candidates(account: Account, phone_numbers: set[str], using: str) -> dict[str, list[Candidate]]:
+    rows = Message.objects.using(using).filter(AWAITING | UNNAMED, account=account.name, phone_number__in=phone_numbers)
+    candidates: dict[str, list[Candidate]] = {}
+    for row in rows.values_list(*Candidate._fields):
+        candidate = Candidate(*row)
+        candidates.setdefault(candidate.phone_number, []).append(candidate)
+    return candidates
+
+
+def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[Job]) -> bool:
+    if message.message_id and report.message_id:
+        # Another one: the ids have been compared already.
+        return False
+    if not message.is_awaiting and not report.message_id:
+        return False
+    if not report.job_id:
+        return True
+    sent = [job for job in jobs if job.holds(message)]
+    # A message that was sent again has left its first batch.
+    return bool(sent) and max(sent, key=lambda job: job.finished_at).job_id == report.job_id
+
+
+def _jobs(account: Account, job_ids: set[str], using: str) -> list[Job]:
+    """Return every batch that was sent of the campaigns that these jobs are of."""
+    if not job_ids:
+        return []
+    batches = Batch.objects.using(using).filter(campaign__account=account.name)
+    campaigns = batches.filter(job_id__in=job_ids).values("campaign")
+    rows = batches.filter(campaign__in=campaigns, finished_at__isnull=False)
+    return [Job(*row) for row in rows.values_list(*Job._fields)]

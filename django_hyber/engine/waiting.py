@@ -1,0 +1,65 @@
+"""Reports that came before their message was known: applied when it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import MD5
+
+from django_hyber.conf import Account, get_accounts
+from django_hyber.engine.matching import AWAITING, UNNAMED
+from django_hyber.engine.reports import CHUNK, Applied, Marked, apply_stored, chunks
+from django_hyber.models import DeliveryReport, Message
+from django_hyber.protocol import parse_report
+
+#: One message only may be meant, as far as the database can tell: what remains in doubt would be taken up for ever.
+BY_PHONE = Q(extra_id="", phone_number__gt="") & (
+    Q(hyber_message_id="", awaiting=1)
+    | Q(hyber_message_id__gt="", nameless=1)
+    | Q(hyber_message_id__gt="", nameless=None, unnamed=1)
+)
+
+
+def apply_waiting_reports(account: Account, message_ids: Sequence[str], using: str) -> Applied:
+    """Apply the reports that came before their message was known by these ids."""
+    total = Applied()
+    for chunk in chunks(message_ids):
+        waiting = DeliveryReport.objects.using(using).filter(message=None, hyber_message_id__in=chunk)
+        _apply(account, waiting.filter(account=account.name), using, total)
+    return total
+
+
+def rematch_reports(using: str) -> Applied:
+    """Match the waiting reports whose message has turned up meanwhile, or whose first application was cut off."""
+    total = Applied()
+    waiting = DeliveryReport.objects.using(using).filter(message=None)
+    found = waiting.annotate(
+        awaiting=_number_of(AWAITING), nameless=_number_of(AWAITING, message_id=None), unnamed=_number_of(UNNAMED)
+    ).filter(Q(_exists("extra_id", "extra_id")) | Q(_exists("message_id", "hyber_message_id")) | BY_PHONE)
+    for account in get_accounts():
+        _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], using, total)
+    return total
+
+
+def _apply(account: Account, waiting: QuerySet[DeliveryReport], using: str, total: Applied) -> None:
+    reports = [
+        Marked(mark, parse_report(raw, seen_codes=account.seen_codes))
+        for mark, raw in waiting.values_list("fingerprint", "raw")
+    ]
+    if reports:
+        apply_stored(account, reports, using, total)
+
+
+def _exists(column: str, reported: str) -> Exists:
+    """Say whether a message has the id of the report, to the letter: MariaDB takes "A" for "a"."""
+    same = Message.objects.filter(**{column: OuterRef(reported)})
+    return Exists(same.annotate(mark=MD5(column)).filter(mark=MD5(OuterRef(reported))).exclude(**{column: ""}))
+
+
+def _number_of(condition: Q, **conditions: None) -> Subquery:
+    """Count the messages of this kind to the number of the report; NULL stands for none."""
+    same = Message.objects.filter(
+        condition, account=OuterRef("account"), phone_number=OuterRef("phone_number"), **conditions
+    )
+    return Subquery(same.order_by().values("account").annotate(number=Count("pk")).values("number"))
