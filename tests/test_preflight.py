@@ -145,7 +145,7 @@ def test_too_many_segments_are_told_with_how_many_have_them(make_campaign):
     campaign = make_campaign({"name": "Olena"}, {"name": "ї" * 400}, {"name": "ї" * 500})
 
     assert texts(check_campaign(campaign)) == [
-        "sms.text: The text takes 7 SMS segments (UCS-2); the limit is 5. (with the values of 2 recipients)"
+        "SMS, Text: The text takes 7 SMS segments (UCS-2); the limit is 5. (with the values of 2 recipients)"
     ]
 
 
@@ -199,7 +199,7 @@ def test_wrong_channels_are_told_beside_what_is_skipped(make_campaign):
     campaign = make_campaign({"name": "Olena"}, {}, channels=[SMS(text="%name%", ttl=300)], missing_variables=SKIP)
 
     result = preflight(campaign)
-    assert texts(result.problems) == ["sms.alpha_name: This is required."]
+    assert texts(result.problems) == ["SMS, Alpha name (sender): This is required."]
     assert (result.will_receive, result.segments) == (1, None)
 
 
@@ -220,9 +220,9 @@ class OwnTextsTests:
         campaign = make_campaign(*own, channels=self.CHANNELS, has_own_texts=True)
 
         assert texts(check_campaign(campaign)) == [
-            "sms.text: This has 766 characters; the limit is 765. (with the values of 2 recipients)",
-            "sms.text: The text takes 6 SMS segments (GSM-7); the limit is 5. (with the values of 2 recipients)",
-            "viber.text: This has 1001 characters; the limit is 1000. (with the values of 1 recipient)",
+            "SMS, Text: This has 766 characters; the limit is 765. (with the values of 2 recipients)",
+            "SMS, Text: The text takes 6 SMS segments (GSM-7); the limit is 5. (with the values of 2 recipients)",
+            "Viber, Text: This has 1001 characters; the limit is 1000. (with the values of 1 recipient)",
         ]
 
     @pytest.mark.parametrize(("text", "code"), [("", "missing-variable"), (" \n", "required")])

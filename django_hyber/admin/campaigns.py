@@ -21,7 +21,6 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import HyberAdmin
 from django_hyber.admin.campaign_form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
-from django_hyber.admin.channel_notes import problem_place, problem_text
 from django_hyber.admin.channels import ChannelInline
 from django_hyber.admin.composer import composer_urls
 from django_hyber.admin.exporting import export_file, export_page
@@ -29,6 +28,7 @@ from django_hyber.admin.progress import CampaignList, progress_of
 from django_hyber.admin.recipients import import_page, rejected_rows_file
 from django_hyber.admin.sending import CONFIRMED, confirmation, send, send_all
 from django_hyber.models import Campaign
+from django_hyber.services.option_labels import place_of, problem_text
 
 
 @admin.register(Campaign)
@@ -128,7 +128,7 @@ class CampaignAdmin(HyberAdmin):
             form.instance.author = request.user
             form.instance.save(update_fields=["author"])
         for problem in formset.warnings:
-            self.message_user(request, f"{problem_place(problem)}: {problem_text(problem)}", messages.WARNING)
+            self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the campaigns only: a list of their recipients would have no end."""

@@ -14,37 +14,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models import CampaignChannel
 from django_hyber.services.channel_forms import DEFAULT_TTL, FieldRule, channel_rules
+from django_hyber.services.option_labels import CHANNEL_NAMES, LABELS, label_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
 
-CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
-#: What people call the options, in the order of the form.
-LABELS: Mapping[str, str | StrPromise] = {
-    "text": _("Text"),
-    "title": _("Title"),
-    "alpha_name": _("Alpha name (sender)"),
-    "img": _("Image link"),
-    "img_name": _("Text under the image"),
-    "caption": _("Button text"),
-    "action": _("Button link"),
-    "ttl": _("Try for (TTL, seconds)"),
-    "ctr": _("Track clicks"),
-    "file_name": _("File name"),
-    "thumbnail": _("Video preview link"),
-    "file_size": _("Video size, megabytes"),
-    "duration": _("Video length, seconds"),
-    "doc": _("Document link"),
-    "doc_name": _("Text under the document"),
-    "audio": _("Audio link"),
-    "video": _("Video link"),
-    "video_name": _("Text under the video"),
-    "latitude": _("Latitude"),
-    "longitude": _("Longitude"),
-    "device": _("Devices"),
-}
 NOTES: Mapping[str, str | StrPromise] = {
     "text": _("Write %name% to put in each recipient's own value from the column “name”."),
     "ttl": _("How long this channel is tried before the next one. Empty: what suits most campaigns."),
@@ -97,11 +72,6 @@ def in_form_order(names: Iterable[str]) -> list[str]:
     """Sort the names of options; those that have no label come last."""
     order = list(LABELS)
     return sorted(names, key=lambda name: order.index(name) if name in LABELS else len(order))
-
-
-def label_of(name: str) -> str | StrPromise:
-    """Return what people call an option."""
-    return LABELS.get(name, name)
 
 
 def limit_text(channel: str, rule: FieldRule) -> str:

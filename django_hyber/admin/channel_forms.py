@@ -13,7 +13,7 @@ from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channel_fields import option_fields
-from django_hyber.admin.channel_notes import LiveHelp, note_of, problem_text
+from django_hyber.admin.channel_notes import LiveHelp, note_of
 from django_hyber.models import CampaignChannel
 from django_hyber.services.channel_forms import (
     Problem,
@@ -23,6 +23,7 @@ from django_hyber.services.channel_forms import (
     is_variable_name,
 )
 from django_hyber.services.composing import Composed, Composition, compose
+from django_hyber.services.option_labels import problem_text
 from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
-from django_hyber.admin.channel_fields import CHANNEL_NAMES, label_of
-from django_hyber.services.channel_forms import Problem, translate
+from django_hyber.services.channel_forms import Problem
 from django_hyber.services.composing import Composition
 from django_hyber.services.measuring import Measure, SegmentCount
+from django_hyber.services.option_labels import problem_text
 
 #: How many of the characters that forced UCS-2 are named: a Ukrainian text has dozens.
 SHOWN_CHARACTERS = 12
@@ -62,21 +61,6 @@ def problem_list(problems: Iterable[Problem]) -> SafeString:
         '<span class="hyber-problem hyber-{}"><b>{}</b> {}</span>',
         ((problem.level, marks[problem.level], problem_text(problem)) for problem in problems),
     )
-
-
-def problem_text(problem: Problem) -> str:
-    """Return a problem in the reader's language; fields have the names that the form gives them."""
-    other = problem.params.get("other")
-    if other is None:
-        return translate(problem)
-    named = {**problem.params, "other": f"“{label_of(other)}”"}
-    return translate(replace(problem, params=named))
-
-
-def problem_place(problem: Problem) -> str:
-    """Return where a problem is, as in "Viber, Button link"."""
-    parts = [CHANNEL_NAMES.get(problem.channel, problem.channel), problem.field and label_of(problem.field)]
-    return ", ".join(str(part) for part in parts if part)
 
 
 def _counter(measure: Measure) -> SafeString:

@@ -11,10 +11,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.channel_fields import CHANNEL_NAMES, CHOICE_TEXTS, MORE_OPTIONS, in_form_order, label_of
+from django_hyber.admin.channel_fields import CHOICE_TEXTS, MORE_OPTIONS, in_form_order
 from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelForm, ChannelFormSet
 from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import CampaignChannel
+from django_hyber.services.option_labels import CHANNEL_NAMES, label_of
 
 
 class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]

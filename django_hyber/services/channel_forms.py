@@ -16,7 +16,6 @@ from django_hyber.protocol import (
     find_variables,
     validate_channels,
 )
-from django_hyber.services.launch_check import translate
 
 __all__ = [
     "DEFAULT_TTL",
@@ -27,7 +26,6 @@ __all__ = [
     "check_channels",
     "complete_options",
     "is_variable_name",
-    "translate",
 ]
 
 #: Seconds. Push and Viber reach whoever has looked at the phone within the hour; an SMS waits a day for a phone that

@@ -24,6 +24,7 @@ from django_hyber.protocol import (
     find_variables,
     validate_channels,
 )
+from django_hyber.services.option_labels import place_of, problem_text
 
 PAGE = 5_000
 SHOWN = 5
@@ -78,15 +79,10 @@ def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None =
     return report
 
 
-def translate(problem: Problem) -> str:
-    """Return the problem in the reader's language."""
-    return _(problem.template) % problem.params
-
-
 def as_error(problem: Problem) -> ValidationError:
     """Return the problem in the reader's language and with its place."""
-    where = ".".join(part for part in (problem.channel, problem.field) if part)
-    return ValidationError(f"{where}: {translate(problem)}" if where else translate(problem), code=problem.code)
+    place, text = place_of(problem), problem_text(problem)
+    return ValidationError(f"{place}: {text}" if place else text, code=problem.code)
 
 
 def _open_imports(campaign: Campaign) -> list[ValidationError]:
