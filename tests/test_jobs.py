@@ -76,7 +76,9 @@ class ImportJobTests:
         assert (job.state, job.done, job.total, job.created_by) == (State.DONE, 4, 4, admin_user)
         counts = {name: job.result[name] for name in ("accepted", "duplicates", "existing", "rejected_count", "total")}
         assert counts == {"accepted": 2, "duplicates": 1, "existing": 0, "rejected_count": 1, "total": 4}
-        assert job.result["rejected"] == [[4, "This is not a valid phone number.", {"phone": "12", "name": "Ivan"}]]
+        assert job.result["rejected"] == [
+            [4, "This is not a valid phone number: digits are missing.", {"phone": "12", "name": "Ivan"}]
+        ]
         assert campaign.messages.count() == 2
 
     def test_rejected_rows_are_a_file_that_can_be_mended_and_imported(self, campaign):
@@ -86,7 +88,7 @@ class ImportJobTests:
 
         assert list(csv.reader(text.splitlines())) == [
             ["phone", "name", "row in the file", "why it was rejected"],
-            ["12", "Ivan", "4", "This is not a valid phone number."],
+            ["12", "Ivan", "4", "This is not a valid phone number: digits are missing."],
         ]
         report = import_recipients(campaign, BytesIO(text.replace("12,", "0671112255,").encode()))
         assert (report.accepted, report.ignored_columns) == (1, ["row in the file", "why it was rejected"])
@@ -112,9 +114,9 @@ class ImportJobTests:
 
     def test_reasons_are_in_the_language_of_who_asked(self, campaign):
         with override("uk"):
-            job = request_job(Kind.IMPORT, campaign, {}, None, people())
+            job = request_job(Kind.IMPORT, campaign, {}, None, people("phone,name\n,Ivan\n"))
 
-        assert fresh(job).result["rejected"][0][1] == "Це неправильний номер телефону."
+        assert fresh(job).result["rejected"][0][1] == "Номер телефону порожній."
 
     def test_of_a_file_that_breaks_off_nothing_is_imported(self, campaign):
         rows = "".join(f"{phone(number)},A\n" for number in range(6_000))

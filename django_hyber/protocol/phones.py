@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 import re
+from datetime import date, time
 from decimal import Decimal
 
 import phonenumbers
 
+from django_hyber.protocol.phone_plans import find_plan
 from django_hyber.protocol.problems import gettext_noop
 
 EMPTY = gettext_noop("The phone number is empty.")
-LOSSY = gettext_noop("A spreadsheet has shortened this number, so digits are lost. Format the column as text.")
+LOSSY = gettext_noop(
+    "A spreadsheet has shortened this number, so digits are lost. Format the column as text, then put the numbers in "
+    "again."
+)
+DATE = gettext_noop(
+    "A spreadsheet has made a date of this number. Format the column as text, then put the numbers in again."
+)
+FORMULA_ERROR = gettext_noop("This is an error message of a spreadsheet, not a number. Mend the formula.")
+SEVERAL = gettext_noop("There are several numbers here. Leave one, and give the others rows of their own.")
 UNUSABLE = gettext_noop("A phone number consists of digits, spaces, dashes and brackets.")
 INVALID = gettext_noop("This is not a valid phone number.")
+TOO_SHORT = gettext_noop("This is not a valid phone number: digits are missing.")
+TOO_LONG = gettext_noop("This is not a valid phone number: it has too many digits.")
 
 _MAX_TEXT = 40
 _MAX_EXACT_FLOAT = 2**53
@@ -22,7 +34,17 @@ _WRITTEN = re.compile(r"\+?[0-9(][0-9\s().\u2010-\u2015\u2212-]*")
 _NOT_DIGITS = re.compile(r"[^0-9]")
 _SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
 _WHOLE_FLOAT = re.compile(r"([0-9]{7,})[.,]0+")
+_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){2,}(\.0+)?")
+_SPREADSHEET_ERROR = re.compile(r"#[A-Z/0]+[!?]?|#+")
+_SEPARATORS = (re.compile(r"[,;/|\n]"), re.compile(r"\s"))
+# The shortest that somebody would write a second number with.
+_MIN_OF_SEVERAL = 9
 _INTERNATIONAL = range(10, 16)
+_LENGTHS = {
+    phonenumbers.ValidationResult.TOO_SHORT: TOO_SHORT,
+    phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: TOO_SHORT,
+    phonenumbers.ValidationResult.TOO_LONG: TOO_LONG,
+}
 
 
 class InvalidPhone(ValueError):  # noqa: N818 - the names of this package say what happened
@@ -40,19 +62,42 @@ def normalize_phone(raw: object, region: str | None = "UA") -> str:
     ``region=None`` only as an international one. Takes text, and the numbers that a spreadsheet makes of phones.
     Raises InvalidPhone.
     """
-    text = _to_text(raw)
+    text = raw if isinstance(raw, str) and raw.isdigit() and raw.isascii() else _to_text(raw)
     digits = _NOT_DIGITS.sub("", text)
     is_international = text.startswith("+")
     if digits.startswith("00") and not is_international:
         is_international, digits = True, digits[2:]
-    if region and not is_international:
-        number = _parse(digits, region)
-        if number:
-            return number
-    number = _parse(f"+{digits}", None) if len(digits) in _INTERNATIONAL else ""
+    plan = find_plan(region) if region else None
+    quick = "" if plan is None else plan.read_international(digits) if is_international else plan.read(digits)
+    if len(quick) in _INTERNATIONAL:
+        return quick
+    number = _parse(digits, region) if region and not is_international else ""
+    if not number and len(digits) in _INTERNATIONAL:
+        number = _parse(f"+{digits}", None)
     if not number:
-        raise InvalidPhone(INVALID)
+        raise InvalidPhone(_what_is_wrong(text, digits, None if is_international else region))
     return number
+
+
+def _what_is_wrong(text: str, digits: str, region: str | None) -> str:
+    if _has_several(text):
+        return SEVERAL
+    plan = find_plan(region) if region else None
+    # phonenumbers takes the prefix for a part of the number when digits are missing behind it.
+    written = digits.removeprefix(plan.national_prefix) if plan else digits
+    try:
+        number = phonenumbers.parse(written if region else f"+{digits}", region)
+    except phonenumbers.NumberParseException as error:
+        return TOO_LONG if error.error_type == error.TOO_LONG else INVALID
+    return _LENGTHS.get(phonenumbers.is_possible_number_with_reason(number), INVALID)
+
+
+def _has_several(text: str) -> bool:
+    for separator in _SEPARATORS:
+        numbers = [part for part in separator.split(text) if len(_NOT_DIGITS.sub("", part)) >= _MIN_OF_SEVERAL]
+        if len(numbers) > 1:
+            return True
+    return False
 
 
 def _to_text(raw: object) -> str:
@@ -67,18 +112,29 @@ def _check_text(text: str) -> str:
     if not text:
         raise InvalidPhone(EMPTY)
     if len(text) > _MAX_TEXT:
-        raise InvalidPhone(INVALID)
-    if _SCIENTIFIC.fullmatch(text):
-        raise InvalidPhone(LOSSY)
+        raise InvalidPhone(SEVERAL if _has_several(text) else INVALID)
+    if _WRITTEN.fullmatch(text):
+        whole = _WHOLE_FLOAT.fullmatch(text)
+        return whole[1] if whole else text
+    if _GROUPED.fullmatch(text):
+        return text.partition(".")[0].replace(",", "")
     whole = _WHOLE_FLOAT.fullmatch(text)
     if whole:
         return whole[1]
-    if not _WRITTEN.fullmatch(text):
-        raise InvalidPhone(UNUSABLE)
-    return text
+    raise InvalidPhone(_why_unusable(text))
+
+
+def _why_unusable(text: str) -> str:
+    if _SCIENTIFIC.fullmatch(text):
+        return LOSSY
+    if _SPREADSHEET_ERROR.fullmatch(text):
+        return FORMULA_ERROR
+    return SEVERAL if _has_several(text) else UNUSABLE
 
 
 def _to_whole_number(raw: object) -> int:
+    if isinstance(raw, (date, time)):
+        raise InvalidPhone(DATE)
     if isinstance(raw, bool) or not isinstance(raw, (int, float, Decimal)):
         raise InvalidPhone(UNUSABLE)
     if isinstance(raw, Decimal) and not raw.is_finite():
