@@ -76,7 +76,8 @@ class Message(models.Model):
             models.UniqueConstraint(fields=("extra_id",), name="hyber_extra_id_once"),
         )
         indexes = (
-            models.Index(fields=("status", "id"), name="hyber_message_status"),
+            # With the campaign in it: what is left of one is found and counted without a look at the messages.
+            models.Index(fields=("status", "campaign", "id"), name="hyber_message_status"),
             models.Index(fields=("phone_number",), name="hyber_message_phone"),
             models.Index(fields=("message_id",), name="hyber_message_platform_id"),
         )
