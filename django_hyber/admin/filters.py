@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Max, Min, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models import Campaign, CampaignChannel
+from django_hyber.models import Campaign, CampaignChannel, Message
 
 NEWEST = 20
 NO_CAMPAIGN = "none"
@@ -39,6 +39,22 @@ class CampaignFilter(admin.SimpleListFilter):
         if chosen == NO_CAMPAIGN:
             return queryset.filter(campaign=None)
         return queryset.filter(campaign=int(chosen)) if chosen.isdecimal() else queryset.none()
+
+
+class MessageCampaignFilter(CampaignFilter):
+    """The messages of one campaign, in the order of the table and quickly: they lie close together in it."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list to where the campaign lies as well: else the newest messages are searched for old ones."""
+        rows = super().queryset(request, queryset)
+        chosen = self.value() or ""
+        if not chosen.isdecimal():
+            return rows
+        # With every status named and told apart, the index of statuses and campaigns answers.
+        own = Message.objects.filter(campaign=int(chosen), status__in=Message.Status.values)
+        ends = own.order_by().values_list("status").annotate(first=Min("pk"), last=Max("pk"))
+        found = [pk for _status, *of_status in ends for pk in of_status]
+        return rows.filter(pk__range=(min(found), max(found))) if found else rows.none()
 
 
 class ChannelFilter(admin.SimpleListFilter):

@@ -25,6 +25,8 @@ class BigTableList(ChangeList):
         """Find the page, and tell whoever asked for one that is not there which one it is instead."""
         self._limit_page()
         super().get_results(request)
+        if not self.multi_page or (self.show_all and self.can_show_all):
+            self.result_list = self.paginator.rows(0, self.result_count)
         last = self.paginator.num_pages
         if self.page_num > last:
             self.page_num = last

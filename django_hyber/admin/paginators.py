@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from django.core.paginator import EmptyPage, Paginator
+from django.core.paginator import EmptyPage, Page, Paginator
 from django.db import connections
 from django.db.models import QuerySet
 from django.utils.formats import number_format
@@ -30,10 +30,10 @@ class BigTablePaginator(Paginator[Any]):
     @cached_property
     def count(self) -> int:
         """How many rows the pages show: all, if there are no more than MOST_COUNTED."""
-        counted = self._counted
+        counted = len(self._first_keys)
         if counted <= MOST_COUNTED:
             return counted
-        return max(self._estimated, counted) if self.is_whole_table else MOST_COUNTED
+        return max(estimate_rows(self.object_list), counted) if self.is_whole_table else MOST_COUNTED
 
     @property
     def is_whole_table(self) -> bool:
@@ -43,12 +43,12 @@ class BigTablePaginator(Paginator[Any]):
     @property
     def is_cut_off(self) -> bool:
         """There are more rows than the pages show."""
-        return self._counted > MOST_COUNTED and not self.is_whole_table
+        return len(self._first_keys) > MOST_COUNTED and not self.is_whole_table
 
     @property
     def count_text(self) -> str:
         """The number of rows for the reader, as exact as it is known."""
-        if self._counted <= MOST_COUNTED:
+        if len(self._first_keys) <= MOST_COUNTED:
             return grouped(self.count)
         if self.is_whole_table:
             return _("about %(count)s") % {"count": grouped(_rounded(self.count))}
@@ -62,20 +62,27 @@ class BigTablePaginator(Paginator[Any]):
             return min(max(1, int(number)), self.num_pages)
 
     def page(self, number: Any) -> Any:
-        """Find the keys of the page first: nothing else is read of the rows that are skipped before it."""
-        page = super().page(number)
-        rows: Any = page.object_list
-        keys = list(rows.values_list("pk", flat=True))
-        page.object_list = self.object_list.filter(pk__in=keys)
-        return page
+        """Return a page; of the rows that are skipped before it nothing but the keys is read."""
+        number = self.validate_number(number)
+        start = (number - 1) * self.per_page
+        return Page(self.rows(start, start + self.per_page), number, self)
+
+    def rows(self, start: int, end: int) -> list[Any]:
+        """Return the rows from one place in the order up to another."""
+        if end <= MOST_COUNTED or not self.is_whole_table:
+            keys = self._first_keys[start : min(end, MOST_COUNTED)]
+        else:
+            keys = list(self.object_list.values_list("pk", flat=True)[start:end])
+        chosen = self.object_list.order_by()
+        # The keys alone say which rows: with more conditions, or an order, SQLite would walk through an index of those.
+        chosen.query.clear_where()
+        found = {row.pk: row for row in chosen.filter(pk__in=keys)}
+        return [found[key] for key in keys if key in found]
 
     @cached_property
-    def _counted(self) -> int:
-        return self.object_list.order_by()[: MOST_COUNTED + 1].count()
-
-    @cached_property
-    def _estimated(self) -> int:
-        return estimate_rows(self.object_list)
+    def _first_keys(self) -> list[Any]:
+        """The count and nearly every page that anybody opens, from one look at the table."""
+        return list(self.object_list.values_list("pk", flat=True)[: MOST_COUNTED + 1])
 
 
 def estimate_rows(rows: QuerySet[Any]) -> int:

@@ -270,7 +270,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(fields=['status', 'id'], name='hyber_message_status'),
+            index=models.Index(fields=['status', 'campaign', 'id'], name='hyber_message_status'),
         ),
         migrations.AddIndex(
             model_name='message',
