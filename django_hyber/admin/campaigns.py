@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,19 +16,26 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
+from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils import timezone
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import HyberAdmin
+from django_hyber.admin.campaign_actions import buttons_of, cancel_view, steer_view
 from django_hyber.admin.campaign_form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
 from django_hyber.admin.channels import ChannelInline
 from django_hyber.admin.composer import composer_urls
+from django_hyber.admin.duplicating import duplicate_view
 from django_hyber.admin.exporting import export_file, export_page
-from django_hyber.admin.progress import CampaignList, progress_of
+from django_hyber.admin.jobs import exported_file
+from django_hyber.admin.progress import CampaignList, draft_page, progress_page
 from django_hyber.admin.recipients import import_page, rejected_rows_file
+from django_hyber.admin.retrying import retry_view
 from django_hyber.admin.sending import CONFIRMED, confirmation, send, send_all
 from django_hyber.models import Campaign
+from django_hyber.services.campaign_control import Verb
 from django_hyber.services.option_labels import place_of, problem_text
 
 
@@ -44,6 +52,10 @@ class CampaignAdmin(HyberAdmin):
     search_fields = ("name", "tag")
     actions = ("send_selected", "delete_selected")
     fieldsets = FIELDSETS
+
+    class Media:
+        css = {"all": ("django_hyber/admin/campaign.css",)}
+        js = ("django_hyber/admin/campaign.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         """Read the channels of a page of campaigns at once."""
@@ -105,13 +117,19 @@ class CampaignAdmin(HyberAdmin):
         """Add how the campaign goes and what can be done with it."""
         campaign = kwargs.get("obj")
         if campaign:
-            context["progress"] = progress_of(campaign)
+            context |= self._progress_context(request, campaign)
             context["can_import"] = self.has_change_permission(request, campaign)
             context["can_send"] = campaign.is_editable and self.has_send_permission(request)
-            context["can_export"] = bool(context["progress"].total) and self.has_export_permission(request)
-            context["can_see_messages"] = request.user.has_perm("django_hyber.view_message")
-            context["can_see_batches"] = request.user.has_perm("django_hyber.view_batch")
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def _progress_context(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+        page = draft_page(request, campaign) if campaign.is_editable else progress_page(request, campaign)
+        return {
+            "progress": page,
+            "buttons": buttons_of(self, request, campaign, page.numbers),
+            "can_see_messages": request.user.has_perm("django_hyber.view_message"),
+            "can_see_batches": request.user.has_perm("django_hyber.view_batch"),
+        }
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
         """Note who wrote it; doubt a start time that is over: the platform decides what it does with it."""
@@ -166,6 +184,13 @@ class CampaignAdmin(HyberAdmin):
             self._page("<int:campaign_id>/send/", self.send_view, "send"),
             self._page("<int:campaign_id>/export/", self.export_view, "export"),
             *composer_urls(self),
+            self._page("<int:campaign_id>/export/<int:job_id>/", self.exported_view, "exported"),
+            self._page("<int:campaign_id>/progress/", self.progress_view, "progress"),
+            self._page("<int:campaign_id>/pause/", self.pause_view, "pause"),
+            self._page("<int:campaign_id>/resume/", self.resume_view, "resume"),
+            self._page("<int:campaign_id>/cancel/", self.cancel_view, "cancel"),
+            self._page("<int:campaign_id>/retry/", self.retry_view, "retry"),
+            self._page("<int:campaign_id>/duplicate/", self.duplicate_view, "duplicate"),
             *super().get_urls(),
         ]
 
@@ -193,9 +218,7 @@ class CampaignAdmin(HyberAdmin):
 
     def send_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Show what would go out; on POST, send it."""
-        campaign = self._find(request, campaign_id)
-        if not (self.has_send_permission(request) and self.has_view_permission(request, campaign)):
-            raise PermissionDenied
+        campaign = self._find_for(request, campaign_id, self.has_send_permission)
         if request.method != "POST":
             return confirmation(self, request, [campaign])
         send(self, request, campaign)
@@ -203,12 +226,56 @@ class CampaignAdmin(HyberAdmin):
 
     def export_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Offer the recipients as a file; on POST, give it."""
-        campaign = self._find(request, campaign_id)
-        if not (self.has_export_permission(request) and self.has_view_permission(request, campaign)):
-            raise PermissionDenied
+        campaign = self._find_for(request, campaign_id, self.has_export_permission)
         if request.method != "POST":
             return export_page(self, request, campaign)
         return export_file(self, request, campaign)
+
+    def exported_view(self, request: HttpRequest, campaign_id: int, job_id: int) -> HttpResponseBase:
+        """Give a file that has been made in the background."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        campaign = self._find_for(request, campaign_id, self.has_export_permission)
+        return exported_file(self, request, campaign, job_id)
+
+    def progress_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Give the part of the page that tells how the campaign goes; the page asks for it again and again."""
+        campaign = self._find_for(request, campaign_id)
+        context = {"original": campaign, **self._progress_context(request, campaign)}
+        response = TemplateResponse(request, "admin/django_hyber/campaign/progress.html", context)
+        patch_cache_control(response, no_store=True)
+        return response
+
+    def pause_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Stop before the next request."""
+        campaign = self._find_for(request, campaign_id, self.has_send_permission)
+        return steer_view(self, request, campaign, Verb.PAUSE)
+
+    def resume_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Go on."""
+        campaign = self._find_for(request, campaign_id, self.has_send_permission)
+        return steer_view(self, request, campaign, Verb.RESUME)
+
+    def cancel_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Ask whether to stop for good; on POST, do it."""
+        return cancel_view(self, request, self._find_for(request, campaign_id, self.has_send_permission))
+
+    def retry_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Ask which failed messages to send again; when that is confirmed, do it."""
+        return retry_view(self, request, self._find_for(request, campaign_id, self.has_send_permission))
+
+    def duplicate_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Ask for the name and the recipients of a copy; on POST, make it."""
+        return duplicate_view(self, request, self._find_for(request, campaign_id, self.has_add_permission))
+
+    def _find_for(
+        self, request: HttpRequest, campaign_id: int, is_allowed: Callable[[HttpRequest], bool] | None = None
+    ) -> Campaign:
+        """Find a campaign for whoever may see it and, besides, do what ``is_allowed`` says."""
+        campaign = self._find(request, campaign_id)
+        if not self.has_view_permission(request, campaign) or (is_allowed and not is_allowed(request)):
+            raise PermissionDenied
+        return campaign
 
     def _find(self, request: HttpRequest, campaign_id: int | str) -> Campaign:
         campaign: Campaign | None = super().get_object(request, str(campaign_id))

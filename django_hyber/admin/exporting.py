@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from django_hyber.models import Campaign
 from django_hyber.services import ExportError, export_recipients
+from django_hyber.services.background_exports import export_once, is_large
 
 CONTENT_TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -30,6 +31,7 @@ def export_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> T
         "media": model_admin.media,
         "original": campaign,
         "recipients": campaign.messages.count(),
+        "in_background": is_large(campaign),
     }
     return TemplateResponse(request, "admin/django_hyber/campaign/export.html", context)
 
@@ -39,6 +41,8 @@ def export_file(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
     chosen = request.POST.get("format", "")
     if chosen not in CONTENT_TYPES:
         return HttpResponseBadRequest()
+    if is_large(campaign):
+        return _export_in_background(model_admin, request, campaign, chosen)
     try:
         pieces = export_recipients(campaign, chosen)  # type: ignore[arg-type]  # looked up just above
     except ExportError as error:
@@ -52,3 +56,14 @@ def export_file(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
     response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[chosen])
     response["Content-Disposition"] = f'attachment; filename="campaign-{campaign.pk}.{chosen}"'
     return response
+
+
+def _export_in_background(model_admin: Any, request: HttpRequest, campaign: Campaign, chosen: str) -> HttpResponseBase:
+    if export_once(campaign, chosen, request.user):
+        text = _("The export as %(format)s has begun: the file will be on this page.") % {"format": chosen.upper()}
+        model_admin.log_change(request, campaign, _("Export as %(format)s asked for.") % {"format": chosen.upper()})
+        model_admin.message_user(request, text, messages.SUCCESS)
+    else:
+        text = _("An export as %(format)s is already on its way.") % {"format": chosen.upper()}
+        model_admin.message_user(request, text, messages.INFO)
+    return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))

@@ -70,18 +70,19 @@ class PhonePlan:
 def find_plan(region: str) -> PhonePlan | None:
     """Return the plan of a region, or None where only ``phonenumbers`` itself can tell."""
     metadata = PhoneMetadata.metadata_for_region(region, None)
-    if metadata is None or COUNTRY_CODE_TO_REGION_CODE[metadata.country_code] != (region,):
+    country_code = metadata.country_code if metadata else None
+    if metadata is None or country_code is None or COUNTRY_CODE_TO_REGION_CODE[country_code] != (region,):
         return None
     prefix = metadata.national_prefix_for_parsing or ""
     general = metadata.general_desc
     is_plain = not prefix or prefix.isdigit()
     if not is_plain or general is None or general.national_number_pattern is None:
         return None
-    if metadata.national_prefix_transform_rule or _has_other_readings(metadata.country_code):
+    if metadata.national_prefix_transform_rule or _has_other_readings(country_code):
         return None
     types = "|".join(_patterns(metadata))
     return PhonePlan(
-        country_code=str(metadata.country_code),
+        country_code=str(country_code),
         national_prefix=prefix,
         exit_code=re.compile(metadata.international_prefix or "(?!)"),
         general=re.compile(general.national_number_pattern),

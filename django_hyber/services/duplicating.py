@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -43,6 +44,15 @@ class Audience(StrEnum):
     NOT_SEEN = "not-seen"
 
 
+_STATUSES: Mapping[Audience, tuple[str, ...]] = {
+    Audience.NOBODY: (),
+    Audience.EVERYBODY: tuple(Status.values),
+    Audience.FAILED: FAILURES,
+    # Who has opted out has not seen it either, and is not to be asked again.
+    Audience.NOT_SEEN: tuple(status for status in Status.values if status not in (Status.SEEN, Status.SUPPRESSED)),
+}
+
+
 def name_of_copy(campaign: Campaign) -> str:
     """Return the name that a copy gets unless a person gives another."""
     suffix = _(" (copy)")
@@ -51,15 +61,12 @@ def name_of_copy(campaign: Campaign) -> str:
 
 def audience_of(campaign: Campaign, audience: Audience) -> QuerySet[Message]:
     """Return the messages whose recipients a copy gets; purged ones have no number any more."""
-    messages = campaign.messages.exclude(IS_PURGED)
-    if audience is Audience.NOBODY:
-        return messages.none()
-    if audience is Audience.FAILED:
-        return messages.filter(status__in=FAILURES)
-    if audience is Audience.NOT_SEEN:
-        # Who has opted out has not seen it either, and is not to be asked again.
-        return messages.exclude(status__in=(Status.SEEN, Status.SUPPRESSED))
-    return messages
+    return campaign.messages.filter(status__in=_STATUSES[audience]).exclude(IS_PURGED)
+
+
+def size_of_audience(statuses: Mapping[str, int], audience: Audience) -> int:
+    """Return how many these are of messages counted by status."""
+    return sum(statuses[status] for status in _STATUSES[audience])
 
 
 def duplicate_campaign(

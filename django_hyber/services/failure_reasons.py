@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Case, Count, F, Max, Value, When
 from django.utils.translation import gettext
 
+from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranks import FAILURES
 from django_hyber.models import Campaign, Message
 from django_hyber.services.lookups import describe_code
@@ -28,11 +29,6 @@ class FailureReason:
     meaning: str
     count: int
 
-    @property
-    def is_retryable(self) -> bool:
-        """Say whether these may be sent again; nobody is who has been left out on purpose."""
-        return self.status in FAILURES
-
 
 @dataclass(frozen=True, kw_only=True)
 class FailureReasons:
@@ -42,16 +38,24 @@ class FailureReasons:
     others: int
 
 
-def failure_reasons(
-    campaign: Campaign, statuses: Collection[str] = LEFT_OUT, *, masked: bool = False
-) -> FailureReasons:
+def failure_reasons(campaign: Campaign, *, masked: bool = False) -> FailureReasons:
     """Group the failures by code in one query; ``masked`` hides the numbers that the platform's texts may hold."""
     text = Case(When(error_code=None, then=F("error_text")), default=Value(""))
-    failed = campaign.messages.filter(status__in=statuses).order_by()
-    grouped = failed.values_list("status", "error_code", text).annotate(count=Count("pk"), text=Max("error_text"))
-    rows = list(grouped.order_by("-count", "status", "error_code"))
+    failed = campaign.messages.filter(status__in=LEFT_OUT).order_by()
+    rows = list(_grouped(failed.values_list("status", "error_code", text)))
     shown = [_reason(campaign, *row, masked=masked) for row in rows[:SHOWN_REASONS]]
-    return FailureReasons(reasons=shown, others=sum(count for _, _, _, count, _ in rows[SHOWN_REASONS:]))
+    return FailureReasons(reasons=shown, others=sum(row[3] for row in rows[SHOWN_REASONS:]))
+
+
+def retryable_reasons(campaign: Campaign, *, masked: bool = False) -> list[FailureReason]:
+    """Group what may be sent again by status and code alone, without those whose number has been purged."""
+    failed = campaign.messages.filter(status__in=FAILURES).exclude(IS_PURGED).order_by()
+    rows = _grouped(failed.values_list("status", "error_code", Value("")))
+    return [_reason(campaign, *row, masked=masked) for row in rows]
+
+
+def _grouped(columns: Any) -> Any:
+    return columns.annotate(count=Count("pk"), text=Max("error_text")).order_by("-count", "status", "error_code")
 
 
 def _reason(

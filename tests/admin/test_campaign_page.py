@@ -65,10 +65,10 @@ def test_a_launched_campaign_shows_how_it_goes(admin_client, launched):
     page = admin_client.get(url_of(launched)).content.decode()
 
     assert "Delivered: <b>4</b> of 5 (80 %)" in page
-    assert re.search(r'data-channel="viber">\s*<th scope="row">Viber</th>\s*<td class="hyber-number">4</td>', page)
+    assert re.search(r'data-channel="viber">\s*<th scope="row">.*Viber</th>\s*<td class="hyber-number">4</td>', page)
     assert '<tr data-status="expired">' in page
     assert "Gave up" in page
-    assert f'href="/admin/django_hyber/message/?campaign={launched.pk}"' in page
+    assert f'href="/admin/django_hyber/message/?campaign__id__exact={launched.pk}"' in page
 
 
 def test_a_launched_campaign_is_read_only(admin_client, launched, campaign_form):
@@ -115,7 +115,9 @@ def test_drafts_can_be_deleted_from_the_list(admin_client, draft, add_recipients
     assert not Campaign.objects.exists()
 
 
-def test_the_page_counts_in_one_query(admin_client, launched, add_recipients, django_assert_num_queries):
+def test_the_page_takes_the_same_queries_whatever_its_length(
+    admin_client, launched, add_recipients, django_assert_num_queries
+):
     admin_client.get(url_of(launched))
     with django_assert_num_queries(8) as few:
         admin_client.get(url_of(launched))

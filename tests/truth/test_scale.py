@@ -62,7 +62,7 @@ def states():
 @pytest.mark.parametrize("size", [1_000, 20_000])
 def test_array_takes_a_fixed_number_of_statements_a_chunk(client, size):
     reports = make_reports(size)
-    statements, answer = statements_of(post, client, reports)
+    statements, _ = statements_of(post, client, reports)
 
     assert statements == STATEMENTS * max(1, size // CHUNK)
     assert answer == {"received": size, "stored": size, "unreadable": 0}
@@ -73,7 +73,7 @@ def test_repeats_advance_nothing(client):
     reports = make_reports(1_000)
     post(client, reports)
     # Instead, it is asked whether a row has been waiting for its message.
-    statements, answer = statements_of(post, client, reports)
+    statements, _ = statements_of(post, client, reports)
 
     assert (statements, answer["stored"]) == (STATEMENTS, 0)
 
@@ -99,7 +99,7 @@ def test_unknown_reports_among_known_ones_take_two_statements_more(client):
 def test_reports_with_nothing_but_a_phone_take_a_fixed_number_of_statements_too(client, size):
     reports = [{**item, "message_id": "", "extra_id": ""} for item in make_reports(size)]
     Message.objects.update(status="accepted")
-    statements, answer = statements_of(post, client, reports)
+    statements, _ = statements_of(post, client, reports)
 
     # Stored, looked for by phone, locked, linked in two, advanced.
     assert statements == 6

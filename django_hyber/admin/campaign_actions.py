@@ -1,0 +1,140 @@
+"""The buttons of a campaign: each posts, is written into the admin's log, and does no harm when pressed twice."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from django_hyber.admin.paginators import grouped
+from django_hyber.models import Campaign
+from django_hyber.services import CampaignError
+from django_hyber.services.campaign_control import Verb, is_allowed, steer
+from django_hyber.services.campaign_progress import CampaignNumbers, count_campaign
+
+DONE = {
+    Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What is on its way will still arrive."),
+    Verb.RESUME: gettext_lazy("“%(name)s” goes on."),
+    Verb.CANCEL: gettext_lazy("“%(name)s” has been cancelled. What is on its way will still arrive."),
+}
+ALREADY = {
+    Verb.PAUSE: gettext_lazy("“%(name)s” is already paused."),
+    Verb.RESUME: gettext_lazy("“%(name)s” is already on its way."),
+    Verb.CANCEL: gettext_lazy("“%(name)s” is already cancelled."),
+}
+LOGGED = {
+    Verb.PAUSE: gettext_lazy("Paused."),
+    Verb.RESUME: gettext_lazy("Resumed."),
+    Verb.CANCEL: gettext_lazy("Cancelled."),
+}
+
+
+class Button(NamedTuple):
+    """A button of the campaign's page: it posts, or leads to the page on which it is confirmed."""
+
+    name: str
+    label: str
+    url: str
+    posts: bool
+
+
+def buttons_of(model_admin: Any, request: HttpRequest, campaign: Campaign, numbers: CampaignNumbers) -> list[Button]:
+    """Return what the user can do with the campaign now."""
+    found = []
+    if model_admin.has_send_permission(request):
+        found += _sending_buttons(campaign, numbers)
+    if model_admin.has_add_permission(request):
+        found.append(_button(campaign, "duplicate", _("Duplicate")))
+    if numbers.total and model_admin.has_export_permission(request):
+        found.append(_button(campaign, "export", _("Export recipients")))
+    return found
+
+
+def _sending_buttons(campaign: Campaign, numbers: CampaignNumbers) -> list[Button]:
+    found = []
+    if is_allowed(campaign, Verb.PAUSE):
+        found.append(_button(campaign, "pause", _("Pause"), posts=True))
+    if is_allowed(campaign, Verb.RESUME):
+        found.append(_button(campaign, "resume", _("Resume"), posts=True))
+    if is_allowed(campaign, Verb.CANCEL):
+        found.append(_button(campaign, "cancel", _("Cancel campaign")))
+    if campaign.status == Campaign.Status.FINISHED and numbers.failed:
+        found.append(_button(campaign, "retry", _("Retry failed")))
+    return found
+
+
+def _button(campaign: Campaign, name: str, label: str, *, posts: bool = False) -> Button:
+    return Button(name, label, reverse(f"admin:django_hyber_campaign_{name}", args=[campaign.pk]), posts)
+
+
+def steer_view(model_admin: Any, request: HttpRequest, campaign: Campaign, verb: Verb) -> HttpResponseBase:
+    """Pause, resume or cancel, and say what came of it."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    try:
+        changed = steer(campaign, verb)
+    except CampaignError as error:
+        model_admin.message_user(request, " ".join(error.messages), messages.ERROR)
+        return to_campaign(campaign)
+    name = {"name": campaign}
+    if changed:
+        model_admin.log_change(request, campaign, str(LOGGED[verb]))
+        model_admin.message_user(request, DONE[verb] % name, messages.SUCCESS)
+    else:
+        model_admin.message_user(request, ALREADY[verb] % name, messages.INFO)
+    return to_campaign(campaign)
+
+
+def cancel_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+    """Ask whether the campaign is to be stopped for good; on POST, do it."""
+    if request.method == "POST":
+        return steer_view(model_admin, request, campaign, Verb.CANCEL)
+    if not is_allowed(campaign, Verb.CANCEL):
+        text = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
+        model_admin.message_user(request, text, messages.ERROR)
+        return to_campaign(campaign)
+    numbers = count_campaign(campaign)
+    waiting = ngettext(
+        "%(count)s recipient has not been sent to yet, and never will be by this campaign.",
+        "%(count)s recipients have not been sent to yet, and never will be by this campaign.",
+        numbers.waiting,
+    )
+    handled = ngettext(
+        "%(count)s message has left already and cannot be called back.",
+        "%(count)s messages have left already and cannot be called back.",
+        numbers.handled,
+    )
+    context = {
+        "title": _("Cancel campaign"),
+        "sentences": [
+            waiting % {"count": grouped(numbers.waiting)},
+            handled % {"count": grouped(numbers.handled)},
+            _("A cancelled campaign cannot be resumed. To stop for a while only, pause it instead."),
+        ],
+        "button": _("Cancel the campaign for good"),
+    }
+    return page(model_admin, request, campaign, "confirm", context)
+
+
+def page(
+    model_admin: Any, request: HttpRequest, campaign: Campaign, template: str, context: dict[str, Any]
+) -> TemplateResponse:
+    """Return a page of its own about a campaign."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "original": campaign,
+        **context,
+    }
+    return TemplateResponse(request, f"admin/django_hyber/campaign/{template}.html", context)
+
+
+def to_campaign(campaign: Campaign) -> HttpResponseRedirect:
+    """Go back to the campaign's page."""
+    return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))

@@ -1,0 +1,94 @@
+"""Duplicating a campaign from the admin: a form that asks for a name and for whose numbers go along."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.widgets import AdminTextInputWidget
+from django.core import signing
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from django_hyber.admin.campaign_actions import page, to_campaign
+from django_hyber.admin.paginators import grouped
+from django_hyber.models import Campaign
+from django_hyber.services.campaign_progress import CampaignNumbers, count_campaign
+from django_hyber.services.duplicating import Audience, duplicate_once, name_of_copy, size_of_audience
+
+SALT = "django_hyber.duplicate"
+DAY = 24 * 60 * 60
+
+
+class DuplicateForm(forms.Form):
+    """``asked_at`` is when the question was shown: a second answer to the same question is recognised by it."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=200, widget=AdminTextInputWidget())
+    audience = forms.ChoiceField(label=gettext_lazy("Recipients"), widget=forms.RadioSelect())
+    asked_at = forms.CharField(widget=forms.HiddenInput())
+
+    def __init__(self, *args: Any, numbers: CampaignNumbers, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["audience"].choices = audience_choices(numbers)  # type: ignore[attr-defined]
+
+    def clean_asked_at(self) -> datetime:
+        """Return the time, which must be one that we have written."""
+        try:
+            written = signing.loads(self.cleaned_data["asked_at"], salt=SALT, max_age=DAY)
+        except signing.BadSignature:
+            raise forms.ValidationError(_("This page is too old. Try again.")) from None
+        return datetime.fromisoformat(written)
+
+
+def audience_choices(numbers: CampaignNumbers) -> list[tuple[str, str]]:
+    """Return whose numbers can go along, with how many they are."""
+    texts = {
+        Audience.NOBODY: _("none: only the texts and settings"),
+        Audience.EVERYBODY: _("all"),
+        Audience.FAILED: _("only those whose message failed"),
+        Audience.NOT_SEEN: _("only those who have not seen it"),
+    }
+    choices = []
+    for audience, text in texts.items():
+        size = size_of_audience(numbers.statuses, audience)
+        if audience is Audience.NOBODY:
+            choices.append((str(audience), text))
+        elif size:
+            people = ngettext("%(count)s recipient", "%(count)s recipients", size) % {"count": grouped(size)}
+            choices.append((str(audience), f"{text} ({people})"))
+    return choices
+
+
+def duplicate_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+    """Ask for a name and the recipients; on POST, make the copy."""
+    initial = {
+        "name": name_of_copy(campaign),
+        "audience": str(Audience.NOBODY),
+        "asked_at": signing.dumps(timezone.now().isoformat(), salt=SALT),
+    }
+    form = DuplicateForm(request.POST or None, initial=initial, numbers=count_campaign(campaign))
+    if request.method == "POST" and form.is_valid():
+        return _duplicate(model_admin, request, campaign, form.cleaned_data)
+    return page(model_admin, request, campaign, "duplicate", {"title": _("Duplicate campaign"), "form": form})
+
+
+def _duplicate(model_admin: Any, request: HttpRequest, campaign: Campaign, cleaned: dict[str, Any]) -> HttpResponseBase:
+    copy, is_new = duplicate_once(
+        campaign,
+        name=cleaned["name"],
+        audience=Audience(cleaned["audience"]),
+        user=request.user,
+        asked_at=cleaned["asked_at"],
+    )
+    if is_new:
+        model_admin.log_addition(request, copy, _("Duplicated from “%(name)s”.") % {"name": campaign})
+        model_admin.log_change(request, campaign, _("Duplicated as “%(name)s”.") % {"name": copy})
+        model_admin.message_user(request, _("This is the copy of “%(name)s”.") % {"name": campaign}, messages.SUCCESS)
+    else:
+        text = _("“%(name)s” has already been duplicated: this is the copy.")
+        model_admin.message_user(request, text % {"name": campaign}, messages.INFO)
+    return to_campaign(copy)

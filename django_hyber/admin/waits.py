@@ -1,0 +1,144 @@
+"""What a campaign waits for, and how fast it goes, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.utils import timezone
+from django.utils.timesince import timeuntil
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_hyber.admin.base import short_time
+from django_hyber.admin.paginators import grouped
+from django_hyber.models import Campaign
+from django_hyber.services.campaign_waits import Pace, Standstill, Wait
+
+SOON = timedelta(minutes=1)
+#: What a person may have to do something about.
+ALARMING = frozenset({Standstill.PAUSED, Standstill.BLOCKED, Standstill.RETRY, Standstill.UNCONFIRMED})
+
+
+class WaitLine(NamedTuple):
+    """A sentence about one thing that is waited for."""
+
+    name: str
+    text: str
+    is_alarming: bool
+
+
+def wait_line(campaign: Campaign, wait: Wait, now: datetime) -> WaitLine:
+    """Say what is waited for."""
+    text = _TEXTS[wait.standstill](campaign, wait, now)
+    return WaitLine(wait.standstill, text, wait.standstill in ALARMING)
+
+
+def pace_text(pace: Pace | None) -> str:
+    """Say how fast a campaign goes and how long it will take, as far as it is known."""
+    if pace is None:
+        return ""
+    parts = []
+    if pace.per_minute:
+        text = ngettext("%(count)s recipient a minute", "%(count)s recipients a minute", pace.per_minute)
+        parts.append(text % {"count": grouped(pace.per_minute)})
+    if pace.left is not None:
+        now = timezone.now()
+        parts.append(_("about %(time)s left") % {"time": distance(now + max(pace.left, SOON), now)})
+    return ", ".join(parts)
+
+
+def distance(moment: datetime, now: datetime) -> str:
+    """Return the time until a moment, in words; "less than a minute" once it is that near."""
+    return timeuntil(moment, now) if moment - now >= SOON else _("less than a minute")
+
+
+def _scheduled(_campaign: Campaign, wait: Wait, now: datetime) -> str:
+    if wait.until is None or wait.until <= now:
+        return _("It is about to begin.")
+    params = {"time": short_time(wait.until), "distance": distance(wait.until, now)}
+    return _("It begins at %(time)s, in %(distance)s.") % params
+
+
+def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
+    if wait.reason:
+        return _("Paused: %(reason)s") % {"reason": _(wait.reason)}
+    return _("Paused: nothing goes out until it is resumed.")
+
+
+def _blocked(campaign: Campaign, wait: Wait, now: datetime) -> str:
+    text = _("The platform has not taken the last requests of the account “%(account)s”. Next try in %(distance)s.")
+    params = {"account": campaign.account, "distance": distance(wait.until or now, now)}
+    return f"{text % params} {_(wait.reason) if wait.reason else ''}".strip()
+
+
+def _throttle(_campaign: Campaign, wait: Wait, now: datetime) -> str:
+    text = _("The throttle lets the next request go in %(distance)s.")
+    return text % {"distance": distance(wait.until or now, now)}
+
+
+def _window(_campaign: Campaign, wait: Wait, now: datetime) -> str:
+    text = ngettext(
+        "%(count)s recipient in the time zone %(zone)s waits for the time of day: in %(distance)s.",
+        "%(count)s recipients in the time zone %(zone)s wait for the time of day: in %(distance)s.",
+        wait.people,
+    )
+    return text % {"count": grouped(wait.people), "zone": wait.zone, "distance": distance(wait.until or now, now)}
+
+
+def _retry(_campaign: Campaign, wait: Wait, now: datetime) -> str:
+    text = ngettext(
+        "The platform did not take the request for %(count)s recipient. Next try in %(distance)s.",
+        "The platform did not take the requests for %(count)s recipients. Next try in %(distance)s.",
+        wait.people,
+    )
+    told = text % {"count": grouped(wait.people), "distance": distance(wait.until or now, now)}
+    return f"{told} {_(wait.reason) if wait.reason else ''}".strip()
+
+
+def _queued(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
+    text = ngettext("%(count)s recipient is next.", "%(count)s recipients are next.", wait.people)
+    return text % {"count": grouped(wait.people)}
+
+
+def _on_the_wire(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
+    text = ngettext(
+        "%(count)s recipient is in a request whose answer is awaited.",
+        "%(count)s recipients are in requests whose answer is awaited.",
+        wait.people,
+    )
+    return text % {"count": grouped(wait.people)}
+
+
+def _unconfirmed(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
+    text = ngettext(
+        "It is not known whether the platform has taken the request for %(count)s recipient: it is being asked.",
+        "It is not known whether the platform has taken the requests for %(count)s recipients: it is being asked.",
+        wait.people,
+    )
+    told = text % {"count": grouped(wait.people)}
+    return f"{told} {_(wait.reason) if wait.reason else ''}".strip()
+
+
+def _reports(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
+    text = ngettext(
+        "%(count)s message is with the platform, which has not reported yet how it ended.",
+        "%(count)s messages are with the platform, which has not reported yet how they ended.",
+        wait.people,
+    )
+    return text % {"count": grouped(wait.people)}
+
+
+_TEXTS: dict[Standstill, Callable[[Campaign, Wait, datetime], str]] = {
+    Standstill.SCHEDULED: _scheduled,
+    Standstill.PAUSED: _paused,
+    Standstill.BLOCKED: _blocked,
+    Standstill.THROTTLE: _throttle,
+    Standstill.WINDOW: _window,
+    Standstill.RETRY: _retry,
+    Standstill.QUEUED: _queued,
+    Standstill.ON_THE_WIRE: _on_the_wire,
+    Standstill.UNCONFIRMED: _unconfirmed,
+    Standstill.REPORTS: _reports,
+}
