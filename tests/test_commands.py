@@ -12,8 +12,10 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from django_hyber.models import Campaign, Message
+from django_hyber.management.progress import ProgressBar
+from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS
+from tests.builders import make_campaign, posts
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -146,3 +148,53 @@ def test_sandbox_command_tells_how_to_use_it():
 
     assert result.returncode == 0
     assert "127.0.0.1" in result.stdout
+
+
+def test_rejected_rows_are_written_into_a_file(tmp_path):
+    file, rejected = tmp_path / "people.csv", tmp_path / "rejected.csv"
+    file.write_text("phone,name\n12,Short\n380671234567,Good\n")
+    campaign = Campaign.objects.create(name="Spring sale")
+    out, err = run("hyber_import_recipients", str(campaign.pk), str(file), "--rejected", str(rejected))
+
+    assert out.startswith("1 accepted, 0 duplicates, 0 already there, 1 rejected of 2 rows")
+    assert err == ""
+    assert "Short" in rejected.read_text()
+
+
+def test_check_of_a_campaign_tells_what_the_launch_would_mean_and_sends_nothing(platform):
+    campaign = make_campaign([phone(1), phone(2)])
+    Suppression.objects.create(phone_number=phone(2))
+    out, _ = run("hyber_send_campaign", str(campaign.pk), "--check")
+
+    assert "1 of 2 recipients would receive it" in out
+    assert "left out: 1, opted out" in out
+    assert posts(platform) == []
+
+
+def test_wait_sweeps_until_everything_is_handed_over(platform):
+    platform.fault("status", status=503)
+    campaign = make_campaign([phone(1), phone(2)])
+    out, _ = run("hyber_send_campaign", str(campaign.pk), "--wait")
+
+    assert "finished, 2 recipients" in out
+    assert platform.ledger.taken == 2
+
+
+def test_wait_that_lasts_too_long_ends_with_an_error(platform):
+    platform.fault("status", count=100, status=503)
+    campaign = make_campaign([phone(1)])
+
+    with pytest.raises(CommandError, match="not finished"):
+        run("hyber_send_campaign", str(campaign.pk), "--wait", "--timeout", "1")
+
+
+def test_progress_is_one_line_of_a_terminal_and_nothing_elsewhere():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    for stream, expected in ((Terminal(), "\r[###############...............] 1 of 2\n"), (io.StringIO(), "")):
+        bar = ProgressBar(stream, 2)
+        bar.show(1)
+        bar.end()
+        assert stream.getvalue() == expected

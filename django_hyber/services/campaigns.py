@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import get_account
 from django_hyber.engine import campaigns, schedules
-from django_hyber.engine.ranks import FAILURES
+from django_hyber.engine.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.engine.transactions import after_commit, database, write_transaction
 from django_hyber.models import Batch, Campaign
 from django_hyber.services.launch_check import check_texts
@@ -98,6 +98,11 @@ def _fingerprint(campaign: Campaign) -> tuple[object, ...]:
         campaign.start_time,
         list(campaign.channels.values_list("position", "channel", "options")),
     )
+
+
+def count_waiting(campaign: Campaign) -> int:
+    """Count the messages of which it is still open whether the platform takes them."""
+    return campaign.messages.filter(status__in=BEFORE_ACCEPTANCE).count()
 
 
 def pause_campaign(campaign: Campaign) -> Campaign:

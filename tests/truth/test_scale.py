@@ -62,7 +62,7 @@ def states():
 @pytest.mark.parametrize("size", [1_000, 20_000])
 def test_array_takes_a_fixed_number_of_statements_a_chunk(client, size):
     reports = make_reports(size)
-    statements, _ = statements_of(post, client, reports)
+    statements, answer = statements_of(post, client, reports)
 
     assert statements == STATEMENTS * max(1, size // CHUNK)
     assert answer == {"received": size, "stored": size, "unreadable": 0}
@@ -73,7 +73,7 @@ def test_repeats_advance_nothing(client):
     reports = make_reports(1_000)
     post(client, reports)
     # Instead, it is asked whether a row has been waiting for its message.
-    statements, _ = statements_of(post, client, reports)
+    statements, answer = statements_of(post, client, reports)
 
     assert (statements, answer["stored"]) == (STATEMENTS, 0)
 

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import sys
 from argparse import ArgumentParser
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 
+from django_hyber.management.progress import ProgressBar
 from django_hyber.models import Campaign
-from django_hyber.services import import_recipients
+from django_hyber.services import ImportReport, import_recipients
 
 
 class Command(BaseCommand):
@@ -21,22 +24,40 @@ class Command(BaseCommand):
         parser.add_argument("campaign", type=int, help="Id of the campaign.")
         parser.add_argument("file", type=Path, help="CSV or XLSX file; its first line names the columns.")
         parser.add_argument("--phone-column", default="", help="Header of the phone column, when it is not found.")
+        parser.add_argument("--text-column", default="", help="Header of the column with a text for each recipient.")
+        parser.add_argument("--rejected", type=Path, metavar="FILE", help="CSV file to write the rejected rows into.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Import, then tell the counts and every rejected row."""
         try:
             campaign = Campaign.objects.get(pk=options["campaign"])
-            with options["file"].open("rb") as file:
-                report = import_recipients(campaign, file, phone_column=options["phone_column"])
+            report = self._import(campaign, options)
         except Campaign.DoesNotExist:
             raise CommandError(f"There is no campaign {options['campaign']}.") from None
         except OSError as error:
-            raise CommandError(f"The file cannot be opened: {error.strerror}.") from None
+            raise CommandError(f"{error.filename} cannot be opened: {error.strerror}.") from None
         except ValidationError as error:
             raise CommandError(" ".join(error.messages)) from None
-        for row in report.rejected:
-            self.stderr.write(f"row {row.row}: {row.reason}")
+        if not options["rejected"]:
+            for row in report.rejected:
+                self.stderr.write(f"row {row.row}: {row.reason}")
         self.stdout.write(
             f"{report.accepted} accepted, {report.duplicates} duplicates, {report.existing} already there, "
             f"{report.rejected_count} rejected of {report.total} rows"
         )
+
+    def _import(self, campaign: Campaign, options: dict[str, Any]) -> ImportReport:
+        bar = ProgressBar(sys.stderr)
+        with ExitStack() as files:
+            source = files.enter_context(options["file"].open("rb"))
+            rejected = files.enter_context(options["rejected"].open("wb")) if options["rejected"] else None
+            report = import_recipients(
+                campaign,
+                source,
+                phone_column=options["phone_column"],
+                text_column=options["text_column"],
+                rejected_file=rejected,
+                progress=bar.show,
+            )
+        bar.end()
+        return report

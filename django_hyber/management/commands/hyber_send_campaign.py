@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import sys
+import time
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from django_hyber.management.progress import ProgressBar
 from django_hyber.models import Campaign
-from django_hyber.services import CampaignError, start_campaign
+from django_hyber.services import CampaignError, Preflight, count_waiting, dispatch, preflight, start_campaign
+
+PAUSE = 0.5
+Status = Campaign.Status
 
 
 class Command(BaseCommand):
@@ -17,13 +23,56 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the arguments."""
         parser.add_argument("campaign", type=int, help="Id of the campaign.")
+        parser.add_argument("--check", action="store_true", help="Only tell what the launch would mean.")
+        parser.add_argument("--wait", action="store_true", help="Sweep until nothing is left to hand over.")
+        parser.add_argument("--timeout", type=float, metavar="SECONDS", help="Wait no longer than this.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Launch, or tell all that stands in the way."""
+        """Launch, or tell all that stands in the way; exit with 1 when it is not finished after the wait."""
+        campaign = self._find(options["campaign"])
+        if options["check"]:
+            self._tell(preflight(campaign))
+            return
         try:
-            campaign = start_campaign(Campaign.objects.get(pk=options["campaign"]))
-        except Campaign.DoesNotExist:
-            raise CommandError(f"There is no campaign {options['campaign']}.") from None
+            campaign = start_campaign(campaign)
         except CampaignError as error:
             raise CommandError("\n".join(error.messages)) from None
+        if options["wait"]:
+            self._wait(campaign, options["timeout"])
         self.stdout.write(f"{campaign.name}: {campaign.get_status_display()}, {campaign.messages.count()} recipients")
+        if options["wait"] and campaign.status != Status.FINISHED:
+            raise CommandError(f"The campaign is not finished. {campaign.status_reason}".strip())
+
+    def _find(self, pk: int) -> Campaign:
+        try:
+            return Campaign.objects.get(pk=pk)
+        except Campaign.DoesNotExist:
+            raise CommandError(f"There is no campaign {pk}.") from None
+
+    def _wait(self, campaign: Campaign, timeout: float | None) -> None:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        total = campaign.messages.count()
+        bar = ProgressBar(sys.stderr, total)
+        while campaign.status in {Status.SCHEDULED, Status.SENDING}:
+            bar.show(total - count_waiting(campaign))
+            if deadline is not None and time.monotonic() >= deadline:
+                break
+            time.sleep(PAUSE)
+            dispatch()
+            campaign.refresh_from_db()
+        bar.show(total - count_waiting(campaign))
+        bar.end()
+
+    def _tell(self, found: Preflight) -> None:
+        self.stdout.write(f"{found.will_receive} of {found.recipients} recipients would receive it")
+        for skipped in found.skipped:
+            self.stdout.write(f"left out: {skipped.count}, {skipped.reason}")
+        if found.segments:
+            segments = found.segments
+            self.stdout.write(f"SMS segments: {segments.total}, {segments.fewest} to {segments.most} each")
+        if found.cost_low is not None:
+            self.stdout.write(f"cost: {found.cost_low} to {found.cost_high}")
+        for warning in found.warnings:
+            self.stdout.write(f"warning: {' '.join(warning.messages)}")
+        if found.problems:
+            raise CommandError("\n".join(message for problem in found.problems for message in problem.messages))

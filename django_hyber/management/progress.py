@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import TextIO
+
+WIDTH = 30
+
+
+class ProgressBar:
+    """How far a command is, in one line of a terminal that is written over; nothing where nobody watches."""
+
+    def __init__(self, stream: TextIO, total: int | None = None) -> None:
+        self._stream = stream
+        self._total = total
+        self._is_watched = stream.isatty()
+
+    def show(self, done: int) -> None:
+        """Show that so many are done."""
+        if self._is_watched:
+            self._stream.write(f"\r{self._line(done)}")
+            self._stream.flush()
+
+    def end(self) -> None:
+        """Leave the line to what comes next."""
+        if self._is_watched:
+            self._stream.write("\n")
+
+    def _line(self, done: int) -> str:
+        if not self._total:
+            return f"{done:,}"
+        filled = min(WIDTH, WIDTH * done // self._total)
+        return f"[{'#' * filled}{'.' * (WIDTH - filled)}] {done:,} of {self._total:,}"
