@@ -40,6 +40,7 @@ class Piece:
     item: Share
     start: str
     length: str
+    gap: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +105,9 @@ def donut(items: Sequence[Share]) -> list[Piece]:
     for item in items:
         length = 100 * item.count / total
         # The dashes of a circle begin at its right, a quarter too far.
-        pieces.append(Piece(item=item, start=_number((125 - start) % 100), length=_number(length)))
+        pieces.append(
+            Piece(item=item, start=_number((125 - start) % 100), length=_number(length), gap=_number(100 - length))
+        )
         start += length
     return pieces
 
