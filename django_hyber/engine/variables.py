@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from django_hyber.models import Campaign
 
-Missing = Campaign.MissingVariables
+# As plain texts: an enum looks each of its members up anew, and this is asked for every recipient.
+SKIP = Campaign.MissingVariables.SKIP.value
+DEFAULT = Campaign.MissingVariables.DEFAULT.value
 
 
 def complete_variables(campaign: Campaign, used: Iterable[str], values: Mapping[str, str]) -> dict[str, str] | None:
@@ -15,11 +17,12 @@ def complete_variables(campaign: Campaign, used: Iterable[str], values: Mapping[
     A missing or empty value is replaced by the campaign's default text for it. Without one, the recipient is left out
     under SKIP; otherwise an empty value stays empty, and a missing one is not sent: the launch check refuses it.
     """
-    defaults = campaign.variable_defaults if campaign.missing_variables == Missing.DEFAULT else {}
+    policy = campaign.missing_variables
+    defaults = campaign.variable_defaults if policy == DEFAULT else {}
     complete = {}
     for name in used:
         value = values.get(name) or defaults.get(name) or values.get(name)
-        if not value and campaign.missing_variables == Missing.SKIP:
+        if not value and policy == SKIP:
             return None
         if value is not None:
             complete[name] = value
