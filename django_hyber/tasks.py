@@ -7,7 +7,7 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
-from django_hyber.engine import lanes, media, messages, unconfirmed
+from django_hyber.engine import lanes, media, messages, reconciliation, unconfirmed
 
 
 @task
@@ -38,3 +38,9 @@ def resolve_batch(pk: int) -> None:
 def fetch_media(pk: int) -> None:
     """Keep the attachment of one reply."""
     media.fetch_media(pk)
+
+
+@task
+def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False) -> None:
+    """Ask for what was never reported."""
+    reconciliation.fetch_reports(limit, learn_seen=learn_seen)

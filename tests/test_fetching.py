@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from django_hyber import tasks
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import fetch_reports, import_recipients, send_message, start_campaign
@@ -132,3 +133,97 @@ def test_command_tells_the_counts(platform):
     platform.flush()
 
     assert run("hyber_fetch_reports", margin=0)[0].strip() == "1 asked about, 1 changed, 0 given up"
+
+
+@pytest.fixture
+def job(platform, settings):
+    """Three people in a request that the platform took as a job an hour ago, and of which nothing was called back."""
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SYNC_LIMIT": 1}}
+    campaign = Campaign.objects.create(name="Sale")
+    campaign.set_channels([VIBER, TEXT])
+    import_recipients(campaign, [{"phone": phone(number, digits)} for number, digits in enumerate(["00", "90", "89"])])
+    start_campaign(campaign)
+    platform.flush()
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    campaign.messages.update(accepted_at=an_hour_ago)
+    campaign.batches.update(finished_at=an_hour_ago)
+    return campaign.batches.get()
+
+
+def test_job_is_asked_about_as_a_whole(job, platform):
+    fetched = fetch_reports()
+
+    assert questions(platform) == [f"/sandbox/status/{job.job_id}"]
+    assert (fetched.asked, fetched.changed) == (1, 3)
+    ends = job.campaign.messages.order_by("pk").values_list("status", flat=True)
+    assert list(ends) == ["delivered", "delivered", "expired"]
+
+
+def test_job_that_the_platform_does_not_know_leaves_its_messages_to_be_asked_about_one_by_one(job, platform):
+    job.campaign.batches.update(job_id="lost")
+    fetched = fetch_reports()
+
+    assert fetched.asked == 1 + 3
+    assert set(job.campaign.messages.values_list("status", flat=True)) == {"delivered", "expired"}
+
+
+def test_job_is_asked_about_seldom(job, platform):
+    job.campaign.messages.update(next_attempt_at=timezone.now() + timedelta(days=1))
+    job.campaign.batches.update(job_id="lost")
+    fetch_reports()
+    fetch_reports()
+
+    assert len(questions(platform)) == 1
+
+
+def test_job_of_which_everything_was_reported_is_not_asked_about(job, platform):
+    job.campaign.messages.update(status="delivered")
+    fetch_reports()
+
+    assert questions(platform) == []
+
+
+@pytest.fixture
+def delivered_and_seen(platform, settings):
+    """Delivered an hour ago by our count, and seen by the platform's."""
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": [23099]}}
+    message = send_message(phone(1, "91"), [VIBER])
+    platform.flush()
+    Message.objects.filter(pk=message.pk).update(
+        status="delivered", channel="viber", finished_at=timezone.now() - timedelta(hours=1)
+    )
+    return message
+
+
+def test_seen_is_learned_where_it_is_asked_for(delivered_and_seen, platform):
+    fetch_reports(learn_seen=True)
+
+    delivered_and_seen.refresh_from_db()
+    assert delivered_and_seen.status == "seen"
+
+
+def test_nobody_is_asked_who_has_seen_it_by_default(delivered_and_seen, platform):
+    fetch_reports()
+
+    assert questions(platform) == []
+
+
+def test_who_has_seen_it_is_not_asked_for_ever(delivered_and_seen, platform):
+    Message.objects.update(finished_at=timezone.now() - timedelta(days=3))
+    fetch_reports(learn_seen=True)
+
+    assert questions(platform) == []
+
+
+def test_accounts_without_codes_for_seen_are_not_asked(delivered_and_seen, platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": []}}
+    fetch_reports(learn_seen=True)
+
+    assert questions(platform) == []
+
+
+def test_task_asks_as_the_command_does(platform):
+    accepted(1, "85", ago=timedelta(hours=1))
+    tasks.fetch_reports.enqueue()
+
+    assert len(questions(platform)) == 1

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from django_hyber.conf import get_account
+from django_hyber.conf import get_account, get_accounts
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.transactions import database
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import HyberError, ReportNotFound, parse_reports
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
+Item = TypeVar("Item")
 #: After the TTLs of all channels, a final report should be there; this much more is given to it.
 MARGIN = timedelta(minutes=10)
 GIVE_UP_AFTER = timedelta(days=3)
+SEEN_WITHIN = timedelta(days=2)
+#: The channels whose reports tell it (guide, chapter 5).
+TELL_SEEN = ("viber", "whatsapp")
 
 
 @dataclass(kw_only=True)
@@ -48,29 +52,122 @@ class Overdue:
     message_id: str
     extra_id: str
     since: datetime
+    status: str = Status.ACCEPTED.value
 
 
-def fetch_reports(limit: int = 1_000, per_second: float = 20, margin: timedelta = MARGIN) -> Fetched:
+class Job(NamedTuple):
+    """A batch that the platform took as a job, and of which it should have reported everything by now."""
+
+    pk: int
+    account: str
+    job_id: str
+    since: datetime
+
+
+def fetch_reports(
+    limit: int = 1_000, per_second: float = 20, margin: timedelta = MARGIN, *, learn_seen: bool = False
+) -> Fetched:
     """Ask for the reports of up to ``limit`` overdue messages, no faster than ``per_second``.
 
-    A message without a final report is asked about again after a growing time, and given up after three days: it stays
-    ``accepted``, and its ``error_text`` says that no report came.
+    What went out as a job is asked about by its job first, all of it in one question. A message without a final report
+    is asked about again after a growing time, and given up after three days: it stays ``accepted``, and its
+    ``error_text`` says that no report came.
+
+    The platform does not call back that a message was seen: ``learn_seen`` asks about up to ``limit`` messages that
+    were delivered within two days, too, of the accounts that have SEEN_CODES.
     """
     using = database()
     fetched = Fetched()
     pause = 1 / per_second
-    for overdue in _overdue(limit, margin, using):
-        started = time.monotonic()
+    for job in _paced(_overdue_jobs(margin, using), pause):
+        _ask_job(job, fetched, using)
+    for overdue in _paced(_overdue(limit, margin, using), pause):
         _ask(overdue, fetched, using)
-        time.sleep(max(0.0, pause - (time.monotonic() - started)))
+    if learn_seen:
+        for unseen in _paced(_unseen(limit, using), pause):
+            _ask(unseen, fetched, using)
     return fetched
+
+
+def _unseen(limit: int, using: str) -> list[Overdue]:
+    now = timezone.now()
+    accounts = [account.name for account in get_accounts() if account.seen_codes]
+    delivered = Message.objects.using(using).filter(
+        _is_due(now),
+        status=Status.DELIVERED,
+        account__in=accounts,
+        finished_at__range=(now - SEEN_WITHIN, now - MARGIN),
+        channel__in=TELL_SEEN,
+    )
+    rows = delivered.order_by("pk").values_list("pk", "account", "message_id", "extra_id", "finished_at", "status")
+    return [
+        Overdue(
+            pk=pk, account=account, message_id=message_id or "", extra_id=extra_id, since=since or now, status=status
+        )
+        for pk, account, message_id, extra_id, since, status in rows[:limit]
+    ]
+
+
+def _paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
+    """Yield the items no faster than one in so many seconds."""
+    for item in items:
+        started = time.monotonic()
+        yield item
+        time.sleep(max(0.0, pause - (time.monotonic() - started)))
+
+
+def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
+    now = timezone.now()
+    unreported = Message.objects.filter(
+        campaign=OuterRef("campaign"),
+        pk__gte=OuterRef("first_id"),
+        pk__lte=OuterRef("last_id"),
+        status=Status.ACCEPTED,
+        error_text="",
+    )
+    jobs = (
+        Batch.objects.using(using)
+        .filter(_is_due(now), Exists(unreported), state=Batch.State.DONE, job_id__gt="")
+        .annotate(since=Coalesce(Greatest("finished_at", "campaign__start_time"), "finished_at"))
+        .filter(since__lte=now - margin)
+    )
+    lifetimes: dict[int, timedelta] = {}
+    rows = jobs.order_by("pk").values_list("pk", "campaign__account", "job_id", "since", "campaign")
+    return [Job(*row[:4]) for row in rows if row[3] + _campaign_lifetime(row[4], lifetimes, using) + margin <= now]
+
+
+def _ask_job(job: Job, fetched: Fetched, using: str) -> None:
+    now = timezone.now()
+    batch = Batch.objects.using(using).filter(_is_due(now), pk=job.pk, state=Batch.State.DONE)
+    if not batch.update(next_attempt_at=_ask_again_at(job.since, now)):
+        return
+    fetched.asked += 1
+    try:
+        account = get_account(job.account)
+        entries = get_client(account).fetch_campaign_status(job.job_id)
+    except ImproperlyConfigured:
+        logger.exception("Job %s cannot be asked about", job.job_id)
+    except HyberError as error:
+        logger.warning("No answer about job %s: %s", job.job_id, type(error).__name__)
+    else:
+        reports = parse_reports({"messages": entries}, seen_codes=account.seen_codes).reports
+        fetched.changed += apply_reports(account, reports, using).changed
+
+
+def _is_due(now: datetime) -> Q:
+    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+
+
+def _ask_again_at(since: datetime, now: datetime) -> datetime:
+    """Half of the time that it has waited already: often at first, seldom later."""
+    return now + max((now - since) / 2, MARGIN)
 
 
 def _overdue(limit: int, margin: timedelta, using: str) -> Iterator[Overdue]:
     now = timezone.now()
     waiting = (
         Message.objects.using(using)
-        .filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), status=Status.ACCEPTED, error_text="")
+        .filter(_is_due(now), status=Status.ACCEPTED, error_text="")
         .annotate(since=Coalesce(Greatest("accepted_at", "campaign__start_time"), "accepted_at"))
         .filter(since__lte=now - margin)
         .order_by("next_attempt_at", "pk")
@@ -99,6 +196,10 @@ def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta], using: str) -
         ttls = sum(option.get("ttl") or 0 for option in content.get("channel_options", {}).values())
         since: datetime = row["since"]
         return max(_start_time(content) - since, timedelta(0)) + timedelta(seconds=ttls)
+    return _campaign_lifetime(campaign_id, known, using)
+
+
+def _campaign_lifetime(campaign_id: int, known: dict[int, timedelta], using: str) -> timedelta:
     if campaign_id not in known:
         channels = Campaign.objects.using(using).get(pk=campaign_id).get_channels()
         known[campaign_id] = timedelta(seconds=sum(channel.to_wire().get("ttl", 0) for channel in channels))
@@ -113,14 +214,13 @@ def _start_time(content: Mapping[str, Any]) -> datetime:
 
 def _ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
     now = timezone.now()
-    message = Message.objects.using(using).filter(pk=overdue.pk, status=Status.ACCEPTED)
-    # Half of the time that it has waited already: often at first, seldom later. Two askers do not ask twice.
-    again_at = now + max((now - overdue.since) / 2, MARGIN)
-    if not message.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)).update(next_attempt_at=again_at):
+    message = Message.objects.using(using).filter(pk=overdue.pk, status=overdue.status)
+    # Of two who ask at once only one sees a row changed.
+    if not message.filter(_is_due(now)).update(next_attempt_at=_ask_again_at(overdue.since, now)):
         return
     fetched.asked += 1
     fetched.changed += _fetch(overdue, using)
-    if now - overdue.since > GIVE_UP_AFTER:
+    if overdue.status == Status.ACCEPTED and now - overdue.since > GIVE_UP_AFTER:
         fetched.given_up += _give_up(message)
 
 

@@ -7,10 +7,17 @@ from django_hyber.engine import reconciliation
 Fetched = reconciliation.Fetched
 
 
-def fetch_reports(*, limit: int = 1_000, per_second: float = 20, margin: timedelta = reconciliation.MARGIN) -> Fetched:
+def fetch_reports(
+    *,
+    limit: int = 1_000,
+    per_second: float = 20,
+    margin: timedelta = reconciliation.MARGIN,
+    learn_seen: bool = False,
+) -> Fetched:
     """Ask the platform about messages that should have a final report by now: their TTLs and ``margin`` are over.
 
-    Asks about up to ``limit`` messages, no faster than ``per_second``. A message that still has no final report is
-    asked about again after a growing time, and given up after three days, which its ``error_text`` then says.
+    Asks about up to ``limit`` messages, no faster than ``per_second``; what went out as a job is asked about by its job
+    first. A message that still has no final report is asked about again after a growing time, and given up after three
+    days, which its ``error_text`` then says. ``learn_seen`` also asks who has seen what was delivered within two days.
     """
-    return reconciliation.fetch_reports(limit, per_second, margin)
+    return reconciliation.fetch_reports(limit, per_second, margin, learn_seen=learn_seen)

@@ -22,9 +22,18 @@ class Command(BaseCommand):
             "--margin", type=int, default=600, help="Seconds after the TTLs of all channels (default: 600)."
         )
 
+        parser.add_argument(
+            "--seen",
+            action="store_true",
+            help="Also ask who has seen it, where SEEN_CODES are set.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, and tell the counts."""
         fetched = fetch_reports(
-            limit=options["limit"], per_second=options["rate"], margin=timedelta(seconds=options["margin"])
+            limit=options["limit"],
+            per_second=options["rate"],
+            margin=timedelta(seconds=options["margin"]),
+            learn_seen=options["seen"],
         )
         self.stdout.write(f"{fetched.asked} asked about, {fetched.changed} changed, {fetched.given_up} given up")
