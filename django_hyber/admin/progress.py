@@ -177,7 +177,7 @@ def progress_page(request: HttpRequest, campaign: Campaign) -> ProgressPage:
 
 def messages_url(campaign: Campaign, **conditions: object) -> str:
     """Return the address of the list of a campaign's messages that meet these conditions."""
-    query = {"campaign__id__exact": campaign.pk, **conditions}
+    query = {"campaign": campaign.pk, **conditions}
     return f"{reverse('admin:django_hyber_message_changelist')}?{urlencode(query)}"
 
 
