@@ -20,7 +20,7 @@ import django_hyber
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import Viber, validate_channels
 from django_hyber.services import CampaignError, start_campaign
-from django_hyber.services.launch_check import translate
+from django_hyber.services.option_labels import problem_text
 
 PACKAGE = Path(django_hyber.__file__).resolve().parent
 CATALOGUE = PACKAGE / "locale/uk/LC_MESSAGES/django.po"
@@ -30,7 +30,7 @@ PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|%\w+%|</?\w+>")
 #: One number for each plural form that whole numbers have in Ukrainian.
 COUNTS = {1: 0, 3: 1, 5: 2}
 BLOCK = re.compile(r"{% blocktranslate\b.*?{% endblocktranslate %}", re.DOTALL)
-TEMPLATE_TAG = re.compile(r"{%.*?%}|{{.*?}}")
+TEMPLATE_TAG = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}")
 #: The blocks of a page that hold no text.
 CODE_BLOCK = re.compile(r"{% block (?:bodyclass|extrahead|extrastyle) %}.*?{% endblock %}")
 SHOWN_ATTRIBUTE = re.compile(
@@ -140,7 +140,7 @@ class TestInUkrainian:
 
     def test_problem_of_a_channel(self):
         (problem,) = [problem for problem in validate_channels([Viber(text="Hi", ttl=10)]) if problem.is_error]
-        assert translate(problem) == "Тут має бути від 40 до 86400."
+        assert problem_text(problem) == "Тут має бути від 40 до 86400."
 
     @pytest.mark.django_db
     def test_status_within_a_sentence(self):

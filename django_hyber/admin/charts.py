@@ -11,6 +11,23 @@ from dataclasses import dataclass
 
 from django.utils.formats import number_format
 
+from django_hyber.models import Message
+
+Status = Message.Status
+#: From the best end to the worst, then what is still on its way.
+BAR_ORDER = (
+    Status.SEEN,
+    Status.DELIVERED,
+    Status.ACCEPTED,
+    Status.UNCONFIRMED,
+    Status.EXPIRED,
+    Status.UNDELIVERED,
+    Status.REJECTED,
+    Status.SUPPRESSED,
+    Status.CANCELLED,
+    Status.SENDING,
+    Status.QUEUED,
+)
 #: The width of a bar, in its own units; the page stretches it.
 BAR = 1_000
 #: Whatever there is at all can be seen.
@@ -40,6 +57,7 @@ class Piece:
     item: Share
     start: str
     length: str
+    gap: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +122,9 @@ def donut(items: Sequence[Share]) -> list[Piece]:
     for item in items:
         length = 100 * item.count / total
         # The dashes of a circle begin at its right, a quarter too far.
-        pieces.append(Piece(item=item, start=_number((125 - start) % 100), length=_number(length)))
+        pieces.append(
+            Piece(item=item, start=_number((125 - start) % 100), length=_number(length), gap=_number(100 - length))
+        )
         start += length
     return pieces
 
