@@ -102,25 +102,21 @@ def midnight(now: datetime) -> datetime:
 def today(now: datetime) -> Today:
     """Count what has ended since midnight, by the clock of the reader, in the campaigns of the last days and alone.
 
-    The condition names every column of the index of campaigns, so that only the rows of today are read in it.
+    The conditions name every column of the index of campaigns, so that of it only the rows of today are read.
     """
     since = midnight(now)
     campaigns = list(_recent_campaigns(since).values_list("pk", flat=True))
-    ended = Message.objects.filter(
-        status__in=FINAL, channel__in=("", *CampaignChannel.Name.values), finished_at__gte=since
-    )
+    ended = _ended(since)
+    whose = (ended.filter(campaign=None), ended.filter(campaign__in=campaigns))
+    # Apart by status, because SQLite looks for several statuses at once in another index.
+    parts = [rows.filter(status=status) for rows in whose for status in FINAL]
+    counted = [rows.values_list("status", "channel").annotate(count=Count("*")) for rows in parts]
     statuses: Counter[str] = Counter()
     channels: Counter[str] = Counter()
-    for rows in (ended.filter(campaign__in=campaigns), ended.filter(campaign=None)):
-        for status, channel, count in rows.order_by().values_list("status", "channel").annotate(count=Count("*")):
-            statuses[status] += count
-            channels[channel] += count if status in DELIVERIES else 0
-    return Today(
-        since=since,
-        first_id=_first_id(campaigns, ended.filter(campaign=None)),
-        statuses=statuses,
-        channels=+channels,
-    )
+    for status, channel, count in counted[0].union(*counted[1:], all=True):
+        statuses[status] += count
+        channels[channel] += count if status in DELIVERIES else 0
+    return Today(since=since, first_id=_first_id(campaigns, ended), statuses=statuses, channels=+channels)
 
 
 def account_health() -> list[AccountHealth]:
@@ -202,10 +198,14 @@ def _recent_campaigns(since: datetime) -> QuerySet[Campaign]:
     return Campaign.objects.filter(recent, launched_at__isnull=False)
 
 
-def _first_id(campaigns: Sequence[int], singles: QuerySet[Message]) -> int:
+def _ended(since: datetime) -> QuerySet[Message]:
+    return Message.objects.filter(channel__in=("", *CampaignChannel.Name.values), finished_at__gte=since).order_by()
+
+
+def _first_id(campaigns: Sequence[int], ended: QuerySet[Message]) -> int:
     first = Batch.objects.filter(campaign__in=campaigns).aggregate(first=Min("first_id"))["first"]
     # The sum keeps databases from looking for the lowest key by reading the table from its beginning.
-    alone = singles.aggregate(first=Min(F("pk") + 0))["first"]
+    alone = ended.filter(campaign=None, status__in=FINAL).aggregate(first=Min(F("pk") + 0))["first"]
     return min((pk for pk in (first, alone) if pk is not None), default=0)
 
 
