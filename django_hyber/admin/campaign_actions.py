@@ -21,16 +21,19 @@ DONE = {
     Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What is on its way will still arrive."),
     Verb.RESUME: gettext_lazy("“%(name)s” goes on."),
     Verb.CANCEL: gettext_lazy("“%(name)s” has been cancelled. What is on its way will still arrive."),
+    Verb.WITHDRAW: gettext_lazy("“%(name)s” is a draft again, and does not go out until it is sent anew."),
 }
 ALREADY = {
     Verb.PAUSE: gettext_lazy("“%(name)s” is already paused."),
-    Verb.RESUME: gettext_lazy("“%(name)s” is already on its way."),
+    Verb.RESUME: gettext_lazy("“%(name)s” has already been resumed."),
     Verb.CANCEL: gettext_lazy("“%(name)s” is already cancelled."),
+    Verb.WITHDRAW: gettext_lazy("“%(name)s” is already a draft."),
 }
 LOGGED = {
     Verb.PAUSE: gettext_lazy("Paused."),
     Verb.RESUME: gettext_lazy("Resumed."),
     Verb.CANCEL: gettext_lazy("Cancelled."),
+    Verb.WITHDRAW: gettext_lazy("Made a draft again."),
 }
 
 
@@ -61,6 +64,8 @@ def _sending_buttons(campaign: Campaign, numbers: CampaignNumbers) -> list[Butto
         found.append(_button(campaign, "pause", _("Pause"), posts=True))
     if is_allowed(campaign, Verb.RESUME):
         found.append(_button(campaign, "resume", _("Resume"), posts=True))
+    if is_allowed(campaign, Verb.WITHDRAW):
+        found.append(_button(campaign, "withdraw", _("Back to draft"), posts=True))
     if is_allowed(campaign, Verb.CANCEL):
         found.append(_button(campaign, "cancel", _("Cancel campaign")))
     if campaign.status == Campaign.Status.FINISHED and numbers.failed:

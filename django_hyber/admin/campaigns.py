@@ -188,6 +188,7 @@ class CampaignAdmin(HyberAdmin):
             self._page("<int:campaign_id>/progress/", self.progress_view, "progress"),
             self._page("<int:campaign_id>/pause/", self.pause_view, "pause"),
             self._page("<int:campaign_id>/resume/", self.resume_view, "resume"),
+            self._page("<int:campaign_id>/withdraw/", self.withdraw_view, "withdraw"),
             self._page("<int:campaign_id>/cancel/", self.cancel_view, "cancel"),
             self._page("<int:campaign_id>/retry/", self.retry_view, "retry"),
             self._page("<int:campaign_id>/duplicate/", self.duplicate_view, "duplicate"),
@@ -255,6 +256,11 @@ class CampaignAdmin(HyberAdmin):
         """Go on."""
         campaign = self._find_for(request, campaign_id, self.has_send_permission)
         return steer_view(self, request, campaign, Verb.RESUME)
+
+    def withdraw_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Make a scheduled campaign a draft again."""
+        campaign = self._find_for(request, campaign_id, self.has_send_permission)
+        return steer_view(self, request, campaign, Verb.WITHDRAW)
 
     def cancel_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Ask whether to stop for good; on POST, do it."""

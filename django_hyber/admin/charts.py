@@ -11,6 +11,23 @@ from dataclasses import dataclass
 
 from django.utils.formats import number_format
 
+from django_hyber.models import Message
+
+Status = Message.Status
+#: From the best end to the worst, then what is still on its way.
+BAR_ORDER = (
+    Status.SEEN,
+    Status.DELIVERED,
+    Status.ACCEPTED,
+    Status.UNCONFIRMED,
+    Status.EXPIRED,
+    Status.UNDELIVERED,
+    Status.REJECTED,
+    Status.SUPPRESSED,
+    Status.CANCELLED,
+    Status.SENDING,
+    Status.QUEUED,
+)
 #: The width of a bar, in its own units; the page stretches it.
 BAR = 1_000
 #: Whatever there is at all can be seen.

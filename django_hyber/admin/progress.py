@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.admin import charts
 from django_hyber.admin.base import EMPTY, short_time
-from django_hyber.admin.charts import Bar, Piece, Share, Stage
+from django_hyber.admin.charts import BAR_ORDER, Bar, Piece, Share, Stage
 from django_hyber.admin.jobs import JobLine, job_line
 from django_hyber.admin.lists import BigTableList
 from django_hyber.admin.masking import sees_personal_data
@@ -35,20 +35,6 @@ from django_hyber.services.failure_reasons import FailureReason, failure_reasons
 
 Status = Message.Status
 DELIVERIES = (Status.DELIVERED, Status.SEEN)
-#: From the best end to the worst, then what is still on its way.
-BAR_ORDER = (
-    Status.SEEN,
-    Status.DELIVERED,
-    Status.ACCEPTED,
-    Status.UNCONFIRMED,
-    Status.EXPIRED,
-    Status.UNDELIVERED,
-    Status.REJECTED,
-    Status.SUPPRESSED,
-    Status.CANCELLED,
-    Status.SENDING,
-    Status.QUEUED,
-)
 SHOWN_BATCHES = 50
 #: Seconds between two looks at a campaign that goes on by itself; the page looks less often while nothing changes.
 REFRESH = 2
@@ -177,7 +163,7 @@ def progress_page(request: HttpRequest, campaign: Campaign) -> ProgressPage:
 
 def messages_url(campaign: Campaign, **conditions: object) -> str:
     """Return the address of the list of a campaign's messages that meet these conditions."""
-    query = {"campaign__id__exact": campaign.pk, **conditions}
+    query = {"campaign": campaign.pk, **conditions}
     return f"{reverse('admin:django_hyber_message_changelist')}?{urlencode(query)}"
 
 

@@ -12,7 +12,7 @@ class Suppression(models.Model):
 
     phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
     reason = models.CharField(_("reason"), max_length=255, blank=True)
-    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False, db_index=True)
 
     class Meta:
         verbose_name = _("opted-out number")

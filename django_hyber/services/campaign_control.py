@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.models import Campaign
-from django_hyber.services.campaigns import cancel_campaign, pause_campaign, resume_campaign
+from django_hyber.services.campaigns import cancel_campaign, pause_campaign, resume_campaign, withdraw_campaign
 
 Status = Campaign.Status
 
@@ -18,22 +18,26 @@ class Verb(StrEnum):
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
+    WITHDRAW = "withdraw"
 
 
 ALLOWED: dict[Verb, tuple[str, ...]] = {
-    Verb.PAUSE: (Status.SENDING,),
+    Verb.PAUSE: (Status.SCHEDULED, Status.SENDING),
     Verb.RESUME: (Status.PAUSED,),
     Verb.CANCEL: (Status.SCHEDULED, Status.SENDING, Status.PAUSED),
+    Verb.WITHDRAW: (Status.SCHEDULED,),
 }
-_RESULTS: dict[Verb, str] = {
-    Verb.PAUSE: Status.PAUSED,
-    Verb.RESUME: Status.SENDING,
-    Verb.CANCEL: Status.CANCELLED,
+_RESULTS: dict[Verb, tuple[str, ...]] = {
+    Verb.PAUSE: (Status.PAUSED,),
+    Verb.RESUME: (Status.SENDING, Status.SCHEDULED),
+    Verb.CANCEL: (Status.CANCELLED,),
+    Verb.WITHDRAW: (Status.DRAFT,),
 }
 _ACTIONS: dict[Verb, Callable[[Campaign], Campaign]] = {
     Verb.PAUSE: pause_campaign,
     Verb.RESUME: resume_campaign,
     Verb.CANCEL: cancel_campaign,
+    Verb.WITHDRAW: withdraw_campaign,
 }
 
 
@@ -51,7 +55,7 @@ def steer(campaign: Campaign, verb: Verb) -> bool:
     with write_transaction(using):
         # Of two presses in the same second, the second waits here and finds what the first has done.
         status = Campaign.objects.using(using).select_for_update().values_list("status", flat=True).get(pk=campaign.pk)
-        if status == _RESULTS[verb]:
+        if status in _RESULTS[verb]:
             campaign.refresh_from_db(using=using)
             return False
         _ACTIONS[verb](campaign)

@@ -9,9 +9,12 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Count, Max, Min, Q, Sum
+from django.db.models import Min, Q, Sum
+from django.utils import timezone
 
 from django_hyber.conf import get_account
+from django_hyber.engine.batches import OUT_OF_HOURS
+from django_hyber.engine.messages import BLOCKED
 from django_hyber.engine.reconciliation import GIVE_UP_AFTER
 from django_hyber.models import AccountState, Batch, Campaign
 
@@ -56,15 +59,13 @@ class Pace:
 
 
 class Batches(NamedTuple):
-    """The batches of one state, time zone and fate, counted by the database."""
+    """The batches of one state, time zone and reason to wait, counted by the database."""
 
     state: str
     zone: str
-    was_tried: bool
-    batches: int
+    reason: str
     people: int
     due: datetime | None
-    reason: str
     since: datetime
     lately: int
 
@@ -72,12 +73,10 @@ class Batches(NamedTuple):
 def read_batches(campaign: Campaign, now: datetime) -> list[Batches]:
     """Count the batches of the campaign's run in one query; ``lately`` are people whose request went out by now."""
     ended = Q(finished_at__gte=now - RATE_WINDOW, state=State.DONE)
-    rows = campaign.batches.filter(run=campaign.run).order_by().annotate(was_tried=Q(attempts__gt=0))
-    counted = rows.values_list("state", "zone", "was_tried").annotate(
-        batches=Count("pk"),
+    rows = campaign.batches.filter(run=campaign.run).order_by().values_list("state", "zone", "error_text")
+    counted = rows.annotate(
         people=Sum("size"),
         due=Min("next_attempt_at"),
-        reason=Max("error_text"),
         since=Min("created_at"),
         lately=Sum("size", filter=ended, default=0),
     )
@@ -100,7 +99,7 @@ def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime) -> Pa
 def waits_of(campaign: Campaign, batches: Sequence[Batches], accepted: int, now: datetime) -> list[Wait]:
     """Return what a campaign waits for, the most important first; ``accepted`` messages lack their last report."""
     waits = [*_of_campaign(campaign, now)]
-    if campaign.status in (Status.SENDING, Status.PAUSED):
+    if campaign.status == Status.SENDING:
         waits += _of_requests(batches, now)
     on_the_wire = _people(batches, State.SENDING)
     if on_the_wire:
@@ -133,19 +132,17 @@ def _of_account(campaign: Campaign, now: datetime) -> Iterator[Wait]:
 
 
 def _of_requests(batches: Sequence[Batches], now: datetime) -> Iterator[Wait]:
-    pending = sorted(row for row in batches if row.state == State.PENDING)
-    queued = sum(row.people for row in pending if not _is_later(row, now))
+    pending = [row for row in batches if row.state == State.PENDING]
+    later = [row for row in pending if row.due and row.due > now and row.reason not in ("", BLOCKED)]
+    queued = _people(pending, State.PENDING) - _people(later, State.PENDING)
     if queued:
         yield Wait(standstill=Standstill.QUEUED, people=queued)
-    for row in pending:
-        if _is_later(row, now):
-            waits_for_day = row.zone and not row.was_tried
-            standstill = Standstill.WINDOW if waits_for_day else Standstill.RETRY
-            yield Wait(standstill=standstill, people=row.people, until=row.due, reason=row.reason, zone=row.zone)
-
-
-def _is_later(row: Batches, now: datetime) -> bool:
-    return row.due is not None and row.due > now
+    for row in sorted(later):
+        if row.reason == OUT_OF_HOURS:
+            zone = row.zone or timezone.get_default_timezone_name()
+            yield Wait(standstill=Standstill.WINDOW, people=row.people, until=row.due, zone=zone)
+        else:
+            yield Wait(standstill=Standstill.RETRY, people=row.people, until=row.due, reason=row.reason)
 
 
 def _of_doubts(batches: Sequence[Batches]) -> Iterator[Wait]:

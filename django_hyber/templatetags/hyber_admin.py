@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import template
 
+from django_hyber.admin.dashboard import Dashboard, dashboard_of
 from django_hyber.admin.paginators import grouped
 
 register = template.Library()
 
 register.filter("grouped", grouped)
+
+
+@register.simple_tag(takes_context=True)
+def hyber_dashboard(context: dict[str, Any]) -> Dashboard:
+    """Return what the index page shows, so that it works with the admin site of any project."""
+    return dashboard_of(context["request"])

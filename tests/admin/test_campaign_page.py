@@ -68,7 +68,7 @@ def test_a_launched_campaign_shows_how_it_goes(admin_client, launched):
     assert re.search(r'data-channel="viber">\s*<th scope="row">.*Viber</th>\s*<td class="hyber-number">4</td>', page)
     assert '<tr data-status="expired">' in page
     assert "Gave up" in page
-    assert f'href="/admin/django_hyber/message/?campaign__id__exact={launched.pk}"' in page
+    assert f'href="/admin/django_hyber/message/?campaign={launched.pk}"' in page
 
 
 def test_a_launched_campaign_is_read_only(admin_client, launched, campaign_form):
@@ -119,10 +119,11 @@ def test_the_page_takes_the_same_queries_whatever_its_length(
     admin_client, launched, add_recipients, django_assert_num_queries
 ):
     admin_client.get(url_of(launched))
-    with django_assert_num_queries(11) as few:
+    with django_assert_num_queries(11):
         admin_client.get(url_of(launched))
-    add_recipients(launched, 30)
-    with django_assert_num_queries(len(few.captured_queries)):
+    add_recipients(launched, 30, status=Message.Status.UNDELIVERED)
+    # Of undelivered messages it is counted how many had been accepted.
+    with django_assert_num_queries(12):
         admin_client.get(url_of(launched))
 
 

@@ -1,0 +1,241 @@
+"""The app's own index page: what is going on today and what needs somebody, each number with the list behind it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from django_hyber.admin import charts
+from django_hyber.admin.base import EMPTY, short_time
+from django_hyber.admin.charts import BAR_ORDER, Piece, Share
+from django_hyber.admin.paginators import grouped
+from django_hyber.admin.waits import distance
+from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.services import dashboard
+from django_hyber.services.campaign_progress import count_by_status
+from django_hyber.services.dashboard import (
+    MOST_COUNTED,
+    TOO_LONG,
+    UNREPORTED_AFTER,
+    AccountHealth,
+    Stale,
+    Today,
+    Waiting,
+    midnight,
+)
+
+Status = Message.Status
+WAITING = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
+
+
+class Figure(NamedTuple):
+    """A number with what it says and the list behind it; ``name`` is for tests and style sheets."""
+
+    name: str
+    label: str
+    text: str
+    url: str
+
+
+class CampaignLine(NamedTuple):
+    """One of the last campaigns."""
+
+    campaign: Campaign
+    url: str
+    bar: list[Piece]
+    total: int
+    delivered: str
+    handled: str
+
+
+class AccountLine(NamedTuple):
+    """An account in words."""
+
+    name: str
+    problems: list[str]
+    last_report: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dashboard:
+    """What the index page shows; what the user may not see is left empty."""
+
+    today: list[Figure] = field(default_factory=list)
+    today_bar: list[Piece] = field(default_factory=list)
+    channels: list[Share] = field(default_factory=list)
+    donut: list[Piece] = field(default_factory=list)
+    campaigns: list[CampaignLine] = field(default_factory=list)
+    accounts: list[AccountLine] = field(default_factory=list)
+    account_error: str = ""
+    waiting: list[Figure] = field(default_factory=list)
+    attention: list[Figure] = field(default_factory=list)
+    people: list[Figure] = field(default_factory=list)
+
+
+def dashboard_of(request: HttpRequest) -> Dashboard:
+    """Collect what this user may see."""
+    now = timezone.now()
+    sees_messages, sees_campaigns = may_see(request, "message"), may_see(request, "campaign")
+    today = dashboard.today(now) if sees_messages else None
+    channels = _channels(today) if today else []
+    accounts, error = _accounts(now) if sees_messages or sees_campaigns else ([], "")
+    return Dashboard(
+        today=list(_today(request, today)) if today else [],
+        today_bar=charts.stacked_bar(_ends(today)) if today else [],
+        channels=channels,
+        donut=charts.donut(channels),
+        campaigns=_campaigns() if sees_campaigns else [],
+        accounts=accounts,
+        account_error=error,
+        waiting=list(_waiting(request, dashboard.waiting())) if sees_messages else [],
+        attention=[
+            *(_stale(request, dashboard.stale(now), now) if sees_messages else ()),
+            *(_campaigns_in_trouble(request, now) if sees_campaigns else ()),
+        ],
+        people=list(_people(request, now)),
+    )
+
+
+def may_see(request: HttpRequest, model: str) -> bool:
+    """Say whether the user may see the lists and pages of this model."""
+    return request.user.has_perm(f"django_hyber.view_{model}")
+
+
+def list_url(request: HttpRequest, model: str, **conditions: object) -> str:
+    """Return the address of a list, narrowed by these conditions, or "" for whoever may not see it."""
+    if not may_see(request, model):
+        return ""
+    address = reverse(f"admin:django_hyber_{model}_changelist")
+    return f"{address}?{urlencode(conditions)}" if conditions else address
+
+
+def number(count: int) -> str:
+    """Return a number that was counted up to MOST_COUNTED."""
+    return f"{grouped(MOST_COUNTED)}+" if count > MOST_COUNTED else grouped(count)
+
+
+def _today(request: HttpRequest, today: Today) -> Iterator[Figure]:
+    ended = {"finished_at__gte": today.since.isoformat(), "id__gte": today.first_id}
+    url = list_url(request, "message", status__in=f"{Status.DELIVERED},{Status.SEEN}", **ended)
+    yield Figure("delivered", _("delivered"), grouped(today.delivered), url if today.delivered else "")
+    for status in (Status.SEEN, Status.EXPIRED, Status.UNDELIVERED, Status.REJECTED):
+        count = today.statuses.get(status, 0)
+        url = list_url(request, "message", status__exact=status.value, **ended)
+        yield Figure(status.value, str(status.label), grouped(count), url if count else "")
+
+
+def _ends(today: Today) -> list[Share]:
+    order = (Status.SEEN, Status.DELIVERED, Status.EXPIRED, Status.UNDELIVERED, Status.REJECTED)
+    items = [(status.value, status.label, today.statuses.get(status, 0)) for status in order]
+    return charts.shares(items, sum(today.statuses.values()))
+
+
+def _channels(today: Today) -> list[Share]:
+    labels = {**dict(CampaignChannel.Name.choices), "": _("not told")}
+    items = [(name, label, today.channels.get(name, 0)) for name, label in labels.items()]
+    return charts.shares(items, today.delivered)
+
+
+def _campaigns() -> list[CampaignLine]:
+    campaigns = dashboard.last_campaigns()
+    counts = count_by_status(campaign.pk for campaign in campaigns)
+    return [_campaign_line(campaign, counts.get(campaign.pk, Counter())) for campaign in campaigns]
+
+
+def _campaign_line(campaign: Campaign, counted: Counter[str]) -> CampaignLine:
+    total = counted.total()
+    items = charts.shares(((name, Status(name).label, counted[name]) for name in BAR_ORDER), total)
+    return CampaignLine(
+        campaign=campaign,
+        url=_campaign_url(campaign),
+        bar=charts.stacked_bar(items),
+        total=total,
+        delivered=charts.percent(counted[Status.DELIVERED] + counted[Status.SEEN], total),
+        handled=charts.percent(total - sum(counted[status] for status in WAITING), total),
+    )
+
+
+def _campaign_url(campaign: Campaign) -> str:
+    return reverse("admin:django_hyber_campaign_change", args=[campaign.pk])
+
+
+def _accounts(now: datetime) -> tuple[list[AccountLine], str]:
+    try:
+        found = dashboard.account_health()
+    except ImproperlyConfigured as error:
+        return [], str(error)
+    return [AccountLine(health.name, list(_problems(health, now)), _last_report(health)) for health in found], ""
+
+
+def _problems(health: AccountHealth, now: datetime) -> Iterator[str]:
+    if not health.can_log_in:
+        yield _("CLIENT_ID, LOGIN or PASSWORD is not set: nothing can be sent.")
+    if not health.can_be_called:
+        yield _("The platform cannot report back: CALLBACK_BASE_URL or CALLBACK_TOKENS is not set.")
+    reason = _(health.reason) if health.reason else ""
+    if health.blocked_until and health.blocked_until > now:
+        text = _("The platform does not take requests. Next try in %(distance)s.")
+        yield f"{text % {'distance': distance(health.blocked_until, now)}} {reason}".strip()
+    elif health.failures:
+        text = _("Failed requests in a row: %(count)s.") % {"count": grouped(health.failures)}
+        yield f"{text} {reason}".strip()
+
+
+def _last_report(health: AccountHealth) -> str:
+    return short_time(health.last_report) if health.last_report else EMPTY
+
+
+def _waiting(request: HttpRequest, waiting: Waiting) -> Iterator[Figure]:
+    sending = list_url(request, "campaign", status__exact=Campaign.Status.SENDING.value)
+    queued = list_url(request, "message", campaign="none", status__exact=Status.QUEUED.value)
+    accepted = list_url(request, "message", status__exact=Status.ACCEPTED.value)
+    yield Figure("waiting", _("recipients in running campaigns"), grouped(waiting.recipients), sending)
+    yield Figure("queued", _("single messages"), number(waiting.singles), queued)
+    yield Figure("accepted", _("messages with the platform"), number(waiting.with_platform), accepted)
+
+
+def _stale(request: HttpRequest, stale: Stale, now: datetime) -> Iterator[Figure]:
+    queued = {"status__exact": Status.QUEUED.value, "created_at__lt": (now - TOO_LONG).isoformat()}
+    silent = {"status__exact": Status.ACCEPTED.value, "accepted_at__lt": (now - UNREPORTED_AFTER).isoformat()}
+    unconfirmed = {"status__exact": Status.UNCONFIRMED.value}
+    figures: tuple[tuple[str, str, int, str, dict[str, str]], ...] = (
+        ("old", _("single messages queued for over ten minutes"), stale.old_singles, "message", queued),
+        ("unconfirmed", _("messages that may or may not have been taken"), stale.unconfirmed, "message", unconfirmed),
+        ("unreported", _("single messages without a report for over a day"), stale.unreported, "message", silent),
+        ("unmatched", _("reports waiting for their message"), stale.unmatched, "deliveryreport", {"waiting": "yes"}),
+        ("unreadable", _("unreadable callbacks"), stale.unreadable, "unreadablecallback", {}),
+    )
+    for name, label, count, model, conditions in figures:
+        if count:
+            alone = {"campaign": "none"} if name in ("old", "unreported") else {}
+            yield Figure(name, label, number(count), list_url(request, model, **alone, **conditions))
+
+
+def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figure]:
+    for campaign in dashboard.idle_campaigns(now):
+        label = _("could go on, and nobody sends it. Is hyber_dispatch running?")
+        yield Figure("idle", label, str(campaign), _campaign_url(campaign))
+    for campaign, count in dashboard.unreported_campaigns(now):
+        label = _("messages of “%(name)s” without a report for over a day") % {"name": campaign}
+        url = list_url(request, "message", campaign=campaign.pk, status__exact=Status.ACCEPTED.value)
+        yield Figure("unreported-campaign", label, grouped(count), url)
+
+
+def _people(request: HttpRequest, now: datetime) -> Iterator[Figure]:
+    if may_see(request, "reply"):
+        url = list_url(request, "reply", read="no")
+        yield Figure("unread", _("unread replies"), number(dashboard.unread_replies()), url)
+    if may_see(request, "suppression"):
+        since = midnight(now)
+        url = list_url(request, "suppression", created_at__gte=since.isoformat())
+        yield Figure("opted-out", _("opted out today"), number(dashboard.opted_out_since(since)), url)

@@ -1,0 +1,234 @@
+"""What is going on today, and what needs somebody: every number from an index, whatever the size of the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
+from django.urls import NoReverseMatch
+from django.utils import timezone
+
+from django_hyber.conf import Account, get_accounts, get_callback_url
+from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL
+from django_hyber.models import (
+    AccountState,
+    Batch,
+    Campaign,
+    CampaignChannel,
+    DeliveryReport,
+    Message,
+    Reply,
+    Suppression,
+    UnreadableCallback,
+)
+
+Status = Message.Status
+#: Beyond this, "more than" is enough.
+MOST_COUNTED = 10_000
+#: So long after a campaign was handed over, its messages have ended, or never will.
+REPORTED_WITHIN = timedelta(days=7)
+#: What has not been taken up by then is not merely waiting for its turn.
+TOO_LONG = timedelta(minutes=10)
+UNREPORTED_AFTER = timedelta(days=1)
+LAST_CAMPAIGNS = 5
+NEWEST_REPORTS = 1_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Today:
+    """The messages that have come to an end since midnight; ``channels`` are deliveries.
+
+    ``first_id`` is a number that none of their primary keys is below: it makes a list of them quick.
+    """
+
+    since: datetime
+    first_id: int
+    statuses: Mapping[str, int]
+    channels: Mapping[str, int]
+
+    @property
+    def delivered(self) -> int:
+        """How many have arrived."""
+        return sum(self.statuses[status] for status in DELIVERIES)
+
+    @property
+    def failed(self) -> int:
+        """How many never will."""
+        return sum(self.statuses[status] for status in FAILURES)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountHealth:
+    """Whether an account can send and is heard of. ``last_report`` is None when none of the newest reports is its."""
+
+    name: str
+    can_log_in: bool
+    can_be_called: bool
+    failures: int
+    blocked_until: datetime | None
+    reason: str
+    last_report: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """What has its turn to come: here, or with the platform. The last two stop at MOST_COUNTED + 1."""
+
+    recipients: int
+    singles: int
+    with_platform: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stale:
+    """What has waited for too long. Each number stops at MOST_COUNTED + 1."""
+
+    old_singles: int
+    unconfirmed: int
+    unreported: int
+    unmatched: int
+    unreadable: int
+
+
+def midnight(now: datetime) -> datetime:
+    """Return when today began, by the clock of the reader."""
+    return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def today(now: datetime) -> Today:
+    """Count what has ended since midnight, by the clock of the reader, in the campaigns of the last days and alone.
+
+    The conditions name every column of the index of campaigns, so that of it only the rows of today are read.
+    """
+    since = midnight(now)
+    campaigns = list(_recent_campaigns(since).values_list("pk", flat=True))
+    ended = _ended(since)
+    whose = (ended.filter(campaign=None), ended.filter(campaign__in=campaigns))
+    # Apart by status, because SQLite looks for several statuses at once in another index.
+    parts = [rows.filter(status=status) for rows in whose for status in FINAL]
+    counted = [rows.values_list("status", "channel").annotate(count=Count("*")) for rows in parts]
+    statuses: Counter[str] = Counter()
+    channels: Counter[str] = Counter()
+    for status, channel, count in counted[0].union(*counted[1:], all=True):
+        statuses[status] += count
+        channels[channel] += count if status in DELIVERIES else 0
+    return Today(since=since, first_id=_first_id(campaigns, ended), statuses=statuses, channels=+channels)
+
+
+def account_health() -> list[AccountHealth]:
+    """Return how the configured accounts are. Raises ImproperlyConfigured when the setting cannot be read."""
+    accounts = get_accounts()
+    states = {state.account: state for state in AccountState.objects.all()}
+    reports = _last_reports()
+    return [_health(account, states.get(account.name), reports.get(account.name)) for account in accounts]
+
+
+def waiting() -> Waiting:
+    """Count what has its turn to come."""
+    pending = Batch.objects.filter(campaign__status=Campaign.Status.SENDING, state=Batch.State.PENDING)
+    return Waiting(
+        recipients=pending.aggregate(people=Sum("size", default=0))["people"],
+        singles=count_up_to(Message.objects.filter(campaign=None, status=Status.QUEUED)),
+        with_platform=count_up_to(Message.objects.filter(status=Status.ACCEPTED)),
+    )
+
+
+def stale(now: datetime) -> Stale:
+    """Count what waits although it should not; campaigns that do are found by ``idle_campaigns``."""
+    singles = Message.objects.filter(campaign=None)
+    return Stale(
+        old_singles=count_up_to(singles.filter(status=Status.QUEUED, created_at__lt=now - TOO_LONG)),
+        unconfirmed=count_up_to(Message.objects.filter(status=Status.UNCONFIRMED)),
+        unreported=count_up_to(singles.filter(status=Status.ACCEPTED, accepted_at__lt=now - UNREPORTED_AFTER)),
+        unmatched=count_up_to(DeliveryReport.objects.filter(message=None)),
+        unreadable=count_up_to(UnreadableCallback.objects.all()),
+    )
+
+
+def idle_campaigns(now: datetime) -> list[Campaign]:
+    """Return the campaigns that could go on, and with which nobody does: no worker or sweep seems to run."""
+    long_ago = now - TOO_LONG
+    own = Batch.objects.filter(campaign=OuterRef("pk"))
+    due = own.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lt=long_ago), state=Batch.State.PENDING)
+    busy = own.filter(Q(finished_at__gte=long_ago) | Q(next_attempt_at__gte=long_ago) | Q(lease_until__gte=long_ago))
+    ready = Q(next_send_at=None) | Q(next_send_at__lt=long_ago)
+    idle = Campaign.objects.filter(Exists(due), ~Exists(busy), ready, status=Campaign.Status.SENDING)
+    return list(idle.filter(launched_at__lt=long_ago).order_by("pk")[:LAST_CAMPAIGNS])
+
+
+def unreported_campaigns(now: datetime) -> list[tuple[Campaign, int]]:
+    """Return the campaigns handed over lately, but over a day ago, with how many messages nobody has reported on."""
+    ended = Campaign.objects.filter(
+        finished_at__lt=now - UNREPORTED_AFTER, finished_at__gte=now - UNREPORTED_AFTER - REPORTED_WITHIN
+    )
+    campaigns = ended.in_bulk()
+    accepted = Message.objects.filter(campaign__in=list(campaigns), status=Status.ACCEPTED).order_by()
+    counted = accepted.values_list("campaign").annotate(count=Count("*")).order_by("-count")
+    return [(campaigns[pk], count) for pk, count in counted[:LAST_CAMPAIGNS]]
+
+
+def last_campaigns() -> list[Campaign]:
+    """Return the campaigns that were launched last, or are to start next."""
+    launched = Campaign.objects.exclude(status=Campaign.Status.DRAFT)
+    return list(launched.order_by("-pk")[:LAST_CAMPAIGNS])
+
+
+def unread_replies() -> int:
+    """Count the replies that nobody has read, up to MOST_COUNTED + 1."""
+    return count_up_to(Reply.objects.filter(read_at=None))
+
+
+def opted_out_since(moment: datetime) -> int:
+    """Count the numbers that have opted out since then, up to MOST_COUNTED + 1."""
+    return count_up_to(Suppression.objects.filter(created_at__gte=moment))
+
+
+def count_up_to(rows: QuerySet[Any]) -> int:
+    """Count rows until it is clear that there are more than MOST_COUNTED."""
+    return rows.order_by()[: MOST_COUNTED + 1].count()
+
+
+def _recent_campaigns(since: datetime) -> QuerySet[Campaign]:
+    recent = Q(finished_at=None) | Q(finished_at__gte=since - REPORTED_WITHIN)
+    recent |= Q(start_time__gte=since - REPORTED_WITHIN)
+    return Campaign.objects.filter(recent, launched_at__isnull=False)
+
+
+def _ended(since: datetime) -> QuerySet[Message]:
+    return Message.objects.filter(channel__in=("", *CampaignChannel.Name.values), finished_at__gte=since).order_by()
+
+
+def _first_id(campaigns: Sequence[int], ended: QuerySet[Message]) -> int:
+    first = Batch.objects.filter(campaign__in=campaigns).aggregate(first=Min("first_id"))["first"]
+    # The sum keeps databases from looking for the lowest key by reading the table from its beginning.
+    alone = ended.filter(campaign=None, status__in=FINAL).aggregate(first=Min(F("pk") + 0))["first"]
+    return min((pk for pk in (first, alone) if pk is not None), default=0)
+
+
+def _last_reports() -> dict[str, datetime]:
+    newest = DeliveryReport.objects.order_by("-received_at").values("pk")[:NEWEST_REPORTS]
+    told = DeliveryReport.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by()
+    return dict(told.values_list("account").annotate(last=Max("received_at")))
+
+
+def _health(account: Account, state: AccountState | None, last_report: datetime | None) -> AccountHealth:
+    return AccountHealth(
+        name=account.name,
+        can_log_in=bool(account.client_id and account.login and account.password),
+        can_be_called=_can_be_called(account),
+        failures=state.failures if state else 0,
+        blocked_until=state.blocked_until if state else None,
+        reason=state.reason if state else "",
+        last_report=last_report,
+    )
+
+
+def _can_be_called(account: Account) -> bool:
+    try:
+        return bool(get_callback_url(account))
+    except NoReverseMatch:
+        return False
