@@ -20,7 +20,7 @@ from tests.samples import phone
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
-KILLS = int(os.environ.get("HYBER_KILLS", "10"))
+KILLS = int(os.environ.get("HYBER_KILLS", "5"))
 RECIPIENTS = 500
 LEAD_TIME = timedelta(seconds=600)
 MOMENT = timedelta(seconds=0.5)
