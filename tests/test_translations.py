@@ -32,7 +32,7 @@ COUNTS = {1: 0, 3: 1, 5: 2}
 BLOCK = re.compile(r"{% blocktranslate\b.*?{% endblocktranslate %}", re.DOTALL)
 TEMPLATE_TAG = re.compile(r"{%.*?%}|{{.*?}}|{#.*?#}")
 #: The blocks of a page that hold no text.
-CODE_BLOCK = re.compile(r"{% block (?:bodyclass|extrahead|extrastyle) %}.*?{% endblock %}")
+CODE_BLOCK = re.compile(r"{% block (?:bodyclass|coltype|extrahead|extrastyle) %}.*?{% endblock %}")
 SHOWN_ATTRIBUTE = re.compile(
     r'\b(?:alt|aria-label|placeholder|title)="([^"]*)"|<input type="submit"[^>]*\bvalue="([^"]*)"'
 )

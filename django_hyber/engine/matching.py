@@ -23,7 +23,7 @@ Matches = Mapping[int, Sequence[DeliveryReport]]
 HANDED_OVER = (Status.SENDING, Status.UNCONFIRMED, Status.ACCEPTED)
 AWAITING = Q(status__in=HANDED_OVER) & ~Q(error_text=NO_REPORT)
 #: It has ended, but by reports that did not say by which id the platform knows it.
-UNNAMED = Q(message_id=None, accepted_at__isnull=False)
+UNNAMED = Q(message_id=None) & (Q(accepted_at__isnull=False) | Q(hyber_status__isnull=False))
 
 
 class Found(NamedTuple):
@@ -147,7 +147,8 @@ def _by_ids(
     ]
     if not halves:
         return []
-    return list(halves[0].union(*halves[1:]))
+    # Without the order of the model, which Django 6.1 would ask for among the columns.
+    return list(halves[0].union(*halves[1:]).order_by())
 
 
 def _without(reports: Iterable[DeliveryReport], matches: Matches) -> list[DeliveryReport]:

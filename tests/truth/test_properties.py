@@ -131,9 +131,14 @@ SEEN_SOMEWHERE = fact(0, "delivered", BOTH, hyber_status=SEEN_CODES[0], time=NOO
 VIA_VIBER = fact(0, "delivered", BOTH, hyber_status=23033, time=NOON, sent_via="viber")
 VIA_SMS = fact(0, "delivered", BOTH, hyber_status=23011, time=NOON + 1, sent_via="sms")
 
+#: The platform's id alone, and our id alone: the message has no id of theirs when the second comes first.
+OF_PHONE = fact(0, "delivered", ("message_id",), hyber_status=23011)
+REFUSED = fact(0, "rejected", ("extra_id",), hyber_status=36024)
+
 
 @given(stories(), st.sampled_from(CONDITIONS), st.booleans())
 @example(([VIA_VIBER, VIA_SMS, SEEN_SOMEWHERE], [[SEEN_SOMEWHERE], [VIA_SMS], [VIA_VIBER]]), "accepted", True)
+@example(([OF_PHONE, REFUSED], [[REFUSED], [OF_PHONE]]), "accepted", False)
 @settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_any_order_repetition_and_grouping_ends_like_the_orderly_sequence(story, condition, known_id):
     orderly, arrays = story
