@@ -92,6 +92,14 @@ def get_account(name: str = DEFAULT_ACCOUNT) -> Account:
     return _build(name, configured[name])
 
 
+def find_account(name: str) -> Account | None:
+    """Return the account, or None when the settings do not have it (any more): rows outlive the settings."""
+    try:
+        return get_account(name)
+    except ImproperlyConfigured:
+        return None
+
+
 @sensitive_variables()
 def get_accounts() -> list[Account]:
     """Return every configured account."""

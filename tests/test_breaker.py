@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
+import pytest
+from django.utils import timezone
+
+from django_hyber import tasks
 from django_hyber.conf import get_account
 from django_hyber.engine import breaker
-from django_hyber.models import AccountState, Campaign
+from django_hyber.models import AccountState, Campaign, Message
 from django_hyber.protocol import SMS, NotTaken
 from django_hyber.services import dispatch, send_message, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
@@ -134,3 +138,23 @@ def test_other_accounts_are_not_blocked(fragile, settings):
     campaign = start_campaign(make_campaign([phone(1)], account="other"))
 
     assert Campaign.objects.get(pk=campaign.pk).status == "finished"
+
+
+def test_repeated_task_asks_nobody_earlier_than_the_platform_wished(fragile):
+    wished = timezone.now() + timedelta(hours=1)
+    message = send_message(phone(92, "92"), CODE)
+    Message.objects.filter(pk=message.pk).update(status="queued", next_attempt_at=wished)
+    AccountState.objects.create(account="default", failures=3, blocked_until=timezone.now() + timedelta(minutes=1))
+    tasks.submit_message.call(message.pk)
+
+    message.refresh_from_db()
+    assert message.next_attempt_at == wished
+
+
+def test_task_that_comes_too_early_does_not_take_the_turn_of_the_probe(fragile):
+    message = send_message(phone(92, "92"), CODE)
+    Message.objects.filter(pk=message.pk).update(status="queued", next_attempt_at=timezone.now() + timedelta(hours=1))
+    AccountState.objects.create(account="default", failures=3, blocked_until="2020-01-01T00:00:00Z")
+    tasks.submit_message.call(message.pk)
+
+    assert breaker.blocked_until(get_account(), "default") is None

@@ -292,6 +292,33 @@ def test_recipients_that_come_in_during_the_check_stop_the_launch(platform, monk
     assert not posts(platform)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"throttle": 1},
+        {"window_start": "09:00", "window_end": "21:00"},
+        {"missing_variables": "skip"},
+        {"variable_defaults": {"name": "x" * 2_000}},
+        {"has_own_texts": True},
+    ],
+    ids="+".join,
+)
+def test_setting_that_changes_during_the_check_stops_the_launch(platform, monkeypatch, change):
+    from django_hyber.services import campaigns
+
+    campaign = make_campaign([phone(1)])
+
+    def check_slowly(checked):
+        problems = check_campaign(checked)
+        Campaign.objects.update(**change)
+        return problems
+
+    monkeypatch.setattr(campaigns, "check_campaign", check_slowly)
+    with pytest.raises(CampaignError, match="changed while"):
+        start_campaign(campaign)
+    assert not posts(platform)
+
+
 def test_message_that_was_left_out_of_a_request_is_sent_in_a_batch_of_its_own(platform, monkeypatch):
     original = HyberClient.send_broadcast_sync
     calls = []

@@ -183,6 +183,25 @@ def test_job_of_which_everything_was_reported_is_not_asked_about(job, platform):
     assert questions(platform) == []
 
 
+def test_job_whose_own_recipients_are_all_reported_is_not_asked_about_for_those_of_another_zone(job, platform):
+    """Batches of a campaign with a sending window share a range of keys."""
+    job.campaign.messages.exclude(phone_number=phone(0, "00")).update(status="delivered")
+    job.campaign.messages.filter(phone_number=phone(0, "00")).update(
+        phone_number="48501234500", next_attempt_at=timezone.now() + timedelta(days=1)
+    )
+    job.campaign.batches.update(phone_prefixes=["380"], zone="Europe/Kyiv")
+    fetch_reports()
+
+    assert questions(platform) == []
+
+
+def test_limit_holds_for_jobs_and_messages_together(job, platform):
+    job.campaign.batches.update(job_id="lost")
+    fetched = fetch_reports(limit=2)
+
+    assert fetched.asked == 2
+
+
 @pytest.fixture
 def delivered_and_seen(platform, settings):
     """Delivered an hour ago by our count, and seen by the platform's."""

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.models import Batch, Message, Suppression
+from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import (
     CampaignError,
@@ -44,6 +44,12 @@ def collected(platform, settings):
     settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 1}}
     default_task_backend.clear()
     return lambda: [result.args[0] for result in default_task_backend.results]
+
+
+def start_campaign_later(campaign):
+    campaign.start_time = timezone.now() + timedelta(days=1)
+    campaign.save()
+    return start_campaign(campaign)
 
 
 def run(pk):
@@ -126,6 +132,18 @@ def test_many_batches_do_not_nest_where_tasks_run_at_once(platform, settings):
     assert order == sorted(order)
 
 
+def test_campaign_of_an_account_that_is_gone_does_not_stop_the_sweep(collected):
+    lost = start_campaign(make_campaign([phone(1)]))
+    Campaign.objects.filter(pk=lost.pk).update(account="gone")
+    Batch.objects.update(enqueued_at=None)
+    message = send_message(phone(2), CODE)
+    Message.objects.filter(pk=message.pk).update(enqueued_at=None)
+    before = len(collected())
+    dispatch()
+
+    assert collected()[before:] == [message.pk]
+
+
 class RulesTests:
     """What else is decided at the moment of sending."""
 
@@ -138,6 +156,16 @@ class RulesTests:
         assert request.path.endswith("/batch/sync")
         assert [item["text"] for item in posts(platform)[0]["messages"]] == ["Your code is 1", "Your code is 2"]
         assert statuses(campaign) == ["accepted", "accepted"]
+
+    def test_recipient_whose_own_text_is_gone_is_left_out_and_costs_nobody_theirs(self, platform):
+        campaign = make_campaign([], [SMS(alpha_name="GMSU", ttl=300)], has_own_texts=True)
+        import_recipients(campaign, [{"phone": phone(n), "text": f"Your code is {n}"} for n in (1, 2)])
+        pause_campaign(start_campaign_later(campaign))
+        campaign.messages.filter(phone_number=phone(1)).update(variables={})
+        Campaign.objects.update(start_time=None)
+        resume_campaign(campaign)
+
+        assert statuses(campaign) == ["suppressed", "accepted"]
 
     def test_many_own_texts_go_as_a_job(self, platform, settings):
         settings.HYBER = {"default": settings.HYBER["default"] | {"SYNC_LIMIT": 1}}

@@ -8,6 +8,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
+from django_hyber import tasks
 from django_hyber.engine.windows import group_by_zone, next_opening, prefix_of, zone_of
 from django_hyber.models import Campaign
 from django_hyber.services import cancel_campaign, dispatch, start_campaign
@@ -129,6 +130,15 @@ class SendingTests:
         cancel_campaign(mixed)
 
         assert statuses(mixed) == ["accepted", "cancelled", "accepted", "cancelled"]
+
+    def test_early_task_does_not_shorten_the_wait_that_the_platform_wished(self, platform, mixed):
+        start_campaign(mixed)
+        wished = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
+        waiting = mixed.batches.get(state="pending")
+        mixed.batches.filter(pk=waiting.pk).update(next_attempt_at=wished)
+        tasks.submit_batch.call(waiting.pk)
+
+        assert mixed.batches.get(pk=waiting.pk).next_attempt_at == wished
 
     def test_window_holds_for_the_start_and_not_for_the_hand_over(self, platform, settings):
         self.moment = datetime(2026, 11, 25, 6, 55, tzinfo=UTC)

@@ -22,7 +22,7 @@ from django_hyber.engine.messages import BLOCKED, GAVE_UP, OPTED_OUT, TEXT_LIMIT
 from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.ranges import members
 from django_hyber.engine.transactions import database, lock, write_transaction
-from django_hyber.engine.variables import complete_variables
+from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import (
@@ -44,8 +44,6 @@ Status = Message.Status
 State = Batch.State
 NO_VALUE = gettext_noop("Left out: a value for the text is missing.")
 OUT_OF_HOURS = gettext_noop("Waits for the sending window.")
-#: The variable that holds a recipient's own text.
-OWN_TEXT = "text"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,11 +99,12 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
     None as well when it must wait: for the sending window, the throttle, or a platform that does not answer.
     """
     now = timezone.now()
-    batch = Batch.objects.using(using).filter(pk=pk, state=State.PENDING).select_related("campaign").first()
-    if batch is None:
+    batch = Batch.objects.using(using).filter(_is_due(now), pk=pk, state=State.PENDING)
+    found = batch.select_related("campaign").first()
+    if found is None:
         return None
-    account = get_account(batch.campaign.account)
-    opening = _next_opening(batch, now)
+    account = get_account(found.campaign.account)
+    opening = _next_opening(found, now)
     if opening:
         _put_off(pk, opening, OUT_OF_HOURS, using)
         return None
@@ -115,20 +114,20 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
         reason = BLOCKED
         until = breaker.blocked_until(account, using)
         if until is None:
-            reason, until = "", throttle.reserve(batch.campaign, account, batch.size, using)
+            reason, until = "", throttle.reserve(found.campaign, account, found.size, using)
         # The claim, and what it took of the throttle, must not outlive a "not now".
         transaction.set_rollback(until is not None, using=using)
     if until:
         _put_off(pk, until, reason, using)
         return None
-    batch = Batch.objects.using(using).select_related("campaign").get(pk=pk)
+    taken = Batch.objects.using(using).select_related("campaign").get(pk=pk)
     return BatchClaim(
         pk=pk,
-        attempt=batch.attempts,
-        first_id=batch.first_id,
-        last_id=batch.last_id,
-        phone_prefixes=batch.phone_prefixes,
-        campaign=batch.campaign,
+        attempt=taken.attempts,
+        first_id=taken.first_id,
+        last_id=taken.last_id,
+        phone_prefixes=taken.phone_prefixes,
+        campaign=taken.campaign,
         account=account,
     )
 
@@ -139,10 +138,13 @@ def _next_opening(batch: Batch, now: datetime) -> datetime | None:
     return windows.next_opening(batch.campaign, batch.zone, max(now, start_time) if start_time else now)
 
 
+def _is_due(now: datetime) -> Q:
+    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+
+
 def _take(pk: int, account: Account, now: datetime, using: str) -> int:
-    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
     sending = Campaign.objects.using(using).filter(status=Campaign.Status.SENDING)
-    batches = Batch.objects.using(using).filter(due, pk=pk, state=State.PENDING, campaign__in=sending)
+    batches = Batch.objects.using(using).filter(_is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
     return batches.update(
         state=State.SENDING,
         attempts=F("attempts") + 1,
@@ -188,7 +190,8 @@ def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
     outgoing, incomplete = [], []
     for pk, phone, extra_id, values in rows:
         variables = complete_variables(campaign, used, values)
-        if variables is None:
+        # The launch check has seen a text for everybody; whoever has lost it since must not cost the others theirs.
+        if variables is None or (campaign.has_own_texts and not variables.get(OWN_TEXT)):
             incomplete.append(pk)
         else:
             outgoing.append(Outgoing(pk, Recipient(phone, extra_id, variables)))

@@ -6,6 +6,7 @@ waits for a worker, a one-time code above all, gets its turn between two batches
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -14,12 +15,13 @@ from datetime import timedelta
 from django.db.models import Q
 from django.utils import timezone
 
-from django_hyber.conf import get_account
+from django_hyber.conf import find_account
 from django_hyber.engine import breaker
 from django_hyber.engine.batches import submit_batch
 from django_hyber.engine.transactions import database
 from django_hyber.models import AccountState, Batch, Campaign
 
+logger = logging.getLogger("django_hyber")
 State = Batch.State
 #: A task that has not begun by then is taken for lost.
 ENQUEUED_FOR = timedelta(minutes=1)
@@ -82,11 +84,16 @@ def _may_send(campaign_pk: int, using: str) -> bool:
     ready = Q(next_send_at=None) | Q(next_send_at__lte=now)
     campaigns = Campaign.objects.using(using).filter(ready, pk=campaign_pk, status=Campaign.Status.SENDING)
     name = campaigns.values_list("account", flat=True).first()
-    if name is None or breaker.is_blocked(name, using):
+    account = find_account(name) if name else None
+    if account is None:
+        if name:
+            logger.error("Campaign %s waits: the settings have no account %s", campaign_pk, name)
         return False
-    if AccountState.objects.using(using).filter(account=name, next_send_at__gt=now).exists():
+    if breaker.is_blocked(account.name, using):
+        return False
+    if AccountState.objects.using(using).filter(account=account.name, next_send_at__gt=now).exists():
         return False
     sending = Q(state=State.SENDING, lease_until__gt=now)
     enqueued = Q(state=State.PENDING, enqueued_at__gt=now - ENQUEUED_FOR)
     under_way = Batch.objects.using(using).filter(sending | enqueued, campaign=campaign_pk).count()
-    return under_way < get_account(name).parallel_batches
+    return under_way < account.parallel_batches

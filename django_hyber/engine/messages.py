@@ -91,16 +91,17 @@ def claim_message(pk: int, using: str) -> Claim | None:
     now = timezone.now()
     due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
     rows = Message.objects.using(using).filter(pk=pk)
-    account_name = rows.filter(status=Status.QUEUED, campaign=None).values_list("account", flat=True).first()
+    waiting = rows.filter(due, status=Status.QUEUED, campaign=None)
+    account_name = waiting.values_list("account", flat=True).first()
     if account_name is None:
         return None
     account = get_account(account_name)
     blocked_until = breaker.blocked_until(account, using)
     if blocked_until:
-        rows.filter(status=Status.QUEUED).update(next_attempt_at=blocked_until, error_text=BLOCKED, enqueued_at=None)
+        waiting.update(next_attempt_at=blocked_until, error_text=BLOCKED, enqueued_at=None)
         return None
     lease_until = now + timedelta(seconds=account.lease)
-    taken = rows.filter(due, status=Status.QUEUED, campaign=None).update(
+    taken = waiting.update(
         status=Status.SENDING,
         attempts=F("attempts") + 1,
         lease_until=lease_until,

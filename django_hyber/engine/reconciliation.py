@@ -17,6 +17,7 @@ from django.utils.dateparse import parse_datetime
 
 from django_hyber.conf import get_account, get_accounts
 from django_hyber.engine.clients import get_client
+from django_hyber.engine.ranges import members
 from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.transactions import database
@@ -36,7 +37,7 @@ TELL_SEEN = ("viber", "whatsapp")
 
 @dataclass(kw_only=True)
 class Fetched:
-    """How many messages were asked about, and what came of it."""
+    """How many questions were asked, about a message or a job each, and how many messages it has changed."""
 
     asked: int = 0
     changed: int = 0
@@ -67,7 +68,7 @@ class Job(NamedTuple):
 def fetch_reports(
     limit: int = 1_000, per_second: float = 20, margin: timedelta = MARGIN, *, learn_seen: bool = False
 ) -> Fetched:
-    """Ask for the reports of up to ``limit`` overdue messages, no faster than ``per_second``.
+    """Ask up to ``limit`` questions about what is overdue, no faster than ``per_second``.
 
     What went out as a job is asked about by its job first, all of it in one question. A message without a final report
     is asked about again after a growing time, and given up after three days: it stays ``accepted``, and its
@@ -79,9 +80,9 @@ def fetch_reports(
     using = database()
     fetched = Fetched()
     pause = 1 / per_second
-    for job in _paced(_overdue_jobs(margin, using), pause):
+    for job in _paced(_overdue_jobs(margin, using)[:limit], pause):
         _ask_job(job, fetched, using)
-    for overdue in _paced(_overdue(limit, margin, using), pause):
+    for overdue in _paced(_overdue(limit - fetched.asked, margin, using), pause):
         _ask(overdue, fetched, using)
     if learn_seen:
         for unseen in _paced(_unseen(limit, using), pause):
@@ -132,8 +133,21 @@ def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
         .filter(since__lte=now - margin)
     )
     lifetimes: dict[int, timedelta] = {}
-    rows = jobs.order_by("pk").values_list("pk", "campaign__account", "job_id", "since", "campaign")
-    return [Job(*row[:4]) for row in rows if row[3] + _campaign_lifetime(row[4], lifetimes, using) + margin <= now]
+    overdue = []
+    for batch in jobs.select_related("campaign").order_by("pk"):
+        since: datetime = batch.since
+        if since + _campaign_lifetime(batch.campaign_id, lifetimes, using) + margin > now:
+            continue
+        # Batches of several time zones share a range; those are few, so each is looked at on its own.
+        if not batch.phone_prefixes or _has_unreported(batch, using):
+            overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, since))
+    return overdue
+
+
+def _has_unreported(batch: Batch, using: str) -> bool:
+    own = members(batch.first_id, batch.last_id, batch.phone_prefixes)
+    messages = Message.objects.using(using).filter(own, campaign=batch.campaign_id)
+    return messages.filter(status=Status.ACCEPTED, error_text="").exists()
 
 
 def _ask_job(job: Job, fetched: Fetched, using: str) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.conf import Account, get_account
+from django_hyber.conf import find_account, get_account
 from django_hyber.models import Campaign
 
 Status = Campaign.Status
@@ -32,19 +31,12 @@ def hand_over_due(using: str) -> int:
     scheduled = Campaign.objects.using(using).filter(status=Status.SCHEDULED)
     gone = 0
     for name in list(scheduled.order_by().values_list("account", flat=True).distinct()):
-        account = _account(name)
+        account = find_account(name)
         if account is None:
+            # They wait for it; those of others go.
             continue
         own = scheduled.filter(account=name)
         missed = own.filter(start_time__lt=now - timedelta(seconds=account.schedule_grace))
         missed.update(status=Status.PAUSED, status_reason=MISSED)
         gone += own.filter(start_time__lte=now + timedelta(seconds=account.lead_time)).update(status=Status.SENDING)
     return gone
-
-
-def _account(name: str) -> Account | None:
-    try:
-        return get_account(name)
-    except ImproperlyConfigured:
-        # The campaigns of an account that the settings do not have any more wait for it; others go.
-        return None

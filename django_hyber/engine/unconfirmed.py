@@ -7,12 +7,11 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.conf import Account, get_account
+from django_hyber.conf import Account, find_account, get_account
 from django_hyber.engine import windows
 from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
@@ -196,11 +195,10 @@ def _move(rows: QuerySet[Message], status: Status, using: str, **values: object)
 
 def _account(name: str) -> Account | None:
     """Return the account, or None for one that the settings do not have any more: others must not wait for it."""
-    try:
-        return get_account(name)
-    except ImproperlyConfigured:
-        logger.exception("Work of the account %s cannot be taken up", name)
-        return None
+    account = find_account(name)
+    if account is None:
+        logger.error("Work of the account %s cannot be taken up: the settings have no such account", name)
+    return account
 
 
 def _doubt_expired_messages(now: datetime, using: str) -> None:

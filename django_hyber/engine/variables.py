@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from django_hyber.models import Campaign
 
+#: The variable that holds a recipient's own text.
+OWN_TEXT = "text"
 # As plain texts: an enum looks each of its members up anew, and this is asked for every recipient.
 SKIP = Campaign.MissingVariables.SKIP.value
 DEFAULT = Campaign.MissingVariables.DEFAULT.value
@@ -21,7 +23,9 @@ def complete_variables(campaign: Campaign, used: Iterable[str], values: Mapping[
     defaults = campaign.variable_defaults if policy == DEFAULT else {}
     complete = {}
     for name in used:
-        value = values.get(name) or defaults.get(name) or values.get(name)
+        value = values.get(name)
+        if not value:
+            value = defaults.get(name) or value
         if not value and policy == SKIP:
             return None
         if value is not None:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
-from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.conf import get_account
+from django_hyber.conf import find_account
 from django_hyber.engine import media
 from django_hyber.models import Reply
 
@@ -90,7 +89,5 @@ def _web_link(url: str) -> str:
 
 
 def _is_wanted(reply: Reply) -> bool:
-    try:
-        return get_account(reply.account).fetch_media
-    except ImproperlyConfigured:
-        return False
+    account = find_account(reply.account)
+    return account is not None and account.fetch_media

@@ -8,11 +8,10 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Min, Q, Sum
 from django.utils import timezone
 
-from django_hyber.conf import get_account
+from django_hyber.conf import find_account
 from django_hyber.engine.batches import OUT_OF_HOURS
 from django_hyber.engine.messages import BLOCKED
 from django_hyber.engine.reconciliation import GIVE_UP_AFTER
@@ -161,8 +160,6 @@ def _may_be_reported(campaign: Campaign, now: datetime) -> bool:
 
 
 def _throttle(campaign: Campaign) -> int:
-    try:
-        limits = (campaign.throttle, get_account(campaign.account).throttle)
-    except ImproperlyConfigured:
-        limits = (campaign.throttle, None)
+    account = find_account(campaign.account)
+    limits = (campaign.throttle, account.throttle if account else None)
     return min((limit for limit in limits if limit), default=0)

@@ -8,7 +8,7 @@ from django.db.models import Count, F, Max
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.conf import get_account
+from django_hyber.conf import find_account, get_account
 from django_hyber.engine import campaigns, schedules
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.engine.transactions import after_commit, database, write_transaction
@@ -17,6 +17,17 @@ from django_hyber.services.launch_check import check_texts
 from django_hyber.services.nudges import fill_lanes
 
 Status = Campaign.Status
+#: What a campaign is checked with, and must be sent with.
+CHECKED_FIELDS = (
+    "account",
+    "start_time",
+    "throttle",
+    "window_start",
+    "window_end",
+    "missing_variables",
+    "variable_defaults",
+    "has_own_texts",
+)
 
 
 class CampaignError(ValidationError):
@@ -82,20 +93,16 @@ def _check_launcher(campaign: Campaign, user: AbstractBaseUser | None) -> list[V
 
 def is_four_eyes(campaign: Campaign) -> bool:
     """Say whether the author of a campaign may not launch it."""
-    try:
-        return get_account(campaign.account).four_eyes
-    except ImproperlyConfigured:
-        # check_campaign names this problem.
-        return False
+    account = find_account(campaign.account)
+    return account is not None and account.four_eyes
 
 
 def _fingerprint(campaign: Campaign) -> tuple[object, ...]:
-    """Return what tells whether recipients or channels have changed since."""
+    """Return what tells whether recipients, channels or settings have changed since."""
     recipients = campaign.messages.aggregate(number=Count("pk"), newest=Max("pk"))
     return (
         recipients,
-        campaign.account,
-        campaign.start_time,
+        *(getattr(campaign, name) for name in CHECKED_FIELDS),
         list(campaign.channels.values_list("position", "channel", "options")),
     )
 
@@ -123,7 +130,7 @@ def resume_campaign(campaign: Campaign) -> Campaign:
             return _change(campaign, (Status.PAUSED,), Status.SCHEDULED)
         _change(campaign, (Status.PAUSED, Status.SENDING), Status.SENDING, next_send_at=None)
         # Tasks that came during the pause have gone by without a trace.
-        campaign.batches.filter(state=Batch.State.PENDING).update(enqueued_at=None)
+        campaign.batches.using(using).filter(state=Batch.State.PENDING).update(enqueued_at=None)
         _begin(campaign, using)
         campaigns.finish_if_done(campaign.pk, using)
     campaign.refresh_from_db(using=using)
@@ -135,7 +142,7 @@ def withdraw_campaign(campaign: Campaign) -> Campaign:
     using = database()
     with write_transaction(using):
         _change(campaign, (Status.SCHEDULED,), Status.DRAFT, run=0, launched_at=None, launched_by=None)
-        campaign.batches.all().delete()
+        campaign.batches.using(using).delete()
     return campaign
 
 

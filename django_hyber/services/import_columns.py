@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.engine.variables import OWN_TEXT
 from django_hyber.protocol import check_variable_name
-from django_hyber.services.launch_check import TEXT
 from django_hyber.services.recipient_files import UnreadableFileError
 
 #: In the order of preference: "number" may as well be that of an order.
@@ -72,7 +72,7 @@ def lay_out(headers: Sequence[str], choice: ColumnChoice) -> Layout:
         ignored = [str(header) for header in others if header not in named]
     if choice.text_column:
         text = _find_column(headers, choice.text_column)
-        named = {header: name for header, name in named.items() if name != TEXT} | {text: TEXT}
+        named = {header: name for header, name in named.items() if name != OWN_TEXT} | {text: OWN_TEXT}
         ignored = [header for header in ignored if header != text]
     return Layout(phone, tuple(named.items()), tuple(ignored))
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from django_hyber.engine.pages import campaign_pages
 from django_hyber.engine.transactions import database
-from django_hyber.engine.variables import complete_variables
+from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import (
     Channel,
@@ -28,8 +28,6 @@ from django_hyber.services.option_labels import place_of, problem_text
 
 PAGE = 5_000
 SHOWN = 5
-#: The variable that holds the text of a recipient in a campaign with own texts.
-TEXT = "text"
 
 OPTED_OUT = Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number")))
 
@@ -65,7 +63,7 @@ def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None =
         (report.errors if problem.is_error else report.warnings).append(as_error(problem))
     if campaign.has_own_texts:
         report.errors += _unfilled_variables(channels)
-        channels = [replace(channel, text=f"%{TEXT}%") for channel in channels]  # type: ignore[call-arg]
+        channels = [replace(channel, text=f"%{OWN_TEXT}%") for channel in channels]  # type: ignore[call-arg]
     names = sorted(find_variables(channels))
     # The texts of channels that are wrong themselves are not looked at: all recipients would have the same problem.
     texts = RenderedTexts([] if report.errors else channels, names)

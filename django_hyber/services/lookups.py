@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.conf import Account, get_account, get_accounts
+from django_hyber.conf import find_account, get_accounts
 from django_hyber.models import DeliveryReport
 from django_hyber.protocol import InvalidPhone, ReportState, UnreadableReport, describe, normalize_phone, parse_report
 
@@ -53,14 +53,14 @@ def describe_code(code: int | None, account: str) -> str:
     """Return what a detailed status or an error code means, in the reader's language, or "" if nobody knows."""
     if code is None:
         return ""
-    configured = _configured(account)
+    configured = find_account(account)
     text = describe(code, configured.code_names if configured else {})
     return gettext(text) if text else ""
 
 
 def describe_report(report: DeliveryReport) -> str:
     """Return what a stored report says, in plain words of the reader's language."""
-    configured = _configured(report.account)
+    configured = find_account(report.account)
     try:
         parsed = parse_report(report.raw, seen_codes=configured.seen_codes if configured else ())
     except UnreadableReport:
@@ -69,10 +69,3 @@ def describe_report(report: DeliveryReport) -> str:
     state = str(STATE_TEXTS[parsed.state])
     detail = describe_code(code, report.account) or parsed.error_text
     return f"{state}: {detail}" if detail and detail.casefold() != state else state
-
-
-def _configured(name: str) -> Account | None:
-    try:
-        return get_account(name)
-    except ImproperlyConfigured:
-        return None

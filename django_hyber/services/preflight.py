@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.conf import get_account
+from django_hyber.conf import find_account
 from django_hyber.models import Campaign
 from django_hyber.services.campaigns import check_state
 from django_hyber.services.launch_check import OPTED_OUT, SHOWN, TextReport, look_at_texts
@@ -154,9 +154,7 @@ def _costs(campaign: Campaign, texts: TextReport, will_receive: int) -> tuple[De
 
 def _prices(campaign: Campaign) -> dict[str, Decimal]:
     """Return the prices of the campaign's channels, or nothing if one of them has none."""
-    try:
-        known = get_account(campaign.account).prices
-    except ImproperlyConfigured:
-        return {}
+    account = find_account(campaign.account)
+    known = account.prices if account else {}
     names = [channel.channel for channel in campaign.channels.all()]
     return {name: known[name] for name in names} if all(name in known for name in names) else {}

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Count, F, Q, Sum
 
-from django_hyber.conf import get_account
+from django_hyber.conf import find_account
 from django_hyber.engine.ranks import DELIVERIES
 from django_hyber.models import Campaign, CampaignChannel, Message
 
@@ -149,11 +148,8 @@ def _channel(name: str, rows: Sequence[Counted], price: Decimal | None) -> Chann
 
 
 def _prices(account: str) -> Mapping[str, Decimal]:
-    try:
-        return get_account(account).prices
-    except ImproperlyConfigured:
-        # Old campaigns outlive the settings of their account.
-        return {}
+    known = find_account(account)
+    return known.prices if known else {}
 
 
 def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
