@@ -22,7 +22,7 @@ _ESTIMATES = {
 }
 
 
-class BigTablePaginator(Paginator[Any]):
+class BigTablePaginator(Paginator):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """Counts up to MOST_COUNTED rows; a whole table beyond that is estimated, and a bigger result is cut off there."""
 
     object_list: QuerySet[Any]
