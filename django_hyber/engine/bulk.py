@@ -9,6 +9,7 @@ import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from typing import Any, NamedTuple
 
 from django.db import connections, models
@@ -67,13 +68,21 @@ def lock_rows(
     if not asked:
         return []
     selection = _selection(model, tuple(columns), using)
+    # One parameter where the database takes a list as one: thousands of them take longer than the question.
+    takes_lists = connections[using].vendor == "postgresql"
     conditions = " OR ".join(
-        f"{selection.columns[column]} IN ({', '.join(['%s'] * len(values))})" for column, values in asked.items()
+        f"{selection.columns[column]} {'= ANY(%s)' if takes_lists else f'IN ({_placeholders(values)})'}"
+        for column, values in asked.items()
     )
+    parameters = list(asked.values()) if takes_lists else list(chain.from_iterable(asked.values()))
     with connections[using].cursor() as cursor:
-        cursor.execute(selection.sql.format(conditions), [value for values in asked.values() for value in values])
+        cursor.execute(selection.sql.format(conditions), parameters)
         rows = cursor.fetchall()
     return [_converted(row, selection.converters, connections[using]) for row in rows] if selection.converters else rows
+
+
+def _placeholders(values: Collection[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
 
 
 @cache
@@ -205,7 +214,8 @@ def _source(connection: BaseDatabaseWrapper, fields: Sequence[models.Field[Any, 
         f"(value->>{index})::{_cast(connection, field)} AS {connection.ops.quote_name(_column(field))}"
         for index, field in enumerate(fields)
     )
-    return f"(SELECT {columns} FROM json_array_elements(%s::json)) AS r"  # noqa: S608
+    # jsonb, because json is parsed anew for each of the columns.
+    return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb)) AS r"  # noqa: S608
 
 
 def _json_table_type(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> str:
