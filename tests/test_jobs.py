@@ -150,7 +150,7 @@ class CutOffTests:
 
     @pytest.fixture(autouse=True)
     def small_pages(self, monkeypatch):
-        monkeypatch.setattr("django_hyber.services.recipients.CHUNK", 3)
+        monkeypatch.setattr("django_hyber.services.row_imports.CHUNK", 3)
 
     @pytest.mark.parametrize("writes", range(7))
     def test_it_goes_on_where_it_was_and_counts_truly(self, campaign, monkeypatch, writes):
@@ -185,7 +185,7 @@ class CutOffTests:
                 raise Killed
 
         monkeypatch.setattr(JobClaim, "write", until_killed)
-        job = jobs._create(State.WAITING, Kind.IMPORT, campaign, {}, None, people("phone\n" + "\n".join(numbers)))
+        job = jobs.create_job(State.WAITING, Kind.IMPORT, campaign, {}, None, people("phone\n" + "\n".join(numbers)))
         try:
             run_job.call(job.pk)
         except Killed:

@@ -1,0 +1,78 @@
+"""The opt-out list as a whole: lists that come in, and the list that goes out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import IO, NamedTuple
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from django_hyber.models import Suppression
+from django_hyber.protocol import InvalidPhone
+from django_hyber.protocol.phones import SEVERAL
+from django_hyber.services.import_columns import ColumnChoice
+from django_hyber.services.import_reports import ImportReport
+from django_hyber.services.lookups import home_region
+from django_hyber.services.row_imports import Source, import_rows
+
+REASON = "reason"
+LONGEST_REASON = 255
+#: As many digits make a phone number, and no reason.
+_LEAST_DIGITS = 9
+
+
+class NewSuppression(NamedTuple):
+    """A row as it goes into the table."""
+
+    phone_number: str
+    reason: str
+    created_at: datetime
+
+
+class OptOuts:
+    """The opt-out list as the destination of an import. ``reason`` is for the rows that tell none."""
+
+    model = Suppression
+    columns = NewSuppression._fields
+
+    def __init__(self, reason: str = "") -> None:
+        self.region = home_region()
+        self._reason = reason[:LONGEST_REASON]
+        self._now = timezone.now()
+
+    def prepare(self, using: str) -> None:
+        """Nothing stands in the way."""
+
+    def rows(self, using: str) -> QuerySet[Suppression]:
+        """Return the list."""
+        return Suppression.objects.using(using)
+
+    def as_row(self, phone: str, values: dict[str, str]) -> NewSuppression:
+        """Return an entry; a second number in the place of the reason must not get lost as one."""
+        reason = values.get(REASON, "").strip()
+        if sum(map(str.isdecimal, reason)) >= _LEAST_DIGITS and not any(map(str.isalpha, reason)):
+            raise InvalidPhone(SEVERAL)
+        return NewSuppression(phone, reason[:LONGEST_REASON] or self._reason, self._now)
+
+
+def import_suppressions(
+    source: Source,
+    *,
+    phone_column: str = "",
+    reason_column: str = "",
+    reason: str = "",
+    rejected_file: IO[bytes] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> ImportReport:
+    """Put numbers on the opt-out list: all of the good rows, or nothing if the file is broken.
+
+    ``source`` is an iterable of dicts or an open binary file (CSV, XLSX). ``reason`` is written where the row tells
+    none. All rejected rows go to ``rejected_file`` as CSV; ``progress`` is called with the number of rows read so far.
+
+    Raises UnreadableFileError for a file that cannot be read or lacks a column.
+    """
+    choice = ColumnChoice(phone_column=phone_column, variables={reason_column: REASON} if reason_column else None)
+    report, _newest = import_rows(OptOuts(reason), choice, source, rejected_file, progress)
+    return report
