@@ -13,10 +13,14 @@ from django_hyber.models import BackgroundJob, Campaign
 
 State = BackgroundJob.State
 EXPORT = "django_hyber.export_campaign"
+CHANGE = "django_hyber.change_campaign"
 
 
 class JobLine(NamedTuple):
-    """One piece of background work; ``done`` and ``total`` are texts for the progress bar, "" where not known."""
+    """One piece of background work; ``done`` and ``total`` are texts for the progress bar, "" where not known.
+
+    ``page_url`` is that of an import's own page.
+    """
 
     job: BackgroundJob
     is_open: bool
@@ -24,18 +28,21 @@ class JobLine(NamedTuple):
     total: str
     asked_at: str
     download_url: str
+    page_url: str
 
 
 def job_line(request: HttpRequest, campaign: Campaign, job: BackgroundJob) -> JobLine:
     """Return what the page says about a job."""
     is_file = job.kind == BackgroundJob.Kind.EXPORT and job.state == State.DONE and job.produced
     url = reverse("admin:django_hyber_campaign_exported", args=[campaign.pk, job.pk])
+    is_import = job.kind == BackgroundJob.Kind.IMPORT and request.user.has_perm(CHANGE)
     return JobLine(
         job=job,
         is_open=job.state in (State.WAITING, State.RUNNING),
         done=str(job.done),
         total=str(job.total or ""),
         asked_at=short_time(job.created_at),
+        page_url=reverse("admin:django_hyber_campaign_import_job", args=[campaign.pk, job.pk]) if is_import else "",
         download_url=url if is_file and job.created_by_id == request.user.pk and request.user.has_perm(EXPORT) else "",
     )
 

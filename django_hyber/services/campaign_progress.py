@@ -17,7 +17,7 @@ from django_hyber.services.statistics import TAKEN
 
 Status = Message.Status
 OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
-SHOWN_KINDS = (BackgroundJob.Kind.RETRY, BackgroundJob.Kind.EXPORT)
+SHOWN_KINDS = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.RETRY, BackgroundJob.Kind.EXPORT)
 SHOWN_JOBS = 5
 JOBS_SHOWN_FOR = timedelta(days=7)
 

@@ -101,9 +101,9 @@ def _find_phone_column(headers: Sequence[str], wanted: str) -> str:
 
 
 def _find_column(headers: Sequence[str], wanted: str) -> str:
-    for header in headers:
-        if as_header(header) == as_header(wanted):
-            return header
+    alike = [header for header in headers if as_header(header) == as_header(wanted)]
+    if alike:
+        return wanted if wanted in alike else alike[0]
     raise UnreadableFileError(
         _("There is no column “%(wanted)s”. There are: %(columns)s."),
         code="no-column",

@@ -54,7 +54,8 @@ def report_as_json(report: ImportReport) -> dict[str, Any]:
 
 
 def report_from_json(result: Mapping[str, Any]) -> ImportReport:
-    """Return the report that a job has kept."""
-    rejected = [RejectedRow(row=row, reason=reason, values=values) for row, reason, values in result["rejected"]]
+    """Return the report that a job has kept; after a while it does not tell the rejected rows any more."""
+    shown = result.get("rejected", ())
+    rejected = [RejectedRow(row=row, reason=reason, values=values) for row, reason, values in shown]
     counts = {name: value for name, value in result.items() if name not in {"newest", "rejected"}}
     return ImportReport(**counts, rejected=rejected)

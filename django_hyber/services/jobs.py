@@ -127,9 +127,9 @@ def take_up_jobs() -> int:
     for job in uploads[:LIMIT]:
         throw_away(job, "source")
         job.delete()
-    finished = jobs.filter(finished_at__lte=now - FILES_STAY).exclude(produced="")
+    finished = jobs.filter(~Q(produced="") | Q(result__has_key="rejected"), finished_at__lte=now - FILES_STAY)
     for job in finished[:LIMIT]:
-        throw_away(job, "produced")
+        _forget(job)
     return len(pks)
 
 
@@ -166,6 +166,13 @@ def throw_away(job: BackgroundJob, name: str) -> None:
     if file:
         file.delete(save=False)
         BackgroundJob.objects.using(database()).filter(pk=job.pk).update(**{name: ""})
+
+
+def _forget(job: BackgroundJob) -> None:
+    """Leave the numbers of a job, and nothing that it tells of people."""
+    throw_away(job, "produced")
+    kept = {name: value for name, value in job.result.items() if name != "rejected"}
+    BackgroundJob.objects.using(database()).filter(pk=job.pk).update(result=kept)
 
 
 def soon() -> Any:

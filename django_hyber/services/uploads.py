@@ -36,10 +36,11 @@ PASTED_HEADER = ("phone", REASON)
 PASTED_SEPARATORS = "\t;,"
 
 
-def keep_upload(campaign: Campaign | None, user: Any, source: File[Any]) -> BackgroundJob:
+def keep_upload(campaign: Campaign | None, user: Any, source: File[Any], *, reason: str = "") -> BackgroundJob:
     """Keep a file of numbers for an import that is still to be confirmed; a day later it is thrown away.
 
-    Without a campaign the numbers are for the opt-out list. Raises UnreadableFileError.
+    Without a campaign the numbers are for the opt-out list, and ``reason`` for the rows that tell none.
+    Raises UnreadableFileError.
     """
     if source.size > MAX_BYTES:
         raise UnreadableFileError(
@@ -48,24 +49,30 @@ def keep_upload(campaign: Campaign | None, user: Any, source: File[Any]) -> Back
             params={"most": MAX_BYTES // MEGABYTE},
         )
     file: IO[bytes] = source.file  # type: ignore[assignment]  # Django's File knows only that it is some file
-    parameters = {"file_name": PurePath(source.name or "").name, **_look_at(file, recognise(file), (), source.size)}
+    parameters = {
+        "file_name": PurePath(source.name or "").name,
+        "reason": reason,
+        **_look_at(file, recognise(file), (), source.size),
+    }
     return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, source)
 
 
-def keep_pasted(user: Any, text: str) -> BackgroundJob:
+def keep_pasted(user: Any, text: str, *, reason: str = "") -> tuple[BackgroundJob, dict[str, Any] | None]:
     """Keep numbers for the opt-out list that somebody has pasted: one on a line, a reason behind it if there is one.
 
+    Returns the upload and, unless the first line names columns that are to be chosen from, what to confirm it with.
     Raises UnreadableFileError.
     """
     if not any(map(str.isalpha, text)):
         text = text.replace(",", "\n").replace(";", "\n")
     separator = next((mark for mark in PASTED_SEPARATORS if mark in text), ",")
-    first_line = text.lstrip().split("\n", 1)[0]
+    first_line = text.strip().split("\n", 1)[0]
     header = () if guess_column(first_line.split(separator)) else PASTED_HEADER
     content = ContentFile(text.encode("utf-8", "replace"), name="pasted.csv")
     found = FileFormat(kind="csv", encoding="utf-8", separator=separator)
-    parameters = {"header": header, **_look_at(content.file, found, header, content.size)}
-    return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, None, parameters, user, content)
+    parameters = {"header": header, "reason": reason, **_look_at(content.file, found, header, content.size)}
+    job = create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, None, parameters, user, content)
+    return job, {"phone_column": "phone", "variables": {REASON: REASON}} if header else None
 
 
 def is_large(job: BackgroundJob) -> bool:
