@@ -77,7 +77,7 @@ class ImportJobTests:
         counts = {name: job.result[name] for name in ("accepted", "duplicates", "existing", "rejected_count", "total")}
         assert counts == {"accepted": 2, "duplicates": 1, "existing": 0, "rejected_count": 1, "total": 4}
         assert job.result["rejected"] == [
-            [4, "This is not a valid phone number: digits are missing.", {"phone": "12", "name": "Ivan"}]
+            [4, "This is not a valid phone number: digits are missing.", [["phone", "12"], ["name", "Ivan"]]]
         ]
         assert campaign.messages.count() == 2
 

@@ -51,7 +51,7 @@ def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
     """Return what the page of an import shows."""
     report = report_from_json(job.result) if job.result else ImportReport()
     is_open = job.state in (State.WAITING, State.RUNNING)
-    reasons = sorted(report.reasons.items(), key=lambda item: -item[1])
+    reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
     rejected = [
         RejectedLine(row.row, str(row.reason), " · ".join(shown_values(list(row.values.values()), is_masked=is_masked)))
         for row in report.rejected

@@ -54,9 +54,10 @@ class ImportDesk:
     def find(self, job_pk: int) -> BackgroundJob:
         """Return an import of this desk."""
         jobs = BackgroundJob.objects.filter(campaign=self.campaign, kind=BackgroundJob.Kind.IMPORT)
-        job = jobs.select_related("campaign").filter(pk=job_pk).first()
+        job = jobs.filter(pk=job_pk).first()
         if job is None:
             raise Http404
+        job.campaign = self.campaign
         return job
 
     def go(self, page: str, *arguments: int) -> HttpResponseRedirect:

@@ -46,8 +46,9 @@ class ImportReport:
 
 def report_as_json(report: ImportReport) -> dict[str, Any]:
     """Return the report of an import as a job keeps it."""
+    # Pairs, because PostgreSQL puts the names of an object into an order of its own.
     rejected = [
-        [row.row, str(row.reason), {str(name): as_cell(value) for name, value in row.values.items()}]
+        [row.row, str(row.reason), [[str(name), as_cell(value)] for name, value in row.values.items()]]
         for row in report.rejected[:SHOWN_ROWS]
     ]
     return {**vars(report), "rejected": rejected}
@@ -56,6 +57,6 @@ def report_as_json(report: ImportReport) -> dict[str, Any]:
 def report_from_json(result: Mapping[str, Any]) -> ImportReport:
     """Return the report that a job has kept; after a while it does not tell the rejected rows any more."""
     shown = result.get("rejected", ())
-    rejected = [RejectedRow(row=row, reason=reason, values=values) for row, reason, values in shown]
+    rejected = [RejectedRow(row=row, reason=reason, values=dict(pairs)) for row, reason, pairs in shown]
     counts = {name: value for name, value in result.items() if name not in {"newest", "rejected"}}
     return ImportReport(**counts, rejected=rejected)
