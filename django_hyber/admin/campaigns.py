@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -224,7 +225,7 @@ class CampaignAdmin(HyberAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         campaign = self._find_for(request, campaign_id, self.has_export_permission)
-        return exported_file(self, request, campaign, job_id)
+        return exported_file(request, campaign, job_id, partial(self.log_change, request, campaign))
 
     def progress_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Give the part of the page that tells how the campaign goes; the page asks for it again and again."""

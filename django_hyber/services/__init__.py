@@ -25,7 +25,7 @@ from django_hyber.services.recounting import Recount, recount
 from django_hyber.services.replies import apply_replies
 from django_hyber.services.reports import CallbackKind, apply_delivery_reports, keep_unreadable_body
 from django_hyber.services.statistics import CampaignStatistics, ChannelStatistics, campaign_statistics
-from django_hyber.services.suppressions import import_suppressions
+from django_hyber.services.suppressions import export_suppressions, import_suppressions
 from django_hyber.services.uploads import confirm_upload, keep_upload
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "count_waiting",
     "dispatch",
     "export_recipients",
+    "export_suppressions",
     "fetch_reports",
     "import_recipients",
     "import_suppressions",

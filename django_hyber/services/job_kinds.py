@@ -14,7 +14,7 @@ from django.core.files import File
 from django.utils.translation import gettext as _
 
 from django_hyber.engine.transactions import database, write_transaction
-from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.services.campaigns import retry_failed
 from django_hyber.services.exporting import CHUNK, export_recipients
 from django_hyber.services.import_columns import ColumnChoice
@@ -24,7 +24,7 @@ from django_hyber.services.preflight import Preflight, preflight
 from django_hyber.services.recipient_files import FileFormat
 from django_hyber.services.recipients import Recipients, count_opted_out
 from django_hyber.services.row_imports import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
-from django_hyber.services.suppressions import OptOuts
+from django_hyber.services.suppressions import OptOuts, export_suppressions
 
 Result = dict[str, Any]
 
@@ -80,16 +80,17 @@ def run_retry(job: BackgroundJob, claim: JobClaim) -> Result:
 
 
 def run_export(job: BackgroundJob, claim: JobClaim) -> Result:
-    """Write the file of recipients."""
-    campaign, kind = _campaign(job), job.parameters.get("format", "csv")
-    recipients = campaign.messages.count()
-    claim.write(total=recipients)
+    """Write the file of recipients, or without a campaign that of the opted-out numbers."""
+    kind = job.parameters.get("format", "csv")
+    rows = (job.campaign.messages if job.campaign else Suppression.objects.using(database())).count()
+    claim.write(total=rows)
+    pieces = export_recipients(job.campaign, kind) if job.campaign else export_suppressions(kind)
     with tempfile.TemporaryFile() as file:
-        for number, piece in enumerate(export_recipients(campaign, kind)):
+        for number, piece in enumerate(pieces):
             file.write(piece)
-            claim.progress(min(number * CHUNK, recipients))
+            claim.progress(min(number * CHUNK, rows))
         _keep(job, claim, file, kind)
-    return {"recipients": recipients}
+    return {"recipients": rows}
 
 
 KINDS: Mapping[str, Callable[[BackgroundJob, JobClaim], Result]] = {

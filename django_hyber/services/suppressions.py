@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import IO, NamedTuple
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from django_hyber.engine.pages import table_pages
+from django_hyber.engine.transactions import database
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone
 from django_hyber.protocol.phones import SEVERAL
+from django_hyber.services.exporting import FORMATS, ExportError, Format, as_time, write_csv
 from django_hyber.services.import_columns import ColumnChoice
 from django_hyber.services.import_reports import ImportReport
 from django_hyber.services.lookups import home_region
+from django_hyber.services.recipient_files import protect, protect_protected
 from django_hyber.services.row_imports import Source, import_rows
+from django_hyber.services.workbooks import MAX_ROWS, Cell, write_workbook
 
+CHUNK = 5_000
 REASON = "reason"
 LONGEST_REASON = 255
 #: As many digits make a phone number, and no reason.
@@ -76,3 +83,27 @@ def import_suppressions(
     choice = ColumnChoice(phone_column=phone_column, variables={reason_column: REASON} if reason_column else None)
     report, _newest = import_rows(OptOuts(reason), choice, source, rejected_file, progress)
     return report
+
+
+def export_suppressions(format: Format = "csv") -> Iterator[bytes]:  # noqa: A002  the usual word
+    """Return the pieces of a file with every opted-out number, the reason, and since when; it can be imported again.
+
+    The memory that it takes does not grow with the list. No text in it can become a formula, as in export_recipients.
+
+    Raises ValueError for another format, ExportError for more numbers than an XLSX sheet has rows.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"Opted-out numbers are exported as {' or '.join(FORMATS)}, not as {format!r}.")
+    if format == "xlsx" and Suppression.objects.using(database()).count() >= MAX_ROWS:
+        text = _("An XLSX table has room for %(most)d numbers. Export the list as CSV.")
+        raise ExportError(text, code="too-many", params={"most": MAX_ROWS - 1})
+    pages = _pages_of_rows(["phone", REASON, _("added at")], protect if format == "csv" else protect_protected)
+    return write_csv(pages) if format == "csv" else write_workbook(pages)
+
+
+def _pages_of_rows(header: list[str], protected: Callable[[str], str]) -> Iterator[list[Sequence[Cell]]]:
+    zone = timezone.get_current_timezone()
+    plus = protected("+")
+    yield [header]
+    for page in table_pages(Suppression, CHUNK, database(), "phone_number", "reason", "created_at"):
+        yield [(plus + phone, protected(reason), as_time(added, zone)) for _pk, phone, reason, added in page]
