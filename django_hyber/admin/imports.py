@@ -24,6 +24,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.admin.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.import_results import format_text, import_page, shown_values
+from django_hyber.admin.jobs import file_name, import_title
 from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
@@ -163,7 +164,7 @@ def job_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     if desk.request.method == "POST":
         # The second of two clicks, which finds the import confirmed.
         return desk.go("import_job", job.pk)
-    return desk.render("job", _job_title(job), **_job_context(desk, job))
+    return desk.render("job", import_title(job), **_job_context(desk, job))
 
 
 def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
@@ -186,7 +187,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
         "discard_url": desk.url("import_discard", job.pk),
     }
-    return desk.render("columns", _job_title(job), **context)
+    return desk.render("columns", import_title(job), **context)
 
 
 def _confirm(desk: ImportDesk, job: BackgroundJob, parameters: dict[str, Any]) -> None:
@@ -194,7 +195,7 @@ def _confirm(desk: ImportDesk, job: BackgroundJob, parameters: dict[str, Any]) -
         return
     job.refresh_from_db()
     if job.state != State.DONE:
-        desk.log(_("Import confirmed: %(file)s.") % {"file": _file_name(job)})
+        desk.log(_("Import confirmed: %(file)s.") % {"file": file_name(job)})
         return
     text = _("Imported from %(file)s: %(accepted)d accepted, %(repeated)d repeated, %(rejected)d rejected.")
     result = job.result
@@ -203,18 +204,18 @@ def _confirm(desk: ImportDesk, job: BackgroundJob, parameters: dict[str, Any]) -
         "repeated": result["duplicates"] + result["existing"],
         "rejected": result["rejected_count"],
     }
-    desk.log(text % {"file": _file_name(job), **counts})
+    desk.log(text % {"file": file_name(job), **counts})
 
 
 def progress_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     """Give the part of the page that tells how far an import is; the page asks for it again and again."""
-    return desk.render("job_part", _job_title(job), **_job_context(desk, job))
+    return desk.render("job_part", import_title(job), **_job_context(desk, job))
 
 
 def stop_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     """Stop an import that is waiting or under way."""
     if stop_job(job):
-        desk.log(_("Import stopped: %(file)s.") % {"file": _file_name(job)})
+        desk.log(_("Import stopped: %(file)s.") % {"file": file_name(job)})
     else:
         messages.info(desk.request, _("There is nothing to stop: the import has ended already."))
     return desk.go("import_job", job.pk)
@@ -237,7 +238,7 @@ def rejected_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         file = job.produced.open("rb")
     except FileNotFoundError:
         raise Http404 from None
-    desk.log(_("Downloaded the rejected rows of %(file)s.") % {"file": _file_name(job)})
+    desk.log(_("Downloaded the rejected rows of %(file)s.") % {"file": file_name(job)})
     return FileResponse(file, as_attachment=True, filename=f"rejected-{job.pk}.csv")
 
 
@@ -256,13 +257,4 @@ def _job_context(desk: ImportDesk, job: BackgroundJob) -> dict[str, Any]:
         "progress_url": desk.url("import_progress", job.pk),
         "stop_url": desk.url("import_stop", job.pk),
         "rejected_url": desk.url("import_rejected", job.pk),
-        "file_name": _file_name(job),
     }
-
-
-def _job_title(job: BackgroundJob) -> str:
-    return _("Import of %(file)s") % {"file": _file_name(job)}
-
-
-def _file_name(job: BackgroundJob) -> str:
-    return job.parameters.get("file_name") or _("pasted numbers")

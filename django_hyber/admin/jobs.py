@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.base import short_time
@@ -24,6 +25,7 @@ class JobLine(NamedTuple):
     """
 
     job: BackgroundJob
+    title: str
     is_open: bool
     done: str
     total: str
@@ -39,6 +41,7 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
     is_import = job.kind == BackgroundJob.Kind.IMPORT
     return JobLine(
         job=job,
+        title=import_title(job) if is_import else capfirst(job.get_kind_display()),
         is_open=job.state in (State.WAITING, State.RUNNING),
         done=str(job.done),
         total=str(job.total or ""),
@@ -46,6 +49,16 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
         page_url=_url(campaign, "import_job", job) if is_import and may_import(request, campaign) else "",
         download_url=_url(campaign, "exported", job) if is_file and is_mine and may_export(request, campaign) else "",
     )
+
+
+def import_title(job: BackgroundJob) -> str:
+    """Return what an import is called, by its file."""
+    return _("Import of %(file)s") % {"file": file_name(job)}
+
+
+def file_name(job: BackgroundJob) -> str:
+    """Return what the file of an import was called by whoever handed it in."""
+    return job.parameters.get("file_name") or _("pasted numbers")
 
 
 def may_import(request: HttpRequest, campaign: Campaign | None) -> bool:
