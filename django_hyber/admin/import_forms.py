@@ -123,7 +123,7 @@ class ColumnsForm(forms.Form):
         )
         if self._campaign:
             label = _("Name of the variable in “%(column)s”") % {"column": header}
-            attributes = {"aria-label": label, "placeholder": _("name"), "list": "hyber-variables"}
+            attributes = {"aria-label": label, "placeholder": _("name of the variable"), "list": "hyber-variables"}
             self.fields[f"name-{number}"] = forms.CharField(
                 label=label,
                 required=False,
