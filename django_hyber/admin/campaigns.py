@@ -33,7 +33,7 @@ from django_hyber.admin.jobs import exported_file
 from django_hyber.admin.progress import CampaignList, draft_page, progress_page
 from django_hyber.admin.recipients import import_page, rejected_rows_file
 from django_hyber.admin.retrying import retry_view
-from django_hyber.admin.sending import CONFIRMED, confirmation, send, send_all
+from django_hyber.admin.sending import CONFIRMED, check, confirm_selected, plan_part, send, send_all, send_page
 from django_hyber.models import Campaign
 from django_hyber.services.campaign_control import Verb
 from django_hyber.services.option_labels import place_of, problem_text
@@ -172,7 +172,7 @@ class CampaignAdmin(HyberAdmin):
     def send_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Send campaigns, after a confirmation."""
         if CONFIRMED not in request.POST:
-            return confirmation(self, request, queryset.order_by("pk"), action="send_selected")
+            return confirm_selected(self, request, queryset.order_by("pk"))
         send_all(self, request, queryset)
         return None
 
@@ -182,6 +182,8 @@ class CampaignAdmin(HyberAdmin):
             self._page("<int:campaign_id>/import/", self.import_view, "import"),
             self._page("<int:campaign_id>/import/rejected/", self.rejected_view, "rejected"),
             self._page("<int:campaign_id>/send/", self.send_view, "send"),
+            self._page("<int:campaign_id>/send/plan/", self.plan_view, "plan"),
+            self._page("<int:campaign_id>/send/check/", self.check_view, "check"),
             self._page("<int:campaign_id>/export/", self.export_view, "export"),
             *composer_urls(self),
             self._page("<int:campaign_id>/export/<int:job_id>/", self.exported_view, "exported"),
@@ -220,10 +222,15 @@ class CampaignAdmin(HyberAdmin):
     def send_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Show what would go out; on POST, send it."""
         campaign = self._find_for(request, campaign_id, self.has_send_permission)
-        if request.method != "POST":
-            return confirmation(self, request, [campaign])
-        send(self, request, campaign)
-        return HttpResponseRedirect(_url("change", campaign))
+        return (send if request.method == "POST" else send_page)(self, request, campaign)
+
+    def plan_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Give the part of that page which changes while the campaign is checked."""
+        return plan_part(self, request, self._find_for(request, campaign_id, self.has_send_permission))
+
+    def check_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Check a big campaign in the background."""
+        return check(self, request, self._find_for(request, campaign_id, self.has_send_permission))
 
     def export_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Offer the recipients as a file; on POST, give it."""

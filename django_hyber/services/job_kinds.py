@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from itertools import islice
 from typing import IO, Any
 
@@ -19,7 +18,8 @@ from django_hyber.services.campaigns import retry_failed
 from django_hyber.services.exporting import CHUNK, export_recipients
 from django_hyber.services.import_columns import ColumnChoice
 from django_hyber.services.job_progress import LONG_LEASE, JobClaim
-from django_hyber.services.preflight import Preflight, preflight
+from django_hyber.services.preflight import preflight
+from django_hyber.services.preflight_json import preflight_as_json
 from django_hyber.services.recipient_files import read_rows
 from django_hyber.services.recipients import (
     ImportReport,
@@ -107,18 +107,6 @@ _CHOICES = ("phone_column", "text_column", "variables")
 _FAILURES = ("statuses", "error_codes")
 
 
-def preflight_as_json(found: Preflight) -> Result:
-    """Return a pre-flight as a job keeps it: amounts and times are texts, problems have a ``code`` and a ``text``."""
-    return {
-        **asdict(found),
-        "problems": _problems(found.problems),
-        "warnings": _problems(found.warnings),
-        "cost_low": None if found.cost_low is None else str(found.cost_low),
-        "cost_high": None if found.cost_high is None else str(found.cost_high),
-        "start_time": found.start_time and found.start_time.isoformat(),
-    }
-
-
 def report_as_json(report: ImportReport) -> Result:
     """Return the report of an import as a job keeps it."""
     rejected = [
@@ -132,10 +120,6 @@ def _as_report(result: Result) -> ImportReport:
     rejected = [RejectedRow(row=row, reason=reason, values=values) for row, reason, values in result["rejected"]]
     counts = {name: value for name, value in result.items() if name not in {"newest", "rejected"}}
     return ImportReport(**counts, rejected=rejected)
-
-
-def _problems(problems: list[ValidationError]) -> list[dict[str, str]]:
-    return [{"code": str(problem.code or ""), "text": text} for problem in problems for text in problem.messages]
 
 
 def _campaign(job: BackgroundJob) -> Campaign:
