@@ -22,9 +22,12 @@ from django_hyber.services.timetables import Timetable
 
 
 def headline(found: Preflight) -> str:
-    """Say how many people get it."""
+    """Say how many people get it, or would if it could be sent."""
     people = found.will_receive
-    text = ngettext("%(count)s person will get it.", "%(count)s people will get it.", people)
+    if found.may_start:
+        text = ngettext("%(count)s person will get it.", "%(count)s people will get it.", people)
+    else:
+        text = ngettext("%(count)s person would get it.", "%(count)s people would get it.", people)
     return text % {"count": grouped(people)}
 
 
@@ -119,9 +122,9 @@ def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Itera
     else:
         yield _("Without a throttle: as fast as the platform takes it.")
     if timetable.end:
-        begin = timetable.start or now
+        begin = timetable.opens_at or timetable.start or now
         params = {"duration": distance(timetable.end, begin), "time": short_time(timetable.end)}
-        yield _("The handing over takes about %(duration)s, until %(time)s.") % params
+        yield _("Until about %(time)s it is handed over, which takes %(duration)s.") % params
 
 
 def recall_texts(timetable: Timetable) -> Iterator[str]:

@@ -16,7 +16,6 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.base import EMPTY
 from django_hyber.admin.campaign_actions import page, to_campaign
 from django_hyber.admin.composer import asked_sample
 from django_hyber.admin.masking import masked_copies, sees_personal_data
@@ -239,7 +238,7 @@ def _line(request: HttpRequest, message: Message) -> ResultLine:
         phone_number=seen.phone_number,
         status=str(message.get_status_display()),
         state=message.status,
-        channel=str(CHANNEL_NAMES.get(message.channel, message.channel)) or EMPTY,
-        meaning=(_(seen.error_text) if seen.error_text else describe_code(code, message.account)) or EMPTY,
+        channel=str(CHANNEL_NAMES.get(message.channel, message.channel)),
+        meaning=_(seen.error_text) if seen.error_text else describe_code(code, message.account),
         url=reverse("admin:django_hyber_message_change", args=[message.pk]) if may_see else "",
     )
