@@ -189,6 +189,36 @@ class PlanTests:
             admin_client.get(url_of(ready))
 
 
+class UkrainianTests:
+    @pytest.mark.parametrize(
+        ("people", "words"),
+        [(1, "1 людині"), (2, "2 людям"), (5, "5 людям"), (11, "11 людям"), (21, "21 людині"), (22, "22 людям")],
+    )
+    def test_the_button_has_the_right_form(self, admin_client, draft, add_recipients, people, words):
+        add_recipients(draft, people)
+
+        response = admin_client.get(url_of(draft), headers={"accept-language": "uk"})
+
+        assert button_of(response) == f"Надіслати {words}"
+
+    @pytest.mark.parametrize(("people", "words"), [(1, "1 людини"), (2, "2 людей"), (21, "21 людини")])
+    def test_so_has_the_one_for_later(self, admin_client, draft, add_recipients, people, words):
+        add_recipients(draft, people)
+        Campaign.objects.update(start_time=timezone.now() + timedelta(hours=3, minutes=1))
+
+        response = admin_client.get(url_of(draft), headers={"accept-language": "uk"})
+
+        assert button_of(response) == f"Запланувати для {words}"
+        assert "через 3 години" in text_of(response)
+
+    def test_big_numbers_are_grouped(self, admin_client, draft, add_recipients):
+        add_recipients(draft, 1_234)
+
+        assert button_of(admin_client.get(url_of(draft))) == "Send to 1,234 people"
+        response = admin_client.get(url_of(draft), headers={"accept-language": "uk"})
+        assert button_of(response) == "Надіслати 1\xa0234 людям"
+
+
 class ProblemTests:
     def test_they_take_the_button_away_and_lead_to_where_they_are_mended(self, admin_client, ready):
         ready.set_channels([Viber(text="Hi %name%", ttl=60), SMS(text="Hi", ttl=300)])
