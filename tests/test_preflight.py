@@ -317,5 +317,5 @@ def test_questions_to_the_database_do_not_grow_with_the_recipients(make_campaign
     campaign = make_campaign(*[{"name": "Olena"}] * 50)
     campaign = Campaign.objects.get(pk=campaign.pk)
 
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         preflight(campaign)

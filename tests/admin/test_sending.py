@@ -173,20 +173,22 @@ class PlanTests:
         assert not LogEntry.objects.exists()
 
     def test_it_takes_the_same_queries_for_any_number_of_recipients(
-        self, admin_client, ready, add_recipients, django_assert_num_queries
+        self, admin_client, ready, add_recipients, django_assert_max_num_queries
     ):
         ready.set_channels([SMS(text="Hi %name%", ttl=300, alpha_name="Shop")])
         Campaign.objects.update(missing_variables="skip")
         Suppression.objects.create(phone_number=ready.messages.first().phone_number)
         admin_client.get(url_of(ready))
-        with django_assert_num_queries(17):
+        # MariaDB reads the recipients by pages, and asks for one after the last.
+        with django_assert_max_num_queries(18) as few:
             admin_client.get(url_of(ready))
         add_recipients(ready, 200, variables={"name": "Olena"})
         Suppression.objects.bulk_create(
             Suppression(phone_number=phone) for phone in ready.messages.values_list("phone_number", flat=True)[10:60]
         )
-        with django_assert_num_queries(17):
+        with django_assert_max_num_queries(18) as many:
             admin_client.get(url_of(ready))
+        assert len(few) == len(many)
 
 
 class UkrainianTests:
