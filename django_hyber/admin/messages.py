@@ -9,7 +9,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
-from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, ReportFilter
+from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
 from django_hyber.admin.message_history import history_of
 from django_hyber.models import CampaignChannel, Message
 from django_hyber.services.lookups import describe_code
@@ -22,7 +22,7 @@ class MessageAdmin(ReadOnlyAdmin):
     """Every message and what became of it."""
 
     list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "created", "reported")
-    list_filter = ("status", ChannelFilter, ReportFilter, MessageCampaignFilter, "created_at")
+    list_filter = ("status", ChannelFilter, ReportFilter, MessageCampaignFilter, OptedOutFilter, "created_at")
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
     search_help_text = _("A whole extra id or message id.")
