@@ -3,13 +3,16 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
 from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter
+from django_hyber.admin.resending import retry_selected
 from django_hyber.models import CampaignChannel, DeliveryReport, Message
 from django_hyber.services.lookups import describe_code, describe_report
 
@@ -49,6 +52,7 @@ class MessageAdmin(ReadOnlyAdmin):
         ),
     )
     readonly_fields = ("campaign_link", "channel_name", "problem", "content_json", "variables_json", "meaning")
+    actions = ("retry_selected",)
 
     def change_view(
         self,
@@ -60,6 +64,15 @@ class MessageAdmin(ReadOnlyAdmin):
         """Show the message with its reports."""
         context = {"history": lambda: history_of(object_id), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Ask for what it takes on the page of the campaign: to see it, and to send."""
+        return request.user.has_perms(("django_hyber.view_campaign", "django_hyber.send_campaign"))
+
+    @admin.action(description=_("Send failed messages again"), permissions=["retry"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> TemplateResponse | None:
+        """Send the failed ones of the chosen messages again, after a confirmation."""
+        return retry_selected(self, request, queryset)
 
     @admin.display(description=_("campaign"))
     def campaign_link(self, message: Message) -> SafeString | str:

@@ -49,8 +49,12 @@ def retry_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> Ht
 
 
 def _say_already(model_admin: Any, request: HttpRequest, campaign: Campaign) -> None:
-    text = _("The failed messages of “%(name)s” have already been taken up again.") % {"name": campaign}
-    model_admin.message_user(request, text, messages.INFO)
+    model_admin.message_user(request, already_text(campaign), messages.INFO)
+
+
+def already_text(campaign: Campaign) -> str:
+    """Say that somebody was faster, which may have been the first of two clicks."""
+    return _("The failed messages of “%(name)s” have already been taken up again.") % {"name": campaign}
 
 
 def _choice_page(
