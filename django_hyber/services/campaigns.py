@@ -233,13 +233,17 @@ def _change(campaign: Campaign, allowed: Sequence[str], status: str, **values: o
     changed = rows.update(status=status, status_reason="", **values)
     campaign.refresh_from_db(using=using)
     if not changed:
-        problem = ValidationError(
-            _("Not possible now: the campaign is %(status)s."),
-            code="wrong-status",
-            params={"status": campaign.get_status_display()},
-        )
-        raise CampaignError([problem])
+        raise CampaignError([wrong_status(campaign)])
     return campaign
+
+
+def wrong_status(campaign: Campaign) -> ValidationError:
+    """Return what to say when a campaign cannot do this in the state in which it is."""
+    return ValidationError(
+        _("Not possible now: the campaign is %(status)s."),
+        code="wrong-status",
+        params={"status": campaign.get_status_display()},
+    )
 
 
 def _begin(campaign: Campaign, using: str) -> None:
