@@ -87,9 +87,9 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
             self.log_change(request, chosen[0], text)
             return
         LogEntry.objects.create(
-            user_id=request.user.pk,
+            user=request.user,  # type: ignore[misc]  # nobody else gets in here
             content_type=get_content_type_for_model(self.model),
-            object_repr=capfirst(self.opts.verbose_name_plural),
+            object_repr=str(capfirst(self.opts.verbose_name_plural)),
             action_flag=CHANGE,
             change_message=text,
         )

@@ -41,8 +41,8 @@ class Address:
     """What one needs there, what may be posted, and of which campaign.
 
     ``looks`` is what a GET is answered with. ``writes`` is False where a POST changes nothing but the admin's log, and
-    ``logs_again`` True where a second one is written into it as well: two downloads are two, and so are two imports of one
-    file, the second of which adds nobody.
+    ``logs_again`` True where a second one is written into it as well: two downloads are two, and so are two imports of
+    one file, the second of which adds nobody.
     """
 
     permissions: tuple[str, ...]
