@@ -46,6 +46,8 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     #: The column of the phone number, which is searched for however it is written.
     phone_column = ""
     phone_search_help_text: Any = ""
+    #: The column of a time by which the list can be narrowed, and which has an index.
+    time_column = ""
 
     class Media:
         css = {"all": ("django_hyber/admin/hyber.css",)}

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
@@ -36,6 +37,13 @@ class BigTableList(ChangeList):
     def get_ordering_field(self, field_name: Any) -> Any:
         """Sort by what the list offers, and by nothing else that an address may name."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Sort by the time by which the list is narrowed: without that, a look for today goes through all the years."""
+        column = self.model_admin.time_column  # type: ignore[attr-defined]  # every list is one of a HyberAdmin
+        if column and any(name.startswith(f"{column}__") for name in request.GET):
+            return [f"-{column}", "-pk"]
+        return list(super().get_ordering(request, queryset))
 
     @property
     def count_note(self) -> str:

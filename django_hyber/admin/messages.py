@@ -33,7 +33,7 @@ class HistoryLine(NamedTuple):
 class MessageAdmin(ReadOnlyAdmin):
     """Every message and what became of it."""
 
-    list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "created", "reported")
+    list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "when")
     list_filter = ("status", ChannelFilter, MessageCampaignFilter, "created_at")
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
@@ -92,15 +92,10 @@ class MessageAdmin(ReadOnlyAdmin):
         )
         return described_code(message.error_code, meaning)
 
-    @admin.display(description=_("created"), ordering="created_at")
-    def created(self, message: Message) -> str:
-        """When it was made."""
-        return short_time(message.created_at)
-
-    @admin.display(description=_("reported"), ordering="reported_at")
-    def reported(self, message: Message) -> str:
-        """When its status was reached."""
-        return short_time(message.reported_at)
+    @admin.display(description=_("when"))
+    def when(self, message: Message) -> str:
+        """When its status was reached, or before any report when it was made."""
+        return short_time(message.reported_at or message.created_at)
 
     @admin.display(description=_("content"))
     def content_json(self, message: Message) -> str:

@@ -74,6 +74,7 @@ class ReplyAdmin(ReadOnlyAdmin):
     search_fields = ("phone_number",)
     phone_search_help_text = _("A whole phone number.")
     phone_column = "phone_number"
+    time_column = "received_at"
     actions = ("mark_read", "mark_unread", "opt_out")
     fieldsets = (
         (None, {"fields": ("phone_number", "opt_out_note", "text", "attachment", "location")}),

@@ -129,6 +129,16 @@ class TodayTests:
         described = re.search(r'<desc id="hyber-today-bar-desc">(.*?)</desc>', page)[1]
         assert [int(count) for count in re.findall(r": (\d+) \(", described)] == [3, 11, 5, 3, 3]
 
+    def test_every_chart_has_a_name(self, admin_client, busy_day):
+        page = admin_client.get(PAGE).content.decode()
+
+        names = re.findall(r'<title id="[\w-]+">(.*?)</title>', page)
+        assert names == [
+            "What became of the messages that ended today",
+            "Which channel delivered today",
+            "Messages by status",
+        ]
+
     def test_an_empty_day_is_nothing_to_click_on(self, admin_client, db):
         found = figures(admin_client)
 
@@ -228,6 +238,12 @@ class AttentionTests:
         found = figures(admin_client)
 
         numbers = {"old": 1, "unconfirmed": 3, "unreported": 1, "unmatched": 2, "unreadable": 1}
+        page = text_of(admin_client.get(PAGE).content.decode())
+        assert "1 single message queued for over ten minutes" in page
+        assert "3 messages that may or may not have been taken" in page
+        assert "1 single message without a report for over a day" in page
+        assert "2 reports waiting for their message" in page
+        assert "1 callback that could not be read" in page
         for name, number in numbers.items():
             assert found[name][0] == str(number), name
             assert admin_client.get(found[name][1]).context["cl"].result_count == number, name

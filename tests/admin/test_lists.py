@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import html
+from datetime import timedelta
 
 import pytest
 from django.contrib import admin
 from django.contrib.admin.views.main import ALL_VAR
 from django.db import connection
 from django.urls import reverse
+from django.utils import timezone
 
 from django_hyber.admin import lists, paginators
 from django_hyber.admin.paginators import BigTablePaginator, estimate_rows, rounded
-from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 
 MOST = 30
 LIST = "/admin/django_hyber/message/"
@@ -240,6 +242,27 @@ class OrderTests:
         for order, names in (("1", ["Autumn sale", "Spring sale"]), ("-1", ["Spring sale", "Autumn sale"])):
             response = opened(admin_client, address, o=order)
             assert [campaign.name for campaign in response.context["cl"].result_list] == names
+
+
+class TimeFilterTests:
+    """A filter by time sorts by that time, whose index knows the rows of today."""
+
+    @pytest.mark.parametrize("model", [DeliveryReport, Reply, UnreadableCallback])
+    def test_what_came_lately_is_found_by_its_index(self, admin_client, db, model):
+        now = timezone.now()
+        facts = {"account": "default", "received_at": now}
+        if model is UnreadableCallback:
+            facts |= {"kind": "reports", "body": "<", "reason": "no JSON"}
+        for number, hours in enumerate((30, 2, 1)):
+            own = {} if model is UnreadableCallback else {"fingerprint": str(number), "raw": {}}
+            model.objects.create(**facts | own | {"received_at": now - timedelta(hours=hours)})
+
+        address = reverse(f"admin:django_hyber_{model._meta.model_name}_changelist")
+        changelist = opened(admin_client, address, received_at__gte=str(now - timedelta(hours=3))).context["cl"]
+
+        assert [now - row.received_at for row in changelist.result_list] == [timedelta(hours=1), timedelta(hours=2)]
+        assert list(changelist.queryset.query.order_by) == ["-received_at", "-pk"]
+        assert list(opened(admin_client, address).context["cl"].queryset.query.order_by) == ["-id"]
 
 
 class FilterTests:
