@@ -262,7 +262,7 @@ class TimeFilterTests:
 
         assert [now - row.received_at for row in changelist.result_list] == [timedelta(hours=1), timedelta(hours=2)]
         assert list(changelist.queryset.query.order_by) == ["-received_at", "-pk"]
-        assert list(opened(admin_client, address).context["cl"].queryset.query.order_by) == ["-id"]
+        assert set(opened(admin_client, address).context["cl"].queryset.query.order_by) == {"-id"}
 
 
 class FilterTests:
