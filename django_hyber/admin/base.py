@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin
-from django.contrib.admin.options import ShowFacets
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.options import ShowFacets, get_content_type_for_model
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
@@ -16,6 +18,7 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 
 from django_hyber.admin.lists import BigTableList
@@ -43,6 +46,8 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     #: The column of the phone number, which is searched for however it is written.
     phone_column = ""
     phone_search_help_text: Any = ""
+    #: The column of a time by which the list can be narrowed, and which has an index.
+    time_column = ""
 
     class Media:
         css = {"all": ("django_hyber/admin/hyber.css",)}
@@ -77,6 +82,19 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         if self.phone_column and sees_personal_data(request):
             condition |= Q(**{f"{self.phone_column}__in": phone_candidates(term)})
         return queryset.filter(condition), False
+
+    def log_chosen(self, request: HttpRequest, chosen: Sequence[Model], text: str) -> None:
+        """Write into the admin's log what was done to one row, or in one entry what was done to many."""
+        if len(chosen) == 1:
+            self.log_change(request, chosen[0], text)
+            return
+        LogEntry.objects.create(
+            user=request.user,  # type: ignore[misc]  # nobody else gets in here
+            content_type=get_content_type_for_model(self.model),
+            object_repr=str(capfirst(self.opts.verbose_name_plural)),
+            action_flag=CHANGE,
+            change_message=text,
+        )
 
 
 class ReadOnlyAdmin(HyberAdmin):

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_hyber.admin import charts
 from django_hyber.admin.base import EMPTY, short_time
@@ -196,29 +197,48 @@ def _last_report(health: AccountHealth) -> str:
 
 
 def _waiting(request: HttpRequest, waiting: Waiting) -> Iterator[Figure]:
+    people, singles, messages = waiting.recipients, waiting.singles, waiting.with_platform
     sending = list_url(request, "campaign", status__exact=Campaign.Status.SENDING.value)
     queued = list_url(request, "message", campaign="none", status__exact=Status.QUEUED.value)
     accepted = list_url(request, "message", status__exact=Status.ACCEPTED.value)
-    yield Figure("waiting", _("recipients in running campaigns"), grouped(waiting.recipients), sending)
-    yield Figure("queued", _("single messages"), number(waiting.singles), queued)
-    yield Figure("accepted", _("messages with the platform"), number(waiting.with_platform), accepted)
+    text = ngettext("recipient in running campaigns", "recipients in running campaigns", people)
+    yield Figure("waiting", text, grouped(people), sending)
+    yield Figure("queued", ngettext("single message", "single messages", singles), number(singles), queued)
+    text = ngettext("message with the platform", "messages with the platform", messages)
+    yield Figure("accepted", text, number(messages), accepted)
 
 
 def _stale(request: HttpRequest, stale: Stale, now: datetime) -> Iterator[Figure]:
     queued = {"status__exact": Status.QUEUED.value, "created_at__lt": (now - TOO_LONG).isoformat()}
     silent = {"status__exact": Status.ACCEPTED.value, "accepted_at__lt": (now - UNREPORTED_AFTER).isoformat()}
-    unconfirmed = {"status__exact": Status.UNCONFIRMED.value}
-    figures: tuple[tuple[str, str, int, str, dict[str, str]], ...] = (
-        ("old", _("single messages queued for over ten minutes"), stale.old_singles, "message", queued),
-        ("unconfirmed", _("messages that may or may not have been taken"), stale.unconfirmed, "message", unconfirmed),
-        ("unreported", _("single messages without a report for over a day"), stale.unreported, "message", silent),
-        ("unmatched", _("reports waiting for their message"), stale.unmatched, "deliveryreport", {"waiting": "yes"}),
-        ("unreadable", _("unreadable callbacks"), stale.unreadable, "unreadablecallback", {}),
+    figures: tuple[tuple[str, int, str, dict[str, str]], ...] = (
+        ("old", stale.old_singles, "message", {"campaign": "none", **queued}),
+        ("unconfirmed", stale.unconfirmed, "message", {"status__exact": Status.UNCONFIRMED.value}),
+        ("unreported", stale.unreported, "message", {"campaign": "none", **silent}),
+        ("unmatched", stale.unmatched, "deliveryreport", {"waiting": "yes"}),
+        ("unreadable", stale.unreadable, "unreadablecallback", {}),
     )
-    for name, label, count, model, conditions in figures:
+    for name, count, model, conditions in figures:
         if count:
-            alone = {"campaign": "none"} if name in ("old", "unreported") else {}
-            yield Figure(name, label, number(count), list_url(request, model, **alone, **conditions))
+            yield Figure(name, _stale_text(name, count), number(count), list_url(request, model, **conditions))
+
+
+def _stale_text(name: str, count: int) -> str:
+    """Say what waits, without its number."""
+    texts = {
+        "old": ngettext(
+            "single message queued for over ten minutes", "single messages queued for over ten minutes", count
+        ),
+        "unconfirmed": ngettext(
+            "message that may or may not have been taken", "messages that may or may not have been taken", count
+        ),
+        "unreported": ngettext(
+            "single message without a report for over a day", "single messages without a report for over a day", count
+        ),
+        "unmatched": ngettext("report waiting for its message", "reports waiting for their message", count),
+        "unreadable": ngettext("callback that could not be read", "callbacks that could not be read", count),
+    }
+    return texts[name]
 
 
 def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figure]:
@@ -226,16 +246,23 @@ def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figur
         label = _("could go on, and nobody sends it. Is hyber_dispatch running?")
         yield Figure("idle", label, str(campaign), _campaign_url(campaign))
     for campaign, count in dashboard.unreported_campaigns(now):
-        label = _("messages of “%(name)s” without a report for over a day") % {"name": campaign}
+        label = ngettext(
+            "message of “%(name)s” without a report for over a day",
+            "messages of “%(name)s” without a report for over a day",
+            count,
+        )
         url = list_url(request, "message", campaign=campaign.pk, status__exact=Status.ACCEPTED.value)
-        yield Figure("unreported-campaign", label, grouped(count), url)
+        yield Figure("unreported-campaign", label % {"name": campaign}, grouped(count), url)
 
 
 def _people(request: HttpRequest, now: datetime) -> Iterator[Figure]:
     if may_see(request, "reply"):
-        url = list_url(request, "reply", read="no")
-        yield Figure("unread", _("unread replies"), number(dashboard.unread_replies()), url)
+        count = dashboard.unread_replies()
+        label = ngettext("unread reply", "unread replies", count)
+        yield Figure("unread", label, number(count), list_url(request, "reply", read="no"))
     if may_see(request, "suppression"):
         since = midnight(now)
+        count = dashboard.opted_out_since(since)
+        label = ngettext("number opted out today", "numbers opted out today", count)
         url = list_url(request, "suppression", created_at__gte=since.isoformat())
-        yield Figure("opted-out", _("opted out today"), number(dashboard.opted_out_since(since)), url)
+        yield Figure("opted-out", label, number(count), url)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_hyber.admin.campaign_actions import page, to_campaign
 from django_hyber.admin.paginators import grouped
 from django_hyber.models import Campaign
-from django_hyber.services.campaign_progress import CampaignNumbers, count_campaign
-from django_hyber.services.duplicating import Audience, duplicate_once, name_of_copy, size_of_audience
+from django_hyber.services.duplicating import Audience, audience_sizes, duplicate_once, name_of_copy
 
 SALT = "django_hyber.duplicate"
 DAY = 24 * 60 * 60
@@ -31,9 +31,9 @@ class DuplicateForm(forms.Form):
     audience = forms.ChoiceField(label=gettext_lazy("Recipients"), widget=forms.RadioSelect())
     asked_at = forms.CharField(widget=forms.HiddenInput())
 
-    def __init__(self, *args: Any, numbers: CampaignNumbers, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, sizes: Mapping[Audience, int], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["audience"].choices = audience_choices(numbers)  # type: ignore[attr-defined]
+        self.fields["audience"].choices = audience_choices(sizes)  # type: ignore[attr-defined]
 
     def clean_asked_at(self) -> datetime:
         """Return the time, which must be one that we have written."""
@@ -44,7 +44,7 @@ class DuplicateForm(forms.Form):
         return datetime.fromisoformat(written)
 
 
-def audience_choices(numbers: CampaignNumbers) -> list[tuple[str, str]]:
+def audience_choices(sizes: Mapping[Audience, int]) -> list[tuple[str, str]]:
     """Return whose numbers can go along, with how many they are."""
     texts = {
         Audience.NOBODY: _("none: only the texts and settings"),
@@ -54,7 +54,7 @@ def audience_choices(numbers: CampaignNumbers) -> list[tuple[str, str]]:
     }
     choices = []
     for audience, text in texts.items():
-        size = size_of_audience(numbers.statuses, audience)
+        size = sizes[audience]
         if audience is Audience.NOBODY:
             choices.append((str(audience), text))
         elif size:
@@ -70,7 +70,7 @@ def duplicate_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -
         "audience": str(Audience.NOBODY),
         "asked_at": signing.dumps(timezone.now().isoformat(), salt=SALT),
     }
-    form = DuplicateForm(request.POST or None, initial=initial, numbers=count_campaign(campaign))
+    form = DuplicateForm(request.POST or None, initial=initial, sizes=audience_sizes(campaign))
     if request.method == "POST" and form.is_valid():
         return _duplicate(model_admin, request, campaign, form.cleaned_data)
     return page(model_admin, request, campaign, "duplicate", {"title": _("Duplicate campaign"), "form": form})

@@ -15,6 +15,8 @@ from django_hyber.services.lookups import AWAITED, GIVEN_UP
 
 NEWEST = 20
 NO_CAMPAIGN = "none"
+#: A longer number fits into no column of a database.
+LONGEST_PK = 18
 Choices = Iterable[tuple[str, Any]]
 
 
@@ -27,9 +29,9 @@ class CampaignFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
         """List the chosen campaign first, then the newest."""
         newest = list(Campaign.objects.order_by("-pk").values_list("pk", "name")[:NEWEST])
-        chosen = self.value() or ""
-        if chosen.isdecimal() and int(chosen) not in dict(newest):
-            newest = [*Campaign.objects.filter(pk=int(chosen)).values_list("pk", "name"), *newest]
+        chosen = self._chosen_pk()
+        if chosen is not None and chosen not in dict(newest):
+            newest = [*Campaign.objects.filter(pk=chosen).values_list("pk", "name"), *newest]
         return [(NO_CAMPAIGN, _("without a campaign")), *((str(pk), name) for pk, name in newest)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -39,7 +41,12 @@ class CampaignFilter(admin.SimpleListFilter):
             return queryset
         if chosen == NO_CAMPAIGN:
             return queryset.filter(campaign=None)
-        return queryset.filter(campaign=int(chosen)) if chosen.isdecimal() else queryset.none()
+        pk = self._chosen_pk()
+        return queryset.none() if pk is None else queryset.filter(campaign=pk)
+
+    def _chosen_pk(self) -> int | None:
+        chosen = self.value() or ""
+        return int(chosen) if chosen.isdecimal() and len(chosen) <= LONGEST_PK else None
 
 
 class MessageCampaignFilter(CampaignFilter):
@@ -48,11 +55,11 @@ class MessageCampaignFilter(CampaignFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow the list to where the campaign lies as well: else the newest messages are searched for old ones."""
         rows = super().queryset(request, queryset)
-        chosen = self.value() or ""
-        if not chosen.isdecimal():
+        chosen = self._chosen_pk()
+        if chosen is None:
             return rows
         # With every status named and told apart, the index of statuses and campaigns answers.
-        own = Message.objects.filter(campaign=int(chosen), status__in=Message.Status.values)
+        own = Message.objects.filter(campaign=chosen, status__in=Message.Status.values)
         ends = own.order_by().values_list("status").annotate(first=Min("pk"), last=Max("pk"))
         found = [pk for _status, *of_status in ends for pk in of_status]
         return rows.filter(pk__range=(min(found), max(found))) if found else rows.none()

@@ -7,10 +7,11 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.paginators import MOST_COUNTED, BigTablePaginator, grouped
+from django_hyber.admin.paginators import MOST_COUNTED, BigTablePaginator, grouped, rounded
 
 #: What a list's form has beside a checkbox for each row.
 OTHER_FIELDS = 20
@@ -24,6 +25,7 @@ class BigTableList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         """Find the page, and tell whoever asked for one that is not there which one it is instead."""
         self._limit_page()
+        self.page_num = max(1, self.page_num)
         super().get_results(request)
         if not self.multi_page or (self.show_all and self.can_show_all):
             self.result_list = self.paginator.rows(0, self.result_count)
@@ -36,15 +38,22 @@ class BigTableList(ChangeList):
         """Sort by what the list offers, and by nothing else that an address may name."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
-    @property
-    def count_text(self) -> str:
-        """The number of rows as far as it is known."""
-        return self.paginator.count_text
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
+        """Sort by the time by which the list is narrowed: without that, a look for today goes through all the years."""
+        column = self.model_admin.time_column  # type: ignore[attr-defined]  # every list is one of a HyberAdmin
+        if column and any(name.startswith(f"{column}__") for name in request.GET):
+            return [f"-{column}", "-pk"]
+        return list(super().get_ordering(request, queryset))
 
     @property
-    def most_shown(self) -> str:
-        """How many rows of a bigger result can be looked through."""
-        return grouped(MOST_COUNTED)
+    def count_note(self) -> str:
+        """What there is to know about a number of rows that is not exact."""
+        if self.paginator.is_cut_off:
+            return self._advice()
+        if self.paginator.is_estimated:
+            text = _("About %(count)s in all: so many are not counted one by one.")
+            return text % {"count": grouped(rounded(self.result_count))}
+        return ""
 
     def _limit_page(self) -> None:
         """Show no more rows than the project lets a form have fields: every row is one, and may be chosen."""
@@ -57,7 +66,10 @@ class BigTableList(ChangeList):
 
     def _explain(self, request: HttpRequest) -> None:
         if self.paginator.is_cut_off:
-            text = _("Only the first %(count)s can be looked through: narrow the list with a filter or a search.")
-            messages.warning(request, text % {"count": self.most_shown})
+            messages.warning(request, self._advice())
         else:
             messages.warning(request, _("There is no such page: this is the last one."))
+
+    def _advice(self) -> str:
+        text = _("Only the first %(count)s can be looked through: narrow the list with a filter or a search.")
+        return text % {"count": grouped(MOST_COUNTED)}

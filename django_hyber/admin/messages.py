@@ -3,7 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
 from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
 from django_hyber.admin.message_history import history_of
+from django_hyber.admin.resending import retry_selected
 from django_hyber.models import CampaignChannel, Message
 from django_hyber.services.lookups import describe_code
 
@@ -21,7 +24,7 @@ CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
 class MessageAdmin(ReadOnlyAdmin):
     """Every message and what became of it."""
 
-    list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "created", "reported")
+    list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "when")
     list_filter = ("status", ChannelFilter, ReportFilter, MessageCampaignFilter, OptedOutFilter, "created_at")
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
@@ -40,6 +43,7 @@ class MessageAdmin(ReadOnlyAdmin):
         ),
     )
     readonly_fields = ("campaign_link", "channel_name", "problem", "content_json", "variables_json", "meaning")
+    actions = ("retry_selected",)
 
     def change_view(
         self,
@@ -51,6 +55,15 @@ class MessageAdmin(ReadOnlyAdmin):
         """Show the message with its way from channel to channel, its reports and its request."""
         context = {"history": lambda: history_of(request, object_id), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
+
+    def has_retry_permission(self, request: HttpRequest) -> bool:
+        """Ask for what it takes on the page of the campaign: to see it, and to send."""
+        return request.user.has_perms(("django_hyber.view_campaign", "django_hyber.send_campaign"))
+
+    @admin.action(description=_("Send failed messages again"), permissions=["retry"])
+    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> TemplateResponse | None:
+        """Send the failed ones of the chosen messages again, after a confirmation."""
+        return retry_selected(self, request, queryset)
 
     @admin.display(description=_("campaign"))
     def campaign_link(self, message: Message) -> SafeString | str:
@@ -70,15 +83,10 @@ class MessageAdmin(ReadOnlyAdmin):
         )
         return described_code(message.error_code, meaning)
 
-    @admin.display(description=_("created"), ordering="created_at")
-    def created(self, message: Message) -> str:
-        """When it was made."""
-        return short_time(message.created_at)
-
-    @admin.display(description=_("reported"), ordering="reported_at")
-    def reported(self, message: Message) -> str:
-        """When its status was reached."""
-        return short_time(message.reported_at)
+    @admin.display(description=_("when"))
+    def when(self, message: Message) -> str:
+        """When its status was reached, or before any report when it was made."""
+        return short_time(message.reported_at or message.created_at)
 
     @admin.display(description=_("content"))
     def content_json(self, message: Message) -> str:

@@ -9,7 +9,6 @@ from django.core.paginator import EmptyPage, Page, Paginator
 from django.db import connections
 from django.db.models import QuerySet
 from django.utils.formats import number_format
-from django.utils.translation import gettext as _
 
 #: What is counted one by one, and as far as one can turn the pages of a search or a filter.
 MOST_COUNTED = 10_000
@@ -46,13 +45,9 @@ class BigTablePaginator(Paginator):  # type: ignore[type-arg]  # Django's class 
         return len(self._first_keys) > MOST_COUNTED and not self.is_whole_table
 
     @property
-    def count_text(self) -> str:
-        """The number of rows for the reader, as exact as it is known."""
-        if len(self._first_keys) <= MOST_COUNTED:
-            return grouped(self.count)
-        if self.is_whole_table:
-            return _("about %(count)s") % {"count": grouped(_rounded(self.count))}
-        return f"{grouped(MOST_COUNTED)}+"
+    def is_estimated(self) -> bool:
+        """The number of rows is what the database takes it for."""
+        return len(self._first_keys) > MOST_COUNTED and self.is_whole_table
 
     def validate_number(self, number: Any) -> int:
         """Take the last page for one that is beyond it."""
@@ -105,6 +100,7 @@ def grouped(number: int) -> str:
     return str(number_format(number, force_grouping=True))
 
 
-def _rounded(number: int) -> int:
+def rounded(number: int) -> int:
+    """Return a number to the precision that an estimate has."""
     unit: int = 10 ** max(0, len(str(number)) - _SIGNIFICANT_DIGITS)
     return round(number / unit) * unit

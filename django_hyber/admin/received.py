@@ -23,6 +23,7 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "phone_number", "channel", "meaning", "message_link", "reported_at", "received_at")
     list_filter = (WaitingFilter, ChannelFilter, "received_at")
     list_select_related = ("message",)
+    time_column = "received_at"
     search_fields = ("hyber_message_id", "extra_id")
     search_help_text = _("A whole message id or extra id.")
     exact_columns = ("hyber_message_id", "extra_id")
@@ -65,6 +66,7 @@ class UnreadableCallbackAdmin(ReadOnlyAdmin):
 
     list_display = ("received_at", "kind", "account", "reason")
     list_filter = ("kind", "received_at")
+    time_column = "received_at"
     fields = ("kind", "account", "reason", "received_at", "as_received")
     readonly_fields = ("as_received",)
 

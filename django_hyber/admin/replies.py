@@ -74,6 +74,7 @@ class ReplyAdmin(ReadOnlyAdmin):
     search_fields = ("phone_number",)
     phone_search_help_text = _("A whole phone number.")
     phone_column = "phone_number"
+    time_column = "received_at"
     actions = ("mark_read", "mark_unread", "opt_out")
     fieldsets = (
         (None, {"fields": ("phone_number", "opt_out_note", "text", "attachment", "location")}),
@@ -160,28 +161,38 @@ class ReplyAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Mark as read"), permissions=["mark"])
     def mark_read(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
         """Mark the chosen replies as read."""
+        chosen = list(queryset[:2])
         count = mark_replies_read(queryset)
         text = ngettext("%(count)d reply was marked as read.", "%(count)d replies were marked as read.", count)
-        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+        self._tell(request, chosen, count, text)
 
     @admin.action(description=_("Mark as unread"), permissions=["mark"])
     def mark_unread(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
         """Mark the chosen replies as unread."""
+        chosen = list(queryset[:2])
         count = mark_replies_unread(queryset)
         text = ngettext("%(count)d reply was marked as unread.", "%(count)d replies were marked as unread.", count)
-        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+        self._tell(request, chosen, count, text)
 
     @admin.action(description=_("Add to the opted-out numbers"), permissions=["opt_out"])
     def opt_out(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
         """Write no more to those who wrote the chosen replies."""
+        chosen = list(queryset[:2])
         count = opt_out_senders(queryset)
         text = ngettext("%(count)d number was added.", "%(count)d numbers were added.", count)
+        self._tell(request, chosen, count, text)
+
+    def _tell(self, request: HttpRequest, chosen: list[Reply], count: int, text: str) -> None:
+        """Say what has been done, and write into the admin's log what has changed something."""
+        if count:
+            self.log_chosen(request, chosen, text % {"count": count})
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
     def fetch(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
         """Try once more to keep an attachment."""
         for reply in queryset:
             fetch_again(reply)
+            self.log_change(request, reply, _("Asked for the attachment again."))
         self.message_user(request, _("The attachment is being fetched."), messages.SUCCESS)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

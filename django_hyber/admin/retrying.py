@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from django.contrib import messages
@@ -15,15 +14,9 @@ from django_hyber.admin.masking import sees_personal_data
 from django_hyber.admin.paginators import grouped
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
+from django_hyber.services.campaigns import Reason
 from django_hyber.services.failure_reasons import FailureReason, retryable_reasons
-from django_hyber.services.retrying import (
-    Choice,
-    Retried,
-    choose,
-    chosen_messages,
-    count_opted_out,
-    retry_once,
-)
+from django_hyber.services.retrying import Retried, count_opted_out, messages_failed_for, retry_once
 
 CONFIRMED = "confirmed"
 
@@ -50,15 +43,18 @@ def retry_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> Ht
     chosen = [reason for reason in reasons if _key(reason) in request.POST.getlist("reason")]
     if request.method != "POST" or not chosen:
         return _choice_page(model_admin, request, campaign, reasons)
-    choice = choose(chosen)
     if CONFIRMED not in request.POST:
-        return _confirmation(model_admin, request, campaign, choice, reasons)
-    return _retry(model_admin, request, campaign, choice)
+        return _confirmation(model_admin, request, campaign, chosen)
+    return _retry(model_admin, request, campaign, chosen)
 
 
 def _say_already(model_admin: Any, request: HttpRequest, campaign: Campaign) -> None:
-    text = _("The failed messages of “%(name)s” have already been taken up again.") % {"name": campaign}
-    model_admin.message_user(request, text, messages.INFO)
+    model_admin.message_user(request, already_text(campaign), messages.INFO)
+
+
+def already_text(campaign: Campaign) -> str:
+    """Say that somebody was faster, which may have been the first of two clicks."""
+    return _("The failed messages of “%(name)s” have already been taken up again.") % {"name": campaign}
 
 
 def _choice_page(
@@ -71,16 +67,13 @@ def _choice_page(
 
 
 def _confirmation(
-    model_admin: Any, request: HttpRequest, campaign: Campaign, choice: Choice, reasons: Iterable[FailureReason]
+    model_admin: Any, request: HttpRequest, campaign: Campaign, chosen: list[FailureReason]
 ) -> HttpResponseBase:
-    total = chosen_messages(campaign, choice).count()
-    opted_out = count_opted_out(campaign, choice)
-    people = total - opted_out
+    people, opted_out = _count(campaign, chosen)
     button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", people)
-    included = [reason for reason in reasons if choice.includes(reason)]
     context = {
         "title": _("Retry failed messages"),
-        "lines": [ReasonChoice(_key(reason), reason, _label(reason), is_chosen=True) for reason in included],
+        "lines": [ReasonChoice(_key(reason), reason, _label(reason), is_chosen=True) for reason in chosen],
         "run": campaign.run,
         "people": people,
         "opted_out": opted_out,
@@ -89,22 +82,39 @@ def _confirmation(
     return page(model_admin, request, campaign, "retry_confirm", context)
 
 
-def _retry(model_admin: Any, request: HttpRequest, campaign: Campaign, choice: Choice) -> HttpResponseBase:
-    people = chosen_messages(campaign, choice).count()
+def _retry(model_admin: Any, request: HttpRequest, campaign: Campaign, chosen: list[FailureReason]) -> HttpResponseBase:
+    people, _opted_out = _count(campaign, chosen)
     try:
-        retried = retry_once(campaign, choice, run=_run(request), user=request.user)
+        retried = retry_once(campaign, _pairs(chosen), run=_run(request), user=request.user)
     except CampaignError as error:
         model_admin.message_user(request, " ".join(error.messages), messages.ERROR)
         return to_campaign(campaign)
     if retried is Retried.ALREADY:
         _say_already(model_admin, request, campaign)
         return to_campaign(campaign)
-    text = ngettext(
-        "%(count)s failed message is being sent again.", "%(count)s failed messages are being sent again.", people
-    ) % {"count": grouped(people)}
+    text = retried_text(people)
     model_admin.log_change(request, campaign, text)
     model_admin.message_user(request, text, messages.SUCCESS)
     return to_campaign(campaign)
+
+
+def retried_text(people: int) -> str:
+    """Say to how many people messages go out again."""
+    text = ngettext(
+        "%(count)s failed message is being sent again.", "%(count)s failed messages are being sent again.", people
+    )
+    return text % {"count": grouped(people)}
+
+
+def _count(campaign: Campaign, chosen: list[FailureReason]) -> tuple[int, int]:
+    """Count the people who get a message, and those who have opted out meanwhile."""
+    failed = messages_failed_for(campaign, _pairs(chosen))
+    opted_out = count_opted_out(failed)
+    return failed.count() - opted_out, opted_out
+
+
+def _pairs(reasons: list[FailureReason]) -> list[Reason]:
+    return [(reason.status, reason.code) for reason in reasons]
 
 
 def _key(reason: FailureReason) -> str:

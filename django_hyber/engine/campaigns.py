@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -93,25 +94,40 @@ def cancel_waiting(campaign_pk: int, using: str) -> None:
     announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks], using)
 
 
-def retryable(
-    campaign: Campaign, statuses: Sequence[str], error_codes: Collection[int | None] | None, using: str
-) -> QuerySet[Message]:
+def retryable(campaign: Campaign, ended: Q, using: str) -> QuerySet[Message]:
     """Return the messages that ended so, and whose number is still known."""
-    ended = Message.objects.using(using).filter(campaign=campaign, status__in=statuses).exclude(IS_PURGED)
-    if error_codes is None:
-        return ended
-    with_code = Q(error_code__in=[code for code in error_codes if code is not None])
-    return ended.filter(with_code | Q(error_code=None) if None in error_codes else with_code)
+    return Message.objects.using(using).filter(ended, campaign=campaign).exclude(IS_PURGED)
 
 
-def requeue(failed: QuerySet[Message], using: str) -> None:
-    """Queue failed messages again, each under a new id: what the platform does with a used one is not documented."""
+def requeue(failed: QuerySet[Message], using: str, keys: Iterable[int] | None = None) -> int:
+    """Queue failed messages again, all or those with these keys, and return how many.
+
+    Each gets a new id: what the platform does with a used one is not documented.
+    """
     fresh_ids = extra_ids()
-    last_id = 0
-    while pks := list(failed.filter(pk__gt=last_id).order_by("pk").values_list("pk", flat=True)[:REQUEUE_CHUNK]):
+    count = 0
+    for pks in _pages(failed) if keys is None else _pages_of(failed, keys):
         rows = [Requeued(pk, next(fresh_ids), Message.Status.QUEUED.value) for pk in pks]
-        update_rows(Message, Requeued._fields, rows, using)
+        count += update_rows(Message, Requeued._fields, rows, using)
+    return count
+
+
+def _pages(failed: QuerySet[Message]) -> Iterator[list[int]]:
+    last_id = 0
+    while pks := _lock(failed.filter(pk__gt=last_id)):
+        yield pks
         last_id = pks[-1]
+
+
+def _pages_of(failed: QuerySet[Message], keys: Iterable[int]) -> Iterator[list[int]]:
+    remaining = iter(keys)
+    while chunk := list(islice(remaining, REQUEUE_CHUNK)):
+        yield _lock(failed.filter(pk__in=chunk))
+
+
+def _lock(failed: QuerySet[Message]) -> list[int]:
+    """Lock what has failed for certain: a report of this very moment may say that it arrived after all."""
+    return list(failed.order_by("pk").select_for_update().values_list("pk", flat=True)[:REQUEUE_CHUNK])
 
 
 def finish_if_done(campaign_pk: int, using: str) -> bool:

@@ -7,7 +7,14 @@ from enum import StrEnum
 
 from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.models import Campaign
-from django_hyber.services.campaigns import cancel_campaign, pause_campaign, resume_campaign, withdraw_campaign
+from django_hyber.services.campaigns import (
+    CampaignError,
+    cancel_campaign,
+    pause_campaign,
+    resume_campaign,
+    withdraw_campaign,
+    wrong_status,
+)
 
 Status = Campaign.Status
 
@@ -54,10 +61,11 @@ def steer(campaign: Campaign, verb: Verb) -> bool:
     using = database()
     with write_transaction(using):
         # Of two presses in the same second, the second waits here and finds what the first has done.
-        status = Campaign.objects.using(using).select_for_update().values_list("status", flat=True).get(pk=campaign.pk)
-        if status in _RESULTS[verb]:
-            campaign.refresh_from_db(using=using)
+        campaign.refresh_from_db(using=using, from_queryset=Campaign.objects.using(using).select_for_update())
+        if campaign.status in _RESULTS[verb]:
             return False
+        if not is_allowed(campaign, verb):
+            raise CampaignError([wrong_status(campaign)])
         _ACTIONS[verb](campaign)
     campaign.refresh_from_db(using=using)
     return True

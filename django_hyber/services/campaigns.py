@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import reduce
+from operator import or_
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +20,8 @@ from django_hyber.services.launch_check import check_texts
 from django_hyber.services.nudges import fill_lanes
 
 Status = Campaign.Status
+#: Why a message failed: a status and a code, or None without one.
+Reason = tuple[str, int | None]
 
 
 class CampaignError(ValidationError):
@@ -156,27 +160,50 @@ def retry_failed(
     statuses: Iterable[str] = FAILURES,
     *,
     error_codes: Iterable[int | None] | None = None,
+    reasons: Iterable[Reason] | None = None,
 ) -> Campaign:
     """Send again to the recipients whose messages ended in one of these failures, each under a new id.
 
-    ``error_codes`` narrows that to these codes; None among them stands for failures without a code.
+    ``error_codes`` narrows that to these codes; None among them stands for failures without a code. ``reasons`` narrows
+    it to these pairs of a status and a code.
 
     Raises CampaignError while the campaign is still on its way, or when nothing has failed that way.
     """
+    ended = Q(status__in=_only_failures(statuses))
+    if error_codes is not None:
+        ended &= _any_of(Q(error_code=code) for code in set(error_codes))
+    if reasons is not None:
+        ended &= ended_for(reasons)
+    return retry_messages(campaign, ended)
+
+
+def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = None) -> Campaign:
+    """Send again to those whose messages ended so, or to those of them with these keys. Raises as retry_failed does."""
     using = database()
-    codes = None if error_codes is None else frozenset(error_codes)
-    failed = campaigns.retryable(campaign, _only_failures(statuses), codes, using)
+    failed = campaigns.retryable(campaign, ended, using)
     with write_transaction(using):
         if not failed.exists():
-            raise CampaignError(
-                [ValidationError(_("No message of this campaign has failed that way."), code="nothing")]
-            )
+            raise CampaignError([_nothing_failed()])
         _change(campaign, (Status.FINISHED,), Status.SENDING, run=F("run") + 1, finished_at=None, next_send_at=None)
-        campaigns.requeue(failed, using)
+        if not campaigns.requeue(failed, using, keys):
+            raise CampaignError([_nothing_failed()])
         campaigns.cut_batches(campaign, using)
         _begin(campaign, using)
     campaign.refresh_from_db(using=using)
     return campaign
+
+
+def ended_for(reasons: Iterable[Reason]) -> Q:
+    """Return the condition of messages that ended with one of these pairs of a status and a code."""
+    return _any_of(Q(status=status, error_code=code) for status, code in reasons)
+
+
+def _any_of(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions, Q(pk__in=[]))
+
+
+def _nothing_failed() -> ValidationError:
+    return ValidationError(_("No message of this campaign has failed that way."), code="nothing")
 
 
 def _only_failures(statuses: Iterable[str]) -> list[str]:
@@ -201,13 +228,17 @@ def _change(campaign: Campaign, allowed: Sequence[str], status: str, **values: o
     changed = rows.update(status=status, status_reason="", **values)
     campaign.refresh_from_db(using=using)
     if not changed:
-        problem = ValidationError(
-            _("Not possible now: the campaign is %(status)s."),
-            code="wrong-status",
-            params={"status": campaign.get_status_display()},
-        )
-        raise CampaignError([problem])
+        raise CampaignError([wrong_status(campaign)])
     return campaign
+
+
+def wrong_status(campaign: Campaign) -> ValidationError:
+    """Return what to say when a campaign cannot do this in the state in which it is."""
+    return ValidationError(
+        _("Not possible now: the campaign is %(status)s."),
+        code="wrong-status",
+        params={"status": campaign.get_status_display()},
+    )
 
 
 def _begin(campaign: Campaign, using: str) -> None:

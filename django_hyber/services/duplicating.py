@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import connections
-from django.db.models import CharField, F, QuerySet, Value
+from django.db.models import CharField, Count, F, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
@@ -64,9 +64,11 @@ def audience_of(campaign: Campaign, audience: Audience) -> QuerySet[Message]:
     return campaign.messages.filter(status__in=_STATUSES[audience]).exclude(IS_PURGED)
 
 
-def size_of_audience(statuses: Mapping[str, int], audience: Audience) -> int:
-    """Return how many these are of messages counted by status."""
-    return sum(statuses[status] for status in _STATUSES[audience])
+def audience_sizes(campaign: Campaign) -> dict[Audience, int]:
+    """Return how many recipients a copy would get with each audience."""
+    counted = campaign.messages.exclude(IS_PURGED).order_by().values_list("status").annotate(count=Count("*"))
+    statuses = dict(counted)
+    return {audience: sum(statuses.get(status, 0) for status in _STATUSES[audience]) for audience in Audience}
 
 
 def duplicate_campaign(

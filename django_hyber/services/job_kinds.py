@@ -10,11 +10,13 @@ from typing import IO, Any
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from django_hyber.engine.ranks import FAILURES
 from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.models import BackgroundJob, Campaign, Suppression
-from django_hyber.services.campaigns import retry_failed
+from django_hyber.services.campaigns import retry_failed, retry_messages
 from django_hyber.services.exporting import CHUNK, export_recipients
 from django_hyber.services.import_columns import ColumnChoice
 from django_hyber.services.import_reports import ImportReport, report_as_json, report_from_json
@@ -75,8 +77,16 @@ def run_retry(job: BackgroundJob, claim: JobClaim) -> Result:
     # In a later run already: an earlier attempt has done it, and was stopped before it could say so.
     if result["run"] == campaign.run:
         claim.write(result=result, lease=LONG_LEASE)
-        retry_failed(campaign, **{name: job.parameters[name] for name in _FAILURES if name in job.parameters})
+        _retry(campaign, job)
     return result
+
+
+def _retry(campaign: Campaign, job: BackgroundJob) -> None:
+    if not job.source:
+        retry_failed(campaign, **{name: job.parameters[name] for name in _FAILURES if name in job.parameters})
+        return
+    with _opened(job) as file:
+        retry_messages(campaign, Q(status__in=FAILURES), map(int, file))
 
 
 def run_export(job: BackgroundJob, claim: JobClaim) -> Result:
@@ -100,7 +110,7 @@ KINDS: Mapping[str, Callable[[BackgroundJob, JobClaim], Result]] = {
     BackgroundJob.Kind.EXPORT: run_export,
 }
 _CHOICES = ("phone_column", "text_column", "variables")
-_FAILURES = ("statuses", "error_codes")
+_FAILURES = ("statuses", "error_codes", "reasons")
 
 
 def _campaign(job: BackgroundJob) -> Campaign:

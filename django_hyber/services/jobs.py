@@ -49,7 +49,8 @@ def request_job(
     """Ask for long work: the job is begun by a task after commit, or by the next sweep should that get lost.
 
     ``kind`` is one of BackgroundJob.Kind; ``parameters`` are, for IMPORT, those of import_recipients, for RETRY those
-    of retry_failed, for EXPORT the ``format``. ``source`` is the file to import.
+    of retry_failed, for EXPORT the ``format``. ``source`` is the file to import, or one of the keys of the
+    messages to RETRY, one a line.
     """
     job = create_job(State.WAITING, kind, campaign, parameters, user, source)
     after_commit(database(), run_job.enqueue, job.pk)

@@ -1,24 +1,28 @@
-"""Sending failed messages again for a person who has chosen the reasons: once, however often the button is pressed."""
+"""Sending failed messages again for a person who has chosen which: once, however often the button is pressed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from django.db.models import QuerySet
+from django.core.files import File
+from django.db.models import Count, Q, QuerySet
 
 from django_hyber.engine.campaigns import retryable
+from django_hyber.engine.purging import IS_PURGED
+from django_hyber.engine.ranks import FAILURES
 from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
-from django_hyber.services.campaigns import retry_failed
-from django_hyber.services.failure_reasons import FailureReason
+from django_hyber.services.campaigns import Reason, ended_for, retry_failed, retry_messages
 from django_hyber.services.jobs import request_job
 
 #: From so many recipients on, nobody is kept waiting for it.
 IN_BACKGROUND_FROM = 5_000
 OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
+HAS_FAILED = Q(status__in=FAILURES)
 
 
 class Retried(Enum):
@@ -30,52 +34,94 @@ class Retried(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Choice:
-    """The failures that are sent again: those with one of these statuses and one of these codes (None: without one)."""
+class Selected:
+    """The failed ones of chosen messages, in one campaign. Nothing is sent to those who have opted out meanwhile."""
 
-    statuses: list[str]
-    codes: list[int | None]
+    campaign: Campaign
+    failed: int
+    opted_out: int
 
-    def includes(self, reason: FailureReason) -> bool:
-        """Say whether the messages that failed for this reason are sent again."""
-        return reason.status in self.statuses and reason.code in self.codes
-
-
-def choose(reasons: Iterable[FailureReason]) -> Choice:
-    """Return the smallest choice that includes these reasons."""
-    chosen = list(reasons)
-    return Choice(
-        statuses=list(dict.fromkeys(reason.status for reason in chosen)),
-        codes=list(dict.fromkeys(reason.code for reason in chosen)),
-    )
+    @property
+    def people(self) -> int:
+        """How many get a message."""
+        return self.failed - self.opted_out
 
 
-def chosen_messages(campaign: Campaign, choice: Choice) -> QuerySet[Message]:
-    """Return the messages that are sent again; purged ones have no number any more."""
-    return retryable(campaign, choice.statuses, choice.codes, database())
+def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> QuerySet[Message]:
+    """Return the messages that are sent again for these reasons; purged ones have no number any more."""
+    return retryable(campaign, ended_for(reasons), database())
 
 
-def count_opted_out(campaign: Campaign, choice: Choice) -> int:
-    """Count those of the choice who have opted out meanwhile: nothing is sent to them."""
-    opted_out = Suppression.objects.values("phone_number")
-    return chosen_messages(campaign, choice).filter(phone_number__in=opted_out).count()
+def count_opted_out(failed: QuerySet[Message]) -> int:
+    """Count those who have opted out meanwhile: nothing is sent to them."""
+    return failed.filter(phone_number__in=Suppression.objects.values("phone_number")).count()
 
 
-def retry_once(campaign: Campaign, choice: Choice, *, run: int, user: Any) -> Retried:
-    """Send the chosen messages again, unless somebody has done so since ``run``, which the person has seen.
+def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
+    """Send again what failed for these reasons, unless somebody has done so since ``run``, which the person has seen.
 
     Raises CampaignError when the campaign is still on its way, or when nothing has failed that way.
     """
-    using = database()
-    with write_transaction(using):
-        # Of two presses of the same button, the second waits here and finds what the first has done.
-        current = Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
-        jobs = current.jobs.using(using).filter(kind=BackgroundJob.Kind.RETRY, state__in=OPEN_JOBS)
-        if current.run != run or jobs.exists():
+    with write_transaction(database()):
+        current = _lock(campaign)
+        if _is_taken_up(current, run):
             return Retried.ALREADY
-        if chosen_messages(current, choice)[:IN_BACKGROUND_FROM].count() < IN_BACKGROUND_FROM:
-            retry_failed(current, choice.statuses, error_codes=choice.codes)
+        if _are_few(messages_failed_for(current, reasons)):
+            retry_failed(current, reasons=reasons)
             return Retried.DONE
-        parameters = {"statuses": choice.statuses, "error_codes": choice.codes}
-        request_job(BackgroundJob.Kind.RETRY, current, parameters, user)
+        request_job(BackgroundJob.Kind.RETRY, current, {"reasons": reasons}, user)
         return Retried.IN_BACKGROUND
+
+
+def select_failed(chosen: QuerySet[Message], most: int) -> list[Selected]:
+    """Return what of these messages can be sent again, for up to ``most`` campaigns, in three queries.
+
+    Single messages are left out: whoever sent them decides whether to send another.
+    """
+    failed = _failed(chosen)
+    counts = _by_campaign(failed, most)
+    opted_out = _by_campaign(failed.filter(phone_number__in=Suppression.objects.values("phone_number")), None)
+    campaigns = Campaign.objects.in_bulk(counts)
+    return [
+        Selected(campaign=campaigns[pk], failed=count, opted_out=opted_out.get(pk, 0)) for pk, count in counts.items()
+    ]
+
+
+def retry_selected_once(campaign: Campaign, chosen: QuerySet[Message], *, run: int, user: Any) -> Retried:
+    """Send again the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
+    with write_transaction(database()):
+        current = _lock(campaign)
+        if _is_taken_up(current, run):
+            return Retried.ALREADY
+        keys = _failed(chosen).filter(campaign=current).order_by("pk").values_list("pk", flat=True)
+        if _are_few(keys):
+            retry_messages(current, HAS_FAILED, list(keys))
+            return Retried.DONE
+        with tempfile.TemporaryFile() as file:
+            file.writelines(b"%d\n" % key for key in keys.iterator())
+            file.seek(0)
+            request_job(BackgroundJob.Kind.RETRY, current, {}, user, File(file, name="messages.txt"))
+        return Retried.IN_BACKGROUND
+
+
+def _lock(campaign: Campaign) -> Campaign:
+    """Let the second of two presses of the same button wait, and find what the first has done."""
+    return Campaign.objects.using(database()).select_for_update().get(pk=campaign.pk)
+
+
+def _is_taken_up(campaign: Campaign, run: int) -> bool:
+    jobs = campaign.jobs.using(database()).filter(kind=BackgroundJob.Kind.RETRY, state__in=OPEN_JOBS)
+    return campaign.run != run or jobs.exists()
+
+
+def _are_few(rows: QuerySet[Any]) -> bool:
+    return rows.order_by()[:IN_BACKGROUND_FROM].count() < IN_BACKGROUND_FROM
+
+
+def _failed(chosen: QuerySet[Message]) -> QuerySet[Message]:
+    return chosen.using(database()).filter(HAS_FAILED, campaign__isnull=False).exclude(IS_PURGED)
+
+
+def _by_campaign(messages: QuerySet[Message], most: int | None) -> Mapping[int, int]:
+    counted = messages.order_by().values_list("campaign").annotate(count=Count("pk")).order_by("-count", "campaign")
+    return dict(counted[:most])

@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from django_hyber.models import Batch, Campaign, Message
 
@@ -69,6 +70,21 @@ def test_a_launched_campaign_shows_how_it_goes(admin_client, launched):
     assert '<tr data-status="expired">' in page
     assert "Gave up" in page
     assert f'href="/admin/django_hyber/message/?campaign={launched.pk}"' in page
+
+
+def test_every_chart_has_a_name(admin_client, launched):
+    launched.messages.update(finished_at=timezone.now())
+
+    page = admin_client.get(url_of(launched)).content.decode()
+
+    assert re.findall(r'<title id="[\w-]+">(.*?)</title>', page) == [
+        "Messages by status",
+        "From the list to the click",
+        "Which channel delivered",
+        "When messages arrived, by minute",
+    ]
+    assert "<figcaption>When messages arrived, by minute <span" in page
+    assert 'role="region" aria-label="When messages arrived, by minute"' in page
 
 
 def test_a_launched_campaign_is_read_only(admin_client, launched, campaign_form):

@@ -1,0 +1,128 @@
+"""Sending chosen messages of the list again, also all of a list of many pages: asked first, then done once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from django.contrib import messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_hyber.admin.paginators import grouped
+from django_hyber.admin.retrying import CONFIRMED, already_text, retried_text
+from django_hyber.models import Campaign, Message
+from django_hyber.services import CampaignError
+from django_hyber.services.retrying import Retried, Selected, retry_selected_once, select_failed
+
+ACTION = "retry_selected"
+RUN = re.compile(r"([0-9]{1,18}):([0-9]{1,9})")
+#: Of how many campaigns messages are sent again at once: more than that is rarely meant.
+MOST_CAMPAIGNS = 20
+
+
+class CampaignLine(NamedTuple):
+    """A campaign on the page that asks; ``run`` goes with the answer, so that a second one changes nothing."""
+
+    campaign: Campaign
+    people: str
+    opted_out: str
+    refusal: str
+    run: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Something of it can be sent again now."""
+        return not self.refusal
+
+
+def retry_selected(model_admin: Any, request: HttpRequest, chosen: QuerySet[Message]) -> TemplateResponse | None:
+    """Ask whether the failed ones of the chosen messages are to be sent again; on the answer, do it."""
+    if CONFIRMED in request.POST:
+        for campaign, run in _runs(request):
+            _retry(model_admin, request, campaign, run, chosen)
+        return None
+    selected = select_failed(chosen, MOST_CAMPAIGNS + 1)
+    if not selected:
+        model_admin.message_user(request, _("None of these messages can be sent again."), messages.WARNING)
+        return None
+    if len(selected) > MOST_CAMPAIGNS:
+        text = _("These are messages of more than %(most)s campaigns: narrow the list with a filter.")
+        model_admin.message_user(request, text % {"most": grouped(MOST_CAMPAIGNS)}, messages.ERROR)
+        return None
+    return _confirmation(model_admin, request, selected)
+
+
+def _confirmation(model_admin: Any, request: HttpRequest, selected: list[Selected]) -> TemplateResponse:
+    lines = [_line(each) for each in selected]
+    people = sum(each.people for each, line in zip(selected, lines, strict=True) if line.is_ready)
+    button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", people)
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Retry failed messages"),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "action": ACTION,
+        "chosen": list(_chosen(request)),
+        "lines": lines,
+        "people": people,
+        "button": button % {"count": grouped(people)},
+        "back": request.get_full_path(),
+    }
+    return TemplateResponse(request, "admin/django_hyber/message/retry_confirm.html", context)
+
+
+def _line(selected: Selected) -> CampaignLine:
+    campaign, opted_out = selected.campaign, selected.opted_out
+    people = ngettext("%(count)s recipient", "%(count)s recipients", selected.failed)
+    left_out = ngettext(
+        "%(number)s of them has opted out and is left out.",
+        "%(number)s of them have opted out and are left out.",
+        opted_out,
+    )
+    refusal = ""
+    if campaign.status != Campaign.Status.FINISHED:
+        refusal = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
+    return CampaignLine(
+        campaign=campaign,
+        people=people % {"count": grouped(selected.failed)},
+        opted_out=left_out % {"number": grouped(opted_out)} if opted_out else "",
+        refusal=refusal,
+        run=f"{campaign.pk}:{campaign.run}",
+    )
+
+
+def _chosen(request: HttpRequest) -> Iterator[tuple[str, str]]:
+    """Return the fields by which the list tells again what has been chosen."""
+    for name in (ACTION_CHECKBOX_NAME, "select_across"):
+        for value in request.POST.getlist(name):
+            yield name, value
+
+
+def _runs(request: HttpRequest) -> Iterator[tuple[Campaign, int]]:
+    """Return the campaigns of the answer, with the run of each that the person has seen."""
+    found = filter(None, map(RUN.fullmatch, request.POST.getlist("run")))
+    given = {int(pk): int(run) for pk, run in (match.groups() for match in found)}
+    for campaign in Campaign.objects.filter(pk__in=list(given)[:MOST_CAMPAIGNS]).order_by("pk"):
+        yield campaign, given[campaign.pk]
+
+
+def _retry(model_admin: Any, request: HttpRequest, campaign: Campaign, run: int, chosen: QuerySet[Message]) -> None:
+    own = chosen.filter(campaign=campaign)
+    people = sum(selected.people for selected in select_failed(own, 1))
+    try:
+        retried = retry_selected_once(campaign, own, run=run, user=request.user)
+    except CampaignError as error:
+        model_admin.message_user(request, f"{campaign}: {' '.join(error.messages)}", messages.ERROR)
+        return
+    if retried is Retried.ALREADY:
+        model_admin.message_user(request, already_text(campaign), messages.INFO)
+        return
+    text = retried_text(people)
+    model_admin.log_change(request, campaign, text)
+    model_admin.message_user(request, f"{campaign}: {text}", messages.SUCCESS)

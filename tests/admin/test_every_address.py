@@ -1,0 +1,315 @@
+"""Every address that the app adds to the admin: what a look, a stranger, a colleague and a second click do there.
+
+An address that is not in the table below fails the first test.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.core.files.base import ContentFile
+from django.db import connections
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from django_hyber.models import BackgroundJob, Campaign, Reply
+from django_hyber.services import start_campaign
+
+USUAL = ("add", "change", "changelist", "delete", "history")
+Status = Campaign.Status
+
+
+def nothing(scene: Scene) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Address:
+    """What one needs there, what may be posted, and of which campaign.
+
+    ``looks`` is what a GET is answered with. ``writes`` is False where a POST changes nothing but the admin's log, and
+    ``logs_again`` True where a second one is written into it as well: two downloads are two, and so are two imports of
+    one file, the second of which adds nobody.
+    """
+
+    permissions: tuple[str, ...]
+    looks: int = 200
+    status: str = "draft"
+    data: Callable[[Scene], dict[str, Any]] = nothing
+    writes: bool = True
+    logs_again: bool = False
+
+
+@dataclass
+class Scene:
+    """What there is to act on."""
+
+    campaign: Campaign
+    reply: Reply
+    job: BackgroundJob
+    client: Client
+
+    def url(self, name: str) -> str:
+        if name.startswith("reply"):
+            return reverse(f"admin:django_hyber_{name}", args=[self.reply.pk])
+        if name == "campaign_compose_new":
+            return reverse(f"admin:django_hyber_{name}")
+        job = [self.job.pk] if name == "campaign_exported" else []
+        return reverse(f"admin:django_hyber_{name}", args=[self.campaign.pk, *job])
+
+
+def people(scene: Scene) -> dict[str, Any]:
+    return {"file": ContentFile(b"phone\n380671234567\n", name="people.csv")}
+
+
+def failed(scene: Scene) -> dict[str, Any]:
+    return {"reason": "expired:", "confirmed": "yes", "run": str(scene.campaign.run)}
+
+
+def copy_of(scene: Scene) -> dict[str, Any]:
+    page = scene.client.get(scene.url("campaign_duplicate")).content.decode()
+    asked_at = html.unescape(re.search(r'name="asked_at" value="([^"]+)"', page)[1])
+    return {"name": "Again", "audience": "everybody", "asked_at": asked_at}
+
+
+def form(scene: Scene) -> dict[str, Any]:
+    return {"name": "Spring sale", "channels-TOTAL_FORMS": "0", "channels-INITIAL_FORMS": "0"}
+
+
+SENDS = ("view_campaign", "send_campaign")
+EXPORTS = ("view_campaign", "export_campaign")
+ADDRESSES = {
+    "campaign_import": Address(permissions=("change_campaign",), data=people, logs_again=True),
+    "campaign_rejected": Address(permissions=("change_campaign",), looks=405, writes=False),
+    "campaign_send": Address(permissions=SENDS),
+    "campaign_export": Address(
+        permissions=EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True
+    ),
+    "campaign_exported": Address(permissions=EXPORTS, looks=405, writes=False, logs_again=True),
+    "campaign_compose_new": Address(permissions=("add_campaign",), looks=405, data=form, writes=False),
+    "campaign_compose": Address(permissions=("change_campaign",), looks=405, data=form, writes=False),
+    "campaign_preview": Address(permissions=("view_campaign",), writes=False),
+    "campaign_progress": Address(permissions=("view_campaign",), status="sending", writes=False),
+    "campaign_pause": Address(permissions=SENDS, looks=405, status="sending"),
+    "campaign_resume": Address(permissions=SENDS, looks=405, status="paused"),
+    "campaign_withdraw": Address(permissions=SENDS, looks=405, status="scheduled"),
+    "campaign_cancel": Address(permissions=SENDS, status="sending"),
+    "campaign_retry": Address(permissions=SENDS, status="finished", data=failed),
+    "campaign_duplicate": Address(permissions=("view_campaign", "add_campaign"), status="finished", data=copy_of),
+    "reply_read": Address(permissions=("view_reply", "change_reply"), looks=405),
+    "reply_unread": Address(permissions=("view_reply", "change_reply"), looks=405),
+    "reply_fetch": Address(permissions=("view_reply", "change_reply"), looks=405, writes=False, logs_again=True),
+    "reply_opt_out": Address(permissions=("view_reply", "add_suppression"), looks=405),
+}
+#: Whoever may change something may see it.
+IMPLIED = {"change_campaign": "view_campaign", "change_reply": "view_reply"}
+CHANGING = [name for name, address in ADDRESSES.items() if address.writes]
+every_address = pytest.mark.parametrize("name", ADDRESSES)
+
+
+def rows():
+    """Everything that the app keeps."""
+    models = apps.get_app_config("django_hyber").get_models()
+    return {model.__name__: list(model._base_manager.order_by("pk").values()) for model in models}
+
+
+def log():
+    return list(LogEntry.objects.order_by("pk").values_list("pk", "change_message"))
+
+
+@pytest.fixture
+def scene(draft, add_recipients, admin_client, admin_user, settings, tmp_path):
+    """A campaign with somebody in it, an answer, and an export that is ready."""
+    settings.MEDIA_ROOT = tmp_path
+    (recipient,) = add_recipients(draft, 1)
+    reply = Reply.objects.create(
+        account="default",
+        fingerprint="f",
+        channel="viber",
+        phone_number="380671112233",
+        text="Thanks",
+        raw={},
+        message=recipient,
+    )
+    job = BackgroundJob.objects.create(kind="export", campaign=draft, state="done", created_by=admin_user)
+    job.produced.save("export.csv", ContentFile(b"phone\n"))
+    return Scene(campaign=draft, reply=reply, job=job, client=admin_client)
+
+
+@pytest.fixture
+def stage(scene):
+    """Bring the campaign, or the reply, to where the address has something to do."""
+
+    def stage(name):
+        address, campaign = ADDRESSES[name], scene.campaign
+        if address.status != "draft":
+            start_campaign(campaign)
+            Campaign.objects.update(status=address.status, start_time=timezone.now() + timedelta(minutes=1))
+        if address.status == "finished":
+            campaign.messages.update(status="expired")
+            campaign.batches.update(state="done")
+        if name == "reply_unread":
+            Reply.objects.update(read_at=timezone.now())
+        campaign.refresh_from_db()
+        return address
+
+    return stage
+
+
+def content_of(response):
+    """Read an answer to its end, as a browser does."""
+    return b"".join(response.streaming_content) if response.streaming else response.content
+
+
+def test_every_address_of_the_admin_is_in_the_table():
+    found = set()
+    for model, model_admin in admin.site._registry.items():
+        if model._meta.app_label == "django_hyber":
+            names = {pattern.name for pattern in model_admin.get_urls() if pattern.name}
+            usual = {f"django_hyber_{model._meta.model_name}_{page}" for page in USUAL}
+            found |= {name.removeprefix("django_hyber_") for name in names - usual}
+
+    assert found == set(ADDRESSES)
+
+
+@every_address
+def test_a_look_changes_nothing(scene, stage, name):
+    address = stage(name)
+    before = rows(), log()
+
+    assert scene.client.get(scene.url(name)).status_code == address.looks
+    assert (rows(), log()) == before
+
+
+@every_address
+def test_whoever_lacks_one_permission_is_refused(scene, stage, django_user_model, name):
+    address = stage(name)
+    data = address.data(scene)
+    everything = Permission.objects.filter(content_type__app_label="django_hyber")
+    before = rows(), log()
+    for lacking in address.permissions:
+        user = django_user_model.objects.create_user(f"without {lacking}", is_staff=True)
+        implying = [more for more, less in IMPLIED.items() if less == lacking]
+        user.user_permissions.set(everything.exclude(codename__in=[lacking, *implying]))
+        client = Client()
+        client.force_login(user)
+
+        assert client.post(scene.url(name), data).status_code == 403, lacking
+        assert address.looks == 405 or client.get(scene.url(name)).status_code == 403, lacking
+    assert (rows(), log()) == before
+
+
+@every_address
+def test_the_permissions_named_are_enough(scene, stage, django_user_model, name):
+    address = stage(name)
+    user = django_user_model.objects.create_user("colleague", is_staff=True)
+    user.user_permissions.set(
+        Permission.objects.filter(content_type__app_label="django_hyber", codename__in=address.permissions)
+    )
+    BackgroundJob.objects.update(created_by=user)
+    scene.client.force_login(user)
+    before = rows()
+
+    response = scene.client.post(scene.url(name), address.data(scene))
+
+    assert response.status_code in (200, 302)
+    assert content_of(response) is not None
+    assert (rows() != before) == address.writes
+
+
+@every_address
+def test_strangers_are_asked_to_log_in(scene, stage, name):
+    stage(name)
+    before = rows(), log()
+
+    for answer in (Client().get(scene.url(name)), Client().post(scene.url(name))):
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/admin/login/")
+    assert (rows(), log()) == before
+
+
+@every_address
+def test_a_form_of_another_site_is_refused(scene, stage, admin_user, name):
+    stage(name)
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(admin_user)
+    before = rows(), log()
+
+    assert client.post(scene.url(name)).status_code == 403
+    assert (rows(), log()) == before
+
+
+@every_address
+def test_a_second_click_does_no_harm(scene, stage, name):
+    address = stage(name)
+    data = address.data(scene)
+    content_of(scene.client.post(scene.url(name), data))
+    after_one, logged = rows(), log()
+    if "file" in data:
+        data["file"].seek(0)
+
+    second = scene.client.post(scene.url(name), data)
+
+    assert second.status_code in (200, 302)
+    assert content_of(second) is not None
+    assert rows() == after_one
+    assert (log() != logged) == address.logs_again
+
+
+@pytest.mark.parametrize("name", CHANGING)
+def test_what_changes_something_is_in_the_admin_log(scene, stage, name):
+    address = stage(name)
+
+    scene.client.post(scene.url(name), address.data(scene))
+
+    assert log() != []
+
+
+@every_address
+def test_what_is_not_there_is_not_found(scene, name):
+    if name == "campaign_compose_new":
+        return
+    for pk in (10**6, 10**18, 10**30):
+        scene.campaign.pk = scene.reply.pk = pk
+        address = scene.url(name)
+        assert scene.client.post(address).status_code == 404, pk
+        assert scene.client.get(address).status_code in (404, 405), pk
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "name", [name for name in CHANGING if name.startswith("campaign") and name != "campaign_import"]
+)
+def test_two_clicks_of_the_same_moment_are_one(scene, stage, admin_user, name):
+    address = stage(name)
+    data = address.data(scene)
+    together = threading.Barrier(2)
+
+    def click(_number):
+        client = Client()
+        client.force_login(admin_user)
+        together.wait()
+        try:
+            return client.post(scene.url(name), data).status_code
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(click, range(2))) == [302, 302]
+
+    # A copy is written into the history of both campaigns.
+    assert len(log()) == (2 if name == "campaign_duplicate" else 1)
+    assert Campaign.objects.count() == (2 if name == "campaign_duplicate" else 1)

@@ -1,0 +1,261 @@
+"""Every list and page of the admin takes as many queries for many rows as for few, and counts no big table."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+from django.utils import timezone
+
+from django_hyber.models import (
+    BackgroundJob,
+    Batch,
+    Campaign,
+    CampaignChannel,
+    DeliveryReport,
+    Message,
+    Reply,
+    Suppression,
+    UnreadableCallback,
+)
+from tests.queries import statements_of
+
+#: Enough of all statuses, and of campaigns for a filter not to offer each of them; and more than fits onto a page.
+FEW, MANY = 25, 60
+MODELS = [model for model in admin.site._registry if model._meta.app_label == "django_hyber"]
+#: Pages of a campaign, and what has to have become of it.
+CAMPAIGN_PAGES = {
+    "change": "draft",
+    "history": "draft",
+    "delete": "draft",
+    "import": "draft",
+    "send": "draft",
+    "preview": "draft",
+    "export": "finished",
+    "duplicate": "finished",
+    "retry": "finished",
+    "cancel": "paused",
+    "progress": "sending",
+}
+COUNTED = re.compile(r"\bCOUNT\(", re.IGNORECASE)
+STATUSES = (
+    "delivered",
+    "seen",
+    "expired",
+    "undelivered",
+    "rejected",
+    "accepted",
+    "queued",
+    "unconfirmed",
+    "suppressed",
+)
+LISTS = [
+    ("message", query)
+    for query in (
+        {},
+        {"p": "2"},
+        {"all": ""},
+        {"q": "380671234567"},
+        {"status__exact": "delivered"},
+        {"channel": "viber"},
+        {"campaign": "none"},
+        {"campaign": "first"},
+        {"campaign": "first", "status__exact": "rejected", "error_code": "36024"},
+        {"created_at__gte": "2020-01-01 00:00:00+00:00"},
+    )
+] + [
+    ("campaign", {}),
+    ("campaign", {"q": "Campaign"}),
+    ("campaign", {"status__exact": "draft"}),
+    ("campaign", {"o": "1"}),
+    ("deliveryreport", {}),
+    ("deliveryreport", {"waiting": "yes"}),
+    ("deliveryreport", {"waiting": "no"}),
+    ("deliveryreport", {"q": "m-1"}),
+    ("reply", {}),
+    ("reply", {"read": "no"}),
+    ("reply", {"q": "380671234567"}),
+    ("batch", {}),
+    ("batch", {"campaign": "first"}),
+    ("suppression", {}),
+    ("suppression", {"q": "380671234567"}),
+    ("unreadablecallback", {}),
+    ("unreadablecallback", {"kind__exact": "reports"}),
+]
+
+
+def fill(count):
+    """So many rows of everything: in campaigns of their own, in the first one, and alone."""
+    start = Campaign.objects.count()
+    numbers = range(start, start + count)
+    campaigns = add_campaigns(numbers)
+    first = Campaign.objects.order_by("pk").first()
+    own = add_messages(numbers, campaigns, "38067", "own")
+    add_messages(numbers, [first] * count, "38050", "first")
+    add_messages(numbers, [None] * count, "38063", "alone")
+    Batch.objects.bulk_create(
+        Batch(campaign=place, run=0, first_id=2 * number + (place is first), last_id=0, size=1)
+        for number, campaign in zip(numbers, campaigns, strict=True)
+        for place in {campaign, first}
+    )
+    BackgroundJob.objects.bulk_create(BackgroundJob(kind="retry", campaign=first, state="done") for _ in numbers)
+    add_received(numbers, own)
+    Suppression.objects.bulk_create(Suppression(phone_number=f"38067{number:07}") for number in numbers)
+
+
+def add_campaigns(numbers):
+    texts = {"viber": {"text": "Hi %name%", "ttl": 60, "ctr": True}, "sms": {"text": "Hi", "alpha_name": "Shop"}}
+    campaigns = Campaign.objects.bulk_create(Campaign(name=f"Campaign {number}") for number in numbers)
+    # MariaDB tells no keys of rows that are inserted together.
+    campaigns = list(Campaign.objects.filter(name__in=[campaign.name for campaign in campaigns]).order_by("pk"))
+    CampaignChannel.objects.bulk_create(
+        CampaignChannel(campaign=campaign, channel=name, options=options)
+        for campaign in campaigns
+        for name, options in texts.items()
+    )
+    return campaigns
+
+
+def add_messages(numbers, campaigns, prefix, name):
+    now = timezone.now()
+    Message.objects.bulk_create(
+        Message(
+            campaign=campaign,
+            phone_number=f"{prefix}{number:07}",
+            extra_id=f"{name}-{number}",
+            status=STATUSES[number % len(STATUSES)],
+            channel="viber" if number % len(STATUSES) < 2 else "",
+            error_code=36024,
+            variables={"name": "Olena"},
+            accepted_at=now,
+            finished_at=now,
+        )
+        for number, campaign in zip(numbers, campaigns, strict=True)
+    )
+    return list(Message.objects.filter(extra_id__in=[f"{name}-{number}" for number in numbers]).order_by("pk"))
+
+
+def add_received(numbers, messages):
+    """Reports on messages of their own, on the first message and on none; answers; and what cannot be read."""
+    first = Message.objects.order_by("pk").first()
+    DeliveryReport.objects.bulk_create(
+        DeliveryReport(
+            account="default",
+            fingerprint=f"{number}-{place}",
+            message=message,
+            hyber_message_id="m-1",
+            raw={"status": 2},
+            hyber_status=23033,
+        )
+        for number, own in zip(numbers, messages, strict=True)
+        for place, message in enumerate((own, first, None))
+    )
+    facts = {"account": "default", "channel": "viber", "phone_number": "380671234567", "text": "Thanks", "raw": {}}
+    Reply.objects.bulk_create(
+        Reply(fingerprint=str(number), message=message, **facts)
+        for number, message in zip(numbers, messages, strict=True)
+    )
+    UnreadableCallback.objects.bulk_create(
+        UnreadableCallback(kind="reports", account="default", body="<", reason="no JSON") for _ in numbers
+    )
+
+
+def opened(client, address, query=None):
+    response = client.get(address, query)
+    assert response.status_code == 200, address
+    return response
+
+
+def compare(client, address, query=None):
+    """The statements of a page with few rows, and with many more."""
+    # The first page of all compiles the templates, and reads the content types.
+    opened(client, address, query)
+    few = statements_of(opened, client, address, query)
+    fill(MANY)
+    return few, statements_of(opened, client, address, query)
+
+
+@pytest.fixture
+def client(admin_client):
+    fill(FEW)
+    return admin_client
+
+
+def readable(statements):
+    return "\n".join(statements)
+
+
+@pytest.mark.parametrize(("model", "query"), LISTS, ids=str)
+def test_a_list_takes_the_same_queries_whatever_its_length(client, model, query):
+    if query.get("campaign") == "first":
+        query = {**query, "campaign": str(Campaign.objects.order_by("pk").first().pk)}
+
+    few, many = compare(client, reverse(f"admin:django_hyber_{model}_changelist"), query)
+
+    assert len(few) == len(many), readable(many)
+    assert len(many) <= 8, readable(many)
+
+
+@pytest.mark.parametrize(("model", "query"), LISTS, ids=str)
+def test_no_list_counts_its_rows_or_offers_all_values_of_a_column(client, model, query):
+    used = statements_of(opened, client, reverse(f"admin:django_hyber_{model}_changelist"), query)
+
+    # Of the campaigns of a page it is counted, in an index, what became of their messages.
+    counted = [sql for sql in used if COUNTED.search(sql) and "GROUP BY" not in sql]
+    assert counted == []
+    assert not [sql for sql in used if "DISTINCT" in sql]
+    if model != "campaign":
+        assert not [sql for sql in used if COUNTED.search(sql)]
+
+
+def test_every_list_is_looked_at():
+    assert {model for model, _query in LISTS} == {model._meta.model_name for model in MODELS}
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.model_name)
+def test_a_page_takes_the_same_queries_whatever_belongs_to_it(client, model):
+    oldest = model.objects.order_by("pk").first()
+
+    few, many = compare(client, reverse(f"admin:django_hyber_{model._meta.model_name}_change", args=[oldest.pk]))
+
+    assert len(few) == len(many), readable(many)
+    assert len(many) <= 16, readable(many)
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.model_name)
+def test_no_page_offers_all_rows_of_another_table(client, model):
+    fill(MANY)
+    oldest = model.objects.order_by("pk").first()
+
+    page = opened(client, reverse(f"admin:django_hyber_{model._meta.model_name}_change", args=[oldest.pk]))
+
+    assert page.content.decode().count("<option") < 40
+
+
+@pytest.mark.parametrize("name", CAMPAIGN_PAGES)
+def test_the_pages_of_a_campaign_take_the_same_queries_whatever_its_size(client, name):
+    campaign = Campaign.objects.order_by("pk").first()
+    if CAMPAIGN_PAGES[name] != "draft":
+        Campaign.objects.filter(pk=campaign.pk).update(status=CAMPAIGN_PAGES[name], launched_at=timezone.now())
+    few, many = compare(client, reverse(f"admin:django_hyber_campaign_{name}", args=[campaign.pk]))
+
+    assert len(few) == len(many), readable(many)
+    assert len(many) <= 25, readable(many)
+
+
+def test_the_index_page_takes_the_same_queries_whatever_there_is(client):
+    few, many = compare(client, reverse("admin:app_list", args=["django_hyber"]))
+
+    assert len(few) == len(many), readable(many)
+    assert len(many) <= 30, readable(many)
+
+
+@pytest.mark.parametrize("page", ["change", "progress"])
+def test_the_live_page_of_a_campaign_on_its_way(client, page):
+    campaign = Campaign.objects.order_by("pk").first()
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", launched_at=timezone.now())
+    few, many = compare(client, reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk]))
+
+    assert len(few) == len(many), readable(many)

@@ -1,0 +1,285 @@
+"""What a campaign waits for and how fast it goes: told from its batches, and said on its page."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from django_hyber.admin.waits import distance, pace_text, wait_line
+from django_hyber.engine.batches import OUT_OF_HOURS
+from django_hyber.engine.messages import BLOCKED
+from django_hyber.models import AccountState, Batch, Campaign, Message
+from django_hyber.services.campaign_waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
+from tests.queries import statements_of
+
+NOW = datetime(2026, 6, 10, 11, 0, tzinfo=UTC)
+SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+Status = Campaign.Status
+
+
+def plain(text):
+    return text.replace("\xa0", " ")
+
+
+@pytest.fixture(autouse=True)
+def still_clock(monkeypatch):
+    monkeypatch.setattr(timezone, "now", lambda: NOW)
+
+
+@pytest.fixture
+def campaign(db):
+    return Campaign.objects.create(name="Spring sale", status=Status.SENDING, run=1, launched_at=NOW - HOUR)
+
+
+def set_to(campaign, **values):
+    Campaign.objects.filter(pk=campaign.pk).update(**values)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def add_batch(campaign, size, state=Batch.State.PENDING, **values):
+    first = campaign.batches.count() * 1_000 + 1
+    values = {"run": campaign.run, "created_at": NOW - HOUR, **values}
+    return Batch.objects.create(
+        campaign=campaign, first_id=first, last_id=first + 999, size=size, state=state, **values
+    )
+
+
+def waits(campaign, accepted=0):
+    """What is waited for: the kind, by how many people and until when."""
+    found = waits_of(campaign, read_batches(campaign, NOW), accepted, NOW)
+    return [(wait.standstill.value, wait.people, wait.until) for wait in found]
+
+
+def texts(campaign, accepted=0):
+    """The same in words."""
+    found = waits_of(campaign, read_batches(campaign, NOW), accepted, NOW)
+    return [plain(wait_line(campaign, wait, NOW).text) for wait in found]
+
+
+class WaitTests:
+    def test_a_scheduled_campaign_waits_for_its_start(self, campaign):
+        set_to(campaign, status=Status.SCHEDULED, start_time=NOW + 2 * HOUR)
+
+        assert waits(campaign) == [("scheduled", 0, NOW + 2 * HOUR)]
+        assert texts(campaign) == ["It begins at 06/10/2026 4 p.m., in 2 hours."]
+
+    @pytest.mark.parametrize("start_time", [None, NOW, NOW - HOUR])
+    def test_a_start_that_has_come_is_about_to_be(self, campaign, start_time):
+        set_to(campaign, status=Status.SCHEDULED, start_time=start_time)
+
+        assert texts(campaign) == ["It is about to begin."]
+
+    def test_a_paused_campaign_waits_for_a_person(self, campaign):
+        set_to(campaign, status=Status.PAUSED)
+        assert texts(campaign) == ["Paused: nothing goes out until it is resumed."]
+
+        set_to(campaign, status_reason="The platform refuses the password.")
+        assert texts(campaign) == ["Paused: The platform refuses the password."]
+
+    def test_a_paused_campaign_does_not_promise_that_its_requests_go_out(self, campaign):
+        add_batch(campaign, 10)
+        set_to(campaign, status=Status.PAUSED)
+
+        assert [name for name, _people, _until in waits(campaign)] == ["paused"]
+
+    def test_an_account_that_the_platform_does_not_answer(self, campaign):
+        AccountState.objects.create(account="default", blocked_until=NOW + 5 * MINUTE, reason="Connection refused")
+
+        assert waits(campaign) == [("blocked", 0, NOW + 5 * MINUTE)]
+        assert texts(campaign) == [
+            "The platform has not taken the last requests of the account “default”. Next try in 5 minutes. "
+            "Connection refused"
+        ]
+
+    @pytest.mark.parametrize("blocked_until", [None, NOW, NOW - HOUR])
+    def test_an_account_that_is_tried_again_is_no_reason_to_wait(self, campaign, blocked_until):
+        AccountState.objects.create(account="default", blocked_until=blocked_until)
+        AccountState.objects.create(account="other", blocked_until=NOW + HOUR)
+
+        assert waits(campaign) == []
+
+    def test_the_throttle_of_the_campaign_or_the_account_the_later_of_them(self, campaign):
+        set_to(campaign, next_send_at=NOW + 20 * SECOND)
+        assert waits(campaign) == [("throttle", 0, NOW + 20 * SECOND)]
+        assert texts(campaign) == ["The throttle lets the next request go in less than a minute."]
+
+        AccountState.objects.create(account="default", next_send_at=NOW + 90 * SECOND)
+        assert waits(campaign) == [("throttle", 0, NOW + 90 * SECOND)]
+
+    def test_who_is_next(self, campaign):
+        add_batch(campaign, 1)
+        assert texts(campaign) == ["1 recipient is next."]
+
+        add_batch(campaign, 1_499, next_attempt_at=NOW - HOUR)
+        assert texts(campaign) == ["1,500 recipients are next."]
+
+    def test_who_waits_for_the_time_of_day(self, campaign):
+        add_batch(campaign, 4, zone="America/New_York", error_text=OUT_OF_HOURS, next_attempt_at=NOW + 3 * HOUR)
+        add_batch(campaign, 6, zone="America/New_York", error_text=OUT_OF_HOURS, next_attempt_at=NOW + 2 * HOUR)
+        add_batch(campaign, 1, error_text=OUT_OF_HOURS, next_attempt_at=NOW + HOUR)
+
+        assert waits(campaign) == [("window", 1, NOW + HOUR), ("window", 10, NOW + 2 * HOUR)]
+        assert texts(campaign) == [
+            "1 recipient in the time zone Europe/Kyiv waits for the time of day: in 1 hour.",
+            "10 recipients in the time zone America/New_York wait for the time of day: in 2 hours.",
+        ]
+
+    def test_what_was_not_taken_is_tried_again(self, campaign):
+        add_batch(campaign, 1, error_text="HTTP 503", next_attempt_at=NOW + 2 * MINUTE)
+
+        assert texts(campaign) == [
+            "The platform did not take the request for 1 recipient. Next try in 2 minutes. HTTP 503"
+        ]
+
+    def test_what_waits_for_the_account_is_merely_next(self, campaign):
+        add_batch(campaign, 5, error_text=BLOCKED, next_attempt_at=NOW + HOUR)
+
+        assert waits(campaign) == [("queued", 5, None)]
+
+    def test_what_is_on_the_wire(self, campaign):
+        add_batch(campaign, 2, Batch.State.SENDING)
+
+        assert texts(campaign) == ["2 recipients are in requests whose answer is awaited."]
+        set_to(campaign, status=Status.PAUSED)
+        assert [name for name, _people, _until in waits(campaign)] == ["paused", "on-the-wire"]
+
+    def test_what_is_in_doubt(self, campaign):
+        add_batch(campaign, 2, Batch.State.UNCONFIRMED)
+        add_batch(campaign, 3, Batch.State.UNCONFIRMED, error_text="Read timed out.")
+
+        assert texts(campaign) == [
+            "It is not known whether the platform has taken the requests for 5 recipients: it is being asked. "
+            "Read timed out."
+        ]
+
+    def test_what_the_platform_has_not_reported_yet(self, campaign):
+        assert texts(campaign, accepted=1) == [
+            "1 message is with the platform, which has not reported yet how it ended."
+        ]
+
+    def test_reports_are_not_waited_for_for_ever(self, campaign):
+        set_to(campaign, status=Status.FINISHED, finished_at=NOW - DAY)
+        assert [name for name, _people, _until in waits(campaign, accepted=1)] == ["reports"]
+
+        set_to(campaign, finished_at=NOW - 30 * DAY)
+        assert waits(campaign, accepted=1) == []
+
+    def test_what_a_former_run_has_left_is_over(self, campaign):
+        add_batch(campaign, 7)
+        set_to(campaign, run=2)
+
+        assert waits(campaign) == []
+
+    def test_all_at_once_in_the_order_of_their_weight(self, campaign):
+        AccountState.objects.create(account="default", blocked_until=NOW + HOUR, next_send_at=NOW + MINUTE)
+        add_batch(campaign, 1)
+        add_batch(campaign, 2, error_text=OUT_OF_HOURS, next_attempt_at=NOW + HOUR)
+        add_batch(campaign, 3, Batch.State.SENDING)
+        add_batch(campaign, 4, Batch.State.UNCONFIRMED)
+
+        names = [name for name, _people, _until in waits(campaign, accepted=5)]
+
+        assert names == ["blocked", "throttle", "queued", "window", "on-the-wire", "unconfirmed", "reports"]
+
+    def test_what_may_need_a_person_stands_out(self, campaign):
+        alarming = {kind for kind in Standstill if wait_line(campaign, Wait(standstill=kind), NOW).is_alarming}
+
+        assert alarming == {Standstill.PAUSED, Standstill.BLOCKED, Standstill.RETRY, Standstill.UNCONFIRMED}
+
+    def test_the_same_queries_whatever_the_number_of_batches(self, campaign):
+        used = []
+        for _ in range(2):
+            for number in range(20):
+                add_batch(campaign, 1, zone=f"Zone/{number}", error_text=OUT_OF_HOURS, next_attempt_at=NOW + HOUR)
+            used.append(len(statements_of(texts, campaign)))
+
+        assert used == [2, 2]
+
+
+class PaceTests:
+    def pace(self, campaign):
+        return pace_of(campaign, read_batches(campaign, NOW), NOW)
+
+    def test_the_rate_is_that_of_the_last_minutes(self, campaign):
+        add_batch(campaign, 9_000, Batch.State.DONE, finished_at=NOW - 6 * MINUTE)
+        add_batch(campaign, 600, Batch.State.DONE, finished_at=NOW - 4 * MINUTE)
+        add_batch(campaign, 400, Batch.State.DONE, finished_at=NOW)
+        add_batch(campaign, 600, Batch.State.FAILED, finished_at=NOW)
+        add_batch(campaign, 1_500)
+        add_batch(campaign, 500, Batch.State.SENDING)
+
+        assert self.pace(campaign) == Pace(per_minute=200, left=timedelta(minutes=10))
+        assert plain(pace_text(self.pace(campaign))) == "200 recipients a minute, about 10 minutes left"
+
+    def test_a_campaign_that_has_just_begun_is_measured_by_its_own_time(self, campaign):
+        add_batch(campaign, 100, Batch.State.DONE, created_at=NOW - MINUTE, finished_at=NOW)
+        add_batch(campaign, 100, created_at=NOW - MINUTE)
+
+        assert self.pace(campaign) == Pace(per_minute=100, left=MINUTE)
+
+    @pytest.mark.parametrize(("own", "account", "minutes"), [(60, None, 2), (None, 30, 4), (60, 30, 4), (20, 30, 6)])
+    def test_before_anything_has_gone_out_the_throttle_foretells_it(self, campaign, settings, own, account, minutes):
+        settings.HYBER = {"default": {**settings.HYBER["default"], "THROTTLE": account}}
+        set_to(campaign, throttle=own)
+        add_batch(campaign, 120)
+
+        assert self.pace(campaign) == Pace(per_minute=None, left=timedelta(minutes=minutes))
+
+    def test_without_any_of_them_nothing_is_foretold(self, campaign):
+        add_batch(campaign, 120)
+
+        assert self.pace(campaign) == Pace(per_minute=None, left=None)
+        assert pace_text(self.pace(campaign)) == ""
+
+    def test_an_account_that_is_gone_has_no_throttle(self, campaign):
+        set_to(campaign, account="gone")
+        add_batch(campaign, 120)
+
+        assert self.pace(campaign) == Pace(per_minute=None, left=None)
+
+    def test_when_nobody_is_left_no_time_is_left(self, campaign):
+        add_batch(campaign, 60, Batch.State.DONE, finished_at=NOW)
+
+        assert self.pace(campaign) == Pace(per_minute=12, left=None)
+        assert pace_text(self.pace(campaign)) == "12 recipients a minute"
+
+    @pytest.mark.parametrize("status", [status for status in Status if status != Status.SENDING])
+    def test_only_a_campaign_on_its_way_has_a_pace(self, campaign, status):
+        set_to(campaign, status=status)
+
+        assert self.pace(campaign) is None
+        assert pace_text(None) == ""
+
+    def test_less_than_a_minute_is_said_as_such(self):
+        assert distance(NOW + 59 * SECOND, NOW) == "less than a minute"
+        assert plain(pace_text(Pace(per_minute=1, left=SECOND))) == "1 recipient a minute, about 1 minute left"
+
+
+class PageTests:
+    def test_the_page_of_the_campaign_says_it(self, admin_client, campaign, add_recipients):
+        add_recipients(campaign, 3)
+        add_batch(campaign, 3)
+        add_batch(campaign, 60, Batch.State.DONE, finished_at=NOW)
+        AccountState.objects.create(account="default", blocked_until=NOW + HOUR)
+
+        page = admin_client.get(reverse("admin:django_hyber_campaign_progress", args=[campaign.pk])).content.decode()
+
+        found = re.findall(r'<li data-wait="([\w-]+)"( class="hyber-alarming")?>', page)
+        assert found == [("blocked", ' class="hyber-alarming"'), ("queued", "")]
+        assert "<li data-pace>12 recipients a minute, about" in page
+
+    def test_a_campaign_that_goes_on_by_itself_is_followed(self, admin_client, campaign, add_recipients):
+        add_recipients(campaign, 1, status=Message.Status.ACCEPTED)
+        address = reverse("admin:django_hyber_campaign_progress", args=[campaign.pk])
+        refreshes = {}
+        for status, ended in (("sending", None), ("paused", None), ("finished", NOW), ("finished", NOW - 30 * DAY)):
+            set_to(campaign, status=status, finished_at=ended)
+            page = admin_client.get(address).content.decode()
+            refreshes[status, ended] = re.search(r'data-refresh="(\d*)"', page)[1]
+
+        assert list(refreshes.values()) == ["2", "2", "2", ""]
