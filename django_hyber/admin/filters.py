@@ -73,6 +73,22 @@ class ChannelFilter(admin.SimpleListFilter):
         return queryset.filter(channel=self.value()) if self.value() else queryset
 
 
+class ReportFilter(admin.SimpleListFilter):
+    """Messages whose end is not known: those that still wait for a report, and those of which none ever came."""
+
+    title = _("final report")
+    parameter_name = "report"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """List both kinds."""
+        return [("awaited", _("awaited")), ("given up", _("never came"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list to one kind."""
+        condition = {"awaited": AWAITED, "given up": GIVEN_UP}.get(self.value() or "")
+        return queryset if condition is None else queryset.filter(condition)
+
+
 class OptedOutFilter(admin.SimpleListFilter):
     """Those of one campaign who have opted out by now: to look for them in all of the table would take too long."""
 
@@ -96,22 +112,6 @@ class OptedOutFilter(admin.SimpleListFilter):
         if self.value() != "yes":
             return queryset
         return queryset.filter(Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
-
-
-class ReportFilter(admin.SimpleListFilter):
-    """Messages whose end is not known: those that still wait for a report, and those of which none ever came."""
-
-    title = _("final report")
-    parameter_name = "report"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        """List both kinds."""
-        return [("awaited", _("awaited")), ("given up", _("never came"))]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list to one kind."""
-        condition = {"awaited": AWAITED, "given up": GIVEN_UP}.get(self.value() or "")
-        return queryset if condition is None else queryset.filter(condition)
 
 
 class WaitingFilter(admin.SimpleListFilter):

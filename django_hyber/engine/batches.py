@@ -20,6 +20,7 @@ from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import BLOCKED, GAVE_UP, OPTED_OUT, TEXT_LIMIT, describe
 from django_hyber.engine.notifications import Change, announce_changes
+from django_hyber.engine.pages import VARIABLES_TEXT, read_documents
 from django_hyber.engine.ranges import members
 from django_hyber.engine.transactions import database, lock, write_transaction
 from django_hyber.engine.variables import OWN_TEXT, complete_variables
@@ -184,10 +185,10 @@ def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
     """Read what is still to be sent, without making a model instance per row; who lacks a value may be left out."""
     campaign = claim.campaign
     waiting = messages_of(claim, using).filter(status=Status.QUEUED)
-    rows = waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", "variables")
+    rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
     used = used_values(campaign)
     outgoing, incomplete = [], []
-    for pk, phone, extra_id, values in rows:
+    for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):
         variables = complete_variables(campaign, used, values)
         # The launch check has seen a text for everybody; whoever has lost it since must not cost the others theirs.
         if variables is None or (campaign.has_own_texts and not variables.get(OWN_TEXT)):

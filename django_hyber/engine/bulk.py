@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.db import connections, models
@@ -48,13 +49,21 @@ def update_rows(
     columns: Sequence[str],
     rows: Sequence[Row],
     using: str,
+    *,
     condition: str = "",
+    constants: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Update rows by primary key, which is the first of ``columns``, and return how many were found.
 
     ``condition`` is SQL over ``t`` (the table) and ``r`` (the new values) that a row must meet to be updated.
+    ``constants`` are the columns that become the same in all of them.
     """
-    return _execute(_update(model, tuple(columns), using, condition), rows, using) if rows else 0
+    if not rows:
+        return 0
+    connection = connections[using]
+    statement = _update(model, tuple(columns), tuple(constants), using, condition)
+    same = [_field(model, column).get_db_prep_save(value, connection=connection) for column, value in constants.items()]
+    return _execute(statement, rows, using, same)
 
 
 def lock_rows(
@@ -128,17 +137,20 @@ def _insert(model: type[models.Model], columns: tuple[str, ...], using: str) -> 
 
 
 @cache
-def _update(model: type[models.Model], columns: tuple[str, ...], using: str, condition: str) -> Statement:
+def _update(
+    model: type[models.Model], columns: tuple[str, ...], constants: tuple[str, ...], using: str, condition: str
+) -> Statement:
     connection = connections[using]
     fields = [_field(model, column) for column in columns]
     quote = connection.ops.quote_name
     key, *changed = fields
     prefix = "t." if connection.vendor == "mysql" else ""
-    sets = ", ".join(f"{prefix}{quote(_column(field))} = {_value(connection, field)}" for field in changed)
+    sets = [f"{prefix}{quote(_column(field))} = {_value(connection, field)}" for field in changed]
+    sets += [f"{prefix}{quote(_column(_field(model, column)))} = %s" for column in constants]
     same_row = f"t.{quote(_column(key))} = {_value(connection, key)}"
     sql = _UPDATE[connection.vendor].format(
         table=quote(model._meta.db_table),
-        sets=sets,
+        sets=", ".join(sets),
         source=_source(connection, fields),
         # Inside CASE, because SQLite would find the rows by an index on the condition's columns, and compare each with
         # every new value.
@@ -155,13 +167,15 @@ def _places(fields: Sequence[models.Field[Any, Any]], kind: type[models.Field[An
     return tuple(index for index, field in enumerate(fields) if isinstance(field, kind))
 
 
-def _execute(statement: Statement, rows: Sequence[Row], using: str) -> int:
+def _execute(statement: Statement, rows: Sequence[Row], using: str, constants: Sequence[Any] = ()) -> int:
     connection = connections[using]
+    # MariaDB has the rows before what is set, the others behind it.
+    before, after = ((), constants) if connection.vendor == "mysql" else (constants, ())
     count = 0
     with connection.cursor() as cursor:
         plain = [_plain(connection, row, statement.times, statement.documents) for row in rows]
         for document in _documents(plain, _LONGEST.get(connection.vendor)):
-            cursor.execute(statement.sql, [document])
+            cursor.execute(statement.sql, [*before, document, *after])
             count += cursor.rowcount
     return count
 

@@ -33,11 +33,15 @@ def account_names() -> list[str]:
     return [account.name for account in get_accounts()]
 
 
+def home_region() -> str | None:
+    """Return the region of numbers that belong to no account: that of the first one."""
+    return next(iter(get_accounts())).default_region
+
+
 def clean_phone(typed: str) -> str:
     """Return the digits of a phone number as people write it. Raises ValidationError in the reader's language."""
-    region = next(iter(get_accounts())).default_region
     try:
-        return normalize_phone(typed, region)
+        return normalize_phone(typed, home_region())
     except InvalidPhone as error:
         raise ValidationError(gettext(error.reason), code="phone-number") from None
 
