@@ -108,8 +108,8 @@ def test_a_campaign_from_the_first_word_to_the_last_report(wired, open_page, adm
     assert page.locator("#result_list tbody tr").count() == RECIPIENTS
     snap(page, "messages")
     page.locator("#result_list tbody tr").last.get_by_role("link").first.click()
-    page.get_by_text("delivered: Viber message delivered").wait_for()
-    page.get_by_text("JSON", exact=True).click()
+    page.get_by_role("cell", name="delivered: Viber message delivered").wait_for()
+    page.locator(".hyber-history").get_by_text("JSON", exact=True).click()
     snap(page, "message")
 
     assert set(Message.objects.values_list("status", "channel")) == {("delivered", "viber")}
