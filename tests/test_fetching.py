@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.models import Campaign, Message
-from django_hyber.protocol import SMS, Viber, WhatsApp
+from django_hyber.protocol import SMS, HyberClient, Viber, WhatsApp
 from django_hyber.services import fetch_reports, import_recipients, send_message, start_campaign
+from tests.builders import make_campaign
 from tests.samples import phone
 from tests.test_commands import run
 
@@ -225,6 +226,22 @@ def test_job_that_the_platform_does_not_know_leaves_its_messages_to_be_asked_abo
 
     assert fetched.asked == 1 + 3
     assert set(job.campaign.messages.values_list("status", flat=True)) == {"delivered", "expired"}
+
+
+def test_job_tells_whose_phone_it_is_where_nothing_else_does(job, platform, monkeypatch):
+    """Another campaign waits for the same people, and the platform leaves our ids out."""
+    as_it_comes = HyberClient.fetch_campaign_status
+    monkeypatch.setattr(
+        HyberClient,
+        "fetch_campaign_status",
+        lambda *about: [entry | {"extra_id": "", "message_id": ""} for entry in as_it_comes(*about)],
+    )
+    other = make_campaign(job.campaign.messages.values_list("phone_number", flat=True), [VIBER, TEXT])
+    start_campaign(other)
+    fetch_reports(limit=1)
+
+    assert sorted(job.campaign.messages.values_list("status", flat=True)) == ["delivered", "delivered", "expired"]
+    assert set(other.messages.values_list("status", flat=True)) == {"accepted"}
 
 
 def test_job_is_asked_about_seldom(job, platform):

@@ -170,7 +170,7 @@ def _ask_job(job: Job, fetched: Fetched, using: str) -> None:
     fetched.asked += 1
     try:
         account = get_account(job.account)
-        entries = get_client(account).fetch_campaign_status(job.job_id)
+        entries = [_of_job(entry, job.job_id) for entry in get_client(account).fetch_campaign_status(job.job_id)]
     except ImproperlyConfigured:
         logger.exception("Job %s cannot be asked about", job.job_id)
     except HyberError as error:
@@ -179,6 +179,11 @@ def _ask_job(job: Job, fetched: Fetched, using: str) -> None:
     else:
         reports = parse_reports({"messages": entries}, seen_codes=account.seen_codes).reports
         fetched.changed += apply_reports(account, reports, using).changed
+
+
+def _of_job(entry: object, job_id: str) -> object:
+    """Name the job in an entry without our id: it may be all that tells whose phone number it is."""
+    return {"job_id": job_id, **entry} if isinstance(entry, dict) and not entry.get("extra_id") else entry
 
 
 def _is_due(now: datetime) -> Q:
