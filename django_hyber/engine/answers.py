@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -74,11 +74,13 @@ def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], g
 
 
 def _write(answers: Sequence[Answer], using: str) -> None:
+    """Write the answers to their messages, which the caller has locked."""
+    # Read before, because a report that was quicker may have told of the same status already.
+    before = _statuses(answers, using) if has_listeners() else {}
     moved = update_rows(Message, Answer._fields, answers, using, condition=NOT_YET_ACCEPTED)
     if moved < len(answers):
         _complete_overtaken(answers, using)
-    if has_listeners():
-        announce_changes(_changes(answers, using), using)
+    announce_changes(_changes(answers, before), using)
 
 
 def _complete_overtaken(answers: Sequence[Answer], using: str) -> None:
@@ -87,9 +89,14 @@ def _complete_overtaken(answers: Sequence[Answer], using: str) -> None:
     update_rows(Message, ("id", "message_id", "accepted_at"), ids, using, condition="t.message_id IS NULL")
 
 
-def _changes(answers: Sequence[Answer], using: str) -> list[Change]:
+def _statuses(answers: Sequence[Answer], using: str) -> dict[int, str]:
     rows = Message.objects.using(using).filter(pk__gte=answers[0].id, pk__lte=answers[-1].id)
-    now_is = dict(rows.values_list("pk", "status"))
+    return dict(rows.values_list("pk", "status"))
+
+
+def _changes(answers: Sequence[Answer], before: Mapping[int, str]) -> list[Change]:
     return [
-        Change(answer.id, Status.QUEUED, answer.status) for answer in answers if now_is.get(answer.id) == answer.status
+        Change(answer.id, before[answer.id], answer.status)
+        for answer in answers
+        if before.get(answer.id) in BEFORE_ACCEPTANCE and before[answer.id] != answer.status
     ]
