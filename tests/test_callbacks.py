@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from itertools import chain, repeat
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 from django.db import DatabaseError
@@ -243,6 +245,20 @@ def test_report_of_a_project_with_atomic_requests_is_stored_even_if_it_cannot_be
 
 def fail(*args, **kwargs):
     raise DatabaseError("the database has gone away")
+
+
+def test_trouble_at_the_beginning_of_an_array_does_not_cost_its_end(client, message, monkeypatch):
+    from django_hyber.engine import reports
+
+    other = Message.objects.create(phone_number="380671111112", extra_id="other", status="accepted")
+    trouble = chain([DatabaseError("a deadlock")], repeat(DEFAULT))
+    monkeypatch.setattr(reports, "CHUNK", 1)
+    monkeypatch.setattr(reports, "update_rows", Mock(wraps=reports.update_rows, side_effect=trouble))
+    client.raise_request_exception = False
+
+    assert post(client, [report(message), report(other)]).status_code == 500
+    assert DeliveryReport.objects.count() == 2
+    assert status(other) == "delivered"
 
 
 def test_repeat_after_our_own_trouble_applies_the_report(client, message, monkeypatch):
