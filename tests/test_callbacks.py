@@ -87,7 +87,7 @@ def test_unusable_body_is_answered_400_and_kept(client, body):
     assert post(client, body).status_code == 400
     kept = UnreadableCallback.objects.get()
     assert kept.kind == "reports"
-    assert kept.body == body.decode(errors="replace")
+    assert kept.body == body.decode(errors="backslashreplace")
 
 
 def test_vendor_sample_with_its_missing_quote_is_kept_whole(client):
@@ -95,6 +95,14 @@ def test_vendor_sample_with_its_missing_quote_is_kept_whole(client):
 
     assert post(client, printed).status_code == 400
     assert UnreadableCallback.objects.get().body == printed.decode()
+
+
+def test_bytes_of_another_encoding_can_still_be_read(client):
+    sent = '[{"extra_id": "own-1", "error_text": "Помилка"}]'.encode("cp1251")
+
+    assert post(client, sent).status_code == 400
+    kept = UnreadableCallback.objects.get().body
+    assert kept.encode("latin-1").decode("unicode_escape").encode("latin-1") == sent
 
 
 def test_escaped_slashes_are_no_reason_to_refuse(client, message):
@@ -161,7 +169,7 @@ def test_huge_unreadable_body_is_kept_in_pieces(client):
 
     assert post(client, body).status_code == 400
     pieces = list(UnreadableCallback.objects.order_by("pk").values_list("body", "reason"))
-    assert "".join(text for text, _reason in pieces) == body.decode(errors="replace")
+    assert "".join(text for text, _reason in pieces) == body.decode(errors="backslashreplace")
     assert [reason for _text, reason in pieces[:2]] == [
         f"The body is not JSON. (part {number} of {len(pieces)})" for number in (1, 2)
     ]
