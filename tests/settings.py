@@ -18,6 +18,7 @@ USE_TZ = True
 TIME_ZONE = "Europe/Kyiv"
 LANGUAGE_CODE = "en"
 STATIC_URL = "static/"
+MEDIA_ROOT = BASE_DIR.parent / "test-artifacts" / "media"
 # A good hash takes half a second for every user that a test makes.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -77,7 +77,7 @@ class ImportJobTests:
         counts = {name: job.result[name] for name in ("accepted", "duplicates", "existing", "rejected_count", "total")}
         assert counts == {"accepted": 2, "duplicates": 1, "existing": 0, "rejected_count": 1, "total": 4}
         assert job.result["rejected"] == [
-            [4, "This is not a valid phone number: digits are missing.", {"phone": "12", "name": "Ivan"}]
+            [4, "This is not a valid phone number: digits are missing.", [["phone", "12"], ["name", "Ivan"]]]
         ]
         assert campaign.messages.count() == 2
 
@@ -150,7 +150,7 @@ class CutOffTests:
 
     @pytest.fixture(autouse=True)
     def small_pages(self, monkeypatch):
-        monkeypatch.setattr("django_hyber.services.recipients.CHUNK", 3)
+        monkeypatch.setattr("django_hyber.services.row_imports.CHUNK", 3)
 
     @pytest.mark.parametrize("writes", range(7))
     def test_it_goes_on_where_it_was_and_counts_truly(self, campaign, monkeypatch, writes):
@@ -185,7 +185,7 @@ class CutOffTests:
                 raise Killed
 
         monkeypatch.setattr(JobClaim, "write", until_killed)
-        job = jobs._create(State.WAITING, Kind.IMPORT, campaign, {}, None, people("phone\n" + "\n".join(numbers)))
+        job = jobs.create_job(State.WAITING, Kind.IMPORT, campaign, {}, None, people("phone\n" + "\n".join(numbers)))
         try:
             run_job.call(job.pk)
         except Killed:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -10,7 +12,14 @@ from django.utils import timezone
 from django_hyber.engine.waiting import rematch_reports
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
-from django_hyber.services import apply_delivery_reports, dispatch, import_recipients, retry_failed, start_campaign
+from django_hyber.services import (
+    apply_delivery_reports,
+    dispatch,
+    import_recipients,
+    recount,
+    retry_failed,
+    start_campaign,
+)
 from tests.samples import phone, report
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -143,6 +152,18 @@ def test_waiting_report_without_our_id_is_matched_by_the_sweep():
     apply(nameless(message_id="new"))
     Message.objects.update(status="accepted")
     dispatch()
+
+    assert status(message) == "delivered"
+
+
+def test_old_waiting_report_is_matched_by_a_recount_and_costs_the_sweeps_nothing():
+    message = make_message(status="queued", accepted_at=None)
+    apply(nameless(message_id="new"))
+    Message.objects.update(status="accepted")
+    DeliveryReport.objects.update(received_at=timezone.now() - timedelta(days=2))
+    dispatch()
+    assert status(message) == "accepted"
+    recount(reclassify=True)
 
     assert status(message) == "delivered"
 

@@ -159,8 +159,8 @@ class TestInUkrainian:
         ],
     )
     def test_nouns_agree_with_their_numbers(self, count, text):
-        one, many = "The campaign has %(count)s recipient.", "The campaign has %(count)s recipients."
-        assert translation.ngettext(one, many, count) % {"count": count} == text
+        one, many = "The campaign has %(number)s recipient.", "The campaign has %(number)s recipients."
+        assert translation.ngettext(one, many, count) % {"number": count} == text
 
 
 class TestAdminInUkrainian:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -29,9 +30,9 @@ from django_hyber.admin.channels import ChannelInline
 from django_hyber.admin.composer import composer_urls
 from django_hyber.admin.duplicating import duplicate_view
 from django_hyber.admin.exporting import export_file, export_page
+from django_hyber.admin.imports import ImportDesk, import_urls
 from django_hyber.admin.jobs import exported_file
 from django_hyber.admin.progress import CampaignList, draft_page, progress_page
-from django_hyber.admin.recipients import import_page, rejected_rows_file
 from django_hyber.admin.retrying import retry_view
 from django_hyber.admin.sending import CONFIRMED, confirmation, send, send_all
 from django_hyber.models import Campaign
@@ -179,8 +180,7 @@ class CampaignAdmin(HyberAdmin):
     def get_urls(self) -> list[Any]:
         """Add the pages of a campaign."""
         return [
-            self._page("<int:campaign_id>/import/", self.import_view, "import"),
-            self._page("<int:campaign_id>/import/rejected/", self.rejected_view, "rejected"),
+            *import_urls(self, self._import_desk, "<int:campaign_id>/", "django_hyber_campaign"),
             self._page("<int:campaign_id>/send/", self.send_view, "send"),
             self._page("<int:campaign_id>/export/", self.export_view, "export"),
             *composer_urls(self),
@@ -198,24 +198,12 @@ class CampaignAdmin(HyberAdmin):
     def _page(self, route: str, view: Any, name: str) -> Any:
         return path(route, self.admin_site.admin_view(view), name=f"django_hyber_campaign_{name}")
 
-    def import_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Import recipients into a draft."""
+    def _import_desk(self, request: HttpRequest, campaign_id: int) -> ImportDesk:
         campaign = self._find(request, campaign_id)
+        # Of the class above: the report of an import can be read after the launch as well.
         if not super().has_change_permission(request, campaign):
             raise PermissionDenied
-        if not campaign.is_editable:
-            self.message_user(request, _("Recipients can only be added before the launch."), messages.ERROR)
-            return HttpResponseRedirect(_url("change", campaign))
-        return import_page(self, request, campaign)
-
-    def rejected_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Give the rows that an import has rejected as a file."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        campaign = self._find(request, campaign_id)
-        if not super().has_change_permission(request, campaign):
-            raise PermissionDenied
-        return rejected_rows_file(self, request, campaign)
+        return ImportDesk(self, request, campaign)
 
     def send_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Show what would go out; on POST, send it."""
@@ -237,7 +225,7 @@ class CampaignAdmin(HyberAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         campaign = self._find_for(request, campaign_id, self.has_export_permission)
-        return exported_file(self, request, campaign, job_id)
+        return exported_file(request, campaign, job_id, partial(self.log_change, request, campaign))
 
     def progress_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Give the part of the page that tells how the campaign goes; the page asks for it again and again."""

@@ -1,7 +1,9 @@
-"""Exporting from the admin: who is in a campaign and what became of each, as a file."""
+"""Exporting from the admin: who is in a campaign and what became of each, or the opt-out list, as a file."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -12,8 +14,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.models import Campaign
-from django_hyber.services import ExportError, export_recipients
+from django_hyber.admin.imports import log_about_list
+from django_hyber.admin.jobs import OPT_OUTS_FILE
+from django_hyber.models import Campaign, Suppression
+from django_hyber.services import ExportError, export_recipients, export_suppressions
 from django_hyber.services.background_exports import export_once, is_large
 
 CONTENT_TYPES = {
@@ -31,7 +35,7 @@ def export_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> T
         "media": model_admin.media,
         "original": campaign,
         "recipients": campaign.messages.count(),
-        "in_background": is_large(campaign),
+        "in_background": is_large(campaign.messages.all()),
     }
     return TemplateResponse(request, "admin/django_hyber/campaign/export.html", context)
 
@@ -41,8 +45,10 @@ def export_file(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
     chosen = request.POST.get("format", "")
     if chosen not in CONTENT_TYPES:
         return HttpResponseBadRequest()
-    if is_large(campaign):
-        return _export_in_background(model_admin, request, campaign, chosen)
+    if is_large(campaign.messages.all()):
+        return _in_background(
+            model_admin, request, campaign, chosen, partial(model_admin.log_change, request, campaign)
+        )
     try:
         pieces = export_recipients(campaign, chosen)  # type: ignore[arg-type]  # looked up just above
     except ExportError as error:
@@ -53,17 +59,50 @@ def export_file(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
         "Exported %(count)d recipient as %(format)s.", "Exported %(count)d recipients as %(format)s.", count
     )
     model_admin.log_change(request, campaign, text % {"count": count, "format": chosen.upper()})
+    return _download(pieces, f"campaign-{campaign.pk}", chosen)
+
+
+def opt_out_export_page(model_admin: Any, request: HttpRequest) -> TemplateResponse:
+    """Return the page on which a format for the opt-out list is chosen."""
+    context = {
+        **model_admin.admin_site.each_context(request),
+        "title": _("Export opted-out numbers"),
+        "opts": model_admin.opts,
+        "media": model_admin.media,
+        "in_background": is_large(Suppression.objects.all()),
+    }
+    return TemplateResponse(request, "admin/django_hyber/suppression/export.html", context)
+
+
+def opt_out_export(model_admin: Any, request: HttpRequest) -> HttpResponseBase:
+    """Give the opt-out list piece by piece, and write into the admin's log that it was given."""
+    chosen = request.POST.get("format", "")
+    if chosen not in CONTENT_TYPES:
+        return HttpResponseBadRequest()
+    if is_large(Suppression.objects.all()):
+        done = partial(log_about_list, model_admin, request)
+        return _in_background(model_admin, request, None, chosen, done)
+    pieces = export_suppressions(chosen)  # type: ignore[arg-type]  # looked up just above
+    log_about_list(model_admin, request, _("Exported as %(format)s.") % {"format": chosen.upper()})
+    return _download(pieces, OPT_OUTS_FILE, chosen)
+
+
+def _download(pieces: Iterator[bytes], name: str, chosen: str) -> StreamingHttpResponse:
     response = StreamingHttpResponse(pieces, content_type=CONTENT_TYPES[chosen])
-    response["Content-Disposition"] = f'attachment; filename="campaign-{campaign.pk}.{chosen}"'
+    response["Content-Disposition"] = f'attachment; filename="{name}.{chosen}"'
     return response
 
 
-def _export_in_background(model_admin: Any, request: HttpRequest, campaign: Campaign, chosen: str) -> HttpResponseBase:
+def _in_background(
+    model_admin: Any, request: HttpRequest, campaign: Campaign | None, chosen: str, log: Callable[[str], None]
+) -> HttpResponseBase:
     if export_once(campaign, chosen, request.user):
         text = _("The export as %(format)s has begun: the file will be on this page.") % {"format": chosen.upper()}
-        model_admin.log_change(request, campaign, _("Export as %(format)s asked for.") % {"format": chosen.upper()})
+        log(_("Export as %(format)s asked for.") % {"format": chosen.upper()})
         model_admin.message_user(request, text, messages.SUCCESS)
     else:
         text = _("An export as %(format)s is already on its way.") % {"format": chosen.upper()}
         model_admin.message_user(request, text, messages.INFO)
-    return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))
+    if campaign:
+        return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))
+    return HttpResponseRedirect(reverse("admin:django_hyber_suppression_changelist"))

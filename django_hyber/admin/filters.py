@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.services.lookups import AWAITED, GIVEN_UP
 
 NEWEST = 20
 NO_CAMPAIGN = "none"
@@ -77,6 +78,22 @@ class ChannelFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Narrow the list to one channel."""
         return queryset.filter(channel=self.value()) if self.value() else queryset
+
+
+class ReportFilter(admin.SimpleListFilter):
+    """Messages whose end is not known: those that still wait for a report, and those of which none ever came."""
+
+    title = _("final report")
+    parameter_name = "report"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """List both kinds."""
+        return [("awaited", _("awaited")), ("given up", _("never came"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list to one kind."""
+        condition = {"awaited": AWAITED, "given up": GIVEN_UP}.get(self.value() or "")
+        return queryset if condition is None else queryset.filter(condition)
 
 
 class WaitingFilter(admin.SimpleListFilter):

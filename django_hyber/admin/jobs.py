@@ -1,50 +1,89 @@
-"""Background work of a campaign, as its page shows it, and the files that it has made."""
+"""Background work, as the page of a campaign or of the opt-out list shows it, and the files that it has made."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.base import short_time
+from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import BackgroundJob, Campaign
 
 State = BackgroundJob.State
-EXPORT = "django_hyber.export_campaign"
+OPT_OUTS_FILE = "opted-out"
 
 
 class JobLine(NamedTuple):
-    """One piece of background work; ``done`` and ``total`` are texts for the progress bar, "" where not known."""
+    """One piece of background work; ``done`` and ``total`` are texts for the progress bar, "" where not known.
+
+    ``page_url`` is that of an import's own page.
+    """
 
     job: BackgroundJob
+    title: str
     is_open: bool
     done: str
     total: str
     asked_at: str
     download_url: str
+    page_url: str
 
 
-def job_line(request: HttpRequest, campaign: Campaign, job: BackgroundJob) -> JobLine:
-    """Return what the page says about a job."""
+def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob) -> JobLine:
+    """Return what the page of a campaign, or without one the opt-out list, says about a job."""
     is_file = job.kind == BackgroundJob.Kind.EXPORT and job.state == State.DONE and job.produced
-    url = reverse("admin:django_hyber_campaign_exported", args=[campaign.pk, job.pk])
+    is_mine = job.created_by_id == request.user.pk
+    is_import = job.kind == BackgroundJob.Kind.IMPORT
     return JobLine(
         job=job,
+        title=import_title(job) if is_import else capfirst(job.get_kind_display()),
         is_open=job.state in (State.WAITING, State.RUNNING),
         done=str(job.done),
         total=str(job.total or ""),
         asked_at=short_time(job.created_at),
-        download_url=url if is_file and job.created_by_id == request.user.pk and request.user.has_perm(EXPORT) else "",
+        page_url=_url(campaign, "import_job", job) if is_import and may_import(request, campaign) else "",
+        download_url=_url(campaign, "exported", job) if is_file and is_mine and may_export(request, campaign) else "",
     )
 
 
-def exported_file(model_admin: Any, request: HttpRequest, campaign: Campaign, job_pk: int) -> HttpResponseBase:
+def import_title(job: BackgroundJob) -> str:
+    """Return what an import is called, by its file."""
+    return _("Import of %(file)s") % {"file": file_name(job)}
+
+
+def file_name(job: BackgroundJob) -> str:
+    """Return what the file of an import was called by whoever handed it in."""
+    return job.parameters.get("file_name") or _("pasted numbers")
+
+
+def may_import(request: HttpRequest, campaign: Campaign | None) -> bool:
+    """Say whether the user may see the imports into a campaign, or into the opt-out list."""
+    if campaign:
+        return request.user.has_perm("django_hyber.change_campaign")
+    return request.user.has_perm("django_hyber.add_suppression") and sees_personal_data(request)
+
+
+def may_export(request: HttpRequest, campaign: Campaign | None) -> bool:
+    """Say whether the user may have numbers as a file: those of campaigns, or the opt-out list."""
+    return request.user.has_perm("django_hyber.export_campaign") and (bool(campaign) or sees_personal_data(request))
+
+
+def exported_file(
+    request: HttpRequest, campaign: Campaign | None, job_pk: int, log: Callable[[str], None]
+) -> HttpResponseBase:
     """Give a file that an export has made, and write into the admin's log that it was given."""
     # Whoever asked for it: what the file shows of the numbers depends on that person's permissions.
-    exports = campaign.jobs.filter(
-        pk=job_pk, kind=BackgroundJob.Kind.EXPORT, state=State.DONE, created_by=request.user.pk
+    exports = BackgroundJob.objects.filter(
+        pk=job_pk,
+        campaign=campaign,
+        kind=BackgroundJob.Kind.EXPORT,
+        state=State.DONE,
+        created_by=request.user.pk,
     )
     job = exports.exclude(produced="").first()
     if job is None:
@@ -53,6 +92,12 @@ def exported_file(model_admin: Any, request: HttpRequest, campaign: Campaign, jo
         file = job.produced.open("rb")
     except FileNotFoundError:
         raise Http404 from None
-    kind = job.parameters.get("format", "csv")
-    model_admin.log_change(request, campaign, _("Downloaded the exported recipients."))
-    return FileResponse(file, as_attachment=True, filename=f"campaign-{campaign.pk}.{kind}")
+    log(_("Downloaded the exported recipients.") if campaign else _("Downloaded the exported numbers."))
+    name = f"campaign-{campaign.pk}" if campaign else OPT_OUTS_FILE
+    return FileResponse(file, as_attachment=True, filename=f"{name}.{job.parameters.get('format', 'csv')}")
+
+
+def _url(campaign: Campaign | None, page: str, job: BackgroundJob) -> str:
+    if campaign:
+        return reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk, job.pk])
+    return reverse(f"admin:django_hyber_suppression_{page}", args=[job.pk])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -11,22 +11,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
-from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter
+from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, ReportFilter
+from django_hyber.admin.message_history import history_of
 from django_hyber.admin.resending import retry_selected
-from django_hyber.models import CampaignChannel, DeliveryReport, Message
-from django_hyber.services.lookups import describe_code, describe_report
+from django_hyber.models import CampaignChannel, Message
+from django_hyber.services.lookups import describe_code
 
 CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
-
-
-class HistoryLine(NamedTuple):
-    """One report of a message's history, as the page shows it."""
-
-    report: DeliveryReport
-    channel: str
-    meaning: str
-    code: int | None
-    raw: str
 
 
 @admin.register(Message)
@@ -34,7 +25,7 @@ class MessageAdmin(ReadOnlyAdmin):
     """Every message and what became of it."""
 
     list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "when")
-    list_filter = ("status", ChannelFilter, MessageCampaignFilter, "created_at")
+    list_filter = ("status", ChannelFilter, ReportFilter, MessageCampaignFilter, "created_at")
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
     search_help_text = _("A whole extra id or message id.")
@@ -61,8 +52,8 @@ class MessageAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the message with its reports."""
-        context = {"history": lambda: history_of(object_id), **(extra_context or {})}
+        """Show the message with its way from channel to channel, its reports and its request."""
+        context = {"history": lambda: history_of(request, object_id), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
@@ -111,19 +102,3 @@ class MessageAdmin(ReadOnlyAdmin):
     def meaning(self, message: Message) -> str:
         """The platform's last code with its meaning."""
         return described_code(message.hyber_status, describe_code(message.hyber_status, message.account))
-
-
-def history_of(message_pk: str) -> list[HistoryLine]:
-    """Return the reports of a message, oldest first."""
-    reports = DeliveryReport.objects.filter(message_id=message_pk).order_by("reported_at", "id")
-    return [_line(report) for report in reports]
-
-
-def _line(report: DeliveryReport) -> HistoryLine:
-    return HistoryLine(
-        report=report,
-        channel=str(CHANNEL_NAMES.get(report.channel, report.channel)),
-        meaning=describe_report(report),
-        code=report.hyber_status if report.error_code is None else report.error_code,
-        raw=pretty_json(report.raw),
-    )

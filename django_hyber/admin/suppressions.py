@@ -1,18 +1,34 @@
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.widgets import AdminTextInputWidget
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import HyberAdmin
+from django_hyber.admin.base import HyberAdmin, log_about_list
+from django_hyber.admin.exporting import opt_out_export, opt_out_export_page
+from django_hyber.admin.imports import ImportDesk, import_urls
+from django_hyber.admin.jobs import exported_file, job_line, may_export
 from django_hyber.admin.masking import sees_personal_data
+from django_hyber.admin.paginators import grouped
+from django_hyber.admin.progress import REFRESH
 from django_hyber.models import Suppression
+from django_hyber.services.campaign_progress import recent_jobs
 from django_hyber.services.lookups import clean_phone
 
 LONGEST_TYPED = 40
+MOST_DELETED = 1_000
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
@@ -39,11 +55,16 @@ class SuppressionAdmin(HyberAdmin):
     """Who must not be written to."""
 
     form = SuppressionForm
+    actions = ("delete_selected",)
     list_display = ("phone_number", "why", "created_at")
     search_fields = ("phone_number",)
-    phone_search_help_text = _("A whole phone number.")
+    phone_search_help_text = _("A whole phone number, however it is written.")
     phone_column = "phone_number"
     sortable_by = ("phone_number",)
+
+    class Media:
+        css = {"all": ("django_hyber/admin/campaign.css",)}
+        js = ("django_hyber/admin/campaign.js",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse whoever may not see numbers: the form would tell them which ones are on the list already."""
@@ -52,6 +73,68 @@ class SuppressionAdmin(HyberAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
         """Refuse whoever may not see the number: the form would show it."""
         return sees_personal_data(request) and super().has_change_permission(request, obj)
+
+    def get_urls(self) -> list[Any]:
+        """Add the pages on which lists come in and go out."""
+        return [
+            *import_urls(self, self._import_desk, "", "django_hyber_suppression"),
+            self._page("export/", self.export_view, "export"),
+            self._page("export/<int:job_id>/", self.exported_view, "exported"),
+            self._page("jobs/", self.jobs_view, "jobs"),
+            *super().get_urls(),
+        ]
+
+    def _page(self, route: str, view: Any, name: str) -> Any:
+        return path(route, self.admin_site.admin_view(view), name=f"django_hyber_suppression_{name}")
+
+    def _import_desk(self, request: HttpRequest) -> ImportDesk:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return ImportDesk(self, request)
+
+    def export_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Offer the list as a file; on POST, give it."""
+        self._check_export(request)
+        if request.method != "POST":
+            return opt_out_export_page(self, request)
+        return opt_out_export(self, request)
+
+    def exported_view(self, request: HttpRequest, job_id: int) -> HttpResponseBase:
+        """Give a file that has been made in the background."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        self._check_export(request)
+        return exported_file(request, None, job_id, partial(log_about_list, self, request))
+
+    def jobs_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Give the part of the list's page that tells of background work; the page asks for it again and again."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return TemplateResponse(request, "admin/django_hyber/suppression/jobs.html", self._jobs(request))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Add the ways in and out, and the work that is being done for the list."""
+        return super().changelist_view(request, {**self._jobs(request), **(extra_context or {})})
+
+    def _jobs(self, request: HttpRequest) -> dict[str, Any]:
+        can_import, can_export = self.has_add_permission(request), may_export(request, None)
+        jobs = recent_jobs(None, timezone.now()) if can_import or can_export else []
+        lines = [job_line(request, None, job) for job in jobs]
+        refresh = str(REFRESH) if any(line.is_open for line in lines) else ""
+        return {"can_import": can_import, "can_export": can_export, "jobs": lines, "refresh": refresh}
+
+    def _check_export(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request) or not may_export(request, None):
+            raise PermissionDenied
+
+    @admin.action(description=_("Take selected numbers off the list"), permissions=["delete"])
+    def delete_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> Any:
+        """Take numbers off the list after a confirmation that names each of them."""
+        if len(queryset.order_by().values_list("pk")[: MOST_DELETED + 1]) > MOST_DELETED:
+            text = _("No more than %(most)s numbers can be taken off the list at once.")
+            self.message_user(request, text % {"most": grouped(MOST_DELETED)}, messages.ERROR)
+            return None
+        return delete_selected(self, request, queryset)
 
     @admin.display(description=_("reason"))
     def why(self, suppression: Suppression) -> str:

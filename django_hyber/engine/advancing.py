@@ -41,7 +41,7 @@ def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[An
     return [(after.id, *after[3:]) for before, after in zip(old, new, strict=True) if before != after]
 
 
-def is_about(state: State, extra_id: str, message_id: str) -> bool:
+def is_about(state: State | Message, extra_id: str, message_id: str) -> bool:
     """Say whether these ids are the message's own: one that was sent again has new ones, and its history the old."""
     if not extra_id and not message_id:
         return True

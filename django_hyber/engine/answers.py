@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.utils import timezone
@@ -18,6 +19,11 @@ from django_hyber.protocol import Recipient, SyncEntry
 Status = Message.Status
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 TEXT_LIMIT = 255
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+#: What an accepted message has no more of.
+NOTHING_LEFT = MappingProxyType(
+    {"error_code": None, "error_text": "", "finished_at": None, "lease_until": None, "next_attempt_at": None}
+)
 NOT_YET_ACCEPTED = "t.status IN ({})".format(", ".join(f"'{status.value}'" for status in BEFORE_ACCEPTANCE))
 
 
@@ -28,13 +34,19 @@ class Outgoing(NamedTuple):
     recipient: Recipient
 
 
+class Accepted(NamedTuple):
+    """What is written to a message that the platform took, beside what is the same for all of them."""
+
+    id: int
+    message_id: str | None
+
+
 class Answer(NamedTuple):
-    """What one answer writes to its message."""
+    """What is written to a message that the platform refused, or did not mention."""
 
     id: int
     message_id: str | None
     status: str
-    accepted_at: Any = None
     error_code: int | None = None
     error_text: str = ""
     finished_at: Any = None
@@ -44,8 +56,7 @@ class Answer(NamedTuple):
 
 def accept_all(outgoing: Sequence[Outgoing], using: str) -> None:
     """The platform took the whole request as a job; each message's id comes with its report."""
-    now = timezone.now()
-    _write([Answer(item.pk, None, Status.ACCEPTED.value, now) for item in outgoing], using)
+    _accept([Accepted(item.pk, None) for item in outgoing], using)
 
 
 def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], grace: float, using: str) -> None:
@@ -56,40 +67,49 @@ def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], g
     """
     by_extra_id = {entry.extra_id: entry for entry in entries if entry.extra_id}
     by_phone = {entry.phone_number: entry for entry in entries if not entry.extra_id}
-    now = timezone.now()
-    answers = []
+    accepted, others = [], []
     for pk, recipient in outgoing:
         entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
-        if entry is None:
-            believed_from = now + timedelta(seconds=grace)
-            unconfirmed = Answer(pk, None, Status.UNCONFIRMED.value, error_text=NO_ANSWER)
-            answers.append(unconfirmed._replace(lease_until=believed_from, next_attempt_at=now))
-        elif entry.accepted:
-            answers.append(Answer(pk, entry.message_id or None, Status.ACCEPTED.value, now))
+        if entry is not None and entry.accepted:
+            accepted.append(Accepted(pk, entry.message_id or None))
         else:
-            text = entry.error_text[:TEXT_LIMIT]
-            rejected = Status.REJECTED.value
-            answers.append(Answer(pk, entry.message_id or None, rejected, None, entry.error_code, text, now))
-    _write(answers, using)
+            others.append(_unanswered(pk, grace) if entry is None else _refused(pk, entry))
+    _accept(accepted, using)
+    moved = update_rows(Message, Answer._fields, others, using, condition=NOT_YET_ACCEPTED)
+    _finish([(answer.id, answer.message_id, answer.status) for answer in others], moved, using)
 
 
-def _write(answers: Sequence[Answer], using: str) -> None:
-    moved = update_rows(Message, Answer._fields, answers, using, condition=NOT_YET_ACCEPTED)
+def _unanswered(pk: int, grace: float) -> Answer:
+    now = timezone.now()
+    status = Status.UNCONFIRMED.value
+    believed_from = now + timedelta(seconds=grace)
+    return Answer(pk, None, status, error_text=NO_ANSWER, lease_until=believed_from, next_attempt_at=now)
+
+
+def _refused(pk: int, entry: SyncEntry) -> Answer:
+    text, status = entry.error_text[:TEXT_LIMIT], Status.REJECTED.value
+    return Answer(pk, entry.message_id or None, status, entry.error_code, text, finished_at=timezone.now())
+
+
+def _accept(accepted: Sequence[Accepted], using: str) -> None:
+    now = {"accepted_at": timezone.now()}
+    constants = {"status": Status.ACCEPTED.value, **now, **NOTHING_LEFT}
+    moved = update_rows(Message, Accepted._fields, accepted, using, condition=NOT_YET_ACCEPTED, constants=constants)
+    _finish([(*item, Status.ACCEPTED.value) for item in accepted], moved, using, now)
+
+
+def _finish(
+    answers: Sequence[tuple[int, str | None, str]], moved: int, using: str, still_new: Mapping[str, Any] = NOTHING
+) -> None:
+    """Some reports were quicker than the answer: those statuses stay, only the platform's ids are still wanted."""
     if moved < len(answers):
-        _complete_overtaken(answers, using)
-    if has_listeners():
+        ids = [(pk, message_id) for pk, message_id, _status in answers if message_id]
+        update_rows(Message, Accepted._fields, ids, using, condition="t.message_id IS NULL", constants=still_new)
+    if answers and has_listeners():
         announce_changes(_changes(answers, using), using)
 
 
-def _complete_overtaken(answers: Sequence[Answer], using: str) -> None:
-    """Some reports were quicker than the answer: those statuses stay, only the platform's ids are still wanted."""
-    ids = [(answer.id, answer.message_id, answer.accepted_at) for answer in answers if answer.message_id]
-    update_rows(Message, ("id", "message_id", "accepted_at"), ids, using, condition="t.message_id IS NULL")
-
-
-def _changes(answers: Sequence[Answer], using: str) -> list[Change]:
-    rows = Message.objects.using(using).filter(pk__gte=answers[0].id, pk__lte=answers[-1].id)
+def _changes(answers: Sequence[tuple[int, str | None, str]], using: str) -> list[Change]:
+    rows = Message.objects.using(using).filter(pk__gte=answers[0][0], pk__lte=answers[-1][0])
     now_is = dict(rows.values_list("pk", "status"))
-    return [
-        Change(answer.id, Status.QUEUED, answer.status) for answer in answers if now_is.get(answer.id) == answer.status
-    ]
+    return [Change(pk, Status.QUEUED, status) for pk, _message_id, status in answers if now_is.get(pk) == status]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import BLOCKED, GAVE_UP, OPTED_OUT, TEXT_LIMIT, describe
 from django_hyber.engine.notifications import Change, announce_changes
+from django_hyber.engine.pages import VARIABLES_TEXT, read_documents
 from django_hyber.engine.ranges import members
 from django_hyber.engine.transactions import database, lock, write_transaction
 from django_hyber.engine.variables import OWN_TEXT, complete_variables
@@ -184,11 +185,10 @@ def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
     """Read what is still to be sent, without making a model instance per row; who lacks a value may be left out."""
     campaign = claim.campaign
     waiting = messages_of(claim, using).filter(status=Status.QUEUED)
-    rows = waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", "variables")
-    # What no text uses is nobody else's business.
-    used = sorted(find_variables(campaign.get_channels()) | ({OWN_TEXT} if campaign.has_own_texts else set()))
+    rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
+    used = used_values(campaign)
     outgoing, incomplete = [], []
-    for pk, phone, extra_id, values in rows:
+    for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):
         variables = complete_variables(campaign, used, values)
         # The launch check has seen a text for everybody; whoever has lost it since must not cost the others theirs.
         if variables is None or (campaign.has_own_texts and not variables.get(OWN_TEXT)):
@@ -205,23 +205,30 @@ def _post(
 ) -> tuple[list[SyncEntry] | None, str]:
     """Send the request; return either the entries of a synchronous answer or the id of a job."""
     is_small = len(recipients) <= claim.account.sync_limit
+    body = build_body(claim.campaign, claim.account, recipients)
     if claim.campaign.has_own_texts:
-        texts = (BatchMessage(phone, extra_id, values[OWN_TEXT]) for phone, extra_id, values in recipients)
-        body = batch_body(texts, claim.campaign.get_channels(), **_common_options(claim))
         return (client.send_batch_sync(body), "") if is_small else (None, client.send_batch(body))
-    body = broadcast_body(recipients, claim.campaign.get_channels(), **_common_options(claim))
     return (client.send_broadcast_sync(body), "") if is_small else (None, client.send_broadcast(body))
 
 
-def _common_options(claim: BatchClaim) -> dict[str, Any]:
-    campaign = claim.campaign
-    return {
-        "callback_url": get_callback_url(claim.account),
+def build_body(campaign: Campaign, account: Account, recipients: Iterable[Recipient]) -> dict[str, Any]:
+    """Build the request that hands these recipients over. Raises ValueError for a phone that is not all digits."""
+    options: dict[str, Any] = {
+        "callback_url": get_callback_url(account),
         "start_time": campaign.start_time_on_wire(timezone.now()),
         "tag": campaign.tag or campaign.name[:64],
         "division_code": campaign.division_code,
-        "phone_as_number": claim.account.phone_as_number,
+        "phone_as_number": account.phone_as_number,
     }
+    if campaign.has_own_texts:
+        texts = (BatchMessage(phone, extra_id, values[OWN_TEXT]) for phone, extra_id, values in recipients)
+        return batch_body(texts, campaign.get_channels(), **options)
+    return broadcast_body(recipients, campaign.get_channels(), **options)
+
+
+def used_values(campaign: Campaign) -> list[str]:
+    """Return the names of the values that go out: what no text uses is nobody else's business."""
+    return sorted(find_variables(campaign.get_channels()) | ({OWN_TEXT} if campaign.has_own_texts else set()))
 
 
 def _record(

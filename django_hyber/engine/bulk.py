@@ -6,14 +6,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import cache
+from itertools import chain
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 Row = Sequence[Any]
+
+
+class Statement(NamedTuple):
+    """SQL that takes rows, and the places of those values that JSON cannot hold as they are."""
+
+    sql: str
+    times: tuple[int, ...]
+    documents: tuple[int, ...]
+
+
+class Selection(NamedTuple):
+    """SQL that lacks its conditions, the quoted names of all columns, and what makes Python values of the chosen."""
+
+    sql: str
+    columns: Mapping[str, str]
+    converters: Sequence[tuple[int, Sequence[Any]]]
 
 
 def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], using: str) -> int:
@@ -22,8 +41,90 @@ def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Sequenc
     ``columns`` are attribute names (``campaign_id``). Give the rows in one order wherever the same rows may be inserted
     twice at once: the order of the locks is theirs.
     """
+    return _execute(_insert(model, tuple(columns), using), rows, using) if rows else 0
+
+
+def update_rows(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Sequence[Row],
+    using: str,
+    *,
+    condition: str = "",
+    constants: Mapping[str, Any] = MappingProxyType({}),
+) -> int:
+    """Update rows by primary key, which is the first of ``columns``, and return how many were found.
+
+    ``condition`` is SQL over ``t`` (the table) and ``r`` (the new values) that a row must meet to be updated.
+    ``constants`` are the columns that become the same in all of them.
+    """
     if not rows:
         return 0
+    connection = connections[using]
+    statement = _update(model, tuple(columns), tuple(constants), using, condition)
+    same = [_field(model, column).get_db_prep_save(value, connection=connection) for column, value in constants.items()]
+    return _execute(statement, rows, using, same)
+
+
+def lock_rows(
+    model: type[models.Model], columns: Sequence[str], wanted: Mapping[str, Collection[Any]], using: str
+) -> list[tuple[Any, ...]]:
+    """Lock the rows that have a wanted value in any of these columns, in the order of their keys, and return them.
+
+    They stay locked until the end of the transaction, on databases that lock rows.
+    """
+    asked = {column: list(values) for column, values in wanted.items() if values}
+    if not asked:
+        return []
+    selection = _selection(model, tuple(columns), using)
+    # One parameter where the database takes a list as one: thousands of them take longer than the question.
+    takes_lists = connections[using].vendor == "postgresql"
+    conditions = " OR ".join(
+        f"{selection.columns[column]} {'= ANY(%s)' if takes_lists else f'IN ({_placeholders(values)})'}"
+        for column, values in asked.items()
+    )
+    parameters = list(asked.values()) if takes_lists else list(chain.from_iterable(asked.values()))
+    with connections[using].cursor() as cursor:
+        cursor.execute(selection.sql.format(conditions), parameters)
+        rows = cursor.fetchall()
+    return [_converted(row, selection.converters, connections[using]) for row in rows] if selection.converters else rows
+
+
+def _placeholders(values: Collection[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+@cache
+def _selection(model: type[models.Model], columns: tuple[str, ...], using: str) -> Selection:
+    connection = connections[using]
+    quote = connection.ops.quote_name
+    names = {field.attname: quote(_column(field)) for field in model._meta.concrete_fields}
+    fields = [_field(model, column) for column in columns]
+    key = _column(_field(model, "id"))
+    ending = connection.ops.for_update_sql() if connection.features.has_select_for_update else ""
+    selected = ", ".join(names[column] for column in columns)
+    sql = f"SELECT {selected} FROM {quote(model._meta.db_table)} WHERE {{}} ORDER BY {quote(key)} {ending}"  # noqa: S608
+    expressions = [field.get_col(model._meta.db_table) for field in fields]
+    converters = [
+        (*connection.ops.get_db_converters(expression), *expression.get_db_converters(connection))
+        for expression in expressions
+    ]
+    return Selection(sql, names, [(index, found) for index, found in enumerate(converters) if found])
+
+
+def _converted(
+    row: Sequence[Any], converters: Sequence[tuple[int, Sequence[Any]]], connection: BaseDatabaseWrapper
+) -> tuple[Any, ...]:
+    values = list(row)
+    for index, functions in converters:
+        for function in functions:
+            values[index] = function(values[index], None, connection)
+    return tuple(values)
+
+
+# A callback with one report would spend more time on writing its statements than on anything else.
+@cache
+def _insert(model: type[models.Model], columns: tuple[str, ...], using: str) -> Statement:
     connection = connections[using]
     fields = [_field(model, column) for column in columns]
     quote = connection.ops.quote_name
@@ -32,47 +133,49 @@ def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Sequenc
     verb, ending = _INSERT[connection.vendor]
     selected = ", ".join(_value(connection, field) for field in fields)
     sql = f"{verb} INTO {quote(model._meta.db_table)} ({names}) SELECT {selected} FROM {source} {ending}"  # noqa: S608
-    return _execute(connection, sql, fields, rows)
+    return _statement(sql, fields)
 
 
-def update_rows(
-    model: type[models.Model],
-    columns: Sequence[str],
-    rows: Sequence[Row],
-    using: str,
-    condition: str = "",
-) -> int:
-    """Update rows by primary key, which is the first of ``columns``, and return how many were found.
-
-    ``condition`` is SQL over ``t`` (the table) and ``r`` (the new values) that a row must meet to be updated.
-    """
-    if not rows:
-        return 0
+@cache
+def _update(
+    model: type[models.Model], columns: tuple[str, ...], constants: tuple[str, ...], using: str, condition: str
+) -> Statement:
     connection = connections[using]
     fields = [_field(model, column) for column in columns]
     quote = connection.ops.quote_name
     key, *changed = fields
     prefix = "t." if connection.vendor == "mysql" else ""
-    sets = ", ".join(f"{prefix}{quote(_column(field))} = {_value(connection, field)}" for field in changed)
+    sets = [f"{prefix}{quote(_column(field))} = {_value(connection, field)}" for field in changed]
+    sets += [f"{prefix}{quote(_column(_field(model, column)))} = %s" for column in constants]
     same_row = f"t.{quote(_column(key))} = {_value(connection, key)}"
     sql = _UPDATE[connection.vendor].format(
         table=quote(model._meta.db_table),
-        sets=sets,
+        sets=", ".join(sets),
         source=_source(connection, fields),
         # Inside CASE, because SQLite would find the rows by an index on the condition's columns, and compare each with
         # every new value.
         match=f"{same_row} AND CASE WHEN {condition} THEN 1 ELSE 0 END = 1" if condition else same_row,
     )
-    return _execute(connection, sql, fields, rows)
+    return _statement(sql, fields)
 
 
-def _execute(
-    connection: BaseDatabaseWrapper, sql: str, fields: Sequence[models.Field[Any, Any]], rows: Sequence[Row]
-) -> int:
+def _statement(sql: str, fields: Sequence[models.Field[Any, Any]]) -> Statement:
+    return Statement(sql, _places(fields, models.DateTimeField), _places(fields, models.JSONField))
+
+
+def _places(fields: Sequence[models.Field[Any, Any]], kind: type[models.Field[Any, Any]]) -> tuple[int, ...]:
+    return tuple(index for index, field in enumerate(fields) if isinstance(field, kind))
+
+
+def _execute(statement: Statement, rows: Sequence[Row], using: str, constants: Sequence[Any] = ()) -> int:
+    connection = connections[using]
+    # MariaDB has the rows before what is set, the others behind it.
+    before, after = ((), constants) if connection.vendor == "mysql" else (constants, ())
     count = 0
     with connection.cursor() as cursor:
-        for document in _documents(_plain_rows(connection, fields, rows), _LONGEST.get(connection.vendor)):
-            cursor.execute(sql, [document])
+        plain = [_plain(connection, row, statement.times, statement.documents) for row in rows]
+        for document in _documents(plain, _LONGEST.get(connection.vendor)):
+            cursor.execute(statement.sql, [*before, document, *after])
             count += cursor.rowcount
     return count
 
@@ -94,14 +197,6 @@ def _field(model: type[models.Model], column: str) -> models.Field[Any, Any]:
 
 def _column(field: models.Field[Any, Any]) -> str:
     return str(field.column)
-
-
-def _plain_rows(
-    connection: BaseDatabaseWrapper, fields: Sequence[models.Field[Any, Any]], rows: Iterable[Row]
-) -> list[list[Any]]:
-    times = [index for index, field in enumerate(fields) if isinstance(field, models.DateTimeField)]
-    documents = [index for index, field in enumerate(fields) if isinstance(field, models.JSONField)]
-    return [_plain(connection, row, times, documents) for row in rows]
 
 
 def _plain(connection: BaseDatabaseWrapper, row: Row, times: Sequence[int], documents: Sequence[int]) -> list[Any]:
@@ -133,7 +228,8 @@ def _source(connection: BaseDatabaseWrapper, fields: Sequence[models.Field[Any, 
         f"(value->>{index})::{_cast(connection, field)} AS {connection.ops.quote_name(_column(field))}"
         for index, field in enumerate(fields)
     )
-    return f"(SELECT {columns} FROM json_array_elements(%s::json)) AS r"  # noqa: S608
+    # jsonb, because json is parsed anew for each of the columns.
+    return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb)) AS r"  # noqa: S608
 
 
 def _json_table_type(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,6 +11,7 @@ from django.db.models import Model, Q, QuerySet
 
 from django_hyber.conf import Account
 from django_hyber.engine.advancing import State
+from django_hyber.engine.bulk import lock_rows
 from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.models import Batch, Message
 from django_hyber.models import DeliveryReport as StoredReport
@@ -70,7 +71,7 @@ def lock_by_ids(reports: Iterable[DeliveryReport], using: str) -> list[State]:
     """Lock the messages that the reports name by an id, until the end of the transaction."""
     extra_ids, message_ids = _ids(reports)
     if connections[using].vendor != "mysql":
-        return _lock(Q(message_id__in=message_ids) | Q(extra_id__in=extra_ids), using)
+        return _lock({"message_id": message_ids, "extra_id": extra_ids}, using)
     # It would lock in the order of the two indexes, and everybody locks in the order of the keys.
     rows = _by_ids(Message.objects.using(using), extra_ids, message_ids, "message_id")
     return lock_by_keys([pk for pk, *_ in rows], using)
@@ -78,7 +79,7 @@ def lock_by_ids(reports: Iterable[DeliveryReport], using: str) -> list[State]:
 
 def lock_by_keys(pks: Iterable[int], using: str) -> list[State]:
     """Lock these messages until the end of the transaction."""
-    return _lock(Q(pk__in=list(pks)), using)
+    return _lock({"id": list(pks)}, using)
 
 
 def group_by_message(
@@ -130,9 +131,8 @@ def _ids(reports: Iterable[DeliveryReport]) -> tuple[set[str], set[str]]:
     return extra_ids - {""}, message_ids - {""}
 
 
-def _lock(condition: Q, using: str) -> list[State]:
-    rows = Message.objects.using(using).filter(condition).order_by("pk").select_for_update()
-    return [State(*row) for row in rows.values_list(*State._fields)]
+def _lock(wanted: Mapping[str, Collection[Any]], using: str) -> list[State]:
+    return [State._make(row) for row in lock_rows(Message, State._fields, wanted, using)]
 
 
 def _by_ids(

@@ -14,6 +14,7 @@ from django_hyber.engine.advancing import State, advance, channels_of, is_about
 from django_hyber.engine.pages import campaign_pages, table_pages
 from django_hyber.engine.ranks import DELIVERIES, FAILURES, STATUS_OF_STATE
 from django_hyber.engine.reports import apply_reports
+from django_hyber.engine.waiting import rematch_reports
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
@@ -52,10 +53,13 @@ class Difference(NamedTuple):
 def recount(campaign_pk: int | None, using: str, *, reclassify: bool) -> Recount:
     """Compare every message that has reports with what they say today, page by page.
 
-    With ``reclassify``, what is further on by its reports is moved there the way a new report moves it.
+    With ``reclassify``, what is further on by its reports is moved there the way a new report moves it, and reports
+    that still wait for their message are given to it if it has turned up.
     """
     accounts = {account.name: account for account in get_accounts()}
     found = Recount()
+    if reclassify:
+        rematch_reports(using)
     for states in _pages(campaign_pk, using):
         differences = _compare(states, accounts, using, found)
         if differences:

@@ -130,7 +130,7 @@ class Migration(migrations.Migration):
                 ('parameters', models.JSONField(blank=True, default=dict, verbose_name='parameters')),
                 ('source', models.FileField(blank=True, max_length=255, upload_to='hyber/jobs/%Y/%m/', verbose_name='file')),
                 ('produced', models.FileField(blank=True, max_length=255, upload_to='hyber/jobs/%Y/%m/', verbose_name='result file')),
-                ('state', models.CharField(choices=[('uploaded', 'not confirmed'), ('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('failed', 'failed')], default='waiting', max_length=8, verbose_name='state')),
+                ('state', models.CharField(choices=[('uploaded', 'not confirmed'), ('waiting', 'waiting'), ('running', 'running'), ('done', 'done'), ('failed', 'failed'), ('stopped', 'stopped')], default='waiting', max_length=8, verbose_name='state')),
                 ('done', models.PositiveIntegerField(default=0, verbose_name='done')),
                 ('total', models.PositiveIntegerField(blank=True, null=True, verbose_name='of')),
                 ('result', models.JSONField(blank=True, default=dict, verbose_name='result')),

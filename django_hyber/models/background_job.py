@@ -24,6 +24,7 @@ class BackgroundJob(models.Model):
         RUNNING = "running", _("running")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
+        STOPPED = "stopped", _("stopped")
 
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     campaign = models.ForeignKey(

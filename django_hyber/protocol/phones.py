@@ -102,7 +102,8 @@ def _has_several(text: str) -> bool:
 
 def _to_text(raw: object) -> str:
     if isinstance(raw, str):
-        return _check_text(_INVISIBLE.sub("", raw).strip())
+        # The apostrophe is how one tells a spreadsheet that a number is a text.
+        return _check_text(_INVISIBLE.sub("", raw).strip().removeprefix("'"))
     if raw is None:
         raise InvalidPhone(EMPTY)
     return str(_to_whole_number(raw))

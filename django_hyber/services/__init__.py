@@ -14,17 +14,19 @@ from django_hyber.services.campaigns import (
 from django_hyber.services.dispatch import dispatch
 from django_hyber.services.exporting import ExportError, export_recipients
 from django_hyber.services.fetching import Fetched, fetch_reports
-from django_hyber.services.jobs import confirm_upload, keep_upload, request_job
+from django_hyber.services.file_encodings import UnreadableFileError
+from django_hyber.services.jobs import request_job, stop_job
 from django_hyber.services.messages import send_message
 from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account
 from django_hyber.services.purging import Purged, purge_personal_data
-from django_hyber.services.recipient_files import UnreadableFileError
 from django_hyber.services.recipients import ImportReport, RejectedRow, import_recipients
 from django_hyber.services.recounting import Recount, recount
 from django_hyber.services.replies import apply_replies
 from django_hyber.services.reports import CallbackKind, apply_delivery_reports, keep_unreadable_body
 from django_hyber.services.statistics import CampaignStatistics, ChannelStatistics, campaign_statistics
+from django_hyber.services.suppressions import export_suppressions, import_suppressions
+from django_hyber.services.uploads import confirm_upload, keep_upload
 
 __all__ = [
     "CallbackKind",
@@ -50,8 +52,10 @@ __all__ = [
     "count_waiting",
     "dispatch",
     "export_recipients",
+    "export_suppressions",
     "fetch_reports",
     "import_recipients",
+    "import_suppressions",
     "keep_unreadable_body",
     "keep_upload",
     "pause_campaign",
@@ -64,5 +68,6 @@ __all__ = [
     "retry_failed",
     "send_message",
     "start_campaign",
+    "stop_job",
     "withdraw_campaign",
 ]

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
+
 from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services.jobs import request_job
 
-#: From so many recipients on, the file is made in the background.
+#: From so many rows on, the file is made in the background.
 IN_BACKGROUND_FROM = 20_000
 Kind = BackgroundJob.Kind
 OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 
 
-def is_large(campaign: Campaign) -> bool:
-    """Say whether the export of a campaign is made in the background."""
-    return campaign.messages.order_by()[:IN_BACKGROUND_FROM].count() == IN_BACKGROUND_FROM
+def is_large(rows: QuerySet[Any]) -> bool:
+    """Say whether the export of so many rows is made in the background."""
+    return rows.order_by()[:IN_BACKGROUND_FROM].count() == IN_BACKGROUND_FROM
 
 
-def export_once(campaign: Campaign, kind: str, user: Any) -> bool:
-    """Ask for an export, unless one for this person is under way, and say whether this call has."""
+def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
+    """Ask for an export, unless one for this person is under way, and say whether this call has.
+
+    Without a campaign it is that of the opt-out list.
+    """
     using = database()
     with write_transaction(using):
-        # Of two presses of the same button, the second waits here.
-        Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
-        under_way = campaign.jobs.using(using).filter(kind=Kind.EXPORT, state__in=OPEN_JOBS, created_by=user.pk)
+        if campaign:
+            # Of two presses of the same button, the second waits here; for the list there would be two files.
+            Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
+        open_jobs = BackgroundJob.objects.using(using).filter(kind=Kind.EXPORT, state__in=OPEN_JOBS)
+        under_way = open_jobs.filter(campaign=campaign, created_by=user.pk)
         if any(job.parameters.get("format") == kind for job in under_way):
             return False
         request_job(Kind.EXPORT, campaign, {"format": kind}, user)

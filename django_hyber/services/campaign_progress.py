@@ -17,7 +17,7 @@ from django_hyber.services.statistics import TAKEN
 
 Status = Message.Status
 OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
-SHOWN_KINDS = (BackgroundJob.Kind.RETRY, BackgroundJob.Kind.EXPORT)
+SHOWN_KINDS = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.RETRY, BackgroundJob.Kind.EXPORT)
 SHOWN_JOBS = 5
 JOBS_SHOWN_FOR = timedelta(days=7)
 
@@ -119,9 +119,13 @@ def tracks_clicks(campaign: Campaign) -> bool:
     return any(channel.options.get("ctr") for channel in campaign.channels.all())
 
 
-def recent_jobs(campaign: Campaign, now: datetime) -> list[BackgroundJob]:
-    """Return the background work that somebody has asked for lately on the page of a campaign, the newest first."""
-    recent = campaign.jobs.filter(kind__in=SHOWN_KINDS, created_at__gte=now - JOBS_SHOWN_FOR)
+def recent_jobs(campaign: Campaign | None, now: datetime) -> list[BackgroundJob]:
+    """Return the background work that somebody has asked for lately on the page of a campaign, the newest first.
+
+    Without a campaign it is that for the opt-out list.
+    """
+    jobs = BackgroundJob.objects.filter(campaign=campaign)
+    recent = jobs.filter(kind__in=SHOWN_KINDS, created_at__gte=now - JOBS_SHOWN_FOR)
     return list(recent.order_by("-id")[:SHOWN_JOBS])
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -17,6 +18,8 @@ from django_hyber.services.nudges import fill_lanes, nudge
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.
 LIMIT = 1_000
+#: How old a report without a message may be for the sweep to look for one; hyber_recount looks whatever its age.
+STILL_EXPECTED = timedelta(days=1)
 CHUNK = 500
 
 
@@ -42,7 +45,7 @@ def dispatch() -> Dispatched:
     """
     using = database()
     unconfirmed.take_up_expired_leases()
-    matched = waiting.rematch_reports(using).matched
+    matched = waiting.rematch_reports(using, since=timezone.now() - STILL_EXPECTED).matched
     asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), tasks.resolve_batch)
     lone = Message.objects.using(using).exclude(campaign__batches__state=Batch.State.UNCONFIRMED)
     unconfirmed_ones = lone.filter(lanes.due(Message.Status.UNCONFIRMED, "status"))

@@ -66,7 +66,7 @@ def export_recipients(campaign: Campaign, format: Format = "csv") -> Iterator[by
     # A text cell needs no apostrophe, but one that the import would take off needs another.
     as_row = _row_maker(campaign, variables, protect if format == "csv" else protect_protected)
     pages = _pages_of_rows(campaign, _header(variables), as_row)
-    return _write_csv(pages) if format == "csv" else write_workbook(pages)
+    return write_csv(pages) if format == "csv" else write_workbook(pages)
 
 
 def _variables(campaign: Campaign) -> list[str]:
@@ -112,8 +112,8 @@ def _row_maker(
             protected(channels.get(message.channel, message.channel)),
             message.error_code,
             protected(message.error_text or meaning(message.error_code)),
-            _as_time(message.accepted_at, zone),
-            _as_time(message.finished_at, zone),
+            as_time(message.accepted_at, zone),
+            as_time(message.finished_at, zone),
             message.clicks,
             message.total_sms_parts,
             message.delivered_sms_parts,
@@ -141,7 +141,8 @@ def _pages_of_rows(
         yield [as_row(Exported(*row)) for row in page]
 
 
-def _write_csv(pages: Iterable[list[Sequence[Cell]]]) -> Iterator[bytes]:
+def write_csv(pages: Iterable[list[Sequence[Cell]]]) -> Iterator[bytes]:
+    """Yield a CSV file, a piece for every page of rows."""
     yield BOM_UTF8
     for rows in pages:
         text = io.StringIO(newline="")
@@ -153,5 +154,6 @@ def _as_text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _as_time(moment: datetime | None, zone: tzinfo) -> str:
+def as_time(moment: datetime | None, zone: tzinfo) -> str:
+    """Return a time as exports write it."""
     return moment.astimezone(zone).isoformat(" ", "seconds") if moment else ""

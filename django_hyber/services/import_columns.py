@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.engine.variables import OWN_TEXT
 from django_hyber.protocol import check_variable_name
-from django_hyber.services.recipient_files import UnreadableFileError
+from django_hyber.services.file_encodings import UnreadableFileError
 
 #: In the order of preference: "number" may as well be that of an order.
 PHONE_HEADERS = (
@@ -31,6 +31,7 @@ PHONE_HEADERS = (
     "number",
     "номер",
 )
+REASON_HEADERS = ("reason", "причина", "source", "джерело", "comment", "коментар")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,14 +78,19 @@ def lay_out(headers: Sequence[str], choice: ColumnChoice) -> Layout:
     return Layout(phone, tuple(named.items()), tuple(ignored))
 
 
-def guess_phone_column(headers: Sequence[str]) -> str:
-    """Return the column that is called like phone numbers, or an empty string."""
-    found = {_as_header(header): header for header in headers}
-    return next((found[name] for name in PHONE_HEADERS if name in found), "")
+def guess_column(headers: Sequence[str], names: Sequence[str] = PHONE_HEADERS) -> str:
+    """Return the column that has the first of these names, by default those of phone numbers, or an empty string."""
+    found = {as_header(header): header for header in headers}
+    return next((found[name] for name in names if name in found), "")
+
+
+def as_header(name: str) -> str:
+    """Return a header as it is compared: "Phone number" is "phone_number"."""
+    return re.sub(r"[\s-]+", "_", str(name).strip().casefold())
 
 
 def _find_phone_column(headers: Sequence[str], wanted: str) -> str:
-    column = _find_column(headers, wanted) if wanted else guess_phone_column(headers)
+    column = _find_column(headers, wanted) if wanted else guess_column(headers)
     if column:
         return column
     raise UnreadableFileError(
@@ -95,15 +101,11 @@ def _find_phone_column(headers: Sequence[str], wanted: str) -> str:
 
 
 def _find_column(headers: Sequence[str], wanted: str) -> str:
-    for header in headers:
-        if _as_header(header) == _as_header(wanted):
-            return header
+    alike = [header for header in headers if as_header(header) == as_header(wanted)]
+    if alike:
+        return wanted if wanted in alike else alike[0]
     raise UnreadableFileError(
         _("There is no column “%(wanted)s”. There are: %(columns)s."),
         code="no-column",
         params={"wanted": wanted, "columns": ", ".join(str(header) for header in headers)},
     )
-
-
-def _as_header(name: str) -> str:
-    return re.sub(r"[\s-]+", "_", str(name).strip().casefold())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import asdict
 from itertools import islice
@@ -16,26 +16,17 @@ from django.utils.translation import gettext as _
 
 from django_hyber.engine.ranks import FAILURES
 from django_hyber.engine.transactions import database, write_transaction
-from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.services.campaigns import retry_failed, retry_messages
 from django_hyber.services.exporting import CHUNK, export_recipients
 from django_hyber.services.import_columns import ColumnChoice
+from django_hyber.services.import_reports import ImportReport, report_as_json, report_from_json
 from django_hyber.services.job_progress import LONG_LEASE, JobClaim
 from django_hyber.services.preflight import Preflight, preflight
-from django_hyber.services.recipient_files import read_rows
-from django_hyber.services.recipients import (
-    ImportReport,
-    RecipientImport,
-    RejectedRow,
-    newest_recipient,
-    number_rows,
-    pages_of,
-    prepare,
-)
-from django_hyber.services.rejected_rows import as_cell
-
-#: How many rejected rows the result of an import shows; the file has all of them.
-SHOWN_ROWS = 100
+from django_hyber.services.recipient_files import FileFormat
+from django_hyber.services.recipients import Recipients, count_opted_out
+from django_hyber.services.row_imports import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
+from django_hyber.services.suppressions import OptOuts, export_suppressions
 
 Result = dict[str, Any]
 
@@ -43,28 +34,32 @@ Result = dict[str, Any]
 def run_import(job: BackgroundJob, claim: JobClaim) -> Result:
     """Import the file page by page. Each page is committed together with the counts, so that no row counts twice.
 
-    Nothing is imported from a file that cannot be read to its end: it is read through once before.
+    Without a campaign the numbers go to the opt-out list. Nothing is imported from a file that cannot be read to its
+    end: it is read through once before.
     """
-    campaign, using = _campaign(job), database()
+    using = database()
     choice = ColumnChoice(**{name: job.parameters[name] for name in _CHOICES if name in job.parameters})
+    destination = _destination(job, choice)
     result: Result = job.result
     with _opened(job) as file, tempfile.TemporaryFile() as rejected_file:
         if not result:
-            result = {"newest": newest_recipient(campaign, using), **report_as_json(ImportReport())}
-            claim.write(total=_count_rows(file, claim), result=result)
-        work = RecipientImport(campaign, choice, _as_report(result), rejected_file)
-        with closing(number_rows(file)) as rows:
+            result = {"newest": newest_row(destination, using), **report_as_json(ImportReport())}
+            claim.write(total=_count_rows(_numbered(job, file), claim), result=result)
+        work = RowImport(destination, choice, report_from_json(result), rejected_file)
+        with closing(_numbered(job, file)) as rows:
             for page in pages_of(islice(rows, work.report.total)):
                 work.repeat(page)
                 claim.progress(0)
             for page in pages_of(rows):
                 with write_transaction(using):
-                    prepare(campaign, choice, using)
+                    destination.prepare(using)
                     work.add(page, result["newest"], using)
                     result |= report_as_json(work.report)
                     claim.write(done=work.report.total, result=result)
         if rejected_file.tell():
             _keep(job, claim, rejected_file, "csv")
+    if job.campaign:
+        result["opted_out"] = count_opted_out(job.campaign, result["newest"])
     return result
 
 
@@ -95,16 +90,17 @@ def _retry(campaign: Campaign, job: BackgroundJob) -> None:
 
 
 def run_export(job: BackgroundJob, claim: JobClaim) -> Result:
-    """Write the file of recipients."""
-    campaign, kind = _campaign(job), job.parameters.get("format", "csv")
-    recipients = campaign.messages.count()
-    claim.write(total=recipients)
+    """Write the file of recipients, or without a campaign that of the opted-out numbers."""
+    kind = job.parameters.get("format", "csv")
+    rows = (job.campaign.messages if job.campaign else Suppression.objects.using(database())).count()
+    claim.write(total=rows)
+    pieces = export_recipients(job.campaign, kind) if job.campaign else export_suppressions(kind)
     with tempfile.TemporaryFile() as file:
-        for number, piece in enumerate(export_recipients(campaign, kind)):
+        for number, piece in enumerate(pieces):
             file.write(piece)
-            claim.progress(min(number * CHUNK, recipients))
+            claim.progress(min(number * CHUNK, rows))
         _keep(job, claim, file, kind)
-    return {"recipients": recipients}
+    return {"recipients": rows}
 
 
 KINDS: Mapping[str, Callable[[BackgroundJob, JobClaim], Result]] = {
@@ -129,21 +125,6 @@ def preflight_as_json(found: Preflight) -> Result:
     }
 
 
-def report_as_json(report: ImportReport) -> Result:
-    """Return the report of an import as a job keeps it."""
-    rejected = [
-        [row.row, str(row.reason), {str(name): as_cell(value) for name, value in row.values.items()}]
-        for row in report.rejected[:SHOWN_ROWS]
-    ]
-    return {**vars(report), "rejected": rejected}
-
-
-def _as_report(result: Result) -> ImportReport:
-    rejected = [RejectedRow(row=row, reason=reason, values=values) for row, reason, values in result["rejected"]]
-    counts = {name: value for name, value in result.items() if name not in {"newest", "rejected"}}
-    return ImportReport(**counts, rejected=rejected)
-
-
 def _problems(problems: list[ValidationError]) -> list[dict[str, str]]:
     return [{"code": str(problem.code or ""), "text": text} for problem in problems for text in problem.messages]
 
@@ -164,9 +145,18 @@ def _opened(job: BackgroundJob) -> Iterator[IO[bytes]]:
         yield file.file
 
 
-def _count_rows(file: IO[bytes], claim: JobClaim) -> int:
+def _destination(job: BackgroundJob, choice: ColumnChoice) -> Destination:
+    return Recipients(job.campaign, choice) if job.campaign else OptOuts(job.parameters.get("reason", ""))
+
+
+def _numbered(job: BackgroundJob, file: IO[bytes]) -> Generator[Numbered, None, None]:
+    known = job.parameters.get("format")
+    return number_rows(file, FileFormat(**known) if known else None, job.parameters.get("header", ()))
+
+
+def _count_rows(rows: Iterator[Numbered], claim: JobClaim) -> int:
     count = 0
-    for _row in read_rows(file):
+    for _row in rows:
         count += 1
         claim.progress(0)
     return count

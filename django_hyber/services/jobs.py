@@ -52,25 +52,42 @@ def request_job(
     of retry_failed, for EXPORT the ``format``. ``source`` is the file to import, or one of the keys of the
     messages to RETRY, one a line.
     """
-    job = _create(State.WAITING, kind, campaign, parameters, user, source)
+    job = create_job(State.WAITING, kind, campaign, parameters, user, source)
     after_commit(database(), run_job.enqueue, job.pk)
     return job
 
 
-def keep_upload(campaign: Campaign, user: Any, source: File[Any]) -> BackgroundJob:
-    """Keep a file of recipients for an import that is still to be confirmed; a day later it is thrown away."""
-    parameters = {"file_name": PurePath(source.name or "").name}
-    return _create(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, source)
+def create_job(
+    state: str,
+    kind: str,
+    campaign: Campaign | None,
+    parameters: Mapping[str, Any],
+    user: Any,
+    source: File[Any] | None,
+) -> BackgroundJob:
+    """Keep a job, with its file under a name that nobody guesses, and ask nobody to do it."""
+    job = BackgroundJob(
+        kind=kind,
+        campaign=campaign,
+        parameters={"language": get_language(), **parameters},
+        state=state,
+        created_by=user if getattr(user, "is_authenticated", False) else None,
+        lease_until=soon(),
+    )
+    if source:
+        # Wherever uploads are served from, nobody guesses this name.
+        job.source.save(secrets.token_urlsafe(24) + PurePath(source.name or "").suffix, source, save=False)
+    job.save(using=database())
+    return job
 
 
-def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False) -> bool:
-    """Import a kept file, ``at_once`` or in the background, and say whether it was this call that asked for it."""
-    using = database()
-    uploads = BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED)
-    wanted = {**job.parameters, **parameters, "language": get_language()}
-    if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=_soon()):
+def stop_job(job: BackgroundJob) -> bool:
+    """Stop work that is waiting or under way, and say whether it was this call that did. What is done stays done."""
+    open_jobs = BackgroundJob.objects.using(database()).filter(pk=job.pk, state__in=(State.WAITING, State.RUNNING))
+    # Whoever is at it finds out when it next writes, in the same transaction as what it has done since.
+    if not open_jobs.update(state=State.STOPPED, finished_at=timezone.now(), lease_until=None):
         return False
-    after_commit(using, run_job.call if at_once else run_job.enqueue, job.pk)
+    throw_away(job, "source")
     return True
 
 
@@ -85,7 +102,7 @@ def run_job(pk: int) -> None:
         try:
             result = KINDS[job.kind](job, claim)
         except JobLostError:
-            logger.warning("Job %s was taken up by another worker", pk)
+            logger.warning("Job %s was stopped or taken up by another worker", pk)
         except ValidationError as error:
             _end(claim, State.FAILED, " ".join(error.messages))
         except (DatabaseError, OSError):
@@ -104,40 +121,17 @@ def take_up_jobs() -> int:
     now = timezone.now()
     left = jobs.filter(Q(lease_until=None) | Q(lease_until__lte=now), state__in=(State.WAITING, State.RUNNING))
     pks = list(left.order_by("pk").values_list("pk", flat=True)[:LIMIT])
-    jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=_soon())
+    jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=soon())
     for pk in pks:
         run_job.enqueue(pk)
     uploads = jobs.filter(state=State.UPLOADED, created_at__lte=now - UPLOADS_STAY)
     for job in uploads[:LIMIT]:
-        _throw_away(job, "source")
+        throw_away(job, "source")
         job.delete()
-    finished = jobs.filter(finished_at__lte=now - FILES_STAY).exclude(produced="")
+    finished = jobs.filter(~Q(produced="") | Q(result__has_key="rejected"), finished_at__lte=now - FILES_STAY)
     for job in finished[:LIMIT]:
-        _throw_away(job, "produced")
+        _forget(job)
     return len(pks)
-
-
-def _create(
-    state: str,
-    kind: str,
-    campaign: Campaign | None,
-    parameters: Mapping[str, Any],
-    user: Any,
-    source: File[Any] | None,
-) -> BackgroundJob:
-    job = BackgroundJob(
-        kind=kind,
-        campaign=campaign,
-        parameters={"language": get_language(), **parameters},
-        state=state,
-        created_by=user if getattr(user, "is_authenticated", False) else None,
-        lease_until=_soon(),
-    )
-    if source:
-        # Wherever uploads are served from, nobody guesses this name.
-        job.source.save(secrets.token_urlsafe(24) + PurePath(source.name or "").suffix, source, save=False)
-    job.save(using=database())
-    return job
 
 
 def _claim(pk: int) -> BackgroundJob | None:
@@ -162,18 +156,26 @@ def _end(claim: JobClaim, state: str, error_text: str = "", **values: Any) -> No
         try:
             claim.write(state=state, error_text=error_text[:TEXT_LIMIT], finished_at=timezone.now(), **values)
         except JobLostError:
-            logger.warning("Job %s was taken up by another worker", claim.pk)
+            logger.warning("Job %s was stopped or taken up by another worker", claim.pk)
             return
-    _throw_away(job, "source")
+    throw_away(job, "source")
 
 
-def _throw_away(job: BackgroundJob, name: str) -> None:
+def throw_away(job: BackgroundJob, name: str) -> None:
+    """Delete one of the files of a job."""
     file = getattr(job, name)
     if file:
         file.delete(save=False)
         BackgroundJob.objects.using(database()).filter(pk=job.pk).update(**{name: ""})
 
 
-def _soon() -> Any:
+def _forget(job: BackgroundJob) -> None:
+    """Leave the numbers of a job, and nothing that it tells of people."""
+    throw_away(job, "produced")
+    kept = {name: value for name, value in job.result.items() if name != "rejected"}
+    BackgroundJob.objects.using(database()).filter(pk=job.pk).update(result=kept)
+
+
+def soon() -> Any:
     """Return when a sweep may ask for a waiting job again: its first task may just be on its way."""
     return timezone.now() + LEASE

@@ -12,7 +12,7 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.engine.pages import campaign_pages
+from django_hyber.engine.pages import VARIABLES_TEXT, campaign_pages, read_documents
 from django_hyber.engine.transactions import database
 from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.models import BackgroundJob, Campaign, Suppression
@@ -115,10 +115,10 @@ def _read_recipients(
 ) -> list[ValidationError]:
     """Hand the values of every recipient to ``texts``; return the errors of values that nothing makes up for."""
     lacking: Counter[str] = Counter()
-    for page in campaign_pages(campaign.pk, PAGE, database(), "variables", condition=~OPTED_OUT):
+    for page in campaign_pages(campaign.pk, PAGE, database(), VARIABLES_TEXT, condition=~OPTED_OUT):
         report.recipients += len(page)
         rows = []
-        for pk, values in page:
+        for (pk, _text), values in zip(page, read_documents(text for _pk, text in page), strict=True):
             row = tuple(map(values.get, names))
             if not all(row):
                 report.missing.update(name for name, value in zip(names, row, strict=True) if not value)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import find_account, get_accounts
-from django_hyber.models import DeliveryReport
+from django_hyber.engine.ranks import NO_REPORT
+from django_hyber.models import DeliveryReport, Message
+from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import InvalidPhone, ReportState, UnreadableReport, describe, normalize_phone, parse_report
 
 MAX_PHONE_DIGITS = 15
+#: The platform was asked for long enough, and never said how the message ended.
+GIVEN_UP = Q(status=Message.Status.ACCEPTED, error_text=NO_REPORT)
+AWAITED = Q(status=Message.Status.ACCEPTED) & ~Q(error_text=NO_REPORT)
 STATE_TEXTS = {
     ReportState.PENDING: _("on its way"),
     ReportState.DELIVERED: _("delivered"),
@@ -27,11 +33,15 @@ def account_names() -> list[str]:
     return [account.name for account in get_accounts()]
 
 
+def home_region() -> str | None:
+    """Return the region of numbers that belong to no account: that of the first one."""
+    return next(iter(get_accounts())).default_region
+
+
 def clean_phone(typed: str) -> str:
     """Return the digits of a phone number as people write it. Raises ValidationError in the reader's language."""
-    region = next(iter(get_accounts())).default_region
     try:
-        return normalize_phone(typed, region)
+        return normalize_phone(typed, home_region())
     except InvalidPhone as error:
         raise ValidationError(gettext(error.reason), code="phone-number") from None
 
@@ -65,7 +75,12 @@ def describe_report(report: DeliveryReport) -> str:
         parsed = parse_report(report.raw, seen_codes=configured.seen_codes if configured else ())
     except UnreadableReport:
         return ""
-    code = parsed.hyber_status if parsed.error_code is None else parsed.error_code
-    state = str(STATE_TEXTS[parsed.state])
-    detail = describe_code(code, report.account) or parsed.error_text
+    return describe_parsed(parsed, report.account)
+
+
+def describe_parsed(report: ParsedReport, account: str) -> str:
+    """Return what a report that has been read says, in plain words of the reader's language."""
+    code = report.hyber_status if report.error_code is None else report.error_code
+    state = str(STATE_TEXTS[report.state])
+    detail = describe_code(code, account) or report.error_text
     return f"{state}: {detail}" if detail and detail.casefold() != state else state

@@ -10,7 +10,16 @@ from django.db.models import Model
 from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 
-__all__ = ["MASK", "PERSONAL_COLUMNS", "mask", "mask_phone", "mask_phones_in", "mask_text", "mask_values"]
+__all__ = [
+    "MASK",
+    "PERSONAL_COLUMNS",
+    "mask",
+    "mask_payload",
+    "mask_phone",
+    "mask_phones_in",
+    "mask_text",
+    "mask_values",
+]
 
 Row = TypeVar("Row", bound=Model)
 

@@ -1,43 +1,85 @@
-"""Recipient files as rows: CSV in the encodings and with the separators that spreadsheets write, and XLSX."""
+"""Files of numbers as rows: CSV in the encodings and with the separators that spreadsheets write, and XLSX."""
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
-from typing import IO, Any
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from typing import IO, Any, Literal
+from zipfile import BadZipFile, ZipFile
 
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-BYTE_ORDER_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+from django_hyber.protocol import clean_text
+from django_hyber.services.file_encodings import UnreadableFileError, find_encoding
+
 ZIP_SIGNATURE = b"PK\x03\x04"
+#: Of Excel's tables before XLSX, and of those that have a password.
+OLE_SIGNATURE = b"\xd0\xcf\x11\xe0"
 SEPARATORS = ";\t,"
 SNIFFED = 64 * 1024
+#: What the parts of an XLSX file may come to: a file of 1 MB can be made to unpack to a thousand.
+MAX_UNPACKED = 1024 * 1024 * 1024
 #: A text that a spreadsheet could take for a formula, and such a text behind the apostrophe that keeps it from that.
 FORMULA = re.compile("'*(?:[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 PROTECTED = re.compile(f"'{FORMULA.pattern}")
+#: As many make a phone number, and no name of a column.
+_LEAST_DIGITS = 9
+_QUOTED = re.compile(r'"[^"]*"?')
+
+Values = dict[str, Any]
+NumberedRow = tuple[int, Values]
 
 
-class UnreadableFileError(ValidationError):
-    """A recipient file cannot be read at all; nothing of it has been imported."""
+@dataclass(frozen=True, kw_only=True)
+class FileFormat:
+    """How a file is to be read. ``other_sheets`` of an XLSX table hold something as well, and are not read."""
+
+    kind: Literal["csv", "xlsx"]
+    encoding: str = ""
+    separator: str = ""
+    sheet: str = ""
+    other_sheets: int = 0
 
 
-def read_rows(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+class WideRow(dict[str, Any]):
+    """A row with more values than there are columns: nobody can tell which of them belong together."""
+
+
+def recognise(file: IO[bytes]) -> FileFormat:
+    """Find out how an open binary file is to be read. Raises UnreadableFileError."""
+    file.seek(0)
+    signature = file.read(len(ZIP_SIGNATURE))
+    if signature == ZIP_SIGNATURE:
+        return _recognise_xlsx(file)
+    if signature == OLE_SIGNATURE:
+        raise UnreadableFileError(
+            _("This is a table of an old Excel, or it has a password. Save it as XLSX without a password, or as CSV."),
+            code="old-excel",
+        )
+    encoding = find_encoding(file)
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding=encoding, newline="")
+    head = text.read(SNIFFED)
+    # The file belongs to the caller: closing the text layer would close it.
+    text.detach()
+    return FileFormat(kind="csv", encoding=encoding, separator=_find_separator(head))
+
+
+def read_rows(
+    file: IO[bytes], file_format: FileFormat | None = None, header: Sequence[str] = ()
+) -> Generator[NumberedRow, None, None]:
     """Yield (row number, values by header) from an open binary file; rows are numbered as a spreadsheet does.
 
+    With a ``header`` the file itself has none. A row with more values than columns is a WideRow.
     Raises UnreadableFileError for a file without a header or in no known encoding.
     """
-    file.seek(0)
-    if file.read(len(ZIP_SIGNATURE)) == ZIP_SIGNATURE:
-        return _read_xlsx(file)
-    return _read_csv(file)
+    found = file_format or recognise(file)
+    rows = _read_xlsx(file) if found.kind == "xlsx" else _read_csv(file, found)
+    return _named(rows, header)
 
 
 def protect(text: str) -> str:
@@ -54,76 +96,69 @@ def _unprotected(value: Any) -> Any:
     return value[1:] if isinstance(value, str) and value[:1] == "'" and PROTECTED.match(value) else value
 
 
-def _read_csv(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
-    encoding = _find_encoding(file)
+def _read_csv(file: IO[bytes], found: FileFormat) -> Generator[list[Any], None, None]:
     file.seek(0)
-    text = io.TextIOWrapper(file, encoding=encoding, newline="")
+    text = io.TextIOWrapper(file, encoding=found.encoding, newline="")
+    reader = csv.reader(text, delimiter=found.separator, strict=True)
+    good_lines = 0
     try:
-        head = text.read(SNIFFED)
-        text.seek(0)
-        yield from _named(csv.reader(text, delimiter=_find_separator(head), strict=True))
-    except csv.Error as error:
+        for row in reader:
+            yield row
+            good_lines = reader.line_num
+    except csv.Error:
         raise UnreadableFileError(
-            _("The file is not a valid CSV file: %(problem)s. Save it again as CSV in UTF-8."),
+            _(
+                "The file is not a valid CSV file: the row that begins on line %(line)d cannot be read. Look at its "
+                "quotation marks, or save the table as CSV in UTF-8 again."
+            ),
             code="csv",
-            params={"problem": error},
+            params={"line": good_lines + 1},
         ) from None
     finally:
-        # The file belongs to the caller: closing the text layer would close it.
         text.detach()
 
 
-def _find_encoding(file: IO[bytes]) -> str:
-    """Return the first encoding that fits the whole file: a bad byte on the last line must not cost half an import."""
-    file.seek(0)
-    start = file.read(4)
-    for mark, encoding in BYTE_ORDER_MARKS:
-        if start.startswith(mark):
-            return _verified(file, encoding)
-    try:
-        return _verified(file, "utf-8")
-    except UnreadableFileError:
-        return _verified(file, "cp1251")
-
-
-def _verified(file: IO[bytes], encoding: str) -> str:
-    file.seek(0)
-    decoder = codecs.getincrementaldecoder(encoding)()
-    try:
-        while block := file.read(SNIFFED):
-            if "\x00" in decoder.decode(block):
-                raise _unknown_encoding()
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError:
-        raise _unknown_encoding() from None
-    return encoding
-
-
-def _unknown_encoding() -> UnreadableFileError:
-    return UnreadableFileError(
-        _("The file is neither UTF-8, UTF-16 nor Windows-1251 text, nor an XLSX table. Save it as CSV in UTF-8."),
-        code="encoding",
-    )
-
-
 def _find_separator(head: str) -> str:
-    first_line = head.splitlines()[0] if head else ""
+    lines = _QUOTED.sub("", head).splitlines()
+    first_line = next((line for line in lines if line.strip()), "")
     return max(SEPARATORS, key=first_line.count) if any(mark in first_line for mark in SEPARATORS) else ","
 
 
-def _named(rows: Iterator[list[Any]]) -> Iterator[tuple[int, dict[str, Any]]]:
-    header = next(rows, None)
-    names = [str(name if name is not None else "").strip() for name in header or ()]
-    _refuse_repeated(names)
+def _named(rows: Generator[list[Any], None, None], header: Sequence[str]) -> Generator[NumberedRow, None, None]:
+    with closing(rows):
+        numbered = enumerate(rows, start=1)
+        names = list(header) or _read_header(numbered)
+        width = len(names)
+        for number, row in numbered:
+            if not _has_values(row):
+                continue
+            padded = row if len(row) >= width else [*row, *[""] * (width - len(row))]
+            values = {name: _unprotected(value) for name, value in zip(names, padded, strict=False) if name}
+            yield number, WideRow(values) if _has_values(row[width:]) else values
+
+
+def _read_header(numbered: Iterator[tuple[int, list[Any]]]) -> list[str]:
+    first = next((row for _number, row in numbered if _has_values(row)), [])
+    names = [clean_text(str(name)).strip() for name in first]
+    _check_header(names)
+    return names
+
+
+def _has_values(row: Sequence[Any]) -> bool:
+    return any(value not in {"", None} for value in row)
+
+
+def _check_header(names: Sequence[str]) -> None:
     if not any(names):
         raise UnreadableFileError(_("The file is empty: its first line has to name the columns."), code="empty")
-    for number, row in enumerate(rows, start=2):
-        if any(value not in {"", None} for value in row):
-            padded = [*row, *[""] * (len(names) - len(row))]
-            yield number, {name: _unprotected(value) for name, value in zip(names, padded, strict=False) if name}
-
-
-def _refuse_repeated(names: list[str]) -> None:
+    if any(map(_is_number, names)):
+        raise UnreadableFileError(
+            _(
+                "The first line has to name the columns, and it holds a phone number. Put a line with the names above "
+                "it, such as “phone” and “name”."
+            ),
+            code="no-header",
+        )
     repeated = sorted({name for name in names if name and names.count(name) > 1})
     if repeated:
         raise UnreadableFileError(
@@ -133,7 +168,30 @@ def _refuse_repeated(names: list[str]) -> None:
         )
 
 
-def _read_xlsx(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+def _is_number(name: str) -> bool:
+    return sum(map(str.isdecimal, name)) >= _LEAST_DIGITS and not any(map(str.isalpha, name))
+
+
+def _recognise_xlsx(file: IO[bytes]) -> FileFormat:
+    try:
+        with ZipFile(file) as parts:
+            unpacked = sum(part.file_size for part in parts.infolist())
+    except BadZipFile:
+        raise _unreadable_xlsx() from None
+    if unpacked > MAX_UNPACKED:
+        raise UnreadableFileError(_("This XLSX table is too large. Save it as CSV in UTF-8."), code="too-large")
+    with _workbook(file) as book:
+        names = book.sheet_names
+    return FileFormat(kind="xlsx", sheet=names[0] if names else "", other_sheets=max(0, len(names) - 1))
+
+
+def _read_xlsx(file: IO[bytes]) -> Generator[list[Any], None, None]:
+    with _workbook(file) as book:
+        yield from book.get_sheet_by_index(0).iter_rows()
+
+
+@contextmanager
+def _workbook(file: IO[bytes]) -> Iterator[Any]:
     try:
         from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415  an extra
     except ImportError:
@@ -143,9 +201,13 @@ def _read_xlsx(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
         ) from None
     file.seek(0)
     try:
-        sheet = CalamineWorkbook.from_filelike(file).get_sheet_by_index(0)
-        yield from _named(sheet.iter_rows())
-    except CalamineError as error:
-        raise UnreadableFileError(
-            _("The XLSX table cannot be read: %(problem)s"), code="xlsx", params={"problem": error}
-        ) from None
+        yield CalamineWorkbook.from_filelike(file)
+    except CalamineError:
+        raise _unreadable_xlsx() from None
+
+
+def _unreadable_xlsx() -> UnreadableFileError:
+    return UnreadableFileError(
+        _("The XLSX table cannot be read. Open it in a spreadsheet and save it again as XLSX, or as CSV in UTF-8."),
+        code="xlsx",
+    )

@@ -1,63 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from itertools import islice
-from typing import IO, Any, NamedTuple, cast
+from typing import IO, NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.db.models import Max
+from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import get_account
-from django_hyber.engine.bulk import insert_rows
 from django_hyber.engine.identifiers import extra_ids
-from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.engine.transactions import database
 from django_hyber.models import Campaign, Message
-from django_hyber.protocol import InvalidPhone, clean_text, normalize_phone
 from django_hyber.services.campaigns import CampaignError
-from django_hyber.services.import_columns import ColumnChoice, Layout, lay_out
-from django_hyber.services.recipient_files import read_rows
-from django_hyber.services.rejected_rows import RejectedRowsFile
+from django_hyber.services.import_columns import ColumnChoice
+from django_hyber.services.import_reports import ImportReport, RejectedRow
+from django_hyber.services.launch_check import OPTED_OUT
+from django_hyber.services.row_imports import Source, import_rows
 
-#: How many rows are written at once.
-CHUNK = 5_000
-#: How many rejected rows a report keeps.
-KEPT_ROWS = 1_000
-
-Source = IO[bytes] | Iterable[Mapping[str, Any]]
-Numbered = tuple[int, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RejectedRow:
-    """A row that was left out. ``row`` counts from 1 and includes the header line of a file."""
-
-    row: int
-    reason: str | Promise
-    values: Mapping[str, Any]
-
-
-@dataclass(kw_only=True)
-class ImportReport:
-    """What became of the rows: ``total`` = ``accepted`` + ``duplicates`` + ``existing`` + ``rejected_count``.
-
-    ``duplicates`` repeat a number of the same source, ``existing`` were in the campaign before. ``rejected`` holds the
-    first 1,000 of the rejected rows; all of them are in the file that the import was given for them.
-    """
-
-    total: int = 0
-    accepted: int = 0
-    duplicates: int = 0
-    existing: int = 0
-    rejected_count: int = 0
-    rejected: list[RejectedRow] = field(default_factory=list)
-    ignored_columns: list[str] = field(default_factory=list)
+__all__ = ["ImportReport", "RejectedRow", "import_recipients"]
 
 
 class NewRecipient(NamedTuple):
@@ -73,6 +35,40 @@ class NewRecipient(NamedTuple):
     channel: str = ""
     error_text: str = ""
     attempts: int = 0
+
+
+class Recipients:
+    """The recipients of a campaign, as the destination of an import."""
+
+    model = Message
+    columns = NewRecipient._fields
+
+    def __init__(self, campaign: Campaign, choice: ColumnChoice) -> None:
+        self.region = get_account(campaign.account).default_region
+        self._campaign = campaign
+        self._brings_texts = bool(choice.text_column)
+        self._extra_ids = extra_ids()
+        self._pk, self._account, self._now = campaign.pk, campaign.account, timezone.now()
+
+    def prepare(self, using: str) -> None:
+        """Lock the campaign, refuse if it has been launched, and note on it that its recipients bring their texts."""
+        campaigns = Campaign.objects.using(using)
+        current = campaigns.select_for_update().get(pk=self._pk)
+        if not current.is_editable:
+            problem = ValidationError(_("Recipients can only be added before the launch."), code="launched")
+            raise CampaignError([problem])
+        if self._brings_texts and not current.has_own_texts:
+            campaigns.filter(pk=self._pk).update(has_own_texts=True)
+            self._campaign.has_own_texts = True
+
+    def rows(self, using: str) -> QuerySet[Message]:
+        """Return the recipients."""
+        return Message.objects.using(using).filter(campaign=self._pk)
+
+    def as_row(self, phone: str, values: dict[str, str]) -> NewRecipient:
+        """Return a recipient with these variables."""
+        status = Message.Status.QUEUED.value
+        return NewRecipient(self._pk, self._account, phone, next(self._extra_ids), values, status, self._now)
 
 
 def import_recipients(
@@ -96,122 +92,12 @@ def import_recipients(
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch.
     """
     choice = ColumnChoice(phone_column=phone_column, text_column=text_column, variables=variables)
-    using = database()
-    work = RecipientImport(campaign, choice, ImportReport(), rejected_file)
-    with write_transaction(using), closing(number_rows(source)) as rows:
-        prepare(campaign, choice, using)
-        newest = newest_recipient(campaign, using)
-        for page in pages_of(rows):
-            work.add(page, newest, using)
-            if progress:
-                progress(work.report.total)
-    return work.report
+    report, newest = import_rows(Recipients(campaign, choice), choice, source, rejected_file, progress)
+    report.opted_out = count_opted_out(campaign, newest)
+    return report
 
 
-class RecipientImport:
-    """The way of rows into a campaign, page by page; what became of them is in ``report``."""
-
-    def __init__(
-        self, campaign: Campaign, choice: ColumnChoice, report: ImportReport, rejected_file: IO[bytes] | None = None
-    ) -> None:
-        self.report = report
-        self._campaign = campaign
-        self._choice = choice
-        self._region = get_account(campaign.account).default_region
-        self._rejected_file = RejectedRowsFile(rejected_file) if rejected_file else None
-        self._extra_ids = extra_ids()
-        self._layouts: dict[tuple[str, ...], Layout] = {}
-        self._now = timezone.now()
-
-    def add(self, page: Iterable[Numbered], newest: int, using: str) -> None:
-        """Write a page of rows; recipients up to the key ``newest`` were there before the import."""
-        rows = list(self._recipients(page))
-        phones = [row.phone_number for row in rows]
-        known = Message.objects.using(using).filter(campaign=self._campaign, pk__lte=newest, phone_number__in=phones)
-        before = set(known.values_list("phone_number", flat=True)) if newest else set()
-        accepted = insert_rows(Message, NewRecipient._fields, rows, using)
-        existing = sum(phone in before for phone in phones)
-        self.report.accepted += accepted
-        self.report.existing += existing
-        self.report.duplicates += len(rows) - accepted - existing
-
-    def repeat(self, page: Iterable[Numbered]) -> None:
-        """Go over rows that an earlier run has added, for their part in the file of rejected rows."""
-        for number, values in page:
-            phone = self._phone(number, values, self._layout(values))
-            if isinstance(phone, RejectedRow) and self._rejected_file:
-                self._rejected_file.write(phone.row, phone.reason, phone.values)
-
-    def _recipients(self, page: Iterable[Numbered]) -> Iterator[NewRecipient]:
-        campaign_id, account, status = self._campaign.pk, self._campaign.account, Message.Status.QUEUED.value
-        for number, values in page:
-            layout = self._layout(values)
-            self.report.total += 1
-            phone = self._phone(number, values, layout)
-            if isinstance(phone, RejectedRow):
-                self._reject(phone)
-                continue
-            variables = {name: _as_text(values[header]) for header, name in layout.variables}
-            yield NewRecipient(campaign_id, account, phone, next(self._extra_ids), variables, status, self._now)
-
-    def _phone(self, number: int, values: Mapping[str, Any], layout: Layout) -> str | RejectedRow:
-        try:
-            return normalize_phone(values[layout.phone], self._region)
-        except InvalidPhone as error:
-            return RejectedRow(row=number, reason=gettext_lazy(error.reason), values=dict(values))
-
-    def _reject(self, row: RejectedRow) -> None:
-        self.report.rejected_count += 1
-        if len(self.report.rejected) < KEPT_ROWS:
-            self.report.rejected.append(row)
-        if self._rejected_file:
-            self._rejected_file.write(row.row, row.reason, row.values)
-
-    def _layout(self, values: Mapping[str, Any]) -> Layout:
-        headers = tuple(values)
-        if headers not in self._layouts:
-            layout = self._layouts[headers] = lay_out(headers, self._choice)
-            ignored = set(layout.ignored) - set(self.report.ignored_columns)
-            self.report.ignored_columns += sorted(ignored)
-        return self._layouts[headers]
-
-
-def prepare(campaign: Campaign, choice: ColumnChoice, using: str) -> None:
-    """Lock the campaign, refuse if it has been launched, and note on it that its recipients bring their texts."""
-    current = Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
-    if not current.is_editable:
-        problem = ValidationError(_("Recipients can only be added before the launch."), code="launched")
-        raise CampaignError([problem])
-    if choice.text_column and not current.has_own_texts:
-        Campaign.objects.using(using).filter(pk=campaign.pk).update(has_own_texts=True)
-        campaign.has_own_texts = True
-
-
-def newest_recipient(campaign: Campaign, using: str) -> int:
-    """Return the key of the recipient who was added last, or 0."""
-    newest: int | None = Message.objects.using(using).filter(campaign=campaign).aggregate(newest=Max("pk"))["newest"]
-    return newest or 0
-
-
-def number_rows(source: Source) -> Generator[Numbered, None, None]:
-    """Yield the rows with their numbers."""
-    if hasattr(source, "read"):
-        yield from read_rows(cast("IO[bytes]", source))
-    else:
-        yield from enumerate(source, start=1)
-
-
-def pages_of(rows: Iterator[Numbered]) -> Iterator[list[Numbered]]:
-    """Yield the rows in pages."""
-    while page := list(islice(rows, CHUNK)):
-        yield page
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, str):
-        return clean_text(value)
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return clean_text(str(value))
+def count_opted_out(campaign: Campaign, newest: int) -> int:
+    """Return how many of the recipients who were added after this key have opted out."""
+    added = Message.objects.using(database()).filter(campaign=campaign, pk__gt=newest)
+    return added.filter(OPTED_OUT).order_by().count()

@@ -11,6 +11,7 @@ from typing import IO, Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from django_hyber.protocol import clean_text
 from django_hyber.services.recipient_files import protect
 
 
@@ -41,4 +42,4 @@ class RejectedRowsFile:
 
 def as_cell(value: object) -> str:
     """Return a value as it stands in the file."""
-    return "" if value is None else str(value)
+    return "" if value is None else clean_text(str(value))

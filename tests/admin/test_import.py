@@ -6,13 +6,14 @@ import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.sessions.models import Session
-from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from openpyxl import Workbook
 
-from django_hyber.models import Campaign
+from django_hyber.models import BackgroundJob, Campaign, Suppression
+from django_hyber.services import dispatch, uploads
+
+pytestmark = pytest.mark.django_db(transaction=True)
 
 CSV = (
     "phone,name,favourite colour\n0671234567,Olena,red\n+380 67 123 45 67,Again,\n"
@@ -20,131 +21,305 @@ CSV = (
 )
 
 
-def url_of(campaign, page="import"):
-    return reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk])
+@pytest.fixture(autouse=True)
+def media(settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    return tmp_path
 
 
-def upload(client, campaign, content, name="people.csv", **fields):
+def url_of(campaign, page="import", *keys):
+    return reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk, *keys])
+
+
+def upload(client, campaign, content, name="people.csv"):
     content = content.encode() if isinstance(content, str) else content
-    return client.post(url_of(campaign), {"file": SimpleUploadedFile(name, content), **fields})
+    return client.post(url_of(campaign), {"file": SimpleUploadedFile(name, content)})
+
+
+def chosen(page, **changes):
+    """POST data of the page of columns as it stands, with changes such as use_2="nothing"."""
+    form = page.context["form"]
+    values = {name: form[name].value() or "" for name in form.fields}
+    return values | {name.replace("_", "-", 1): value for name, value in changes.items()}
+
+
+def confirm(client, response, **changes):
+    page = client.get(response["Location"])
+    return client.post(response["Location"], chosen(page, **changes), follow=True)
+
+
+def run(client, campaign, content, name="people.csv", **changes):
+    return confirm(client, upload(client, campaign, content, name), **changes)
 
 
 def counts(response):
     page = response.content.decode()
-    return {name: int(count) for name, count in re.findall(r'data-count="(\w+)"><b>(\d+)</b>', page)}
+    return {name: int(count) for name, count in re.findall(r'data-count="(\w+)" data-number="(\d+)"', page)}
 
 
-def signed_rows(response):
-    return response.context["signed_rows"]
+def text_of(response):
+    return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())
 
 
-def test_the_page_tells_which_columns_the_texts_use(admin_client, draft):
-    channel = draft.channels.first()
-    channel.options["text"] = "Hi %name% from %city%"
-    channel.save()
-
-    assert "<code>city, name</code>" in admin_client.get(url_of(draft)).content.decode()
-
-
-def test_every_row_of_a_csv_file_is_accounted_for(admin_client, draft):
-    response = upload(admin_client, draft, CSV)
-
-    assert counts(response) == {"accepted": 2, "duplicates": 1, "existing": 0, "rejected": 1}
-    page = response.content.decode()
-    reason = "This is not a valid phone number: digits are missing."
-    assert f'<td class="hyber-number">4</td><td>{reason}</td><td>12345 · Ivan · =1+1</td>' in page
-    assert "favourite colour" in page
-    assert set(draft.messages.values_list("phone_number", flat=True)) == {"380671234567", "380677654321"}
-
-
-def test_the_same_file_again_adds_nobody(admin_client, draft):
-    upload(admin_client, draft, CSV)
-
-    assert counts(upload(admin_client, draft, CSV))["existing"] == 3
-    assert draft.messages.count() == 2
-
-
-def test_an_xlsx_table_with_a_named_phone_column(admin_client, draft):
+def workbook(*rows):
     book = Workbook()
-    book.active.append(["name", "contact"])
-    book.active.append(["Olena", 380671234567])
+    for row in rows:
+        book.active.append(row)
     content = io.BytesIO()
     book.save(content)
-
-    response = upload(admin_client, draft, content.getvalue(), name="people.xlsx", phone_column="contact")
-
-    assert counts(response)["accepted"] == 1
-    assert draft.messages.get().variables == {"name": "Olena"}
+    return content.getvalue()
 
 
-def test_a_large_file_that_django_keeps_on_disk(admin_client, draft, settings):
-    settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10
-
-    assert counts(upload(admin_client, draft, CSV))["accepted"] == 2
-
-
-@pytest.mark.parametrize(
-    ("content", "error"),
-    [
-        ("name,city\nOlena,Lviv\n", "No column holds phone numbers"),
-        (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x98", "neither UTF-8"),
-        ("", "empty"),
-        (b"PK\x03\x04 no table", "cannot be read"),
-        (None, "required"),
-    ],
-)
-def test_a_bad_file_is_refused_beside_its_field(admin_client, draft, content, error):
-    if content is None:
-        response = admin_client.post(url_of(draft), {"phone_column": ""})
-    else:
-        response = upload(admin_client, draft, content)
-
-    assert error in str(response.context["form"].errors["file"])
-    assert "Nothing was imported" in response.content.decode()
-    assert not draft.messages.exists()
+def use_text(draft, text):
+    for channel in draft.channels.all():
+        channel.options["text"] = text
+        channel.save()
 
 
-def test_rejected_rows_come_back_as_a_file_that_can_be_mended(admin_client, draft):
-    response = admin_client.post(url_of(draft, "rejected"), {"rows": signed_rows(upload(admin_client, draft, CSV))})
+class UploadTests:
+    def test_the_page_tells_which_columns_the_texts_use_and_what_is_accepted(self, admin_client, draft):
+        use_text(draft, "Hi %name% from %city%")
 
-    assert response["Content-Type"].startswith("text/csv")
-    assert "attachment" in response["Content-Disposition"]
-    header, row = csv.reader(response.content.decode("utf-8-sig").splitlines())
-    assert header == ["phone", "name", "favourite colour", "row in the file", "why it was rejected"]
-    assert row == ["12345", "Ivan", "'=1+1", "4", "This is not a valid phone number: digits are missing."]
+        page = admin_client.get(url_of(draft)).content.decode()
+
+        assert "<code>city, name</code>" in page
+        assert "up to 100 MB" in page
+
+    def test_nothing_is_imported_before_the_columns_are_confirmed(self, admin_client, draft):
+        response = upload(admin_client, draft, CSV)
+
+        job = draft.jobs.get()
+        assert response["Location"] == url_of(draft, "import_job", job.pk)
+        assert (job.state, draft.messages.count()) == (BackgroundJob.State.UPLOADED, 0)
+
+    @pytest.mark.parametrize(
+        ("content", "error"),
+        [
+            (b"\x89PNG\r\n\x1a\n\x00\x00\x00\x98", "neither UTF-8, UTF-16 nor Windows-1251 text"),
+            ("phone,name\n0671234567,Олена\n".encode() + b"0671234568,\xd0\xff\n", "line 3 is not"),
+            ("", "empty"),
+            ("phone,name\n", "no rows below"),
+            ("0671234567,Olena\n0671234568,Ivan\n", "The first line has to name the columns"),
+            ('phone,name\n0671234567,"open\n', "begins on line 2"),
+            (b"PK\x03\x04 no table", "cannot be read"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel"),
+            (",".join(f"c{number}" for number in range(201)) + "\n" + ",".join("x" * 201), "more than 200 columns"),
+            (None, "required"),
+        ],
+    )
+    def test_a_bad_file_is_refused_beside_its_field_with_a_cure(self, admin_client, draft, content, error):
+        response = admin_client.post(url_of(draft), {}) if content is None else upload(admin_client, draft, content)
+
+        assert error in str(response.context["form"].errors["file"])
+        assert "Nothing was imported" in response.content.decode()
+        assert not draft.jobs.exists()
+
+    def test_a_file_that_is_too_large_is_refused(self, admin_client, draft, monkeypatch):
+        monkeypatch.setattr(uploads, "MAX_BYTES", 10)
+
+        assert "Cut it into several files" in str(upload(admin_client, draft, CSV).context["form"].errors["file"])
+
+    def test_an_abandoned_upload_is_thrown_away_with_its_file(self, admin_client, draft, media):
+        upload(admin_client, draft, CSV)
+        BackgroundJob.objects.update(created_at="2020-01-01T00:00:00Z")
+
+        dispatch()
+
+        assert not BackgroundJob.objects.exists()
+        assert [path for path in media.rglob("*") if path.is_file()] == []
+
+    def test_a_file_can_be_thrown_away_at_once(self, admin_client, draft, media):
+        upload(admin_client, draft, CSV)
+        url = url_of(draft, "import_discard", draft.jobs.get().pk)
+
+        assert admin_client.get(url).status_code == 405
+        response = admin_client.post(url, follow=True)
+
+        assert "thrown away" in response.content.decode()
+        assert not draft.jobs.exists()
+        assert [path for path in media.rglob("*") if path.is_file()] == []
 
 
-def test_rows_that_nobody_signed_are_not_given_back(admin_client, draft):
+class ColumnTests:
+    @pytest.mark.parametrize(
+        ("content", "said"),
+        [
+            ("phone,name\n0671234567,Олена\n".encode(), "CSV, UTF-8, separated by commas, 1 row."),
+            ("phone;name\n0671234567;Олена\n".encode("cp1251"), "CSV, Windows-1251, separated by semicolons, 1 row."),
+            ("phone\tname\n0671234567\tОлена\n".encode("utf-16"), "CSV, UTF-16, separated by tabs, 1 row."),
+            (workbook(["phone", "name"], [380671234567, "Олена"]), "XLSX, sheet “Sheet”, 1 row."),
+        ],
+    )
+    def test_the_page_says_how_the_file_is_read(self, admin_client, draft, content, said):
+        page = text_of(admin_client.get(upload(admin_client, draft, content)["Location"]))
+
+        assert f"The file is read as {said}" in page
+        assert "Олена" in page
+
+    def test_a_second_sheet_is_not_passed_over_in_silence(self, admin_client, draft):
+        book = Workbook()
+        book.active.append(["phone"])
+        book.active.append([380671234567])
+        book.create_sheet("More").append(["phone"])
+        content = io.BytesIO()
+        book.save(content)
+
+        page = text_of(admin_client.get(upload(admin_client, draft, content.getvalue())["Location"]))
+
+        assert "sheet “Sheet” (1 other sheet is not read)" in page
+
+    def test_the_first_rows_are_shown_with_their_numbers(self, admin_client, draft):
+        page = admin_client.get(upload(admin_client, draft, CSV)["Location"]).content.decode()
+
+        assert '<td class="hyber-number">4</td><td>12345</td><td>Ivan</td><td>=1+1</td>' in page
+
+    def test_the_choice_is_prefilled_by_the_headers(self, admin_client, draft):
+        use_text(draft, "Hi %first_name%")
+        content = "First name;Телефон;city;Моє місто\nOlena;0671234567;Lviv;x\n"
+
+        values = chosen(admin_client.get(upload(admin_client, draft, content)["Location"]))
+
+        assert values == {
+            "use-0": "variable",
+            "name-0": "first_name",
+            "use-1": "phone",
+            "name-1": "",
+            "use-2": "variable",
+            "name-2": "city",
+            "use-3": "nothing",
+            "name-3": "",
+        }
+
+    def test_variables_that_no_column_gives_are_named(self, admin_client, draft):
+        use_text(draft, "Hi %name% from %city%")
+        response = upload(admin_client, draft, CSV)
+
+        assert admin_client.get(response["Location"]).context["missing"] == ["city"]
+        report = confirm(admin_client, response)
+        assert "no column gives them: %city%" in text_of(report).replace("% city %", "%city%")
+
+    @pytest.mark.parametrize(
+        ("changes", "field", "error"),
+        [
+            ({"use_0": "nothing"}, "__all__", "Choose the column that holds the phone numbers."),
+            ({"use_1": "phone"}, "use-1", "Another column is chosen for this already."),
+            ({"name_1": ""}, "name-1", "Name the variable"),
+            ({"name_1": "ім'я"}, "name-1", "cannot be the name of a variable"),
+            ({"name_1": "phone_number"}, "name-1", "cannot be the name of a variable"),
+            ({"use_2": "variable", "name_2": "%name%"}, "name-2", "Another column gives this variable already."),
+            ({"use_2": "text", "name_1": "text"}, "name-1", "own text: choose another"),
+            ({"use_1": "forged"}, "use-1", "Choose what this column is for."),
+        ],
+    )
+    def test_a_wrong_choice_is_told_beside_its_field(self, admin_client, draft, changes, field, error):
+        response = run(admin_client, draft, CSV, **changes)
+
+        assert error in str(response.context["form"].errors[field])
+        assert not draft.messages.exists()
+        assert draft.jobs.get().state == BackgroundJob.State.UPLOADED
+
+    def test_columns_become_what_somebody_says(self, admin_client, draft):
+        run(admin_client, draft, CSV, use_2="variable", name_2="colour", use_1="nothing")
+
+        assert draft.messages.get(phone_number="380671234567").variables == {"colour": "red"}
+
+    def test_own_texts_are_not_mixed_with_texts_of_the_campaign(self, admin_client, draft):
+        run(admin_client, draft, CSV)
+
+        mixed = run(admin_client, draft, "phone,text\n0671112233,Hi\n", use_1="text")
+
+        assert "recipients without a text of their own" in str(mixed.context["form"].errors["__all__"])
+
+    def test_a_column_of_own_texts(self, admin_client, draft):
+        run(admin_client, draft, "phone,hello\n0671112233,Hi Olena\n", use_1="text")
+
+        assert draft.messages.get().variables == {"text": "Hi Olena"}
+        draft.refresh_from_db()
+        assert draft.has_own_texts
+        without = run(admin_client, draft, "phone,text\n0671112244,Hi\n", use_1="nothing")
+        assert "a text of their own" in str(without.context["form"].errors["__all__"])
+
+
+class ReportTests:
+    def test_every_row_of_a_csv_file_is_accounted_for(self, admin_client, draft):
+        response = run(admin_client, draft, CSV)
+
+        assert counts(response) == {"accepted": 2, "duplicates": 1, "existing": 0, "rejected": 1}
+        page = response.content.decode()
+        reason = "This is not a valid phone number: digits are missing."
+        assert f'<th scope="row">{reason}</th><td class="hyber-number">1</td>' in page
+        assert f'<td class="hyber-number">4</td><td>12345 · Ivan · =1+1</td><td>{reason}</td>' in page
+        assert set(draft.messages.values_list("phone_number", flat=True)) == {"380671234567", "380677654321"}
+
+    def test_the_same_file_again_adds_nobody(self, admin_client, draft):
+        run(admin_client, draft, CSV)
+
+        assert counts(run(admin_client, draft, CSV))["existing"] == 3
+        assert draft.messages.count() == 2
+
+    def test_opted_out_people_are_counted(self, admin_client, draft):
+        Suppression.objects.create(phone_number="380677654321")
+
+        response = run(admin_client, draft, CSV)
+
+        assert counts(response)["opted_out"] == 1
+        assert "1 of the accepted has opted out" in text_of(response)
+
+    def test_rejected_rows_come_back_as_a_file_that_can_be_mended_and_imported(self, admin_client, draft):
+        run(admin_client, draft, CSV)
+        url = url_of(draft, "import_rejected", draft.jobs.get().pk)
+
+        assert admin_client.get(url).status_code == 405
+        response = admin_client.post(url)
+
+        assert "attachment" in response["Content-Disposition"]
+        content = b"".join(response.streaming_content)
+        header, row = csv.reader(content.decode("utf-8-sig").splitlines())
+        assert header == ["phone", "name", "favourite colour", "row in the file", "why it was rejected"]
+        assert row == ["12345", "Ivan", "'=1+1", "4", "This is not a valid phone number: digits are missing."]
+        mended = content.replace(b"12345", b"0671112233")
+        assert counts(run(admin_client, draft, mended))["accepted"] == 1
+        assert draft.messages.get(phone_number="380671112233").variables == {"name": "Ivan"}
+
+    def test_a_row_with_more_values_than_columns_is_rejected_and_not_cut(self, admin_client, draft):
+        response = run(admin_client, draft, "phone,name\n0671112233,Hi, Olena\n0671112244,Ivan\n")
+
+        assert counts(response) == {"accepted": 1, "duplicates": 0, "existing": 0, "rejected": 1}
+        assert "more values than there are columns" in response.content.decode()
+
+    def test_an_import_is_logged_with_its_numbers(self, admin_client, draft):
+        run(admin_client, draft, CSV)
+
+        text = "Imported from people.csv: 2 accepted, 1 repeated, 1 rejected."
+        assert LogEntry.objects.get().get_change_message() == text
+
+    def test_a_large_file_that_django_keeps_on_disk(self, admin_client, draft, settings):
+        settings.FILE_UPLOAD_MAX_MEMORY_SIZE = 10
+
+        assert counts(run(admin_client, draft, CSV))["accepted"] == 2
+
+    def test_the_report_stays_after_the_launch_and_nobody_is_added(self, admin_client, draft):
+        finished = run(admin_client, draft, CSV)
+        late = upload(admin_client, draft, CSV)["Location"]
+        Campaign.objects.update(status=Campaign.Status.SENDING)
+
+        assert counts(admin_client.get(finished.redirect_chain[-1][0]))["accepted"] == 2
+        for response in (upload(admin_client, draft, CSV), admin_client.post(late, {"use-0": "phone"})):
+            assert response["Location"] == url_of(draft, "change")
+        assert "before the launch" in admin_client.get(url_of(draft, "change")).content.decode()
+        assert draft.messages.count() == 2
+
+    def test_the_page_of_the_campaign_leads_back_to_an_import(self, admin_client, draft):
+        upload(admin_client, draft, CSV)
+
+        page = admin_client.get(url_of(draft, "change")).content.decode()
+
+        assert f'href="{url_of(draft, "import_job", draft.jobs.get().pk)}"' in page
+
+
+def test_an_unknown_campaign_or_import_is_not_found(admin_client, draft):
     other = Campaign.objects.create(name="Other")
-    foreign = signing.dumps({"campaign": other.pk, "rows": []}, salt="django_hyber.rejected-rows")
-
-    for rows in ("", "forged", foreign):
-        response = admin_client.post(url_of(draft, "rejected"), {"rows": rows}, follow=True)
-        assert "too old" in response.content.decode()
-    assert admin_client.get(url_of(draft, "rejected")).status_code == 405
-
-
-def test_an_import_is_logged_with_its_numbers(admin_client, draft):
     upload(admin_client, draft, CSV)
 
-    assert LogEntry.objects.get().get_change_message() == ("Imported recipients: 2 accepted, 1 repeated, 1 rejected.")
-
-
-def test_no_personal_data_is_left_in_the_session(admin_client, draft):
-    upload(admin_client, draft, CSV)
-
-    assert not any("Ivan" in str(session.get_decoded()) for session in Session.objects.all())
-
-
-def test_nobody_is_added_after_the_launch(admin_client, draft):
-    Campaign.objects.update(status=Campaign.Status.SENDING)
-
-    response = upload(admin_client, draft, CSV)
-
-    assert response["Location"] == url_of(draft, "change")
-    assert "before the launch" in admin_client.get(url_of(draft, "change")).content.decode()
-    assert not draft.messages.exists()
-
-
-def test_an_unknown_campaign_is_not_found(admin_client, db):
     assert admin_client.get("/admin/django_hyber/campaign/999/import/").status_code == 404
+    assert admin_client.get(url_of(other, "import_job", draft.jobs.get().pk)).status_code == 404

@@ -36,7 +36,6 @@ def test_sending_a_campaign_does_not_include_writing_it(client, ready, log_in):
     assert url_of(ready, "send") in page
     assert url_of(ready, "import") not in page
     assert client.get(url_of(ready, "import")).status_code == 403
-    assert client.post(url_of(ready, "rejected")).status_code == 403
 
     client.post(url_of(ready, "send"))
     ready.refresh_from_db()
@@ -63,7 +62,7 @@ def test_sending_needs_to_see_the_campaign(client, ready, log_in):
     assert client.post(url_of(ready, "send")).status_code == 403
 
 
-@pytest.mark.parametrize("page", ["import", "rejected", "send"])
+@pytest.mark.parametrize("page", ["import", "send"])
 def test_strangers_are_asked_to_log_in(client, ready, page):
     response = client.post(url_of(ready, page))
 

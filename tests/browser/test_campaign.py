@@ -72,12 +72,13 @@ def write_campaign(page, snap):
 def import_recipients(page, path, snap):
     page.get_by_role("link", name="Import recipients").click()
     page.set_input_files("#id_file", path)
-    page.get_by_role("button", name="Import").click()
-    page.get_by_text("Rejected rows").wait_for()
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_text("Why rows were rejected").wait_for()
     snap(page, "import-result")
     assert page.locator("[data-count=accepted] b").inner_text() == str(RECIPIENTS)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download as CSV").click()
+        page.get_by_role("button", name="Download the rejected rows").click()
     assert "12345" in download.value.path().read_text(encoding="utf-8-sig")
 
 

@@ -91,12 +91,12 @@ send_message("380671234500", [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
 
 @pytest.mark.parametrize("engine", ["celery", "django-tasks-db"], indirect=True)
 def test_one_time_code_does_not_wait_for_the_campaign_of_the_only_worker(engine, platform, settings):
-    settings.HYBER["default"] |= {"BATCH_SIZE": 1_000}
+    settings.HYBER["default"] |= {"BATCH_SIZE": 200}
     engine.use(settings.HYBER)
     send_code = engine.prepare(ONE_TIME_CODE)
     engine.start_worker()
     engine.start_sweep()
-    campaign = launch(0, recipients=60_000)
+    campaign = launch(0, recipients=40_000)
     wait_until(lambda: platform.ledger.taken >= 2_000, timeout=60, otherwise=engine.logs)
     send_code()
     code = Message.objects.get(extra_id="one-time-code")

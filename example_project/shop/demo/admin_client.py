@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import unescape
@@ -102,13 +103,23 @@ class AdminClient:
         return int(found[1])
 
     def import_recipients(self, campaign: int, content: bytes) -> int:
-        """Upload a file on the import page and return how many of its rows were accepted."""
+        """Upload a file, take its columns for what they seem to be, and return how many of its rows were accepted."""
         page = self._open(f"/admin/django_hyber/campaign/{campaign}/import/")
         page = self._submit(page, "file", {}, content)
-        found = re.search(r'data-count="accepted"><b>(\d+)', page.text)
+        page = self._submit(page, "use-0", {})
+        page = self._await_import(page)
+        found = re.search(r'data-count="accepted" data-number="(\d+)"', page.text)
         if not found:
             raise AdminRefused(_explain("The recipients were not imported", page))
         return int(found[1])
+
+    def _await_import(self, page: requests.Response) -> requests.Response:
+        """Look at the page of an import until it has ended: large files are imported in the background."""
+        deadline = time.monotonic() + TIMEOUT
+        while re.search(r'data-refresh="\d', page.text) and time.monotonic() < deadline:
+            time.sleep(0.2)
+            page = self._open(page.url)
+        return page
 
     def send(self, campaign: int) -> None:
         """Confirm the sending of a campaign."""

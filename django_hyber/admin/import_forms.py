@@ -1,0 +1,173 @@
+"""The forms of an import: which file, and what its columns are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
+from django.core.exceptions import ValidationError
+from django.forms.boundfield import BoundField
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_hyber.models import BackgroundJob
+from django_hyber.services.column_uses import (
+    CAMPAIGN_USES,
+    OPT_OUT_USES,
+    ColumnUse,
+    Use,
+    as_parameters,
+    check_uses,
+    guess_uses,
+    missing_variables,
+)
+from django_hyber.services.suppressions import LONGEST_REASON
+from django_hyber.services.uploads import MAX_BYTES, MEGABYTE
+
+#: A form may carry 2.5 MB (DATA_UPLOAD_MAX_MEMORY_SIZE), and a letter may take two bytes.
+LONGEST_PASTED = 1_000_000
+LONGEST_NAME = 255
+USE_LABELS = {
+    Use.PHONE: gettext_lazy("Phone number"),
+    Use.VARIABLE: gettext_lazy("Variable named"),
+    Use.TEXT: gettext_lazy("The recipient's own text"),
+    Use.REASON: gettext_lazy("Reason"),
+    Use.NOTHING: gettext_lazy("Leave out"),
+}
+KNOWN_USES: Mapping[Any, Use] = {str(use): use for use in Use}
+ACCEPTED = gettext_lazy(
+    "CSV with commas, semicolons or tabs (UTF-8, UTF-16 or Windows-1251), or XLSX; up to %(most)d MB. The first line "
+    "names the columns."
+)
+
+
+def _file_field(*, required: bool) -> forms.FileField:
+    return forms.FileField(
+        label=gettext_lazy("File"),
+        required=required,
+        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx"}),
+    )
+
+
+class UploadForm(forms.Form):
+    """A file of recipients."""
+
+    file = _file_field(required=True)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["file"].help_text = ACCEPTED % {"most": MAX_BYTES // MEGABYTE}
+
+
+class OptOutForm(UploadForm):
+    """A file of numbers that have opted out, or the numbers themselves."""
+
+    file = _file_field(required=False)
+    pasted = forms.CharField(
+        label=gettext_lazy("Or paste numbers"),
+        required=False,
+        max_length=LONGEST_PASTED,
+        widget=AdminTextareaWidget(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("One on a line; a reason may stand behind it, after a semicolon or a tab."),
+    )
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        required=False,
+        max_length=LONGEST_REASON,
+        widget=AdminTextInputWidget(),
+        help_text=gettext_lazy("For the rows that tell none: where the list comes from, or why people are on it."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Ask for one of the two."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        has_file, has_text = bool(cleaned.get("file")), bool(cleaned.get("pasted"))
+        if has_file and has_text:
+            self.add_error("pasted", _("Choose a file or paste numbers, not both."))
+        if not has_file and not has_text and not self.errors:
+            self.add_error("file", _("Choose a file, or paste numbers below."))
+        return cleaned
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the upload as the form shows it; ``examples`` are its first values."""
+
+    header: str
+    examples: Sequence[str]
+    use: BoundField
+    name: BoundField | None
+
+
+class ColumnsForm(forms.Form):
+    """What each column of an upload is for. The fields are named by the number of the column."""
+
+    def __init__(self, data: Mapping[str, Any] | None, job: BackgroundJob) -> None:
+        super().__init__(data)
+        self.headers: list[str] = job.parameters["preview"]["headers"]
+        self._campaign = job.campaign
+        guessed = guess_uses(self.headers, job.campaign)
+        offered = CAMPAIGN_USES if job.campaign else OPT_OUT_USES
+        for number, (header, use) in enumerate(zip(self.headers, guessed, strict=True)):
+            self._add_fields(number, header, use, [(str(value), USE_LABELS[value]) for value in offered])
+
+    def _add_fields(self, number: int, header: str, use: ColumnUse, choices: Sequence[Any]) -> None:
+        self.fields[f"use-{number}"] = forms.ChoiceField(
+            label=header,
+            choices=choices,
+            initial=str(use.use),
+            error_messages={"invalid_choice": _("Choose what this column is for.")},
+        )
+        if self._campaign:
+            label = _("Name of the variable in “%(column)s”") % {"column": header}
+            attributes = {"aria-label": label, "placeholder": _("name of the variable"), "list": "hyber-variables"}
+            self.fields[f"name-{number}"] = forms.CharField(
+                label=label,
+                required=False,
+                max_length=LONGEST_NAME,
+                initial=use.name,
+                widget=forms.TextInput(attrs={**attributes, "autocomplete": "off", "spellcheck": "false"}),
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """Put each error beside the field that it is about."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        if not self.errors:
+            for number, error in check_uses(self.uses(cleaned), self._campaign):
+                self._add(number, error, cleaned)
+        return cleaned
+
+    def uses(self, values: Mapping[str, Any]) -> list[ColumnUse]:
+        """Return what these values of the fields say."""
+        found = []
+        for number in range(len(self.headers)):
+            use = KNOWN_USES.get(values.get(f"use-{number}"), Use.NOTHING)
+            name = values.get(f"name-{number}", "") if use == Use.VARIABLE else ""
+            # As it stands in a text: people write the percent signs along.
+            found.append(ColumnUse(use, name.strip().strip("%")))
+        return found
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the choice as an import takes it."""
+        return as_parameters(self.headers, self.uses(self.cleaned_data))
+
+    def missing(self) -> list[str]:
+        """Return the variables of the campaign's texts that no column gives, as far as the choice goes."""
+        chosen = {name: self[name].value() or "" for name in self.fields}
+        return missing_variables((use.name for use in self.uses(chosen)), self._campaign)
+
+    def columns(self, rows: Sequence[Sequence[str]]) -> Iterator[Column]:
+        """Yield the columns with the values of these rows."""
+        for number, header in enumerate(self.headers):
+            name = self[f"name-{number}"] if self._campaign else None
+            yield Column(header, [row[number] for row in rows], self[f"use-{number}"], name)
+
+    def _add(self, number: int | None, error: ValidationError, cleaned: Mapping[str, Any]) -> None:
+        if number is None:
+            self.add_error(None, error)
+        else:
+            is_variable = cleaned.get(f"use-{number}") == Use.VARIABLE
+            self.add_error(f"name-{number}" if is_variable else f"use-{number}", error)

@@ -1,0 +1,112 @@
+"""What the pages of an import show: how the file is read, how far it is, and what became of its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from django.template.defaultfilters import filesizeformat
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_hyber.admin.paginators import grouped
+from django_hyber.models import BackgroundJob
+from django_hyber.services.column_uses import missing_variables
+from django_hyber.services.file_encodings import ENCODING_NAMES
+from django_hyber.services.import_reports import ImportReport, report_from_json
+from django_hyber.services.masking import MASK, mask_phone
+
+State = BackgroundJob.State
+#: Seconds between two looks at an import that is under way.
+REFRESH = 1
+MOST_DIGITS = 15
+
+
+class RejectedLine(NamedTuple):
+    """A row that was left out, as the page shows it."""
+
+    number: int
+    reason: str
+    values: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportPage:
+    """An import that has been confirmed. ``refresh`` is "" once nothing changes any more by itself."""
+
+    job: BackgroundJob
+    report: ImportReport
+    is_open: bool
+    done: str
+    total: str
+    reasons: list[tuple[str, int]]
+    rejected: list[RejectedLine]
+    missing: list[str]
+    refresh: str
+    summary: str
+
+
+def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
+    """Return what the page of an import shows."""
+    report = report_from_json(job.result) if job.result else ImportReport()
+    is_open = job.state in (State.WAITING, State.RUNNING)
+    reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
+    rejected = [
+        RejectedLine(row.row, str(row.reason), " · ".join(shown_values(list(row.values.values()), is_masked=is_masked)))
+        for row in report.rejected
+    ]
+    return ImportPage(
+        job=job,
+        report=report,
+        is_open=is_open,
+        done=str(job.done),
+        total=str(job.total or ""),
+        reasons=[(_(reason), count) for reason, count in reasons],
+        rejected=rejected,
+        missing=_missing(job),
+        refresh=str(REFRESH) if is_open else "",
+        summary=_("Import: %(state)s.") % {"state": job.get_state_display()},
+    )
+
+
+def shown_values(values: Sequence[str], *, is_masked: bool) -> list[str]:
+    """Return values of a file, masked for those who may not see personal data."""
+    return [_masked(value) for value in values] if is_masked else list(values)
+
+
+def format_text(parameters: Mapping[str, Any], size: int) -> str:
+    """Return how a file is read, as in "CSV, UTF-8, separated by semicolons, 12 rows"."""
+    found, rows = parameters["format"], parameters["rows"]
+    if rows is None:
+        length = filesizeformat(size)
+    else:
+        length = ngettext("%(count)s row", "%(count)s rows", rows) % {"count": grouped(rows)}
+    if found["kind"] == "xlsx":
+        return f"XLSX, {_sheet_text(found)}, {length}"
+    separators = {
+        ",": _("separated by commas"),
+        ";": _("separated by semicolons"),
+        "\t": _("separated by tabs"),
+    }
+    return f"CSV, {ENCODING_NAMES[found['encoding']]}, {separators[found['separator']]}, {length}"
+
+
+def _missing(job: BackgroundJob) -> list[str]:
+    variables = job.parameters.get("variables")
+    return [] if variables is None else missing_variables(variables.values(), job.campaign)
+
+
+def _sheet_text(found: Mapping[str, Any]) -> str:
+    sheet = _("sheet “%(name)s”") % {"name": found["sheet"]}
+    others = found["other_sheets"]
+    if not others:
+        return sheet
+    text = ngettext("%(count)d other sheet is not read", "%(count)d other sheets are not read", others)
+    return f"{sheet} ({text % {'count': others}})"
+
+
+def _masked(value: str) -> str:
+    digits = value.removeprefix("+")
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS
+    return mask_phone(value) if is_number else MASK if value else ""

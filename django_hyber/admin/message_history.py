@@ -1,0 +1,139 @@
+"""What the page of a message tells of its way: the channels in their order, every report, and the request."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.http import HttpRequest
+from django.shortcuts import get_object_or_404
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.base import pretty_json
+from django_hyber.admin.masking import for_reader, sees_personal_data
+from django_hyber.models import CampaignChannel, DeliveryReport, Message
+from django_hyber.services.lookups import describe_report
+from django_hyber.services.masking import mask_payload
+from django_hyber.services.message_journey import ChannelStep, Journey, Stage, message_journey
+from django_hyber.services.message_request import request_of
+
+CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
+#: What stands beside a channel of which nothing more is known, and the sign that says it without words.
+STAGE_TEXTS = {
+    Stage.DELIVERED: _("delivered"),
+    Stage.FAILED: _("not delivered"),
+    Stage.TRYING: _("on its way"),
+    Stage.UNTOLD: _("the platform has not said how it ended"),
+    Stage.NEXT: _("comes if those before it fail"),
+    Stage.NOT_NEEDED: _("was not needed"),
+}
+SIGNS = {
+    Stage.DELIVERED: "✓",
+    Stage.FAILED: "✗",
+    Stage.TRYING: "…",
+    Stage.UNTOLD: "?",
+    Stage.NEXT: "·",
+    Stage.NOT_NEEDED: "–",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepLine:
+    """One channel, as the page shows it."""
+
+    stage: str
+    sign: str
+    name: str
+    text: str
+    time: datetime | None
+    code: int | None
+    has_won: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoryLine:
+    """One report, as the page shows it."""
+
+    report: DeliveryReport
+    channel: str
+    meaning: str
+    code: int | None
+    raw: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """All of it. ``notes`` say what is out of the ordinary; ``request`` is "" when it cannot be put together."""
+
+    message: Message
+    steps: Sequence[StepLine]
+    notes: Sequence[str]
+    reports: Sequence[HistoryLine]
+    request: str
+
+
+def history_of(request: HttpRequest, message_pk: str) -> History:
+    """Read a message's history, masked for whoever may not see personal data."""
+    message = get_object_or_404(for_reader(request, Message.objects.select_related("campaign")), pk=message_pk)
+    stored = for_reader(request, DeliveryReport.objects.filter(message=message).order_by("reported_at", "id"))
+    reports = list(stored)
+    journey = message_journey(message, reports)
+    body = request_of(message.pk)
+    return History(
+        message=message,
+        steps=[_step_line(step) for step in journey.steps],
+        notes=_notes(message, journey),
+        reports=[_report_line(report) for report in reports],
+        request=pretty_json(body if sees_personal_data(request) else mask_payload(body)) if body else "",
+    )
+
+
+def _step_line(step: ChannelStep) -> StepLine:
+    return StepLine(
+        stage=step.stage.replace(" ", "-"),
+        sign=SIGNS[step.stage],
+        name=channel_name(step.channel),
+        text=step.meaning or str(STAGE_TEXTS[step.stage]),
+        time=step.time,
+        code=step.code,
+        has_won=step.has_won,
+    )
+
+
+def _notes(message: Message, journey: Journey) -> list[str]:
+    return [*_paid_twice(message, journey), *(_partial(step) for step in journey.steps if step.is_partial)]
+
+
+def _paid_twice(message: Message, journey: Journey) -> list[str]:
+    if len(journey.delivered_by) < 2:  # noqa: PLR2004
+        return []
+    names = [channel_name(channel) for channel in journey.delivered_by]
+    text = gettext("Delivered by %(channels)s: each of them is paid for. The first to deliver counts as the winner.")
+    return [text % {"channels": gettext(" and ").join(names)}]
+
+
+def _partial(step: ChannelStep) -> str:
+    total = step.total_parts or 0
+    text = ngettext(
+        "Only %(delivered)d of %(total)d part of the SMS arrived.",
+        "Only %(delivered)d of %(total)d parts of the SMS arrived.",
+        total,
+    )
+    return text % {"delivered": step.delivered_parts or 0, "total": total}
+
+
+def _report_line(report: DeliveryReport) -> HistoryLine:
+    return HistoryLine(
+        report=report,
+        channel=channel_name(report.channel),
+        meaning=describe_report(report),
+        code=report.hyber_status if report.error_code is None else report.error_code,
+        raw=pretty_json(report.raw),
+    )
+
+
+def channel_name(channel: str) -> str:
+    """Return what people call a channel; one that we do not know keeps the platform's name."""
+    return str(CHANNEL_NAMES.get(channel, channel))

@@ -1,0 +1,90 @@
+"""In which encoding a text file was saved, and at which line it stops being text."""
+
+from __future__ import annotations
+
+import codecs
+from typing import IO
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1251": "Windows-1251"}
+BLOCK = 64 * 1024
+
+
+class UnreadableFileError(ValidationError):
+    """A file of numbers cannot be read at all; nothing of it has been imported."""
+
+
+def find_encoding(file: IO[bytes]) -> str:
+    """Return the encoding that fits the whole file: a bad byte on the last line must not cost half an import.
+
+    Raises UnreadableFileError, which names the line.
+    """
+    file.seek(0)
+    start = file.read(4)
+    marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS if start.startswith(mark)), "")
+    bad_line = _first_bad_line(file, marked or "utf-8")
+    if bad_line is None:
+        return marked or "utf-8"
+    if marked or _is_damaged_utf8(file):
+        raise _damaged(marked or "utf-8", bad_line)
+    bad_line = _first_bad_line(file, "cp1251")
+    if bad_line is not None:
+        raise UnreadableFileError(
+            _(
+                "The file is neither UTF-8, UTF-16 nor Windows-1251 text, nor an XLSX table: no text has what is on "
+                "line %(line)d. Save the table as CSV in UTF-8."
+            ),
+            code="encoding",
+            params={"line": bad_line},
+        )
+    return "cp1251"
+
+
+def _damaged(encoding: str, line: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        _(
+            "The file is %(encoding)s text, but line %(line)d is not: it was damaged, or put together from two files. "
+            "Mend that line, or save the table as CSV in UTF-8 again."
+        ),
+        code="encoding",
+        params={"encoding": ENCODING_NAMES[encoding], "line": line},
+    )
+
+
+def _first_bad_line(file: IO[bytes], encoding: str) -> int | None:
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder(encoding)()
+    line = 1
+    is_over = False
+    while not is_over:
+        block = file.read(BLOCK)
+        is_over = not block
+        try:
+            text = decoder.decode(block, is_over)
+        except UnicodeDecodeError as error:
+            good = bytes(error.object[: error.start])
+            return line + good.decode(error.encoding, "ignore").count("\n")
+        good_part, nul, _rest = text.partition("\x00")
+        line += good_part.count("\n")
+        if nul:
+            return line
+    return None
+
+
+def _is_damaged_utf8(file: IO[bytes]) -> bool:
+    """Say whether more letters are UTF-8 than are not: of another encoding's letters hardly any would be."""
+    file.seek(0)
+    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+    letters = bad = 0
+    while block := file.read(BLOCK):
+        text = decoder.decode(block)
+        letters += len(text) - len(text.encode("ascii", "ignore"))
+        bad += text.count("\ufffd")
+    return letters - bad > bad

@@ -1,0 +1,168 @@
+"""The way of one message: from here to the platform, then from channel to channel, and where it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from django_hyber.conf import find_account
+from django_hyber.engine.advancing import is_about
+from django_hyber.engine.ranks import DELIVERIES, FINAL, NO_REPORT, RANKS, STATUS_OF_STATE
+from django_hyber.models import DeliveryReport, Message
+from django_hyber.protocol import DeliveryReport as ParsedReport
+from django_hyber.protocol import ReportState, UnreadableReport, parse_report
+from django_hyber.services.lookups import describe_parsed
+
+Status = Message.Status
+
+
+class Stage(StrEnum):
+    """Where a channel of a message stands, as far as the platform has told."""
+
+    DELIVERED = "delivered"
+    FAILED = "failed"
+    TRYING = "trying"
+    #: The platform has gone on to the next channel, or given up, without saying how this one ended.
+    UNTOLD = "untold"
+    #: It comes if those before it fail.
+    NEXT = "next"
+    #: One before it delivered, or the message never went out.
+    NOT_NEEDED = "not needed"
+
+
+#: Statuses in which the platform has tried no channel.
+NEVER_OUT = (Status.CANCELLED, Status.SUPPRESSED, Status.REJECTED)
+#: What a report says of its channel; every other state is a failure.
+_STAGES = {
+    ReportState.DELIVERED: Stage.DELIVERED,
+    ReportState.SEEN: Stage.DELIVERED,
+    ReportState.PENDING: Stage.TRYING,
+    ReportState.UNKNOWN: Stage.TRYING,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelStep:
+    """One channel of a message. ``time`` is that of its last action, by the platform's clock, if it told any.
+
+    ``meaning`` says in the reader's words what was reported, or is "". The parts are those of an SMS.
+    """
+
+    channel: str
+    stage: Stage
+    has_won: bool
+    time: datetime | None = None
+    code: int | None = None
+    meaning: str = ""
+    total_parts: int | None = None
+    delivered_parts: int | None = None
+
+    @property
+    def is_partial(self) -> bool:
+        """Some parts of the SMS arrived, and some did not."""
+        return self.stage == Stage.DELIVERED and (self.delivered_parts or 0) < (self.total_parts or 0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Journey:
+    """Every channel of a message in order. ``delivered_by`` has more than one name when each of them is paid for."""
+
+    steps: Sequence[ChannelStep]
+    delivered_by: Sequence[str]
+
+
+def message_journey(message: Message, reports: Iterable[DeliveryReport]) -> Journey:
+    """Put together how a message went through its channels, from the reports of its history.
+
+    What was reported about an earlier run, before the message was sent again, is left out.
+    """
+    words = _last_words(message, reports)
+    channels = list(dict.fromkeys([*_chain(message), *words]))
+    steps = [
+        _told(message, channel, words[channel])
+        if channel in words
+        else _untold(message, channel, channels[:position], channels[position + 1 :], words)
+        for position, channel in enumerate(channels)
+    ]
+    return Journey(steps=steps, delivered_by=[step.channel for step in steps if step.stage == Stage.DELIVERED])
+
+
+def _chain(message: Message) -> list[str]:
+    if message.campaign is None:
+        return list((message.content or {}).get("channels", ()))
+    return list(message.campaign.channels.order_by("position", "id").values_list("channel", flat=True))
+
+
+def _last_words(message: Message, reports: Iterable[DeliveryReport]) -> dict[str, ParsedReport]:
+    """Return the report that counts for each channel that was reported about."""
+    account = find_account(message.account)
+    seen_codes = account.seen_codes if account else frozenset()
+    words: dict[str, ParsedReport] = {}
+    for stored in reports:
+        if not stored.channel or not is_about(message, stored.extra_id, stored.hyber_message_id):
+            continue
+        try:
+            report = parse_report(stored.raw, seen_codes=seen_codes)
+        except UnreadableReport:
+            continue
+        words[stored.channel] = max(words.get(stored.channel, report), report, key=_weight)
+    return words
+
+
+def _weight(report: ParsedReport) -> tuple[int, float]:
+    return RANKS[STATUS_OF_STATE[report.state]], report.time.timestamp() if report.time else 0.0
+
+
+def _told(message: Message, channel: str, report: ParsedReport) -> ChannelStep:
+    return ChannelStep(
+        channel=channel,
+        stage=_STAGES.get(report.state, Stage.FAILED),
+        has_won=_has_won(message, channel),
+        time=report.time,
+        code=report.hyber_status if report.error_code is None else report.error_code,
+        meaning=describe_parsed(report, message.account),
+        total_parts=report.total_sms_parts,
+        delivered_parts=report.delivered_sms_parts,
+    )
+
+
+def _untold(
+    message: Message, channel: str, before: Sequence[str], after: Sequence[str], words: Mapping[str, ParsedReport]
+) -> ChannelStep:
+    """Say what can be known of a channel of which nothing was reported, from the others and from the message."""
+    has_won = _has_won(message, channel)
+    return ChannelStep(channel=channel, stage=_guess(message, before, after, words, has_won=has_won), has_won=has_won)
+
+
+def _guess(
+    message: Message,
+    before: Sequence[str],
+    after: Sequence[str],
+    words: Mapping[str, ParsedReport],
+    *,
+    has_won: bool,
+) -> Stage:
+    if has_won:
+        return Stage.DELIVERED
+    if any(name in words for name in after):
+        return Stage.UNTOLD
+    if message.status in NEVER_OUT or any(_has_delivered(words.get(name)) for name in before):
+        return Stage.NOT_NEEDED
+    if message.status in FINAL or message.error_text == NO_REPORT:
+        return Stage.UNTOLD
+    is_next = message.status == Status.ACCEPTED and all(_has_failed(words.get(name)) for name in before)
+    return Stage.TRYING if is_next else Stage.NEXT
+
+
+def _has_won(message: Message, channel: str) -> bool:
+    return message.status in DELIVERIES and message.channel == channel
+
+
+def _has_delivered(report: ParsedReport | None) -> bool:
+    return report is not None and _STAGES.get(report.state) == Stage.DELIVERED
+
+
+def _has_failed(report: ParsedReport | None) -> bool:
+    return report is not None and report.state not in _STAGES

@@ -1,0 +1,51 @@
+"""The request of one message as it stands on the wire: for the vendor's support, who ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django_hyber.conf import Account, find_account
+from django_hyber.engine import batches, messages
+from django_hyber.engine.transactions import database
+from django_hyber.engine.variables import complete_variables
+from django_hyber.models import Message
+from django_hyber.protocol import Recipient
+
+
+def request_of(message_pk: int) -> Mapping[str, Any] | None:
+    """Return the body that hands this message over, with no other recipient in it.
+
+    It is built from what is stored, so a text that was changed since is the new one. None when it cannot be built: the
+    account is gone, the number was purged, or a value is missing.
+    """
+    message = Message.objects.using(database()).select_related("campaign").get(pk=message_pk)
+    account = find_account(message.account if message.campaign is None else message.campaign.account)
+    if account is None or not message.phone_number.isdecimal():
+        return None
+    return _single(message, account) if message.campaign is None else _of_campaign(message, account)
+
+
+def _single(message: Message, account: Account) -> Mapping[str, Any] | None:
+    if not message.content:
+        return None
+    claim = messages.Claim(
+        pk=message.pk,
+        attempt=message.attempts,
+        account=account,
+        phone_number=message.phone_number,
+        extra_id=message.extra_id,
+        content=message.content,
+    )
+    return messages.build_body(claim)
+
+
+def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None:
+    campaign = message.campaign
+    if campaign is None:
+        return None
+    needed = batches.used_values(campaign)
+    values = complete_variables(campaign, needed, message.variables)
+    if values is None or not values.keys() >= set(needed) or not campaign.get_channels():
+        return None
+    return batches.build_body(campaign, account, [Recipient(message.phone_number, message.extra_id, values)])

@@ -1,0 +1,120 @@
+"""Files of numbers that somebody has handed in: looked at, kept until it is said what their columns are, imported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from itertools import islice
+from pathlib import PurePath
+from typing import IO, Any
+
+from django.core.files.base import ContentFile, File
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.engine.transactions import after_commit, database
+from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.services.file_encodings import UnreadableFileError
+from django_hyber.services.import_columns import guess_column
+from django_hyber.services.jobs import create_job, run_job, soon, throw_away
+from django_hyber.services.recipient_files import FileFormat, read_rows, recognise
+from django_hyber.services.row_imports import as_text
+from django_hyber.services.suppressions import REASON
+
+State = BackgroundJob.State
+MEGABYTE = 1024 * 1024
+MAX_BYTES = 100 * MEGABYTE
+#: From here on a file is imported in the background.
+LARGE_BYTES = MEGABYTE
+LARGE_ROWS = 5_000
+MAX_COLUMNS = 200
+SHOWN_ROWS = 5
+SHOWN_CHARACTERS = 200
+PASTED_HEADER = ("phone", REASON)
+#: The likeliest separator of pasted text first: a reason may well have a comma in it.
+PASTED_SEPARATORS = "\t;,"
+
+
+def keep_upload(campaign: Campaign | None, user: Any, source: File[Any], *, reason: str = "") -> BackgroundJob:
+    """Keep a file of numbers for an import that is still to be confirmed; a day later it is thrown away.
+
+    Without a campaign the numbers are for the opt-out list, and ``reason`` for the rows that tell none.
+    Raises UnreadableFileError.
+    """
+    if source.size > MAX_BYTES:
+        raise UnreadableFileError(
+            _("The file is larger than %(most)d MB. Cut it into several files."),
+            code="too-large",
+            params={"most": MAX_BYTES // MEGABYTE},
+        )
+    file: IO[bytes] = source.file  # type: ignore[assignment]  # Django's File knows only that it is some file
+    parameters = {
+        "file_name": PurePath(source.name or "").name,
+        "reason": reason,
+        **_look_at(file, recognise(file), (), source.size),
+    }
+    return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, source)
+
+
+def keep_pasted(user: Any, text: str, *, reason: str = "") -> tuple[BackgroundJob, dict[str, Any] | None]:
+    """Keep numbers for the opt-out list that somebody has pasted: one on a line, a reason behind it if there is one.
+
+    Returns the upload and, unless the first line names columns that are to be chosen from, what to confirm it with.
+    Raises UnreadableFileError.
+    """
+    if not any(map(str.isalpha, text)):
+        text = text.replace(",", "\n").replace(";", "\n")
+    separator = next((mark for mark in PASTED_SEPARATORS if mark in text), ",")
+    first_line = text.strip().split("\n", 1)[0]
+    header = () if guess_column(first_line.split(separator)) else PASTED_HEADER
+    content = ContentFile(text.encode("utf-8", "replace"), name="pasted.csv")
+    found = FileFormat(kind="csv", encoding="utf-8", separator=separator)
+    parameters = {"header": header, "reason": reason, **_look_at(content.file, found, header, content.size)}
+    job = create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, None, parameters, user, content)
+    return job, {"phone_column": "phone", "variables": {REASON: REASON}} if header else None
+
+
+def is_large(job: BackgroundJob) -> bool:
+    """Say whether an upload is imported in the background."""
+    count = job.parameters.get("rows")
+    return count is None or count > LARGE_ROWS
+
+
+def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False) -> bool:
+    """Import a kept file, ``at_once`` or in the background, and say whether it was this call that asked for it."""
+    using = database()
+    uploads = BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED)
+    known = {name: value for name, value in job.parameters.items() if name != "preview"}
+    wanted = {**known, **parameters, "language": get_language()}
+    if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=soon()):
+        return False
+    after_commit(using, run_job.call if at_once else run_job.enqueue, job.pk)
+    return True
+
+
+def discard_upload(job: BackgroundJob) -> bool:
+    """Throw a kept file away that has not been confirmed, and say whether this call did."""
+    using = database()
+    if not BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED).delete()[0]:
+        return False
+    after_commit(using, throw_away, job, "source")
+    return True
+
+
+def _look_at(file: IO[bytes], found: FileFormat, header: Sequence[str], size: int) -> dict[str, Any]:
+    """Return what the page shows of a file. A small one is read to its end, so that it is known to be whole."""
+    with closing(read_rows(file, found, header)) as rows:
+        first = list(islice(rows, SHOWN_ROWS))
+        count = len(first) + sum(1 for _row in rows) if size <= LARGE_BYTES else None
+    if not first:
+        raise UnreadableFileError(_("The file has no rows below the names of its columns."), code="no-rows")
+    headers = list(first[0][1])
+    if len(headers) > MAX_COLUMNS:
+        raise UnreadableFileError(
+            _("The file has more than %(most)d columns. Leave those that are needed."),
+            code="too-many-columns",
+            params={"most": MAX_COLUMNS},
+        )
+    shown = [[number, [as_text(value)[:SHOWN_CHARACTERS] for value in values.values()]] for number, values in first]
+    return {"format": asdict(found), "preview": {"headers": headers, "rows": shown}, "rows": count}

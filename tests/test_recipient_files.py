@@ -1,0 +1,253 @@
+"""Files as people's programs write them: read as they are meant, or refused with the line and the cure."""
+
+from __future__ import annotations
+
+import io
+from datetime import date, datetime, time, timedelta
+
+import openpyxl
+import pytest
+from django.core.files.base import ContentFile
+
+from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.services import UnreadableFileError, import_recipients, request_job
+from django_hyber.services.jobs import run_job
+from django_hyber.services.recipient_files import WideRow, read_rows, recognise
+from tests.samples import phone
+
+NAME = 'Олена "Їжак", з Києва\nдруга вулиця'
+
+
+def as_csv(separator, encoding, ending="\r\n"):
+    quoted = '"' + NAME.replace('"', '""') + '"'
+    lines = [f"phone{separator}name{separator}city", f"0671112233{separator}{quoted}{separator}Львів"]
+    lines.append(f"+380 67 111-22-44{separator}Іван{separator}")
+    return io.BytesIO((ending.join(lines) + ending).encode(encoding))
+
+
+def as_xlsx(*rows):
+    book = openpyxl.Workbook()
+    for row in rows:
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file
+
+
+class FileMatrixTests:
+    @pytest.mark.parametrize("ending", ["\n", "\r\n"])
+    @pytest.mark.parametrize("separator", [",", ";", "\t"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-be-bom", "cp1251"])
+    def test_every_usual_file_is_read_to_the_letter(self, separator, encoding, ending):
+        file = as_csv(separator, encoding.removesuffix("-bom"), ending)
+        if encoding.endswith("-bom"):
+            file = io.BytesIO(b"\xfe\xff" + file.getvalue())
+
+        assert list(read_rows(file)) == [
+            (2, {"phone": "0671112233", "name": NAME, "city": "Львів"}),
+            (3, {"phone": "+380 67 111-22-44", "name": "Іван", "city": ""}),
+        ]
+
+    @pytest.mark.parametrize(
+        ("file", "kind", "encoding", "separator"),
+        [
+            (as_csv(",", "utf-8"), "csv", "utf-8", ","),
+            (as_csv(";", "utf-8-sig"), "csv", "utf-8-sig", ";"),
+            (as_csv("\t", "utf-16"), "csv", "utf-16", "\t"),
+            (as_csv(";", "cp1251"), "csv", "cp1251", ";"),
+            (as_xlsx(["phone"], ["0671112233"]), "xlsx", "", ""),
+        ],
+    )
+    def test_what_was_recognised_is_told(self, file, kind, encoding, separator):
+        found = recognise(file)
+
+        assert (found.kind, found.encoding, found.separator) == (kind, encoding, separator)
+
+    def test_a_separator_inside_a_quoted_header_is_none(self):
+        assert recognise(io.BytesIO(b'"Name, first, and last";phone\n')).separator == ";"
+
+    def test_a_single_column_needs_no_separator(self):
+        assert list(read_rows(io.BytesIO(b"phone\n0671112233\n"))) == [(2, {"phone": "0671112233"})]
+
+    def test_lines_above_the_header_may_be_blank(self):
+        assert list(read_rows(io.BytesIO(b"\n;;\nphone;name\n\n0671112233;A\n"))) == [
+            (5, {"phone": "0671112233", "name": "A"})
+        ]
+
+    def test_rows_of_a_sheet_are_numbered_as_the_spreadsheet_does(self):
+        file = as_xlsx([None, None], ["phone", "name"], [None, None], ["0671112233", "A"])
+
+        assert list(read_rows(file)) == [(4, {"phone": "0671112233", "name": "A"})]
+
+    def test_only_the_first_sheet_is_read_and_the_others_are_counted(self):
+        book = openpyxl.Workbook()
+        book.active.title = "Клієнти"
+        book.active.append(["phone"])
+        book.create_sheet("More").append(["0671112233"])
+        file = io.BytesIO()
+        book.save(file)
+
+        found = recognise(file)
+
+        assert (found.sheet, found.other_sheets) == ("Клієнти", 1)
+
+    def test_a_row_with_more_values_than_columns_is_told_apart(self):
+        (_one, short), (_two, wide), (_three, blank) = read_rows(io.BytesIO(b"phone,name\n1\n2,a,b\n3,c,,\n"))
+
+        assert isinstance(wide, WideRow)
+        assert not isinstance(short, WideRow)
+        assert not isinstance(blank, WideRow)
+
+    def test_a_file_without_a_header_can_be_given_one(self):
+        rows = read_rows(io.BytesIO(b"0671112233;a\n"), None, ("phone", "reason"))
+
+        assert list(rows) == [(1, {"phone": "0671112233", "reason": "a"})]
+
+
+class RefusalTests:
+    """All or nothing, with the line to look at and what to do."""
+
+    GOOD = "phone,name\n" + "".join(f"{phone(number)},Ім'я И\n" for number in range(5_000))
+
+    @pytest.mark.parametrize(
+        ("content", "line"),
+        [
+            (GOOD.encode() + "0671112233,Олена".encode()[:-1], 5_002),
+            (GOOD.encode() + b"0671112233,\xff\n0671112244,A\n", 5_002),
+            (GOOD.encode("utf-8-sig") + b"0671112233,\xff\n", 5_002),
+            (GOOD.encode("utf-16")[:-1], 5_001),
+            (b"phone,name\n0671112233,\xce\xeb\xe5\xed\xe0\n0671112244,\x98\n", 3),
+            (GOOD.encode() + b"0671112233,\x00\n", 5_002),
+        ],
+    )
+    def test_bytes_that_are_no_text_are_refused_by_their_line(self, content, line):
+        with pytest.raises(UnreadableFileError, match=rf"line {line}\b.*Save the table as CSV in UTF-8|line {line} is"):
+            list(read_rows(io.BytesIO(content)))
+
+    def test_a_damaged_file_is_not_taken_for_another_encoding(self):
+        """Every byte of this file is a letter of Windows-1251 as well; nobody is called "РћР»РµРЅР°"."""
+        content = "phone,name\n0671112233,Олена\n0671112244,Тара".encode()[:-1]
+
+        with pytest.raises(UnreadableFileError, match="UTF-8 text, but line 3 is not"):
+            list(read_rows(io.BytesIO(content)))
+
+    @pytest.mark.parametrize("name", ["Віра", "Різник", "ЇЖАК", "є"])
+    def test_words_that_begin_like_utf8_are_windows_1251_all_the_same(self, name):
+        file = io.BytesIO(f"phone,name\n0671112233,{name}\n".encode("cp1251"))
+
+        assert next(read_rows(file))[1]["name"] == name
+
+    @pytest.mark.parametrize(
+        ("content", "line"),
+        [
+            ('phone,name\n0671112233,"open\n' + "x,y\n" * 9, 2),
+            ('phone,name\n0671112233,"two\nlines"\n0671112244,"a"b\n', 4),
+        ],
+    )
+    def test_broken_quotation_marks_are_told_by_the_line_on_which_the_row_begins(self, content, line):
+        with pytest.raises(UnreadableFileError, match=f"begins on line {line} cannot be read"):
+            list(read_rows(io.BytesIO(content.encode())))
+
+    @pytest.mark.parametrize(
+        ("content", "words"),
+        [
+            (b"", "empty"),
+            (b"\n,,\n", "empty"),
+            (b"0671112233,Olena\n", "The first line has to name the columns"),
+            (b"phone,phone\n1,2\n", "same name: phone"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 100, "old Excel, or it has a password"),
+            (b"PK\x03\x04 no archive", "cannot be read"),
+            (as_xlsx([]).getvalue(), "empty"),
+        ],
+    )
+    def test_what_is_no_table_is_refused_with_a_cure(self, content, words):
+        with pytest.raises(UnreadableFileError, match=words):
+            list(read_rows(io.BytesIO(content)))
+
+    def test_a_workbook_that_unpacks_to_gigabytes_is_refused(self, monkeypatch):
+        monkeypatch.setattr("django_hyber.services.recipient_files.MAX_UNPACKED", 100)
+
+        with pytest.raises(UnreadableFileError, match="too large"):
+            list(read_rows(as_xlsx(["phone"], ["0671112233"])))
+
+
+@pytest.mark.django_db
+class SpreadsheetDamageTests:
+    """What spreadsheets do to numbers is recognised, undone where nothing was lost, and never guessed at."""
+
+    @pytest.fixture
+    def campaign(self):
+        return Campaign.objects.create(name="Spring sale")
+
+    @pytest.mark.parametrize(
+        "written",
+        [
+            380671112233,
+            380671112233.0,
+            "380671112233.0",
+            "380,671,112,233",
+            "'+380671112233",
+            "'0671112233",
+            "0671112233",
+            671112233,
+            " 067\u00a0111-22-33\u200b",
+        ],
+    )
+    def test_where_every_digit_is_there_the_number_is_taken(self, campaign, written):
+        import_recipients(campaign, as_xlsx(["phone"], [written]))
+
+        assert campaign.messages.get().phone_number == "380671112233"
+
+    @pytest.mark.parametrize(
+        ("written", "reason"),
+        [
+            ("3.80671E+11", "shortened this number, so digits are lost"),
+            ("3,80671E+11", "shortened this number, so digits are lost"),
+            ("3.80671112233E+11", "shortened this number, so digits are lost"),
+            (date(2067, 11, 12), "made a date of this number"),
+            (datetime(2067, 11, 12, 13, 14), "made a date of this number"),  # noqa: DTZ001  a cell has no zone
+            (time(6, 7), "made a date of this number"),
+            (timedelta(hours=38067), "digits, spaces, dashes and brackets"),
+            ("####", "error message of a spreadsheet"),
+            (380671112233.5, "not a valid phone number"),
+            (-380671112233, "not a valid phone number"),
+            (67111223, "digits are missing"),
+            (True, "digits, spaces, dashes and brackets"),
+            ("0671112233, 0671112244", "several numbers"),
+            (None, "phone number is empty"),
+        ],
+    )
+    def test_where_digits_are_lost_none_are_invented(self, campaign, written, reason):
+        report = import_recipients(campaign, as_xlsx(["phone", "name"], [written, "Olena"]))
+
+        assert report.rejected_count == 1
+        assert reason in str(report.rejected[0].reason)
+        assert not campaign.messages.exists()
+
+    def test_values_that_a_spreadsheet_made_numbers_of_are_texts_again(self, campaign):
+        import_recipients(
+            campaign, as_xlsx(["phone", "bonus", "rate", "day"], ["0671112233", 15, 1.5, date(2024, 5, 6)])
+        )
+
+        assert campaign.messages.get().variables == {"bonus": "15", "rate": "1.5", "day": "2024-05-06"}
+
+    def test_rejected_rows_are_counted_by_reason(self, campaign):
+        file = as_xlsx(["phone"], ["3.8E+11"], ["3.9E+11"], ["12"], ["0671112233"])
+
+        report = import_recipients(campaign, file)
+
+        assert sorted(report.reasons.values()) == [1, 2]
+        assert sum(report.reasons.values()) == report.rejected_count
+
+    def test_rejected_rows_with_control_characters_reach_the_database_as_text(self, campaign, settings, tmp_path):
+        settings.MEDIA_ROOT = tmp_path
+        file = as_xlsx(["phone", "name"], ["12", "C_x0000_D"], ["0671112233", "A_x0000_B"])
+
+        job = request_job(
+            BackgroundJob.Kind.IMPORT, campaign, {}, None, ContentFile(file.getvalue(), name="people.xlsx")
+        )
+        run_job.call(job.pk)
+
+        job.refresh_from_db()
+        assert (job.state, job.result["rejected"][0][2]) == ("done", [["phone", "12"], ["name", "CD"]])
+        assert campaign.messages.get().variables == {"name": "AB"}
