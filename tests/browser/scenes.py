@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.utils import timezone
 
+from django_hyber.engine.messages import OPTED_OUT
 from django_hyber.models import (
     BackgroundJob,
     Batch,
@@ -66,13 +67,12 @@ WORDS = {
 }
 #: Of a hundred recipients: what became of them, by which channel, and why not.
 ENDS = (
-    (46, Status.SEEN, "viber", None),
-    (19, Status.DELIVERED, "viber", None),
-    (22, Status.DELIVERED, "sms", None),
-    (5, Status.EXPIRED, "", None),
-    (4, Status.UNDELIVERED, "", 36020),
-    (2, Status.REJECTED, "", 36024),
-    (2, Status.SUPPRESSED, "", None),
+    (46, Status.SEEN, "viber", None, ""),
+    (19, Status.DELIVERED, "viber", None, ""),
+    (22, Status.DELIVERED, "sms", None, ""),
+    (7, Status.EXPIRED, "", 35015, ""),
+    (4, Status.REJECTED, "", 36024, ""),
+    (2, Status.SUPPRESSED, "", None, OPTED_OUT),
 )
 FINISHED, SENDING, SENT = 2_480, 12_000, 7_000
 
@@ -93,16 +93,19 @@ class Shop:
     batch: Batch
 
 
-def open_shop(language, user):
-    """Fill the database: a draft, a campaign on its way, a finished one, and what people answered."""
+def open_shop(language, user, *, size=1):
+    """Fill the database: a draft, a campaign on its way, a finished one, and what people answered.
+
+    A ``size`` below 1 is that of a smaller shop.
+    """
     words, now = WORDS[language], timezone.now().replace(microsecond=0)
     draft = _campaign(words, words.draft, user)
     people = [
         {"phone": f"38067{number:07}", "name": words.names[number % 5], "code": f"A{number:03}"} for number in range(40)
     ]
     import_recipients(draft, people)
-    finished = _finished(words, user, now)
-    sending = _sending(words, user, now)
+    finished = _finished(words, user, now, round(FINISHED * size))
+    sending = _sending(words, user, now, round(SENDING * size))
     message = _with_history(finished, now)
     single = Message.objects.create(
         phone_number="380661234567",
@@ -141,32 +144,32 @@ def _campaign(words, name, user, status=Campaign.Status.DRAFT, **values):
     return campaign
 
 
-def _finished(words, user, now):
+def _finished(words, user, now, people):
     begun = now - 50 * MINUTE
     campaign = _campaign(
         words, words.finished, user, status="finished", run=1, launched_at=begun, finished_at=begun + 3 * MINUTE
     )
     rows = []
-    for number in range(FINISHED):
-        status, channel, code = _end_of(number)
+    for number in range(people):
+        end = _end_of(number)
         # Most within a few minutes, the last when Viber's hour is over.
         ended = begun + timedelta(seconds=30 + (number % 89) ** 2 // 4 + 13 * (number % 97))
-        rows.append(_recipient(campaign, words, number, status, channel, code, begun, ended))
+        rows.append(_recipient(campaign, words, number, end, begun, ended))
     Message.objects.bulk_create(rows, batch_size=2_000)
     _batches(campaign, begun, done=1)
     return campaign
 
 
-def _sending(words, user, now):
+def _sending(words, user, now, people):
     begun = now - 4 * MINUTE
     campaign = _campaign(words, words.sending, user, status="sending", run=1, launched_at=begun, throttle=1_800)
     rows = []
-    for number in range(SENDING):
-        status, channel, code, ended = Status.QUEUED, "", None, None
-        if number < SENT:
-            status, channel, code = _end_of(number) if number % 4 else (Status.ACCEPTED, "", None)
+    for number in range(people):
+        end, ended = (Status.QUEUED, "", None, ""), None
+        if number < people * SENT // SENDING:
+            end = _end_of(number) if number % 4 else (Status.ACCEPTED, "", None, "")
             ended = begun + timedelta(seconds=20 + number // 32)
-        rows.append(_recipient(campaign, words, number, status, channel, code, begun, ended))
+        rows.append(_recipient(campaign, words, number, end, begun, ended))
     Message.objects.bulk_create(rows, batch_size=2_000)
     _batches(campaign, begun, done=7, wire=1, pending=4)
     return campaign
@@ -174,14 +177,15 @@ def _sending(words, user, now):
 
 def _end_of(number):
     place = number * 37 % 100
-    for share, status, channel, code in ENDS:
+    for share, *end in ENDS:
         if place < share:
-            return status, channel, code
+            return end
         place -= share
     raise AssertionError("the shares add up to a hundred")
 
 
-def _recipient(campaign, words, number, status, channel, code, begun, ended):
+def _recipient(campaign, words, number, end, begun, ended):
+    status, channel, code, text = end
     is_over = status not in (Status.QUEUED, Status.ACCEPTED)
     return Message(
         campaign=campaign,
@@ -192,6 +196,7 @@ def _recipient(campaign, words, number, status, channel, code, begun, ended):
         status=status,
         channel=channel,
         error_code=code,
+        error_text=text,
         clicks=1 if status == Status.SEEN and number % 3 == 0 else None,
         total_sms_parts=1 if channel == "sms" else None,
         delivered_sms_parts=1 if channel == "sms" else None,
@@ -258,8 +263,3 @@ def busy_jobs(campaign, user):
         BackgroundJob.objects.create(
             kind="export", campaign=campaign, state=state, done=done, total=2_480, error_text=error, created_by=user
         )
-
-
-def moment(text):
-    """Return the time that a test writes down."""
-    return datetime.fromisoformat(text)
