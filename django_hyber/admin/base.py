@@ -18,7 +18,6 @@ from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.text import capfirst
 from django.utils.timezone import localtime
 
 from django_hyber.admin.lists import BigTableList
@@ -87,14 +86,8 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         """Write into the admin's log what was done to one row, or in one entry what was done to many."""
         if len(chosen) == 1:
             self.log_change(request, chosen[0], text)
-            return
-        LogEntry.objects.create(
-            user=request.user,  # type: ignore[misc]  # nobody else gets in here
-            content_type=get_content_type_for_model(self.model),
-            object_repr=str(capfirst(self.opts.verbose_name_plural)),
-            action_flag=CHANGE,
-            change_message=text,
-        )
+        else:
+            log_about_list(self, request, text)
 
 
 class ReadOnlyAdmin(HyberAdmin):
@@ -114,6 +107,17 @@ class ReadOnlyAdmin(HyberAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Refuse: the rows are history."""
         return False
+
+
+def log_about_list(model_admin: Any, request: HttpRequest, text: str) -> None:
+    """Write into the admin's log what somebody did with many rows of a table, or with all of it."""
+    LogEntry.objects.create(
+        user=request.user,  # type: ignore[misc]  # nobody else gets in here
+        content_type=get_content_type_for_model(model_admin.model),
+        object_repr=str(model_admin.opts.verbose_name_plural),
+        action_flag=CHANGE,
+        change_message=text,
+    )
 
 
 def pretty_json(value: object) -> SafeString | str:

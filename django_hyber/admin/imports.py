@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.http import (
     FileResponse,
@@ -22,6 +20,7 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.base import log_about_list
 from django_hyber.admin.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.import_results import format_text, import_page, shown_values
 from django_hyber.admin.jobs import file_name, import_title
@@ -54,11 +53,17 @@ class ImportDesk:
 
     def find(self, job_pk: int) -> BackgroundJob:
         """Return an import of this desk."""
-        jobs = BackgroundJob.objects.filter(campaign=self.campaign, kind=BackgroundJob.Kind.IMPORT)
-        job = jobs.filter(pk=job_pk).first()
+        job = self.find_or_none(job_pk)
         if job is None:
             raise Http404
-        job.campaign = self.campaign
+        return job
+
+    def find_or_none(self, job_pk: int) -> BackgroundJob | None:
+        """Return an import of this desk, or None when there is none (any more)."""
+        jobs = BackgroundJob.objects.filter(campaign=self.campaign, kind=BackgroundJob.Kind.IMPORT)
+        job = jobs.filter(pk=job_pk).first()
+        if job:
+            job.campaign = self.campaign
         return job
 
     def go(self, page: str, *arguments: int) -> HttpResponseRedirect:
@@ -87,18 +92,6 @@ class ImportDesk:
             log_about_list(self.model_admin, self.request, text)
 
 
-def log_about_list(model_admin: Any, request: HttpRequest, text: str) -> None:
-    """Write into the admin's log what somebody did with a whole table."""
-    content_type = ContentType.objects.get_for_model(model_admin.model)
-    LogEntry.objects.create(
-        user=request.user,  # type: ignore[misc]  # nobody else gets in here
-        content_type=content_type,
-        object_repr=str(model_admin.opts.verbose_name_plural),
-        action_flag=CHANGE,
-        change_message=text,
-    )
-
-
 View = Callable[..., HttpResponseBase]
 DeskFinder = Callable[..., ImportDesk]
 
@@ -106,12 +99,14 @@ DeskFinder = Callable[..., ImportDesk]
 def import_urls(model_admin: Any, find_desk: DeskFinder, prefix: str, name: str) -> list[Any]:
     """Return the addresses of the pages; ``find_desk`` checks the permissions and is given what the prefix names."""
 
-    def page(route: str, view: View, suffix: str, *, is_post_only: bool = False) -> Any:
+    def page(route: str, view: View, suffix: str, *, is_post_only: bool = False, may_be_gone: bool = False) -> Any:
         def answer(request: HttpRequest, job_id: int | None = None, **keys: Any) -> HttpResponseBase:
             if is_post_only and request.method != "POST":
                 return HttpResponseNotAllowed(["POST"])
             desk = find_desk(request, **keys)
-            return view(desk) if job_id is None else view(desk, desk.find(job_id))
+            if job_id is None:
+                return view(desk)
+            return view(desk, desk.find_or_none(job_id) if may_be_gone else desk.find(job_id))
 
         return path(f"{prefix}import/{route}", model_admin.admin_site.admin_view(answer), name=f"{name}_{suffix}")
 
@@ -120,7 +115,7 @@ def import_urls(model_admin: Any, find_desk: DeskFinder, prefix: str, name: str)
         page("<int:job_id>/", job_view, "import_job"),
         page("<int:job_id>/progress/", progress_view, "import_progress"),
         page("<int:job_id>/stop/", stop_view, "import_stop", is_post_only=True),
-        page("<int:job_id>/discard/", discard_view, "import_discard", is_post_only=True),
+        page("<int:job_id>/discard/", discard_view, "import_discard", is_post_only=True, may_be_gone=True),
         page("<int:job_id>/rejected/", rejected_view, "import_rejected", is_post_only=True),
     ]
 
@@ -221,9 +216,9 @@ def stop_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     return desk.go("import_job", job.pk)
 
 
-def discard_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
-    """Throw away a file that has not been imported."""
-    if discard_upload(job):
+def discard_view(desk: ImportDesk, job: BackgroundJob | None) -> HttpResponseBase:
+    """Throw away a file that has not been imported; the second of two clicks finds it gone."""
+    if job and discard_upload(job):
         messages.success(desk.request, _("The file has been thrown away. Nothing of it was imported."))
     return desk.go("import")
 

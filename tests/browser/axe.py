@@ -19,7 +19,8 @@ _RUN = """async (within) => {
 
 
 def issues(page, *, within=None, impacts=SERIOUS):
-    """Return what axe finds, as lines to read; ``within`` is the selector of a part of the page.
+    """Return what axe finds, as lines to read; ``within`` is the selector of a part of the page, or a
+    context as axe knows it.
 
     The script comes in past the content policy of the page, which stays as strict as it is. It does without the one
     rule that would need style sheets of its own in the page (css-orientation-lock).
