@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from django_hyber.services import fetch_reports, import_recipients, send_message
 from tests.builders import make_campaign
 from tests.samples import phone
 from tests.test_commands import run
+from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -323,3 +325,48 @@ def test_task_asks_as_the_command_does(platform):
     tasks.fetch_reports.enqueue()
 
     assert len(questions(platform)) == 1
+
+
+def test_what_was_delivered_just_now_is_not_asked_about(delivered_and_seen, platform):
+    Message.objects.update(finished_at=timezone.now() - timedelta(minutes=1))
+    fetch_reports(learn_seen=True)
+
+    assert questions(platform) == []
+
+
+def test_nobody_is_asked_who_has_seen_an_sms(delivered_and_seen, platform):
+    Message.objects.update(channel="sms")
+    fetch_reports(learn_seen=True)
+
+    assert questions(platform) == []
+
+
+def test_job_that_starts_later_is_given_its_time(job, platform):
+    Campaign.objects.update(start_time=timezone.now() - timedelta(minutes=10))
+    fetch_reports()
+
+    assert questions(platform) == []
+
+
+def test_platform_is_asked_by_its_own_id_where_that_is_known(platform):
+    known, unknown = accepted(1, "85", ago=timedelta(hours=1)), accepted(2, "85", ago=timedelta(hours=1))
+    Message.objects.filter(pk=unknown.pk).update(message_id=None)
+    known.refresh_from_db()
+    fetch_reports()
+
+    assert sorted(questions(platform)) == sorted(
+        [
+            f"/sandbox/api/dr/{known.message_id}/advanced",
+            f"/sandbox/api/dr/external/{unknown.extra_id}/advanced",
+        ]
+    )
+
+
+def test_two_at_once_ask_once(job, platform):
+    job.campaign.batches.update(job_id="lost")
+    accepted(9, "93", ago=timedelta(hours=1))
+    fetch = in_own_connection(fetch_reports)
+    with ThreadPoolExecutor(2) as pool:
+        fetched = [answer.result() for answer in [pool.submit(fetch), pool.submit(fetch)]]
+
+    assert len(questions(platform)) == sum(each.asked for each in fetched) == 1 + 3 + 1

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.engine.waiting import rematch_reports
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
@@ -105,6 +106,15 @@ def test_message_that_was_given_up_is_not_meant_while_another_one_waits():
     apply(nameless(message_id="new"))
 
     assert (status(given_up), status(message)) == ("accepted", "delivered")
+
+
+def test_message_that_was_given_up_leaves_no_doubt_for_the_sweep():
+    given_up = make_message(1, message_id="old", error_text=NO_REPORT)
+    apply(nameless())
+    awaiting = make_message(2)
+    rematch_reports("default")
+
+    assert (status(given_up), status(awaiting)) == ("accepted", "delivered")
 
 
 def test_message_of_another_account_is_not_meant(settings):
@@ -225,6 +235,30 @@ def test_job_of_an_earlier_run_does_not_mean_the_message_that_was_sent_again(pla
     apply(about_job("job-1"))
     assert status(message) == "accepted"
     apply(about_job("job-2"))
+
+    assert status(message) == "delivered"
+
+
+def test_job_of_other_numbers_of_the_same_range_means_nobody(platform, settings):
+    """Batches of a campaign with a sending window share a range, and part it by the beginnings of the numbers."""
+    [message] = sent(settings, jobs=["job-1"])
+    own = message.campaign.batches.get()
+    own.phone_prefixes = ["380"]
+    own.save()
+    Batch.objects.create(
+        campaign=message.campaign,
+        run=2,
+        first_id=own.first_id,
+        last_id=own.last_id,
+        size=1,
+        state="done",
+        finished_at=timezone.now(),
+        job_id="job-2",
+        phone_prefixes=["48"],
+    )
+    apply(about_job("job-2"))
+    assert status(message) == "accepted"
+    apply(about_job("job-1"))
 
     assert status(message) == "delivered"
 

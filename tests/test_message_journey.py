@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import apply_delivery_reports, campaign_statistics, send_message
@@ -82,6 +83,25 @@ def test_a_channel_that_was_skipped_in_silence_is_not_called_delivered(message):
     tell(message, {"sent_via": "sms"})
 
     assert stages(message) == {"viber": Stage.UNTOLD, "sms": Stage.DELIVERED}
+
+
+def test_a_channel_that_was_passed_over_in_silence_is_not_being_tried(message):
+    tell(message, {"sent_via": "sms", **PENDING})
+
+    assert stages(message) == {"viber": Stage.UNTOLD, "sms": Stage.TRYING}
+
+
+def test_a_late_failure_does_not_hide_that_the_channel_delivered(message):
+    tell(message, {"sent_via": "viber", "hyber_status": 23033}, {"sent_via": "viber", **EXPIRED})
+
+    assert stages(message)["viber"] == Stage.DELIVERED
+
+
+def test_nothing_is_being_tried_of_what_was_given_up(message):
+    Message.objects.update(error_text=NO_REPORT)
+    message.refresh_from_db()
+
+    assert stages(message) == {"viber": Stage.UNTOLD, "sms": Stage.UNTOLD}
 
 
 def test_both_channels_that_delivered_are_told_and_one_has_won(message):

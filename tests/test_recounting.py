@@ -63,6 +63,13 @@ def reports_of_every_kind():
             report(make_message(17), time=None),
         ]
     )
+    by_theirs, by_phone = make_message(20, message_id="platform-20"), make_message(21)
+    apply_delivery_reports(
+        [
+            report(None, number=by_theirs.phone_number, message_id="platform-20", clicks=1),
+            report(None, number=by_phone.phone_number, message_id=None, clicks=1),
+        ]
+    )
     twice, chain = make_message(18), make_message(19)
     apply_delivery_reports([report(twice, time=LATER, sent_via="sms")])
     apply_delivery_reports([report(twice, time=EARLIER, sent_via="viber")])
@@ -75,7 +82,7 @@ def test_healthy_table_has_no_differences():
     make_message(2, status="rejected", error_code=36024)
     found = recount()
 
-    assert (found.differences, found.listed, found.checked, found.skipped) == (0, [], 9, 0)
+    assert (found.differences, found.listed, found.checked, found.skipped) == (0, [], 11, 0)
 
 
 def test_states_add_up_to_the_messages():
@@ -198,6 +205,17 @@ def test_earlier_run_of_a_message_is_history(platform):
     assert recount().differences == 0
 
 
+def test_channel_that_was_seen_has_won(message, settings):
+    settings.HYBER = {"default": {"SEEN_CODES": [SEEN_CODE]}}
+    apply_delivery_reports(
+        [report(message), report(message, time=LATER, sent_via="viber", hyber_status=SEEN_CODE)],
+    )
+
+    assert recount().differences == 0
+    Message.objects.update(channel="sms")
+    assert recount().differences == 1
+
+
 def test_only_the_named_campaign_is_looked_at(message):
     campaign = Campaign.objects.create(name="Sale")
     campaign.set_channels([Viber(text="Hi", ttl=60)])
@@ -252,10 +270,10 @@ def test_command_tells_counts_and_differences_and_no_phone(message):
     Message.objects.filter(pk=message.pk).update(clicks=9)
     out, _ = run("hyber_recount")
 
-    assert "delivered: 6\n" in out
-    assert "10 messages, 10 by status\n" in out
+    assert "delivered: 8\n" in out
+    assert "12 messages, 12 by status\n" in out
     assert "differs: own-1\n" in out
-    assert out.endswith("1 differences in 10 messages with reports; 0 skipped\n")
+    assert out.endswith("1 differences in 12 messages with reports; 0 skipped\n")
     assert message.phone_number not in out
 
 

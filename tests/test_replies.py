@@ -228,6 +228,13 @@ def test_a_message_of_after_the_reply_is_not_what_it_answers():
     assert matched(time=written.isoformat()) == earlier
 
 
+def test_two_clocks_may_differ_a_little():
+    message = sent(ago=timedelta(hours=1))
+    written = datetime.now(UTC) - timedelta(hours=1, seconds=30)
+
+    assert matched(time=written.isoformat()) == message
+
+
 def test_two_messages_of_the_same_moment_are_ambiguous():
     moment = timezone.now() - timedelta(hours=1)
     for _ in range(2):
@@ -406,6 +413,20 @@ def test_of_two_tasks_one_downloads(storage, monkeypatch):
     assert len(downloads) == 1
     kept.refresh_from_db()
     assert is_kept(kept.media_file.name)
+
+
+def test_of_two_tasks_that_have_read_the_same_row_one_downloads(storage, server, monkeypatch):
+    kept = with_media(server.url)
+    as_it_is = media.get_account
+
+    def get_account(name):
+        Reply.objects.update(media_file=f"{media.CLAIM}{int(timezone.now().timestamp()) + 60}-of-the-other")
+        return as_it_is(name)
+
+    monkeypatch.setattr(media, "get_account", get_account)
+    fetch_media(kept.pk, allow_all)
+
+    assert server.requests == []
 
 
 def test_what_a_stopped_worker_left_is_taken_up_after_its_lease(storage, server):

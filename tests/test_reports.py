@@ -4,7 +4,9 @@ import itertools
 import random
 
 import pytest
+from django.db import DatabaseError
 
+from django_hyber.engine import notifications, reports
 from django_hyber.models import Campaign, DeliveryReport, Message, UnreadableCallback
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import apply_delivery_reports, dispatch, import_recipients
@@ -267,3 +269,112 @@ def test_number_of_statements_does_not_grow_with_the_reports(size, django_assert
         result = apply_delivery_reports(reports)
 
     assert result.changed == size
+
+
+def test_channel_that_was_seen_wins_over_the_one_that_delivered_first(message, settings):
+    settings.HYBER = {"default": {"SEEN_CODES": [23099]}}
+    apply(report(message, time=EARLIER), report(message, time=LATER, sent_via="viber", hyber_status=23099))
+
+    assert state(message) == ("seen", "viber")
+
+
+def test_id_of_the_platform_comes_before_ours():
+    meant, other = make_message(1, message_id="platform-1"), make_message(2)
+    apply(report(other, message_id="platform-1"))
+
+    assert (state(meant)[0], state(other)[0]) == ("delivered", "accepted")
+
+
+def test_platform_id_of_a_message_is_kept(message):
+    apply(report(message, message_id="first"), report(message, message_id="second", time=LATER))
+
+    message.refresh_from_db()
+    assert message.message_id == "first"
+
+
+def test_numbers_below_zero_are_no_numbers(message):
+    apply(report(message, clicks=-5, total_sms_parts=-1, delivered_sms_parts=-1))
+
+    message.refresh_from_db()
+    assert (message.status, message.clicks, message.total_sms_parts) == ("delivered", None, None)
+
+
+def test_refusal_does_not_say_that_the_message_was_accepted():
+    message = make_message(status="queued")
+    apply(report(message, accepted=False, status=None, substatus=None, hyber_status=None, error_code=36024))
+
+    message.refresh_from_db()
+    assert (message.status, message.accepted_at) == ("rejected", None)
+
+
+def test_report_that_waited_is_given_to_its_message_when_it_is_repeated():
+    waiting = report(None, extra_id="own-1", message_id="platform-own-1", number=phone(1))
+    apply(waiting)
+    message = make_message()
+    apply(waiting)
+
+    assert state(message) == ("delivered", "sms")
+    assert DeliveryReport.objects.get().message == message
+
+
+def test_waiting_report_means_what_it_means_to_the_account_that_it_came_by(settings):
+    settings.HYBER = {"default": {}, "promo": {"SEEN_CODES": [23011]}}
+    apply(report(None, extra_id="own-1"), account="promo")
+    message = make_message()
+    dispatch()
+
+    assert state(message)[0] == "seen"
+
+
+def test_message_that_is_known_by_another_id_by_now_is_not_taken_by_phone(monkeypatch):
+    """Another callback gives it its id after it was found and before it is locked."""
+    message = make_message()
+    as_it_is = reports.find_messages
+
+    def find_messages(*arguments):
+        found = as_it_is(*arguments)
+        Message.objects.update(message_id="of-the-other")
+        return found
+
+    monkeypatch.setattr(reports, "find_messages", find_messages)
+    apply(report(None, number=phone(1), message_id="unknown-id"))
+
+    assert state(message)[0] == "accepted"
+    assert DeliveryReport.objects.get().message is None
+
+
+def test_receivers_get_the_report_that_made_the_change(message, django_capture_on_commit_callbacks):
+    heard = []
+
+    def receiver(sender, report, **kwargs):
+        heard.append(report.channel)
+
+    message_status_changed.connect(receiver)
+    try:
+        with django_capture_on_commit_callbacks(execute=True):
+            apply(report(message, time=LATER), report(message, sent_via="viber", **EXPIRED))
+    finally:
+        message_status_changed.disconnect(receiver)
+
+    assert heard == ["sms"]
+
+
+def test_what_changes_no_status_fires_nothing(message, changes, django_capture_on_commit_callbacks):
+    with django_capture_on_commit_callbacks(execute=True):
+        apply(report(message))
+        apply(report(message, time=LATER, clicks=3))
+
+    message.refresh_from_db()
+    assert message.clicks == 3
+    assert changes == [(message.pk, "accepted", "delivered")]
+
+
+def test_trouble_with_telling_costs_no_report(message, changes, monkeypatch, django_capture_on_commit_callbacks):
+    def fail(*arguments):
+        raise DatabaseError("gone")
+
+    monkeypatch.setattr(notifications, "_send_changes", fail)
+    with django_capture_on_commit_callbacks(execute=True):
+        apply(report(message))
+
+    assert state(message)[0] == "delivered"
