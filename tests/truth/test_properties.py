@@ -39,7 +39,7 @@ CODES = {
 NOON = 1_700_000_000_000
 TIMES = [None, NOON, NOON, NOON + 1, NOON + 60_000, NOON + 120_000]
 MESSAGES = range(3)
-CONDITIONS = ["accepted", "sending", "unconfirmed", "cancelled"]
+CONDITIONS = ["queued", "sending", "unconfirmed", "accepted", "cancelled", "suppressed"]
 # What a message is looked up by; one that only the platform's id names may have to wait until that id is known.
 IDENTITIES = [("extra_id", "message_id"), ("extra_id",), ("message_id",)]
 
