@@ -67,7 +67,7 @@ def test_same_reports_from_both_ends_during_sending_lose_nothing_and_lock_nobody
     for number in range(rounds()):
         queue_again(campaign)
         reports = [
-            report(message, message_id=None, time=NOON + number, **FACTS[index % 4])
+            report(message, message_id=f"m-{index}" if index % 2 else None, time=NOON + number, **FACTS[index % 4])
             for index, message in enumerate(messages)
         ]
         with ThreadPoolExecutor(4) as pool:
@@ -85,3 +85,12 @@ def test_same_reports_from_both_ends_during_sending_lose_nothing_and_lock_nobody
     history = Counter(DeliveryReport.objects.values_list("message", flat=True))
     assert history == {message.pk: rounds() for message in messages}
     assert set(Message.objects.filter(pk__in=singles).values_list("status", flat=True)) == {"accepted"}
+
+
+def test_same_reports_of_unknown_messages_from_both_ends_lock_nobody_out():
+    for number in range(rounds() // 5):
+        reports = [report(None, extra_id=f"nobody-{number}-{index}", message_id=None) for index in range(SIZE)]
+        with ThreadPoolExecutor(3) as pool:
+            answers = [pool.submit(post, body) for body in (reports, reports[::-1], reports[500:] + reports[:500])]
+        assert [answer.result() for answer in answers] == [200, 200, 200]
+        assert DeliveryReport.objects.count() == SIZE * (number + 1)
