@@ -113,7 +113,7 @@ def today(now: datetime) -> Today:
     counted = [rows.values_list("status", "channel").annotate(count=Count("*")) for rows in parts]
     statuses: Counter[str] = Counter()
     channels: Counter[str] = Counter()
-    for status, channel, count in counted[0].union(*counted[1:], all=True):
+    for status, channel, count in counted[0].union(*counted[1:], all=True).order_by():
         statuses[status] += count
         channels[channel] += count if status in DELIVERIES else 0
     return Today(since=since, first_id=_first_id(campaigns, ended), statuses=statuses, channels=+channels)

@@ -20,8 +20,8 @@ VIEWS = [
     for width in (WIDE, NARROW)
     for theme in ("light", "dark")
 ]
-#: What sticks out of its box, is cut off by it, and cannot be scrolled to. What is for screen readers only is no box, nor
-#: does it matter how far a field can be scrolled by typing.
+#: What is cut off by its box and cannot be scrolled to. What is for screen readers only is no box, nor does it matter
+#: how far a field can be scrolled by typing.
 CUT_OFF = """() => [...document.querySelectorAll("#content *")].filter((element) => {
     const style = getComputedStyle(element);
     return !element.closest(".hyber-hidden, .hidden, .visually-hidden, svg, input, textarea, select")
