@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.db.models import F
 from django.utils import timezone
 
 from django_hyber.engine.messages import OPTED_OUT
@@ -145,7 +146,7 @@ def _campaign(words, name, user, status=Campaign.Status.DRAFT, **values):
 
 
 def _finished(words, user, now, people):
-    begun = now - 50 * MINUTE
+    begun = now - 70 * MINUTE
     campaign = _campaign(
         words, words.finished, user, status="finished", run=1, launched_at=begun, finished_at=begun + 3 * MINUTE
     )
@@ -230,7 +231,7 @@ def _with_history(campaign, now):
     """Let one message tell of both its channels: what Viber did not reach, SMS did."""
     message = campaign.messages.filter(status=Status.DELIVERED, channel="sms").order_by("pk").first()
     Message.objects.filter(pk=message.pk).update(status=Status.ACCEPTED, channel="", reported_at=None, finished_at=None)
-    first = (now - 45 * MINUTE).timestamp()
+    first = (now - 65 * MINUTE).timestamp()
     facts = (
         (0, {"status": 3, "substatus": 35, "hyber_status": 35015, "sent_via": "viber"}),
         (40, {"status": 2, "substatus": 23, "hyber_status": 23011, "sent_via": "sms"}),
@@ -238,6 +239,8 @@ def _with_history(campaign, now):
     for seconds, values in facts:
         moment = int((first + seconds) * 1_000)
         apply_delivery_reports([report(message, message_id=message.message_id, time=moment, **values)])
+    # As if the reports had come when they were written.
+    Message.objects.filter(pk=message.pk).update(finished_at=F("reported_at"))
     message.refresh_from_db()
     return message
 

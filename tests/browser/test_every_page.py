@@ -28,9 +28,9 @@ CUT_OFF = """() => [...document.querySelectorAll("#content *")].filter((element)
         && style.overflowX === "hidden" && element.scrollWidth > element.clientWidth + 1;
 }).map((element) => `${element.tagName}.${element.className}`)"""
 
-#: Django's own breadcrumbs differ from the text around them by their colour alone, and its search field has only a
-#: picture for a label: every list and page of every app has them.
-NOT_DJANGOS = {"exclude": [[".breadcrumbs"], ["#searchbar"]]}
+#: Django's own breadcrumbs differ from the text around them by their colour alone, its search field has only a picture
+#: for a label, and the links beside its fields for dates are half translated: every app has them.
+NOT_DJANGOS = {"exclude": [[".breadcrumbs"], ["#searchbar"], [".datetimeshortcuts"]]}
 
 
 def pages_of(shop):
