@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+from itertools import chain, repeat
+from unittest.mock import DEFAULT, Mock
 
 import pytest
 from django.db import DatabaseError
@@ -85,7 +87,7 @@ def test_unusable_body_is_answered_400_and_kept(client, body):
     assert post(client, body).status_code == 400
     kept = UnreadableCallback.objects.get()
     assert kept.kind == "reports"
-    assert kept.body == body.decode(errors="replace")
+    assert kept.body == body.decode(errors="backslashreplace")
 
 
 def test_vendor_sample_with_its_missing_quote_is_kept_whole(client):
@@ -93,6 +95,14 @@ def test_vendor_sample_with_its_missing_quote_is_kept_whole(client):
 
     assert post(client, printed).status_code == 400
     assert UnreadableCallback.objects.get().body == printed.decode()
+
+
+def test_bytes_of_another_encoding_can_still_be_read(client):
+    sent = '[{"extra_id": "own-1", "error_text": "Помилка"}]'.encode("cp1251")
+
+    assert post(client, sent).status_code == 400
+    kept = UnreadableCallback.objects.get().body
+    assert kept.encode("latin-1").decode("unicode_escape").encode("latin-1") == sent
 
 
 def test_escaped_slashes_are_no_reason_to_refuse(client, message):
@@ -159,7 +169,7 @@ def test_huge_unreadable_body_is_kept_in_pieces(client):
 
     assert post(client, body).status_code == 400
     pieces = list(UnreadableCallback.objects.order_by("pk").values_list("body", "reason"))
-    assert "".join(text for text, _reason in pieces) == body.decode(errors="replace")
+    assert "".join(text for text, _reason in pieces) == body.decode(errors="backslashreplace")
     assert [reason for _text, reason in pieces[:2]] == [
         f"The body is not JSON. (part {number} of {len(pieces)})" for number in (1, 2)
     ]
@@ -243,6 +253,20 @@ def test_report_of_a_project_with_atomic_requests_is_stored_even_if_it_cannot_be
 
 def fail(*args, **kwargs):
     raise DatabaseError("the database has gone away")
+
+
+def test_trouble_at_the_beginning_of_an_array_does_not_cost_its_end(client, message, monkeypatch):
+    from django_hyber.engine import reports
+
+    other = Message.objects.create(phone_number="380671111112", extra_id="other", status="accepted")
+    trouble = chain([DatabaseError("a deadlock")], repeat(DEFAULT))
+    monkeypatch.setattr(reports, "CHUNK", 1)
+    monkeypatch.setattr(reports, "update_rows", Mock(wraps=reports.update_rows, side_effect=trouble))
+    client.raise_request_exception = False
+
+    assert post(client, [report(message), report(other)]).status_code == 500
+    assert DeliveryReport.objects.count() == 2
+    assert status(other) == "delivered"
 
 
 def test_repeat_after_our_own_trouble_applies_the_report(client, message, monkeypatch):

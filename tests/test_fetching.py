@@ -3,12 +3,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.core.management import CommandError
 from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.models import Campaign, Message
-from django_hyber.protocol import SMS, Viber
+from django_hyber.protocol import SMS, HyberClient, Viber, WhatsApp
 from django_hyber.services import fetch_reports, import_recipients, send_message, start_campaign
+from tests.builders import make_campaign
 from tests.samples import phone
 from tests.test_commands import run
 
@@ -17,10 +19,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 VIBER = Viber(text="Hi", ttl=60)
 TEXT = SMS(text="Hi", alpha_name="GMSU", ttl=300)
 TTLS = timedelta(seconds=360)
+A_WEEK = WhatsApp(text="Hi", ttl=604_800)
 
 
-def accepted(number, outcome, *, ago):
-    message = send_message(phone(number, outcome), [VIBER, TEXT])
+def accepted(number, outcome, *, ago, channels=(VIBER, TEXT)):
+    message = send_message(phone(number, outcome), list(channels))
     Message.objects.filter(pk=message.pk).update(accepted_at=timezone.now() - ago)
     return message
 
@@ -121,6 +124,64 @@ def test_platform_that_does_not_answer_changes_nothing(platform, settings):
     assert message.next_attempt_at
 
 
+@pytest.fixture
+def unreachable(platform, settings):
+    def close():
+        settings.HYBER = {"default": settings.HYBER["default"] | {"REPORTS_URL": "http://127.0.0.1:9/closed"}}
+
+    return close
+
+
+def test_three_days_begin_when_the_report_was_due(platform):
+    message = accepted(1, "93", ago=timedelta(days=7, hours=1), channels=[A_WEEK])
+
+    assert fetch_reports().given_up == 0
+    message.refresh_from_db()
+    assert message.next_attempt_at < timezone.now() + timedelta(hours=1)
+
+
+def test_message_is_not_given_up_because_nobody_answers(platform, unreachable):
+    accepted(1, "85", ago=timedelta(days=4))
+    unreachable()
+
+    assert fetch_reports().given_up == 0
+
+
+def test_message_about_which_nobody_answers_for_a_month_is_given_up(platform, unreachable):
+    accepted(1, "85", ago=timedelta(days=31))
+    unreachable()
+
+    assert fetch_reports().given_up == 1
+
+
+def test_platform_that_takes_no_questions_is_left_alone_until_the_next_time(platform, unreachable):
+    for number in range(3):
+        accepted(number, "85", ago=timedelta(hours=1))
+    unreachable()
+
+    assert fetch_reports().asked == 1
+
+
+def test_other_account_is_asked_all_the_same(platform, settings):
+    for number in range(3):
+        accepted(number, "85", ago=timedelta(hours=1))
+    Message.objects.filter(phone_number=phone(2, "85")).update(account="other")
+    platform.flush()
+    settings.HYBER = {
+        "default": settings.HYBER["default"] | {"PASSWORD": "wrong"},
+        "other": settings.HYBER["default"],
+    }
+    fetched = fetch_reports(limit=2)
+
+    assert (fetched.asked, fetched.changed) == (2, 1)
+
+
+@pytest.mark.parametrize("wrong", [{"rate": 0}, {"rate": -1}, {"limit": -1}, {"margin": -1}])
+def test_command_refuses_what_is_no_rate_and_no_limit(db, wrong):
+    with pytest.raises(CommandError, match="--" + next(iter(wrong))):
+        run("hyber_fetch_reports", **wrong)
+
+
 def test_questions_are_limited(platform):
     for number in range(3):
         accepted(number, "93", ago=timedelta(hours=1))
@@ -165,6 +226,22 @@ def test_job_that_the_platform_does_not_know_leaves_its_messages_to_be_asked_abo
 
     assert fetched.asked == 1 + 3
     assert set(job.campaign.messages.values_list("status", flat=True)) == {"delivered", "expired"}
+
+
+def test_job_tells_whose_phone_it_is_where_nothing_else_does(job, platform, monkeypatch):
+    """Another campaign waits for the same people, and the platform leaves our ids out."""
+    as_it_comes = HyberClient.fetch_campaign_status
+    monkeypatch.setattr(
+        HyberClient,
+        "fetch_campaign_status",
+        lambda *about: [entry | {"extra_id": "", "message_id": ""} for entry in as_it_comes(*about)],
+    )
+    other = make_campaign(job.campaign.messages.values_list("phone_number", flat=True), [VIBER, TEXT])
+    start_campaign(other)
+    fetch_reports(limit=1)
+
+    assert sorted(job.campaign.messages.values_list("status", flat=True)) == ["delivered", "delivered", "expired"]
+    assert set(other.messages.values_list("status", flat=True)) == {"accepted"}
 
 
 def test_job_is_asked_about_seldom(job, platform):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -15,6 +17,8 @@ from django_hyber.services import (
     preflight,
     start_campaign,
 )
+from django_hyber.services.fingerprints import fingerprint
+from django_hyber.services.preflight_json import preflight_as_json, preflight_from_json
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db
@@ -128,6 +132,67 @@ def test_segments_are_those_of_the_rendered_texts(make_campaign):
 
     assert segments.encodings == {"GSM-7": 2, "UCS-2": 2}
     assert (segments.fewest, segments.most, segments.total, segments.over_one) == (1, 3, 1 + 1 + 2 + 3, 2)
+
+
+def test_what_made_texts_ucs2_is_told_by_its_place(make_campaign):
+    channels = [SMS(text="Hi %name% %code% «»", alpha_name="Shop", ttl=300)]
+    values = [{"name": "Olena", "code": "1"}, {"name": "Ївга", "code": "1"}, {"name": "Їжак", "code": "№1"}]
+
+    assert preflight(make_campaign(*values, channels=channels)).segments.ucs2 == {
+        "": "«»",
+        "name": "Ївгажк",
+        "code": "№",
+    }
+    assert preflight(make_campaign({"name": "Olena"}, {"name": "Ївга"})).segments.ucs2 == {"name": "Ївга"}
+    assert preflight(make_campaign({"name": "Olena"})).segments.ucs2 == {}
+
+
+def test_a_tracked_link_makes_nothing_ucs2(make_campaign):
+    channels = [SMS(text="Hi https://магазин.укр/ї", alpha_name="Shop", ttl=300, ctr=True)]
+
+    segments = preflight(make_campaign({}, channels=channels)).segments
+
+    assert (segments.encodings, segments.ucs2) == ({"GSM-7": 1}, {})
+
+
+def test_a_preflight_comes_back_from_json_as_it_was(make_campaign, settings):
+    settings.HYBER = {"default": {"PRICES": {"sms": "0.98"}}}
+    values = [{"name": "Olena"}, {"name": "ї" * 400}, {}]
+    campaign = make_campaign(*values, missing_variables=SKIP, start_time=timezone.now() + timedelta(days=1))
+    Suppression.objects.create(phone_number=phone(0))
+    found = preflight(campaign)
+
+    kept = preflight_from_json(json.loads(json.dumps(preflight_as_json(found))))
+
+    assert texts(kept.problems) == texts(found.problems)
+    assert [(item.code, item.channel, item.field) for item in kept.problems] == [("too-many-segments", "sms", "text")]
+    assert replace(kept, problems=[], warnings=[]) == replace(found, problems=[], warnings=[])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda campaign: campaign.set_channels([SMS(text="Hello %name%", alpha_name="Shop", ttl=300)]),
+        lambda campaign: campaign.messages.create(phone_number="380671234567", extra_id="new"),
+        lambda campaign: Campaign.objects.update(name="Autumn sale"),
+        lambda campaign: Campaign.objects.update(variable_defaults={"name": "friend"}),
+    ],
+)
+def test_a_change_gives_another_fingerprint(make_campaign, change):
+    campaign = make_campaign({"name": "Olena"})
+    before = fingerprint(campaign)
+    change(campaign)
+    campaign.refresh_from_db()
+
+    assert fingerprint(campaign) != before
+
+
+def test_the_same_moment_in_another_zone_is_no_change(make_campaign):
+    start = timezone.localtime(timezone.now() + timedelta(days=1))
+    campaign = make_campaign({"name": "Olena"}, start_time=start)
+    before = fingerprint(campaign)
+
+    assert fingerprint(Campaign.objects.get()) == before
 
 
 def test_segments_of_a_text_without_variables_count_everybody(make_campaign):
@@ -252,5 +317,5 @@ def test_questions_to_the_database_do_not_grow_with_the_recipients(make_campaign
     campaign = make_campaign(*[{"name": "Olena"}] * 50)
     campaign = Campaign.objects.get(pk=campaign.pk)
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         preflight(campaign)

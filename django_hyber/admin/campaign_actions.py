@@ -16,6 +16,7 @@ from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
 from django_hyber.services.campaign_control import Verb, is_allowed, steer
 from django_hyber.services.campaign_progress import CampaignNumbers, count_campaign
+from django_hyber.services.trials import is_testable
 
 DONE = {
     Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What is on its way will still arrive."),
@@ -60,6 +61,8 @@ def buttons_of(model_admin: Any, request: HttpRequest, campaign: Campaign, numbe
 
 def _sending_buttons(campaign: Campaign, numbers: CampaignNumbers) -> list[Button]:
     found = []
+    if is_testable(campaign):
+        found.append(_button(campaign, "test", _("Send a test")))
     if is_allowed(campaign, Verb.PAUSE):
         found.append(_button(campaign, "pause", _("Pause"), posts=True))
     if is_allowed(campaign, Verb.RESUME):

@@ -34,7 +34,8 @@ from django_hyber.admin.imports import ImportDesk, import_urls
 from django_hyber.admin.jobs import exported_file
 from django_hyber.admin.progress import CampaignList, draft_page, progress_page
 from django_hyber.admin.retrying import retry_view
-from django_hyber.admin.sending import CONFIRMED, confirmation, send, send_all
+from django_hyber.admin.sending import CONFIRMED, check, confirm_selected, plan_part, send, send_all, send_page
+from django_hyber.admin.trials import results_page, results_part, trial_page
 from django_hyber.models import Campaign
 from django_hyber.services.campaign_control import Verb
 from django_hyber.services.option_labels import place_of, problem_text
@@ -117,6 +118,7 @@ class CampaignAdmin(HyberAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Add how the campaign goes and what can be done with it."""
         campaign = kwargs.get("obj")
+        context["can_test"] = self.has_send_permission(request)
         if campaign:
             context |= self._progress_context(request, campaign)
             context["can_import"] = self.has_change_permission(request, campaign)
@@ -139,6 +141,18 @@ class CampaignAdmin(HyberAdmin):
         super().save_model(request, obj, form, change)
         if obj.start_time and obj.start_time < timezone.now():
             self.message_user(request, _("The start time is in the past."), messages.WARNING)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Campaign) -> HttpResponseRedirect:
+        """Go on to the test, if that was the button."""
+        return self._to_test(request, obj) or super().response_post_save_add(request, obj)
+
+    def response_post_save_change(self, request: HttpRequest, obj: Campaign) -> HttpResponseRedirect:
+        """Go on to the test, if that was the button."""
+        return self._to_test(request, obj) or super().response_post_save_change(request, obj)
+
+    def _to_test(self, request: HttpRequest, campaign: Campaign) -> HttpResponseRedirect | None:
+        is_wanted = "_test" in request.POST and self.has_send_permission(request)
+        return HttpResponseRedirect(_url("test", campaign)) if is_wanted else None
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
         """Show what is doubtful about the channels, though it does not forbid sending."""
@@ -173,7 +187,7 @@ class CampaignAdmin(HyberAdmin):
     def send_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Send campaigns, after a confirmation."""
         if CONFIRMED not in request.POST:
-            return confirmation(self, request, queryset.order_by("pk"), action="send_selected")
+            return confirm_selected(self, request, queryset.order_by("pk"))
         send_all(self, request, queryset)
         return None
 
@@ -182,6 +196,11 @@ class CampaignAdmin(HyberAdmin):
         return [
             *import_urls(self, self._import_desk, "<int:campaign_id>/", "django_hyber_campaign"),
             self._page("<int:campaign_id>/send/", self.send_view, "send"),
+            self._page("<int:campaign_id>/send/plan/", self.plan_view, "plan"),
+            self._page("<int:campaign_id>/send/check/", self.check_view, "check"),
+            self._page("<int:campaign_id>/test/", self.test_view, "test"),
+            self._page("<int:campaign_id>/test/<slug:token>/", self.test_results_view, "test_results"),
+            self._page("<int:campaign_id>/test/<slug:token>/part/", self.test_part_view, "test_part"),
             self._page("<int:campaign_id>/export/", self.export_view, "export"),
             *composer_urls(self),
             self._page("<int:campaign_id>/export/<int:job_id>/", self.exported_view, "exported"),
@@ -208,10 +227,27 @@ class CampaignAdmin(HyberAdmin):
     def send_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Show what would go out; on POST, send it."""
         campaign = self._find_for(request, campaign_id, self.has_send_permission)
-        if request.method != "POST":
-            return confirmation(self, request, [campaign])
-        send(self, request, campaign)
-        return HttpResponseRedirect(_url("change", campaign))
+        return (send if request.method == "POST" else send_page)(self, request, campaign)
+
+    def plan_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Give the part of that page which changes while the campaign is checked."""
+        return plan_part(self, request, self._find_for(request, campaign_id, self.has_send_permission))
+
+    def check_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Check a big campaign in the background."""
+        return check(self, request, self._find_for(request, campaign_id, self.has_send_permission))
+
+    def test_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
+        """Ask for a few numbers and show what they would get; on POST, send it to them."""
+        return trial_page(self, request, self._find_for(request, campaign_id, self.has_send_permission))
+
+    def test_results_view(self, request: HttpRequest, campaign_id: int, token: str) -> HttpResponseBase:
+        """Show what becomes of a test."""
+        return results_page(self, request, self._find_for(request, campaign_id, self.has_send_permission), token)
+
+    def test_part_view(self, request: HttpRequest, campaign_id: int, token: str) -> HttpResponseBase:
+        """Give the part of that page which changes."""
+        return results_part(request, self._find_for(request, campaign_id, self.has_send_permission), token)
 
     def export_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Offer the recipients as a file; on POST, give it."""

@@ -92,11 +92,11 @@ def _sms_text(measure: Measure, count: SegmentCount) -> str:
         lines.append(text % {"length": measure.length_as_written})
     if count.ucs2_characters:
         text = gettext("UCS-2, with less room in a segment, because of: %(characters)s")
-        lines.append(text % {"characters": _shown(count.ucs2_characters)})
+        lines.append(text % {"characters": shown_characters(count.ucs2_characters)})
     return " ".join(lines)
 
 
-def _shown(characters: str) -> str:
+def shown_characters(characters: str) -> str:
     """Return a few characters so that each can be seen: a space of a special kind is called by its name."""
     shown = [unicodedata.name(item, item) if unicodedata.category(item)[0] in "MCZ" else item for item in characters]
     return " ".join([*shown[:SHOWN_CHARACTERS], "…"] if len(shown) > SHOWN_CHARACTERS else shown)

@@ -26,6 +26,7 @@ from django_hyber.services.composing import compose
 from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
 
 STEPS = {"previous": -1, "next": 1}
+MAX_KEY_DIGITS = 19
 PREVIEW = "admin/django_hyber/campaignchannel/preview.html"
 SAMPLE = "admin/django_hyber/campaignchannel/sample.html"
 
@@ -107,7 +108,7 @@ def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
 
 def is_key(text: str) -> bool:
     """Say whether this can be a primary key that the database has room for."""
-    return text.isascii() and text.isdecimal() and int(text) < 2**63
+    return text.isascii() and text.isdecimal() and len(text) < MAX_KEY_DIGITS
 
 
 def _formset(model_admin: Any, request: HttpRequest, campaign: Campaign) -> ChannelFormSet:

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Max, Min, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
 from django_hyber.services.lookups import AWAITED, GIVEN_UP
 
 NEWEST = 20
@@ -94,6 +94,31 @@ class ReportFilter(admin.SimpleListFilter):
         """Narrow the list to one kind."""
         condition = {"awaited": AWAITED, "given up": GIVEN_UP}.get(self.value() or "")
         return queryset if condition is None else queryset.filter(condition)
+
+
+class OptedOutFilter(admin.SimpleListFilter):
+    """Those of one campaign who have opted out by now: to look for them in all of the table would take too long."""
+
+    title = _("opted out")
+    parameter_name = "opted_out"
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(request, *args)
+        self.has_campaign = request.GET.get(CampaignFilter.parameter_name, "").isdecimal()
+
+    def has_output(self) -> bool:
+        """Be there for one campaign only."""
+        return self.has_campaign
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """List the one choice."""
+        return [("yes", _("have opted out by now"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Narrow the list to numbers of the opt-out list."""
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
 
 
 class WaitingFilter(admin.SimpleListFilter):

@@ -103,7 +103,8 @@ def _step_line(step: ChannelStep) -> StepLine:
 
 
 def _notes(message: Message, journey: Journey) -> list[str]:
-    return [*_paid_twice(message, journey), *(_partial(step) for step in journey.steps if step.is_partial)]
+    partial = [step for step in journey.steps if step.is_partial]
+    return [*_paid_twice(message, journey), *(parts_note(step.delivered_parts, step.total_parts) for step in partial)]
 
 
 def _paid_twice(message: Message, journey: Journey) -> list[str]:
@@ -114,14 +115,14 @@ def _paid_twice(message: Message, journey: Journey) -> list[str]:
     return [text % {"channels": gettext(" and ").join(names)}]
 
 
-def _partial(step: ChannelStep) -> str:
-    total = step.total_parts or 0
+def parts_note(delivered: int | None, total: int | None) -> str:
+    """Say how many parts of an SMS are missing."""
     text = ngettext(
         "Only %(delivered)d of %(total)d part of the SMS arrived.",
         "Only %(delivered)d of %(total)d parts of the SMS arrived.",
-        total,
+        total or 0,
     )
-    return text % {"delivered": step.delivered_parts or 0, "total": total}
+    return text % {"delivered": delivered or 0, "total": total or 0}
 
 
 def _report_line(report: DeliveryReport) -> HistoryLine:

@@ -11,11 +11,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
-from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, ReportFilter
-from django_hyber.admin.message_history import history_of
+from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
+from django_hyber.admin.message_history import history_of, parts_note
 from django_hyber.admin.resending import retry_selected
 from django_hyber.models import CampaignChannel, Message
-from django_hyber.services.lookups import describe_code
+from django_hyber.services.lookups import describe_code, is_partial
 
 CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
 
@@ -25,7 +25,7 @@ class MessageAdmin(ReadOnlyAdmin):
     """Every message and what became of it."""
 
     list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "when")
-    list_filter = ("status", ChannelFilter, ReportFilter, MessageCampaignFilter, "created_at")
+    list_filter = ("status", ChannelFilter, ReportFilter, MessageCampaignFilter, OptedOutFilter, "created_at")
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
     search_help_text = _("A whole extra id or message id.")
@@ -77,7 +77,9 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("problem"))
     def problem(self, message: Message) -> str:
-        """Why the message did not arrive."""
+        """Why the message did not arrive, or what of it did not."""
+        if is_partial(message):
+            return parts_note(message.delivered_sms_parts, message.total_sms_parts)
         meaning = (
             gettext(message.error_text) if message.error_text else describe_code(message.error_code, message.account)
         )

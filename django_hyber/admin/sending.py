@@ -1,95 +1,147 @@
-"""Sending from the admin: a page that says what will go out to how many people, and the launch itself."""
+"""Sending from the admin: a page that says what would go out to whom and when, and the launch of what it has said."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import helpers
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_hyber.admin.campaign_actions import page, to_campaign
 from django_hyber.admin.channels import described_options
-from django_hyber.models import Campaign, Suppression
-from django_hyber.services import CampaignError, check_campaign, start_campaign
+from django_hyber.admin.composer import asked_sample
+from django_hyber.admin.paginators import grouped
+from django_hyber.admin.plan_texts import button_text
+from django_hyber.admin.plans import plan_of
+from django_hyber.models import Campaign
+from django_hyber.services import CampaignError
+from django_hyber.services.composing import compose
+from django_hyber.services.kept_checks import check_of, checks_of, request_check
+from django_hyber.services.launching import launch, parse_confirmation
+from django_hyber.services.samples import known_columns
 
 CONFIRMED = "post"
+#: The name of the input in which a page has put what it has shown of a campaign.
+PLAN = "plan-{pk}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """A campaign as it would go out. ``people`` are those who have not opted out."""
+def send_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+    """Return the page on which sending a campaign is confirmed."""
+    if not campaign.is_editable:
+        model_admin.message_user(request, _already_started(campaign), messages.INFO)
+        return to_campaign(campaign)
+    sample = asked_sample(request, campaign)
+    channels = list(campaign.channels.all())
+    contents = [(channel.channel, channel.options) for channel in channels]
+    context = {
+        "title": _("Send campaign"),
+        "plan": plan_of(model_admin, request, campaign, check_of(campaign)),
+        "sample": sample,
+        "composed": compose(campaign, contents, sample, known_columns(campaign)),
+        "channels": [(str(channel), described_options(channel)) for channel in channels],
+    }
+    return page(model_admin, request, campaign, "send", context)
 
-    campaign: Campaign
-    people: int
-    opted_out: int
-    channels: list[tuple[str, list[tuple[str, Any]]]]
-    problems: list[str]
+
+def plan_part(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+    """Return the part of the page that changes while a campaign is checked; the page asks for it again and again."""
+    context = {"original": campaign, "plan": plan_of(model_admin, request, campaign, check_of(campaign))}
+    response = TemplateResponse(request, "admin/django_hyber/campaign/plan.html", context)
+    patch_cache_control(response, no_store=True)
+    return response
 
 
-def confirmation(
-    model_admin: Any, request: HttpRequest, campaigns: Iterable[Campaign], action: str = ""
-) -> TemplateResponse:
-    """Return the page on which sending is confirmed; ``action`` is the list's action that it goes back to."""
-    plans = [plan_of(campaign) for campaign in campaigns]
-    ready = [plan for plan in plans if not plan.problems]
+def check(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+    """Ask for a check in the background, and go back to the page that shows it."""
+    if request.method != "POST":
+        return HttpResponseNotAllowed(["POST"])
+    if not campaign.is_editable:
+        model_admin.message_user(request, _already_started(campaign), messages.INFO)
+        return to_campaign(campaign)
+    if request_check(campaign, request.user):
+        model_admin.log_change(request, campaign, _("Asked for a check before the launch."))
+    return _to_send_page(campaign)
+
+
+def send(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+    """Start a campaign, and go to where it can be followed, or else to what stands in the way now."""
+    is_sent = _send(model_admin, request, campaign)
+    return to_campaign(campaign) if is_sent or not campaign.is_editable else _to_send_page(campaign)
+
+
+def confirm_selected(model_admin: Any, request: HttpRequest, campaigns: Iterable[Campaign]) -> HttpResponseBase:
+    """Return the page on which sending several campaigns is confirmed; one alone has a page of its own."""
+    chosen = list(campaigns)
+    if len(chosen) == 1:
+        return _to_send_page(chosen[0])
+    plans = [plan_of(model_admin, request, campaign, found) for campaign, found in checks_of(chosen)]
+    ready = [plan for plan in plans if plan.confirmation]
     context = {
         **model_admin.admin_site.each_context(request),
-        "title": _("Send campaigns") if action else _("Send campaign"),
+        "title": _("Send campaigns"),
         "opts": model_admin.opts,
         "media": model_admin.media,
         "plans": plans,
         "ready": ready,
-        "people": sum(plan.people for plan in ready),
-        "action": action,
+        "button": button_text(sum(plan.people for plan in ready), is_later=False),
         "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
-        "original": None if action else plans[0].campaign,
     }
-    return TemplateResponse(request, "admin/django_hyber/campaign/send.html", context)
-
-
-def plan_of(campaign: Campaign) -> Plan:
-    """Look at a campaign as the platform and the recipients would get it."""
-    total = campaign.messages.count()
-    opted_out = campaign.messages.filter(phone_number__in=Suppression.objects.values("phone_number")).count()
-    return Plan(
-        campaign=campaign,
-        people=total - opted_out,
-        opted_out=opted_out,
-        channels=[(str(channel), described_options(channel)) for channel in campaign.channels.all()],
-        problems=[text for problem in check_campaign(campaign) for text in problem.messages],
-    )
+    return TemplateResponse(request, "admin/django_hyber/campaign/send_selected.html", context)
 
 
 def send_all(model_admin: Any, request: HttpRequest, campaigns: QuerySet[Campaign]) -> None:
     """Start each campaign on its own and tell of each what came of it."""
     for campaign in campaigns.order_by("pk"):
-        send(model_admin, request, campaign)
+        _send(model_admin, request, campaign)
 
 
-def send(model_admin: Any, request: HttpRequest, campaign: Campaign) -> None:
+def _send(model_admin: Any, request: HttpRequest, campaign: Campaign) -> bool:
     """Start a campaign, write it into the admin's log, and tell the user what came of it."""
-    people = campaign.messages.count()
+    confirmed = parse_confirmation(request.POST.get(PLAN.format(pk=campaign.pk), ""))
     try:
-        start_campaign(campaign)
+        people = launch(campaign, confirmed, user=request.user)  # type: ignore[arg-type]  # nobody else gets in here
     except CampaignError as error:
-        model_admin.message_user(request, _refusal(campaign, error), messages.ERROR)
-        return
-    text = ngettext("Sending to %(count)d recipient started.", "Sending to %(count)d recipients started.", people)
-    model_admin.log_change(request, campaign, text % {"count": people})
-    model_admin.message_user(request, f"{campaign}: {text % {'count': people}}", messages.SUCCESS)
+        _tell_refusal(model_admin, request, campaign, error)
+        return False
+    text = _done_text(campaign, people)
+    model_admin.log_change(request, campaign, text)
+    model_admin.message_user(request, f"{campaign}: {text}", messages.SUCCESS)
     if campaign.status == Campaign.Status.PAUSED:
         stopped = _("“%(name)s” has been stopped: %(reason)s")
         params = {"name": campaign, "reason": campaign.status_reason}
         model_admin.message_user(request, stopped % params, messages.WARNING)
+    return True
 
 
-def _refusal(campaign: Campaign, error: ValidationError) -> str:
+def _done_text(campaign: Campaign, people: int) -> str:
+    if campaign.status == Campaign.Status.SCHEDULED:
+        text = ngettext("Scheduled for %(count)s person.", "Scheduled for %(count)s people.", people)
+    else:
+        text = ngettext("Sending to %(count)s person started.", "Sending to %(count)s people started.", people)
+    return text % {"count": grouped(people)}
+
+
+def _tell_refusal(model_admin: Any, request: HttpRequest, campaign: Campaign, error: ValidationError) -> None:
+    if not campaign.is_editable:
+        model_admin.message_user(request, _already_started(campaign), messages.INFO)
+        return
     params = {"name": campaign, "reasons": " ".join(error.messages)}
-    return _("“%(name)s” was not sent. %(reasons)s") % params
+    model_admin.message_user(request, _("“%(name)s” was not sent. %(reasons)s") % params, messages.ERROR)
+
+
+def _already_started(campaign: Campaign) -> str:
+    text = _("“%(name)s” has already been started: it is %(status)s.")
+    return text % {"name": campaign, "status": campaign.get_status_display()}
+
+
+def _to_send_page(campaign: Campaign) -> HttpResponseRedirect:
+    return HttpResponseRedirect(reverse("admin:django_hyber_campaign_send", args=[campaign.pk]))

@@ -41,6 +41,14 @@ class Accepted(NamedTuple):
     message_id: str | None
 
 
+class Told(NamedTuple):
+    """What an answer says of a message."""
+
+    pk: int
+    message_id: str | None
+    status: str
+
+
 class Answer(NamedTuple):
     """What is written to a message that the platform refused, or did not mention."""
 
@@ -75,8 +83,7 @@ def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], g
         else:
             others.append(_unanswered(pk, grace) if entry is None else _refused(pk, entry))
     _accept(accepted, using)
-    moved = update_rows(Message, Answer._fields, others, using, condition=NOT_YET_ACCEPTED)
-    _finish([(answer.id, answer.message_id, answer.status) for answer in others], moved, using)
+    _write(others, using)
 
 
 def _unanswered(pk: int, grace: float) -> Answer:
@@ -94,22 +101,40 @@ def _refused(pk: int, entry: SyncEntry) -> Answer:
 def _accept(accepted: Sequence[Accepted], using: str) -> None:
     now = {"accepted_at": timezone.now()}
     constants = {"status": Status.ACCEPTED.value, **now, **NOTHING_LEFT}
+    told = [Told(*item, Status.ACCEPTED.value) for item in accepted]
+    before = _statuses(told, using)
     moved = update_rows(Message, Accepted._fields, accepted, using, condition=NOT_YET_ACCEPTED, constants=constants)
-    _finish([(*item, Status.ACCEPTED.value) for item in accepted], moved, using, now)
+    _finish(told, before, moved, using, now)
+
+
+def _write(answers: Sequence[Answer], using: str) -> None:
+    told = [Told(answer.id, answer.message_id, answer.status) for answer in answers]
+    before = _statuses(told, using)
+    moved = update_rows(Message, Answer._fields, answers, using, condition=NOT_YET_ACCEPTED)
+    _finish(told, before, moved, using)
 
 
 def _finish(
-    answers: Sequence[tuple[int, str | None, str]], moved: int, using: str, still_new: Mapping[str, Any] = NOTHING
+    told: Sequence[Told], before: Mapping[int, str], moved: int, using: str, still_new: Mapping[str, Any] = NOTHING
 ) -> None:
     """Some reports were quicker than the answer: those statuses stay, only the platform's ids are still wanted."""
-    if moved < len(answers):
-        ids = [(pk, message_id) for pk, message_id, _status in answers if message_id]
+    if moved < len(told):
+        ids = [(pk, message_id) for pk, message_id, _status in told if message_id]
         update_rows(Message, Accepted._fields, ids, using, condition="t.message_id IS NULL", constants=still_new)
-    if answers and has_listeners():
-        announce_changes(_changes(answers, using), using)
+    announce_changes(_changes(told, before), using)
 
 
-def _changes(answers: Sequence[tuple[int, str | None, str]], using: str) -> list[Change]:
-    rows = Message.objects.using(using).filter(pk__gte=answers[0][0], pk__lte=answers[-1][0])
-    now_is = dict(rows.values_list("pk", "status"))
-    return [Change(pk, Status.QUEUED, status) for pk, _message_id, status in answers if now_is.get(pk) == status]
+def _statuses(told: Sequence[Told], using: str) -> dict[int, str]:
+    """Read where the messages, which the caller has locked, stand: a report may have told the same already."""
+    if not told or not has_listeners():
+        return {}
+    rows = Message.objects.using(using).filter(pk__gte=told[0].pk, pk__lte=told[-1].pk)
+    return dict(rows.values_list("pk", "status"))
+
+
+def _changes(told: Sequence[Told], before: Mapping[int, str]) -> list[Change]:
+    return [
+        Change(pk, before[pk], status)
+        for pk, _message_id, status in told
+        if before.get(pk) in BEFORE_ACCEPTANCE and before[pk] != status
+    ]

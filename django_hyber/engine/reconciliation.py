@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -22,47 +23,55 @@ from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.protocol import HyberError, ReportNotFound, parse_reports
+from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 Item = TypeVar("Item")
 #: After the TTLs of all channels, a final report should be there; this much more is given to it.
 MARGIN = timedelta(minutes=10)
+#: After the moment at which the final report was due. Who does not answer at all is asked for longer.
 GIVE_UP_AFTER = timedelta(days=3)
+GIVE_UP_UNANSWERED_AFTER = timedelta(days=30)
 SEEN_WITHIN = timedelta(days=2)
 #: The channels whose reports tell it (guide, chapter 5).
 TELL_SEEN = ("viber", "whatsapp")
+#: The platform takes no questions of the account now: the next one would fare no better.
+NOT_NOW = (NotTaken, AuthenticationError, ReadTimeout)
 
 
 @dataclass(kw_only=True)
 class Fetched:
-    """How many questions were asked, about a message or a job each, and how many messages it has changed."""
+    """How many questions were asked, about a message or a job each, and how many messages it has changed.
+
+    ``not_now`` are the accounts whose questions the platform did not take: they are left alone until the next time.
+    """
 
     asked: int = 0
     changed: int = 0
     given_up: int = 0
+    not_now: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Overdue:
-    """A message that should have a final report by now."""
+    """A message that should have a final report since ``due_at``."""
 
     pk: int
     account: str
     message_id: str
     extra_id: str
-    since: datetime
+    due_at: datetime
     status: str = Status.ACCEPTED.value
 
 
 class Job(NamedTuple):
-    """A batch that the platform took as a job, and of which it should have reported everything by now."""
+    """A batch that the platform took as a job, and of which it should have reported everything since ``due_at``."""
 
     pk: int
     account: str
     job_id: str
-    since: datetime
+    due_at: datetime
 
 
 def fetch_reports(
@@ -71,8 +80,8 @@ def fetch_reports(
     """Ask up to ``limit`` questions about what is overdue, no faster than ``per_second``.
 
     What went out as a job is asked about by its job first, all of it in one question. A message without a final report
-    is asked about again after a growing time, and given up after three days: it stays ``accepted``, and its
-    ``error_text`` says that no report came.
+    is asked about again after a growing time, and given up three days after its report was due: it stays ``accepted``,
+    and its ``error_text`` says that no report came. An account whose question is not taken is asked nothing more.
 
     The platform does not call back that a message was seen: ``learn_seen`` asks about up to ``limit`` messages that
     were delivered within two days, too, of the accounts that have SEEN_CODES.
@@ -80,13 +89,16 @@ def fetch_reports(
     using = database()
     fetched = Fetched()
     pause = 1 / per_second
-    for job in _paced(_overdue_jobs(margin, using)[:limit], pause):
+    jobs = (job for job in _overdue_jobs(margin, using) if job.account not in fetched.not_now)
+    for job in _paced(islice(jobs, limit), pause):
         _ask_job(job, fetched, using)
-    for overdue in _paced(_overdue(limit - fetched.asked, margin, using), pause):
-        _ask(overdue, fetched, using)
+    overdue = _overdue(margin, fetched.not_now, using)
+    for message in _paced(islice(overdue, limit - fetched.asked), pause):
+        _ask(message, fetched, using)
     if learn_seen:
-        for unseen in _paced(_unseen(limit, using), pause):
-            _ask(unseen, fetched, using)
+        unseen = (message for message in _unseen(limit, using) if message.account not in fetched.not_now)
+        for message in _paced(unseen, pause):
+            _ask(message, fetched, using)
     return fetched
 
 
@@ -103,9 +115,9 @@ def _unseen(limit: int, using: str) -> list[Overdue]:
     rows = delivered.order_by("pk").values_list("pk", "account", "message_id", "extra_id", "finished_at", "status")
     return [
         Overdue(
-            pk=pk, account=account, message_id=message_id or "", extra_id=extra_id, since=since or now, status=status
+            pk=pk, account=account, message_id=message_id or "", extra_id=extra_id, due_at=ended or now, status=status
         )
-        for pk, account, message_id, extra_id, since, status in rows[:limit]
+        for pk, account, message_id, extra_id, ended, status in rows[:limit]
     ]
 
 
@@ -135,12 +147,12 @@ def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
     lifetimes: dict[int, timedelta] = {}
     overdue = []
     for batch in jobs.select_related("campaign").order_by("pk"):
-        since: datetime = batch.since
-        if since + _campaign_lifetime(batch.campaign_id, lifetimes, using) + margin > now:
+        due_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes, using)
+        if due_at + margin > now:
             continue
         # Batches of several time zones share a range; those are few, so each is looked at on its own.
         if not batch.phone_prefixes or _has_unreported(batch, using):
-            overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, since))
+            overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, due_at))
     return overdue
 
 
@@ -153,31 +165,38 @@ def _has_unreported(batch: Batch, using: str) -> bool:
 def _ask_job(job: Job, fetched: Fetched, using: str) -> None:
     now = timezone.now()
     batch = Batch.objects.using(using).filter(_is_due(now), pk=job.pk, state=Batch.State.DONE)
-    if not batch.update(next_attempt_at=_ask_again_at(job.since, now)):
+    if not batch.update(next_attempt_at=_ask_again_at(job.due_at, now)):
         return
     fetched.asked += 1
     try:
         account = get_account(job.account)
-        entries = get_client(account).fetch_campaign_status(job.job_id)
+        entries = [_of_job(entry, job.job_id) for entry in get_client(account).fetch_campaign_status(job.job_id)]
     except ImproperlyConfigured:
         logger.exception("Job %s cannot be asked about", job.job_id)
     except HyberError as error:
         logger.warning("No answer about job %s: %s", job.job_id, type(error).__name__)
+        _note_silence(job.account, error, fetched)
     else:
         reports = parse_reports({"messages": entries}, seen_codes=account.seen_codes).reports
         fetched.changed += apply_reports(account, reports, using).changed
+
+
+def _of_job(entry: object, job_id: str) -> object:
+    """Name the job in an entry without our id: it may be all that tells whose phone number it is."""
+    return {"job_id": job_id, **entry} if isinstance(entry, dict) and not entry.get("extra_id") else entry
 
 
 def _is_due(now: datetime) -> Q:
     return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
 
 
-def _ask_again_at(since: datetime, now: datetime) -> datetime:
-    """Half of the time that it has waited already: often at first, seldom later."""
-    return now + max((now - since) / 2, MARGIN)
+def _ask_again_at(due_at: datetime, now: datetime) -> datetime:
+    """Half of the time that it is late already: often at first, seldom later."""
+    return now + max((now - due_at) / 2, MARGIN)
 
 
-def _overdue(limit: int, margin: timedelta, using: str) -> Iterator[Overdue]:
+def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterator[Overdue]:
+    """Yield what should have a final report by now, but for the accounts that have come into ``not_now`` meanwhile."""
     now = timezone.now()
     waiting = (
         Message.objects.using(using)
@@ -187,18 +206,17 @@ def _overdue(limit: int, margin: timedelta, using: str) -> Iterator[Overdue]:
         .order_by("next_attempt_at", "pk")
     )
     lifetimes: dict[int, timedelta] = {}
-    found = 0
     for row in waiting.values("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since").iterator():
-        if found == limit:
-            return
-        if row["since"] + _lifetime(row, lifetimes, using) + margin <= now:
-            found += 1
+        if row["account"] in not_now:
+            continue
+        due_at = row["since"] + _lifetime(row, lifetimes, using)
+        if due_at + margin <= now:
             yield Overdue(
                 pk=row["pk"],
                 account=row["account"],
                 message_id=row["message_id"] or "",
                 extra_id=row["extra_id"],
-                since=row["since"],
+                due_at=due_at,
             )
 
 
@@ -230,29 +248,43 @@ def _ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
     now = timezone.now()
     message = Message.objects.using(using).filter(pk=overdue.pk, status=overdue.status)
     # Of two who ask at once only one sees a row changed.
-    if not message.filter(_is_due(now)).update(next_attempt_at=_ask_again_at(overdue.since, now)):
+    if not message.filter(_is_due(now)).update(next_attempt_at=_ask_again_at(overdue.due_at, now)):
         return
     fetched.asked += 1
-    fetched.changed += _fetch(overdue, using)
-    if overdue.status == Status.ACCEPTED and now - overdue.since > GIVE_UP_AFTER:
+    is_answered = _fetch(overdue, fetched, using)
+    if overdue.status == Status.ACCEPTED and _is_hopeless(now - overdue.due_at, is_answered=is_answered):
         fetched.given_up += _give_up(message)
 
 
-def _fetch(overdue: Overdue, using: str) -> int:
+def _is_hopeless(late: timedelta, *, is_answered: bool) -> bool:
+    """Say whether to ask no more. While the platform does not answer at all, it may still have the report."""
+    return late > (GIVE_UP_AFTER if is_answered else GIVE_UP_UNANSWERED_AFTER)
+
+
+def _fetch(overdue: Overdue, fetched: Fetched, using: str) -> bool:
+    """Ask about one message, apply what is answered, and say whether anything was."""
     try:
         account = get_account(overdue.account)
     except ImproperlyConfigured:
         logger.exception("Message %s cannot be asked about", overdue.extra_id)
-        return 0
+        return False
     ids = {"message_id": overdue.message_id} if overdue.message_id else {"extra_id": overdue.extra_id}
     try:
         payload = get_client(account).fetch_report(**ids, advanced=True)
     except ReportNotFound:
-        return 0
+        return True
     except HyberError as error:
         logger.warning("No answer about message %s: %s", overdue.extra_id, type(error).__name__)
-        return 0
-    return apply_reports(account, parse_reports(payload, seen_codes=account.seen_codes).reports, using).changed
+        _note_silence(overdue.account, error, fetched)
+        return False
+    reports = parse_reports(payload, seen_codes=account.seen_codes).reports
+    fetched.changed += apply_reports(account, reports, using).changed
+    return True
+
+
+def _note_silence(account: str, error: HyberError, fetched: Fetched) -> None:
+    if isinstance(error, NOT_NOW):
+        fetched.not_now.add(account)
 
 
 def _give_up(message: QuerySet[Message]) -> int:

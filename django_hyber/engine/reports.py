@@ -74,10 +74,19 @@ class Marked(NamedTuple):
 
 
 def apply_reports(account: Account, reports: Sequence[DeliveryReport], using: str) -> Applied:
-    """Store the reports and move their messages forward. Reports of unknown messages wait for them."""
+    """Store the reports and move their messages forward. Reports of unknown messages wait for them.
+
+    Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
+    """
     total = Applied()
+    trouble: DatabaseError | None = None
     for chunk in chunks(reports):
-        _apply_chunk(account, [Marked(fingerprint(report, account.name), report) for report in chunk], using, total)
+        try:
+            _apply_chunk(account, [Marked(fingerprint(report, account.name), report) for report in chunk], using, total)
+        except DatabaseError as error:
+            trouble = trouble or error
+    if trouble:
+        raise trouble
     return total
 
 

@@ -16,10 +16,15 @@ MISSED = gettext_noop("Its start was missed while nothing ran here. Look whether
 
 def is_early(campaign: Campaign, now: datetime) -> bool:
     """Say whether the campaign has to be held until its hand-over is due."""
+    moment = hand_over_time(campaign)
+    return moment is not None and moment > now
+
+
+def hand_over_time(campaign: Campaign) -> datetime | None:
+    """Return when a campaign that starts later is handed over, or None for one that starts at once."""
     if campaign.start_time is None:
-        return False
-    lead_time = timedelta(seconds=get_account(campaign.account).lead_time)
-    return campaign.start_time - lead_time > now
+        return None
+    return campaign.start_time - timedelta(seconds=get_account(campaign.account).lead_time)
 
 
 def hand_over_due(using: str) -> int:

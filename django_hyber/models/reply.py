@@ -42,4 +42,4 @@ class Reply(models.Model):
         ordering = ("-id",)
 
     def __str__(self) -> str:
-        return self.text[:50] or self.media_kind or self.channel
+        return self.text[:50] or self.media_kind or self.location or self.channel

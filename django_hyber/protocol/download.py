@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPResponse, IncompleteRead
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from threading import Event, Timer
 from time import monotonic
 from typing import IO, NamedTuple
@@ -27,6 +27,9 @@ from django_hyber.protocol.errors import HyberError
 CHUNK = 64 * 1024
 PORTS = {"http": 80, "https": 443}
 
+# Where clouds tell a machine its secrets, though the addresses are public ones by the book: Azure; Oracle, whose one
+# Python has known to be special since 2024 only.
+_OF_CLOUDS = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
 _NAT64 = IPv6Network("64:ff9b::/96")
 _SAFE_IN_URL = "/?%:@!$&'()*+,;="
 
@@ -67,6 +70,8 @@ def is_public(address: str) -> bool:
             return is_public(str(IPv4Address(int(found) & 0xFFFFFFFF)))
         if found.ipv4_mapped or found.sixtofour or found.teredo or found.is_site_local:
             return False
+    elif any(found in network for network in _OF_CLOUDS):
+        return False
     return found.is_global and not (found.is_multicast or found.is_reserved)
 
 

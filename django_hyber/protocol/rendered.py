@@ -34,7 +34,8 @@ class RenderedTexts:
     """The channels of a broadcast as its recipients get them, who are added page by page.
 
     ``names`` is the order in which the values of a recipient are given; none of them may be empty. ``segments`` counts
-    the recipients by encoding and number of SMS segments.
+    the recipients by encoding and number of SMS segments; ``ucs2`` has the first characters that made a text UCS-2, by
+    the variable whose values hold them ("" is the text itself).
     """
 
     def __init__(self, channels: Iterable[Channel], names: Sequence[str]) -> None:
@@ -45,7 +46,7 @@ class RenderedTexts:
         order = {name: index for index, name in enumerate(names)}
         for channel in channels:
             if isinstance(channel, SMS) and isinstance(channel.text, str):
-                self._meter = SegmentMeter(Template(channel.text, order), click_tracking=bool(channel.ctr))
+                self._meter = SegmentMeter(Template(channel.text, order), names, click_tracking=bool(channel.ctr))
             self._checks += _compile(channel, order)
 
     def add(self, rows: Sequence[Values], *, times: int = 1) -> None:
@@ -58,6 +59,11 @@ class RenderedTexts:
                 place = (example.channel, example.field, example.code)
                 first, before = self._found.get(place, (example, 0))
                 self._found[place] = Finding(first, before + number * times)
+
+    @property
+    def ucs2(self) -> dict[str, str]:
+        """What made texts UCS-2, so far."""
+        return self._meter.ucs2 if self._meter and any(key[0] == "UCS-2" for key in self.segments) else {}
 
     @property
     def findings(self) -> list[Finding]:

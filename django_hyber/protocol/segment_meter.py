@@ -21,12 +21,22 @@ Segments = tuple[Encoding, int]
 _GSM = GSM_BASIC | GSM_EXTENDED
 # Stands where a value will; like most characters of values it belongs to the address before it.
 _GAP = "\x00"
+#: Of so many recipients, and so many characters of each place, it is kept what made their texts UCS-2.
+_LOOKED_AT = 1_000
+_KEPT = 12
 
 
 class SegmentMeter:
-    """Tells encoding and number of segments for each recipient, nearly always without making the text."""
+    """Tells encoding and number of segments for each recipient, nearly always without making the text.
 
-    def __init__(self, template: Template, *, click_tracking: bool) -> None:
+    ``names`` is the order in which the values come. ``ucs2`` are the characters that made texts UCS-2, by the name of
+    the variable whose values have brought them ("" for the text itself).
+    """
+
+    def __init__(self, template: Template, names: Sequence[str], *, click_tracking: bool) -> None:
+        self.ucs2: dict[str, str] = {}
+        self._noted = 0
+        self._places = [(name, names.index(name)) for name in dict.fromkeys(template.names)]
         self._template = template
         self._click_tracking = click_tracking
         self._needs_text = click_tracking and not _links_are_fixed(_GAP.join(template.literals))
@@ -34,6 +44,7 @@ class SegmentMeter:
         self._length = len(fixed)
         self._is_gsm = _GSM.issuperset(fixed)
         self._doubled = {"GSM-7": _count_doubled("GSM-7", fixed), "UCS-2": _count_doubled("UCS-2", fixed)}
+        self._keep("", fixed)
 
     def measure(self, rows: Sequence[Values]) -> Counter[Segments]:
         """Count the recipients by encoding and segments."""
@@ -49,10 +60,23 @@ class SegmentMeter:
             encoding = "GSM-7" if self._is_gsm and _GSM.issuperset(values) else "UCS-2"
             length = self._length + len(values)
             doubled = self._doubled[encoding] + _count_doubled(encoding, values)
+        if encoding == "UCS-2" and self._noted < _LOOKED_AT:
+            self._note(row)
         fewest, most = segment_bounds(encoding, length, doubled)
         if fewest == most:
             return encoding, fewest
         return encoding, count_segments(self._render(row), click_tracking=self._click_tracking).segments
+
+    def _note(self, row: Values) -> None:
+        self._noted += 1
+        for name, index in self._places:
+            self._keep(name, row[index])
+
+    def _keep(self, place: str, text: str) -> None:
+        if _GSM.issuperset(text):
+            return
+        foreign = dict.fromkeys(character for character in self.ucs2.get(place, "") + text if character not in _GSM)
+        self.ucs2[place] = "".join(foreign)[:_KEPT]
 
     def _render(self, row: Values) -> str:
         return next(self._template.render([row]))

@@ -24,7 +24,7 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
 _PHONE_PUNCTUATION = re.compile(r"[\s+().-]")
 # Fewer keys with shorter texts cannot be longer than MAX_ITEM_LENGTH.
 _PLAIN_KEYS = 64
@@ -35,7 +35,7 @@ def clean_text(value: str) -> str:
     """Remove NUL characters and replace lone surrogates, neither of which PostgreSQL can store."""
     if value.isascii() and "\x00" not in value:
         return value
-    return _UNSTORABLE.sub(lambda match: "" if match[0] == "\x00" else "\ufffd", value)
+    return _SURROGATES.sub("\ufffd", value.replace("\x00", ""))
 
 
 def clean_object(value: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from operator import or_
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured, ValidationError
-from django.db.models import Count, F, Max, Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,23 +15,13 @@ from django_hyber.engine import campaigns, schedules
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.engine.transactions import after_commit, database, write_transaction
 from django_hyber.models import Batch, Campaign
+from django_hyber.services.fingerprints import fingerprint
 from django_hyber.services.launch_check import check_texts
 from django_hyber.services.nudges import fill_lanes
 
 Status = Campaign.Status
 #: Why a message failed: a status and a code, or None without one.
 Reason = tuple[str, int | None]
-#: What a campaign is checked with, and must be sent with.
-CHECKED_FIELDS = (
-    "account",
-    "start_time",
-    "throttle",
-    "window_start",
-    "window_end",
-    "missing_variables",
-    "variable_defaults",
-    "has_own_texts",
-)
 
 
 class CampaignError(ValidationError):
@@ -65,11 +55,26 @@ def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) 
 
     Raises CampaignError, and changes nothing, when it has been launched already or something is wrong with it.
     """
-    using = database()
-    checked = _fingerprint(campaign)
+    checked = fingerprint(campaign)
     problems = [*check_campaign(campaign), *_check_launcher(campaign, user)]
     if problems:
         raise CampaignError(problems)
+    return _launch(campaign, checked, user)
+
+
+def launch_checked(campaign: Campaign, checked: str, *, user: AbstractBaseUser | None = None) -> Campaign:
+    """Launch a campaign whose texts have been found to be right; ``checked`` is its fingerprint of that moment.
+
+    Raises CampaignError, and changes nothing, when the campaign is another one by now or may not be launched.
+    """
+    problems = [*check_state(campaign), *_check_launcher(campaign, user)]
+    if problems:
+        raise CampaignError(problems)
+    return _launch(campaign, checked, user)
+
+
+def _launch(campaign: Campaign, checked: str, user: AbstractBaseUser | None) -> Campaign:
+    using = database()
     with write_transaction(using):
         drafts = Campaign.objects.using(using).filter(pk=campaign.pk, status=Status.DRAFT)
         # Of two starts in the same second only one finds the draft; the unique ranges of the batches stand behind it.
@@ -80,7 +85,7 @@ def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) 
             campaign.refresh_from_db(using=using)
             raise CampaignError([_already_launched(campaign)])
         campaign.refresh_from_db(using=using)
-        if _fingerprint(campaign) != checked:
+        if fingerprint(campaign) != checked:
             text = _("The campaign was changed while it was being checked. Start it again.")
             raise CampaignError([ValidationError(text, code="changed")])
         campaigns.cut_batches(campaign, using)
@@ -99,16 +104,6 @@ def is_four_eyes(campaign: Campaign) -> bool:
     """Say whether the author of a campaign may not launch it."""
     account = find_account(campaign.account)
     return account is not None and account.four_eyes
-
-
-def _fingerprint(campaign: Campaign) -> tuple[object, ...]:
-    """Return what tells whether recipients, channels or settings have changed since."""
-    recipients = campaign.messages.aggregate(number=Count("pk"), newest=Max("pk"))
-    return (
-        recipients,
-        *(getattr(campaign, name) for name in CHECKED_FIELDS),
-        list(campaign.channels.values_list("position", "channel", "options")),
-    )
 
 
 def count_waiting(campaign: Campaign) -> int:

@@ -113,6 +113,7 @@ def today(now: datetime) -> Today:
     counted = [rows.values_list("status", "channel").annotate(count=Count("*")) for rows in parts]
     statuses: Counter[str] = Counter()
     channels: Counter[str] = Counter()
+    # Without the order of the model, which Django 6.1 would ask for among the columns.
     for status, channel, count in counted[0].union(*counted[1:], all=True).order_by():
         statuses[status] += count
         channels[channel] += count if status in DELIVERIES else 0

@@ -17,7 +17,9 @@ def fetch_reports(
     """Ask the platform about messages that should have a final report by now: their TTLs and ``margin`` are over.
 
     Asks about up to ``limit`` messages, no faster than ``per_second``; what went out as a job is asked about by its job
-    first. A message that still has no final report is asked about again after a growing time, and given up after three
-    days, which its ``error_text`` then says. ``learn_seen`` also asks who has seen what was delivered within two days.
+    first. A message that still has no final report is asked about again after a growing time, and given up three days
+    after it was due, which its ``error_text`` then says. While the platform takes no questions of an account, the rest
+    of that account waits for the next call, and nothing is given up for a month. ``learn_seen`` also asks who has seen
+    what was delivered within two days.
     """
     return reconciliation.fetch_reports(limit, per_second, margin, learn_seen=learn_seen)

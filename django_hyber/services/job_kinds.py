@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import asdict
 from itertools import islice
 from typing import IO, Any
 
@@ -22,7 +21,8 @@ from django_hyber.services.exporting import CHUNK, export_recipients
 from django_hyber.services.import_columns import ColumnChoice
 from django_hyber.services.import_reports import ImportReport, report_as_json, report_from_json
 from django_hyber.services.job_progress import LONG_LEASE, JobClaim
-from django_hyber.services.preflight import Preflight, preflight
+from django_hyber.services.preflight import preflight
+from django_hyber.services.preflight_json import preflight_as_json
 from django_hyber.services.recipient_files import FileFormat
 from django_hyber.services.recipients import Recipients, count_opted_out
 from django_hyber.services.row_imports import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
@@ -111,22 +111,6 @@ KINDS: Mapping[str, Callable[[BackgroundJob, JobClaim], Result]] = {
 }
 _CHOICES = ("phone_column", "text_column", "variables")
 _FAILURES = ("statuses", "error_codes", "reasons")
-
-
-def preflight_as_json(found: Preflight) -> Result:
-    """Return a pre-flight as a job keeps it: amounts and times are texts, problems have a ``code`` and a ``text``."""
-    return {
-        **asdict(found),
-        "problems": _problems(found.problems),
-        "warnings": _problems(found.warnings),
-        "cost_low": None if found.cost_low is None else str(found.cost_low),
-        "cost_high": None if found.cost_high is None else str(found.cost_high),
-        "start_time": found.start_time and found.start_time.isoformat(),
-    }
-
-
-def _problems(problems: list[ValidationError]) -> list[dict[str, str]]:
-    return [{"code": str(problem.code or ""), "text": text} for problem in problems for text in problem.messages]
 
 
 def _campaign(job: BackgroundJob) -> Campaign:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -38,7 +38,7 @@ class TextReport:
 
     ``missing`` counts the recipients without a value of a variable; of those who are left out for it, ``left_out`` is
     the number and ``left_out_examples`` are the primary keys of the first messages. ``segments`` counts those whose
-    text could be completed by encoding and number of SMS segments.
+    text could be completed by encoding and number of SMS segments; ``ucs2`` is what made some of them UCS-2.
     """
 
     errors: list[ValidationError] = field(default_factory=list)
@@ -48,6 +48,7 @@ class TextReport:
     left_out: int = 0
     left_out_examples: list[int] = field(default_factory=list)
     segments: Counter[tuple[Any, int]] = field(default_factory=Counter)
+    ucs2: Mapping[str, str] = field(default_factory=dict)
 
 
 def check_texts(campaign: Campaign) -> list[ValidationError]:
@@ -73,14 +74,23 @@ def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None =
         report.recipients = campaign.messages.filter(~OPTED_OUT).count()
         texts.add([()], times=report.recipients)
     report.errors += [_rendered_error(*finding) for finding in texts.findings[:SHOWN]]
-    report.segments = texts.segments
+    report.segments, report.ucs2 = texts.segments, texts.ucs2
     return report
 
 
-def as_error(problem: Problem) -> ValidationError:
+class LaunchError(ValidationError):
+    """What is wrong with a campaign; ``channel`` and ``field`` say where, "" if it is about no channel or option."""
+
+    def __init__(self, message: str, code: str, params: Any = None, *, channel: str = "", field: str = "") -> None:
+        super().__init__(message, code, params)
+        self.channel, self.field = channel, field
+
+
+def as_error(problem: Problem) -> LaunchError:
     """Return the problem in the reader's language and with its place."""
     place, text = place_of(problem), problem_text(problem)
-    return ValidationError(f"{place}: {text}" if place else text, code=problem.code)
+    message = f"{place}: {text}" if place else text
+    return LaunchError(message, problem.code, channel=problem.channel, field=problem.field)
 
 
 def _open_imports(campaign: Campaign) -> list[ValidationError]:
@@ -169,4 +179,5 @@ def _rendered_error(problem: Problem, count: int) -> ValidationError:
         "%(problem)s (with the values of %(count)d recipients)",
         count,
     )
-    return ValidationError(message, code=problem.code, params={"problem": as_error(problem).message, "count": count})
+    params = {"problem": as_error(problem).message, "count": count}
+    return LaunchError(message, problem.code, params, channel=problem.channel, field=problem.field)

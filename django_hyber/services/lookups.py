@@ -8,8 +8,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import find_account, get_accounts
-from django_hyber.engine.ranks import NO_REPORT
-from django_hyber.models import DeliveryReport, Message
+from django_hyber.engine.ranks import DELIVERIES, NO_REPORT
+from django_hyber.models import CampaignChannel, DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import InvalidPhone, ReportState, UnreadableReport, describe, normalize_phone, parse_report
 
@@ -66,6 +66,13 @@ def describe_code(code: int | None, account: str) -> str:
     configured = find_account(account)
     text = describe(code, configured.code_names if configured else {})
     return gettext(text) if text else ""
+
+
+def is_partial(message: Message) -> bool:
+    """Say whether an SMS was delivered without some of its parts."""
+    if message.status not in DELIVERIES or message.channel not in {"", CampaignChannel.Name.SMS}:
+        return False
+    return (message.delivered_sms_parts or 0) < (message.total_sms_parts or 0)
 
 
 def describe_report(report: DeliveryReport) -> str:

@@ -13,7 +13,12 @@ from django.utils.translation import gettext as _
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
 from django_hyber.services.campaigns import check_state
+from django_hyber.services.fingerprints import fingerprint
 from django_hyber.services.launch_check import OPTED_OUT, SHOWN, TextReport, look_at_texts
+
+OPTED_OUT_CODE = "opted-out"
+MISSING_CODE = "missing-variable"
+PAST_START_CODE = "past-start-time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,9 +33,14 @@ class Skipped:
 
 @dataclass(frozen=True, kw_only=True)
 class Segments:
-    """SMS segments over the recipients: ``encodings`` counts the texts, the other numbers are of segments."""
+    """SMS segments over the recipients: ``encodings`` counts the texts, the other numbers are of segments.
+
+    ``ucs2`` has the first characters that made a text UCS-2, by the variable whose values hold them; "" is the text
+    itself.
+    """
 
     encodings: Mapping[str, int]
+    ucs2: Mapping[str, str]
     fewest: int
     most: int
     total: int
@@ -39,7 +49,7 @@ class Segments:
 
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """What launching a campaign would mean.
+    """What launching a campaign would mean, as long as it has this ``fingerprint``.
 
     ``problems`` forbid it, ``warnings`` do not. ``missing`` counts, by variable, the recipients without a value of
     their own, whatever the campaign does about them. ``segments`` is None without SMS, or while the texts of the
@@ -50,6 +60,7 @@ class Preflight:
     None if a channel has no price in the settings, or if the texts are wrong.
     """
 
+    fingerprint: str
     recipients: int
     will_receive: int
     problems: list[ValidationError]
@@ -67,6 +78,11 @@ class Preflight:
         """Say whether nothing stands in the way."""
         return not self.problems
 
+    @property
+    def opted_out(self) -> int:
+        """How many of the recipients have opted out."""
+        return sum(item.count for item in self.skipped if item.code == OPTED_OUT_CODE)
+
 
 def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = None) -> Preflight:
     """Look at a campaign as its recipients would get it: who is skipped, what is missing, what it costs.
@@ -74,20 +90,22 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
     Reads every recipient once, in memory that does not grow with their number. Nothing is changed or sent. ``progress``
     is called with the number of recipients that have been looked at.
     """
+    looked_at = fingerprint(campaign)
     texts = look_at_texts(campaign, progress)
     skipped = [*_opted_out(campaign), *_left_out(texts)]
-    recipients = texts.recipients + sum(item.count for item in skipped if item.code == "opted-out")
+    recipients = texts.recipients + sum(item.count for item in skipped if item.code == OPTED_OUT_CODE)
     will_receive = texts.recipients - texts.left_out
     low, high = _costs(campaign, texts, will_receive)
     zone = timezone.get_current_timezone()
     return Preflight(
+        fingerprint=looked_at,
         recipients=recipients,
         will_receive=will_receive,
         problems=[*check_state(campaign), *texts.errors],
         warnings=[*texts.warnings, *_doubts(campaign, recipients, will_receive)],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
-        segments=_summary(texts.segments),
+        segments=_summary(texts),
         cost_low=low,
         cost_high=high,
         start_time=campaign.start_time and campaign.start_time.astimezone(zone),
@@ -95,13 +113,18 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
     )
 
 
+def count_opted_out(campaign: Campaign) -> int:
+    """Count the recipients who have opted out by now."""
+    return campaign.messages.filter(OPTED_OUT).order_by().count()
+
+
 def _opted_out(campaign: Campaign) -> list[Skipped]:
-    messages = campaign.messages.filter(OPTED_OUT).order_by()
-    count = messages.count()
+    count = count_opted_out(campaign)
     if not count:
         return []
+    messages = campaign.messages.filter(OPTED_OUT).order_by()
     examples = tuple(messages.values_list("pk", flat=True)[:SHOWN])
-    return [Skipped(reason=_("opted out"), code="opted-out", count=count, examples=examples)]
+    return [Skipped(reason=_("opted out"), code=OPTED_OUT_CODE, count=count, examples=examples)]
 
 
 def _left_out(texts: TextReport) -> list[Skipped]:
@@ -110,19 +133,25 @@ def _left_out(texts: TextReport) -> list[Skipped]:
     names = ", ".join(f"%{name}%" for name in sorted(texts.missing))
     reason = _("no value for %(names)s") % {"names": names}
     examples = tuple(texts.left_out_examples)
-    return [Skipped(reason=reason, code="missing-variable", count=texts.left_out, examples=examples)]
+    return [Skipped(reason=reason, code=MISSING_CODE, count=texts.left_out, examples=examples)]
 
 
 def _doubts(campaign: Campaign, recipients: int, will_receive: int) -> list[ValidationError]:
     doubts = []
     if recipients and not will_receive:
         doubts.append(ValidationError(_("Nobody would receive it: all recipients are left out."), code="nobody"))
+    return [*doubts, *doubts_of_this_moment(campaign)]
+
+
+def doubts_of_this_moment(campaign: Campaign) -> list[ValidationError]:
+    """Return what becomes doubtful by itself, as time goes by."""
     if campaign.start_time and campaign.start_time < timezone.now():
-        doubts.append(ValidationError(_("The start time is in the past."), code="past-start-time"))
-    return doubts
+        return [ValidationError(_("The start time is in the past."), code=PAST_START_CODE)]
+    return []
 
 
-def _summary(counted: Counter[tuple[str, int]]) -> Segments | None:
+def _summary(texts: TextReport) -> Segments | None:
+    counted = texts.segments
     if not counted:
         return None
     encodings: Counter[str] = Counter()
@@ -130,6 +159,7 @@ def _summary(counted: Counter[tuple[str, int]]) -> Segments | None:
         encodings[encoding] += recipients
     return Segments(
         encodings=dict(encodings),
+        ucs2=dict(texts.ucs2),
         fewest=min(number for _encoding, number in counted),
         most=max(number for _encoding, number in counted),
         total=sum(number * recipients for (_encoding, number), recipients in counted.items()),

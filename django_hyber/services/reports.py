@@ -49,6 +49,9 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
 
 
 def keep_unreadable_body(kind: CallbackKind, body: bytes, reason: str, account: str = DEFAULT_ACCOUNT) -> None:
-    """Keep a callback body that is not the JSON it should be, so that a person can still read what came."""
-    text = body.decode("utf-8", errors="replace")
+    """Keep a callback body that is not the JSON it should be, so that a person can still read what came.
+
+    What is not UTF-8 stands there byte by byte, as ``\\xcf``: it may be another encoding, and can be read again.
+    """
+    text = body.decode("utf-8", errors="backslashreplace")
     unreadable.store_unreadable(kind, get_account(account), [(text, reason)], database())

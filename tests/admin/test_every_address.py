@@ -28,6 +28,7 @@ from django.utils import timezone
 from django_hyber.models import BackgroundJob, Campaign, Reply
 from django_hyber.services import ImportReport, keep_upload, start_campaign
 from django_hyber.services.import_reports import report_as_json
+from tests.admin.pages import seen_on
 
 USUAL = ("add", "change", "changelist", "delete", "history")
 Status = Campaign.Status
@@ -73,6 +74,10 @@ class Scene:
         return reverse(f"admin:django_hyber_{name}", args=keys)
 
 
+def plan(scene: Scene) -> dict[str, Any]:
+    return seen_on(scene.client.get(scene.url("campaign_send")))
+
+
 def people(scene: Scene) -> dict[str, Any]:
     return {"file": ContentFile(b"phone\n380671234567\n", name="people.csv")}
 
@@ -112,7 +117,7 @@ ADDRESSES = {
     "campaign_import_rejected": Address(
         permissions=("change_campaign", "view_personal_data"), looks=405, job="done", writes=False, logs_again=True
     ),
-    "campaign_send": Address(permissions=SENDS),
+    "campaign_send": Address(permissions=SENDS, data=plan),
     "campaign_export": Address(
         permissions=EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True
     ),
@@ -142,6 +147,10 @@ ADDRESSES = {
     ),
     "suppression_exported": Address(permissions=LIST_EXPORTS, looks=405, job="exported", writes=False, logs_again=True),
     "suppression_jobs": Address(permissions=("view_suppression",), writes=False),
+}
+#: Steps on the way through several pages, which their own tests take: test_sending.py and test_trials.py.
+STEPS = {
+    *("campaign_plan", "campaign_check", "campaign_test", "campaign_test_results", "campaign_test_part"),
 }
 #: Whoever may change something may see it.
 IMPLIED = {
@@ -236,7 +245,7 @@ def test_every_address_of_the_admin_is_in_the_table():
             usual = {f"django_hyber_{model._meta.model_name}_{page}" for page in USUAL}
             found |= {name.removeprefix("django_hyber_") for name in names - usual}
 
-    assert found == set(ADDRESSES)
+    assert found == set(ADDRESSES) | STEPS
 
 
 @every_address

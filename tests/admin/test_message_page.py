@@ -53,6 +53,22 @@ def test_missing_parts_of_an_sms_are_named(admin_client, message):
     apply_delivery_reports([report(message, total_sms_parts=3, delivered_sms_parts=2)])
 
     assert "Only 2 of 3 parts of the SMS arrived." in page_of(admin_client, message)
+    assert "Only 2 of 3 parts of the SMS arrived." in admin_client.get(LIST).content.decode()
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        {"total_sms_parts": 3, "delivered_sms_parts": 3},
+        {"sent_via": "viber", "total_sms_parts": 3},
+        {"status": 3, "substatus": 36, "hyber_status": 36001, "total_sms_parts": 3, "delivered_sms_parts": 2},
+        {},
+    ],
+)
+def test_what_is_not_partly_delivered_does_not_say_so(admin_client, message, whole):
+    apply_delivery_reports([report(message, **whole)])
+
+    assert "parts of the SMS arrived" not in admin_client.get(LIST).content.decode()
 
 
 def test_the_request_is_there_for_the_vendors_support(admin_client, message):

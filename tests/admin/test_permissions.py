@@ -1,14 +1,11 @@
 from __future__ import annotations
 
 import pytest
-from django.urls import reverse
+
+from tests.admin.pages import confirm, url_of
 
 LIST = "/admin/django_hyber/campaign/"
 READ_ONLY = ("message", "batch", "deliveryreport", "reply")
-
-
-def url_of(campaign, page):
-    return reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk])
 
 
 @pytest.fixture
@@ -37,7 +34,7 @@ def test_sending_a_campaign_does_not_include_writing_it(client, ready, log_in):
     assert url_of(ready, "import") not in page
     assert client.get(url_of(ready, "import")).status_code == 403
 
-    client.post(url_of(ready, "send"))
+    confirm(client, ready)
     ready.refresh_from_db()
     assert ready.status == "sending"
 

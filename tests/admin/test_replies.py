@@ -64,6 +64,16 @@ def test_what_is_unread_is_marked_for_the_eye_and_the_ear(admin_client, make_rep
     assert "<strong>Old" not in page
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [({"media_kind": "image"}, "image"), ({"location": "50.45,30.52"}, "50.45,30.52"), ({}, "viber")],
+)
+def test_a_reply_without_a_text_is_listed_by_what_it_has(admin_client, make_reply, said, shown):
+    make_reply(text="", **said)
+
+    assert f"<strong>{shown}</strong>" in admin_client.get(LIST).content.decode()
+
+
 def test_unread_replies_can_be_listed(admin_client, make_reply):
     unread = make_reply()
     read = make_reply(read_at=timezone.now())

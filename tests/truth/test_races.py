@@ -8,11 +8,10 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
-from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber.engine.batches import submit_batch
-from django_hyber.models import Batch, Campaign, Suppression
+from django_hyber.models import BackgroundJob, Batch, Campaign, Message, Suppression
 from django_hyber.services import (
     CampaignError,
     cancel_campaign,
@@ -21,6 +20,7 @@ from django_hyber.services import (
     resume_campaign,
     start_campaign,
 )
+from tests.admin.pages import seen_on, url_of
 from tests.builders import dispatch_until_finished, make_campaign, posts, statuses
 from tests.samples import phone
 from tests.truth.clients import in_own_connection
@@ -155,18 +155,39 @@ def test_parallel_launches_from_code_start_one_run(platform):
 
 
 @in_own_connection
-def click(cookies, url):
+def click(cookies, url, data):
     client = Client(raise_request_exception=False)
     client.cookies = cookies
-    return client.post(url, {"confirmed": "yes"}).status_code
+    return client.post(url, data).status_code
 
 
 def test_parallel_clicks_on_send_start_one_run(platform, admin_client):
     campaign = make_campaign([phone(number) for number in range(20)])
-    url = reverse("admin:django_hyber_campaign_send", args=[campaign.pk])
+    seen = seen_on(admin_client.get(url_of(campaign)))
     with ThreadPoolExecutor(2) as pool:
-        answers = [pool.submit(click, admin_client.cookies, url) for _ in range(2)]
+        answers = [pool.submit(click, admin_client.cookies, url_of(campaign), seen) for _ in range(2)]
     assert {answer.result() for answer in answers} == {302}
 
     assert taken_once(platform, 20)
     assert Campaign.objects.get(pk=campaign.pk).run == 1
+
+
+def test_parallel_clicks_on_a_test_send_one(platform, admin_client):
+    campaign = make_campaign([phone(number) for number in range(2)])
+    form = {"numbers": phone(50), "token": "0123456789abcdef", "recipient": ""}
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(click, admin_client.cookies, url_of(campaign, "test"), form) for _ in range(2)]
+    assert {answer.result() for answer in answers} == {302}
+
+    assert taken_once(platform, 1)
+    assert Message.objects.filter(campaign=None).count() == 1
+
+
+def test_parallel_clicks_on_check_ask_for_one(platform, admin_client, settings):
+    settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
+    campaign = make_campaign([phone(number) for number in range(2)])
+    with ThreadPoolExecutor(2) as pool:
+        answers = [pool.submit(click, admin_client.cookies, url_of(campaign, "check"), {}) for _ in range(2)]
+    assert {answer.result() for answer in answers} == {302}
+
+    assert BackgroundJob.objects.count() == 1

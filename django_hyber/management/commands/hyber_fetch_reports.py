@@ -4,7 +4,7 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from django_hyber.services import fetch_reports
 
@@ -21,7 +21,6 @@ class Command(BaseCommand):
         parser.add_argument(
             "--margin", type=int, default=600, help="Seconds after the TTLs of all channels (default: 600)."
         )
-
         parser.add_argument(
             "--seen",
             action="store_true",
@@ -30,6 +29,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, and tell the counts."""
+        if options["rate"] <= 0:
+            raise CommandError("--rate is a number of questions in a second, so it has to be above zero.")
+        for name in ("limit", "margin"):
+            if options[name] < 0:
+                raise CommandError(f"--{name} cannot be negative.")
         fetched = fetch_reports(
             limit=options["limit"],
             per_second=options["rate"],

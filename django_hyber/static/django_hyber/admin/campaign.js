@@ -1,5 +1,5 @@
-/* How a campaign goes, followed without a reload: the same part of the page is asked for again, and what has changed in
-   it is put in. Without this script the numbers are those of the moment at which the page was opened. */
+/* How a campaign, a check or a test goes, followed without a reload: the same part of the page is asked for again, and what
+   has changed in it is put in. Without this script all is as it was at the moment at which the page was opened. */
 "use strict";
 {
     const LONGEST_WAIT = 60;
@@ -107,9 +107,10 @@
     };
 
     document.addEventListener("DOMContentLoaded", () => {
-        const section = document.getElementById("hyber-progress");
-        if (section && section.dataset.refresh !== "") {
-            follow(section);
+        for (const section of document.querySelectorAll("[data-url][data-refresh]")) {
+            if (section.dataset.refresh !== "") {
+                follow(section);
+            }
         }
     });
 }

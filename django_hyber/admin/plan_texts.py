@@ -1,0 +1,179 @@
+"""What a launch would mean, in sentences: who is left out, how the SMS are cut, when it goes out, what stays done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, time
+from decimal import Decimal
+
+from django.utils.formats import number_format, time_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_hyber.admin.base import short_time
+from django_hyber.admin.channel_notes import shown_characters
+from django_hyber.admin.paginators import grouped
+from django_hyber.admin.start_times import described_moment, distance_from_now, zone_name
+from django_hyber.admin.waits import distance
+from django_hyber.models import Campaign
+from django_hyber.services import Preflight, Segments, Skipped
+from django_hyber.services.preflight import OPTED_OUT_CODE
+from django_hyber.services.timetables import Timetable
+
+
+def headline(found: Preflight) -> str:
+    """Say how many people get it, or would if it could be sent."""
+    people = found.will_receive
+    if found.may_start:
+        text = ngettext("%(count)s person will get it.", "%(count)s people will get it.", people)
+    else:
+        text = ngettext("%(count)s person would get it.", "%(count)s people would get it.", people)
+    return text % {"count": grouped(people)}
+
+
+def skipped_text(found: Preflight, skipped: Skipped) -> str:
+    """Say how many are left out for a reason; of missing values which, and how often."""
+    count = {"count": grouped(skipped.count)}
+    if skipped.code == OPTED_OUT_CODE:
+        text = ngettext(
+            "%(count)s person has opted out and gets nothing.",
+            "%(count)s people have opted out and get nothing.",
+            skipped.count,
+        )
+        return text % count
+    text = ngettext(
+        "%(count)s person lacks a value and is left out, as this campaign says: %(names)s.",
+        "%(count)s people lack a value and are left out, as this campaign says: %(names)s.",
+        skipped.count,
+    )
+    names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in found.missing.items())
+    return text % {**count, "names": names}
+
+
+def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
+    """Say who gets a default text, and which."""
+    if campaign.missing_variables != Campaign.MissingVariables.DEFAULT:
+        return
+    for name, number in found.missing.items():
+        default = campaign.variable_defaults.get(name)
+        if default:
+            text = ngettext(
+                "%(count)s person has no value for %(name)s and gets “%(text)s” instead, as this campaign says.",
+                "%(count)s people have no value for %(name)s and get “%(text)s” instead, as this campaign says.",
+                number,
+            )
+            yield text % {"count": grouped(number), "name": f"%{name}%", "text": default}
+
+
+def rejected_text(rows: int) -> str:
+    """Say what the imports have not taken."""
+    text = ngettext(
+        "%(count)s row of the imported files could not be used, and is not among the recipients.",
+        "%(count)s rows of the imported files could not be used, and are not among the recipients.",
+        rows,
+    )
+    return text % {"count": grouped(rows)}
+
+
+def segment_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
+    """Say how many segments the SMS take, and what made them UCS-2."""
+    total = {"total": grouped(segments.total), "most": grouped(segments.most), "fewest": grouped(segments.fewest)}
+    if segments.fewest == segments.most:
+        text = ngettext(
+            "%(most)s segment a person, %(total)s in all.",
+            "%(most)s segments a person, %(total)s in all.",
+            segments.most,
+        )
+        yield text % total
+    else:
+        yield _("From %(fewest)s to %(most)s segments a person, %(total)s in all.") % total
+        text = ngettext(
+            "%(count)s person gets more than one segment.",
+            "%(count)s people get more than one segment.",
+            segments.over_one,
+        )
+        yield text % {"count": grouped(segments.over_one)}
+    yield from _ucs2_texts(campaign, segments)
+
+
+def cost_text(low: Decimal, high: Decimal) -> str:
+    """Say what it costs, by the prices in the settings."""
+    if low == high:
+        return _("%(amount)s if everybody is reached.") % {"amount": _amount(low)}
+    text = _("From %(low)s to %(high)s if everybody is reached, depending on the channel that delivers.")
+    return text % {"low": _amount(low), "high": _amount(high)}
+
+
+def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Iterator[str]:
+    """Say when it starts, in which hours it goes out, how fast, and about when it is through."""
+    yield described_moment(timetable.start) if timetable.start else _("At once, as soon as you press the button.")
+    if campaign.window_start and campaign.window_end:
+        text = _("Only from %(start)s to %(end)s, by the clock where each recipient lives.")
+        yield text % {"start": _clock(campaign.window_start), "end": _clock(campaign.window_end)}
+    if timetable.opens_at:
+        text = _("In %(zone)s these hours begin at %(time)s, %(distance)s.")
+        moment = timetable.opens_at
+        yield text % {"zone": zone_name(), "time": short_time(moment), "distance": distance_from_now(moment)}
+    if timetable.per_minute:
+        text = ngettext(
+            "At most %(count)s recipient a minute.", "At most %(count)s recipients a minute.", timetable.per_minute
+        )
+        yield text % {"count": grouped(timetable.per_minute)}
+    else:
+        yield _("Without a throttle: as fast as the platform takes it.")
+    if timetable.end:
+        begin = timetable.opens_at or timetable.start or now
+        params = {"duration": distance(timetable.end, begin), "time": short_time(timetable.end)}
+        yield _("Until about %(time)s it is handed over, which takes %(duration)s.") % params
+
+
+def recall_texts(timetable: Timetable) -> Iterator[str]:
+    """Say what cannot be undone."""
+    if timetable.held_until:
+        text = _("Until %(time)s it is kept here, and can be made a draft again. Then it goes to the platform.")
+        yield text % {"time": short_time(timetable.held_until)}
+    yield _("What has been handed over to the platform cannot be called back, by anybody.")
+    if timetable.per_minute:
+        yield _("Pause and Cancel stop what has not been handed over yet.")
+    else:
+        yield _(
+            "Pause and Cancel stop only what has not been handed over yet: without a throttle, that is soon nothing."
+        )
+    yield _("From the launch on, texts and recipients cannot be changed.")
+
+
+def button_text(people: int, *, is_later: bool) -> str:
+    """Name the number of people on the button."""
+    if is_later:
+        text = ngettext("Schedule for %(count)s person", "Schedule for %(count)s people", people)
+    else:
+        text = ngettext("Send to %(count)s person", "Send to %(count)s people", people)
+    return text % {"count": grouped(people)}
+
+
+def _ucs2_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
+    number = segments.encodings.get("UCS-2", 0)
+    if not number:
+        return
+    text = ngettext(
+        "%(count)s person gets it as UCS-2, with room for 70 characters in a segment instead of 160.",
+        "%(count)s people get it as UCS-2, with room for 70 characters in a segment instead of 160.",
+        number,
+    )
+    yield text % {"count": grouped(number)}
+    for name, characters in segments.ucs2.items():
+        shown = {"characters": shown_characters(characters), "name": f"%{name}%"}
+        if campaign.has_own_texts:
+            yield _("Because of these characters in their own texts: %(characters)s") % shown
+        elif name:
+            yield _("Because of these characters in the values of %(name)s: %(characters)s") % shown
+        else:
+            yield _("Because of these characters in the text: %(characters)s") % shown
+
+
+def _amount(value: Decimal) -> str:
+    return str(number_format(value, decimal_pos=2, force_grouping=True))
+
+
+def _clock(moment: time) -> str:
+    return time_format(moment, "TIME_FORMAT")

@@ -1,0 +1,69 @@
+"""When a campaign would go out: its start, how fast, in which hours, and about when it would be through."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from django_hyber.conf import find_account
+from django_hyber.engine import schedules, windows
+from django_hyber.models import Campaign
+
+#: For a campaign that would take longer than so many sending windows no end is foretold.
+MAX_WINDOWS = 400
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timetable:
+    """When a campaign would go out if it were launched now.
+
+    ``start`` is None for at once. Until ``held_until`` it waits here and can be taken back; None if it would not wait.
+    ``per_minute`` is the slower of the throttles of campaign and account. By the project's own clock, ``opens_at`` is
+    when the sending window opens, None if it is open at the start, and ``end`` about when the last message is handed
+    over, None if nobody can tell.
+    """
+
+    start: datetime | None
+    held_until: datetime | None
+    per_minute: int | None
+    opens_at: datetime | None
+    end: datetime | None
+
+
+def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
+    """Return when the campaign would go out to so many people."""
+    account = find_account(campaign.account)
+    limits = (campaign.throttle, account.throttle if account else None)
+    per_minute = min((limit for limit in limits if limit), default=None)
+    is_early = account is not None and schedules.is_early(campaign, now)
+    start = campaign.start_time if campaign.start_time and campaign.start_time > now else None
+    begin = start or now
+    return Timetable(
+        start=start,
+        held_until=schedules.hand_over_time(campaign) if is_early else None,
+        per_minute=per_minute,
+        opens_at=windows.next_opening(campaign, "", begin),
+        end=_end(campaign, begin, timedelta(minutes=people / per_minute)) if per_minute and people else None,
+    )
+
+
+def _end(campaign: Campaign, begin: datetime, work: timedelta) -> datetime | None:
+    moment, left = begin, work
+    for _window in range(MAX_WINDOWS):
+        moment = windows.next_opening(campaign, "", moment) or moment
+        closing = _closing(campaign, moment)
+        if closing is None or moment + left <= closing:
+            return moment + left
+        moment, left = closing, left - (closing - moment)
+    return None
+
+
+def _closing(campaign: Campaign, moment: datetime) -> datetime | None:
+    """Return when the window that is open at this moment closes, or None without a window."""
+    if campaign.window_end is None:
+        return None
+    local = timezone.localtime(moment, timezone.get_default_timezone())
+    day = local.date() if local.time() < campaign.window_end else local.date() + timedelta(days=1)
+    return datetime.combine(day, campaign.window_end, tzinfo=local.tzinfo).astimezone(moment.tzinfo)

@@ -1,0 +1,191 @@
+"""The texts of a campaign sent to a few numbers of one's own, before anybody else gets them.
+
+Each goes out as a single message, by the way that single messages take: it belongs to no campaign and counts in none.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db.models import Count
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from django_hyber.conf import find_account, get_account
+from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
+from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.protocol import Channel, InvalidPhone, normalize_phone, validate_channels
+from django_hyber.services.campaigns import CampaignError
+from django_hyber.services.launch_check import as_error
+from django_hyber.services.messages import send_message
+from django_hyber.services.previews import rendered, used_variables
+from django_hyber.services.samples import Sample, fill_in
+
+Status = Message.Status
+MAX_NUMBERS = 10
+#: How many tests a number may get within this time: whoever presses a button in a rage reaches nobody else with it.
+MAX_PER_NUMBER = 5
+PERIOD = timedelta(minutes=10)
+#: How long it is worth looking whether a test that was delivered is seen, and whether any other one arrives.
+SEEN_WITHIN = timedelta(minutes=10)
+ENDS_WITHIN = timedelta(days=1)
+TESTABLE = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED, Campaign.Status.PAUSED)
+#: What the ids and, in Hyber's statistics, the tags of tests begin with.
+PREFIX = "test-"
+TAG_PREFIX = "TEST "
+TAG_LENGTH = 64
+_SEPARATORS = re.compile(r"[\n,;]+")
+_TOKEN = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What came of a test. ``is_repeated`` says that it had been sent before; ``opted_out`` are who gets nothing."""
+
+    messages: list[Message]
+    opted_out: list[str] = field(default_factory=list)
+    is_repeated: bool = False
+
+
+def is_testable(campaign: Campaign) -> bool:
+    """Say whether a test of the campaign makes sense: all or some of it is still to come."""
+    return campaign.status in TESTABLE
+
+
+def new_token() -> str:
+    """Return what tells one test from another, and the second press of a button from the first."""
+    return secrets.token_hex(8)
+
+
+def is_token(text: str) -> bool:
+    """Say whether a text is such a token."""
+    return _TOKEN.fullmatch(text) is not None
+
+
+def parse_numbers(typed: str, campaign: Campaign) -> list[str]:
+    """Return the numbers that somebody has typed, each once, as the region of the campaign's account reads them.
+
+    Raises ValidationError that names each number that is none.
+    """
+    account = find_account(campaign.account)
+    region = account.default_region if account else None
+    found: dict[str, None] = {}
+    errors = []
+    for text in filter(None, map(str.strip, _SEPARATORS.split(typed))):
+        try:
+            found[normalize_phone(text, region)] = None
+        except InvalidPhone as error:
+            params = {"number": text[:40], "reason": _(error.reason)}
+            errors.append(ValidationError(_("“%(number)s”: %(reason)s"), code="phone-number", params=params))
+    if len(found) > MAX_NUMBERS:
+        text = _("At most %(limit)d numbers at once: these are %(count)d.")
+        errors.append(ValidationError(text, code="many", params={"limit": MAX_NUMBERS, "count": len(found)}))
+    if errors:
+        raise ValidationError(errors)
+    return list(found)
+
+
+def trial_problems(campaign: Campaign, sample: Sample) -> list[ValidationError]:
+    """Return what forbids a test with the values of this recipient."""
+    return list(_problems(campaign, sample))
+
+
+def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str) -> Trial:
+    """Send the campaign's texts with the values of the sample to these numbers, once for each token.
+
+    Who has opted out gets nothing. Raises CampaignError, and sends nothing, for texts that the platform would refuse
+    and for numbers that have got too many tests lately.
+    """
+    problems = trial_problems(campaign, sample)
+    if problems:
+        raise CampaignError(problems)
+    using = database()
+    with write_transaction(using):
+        # Of two presses of the same button, the second waits here and finds what the first has done.
+        Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
+        sent = trial_messages(campaign, token)
+        if sent:
+            return Trial(messages=sent, is_repeated=True)
+        known = Suppression.objects.using(using).filter(phone_number__in=numbers)
+        opted_out = set(known.values_list("phone_number", flat=True))
+        wanted = [number for number in numbers if number not in opted_out]
+        _refuse_too_many(wanted, using)
+        channels = _filled(campaign, sample)
+        ids = zip(wanted, _extra_ids(campaign, token), strict=False)
+        messages = [
+            send_message(
+                number,
+                channels,
+                extra_id=extra_id,
+                tag=f"{TAG_PREFIX}{campaign.tag or campaign.name}"[:TAG_LENGTH],
+                division_code=campaign.division_code,
+                account=campaign.account,
+            )
+            for number, extra_id in ids
+        ]
+    return Trial(messages=messages, opted_out=[number for number in numbers if number in opted_out])
+
+
+def trial_messages(campaign: Campaign, token: str) -> list[Message]:
+    """Return the messages of a test, in the order of their numbers."""
+    own = Message.objects.filter(extra_id__in=list(_extra_ids(campaign, token)), campaign=None)
+    return list(own.order_by("pk"))
+
+
+def is_live(messages: Sequence[Message], now: datetime) -> bool:
+    """Say whether anything about these messages may still change by itself soon."""
+    return any(_is_live(message, now) for message in messages)
+
+
+def _is_live(message: Message, now: datetime) -> bool:
+    age = now - message.created_at
+    if message.status == Status.DELIVERED:
+        return age < SEEN_WITHIN
+    return message.status in (*BEFORE_ACCEPTANCE, Status.ACCEPTED) and age < ENDS_WITHIN
+
+
+def _problems(campaign: Campaign, sample: Sample) -> Iterator[ValidationError]:
+    try:
+        get_account(campaign.account)
+    except ImproperlyConfigured as error:
+        yield ValidationError(str(error), code="account")
+    channels = campaign.get_channels()
+    used = used_variables(channels, own_text=campaign.has_own_texts)
+    values = fill_in(campaign, used, sample) or {}
+    lacking = sorted(name for name in used if not values.get(name))
+    if lacking:
+        text = _("This recipient has no value for %(names)s: choose another one.")
+        names = ", ".join(f"%{name}%" for name in lacking)
+        yield ValidationError(text, code="lacking", params={"names": names})
+    for problem in validate_channels(_filled(campaign, sample)):
+        if problem.is_error:
+            yield as_error(problem)
+
+
+def _filled(campaign: Campaign, sample: Sample) -> list[Channel]:
+    channels, own_text = campaign.get_channels(), campaign.has_own_texts
+    values = fill_in(campaign, used_variables(channels, own_text=own_text), sample) or {}
+    return [rendered(channel, values, own_text=own_text) for channel in channels]
+
+
+def _extra_ids(campaign: Campaign, token: str) -> Iterator[str]:
+    return (f"{PREFIX}{campaign.pk}-{token}-{number}" for number in range(MAX_NUMBERS))
+
+
+def _refuse_too_many(numbers: Sequence[str], using: str) -> None:
+    since = timezone.now() - PERIOD
+    tests = Message.objects.using(using).filter(
+        phone_number__in=numbers, campaign=None, created_at__gte=since, extra_id__startswith=PREFIX
+    )
+    counts = tests.order_by().values_list("phone_number").annotate(count=Count("pk"))
+    over = sorted(number for number, count in counts if count >= MAX_PER_NUMBER)
+    if over:
+        text = _("%(numbers)s: a number gets at most %(limit)d tests in ten minutes. Wait a little.")
+        params = {"numbers": ", ".join(over), "limit": MAX_PER_NUMBER}
+        raise CampaignError([ValidationError(text, code="too-many-tests", params=params)])

@@ -1,0 +1,78 @@
+"""When a campaign would go out, told before it is launched."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+
+import pytest
+from django.utils import timezone
+
+from django_hyber.models import Campaign
+from django_hyber.services.timetables import timetable_of
+
+NOON = datetime.fromisoformat("2026-11-25T12:00+02:00")
+
+
+def at(text):
+    return datetime.fromisoformat(f"2026-11-{text}+02:00")
+
+
+def timetable(people=100, now=NOON, **values):
+    return timetable_of(Campaign(**values), people, now)
+
+
+def test_without_any_limit_it_starts_at_once_and_nobody_knows_the_end():
+    found = timetable()
+
+    assert (found.start, found.held_until, found.per_minute, found.opens_at, found.end) == (None,) * 5
+
+
+def test_a_later_start_is_held_until_its_hand_over():
+    found = timetable(start_time=at("26T12:00"))
+
+    assert (found.start, found.held_until) == (at("26T12:00"), at("26T11:50"))
+
+
+def test_a_start_of_soon_is_not_held_and_a_past_one_is_now():
+    assert timetable(start_time=NOON + timedelta(minutes=5)).held_until is None
+    assert timetable(start_time=NOON - timedelta(minutes=5)).start is None
+
+
+def test_the_slower_of_both_throttles_counts(settings):
+    settings.HYBER = {"default": {"THROTTLE": 10}}
+
+    assert timetable(throttle=50).per_minute == 10
+    assert timetable(throttle=5).per_minute == 5
+    assert timetable(throttle=5).end == NOON + timedelta(minutes=20)
+
+
+@pytest.mark.parametrize(
+    ("window", "people", "opens_at", "end"),
+    [
+        # An hour at one a minute.
+        ((time(9), time(21)), 60, None, at("25T13:00")),
+        ((time(14), time(21)), 60, at("25T14:00"), at("25T15:00")),
+        # Nine hours are left today; the tenth is tomorrow's first.
+        ((time(9), time(21)), 600, None, at("26T10:00")),
+        ((time(9), time(10)), 90, at("26T09:00"), at("27T09:30")),
+        ((time(22), time(6)), 480, at("25T22:00"), at("26T06:00")),
+        # Over so late that it is of no use.
+        ((time(9), time(9, 1)), 1_000, at("26T09:00"), None),
+    ],
+)
+def test_a_window_parts_the_work(window, people, opens_at, end):
+    start, close = window
+    found = timetable(people, throttle=1, window_start=start, window_end=close)
+
+    assert (found.opens_at, found.end) == (opens_at, end)
+
+
+def test_an_account_that_is_gone_breaks_nothing():
+    found = timetable(account="gone", start_time=at("26T12:00"))
+
+    assert (found.held_until, found.per_minute) == (None, None)
+
+
+def test_the_window_is_that_of_the_projects_clock():
+    with timezone.override("America/New_York"):
+        assert timetable(window_start=time(13), window_end=time(21)).opens_at == at("25T13:00")
