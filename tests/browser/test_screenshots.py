@@ -48,6 +48,26 @@ def the_composer(page, shop):
     return {"y": top["y"] - 10, "until": "#channels-0 .field-ttl"}
 
 
+def the_columns_of_a_file(page, shop):
+    """What each column is, above the first rows."""
+    page.goto(f"/admin/django_hyber/campaign/{shop.draft.pk}/import/")
+    words = WORDS[page.get_attribute("html", "lang")]
+    rows = "".join(f"067 111 22 {number:02};{words.names[number % 5]};B{number:03}\n" for number in range(8))
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": f"phone;name;code\n{rows}".encode()}
+    page.set_input_files("#id_file", file)
+    with page.expect_navigation():
+        page.press(".submit-row input.default", "Enter")
+    return {"until": ".submit-row"}
+
+
+def the_page_before_the_launch(page, shop):
+    """All of it: who gets it, when, what it costs, and the button that names their number."""
+    page.goto(f"/admin/django_hyber/campaign/{shop.draft.pk}/send/")
+    button = page.locator(".submit-row input.default")
+    assert digits_of(button.input_value()) == shop.draft.messages.count()
+    return {"until": ".submit-row"}
+
+
 def the_campaign_on_its_way(page, shop):
     """Everything above the texts."""
     open_campaign(page, shop.sending)
@@ -90,6 +110,8 @@ def the_messages(page, shop):
 
 PICTURES = {
     "composer": the_composer,
+    "import": the_columns_of_a_file,
+    "launch": the_page_before_the_launch,
     "campaign-sending": the_campaign_on_its_way,
     "campaign-finished": the_finished_campaign,
     "message": the_message,
@@ -144,7 +166,11 @@ def take(request):
 
 
 @pytest.mark.parametrize("language", LOCALES)
-def test_the_pictures_of_the_documentation(live_server, open_page, admin_user, complaints, take, language):
+def test_the_pictures_of_the_documentation(
+    live_server, open_page, admin_user, complaints, take, settings, tmp_path, language
+):
+    settings.MEDIA_ROOT = tmp_path
+    settings.HYBER = {"default": {**settings.HYBER["default"], "PRICES": {"viber": "0.45", "sms": "0.98"}}}
     shop = open_shop(language, admin_user)
     page = open_page(locale=LOCALES[language], viewport=WINDOW)
     page.add_init_script("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
