@@ -1,4 +1,4 @@
-"""With another look of the admin every page opens, and what it is for is on it: ``tox -e themes-unfold,themes-grappelli``."""
+"""With another look of the admin every page opens, and what it is for is on it (``tox -e themes-unfold``)."""
 
 from __future__ import annotations
 
