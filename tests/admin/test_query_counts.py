@@ -32,6 +32,7 @@ CAMPAIGN_PAGES = {
     "delete": "draft",
     "import": "draft",
     "send": "draft",
+    "test": "draft",
     "preview": "draft",
     "export": "finished",
     "duplicate": "finished",

@@ -1,0 +1,268 @@
+"""A shop in the middle of its work, as the pages of the admin show it: for pictures, and to look at every page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db.models import F
+from django.utils import timezone
+
+from django_hyber.engine.messages import OPTED_OUT
+from django_hyber.models import (
+    BackgroundJob,
+    Batch,
+    Campaign,
+    DeliveryReport,
+    Message,
+    Reply,
+    Suppression,
+    UnreadableCallback,
+)
+from django_hyber.protocol import SMS, Viber
+from django_hyber.services import apply_delivery_reports, import_recipients
+from tests.samples import report
+
+Status = Message.Status
+MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What the people of the shop write, in their own language."""
+
+    draft: str
+    sending: str
+    finished: str
+    viber: str
+    sms: str
+    button: str
+    names: tuple[str, ...]
+    reply: str
+    reason: str
+
+
+WORDS = {
+    "en": Words(
+        draft="Black Friday for members",
+        sending="Autumn collection",
+        finished="Back to school",
+        viber="Hi %name%! *Minus 20 %* on everything until Sunday. Your code: *%code%*",
+        sms="%name%, -20% until Sunday with code %code%: https://shop.example/s",
+        button="Choose a gift",
+        names=("Olena", "Andrii", "Maria", "Taras", "Sofia"),
+        reply="Thank you! Is the green one still there?",
+        reason="Asked for it by phone",
+    ),
+    "uk": Words(
+        draft="Чорна п’ятниця для своїх",
+        sending="Осіння колекція",
+        finished="Знову до школи",
+        viber="Вітаємо, %name%! *Мінус 20 %* на все до неділі. Ваш код: *%code%*",
+        sms="%name%, -20% до неділі за кодом %code%: https://shop.example/s",
+        button="Обрати подарунок",
+        names=("Олена", "Андрій", "Марія", "Тарас", "Софія"),
+        reply="Дякую! А зелена ще є?",
+        reason="Попросили телефоном",
+    ),
+}
+#: Of a hundred recipients: what became of them, by which channel, and why not.
+ENDS = (
+    (46, Status.SEEN, "viber", None, ""),
+    (19, Status.DELIVERED, "viber", None, ""),
+    (22, Status.DELIVERED, "sms", None, ""),
+    (7, Status.EXPIRED, "", 35015, ""),
+    (4, Status.REJECTED, "", 36024, ""),
+    (2, Status.SUPPRESSED, "", None, OPTED_OUT),
+)
+FINISHED, SENDING, SENT = 2_480, 12_000, 7_000
+
+
+@dataclass
+class Shop:
+    """The campaigns and rows that have a page of their own."""
+
+    draft: Campaign
+    sending: Campaign
+    finished: Campaign
+    message: Message
+    single: Message
+    report: DeliveryReport
+    reply: Reply
+    suppression: Suppression
+    callback: UnreadableCallback
+    batch: Batch
+
+
+def open_shop(language, user, *, size=1):
+    """Fill the database: a draft, a campaign on its way, a finished one, and what people answered.
+
+    A ``size`` below 1 is that of a smaller shop.
+    """
+    words, now = WORDS[language], timezone.now().replace(microsecond=0)
+    draft = _campaign(words, words.draft, user)
+    people = [
+        {"phone": f"38067{number:07}", "name": words.names[number % 5], "code": f"A{number:03}"} for number in range(40)
+    ]
+    import_recipients(draft, people)
+    finished = _finished(words, user, now, round(FINISHED * size))
+    sending = _sending(words, user, now, round(SENDING * size))
+    message = _with_history(finished, now)
+    single = Message.objects.create(
+        phone_number="380661234567",
+        extra_id="order-1001",
+        status=Status.UNCONFIRMED,
+        content={"channels": ["sms"], "channel_options": {"sms": {"text": "1234", "alpha_name": "Shop", "ttl": 300}}},
+    )
+    apply_delivery_reports([report(message_id="not-ours", number=380661112233)])
+    reply, suppression = _people(words, message, now)
+    return Shop(
+        draft=draft,
+        sending=sending,
+        finished=finished,
+        message=message,
+        single=single,
+        report=message.delivery_reports.first(),
+        reply=reply,
+        suppression=suppression,
+        callback=UnreadableCallback.objects.create(
+            kind="reports", account="default", body="<html>", reason="Not JSON: Expecting value at character 1."
+        ),
+        batch=sending.batches.first(),
+    )
+
+
+def _campaign(words, name, user, status=Campaign.Status.DRAFT, **values):
+    campaign = Campaign.objects.create(name=name, author=user)
+    campaign.set_channels(
+        [
+            Viber(text=words.viber, caption=words.button, action="https://shop.example/spring", ttl=3_600, ctr=True),
+            SMS(text=words.sms, alpha_name="Shop", ttl=86_400),
+        ]
+    )
+    Campaign.objects.filter(pk=campaign.pk).update(status=status, **values)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def _finished(words, user, now, people):
+    begun = now - 70 * MINUTE
+    campaign = _campaign(
+        words, words.finished, user, status="finished", run=1, launched_at=begun, finished_at=begun + 3 * MINUTE
+    )
+    rows = []
+    for number in range(people):
+        end = _end_of(number)
+        # Most within a few minutes, the last when Viber's hour is over.
+        ended = begun + timedelta(seconds=30 + (number % 89) ** 2 // 4 + 13 * (number % 97))
+        rows.append(_recipient(campaign, words, number, end, begun, ended))
+    Message.objects.bulk_create(rows, batch_size=2_000)
+    _batches(campaign, begun, done=1)
+    return campaign
+
+
+def _sending(words, user, now, people):
+    begun = now - 4 * MINUTE
+    campaign = _campaign(words, words.sending, user, status="sending", run=1, launched_at=begun, throttle=1_800)
+    rows = []
+    for number in range(people):
+        end, ended = (Status.QUEUED, "", None, ""), None
+        if number < people * SENT // SENDING:
+            end = _end_of(number) if number % 4 else (Status.ACCEPTED, "", None, "")
+            ended = begun + timedelta(seconds=20 + number // 32)
+        rows.append(_recipient(campaign, words, number, end, begun, ended))
+    Message.objects.bulk_create(rows, batch_size=2_000)
+    _batches(campaign, begun, done=7, wire=1, pending=4)
+    return campaign
+
+
+def _end_of(number):
+    place = number * 37 % 100
+    for share, *end in ENDS:
+        if place < share:
+            return end
+        place -= share
+    raise AssertionError("the shares add up to a hundred")
+
+
+def _recipient(campaign, words, number, end, begun, ended):
+    status, channel, code, text = end
+    is_over = status not in (Status.QUEUED, Status.ACCEPTED)
+    return Message(
+        campaign=campaign,
+        phone_number=f"38067{number:07}",
+        extra_id=f"{campaign.pk}-{number}",
+        message_id=f"{campaign.pk:08}-{number:04}" if ended else None,
+        variables={"name": words.names[number % 5], "code": f"A{number:04}"},
+        status=status,
+        channel=channel,
+        error_code=code,
+        error_text=text,
+        clicks=1 if status == Status.SEEN and number % 3 == 0 else None,
+        total_sms_parts=1 if channel == "sms" else None,
+        delivered_sms_parts=1 if channel == "sms" else None,
+        created_at=begun - MINUTE,
+        accepted_at=begun if ended else None,
+        reported_at=ended if is_over else None,
+        finished_at=ended if is_over else None,
+    )
+
+
+def _batches(campaign, begun, *, done, wire=0, pending=0):
+    keys = list(campaign.messages.order_by("pk").values_list("pk", flat=True))
+    states = ["done"] * done + ["sending"] * wire + ["pending"] * pending
+    size = len(keys) // len(states)
+    Batch.objects.bulk_create(
+        Batch(
+            campaign=campaign,
+            first_id=keys[number * size],
+            last_id=keys[(number + 1) * size - 1],
+            size=size,
+            state=state,
+            attempts=int(state != "pending"),
+            created_at=begun,
+            finished_at=begun + number * MINUTE / 2 if state == "done" else None,
+        )
+        for number, state in enumerate(states)
+    )
+
+
+def _with_history(campaign, now):
+    """Let one message tell of both its channels: what Viber did not reach, SMS did."""
+    message = campaign.messages.filter(status=Status.DELIVERED, channel="sms").order_by("pk").first()
+    Message.objects.filter(pk=message.pk).update(status=Status.ACCEPTED, channel="", reported_at=None, finished_at=None)
+    first = (now - 65 * MINUTE).timestamp()
+    facts = (
+        (0, {"status": 3, "substatus": 35, "hyber_status": 35015, "sent_via": "viber"}),
+        (40, {"status": 2, "substatus": 23, "hyber_status": 23011, "sent_via": "sms"}),
+    )
+    for seconds, values in facts:
+        moment = int((first + seconds) * 1_000)
+        apply_delivery_reports([report(message, message_id=message.message_id, time=moment, **values)])
+    # As if the reports had come when they were written.
+    Message.objects.filter(pk=message.pk).update(finished_at=F("reported_at"))
+    message.refresh_from_db()
+    return message
+
+
+def _people(words, message, now):
+    reply = Reply.objects.create(
+        account="default",
+        fingerprint="reply",
+        channel="viber",
+        phone_number=message.phone_number,
+        text=words.reply,
+        replied_at=now - 20 * MINUTE,
+        raw={"text_from_subscriber": words.reply},
+        message=message,
+    )
+    return reply, Suppression.objects.create(phone_number="380671230000", reason=words.reason)
+
+
+def busy_jobs(campaign, user):
+    """Background work on the page of a campaign: one that is done, one on its way, one that failed."""
+    states = (("done", 2_480, ""), ("running", 900, ""), ("failed", 0, "It was cut off 5 times."))
+    for state, done, error in states:
+        BackgroundJob.objects.create(
+            kind="export", campaign=campaign, state=state, done=done, total=2_480, error_text=error, created_by=user
+        )

@@ -1,0 +1,184 @@
+"""The pictures of the documentation: put into docs/screenshots by ``HYBER_SCREENSHOTS=1``, else only checked.
+
+A new picture is a function below and a line in docs/admin.rst.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from django_hyber.models import Message
+from tests.browser.conftest import ARTIFACTS
+from tests.browser.scenes import WORDS, open_shop
+from tests.browser.test_campaign import log_in
+from tests.browser.test_every_page import CUT_OFF, LOCALES
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+PLACE = Path(__file__).resolve().parents[2] / "docs" / "screenshots"
+#: Bytes: everybody who clones the repository has to fetch them.
+LARGEST = 150_000
+WINDOW = {"width": 1160, "height": 900}
+Status = Message.Status
+
+
+def digits_of(text):
+    """The number that stands in a text, whatever separates its thousands."""
+    return int(re.sub(r"\D", "", text))
+
+
+def number_at(page, selector):
+    return digits_of(page.locator(selector).first.inner_text())
+
+
+def open_campaign(page, campaign):
+    page.goto(f"/admin/django_hyber/campaign/{campaign.pk}/change/")
+
+
+def the_composer(page, shop):
+    """From the first channel down: the text, its counters, and the telephone beside it."""
+    open_campaign(page, shop.draft)
+    page.get_by_role("button", name=re.compile("Next recipient|Наступний")).click()
+    page.locator(".hyber-preview-pane", has_text=WORDS[page.get_attribute("html", "lang")].names[1]).first.wait_for()
+    top = page.locator("#channels-group, .hyber-channels").first.bounding_box()
+    return {"y": top["y"] - 10, "until": "#channels-0 .field-ttl"}
+
+
+def the_columns_of_a_file(page, shop):
+    """What each column is, above the first rows."""
+    page.goto(f"/admin/django_hyber/campaign/{shop.draft.pk}/import/")
+    words = WORDS[page.get_attribute("html", "lang")]
+    rows = "".join(f"067 111 22 {number:02};{words.names[number % 5]};B{number:03}\n" for number in range(8))
+    file = {"name": "people.csv", "mimeType": "text/csv", "buffer": f"phone;name;code\n{rows}".encode()}
+    page.set_input_files("#id_file", file)
+    with page.expect_navigation():
+        page.press(".submit-row input.default", "Enter")
+    return {"until": ".submit-row"}
+
+
+def the_page_before_the_launch(page, shop):
+    """All of it: who gets it, when, what it costs, and the button that names their number."""
+    page.goto(f"/admin/django_hyber/campaign/{shop.draft.pk}/send/")
+    button = page.locator(".submit-row input.default")
+    assert digits_of(button.input_value()) == shop.draft.messages.count()
+    return {"until": ".submit-row"}
+
+
+def the_campaign_on_its_way(page, shop):
+    """Everything above the texts."""
+    open_campaign(page, shop.sending)
+    check_campaign(page, shop.sending)
+    return {"until": "[data-part=timeline] details"}
+
+
+def the_finished_campaign(page, shop):
+    """Everything above the texts."""
+    open_campaign(page, shop.finished)
+    check_campaign(page, shop.finished)
+    return {"until": "[data-part=failures]"}
+
+
+def the_message(page, shop):
+    """What became of it on both channels."""
+    page.goto(f"/admin/django_hyber/message/{shop.message.pk}/change/")
+    assert page.get_by_text("35015").first.is_visible()
+    return {"until": "fieldset.module"}
+
+
+def the_index_page(page, shop):
+    """Above Django's own list of tables."""
+    page.goto("/admin/django_hyber/")
+    delivered = Message.objects.filter(finished_at__isnull=False, status__in=(Status.DELIVERED, Status.SEEN)).count()
+    assert number_at(page, "[data-figure=delivered] b") == delivered
+    assert number_at(page, "[data-figure=unread] b") == 1
+    return {"until": ".hyber-dashboard"}
+
+
+def the_messages(page, shop):
+    """The failed ones of a campaign, with the action that sends them again."""
+    page.goto(f"/admin/django_hyber/message/?campaign={shop.finished.pk}&status__exact=rejected")
+    rejected = shop.finished.messages.filter(status=Status.REJECTED).count()
+    assert re.findall(r"\d+", page.locator(".paginator").first.inner_text())[-1] == str(rejected)
+    page.locator("#action-toggle").check()
+    page.select_option("select[name=action]", "retry_selected")
+    return {"height": 700}
+
+
+PICTURES = {
+    "composer": the_composer,
+    "import": the_columns_of_a_file,
+    "launch": the_page_before_the_launch,
+    "campaign-sending": the_campaign_on_its_way,
+    "campaign-finished": the_finished_campaign,
+    "message": the_message,
+    "dashboard": the_index_page,
+    "messages": the_messages,
+}
+
+
+def check_campaign(page, campaign):
+    """Hold every number of a campaign's page against the database."""
+    messages = campaign.messages
+    for status in Status.values:
+        shown = page.locator(f"tr[data-status={status}] td").first
+        count = messages.filter(status=status).count()
+        assert (digits_of(shown.inner_text()) if shown.count() else 0) == count, status
+    delivered = messages.filter(status__in=(Status.DELIVERED, Status.SEEN))
+    waiting = messages.filter(status__in=(Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)).count()
+    assert number_at(page, "[data-delivered] b") == delivered.count()
+    assert number_at(page, "[data-handled] b") == messages.count() - waiting
+    for channel in ("viber", "sms"):
+        assert number_at(page, f"tr[data-channel={channel}] td") == delivered.filter(channel=channel).count()
+    stages = {
+        "queued": messages.count(),
+        "delivered": delivered.count(),
+        "seen": messages.filter(status=Status.SEEN).count(),
+        "clicked": messages.filter(clicks__gt=0).count(),
+    }
+    for stage, count in stages.items():
+        assert number_at(page, f"tr[data-stage={stage}] td") == count, stage
+
+
+def area(page, *, y=0, height=None, until=None):
+    """The part of a page that a picture shows."""
+    if until:
+        box = page.locator(until).first.bounding_box()
+        height = box["y"] + box["height"] - y
+    return {"x": 0, "y": y, "width": WINDOW["width"], "height": height}
+
+
+@pytest.fixture
+def take(request):
+    """Take a picture of a part of a page, for the documentation if that is wanted."""
+    folder = PLACE if os.environ.get("HYBER_SCREENSHOTS") else ARTIFACTS / "screenshots"
+
+    def take(page, language, name, **part):
+        path = folder / language / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        page.screenshot(path=path, full_page=True, clip=area(page, **part))
+        return path
+
+    return take
+
+
+@pytest.mark.parametrize("language", LOCALES)
+def test_the_pictures_of_the_documentation(
+    live_server, open_page, admin_user, complaints, take, settings, tmp_path, language
+):
+    settings.MEDIA_ROOT = tmp_path
+    settings.HYBER = {"default": {**settings.HYBER["default"], "PRICES": {"viber": "0.45", "sms": "0.98"}}}
+    shop = open_shop(language, admin_user)
+    page = open_page(locale=LOCALES[language], viewport=WINDOW)
+    page.add_init_script("localStorage.setItem('django.admin.navSidebarIsOpen', 'false')")
+    log_in(page)
+    for name, picture in PICTURES.items():
+        part = picture(page, shop)
+        path = take(page, language, name, **part)
+
+        assert page.evaluate(CUT_OFF) == [], name
+        assert path.stat().st_size < LARGEST, name
+    assert complaints == []
