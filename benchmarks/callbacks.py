@@ -2,7 +2,7 @@
 
     python -m benchmarks.callbacks [--arrays 20] [--singles 1500] [--rounds 3]
 
-Needs PostgreSQL (DATABASE_URL) and gunicorn.
+Needs PostgreSQL and gunicorn.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import http.client
 import json
-import os
 import socket
 import statistics
 import subprocess
@@ -19,6 +18,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from benchmarks.site.databases import own_database
 
 DATABASE = "hyber_bench"
 TOKEN = "current-token-0123456789"
@@ -29,9 +30,11 @@ CLIENTS = {"array": 2, "single": 8}
 
 def main() -> None:
     options = _options()
-    os.environ.setdefault("DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "benchmarks.site.settings", "BENCH_DATABASE": DATABASE}
-    _make_database()
+    with own_database(DATABASE, "postgres"):
+        _compare(options)
+
+
+def _compare(options: argparse.Namespace) -> None:
     import django
 
     django.setup()
@@ -41,7 +44,6 @@ def main() -> None:
     with _server() as port:
         for kind, count in (("array", options.arrays), ("single", options.singles)):
             _measure(kind, count, options, port)
-    _drop_database()
 
 
 def _options() -> argparse.Namespace:
@@ -171,24 +173,6 @@ def _wait_for(attempt: Callable[[], object]) -> None:
             time.sleep(0.1)
         else:
             return
-
-
-def _make_database() -> None:
-    _drop_database()
-    _execute(f'CREATE DATABASE "{DATABASE}"')
-
-
-def _drop_database() -> None:
-    _execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
-
-
-def _execute(statement: str) -> None:
-    import psycopg
-
-    with psycopg.connect(
-        os.environ["DATABASE_URL"].replace("postgres://", "postgresql://"), autocommit=True
-    ) as connection:
-        connection.execute(statement)
 
 
 if __name__ == "__main__":

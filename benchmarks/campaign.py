@@ -13,20 +13,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from benchmarks.site.alternatives import ALTERNATIVES
+from benchmarks.site.databases import own_database
+from benchmarks.site.project import BATCH, start_project
+from benchmarks.site.steps import measure, migrate, run_step, start_step
+
 DATABASE = "hyber_bench_campaign"
-SERVER = os.environ.get("HYBER_BENCH_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
-BATCH = 10_000
-ALTERNATIVES = ("loop", "pool", "post_office")
 
 
 def main() -> None:
@@ -36,7 +35,7 @@ def main() -> None:
         return
     for engine in options.on:
         for recipients in options.recipients:
-            with _database(engine), _sandbox():
+            with own_database(DATABASE, engine), _sandbox():
                 _compare(engine, recipients, options)
 
 
@@ -94,42 +93,11 @@ def _print(name: str, recipients: int, result: dict[str, Any]) -> None:
 
 
 def _start(step: str, recipients: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "benchmarks.campaign", "--step", step, "--recipients", str(recipients)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE)
+    return start_step("benchmarks.campaign", step, "--recipients", recipients)
 
 
 def _run(step: str, recipients: int) -> dict[str, Any]:
-    process = _start(step, recipients)
-    output, _ = process.communicate()
-    if process.returncode:
-        raise SystemExit(f"{step} failed.")
-    result: dict[str, Any] = json.loads(output.splitlines()[-1])
-    return result
-
-
-@contextmanager
-def _database(engine: str) -> Iterator[None]:
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "benchmarks.site.settings", "BENCH_DATABASE": DATABASE}
-    if engine == "sqlite":
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "bench.sqlite3"
-            os.environ |= {"DATABASE_URL": f"sqlite:///{path}", "BENCH_DATABASE": str(path)}
-            yield
-        return
-    os.environ["DATABASE_URL"] = SERVER
-    _administer(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)', f'CREATE DATABASE "{DATABASE}"')
-    try:
-        yield
-    finally:
-        _administer(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
-
-
-def _administer(*statements: str) -> None:
-    import psycopg
-
-    with psycopg.connect(SERVER, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)
+    return run_step("benchmarks.campaign", step, "--recipients", recipients)
 
 
 @contextmanager
@@ -146,36 +114,6 @@ def _sandbox() -> Iterator[None]:
         process.wait()
 
 
-def _measured(recipients: int, work: Callable[[], object], **more: object) -> None:
-    started = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak": peak, "count": recipients, **more}))
-
-
-def _django() -> None:
-    import django
-    from django.conf import settings
-
-    platform = os.environ["BENCH_PLATFORM"]
-    settings.HYBER["default"] |= {
-        **dict.fromkeys(("API_URL", "BULK_URL", "REPORTS_URL"), platform),
-        "CALLBACK_BASE_URL": "",
-        "BATCH_SIZE": BATCH,
-        "SYNC_LIMIT": BATCH,
-        "READ_TIMEOUT": 120,
-    }
-    django.setup()
-
-
-def _migrate(recipients: int) -> None:
-    _django()
-    from django.core.management import call_command
-
-    _measured(recipients, lambda: call_command("migrate", verbosity=0))
-
-
 def _people(recipients: int) -> Iterator[dict[str, str]]:
     return ({"phone": _phone(person), "name": f"Person {person}"} for person in range(recipients))
 
@@ -187,7 +125,7 @@ def _phone(person: int) -> str:
 
 
 def _import(recipients: int) -> None:
-    _django()
+    start_project()
     from django_hyber.models import Campaign
     from django_hyber.protocol import SMS, Viber
     from django_hyber.services import import_recipients
@@ -195,15 +133,15 @@ def _import(recipients: int) -> None:
     campaign = Campaign.objects.create(name="Benchmark")
     texts = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", alpha_name="SHOP", ttl=300)]
     campaign.set_channels(texts)
-    _measured(recipients, lambda: import_recipients(campaign, _people(recipients)))
+    measure(recipients, lambda: import_recipients(campaign, _people(recipients)))
 
 
 def _check(recipients: int) -> None:
-    _django()
+    start_project()
     from django_hyber.models import Campaign
     from django_hyber.services import preflight
 
-    _measured(recipients, lambda: preflight(Campaign.objects.get()))
+    measure(recipients, lambda: preflight(Campaign.objects.get()))
 
 
 def _pages(recipients: int) -> Iterator[list[tuple[Any, ...]]]:
@@ -224,12 +162,12 @@ def _pages(recipients: int) -> Iterator[list[tuple[Any, ...]]]:
 
 
 def _read(recipients: int) -> None:
-    _django()
-    _measured(recipients, lambda: [len(rows) for rows in _pages(recipients)])
+    start_project()
+    measure(recipients, lambda: [len(rows) for rows in _pages(recipients)])
 
 
 def _post(recipients: int) -> None:
-    _django()
+    start_project()
     import requests
 
     body = _body(range(BATCH))
@@ -243,7 +181,7 @@ def _post(recipients: int) -> None:
             answer = session.post(url, data=body, headers=headers, timeout=120)
             assert len(json.loads(answer.content)["messages"]) == BATCH, answer.status_code
 
-    _measured(recipients, post)
+    measure(recipients, post)
 
 
 def _body(people: range) -> bytes:
@@ -259,7 +197,7 @@ def _body(people: range) -> bytes:
 
 def _write(recipients: int) -> None:
     """Write id, status and time of every message with one bare UPDATE a request."""
-    _django()
+    start_project()
     from django.db import connection, transaction
     from django.utils import timezone
 
@@ -285,12 +223,12 @@ def _write(recipients: int) -> None:
                 cursor.execute(statement, [json.dumps(values)])
 
     keys = [[row[0] for row in rows] for rows in _pages(recipients)]
-    _measured(recipients, write)
+    measure(recipients, write)
 
 
 def _reset(recipients: int) -> None:
     """Put everything back to before the launch, in new rows, as they are after an import."""
-    _django()
+    start_project()
     from django.db import connection
 
     from django_hyber.models import Batch, Campaign, Message
@@ -301,21 +239,21 @@ def _reset(recipients: int) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("VACUUM FULL ANALYZE django_hyber_message")
-    _measured(recipients, lambda: None)
+    measure(recipients, lambda: None)
 
 
 def _send(recipients: int) -> None:
-    _django()
+    start_project()
     from django_hyber.models import Campaign
     from django_hyber.services import start_campaign
 
-    _measured(recipients, lambda: start_campaign(Campaign.objects.get()))
+    measure(recipients, lambda: start_campaign(Campaign.objects.get()))
     assert Campaign.objects.get().status == "finished"
 
 
 def _launch(recipients: int) -> None:
     """Launch without sending: workers take it up."""
-    _django()
+    start_project()
     from datetime import timedelta
 
     from django.utils import timezone
@@ -324,12 +262,12 @@ def _launch(recipients: int) -> None:
     from django_hyber.services import start_campaign
 
     Campaign.objects.update(start_time=timezone.now() + timedelta(days=1))
-    _measured(recipients, lambda: start_campaign(Campaign.objects.get()))
+    measure(recipients, lambda: start_campaign(Campaign.objects.get()))
     Campaign.objects.update(start_time=None, status="sending")
 
 
 def _work(recipients: int) -> None:
-    _django()
+    start_project()
     from django_hyber.models import Campaign
     from django_hyber.services import dispatch
 
@@ -338,80 +276,11 @@ def _work(recipients: int) -> None:
             if not dispatch().total:
                 time.sleep(0.05)
 
-    _measured(recipients, work)
-
-
-def _loop(count: int) -> None:
-    """Send one by one with requests and save() the answer, as one does it by hand, without any latency."""
-    _django()
-    send = _sender()
-    messages = _singles(count)
-    _measured(count, lambda: [send(message) for message in messages])
-
-
-def _pool(count: int) -> None:
-    """The same in ten threads, with 50 ms of latency."""
-    _django()
-    from concurrent.futures import ThreadPoolExecutor
-
-    messages, send = _singles(count), _sender(latency=0.05)
-    with ThreadPoolExecutor(10) as pool:
-        _measured(count, lambda: list(pool.map(send, messages)))
-
-
-def _singles(count: int) -> list[Any]:
-    from django_hyber.models import Message
-
-    return list(Message.objects.order_by("pk")[:count])
-
-
-def _sender(latency: float = 0.0) -> Callable[[Any], None]:
-    import threading
-
-    import requests
-    from django.utils import timezone
-
-    local = threading.local()
-    url = os.environ["BENCH_PLATFORM"]
-
-    def send(message: Any) -> None:
-        if not hasattr(local, "session"):
-            local.session = requests.Session()
-            local.session.auth = ("sandbox", "sandbox-password")
-        options = {"sms": {"text": "Hi", "alpha_name": "SHOP", "ttl": 300}}
-        body = {"phone_number": int(message.phone_number), "channels": ["sms"], "channel_options": options}
-        time.sleep(latency)
-        answer = local.session.post(url, json=body, timeout=60).json()
-        message.message_id, message.status, message.accepted_at = answer["message_id"], "accepted", timezone.now()
-        message.save()
-
-    return send
-
-
-def _post_office(_count: int) -> None:
-    """django-post_office with its best settings: queue and send 10,000 e-mails to nowhere."""
-    count = 10_000
-    os.environ["BENCH_POST_OFFICE"] = "yes"
-    _django()
-    from django.core.management import call_command
-    from post_office import mail
-
-    call_command("migrate", verbosity=0)
-
-    def work() -> None:
-        for start in range(0, count, 1_000):
-            emails = [
-                {"sender": "shop@example.com", "recipients": [f"{n}@example.com"], "subject": "Hi", "message": "Hi"}
-                for n in range(start, start + 1_000)
-            ]
-            mail.send_many(emails)
-            mail.send_queued()
-
-    _measured(count, work)
+    measure(recipients, work)
 
 
 STEPS: dict[str, Callable[[int], None]] = {
-    "migrate": _migrate,
+    "migrate": migrate,
     "import": _import,
     "check": _check,
     "read": _read,
@@ -421,9 +290,7 @@ STEPS: dict[str, Callable[[int], None]] = {
     "send": _send,
     "launch": _launch,
     "work": _work,
-    "loop": _loop,
-    "pool": _pool,
-    "post_office": _post_office,
+    **ALTERNATIVES,
 }
 
 if __name__ == "__main__":

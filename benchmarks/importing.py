@@ -13,19 +13,16 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks.site.databases import own_database
+from benchmarks.site.steps import measure, migrate, run_step
+
 DATABASE = "hyber_bench_importing"
-SERVER = os.environ.get("HYBER_BENCH_POSTGRES_URL", "postgres://postgres@127.0.0.1:5432/postgres")
 FLOORS = ("load", "parse")
 IMPORTS = ("import", "job")
 NOTATIONS = ("380{0}{1}", "+380 {0} {1}", "0{0}-{1}")
@@ -40,7 +37,7 @@ def main() -> None:
         STEPS[options.step](options.rows)
         return
     for engine in options.on:
-        with tempfile.TemporaryDirectory() as folder, _database(engine, Path(folder)):
+        with tempfile.TemporaryDirectory() as folder, own_database(DATABASE, engine):
             os.environ["BENCH_FOLDER"] = folder
             _write_file(options.rows)
             _compare(engine, options.rows, options.rounds)
@@ -72,44 +69,7 @@ def _compare(engine: str, rows: int, rounds: int) -> None:
 
 
 def _run(step: str, rows: int) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.importing", "--step", step, "--rows", str(rows)]
-    process = subprocess.run(command, stdout=subprocess.PIPE, check=False)
-    if process.returncode:
-        raise SystemExit(f"{step} failed.")
-    result: dict[str, Any] = json.loads(process.stdout.splitlines()[-1])
-    return result
-
-
-@contextmanager
-def _database(engine: str, folder: Path) -> Iterator[None]:
-    os.environ |= {"DJANGO_SETTINGS_MODULE": "benchmarks.site.settings", "BENCH_DATABASE": DATABASE}
-    if engine == "sqlite":
-        path = folder / "bench.sqlite3"
-        os.environ |= {"DATABASE_URL": f"sqlite:///{path}", "BENCH_DATABASE": str(path)}
-        yield
-        return
-    os.environ["DATABASE_URL"] = SERVER
-    _administer(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)', f'CREATE DATABASE "{DATABASE}"')
-    try:
-        yield
-    finally:
-        _administer(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
-
-
-def _administer(*statements: str) -> None:
-    import psycopg
-
-    with psycopg.connect(SERVER, autocommit=True) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-def _measured(rows: int, work: Callable[[], object]) -> None:
-    started = time.perf_counter()
-    work()
-    seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak": peak, "count": rows}))
+    return run_step("benchmarks.importing", step, "--rows", rows)
 
 
 def _path() -> Path:
@@ -131,13 +91,6 @@ def _django() -> None:
     import django
 
     django.setup()
-
-
-def _migrate(rows: int) -> None:
-    _django()
-    from django.core.management import call_command
-
-    _measured(rows, lambda: call_command("migrate", verbosity=0))
 
 
 def _campaign() -> Any:
@@ -170,7 +123,7 @@ def _load(rows: int) -> None:
         )
         for person in range(rows)
     ]
-    _measured(rows, lambda: _load_rows(ready))
+    measure(rows, lambda: _load_rows(ready))
 
 
 def _load_rows(ready: list[tuple[Any, ...]]) -> None:
@@ -197,7 +150,7 @@ def _parse(rows: int) -> None:
         for number in written:
             phonenumbers.parse(number, "UA")
 
-    _measured(rows, parse)
+    measure(rows, parse)
 
 
 def _import(rows: int) -> None:
@@ -205,7 +158,7 @@ def _import(rows: int) -> None:
     from django_hyber.services import import_recipients
 
     with _path().open("rb") as file:
-        _measured(rows, lambda: import_recipients(campaign, file))
+        measure(rows, lambda: import_recipients(campaign, file))
     assert campaign.messages.count() == rows
 
 
@@ -221,12 +174,12 @@ def _job(rows: int) -> None:
     columns = {"phone_column": "phone", "variables": {"name": "name", "city": "city"}}
     with _path().open("rb") as file:
         upload = keep_upload(campaign, None, File(file, name="people.csv"))
-    _measured(rows, lambda: confirm_upload(upload, columns, at_once=True))
+    measure(rows, lambda: confirm_upload(upload, columns, at_once=True))
     assert campaign.messages.count() == rows
 
 
 STEPS: dict[str, Callable[[int], None]] = {
-    "migrate": _migrate,
+    "migrate": migrate,
     "load": _load,
     "parse": _parse,
     "import": _import,

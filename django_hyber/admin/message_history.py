@@ -94,7 +94,7 @@ def _step_line(step: ChannelStep) -> StepLine:
     return StepLine(
         stage=step.stage.replace(" ", "-"),
         sign=SIGNS[step.stage],
-        name=channel_name(step.channel),
+        name=name_of_channel(step.channel),
         text=step.meaning or str(STAGE_TEXTS[step.stage]),
         time=step.time,
         code=step.code,
@@ -110,7 +110,7 @@ def _notes(message: Message, journey: Journey) -> list[str]:
 def _paid_twice(message: Message, journey: Journey) -> list[str]:
     if len(journey.delivered_by) < 2:  # noqa: PLR2004
         return []
-    names = [channel_name(channel) for channel in journey.delivered_by]
+    names = [name_of_channel(channel) for channel in journey.delivered_by]
     text = gettext("Delivered by %(channels)s: each of them is paid for. The first to deliver counts as the winner.")
     return [text % {"channels": gettext(" and ").join(names)}]
 
@@ -128,13 +128,13 @@ def parts_note(delivered: int | None, total: int | None) -> str:
 def _report_line(report: DeliveryReport) -> HistoryLine:
     return HistoryLine(
         report=report,
-        channel=channel_name(report.channel),
+        channel=name_of_channel(report.channel),
         meaning=describe_report(report),
         code=report.hyber_status if report.error_code is None else report.error_code,
         raw=pretty_json(report.raw),
     )
 
 
-def channel_name(channel: str) -> str:
+def name_of_channel(channel: str) -> str:
     """Return what people call a channel; one that we do not know keeps the platform's name."""
     return str(CHANNEL_NAMES.get(channel, channel))

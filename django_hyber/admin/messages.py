@@ -12,12 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
 from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
-from django_hyber.admin.message_history import history_of, parts_note
+from django_hyber.admin.message_history import history_of, name_of_channel, parts_note
 from django_hyber.admin.resending import retry_selected
-from django_hyber.models import CampaignChannel, Message
+from django_hyber.models import Message
 from django_hyber.services.lookups import describe_code, is_partial
-
-CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
 
 
 @admin.register(Message)
@@ -73,7 +71,7 @@ class MessageAdmin(ReadOnlyAdmin):
     @admin.display(description=_("channel"), ordering="channel")
     def channel_name(self, message: Message) -> str:
         """The channel that delivered."""
-        return str(CHANNEL_NAMES.get(message.channel, message.channel)) or EMPTY
+        return name_of_channel(message.channel) or EMPTY
 
     @admin.display(description=_("problem"))
     def problem(self, message: Message) -> str:

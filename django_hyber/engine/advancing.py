@@ -102,13 +102,8 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
 
 def _standing(report: DeliveryReport, status: str) -> Standing:
     if status in FAILURES:
-        return Standing(status, report.time, report.hyber_status, _error_code(report), report.error_text[:255])
+        return Standing(status, report.time, report.hyber_status, report.code, report.error_text[:255])
     return Standing(status, report.time, report.hyber_status, None, "")
-
-
-def _error_code(report: DeliveryReport) -> int | None:
-    # One number space: a callback gives as hyber_status what a campaign status gives as error_code.
-    return report.hyber_status if report.error_code is None else report.error_code
 
 
 def _highest(old: int | None, new: int | None) -> int | None:

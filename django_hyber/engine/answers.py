@@ -19,7 +19,6 @@ from django_hyber.protocol import Recipient, SyncEntry
 Status = Message.Status
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 TEXT_LIMIT = 255
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 #: What an accepted message has no more of.
 NOTHING_LEFT = MappingProxyType(
     {"error_code": None, "error_text": "", "finished_at": None, "lease_until": None, "next_attempt_at": None}
@@ -115,12 +114,12 @@ def _write(answers: Sequence[Answer], using: str) -> None:
 
 
 def _finish(
-    told: Sequence[Told], before: Mapping[int, str], moved: int, using: str, still_new: Mapping[str, Any] = NOTHING
+    told: Sequence[Told], before: Mapping[int, str], moved: int, using: str, still_new: Mapping[str, Any] | None = None
 ) -> None:
     """Some reports were quicker than the answer: those statuses stay, only the platform's ids are still wanted."""
     if moved < len(told):
         ids = [(pk, message_id) for pk, message_id, _status in told if message_id]
-        update_rows(Message, Accepted._fields, ids, using, condition="t.message_id IS NULL", constants=still_new)
+        update_rows(Message, Accepted._fields, ids, using, condition="t.message_id IS NULL", constants=still_new or {})
     announce_changes(_changes(told, before), using)
 
 

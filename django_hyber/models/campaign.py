@@ -17,6 +17,19 @@ from django_hyber import protocol
 class Campaign(models.Model):
     """One text for many people. Its messages are its recipients."""
 
+    #: What is chosen for a campaign beside its name, its start, its channels and its recipients.
+    SETTINGS = (
+        "tag",
+        "division_code",
+        "account",
+        "throttle",
+        "window_start",
+        "window_end",
+        "missing_variables",
+        "variable_defaults",
+        "has_own_texts",
+    )
+
     class Status(models.TextChoices):
         DRAFT = "draft", _("draft")
         SCHEDULED = "scheduled", _("scheduled")

@@ -71,6 +71,11 @@ class DeliveryReport:
     matching_template_id: int | None
     raw: dict[str, Any]
 
+    @property
+    def code(self) -> int | None:
+        """What tells how it ended. One number space: a callback gives as ``hyber_status`` what a job gives as error."""
+        return self.hyber_status if self.error_code is None else self.error_code
+
 
 class ParsedReports(NamedTuple):
     """The readable reports of a body, and the items that are none (cleaned for keeping), each with the reason."""

@@ -21,17 +21,6 @@ from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.models import Campaign, CampaignChannel, Message
 
 Status = Message.Status
-COPIED = (
-    "tag",
-    "division_code",
-    "account",
-    "throttle",
-    "window_start",
-    "window_end",
-    "missing_variables",
-    "variable_defaults",
-    "has_own_texts",
-)
 NAME_LENGTH = 200
 
 
@@ -99,7 +88,7 @@ def duplicate_once(
 
 
 def _copy(campaign: Campaign, name: str, audience: Audience, user: Any, using: str) -> Campaign:
-    values = {column: getattr(campaign, column) for column in COPIED}
+    values = {column: getattr(campaign, column) for column in Campaign.SETTINGS}
     copy = Campaign.objects.using(using).create(name=name, author=user, **values)
     channels = campaign.channels.order_by("position", "id").values("position", "channel", "options")
     rows = [CampaignChannel(campaign=copy, **channel) for channel in channels]

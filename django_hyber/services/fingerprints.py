@@ -12,19 +12,7 @@ from django.db.models import Count, Max
 from django_hyber.models import Campaign
 
 #: What a campaign is checked with, and must be sent with.
-CHECKED_FIELDS = (
-    "name",
-    "tag",
-    "division_code",
-    "account",
-    "start_time",
-    "throttle",
-    "window_start",
-    "window_end",
-    "missing_variables",
-    "variable_defaults",
-    "has_own_texts",
-)
+CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 
 
 def fingerprint(campaign: Campaign) -> str:

@@ -87,7 +87,6 @@ def describe_report(report: DeliveryReport) -> str:
 
 def describe_parsed(report: ParsedReport, account: str) -> str:
     """Return what a report that has been read says, in plain words of the reader's language."""
-    code = report.hyber_status if report.error_code is None else report.error_code
     state = str(STATE_TEXTS[report.state])
-    detail = describe_code(code, account) or report.error_text
+    detail = describe_code(report.code, account) or report.error_text
     return f"{state}: {detail}" if detail and detail.casefold() != state else state

@@ -121,7 +121,7 @@ def _told(message: Message, channel: str, report: ParsedReport) -> ChannelStep:
         stage=_STAGES.get(report.state, Stage.FAILED),
         has_won=_has_won(message, channel),
         time=report.time,
-        code=report.hyber_status if report.error_code is None else report.error_code,
+        code=report.code,
         meaning=describe_parsed(report, message.account),
         total_parts=report.total_sms_parts,
         delivered_parts=report.delivered_sms_parts,
