@@ -13,13 +13,13 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import pretty_json
 from django_hyber.admin.masking import for_reader, sees_personal_data
-from django_hyber.models import CampaignChannel, DeliveryReport, Message
+from django_hyber.models import DeliveryReport, Message
 from django_hyber.services.lookups import describe_report
 from django_hyber.services.masking import mask_payload
 from django_hyber.services.message_journey import ChannelStep, Journey, Stage, message_journey
 from django_hyber.services.message_request import request_of
+from django_hyber.services.option_labels import name_of_channel
 
-CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
 #: What stands beside a channel of which nothing more is known, and the sign that says it without words.
 STAGE_TEXTS = {
     Stage.DELIVERED: _("delivered"),
@@ -133,8 +133,3 @@ def _report_line(report: DeliveryReport) -> HistoryLine:
         code=report.hyber_status if report.error_code is None else report.error_code,
         raw=pretty_json(report.raw),
     )
-
-
-def name_of_channel(channel: str) -> str:
-    """Return what people call a channel; one that we do not know keeps the platform's name."""
-    return str(CHANNEL_NAMES.get(channel, channel))

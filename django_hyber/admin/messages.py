@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
 from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
-from django_hyber.admin.message_history import history_of, name_of_channel, parts_note
+from django_hyber.admin.message_history import history_of, parts_note
 from django_hyber.admin.resending import retry_selected
 from django_hyber.models import Message
 from django_hyber.services.lookups import describe_code, is_partial
+from django_hyber.services.option_labels import name_of_channel
 
 
 @admin.register(Message)

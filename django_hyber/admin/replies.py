@@ -22,12 +22,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, short_time
 from django_hyber.admin.filters import ChannelFilter
-from django_hyber.models import CampaignChannel, Reply, Suppression
+from django_hyber.models import Reply, Suppression
 from django_hyber.services.attachments import Attachment, AttachmentState, fetch_again, find_attachment
 from django_hyber.services.masking import mask_phones_in
+from django_hyber.services.option_labels import name_of_channel
 from django_hyber.services.replies import mark_replies_read, mark_replies_unread, opt_out_senders
-
-CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
 
 
 class UnreadFilter(admin.SimpleListFilter):
@@ -115,7 +114,7 @@ class ReplyAdmin(ReadOnlyAdmin):
     @admin.display(description=_("channel"), ordering="channel")
     def channel_name(self, reply: Reply) -> str:
         """The messenger it was written in."""
-        return str(CHANNEL_NAMES.get(reply.channel, reply.channel)) or EMPTY
+        return name_of_channel(reply.channel) or EMPTY
 
     @admin.display(description=_("reply"))
     def preview(self, reply: Reply) -> SafeString | str:

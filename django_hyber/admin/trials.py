@@ -21,11 +21,12 @@ from django_hyber.admin.composer import asked_sample
 from django_hyber.admin.masking import masked_copies, sees_personal_data
 from django_hyber.admin.mending import problem_lines
 from django_hyber.admin.progress import REFRESH, VIEW_MESSAGE
-from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
 from django_hyber.services.composing import compose
 from django_hyber.services.lookups import describe_code
 from django_hyber.services.masking import mask_phone
+from django_hyber.services.option_labels import name_of_channel
 from django_hyber.services.samples import MADE_UP, Sample, known_columns
 from django_hyber.services.trials import (
     MAX_NUMBERS,
@@ -46,7 +47,6 @@ SENT = "django_hyber_tests_sent"
 MAX_PER_SESSION = 50
 PERIOD = 10 * 60
 EXAMPLES = "examples"
-CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
 
 
 class TrialForm(forms.Form):
@@ -238,7 +238,7 @@ def _line(request: HttpRequest, message: Message) -> ResultLine:
         phone_number=seen.phone_number,
         status=str(message.get_status_display()),
         state=message.status,
-        channel=str(CHANNEL_NAMES.get(message.channel, message.channel)),
+        channel=name_of_channel(message.channel),
         meaning=_(seen.error_text) if seen.error_text else describe_code(code, message.account),
         url=reverse("admin:django_hyber_message_change", args=[message.pk]) if may_see else "",
     )

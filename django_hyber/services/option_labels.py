@@ -58,3 +58,8 @@ def problem_text(problem: Problem) -> str:
     other = problem.params.get("other")
     named = replace(problem, params={**problem.params, "other": f"“{label_of(other)}”"}) if other else problem
     return gettext(named.template) % named.params
+
+
+def name_of_channel(channel: str) -> str:
+    """Return what people call a channel; one that we do not know keeps the platform's name, and none is ""."""
+    return str(CHANNEL_NAMES.get(channel, channel))
