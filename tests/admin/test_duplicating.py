@@ -12,7 +12,6 @@ from django.utils import timezone
 
 from django_hyber.models import Campaign, Message
 from django_hyber.services.duplicating import (
-    COPIED,
     Audience,
     audience_of,
     audience_sizes,
@@ -125,7 +124,8 @@ class CopyTests:
         assert "This is the copy of “Spring sale”." in response.content.decode()
         assert (copy.name, copy.status, copy.run, copy.author) == ("Spring sale (copy)", "draft", 0, admin_user)
         assert (copy.start_time, copy.launched_at, copy.finished_at, copy.status_reason) == (None, None, None, "")
-        assert [getattr(copy, name) for name in COPIED] == [getattr(sent, name) for name in COPIED]
+        for name in Campaign.SETTINGS:
+            assert getattr(copy, name) == getattr(sent, name), name
         assert copy.get_channels() == sent.get_channels()
         assert not copy.messages.exists()
 
