@@ -39,13 +39,10 @@ class Accepted(NamedTuple):
     id: int
     message_id: str | None
 
-
-class Told(NamedTuple):
-    """What an answer says of a message."""
-
-    pk: int
-    message_id: str | None
-    status: str
+    @property
+    def status(self) -> str:
+        """Return what the message becomes."""
+        return Status.ACCEPTED.value
 
 
 class Answer(NamedTuple):
@@ -59,6 +56,10 @@ class Answer(NamedTuple):
     finished_at: Any = None
     lease_until: Any = None
     next_attempt_at: Any = None
+
+
+#: What an answer says of messages, all of one kind.
+Told = Sequence[Accepted] | Sequence[Answer]
 
 
 def accept_all(outgoing: Sequence[Outgoing], using: str) -> None:
@@ -100,40 +101,40 @@ def _refused(pk: int, entry: SyncEntry) -> Answer:
 def _accept(accepted: Sequence[Accepted], using: str) -> None:
     now = {"accepted_at": timezone.now()}
     constants = {"status": Status.ACCEPTED.value, **now, **NOTHING_LEFT}
-    told = [Told(*item, Status.ACCEPTED.value) for item in accepted]
-    before = _statuses(told, using)
+    before = _statuses(accepted, using)
     moved = update_rows(Message, Accepted._fields, accepted, using, condition=NOT_YET_ACCEPTED, constants=constants)
-    _finish(told, before, moved, using, now)
+    _finish(accepted, before, moved, using, now)
 
 
 def _write(answers: Sequence[Answer], using: str) -> None:
-    told = [Told(answer.id, answer.message_id, answer.status) for answer in answers]
-    before = _statuses(told, using)
+    before = _statuses(answers, using)
     moved = update_rows(Message, Answer._fields, answers, using, condition=NOT_YET_ACCEPTED)
-    _finish(told, before, moved, using)
+    _finish(answers, before, moved, using)
 
 
 def _finish(
-    told: Sequence[Told], before: Mapping[int, str], moved: int, using: str, still_new: Mapping[str, Any] | None = None
+    told: Told, before: Mapping[int, str], moved: int, using: str, still_new: Mapping[str, Any] | None = None
 ) -> None:
     """Some reports were quicker than the answer: those statuses stay, only the platform's ids are still wanted."""
     if moved < len(told):
-        ids = [(pk, message_id) for pk, message_id, _status in told if message_id]
+        ids = [(item.id, item.message_id) for item in told if item.message_id]
         update_rows(Message, Accepted._fields, ids, using, condition="t.message_id IS NULL", constants=still_new or {})
     announce_changes(_changes(told, before), using)
 
 
-def _statuses(told: Sequence[Told], using: str) -> dict[int, str]:
+def _statuses(told: Told, using: str) -> dict[int, str]:
     """Read where the messages, which the caller has locked, stand: a report may have told the same already."""
     if not told or not has_listeners():
         return {}
-    rows = Message.objects.using(using).filter(pk__gte=told[0].pk, pk__lte=told[-1].pk)
+    rows = Message.objects.using(using).filter(pk__gte=told[0].id, pk__lte=told[-1].id)
     return dict(rows.values_list("pk", "status"))
 
 
-def _changes(told: Sequence[Told], before: Mapping[int, str]) -> list[Change]:
+def _changes(told: Told, before: Mapping[int, str]) -> list[Change]:
+    if not before:
+        return []
     return [
-        Change(pk, before[pk], status)
-        for pk, _message_id, status in told
-        if before.get(pk) in BEFORE_ACCEPTANCE and before[pk] != status
+        Change(item.id, before[item.id], item.status)
+        for item in told
+        if before.get(item.id) in BEFORE_ACCEPTANCE and before[item.id] != item.status
     ]

@@ -173,14 +173,13 @@ def _execute(statement: Statement, rows: Sequence[Row], using: str, constants: S
     before, after = ((), constants) if connection.vendor == "mysql" else (constants, ())
     count = 0
     with connection.cursor() as cursor:
-        plain = [_plain(connection, row, statement.times, statement.documents) for row in rows]
-        for document in _documents(plain, _LONGEST.get(connection.vendor)):
+        for document in _documents(_plain_rows(connection, statement, rows), _LONGEST.get(connection.vendor)):
             cursor.execute(statement.sql, [*before, document, *after])
             count += cursor.rowcount
     return count
 
 
-def _documents(rows: Sequence[list[Any]], longest: int | None) -> Iterator[str]:
+def _documents(rows: Sequence[Row], longest: int | None) -> Iterator[str]:
     """Write the rows as one JSON array, or as several where a statement has a limit."""
     document = json.dumps(rows, ensure_ascii=False)
     if longest is None or len(rows) == 1 or len(document.encode()) <= longest:
@@ -197,6 +196,12 @@ def _field(model: type[models.Model], column: str) -> models.Field[Any, Any]:
 
 def _column(field: models.Field[Any, Any]) -> str:
     return str(field.column)
+
+
+def _plain_rows(connection: BaseDatabaseWrapper, statement: Statement, rows: Sequence[Row]) -> Sequence[Row]:
+    if not statement.times and not statement.documents:
+        return rows
+    return [_plain(connection, row, statement.times, statement.documents) for row in rows]
 
 
 def _plain(connection: BaseDatabaseWrapper, row: Row, times: Sequence[int], documents: Sequence[int]) -> list[Any]:

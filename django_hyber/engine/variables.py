@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from django_hyber.models import Campaign
 
@@ -13,15 +13,17 @@ SKIP = Campaign.MissingVariables.SKIP.value
 DEFAULT = Campaign.MissingVariables.DEFAULT.value
 
 
-def complete_variables(campaign: Campaign, used: Iterable[str], values: Mapping[str, str]) -> dict[str, str] | None:
+def complete_variables(campaign: Campaign, used: Collection[str], values: Mapping[str, str]) -> dict[str, str] | None:
     """Return the values of the variables that the texts use, or None for a recipient who must be left out.
 
     A missing or empty value is replaced by the campaign's default text for it. Without one, the recipient is left out
     under SKIP; otherwise an empty value stays empty, and a missing one is not sent: the launch check refuses it.
     """
+    complete = {name: values[name] for name in used if values.get(name)}
+    if len(complete) == len(used):
+        return complete
     policy = campaign.missing_variables
     defaults = campaign.variable_defaults if policy == DEFAULT else {}
-    complete = {}
     for name in used:
         value = values.get(name)
         if not value:

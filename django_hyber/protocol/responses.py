@@ -56,11 +56,12 @@ def _parse_entry(item: dict[str, Any]) -> SyncEntry:
     message_id = to_identifier(item.get("message_id"))
     is_error = is_error_code(item.get("error_code"))
     accepted = item.get("accepted")
+    # By position: with names it would take a third longer, and there are 50,000 of them in an answer.
     return SyncEntry(
-        phone_number=to_phone(item.get("phone_number")),
-        message_id=message_id if len(message_id) <= MAX_ID_LENGTH else "",
-        extra_id=to_identifier(item.get("extra_id")),
-        accepted=accepted if isinstance(accepted, bool) else bool(message_id) and not is_error,
-        error_code=to_int(item.get("error_code")) if is_error else None,
-        error_text=to_text(item.get("error_text")),
+        to_phone(item.get("phone_number")),
+        message_id if len(message_id) <= MAX_ID_LENGTH else "",
+        to_identifier(item.get("extra_id")),
+        accepted if isinstance(accepted, bool) else bool(message_id) and not is_error,
+        to_int(item.get("error_code")) if is_error else None,
+        to_text(item.get("error_text")),
     )

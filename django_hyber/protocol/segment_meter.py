@@ -48,7 +48,26 @@ class SegmentMeter:
 
     def measure(self, rows: Sequence[Values]) -> Counter[Segments]:
         """Count the recipients by encoding and segments."""
-        return Counter(map(self._measure, self._template.values(rows), rows))
+        values = list(self._template.values(rows))
+        encoding = self._shared_encoding("".join(values))
+        if encoding is None:
+            return Counter(map(self._measure, values, rows))
+        counts: Counter[Segments] = Counter()
+        for length, recipients in Counter(map(len, values)).items():
+            segments, _most = segment_bounds(encoding, self._length + length, 0)
+            counts[encoding, segments] += recipients
+        return counts
+
+    def _shared_encoding(self, values: str) -> Encoding | None:
+        """Return the encoding of all texts with these values if, beside it, only their lengths count."""
+        encoding: Encoding = "GSM-7" if self._is_gsm else "UCS-2"
+        if self._needs_text or self._doubled[encoding]:
+            return None
+        if self._click_tracking and (":" in values or "/" in values):
+            return None
+        if encoding == "GSM-7":
+            return encoding if GSM_BASIC.issuperset(values) else None
+        return encoding if self._noted >= _LOOKED_AT and not _count_doubled(encoding, values) else None
 
     def _measure(self, values: str, row: Values) -> Segments:
         encoding: Encoding

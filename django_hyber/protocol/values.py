@@ -18,6 +18,7 @@ MAX_DEPTH = 31
 MAX_ITEM_LENGTH = 1_000_000
 
 _INT32 = 2**31
+_LONGEST_ID = 10**MAX_ID_LENGTH
 _MILLISECONDS_FROM = 10**11
 # Report times outside of these are slips of a clock or of a unit, and would upset the order of the history.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
@@ -106,7 +107,7 @@ def to_identifier(value: object) -> str:
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return str(value) if abs(value) < 10**MAX_ID_LENGTH else ""
+        return str(value) if -_LONGEST_ID < value < _LONGEST_ID else ""
     return ""
 
 

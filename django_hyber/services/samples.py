@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
@@ -60,7 +60,7 @@ def known_columns(campaign: Campaign) -> list[str]:
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
-def fill_in(campaign: Campaign, used: Iterable[str], sample: Sample) -> dict[str, str] | None:
+def fill_in(campaign: Campaign, used: Collection[str], sample: Sample) -> dict[str, str] | None:
     """Return what the variables in use are filled with, or None if this recipient will be left out.
 
     Nothing is made up for a real recipient: a value that is missing is missing in the preview as well.
