@@ -284,3 +284,11 @@ class FilterTests:
         add_recipients(Campaign.objects.get(name="Spring sale"), 1)
 
         assert len(phones(opened(admin_client, campaign=other.pk))) == 2
+
+    def test_a_campaign_whose_messages_lie_far_apart(self, admin_client, many, add_recipients):
+        other = Campaign.objects.create(name="Other")
+        add_recipients(other, 2)
+        Message.objects.create(pk=10**6, campaign=other, phone_number="380671111111", extra_id="far")
+        Message.objects.create(pk=10**5, phone_number="380671111112", extra_id="between")
+
+        assert len(phones(opened(admin_client, campaign=other.pk))) == 3
