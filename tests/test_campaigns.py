@@ -200,6 +200,18 @@ def test_dropped_request_is_sent_again_after_the_platform_says_not_found(platfor
     assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
 
 
+def test_people_of_the_first_run_do_not_vouch_for_a_second_run_that_was_dropped(platform):
+    campaign = start_campaign(make_campaign([phone(1, "92"), phone(2), phone(3, "92")]))
+    for number, ending in ((1, "87"), (3, "00")):
+        campaign.messages.filter(phone_number=phone(number, "92")).update(phone_number=phone(number, ending))
+    retry_failed(campaign)
+    make_due(campaign)
+    dispatch()
+
+    assert statuses(campaign) == ["accepted"] * 3
+    assert [len(body["recipients"]) for body in posts(platform)] == [3, 2, 2]
+
+
 def test_message_that_the_answer_does_not_mention_is_asked_about(platform, monkeypatch):
     original = HyberClient.send_broadcast_sync
     monkeypatch.setattr(HyberClient, "send_broadcast_sync", lambda client, body: original(client, body)[:-1])

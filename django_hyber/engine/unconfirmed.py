@@ -90,9 +90,8 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED)
     if not _take_turn(batches, account):
         return
-    messages = _messages_of(row, using)
-    unconfirmed = messages.filter(status=Status.UNCONFIRMED)
-    finding = _ask_about_batch(messages, account, client, using)
+    unconfirmed = _messages_of(row, using).filter(status=Status.UNCONFIRMED)
+    finding = _ask_about_batch(row, account, client, using)
     if finding is Finding.TAKEN:
         _leave_to_its_messages(batches, unconfirmed, account, using)
     elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
@@ -131,9 +130,11 @@ def _messages_of(batch: Batch, using: str) -> QuerySet[Message]:
     return Message.objects.using(using).filter(condition, campaign=batch.campaign_id)
 
 
-def _ask_about_batch(messages: QuerySet[Message], account: Account, client: HyberClient | None, using: str) -> Finding:
-    # A report that was pushed meanwhile proves that the request was taken.
-    if messages.exclude(accepted_at=None).exists():
+def _ask_about_batch(batch: Batch, account: Account, client: HyberClient | None, using: str) -> Finding:
+    messages = _messages_of(batch, using)
+    # A report that was pushed meanwhile proves that the request was taken. What was accepted before the batch was cut
+    # lies in its range and was in an earlier run.
+    if messages.filter(accepted_at__gte=batch.created_at).exists():
         return Finding.TAKEN
     extra_ids = list(messages.filter(status=Status.UNCONFIRMED).order_by("pk").values_list("extra_id", flat=True))
     sample = extra_ids[:: max(1, len(extra_ids) // SAMPLE)]
