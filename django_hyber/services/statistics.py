@@ -17,6 +17,7 @@ from django_hyber.models import Campaign, CampaignChannel, Message
 Status = Message.Status
 #: What the platform has taken for certain. A message that was given up before it got there is undelivered too.
 TAKEN = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
+TAKEN_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +25,8 @@ class ChannelStatistics:
     """What became of the messages on one channel; ``channel`` is "" for what the platform did not say of a channel.
 
     A message that went on to the next channel counts in each that tried it. ``accepted`` are those whose end on this
-    channel is known: ``delivered``, ``expired``, ``undelivered`` and ``rejected`` add up to it, and ``delivered``
-    includes ``seen``. A delivery counts for the channel that won.
+    channel is known: ``delivered``, ``expired`` and ``undelivered`` add up to it, and ``delivered`` includes ``seen``.
+    A delivery counts for the channel that won.
 
     ``clicked`` counts messages, ``clicks`` every click on them. Of the parts of delivered SMS, ``total_parts`` went out
     and ``delivered_parts`` arrived; ``partly_delivered`` messages lack some. ``cost`` is None without a price.
@@ -185,7 +186,7 @@ def _channel(name: str, rows: Sequence[Counted], failed: Mapping[str, int], pric
     paid = sum(row.total_parts + row.untold_parts for row in rows) if name == CampaignChannel.Name.SMS else delivered
     return ChannelStatistics(
         channel=name,
-        accepted=delivered + sum(failed.values()),
+        accepted=delivered + sum(failed.get(status, 0) for status in TAKEN_AND_FAILED),
         delivered=delivered,
         seen=sum(row.messages for row in rows if row.status == Status.SEEN),
         expired=failed.get(Status.EXPIRED, 0),
