@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_hyber.conf import find_account
 from django_hyber.engine.batches import OUT_OF_HOURS
 from django_hyber.engine.messages import BLOCKED
-from django_hyber.engine.reconciliation import GIVE_UP_AFTER
+from django_hyber.engine.questions import GIVE_UP_AFTER
 from django_hyber.models import AccountState, Batch, Campaign
 
 #: The rate is that of the last minutes: what was an hour ago says nothing about when it will be over.
