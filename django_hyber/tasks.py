@@ -41,6 +41,6 @@ def fetch_media(pk: int) -> None:
 
 
 @task
-def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False) -> None:
+def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False, learn_clicks: bool = False) -> None:
     """Ask for what was never reported."""
-    reconciliation.fetch_reports(limit, learn_seen=learn_seen)
+    reconciliation.fetch_reports(limit, learn_seen=learn_seen, learn_clicks=learn_clicks)

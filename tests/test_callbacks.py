@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from itertools import chain, repeat
 from unittest.mock import DEFAULT, Mock
 
@@ -8,6 +9,7 @@ import pytest
 from django.db import DatabaseError
 from django.urls import reverse
 
+from django_hyber.callbacks import views
 from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
 from django_hyber.signals import reply_received
 from tests.conftest import OLD_TOKEN, TOKEN
@@ -181,6 +183,41 @@ def test_huge_array_of_what_is_no_report_is_kept_and_costs_no_neighbour(client, 
     assert post(client, [*items, report(message)]).json()["unreadable"] == len(items)
     assert UnreadableCallback.objects.count() == len(items)
     assert status(message) == "delivered"
+
+
+@pytest.mark.parametrize("kind", ["reports", "replies"])
+def test_array_of_more_items_than_there_can_be_reports_is_kept_as_it_came(client, kind, monkeypatch):
+    monkeypatch.setattr(views, "MAX_ITEMS", 1_000)
+    body = json.dumps([1] * 1_001).encode()
+
+    response = post(client, body, kind=kind)
+
+    assert (response.status_code, response.json()) == (200, {"received": 1_001, "stored": 0, "unreadable": 1_001})
+    kept = UnreadableCallback.objects.get()
+    assert (kept.kind, kept.body.encode(), kept.reason) == (kind, body, "The array has more than 1000 items.")
+
+
+def test_millions_of_items_are_answered_in_time(client):
+    """Three million numbers: nobody waits for an answer for longer than half a minute."""
+    body = b"[" + b",".join([b"1"] * 3_000_000) + b"]"
+    started = time.monotonic()
+
+    assert post(client, body).status_code == 200
+    assert time.monotonic() - started < 10
+    assert "".join(UnreadableCallback.objects.order_by("pk").values_list("body", flat=True)).encode() == body
+
+
+@pytest.mark.parametrize("kind", ["reports", "replies"])
+def test_many_items_that_are_none_are_kept_together_and_cost_no_neighbour(client, message, kind):
+    items = [1] * 1_500 + [{}] * 500
+    neighbour = report(message) if kind == "reports" else {"phone": phone(1), "text_from_subscriber": "Hi"}
+
+    assert post(client, [*items, neighbour], kind=kind).json()["stored"] == 1
+    kept = UnreadableCallback.objects.order_by("pk").values_list("body", "reason")
+    assert [(json.loads(body), reason.partition(" (")[2]) for body, reason in kept] == [
+        ([1] * 1_500, "1500 items)"),
+        ([{}] * 500, "500 items)"),
+    ]
 
 
 def test_reports_with_long_texts_are_stored_whatever_their_number(client, message):

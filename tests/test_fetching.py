@@ -5,9 +5,12 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_hyber import tasks
+from django_hyber.engine import reconciliation
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS, HyberClient, Viber, WhatsApp
 from django_hyber.services import fetch_reports, import_recipients, send_message, start_campaign
@@ -370,3 +373,120 @@ def test_two_at_once_ask_once(job, platform):
         fetched = [answer.result() for answer in [pool.submit(fetch), pool.submit(fetch)]]
 
     assert len(questions(platform)) == sum(each.asked for each in fetched) == 1 + 3 + 1
+
+
+CLICKABLE = Viber(text="Look: https://shop.example/a", ttl=60, ctr=True)
+
+
+@pytest.fixture
+def delivered_and_clicked(platform):
+    """Delivered an hour ago by our count, and clicked twice by the platform's."""
+    message = send_message(phone(1, "86"), [CLICKABLE])
+    platform.flush()
+    Message.objects.filter(pk=message.pk).update(
+        status="delivered", channel="viber", finished_at=timezone.now() - timedelta(hours=1)
+    )
+    return message
+
+
+def test_clicks_are_learned_where_they_are_asked_for(delivered_and_clicked, platform):
+    fetch_reports(learn_clicks=True)
+
+    delivered_and_clicked.refresh_from_db()
+    assert (delivered_and_clicked.status, delivered_and_clicked.clicks) == ("delivered", 2)
+
+
+def test_clicks_on_what_was_seen_are_learned_too(delivered_and_clicked, platform):
+    Message.objects.update(status="seen")
+    fetch_reports(learn_clicks=True)
+
+    delivered_and_clicked.refresh_from_db()
+    assert (delivered_and_clicked.status, delivered_and_clicked.clicks) == ("seen", 2)
+
+
+@pytest.mark.parametrize("options", [{}, {"learn_seen": True}])
+def test_nobody_is_asked_for_clicks_by_default(delivered_and_clicked, platform, options):
+    fetch_reports(**options)
+
+    assert questions(platform) == []
+
+
+@pytest.mark.parametrize(("ago", "asked"), [(timedelta(days=13), 1), (timedelta(days=15), 0)])
+def test_clicks_are_asked_for_as_long_as_the_platform_counts_them(delivered_and_clicked, platform, ago, asked):
+    Message.objects.update(finished_at=timezone.now() - ago)
+
+    assert fetch_reports(learn_clicks=True).asked == asked
+
+
+def test_message_whose_clicks_are_not_tracked_is_not_asked_about(platform):
+    message = send_message(phone(1, "86"), [VIBER])
+    Message.objects.filter(pk=message.pk).update(status="delivered", finished_at=timezone.now() - timedelta(hours=1))
+    fetch_reports(learn_clicks=True)
+
+    assert questions(platform) == []
+
+
+def test_recipients_of_a_campaign_are_asked_for_clicks_one_by_one_where_there_is_no_job(platform):
+    campaign = make_campaign([phone(1, "86"), phone(2, "86")], channels=[CLICKABLE])
+    start_campaign(campaign)
+    platform.flush()
+    Message.objects.update(status="delivered", channel="viber", finished_at=timezone.now() - timedelta(hours=1))
+    fetch_reports(learn_clicks=True)
+
+    assert list(campaign.messages.values_list("clicks", flat=True)) == [2, 2]
+
+
+def test_one_question_tells_the_clicks_of_a_whole_job(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SYNC_LIMIT": 1}}
+    campaign = make_campaign([phone(1, "86"), phone(2, "86")], channels=[CLICKABLE])
+    start_campaign(campaign)
+    platform.flush()
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    campaign.batches.update(finished_at=an_hour_ago)
+    Message.objects.update(status="delivered", channel="viber", finished_at=an_hour_ago)
+    fetched = fetch_reports(learn_clicks=True)
+
+    assert fetched.asked == 1
+    assert [path.split("/")[-2] for path in questions(platform)] == ["status"]
+    assert list(campaign.messages.values_list("clicks", flat=True)) == [2, 2]
+
+
+def test_who_was_delivered_to_is_asked_about_seldom(delivered_and_clicked, platform):
+    Message.objects.update(finished_at=timezone.now() - timedelta(days=1))
+    fetch_reports(learn_clicks=True)
+
+    assert Message.objects.get().next_attempt_at > timezone.now() + timedelta(hours=23)
+    assert fetch_reports(learn_clicks=True).asked == 0
+
+
+def test_what_was_never_asked_about_comes_before_what_was(delivered_and_clicked, platform):
+    Message.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=1))
+    never_asked = send_message(phone(2, "86"), [CLICKABLE])
+    Message.objects.filter(pk=never_asked.pk).update(
+        status="delivered", finished_at=timezone.now() - timedelta(hours=1), message_id=None
+    )
+    fetch_reports(learn_clicks=True, limit=1)
+
+    assert [path.split("/")[-2] for path in questions(platform)] == [never_asked.extra_id]
+
+
+def test_command_asks_for_clicks(delivered_and_clicked, platform):
+    assert "1 asked about" in run("hyber_fetch_reports", "--clicks")[0]
+
+
+def test_what_waits_is_read_in_pages(platform, monkeypatch):
+    """Some never asked about, some asked about long ago, of which two at the same moment."""
+    monkeypatch.setattr(reconciliation, "PAGE", 2)
+    messages = [accepted(number, "93", ago=timedelta(hours=1)) for number in range(7)]
+    now = timezone.now()
+    for message, minutes in zip(messages[:4], (3, 2, 2, 1), strict=True):
+        Message.objects.filter(pk=message.pk).update(next_attempt_at=now - timedelta(minutes=minutes))
+    Message.objects.update(message_id=None)
+    with CaptureQueriesContext(connection) as queries:
+        assert fetch_reports(per_second=1_000).asked == 7
+
+    order = [message.extra_id for message in (*messages[4:], *messages[:4])]
+    assert [path.split("/")[-2] for path in questions(platform)] == order
+    reads = [query["sql"] for query in queries if query["sql"].startswith("SELECT") and "start_time" in query["sql"]]
+    assert reads
+    assert all("LIMIT 2" in sql for sql in reads if "extra_id" in sql)

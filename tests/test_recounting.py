@@ -99,6 +99,7 @@ def test_states_add_up_to_the_messages():
         {"status": "expired"},
         {"status": "seen"},
         {"channel": "viber"},
+        {"failed_channels": "viber:expired"},
         {"clicks": 9},
         {"total_sms_parts": 1},
         {"hyber_status": 23033},

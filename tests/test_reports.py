@@ -10,6 +10,7 @@ from django_hyber.engine import notifications, reports
 from django_hyber.models import Campaign, DeliveryReport, Message, UnreadableCallback
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import apply_delivery_reports, dispatch, import_recipients
+from django_hyber.services import reports as reading
 from django_hyber.signals import message_status_changed
 from tests.samples import phone, report, sample
 
@@ -367,6 +368,30 @@ def test_what_changes_no_status_fires_nothing(message, changes, django_capture_o
     message.refresh_from_db()
     assert message.clicks == 3
     assert changes == [(message.pk, "accepted", "delivered")]
+
+
+def test_trouble_with_some_costs_none_of_those_that_are_read_after_them(message, monkeypatch):
+    monkeypatch.setattr(reading, "READ_AT_ONCE", 2)
+    insert_rows = reports.insert_rows
+
+    def fail_at_first(model, columns, rows, using):
+        if any("bad" in row for row in rows):
+            raise DatabaseError("gone")
+        return insert_rows(model, columns, rows, using)
+
+    monkeypatch.setattr(reports, "insert_rows", fail_at_first)
+    with pytest.raises(DatabaseError, match="gone"):
+        apply(report(extra_id="bad"), report(extra_id="bad too"), report(message))
+
+    assert state(message)[0] == "delivered"
+
+
+def test_counts_are_those_of_all_that_was_read(message, monkeypatch):
+    monkeypatch.setattr(reading, "READ_AT_ONCE", 2)
+    result = apply(report(message), 1, report(extra_id="other"), report(message), {})
+
+    assert (result.received, result.stored, result.repeated) == (5, 2, 1)
+    assert (result.unknown, result.unreadable, result.changed) == (1, 2, 1)
 
 
 def test_trouble_with_telling_costs_no_report(message, changes, monkeypatch, django_capture_on_commit_callbacks):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
+from django_hyber.models import DeliveryReport
 from django_hyber.protocol import HyberClient
 from django_hyber.services import apply_delivery_reports, dispatch, send_message, start_campaign
 from django_hyber.signals import campaign_finished, message_status_changed
@@ -79,3 +81,16 @@ def test_end_of_a_campaign_is_told_once(platform):
         campaign_finished.disconnect(receiver)
 
     assert heard == [(campaign.pk, "finished")]
+
+
+def test_click_is_no_change_of_status_but_a_report_that_can_be_asked_for(platform, changes):
+    message = send_message(phone(1), CHANNELS)
+    apply_delivery_reports([report(message)])
+    last_look = timezone.now()
+    changes.clear()
+    apply_delivery_reports([report(message)])
+    apply_delivery_reports([report(message, clicks=3)])
+
+    clicked = DeliveryReport.objects.filter(received_at__gt=last_look, message__clicks__gt=0)
+    assert changes == []
+    assert [(found.message.phone_number, found.message.clicks) for found in clicked] == [(phone(1), 3)]

@@ -7,11 +7,23 @@ from django.utils import timezone
 
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS, Viber
-from django_hyber.services import apply_delivery_reports, campaign_statistics, import_recipients, start_campaign
+from django_hyber.services import (
+    apply_delivery_reports,
+    campaign_statistics,
+    import_recipients,
+    retry_failed,
+    start_campaign,
+)
 from tests.samples import phone, report
 
 VIBER = Viber(text="Hi", ttl=60)
 TEXT = SMS(text="Hi", alpha_name="GMSU", ttl=300)
+OUTCOMES = {
+    "delivered": {},
+    "expired": {"status": 3, "substatus": 35, "hyber_status": 35015},
+    "undelivered": {"status": 3, "substatus": 36, "hyber_status": 36001},
+    "rejected": {"accepted": False, "status": None, "substatus": None, "hyber_status": None, "error_code": 36024},
+}
 PRICES = {"viber": "0.45", "sms": "0.98"}
 
 pytestmark = pytest.mark.django_db
@@ -151,6 +163,75 @@ def test_others_are_not_counted(campaign):
     add(Campaign.objects.create(name="Other"), ("delivered", "viber"))
 
     assert campaign_statistics(campaign).total == 0
+
+
+def tell(campaign, *outcomes):
+    """Send one message for each list of what its channels report, and tell it."""
+    add(campaign, *[("accepted", "")] * len(outcomes))
+    messages = list(campaign.messages.order_by("-pk")[: len(outcomes)])
+    for message, told in zip(messages, outcomes, strict=True):
+        apply_delivery_reports([report(message, sent_via=name, **OUTCOMES[how]) for name, how in told])
+
+
+def ends(statistics, name):
+    told = channel(statistics, name)
+    return (told.accepted, told.delivered, told.expired, told.undelivered, told.rejected)
+
+
+def test_message_that_fell_back_counts_in_each_channel_that_tried_it(campaign):
+    tell(campaign, [("viber", "expired"), ("sms", "delivered")], [("viber", "undelivered"), ("sms", "expired")])
+    statistics = campaign_statistics(campaign)
+
+    assert ends(statistics, "viber") == (2, 0, 1, 1, 0)
+    assert ends(statistics, "sms") == (2, 1, 1, 0, 0)
+    assert (statistics.accepted, statistics.delivered, statistics.expired, statistics.undelivered) == (2, 1, 1, 0)
+
+
+def test_channel_that_failed_counts_before_the_message_has_ended(campaign):
+    tell(campaign, [("viber", "expired")])
+    statistics = campaign_statistics(campaign)
+
+    assert ends(statistics, "viber") == (1, 0, 1, 0, 0)
+    assert (statistics.expired, statistics.statuses["accepted"]) == (0, 1)
+
+
+@pytest.mark.parametrize("order", [("expired", "delivered"), ("delivered", "expired")])
+def test_channel_that_delivered_after_all_has_not_failed(campaign, order):
+    tell(campaign, [("viber", how) for how in order])
+
+    assert ends(campaign_statistics(campaign), "viber") == (1, 1, 0, 0, 0)
+
+
+def test_refusal_by_a_channel_counts_there(campaign):
+    tell(campaign, [("sms", "rejected")])
+
+    assert ends(campaign_statistics(campaign), "sms") == (0, 0, 0, 0, 1)
+
+
+def test_failure_without_a_channel_counts_apart_and_costs_nothing(campaign):
+    tell(campaign, [("hyber", "undelivered")])
+    add(campaign, ("rejected", ""))
+    statistics = campaign_statistics(campaign)
+
+    assert ends(statistics, "") == (1, 0, 0, 1, 1)
+    assert [item.channel for item in statistics.channels] == ["viber", "sms", ""]
+    assert statistics.cost == Decimal(0)
+
+
+def test_message_that_is_sent_again_starts_anew_on_every_channel(campaign):
+    tell(campaign, [("viber", "expired"), ("sms", "expired")])
+    Campaign.objects.filter(pk=campaign.pk).update(status="finished", run=1)
+    campaign.refresh_from_db()
+    retry_failed(campaign)
+
+    assert ends(campaign_statistics(campaign), "viber") == (0, 0, 0, 0, 0)
+
+
+def test_parts_of_the_campaign_are_those_of_its_channels(campaign):
+    add(campaign, ("delivered", "sms"), total_sms_parts=3, delivered_sms_parts=2)
+    statistics = campaign_statistics(campaign)
+
+    assert (statistics.total_parts, statistics.delivered_parts, statistics.partly_delivered) == (3, 2, 1)
 
 
 @pytest.mark.parametrize("count", [1, 50])

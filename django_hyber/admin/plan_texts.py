@@ -99,9 +99,9 @@ def segment_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
 def cost_text(low: Decimal, high: Decimal) -> str:
     """Say what it costs, by the prices in the settings."""
     if low == high:
-        return _("%(amount)s if everybody is reached.") % {"amount": _amount(low)}
+        return _("%(amount)s if everybody is reached.") % {"amount": amount_text(low)}
     text = _("From %(low)s to %(high)s if everybody is reached, depending on the channel that delivers.")
-    return text % {"low": _amount(low), "high": _amount(high)}
+    return text % {"low": amount_text(low), "high": amount_text(high)}
 
 
 def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Iterator[str]:
@@ -171,7 +171,8 @@ def _ucs2_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
             yield _("Because of these characters in the text: %(characters)s") % shown
 
 
-def _amount(value: Decimal) -> str:
+def amount_text(value: Decimal) -> str:
+    """Write an amount of money, whose currency is that of the settings."""
     return str(number_format(value, decimal_pos=2, force_grouping=True))
 
 

@@ -22,8 +22,9 @@ from django_hyber.admin.charts import BAR_ORDER, Bar, Piece, Share, Stage
 from django_hyber.admin.jobs import JobLine, job_line
 from django_hyber.admin.lists import BigTableList
 from django_hyber.admin.masking import sees_personal_data
+from django_hyber.admin.statistics_table import StatisticsTable, channel_label, statistics_table
 from django_hyber.admin.waits import WaitLine, pace_text, wait_line
-from django_hyber.models import Batch, Campaign, CampaignChannel, Message
+from django_hyber.models import Batch, Campaign, Message
 from django_hyber.services.campaign_progress import (
     CampaignNumbers,
     CampaignProgress,
@@ -78,6 +79,7 @@ class ProgressPage:
     funnel: list[Stage]
     funnel_height: str
     timeline: TimeChart | None
+    table: StatisticsTable
     pace: str
     waits: list[WaitLine]
     jobs: list[JobLine]
@@ -147,6 +149,7 @@ def progress_page(request: HttpRequest, campaign: Campaign) -> ProgressPage:
         funnel=charts.funnel(stages),
         funnel_height=str(len(stages) * charts.FUNNEL_STEP),
         timeline=time_chart(campaign, numbers),
+        table=statistics_table(progress.statistics),
         pace=pace_text(progress.pace),
         waits=[wait_line(campaign, wait, now) for wait in progress.waits],
         jobs=[job_line(request, campaign, job) for job in progress.jobs],
@@ -190,10 +193,9 @@ def _statuses(numbers: CampaignNumbers) -> list[Share]:
 
 def _channels(campaign: Campaign, numbers: CampaignNumbers) -> list[Share]:
     """Return who delivered: the campaign's channels in their order, then any others."""
-    labels = dict(CampaignChannel.Name.choices)
     own = [channel.channel for channel in campaign.channels.all()]
     names = dict.fromkeys([*own, *sorted(numbers.channels)])
-    items = ((name, labels.get(name, name or _("not told")), numbers.channels.get(name, 0)) for name in names)
+    items = ((name, channel_label(name), numbers.channels.get(name, 0)) for name in names)
     return charts.shares(items, numbers.delivered)
 
 

@@ -27,6 +27,8 @@ from django_hyber.protocol import read_json
 from django_hyber.services import CallbackKind
 
 logger = logging.getLogger("django_hyber.callbacks")
+#: A report has a hundred bytes and more, so no body of CALLBACK_MAX_BYTES, as it is by default, has as many of them.
+MAX_ITEMS = 250_000
 
 
 class OnlyOne(BaseContentNegotiation):
@@ -93,6 +95,11 @@ class CallbackView(APIView, ABC):
         if problem:
             services.keep_unreadable_body(self.kind, body, problem, account=self.account.name)
             return Response({"error": problem}, status=400)
+        if len(items) > MAX_ITEMS:
+            # Kept as it came: to look at each of millions would take longer than the platform waits for an answer.
+            reason = f"The array has more than {MAX_ITEMS} items."
+            services.keep_unreadable_body(self.kind, body, reason, account=self.account.name)
+            return Response({"received": len(items), "stored": 0, "unreadable": len(items)})
         return Response({"received": len(items), **self.apply(items)})
 
     def handle_exception(self, exc: Exception) -> Response:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
+from django_hyber.engine.failed_channels import with_failure
 from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL, Standing, is_forward, status_of
 from django_hyber.models import CampaignChannel, Message
 from django_hyber.protocol import DeliveryReport
@@ -22,6 +23,7 @@ class State(NamedTuple):
     message_id: str | None
     status: str
     channel: str
+    failed_channels: str
     hyber_status: int | None
     error_code: int | None
     error_text: str
@@ -78,6 +80,7 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
     """Return the message as it is after this report; the order in which reports come makes no difference."""
     status = status_of(report, channels)
     state = state._replace(
+        failed_channels=with_failure(state.failed_channels, report),
         message_id=state.message_id or report.message_id or None,
         accepted_at=state.accepted_at or (None if status == Message.Status.REJECTED else timezone.now()),
         total_sms_parts=_highest(state.total_sms_parts, report.total_sms_parts),

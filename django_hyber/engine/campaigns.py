@@ -34,6 +34,7 @@ class Requeued(NamedTuple):
     status: str
     message_id: None = None
     channel: str = ""
+    failed_channels: str = ""
     hyber_status: None = None
     error_code: None = None
     error_text: str = ""

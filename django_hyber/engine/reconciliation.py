@@ -2,80 +2,34 @@
 
 from __future__ import annotations
 
-import logging
-import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from django_hyber.conf import get_account, get_accounts
-from django_hyber.engine.clients import get_client
+from django_hyber.engine.afterwards import clicked_jobs, delivered_lately
+from django_hyber.engine.questions import MARGIN, Fetched, Job, Overdue, ask, ask_job, is_due, paced
 from django_hyber.engine.ranges import members
-from django_hyber.engine.ranks import NO_REPORT
-from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 
-logger = logging.getLogger("django_hyber")
 Status = Message.Status
-Item = TypeVar("Item")
-#: After the TTLs of all channels, a final report should be there; this much more is given to it.
-MARGIN = timedelta(minutes=10)
-#: After the moment at which the final report was due. Who does not answer at all is asked for longer.
-GIVE_UP_AFTER = timedelta(days=3)
-GIVE_UP_UNANSWERED_AFTER = timedelta(days=30)
-SEEN_WITHIN = timedelta(days=2)
-#: The channels whose reports tell it (guide, chapter 5).
-TELL_SEEN = ("viber", "whatsapp")
-#: The platform takes no questions of the account now: the next one would fare no better.
-NOT_NOW = (NotTaken, AuthenticationError, ReadTimeout)
-
-
-@dataclass(kw_only=True)
-class Fetched:
-    """How many questions were asked, about a message or a job each, and how many messages it has changed.
-
-    ``not_now`` are the accounts whose questions the platform did not take: they are left alone until the next time.
-    """
-
-    asked: int = 0
-    changed: int = 0
-    given_up: int = 0
-    not_now: set[str] = field(default_factory=set)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Overdue:
-    """A message that should have a final report since ``due_at``."""
-
-    pk: int
-    account: str
-    message_id: str
-    extra_id: str
-    due_at: datetime
-    status: str = Status.ACCEPTED.value
-
-
-class Job(NamedTuple):
-    """A batch that the platform took as a job, and of which it should have reported everything since ``due_at``."""
-
-    pk: int
-    account: str
-    job_id: str
-    due_at: datetime
+#: Messages that are read at once: none of the databases is asked for all that waits.
+PAGE = 5_000
 
 
 def fetch_reports(
-    limit: int = 1_000, per_second: float = 20, margin: timedelta = MARGIN, *, learn_seen: bool = False
+    limit: int = 1_000,
+    per_second: float = 20,
+    margin: timedelta = MARGIN,
+    *,
+    learn_seen: bool = False,
+    learn_clicks: bool = False,
 ) -> Fetched:
     """Ask up to ``limit`` questions about what is overdue, no faster than ``per_second``.
 
@@ -83,50 +37,35 @@ def fetch_reports(
     is asked about again after a growing time, and given up three days after its report was due: it stays ``accepted``,
     and its ``error_text`` says that no report came. An account whose question is not taken is asked nothing more.
 
-    The platform does not call back that a message was seen: ``learn_seen`` asks about up to ``limit`` messages that
-    were delivered within two days, too, of the accounts that have SEEN_CODES.
+    What happens after the delivery is asked about with up to ``limit`` questions more: ``learn_seen`` for two days, of
+    the accounts that have SEEN_CODES, and ``learn_clicks`` for the fourteen days for which the platform counts them.
     """
     using = database()
     fetched = Fetched()
     pause = 1 / per_second
     jobs = (job for job in _overdue_jobs(margin, using) if job.account not in fetched.not_now)
-    for job in _paced(islice(jobs, limit), pause):
-        _ask_job(job, fetched, using)
+    for job in paced(islice(jobs, limit), pause):
+        ask_job(job, fetched, using)
     overdue = _overdue(margin, fetched.not_now, using)
-    for message in _paced(islice(overdue, limit - fetched.asked), pause):
-        _ask(message, fetched, using)
-    if learn_seen:
-        unseen = (message for message in _unseen(limit, using) if message.account not in fetched.not_now)
-        for message in _paced(unseen, pause):
-            _ask(message, fetched, using)
+    for message in paced(islice(overdue, limit - fetched.asked), pause):
+        ask(message, fetched, using)
+    if learn_seen or learn_clicks:
+        _ask_afterwards(limit, pause, fetched, using, learn_seen=learn_seen, learn_clicks=learn_clicks)
     return fetched
 
 
-def _unseen(limit: int, using: str) -> list[Overdue]:
-    now = timezone.now()
-    accounts = [account.name for account in get_accounts() if account.seen_codes]
-    delivered = Message.objects.using(using).filter(
-        _is_due(now),
-        status=Status.DELIVERED,
-        account__in=accounts,
-        finished_at__range=(now - SEEN_WITHIN, now - MARGIN),
-        channel__in=TELL_SEEN,
-    )
-    rows = delivered.order_by("pk").values_list("pk", "account", "message_id", "extra_id", "finished_at", "status")
-    return [
-        Overdue(
-            pk=pk, account=account, message_id=message_id or "", extra_id=extra_id, due_at=ended or now, status=status
-        )
-        for pk, account, message_id, extra_id, ended, status in rows[:limit]
-    ]
-
-
-def _paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
-    """Yield the items no faster than one in so many seconds."""
-    for item in items:
-        started = time.monotonic()
-        yield item
-        time.sleep(max(0.0, pause - (time.monotonic() - started)))
+def _ask_afterwards(
+    limit: int, pause: float, fetched: Fetched, using: str, *, learn_seen: bool, learn_clicks: bool
+) -> None:
+    asked_before = fetched.asked
+    if learn_clicks:
+        jobs = (job for job in clicked_jobs(using) if job.account not in fetched.not_now)
+        for job in paced(islice(jobs, limit), pause):
+            ask_job(job, fetched, using)
+    left = limit - (fetched.asked - asked_before)
+    delivered = delivered_lately(left, using, learn_seen=learn_seen, learn_clicks=learn_clicks)
+    for message in paced((item for item in delivered if item.account not in fetched.not_now), pause):
+        ask(message, fetched, using)
 
 
 def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
@@ -140,7 +79,7 @@ def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
     )
     jobs = (
         Batch.objects.using(using)
-        .filter(_is_due(now), Exists(unreported), state=Batch.State.DONE, job_id__gt="")
+        .filter(is_due(now), Exists(unreported), state=Batch.State.DONE, job_id__gt="")
         .annotate(since=Coalesce(Greatest("finished_at", "campaign__start_time"), "finished_at"))
         .filter(since__lte=now - margin)
     )
@@ -162,51 +101,11 @@ def _has_unreported(batch: Batch, using: str) -> bool:
     return messages.filter(status=Status.ACCEPTED, error_text="").exists()
 
 
-def _ask_job(job: Job, fetched: Fetched, using: str) -> None:
-    now = timezone.now()
-    batch = Batch.objects.using(using).filter(_is_due(now), pk=job.pk, state=Batch.State.DONE)
-    if not batch.update(next_attempt_at=_ask_again_at(job.due_at, now)):
-        return
-    fetched.asked += 1
-    try:
-        account = get_account(job.account)
-        entries = [_of_job(entry, job.job_id) for entry in get_client(account).fetch_campaign_status(job.job_id)]
-    except ImproperlyConfigured:
-        logger.exception("Job %s cannot be asked about", job.job_id)
-    except HyberError as error:
-        logger.warning("No answer about job %s: %s", job.job_id, type(error).__name__)
-        _note_silence(job.account, error, fetched)
-    else:
-        reports = parse_reports({"messages": entries}, seen_codes=account.seen_codes).reports
-        fetched.changed += apply_reports(account, reports, using).changed
-
-
-def _of_job(entry: object, job_id: str) -> object:
-    """Name the job in an entry without our id: it may be all that tells whose phone number it is."""
-    return {"job_id": job_id, **entry} if isinstance(entry, dict) and not entry.get("extra_id") else entry
-
-
-def _is_due(now: datetime) -> Q:
-    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
-
-
-def _ask_again_at(due_at: datetime, now: datetime) -> datetime:
-    """Half of the time that it is late already: often at first, seldom later."""
-    return now + max((now - due_at) / 2, MARGIN)
-
-
 def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterator[Overdue]:
     """Yield what should have a final report by now, but for the accounts that have come into ``not_now`` meanwhile."""
     now = timezone.now()
-    waiting = (
-        Message.objects.using(using)
-        .filter(_is_due(now), status=Status.ACCEPTED, error_text="")
-        .annotate(since=Coalesce(Greatest("accepted_at", "campaign__start_time"), "accepted_at"))
-        .filter(since__lte=now - margin)
-        .order_by("next_attempt_at", "pk")
-    )
     lifetimes: dict[int, timedelta] = {}
-    for row in waiting.values("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since").iterator():
+    for row in _accepted_before(now - margin, now, using):
         if row["account"] in not_now:
             continue
         due_at = row["since"] + _lifetime(row, lifetimes, using)
@@ -218,6 +117,28 @@ def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterato
                 extra_id=row["extra_id"],
                 due_at=due_at,
             )
+
+
+def _accepted_before(moment: datetime, now: datetime, using: str) -> Iterator[dict[str, Any]]:
+    """Yield what lacks a report, a page at a time: first what was never asked about, then the longest left alone."""
+    waiting = (
+        Message.objects.using(using)
+        .filter(status=Status.ACCEPTED, error_text="")
+        .annotate(since=Coalesce(Greatest("accepted_at", "campaign__start_time"), "accepted_at"))
+        .filter(since__lte=moment)
+    )
+    columns = ("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since", "next_attempt_at")
+    never_asked = waiting.filter(next_attempt_at=None).order_by("pk").values(*columns)
+    after = Q()
+    while page := list(never_asked.filter(after)[:PAGE]):
+        yield from page
+        after = Q(pk__gt=page[-1]["pk"])
+    asked = waiting.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk").values(*columns)
+    after = Q()
+    while page := list(asked.filter(after)[:PAGE]):
+        yield from page
+        time, pk = page[-1]["next_attempt_at"], page[-1]["pk"]
+        after = Q(next_attempt_at__gt=time) | Q(next_attempt_at=time, pk__gt=pk)
 
 
 def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta], using: str) -> timedelta:
@@ -233,59 +154,16 @@ def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta], using: str) -
 
 def _campaign_lifetime(campaign_id: int, known: dict[int, timedelta], using: str) -> timedelta:
     if campaign_id not in known:
-        channels = Campaign.objects.using(using).get(pk=campaign_id).get_channels()
-        known[campaign_id] = timedelta(seconds=sum(channel.to_wire().get("ttl", 0) for channel in channels))
+        known[campaign_id] = lifetime_of(Campaign.objects.using(using).get(pk=campaign_id))
     return known[campaign_id]
+
+
+def lifetime_of(campaign: Campaign) -> timedelta:
+    """Return how long a message of the campaign may be on its way: the TTLs of all channels together."""
+    return timedelta(seconds=sum(channel.to_wire().get("ttl", 0) for channel in campaign.get_channels()))
 
 
 def _start_time(content: Mapping[str, Any]) -> datetime:
     """Return when a single message was to start; long ago if it was not said, or not in a way that can be read."""
     start = parse_datetime(content.get("start_time", ""))
     return start if start and start.tzinfo else datetime.min.replace(tzinfo=UTC)
-
-
-def _ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
-    now = timezone.now()
-    message = Message.objects.using(using).filter(pk=overdue.pk, status=overdue.status)
-    # Of two who ask at once only one sees a row changed.
-    if not message.filter(_is_due(now)).update(next_attempt_at=_ask_again_at(overdue.due_at, now)):
-        return
-    fetched.asked += 1
-    is_answered = _fetch(overdue, fetched, using)
-    if overdue.status == Status.ACCEPTED and _is_hopeless(now - overdue.due_at, is_answered=is_answered):
-        fetched.given_up += _give_up(message)
-
-
-def _is_hopeless(late: timedelta, *, is_answered: bool) -> bool:
-    """Say whether to ask no more. While the platform does not answer at all, it may still have the report."""
-    return late > (GIVE_UP_AFTER if is_answered else GIVE_UP_UNANSWERED_AFTER)
-
-
-def _fetch(overdue: Overdue, fetched: Fetched, using: str) -> bool:
-    """Ask about one message, apply what is answered, and say whether anything was."""
-    try:
-        account = get_account(overdue.account)
-    except ImproperlyConfigured:
-        logger.exception("Message %s cannot be asked about", overdue.extra_id)
-        return False
-    ids = {"message_id": overdue.message_id} if overdue.message_id else {"extra_id": overdue.extra_id}
-    try:
-        payload = get_client(account).fetch_report(**ids, advanced=True)
-    except ReportNotFound:
-        return True
-    except HyberError as error:
-        logger.warning("No answer about message %s: %s", overdue.extra_id, type(error).__name__)
-        _note_silence(overdue.account, error, fetched)
-        return False
-    reports = parse_reports(payload, seen_codes=account.seen_codes).reports
-    fetched.changed += apply_reports(account, reports, using).changed
-    return True
-
-
-def _note_silence(account: str, error: HyberError, fetched: Fetched) -> None:
-    if isinstance(error, NOT_NOW):
-        fetched.not_now.add(account)
-
-
-def _give_up(message: QuerySet[Message]) -> int:
-    return message.update(error_text=NO_REPORT, next_attempt_at=None)

@@ -154,7 +154,7 @@ def _told(state: State, reports: Sequence[DeliveryReport], channels: Sequence[st
 def _before(state: State, *, is_first_run: bool) -> State:
     """Return the message without what its reports have changed; a failure without a time is our own or the answer's."""
     if is_first_run:
-        state = state._replace(total_sms_parts=None, delivered_sms_parts=None, clicks=None)
+        state = state._replace(failed_channels="", total_sms_parts=None, delivered_sms_parts=None, clicks=None)
     if state.status in DELIVERIES or (state.status in FAILURES and state.reported_at):
         return state._replace(
             status=Status.ACCEPTED.value,

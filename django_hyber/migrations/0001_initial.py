@@ -175,6 +175,7 @@ class Migration(migrations.Migration):
                 ('variables', models.JSONField(blank=True, default=dict, verbose_name='variables')),
                 ('status', models.CharField(choices=[('queued', 'queued'), ('sending', 'sending'), ('unconfirmed', 'unconfirmed'), ('accepted', 'accepted'), ('delivered', 'delivered'), ('seen', 'seen'), ('expired', 'expired'), ('undelivered', 'undelivered'), ('rejected', 'rejected'), ('cancelled', 'cancelled'), ('suppressed', 'suppressed')], default='queued', max_length=12, verbose_name='status')),
                 ('channel', models.CharField(blank=True, help_text='The one that delivered.', max_length=16, verbose_name='channel')),
+                ('failed_channels', models.CharField(blank=True, db_default='', default='', editable=False, help_text='Those of which a report says that they did not deliver, and how it ended there.', max_length=128, verbose_name='channels that failed')),
                 ('hyber_status', models.IntegerField(blank=True, null=True, verbose_name='Hyber status')),
                 ('error_code', models.IntegerField(blank=True, null=True, verbose_name='error code')),
                 ('error_text', models.CharField(blank=True, max_length=255, verbose_name='error text')),
@@ -274,7 +275,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='message',
-            index=models.Index(fields=['campaign', 'status', 'channel', 'finished_at', 'clicks'], name='hyber_message_campaign'),
+            index=models.Index(fields=['campaign', 'status', 'channel', 'failed_channels', 'finished_at', 'clicks', 'total_sms_parts', 'delivered_sms_parts'], name='hyber_message_campaign'),
         ),
         migrations.AddIndex(
             model_name='message',

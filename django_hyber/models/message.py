@@ -44,6 +44,16 @@ class Message(models.Model):
 
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.QUEUED)
     channel = models.CharField(_("channel"), max_length=16, blank=True, help_text=_("The one that delivered."))
+    failed_channels = models.CharField(
+        _("channels that failed"),
+        max_length=128,
+        blank=True,
+        editable=False,
+        default="",
+        # For the statements that write new messages in bulk, which have never failed anywhere.
+        db_default="",
+        help_text=_("Those of which a report says that they did not deliver, and how it ended there."),
+    )
     hyber_status = models.IntegerField(_("Hyber status"), null=True, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)
@@ -79,7 +89,11 @@ class Message(models.Model):
             models.Index(fields=("status", "id"), name="hyber_message_status"),
             # All that the page of a campaign counts, so that no row has to be read for it.
             models.Index(
-                fields=("campaign", "status", "channel", "finished_at", "clicks"), name="hyber_message_campaign"
+                fields=(
+                    *("campaign", "status", "channel", "failed_channels", "finished_at"),
+                    *("clicks", "total_sms_parts", "delivered_sms_parts"),
+                ),
+                name="hyber_message_campaign",
             ),
             models.Index(fields=("phone_number",), name="hyber_message_phone"),
             models.Index(fields=("message_id",), name="hyber_message_platform_id"),

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from django_hyber.protocol.errors import UnreadableReply
 from django_hyber.protocol.values import (
     MAX_ID_LENGTH,
+    NO_OBJECT,
     clean_item,
     clean_object,
     to_identifier,
@@ -90,6 +91,10 @@ def parse_replies(payload: object) -> ParsedReplies:
     replies: list[UserReply] = []
     unreadable: list[tuple[object, str]] = []
     for item in payload if isinstance(payload, list) else [payload]:
+        # Without an exception for each: there may be many thousands of them in one body.
+        if not isinstance(item, dict):
+            unreadable.append((clean_item(item), NO_OBJECT))
+            continue
         try:
             replies.append(parse_reply(item))
         except UnreadableReply as error:
@@ -115,7 +120,7 @@ def reply_fingerprint(reply: UserReply, account: str = "") -> str:
 
 def _readable(item: object) -> dict[str, Any]:
     if not isinstance(item, dict):
-        raise UnreadableReply("it is not an object")
+        raise UnreadableReply(NO_OBJECT)
     try:
         raw = clean_object(item)
     except ValueError as error:

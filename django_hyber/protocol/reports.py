@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from django_hyber.protocol.errors import UnreadableReport
 from django_hyber.protocol.values import (
     MAX_ID_LENGTH,
+    NO_OBJECT,
     clean_item,
     clean_object,
     to_identifier,
@@ -22,6 +23,7 @@ from django_hyber.protocol.values import (
 )
 
 MAX_CHANNEL_LENGTH = 16
+
 
 _NOT_FINAL = (-1, 1)
 _DELIVERED = 2
@@ -126,6 +128,10 @@ def parse_reports(payload: object, *, seen_codes: Container[int] = ()) -> Parsed
     reports: list[DeliveryReport] = []
     unreadable: list[tuple[object, str]] = []
     for item in _items(payload):
+        # Without an exception for each: there may be many thousands of them in one body.
+        if not isinstance(item, dict):
+            unreadable.append((clean_item(item), NO_OBJECT))
+            continue
         try:
             reports.append(parse_report(item, seen_codes=seen_codes))
         except UnreadableReport as error:
@@ -155,7 +161,7 @@ def fingerprint(report: DeliveryReport, account: str = "") -> str:
 
 def _clean(item: object) -> dict[str, Any]:
     if not isinstance(item, dict):
-        raise UnreadableReport("it is not an object")
+        raise UnreadableReport(NO_OBJECT)
     try:
         return clean_object(item)
     except ValueError as error:

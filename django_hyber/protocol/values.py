@@ -16,6 +16,8 @@ MAX_PHONE_DIGITS = 15
 MAX_DEPTH = 31
 # A report has some hundred characters. What is longer than this is kept as text, in pieces that MariaDB takes.
 MAX_ITEM_LENGTH = 1_000_000
+#: Why an item is neither a report nor a reply.
+NO_OBJECT = "it is not an object"
 
 _INT32 = 2**31
 _LONGEST_ID = 10**MAX_ID_LENGTH

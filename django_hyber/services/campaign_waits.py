@@ -14,7 +14,8 @@ from django.utils import timezone
 from django_hyber.conf import find_account
 from django_hyber.engine.batches import OUT_OF_HOURS
 from django_hyber.engine.messages import BLOCKED
-from django_hyber.engine.reconciliation import GIVE_UP_AFTER
+from django_hyber.engine.questions import GIVE_UP_AFTER
+from django_hyber.engine.reconciliation import lifetime_of
 from django_hyber.models import AccountState, Batch, Campaign
 
 #: The rate is that of the last minutes: what was an hour ago says nothing about when it will be over.
@@ -156,7 +157,11 @@ def _people(batches: Sequence[Batches], state: str) -> int:
 
 
 def _may_be_reported(campaign: Campaign, now: datetime) -> bool:
-    return campaign.finished_at is None or now - campaign.finished_at < GIVE_UP_AFTER
+    """Say whether the platform is still asked: for days after the last channel of the last message has had its time."""
+    if campaign.finished_at is None:
+        return True
+    begun = max(campaign.finished_at, campaign.start_time or campaign.finished_at)
+    return now < begun + lifetime_of(campaign) + GIVE_UP_AFTER
 
 
 def _throttle(campaign: Campaign) -> int:

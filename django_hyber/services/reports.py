@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
-from django_hyber.conf import DEFAULT_ACCOUNT, get_account
+from django.db import DatabaseError
+
+from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.engine import reports, unreadable
 from django_hyber.engine.transactions import database
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import parse_reports
 
 CallbackKind = UnreadableCallback.Kind
+#: Items that are read before they are stored, so that memory does not grow with the body.
+READ_AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,13 +37,29 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
     Takes the dicts of any of the platform's spellings: callbacks, simple and detailed reports, campaign status. Repeats
     and late reports change nothing; items that cannot be read are kept apart and cost the others nothing.
     """
-    using = database()
-    settings = get_account(account)
-    parsed = parse_reports(list(raw_reports), seen_codes=settings.seen_codes)
-    unreadable.store_unreadable(UnreadableCallback.Kind.REPORTS, settings, parsed.unreadable, using)
-    applied = reports.apply_reports(settings, parsed.reports, using)
+    items = raw_reports if isinstance(raw_reports, list) else list(raw_reports)
+    results: list[ReportsResult] = []
+    trouble: DatabaseError | None = None
+    for start in range(0, len(items), READ_AT_ONCE):
+        try:
+            results.append(_apply(get_account(account), items[start : start + READ_AT_ONCE]))
+        except DatabaseError as error:
+            # The others are stored all the same.
+            trouble = trouble or error
+    if trouble:
+        raise trouble
     return ReportsResult(
-        received=len(parsed.reports) + len(parsed.unreadable),
+        **{field.name: sum(getattr(result, field.name) for result in results) for field in fields(ReportsResult)}
+    )
+
+
+def _apply(account: Account, items: list[object]) -> ReportsResult:
+    using = database()
+    parsed = parse_reports(items, seen_codes=account.seen_codes)
+    unreadable.store_unreadable(UnreadableCallback.Kind.REPORTS, account, parsed.unreadable, using)
+    applied = reports.apply_reports(account, parsed.reports, using)
+    return ReportsResult(
+        received=len(items),
         stored=applied.stored,
         repeated=applied.repeated,
         unknown=applied.unknown,

@@ -3,32 +3,42 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import Count, F, Q, Sum
+from django.db.models import Count, F, Max, Min, Q, Sum
 
 from django_hyber.conf import find_account
-from django_hyber.engine.ranks import DELIVERIES
+from django_hyber.engine.failed_channels import read_failures
+from django_hyber.engine.ranks import DELIVERIES, FAILURES
 from django_hyber.models import Campaign, CampaignChannel, Message
 
 Status = Message.Status
 #: What the platform has taken for certain. A message that was given up before it got there is undelivered too.
 TAKEN = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
+TAKEN_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelStatistics:
-    """What one channel has delivered; ``channel`` is "" for deliveries of which the platform did not name it.
+    """What became of the messages on one channel; ``channel`` is "" for what the platform did not say of a channel.
 
-    ``delivered`` includes ``seen``. ``clicked`` counts messages, ``clicks`` every click on them. Of the parts of SMS,
-    ``total_parts`` went out and ``delivered_parts`` arrived; ``partly_delivered`` messages lack some. ``cost`` is None
-    without a price.
+    A message that went on to the next channel counts in each that tried it. ``accepted`` are those whose end on this
+    channel is known: ``delivered``, ``expired`` and ``undelivered`` add up to it, and ``delivered`` includes ``seen``.
+    A delivery counts for the channel that won.
+
+    ``clicked`` counts messages, ``clicks`` every click on them. Of the parts of delivered SMS, ``total_parts`` went out
+    and ``delivered_parts`` arrived; ``partly_delivered`` messages lack some. ``cost`` is None without a price.
     """
 
     channel: str
+    accepted: int
     delivered: int
     seen: int
+    expired: int
+    undelivered: int
+    rejected: int
     clicks: int
     clicked: int
     total_parts: int
@@ -42,7 +52,7 @@ class CampaignStatistics:
     """How a campaign goes. Each stage includes the next: ``total`` >= ``accepted`` >= ``delivered`` >= ``seen``.
 
     ``statuses`` has every status of a message, and its numbers add up to ``total``. ``channels`` has the campaign's
-    channels in their order, then any others that have delivered. ``cost`` is None when a channel has no price.
+    channels in their order, then any others that are told of. ``cost`` is None when a channel has no price.
     """
 
     total: int
@@ -54,18 +64,23 @@ class CampaignStatistics:
     rejected: int
     clicks: int
     clicked: int
+    total_parts: int
+    delivered_parts: int
+    partly_delivered: int
     statuses: Mapping[str, int]
     channels: Sequence[ChannelStatistics]
     cost: Decimal | None
 
 
 class Counted(NamedTuple):
-    """The messages that have one status and one channel, counted by the database."""
+    """The messages that have one status, one channel and the same failed channels, counted by the database."""
 
     status: str
     channel: str
+    failed_channels: str
     messages: int
-    accepted: int
+    first_end: datetime | None
+    last_end: datetime | None
     clicks: int
     clicked: int
     total_parts: int
@@ -75,19 +90,52 @@ class Counted(NamedTuple):
 
 
 def campaign_statistics(campaign: Campaign) -> CampaignStatistics:
-    """Count a campaign from its messages, in two queries whatever its size.
+    """Count a campaign from its messages, in two or three queries whatever its size.
 
     The cost is by the account's PRICES, of what has been delivered: per message, and per part of an SMS; parts that the
-    platform did not tell count as one. A message counts once, for the channel that won.
+    platform did not tell count as one.
     """
-    counted = _count(campaign)
+    counted = count_messages(campaign)
+    return statistics_of(campaign, counted, count_accepted(campaign, counted))
+
+
+def count_messages(campaign: Campaign) -> list[Counted]:
+    """Count the messages of a campaign in one query, which the index of these columns answers without the rows."""
+    is_partial = Q(delivered_sms_parts__lt=F("total_sms_parts"))
+    untold = Q(total_sms_parts=None) | Q(total_sms_parts=0)
+    rows = campaign.messages.order_by().values_list("status", "channel", "failed_channels")
+    # Never the primary key, which is not in that index on every database.
+    counted = rows.annotate(
+        messages=Count("*"),
+        first=Min("finished_at"),
+        last=Max("finished_at"),
+        clicks_sum=Sum("clicks", default=0),
+        clicked=Count("campaign", filter=Q(clicks__gt=0)),
+        parts=Sum("total_sms_parts", default=0),
+        delivered_parts=Sum("delivered_sms_parts", default=0),
+        partial=Count("campaign", filter=is_partial),
+        untold=Count("campaign", filter=untold),
+    )
+    return [Counted(*row) for row in counted]
+
+
+def count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
+    """Count what the platform has taken: of the undelivered ones, some were given up before."""
+    taken = sum(row.messages for row in counted if row.status in TAKEN)
+    if any(row.status == Status.UNDELIVERED for row in counted):
+        taken += campaign.messages.filter(status=Status.UNDELIVERED, accepted_at__isnull=False).count()
+    return taken
+
+
+def statistics_of(campaign: Campaign, counted: Sequence[Counted], accepted: int) -> CampaignStatistics:
+    """Add up what has been counted."""
     statuses: Counter[str] = Counter()
     for row in counted:
         statuses[row.status] += row.messages
-    channels = _channels(campaign, [row for row in counted if row.status in DELIVERIES])
+    channels = _channels(campaign, counted)
     return CampaignStatistics(
         total=statuses.total(),
-        accepted=sum(_accepted(row) for row in counted),
+        accepted=accepted,
         delivered=sum(statuses[status] for status in DELIVERIES),
         seen=statuses[Status.SEEN],
         expired=statuses[Status.EXPIRED],
@@ -95,49 +143,55 @@ def campaign_statistics(campaign: Campaign) -> CampaignStatistics:
         rejected=statuses[Status.REJECTED],
         clicks=sum(row.clicks for row in counted),
         clicked=sum(row.clicked for row in counted),
+        total_parts=sum(channel.total_parts for channel in channels),
+        delivered_parts=sum(channel.delivered_parts for channel in channels),
+        partly_delivered=sum(channel.partly_delivered for channel in channels),
         statuses={status: statuses[status] for status in Status.values},
         channels=channels,
-        cost=_sum(channel.cost for channel in channels),
+        cost=_sum(channel.cost for channel in channels if channel.channel or channel.delivered),
     )
 
 
-def _count(campaign: Campaign) -> list[Counted]:
-    is_partial = Q(delivered_sms_parts__lt=F("total_sms_parts"))
-    untold = Q(total_sms_parts=None) | Q(total_sms_parts=0)
-    rows = campaign.messages.order_by().values_list("status", "channel")
-    counted = rows.annotate(
-        messages=Count("pk"),
-        accepted=Count("accepted_at"),
-        clicks_sum=Sum("clicks", default=0),
-        clicked=Count("pk", filter=Q(clicks__gt=0)),
-        parts=Sum("total_sms_parts", default=0),
-        delivered_parts=Sum("delivered_sms_parts", default=0),
-        partial=Count("pk", filter=is_partial),
-        untold=Count("pk", filter=untold),
-    )
-    return [Counted(*row) for row in counted]
-
-
-def _accepted(row: Counted) -> int:
-    if row.status in TAKEN:
-        return row.messages
-    return row.accepted if row.status == Status.UNDELIVERED else 0
-
-
-def _channels(campaign: Campaign, delivered: Sequence[Counted]) -> list[ChannelStatistics]:
+def _channels(campaign: Campaign, counted: Sequence[Counted]) -> list[ChannelStatistics]:
     prices = _prices(campaign.account)
-    own = campaign.channels.order_by("position", "id").values_list("channel", flat=True)
-    names = dict.fromkeys([*own, *sorted(row.channel for row in delivered)])
-    return [_channel(name, [row for row in delivered if row.channel == name], prices.get(name)) for name in names]
+    delivered: dict[str, list[Counted]] = {}
+    failed: dict[str, Counter[str]] = {}
+    for row in counted:
+        if row.status in DELIVERIES:
+            delivered.setdefault(row.channel, []).append(row)
+        for channel, status in _failures(row):
+            failed.setdefault(channel, Counter())[status] += row.messages
+    own = [channel.channel for channel in campaign.channels.all()]
+    # What no channel is told of comes last.
+    others = sorted(delivered.keys() | failed.keys(), key=lambda name: (name == "", name))
+    return [
+        _channel(name, delivered.get(name, ()), failed.get(name, Counter()), prices.get(name))
+        for name in dict.fromkeys([*own, *others])
+    ]
 
 
-def _channel(name: str, rows: Sequence[Counted], price: Decimal | None) -> ChannelStatistics:
+def _failures(row: Counted) -> list[tuple[str, str]]:
+    """Return where and how these messages failed; a channel that has delivered in the end has not failed."""
+    known = read_failures(row.failed_channels)
+    if row.status in DELIVERIES:
+        known.pop(row.channel, None)
+    failures: list[tuple[str, str]] = list(known.items())
+    if row.status in FAILURES and row.status not in known.values():
+        failures.append(("", row.status))
+    return failures
+
+
+def _channel(name: str, rows: Sequence[Counted], failed: Mapping[str, int], price: Decimal | None) -> ChannelStatistics:
     delivered = sum(row.messages for row in rows)
     paid = sum(row.total_parts + row.untold_parts for row in rows) if name == CampaignChannel.Name.SMS else delivered
     return ChannelStatistics(
         channel=name,
+        accepted=delivered + sum(failed.get(status, 0) for status in TAKEN_AND_FAILED),
         delivered=delivered,
         seen=sum(row.messages for row in rows if row.status == Status.SEEN),
+        expired=failed.get(Status.EXPIRED, 0),
+        undelivered=failed.get(Status.UNDELIVERED, 0),
+        rejected=failed.get(Status.REJECTED, 0),
         clicks=sum(row.clicks for row in rows),
         clicked=sum(row.clicked for row in rows),
         total_parts=sum(row.total_parts for row in rows),

@@ -28,6 +28,38 @@ def launched(draft, add_recipients):
     return draft
 
 
+def cells_of(page, line):
+    """The numbers of one line of the table: of each channel, then of the campaign."""
+    row = re.search(rf'<tr data-line="{line}">(.*?)</tr>', page, re.DOTALL)[1]
+    return re.findall(r'<td class="hyber-number">(.*?)</td>', row)
+
+
+def test_the_numbers_of_each_channel_and_of_the_campaign_stand_beside_each_other(
+    admin_client, launched, settings, add_recipients
+):
+    settings.HYBER = {"default": {"PRICES": {"viber": "0.45", "sms": "0.98"}}}
+    sms = {"channel": "sms", "failed_channels": "viber:expired", "total_sms_parts": 3, "delivered_sms_parts": 2}
+    add_recipients(launched, 1, status=Message.Status.DELIVERED, clicks=2, **sms)
+    page = admin_client.get(url_of(launched)).content.decode()
+
+    assert cells_of(page, "accepted")[:2] == ["5", "1"]
+    assert cells_of(page, "delivered") == ["4", "1", "0", "5"]
+    assert cells_of(page, "seen") == ["1", "0", "0", "1"]
+    assert cells_of(page, "expired") == ["1", "0", "1", "1"]
+    assert cells_of(page, "clicks") == ["0", "2", "0", "2"]
+    assert cells_of(page, "total_parts") == ["–", "3", "–", "3"]
+    assert cells_of(page, "delivered_parts") == ["–", "2", "–", "2"]
+    assert cells_of(page, "partly_delivered") == ["–", "1", "–", "1"]
+    assert cells_of(page, "cost") == ["1.80", "2.94", "–", "4.74"]
+
+
+def test_the_table_says_nothing_of_parts_where_no_sms_was_delivered(admin_client, launched):
+    page = admin_client.get(url_of(launched)).content.decode()
+
+    assert 'data-line="delivered"' in page
+    assert 'data-line="total_parts"' not in page
+
+
 def test_the_list_shows_numbers_and_channels(admin_client, launched):
     page = admin_client.get(LIST).content.decode()
 

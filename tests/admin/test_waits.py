@@ -13,6 +13,7 @@ from django_hyber.admin.waits import distance, pace_text, wait_line
 from django_hyber.engine.batches import OUT_OF_HOURS
 from django_hyber.engine.messages import BLOCKED
 from django_hyber.models import AccountState, Batch, Campaign, Message
+from django_hyber.protocol import WhatsApp
 from django_hyber.services.campaign_waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 from tests.queries import statements_of
 
@@ -168,6 +169,20 @@ class WaitTests:
 
         set_to(campaign, finished_at=NOW - 30 * DAY)
         assert waits(campaign, accepted=1) == []
+
+    @pytest.mark.parametrize(("days", "expected"), [(9, ["reports"]), (11, [])])
+    def test_reports_are_waited_for_while_a_channel_has_time_and_the_platform_is_asked(self, campaign, days, expected):
+        """A week of WhatsApp, then three days of questions."""
+        set_to(campaign, status=Status.DRAFT)
+        campaign.set_channels([WhatsApp(text="Hi", ttl=604_800)])
+        set_to(campaign, status=Status.FINISHED, finished_at=NOW - days * DAY)
+
+        assert [name for name, _people, _until in waits(campaign, accepted=1)] == expected
+
+    def test_reports_are_waited_for_from_the_start_of_what_was_handed_over_before_it(self, campaign):
+        set_to(campaign, status=Status.FINISHED, finished_at=NOW - 4 * DAY, start_time=NOW - 2 * DAY)
+
+        assert [name for name, _people, _until in waits(campaign, accepted=1)] == ["reports"]
 
     def test_what_a_former_run_has_left_is_over(self, campaign):
         add_batch(campaign, 7)

@@ -75,6 +75,11 @@ ENDS = (
     (4, Status.REJECTED, "", 36024, ""),
     (2, Status.SUPPRESSED, "", None, OPTED_OUT),
 )
+#: What had failed before that.
+FAILED = {
+    (Status.DELIVERED, "sms"): "viber:expired",
+    (Status.EXPIRED, ""): "sms:expired,viber:expired",
+}
 FINISHED, SENDING, SENT = 2_480, 12_000, 7_000
 
 
@@ -196,6 +201,7 @@ def _recipient(campaign, words, number, end, begun, ended):
         variables={"name": words.names[number % 5], "code": f"A{number:04}"},
         status=status,
         channel=channel,
+        failed_channels=FAILED.get((status, channel), ""),
         error_code=code,
         error_text=text,
         clicks=1 if status == Status.SEEN and number % 3 == 0 else None,

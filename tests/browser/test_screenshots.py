@@ -79,7 +79,14 @@ def the_finished_campaign(page, shop):
     """Everything above the texts."""
     open_campaign(page, shop.finished)
     check_campaign(page, shop.finished)
-    return {"until": "[data-part=failures]"}
+    return {"until": "[data-part=timeline] details"}
+
+
+def the_channels_of_a_campaign(page, shop):
+    """The table of them, and why messages failed."""
+    open_campaign(page, shop.finished)
+    top = page.locator("[data-part=statistics]").bounding_box()
+    return {"y": top["y"] - 10, "until": "[data-part=failures]"}
 
 
 def the_message(page, shop):
@@ -114,6 +121,7 @@ PICTURES = {
     "launch": the_page_before_the_launch,
     "campaign-sending": the_campaign_on_its_way,
     "campaign-finished": the_finished_campaign,
+    "campaign-channels": the_channels_of_a_campaign,
     "message": the_message,
     "dashboard": the_index_page,
     "messages": the_messages,
@@ -133,6 +141,10 @@ def check_campaign(page, campaign):
     assert number_at(page, "[data-handled] b") == messages.count() - waiting
     for channel in ("viber", "sms"):
         assert number_at(page, f"tr[data-channel={channel}] td") == delivered.filter(channel=channel).count()
+    for line, status in (("expired", Status.EXPIRED), ("rejected", Status.REJECTED)):
+        assert number_at(page, f"tr[data-line={line}] td:last-child") == messages.filter(status=status).count()
+    fell_back = messages.filter(failed_channels__contains="viber:expired").count()
+    assert number_at(page, "tr[data-line=expired] td") == fell_back
     stages = {
         "queued": messages.count(),
         "delivered": delivered.count(),

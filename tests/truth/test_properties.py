@@ -117,6 +117,7 @@ def outcome(message):
     return {
         "status": message.status,
         "channel": message.channel,
+        "failed channels": message.failed_channels,
         "codes": (message.hyber_status, message.error_code, message.error_text),
         "counters": (message.clicks, message.total_sms_parts, message.delivered_sms_parts),
         "platform id": message.message_id,

@@ -24,7 +24,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--seen",
             action="store_true",
-            help="Also ask who has seen it, where SEEN_CODES are set.",
+            help="Also ask who has seen what was delivered within two days, where SEEN_CODES are set.",
+        )
+        parser.add_argument(
+            "--clicks",
+            action="store_true",
+            help="Also ask for the clicks on what was delivered within fourteen days, where clicks are tracked (ctr).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,5 +44,6 @@ class Command(BaseCommand):
             per_second=options["rate"],
             margin=timedelta(seconds=options["margin"]),
             learn_seen=options["seen"],
+            learn_clicks=options["clicks"],
         )
         self.stdout.write(f"{fetched.asked} asked about, {fetched.changed} changed, {fetched.given_up} given up")

@@ -1,0 +1,79 @@
+"""What became of a campaign on each of its channels, as a table of its page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.utils.translation import gettext as _
+
+from django_hyber.admin.base import EMPTY
+from django_hyber.admin.paginators import grouped
+from django_hyber.admin.plan_texts import amount_text
+from django_hyber.models import CampaignChannel, Message
+from django_hyber.services import CampaignStatistics, ChannelStatistics
+
+Status = Message.Status
+Counts = ChannelStatistics | CampaignStatistics
+
+
+class Line(NamedTuple):
+    """One kind of number: of each channel, then of the campaign."""
+
+    name: str
+    label: str
+    cells: Sequence[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatisticsTable:
+    """``names`` and ``labels`` are those of the channels; each line has a cell more, for the campaign."""
+
+    columns: Sequence[tuple[str, str]]
+    lines: Sequence[Line]
+
+
+def statistics_table(statistics: CampaignStatistics) -> StatisticsTable:
+    """Write the numbers of the channels and of the campaign, a line for each kind."""
+    told: list[Counts] = [*statistics.channels, statistics]
+    return StatisticsTable(
+        columns=[(channel.channel, channel_label(channel.channel)) for channel in statistics.channels],
+        lines=[*_counts(told), *_parts(told), Line("cost", _("Cost"), [_cost(item) for item in told])],
+    )
+
+
+def channel_label(name: str) -> str:
+    """Return what people call a channel, or what to say where the platform did not name one."""
+    return str(dict(CampaignChannel.Name.choices).get(name, name or _("not told")))
+
+
+def _counts(told: Sequence[Counts]) -> Iterator[Line]:
+    labels = {
+        "accepted": _("Accepted"),
+        "delivered": _("Delivered"),
+        "seen": _("Seen"),
+        "expired": _("Expired"),
+        "undelivered": _("Undelivered"),
+        "rejected": _("Rejected"),
+        "clicks": _("Clicks"),
+        "clicked": _("People who clicked"),
+    }
+    for name, label in labels.items():
+        yield Line(name, label, [grouped(getattr(item, name)) for item in told])
+
+
+def _parts(told: Sequence[Counts]) -> Iterator[Line]:
+    if not any(item.total_parts for item in told):
+        return
+    yield Line("total_parts", _("SMS parts sent"), [_of_sms(item, item.total_parts) for item in told])
+    yield Line("delivered_parts", _("SMS parts delivered"), [_of_sms(item, item.delivered_parts) for item in told])
+    yield Line("partly_delivered", _("Partly delivered"), [_of_sms(item, item.partly_delivered) for item in told])
+
+
+def _of_sms(item: Counts, number: int) -> str:
+    return grouped(number) if item.total_parts else EMPTY
+
+
+def _cost(item: Counts) -> str:
+    return EMPTY if item.cost is None else amount_text(item.cost)

@@ -1,0 +1,89 @@
+"""What happens after the delivery, and is told only to who asks: that a message was seen, and how often it was clicked.
+
+A question about a message tells both. Of what went out as a job, one question tells the clicks of all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import reduce
+from operator import or_
+
+from django.db.models import Exists, F, OuterRef, Q
+from django.utils import timezone
+
+from django_hyber.conf import get_accounts
+from django_hyber.engine.questions import MARGIN, Job, Overdue, is_due
+from django_hyber.engine.ranks import DELIVERIES
+from django_hyber.models import Batch, CampaignChannel, Message
+
+Status = Message.Status
+SEEN_WITHIN = timedelta(days=2)
+#: As long as the platform counts them (guide, chapter 8).
+CLICKS_WITHIN = timedelta(days=14)
+#: The channels whose reports tell that a message was seen (guide, chapter 5).
+TELL_SEEN = ("viber", "whatsapp")
+#: Each time as long as it has been up to then: eight questions in two days, eleven in fourteen.
+PATIENCE = 1.0
+
+
+def clicked_jobs(using: str) -> Iterator[Job]:
+    """Yield the jobs of campaigns that track clicks."""
+    now = timezone.now()
+    batches = Batch.objects.using(using).filter(
+        is_due(now),
+        state=Batch.State.DONE,
+        job_id__gt="",
+        campaign__in=_tracking(using),
+        finished_at__range=(now - CLICKS_WITHIN, now - MARGIN),
+    )
+    for pk, account, job_id, ended in batches.order_by("pk").values_list(
+        "pk", "campaign__account", "job_id", "finished_at"
+    ):
+        yield Job(pk, account, job_id, ended or now, PATIENCE)
+
+
+def delivered_lately(limit: int, using: str, *, learn_seen: bool, learn_clicks: bool) -> list[Overdue]:
+    """Return up to ``limit`` messages of which something may have become known since, the never asked first."""
+    now = timezone.now()
+    wanted = [_may_have_been_seen(now)] if learn_seen else []
+    if learn_clicks:
+        wanted.append(_may_have_been_clicked(now, using))
+    delivered = Message.objects.using(using).filter(is_due(now), reduce(or_, wanted), finished_at__lte=now - MARGIN)
+    rows = delivered.order_by(F("next_attempt_at").asc(nulls_first=True), "pk")
+    columns = ("pk", "account", "message_id", "extra_id", "finished_at", "status")
+    return [
+        Overdue(
+            pk=pk,
+            account=account,
+            message_id=message_id or "",
+            extra_id=extra_id,
+            due_at=ended or now,
+            status=status,
+            patience=PATIENCE,
+        )
+        for pk, account, message_id, extra_id, ended, status in rows.values_list(*columns)[:limit]
+    ]
+
+
+def _may_have_been_seen(now: datetime) -> Q:
+    accounts = [account.name for account in get_accounts() if account.seen_codes]
+    return Q(status=Status.DELIVERED, account__in=accounts, channel__in=TELL_SEEN, finished_at__gte=now - SEEN_WITHIN)
+
+
+def _may_have_been_clicked(now: datetime, using: str) -> Q:
+    # What went out as a job is asked about by its job.
+    of_a_job = Batch.objects.filter(
+        campaign=OuterRef("campaign"), first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk"), job_id__gt=""
+    )
+    names = CampaignChannel.Name.values
+    single = reduce(or_, (Q(**{f"content__channel_options__{name}__ctr": True}) for name in names))
+    tracks = (Q(campaign__in=_tracking(using)) & ~Exists(of_a_job)) | (Q(campaign=None) & single)
+    return tracks & Q(status__in=DELIVERIES, finished_at__gte=now - CLICKS_WITHIN)
+
+
+def _tracking(using: str) -> list[int]:
+    """Return the campaigns of which a channel tracks clicks."""
+    channels = CampaignChannel.objects.using(using).filter(options__ctr=True)
+    return list(channels.order_by().values_list("campaign", flat=True).distinct())
