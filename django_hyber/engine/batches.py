@@ -76,8 +76,12 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
 
 
 def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, using: str) -> None:
+    body = build_body(claim.campaign, claim.account, [item.recipient for item in outgoing])
+    if not _renew(claim, using):
+        logger.warning("Batch %s was taken over before it went out, and is left to whoever has it now", claim.pk)
+        return
     try:
-        entries, job_id = _post(claim, client, [item.recipient for item in outgoing])
+        entries, job_id = _post(claim, client, body, len(outgoing))
     except NotTaken as error:
         breaker.note_failure(claim.account, error, using)
         _postpone(claim, error, using)
@@ -155,6 +159,15 @@ def _take(pk: int, account: Account, now: datetime, using: str) -> int:
     )
 
 
+def _renew(claim: BatchClaim, using: str) -> bool:
+    """Begin the lease anew right before the request, and say whether the batch is still this worker's.
+
+    A worker that stood still for longer than its lease, however that came, must not send what others have sent since.
+    """
+    lease_until = timezone.now() + timedelta(seconds=claim.account.lease)
+    return bool(_mine(claim, using).filter(state=State.SENDING).update(lease_until=lease_until))
+
+
 def _put_off(pk: int, until: datetime, reason: str, using: str) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=State.PENDING)
     batches.update(next_attempt_at=until, error_text=reason, enqueued_at=None)
@@ -201,11 +214,10 @@ def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
 
 
 def _post(
-    claim: BatchClaim, client: HyberClient, recipients: Sequence[Recipient]
+    claim: BatchClaim, client: HyberClient, body: dict[str, Any], recipients: int
 ) -> tuple[list[SyncEntry] | None, str]:
     """Send the request; return either the entries of a synchronous answer or the id of a job."""
-    is_small = len(recipients) <= claim.account.sync_limit
-    body = build_body(claim.campaign, claim.account, recipients)
+    is_small = recipients <= claim.account.sync_limit
     if claim.campaign.has_own_texts:
         return (client.send_batch_sync(body), "") if is_small else (None, client.send_batch(body))
     return (client.send_broadcast_sync(body), "") if is_small else (None, client.send_broadcast(body))
