@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from django_hyber.engine import batches, unconfirmed
+from django_hyber.engine import unconfirmed
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS, HyberClient, NotTaken
 from django_hyber.services import (
@@ -256,34 +256,6 @@ def test_batch_that_was_doubted_too_early_and_not_taken_after_all_is_sent_again(
 
     assert statuses(campaign) == ["accepted"]
     assert platform.ledger.duplicates == {}
-
-
-def test_worker_that_stood_still_while_others_took_its_batch_sends_nothing(platform, monkeypatch):
-    campaign = make_campaign([phone(1), phone(2)])
-    build = batches.build_body
-
-    def stand_still(*content):
-        body = build(*content)
-        with monkeypatch.context() as others:
-            others.setattr(batches, "build_body", build)
-            send_by_others(campaign)
-        return body
-
-    monkeypatch.setattr(batches, "build_body", stand_still)
-    start_campaign(campaign)
-
-    assert statuses(campaign) == ["accepted", "accepted"]
-    assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
-
-
-def send_by_others(campaign):
-    """What the other workers do when the lease of one has ended: ask, hear that nothing is known, send again."""
-    campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
-    unconfirmed.take_up_expired_leases()
-    (batch,) = campaign.batches.all()
-    make_due(campaign)
-    unconfirmed.resolve_batch(batch.pk)
-    batches.submit_batch(batch.pk)
 
 
 def test_only_the_variables_that_a_text_uses_leave_the_house(platform):

@@ -271,8 +271,7 @@ def _postpone(claim: BatchClaim, error: NotTaken, using: str) -> None:
     now = timezone.now()
     if not retries.should_retry(claim.account, claim.attempt):
         text = GAVE_UP % {"attempts": claim.attempt, "reason": describe(error)}
-        _end_messages(claim, Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
-        _finish(claim, using, State.FAILED, error_text=text[:TEXT_LIMIT])
+        _fail(claim, Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
         return
     _put_back(claim, describe(error), retries.next_attempt(claim.account, claim.attempt, now, error.retry_after), using)
 
@@ -288,15 +287,15 @@ def _hold_campaign(claim: BatchClaim, error: AuthenticationError, using: str) ->
 def _put_back(claim: BatchClaim, reason: str, next_attempt_at: datetime | None, using: str) -> None:
     """The batch waits again; a sweep that doubted it meanwhile was wrong, so its messages wait again too."""
     with write_transaction(using):
-        _mine(claim, using).update(
+        moved = _mine(claim, using).update(
             state=State.PENDING, error_text=reason, lease_until=None, next_attempt_at=next_attempt_at
         )
-        _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
+        if moved:
+            _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
 
 
 def _reject(claim: BatchClaim, error: APIError, using: str) -> None:
-    _end_messages(claim, Status.REJECTED, describe(error), error.error_code, using)
-    _finish(claim, using, State.FAILED, error_code=error.error_code, error_text=describe(error))
+    _fail(claim, Status.REJECTED, describe(error), error.error_code, using)
 
 
 def _doubt(claim: BatchClaim, error: OutcomeUnknown, using: str) -> None:
@@ -318,8 +317,11 @@ def doubt_batch(claim: BatchClaim, reason: str, using: str) -> None:
             _move_messages(claim, Status.QUEUED, Status.UNCONFIRMED, using, error_text=reason)
 
 
-def _end_messages(claim: BatchClaim, status: Status, text: str, code: int | None, using: str) -> None:
+def _fail(claim: BatchClaim, status: Status, text: str, code: int | None, using: str) -> None:
+    """End the batch and its messages, unless others have taken it over: then it is for their request to decide."""
     with write_transaction(using):
+        if not _finish(claim, using, State.FAILED, error_code=code, error_text=text):
+            return
         changes = {"error_text": text, "error_code": code, "finished_at": timezone.now()}
         for old in (Status.QUEUED, Status.UNCONFIRMED):
             _move_messages(claim, old, status, using, **changes)

@@ -70,9 +70,11 @@ def resolve_message(pk: int, client: HyberClient | None = None) -> None:
     if finding is Finding.TAKEN:
         _confirm(unconfirmed, using)
     elif finding is Finding.NOT_FOUND and _is_past(message.lease_until):
+        # An answer may come so late that the message has been sent again meanwhile: it is not about that.
+        asked_about = unconfirmed.filter(attempts=message.attempts, lease_until=message.lease_until)
         with write_transaction(using):
-            _send_again(unconfirmed, using)
-            _give_own_batch(message, using)
+            if _send_again(asked_about, using):
+                _give_own_batch(message, using)
     if message.campaign_id:
         settle(message.campaign_id, using)
 
@@ -92,13 +94,18 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
         return
     messages = _messages_of(row, using)
     unconfirmed = messages.filter(status=Status.UNCONFIRMED)
-    finding = _ask_about_batch(messages, account, client, using)
+    # A report that was pushed meanwhile proves that the request was taken; one of an earlier run proves nothing.
+    was_taken = messages.filter(accepted_at__gte=row.created_at).exists()
+    finding = Finding.TAKEN if was_taken else _ask_about_sample(unconfirmed, account, client, using)
     if finding is Finding.TAKEN:
         _leave_to_its_messages(batches, unconfirmed, account, using)
     elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
         with write_transaction(using):
-            _send_again(unconfirmed, using)
-            batches.update(state=Batch.State.PENDING, lease_until=None, next_attempt_at=None)
+            # An answer may come so late that the batch has been sent again meanwhile: it is not about that. The batch
+            # is locked first, as when the answer to it is recorded at this very moment.
+            asked_about = batches.filter(attempts=row.attempts)
+            if asked_about.update(state=Batch.State.PENDING, lease_until=None, next_attempt_at=None):
+                _send_again(unconfirmed, using)
     settle(row.campaign_id, using)
 
 
@@ -131,11 +138,10 @@ def _messages_of(batch: Batch, using: str) -> QuerySet[Message]:
     return Message.objects.using(using).filter(condition, campaign=batch.campaign_id)
 
 
-def _ask_about_batch(messages: QuerySet[Message], account: Account, client: HyberClient | None, using: str) -> Finding:
-    # A report that was pushed meanwhile proves that the request was taken.
-    if messages.exclude(accepted_at=None).exists():
-        return Finding.TAKEN
-    extra_ids = list(messages.filter(status=Status.UNCONFIRMED).order_by("pk").values_list("extra_id", flat=True))
+def _ask_about_sample(
+    unconfirmed: QuerySet[Message], account: Account, client: HyberClient | None, using: str
+) -> Finding:
+    extra_ids = list(unconfirmed.order_by("pk").values_list("extra_id", flat=True))
     sample = extra_ids[:: max(1, len(extra_ids) // SAMPLE)]
     return ask(account, sample, client or get_client(account), using)
 
@@ -168,8 +174,8 @@ def _confirm(unconfirmed: QuerySet[Message], using: str) -> None:
     _move(unconfirmed, Status.ACCEPTED, using, accepted_at=timezone.now())
 
 
-def _send_again(unconfirmed: QuerySet[Message], using: str) -> None:
-    _move(unconfirmed, Status.QUEUED, using)
+def _send_again(unconfirmed: QuerySet[Message], using: str) -> int:
+    return _move(unconfirmed, Status.QUEUED, using)
 
 
 def _give_own_batch(message: Message, using: str) -> None:
@@ -186,11 +192,12 @@ def _give_own_batch(message: Message, using: str) -> None:
     )
 
 
-def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> None:
+def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> int:
     with write_transaction(using):
         pks = lock(rows)
-        rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
+        moved = rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
         announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks], using)
+    return moved
 
 
 def _account(name: str) -> Account | None:
