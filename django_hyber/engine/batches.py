@@ -76,7 +76,11 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
 
 
 def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, using: str) -> None:
-    body = build_body(claim.campaign, claim.account, [item.recipient for item in outgoing])
+    try:
+        body = build_body(claim.campaign, claim.account, [item.recipient for item in outgoing])
+    except ValueError as error:
+        _hold_campaign(claim, error, using)
+        return
     if not _renew(claim, using):
         logger.warning("Batch %s was taken over before it went out, and is left to whoever has it now", claim.pk)
         return
@@ -276,8 +280,8 @@ def _postpone(claim: BatchClaim, error: NotTaken, using: str) -> None:
     _put_back(claim, describe(error), retries.next_attempt(claim.account, claim.attempt, now, error.retry_after), using)
 
 
-def _hold_campaign(claim: BatchClaim, error: AuthenticationError, using: str) -> None:
-    """Wrong credentials would fail every batch in the same way: stop here and let a person mend the settings."""
+def _hold_campaign(claim: BatchClaim, error: AuthenticationError | ValueError, using: str) -> None:
+    """Stop here and let a person mend the settings, which would fail every batch, or what no request can say."""
     reason = str(error)[:TEXT_LIMIT]
     _put_back(claim, reason, None, using)
     campaigns = Campaign.objects.using(using).filter(pk=claim.campaign.pk, status=Campaign.Status.SENDING)

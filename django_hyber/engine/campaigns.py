@@ -46,6 +46,15 @@ class Requeued(NamedTuple):
     finished_at: None = None
 
 
+def give_account(campaign: Campaign, using: str) -> None:
+    """Let the messages be of the campaign's account, which may have been chosen after they were imported.
+
+    Whoever asked another account about them would hear that nothing is known, and they would be sent again.
+    """
+    others = Message.objects.using(using).filter(campaign=campaign).exclude(account=campaign.account)
+    others.update(account=campaign.account)
+
+
 def cut_batches(campaign: Campaign, using: str) -> None:
     """Cut the queued messages into batches; in a campaign with a sending window, each of one time zone.
 
