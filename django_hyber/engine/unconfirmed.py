@@ -21,15 +21,19 @@ from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.transactions import database, lock, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
+    ConnectionLost,
     DeliveryReport,
     HyberClient,
     HyberError,
+    NotTaken,
+    ReadTimeout,
     ReportNotFound,
     parse_reports,
 )
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
+NO_PLATFORM = (NotTaken, ReadTimeout, ConnectionLost)
 #: How many messages of a batch must be unknown to the platform before the batch counts as not taken. A few alone could
 #: all have been refused inside a request that was taken.
 SAMPLE = 20
@@ -56,15 +60,18 @@ def take_up_expired_leases() -> None:
             _doubt_expired_batch(pk, attempts, account, now, using)
 
 
-def resolve_message(pk: int, client: HyberClient | None = None) -> None:
-    """Ask about one unconfirmed message; do nothing when it is not due or somebody else asks."""
+def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
+    """Ask about one unconfirmed message; do nothing when it is not due or somebody else asks.
+
+    False when the platform does not answer.
+    """
     using = database()
     message = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED).first()
     if message is None:
-        return
+        return True
     account = get_account(message.account)
     if not _take_turn(Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED), account):
-        return
+        return True
     finding = ask(account, [message.extra_id], client or get_client(account), using)
     unconfirmed = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED)
     if finding is Finding.TAKEN:
@@ -77,6 +84,7 @@ def resolve_message(pk: int, client: HyberClient | None = None) -> None:
                 _give_own_batch(message, using)
     if message.campaign_id:
         settle(message.campaign_id, using)
+    return finding is not Finding.NO_ANSWER
 
 
 def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
@@ -120,6 +128,9 @@ def ask(account: Account, extra_ids: Iterable[str], client: HyberClient, using: 
         except HyberError as error:
             logger.info("No answer about message %s: %s", extra_id, type(error).__name__)
             finding = Finding.NO_ANSWER
+            if isinstance(error, NO_PLATFORM):
+                # Whoever asked on would wait as long for each of them, and could still not believe a "not found".
+                break
             continue
         reports = _about(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
         if reports:
