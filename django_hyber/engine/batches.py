@@ -22,7 +22,7 @@ from django_hyber.engine.messages import BLOCKED, GAVE_UP, OPTED_OUT, TEXT_LIMIT
 from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.pages import VARIABLES_TEXT, read_documents
 from django_hyber.engine.ranges import members
-from django_hyber.engine.transactions import database, lock, write_transaction
+from django_hyber.engine.transactions import database, insisting, lock, write_transaction
 from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Batch, Campaign, Message, Suppression
@@ -247,6 +247,7 @@ def used_values(campaign: Campaign) -> list[str]:
     return sorted(find_variables(campaign.get_channels()) | ({OWN_TEXT} if campaign.has_own_texts else set()))
 
 
+@insisting
 def _record(
     claim: BatchClaim, outgoing: Sequence[Outgoing], entries: list[SyncEntry] | None, job_id: str, using: str
 ) -> None:
@@ -271,6 +272,7 @@ def _apply_waiting(account: Account, message_ids: Sequence[str], using: str) -> 
         logger.exception("Reports that came early wait for the next sweep")
 
 
+@insisting
 def _postpone(claim: BatchClaim, error: NotTaken, using: str) -> None:
     now = timezone.now()
     if not retries.should_retry(claim.account, claim.attempt):
@@ -280,6 +282,7 @@ def _postpone(claim: BatchClaim, error: NotTaken, using: str) -> None:
     _put_back(claim, describe(error), retries.next_attempt(claim.account, claim.attempt, now, error.retry_after), using)
 
 
+@insisting
 def _hold_campaign(claim: BatchClaim, error: AuthenticationError | ValueError, using: str) -> None:
     """Stop here and let a person mend the settings, which would fail every batch, or what no request can say."""
     reason = str(error)[:TEXT_LIMIT]
@@ -298,10 +301,12 @@ def _put_back(claim: BatchClaim, reason: str, next_attempt_at: datetime | None, 
             _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
 
 
+@insisting
 def _reject(claim: BatchClaim, error: APIError, using: str) -> None:
     _fail(claim, Status.REJECTED, describe(error), error.error_code, using)
 
 
+@insisting
 def _doubt(claim: BatchClaim, error: OutcomeUnknown, using: str) -> None:
     logger.warning("Outcome unknown for batch %s: %s", claim.pk, type(error).__name__)
     doubt_batch(claim, describe(error), using)

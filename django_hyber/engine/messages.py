@@ -17,7 +17,7 @@ from django_hyber.engine import breaker, notifications, retries
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
-from django_hyber.engine.transactions import database
+from django_hyber.engine.transactions import database, insisting
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Message, Suppression
 from django_hyber.protocol import (
@@ -142,6 +142,7 @@ def build_body(account: Account, phone_number: str, extra_id: str, content: Mapp
     )
 
 
+@insisting
 def record_acceptance(claim: Claim, message_id: str, using: str) -> None:
     """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
     now = timezone.now()
@@ -162,6 +163,7 @@ def describe(error: HyberError) -> str:
     return (getattr(error, "error_text", "") or str(error))[:TEXT_LIMIT]
 
 
+@insisting
 def _postpone(claim: Claim, error: NotTaken, using: str) -> None:
     if not retries.should_retry(claim.account, claim.attempt):
         text = GAVE_UP % {"attempts": claim.attempt, "reason": describe(error)}
@@ -175,6 +177,7 @@ def _postpone(claim: Claim, error: NotTaken, using: str) -> None:
     )
 
 
+@insisting
 def _doubt(claim: Claim, error: OutcomeUnknown, using: str) -> None:
     """The platform may or may not have it: from now on only its own report can tell (design.md, rule 3)."""
     logger.warning("Outcome unknown for message %s: %s", claim.extra_id, type(error).__name__)
@@ -189,6 +192,7 @@ def _doubt(claim: Claim, error: OutcomeUnknown, using: str) -> None:
         notifications.announce_changes([Change(claim.pk, Status.SENDING, Status.UNCONFIRMED)], using)
 
 
+@insisting
 def _settle(claim: Claim, status: Status, using: str, error_text: str, error_code: int | None = None) -> None:
     moved = _mine(claim, using).update(
         status=status,
