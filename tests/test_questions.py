@@ -60,8 +60,9 @@ def test_platform_that_does_not_answer_is_asked_a_few_things(platform, monkeypat
 
 
 def test_platform_that_does_not_answer_is_asked_one_thing_about_a_batch(platform, monkeypatch):
-    start_campaign(make_campaign([phone(1, "94"), *(phone(number) for number in range(2, 50))]))
+    campaign = start_campaign(make_campaign([phone(1, "94"), *(phone(number) for number in range(2, 50))]))
     asked = count_questions(monkeypatch, ReadTimeout())
+    make_due(campaign)
     dispatch()
 
     assert len(asked) == 1
