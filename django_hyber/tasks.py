@@ -7,7 +7,7 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
-from django_hyber.engine import lanes, media, messages, reconciliation, unconfirmed
+from django_hyber.engine import lanes, media, messages, reconciliation, unconfirmed, unconfirmed_lane
 
 
 @task
@@ -23,9 +23,9 @@ def submit_batch(pk: int) -> None:
 
 
 @task
-def resolve_message(pk: int) -> None:
-    """Ask the platform about one unconfirmed message."""
-    unconfirmed.resolve_message(pk)
+def resolve_message(pk: int, following: int = 0) -> None:
+    """Ask the platform about one unconfirmed message, then see to the next ones, up to so many."""
+    unconfirmed_lane.ask_in_turn(pk, following, resolve_message.enqueue)
 
 
 @task

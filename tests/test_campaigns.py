@@ -164,6 +164,19 @@ def test_busy_platform_is_asked_again_later_and_nobody_is_lost(platform):
     assert platform.ledger.duplicates == {}
 
 
+def test_account_that_was_chosen_after_the_import_is_the_one_that_is_asked(platform, settings, sandbox):
+    elsewhere = settings.HYBER["default"] | {"REPORTS_URL": f"{sandbox.url}-of-somebody-else"}
+    settings.HYBER = {"default": elsewhere, "promo": settings.HYBER["default"]}
+    campaign = make_campaign([phone(1, "94"), phone(2)])
+    campaign.account = "promo"
+    campaign.save()
+    start_campaign(campaign)
+    dispatch_until_finished(campaign)
+
+    assert set(campaign.messages.values_list("account", flat=True)) == {"promo"}
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
 def test_dropped_answer_is_resolved_by_asking_and_nobody_gets_it_twice(platform):
     campaign = start_campaign(make_campaign([phone(1, "94"), phone(2)]))
 
@@ -391,6 +404,18 @@ def test_wrong_password_pauses_the_campaign_with_the_reason(platform, settings):
     assert campaign.status == "paused"
     assert "password" in campaign.status_reason
     settings.HYBER = right
+    resume_campaign(campaign)
+    assert statuses(campaign) == ["accepted"]
+
+
+def test_number_that_cannot_be_said_pauses_the_campaign_with_the_reason(platform):
+    campaign = make_campaign([phone(1)])
+    campaign.messages.create(phone_number="no number", extra_id="own-1", variables={"name": "Olena"})
+    start_campaign(campaign)
+
+    assert (campaign.status, posts(platform)) == ("paused", [])
+    assert "phone number" in campaign.status_reason
+    campaign.messages.filter(extra_id="own-1").delete()
     resume_campaign(campaign)
     assert statuses(campaign) == ["accepted"]
 

@@ -12,6 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from django_hyber.management.commands import hyber_dispatch
 from django_hyber.management.progress import ProgressBar
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS
@@ -111,6 +112,27 @@ def test_dispatch_loop_goes_on_until_it_is_told_to_stop(platform):
             signal.signal(number, handler)
 
     assert platform.ledger.taken == 1
+
+
+def test_dispatch_loop_outlives_a_broker_that_is_down(platform, monkeypatch, caplog):
+    sweeps = []
+
+    def sweep():
+        sweeps.append(len(sweeps))
+        if len(sweeps) > 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        raise ConnectionError("no broker")
+
+    monkeypatch.setattr(hyber_dispatch, "dispatch", sweep)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        run("hyber_dispatch", loop=True, interval=0.01)
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    assert sweeps == [0, 1]
+    assert "no broker" in caplog.text
 
 
 def test_check_proves_a_good_account_without_sending(wired):

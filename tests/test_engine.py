@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_hyber.conf import get_account
-from django_hyber.engine import ranks, retries
+from django_hyber.engine import messages, ranks, retries
 from django_hyber.engine.bulk import insert_rows, update_rows
 from django_hyber.engine.messages import claim_message, submit_message
 from django_hyber.models import DeliveryReport, Message
@@ -116,6 +116,26 @@ class SingleMessageTests:
             submit_message(message.pk)
 
         assert platform.ledger.taken == 1
+
+    def test_worker_that_stood_still_for_longer_than_its_lease_sends_nothing(self, platform, monkeypatch):
+        build = messages.build_body
+        late = timezone.now() + timedelta(seconds=61)
+
+        def stand_still(*content):
+            monkeypatch.setattr(timezone, "now", lambda: late)
+            return build(*content)
+
+        with monkeypatch.context() as stopped:
+            stopped.setattr(messages, "build_body", stand_still)
+            message = send_message(phone(1), TEXT)
+        assert not platform.requests
+
+        for _ in range(3):
+            make_due(message)
+            dispatch()
+        message.refresh_from_db()
+        assert message.status == "accepted"
+        assert (platform.ledger.taken, platform.ledger.duplicates) == (1, {})
 
     def test_message_that_is_not_due_is_left_alone(self, platform):
         later = timezone.now() + timedelta(hours=1)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from django_hyber.services import dispatch, start_campaign
+from django_hyber.services import dispatch, pause_campaign, resume_campaign, start_campaign
 from tests.builders import make_campaign, posts
 from tests.samples import phone
 
@@ -63,6 +63,43 @@ def test_sweep_that_comes_once_a_minute_catches_up_with_one_minute(platform, clo
     clock(minutes=10)
     dispatch()
     assert sum(sizes(platform)) <= 75 + 75
+
+
+def test_pauses_and_resumes_do_not_make_it_faster(platform, clock):
+    campaign = start_campaign(make_campaign(numbers(150), throttle=60))
+    for _ in range(10):
+        clock(seconds=1)
+        pause_campaign(campaign)
+        resume_campaign(campaign)
+    assert sizes(platform) == [15]
+
+    clock(minutes=10)
+    pause_campaign(campaign)
+    resume_campaign(campaign)
+    assert sizes(platform) == [15, 15]
+
+
+def test_scheduled_campaign_does_not_pile_up_before_its_start(platform, clock):
+    start_time = timezone.now() + timedelta(hours=1)
+    campaign = start_campaign(make_campaign(numbers(150), throttle=60, start_time=start_time))
+    for _ in range(59):
+        clock(minutes=1)
+        dispatch()
+    assert sizes(platform) == []
+
+    clock(minutes=1)
+    dispatch()
+    assert sizes(platform) == [15]
+    assert "start_time" not in posts(platform)[0]
+    assert campaign.messages.filter(status="accepted").count() == 15
+
+
+def test_schedule_of_a_throttled_account_does_not_pile_up_either(platform, settings, clock):
+    settings.HYBER["default"] |= {"THROTTLE": 60}
+    campaign = start_campaign(make_campaign(numbers(50), start_time=timezone.now() + timedelta(minutes=5)))
+    dispatch()
+
+    assert (campaign.status, posts(platform)) == ("scheduled", [])
 
 
 def test_all_campaigns_of_an_account_share_its_throttle(platform, settings, clock):

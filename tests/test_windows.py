@@ -49,6 +49,8 @@ def test_number_tells_the_zone_or_none(number, zone):
         (time(22), time(6), "2026-11-25T12:00+02:00", "2026-11-25T22:00+02:00"),
         # The night in which clocks are put back.
         (time(9), time(21), "2026-10-24T22:00+03:00", "2026-10-25T09:00+02:00"),
+        (time(3, 30), time(21), "2026-10-25T03:10+03:00", "2026-10-25T03:30+03:00"),
+        (time(3, 30), time(21), "2026-10-25T03:10+02:00", "2026-10-25T03:30+02:00"),
     ],
 )
 def test_window_opens_by_the_local_clock(start, end, local, opening):

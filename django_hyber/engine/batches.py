@@ -22,7 +22,7 @@ from django_hyber.engine.messages import BLOCKED, GAVE_UP, OPTED_OUT, TEXT_LIMIT
 from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.pages import VARIABLES_TEXT, read_documents
 from django_hyber.engine.ranges import members
-from django_hyber.engine.transactions import database, lock, write_transaction
+from django_hyber.engine.transactions import database, insisting, lock, write_transaction
 from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Batch, Campaign, Message, Suppression
@@ -77,7 +77,15 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
 
 def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, using: str) -> None:
     try:
-        entries, job_id = _post(claim, client, [item.recipient for item in outgoing])
+        body = build_body(claim.campaign, claim.account, [item.recipient for item in outgoing])
+    except ValueError as error:
+        _hold_campaign(claim, error, using)
+        return
+    if not _renew(claim, using):
+        logger.warning("Batch %s was taken over before it went out, and is left to whoever has it now", claim.pk)
+        return
+    try:
+        entries, job_id = _post(claim, client, body, len(outgoing))
     except NotTaken as error:
         breaker.note_failure(claim.account, error, using)
         _postpone(claim, error, using)
@@ -155,6 +163,15 @@ def _take(pk: int, account: Account, now: datetime, using: str) -> int:
     )
 
 
+def _renew(claim: BatchClaim, using: str) -> bool:
+    """Begin the lease anew right before the request, and say whether the batch is still this worker's.
+
+    A worker that stood still for longer than its lease, however that came, must not send what others have sent since.
+    """
+    lease_until = timezone.now() + timedelta(seconds=claim.account.lease)
+    return bool(_mine(claim, using).filter(state=State.SENDING).update(lease_until=lease_until))
+
+
 def _put_off(pk: int, until: datetime, reason: str, using: str) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=State.PENDING)
     batches.update(next_attempt_at=until, error_text=reason, enqueued_at=None)
@@ -201,11 +218,10 @@ def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
 
 
 def _post(
-    claim: BatchClaim, client: HyberClient, recipients: Sequence[Recipient]
+    claim: BatchClaim, client: HyberClient, body: dict[str, Any], recipients: int
 ) -> tuple[list[SyncEntry] | None, str]:
     """Send the request; return either the entries of a synchronous answer or the id of a job."""
-    is_small = len(recipients) <= claim.account.sync_limit
-    body = build_body(claim.campaign, claim.account, recipients)
+    is_small = recipients <= claim.account.sync_limit
     if claim.campaign.has_own_texts:
         return (client.send_batch_sync(body), "") if is_small else (None, client.send_batch(body))
     return (client.send_broadcast_sync(body), "") if is_small else (None, client.send_broadcast(body))
@@ -231,6 +247,7 @@ def used_values(campaign: Campaign) -> list[str]:
     return sorted(find_variables(campaign.get_channels()) | ({OWN_TEXT} if campaign.has_own_texts else set()))
 
 
+@insisting
 def _record(
     claim: BatchClaim, outgoing: Sequence[Outgoing], entries: list[SyncEntry] | None, job_id: str, using: str
 ) -> None:
@@ -255,18 +272,19 @@ def _apply_waiting(account: Account, message_ids: Sequence[str], using: str) -> 
         logger.exception("Reports that came early wait for the next sweep")
 
 
+@insisting
 def _postpone(claim: BatchClaim, error: NotTaken, using: str) -> None:
     now = timezone.now()
     if not retries.should_retry(claim.account, claim.attempt):
         text = GAVE_UP % {"attempts": claim.attempt, "reason": describe(error)}
-        _end_messages(claim, Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
-        _finish(claim, using, State.FAILED, error_text=text[:TEXT_LIMIT])
+        _fail(claim, Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
         return
     _put_back(claim, describe(error), retries.next_attempt(claim.account, claim.attempt, now, error.retry_after), using)
 
 
-def _hold_campaign(claim: BatchClaim, error: AuthenticationError, using: str) -> None:
-    """Wrong credentials would fail every batch in the same way: stop here and let a person mend the settings."""
+@insisting
+def _hold_campaign(claim: BatchClaim, error: AuthenticationError | ValueError, using: str) -> None:
+    """Stop here and let a person mend the settings, which would fail every batch, or what no request can say."""
     reason = str(error)[:TEXT_LIMIT]
     _put_back(claim, reason, None, using)
     campaigns = Campaign.objects.using(using).filter(pk=claim.campaign.pk, status=Campaign.Status.SENDING)
@@ -276,17 +294,19 @@ def _hold_campaign(claim: BatchClaim, error: AuthenticationError, using: str) ->
 def _put_back(claim: BatchClaim, reason: str, next_attempt_at: datetime | None, using: str) -> None:
     """The batch waits again; a sweep that doubted it meanwhile was wrong, so its messages wait again too."""
     with write_transaction(using):
-        _mine(claim, using).update(
+        moved = _mine(claim, using).update(
             state=State.PENDING, error_text=reason, lease_until=None, next_attempt_at=next_attempt_at
         )
-        _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
+        if moved:
+            _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
 
 
+@insisting
 def _reject(claim: BatchClaim, error: APIError, using: str) -> None:
-    _end_messages(claim, Status.REJECTED, describe(error), error.error_code, using)
-    _finish(claim, using, State.FAILED, error_code=error.error_code, error_text=describe(error))
+    _fail(claim, Status.REJECTED, describe(error), error.error_code, using)
 
 
+@insisting
 def _doubt(claim: BatchClaim, error: OutcomeUnknown, using: str) -> None:
     logger.warning("Outcome unknown for batch %s: %s", claim.pk, type(error).__name__)
     doubt_batch(claim, describe(error), using)
@@ -306,8 +326,11 @@ def doubt_batch(claim: BatchClaim, reason: str, using: str) -> None:
             _move_messages(claim, Status.QUEUED, Status.UNCONFIRMED, using, error_text=reason)
 
 
-def _end_messages(claim: BatchClaim, status: Status, text: str, code: int | None, using: str) -> None:
+def _fail(claim: BatchClaim, status: Status, text: str, code: int | None, using: str) -> None:
+    """End the batch and its messages, unless others have taken it over: then it is for their request to decide."""
     with write_transaction(using):
+        if not _finish(claim, using, State.FAILED, error_code=code, error_text=text):
+            return
         changes = {"error_text": text, "error_code": code, "finished_at": timezone.now()}
         for old in (Status.QUEUED, Status.UNCONFIRMED):
             _move_messages(claim, old, status, using, **changes)

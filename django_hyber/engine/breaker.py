@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from django_hyber.conf import Account
 from django_hyber.engine import retries
+from django_hyber.engine.transactions import insisting
 from django_hyber.models import AccountState
 from django_hyber.protocol import HyberError
 
@@ -39,11 +40,13 @@ def is_blocked(account_name: str, using: str) -> bool:
     return AccountState.objects.using(using).filter(account=account_name, blocked_until__gt=timezone.now()).exists()
 
 
+@insisting
 def note_answer(account: Account, using: str) -> None:
     """The platform has answered, if only to refuse: the way is free."""
     _states(account, using).filter(failures__gt=0).update(failures=0, blocked_until=None, reason="")
 
 
+@insisting
 def note_failure(account: Account, error: HyberError, using: str) -> None:
     """The platform has not taken a request, or not answered; after several in a row the account is blocked."""
     AccountState.objects.using(using).get_or_create(account=account.name)

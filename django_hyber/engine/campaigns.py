@@ -19,6 +19,7 @@ from django_hyber.engine.pages import Page, campaign_pages
 from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranges import members
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
+from django_hyber.engine.transactions import write_transaction
 from django_hyber.models import Batch, Campaign, Message
 
 REQUEUE_CHUNK = 10_000
@@ -46,6 +47,15 @@ class Requeued(NamedTuple):
     finished_at: None = None
 
 
+def give_account(campaign: Campaign, using: str) -> None:
+    """Let the messages be of the campaign's account, which may have been chosen after they were imported.
+
+    Whoever asked another account about them would hear that nothing is known, and they would be sent again.
+    """
+    others = Message.objects.using(using).filter(campaign=campaign).exclude(account=campaign.account)
+    others.update(account=campaign.account)
+
+
 def cut_batches(campaign: Campaign, using: str) -> None:
     """Cut the queued messages into batches; in a campaign with a sending window, each of one time zone.
 
@@ -66,18 +76,20 @@ def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
 
 def settle(campaign_pk: int, using: str) -> None:
     """See to what is left after a piece of a campaign has ended: finish it, or cancel what came back after a cancel."""
-    status = Campaign.objects.using(using).values_list("status", flat=True).get(pk=campaign_pk)
+    status = Campaign.objects.using(using).filter(pk=campaign_pk).values_list("status", flat=True).first()
     if status == Campaign.Status.SENDING:
         finish_if_done(campaign_pk, using)
     elif status == Campaign.Status.CANCELLED:
-        cancel_waiting(campaign_pk, using)
+        with write_transaction(using):
+            cancel_waiting(campaign_pk, using)
 
 
 def settle_all(using: str) -> None:
-    """Settle every campaign of which no batch is open: whoever should have done it may have been stopped."""
-    open_batches = Batch.objects.filter(campaign=OuterRef("pk"), state__in=OPEN_BATCHES)
-    running = Campaign.objects.using(using).filter(~Exists(open_batches), status=Campaign.Status.SENDING)
-    for campaign_pk in list(running.values_list("pk", flat=True)):
+    """Settle every campaign that is over but for saying so: whoever should have done it may have been stopped."""
+    batches = Batch.objects.filter(campaign=OuterRef("pk"))
+    is_done = Q(~Exists(batches.filter(state__in=OPEN_BATCHES)), status=Campaign.Status.SENDING)
+    came_back = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
+    for campaign_pk in list(Campaign.objects.using(using).filter(is_done | came_back).values_list("pk", flat=True)):
         settle(campaign_pk, using)
 
 

@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from django.db.models import Q
 from django.utils import timezone
@@ -26,23 +27,30 @@ State = Batch.State
 #: A task that has not begun by then is taken for lost.
 ENQUEUED_FOR = timedelta(minutes=1)
 _local = threading.local()
+Item = TypeVar("Item")
 
 
 def run_lane(pk: int, enqueue: Callable[[int], object]) -> None:
-    """Submit a batch, and enqueue the next one of its campaign.
+    """Submit a batch, and enqueue the next one of its campaign."""
+    one_after_another("batches", pk, lambda pk: _submit_and_go_on(pk, enqueue))
 
-    A backend that runs a task at once would nest one batch in another; there they follow one another in a loop.
+
+def one_after_another(kind: str, item: Item, work: Callable[[Item], object]) -> None:
+    """Work on the item, and then on what was enqueued of its kind meanwhile.
+
+    That is for a backend that runs a task at once: it would nest one task in another, hundreds deep.
     """
-    waiting: deque[int] | None = getattr(_local, "waiting", None)
+    waiting: deque[Item] | None = getattr(_local, kind, None)
     if waiting is not None:
-        waiting.append(pk)
+        waiting.append(item)
         return
-    _local.waiting = waiting = deque([pk])
+    waiting = deque([item])
+    setattr(_local, kind, waiting)
     try:
         while waiting:
-            _submit_and_go_on(waiting.popleft(), enqueue)
+            work(waiting.popleft())
     finally:
-        _local.waiting = None
+        setattr(_local, kind, None)
 
 
 def _submit_and_go_on(pk: int, enqueue: Callable[[int], object]) -> None:

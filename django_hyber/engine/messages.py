@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
@@ -17,7 +17,7 @@ from django_hyber.engine import breaker, notifications, retries
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
-from django_hyber.engine.transactions import database
+from django_hyber.engine.transactions import database, insisting
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Message, Suppression
 from django_hyber.protocol import (
@@ -44,6 +44,7 @@ class Claim:
 
     pk: int
     attempt: int
+    lease_until: datetime
     account: Account
     phone_number: str
     extra_id: str
@@ -60,8 +61,13 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
         _settle(claim, Status.SUPPRESSED, using, error_text=OPTED_OUT)
         return
     client = client or get_client(claim.account)
+    body = build_body(claim.account, claim.phone_number, claim.extra_id, claim.content)
+    if timezone.now() >= claim.lease_until:
+        # Whoever stood still for so long must not send what others have sent since.
+        logger.warning("Message %s did not go out within its lease, and is left to the sweep", claim.extra_id)
+        return
     try:
-        message_id = client.send_single(build_body(claim))
+        message_id = client.send_single(body)
     except NotTaken as error:
         breaker.note_failure(claim.account, error, using)
         _postpone(claim, error, using)
@@ -114,6 +120,7 @@ def claim_message(pk: int, using: str) -> Claim | None:
     return Claim(
         pk=pk,
         attempt=message.attempts,
+        lease_until=lease_until,
         account=account,
         phone_number=message.phone_number,
         extra_id=message.extra_id,
@@ -121,20 +128,21 @@ def claim_message(pk: int, using: str) -> Claim | None:
     )
 
 
-def build_body(claim: Claim) -> dict[str, Any]:
+def build_body(account: Account, phone_number: str, extra_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Build the request from the stored content; our own callback URL is added here, so no token is ever stored."""
-    content = dict(claim.content)
-    channels = channels_from_wire(content.pop("channels"), content.pop("channel_options"))
-    content.setdefault("callback_url", get_callback_url(claim.account))
+    options = dict(content)
+    channels = channels_from_wire(options.pop("channels"), options.pop("channel_options"))
+    options.setdefault("callback_url", get_callback_url(account))
     return single_body(
-        phone_number=claim.phone_number,
-        extra_id=claim.extra_id,
+        phone_number=phone_number,
+        extra_id=extra_id,
         channels=channels,
-        phone_as_number=claim.account.phone_as_number,
-        **content,
+        phone_as_number=account.phone_as_number,
+        **options,
     )
 
 
+@insisting
 def record_acceptance(claim: Claim, message_id: str, using: str) -> None:
     """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
     now = timezone.now()
@@ -155,6 +163,7 @@ def describe(error: HyberError) -> str:
     return (getattr(error, "error_text", "") or str(error))[:TEXT_LIMIT]
 
 
+@insisting
 def _postpone(claim: Claim, error: NotTaken, using: str) -> None:
     if not retries.should_retry(claim.account, claim.attempt):
         text = GAVE_UP % {"attempts": claim.attempt, "reason": describe(error)}
@@ -168,6 +177,7 @@ def _postpone(claim: Claim, error: NotTaken, using: str) -> None:
     )
 
 
+@insisting
 def _doubt(claim: Claim, error: OutcomeUnknown, using: str) -> None:
     """The platform may or may not have it: from now on only its own report can tell (design.md, rule 3)."""
     logger.warning("Outcome unknown for message %s: %s", claim.extra_id, type(error).__name__)
@@ -182,6 +192,7 @@ def _doubt(claim: Claim, error: OutcomeUnknown, using: str) -> None:
         notifications.announce_changes([Change(claim.pk, Status.SENDING, Status.UNCONFIRMED)], using)
 
 
+@insisting
 def _settle(claim: Claim, status: Status, using: str, error_text: str, error_code: int | None = None) -> None:
     moved = _mine(claim, using).update(
         status=status,

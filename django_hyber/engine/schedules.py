@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.conf import find_account, get_account
+from django_hyber.conf import Account, find_account, get_account
 from django_hyber.models import Campaign
 
 Status = Campaign.Status
@@ -24,7 +24,13 @@ def hand_over_time(campaign: Campaign) -> datetime | None:
     """Return when a campaign that starts later is handed over, or None for one that starts at once."""
     if campaign.start_time is None:
         return None
-    return campaign.start_time - timedelta(seconds=get_account(campaign.account).lead_time)
+    account = get_account(campaign.account)
+    return campaign.start_time - _lead_time(account, is_throttled=bool(campaign.throttle))
+
+
+def _lead_time(account: Account, *, is_throttled: bool) -> timedelta:
+    """What leaves before the start reaches everybody at the start: with a throttle, nothing may pile up until then."""
+    return timedelta(seconds=0 if is_throttled or account.throttle else account.lead_time)
 
 
 def hand_over_due(using: str) -> int:
@@ -43,5 +49,8 @@ def hand_over_due(using: str) -> int:
         own = scheduled.filter(account=name)
         missed = own.filter(start_time__lt=now - timedelta(seconds=account.schedule_grace))
         missed.update(status=Status.PAUSED, status_reason=MISSED)
-        gone += own.filter(start_time__lte=now + timedelta(seconds=account.lead_time)).update(status=Status.SENDING)
+        for is_throttled in (False, True):
+            due = own.filter(throttle__isnull=not is_throttled)
+            moment = now + _lead_time(account, is_throttled=is_throttled)
+            gone += due.filter(start_time__lte=moment).update(status=Status.SENDING)
     return gone

@@ -1,12 +1,23 @@
 from __future__ import annotations
 
+import logging
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
-from django.db import connections, router, transaction
+from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.db.models import QuerySet
 
 from django_hyber.models import Message
+
+logger = logging.getLogger("django_hyber")
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
+#: Seconds before each new try; a server that starts anew takes a few.
+PAUSES = (0.05, 0.2, 1.0, 3.0)
 
 
 def database() -> str:
@@ -25,6 +36,31 @@ def write_transaction(using: str) -> Iterator[None]:
         if connections[using].vendor == "sqlite":
             Message.objects.using(using).filter(pk=-1).update(attempts=0)
         yield
+
+
+def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """Let a function try again what a deadlock, a lost connection or a locked file has undone.
+
+    That is for what the platform has just said: if it is not written down, all of a request has to be asked about. The
+    function must do no harm when it is repeated.
+    """
+
+    @wraps(record)
+    def insist(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
+        for pause in PAUSES:
+            connection = connections[database()]
+            # An outer transaction is lost as a whole.
+            if connection.in_atomic_block:
+                break
+            try:
+                return record(*args, **kwargs)
+            except (OperationalError, InterfaceError) as error:
+                logger.warning("The database did not take what the platform said: %s", type(error).__name__)
+                connection.close_if_unusable_or_obsolete()
+                time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads load, guards nothing
+        return record(*args, **kwargs)
+
+    return insist
 
 
 def lock(messages: QuerySet[Message]) -> list[int]:

@@ -21,15 +21,19 @@ from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.transactions import database, lock, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
+    ConnectionLost,
     DeliveryReport,
     HyberClient,
     HyberError,
+    NotTaken,
+    ReadTimeout,
     ReportNotFound,
     parse_reports,
 )
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
+NO_PLATFORM = (NotTaken, ReadTimeout, ConnectionLost)
 #: How many messages of a batch must be unknown to the platform before the batch counts as not taken. A few alone could
 #: all have been refused inside a request that was taken.
 SAMPLE = 20
@@ -56,25 +60,31 @@ def take_up_expired_leases() -> None:
             _doubt_expired_batch(pk, attempts, account, now, using)
 
 
-def resolve_message(pk: int, client: HyberClient | None = None) -> None:
-    """Ask about one unconfirmed message; do nothing when it is not due or somebody else asks."""
+def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
+    """Ask about one unconfirmed message; do nothing when it is not due or somebody else asks.
+
+    False when the platform does not answer.
+    """
     using = database()
     message = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED).first()
     if message is None:
-        return
+        return True
     account = get_account(message.account)
     if not _take_turn(Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED), account):
-        return
+        return True
     finding = ask(account, [message.extra_id], client or get_client(account), using)
     unconfirmed = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED)
     if finding is Finding.TAKEN:
         _confirm(unconfirmed, using)
     elif finding is Finding.NOT_FOUND and _is_past(message.lease_until):
+        # An answer may come so late that the message has been sent again meanwhile: it is not about that.
+        asked_about = unconfirmed.filter(attempts=message.attempts, lease_until=message.lease_until)
         with write_transaction(using):
-            _send_again(unconfirmed, using)
-            _give_own_batch(message, using)
+            if _send_again(asked_about, using):
+                _give_own_batch(message, using)
     if message.campaign_id:
         settle(message.campaign_id, using)
+    return finding is not Finding.NO_ANSWER
 
 
 def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
@@ -90,14 +100,20 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED)
     if not _take_turn(batches, account):
         return
-    unconfirmed = _messages_of(row, using).filter(status=Status.UNCONFIRMED)
-    finding = _ask_about_batch(row, account, client, using)
+    messages = _messages_of(row, using)
+    unconfirmed = messages.filter(status=Status.UNCONFIRMED)
+    # A report that was pushed meanwhile proves that the request was taken; one of an earlier run proves nothing.
+    was_taken = messages.filter(accepted_at__gte=row.created_at).exists()
+    finding = Finding.TAKEN if was_taken else _ask_about_sample(unconfirmed, account, client, using)
     if finding is Finding.TAKEN:
         _leave_to_its_messages(batches, unconfirmed, account, using)
     elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
         with write_transaction(using):
-            _send_again(unconfirmed, using)
-            batches.update(state=Batch.State.PENDING, lease_until=None, next_attempt_at=None)
+            # An answer may come so late that the batch has been sent again meanwhile: it is not about that. The batch
+            # is locked first, as when the answer to it is recorded at this very moment.
+            asked_about = batches.filter(attempts=row.attempts)
+            if asked_about.update(state=Batch.State.PENDING, lease_until=None, next_attempt_at=None):
+                _send_again(unconfirmed, using)
     settle(row.campaign_id, using)
 
 
@@ -112,6 +128,9 @@ def ask(account: Account, extra_ids: Iterable[str], client: HyberClient, using: 
         except HyberError as error:
             logger.info("No answer about message %s: %s", extra_id, type(error).__name__)
             finding = Finding.NO_ANSWER
+            if isinstance(error, NO_PLATFORM):
+                # Whoever asked on would wait as long for each of them, and could still not believe a "not found".
+                break
             continue
         reports = _about(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
         if reports:
@@ -130,13 +149,10 @@ def _messages_of(batch: Batch, using: str) -> QuerySet[Message]:
     return Message.objects.using(using).filter(condition, campaign=batch.campaign_id)
 
 
-def _ask_about_batch(batch: Batch, account: Account, client: HyberClient | None, using: str) -> Finding:
-    messages = _messages_of(batch, using)
-    # A report that was pushed meanwhile proves that the request was taken. What was accepted before the batch was cut
-    # lies in its range and was in an earlier run.
-    if messages.filter(accepted_at__gte=batch.created_at).exists():
-        return Finding.TAKEN
-    extra_ids = list(messages.filter(status=Status.UNCONFIRMED).order_by("pk").values_list("extra_id", flat=True))
+def _ask_about_sample(
+    unconfirmed: QuerySet[Message], account: Account, client: HyberClient | None, using: str
+) -> Finding:
+    extra_ids = list(unconfirmed.order_by("pk").values_list("extra_id", flat=True))
     sample = extra_ids[:: max(1, len(extra_ids) // SAMPLE)]
     return ask(account, sample, client or get_client(account), using)
 
@@ -169,8 +185,8 @@ def _confirm(unconfirmed: QuerySet[Message], using: str) -> None:
     _move(unconfirmed, Status.ACCEPTED, using, accepted_at=timezone.now())
 
 
-def _send_again(unconfirmed: QuerySet[Message], using: str) -> None:
-    _move(unconfirmed, Status.QUEUED, using)
+def _send_again(unconfirmed: QuerySet[Message], using: str) -> int:
+    return _move(unconfirmed, Status.QUEUED, using)
 
 
 def _give_own_batch(message: Message, using: str) -> None:
@@ -187,11 +203,12 @@ def _give_own_batch(message: Message, using: str) -> None:
     )
 
 
-def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> None:
+def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> int:
     with write_transaction(using):
         pks = lock(rows)
-        rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
+        moved = rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
         announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks], using)
+    return moved
 
 
 def _account(name: str) -> Account | None:

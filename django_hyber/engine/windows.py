@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -74,7 +74,11 @@ def next_opening(campaign: Campaign, zone: str, moment: datetime) -> datetime | 
     if _is_within(local.time(), start, end):
         return None
     day = local.date() if local.time() < start else local.date() + timedelta(days=1)
-    return datetime.combine(day, start, tzinfo=clock).astimezone(moment.tzinfo)
+    opening = datetime.combine(day, start, tzinfo=clock).astimezone(UTC)
+    if opening <= moment:
+        # In the night in which clocks are put back, this time of day comes a second time.
+        opening = datetime.combine(day, start.replace(fold=1), tzinfo=clock).astimezone(UTC)
+    return opening.astimezone(moment.tzinfo)
 
 
 def _is_within(now: time, start: time, end: time) -> bool:

@@ -88,6 +88,7 @@ def _launch(campaign: Campaign, checked: str, user: AbstractBaseUser | None) -> 
         if fingerprint(campaign) != checked:
             text = _("The campaign was changed while it was being checked. Start it again.")
             raise CampaignError([ValidationError(text, code="changed")])
+        campaigns.give_account(campaign, using)
         campaigns.cut_batches(campaign, using)
         _begin(campaign, using)
     campaign.refresh_from_db(using=using)
@@ -127,7 +128,8 @@ def resume_campaign(campaign: Campaign) -> Campaign:
     with write_transaction(using):
         if is_early:
             return _change(campaign, (Status.PAUSED,), Status.SCHEDULED)
-        _change(campaign, (Status.PAUSED, Status.SENDING), Status.SENDING, next_send_at=None)
+        _change(campaign, (Status.PAUSED, Status.SENDING), Status.SENDING)
+        _forget_credit(campaign, using)
         # Tasks that came during the pause have gone by without a trace.
         campaign.batches.using(using).filter(state=Batch.State.PENDING).update(enqueued_at=None)
         _begin(campaign, using)
@@ -184,7 +186,8 @@ def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = No
     with write_transaction(using):
         if not failed.exists():
             raise CampaignError([_nothing_failed()])
-        _change(campaign, (Status.FINISHED,), Status.SENDING, run=F("run") + 1, finished_at=None, next_send_at=None)
+        _change(campaign, (Status.FINISHED,), Status.SENDING, run=F("run") + 1, finished_at=None)
+        _forget_credit(campaign, using)
         if not campaigns.requeue(failed, using, keys):
             raise CampaignError([_nothing_failed()])
         campaigns.cut_batches(campaign, using)
@@ -239,6 +242,12 @@ def wrong_status(campaign: Campaign) -> ValidationError:
         code="wrong-status",
         params={"status": campaign.get_status_display()},
     )
+
+
+def _forget_credit(campaign: Campaign, using: str) -> None:
+    """The throttle gives no credit for the time that the campaign stood still; what it has used up stays used up."""
+    rows = Campaign.objects.using(using).filter(pk=campaign.pk, next_send_at__lt=timezone.now())
+    rows.update(next_send_at=None)
 
 
 def _begin(campaign: Campaign, using: str) -> None:

@@ -13,7 +13,7 @@ from django_hyber.engine import campaigns, lanes, schedules, unconfirmed, waitin
 from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.services.jobs import take_up_jobs
-from django_hyber.services.nudges import fill_lanes, nudge
+from django_hyber.services.nudges import fill_lanes, fill_questions, nudge
 
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.
@@ -47,9 +47,7 @@ def dispatch() -> Dispatched:
     unconfirmed.take_up_expired_leases()
     matched = waiting.rematch_reports(using, since=timezone.now() - STILL_EXPECTED).matched
     asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), tasks.resolve_batch)
-    lone = Message.objects.using(using).exclude(campaign__batches__state=Batch.State.UNCONFIRMED)
-    unconfirmed_ones = lone.filter(lanes.due(Message.Status.UNCONFIRMED, "status"))
-    asked += _enqueue(unconfirmed_ones, tasks.resolve_message)
+    asked += fill_questions(using)
     queued = Message.objects.using(using).filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
     sent = _enqueue(queued, tasks.submit_message)
     schedules.hand_over_due(using)

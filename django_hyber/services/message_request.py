@@ -29,15 +29,7 @@ def request_of(message_pk: int) -> Mapping[str, Any] | None:
 def _single(message: Message, account: Account) -> Mapping[str, Any] | None:
     if not message.content:
         return None
-    claim = messages.Claim(
-        pk=message.pk,
-        attempt=message.attempts,
-        account=account,
-        phone_number=message.phone_number,
-        extra_id=message.extra_id,
-        content=message.content,
-    )
-    return messages.build_body(claim)
+    return messages.build_body(account, message.phone_number, message.extra_id, message.content)
 
 
 def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None:

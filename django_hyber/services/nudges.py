@@ -7,15 +7,15 @@ from typing import Any
 from django.db.models import QuerySet
 
 from django_hyber import tasks
-from django_hyber.engine import lanes
+from django_hyber.engine import lanes, unconfirmed_lane
 from django_hyber.engine.transactions import after_commit
 from django_hyber.models import Batch, Message
 
 
-def nudge(task: Any, rows: QuerySet[Message] | QuerySet[Batch], pk: int) -> None:
+def nudge(task: Any, rows: QuerySet[Message] | QuerySet[Batch], pk: int, *arguments: int) -> None:
     """Enqueue the task for a row. If the broker is down, the row is left to the next sweep."""
     try:
-        task.enqueue(pk)
+        task.enqueue(pk, *arguments)
     except BaseException:
         rows.model._default_manager.using(rows.db).filter(pk=pk).update(enqueued_at=None)
         raise
@@ -32,4 +32,16 @@ def fill_lanes(campaign_pk: int, using: str) -> int:
     while pk := lanes.take_next(campaign_pk, using):
         nudge(tasks.submit_batch, Batch.objects.using(using), pk)
         count += 1
+    return count
+
+
+def fill_questions(using: str) -> int:
+    """Ask about as many messages of an unknown outcome as may be asked about at once, and return how many."""
+    pk, count = 0, 0
+    for _ in range(unconfirmed_lane.count_room(using)):
+        found = unconfirmed_lane.take_next(using, after=pk)
+        if not found:
+            break
+        nudge(tasks.resolve_message, Message.objects.using(using), found, unconfirmed_lane.IN_A_ROW)
+        pk, count = found, count + 1
     return count

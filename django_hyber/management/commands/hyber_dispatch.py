@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 
 from django_hyber.services import dispatch
 
@@ -40,7 +40,8 @@ class Command(BaseCommand):
     def _sweep_or_log(self) -> None:
         try:
             self._sweep()
-        except DatabaseError:
+        # Whatever it is, a broker that is down or a database that starts anew, it must not end the loop.
+        except Exception:
             logger.exception("The sweep was cut off; the next one goes on")
 
     def _sweep(self) -> None:

@@ -1,0 +1,58 @@
+"""How the questions about messages of an unknown outcome follow one another.
+
+There may be ten thousands of them, after the answer to a large request was lost. A few are under way at once, and each,
+when it is answered, gives the next one to a task of its own: a one-time code gets its turn between two questions, and a
+platform that does not answer is asked a few things and not all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from django_hyber.engine import lanes, unconfirmed
+from django_hyber.engine.transactions import database
+from django_hyber.models import Batch, Message
+
+UNCONFIRMED = Message.Status.UNCONFIRMED
+#: How many questions may wait for a worker.
+AT_ONCE = 4
+#: How many may follow one that a sweep has enqueued. Where tasks run at once, the sweep has other things to do as well.
+IN_A_ROW = 250
+
+
+def ask_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
+    """Ask about a message and, once that is answered, enqueue the question about the next one."""
+    lanes.one_after_another("questions", (pk, following), lambda item: _ask_and_go_on(*item, enqueue))
+
+
+def _ask_and_go_on(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
+    if unconfirmed.resolve_message(pk) and following:
+        next_pk = take_next(database(), after=pk)
+        if next_pk:
+            enqueue(next_pk, following - 1)
+
+
+def take_next(using: str, after: int = 0) -> int | None:
+    """Mark the next message to ask about as enqueued and return its primary key."""
+    rows = Message.objects.using(using)
+    due = _lone(using).filter(lanes.due(UNCONFIRMED, "status"), pk__gt=after)
+    for pk, enqueued_at in due.order_by("pk").values_list("pk", "enqueued_at")[:10]:
+        # Of two that want the same message one sees a row changed, and the other tries the one after it.
+        if rows.filter(pk=pk, status=UNCONFIRMED, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
+            return int(pk)
+    return None
+
+
+def count_room(using: str) -> int:
+    """Return how many more questions may be enqueued."""
+    since = timezone.now() - lanes.ENQUEUED_FOR
+    enqueued = Message.objects.using(using).filter(status=UNCONFIRMED, enqueued_at__gt=since)
+    return max(0, AT_ONCE - enqueued.count())
+
+
+def _lone(using: str) -> QuerySet[Message]:
+    """Return the messages that nobody asks about but themselves: a batch asks for all that are in it."""
+    return Message.objects.using(using).exclude(campaign__batches__state=Batch.State.UNCONFIRMED)

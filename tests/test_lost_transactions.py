@@ -1,0 +1,78 @@
+"""The database fails at the moment at which the platform has answered: a deadlock, a restart, a file that is locked."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager
+
+import pytest
+from django.db import OperationalError, connection
+
+from django_hyber.engine import transactions
+from django_hyber.protocol import SMS, HyberClient
+from django_hyber.services import send_message, start_campaign
+from tests.builders import make_campaign, statuses
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+CODE = [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(transactions, "PAUSES", (0.0, 0.0))
+
+
+@contextmanager
+def failing(table, times):
+    """Let the next UPDATEs of the table fail as in a deadlock: the transaction is rolled back."""
+    failures = []
+
+    def fail(execute, sql, *arguments):
+        if sql.startswith("UPDATE") and table in sql.partition("SET")[0] and len(failures) < times:
+            failures.append(sql)
+            raise OperationalError("Deadlock found when trying to get lock")
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(fail):
+        yield
+    assert len(failures) == times
+
+
+@contextmanager
+def failing_after_the_request(monkeypatch, method, table, times=1):
+    original = getattr(HyberClient, method)
+    with ExitStack() as trouble:
+
+        def send(client, body):
+            trouble.enter_context(failing(table, times))
+            return original(client, body)
+
+        monkeypatch.setattr(HyberClient, method, send)
+        yield
+
+
+@pytest.mark.parametrize("table", ["django_hyber_message", "django_hyber_batch"])
+def test_answer_to_a_batch_is_written_down_although_a_deadlock_undid_it(platform, monkeypatch, table):
+    with failing_after_the_request(monkeypatch, "send_broadcast_sync", table):
+        campaign = start_campaign(make_campaign([phone(1), phone(2, "92")]))
+
+    assert statuses(campaign) == ["accepted", "rejected"]
+    assert campaign.status == "finished"
+
+
+@pytest.mark.parametrize(("outcome", "end"), [("00", "accepted"), ("92", "rejected"), ("98", "queued")])
+def test_answer_to_a_single_message_is_written_down_although_a_deadlock_undid_it(platform, monkeypatch, outcome, end):
+    with failing_after_the_request(monkeypatch, "send_single", "django_hyber_message", times=2):
+        message = send_message(phone(1, outcome), CODE)
+
+    message.refresh_from_db()
+    assert (message.status, message.attempts, message.lease_until) == (end, 1, None)
+
+
+def test_trouble_that_does_not_end_is_left_to_the_sweep(platform, monkeypatch):
+    with failing_after_the_request(monkeypatch, "send_single", "django_hyber_message", times=3):
+        message = send_message(phone(1), CODE)
+
+    message.refresh_from_db()
+    assert message.status == "sending"
+    assert message.lease_until

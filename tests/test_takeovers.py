@@ -1,0 +1,168 @@
+"""Several workers have had the same work, one after the other: what the earlier ones learn late harms nobody."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_hyber.engine import batches, unconfirmed
+from django_hyber.models import Campaign
+from django_hyber.protocol import APIError, HyberClient, NotTaken, ReportNotFound
+from django_hyber.services import cancel_campaign, dispatch, retry_failed, start_campaign
+from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def send_by_others(campaign):
+    """What the other workers do when the lease of one has ended: ask, hear that nothing is known, send again."""
+    campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
+    unconfirmed.take_up_expired_leases()
+    ask_and_send_again(campaign)
+
+
+def ask_and_send_again(campaign):
+    (batch,) = campaign.batches.all()
+    make_due(campaign)
+    unconfirmed.resolve_batch(batch.pk)
+    batches.submit_batch(batch.pk)
+
+
+def once(function, then):
+    """Return a function that calls the first one the first time, and the other one from then on."""
+    calls = []
+
+    def call(*arguments, **options):
+        calls.append(arguments)
+        return function(*arguments, **options) if len(calls) == 1 else then(*arguments, **options)
+
+    return call
+
+
+def test_worker_that_stood_still_while_others_took_its_batch_sends_nothing(platform, monkeypatch):
+    campaign = make_campaign([phone(1), phone(2)])
+    build = batches.build_body
+
+    def stand_still(*content):
+        send_by_others(campaign)
+        return build(*content)
+
+    monkeypatch.setattr(batches, "build_body", once(stand_still, build))
+    start_campaign(campaign)
+
+    assert statuses(campaign) == ["accepted", "accepted"]
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+@pytest.mark.parametrize("late_news", [NotTaken(), APIError(400, 1, "no")], ids=["not taken", "refused"])
+def test_late_news_of_a_batch_that_others_have_sent_since_changes_nothing(platform, monkeypatch, late_news):
+    campaign = make_campaign([phone(1), phone(2)])
+
+    def hear_late(client, body):
+        platform.fault("drop_answer")
+        send_by_others(campaign)
+        raise late_news
+
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", once(hear_late, HyberClient.send_broadcast_sync))
+    start_campaign(campaign)
+
+    assert campaign.batches.get().state == "unconfirmed"
+    assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
+    dispatch_until_finished(campaign)
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+def test_not_found_that_comes_late_is_not_about_a_batch_that_was_sent_again(platform, monkeypatch):
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2)]))
+    ask = HyberClient.fetch_report
+
+    def answer_late(client, **ids):
+        platform.fault("drop_answer")
+        with monkeypatch.context() as others:
+            others.setattr(HyberClient, "fetch_report", ask)
+            ask_and_send_again(campaign)
+        raise ReportNotFound
+
+    def not_found(client, **ids):
+        raise ReportNotFound
+
+    make_due(campaign)
+    with monkeypatch.context() as slow:
+        slow.setattr(HyberClient, "fetch_report", once(answer_late, not_found))
+        unconfirmed.resolve_batch(campaign.batches.get().pk)
+
+    assert campaign.batches.get().state == "unconfirmed"
+    dispatch_until_finished(campaign)
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+def test_not_found_that_comes_late_does_not_free_a_message_that_is_on_the_wire_again(platform, monkeypatch):
+    send = HyberClient.send_broadcast_sync
+
+    def forget_the_last(client, body):
+        return send(client, body | {"recipients": body["recipients"][:-1]})
+
+    with monkeypatch.context() as forgetful:
+        forgetful.setattr(HyberClient, "send_broadcast_sync", forget_the_last)
+        campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    message = campaign.messages.get(status="unconfirmed")
+
+    def answer_late(client, **ids):
+        make_due(campaign)
+        unconfirmed.resolve_message(message.pk)
+        batches.claim_batch(campaign.batches.get(run=0).pk, "default")
+        raise ReportNotFound
+
+    make_due(campaign)
+    monkeypatch.setattr(HyberClient, "fetch_report", once(answer_late, HyberClient.fetch_report))
+    unconfirmed.resolve_message(message.pk)
+
+    assert campaign.batches.get(run=0).state == "sending"
+
+
+def test_run_before_proves_nothing_about_the_request_of_a_retry(platform):
+    campaign = start_campaign(make_campaign([phone(number) for number in range(9)]))
+    failed = list(campaign.messages.order_by("pk").values_list("pk", flat=True))[::3]
+    campaign.messages.filter(pk__in=failed).update(status="expired")
+    platform.fault("drop_request")
+    retry_failed(campaign)
+    dispatch_until_finished(campaign)
+
+    assert [len(body["recipients"]) for body in posts(platform)] == [9, 3, 3]
+    assert platform.ledger.duplicates == {}
+
+
+def test_what_came_back_to_a_cancelled_campaign_is_cancelled_though_the_worker_was_killed(platform, monkeypatch):
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2)]))
+    cancel_campaign(campaign)
+    make_due(campaign)
+
+    def killed(*arguments):
+        raise KeyboardInterrupt
+
+    batch = campaign.batches.get()
+    with monkeypatch.context() as fatal:
+        fatal.setattr(unconfirmed, "settle", killed)
+        with pytest.raises(KeyboardInterrupt):
+            unconfirmed.resolve_batch(batch.pk)
+    assert statuses(campaign) == ["queued", "queued"]
+    dispatch()
+
+    assert statuses(campaign) == ["cancelled", "cancelled"]
+    assert campaign.batches.get().state == "cancelled"
+
+
+def test_answer_for_a_campaign_that_was_deleted_meanwhile_is_no_error(platform, monkeypatch):
+    campaign = make_campaign([phone(1)])
+    send = HyberClient.send_broadcast_sync
+
+    def delete_and_send(client, body):
+        Campaign.objects.all().delete()
+        return send(client, body)
+
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", delete_and_send)
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", run=1)
+    campaign.batches.create(first_id=campaign.messages.get().pk, last_id=campaign.messages.get().pk, size=1)
+    batches.submit_batch(campaign.batches.get().pk)
+
+    assert platform.ledger.taken == 1
