@@ -225,9 +225,7 @@ def _by_urgency(batches: QuerySet[Batch]) -> QuerySet[Batch]:
 def _milestone(campaign: Campaign, progress: CampaignProgress) -> str:
     """Return what has to change for a screen reader to be told: not every number of every second."""
     numbers = progress.numbers
-    tenths = [
-        MILESTONE * count // numbers.total if numbers.total else 0 for count in (numbers.sent, numbers.delivered)
-    ]
+    tenths = [MILESTONE * count // numbers.total if numbers.total else 0 for count in (numbers.sent, numbers.delivered)]
     return ":".join(map(str, (campaign.status, *tenths)))
 
 
