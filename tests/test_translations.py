@@ -69,6 +69,12 @@ def extracted(tmp_path_factory):
     return polib.pofile(str(copy / CATALOGUE.relative_to(PACKAGE)))
 
 
+def test_people_and_campaigns_have_one_name_each(committed):
+    others = re.compile("одержувач|розсилк", re.IGNORECASE)
+
+    assert [text for entry in committed for text in translations(entry) if others.search(text)] == []
+
+
 class TestCatalogue:
     def test_everything_is_translated(self, committed):
         assert [entry.msgid for entry in committed if not all(translations(entry))] == []

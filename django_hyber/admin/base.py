@@ -35,6 +35,7 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     A search finds whole numbers and ids, for which there are indexes. Who may not see numbers finds nothing by them.
     """
 
+    empty_value_display = EMPTY
     list_per_page = 50
     list_max_show_all = 200
     paginator = BigTablePaginator

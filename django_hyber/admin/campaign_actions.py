@@ -112,16 +112,16 @@ def cancel_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
         "%(count)s recipients have not been sent to yet, and never will be by this campaign.",
         numbers.waiting,
     )
-    handled = ngettext(
+    sent = ngettext(
         "%(count)s message has left already and cannot be called back.",
         "%(count)s messages have left already and cannot be called back.",
-        numbers.handled,
+        numbers.sent,
     )
     context = {
         "title": _("Cancel campaign"),
         "sentences": [
             waiting % {"count": grouped(numbers.waiting)},
-            handled % {"count": grouped(numbers.handled)},
+            sent % {"count": grouped(numbers.sent)},
             _("A cancelled campaign cannot be resumed. To stop for a while only, pause it instead."),
         ],
         "button": _("Cancel the campaign for good"),

@@ -23,7 +23,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import HyberAdmin
+from django_hyber.admin.base import HyberAdmin, short_time
 from django_hyber.admin.campaign_actions import buttons_of, cancel_view, steer_view
 from django_hyber.admin.campaign_form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
 from django_hyber.admin.channels import ChannelInline
@@ -32,6 +32,7 @@ from django_hyber.admin.duplicating import duplicate_view
 from django_hyber.admin.exporting import export_file, export_page
 from django_hyber.admin.imports import ImportDesk, import_urls
 from django_hyber.admin.jobs import exported_file
+from django_hyber.admin.paginators import grouped
 from django_hyber.admin.progress import CampaignList, draft_page, progress_page
 from django_hyber.admin.retrying import retry_view
 from django_hyber.admin.sending import CONFIRMED, check, confirm_selected, plan_part, send, send_all, send_page
@@ -47,7 +48,7 @@ class CampaignAdmin(HyberAdmin):
 
     form = CampaignForm
     inlines = (ChannelInline,)
-    list_display = ("name", "status", "recipients", "delivered", "channel_names", "start_time", "created_at")
+    list_display = ("name", "status", "recipients", "delivered", "channel_names", "starts", "created")
     list_filter = ("status", "created_at")
     list_per_page = 20
     list_max_show_all = 100
@@ -68,19 +69,29 @@ class CampaignAdmin(HyberAdmin):
         return CampaignList
 
     @admin.display(description=_("recipients"))
-    def recipients(self, campaign: Campaign) -> int:
+    def recipients(self, campaign: Campaign) -> str:
         """How many people are in it."""
-        return campaign.recipients  # type: ignore[attr-defined,no-any-return]  # set by CampaignList
+        return grouped(campaign.recipients)  # type: ignore[attr-defined]  # set by CampaignList
 
     @admin.display(description=_("delivered"))
-    def delivered(self, campaign: Campaign) -> int:
+    def delivered(self, campaign: Campaign) -> str:
         """How many messages have arrived."""
-        return campaign.delivered  # type: ignore[attr-defined,no-any-return]  # set by CampaignList
+        return grouped(campaign.delivered)  # type: ignore[attr-defined]  # set by CampaignList
 
     @admin.display(description=_("channels"))
     def channel_names(self, campaign: Campaign) -> str:
         """The channels in their order."""
         return " → ".join(str(channel) for channel in campaign.channels.all())
+
+    @admin.display(description=_("start time"))
+    def starts(self, campaign: Campaign) -> str:
+        """When it is to start, if not at once."""
+        return short_time(campaign.start_time)
+
+    @admin.display(description=_("created at"))
+    def created(self, campaign: Campaign) -> str:
+        """When it was begun."""
+        return short_time(campaign.created_at)
 
     def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         """Refuse to change what has been sent."""

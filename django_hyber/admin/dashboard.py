@@ -23,7 +23,7 @@ from django_hyber.admin.paginators import grouped
 from django_hyber.admin.waits import distance
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.services import dashboard
-from django_hyber.services.campaign_progress import count_by_status
+from django_hyber.services.campaign_progress import NOT_SENT, count_by_status
 from django_hyber.services.dashboard import (
     MOST_COUNTED,
     TOO_LONG,
@@ -36,7 +36,6 @@ from django_hyber.services.dashboard import (
 )
 
 Status = Message.Status
-WAITING = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
 
 
 class Figure(NamedTuple):
@@ -56,7 +55,7 @@ class CampaignLine(NamedTuple):
     bar: list[Piece]
     total: int
     delivered: str
-    handled: str
+    sent: str
 
 
 class AccountLine(NamedTuple):
@@ -162,7 +161,7 @@ def _campaign_line(campaign: Campaign, counted: Counter[str]) -> CampaignLine:
         bar=charts.stacked_bar(items),
         total=total,
         delivered=charts.percent(counted[Status.DELIVERED] + counted[Status.SEEN], total),
-        handled=charts.percent(total - sum(counted[status] for status in WAITING), total),
+        sent=charts.percent(total - sum(counted[status] for status in NOT_SENT), total),
     )
 
 

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.base import log_about_list
 from django_hyber.admin.jobs import OPT_OUTS_FILE
+from django_hyber.admin.paginators import grouped
 from django_hyber.models import Campaign, Suppression
 from django_hyber.services import ExportError, export_recipients, export_suppressions
 from django_hyber.services.background_exports import export_once, is_large
@@ -56,9 +57,9 @@ def export_file(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
         return HttpResponseRedirect(reverse("admin:django_hyber_campaign_export", args=[campaign.pk]))
     count = campaign.messages.count()
     text = ngettext(
-        "Exported %(count)d recipient as %(format)s.", "Exported %(count)d recipients as %(format)s.", count
+        "Exported %(count)s recipient as %(format)s.", "Exported %(count)s recipients as %(format)s.", count
     )
-    model_admin.log_change(request, campaign, text % {"count": count, "format": chosen.upper()})
+    model_admin.log_change(request, campaign, text % {"count": grouped(count), "format": chosen.upper()})
     return _download(pieces, f"campaign-{campaign.pk}", chosen)
 
 

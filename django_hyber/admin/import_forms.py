@@ -109,7 +109,8 @@ class ColumnsForm(forms.Form):
         super().__init__(data)
         self.headers: list[str] = job.parameters["preview"]["headers"]
         self._campaign = job.campaign
-        guessed = guess_uses(self.headers, job.campaign)
+        rows = [values for _number, values in job.parameters["preview"]["rows"]]
+        guessed = guess_uses(self.headers, job.campaign, rows)
         offered = CAMPAIGN_USES if job.campaign else OPT_OUT_USES
         for number, (header, use) in enumerate(zip(self.headers, guessed, strict=True)):
             self._add_fields(number, header, use, [(str(value), USE_LABELS[value]) for value in offered])

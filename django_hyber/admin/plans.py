@@ -83,7 +83,7 @@ def plan_of(model_admin: Any, request: HttpRequest, campaign: Campaign, check: C
     found = check.found
     people = found.will_receive if found else 0
     timetable = timetable_of(campaign, people, now)
-    problems, warnings = _problems(campaign, found)
+    problems, warnings = _problems(campaign, check)
     four_eyes, is_author = _four_eyes(request, campaign)
     may_change = model_admin.has_change_permission(request, campaign)
     may_launch = found is not None and people and not problems and not is_author
@@ -113,12 +113,16 @@ def plan_of(model_admin: Any, request: HttpRequest, campaign: Campaign, check: C
     )
 
 
-def _problems(campaign: Campaign, found: Preflight | None) -> tuple[list[ValidationError], list[ValidationError]]:
+def _problems(campaign: Campaign, check: Check) -> tuple[list[ValidationError], list[ValidationError]]:
+    found = check.found
     if found is None:
         return check_state(campaign), doubts_of_this_moment(campaign)
+    # An import may have begun since, and have added nobody yet.
+    known = {problem.code for problem in found.problems}
+    since = [problem for problem in check_state(campaign) if problem.code not in known] if check.job else []
     # A check that was kept may have been made before the start time was over.
     warnings = [warning for warning in found.warnings if warning.code != PAST_START_CODE]
-    return found.problems, [*warnings, *doubts_of_this_moment(campaign)]
+    return [*found.problems, *since], [*warnings, *doubts_of_this_moment(campaign)]
 
 
 def _four_eyes(request: HttpRequest, campaign: Campaign) -> tuple[str, bool]:

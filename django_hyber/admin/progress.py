@@ -70,7 +70,7 @@ class ProgressPage:
     """What the page of a launched campaign shows. ``refresh`` is "" once nothing changes any more by itself."""
 
     numbers: CampaignNumbers
-    handled: str
+    sent: str
     delivered: str
     statuses: list[Share]
     bar: list[Piece]
@@ -136,11 +136,11 @@ def progress_page(request: HttpRequest, campaign: Campaign) -> ProgressPage:
     stages = _stages(numbers)
     failures = failure_reasons(campaign, masked=not sees_personal_data(request))
     batches = list(_by_urgency(campaign.batches.all())[: SHOWN_BATCHES + 1])
-    handled = charts.percent(numbers.handled, numbers.total)
+    sent = charts.percent(numbers.sent, numbers.total)
     delivered = charts.percent(numbers.delivered, numbers.total)
     return ProgressPage(
         numbers=numbers,
-        handled=handled,
+        sent=sent,
         delivered=delivered,
         statuses=statuses,
         bar=charts.stacked_bar(statuses),
@@ -159,8 +159,8 @@ def progress_page(request: HttpRequest, campaign: Campaign) -> ProgressPage:
         has_more_batches=len(batches) > SHOWN_BATCHES,
         refresh=str(REFRESH) if progress.is_live else "",
         milestone=_milestone(campaign, progress),
-        summary=_("%(status)s. Sent: %(handled)s. Delivered: %(delivered)s.")
-        % {"status": campaign.get_status_display(), "handled": handled, "delivered": delivered},
+        summary=_("%(status)s. Sent: %(sent)s. Delivered: %(delivered)s.")
+        % {"status": campaign.get_status_display(), "sent": sent, "delivered": delivered},
     )
 
 
@@ -227,9 +227,7 @@ def _by_urgency(batches: QuerySet[Batch]) -> QuerySet[Batch]:
 def _milestone(campaign: Campaign, progress: CampaignProgress) -> str:
     """Return what has to change for a screen reader to be told: not every number of every second."""
     numbers = progress.numbers
-    tenths = [
-        MILESTONE * count // numbers.total if numbers.total else 0 for count in (numbers.handled, numbers.delivered)
-    ]
+    tenths = [MILESTONE * count // numbers.total if numbers.total else 0 for count in (numbers.sent, numbers.delivered)]
     return ":".join(map(str, (campaign.status, *tenths)))
 
 

@@ -10,17 +10,26 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import HyberAdmin, ReadOnlyAdmin, described_code, link_to, pretty_json
+from django_hyber.admin.base import (
+    EMPTY,
+    HyberAdmin,
+    ReadOnlyAdmin,
+    described_code,
+    link_to,
+    pretty_json,
+    short_time,
+)
 from django_hyber.admin.filters import ChannelFilter, WaitingFilter
 from django_hyber.models import DeliveryReport, UnreadableCallback
 from django_hyber.services.lookups import describe_code, describe_report
+from django_hyber.services.option_labels import name_of_channel
 
 
 @admin.register(DeliveryReport)
 class DeliveryReportAdmin(ReadOnlyAdmin):
     """Every report as it came."""
 
-    list_display = ("__str__", "phone_number", "channel", "meaning", "message_link", "reported_at", "received_at")
+    list_display = ("received", "phone_number", "channel_name", "meaning", "message_link", "reported")
     list_filter = (WaitingFilter, ChannelFilter, "received_at")
     list_select_related = ("message",)
     time_column = "received_at"
@@ -31,12 +40,27 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
         "message_link",
         "meaning",
         "code",
-        ("account", "channel"),
+        ("account", "channel_name"),
         ("phone_number", "hyber_message_id", "extra_id"),
         ("reported_at", "received_at"),
         "as_received",
     )
-    readonly_fields = ("message_link", "meaning", "code", "as_received")
+    readonly_fields = ("message_link", "meaning", "code", "channel_name", "as_received")
+
+    @admin.display(description=_("received at"))
+    def received(self, report: DeliveryReport) -> str:
+        """When it came."""
+        return short_time(report.received_at)
+
+    @admin.display(description=_("reported at"))
+    def reported(self, report: DeliveryReport) -> str:
+        """When, by the platform's clock, what it reports happened."""
+        return short_time(report.reported_at)
+
+    @admin.display(description=_("channel"))
+    def channel_name(self, report: DeliveryReport) -> str:
+        """The channel that it is about."""
+        return name_of_channel(report.channel) or EMPTY
 
     @admin.display(description=_("message"))
     def message_link(self, report: DeliveryReport) -> SafeString | str:

@@ -53,7 +53,7 @@ class TrialForm(forms.Form):
     """The numbers, and the token by which a second press of the button is recognised."""
 
     numbers = forms.CharField(
-        label=gettext_lazy("Numbers"),
+        label=gettext_lazy("Phone numbers"),
         max_length=1_000,
         widget=forms.Textarea(attrs={"rows": 4, "cols": 30, "autocomplete": "off", "inputmode": "tel"}),
     )

@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=200, verbose_name='name')),
                 ('tag', models.CharField(blank=True, help_text="Campaign name in Hyber's statistics. Empty: the name above.", max_length=64, verbose_name='tag')),
                 ('division_code', models.CharField(blank=True, help_text="Splits Hyber's statistics. Only codes created beforehand in Hyber's web interface work.", max_length=100, verbose_name='division code')),
-                ('account', models.CharField(default='default', help_text='Name of an account in the HYBER setting.', max_length=64, verbose_name='account')),
+                ('account', models.CharField(default='default', help_text='Which account at GMS sends and pays.', max_length=64, verbose_name='account')),
                 ('start_time', models.DateTimeField(blank=True, help_text='Empty: as soon as it is sent.', null=True, verbose_name='start time')),
                 ('throttle', models.PositiveIntegerField(blank=True, help_text='Recipients a minute at most. Empty: as fast as it goes.', null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='throttle')),
                 ('window_start', models.TimeField(blank=True, help_text='Time of day from which people may be written to, by the clock where they live.', null=True, verbose_name='not before')),

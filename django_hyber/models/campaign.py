@@ -57,7 +57,7 @@ class Campaign(models.Model):
         help_text=_("Splits Hyber's statistics. Only codes created beforehand in Hyber's web interface work."),
     )
     account = models.CharField(
-        _("account"), max_length=64, default="default", help_text=_("Name of an account in the HYBER setting.")
+        _("account"), max_length=64, default="default", help_text=_("Which account at GMS sends and pays.")
     )
     start_time = models.DateTimeField(
         _("start time"), null=True, blank=True, help_text=_("Empty: as soon as it is sent.")

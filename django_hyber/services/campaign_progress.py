@@ -22,6 +22,8 @@ from django_hyber.services.statistics import (
 )
 
 Status = Message.Status
+#: What is still to come, what was left out and what was stopped in time.
+NOT_SENT = (*BEFORE_ACCEPTANCE, Status.SUPPRESSED, Status.CANCELLED)
 OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 SHOWN_KINDS = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.RETRY, BackgroundJob.Kind.EXPORT)
 SHOWN_JOBS = 5
@@ -53,9 +55,9 @@ class CampaignNumbers:
         return sum(self.statuses[status] for status in BEFORE_ACCEPTANCE)
 
     @property
-    def handled(self) -> int:
-        """How many the campaign is done with: handed over, or left out for good."""
-        return self.total - self.waiting
+    def sent(self) -> int:
+        """How many have been handed over, whatever became of them: nobody who was left out, or stopped in time."""
+        return self.total - sum(self.statuses[status] for status in NOT_SENT)
 
 
 @dataclass(frozen=True, kw_only=True)

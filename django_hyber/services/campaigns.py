@@ -14,7 +14,7 @@ from django_hyber.conf import find_account, get_account
 from django_hyber.engine import campaigns, schedules
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.engine.transactions import after_commit, database, write_transaction
-from django_hyber.models import Batch, Campaign
+from django_hyber.models import BackgroundJob, Batch, Campaign
 from django_hyber.services.fingerprints import fingerprint
 from django_hyber.services.launch_check import check_texts
 from django_hyber.services.nudges import fill_lanes
@@ -44,7 +44,14 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
         problems.append(ValidationError(str(error), code="account"))
     if not campaign.messages.exists():
         problems.append(ValidationError(_("The campaign has no recipients: import some first."), code="no-recipients"))
+    if _is_being_filled(campaign):
+        problems.append(ValidationError(_("An import of recipients is still under way."), code="importing"))
     return problems
+
+
+def _is_being_filled(campaign: Campaign) -> bool:
+    states = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
+    return campaign.jobs.filter(kind=BackgroundJob.Kind.IMPORT, state__in=states).exists()
 
 
 def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) -> Campaign:

@@ -1,4 +1,4 @@
-"""What each column of an upload is for: guessed by its header, then said by a person, then checked."""
+"""What each column of an upload is for: guessed by its header and values, then said by a person, then checked."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.conf import find_account
 from django_hyber.engine.variables import OWN_TEXT
 from django_hyber.models import Campaign
-from django_hyber.protocol import check_variable_name
+from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
 from django_hyber.services.channel_forms import campaign_variables
 from django_hyber.services.import_columns import REASON_HEADERS, as_header, guess_column
+from django_hyber.services.lookups import home_region
 from django_hyber.services.option_labels import problem_text
 from django_hyber.services.suppressions import REASON
 
@@ -42,9 +44,14 @@ CAMPAIGN_USES = (Use.PHONE, Use.VARIABLE, Use.TEXT, Use.NOTHING)
 OPT_OUT_USES = (Use.PHONE, Use.REASON, Use.NOTHING)
 
 
-def guess_uses(headers: Sequence[str], campaign: Campaign | None) -> list[ColumnUse]:
-    """Return what the columns are for, as far as their headers tell; without a campaign on the opt-out list."""
-    phone = guess_column(headers)
+def guess_uses(
+    headers: Sequence[str], campaign: Campaign | None, rows: Sequence[Sequence[str]] = ()
+) -> list[ColumnUse]:
+    """Return what the columns are for, as far as their headers tell; without a campaign on the opt-out list.
+
+    Where no header tells which column holds the numbers, the first ``rows`` may.
+    """
+    phone = guess_column(headers) or _column_of_phones(headers, rows, campaign)
     if campaign is None:
         others = {guess_column([header for header in headers if header != phone], REASON_HEADERS): Use.REASON}
         return [ColumnUse(Use.PHONE if header == phone else others.get(header, Use.NOTHING)) for header in headers]
@@ -66,6 +73,23 @@ def _guess(header: str, phone: str, text: str, wanted: Mapping[str, str], used: 
         return ColumnUse(Use.TEXT)
     name = wanted.get(as_header(header), header)
     return ColumnUse(Use.VARIABLE, name) if name not in used and check_variable_name(name) is None else NOTHING
+
+
+def _column_of_phones(headers: Sequence[str], rows: Sequence[Sequence[str]], campaign: Campaign | None) -> str:
+    """Return the only column with nothing but phone numbers, or an empty string."""
+    account = find_account(campaign.account) if campaign else None
+    region = account.default_region if account else home_region()
+    columns = zip(headers, zip(*rows, strict=True), strict=False)
+    found = [header for header, values in columns if all(_is_phone(value, region) for value in values)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _is_phone(value: str, region: str | None) -> bool:
+    try:
+        normalize_phone(value, region)
+    except InvalidPhone:
+        return False
+    return True
 
 
 def missing_variables(given: Iterable[str], campaign: Campaign | None) -> list[str]:

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django_hyber.engine.pages import VARIABLES_TEXT, campaign_pages, read_documents
 from django_hyber.engine.transactions import database
 from django_hyber.engine.variables import OWN_TEXT, complete_variables
-from django_hyber.models import BackgroundJob, Campaign, Suppression
+from django_hyber.models import Campaign, Suppression
 from django_hyber.protocol import (
     Channel,
     Problem,
@@ -59,7 +59,7 @@ def check_texts(campaign: Campaign) -> list[ValidationError]:
 def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
     """Look at the channels, and at the texts of all recipients who have not opted out."""
     channels = campaign.get_channels()
-    report = TextReport(errors=_open_imports(campaign))
+    report = TextReport()
     for problem in _channel_problems(campaign, channels):
         (report.errors if problem.is_error else report.warnings).append(as_error(problem))
     if campaign.has_own_texts:
@@ -91,14 +91,6 @@ def as_error(problem: Problem) -> LaunchError:
     place, text = place_of(problem), problem_text(problem)
     message = f"{place}: {text}" if place else text
     return LaunchError(message, problem.code, channel=problem.channel, field=problem.field)
-
-
-def _open_imports(campaign: Campaign) -> list[ValidationError]:
-    jobs = campaign.jobs.filter(
-        kind=BackgroundJob.Kind.IMPORT, state__in=(BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
-    )
-    text = _("An import of recipients is still under way.")
-    return [ValidationError(text, code="importing")] if jobs.exists() else []
 
 
 def _channel_problems(campaign: Campaign, channels: Sequence[Channel]) -> Iterator[Problem]:

@@ -41,5 +41,7 @@ class RejectedRowsFile:
 
 
 def as_cell(value: object) -> str:
-    """Return a value as it stands in the file."""
+    """Return a value as it stands in the file; spreadsheets make floats of whole numbers."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     return "" if value is None else clean_text(str(value))

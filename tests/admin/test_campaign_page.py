@@ -104,6 +104,17 @@ def test_a_launched_campaign_shows_how_it_goes(admin_client, launched):
     assert f'href="/admin/django_hyber/message/?campaign={launched.pk}"' in page
 
 
+def test_nobody_counts_as_sent_to_who_was_left_out_or_stopped_in_time(admin_client, launched, add_recipients):
+    add_recipients(launched, 2, status=Message.Status.SUPPRESSED)
+    add_recipients(launched, 3, status=Message.Status.CANCELLED)
+    Campaign.objects.update(status=Campaign.Status.CANCELLED)
+
+    page = admin_client.get(url_of(launched)).content.decode()
+
+    assert "Sent: <b>5</b> of 10 (50 %)" in page
+    assert "Sent: 50 %" in page
+
+
 def test_every_chart_has_a_name(admin_client, launched):
     launched.messages.update(finished_at=timezone.now())
 

@@ -303,6 +303,8 @@ class LastCampaignsTests:
             (Status.EXPIRED, "", 1),
             (Status.QUEUED, "", 2),
             (Status.UNCONFIRMED, "", 1),
+            (Status.SUPPRESSED, "", 4),
+            (Status.CANCELLED, "", 6),
         ):
             add_recipients(launched, count, status=status, channel=channel)
         for number in range(4):
@@ -313,7 +315,7 @@ class LastCampaignsTests:
 
         assert len(re.findall(r'<tr data-campaign="', page)) == 5
         (row,) = re.findall(rf'<tr data-campaign="{launched.pk}">(.*?)</tr>', page, re.DOTALL)
-        assert re.findall(r'<td class="hyber-number">(.*?)</td>', row) == ["10", "70 %", "60 %"]
+        assert re.findall(r'<td class="hyber-number">(.*?)</td>', row) == ["20", "35 %", "30 %"]
         assert "A draft" not in page
 
     def test_the_oldest_give_way(self, admin_client, launched):

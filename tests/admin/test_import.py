@@ -190,6 +190,22 @@ class ColumnTests:
             "name-3": "",
         }
 
+    def test_where_no_header_tells_the_numbers_are_known_by_what_they_are(self, admin_client, draft):
+        response = upload(
+            admin_client, draft, "Client,Mobile of the client,Card\nOlena,067 111 22 33,12\nIvan,0671112244,7\n"
+        )
+
+        form = admin_client.get(response["Location"]).context["form"]
+
+        assert [form[f"use-{number}"].initial for number in range(3)] == ["variable", "phone", "variable"]
+
+    def test_of_two_columns_with_numbers_a_person_chooses(self, admin_client, draft):
+        response = upload(admin_client, draft, "Mobile 1,Mobile 2\n0671112233,0671112244\n")
+
+        form = admin_client.get(response["Location"]).context["form"]
+
+        assert [form[f"use-{number}"].initial for number in range(2)] == ["nothing", "nothing"]
+
     def test_variables_that_no_column_gives_are_named(self, admin_client, draft):
         use_text(draft, "Hi %name% from %city%")
         response = upload(admin_client, draft, CSV)

@@ -486,6 +486,23 @@ class LargeTests:
         assert status_of(ready) == "sending"
 
     @pytest.mark.django_db(transaction=True)
+    def test_it_is_not_sent_while_more_recipients_are_coming(self, admin_client, ready):
+        admin_client.post(url_of(ready, "check"))
+        seen = seen_on(admin_client.get(url_of(ready)))
+        BackgroundJob.objects.create(kind="import", campaign=ready, state="waiting")
+
+        page = admin_client.get(url_of(ready))
+        assert button_of(page) is None
+        assert "An import of recipients is still under way." in text_of(page)
+        admin_client.post(url_of(ready), {"post": "yes", **seen})
+        assert status_of(ready) == "draft"
+
+    def test_before_the_check_as_well_it_says_that_more_recipients_are_coming(self, admin_client, ready):
+        BackgroundJob.objects.create(kind="import", campaign=ready, state="running")
+
+        assert "An import of recipients is still under way." in text_of(admin_client.get(url_of(ready)))
+
+    @pytest.mark.django_db(transaction=True)
     def test_the_page_follows_the_check(self, admin_client, ready, no_worker):
         response = admin_client.post(url_of(ready, "check"), follow=True)
         assert 'data-refresh="2"' in response.content.decode()
