@@ -79,6 +79,17 @@ class FileMatrixTests:
 
         assert list(read_rows(file)) == [(4, {"phone": "0671112233", "name": "A"})]
 
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
+    def test_a_nul_that_has_strayed_in_is_taken_out(self, encoding):
+        text = "phone,na\0me\n0671112233,Оле\0на\n067\x001112244,'\0=1\n"
+        file = io.BytesIO(text.encode(encoding))
+
+        assert recognise(file).nuls == 4
+        assert list(read_rows(file)) == [
+            (2, {"phone": "0671112233", "name": "Олена"}),
+            (3, {"phone": "0671112244", "name": "=1"}),
+        ]
+
     def test_only_the_first_sheet_is_read_and_the_others_are_counted(self):
         book = openpyxl.Workbook()
         book.active.title = "Клієнти"
@@ -117,12 +128,17 @@ class RefusalTests:
             (GOOD.encode("utf-8-sig") + b"0671112233,\xff\n", 5_002),
             (GOOD.encode("utf-16")[:-1], 5_001),
             (b"phone,name\n0671112233,\xce\xeb\xe5\xed\xe0\n0671112244,\x98\n", 3),
-            (GOOD.encode() + b"0671112233,\x00\n", 5_002),
         ],
     )
     def test_bytes_that_are_no_text_are_refused_by_their_line(self, content, line):
         with pytest.raises(UnreadableFileError, match=rf"line {line}\b.*Save the table as CSV in UTF-8|line {line} is"):
             list(read_rows(io.BytesIO(content)))
+
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    @pytest.mark.parametrize("rows", ["phone,name\n0671112233,Olena\n", "телефон,ім'я\n0671112233,Олена\n" * 5_000])
+    def test_utf16_that_does_not_say_so_is_refused_and_not_read_as_something_else(self, rows, encoding):
+        with pytest.raises(UnreadableFileError, match="line 1"):
+            list(read_rows(io.BytesIO(rows.encode(encoding))))
 
     def test_a_damaged_file_is_not_taken_for_another_encoding(self):
         """Every byte of this file is a letter of Windows-1251 as well; nobody is called "РћР»РµРЅР°"."""

@@ -35,6 +35,13 @@ def test_dicts_become_messages_with_variables(campaign):
     assert 1 <= len(message.extra_id) <= 64
 
 
+def test_nul_in_a_column_is_removed_and_the_report_says_so(campaign):
+    report = import_recipients(campaign, io.BytesIO(b"phone,name\n0671234567,A\x00B\n"))
+
+    assert (report.accepted, report.removed_characters) == (1, 1)
+    assert campaign.messages.get().variables == {"name": "AB"}
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251"])
 def test_csv_of_any_usual_kind_is_read(campaign, separator, encoding):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from typing import IO
+from typing import IO, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -15,13 +15,30 @@ BYTE_ORDER_MARKS = (
 )
 ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1251": "Windows-1251"}
 BLOCK = 64 * 1024
+#: Of a table in UTF-16 that says nothing of it, every digit and separator has a NUL beside it: ten and more a line. Two
+#: NUL characters side by side are in no text at all.
+MOST_NULS = 5
 
 
 class UnreadableFileError(ValidationError):
     """A file of numbers cannot be read at all; nothing of it has been imported."""
 
 
-def find_encoding(file: IO[bytes]) -> str:
+class Encoding(NamedTuple):
+    """The encoding of a file, and how many NUL characters have strayed into it, which no database takes in a text."""
+
+    name: str
+    nuls: int
+
+
+class Look(NamedTuple):
+    """What a file is in some encoding: the first line that is no text, if there is one, and its NUL characters."""
+
+    bad_line: int | None
+    nuls: int
+
+
+def find_encoding(file: IO[bytes]) -> Encoding:
     """Return the encoding that fits the whole file: a bad byte on the last line must not cost half an import.
 
     Raises UnreadableFileError, which names the line.
@@ -29,12 +46,12 @@ def find_encoding(file: IO[bytes]) -> str:
     file.seek(0)
     start = file.read(4)
     marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS if start.startswith(mark)), "")
-    bad_line = _first_bad_line(file, marked or "utf-8")
+    bad_line, nuls = _look(file, marked or "utf-8")
     if bad_line is None:
-        return marked or "utf-8"
+        return Encoding(marked or "utf-8", nuls)
     if marked or _is_damaged_utf8(file):
         raise _damaged(marked or "utf-8", bad_line)
-    bad_line = _first_bad_line(file, "cp1251")
+    bad_line, nuls = _look(file, "cp1251")
     if bad_line is not None:
         raise UnreadableFileError(
             _(
@@ -44,7 +61,7 @@ def find_encoding(file: IO[bytes]) -> str:
             code="encoding",
             params={"line": bad_line},
         )
-    return "cp1251"
+    return Encoding("cp1251", nuls)
 
 
 def _damaged(encoding: str, line: int) -> UnreadableFileError:
@@ -58,10 +75,13 @@ def _damaged(encoding: str, line: int) -> UnreadableFileError:
     )
 
 
-def _first_bad_line(file: IO[bytes], encoding: str) -> int | None:
+def _look(file: IO[bytes], encoding: str) -> Look:
     file.seek(0)
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
+    nuls = 0
+    first_nul = None
+    is_binary = False
     is_over = False
     while not is_over:
         block = file.read(BLOCK)
@@ -70,12 +90,13 @@ def _first_bad_line(file: IO[bytes], encoding: str) -> int | None:
             text = decoder.decode(block, is_over)
         except UnicodeDecodeError as error:
             good = bytes(error.object[: error.start])
-            return line + good.decode(error.encoding, "ignore").count("\n")
-        good_part, nul, _rest = text.partition("\x00")
-        line += good_part.count("\n")
-        if nul:
-            return line
-    return None
+            return Look(line + good.decode(error.encoding, "ignore").count("\n"), nuls)
+        if "\x00" in text:
+            nuls += text.count("\x00")
+            is_binary = is_binary or "\x00\x00" in text
+            first_nul = first_nul or line + text.partition("\x00")[0].count("\n")
+        line += text.count("\n")
+    return Look(first_nul if is_binary or nuls > MOST_NULS * line else None, nuls)
 
 
 def _is_damaged_utf8(file: IO[bytes]) -> bool:

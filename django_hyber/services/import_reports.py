@@ -31,6 +31,7 @@ class ImportReport:
     ``duplicates`` repeat a number of the same source, ``existing`` were there before. ``opted_out`` of the accepted
     recipients will be left out of the sending. ``reasons`` counts the rejected rows by reason, in English for
     translation; ``rejected`` holds the first 1,000 of them: all are in the file that the import was given for them.
+    ``removed_characters`` are the NUL characters that were taken out of a text file.
     """
 
     total: int = 0
@@ -42,6 +43,7 @@ class ImportReport:
     reasons: dict[str, int] = field(default_factory=dict)
     rejected: list[RejectedRow] = field(default_factory=list)
     ignored_columns: list[str] = field(default_factory=list)
+    removed_characters: int = 0
 
 
 def report_as_json(report: ImportReport) -> dict[str, Any]:

@@ -43,7 +43,8 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> Result:
     result: Result = job.result
     with _opened(job) as file, tempfile.TemporaryFile() as rejected_file:
         if not result:
-            result = {"newest": newest_row(destination, using), **report_as_json(ImportReport())}
+            fresh = ImportReport(removed_characters=job.parameters.get("format", {}).get("nuls", 0))
+            result = {"newest": newest_row(destination, using), **report_as_json(fresh)}
             claim.write(total=_count_rows(_numbered(job, file), claim), result=result)
         work = RowImport(destination, choice, report_from_json(result), rejected_file)
         with closing(_numbered(job, file)) as rows:

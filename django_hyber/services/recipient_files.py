@@ -36,13 +36,17 @@ NumberedRow = tuple[int, Values]
 
 @dataclass(frozen=True, kw_only=True)
 class FileFormat:
-    """How a file is to be read. ``other_sheets`` of an XLSX table hold something as well, and are not read."""
+    """How a file is to be read. ``other_sheets`` of an XLSX table hold something as well, and are not read.
+
+    ``nuls`` are characters of a text file that are left out: some program has let them in, and no text has them.
+    """
 
     kind: Literal["csv", "xlsx"]
     encoding: str = ""
     separator: str = ""
     sheet: str = ""
     other_sheets: int = 0
+    nuls: int = 0
 
 
 class WideRow(dict[str, Any]):
@@ -60,13 +64,13 @@ def recognise(file: IO[bytes]) -> FileFormat:
             _("This is a table of an old Excel, or it has a password. Save it as XLSX without a password, or as CSV."),
             code="old-excel",
         )
-    encoding = find_encoding(file)
+    encoding, nuls = find_encoding(file)
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=encoding, newline="")
     head = text.read(SNIFFED)
     # The file belongs to the caller: closing the text layer would close it.
     text.detach()
-    return FileFormat(kind="csv", encoding=encoding, separator=_find_separator(head))
+    return FileFormat(kind="csv", encoding=encoding, separator=_find_separator(head), nuls=nuls)
 
 
 def read_rows(
@@ -99,7 +103,8 @@ def _unprotected(value: Any) -> Any:
 def _read_csv(file: IO[bytes], found: FileFormat) -> Generator[list[Any], None, None]:
     file.seek(0)
     text = io.TextIOWrapper(file, encoding=found.encoding, newline="")
-    reader = csv.reader(text, delimiter=found.separator, strict=True)
+    lines = (line.replace("\x00", "") for line in text) if found.nuls else text
+    reader = csv.reader(lines, delimiter=found.separator, strict=True)
     good_lines = 0
     try:
         for row in reader:

@@ -15,7 +15,7 @@ from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.protocol import InvalidPhone, clean_text, normalize_phone
 from django_hyber.services.import_columns import ColumnChoice, Layout, lay_out
 from django_hyber.services.import_reports import KEPT_ROWS, ImportReport, RejectedRow
-from django_hyber.services.recipient_files import FileFormat, WideRow, read_rows
+from django_hyber.services.recipient_files import FileFormat, WideRow, read_rows, recognise
 from django_hyber.services.rejected_rows import RejectedRowsFile
 
 #: How many rows are written at once.
@@ -140,8 +140,10 @@ def import_rows(
 ) -> tuple[ImportReport, int]:
     """Import all rows in one transaction; return the report and the key of the newest row from before."""
     using = database()
-    work = RowImport(destination, choice, ImportReport(), rejected_file)
-    with write_transaction(using), closing(number_rows(source)) as rows:
+    file_format = recognise(cast("IO[bytes]", source)) if hasattr(source, "read") else None
+    report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
+    work = RowImport(destination, choice, report, rejected_file)
+    with write_transaction(using), closing(number_rows(source, file_format)) as rows:
         destination.prepare(using)
         newest = newest_row(destination, using)
         for page in pages_of(rows):

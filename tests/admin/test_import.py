@@ -267,6 +267,12 @@ class ReportTests:
         assert f'<td class="hyber-number">4</td><td>12345 · Ivan · =1+1</td><td>{reason}</td>' in page
         assert set(draft.messages.values_list("phone_number", flat=True)) == {"380671234567", "380677654321"}
 
+    def test_characters_that_no_text_has_are_removed_and_told(self, admin_client, draft):
+        response = run(admin_client, draft, b"phone,name\n0671234567,O\x00lena\n")
+
+        assert "1 character of the file that no text has (NUL) was removed" in text_of(response)
+        assert draft.messages.get().variables["name"] == "Olena"
+
     def test_the_same_file_again_adds_nobody(self, admin_client, draft):
         run(admin_client, draft, CSV)
 

@@ -41,6 +41,8 @@ class Command(BaseCommand):
         if not options["rejected"]:
             for row in report.rejected:
                 self.stderr.write(f"row {row.row}: {row.reason}")
+        if report.removed_characters:
+            self.stderr.write(f"{report.removed_characters} NUL characters were removed: no text has them.")
         self.stdout.write(
             f"{report.accepted} accepted, {report.duplicates} duplicates, {report.existing} already there, "
             f"{report.rejected_count} rejected of {report.total} rows"
