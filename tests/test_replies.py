@@ -9,7 +9,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_hyber.engine import media
+from django_hyber.engine import media, replies
 from django_hyber.engine.batches import submit_batch
 from django_hyber.engine.media import fetch_media, is_claimed, is_kept, safe_name
 from django_hyber.models import Campaign, Message, Reply, Suppression
@@ -18,6 +18,7 @@ from django_hyber.services import apply_delivery_reports, apply_replies, import_
 from django_hyber.signals import reply_received
 from tests.protocol import platforms
 from tests.samples import phone, report
+from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -250,16 +251,32 @@ def test_no_time_is_too_odd_to_store_the_reply(time):
     assert apply_replies([reply(time=time)]) == 1
 
 
+def test_reply_to_a_message_that_is_deleted_in_that_moment_is_kept(monkeypatch):
+    gone, stays = sent(), sent(number=2)
+    match = replies._match
+
+    def match_and_delete(*arguments):
+        found = match(*arguments)
+        in_own_connection(gone.delete)()
+        return found
+
+    monkeypatch.setattr(replies, "_match", match_and_delete)
+
+    assert apply_replies([reply("stop", extra_id=gone.extra_id), reply("Hi", extra_id=stays.extra_id)]) == 2
+    assert dict(Reply.objects.values_list("text", "message")) == {"stop": None, "Hi": stays.pk}
+    assert Suppression.objects.filter(phone_number=phone(1)).exists()
+
+
 def test_the_statements_do_not_grow_with_the_replies():
     counts = []
     for number in (2, 200):
         for index in range(number):
             sent(number=index)
         texts = ["stop", "Hello"] * (number // 2)
-        replies = [reply(text, phone=phone(index)) for index, text in enumerate(texts)]
-        replies += [reply(text, phone=phone(500 + index), extra_id="own-1") for index, text in enumerate(texts)]
+        posted = [reply(text, phone=phone(index)) for index, text in enumerate(texts)]
+        posted += [reply(text, phone=phone(500 + index), extra_id="own-1") for index, text in enumerate(texts)]
         with CaptureQueriesContext(connection) as queries:
-            assert apply_replies(replies) == 2 * number
+            assert apply_replies(posted) == 2 * number
         counts.append(len(queries))
 
     assert counts[0] == counts[1] <= 12

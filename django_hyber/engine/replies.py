@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -16,6 +15,7 @@ from django_hyber.conf import Account
 from django_hyber.engine.bulk import insert_rows
 from django_hyber.engine.matching import primary_keys
 from django_hyber.engine.notifications import announce_replies
+from django_hyber.engine.transactions import lock, write_transaction
 from django_hyber.engine.unreadable import store_unreadable
 from django_hyber.models import Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
@@ -87,11 +87,12 @@ def _store_chunk(account: Account, replies: Sequence[UserReply], using: str) -> 
     if not fresh:
         return {}
     now = timezone.now()
-    messages = _match(account, fresh, now, using)
-    # In the order in which reports lock the messages, for an insert locks the ones that it refers to.
-    order = sorted(fresh, key=lambda mark: (messages.get(mark, 0), mark))
-    rows = [_row(account, mark, fresh[mark], messages.get(mark), now) for mark in order]
-    with transaction.atomic(using=using):
+    found = _match(account, fresh, now, using)
+    with write_transaction(using):
+        # Held until the commit: MariaDB would drop the reply to a message that is deleted in this very moment.
+        held = set(lock(Message.objects.using(using).filter(pk__in=set(found.values())))) if found else set()
+        messages = {mark: pk for mark, pk in found.items() if pk in held}
+        rows = [_row(account, mark, fresh[mark], messages.get(mark), now) for mark in sorted(fresh)]
         # The same reply may have come in another callback of this moment: its row keeps the time of the other.
         if not insert_rows(Reply, COLUMNS, rows, using):
             return {}
