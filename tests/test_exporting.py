@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import tracemalloc
 from datetime import UTC, datetime
 
@@ -13,6 +14,7 @@ from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.services import (
@@ -29,6 +31,7 @@ from tests.test_commands import run
 
 pytestmark = pytest.mark.django_db
 
+MESSAGES = "/admin/django_hyber/message/"
 FORMULA_NAME = "=cmd|'/c calc'!A0"
 NASTY = [
     FORMULA_NAME,
@@ -124,6 +127,24 @@ def test_failure_has_its_code_and_what_it_means(campaign):
     assert (expired["Status (Hyber)"], expired["Error code (Hyber)"]) == ("expired", "35015")
     assert expired["Error text (Hyber)"]
     assert rejected["Error text (Hyber)"] == "No such number"
+
+
+@pytest.mark.parametrize("language", ["en", "uk"])
+def test_reason_is_told_in_the_words_of_the_admin(campaign, admin_client, language):
+    """Our own reason, the platform's documented text, one of its own, and a code alone."""
+    texts = [("undelivered", None, NO_REPORT), ("rejected", 36024, "Phone number incorrect")]
+    texts += [("rejected", 36024, "Because."), ("expired", 35015, "")]
+    import_recipients(campaign, [{"phone": phone(number)} for number in range(len(texts))])
+    for message, (status, code, text) in zip(campaign.messages.order_by("pk"), texts, strict=True):
+        Message.objects.filter(pk=message.pk).update(status=status, error_code=code, error_text=text)
+    with translation.override(language):
+        exported = [list(row.values())[4] for row in rows_of(export(campaign))]
+        page = admin_client.get(MESSAGES, headers={"accept-language": language}).content.decode()
+    shown = re.findall(r'class="field-problem">(.*?)</td>', page)[::-1]
+
+    assert [reason for reason, cell in zip(exported, shown, strict=True) if reason in cell] == exported
+    assert (exported[0] == NO_REPORT) is (language == "en")
+    assert exported[2] == "Because."
 
 
 def test_spreadsheets_recognise_the_encoding_of_a_csv_file(campaign):

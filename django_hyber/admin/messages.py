@@ -7,7 +7,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
@@ -15,7 +14,7 @@ from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, Opt
 from django_hyber.admin.message_history import history_of, parts_note
 from django_hyber.admin.resending import retry_selected
 from django_hyber.models import Message
-from django_hyber.services.lookups import describe_code, is_partial
+from django_hyber.services.lookups import describe_code, describe_end, is_partial
 from django_hyber.services.option_labels import name_of_channel
 
 
@@ -79,9 +78,7 @@ class MessageAdmin(ReadOnlyAdmin):
         """Why the message did not arrive, or what of it did not."""
         if is_partial(message):
             return parts_note(message.delivered_sms_parts, message.total_sms_parts)
-        meaning = (
-            gettext(message.error_text) if message.error_text else describe_code(message.error_code, message.account)
-        )
+        meaning = describe_end(message.error_code, message.error_text, message.account)
         return described_code(message.error_code, meaning)
 
     @admin.display(description=_("when"))

@@ -24,7 +24,7 @@ from django_hyber.admin.progress import REFRESH, VIEW_MESSAGE
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
 from django_hyber.services.composing import compose
-from django_hyber.services.lookups import describe_code
+from django_hyber.services.lookups import describe_end
 from django_hyber.services.masking import mask_phone
 from django_hyber.services.option_labels import name_of_channel
 from django_hyber.services.samples import MADE_UP, Sample, known_columns
@@ -239,6 +239,6 @@ def _line(request: HttpRequest, message: Message) -> ResultLine:
         status=str(message.get_status_display()),
         state=message.status,
         channel=name_of_channel(message.channel),
-        meaning=_(seen.error_text) if seen.error_text else describe_code(code, message.account),
+        meaning=describe_end(code, seen.error_text, message.account),
         url=reverse("admin:django_hyber_message_change", args=[message.pk]) if may_see else "",
     )

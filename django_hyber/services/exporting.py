@@ -5,7 +5,7 @@ import io
 from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, tzinfo
-from functools import cache
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
 from django.conf import settings
@@ -17,11 +17,12 @@ from django.utils.translation import gettext as _
 from django_hyber.engine.pages import campaign_pages
 from django_hyber.engine.transactions import database
 from django_hyber.models import Campaign, CampaignChannel, Message
-from django_hyber.services.lookups import describe_code
+from django_hyber.services.lookups import describe_end
 from django_hyber.services.recipient_files import protect, protect_protected
 from django_hyber.services.workbooks import MAX_ROWS, Cell, write_workbook
 
 CHUNK = 5_000
+KNOWN_REASONS = 1_000
 Format = Literal["csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -102,7 +103,7 @@ def _row_maker(
     channels = {value: str(label) for value, label in CampaignChannel.Name.choices}
     zone = get_current_timezone()
     plus = protected("+")
-    meaning = _meanings(campaign.account)
+    reason = _reasons(campaign.account)
 
     def as_row(message: Exported) -> list[Cell]:
         return [
@@ -111,7 +112,7 @@ def _row_maker(
             statuses.get(message.status, message.status),
             protected(channels.get(message.channel, message.channel)),
             message.error_code,
-            protected(message.error_text or meaning(message.error_code)),
+            protected(reason(message.error_code, message.error_text)),
             as_time(message.accepted_at, zone),
             as_time(message.finished_at, zone),
             message.clicks,
@@ -122,15 +123,16 @@ def _row_maker(
     return as_row
 
 
-def _meanings(account: str) -> Callable[[int | None], str]:
+def _reasons(account: str) -> Callable[[int | None, str], str]:
     language = get_language() or settings.LANGUAGE_CODE
 
-    @cache
-    def meaning(code: int | None) -> str:
+    # A limited number, because a platform that writes the phone number into the text makes one of each message.
+    @lru_cache(KNOWN_REASONS)
+    def reason(code: int | None, text: str) -> str:
         with override(language):
-            return describe_code(code, account)
+            return describe_end(code, text, account)
 
-    return meaning
+    return reason
 
 
 def _pages_of_rows(

@@ -68,6 +68,14 @@ def describe_code(code: int | None, account: str) -> str:
     return gettext(text) if text else ""
 
 
+def describe_end(code: int | None, text: str, account: str) -> str:
+    """Return why a message ended as it did, in the reader's language: as it was told, else what the code means.
+
+    Our own reasons and the platform's documented texts are stored in English.
+    """
+    return gettext(text) if text else describe_code(code, account)
+
+
 def is_partial(message: Message) -> bool:
     """Say whether an SMS was delivered without some of its parts."""
     if message.status not in DELIVERIES or message.channel not in {"", CampaignChannel.Name.SMS}:
