@@ -17,6 +17,7 @@ from django_hyber.management.progress import ProgressBar
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS
 from tests.builders import make_campaign, posts
+from tests.protocol import platforms
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -151,6 +152,44 @@ def test_check_tells_a_wrong_password(wired, settings):
 
     assert "FAIL" in out.getvalue()
     assert "wrong-word" not in out.getvalue()
+
+
+@pytest.fixture
+def answering(wired, settings):
+    """A sending address that answers as it is told."""
+    with platforms.serve() as server:
+        address = server.url.replace("://", "://user:secret-word@") + "/1234?key=secret-word"
+        settings.HYBER = {"default": settings.HYBER["default"] | {"API_URL": address}}
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("status", "cure"),
+    [
+        (404, "Correct CLIENT_ID and SITE, or API_URL"),
+        (410, "Correct CLIENT_ID and SITE, or API_URL"),
+        (302, "Put the address that it leads to into API_URL"),
+        (503, "Try again later"),
+        (429, "Try again later"),
+    ],
+)
+def test_check_tells_what_is_wrong_with_the_sending_address_and_how_to_mend_it(answering, status, cure):
+    answering.status = status
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="not ready"):
+        call_command("hyber_check", stdout=out)
+
+    [line] = [line for line in out.getvalue().splitlines() if "Sending" in line]
+    assert line.startswith(f"FAIL Sending: {answering.url}/1234 answers with HTTP {status}: ")
+    assert cure in line
+    assert "secret-word" not in out.getvalue()
+
+
+def test_check_doubts_an_answer_that_is_not_documented(answering):
+    answering.status = 400
+    out, _ = run("hyber_check")
+
+    assert "ok   Sending: the platform answers, with HTTP 400 where 405 was expected" in out
 
 
 def test_check_tells_missing_settings(platform, settings):

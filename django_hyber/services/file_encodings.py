@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import IO, NamedTuple
 
 from django.core.exceptions import ValidationError
@@ -15,9 +16,10 @@ BYTE_ORDER_MARKS = (
 )
 ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1251": "Windows-1251"}
 BLOCK = 64 * 1024
-#: Of a table in UTF-16 that says nothing of it, every digit and separator has a NUL beside it: ten and more a line. Two
-#: NUL characters side by side are in no text at all.
+#: Of a table in UTF-16 that says nothing of it, every digit and separator has a NUL beside it: ten and more a line.
 MOST_NULS = 5
+#: Where there are NUL characters, two side by side or other control characters tell that it is no text at all.
+BINARY = re.compile("\x00\x00|[\x01-\x08\x0e-\x19\x1c-\x1f]")
 
 
 class UnreadableFileError(ValidationError):
@@ -93,7 +95,7 @@ def _look(file: IO[bytes], encoding: str) -> Look:
             return Look(line + good.decode(error.encoding, "ignore").count("\n"), nuls)
         if "\x00" in text:
             nuls += text.count("\x00")
-            is_binary = is_binary or "\x00\x00" in text
+            is_binary = is_binary or bool(BINARY.search(text))
             first_nul = first_nul or line + text.partition("\x00")[0].count("\n")
         line += text.count("\n")
     return Look(first_nul if is_binary or nuls > MOST_NULS * line else None, nuls)

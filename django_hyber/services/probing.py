@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
 from django_hyber.engine.clients import get_client
@@ -9,6 +10,10 @@ from django_hyber.engine.identifiers import new_extra_id
 from django_hyber.protocol import HyberClient, HyberError, ReportNotFound
 
 METHOD_NOT_ALLOWED = 405
+NO_SUCH_ADDRESS = (404, 410)
+REDIRECTS = range(300, 400)
+TOO_MANY = 429
+SERVER_TROUBLE = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +32,7 @@ def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
     """
     account = get_account(name)
     client = get_client(account)
-    return [*_probe_settings(account), _probe("Sending", _reach, client), _probe("Reports", _ask_for_nothing, client)]
+    return [*_probe_settings(account), _probe_sending(client), _probe_reports(client)]
 
 
 def _probe_settings(account: Account) -> Iterator[Finding]:
@@ -41,23 +46,44 @@ def _probe_settings(account: Account) -> Iterator[Finding]:
     yield Finding(subject="Callbacks", is_good=bool(get_callback_url(account)), text=text)
 
 
-def _probe(subject: str, attempt: Callable[[HyberClient], str], client: HyberClient) -> Finding:
+def _probe_sending(client: HyberClient) -> Finding:
+    """Look at the address of single messages, which refuses a mere look: that is how it is known."""
     try:
-        return Finding(subject=subject, is_good=True, text=attempt(client))
+        status = client.check()
     except HyberError as error:
-        return Finding(subject=subject, is_good=False, text=str(error))
-
-
-def _reach(client: HyberClient) -> str:
-    status = client.check()
+        return Finding(subject="Sending", is_good=False, text=str(error))
     if status == METHOD_NOT_ALLOWED:
-        return "the platform answers"
-    return f"the platform answers, with HTTP {status} where 405 was expected"
+        return Finding(subject="Sending", is_good=True, text="the platform answers")
+    cure = _cure(status)
+    if cure:
+        text = f"{_without_secrets(client.api_url)} answers with HTTP {status}: {cure}"
+        return Finding(subject="Sending", is_good=False, text=text)
+    text = f"the platform answers, with HTTP {status} where 405 was expected; if nothing is delivered, check API_URL"
+    return Finding(subject="Sending", is_good=True, text=text)
 
 
-def _ask_for_nothing(client: HyberClient) -> str:
+def _cure(status: int) -> str:
+    """Return what is wrong with the address and how to mend it, or "" if messages may be taken there all the same."""
+    if status in NO_SUCH_ADDRESS:
+        return "nobody takes messages there. Correct CLIENT_ID and SITE, or API_URL if you have set it"
+    if status in REDIRECTS:
+        return "it leads elsewhere, and a message is not sent after it. Put the address that it leads to into API_URL"
+    if status == TOO_MANY or status >= SERVER_TROUBLE:
+        return "the platform has trouble of its own. Try again later, and ask GMS if it stays so"
+    return ""
+
+
+def _without_secrets(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+def _probe_reports(client: HyberClient) -> Finding:
     try:
         client.fetch_report(extra_id=new_extra_id())
     except ReportNotFound:
-        return "the platform answers, and has no report of a message that was never sent"
-    return "the platform answers"
+        text = "the platform answers, and has no report of a message that was never sent"
+        return Finding(subject="Reports", is_good=True, text=text)
+    except HyberError as error:
+        return Finding(subject="Reports", is_good=False, text=str(error))
+    return Finding(subject="Reports", is_good=True, text="the platform answers")
