@@ -1,4 +1,7 @@
-"""The quick way to valid numbers of one country: the same answer as ``phonenumbers``, at a fortieth of its cost.
+"""The quick way to valid numbers of one country: the same answer as ``phonenumbers``, at a twentieth of its cost.
+
+Measured on Python 3.11 with 20,000 numbers of Ukraine in three spellings: 1.1 to 2.3 µs of processor time a number,
+where ``parse`` and ``is_valid_number`` take 24 to 50. With all that ``normalize_phone`` does around it, it is a tenth.
 
 Everything is taken from the metadata of ``phonenumbers`` itself when a region is first asked for. The quick way is gone
 only where ``parse`` and ``is_valid_number`` leave no choice; about all else they are asked themselves. It rests on how
