@@ -2,45 +2,61 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
 try:
     from django.tasks import task
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_hyber.engine import lanes, media, messages, reconciliation, unconfirmed, unconfirmed_lane
+from django_hyber.engine.transactions import leave_lost_connection
 
 
-@task
+def background(function: Callable[..., None]) -> Any:
+    """Make a task of a function; what has happened to the connection in an earlier task does not concern it."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        leave_lost_connection()
+        function(*args, **kwargs)
+
+    return task(run)
+
+
+@background
 def submit_message(pk: int) -> None:
     """Hand one single message to the platform."""
     messages.submit_message(pk)
 
 
-@task
+@background
 def submit_batch(pk: int) -> None:
     """Hand one batch of a campaign to the platform, then see to the campaign's next one."""
     lanes.run_lane(pk, submit_batch.enqueue)
 
 
-@task
+@background
 def resolve_message(pk: int, following: int = 0) -> None:
     """Ask the platform about one unconfirmed message, then see to the next ones, up to so many."""
     unconfirmed_lane.ask_in_turn(pk, following, resolve_message.enqueue)
 
 
-@task
+@background
 def resolve_batch(pk: int) -> None:
     """Ask the platform about one unconfirmed batch."""
     unconfirmed.resolve_batch(pk)
 
 
-@task
+@background
 def fetch_media(pk: int) -> None:
     """Keep the attachment of one reply."""
     media.fetch_media(pk)
 
 
-@task
+@background
 def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False, learn_clicks: bool = False) -> None:
     """Ask for what was never reported."""
     reconciliation.fetch_reports(limit, learn_seen=learn_seen, learn_clicks=learn_clicks)

@@ -7,7 +7,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from django.db import OperationalError, connection
 
+from django_hyber import tasks
 from django_hyber.engine import transactions
+from django_hyber.models import Message
 from django_hyber.protocol import SMS, HyberClient
 from django_hyber.services import send_message, start_campaign
 from tests.builders import make_campaign, statuses
@@ -15,6 +17,7 @@ from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CODE = [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
+CONTENT = {"channels": ["sms"], "channel_options": {"sms": CODE[0].to_wire()}}
 
 
 @pytest.fixture(autouse=True)
@@ -76,3 +79,16 @@ def test_trouble_that_does_not_end_is_left_to_the_sweep(platform, monkeypatch):
     message.refresh_from_db()
     assert message.status == "sending"
     assert message.lease_until
+
+
+def test_task_does_not_go_on_with_a_connection_that_an_earlier_one_has_lost(platform, monkeypatch):
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content=CONTENT)
+    closed = []
+    monkeypatch.setattr(connection, "is_usable", lambda: False)
+    monkeypatch.setattr(connection, "close", lambda: closed.append(connection.errors_occurred))
+    tasks.submit_message.call(message.pk)
+    assert closed == []
+
+    monkeypatch.setattr(connection, "errors_occurred", True)
+    tasks.submit_message.call(message.pk)
+    assert closed == [True]

@@ -38,6 +38,17 @@ def write_transaction(using: str) -> Iterator[None]:
         yield
 
 
+def leave_lost_connection() -> None:
+    """Close a connection that has failed and is of no use any more: the next query opens another one.
+
+    Django does that between two requests. Celery, told to keep connections, does not between two tasks: after a restart
+    of the database a worker would fail a thousand times.
+    """
+    connection = connections[database()]
+    if connection.errors_occurred:
+        connection.close_if_unusable_or_obsolete()
+
+
 def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Let a function try again what a deadlock, a lost connection or a locked file has undone.
 
