@@ -1,0 +1,107 @@
+"""A process is killed before its first statement, its second one, and so on: nobody twice, and nobody forgotten."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+
+import pytest
+from django.db import connection
+
+from django_hyber.models import AccountState, Batch, Campaign, Message, Suppression
+from django_hyber.services import cancel_campaign, dispatch, start_campaign
+from tests.builders import make_campaign, make_due, statuses
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+OPEN = ("queued", "sending", "unconfirmed")
+LONG_AGO = "2020-01-01T00:00:00Z"
+
+
+class Killed(BaseException):
+    """Not an Exception: nothing may catch what cannot be caught."""
+
+
+@contextmanager
+def killed_before(number):
+    """Let no statement reach the database from this one on; say how many there were."""
+    seen = []
+
+    def execute_or_die(execute, *arguments):
+        seen.append(arguments)
+        if len(seen) >= number:
+            raise Killed
+        return execute(*arguments)
+
+    with connection.execute_wrapper(execute_or_die):
+        try:
+            yield seen
+        except Killed:
+            return
+
+
+def recover(campaign, *, sweeps=12):
+    """Let leases and waiting times pass, and sweep, until nothing is left to do."""
+    for _ in range(sweeps):
+        for model in (Batch, Message):
+            model.objects.exclude(lease_until=None).update(lease_until=LONG_AGO)
+            model.objects.update(enqueued_at=None)
+        AccountState.objects.update(blocked_until=LONG_AGO)
+        make_due(campaign)
+        dispatch()
+        campaign.refresh_from_db()
+        if campaign.status != "sending" and not campaign.messages.filter(status__in=OPEN).exists():
+            return
+
+
+@pytest.fixture
+def small_batches(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 2, "ASK_EVERY": 0}}
+    Suppression.objects.create(phone_number=phone(3))
+    return platform
+
+
+def renew(platform):
+    platform.reset()
+    Campaign.objects.all().delete()
+    AccountState.objects.all().delete()
+    return make_campaign([phone(1, "94"), phone(2, "92"), phone(3)])
+
+
+def test_launch_that_is_killed_at_any_statement_reaches_everybody_once(small_batches):
+    number, statements = 0, []
+    while len(statements) >= number:
+        number += 1
+        campaign = renew(small_batches)
+        with killed_before(number) as statements:
+            start_campaign(campaign)
+        campaign.refresh_from_db()
+        if campaign.status == "draft":
+            assert not small_batches.requests
+            start_campaign(campaign)
+        recover(campaign)
+
+        assert small_batches.ledger.duplicates == {}, number
+        assert campaign.status == "finished", number
+        first, *others = statuses(campaign)
+        assert first in {"accepted", "delivered"}, number
+        assert others == ["rejected", "suppressed"], number
+    assert number > 20
+
+
+def test_cancel_that_is_killed_at_any_statement_leaves_nobody_queued(small_batches):
+    number, statements = 0, []
+    while len(statements) >= number:
+        number += 1
+        campaign = start_campaign(renew(small_batches))
+        with killed_before(number) as statements:
+            cancel_campaign(campaign)
+            make_due(campaign)
+            dispatch()
+        campaign.refresh_from_db()
+        if campaign.status != "cancelled":
+            cancel_campaign(campaign)
+        recover(campaign)
+
+        assert small_batches.ledger.duplicates == {}, number
+        assert not set(statuses(campaign)) & set(OPEN), number
+    assert number > 10
