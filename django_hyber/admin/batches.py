@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import ReadOnlyAdmin, described_code
+from django_hyber.admin.base import ReadOnlyAdmin, described_code, short_time
 from django_hyber.admin.filters import CampaignFilter
 from django_hyber.models import Batch
 from django_hyber.services.lookups import describe_code
@@ -14,9 +14,14 @@ from django_hyber.services.lookups import describe_code
 class BatchAdmin(ReadOnlyAdmin):
     """How the requests of a campaign went."""
 
-    list_display = ("id", "campaign", "run", "size", "state", "attempts", "error", "created_at", "finished_at")
+    list_display = ("id", "campaign", "run", "size", "state", "error", "finished")
     list_filter = ("state", CampaignFilter)
     list_select_related = ("campaign",)
+
+    @admin.display(description=_("finished at"))
+    def finished(self, batch: Batch) -> str:
+        """When nothing more was to be done for it."""
+        return short_time(batch.finished_at)
 
     @admin.display(description=_("error"))
     def error(self, batch: Batch) -> str:

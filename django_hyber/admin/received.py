@@ -29,7 +29,7 @@ from django_hyber.services.option_labels import name_of_channel
 class DeliveryReportAdmin(ReadOnlyAdmin):
     """Every report as it came."""
 
-    list_display = ("received", "phone_number", "channel_name", "meaning", "message_link", "reported")
+    list_display = ("received", "phone_number", "channel_name", "meaning", "message_link")
     list_filter = (WaitingFilter, ChannelFilter, "received_at")
     list_select_related = ("message",)
     time_column = "received_at"
@@ -51,11 +51,6 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
     def received(self, report: DeliveryReport) -> str:
         """When it came."""
         return short_time(report.received_at)
-
-    @admin.display(description=_("reported at"))
-    def reported(self, report: DeliveryReport) -> str:
-        """When, by the platform's clock, what it reports happened."""
-        return short_time(report.reported_at)
 
     @admin.display(description=_("channel"))
     def channel_name(self, report: DeliveryReport) -> str:

@@ -63,7 +63,6 @@ class ReplyAdmin(ReadOnlyAdmin):
         "phone_number",
         "channel_name",
         "preview",
-        "message_link",
         "campaign_link",
         "is_opted_out",
     )
@@ -144,7 +143,8 @@ class ReplyAdmin(ReadOnlyAdmin):
         if number is None:
             return gettext("no")
         reason = mask_phones_in(gettext(number.reason)) if number.reason else ""
-        return gettext("since %(time)s. %(reason)s") % {"time": short_time(number.created_at), "reason": reason}
+        since = gettext("since %(time)s") % {"time": short_time(number.created_at)}
+        return f"{since} ({reason})" if reason else since
 
     @admin.display(description=_("attachment"))
     def attachment(self, reply: Reply) -> SafeString | str:

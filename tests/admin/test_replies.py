@@ -141,9 +141,11 @@ def test_a_reply_leads_to_its_message_and_campaign(admin_client, make_reply, dra
     message = Message.objects.create(campaign=draft, phone_number=PHONE, extra_id="order-7")
     reply = make_reply(message=message)
 
-    for page in (page_of(admin_client, reply), admin_client.get(LIST).content.decode()):
-        assert f'<a href="/admin/django_hyber/message/{message.pk}/change/">order-7</a>' in page
-        assert f'<a href="/admin/django_hyber/campaign/{draft.pk}/change/">Spring sale</a>' in page
+    page, in_list = page_of(admin_client, reply), admin_client.get(LIST).content.decode()
+
+    assert f'<a href="/admin/django_hyber/message/{message.pk}/change/">order-7</a>' in page
+    for text in (page, in_list):
+        assert f'<a href="/admin/django_hyber/campaign/{draft.pk}/change/">Spring sale</a>' in text
 
 
 @pytest.mark.parametrize("answered", ["single", "nothing"])

@@ -32,6 +32,11 @@ CUT_OFF = """() => [...document.querySelectorAll("#content *")].filter((element)
         && style.overflowX === "hidden" && element.scrollWidth > element.clientWidth + 1;
 }).map((element) => `${element.tagName}.${element.className}`)"""
 
+#: A list or a table that does not fit a desk, where nobody looks for more of it behind its right edge.
+TOO_WIDE = """() => [...document.querySelectorAll("#changelist .results, .hyber-scroll")]
+    .filter((element) => element.scrollWidth > element.clientWidth + 1)
+    .map((element) => `${element.scrollWidth - element.clientWidth} pixels of ${element.innerText.slice(0, 60)}`)"""
+
 #: Django's own breadcrumbs differ from the text around them by their colour alone, its search field has only a picture
 #: for a label, and the links beside its fields for dates are half translated: every app has them.
 NOT_DJANGOS = {"exclude": [[".breadcrumbs"], ["#searchbar"], [".datetimeshortcuts"]]}
@@ -88,6 +93,9 @@ def problems_of(page, response, language):
     excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
     if excess > 0:
         yield f"{excess} pixels wider than the window"
+    if page.viewport_size == WIDE:
+        for place in page.evaluate(TOO_WIDE):
+            yield f"to be scrolled sideways: {place}"
     for place in page.evaluate(CUT_OFF):
         yield f"cut off: {place}"
     yield from axe.issues(page, within=NOT_DJANGOS)
