@@ -83,12 +83,12 @@ class CampaignAdmin(HyberAdmin):
         """The channels in their order."""
         return " → ".join(str(channel) for channel in campaign.channels.all())
 
-    @admin.display(description=_("start time"))
+    @admin.display(description=_("start time"), ordering="start_time")
     def starts(self, campaign: Campaign) -> str:
         """When it is to start, if not at once."""
         return short_time(campaign.start_time)
 
-    @admin.display(description=_("created at"))
+    @admin.display(description=_("created at"), ordering="created_at")
     def created(self, campaign: Campaign) -> str:
         """When it was begun."""
         return short_time(campaign.created_at)
