@@ -13,11 +13,12 @@ from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import ShowFacets, get_content_type_for_model
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 
 from django_hyber.admin.lists import BigTableList
@@ -51,6 +52,23 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 
     class Media:
         css = {"all": ("django_hyber/admin/hyber.css",)}
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Head the list with the name of what it lists: Django's sentence is wrong in languages with cases."""
+        return super().changelist_view(
+            request, {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        )
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> Any:
+        """Head the page with the name of what it shows, for the same reason."""
+        context = {"title": capfirst(self.opts.verbose_name)} | (extra_context or {})
+        return super().changeform_view(request, object_id, form_url, context)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Use the list for big tables."""

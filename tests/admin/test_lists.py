@@ -271,6 +271,22 @@ class TimeFilterTests:
         assert set(opened(admin_client, address).context["cl"].queryset.query.order_by) == {"-id"}
 
 
+class HeadingTests:
+    """Django's own sentences put the name of a model into a case that it does not have in Ukrainian."""
+
+    def test_a_list_is_headed_by_what_it_lists(self, admin_client, many):
+        address = reverse("admin:django_hyber_campaign_changelist")
+        page = admin_client.get(address, headers={"Accept-Language": "uk"}).text
+
+        assert "<h1>Кампанії</h1>" in page
+
+    def test_a_page_is_headed_by_what_it_shows(self, admin_client, many):
+        address = reverse("admin:django_hyber_message_change", args=[Message.objects.first().pk])
+        page = admin_client.get(address, headers={"Accept-Language": "uk"}).text
+
+        assert "<h1>Повідомлення</h1>" in page
+
+
 class FilterTests:
     @pytest.mark.parametrize("chosen", ["nonsense", "-1", "0", "²", "9" * 30, "1e3", ""])
     @pytest.mark.parametrize("model", ["message", "batch"])
