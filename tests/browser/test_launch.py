@@ -135,7 +135,7 @@ class LaunchTests:
         assert page.locator("#result_list tbody tr").count() == 1
         page.go_back()
         page.get_by_role("link", name=phone(PEOPLE - 1)).click()
-        page.get_by_role("heading", name=re.compile("View message")).wait_for()
+        page.get_by_role("heading", name=re.compile("^Message$")).wait_for()
         assert complaints == []
 
 
