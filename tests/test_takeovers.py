@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_hyber.engine import batches, unconfirmed
+from django_hyber.engine import batches, claims, unconfirmed
 from django_hyber.models import Campaign
 from django_hyber.protocol import APIError, HyberClient, NotTaken, ReportNotFound
 from django_hyber.services import cancel_campaign, dispatch, retry_failed, start_campaign
@@ -110,7 +110,7 @@ def test_not_found_that_comes_late_does_not_free_a_message_that_is_on_the_wire_a
     def answer_late(client, **ids):
         make_due(campaign)
         unconfirmed.resolve_message(message.pk)
-        batches.claim_batch(campaign.batches.get(run=0).pk, "default")
+        claims.claim_batch(campaign.batches.get(run=0).pk, "default")
         raise ReportNotFound
 
     make_due(campaign)

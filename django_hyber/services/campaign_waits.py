@@ -12,7 +12,7 @@ from django.db.models import Min, Q, Sum
 from django.utils import timezone
 
 from django_hyber.conf import find_account
-from django_hyber.engine.batches import OUT_OF_HOURS
+from django_hyber.engine.claims import OUT_OF_HOURS
 from django_hyber.engine.messages import BLOCKED
 from django_hyber.engine.questions import GIVE_UP_AFTER
 from django_hyber.engine.reconciliation import lifetime_of

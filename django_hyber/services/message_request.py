@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from django_hyber.conf import Account, find_account
-from django_hyber.engine import batches, messages
+from django_hyber.engine import messages, outgoing
 from django_hyber.engine.transactions import database
 from django_hyber.engine.variables import complete_variables
 from django_hyber.models import Message
@@ -36,8 +36,8 @@ def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None
     campaign = message.campaign
     if campaign is None:
         return None
-    needed = batches.used_values(campaign)
+    needed = outgoing.used_values(campaign)
     values = complete_variables(campaign, needed, message.variables)
     if values is None or not values.keys() >= set(needed) or not campaign.get_channels():
         return None
-    return batches.build_body(campaign, account, [Recipient(message.phone_number, message.extra_id, values)])
+    return outgoing.build_body(campaign, account, [Recipient(message.phone_number, message.extra_id, values)])

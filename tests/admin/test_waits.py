@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber.admin.waits import distance, pace_text, wait_line
-from django_hyber.engine.batches import OUT_OF_HOURS
+from django_hyber.engine.claims import OUT_OF_HOURS
 from django_hyber.engine.messages import BLOCKED
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import WhatsApp
