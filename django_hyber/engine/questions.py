@@ -17,6 +17,7 @@ from django_hyber.conf import get_account
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.engine.reports import apply_reports
+from django_hyber.engine.transactions import insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 
@@ -83,7 +84,7 @@ def ask_job(job: Job, fetched: Fetched, using: str) -> None:
     """Ask about all messages of a job at once, unless somebody has just done so."""
     now = timezone.now()
     batch = Batch.objects.using(using).filter(is_due(now), pk=job.pk, state=Batch.State.DONE)
-    if not batch.update(next_attempt_at=_ask_again_at(job, now)):
+    if not _take_turn(batch, job, now):
         return
     fetched.asked += 1
     try:
@@ -109,6 +110,12 @@ def is_due(now: datetime) -> Q:
     return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
 
 
+@insisting
+def _take_turn(due: QuerySet[Batch] | QuerySet[Message], item: Overdue | Job, now: datetime) -> bool:
+    """Put off the next question, and say whether this one was due: of two who ask at once one sees a row changed."""
+    return bool(due.update(next_attempt_at=_ask_again_at(item, now)))
+
+
 def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
     """A part of the time that it is late already: often at first, seldom later."""
     return now + max((now - item.due_at) * item.patience, MARGIN)
@@ -118,8 +125,7 @@ def ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
     """Ask about one message, unless somebody has just done so; give it up when it has been asked about for long."""
     now = timezone.now()
     message = Message.objects.using(using).filter(pk=overdue.pk, status=overdue.status)
-    # Of two who ask at once only one sees a row changed.
-    if not message.filter(is_due(now)).update(next_attempt_at=_ask_again_at(overdue, now)):
+    if not _take_turn(message.filter(is_due(now)), overdue, now):
         return
     fetched.asked += 1
     is_answered = _fetch(overdue, fetched, using)

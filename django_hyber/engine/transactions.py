@@ -52,8 +52,8 @@ def leave_lost_connection() -> None:
 def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Let a function try again what a deadlock, a lost connection or a locked file has undone.
 
-    That is for what the platform has just said: if it is not written down, all of a request has to be asked about. The
-    function must do no harm when it is repeated.
+    That is for what the platform has just said: if it is not written down, all of a request has to be asked about. And
+    it is for turns that two may want at once. The function must do no harm when it is repeated.
     """
 
     @wraps(record)
@@ -66,7 +66,7 @@ def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Resu
             try:
                 return record(*args, **kwargs)
             except (OperationalError, InterfaceError) as error:
-                logger.warning("The database did not take what the platform said: %s", type(error).__name__)
+                logger.warning("The database did not take what was to be written: %s", type(error).__name__)
                 connection.close_if_unusable_or_obsolete()
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads load, guards nothing
         return record(*args, **kwargs)

@@ -18,7 +18,7 @@ from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.ranges import members
 from django_hyber.engine.reports import apply_reports
-from django_hyber.engine.transactions import database, lock, write_transaction
+from django_hyber.engine.transactions import database, insisting, lock, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
     ConnectionLost,
@@ -170,6 +170,7 @@ def _leave_to_its_messages(
         )
 
 
+@insisting
 def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> bool:
     """Put off the next question, and say whether it was due: of two workers only one sees a row changed."""
     now = timezone.now()
