@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError, connection
+from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.engine import transactions
+from django_hyber.engine import transactions, unconfirmed
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, HyberClient
-from django_hyber.services import send_message, start_campaign
+from django_hyber.services import fetch_reports, send_message, start_campaign
 from tests.builders import make_campaign, statuses
 from tests.samples import phone
 
@@ -70,6 +72,25 @@ def test_answer_to_a_single_message_is_written_down_although_a_deadlock_undid_it
 
     message.refresh_from_db()
     assert (message.status, message.attempts, message.lease_until) == (end, 1, None)
+
+
+def test_question_about_an_unknown_outcome_is_asked_although_a_deadlock_undid_its_turn(platform):
+    message = send_message(phone(1, "94"), CODE)
+    Message.objects.filter(pk=message.pk).update(next_attempt_at=None)
+    with failing("django_hyber_message", times=1):
+        unconfirmed.resolve_message(message.pk)
+
+    message.refresh_from_db()
+    assert message.status != "unconfirmed"
+
+
+def test_report_is_fetched_although_a_deadlock_undid_the_turn(platform):
+    message = send_message(phone(1), CODE)
+    Message.objects.filter(pk=message.pk).update(accepted_at=timezone.now() - timedelta(hours=1))
+    with failing("django_hyber_message", times=1):
+        fetched = fetch_reports()
+
+    assert fetched.asked == 1
 
 
 def test_trouble_that_does_not_end_is_left_to_the_sweep(platform, monkeypatch):
