@@ -284,16 +284,21 @@ def test_limit_holds_for_jobs_and_messages_together(job, platform):
     assert fetched.asked == 2
 
 
-@pytest.fixture
-def delivered_and_seen(platform, settings):
-    """Delivered an hour ago by our count, and seen by the platform's."""
-    settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": [23099]}}
-    message = send_message(phone(1, "91"), [VIBER])
+def delivered_by_our_count(platform, phone_number, channel):
+    """Send a message that we take for delivered an hour ago, and nothing more; the platform may know more."""
+    message = send_message(phone_number, [channel])
     platform.flush()
     Message.objects.filter(pk=message.pk).update(
         status="delivered", channel="viber", finished_at=timezone.now() - timedelta(hours=1)
     )
     return message
+
+
+@pytest.fixture
+def delivered_and_seen(platform, settings):
+    """Delivered an hour ago by our count, and seen by the platform's."""
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": [23099]}}
+    return delivered_by_our_count(platform, phone(1, "91"), VIBER)
 
 
 def test_seen_is_learned_where_it_is_asked_for(delivered_and_seen, platform):
@@ -381,12 +386,7 @@ CLICKABLE = Viber(text="Look: https://shop.example/a", ttl=60, ctr=True)
 @pytest.fixture
 def delivered_and_clicked(platform):
     """Delivered an hour ago by our count, and clicked twice by the platform's."""
-    message = send_message(phone(1, "86"), [CLICKABLE])
-    platform.flush()
-    Message.objects.filter(pk=message.pk).update(
-        status="delivered", channel="viber", finished_at=timezone.now() - timedelta(hours=1)
-    )
-    return message
+    return delivered_by_our_count(platform, phone(1, "86"), CLICKABLE)
 
 
 def test_clicks_are_learned_where_they_are_asked_for(delivered_and_clicked, platform):

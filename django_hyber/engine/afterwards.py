@@ -14,8 +14,9 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from django_hyber.conf import get_accounts
-from django_hyber.engine.questions import MARGIN, Job, Overdue, is_due
+from django_hyber.engine.questions import MARGIN, Job, Overdue
 from django_hyber.engine.ranks import DELIVERIES
+from django_hyber.engine.retries import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
 
 Status = Message.Status

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -15,6 +15,7 @@ from django_hyber.conf import Account, get_account
 from django_hyber.engine import breaker, throttle, windows
 from django_hyber.engine.messages import BLOCKED
 from django_hyber.engine.ranges import members
+from django_hyber.engine.retries import is_due
 from django_hyber.engine.transactions import write_transaction
 from django_hyber.models import Batch, Campaign, Message
 
@@ -41,7 +42,7 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
     None as well when it must wait: for the sending window, the throttle, or a platform that does not answer.
     """
     now = timezone.now()
-    batch = Batch.objects.using(using).filter(_is_due(now), pk=pk, state=State.PENDING)
+    batch = Batch.objects.using(using).filter(is_due(now), pk=pk, state=State.PENDING)
     found = batch.select_related("campaign").first()
     if found is None:
         return None
@@ -80,13 +81,9 @@ def _next_opening(batch: Batch, now: datetime) -> datetime | None:
     return windows.next_opening(batch.campaign, batch.zone, max(now, start_time) if start_time else now)
 
 
-def _is_due(now: datetime) -> Q:
-    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
-
-
 def _take(pk: int, account: Account, now: datetime, using: str) -> int:
     sending = Campaign.objects.using(using).filter(status=Campaign.Status.SENDING)
-    batches = Batch.objects.using(using).filter(_is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
+    batches = Batch.objects.using(using).filter(is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
     return batches.update(
         state=State.SENDING,
         attempts=F("attempts") + 1,

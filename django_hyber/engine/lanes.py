@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_hyber.conf import find_account
 from django_hyber.engine import breaker
 from django_hyber.engine.batches import submit_batch
+from django_hyber.engine.retries import is_due
 from django_hyber.engine.transactions import database
 from django_hyber.models import AccountState, Batch, Campaign
 
@@ -83,8 +84,7 @@ def due(state: str, name: str = "state") -> Q:
     Whoever takes a row up, or puts it off, clears ``enqueued_at``.
     """
     now = timezone.now()
-    is_due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
-    return Q(is_due, Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
+    return Q(is_due(now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
 
 
 def _may_send(campaign_pk: int, using: str) -> bool:

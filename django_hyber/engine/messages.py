@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -95,9 +95,8 @@ def claim_message(pk: int, using: str) -> Claim | None:
     While the platform does not answer, the message is put off instead.
     """
     now = timezone.now()
-    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
     rows = Message.objects.using(using).filter(pk=pk)
-    waiting = rows.filter(due, status=Status.QUEUED, campaign=None)
+    waiting = rows.filter(retries.is_due(now), status=Status.QUEUED, campaign=None)
     account_name = waiting.values_list("account", flat=True).first()
     if account_name is None:
         return None

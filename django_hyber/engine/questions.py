@@ -10,13 +10,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import get_account
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.engine.reports import apply_reports
+from django_hyber.engine.retries import is_due
 from django_hyber.engine.transactions import insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
@@ -103,11 +104,6 @@ def ask_job(job: Job, fetched: Fetched, using: str) -> None:
 def _of_job(entry: object, job_id: str) -> object:
     """Name the job in an entry without our id: it may be all that tells whose phone number it is."""
     return {"job_id": job_id, **entry} if isinstance(entry, dict) and not entry.get("extra_id") else entry
-
-
-def is_due(now: datetime) -> Q:
-    """Select what has not been asked about lately."""
-    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
 
 
 @insisting

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -18,6 +18,7 @@ from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.ranges import members
 from django_hyber.engine.reports import apply_reports
+from django_hyber.engine.retries import is_due
 from django_hyber.engine.transactions import database, insisting, lock, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
@@ -174,7 +175,7 @@ def _leave_to_its_messages(
 def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> bool:
     """Put off the next question, and say whether it was due: of two workers only one sees a row changed."""
     now = timezone.now()
-    due = rows.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lte=now))
+    due = rows.filter(is_due(now))
     return bool(due.update(next_attempt_at=now + timedelta(seconds=account.ask_every), enqueued_at=None))
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from django_hyber.conf import Account, get_accounts, get_callback_url
 from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL
+from django_hyber.engine.retries import is_due
 from django_hyber.models import (
     AccountState,
     Batch,
@@ -154,7 +155,7 @@ def idle_campaigns(now: datetime) -> list[Campaign]:
     """Return the campaigns that could go on, and with which nobody does: no worker or sweep seems to run."""
     long_ago = now - TOO_LONG
     own = Batch.objects.filter(campaign=OuterRef("pk"))
-    due = own.filter(Q(next_attempt_at=None) | Q(next_attempt_at__lt=long_ago), state=Batch.State.PENDING)
+    due = own.filter(is_due(long_ago), state=Batch.State.PENDING)
     busy = own.filter(Q(finished_at__gte=long_ago) | Q(next_attempt_at__gte=long_ago) | Q(lease_until__gte=long_ago))
     ready = Q(next_send_at=None) | Q(next_send_at__lt=long_ago)
     idle = Campaign.objects.filter(Exists(due), ~Exists(busy), ready, status=Campaign.Status.SENDING)
