@@ -20,6 +20,7 @@ from django_hyber.admin import charts
 from django_hyber.admin.base import EMPTY, short_time
 from django_hyber.admin.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.paginators import grouped
+from django_hyber.admin.statistics_table import channel_label
 from django_hyber.admin.waits import distance
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.services import dashboard
@@ -141,8 +142,8 @@ def _ends(today: Today) -> list[Share]:
 
 
 def _channels(today: Today) -> list[Share]:
-    labels = {**dict(CampaignChannel.Name.choices), "": _("not told")}
-    items = [(name, label, today.channels.get(name, 0)) for name, label in labels.items()]
+    names = (*CampaignChannel.Name.values, "")
+    items = [(name, channel_label(name), today.channels.get(name, 0)) for name in names]
     return charts.shares(items, today.delivered)
 
 

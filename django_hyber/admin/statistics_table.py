@@ -11,10 +11,9 @@ from django.utils.translation import gettext as _
 from django_hyber.admin.base import EMPTY
 from django_hyber.admin.paginators import grouped
 from django_hyber.admin.plan_texts import amount_text
-from django_hyber.models import CampaignChannel, Message
 from django_hyber.services import CampaignStatistics, ChannelStatistics
+from django_hyber.services.option_labels import name_of_channel
 
-Status = Message.Status
 Counts = ChannelStatistics | CampaignStatistics
 
 
@@ -45,7 +44,7 @@ def statistics_table(statistics: CampaignStatistics) -> StatisticsTable:
 
 def channel_label(name: str) -> str:
     """Return what people call a channel, or what to say where the platform did not name one."""
-    return str(dict(CampaignChannel.Name.choices).get(name, name or _("not told")))
+    return name_of_channel(name) or _("not told")
 
 
 def _counts(told: Sequence[Counts]) -> Iterator[Line]:
