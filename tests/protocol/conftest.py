@@ -4,8 +4,7 @@ import subprocess
 import pytest
 
 from django_hyber.protocol import HyberClient
-
-from . import platforms
+from tests.protocol import platforms
 
 CLIENT_ID = "1234"
 LOGIN = "login-of-mine"

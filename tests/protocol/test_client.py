@@ -21,9 +21,8 @@ from django_hyber.protocol import (
     single_body,
 )
 from django_hyber.protocol.client import encode_body
-
-from . import vectors
-from .conftest import LOGIN, PASSWORD
+from tests.protocol import vectors
+from tests.protocol.conftest import LOGIN, PASSWORD
 
 BODY = single_body(phone_number="380671234567", channels=[SMS(text="Привіт", alpha_name="GMSU", ttl=300)])
 OURS = {"error_code": 36024, "error_text": "Phone number incorrect"}

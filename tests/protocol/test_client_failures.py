@@ -12,9 +12,8 @@ import pytest
 import requests
 
 from django_hyber.protocol import ConnectionLost, NotTaken, OutcomeUnknown, ReadTimeout
-
-from . import platforms
-from .conftest import LOGIN, PASSWORD
+from tests.protocol import platforms
+from tests.protocol.conftest import LOGIN, PASSWORD
 
 BODY = {"phone_number": 380671234567, "channel_options": {"sms": {"text": "one-time code 4711"}}}
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"message_id": "m1"}'

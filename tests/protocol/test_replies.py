@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import UnreadableReply, parse_replies, parse_reply, replies, reply_fingerprint
-
-from . import vectors
+from tests.protocol import vectors
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),

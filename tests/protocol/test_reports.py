@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import ReportState, UnreadableReport, fingerprint, parse_report, parse_reports
-
-from . import vectors
+from tests.protocol import vectors
 
 MESSAGE_ID = "9f60ac8f-e721-5027-b838-e6fcb95fcd7a"
 TIME = datetime(2016, 10, 25, 17, 41, 34, 667000, tzinfo=UTC)

@@ -16,8 +16,7 @@ from django_hyber.protocol import (
     channels_from_wire,
     single_body,
 )
-
-from . import vectors
+from tests.protocol import vectors
 
 START = datetime(2020, 12, 12, 10, 10, 10, tzinfo=timezone(timedelta(hours=3)))
 COMMON = {

@@ -1,8 +1,7 @@
 import pytest
 
 from django_hyber.protocol import SyncEntry, UnreadableResponse, parse_job_id, parse_message_id, parse_sync
-
-from . import vectors
+from tests.protocol import vectors
 
 NOT_OBJECTS = [None, 5, "text", [], [{"message_id": "a"}], {}]
 

@@ -17,8 +17,7 @@ from django_hyber.protocol import (
     validate_request,
 )
 from django_hyber.protocol.channels import VIBER_FILE_EXTENSIONS
-
-from . import vectors
+from tests.protocol import vectors
 
 URL = "https://example.com/image.png"
 LONG_URL = "https://example.com/" + "a" * 240
