@@ -77,7 +77,7 @@ def _prepare(number: int, size: int) -> list[bytes]:
     from django.db import connection
     from django.utils import timezone
 
-    from django_hyber.engine.bulk import insert_rows
+    from django_hyber.db.bulk import insert_rows
     from django_hyber.models import Message
 
     columns = (

@@ -11,8 +11,8 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
+from django_hyber.db.transactions import leave_lost_connection
 from django_hyber.engine import lanes, media, messages, reconciliation, unconfirmed, unconfirmed_lane
-from django_hyber.engine.transactions import leave_lost_connection
 
 
 def background(function: Callable[..., None]) -> Any:

@@ -8,8 +8,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_hyber.conf import get_account
+from django_hyber.db.bulk import insert_rows, update_rows
 from django_hyber.engine import messages, ranks, retries
-from django_hyber.engine.bulk import insert_rows, update_rows
 from django_hyber.engine.messages import claim_message, submit_message
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import SMS

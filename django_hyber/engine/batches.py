@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from django_hyber.conf import Account
+from django_hyber.db.transactions import database, insisting, lock, write_transaction
 from django_hyber.engine import breaker, retries
 from django_hyber.engine.answers import Outgoing, accept_all, record_entries
 from django_hyber.engine.campaigns import settle
@@ -19,7 +20,6 @@ from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
 from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.outgoing import build_body, read_outgoing, suppress
-from django_hyber.engine.transactions import database, insisting, lock, write_transaction
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import APIError, AuthenticationError, HyberClient, NotTaken, OutcomeUnknown, SyncEntry

@@ -8,8 +8,8 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import Account
+from django_hyber.db.transactions import insisting
 from django_hyber.engine import retries
-from django_hyber.engine.transactions import insisting
 from django_hyber.models import AccountState
 from django_hyber.protocol import HyberError
 

@@ -17,10 +17,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_hyber.conf import find_account
+from django_hyber.db.transactions import database
 from django_hyber.engine import breaker
 from django_hyber.engine.batches import submit_batch
 from django_hyber.engine.retries import is_due
-from django_hyber.engine.transactions import database
 from django_hyber.models import AccountState, Batch, Campaign
 
 logger = logging.getLogger("django_hyber")

@@ -17,7 +17,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import Account, get_account
-from django_hyber.engine.transactions import database
+from django_hyber.db.transactions import database
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public
 

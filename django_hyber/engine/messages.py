@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account, get_callback_url
+from django_hyber.db.transactions import database, insisting
 from django_hyber.engine import breaker, notifications, retries
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.notifications import Change
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
-from django_hyber.engine.transactions import database, insisting
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Message, Suppression
 from django_hyber.protocol import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from django_hyber.engine.transactions import after_commit
+from django_hyber.db.transactions import after_commit
 from django_hyber.models import Campaign, Message, Reply
 from django_hyber.protocol import DeliveryReport
 from django_hyber.signals import campaign_finished, message_status_changed, reply_received

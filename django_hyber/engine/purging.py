@@ -10,11 +10,11 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils.http import int_to_base36
 
-from django_hyber.engine.bulk import update_rows
+from django_hyber.db.bulk import update_rows
+from django_hyber.db.pages import table_pages
+from django_hyber.db.transactions import write_transaction
 from django_hyber.engine.media import is_kept
-from django_hyber.engine.pages import table_pages
 from django_hyber.engine.ranks import FINAL, NO_REPORT
-from django_hyber.engine.transactions import write_transaction
 from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
 
 CHUNK = 5_000

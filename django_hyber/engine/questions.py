@@ -14,11 +14,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import get_account
+from django_hyber.db.transactions import insisting
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.retries import is_due
-from django_hyber.engine.transactions import insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 

@@ -12,11 +12,11 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from django_hyber.db.transactions import database
 from django_hyber.engine.afterwards import clicked_jobs, delivered_lately
 from django_hyber.engine.questions import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
 from django_hyber.engine.ranges import members
 from django_hyber.engine.retries import is_due
-from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 
 Status = Message.Status

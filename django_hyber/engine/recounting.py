@@ -10,8 +10,8 @@ from typing import NamedTuple
 from django.db.models import Count, Q
 
 from django_hyber.conf import Account, get_accounts
+from django_hyber.db.pages import campaign_pages, table_pages
 from django_hyber.engine.advancing import State, advance, channels_of, is_about
-from django_hyber.engine.pages import campaign_pages, table_pages
 from django_hyber.engine.ranks import DELIVERIES, FAILURES, STATUS_OF_STATE
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.waiting import rematch_reports

@@ -17,8 +17,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_hyber.conf import Account
+from django_hyber.db.bulk import insert_rows, update_rows
+from django_hyber.db.transactions import write_transaction
 from django_hyber.engine.advancing import CHANGING, State, advance, changed_columns, channels_of, is_about
-from django_hyber.engine.bulk import insert_rows, update_rows
 from django_hyber.engine.matching import (
     Matches,
     find_messages,
@@ -29,7 +30,6 @@ from django_hyber.engine.matching import (
 )
 from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.ranks import DELIVERIES, STATUS_OF_STATE
-from django_hyber.engine.transactions import write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, fingerprint

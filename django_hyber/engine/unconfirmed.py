@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, find_account, get_account
+from django_hyber.db.transactions import database, insisting, lock, write_transaction
 from django_hyber.engine import windows
 from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
@@ -19,7 +20,6 @@ from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.ranges import members
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.retries import is_due
-from django_hyber.engine.transactions import database, insisting, lock, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
     ConnectionLost,

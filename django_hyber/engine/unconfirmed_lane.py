@@ -12,8 +12,8 @@ from collections.abc import Callable
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from django_hyber.db.transactions import database
 from django_hyber.engine import lanes, unconfirmed
-from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Message
 
 UNCONFIRMED = Message.Status.UNCONFIRMED

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from django.utils import timezone
 
 from django_hyber.conf import Account
-from django_hyber.engine.bulk import insert_rows
+from django_hyber.db.bulk import insert_rows
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import clean_text, write_json
 

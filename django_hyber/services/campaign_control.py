@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.db.transactions import database, write_transaction
 from django_hyber.models import Campaign
 from django_hyber.services.campaigns import (
     CampaignError,

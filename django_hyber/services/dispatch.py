@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber import tasks
+from django_hyber.db.transactions import database
 from django_hyber.engine import campaigns, lanes, schedules, unconfirmed, waiting
-from django_hyber.engine.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.services.jobs import take_up_jobs
 from django_hyber.services.nudges import fill_lanes, fill_questions, nudge

@@ -15,9 +15,9 @@ from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from django_hyber.db.transactions import database, write_transaction
 from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranks import FAILURES
-from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.models import Campaign, CampaignChannel, Message
 
 Status = Message.Status

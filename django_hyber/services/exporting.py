@@ -14,8 +14,8 @@ from django.utils.timezone import get_current_timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
-from django_hyber.engine.pages import campaign_pages
-from django_hyber.engine.transactions import database
+from django_hyber.db.pages import campaign_pages
+from django_hyber.db.transactions import database
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.services.lookups import describe_end
 from django_hyber.services.recipient_files import protect, protect_protected

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_hyber.engine.transactions import database
+from django_hyber.db.transactions import database
 from django_hyber.models import BackgroundJob
 
 #: How long a job may go without a word of progress before another worker takes it up.

@@ -22,7 +22,7 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
-from django_hyber.engine.transactions import after_commit, database
+from django_hyber.db.transactions import after_commit, database
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services.job_kinds import KINDS
 from django_hyber.services.job_progress import LEASE, JobClaim, JobLostError

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.db.transactions import database, write_transaction
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services.fingerprints import fingerprint
 from django_hyber.services.jobs import request_job

@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.engine.pages import VARIABLES_TEXT, campaign_pages, read_documents
-from django_hyber.engine.transactions import database
+from django_hyber.db.pages import VARIABLES_TEXT, campaign_pages, read_documents
+from django_hyber.db.transactions import database
 from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.models import Campaign, Suppression
 from django_hyber.protocol import (

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django_hyber.conf import Account, find_account
+from django_hyber.db.transactions import database
 from django_hyber.engine import messages, outgoing
-from django_hyber.engine.transactions import database
 from django_hyber.engine.variables import complete_variables
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient

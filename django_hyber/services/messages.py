@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
+from django_hyber.db.transactions import database
 from django_hyber.engine.identifiers import new_extra_id
-from django_hyber.engine.transactions import database
 from django_hyber.models import Message
 from django_hyber.protocol import (
     Channel,

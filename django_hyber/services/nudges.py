@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from django_hyber import tasks
+from django_hyber.db.transactions import after_commit
 from django_hyber.engine import lanes, unconfirmed_lane
-from django_hyber.engine.transactions import after_commit
 from django_hyber.models import Batch, Message
 
 

@@ -4,8 +4,8 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from django_hyber.db.transactions import database
 from django_hyber.engine import purging
-from django_hyber.engine.transactions import database
 
 Purged = purging.Purged
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
+from django_hyber.db.transactions import database
 from django_hyber.engine import recounting
-from django_hyber.engine.transactions import database
 from django_hyber.models import Campaign
 
 Recount = recounting.Recount

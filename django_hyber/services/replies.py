@@ -8,8 +8,8 @@ from django.utils.translation import gettext_noop
 
 from django_hyber import tasks
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
+from django_hyber.db.transactions import after_commit, database
 from django_hyber.engine import replies
-from django_hyber.engine.transactions import after_commit, database
 from django_hyber.models import Reply
 
 OPTED_OUT_BY_COLLEAGUE = gettext_noop("Added by a colleague because of a reply.")

@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 from django.db import DatabaseError
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
+from django_hyber.db.transactions import database
 from django_hyber.engine import reports, unreadable
-from django_hyber.engine.transactions import database
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import parse_reports
 

@@ -11,10 +11,10 @@ from typing import Any
 from django.core.files import File
 from django.db.models import Count, Q, QuerySet
 
+from django_hyber.db.transactions import database, write_transaction
 from django_hyber.engine.campaigns import retryable
 from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranks import FAILURES
-from django_hyber.engine.transactions import database, write_transaction
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.services.campaigns import Reason, ended_for, retry_failed, retry_messages
 from django_hyber.services.jobs import request_job

@@ -10,8 +10,8 @@ from typing import IO, Any, Protocol, cast
 from django.db.models import Max, Model, QuerySet
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from django_hyber.engine.bulk import insert_rows
-from django_hyber.engine.transactions import database, write_transaction
+from django_hyber.db.bulk import insert_rows
+from django_hyber.db.transactions import database, write_transaction
 from django_hyber.protocol import InvalidPhone, clean_text, normalize_phone
 from django_hyber.services.import_columns import ColumnChoice, Layout, lay_out
 from django_hyber.services.import_reports import KEPT_ROWS, ImportReport, RejectedRow

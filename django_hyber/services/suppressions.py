@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.engine.pages import table_pages
-from django_hyber.engine.transactions import database
+from django_hyber.db.pages import table_pages
+from django_hyber.db.transactions import database
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone
 from django_hyber.protocol.phones import SEVERAL

@@ -13,7 +13,7 @@ from django.core.files.base import ContentFile, File
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.engine.transactions import after_commit, database
+from django_hyber.db.transactions import after_commit, database
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services.file_encodings import UnreadableFileError
 from django_hyber.services.import_columns import guess_column
