@@ -6,7 +6,8 @@ import random
 import pytest
 from django.db import DatabaseError
 
-from django_hyber.engine import notifications, reports
+from django_hyber import announce
+from django_hyber.engine import reports
 from django_hyber.models import Campaign, DeliveryReport, Message, UnreadableCallback
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import apply_delivery_reports, dispatch, import_recipients
@@ -398,7 +399,7 @@ def test_trouble_with_telling_costs_no_report(message, changes, monkeypatch, dja
     def fail(*arguments):
         raise DatabaseError("gone")
 
-    monkeypatch.setattr(notifications, "_send_changes", fail)
+    monkeypatch.setattr(announce, "_send_changes", fail)
     with django_capture_on_commit_callbacks(execute=True):
         apply(report(message))
 

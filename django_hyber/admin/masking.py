@@ -11,7 +11,7 @@ from django.db.models import Model, QuerySet
 from django.db.models.query import ModelIterable
 from django.http import HttpRequest
 
-from django_hyber.services.masking import PERSONAL_COLUMNS, mask
+from django_hyber.privacy import PERSONAL_COLUMNS, mask
 
 ALL_PERSONAL_COLUMNS = frozenset(column for columns in PERSONAL_COLUMNS.values() for column in columns)
 Row = TypeVar("Row", bound=Model)

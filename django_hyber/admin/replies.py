@@ -23,8 +23,8 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, short_time
 from django_hyber.admin.filters import ChannelFilter
 from django_hyber.models import Reply, Suppression
+from django_hyber.privacy import mask_phones_in
 from django_hyber.services.attachments import Attachment, AttachmentState, fetch_again, find_attachment
-from django_hyber.services.masking import mask_phones_in
 from django_hyber.services.option_labels import name_of_channel
 from django_hyber.services.replies import mark_replies_read, mark_replies_unread, opt_out_senders
 

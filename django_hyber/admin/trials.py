@@ -22,10 +22,10 @@ from django_hyber.admin.masking import masked_copies, sees_personal_data
 from django_hyber.admin.mending import problem_lines
 from django_hyber.admin.progress import REFRESH, VIEW_MESSAGE
 from django_hyber.models import Campaign, Message
+from django_hyber.privacy import mask_phone
 from django_hyber.services import CampaignError
 from django_hyber.services.composing import compose
 from django_hyber.services.lookups import describe_end
-from django_hyber.services.masking import mask_phone
 from django_hyber.services.option_labels import name_of_channel
 from django_hyber.services.samples import MADE_UP, Sample, known_columns
 from django_hyber.services.trials import (

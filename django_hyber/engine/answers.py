@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from django_hyber.announce import Change, announce_changes, has_listeners
 from django_hyber.db.bulk import update_rows
-from django_hyber.engine.notifications import Change, announce_changes, has_listeners
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient, SyncEntry

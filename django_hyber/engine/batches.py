@@ -10,6 +10,7 @@ from typing import Any
 from django.db import DatabaseError
 from django.utils import timezone
 
+from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database, insisting, lock, write_transaction
 from django_hyber.engine import breaker, retries
@@ -18,7 +19,6 @@ from django_hyber.engine.campaigns import settle
 from django_hyber.engine.claims import BatchClaim, claim_batch, messages_of, mine, renew
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
-from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.outgoing import build_body, read_outgoing, suppress
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Batch, Campaign, Message

@@ -10,13 +10,13 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from django_hyber.announce import Change, announce_changes, announce_finished, has_listeners
 from django_hyber.conf import get_account
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import Page, campaign_pages
 from django_hyber.db.transactions import write_transaction
 from django_hyber.engine import throttle, windows
 from django_hyber.engine.identifiers import extra_ids
-from django_hyber.engine.notifications import Change, announce_changes, announce_finished, has_listeners
 from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranges import members
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE

@@ -12,11 +12,12 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from django_hyber import announce
+from django_hyber.announce import Change
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.db.transactions import database, insisting
-from django_hyber.engine import breaker, notifications, retries
+from django_hyber.engine import breaker, retries
 from django_hyber.engine.clients import get_client
-from django_hyber.engine.notifications import Change
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
 from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Message, Suppression
@@ -151,7 +152,7 @@ def record_acceptance(claim: Claim, message_id: str, using: str) -> None:
         status=Status.ACCEPTED, error_code=None, error_text="", **known
     )
     if moved:
-        notifications.announce_changes([Change(claim.pk, Status.SENDING, Status.ACCEPTED)], using)
+        announce.announce_changes([Change(claim.pk, Status.SENDING, Status.ACCEPTED)], using)
     else:
         mine.update(**known)
     apply_waiting_reports(claim.account, [message_id], using)
@@ -188,7 +189,7 @@ def _doubt(claim: Claim, error: OutcomeUnknown, using: str) -> None:
         next_attempt_at=now + timedelta(seconds=claim.account.retry_delay),
     )
     if moved:
-        notifications.announce_changes([Change(claim.pk, Status.SENDING, Status.UNCONFIRMED)], using)
+        announce.announce_changes([Change(claim.pk, Status.SENDING, Status.UNCONFIRMED)], using)
 
 
 @insisting
@@ -202,7 +203,7 @@ def _settle(claim: Claim, status: Status, using: str, error_text: str, error_cod
         next_attempt_at=None,
     )
     if moved:
-        notifications.announce_changes([Change(claim.pk, Status.SENDING, status)], using)
+        announce.announce_changes([Change(claim.pk, Status.SENDING, status)], using)
 
 
 def _mine(claim: Claim, using: str) -> QuerySet[Message]:

@@ -9,13 +9,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, get_callback_url
 from django_hyber.db.pages import VARIABLES_TEXT, read_documents
 from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.engine.answers import Outgoing
 from django_hyber.engine.claims import BatchClaim, messages_of
 from django_hyber.engine.messages import OPTED_OUT
-from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, batch_body, broadcast_body, find_variables

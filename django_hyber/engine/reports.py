@@ -16,6 +16,7 @@ from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
+from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account
 from django_hyber.db.bulk import insert_rows, update_rows
 from django_hyber.db.transactions import write_transaction
@@ -28,7 +29,6 @@ from django_hyber.engine.matching import (
     lock_by_ids,
     lock_by_keys,
 )
-from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.ranks import DELIVERIES, STATUS_OF_STATE
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message

@@ -11,12 +11,12 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.db.transactions import database, insisting, lock, write_transaction
 from django_hyber.engine import windows
 from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
-from django_hyber.engine.notifications import Change, announce_changes
 from django_hyber.engine.ranges import members
 from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.retries import is_due

@@ -15,9 +15,9 @@ from django_hyber.db.transactions import after_commit, database, write_transacti
 from django_hyber.engine import campaigns, schedules
 from django_hyber.engine.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.models import BackgroundJob, Batch, Campaign
+from django_hyber.queueing import fill_lanes
 from django_hyber.services.fingerprints import fingerprint
 from django_hyber.services.launch_check import check_texts
-from django_hyber.services.nudges import fill_lanes
 
 Status = Campaign.Status
 #: Why a message failed: a status and a code, or None without one.

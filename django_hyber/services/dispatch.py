@@ -12,8 +12,8 @@ from django_hyber import tasks
 from django_hyber.db.transactions import database
 from django_hyber.engine import campaigns, lanes, schedules, unconfirmed, waiting
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.queueing import fill_lanes, fill_questions, nudge
 from django_hyber.services.jobs import take_up_jobs
-from django_hyber.services.nudges import fill_lanes, fill_questions, nudge
 
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.

@@ -11,8 +11,8 @@ from django.utils.translation import gettext
 from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranks import FAILURES
 from django_hyber.models import Campaign, Message
+from django_hyber.privacy import mask_phones_in
 from django_hyber.services.lookups import describe_code
-from django_hyber.services.masking import mask_phones_in
 
 #: So many kinds of failure are shown; a platform that writes the number into the text would make one of each message.
 SHOWN_REASONS = 25

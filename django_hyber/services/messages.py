@@ -21,7 +21,7 @@ from django_hyber.protocol import (
     validate_channels,
     validate_request,
 )
-from django_hyber.services.nudges import nudge_after_commit
+from django_hyber.queueing import nudge_after_commit
 
 logger = logging.getLogger("django_hyber")
 
