@@ -39,7 +39,7 @@ from django_hyber.admin.sending import CONFIRMED, check, confirm_selected, plan_
 from django_hyber.admin.trials import results_page, results_part, trial_page
 from django_hyber.models import Campaign
 from django_hyber.services.campaign_control import Verb
-from django_hyber.services.option_labels import place_of, problem_text
+from django_hyber.words.options import place_of, problem_text
 
 
 @admin.register(Campaign)

@@ -23,8 +23,8 @@ from django_hyber.services.channel_forms import (
     is_variable_name,
 )
 from django_hyber.services.composing import Composed, Composition, compose
-from django_hyber.services.option_labels import problem_text
 from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
+from django_hyber.words.options import problem_text
 
 
 class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time

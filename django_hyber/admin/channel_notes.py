@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django_hyber.services.channel_forms import Problem
 from django_hyber.services.composing import Composition
 from django_hyber.services.measuring import Measure, SegmentCount
-from django_hyber.services.option_labels import problem_text
+from django_hyber.words.options import problem_text
 
 #: How many of the characters that forced UCS-2 are named: a Ukrainian text has dozens.
 SHOWN_CHARACTERS = 12

@@ -15,7 +15,7 @@ from django_hyber.admin.channel_fields import CHOICE_TEXTS, MORE_OPTIONS, in_for
 from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelForm, ChannelFormSet
 from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import CampaignChannel
-from django_hyber.services.option_labels import CHANNEL_NAMES, label_of
+from django_hyber.words.options import CHANNEL_NAMES, label_of
 
 
 class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]

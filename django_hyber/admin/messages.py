@@ -14,8 +14,8 @@ from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, Opt
 from django_hyber.admin.message_history import history_of, parts_note
 from django_hyber.admin.resending import retry_selected
 from django_hyber.models import Message
-from django_hyber.services.lookups import describe_code, describe_end, is_partial
-from django_hyber.services.option_labels import name_of_channel
+from django_hyber.words.lookups import describe_code, describe_end, is_partial
+from django_hyber.words.options import name_of_channel
 
 
 @admin.register(Message)

@@ -21,8 +21,8 @@ from django_hyber.admin.base import (
 )
 from django_hyber.admin.filters import ChannelFilter, WaitingFilter
 from django_hyber.models import DeliveryReport, UnreadableCallback
-from django_hyber.services.lookups import describe_code, describe_report
-from django_hyber.services.option_labels import name_of_channel
+from django_hyber.words.lookups import describe_code, describe_report
+from django_hyber.words.options import name_of_channel
 
 
 @admin.register(DeliveryReport)

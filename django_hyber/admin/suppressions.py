@@ -25,7 +25,7 @@ from django_hyber.admin.paginators import grouped
 from django_hyber.admin.progress import REFRESH
 from django_hyber.models import Suppression
 from django_hyber.services.campaign_progress import recent_jobs
-from django_hyber.services.lookups import clean_phone
+from django_hyber.words.lookups import clean_phone
 
 LONGEST_TYPED = 40
 MOST_DELETED = 1_000

@@ -25,8 +25,6 @@ from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phone
 from django_hyber.services import CampaignError
 from django_hyber.services.composing import compose
-from django_hyber.services.lookups import describe_end
-from django_hyber.services.option_labels import name_of_channel
 from django_hyber.services.samples import MADE_UP, Sample, known_columns
 from django_hyber.services.trials import (
     MAX_NUMBERS,
@@ -40,6 +38,8 @@ from django_hyber.services.trials import (
     trial_messages,
     trial_problems,
 )
+from django_hyber.words.lookups import describe_end
+from django_hyber.words.options import name_of_channel
 
 #: Where the session keeps the numbers that were typed last, and when how many tests were sent.
 NUMBERS = "django_hyber_test_numbers"

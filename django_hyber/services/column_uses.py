@@ -15,9 +15,9 @@ from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
 from django_hyber.services.channel_forms import campaign_variables
 from django_hyber.services.import_columns import REASON_HEADERS, as_header, guess_column
-from django_hyber.services.lookups import home_region
-from django_hyber.services.option_labels import problem_text
 from django_hyber.services.suppressions import REASON
+from django_hyber.words.lookups import home_region
+from django_hyber.words.options import problem_text
 
 TEXT_HEADERS = ("text", "message", "sms", "текст", "повідомлення", "сообщение")
 

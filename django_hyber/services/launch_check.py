@@ -24,7 +24,7 @@ from django_hyber.protocol import (
     find_variables,
     validate_channels,
 )
-from django_hyber.services.option_labels import place_of, problem_text
+from django_hyber.words.options import place_of, problem_text
 
 PAGE = 5_000
 SHOWN = 5

@@ -13,7 +13,7 @@ from django_hyber.engine.ranks import DELIVERIES, FINAL, NO_REPORT, RANKS, STATU
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import ReportState, UnreadableReport, parse_report
-from django_hyber.services.lookups import describe_parsed
+from django_hyber.words.lookups import describe_parsed
 
 Status = Message.Status
 

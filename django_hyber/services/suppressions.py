@@ -18,10 +18,10 @@ from django_hyber.protocol.phones import SEVERAL
 from django_hyber.services.exporting import FORMATS, ExportError, Format, as_time, write_csv
 from django_hyber.services.import_columns import ColumnChoice
 from django_hyber.services.import_reports import ImportReport
-from django_hyber.services.lookups import home_region
 from django_hyber.services.recipient_files import protect, protect_protected
 from django_hyber.services.row_imports import Source, import_rows
 from django_hyber.services.workbooks import MAX_ROWS, Cell, write_workbook
+from django_hyber.words.lookups import home_region
 
 CHUNK = 5_000
 REASON = "reason"
