@@ -12,6 +12,9 @@ from django.test import override_settings
 from django.utils import timezone
 from django.utils.translation import override
 
+from django_hyber.jobs import background, kinds
+from django_hyber.jobs.background import run_job
+from django_hyber.jobs.claims import JobClaim, JobLostError
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.protocol import SMS
 from django_hyber.services import (
@@ -19,14 +22,10 @@ from django_hyber.services import (
     confirm_upload,
     dispatch,
     import_recipients,
-    job_kinds,
-    jobs,
     keep_upload,
     request_job,
     start_campaign,
 )
-from django_hyber.services.job_progress import JobClaim, JobLostError
-from django_hyber.services.jobs import run_job
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -185,7 +184,9 @@ class CutOffTests:
                 raise Killed
 
         monkeypatch.setattr(JobClaim, "write", until_killed)
-        job = jobs.create_job(State.WAITING, Kind.IMPORT, campaign, {}, None, people("phone\n" + "\n".join(numbers)))
+        job = background.create_job(
+            State.WAITING, Kind.IMPORT, campaign, {}, None, people("phone\n" + "\n".join(numbers))
+        )
         try:
             run_job.call(job.pk)
         except Killed:
@@ -214,7 +215,7 @@ class CutOffTests:
 
     def test_what_kills_every_worker_is_given_up(self, campaign, monkeypatch):
         job = self.cut_off(campaign, [phone(1)], monkeypatch, 0)
-        BackgroundJob.objects.update(attempts=jobs.MAX_ATTEMPTS)
+        BackgroundJob.objects.update(attempts=background.MAX_ATTEMPTS)
         age(job, lease_until=1)
         dispatch()
 
@@ -268,7 +269,7 @@ class TakingUpTests:
         def fail(*_):
             raise OperationalError
 
-        monkeypatch.setitem(job_kinds.KINDS, Kind.CHECK, fail)
+        monkeypatch.setitem(kinds.KINDS, Kind.CHECK, fail)
         job = request_job(Kind.CHECK, campaign, {}, None)
         assert fresh(job).state == State.RUNNING
 
@@ -278,7 +279,7 @@ class TakingUpTests:
         assert fresh(job).state == State.DONE
 
     def test_a_bug_ends_it_with_a_word_to_whoever_asked(self, campaign, monkeypatch, caplog):
-        monkeypatch.setitem(job_kinds.KINDS, Kind.CHECK, lambda *_: 1 / 0)
+        monkeypatch.setitem(kinds.KINDS, Kind.CHECK, lambda *_: 1 / 0)
         job = fresh(request_job(Kind.CHECK, campaign, {}, None))
 
         assert job.state == State.FAILED

@@ -9,9 +9,9 @@ import openpyxl
 import pytest
 from django.core.files.base import ContentFile
 
+from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, import_recipients, request_job
-from django_hyber.services.jobs import run_job
 from django_hyber.services.recipient_files import WideRow, read_rows, recognise
 from tests.samples import phone
 

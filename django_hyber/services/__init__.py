@@ -1,5 +1,6 @@
 """The verbs that people and code use."""
 
+from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.services.campaigns import (
     CampaignError,
     cancel_campaign,
@@ -15,7 +16,6 @@ from django_hyber.services.dispatch import dispatch
 from django_hyber.services.exporting import ExportError, export_recipients
 from django_hyber.services.fetching import Fetched, fetch_reports
 from django_hyber.services.file_encodings import UnreadableFileError
-from django_hyber.services.jobs import request_job, stop_job
 from django_hyber.services.messages import send_message
 from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account

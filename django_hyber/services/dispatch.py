@@ -11,9 +11,9 @@ from django.utils import timezone
 from django_hyber import tasks
 from django_hyber.db.transactions import database
 from django_hyber.engine import campaigns, lanes, schedules, unconfirmed, waiting
+from django_hyber.jobs.background import take_up_jobs
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.queueing import fill_lanes, fill_questions, nudge
-from django_hyber.services.jobs import take_up_jobs
 
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.

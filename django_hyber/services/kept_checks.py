@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django_hyber.db.transactions import database, write_transaction
+from django_hyber.jobs.background import request_job
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services.fingerprints import fingerprint
-from django_hyber.services.jobs import request_job
 from django_hyber.services.preflight import Preflight, preflight
 from django_hyber.services.preflight_json import preflight_from_json
 

@@ -15,9 +15,9 @@ from django_hyber.db.transactions import database, write_transaction
 from django_hyber.engine.campaigns import retryable
 from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranks import FAILURES
+from django_hyber.jobs.background import request_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.services.campaigns import Reason, ended_for, retry_failed, retry_messages
-from django_hyber.services.jobs import request_job
 
 #: From so many recipients on, nobody is kept waiting for it.
 IN_BACKGROUND_FROM = 5_000

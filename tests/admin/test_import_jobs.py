@@ -12,9 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob
 from django_hyber.services import dispatch, keep_upload, uploads
-from django_hyber.services.jobs import run_job
 from tests.admin.test_import import CSV, chosen, confirm, counts, media, run, text_of, upload, url_of  # noqa: F401
 from tests.samples import phone
 
@@ -150,9 +150,9 @@ class StopTests:
 
 def stop_at_second_page(monkeypatch, stop):
     """Press the button while the second page of rows is being read."""
-    from django_hyber.services import job_kinds
+    from django_hyber.jobs import kinds
 
-    original = job_kinds.pages_of
+    original = kinds.pages_of
 
     def pages_of(rows):
         for number, page in enumerate(original(rows)):
@@ -160,7 +160,7 @@ def stop_at_second_page(monkeypatch, stop):
                 stop()
             yield page
 
-    monkeypatch.setattr(job_kinds, "pages_of", pages_of)
+    monkeypatch.setattr(kinds, "pages_of", pages_of)
 
 
 class TwiceTests:

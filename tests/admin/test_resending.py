@@ -9,9 +9,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from django_hyber.admin import resending
+from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.services import retrying
-from django_hyber.services.jobs import run_job
 from tests.queries import statements_of
 
 LIST = "/admin/django_hyber/message/"

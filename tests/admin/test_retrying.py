@@ -9,10 +9,10 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.services import retrying
 from django_hyber.services.failure_reasons import failure_reasons
-from django_hyber.services.jobs import run_job
 
 Status = Message.Status
 REASON = re.compile(r'name="reason" value="([^"]*)"( checked)?>\s*(.*?)</label>', re.DOTALL)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import django
 import pytest
 
+from django_hyber.jobs import kinds
+from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
-from django_hyber.services import job_kinds, uploads
-from django_hyber.services.jobs import run_job
+from django_hyber.services import uploads
 from tests.browser import axe
 from tests.browser.test_campaign import log_in
 from tests.samples import phone
@@ -266,7 +267,7 @@ def test_the_opt_out_list_comes_in_and_goes_out(draft, people, open_page, seen, 
 
 def at_page(monkeypatch, wanted, act):
     """Do something when the import has written so many pages of rows."""
-    original = job_kinds.pages_of
+    original = kinds.pages_of
 
     def pages_of(rows):
         for number_of_page, rows_of_page in enumerate(original(rows)):
@@ -274,4 +275,4 @@ def at_page(monkeypatch, wanted, act):
                 act()
             yield rows_of_page
 
-    monkeypatch.setattr(job_kinds, "pages_of", pages_of)
+    monkeypatch.setattr(kinds, "pages_of", pages_of)

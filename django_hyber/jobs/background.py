@@ -23,9 +23,9 @@ except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_hyber.db.transactions import after_commit, database
+from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
+from django_hyber.jobs.kinds import KINDS
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.services.job_kinds import KINDS
-from django_hyber.services.job_progress import LEASE, JobClaim, JobLostError
 
 logger = logging.getLogger("django_hyber")
 

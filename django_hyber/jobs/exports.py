@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import QuerySet
 
 from django_hyber.db.transactions import database, write_transaction
+from django_hyber.jobs.background import request_job
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.services.jobs import request_job
 
 #: From so many rows on, the file is made in the background.
 IN_BACKGROUND_FROM = 20_000

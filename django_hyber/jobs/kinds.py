@@ -15,12 +15,12 @@ from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.engine.ranks import FAILURES
+from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.services.campaigns import retry_failed, retry_messages
 from django_hyber.services.exporting import CHUNK, export_recipients
 from django_hyber.services.import_columns import ColumnChoice
 from django_hyber.services.import_reports import ImportReport, report_as_json, report_from_json
-from django_hyber.services.job_progress import LONG_LEASE, JobClaim
 from django_hyber.services.preflight import preflight
 from django_hyber.services.preflight_json import preflight_as_json
 from django_hyber.services.recipient_files import FileFormat
