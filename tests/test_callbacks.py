@@ -278,7 +278,7 @@ def test_framework_settings_of_the_project_do_not_matter(client, settings, messa
 def test_report_of_a_project_with_atomic_requests_is_stored_even_if_it_cannot_be_applied(
     client, settings, message, monkeypatch
 ):
-    from django_hyber.engine import reports
+    from django_hyber.reports import intake as reports
 
     monkeypatch.setitem(settings.DATABASES["default"], "ATOMIC_REQUESTS", True)
     monkeypatch.setattr(reports, "update_rows", fail)
@@ -293,7 +293,7 @@ def fail(*args, **kwargs):
 
 
 def test_trouble_at_the_beginning_of_an_array_does_not_cost_its_end(client, message, monkeypatch):
-    from django_hyber.engine import reports
+    from django_hyber.reports import intake as reports
 
     other = Message.objects.create(phone_number="380671111112", extra_id="other", status="accepted")
     trouble = chain([DatabaseError("a deadlock")], repeat(DEFAULT))
@@ -307,7 +307,7 @@ def test_trouble_at_the_beginning_of_an_array_does_not_cost_its_end(client, mess
 
 
 def test_repeat_after_our_own_trouble_applies_the_report(client, message, monkeypatch):
-    from django_hyber.engine import reports
+    from django_hyber.reports import intake as reports
 
     client.raise_request_exception = False
     with monkeypatch.context() as trouble:
@@ -333,7 +333,7 @@ def test_no_csrf_token_is_asked_for(message):
 
 
 def test_token_is_not_logged_whatever_goes_wrong(client, message, caplog, monkeypatch):
-    from django_hyber.engine import reports
+    from django_hyber.reports import intake as reports
 
     caplog.set_level("DEBUG")
     post(client, report(message), token="wrong-token-that-somebody-tried")

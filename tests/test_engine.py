@@ -9,10 +9,11 @@ from django.utils import timezone
 
 from django_hyber.conf import get_account
 from django_hyber.db.bulk import insert_rows, update_rows
-from django_hyber.engine import messages, ranks, retries
+from django_hyber.engine import messages, retries
 from django_hyber.engine.messages import claim_message, submit_message
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import SMS
+from django_hyber.reports import ranks
 from django_hyber.services import dispatch, send_message
 from tests.samples import phone
 

@@ -14,9 +14,9 @@ from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
+from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.services import (
     ExportError,
     apply_delivery_reports,

@@ -9,10 +9,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_hyber.engine.ranks import NO_REPORT
-from django_hyber.engine.waiting import rematch_reports
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
+from django_hyber.reports.early import rematch_reports
+from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.services import (
     apply_delivery_reports,
     dispatch,

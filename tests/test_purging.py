@@ -10,9 +10,9 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 from django_hyber.engine import purging
-from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import SMS, InvalidPhone, Viber, normalize_phone
+from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.services import (
     CampaignError,
     apply_delivery_reports,

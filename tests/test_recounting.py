@@ -5,9 +5,9 @@ from datetime import timedelta
 import pytest
 from django.core.management import CommandError
 
-from django_hyber.engine import recounting
 from django_hyber.models import Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
+from django_hyber.reports import recount as recounting
 from django_hyber.services import (
     apply_delivery_reports,
     import_recipients,

@@ -7,11 +7,11 @@ import pytest
 from django.db import DatabaseError
 
 from django_hyber import announce
-from django_hyber.engine import reports
 from django_hyber.models import Campaign, DeliveryReport, Message, UnreadableCallback
 from django_hyber.protocol import SMS, Viber
+from django_hyber.reports import callbacks as reading
+from django_hyber.reports import intake as reports
 from django_hyber.services import apply_delivery_reports, dispatch, import_recipients
-from django_hyber.services import reports as reading
 from django_hyber.signals import message_status_changed
 from tests.samples import phone, report, sample
 

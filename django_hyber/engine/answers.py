@@ -12,9 +12,9 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, has_listeners
 from django_hyber.db.bulk import update_rows
-from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient, SyncEntry
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 
 Status = Message.Status
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")

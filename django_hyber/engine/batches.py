@@ -20,9 +20,9 @@ from django_hyber.engine.claims import BatchClaim, claim_batch, messages_of, min
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
 from django_hyber.engine.outgoing import build_body, read_outgoing, suppress
-from django_hyber.engine.waiting import apply_waiting_reports
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import APIError, AuthenticationError, HyberClient, NotTaken, OutcomeUnknown, SyncEntry
+from django_hyber.reports.early import apply_waiting_reports
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

@@ -19,8 +19,8 @@ from django_hyber.engine import throttle, windows
 from django_hyber.engine.identifiers import extra_ids
 from django_hyber.engine.purging import IS_PURGED
 from django_hyber.engine.ranges import members
-from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 
 REQUEUE_CHUNK = 10_000
 NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")

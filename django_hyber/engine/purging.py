@@ -14,8 +14,8 @@ from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import table_pages
 from django_hyber.db.transactions import write_transaction
 from django_hyber.engine.media import is_kept
-from django_hyber.engine.ranks import FINAL, NO_REPORT
 from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.reports.ranks import FINAL, NO_REPORT
 
 CHUNK = 5_000
 #: What stands in place of a purged number begins with it, and no number does.

@@ -15,10 +15,10 @@ from django_hyber.announce import announce_replies
 from django_hyber.conf import Account
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import lock, write_transaction
-from django_hyber.engine.matching import primary_keys
-from django_hyber.engine.unreadable import store_unreadable
 from django_hyber.models import Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
+from django_hyber.reports.matching import primary_keys
+from django_hyber.reports.unreadable import store_unreadable
 
 CHUNK = 5_000
 COLUMNS = (

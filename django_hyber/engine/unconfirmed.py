@@ -18,7 +18,6 @@ from django_hyber.engine import windows
 from django_hyber.engine.campaigns import settle
 from django_hyber.engine.clients import get_client
 from django_hyber.engine.ranges import members
-from django_hyber.engine.reports import apply_reports
 from django_hyber.engine.retries import is_due
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
@@ -31,6 +30,7 @@ from django_hyber.protocol import (
     ReportNotFound,
     parse_reports,
 )
+from django_hyber.reports.intake import apply_reports
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

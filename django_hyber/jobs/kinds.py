@@ -14,9 +14,9 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import database, write_transaction
-from django_hyber.engine.ranks import FAILURES
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.models import BackgroundJob, Campaign, Suppression
+from django_hyber.reports.ranks import FAILURES
 from django_hyber.services.campaigns import retry_failed, retry_messages
 from django_hyber.services.exporting import CHUNK, export_recipients
 from django_hyber.services.import_columns import ColumnChoice

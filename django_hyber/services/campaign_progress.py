@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from django.db.models import Count
 from django.utils import timezone
 
-from django_hyber.engine.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
 from django_hyber.models import BackgroundJob, Campaign, Message
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
 from django_hyber.services.campaign_waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 from django_hyber.services.statistics import (
     CampaignStatistics,

@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import after_commit, database, write_transaction
 from django_hyber.engine import campaigns, schedules
-from django_hyber.engine.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.models import BackgroundJob, Batch, Campaign
 from django_hyber.queueing import fill_lanes
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.services.fingerprints import fingerprint
 from django_hyber.services.launch_check import check_texts
 

@@ -13,7 +13,6 @@ from django.urls import NoReverseMatch
 from django.utils import timezone
 
 from django_hyber.conf import Account, get_accounts, get_callback_url
-from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL
 from django_hyber.engine.retries import is_due
 from django_hyber.models import (
     AccountState,
@@ -26,6 +25,7 @@ from django_hyber.models import (
     Suppression,
     UnreadableCallback,
 )
+from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL
 
 Status = Message.Status
 #: Beyond this, "more than" is enough.

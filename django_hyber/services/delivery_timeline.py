@@ -13,8 +13,8 @@ from django.db.models import BigIntegerField, Count, Func, Q
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.timezone import get_current_timezone
 
-from django_hyber.engine.ranks import DELIVERIES, FAILURES
 from django_hyber.models import Campaign
+from django_hyber.reports.ranks import DELIVERIES, FAILURES
 
 Unit = Literal["minute", "hour", "day", "month"]
 MINUTE = 60

@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.db.transactions import database
-from django_hyber.engine import campaigns, lanes, schedules, unconfirmed, waiting
+from django_hyber.engine import campaigns, lanes, schedules, unconfirmed
 from django_hyber.jobs.background import take_up_jobs
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.queueing import fill_lanes, fill_questions, nudge
+from django_hyber.reports import early
 
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.
@@ -45,7 +46,7 @@ def dispatch() -> Dispatched:
     """
     using = database()
     unconfirmed.take_up_expired_leases()
-    matched = waiting.rematch_reports(using, since=timezone.now() - STILL_EXPECTED).matched
+    matched = early.rematch_reports(using, since=timezone.now() - STILL_EXPECTED).matched
     asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), tasks.resolve_batch)
     asked += fill_questions(using)
     queued = Message.objects.using(using).filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)

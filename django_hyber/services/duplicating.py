@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.engine.purging import IS_PURGED
-from django_hyber.engine.ranks import FAILURES
 from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.reports.ranks import FAILURES
 
 Status = Message.Status
 NAME_LENGTH = 200

@@ -8,11 +8,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from django_hyber.conf import find_account
-from django_hyber.engine.advancing import is_about
-from django_hyber.engine.ranks import DELIVERIES, FINAL, NO_REPORT, RANKS, STATUS_OF_STATE
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import ReportState, UnreadableReport, parse_report
+from django_hyber.reports.outcome import is_about
+from django_hyber.reports.ranks import DELIVERIES, FINAL, NO_REPORT, RANKS, STATUS_OF_STATE
 from django_hyber.words.lookups import describe_parsed
 
 Status = Message.Status

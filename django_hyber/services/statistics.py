@@ -10,9 +10,9 @@ from typing import NamedTuple
 from django.db.models import Count, F, Max, Min, Q, Sum
 
 from django_hyber.conf import find_account
-from django_hyber.engine.failed_channels import read_failures
-from django_hyber.engine.ranks import DELIVERIES, FAILURES
 from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.reports.failed_channels import read_failures
+from django_hyber.reports.ranks import DELIVERIES, FAILURES
 
 Status = Message.Status
 #: What the platform has taken for certain. A message that was given up before it got there is undelivered too.

@@ -18,9 +18,9 @@ from django.utils.translation import gettext as _
 
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import database, write_transaction
-from django_hyber.engine.ranks import BEFORE_ACCEPTANCE
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import Channel, InvalidPhone, normalize_phone, validate_channels
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.services.campaigns import CampaignError
 from django_hyber.services.launch_check import as_error
 from django_hyber.services.messages import send_message

@@ -8,10 +8,10 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import find_account, get_accounts
-from django_hyber.engine.ranks import DELIVERIES, NO_REPORT
 from django_hyber.models import CampaignChannel, DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import InvalidPhone, ReportState, UnreadableReport, describe, normalize_phone, parse_report
+from django_hyber.reports.ranks import DELIVERIES, NO_REPORT
 
 MAX_PHONE_DIGITS = 15
 #: The platform was asked for long enough, and never said how the message ended.

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.models import Message
+from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.services import apply_delivery_reports
 from tests.samples import report
 

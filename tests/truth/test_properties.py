@@ -11,9 +11,9 @@ from django.test import override_settings
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from django_hyber.engine.waiting import rematch_reports
 from django_hyber.models import Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
+from django_hyber.reports.early import rematch_reports
 from django_hyber.services import apply_delivery_reports, import_recipients
 from tests.samples import phone
 

@@ -12,9 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from django_hyber.engine.reports import CHUNK
 from django_hyber.models import Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
+from django_hyber.reports.intake import CHUNK
 from django_hyber.services import apply_delivery_reports, import_recipients
 from tests.conftest import TOKEN
 from tests.samples import phone, report

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
-from django_hyber.engine.failed_channels import with_failure
-from django_hyber.engine.ranks import DELIVERIES, FAILURES, FINAL, Standing, is_forward, status_of
 from django_hyber.models import CampaignChannel, Message
 from django_hyber.protocol import DeliveryReport
+from django_hyber.reports.failed_channels import with_failure
+from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, Standing, is_forward, status_of
 
 
 class State(NamedTuple):

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from django_hyber.db.transactions import database
-from django_hyber.engine import recounting
 from django_hyber.models import Campaign
+from django_hyber.reports import recount as recounting
 
 Recount = recounting.Recount
 

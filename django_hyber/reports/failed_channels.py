@@ -5,9 +5,9 @@ The text is ``sms:undelivered,viber:expired``, in the order of the names.
 
 from __future__ import annotations
 
-from django_hyber.engine.ranks import FAILURES, STATUS_OF_STATE
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport
+from django_hyber.reports.ranks import FAILURES, STATUS_OF_STATE
 
 Status = Message.Status
 LONGEST = 128

@@ -11,11 +11,11 @@ from django.db.models import Model, Q, QuerySet
 
 from django_hyber.conf import Account
 from django_hyber.db.bulk import lock_rows
-from django_hyber.engine.advancing import State
-from django_hyber.engine.ranks import NO_REPORT
 from django_hyber.models import Batch, Message
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport
+from django_hyber.reports.outcome import State
+from django_hyber.reports.ranks import NO_REPORT
 
 Status = Message.Status
 Row = TypeVar("Row", bound=Model)

@@ -11,13 +11,13 @@ from django.db.models import Count, Q
 
 from django_hyber.conf import Account, get_accounts
 from django_hyber.db.pages import campaign_pages, table_pages
-from django_hyber.engine.advancing import State, advance, channels_of, is_about
-from django_hyber.engine.ranks import DELIVERIES, FAILURES, STATUS_OF_STATE
-from django_hyber.engine.reports import apply_reports
-from django_hyber.engine.waiting import rematch_reports
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
+from django_hyber.reports.early import rematch_reports
+from django_hyber.reports.intake import apply_reports
+from django_hyber.reports.outcome import State, advance, channels_of, is_about
+from django_hyber.reports.ranks import DELIVERIES, FAILURES, STATUS_OF_STATE
 
 PAGE = 2_000
 LISTED = 20

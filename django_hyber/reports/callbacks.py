@@ -7,9 +7,9 @@ from django.db import DatabaseError
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.transactions import database
-from django_hyber.engine import reports, unreadable
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import parse_reports
+from django_hyber.reports import intake, unreadable
 
 CallbackKind = UnreadableCallback.Kind
 #: Items that are read before they are stored, so that memory does not grow with the body.
@@ -57,7 +57,7 @@ def _apply(account: Account, items: list[object]) -> ReportsResult:
     using = database()
     parsed = parse_reports(items, seen_codes=account.seen_codes)
     unreadable.store_unreadable(UnreadableCallback.Kind.REPORTS, account, parsed.unreadable, using)
-    applied = reports.apply_reports(account, parsed.reports, using)
+    applied = intake.apply_reports(account, parsed.reports, using)
     return ReportsResult(
         received=len(items),
         stored=applied.stored,

@@ -9,10 +9,10 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import MD5
 
 from django_hyber.conf import Account, get_accounts
-from django_hyber.engine.matching import AWAITING, UNNAMED
-from django_hyber.engine.reports import CHUNK, Applied, Marked, apply_stored, chunks
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import parse_report
+from django_hyber.reports.intake import CHUNK, Applied, Marked, apply_stored, chunks
+from django_hyber.reports.matching import AWAITING, UNNAMED
 
 #: One message only may be meant, as far as the database can tell: what remains in doubt would be taken up for ever.
 BY_PHONE = Q(extra_id="", phone_number__gt="") & (

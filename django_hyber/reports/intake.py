@@ -20,8 +20,10 @@ from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account
 from django_hyber.db.bulk import insert_rows, update_rows
 from django_hyber.db.transactions import write_transaction
-from django_hyber.engine.advancing import CHANGING, State, advance, changed_columns, channels_of, is_about
-from django_hyber.engine.matching import (
+from django_hyber.models import DeliveryReport as StoredReport
+from django_hyber.models import Message
+from django_hyber.protocol import DeliveryReport, fingerprint
+from django_hyber.reports.matching import (
     Matches,
     find_messages,
     group_by_message,
@@ -29,10 +31,8 @@ from django_hyber.engine.matching import (
     lock_by_ids,
     lock_by_keys,
 )
-from django_hyber.engine.ranks import DELIVERIES, STATUS_OF_STATE
-from django_hyber.models import DeliveryReport as StoredReport
-from django_hyber.models import Message
-from django_hyber.protocol import DeliveryReport, fingerprint
+from django_hyber.reports.outcome import CHANGING, State, advance, changed_columns, channels_of, is_about
+from django_hyber.reports.ranks import DELIVERIES, STATUS_OF_STATE
 
 CHUNK = 5_000
 #: The platform's ``status`` of a delivered message.
