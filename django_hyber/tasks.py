@@ -12,7 +12,8 @@ except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_hyber.db.transactions import leave_lost_connection
-from django_hyber.engine import lanes, media, messages, reconciliation, unconfirmed, unconfirmed_lane
+from django_hyber.engine import lanes, messages, reconciliation, unconfirmed, unconfirmed_lane
+from django_hyber.replies import media
 
 
 def background(function: Callable[..., None]) -> Any:

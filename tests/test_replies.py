@@ -9,11 +9,12 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_hyber.engine import media, replies
 from django_hyber.engine.batches import submit_batch
-from django_hyber.engine.media import fetch_media, is_claimed, is_kept, safe_name
 from django_hyber.models import Campaign, Message, Reply, Suppression
 from django_hyber.protocol import SMS
+from django_hyber.replies import intake as replies
+from django_hyber.replies import media
+from django_hyber.replies.media import fetch_media, is_claimed, is_kept, safe_name
 from django_hyber.services import apply_delivery_reports, apply_replies, import_recipients, start_campaign
 from django_hyber.signals import reply_received
 from tests.protocol import platforms
@@ -133,7 +134,7 @@ def test_a_repeated_stop_does_not_opt_out_who_has_come_back():
 
 
 def test_reply_and_opt_out_are_stored_together_or_not_at_all(monkeypatch, heard):
-    from django_hyber.engine import replies
+    from django_hyber.replies import intake as replies
 
     def fail(*args):
         raise DatabaseError("the database has gone away")
@@ -329,7 +330,7 @@ def test_replies_and_reports_about_the_same_messages_do_not_wait_in_a_circle():
 
 
 def test_a_reply_stored_by_another_callback_meanwhile_is_not_ours(heard, monkeypatch):
-    from django_hyber.engine import replies
+    from django_hyber.replies import intake as replies
 
     first, second = reply("first"), reply("second")
     match = replies._match

@@ -13,8 +13,8 @@ from django.utils.http import int_to_base36
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import table_pages
 from django_hyber.db.transactions import write_transaction
-from django_hyber.engine.media import is_kept
 from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.replies.media import is_kept
 from django_hyber.reports.ranks import FINAL, NO_REPORT
 
 CHUNK = 5_000

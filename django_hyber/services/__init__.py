@@ -1,6 +1,7 @@
 """The verbs that people and code use."""
 
 from django_hyber.jobs.background import request_job, stop_job
+from django_hyber.replies.inbox import apply_replies
 from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body
 from django_hyber.reports.recounting import Recount, recount
 from django_hyber.services.campaigns import (
@@ -23,7 +24,6 @@ from django_hyber.services.preflight import Preflight, Segments, Skipped, prefli
 from django_hyber.services.probing import probe_account
 from django_hyber.services.purging import Purged, purge_personal_data
 from django_hyber.services.recipients import ImportReport, RejectedRow, import_recipients
-from django_hyber.services.replies import apply_replies
 from django_hyber.services.statistics import CampaignStatistics, ChannelStatistics, campaign_statistics
 from django_hyber.services.suppressions import export_suppressions, import_suppressions
 from django_hyber.services.uploads import confirm_upload, keep_upload

@@ -7,9 +7,9 @@ import pytest
 from django.core.files.base import ContentFile
 from django.utils import timezone
 
-from django_hyber.engine.media import CLAIM
 from django_hyber.models import Message, Reply, Suppression
-from django_hyber.services.replies import OPTED_OUT_BY_COLLEAGUE
+from django_hyber.replies.inbox import OPTED_OUT_BY_COLLEAGUE
+from django_hyber.replies.media import CLAIM
 
 LIST = "/admin/django_hyber/reply/"
 PHONE = "380671234567"

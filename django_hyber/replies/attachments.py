@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.conf import find_account
-from django_hyber.engine import media
 from django_hyber.models import Reply
+from django_hyber.replies import media
 
 #: How long the platform keeps an attachment (guide, chapter 6).
 LIFE = timedelta(days=1)

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_noop
 from django_hyber import tasks
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
 from django_hyber.db.transactions import after_commit, database
-from django_hyber.engine import replies
 from django_hyber.models import Reply
+from django_hyber.replies import intake
 
 OPTED_OUT_BY_COLLEAGUE = gettext_noop("Added by a colleague because of a reply.")
 
@@ -23,7 +23,7 @@ def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT)
     """
     settings = get_account(account)
     using = database()
-    stored = replies.store_replies(settings, raw_replies, using)
+    stored = intake.store_replies(settings, raw_replies, using)
     if settings.fetch_media:
         for pk in (pk for pk, reply in stored.items() if reply.media_url):
             after_commit(using, tasks.fetch_media.enqueue, pk)
@@ -43,4 +43,4 @@ def mark_replies_unread(chosen: QuerySet[Reply]) -> int:
 def opt_out_senders(chosen: QuerySet[Reply]) -> int:
     """Put the numbers that the replies came from on the opt-out list and return how many were not there yet."""
     numbers = chosen.order_by().values_list("phone_number", flat=True).distinct()
-    return replies.opt_out(numbers, OPTED_OUT_BY_COLLEAGUE, database())
+    return intake.opt_out(numbers, OPTED_OUT_BY_COLLEAGUE, database())
