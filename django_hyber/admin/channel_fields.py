@@ -14,7 +14,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.services.channel_forms import DEFAULT_TTL, FieldRule, channel_rules
+from django_hyber.texts.rules import DEFAULT_TTL, FieldRule, channel_rules
 from django_hyber.words.options import CHANNEL_NAMES, LABELS, label_of
 
 if TYPE_CHECKING:

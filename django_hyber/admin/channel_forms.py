@@ -15,15 +15,15 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.channel_fields import option_fields
 from django_hyber.admin.channel_notes import LiveHelp, note_of
 from django_hyber.models import CampaignChannel
-from django_hyber.services.channel_forms import (
+from django_hyber.texts.composition import Composed, Composition, compose
+from django_hyber.texts.rules import (
     Problem,
     channel_rules,
     check_channels,
     complete_options,
     is_variable_name,
 )
-from django_hyber.services.composing import Composed, Composition, compose
-from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
+from django_hyber.texts.samples import MADE_UP, Sample, find_sample, known_columns
 from django_hyber.words.options import problem_text
 
 

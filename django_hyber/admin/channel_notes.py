@@ -10,9 +10,9 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 
-from django_hyber.services.channel_forms import Problem
-from django_hyber.services.composing import Composition
-from django_hyber.services.measuring import Measure, SegmentCount
+from django_hyber.texts.composition import Composition
+from django_hyber.texts.measure import Measure, SegmentCount
+from django_hyber.texts.rules import Problem
 from django_hyber.words.options import problem_text
 
 #: How many of the characters that forced UCS-2 are named: a Ukrainian text has dozens.

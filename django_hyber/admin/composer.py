@@ -22,8 +22,8 @@ from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelFormSet
 from django_hyber.admin.channel_notes import live_id, note_of
 from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import Campaign
-from django_hyber.services.composing import compose
-from django_hyber.services.samples import MADE_UP, Sample, find_sample, known_columns
+from django_hyber.texts.composition import compose
+from django_hyber.texts.samples import MADE_UP, Sample, find_sample, known_columns
 
 STEPS = {"previous": -1, "next": 1}
 MAX_KEY_DIGITS = 19

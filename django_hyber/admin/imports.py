@@ -27,8 +27,8 @@ from django_hyber.admin.jobs import file_name, import_title
 from django_hyber.admin.masking import sees_personal_data
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
-from django_hyber.services.channel_forms import campaign_variables
 from django_hyber.services.uploads import discard_upload, is_large, keep_pasted
+from django_hyber.texts.rules import campaign_variables
 
 State = BackgroundJob.State
 

@@ -24,10 +24,10 @@ from django_hyber.admin.plan_texts import button_text
 from django_hyber.admin.plans import plan_of
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
-from django_hyber.services.composing import compose
 from django_hyber.services.kept_checks import check_of, checks_of, request_check
 from django_hyber.services.launching import launch, parse_confirmation
-from django_hyber.services.samples import known_columns
+from django_hyber.texts.composition import compose
+from django_hyber.texts.samples import known_columns
 
 CONFIRMED = "post"
 #: The name of the input in which a page has put what it has shown of a campaign.

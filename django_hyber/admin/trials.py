@@ -24,8 +24,6 @@ from django_hyber.admin.progress import REFRESH, VIEW_MESSAGE
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phone
 from django_hyber.services import CampaignError
-from django_hyber.services.composing import compose
-from django_hyber.services.samples import MADE_UP, Sample, known_columns
 from django_hyber.services.trials import (
     MAX_NUMBERS,
     Trial,
@@ -38,6 +36,8 @@ from django_hyber.services.trials import (
     trial_messages,
     trial_problems,
 )
+from django_hyber.texts.composition import compose
+from django_hyber.texts.samples import MADE_UP, Sample, known_columns
 from django_hyber.words.lookups import describe_end
 from django_hyber.words.options import name_of_channel
 

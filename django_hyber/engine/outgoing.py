@@ -16,9 +16,9 @@ from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.engine.answers import Outgoing
 from django_hyber.engine.claims import BatchClaim, messages_of
 from django_hyber.engine.messages import OPTED_OUT
-from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, batch_body, broadcast_body, find_variables
+from django_hyber.texts.variables import OWN_TEXT, complete_variables
 
 Status = Message.Status
 NO_VALUE = gettext_noop("Left out: a value for the text is missing.")

@@ -17,7 +17,7 @@ from django_hyber.models import BackgroundJob, Batch, Campaign
 from django_hyber.queueing import fill_lanes
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.services.fingerprints import fingerprint
-from django_hyber.services.launch_check import check_texts
+from django_hyber.texts.check import check_texts
 
 Status = Campaign.Status
 #: Why a message failed: a status and a code, or None without one.

@@ -10,12 +10,12 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import find_account
-from django_hyber.engine.variables import OWN_TEXT
 from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
-from django_hyber.services.channel_forms import campaign_variables
 from django_hyber.services.import_columns import REASON_HEADERS, as_header, guess_column
 from django_hyber.services.suppressions import REASON
+from django_hyber.texts.rules import campaign_variables
+from django_hyber.texts.variables import OWN_TEXT
 from django_hyber.words.lookups import home_region
 from django_hyber.words.options import problem_text
 

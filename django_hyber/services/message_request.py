@@ -8,9 +8,9 @@ from typing import Any
 from django_hyber.conf import Account, find_account
 from django_hyber.db.transactions import database
 from django_hyber.engine import messages, outgoing
-from django_hyber.engine.variables import complete_variables
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient
+from django_hyber.texts.variables import complete_variables
 
 
 def request_of(message_pk: int) -> Mapping[str, Any] | None:

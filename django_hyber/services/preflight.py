@@ -14,7 +14,7 @@ from django_hyber.conf import find_account
 from django_hyber.models import Campaign
 from django_hyber.services.campaigns import check_state
 from django_hyber.services.fingerprints import fingerprint
-from django_hyber.services.launch_check import OPTED_OUT, SHOWN, TextReport, look_at_texts
+from django_hyber.texts.check import OPTED_OUT, SHOWN, TextReport, look_at_texts
 
 OPTED_OUT_CODE = "opted-out"
 MISSING_CODE = "missing-variable"

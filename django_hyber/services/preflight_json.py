@@ -10,8 +10,8 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from django_hyber.services.launch_check import LaunchError
 from django_hyber.services.preflight import Preflight, Segments, Skipped
+from django_hyber.texts.check import LaunchError
 
 
 def preflight_as_json(found: Preflight) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from django_hyber.models import Campaign, Message
 from django_hyber.services.campaigns import CampaignError
 from django_hyber.services.import_columns import ColumnChoice
 from django_hyber.services.import_reports import ImportReport, RejectedRow
-from django_hyber.services.launch_check import OPTED_OUT
 from django_hyber.services.row_imports import Source, import_rows
+from django_hyber.texts.check import OPTED_OUT
 
 __all__ = ["ImportReport", "RejectedRow", "import_recipients"]
 

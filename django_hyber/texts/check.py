@@ -14,7 +14,6 @@ from django.utils.translation import ngettext
 
 from django_hyber.db.pages import VARIABLES_TEXT, campaign_pages, read_documents
 from django_hyber.db.transactions import database
-from django_hyber.engine.variables import OWN_TEXT, complete_variables
 from django_hyber.models import Campaign, Suppression
 from django_hyber.protocol import (
     Channel,
@@ -24,6 +23,7 @@ from django_hyber.protocol import (
     find_variables,
     validate_channels,
 )
+from django_hyber.texts.variables import OWN_TEXT, complete_variables
 from django_hyber.words.options import place_of, problem_text
 
 PAGE = 5_000

@@ -17,9 +17,9 @@ from django_hyber.protocol import (
     validate_channels,
 )
 from django_hyber.protocol.problems import gettext_noop, warning
-from django_hyber.services.measuring import Measure, measure
-from django_hyber.services.previews import Preview, preview, rendered, used_variables
-from django_hyber.services.samples import Sample, fill_in
+from django_hyber.texts.measure import Measure, measure
+from django_hyber.texts.preview import Preview, preview, rendered, used_variables
+from django_hyber.texts.samples import Sample, fill_in
 
 Content = tuple[str, Mapping[str, Any]]
 
