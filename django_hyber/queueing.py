@@ -8,8 +8,9 @@ from django.db.models import QuerySet
 
 from django_hyber import tasks
 from django_hyber.db.transactions import after_commit
-from django_hyber.engine import lanes, unconfirmed_lane
+from django_hyber.engine import unconfirmed_lane
 from django_hyber.models import Batch, Message
+from django_hyber.sending import lanes
 
 
 def nudge(task: Any, rows: QuerySet[Message] | QuerySet[Batch], pk: int, *arguments: int) -> None:

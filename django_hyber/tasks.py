@@ -12,8 +12,9 @@ except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_hyber.db.transactions import leave_lost_connection
-from django_hyber.engine import lanes, messages, reconciliation, unconfirmed, unconfirmed_lane
+from django_hyber.engine import reconciliation, unconfirmed, unconfirmed_lane
 from django_hyber.replies import media
+from django_hyber.sending import lanes, single
 
 
 def background(function: Callable[..., None]) -> Any:
@@ -30,7 +31,7 @@ def background(function: Callable[..., None]) -> Any:
 @background
 def submit_message(pk: int) -> None:
     """Hand one single message to the platform."""
-    messages.submit_message(pk)
+    single.submit_message(pk)
 
 
 @background

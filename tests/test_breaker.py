@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.conf import get_account
-from django_hyber.engine import breaker
 from django_hyber.models import AccountState, Campaign, Message
 from django_hyber.protocol import SMS, NotTaken
+from django_hyber.sending.pace import breaker
 from django_hyber.services import dispatch, send_message, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
 from tests.samples import phone

@@ -9,11 +9,12 @@ from django.utils import timezone
 
 from django_hyber.conf import get_account
 from django_hyber.db.bulk import insert_rows, update_rows
-from django_hyber.engine import messages, retries
-from django_hyber.engine.messages import claim_message, submit_message
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import SMS
 from django_hyber.reports import ranks
+from django_hyber.sending import single
+from django_hyber.sending.pace import retries
+from django_hyber.sending.single import claim_message, submit_message
 from django_hyber.services import dispatch, send_message
 from tests.samples import phone
 
@@ -119,7 +120,7 @@ class SingleMessageTests:
         assert platform.ledger.taken == 1
 
     def test_worker_that_stood_still_for_longer_than_its_lease_sends_nothing(self, platform, monkeypatch):
-        build = messages.build_body
+        build = single.build_body
         late = timezone.now() + timedelta(seconds=61)
 
         def stand_still(*content):
@@ -127,7 +128,7 @@ class SingleMessageTests:
             return build(*content)
 
         with monkeypatch.context() as stopped:
-            stopped.setattr(messages, "build_body", stand_still)
+            stopped.setattr(single, "build_body", stand_still)
             message = send_message(phone(1), TEXT)
         assert not platform.requests
 

@@ -9,12 +9,12 @@ from django.db import DatabaseError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_hyber.engine.batches import submit_batch
 from django_hyber.models import Campaign, Message, Reply, Suppression
 from django_hyber.protocol import SMS
 from django_hyber.replies import intake as replies
 from django_hyber.replies import media
 from django_hyber.replies.media import fetch_media, is_claimed, is_kept, safe_name
+from django_hyber.sending.batch import submit_batch
 from django_hyber.services import apply_delivery_reports, apply_replies, import_recipients, start_campaign
 from django_hyber.signals import reply_received
 from tests.protocol import platforms

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from django_hyber.conf import get_accounts
 from django_hyber.engine.questions import MARGIN, Job, Overdue
-from django_hyber.engine.retries import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
 from django_hyber.reports.ranks import DELIVERIES
+from django_hyber.sending.pace.retries import is_due
 
 Status = Message.Status
 SEEN_WITHIN = timedelta(days=2)

@@ -15,9 +15,9 @@ from django.utils.dateparse import parse_datetime
 from django_hyber.db.transactions import database
 from django_hyber.engine.afterwards import clicked_jobs, delivered_lately
 from django_hyber.engine.questions import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
-from django_hyber.engine.ranges import members
-from django_hyber.engine.retries import is_due
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.sending.pace.retries import is_due
+from django_hyber.sending.ranges import members
 
 Status = Message.Status
 #: Messages that are read at once: none of the databases is asked for all that waits.

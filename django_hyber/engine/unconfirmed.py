@@ -14,11 +14,6 @@ from django.utils.translation import gettext_noop
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.db.transactions import database, insisting, lock, write_transaction
-from django_hyber.engine import windows
-from django_hyber.engine.campaigns import settle
-from django_hyber.engine.clients import get_client
-from django_hyber.engine.ranges import members
-from django_hyber.engine.retries import is_due
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
     ConnectionLost,
@@ -31,6 +26,11 @@ from django_hyber.protocol import (
     parse_reports,
 )
 from django_hyber.reports.intake import apply_reports
+from django_hyber.sending.clients import get_client
+from django_hyber.sending.pace import windows
+from django_hyber.sending.pace.retries import is_due
+from django_hyber.sending.ranges import members
+from django_hyber.sending.runs import settle
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

@@ -4,6 +4,7 @@ from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.replies.inbox import apply_replies
 from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body
 from django_hyber.reports.recounting import Recount, recount
+from django_hyber.sending.send import send_message
 from django_hyber.services.campaigns import (
     CampaignError,
     cancel_campaign,
@@ -19,7 +20,6 @@ from django_hyber.services.dispatch import dispatch
 from django_hyber.services.exporting import ExportError, export_recipients
 from django_hyber.services.fetching import Fetched, fetch_reports
 from django_hyber.services.file_encodings import UnreadableFileError
-from django_hyber.services.messages import send_message
 from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account
 from django_hyber.services.purging import Purged, purge_personal_data

@@ -12,11 +12,11 @@ from django.db.models import Min, Q, Sum
 from django.utils import timezone
 
 from django_hyber.conf import find_account
-from django_hyber.engine.claims import OUT_OF_HOURS
-from django_hyber.engine.messages import BLOCKED
 from django_hyber.engine.questions import GIVE_UP_AFTER
 from django_hyber.engine.reconciliation import lifetime_of
 from django_hyber.models import AccountState, Batch, Campaign
+from django_hyber.sending.claims import OUT_OF_HOURS
+from django_hyber.sending.single import BLOCKED
 
 #: The rate is that of the last minutes: what was an hour ago says nothing about when it will be over.
 RATE_WINDOW = timedelta(minutes=5)

@@ -12,10 +12,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import after_commit, database, write_transaction
-from django_hyber.engine import campaigns, schedules
 from django_hyber.models import BackgroundJob, Batch, Campaign
 from django_hyber.queueing import fill_lanes
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, FAILURES
+from django_hyber.sending import runs
+from django_hyber.sending.pace import schedule
 from django_hyber.services.fingerprints import fingerprint
 from django_hyber.texts.check import check_texts
 
@@ -86,7 +87,7 @@ def _launch(campaign: Campaign, checked: str, user: AbstractBaseUser | None) -> 
         drafts = Campaign.objects.using(using).filter(pk=campaign.pk, status=Status.DRAFT)
         # Of two starts in the same second only one finds the draft; the unique ranges of the batches stand behind it.
         now = timezone.now()
-        status = Status.SCHEDULED if schedules.is_early(campaign, now) else Status.SENDING
+        status = Status.SCHEDULED if schedule.is_early(campaign, now) else Status.SENDING
         launcher = user.pk if user else None
         if not drafts.update(status=status, run=1, launched_at=now, launched_by=launcher, next_send_at=None):
             campaign.refresh_from_db(using=using)
@@ -95,8 +96,8 @@ def _launch(campaign: Campaign, checked: str, user: AbstractBaseUser | None) -> 
         if fingerprint(campaign) != checked:
             text = _("The campaign was changed while it was being checked. Start it again.")
             raise CampaignError([ValidationError(text, code="changed")])
-        campaigns.give_account(campaign, using)
-        campaigns.cut_batches(campaign, using)
+        runs.give_account(campaign, using)
+        runs.cut_batches(campaign, using)
         _begin(campaign, using)
     campaign.refresh_from_db(using=using)
     return campaign
@@ -131,7 +132,7 @@ def resume_campaign(campaign: Campaign) -> Campaign:
     """
     using = database()
     campaign.refresh_from_db(using=using)
-    is_early = campaign.status == Status.PAUSED and schedules.is_early(campaign, timezone.now())
+    is_early = campaign.status == Status.PAUSED and schedule.is_early(campaign, timezone.now())
     with write_transaction(using):
         if is_early:
             return _change(campaign, (Status.PAUSED,), Status.SCHEDULED)
@@ -140,7 +141,7 @@ def resume_campaign(campaign: Campaign) -> Campaign:
         # Tasks that came during the pause have gone by without a trace.
         campaign.batches.using(using).filter(state=Batch.State.PENDING).update(enqueued_at=None)
         _begin(campaign, using)
-        campaigns.finish_if_done(campaign.pk, using)
+        runs.finish_if_done(campaign.pk, using)
     campaign.refresh_from_db(using=using)
     return campaign
 
@@ -160,7 +161,7 @@ def cancel_campaign(campaign: Campaign) -> Campaign:
     open_statuses = (Status.DRAFT, Status.SCHEDULED, Status.SENDING, Status.PAUSED, Status.CANCELLED)
     with write_transaction(using):
         _change(campaign, open_statuses, Status.CANCELLED, finished_at=timezone.now())
-        campaigns.cancel_waiting(campaign.pk, using)
+        runs.cancel_waiting(campaign.pk, using)
     return campaign
 
 
@@ -189,15 +190,15 @@ def retry_failed(
 def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = None) -> Campaign:
     """Send again to those whose messages ended so, or to those of them with these keys. Raises as retry_failed does."""
     using = database()
-    failed = campaigns.retryable(campaign, ended, using)
+    failed = runs.retryable(campaign, ended, using)
     with write_transaction(using):
         if not failed.exists():
             raise CampaignError([_nothing_failed()])
         _change(campaign, (Status.FINISHED,), Status.SENDING, run=F("run") + 1, finished_at=None)
         _forget_credit(campaign, using)
-        if not campaigns.requeue(failed, using, keys):
+        if not runs.requeue(failed, using, keys):
             raise CampaignError([_nothing_failed()])
-        campaigns.cut_batches(campaign, using)
+        runs.cut_batches(campaign, using)
         _begin(campaign, using)
     campaign.refresh_from_db(using=using)
     return campaign

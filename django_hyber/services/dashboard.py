@@ -13,7 +13,6 @@ from django.urls import NoReverseMatch
 from django.utils import timezone
 
 from django_hyber.conf import Account, get_accounts, get_callback_url
-from django_hyber.engine.retries import is_due
 from django_hyber.models import (
     AccountState,
     Batch,
@@ -26,6 +25,7 @@ from django_hyber.models import (
     UnreadableCallback,
 )
 from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL
+from django_hyber.sending.pace.retries import is_due
 
 Status = Message.Status
 #: Beyond this, "more than" is enough.

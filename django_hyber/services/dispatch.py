@@ -10,11 +10,13 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.db.transactions import database
-from django_hyber.engine import campaigns, lanes, schedules, unconfirmed
+from django_hyber.engine import unconfirmed
 from django_hyber.jobs.background import take_up_jobs
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.queueing import fill_lanes, fill_questions, nudge
 from django_hyber.reports import early
+from django_hyber.sending import lanes, runs
+from django_hyber.sending.pace import schedule
 
 logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep takes up: the next sweep goes on.
@@ -51,9 +53,9 @@ def dispatch() -> Dispatched:
     asked += fill_questions(using)
     queued = Message.objects.using(using).filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
     sent = _enqueue(queued, tasks.submit_message)
-    schedules.hand_over_due(using)
+    schedule.hand_over_due(using)
     batches = sum(fill_lanes(campaign_pk, using) for campaign_pk in _running(using))
-    campaigns.settle_all(using)
+    runs.settle_all(using)
     take_up_jobs()
     return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
 

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import get_account
 from django_hyber.db.transactions import database
-from django_hyber.engine.identifiers import extra_ids
 from django_hyber.models import Campaign, Message
+from django_hyber.sending.ids import extra_ids
 from django_hyber.services.campaigns import CampaignError
 from django_hyber.services.import_columns import ColumnChoice
 from django_hyber.services.import_reports import ImportReport, RejectedRow

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from django.utils import timezone
 
 from django_hyber.conf import find_account
-from django_hyber.engine import schedules, windows
 from django_hyber.models import Campaign
+from django_hyber.sending.pace import schedule, windows
 
 #: For a campaign that would take longer than so many sending windows no end is foretold.
 MAX_WINDOWS = 400
@@ -37,12 +37,12 @@ def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
     account = find_account(campaign.account)
     limits = (campaign.throttle, account.throttle if account else None)
     per_minute = min((limit for limit in limits if limit), default=None)
-    is_early = account is not None and schedules.is_early(campaign, now)
+    is_early = account is not None and schedule.is_early(campaign, now)
     start = campaign.start_time if campaign.start_time and campaign.start_time > now else None
     begin = start or now
     return Timetable(
         start=start,
-        held_until=schedules.hand_over_time(campaign) if is_early else None,
+        held_until=schedule.hand_over_time(campaign) if is_early else None,
         per_minute=per_minute,
         opens_at=windows.next_opening(campaign, "", begin),
         end=_end(campaign, begin, timedelta(minutes=people / per_minute)) if per_minute and people else None,

@@ -184,7 +184,7 @@ class BackgroundTests:
     @pytest.fixture(autouse=True)
     def many(self, monkeypatch):
         monkeypatch.setattr(retrying, "IN_BACKGROUND_FROM", 10)
-        monkeypatch.setattr("django_hyber.engine.campaigns.REQUEUE_CHUNK", 7)
+        monkeypatch.setattr("django_hyber.sending.runs.REQUEUE_CHUNK", 7)
 
     def test_many_are_sent_again_by_a_job_and_exactly_those(self, admin_client, finished, admin_user):
         chosen = list(finished.messages.filter(status="expired").order_by("pk")[:40:2])

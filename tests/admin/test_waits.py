@@ -10,10 +10,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber.admin.waits import distance, pace_text, wait_line
-from django_hyber.engine.claims import OUT_OF_HOURS
-from django_hyber.engine.messages import BLOCKED
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import WhatsApp
+from django_hyber.sending.claims import OUT_OF_HOURS
+from django_hyber.sending.single import BLOCKED
 from django_hyber.services.campaign_waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 from tests.queries import statements_of
 

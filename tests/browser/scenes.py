@@ -8,7 +8,6 @@ from datetime import timedelta
 from django.db.models import F
 from django.utils import timezone
 
-from django_hyber.engine.messages import OPTED_OUT
 from django_hyber.models import (
     BackgroundJob,
     Batch,
@@ -20,6 +19,7 @@ from django_hyber.models import (
     UnreadableCallback,
 )
 from django_hyber.protocol import SMS, Viber
+from django_hyber.sending.single import OPTED_OUT
 from django_hyber.services import apply_delivery_reports, import_recipients
 from tests.samples import report
 

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from django.db import connection
 
-from django_hyber.engine.batches import submit_batch
 from django_hyber.models import Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
+from django_hyber.sending.batch import submit_batch
 from django_hyber.services import import_recipients, send_message, start_campaign
 from tests.samples import phone, report
 from tests.truth.clients import in_own_connection, post

@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from django_hyber.engine.batches import submit_batch
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, Suppression
+from django_hyber.sending.batch import submit_batch
 from django_hyber.services import (
     CampaignError,
     cancel_campaign,

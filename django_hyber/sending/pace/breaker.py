@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from django_hyber.conf import Account
 from django_hyber.db.transactions import insisting
-from django_hyber.engine import retries
 from django_hyber.models import AccountState
 from django_hyber.protocol import HyberError
+from django_hyber.sending.pace import retries
 
 REASON_LIMIT = 255
 

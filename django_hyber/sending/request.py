@@ -7,9 +7,9 @@ from typing import Any
 
 from django_hyber.conf import Account, find_account
 from django_hyber.db.transactions import database
-from django_hyber.engine import messages, outgoing
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient
+from django_hyber.sending import body, single
 from django_hyber.texts.variables import complete_variables
 
 
@@ -29,15 +29,15 @@ def request_of(message_pk: int) -> Mapping[str, Any] | None:
 def _single(message: Message, account: Account) -> Mapping[str, Any] | None:
     if not message.content:
         return None
-    return messages.build_body(account, message.phone_number, message.extra_id, message.content)
+    return single.build_body(account, message.phone_number, message.extra_id, message.content)
 
 
 def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None:
     campaign = message.campaign
     if campaign is None:
         return None
-    needed = outgoing.used_values(campaign)
+    needed = body.used_values(campaign)
     values = complete_variables(campaign, needed, message.variables)
     if values is None or not values.keys() >= set(needed) or not campaign.get_channels():
         return None
-    return outgoing.build_body(campaign, account, [Recipient(message.phone_number, message.extra_id, values)])
+    return body.build_body(campaign, account, [Recipient(message.phone_number, message.extra_id, values)])

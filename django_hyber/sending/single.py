@@ -16,8 +16,6 @@ from django_hyber import announce
 from django_hyber.announce import Change
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.db.transactions import database, insisting
-from django_hyber.engine import breaker, retries
-from django_hyber.engine.clients import get_client
 from django_hyber.models import Message, Suppression
 from django_hyber.protocol import (
     APIError,
@@ -30,6 +28,8 @@ from django_hyber.protocol import (
 )
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending.clients import get_client
+from django_hyber.sending.pace import breaker, retries
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

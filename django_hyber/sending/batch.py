@@ -13,16 +13,16 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database, insisting, lock, write_transaction
-from django_hyber.engine import breaker, retries
-from django_hyber.engine.answers import Outgoing, accept_all, record_entries
-from django_hyber.engine.campaigns import settle
-from django_hyber.engine.claims import BatchClaim, claim_batch, messages_of, mine, renew
-from django_hyber.engine.clients import get_client
-from django_hyber.engine.messages import GAVE_UP, TEXT_LIMIT, describe
-from django_hyber.engine.outgoing import build_body, read_outgoing, suppress
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import APIError, AuthenticationError, HyberClient, NotTaken, OutcomeUnknown, SyncEntry
 from django_hyber.reports.early import apply_waiting_reports
+from django_hyber.sending.answers import Outgoing, accept_all, record_entries
+from django_hyber.sending.body import build_body, read_outgoing, suppress
+from django_hyber.sending.claims import BatchClaim, claim_batch, messages_of, mine, renew
+from django_hyber.sending.clients import get_client
+from django_hyber.sending.pace import breaker, retries
+from django_hyber.sending.runs import settle
+from django_hyber.sending.single import GAVE_UP, TEXT_LIMIT, describe
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

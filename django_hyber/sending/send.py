@@ -10,7 +10,6 @@ from django.utils import timezone
 from django_hyber import tasks
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
 from django_hyber.db.transactions import database
-from django_hyber.engine.identifiers import new_extra_id
 from django_hyber.models import Message
 from django_hyber.protocol import (
     Channel,
@@ -22,6 +21,7 @@ from django_hyber.protocol import (
     validate_request,
 )
 from django_hyber.queueing import nudge_after_commit
+from django_hyber.sending.ids import new_extra_id
 
 logger = logging.getLogger("django_hyber")
 

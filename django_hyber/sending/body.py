@@ -13,11 +13,11 @@ from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, get_callback_url
 from django_hyber.db.pages import VARIABLES_TEXT, read_documents
 from django_hyber.db.transactions import lock, write_transaction
-from django_hyber.engine.answers import Outgoing
-from django_hyber.engine.claims import BatchClaim, messages_of
-from django_hyber.engine.messages import OPTED_OUT
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, batch_body, broadcast_body, find_variables
+from django_hyber.sending.answers import Outgoing
+from django_hyber.sending.claims import BatchClaim, messages_of
+from django_hyber.sending.single import OPTED_OUT
 from django_hyber.texts.variables import OWN_TEXT, complete_variables
 
 Status = Message.Status

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account
 from django_hyber.db.transactions import write_transaction
-from django_hyber.engine import breaker, throttle, windows
-from django_hyber.engine.messages import BLOCKED
-from django_hyber.engine.ranges import members
-from django_hyber.engine.retries import is_due
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.sending.pace import breaker, throttle, windows
+from django_hyber.sending.pace.retries import is_due
+from django_hyber.sending.ranges import members
+from django_hyber.sending.single import BLOCKED
 
 State = Batch.State
 OUT_OF_HOURS = gettext_noop("Waits for the sending window.")

@@ -18,10 +18,10 @@ from django.utils import timezone
 
 from django_hyber.conf import find_account
 from django_hyber.db.transactions import database
-from django_hyber.engine import breaker
-from django_hyber.engine.batches import submit_batch
-from django_hyber.engine.retries import is_due
 from django_hyber.models import AccountState, Batch, Campaign
+from django_hyber.sending.batch import submit_batch
+from django_hyber.sending.pace import breaker
+from django_hyber.sending.pace.retries import is_due
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State
