@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 
 from django_hyber import tasks
 from django_hyber.db.transactions import after_commit
-from django_hyber.engine import unconfirmed_lane
 from django_hyber.models import Batch, Message
+from django_hyber.reconcile import question_lane
 from django_hyber.sending import lanes
 
 
@@ -39,10 +39,10 @@ def fill_lanes(campaign_pk: int, using: str) -> int:
 def fill_questions(using: str) -> int:
     """Ask about as many messages of an unknown outcome as may be asked about at once, and return how many."""
     pk, count = 0, 0
-    for _ in range(unconfirmed_lane.count_room(using)):
-        found = unconfirmed_lane.take_next(using, after=pk)
+    for _ in range(question_lane.count_room(using)):
+        found = question_lane.take_next(using, after=pk)
         if not found:
             break
-        nudge(tasks.resolve_message, Message.objects.using(using), found, unconfirmed_lane.IN_A_ROW)
+        nudge(tasks.resolve_message, Message.objects.using(using), found, question_lane.IN_A_ROW)
         pk, count = found, count + 1
     return count

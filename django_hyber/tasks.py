@@ -12,7 +12,7 @@ except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_hyber.db.transactions import leave_lost_connection
-from django_hyber.engine import reconciliation, unconfirmed, unconfirmed_lane
+from django_hyber.reconcile import overdue, question_lane, unconfirmed
 from django_hyber.replies import media
 from django_hyber.sending import lanes, single
 
@@ -43,7 +43,7 @@ def submit_batch(pk: int) -> None:
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
     """Ask the platform about one unconfirmed message, then see to the next ones, up to so many."""
-    unconfirmed_lane.ask_in_turn(pk, following, resolve_message.enqueue)
+    question_lane.ask_in_turn(pk, following, resolve_message.enqueue)
 
 
 @background
@@ -61,4 +61,4 @@ def fetch_media(pk: int) -> None:
 @background
 def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False, learn_clicks: bool = False) -> None:
     """Ask for what was never reported."""
-    reconciliation.fetch_reports(limit, learn_seen=learn_seen, learn_clicks=learn_clicks)
+    overdue.fetch_reports(limit, learn_seen=learn_seen, learn_clicks=learn_clicks)

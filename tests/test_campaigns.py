@@ -3,9 +3,9 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from django_hyber.engine import unconfirmed
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS, HyberClient, NotTaken
+from django_hyber.reconcile import unconfirmed
 from django_hyber.services import (
     CampaignError,
     cancel_campaign,

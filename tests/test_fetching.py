@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.engine import reconciliation
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS, HyberClient, Viber, WhatsApp
+from django_hyber.reconcile import overdue
 from django_hyber.services import fetch_reports, import_recipients, send_message, start_campaign
 from tests.builders import make_campaign
 from tests.samples import phone
@@ -476,7 +476,7 @@ def test_command_asks_for_clicks(delivered_and_clicked, platform):
 
 def test_what_waits_is_read_in_pages(platform, monkeypatch):
     """Some never asked about, some asked about long ago, of which two at the same moment."""
-    monkeypatch.setattr(reconciliation, "PAGE", 2)
+    monkeypatch.setattr(overdue, "PAGE", 2)
     messages = [accepted(number, "93", ago=timedelta(hours=1)) for number in range(7)]
     now = timezone.now()
     for message, minutes in zip(messages[:4], (3, 2, 2, 1), strict=True):

@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.db import transactions
-from django_hyber.engine import unconfirmed
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, HyberClient
+from django_hyber.reconcile import unconfirmed
 from django_hyber.services import fetch_reports, send_message, start_campaign
 from tests.builders import make_campaign, statuses
 from tests.samples import phone

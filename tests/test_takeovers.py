@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from django_hyber.engine import unconfirmed
 from django_hyber.models import Campaign
 from django_hyber.protocol import APIError, HyberClient, NotTaken, ReportNotFound
+from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch as batches
 from django_hyber.sending import claims
 from django_hyber.services import cancel_campaign, dispatch, retry_failed, start_campaign

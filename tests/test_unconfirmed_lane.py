@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from django_hyber import tasks
-from django_hyber.engine import unconfirmed_lane
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, HyberClient, ReadTimeout, UnreadableResponse
+from django_hyber.reconcile import question_lane
 from django_hyber.services import dispatch, send_message, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due
 from tests.samples import phone
@@ -31,7 +31,7 @@ def test_one_time_code_does_not_wait_behind_thousands_of_questions(collected):
         dispatch()
     code = send_message(phone(1), CODE)
 
-    assert collected()[unconfirmed_lane.AT_ONCE :] == [code.pk]
+    assert collected()[question_lane.AT_ONCE :] == [code.pk]
 
 
 def test_question_that_is_answered_gives_the_next_one_its_turn(collected):
@@ -56,7 +56,7 @@ def test_platform_that_does_not_answer_is_asked_a_few_things(platform, monkeypat
     asked = count_questions(monkeypatch, ReadTimeout())
     dispatch()
 
-    assert len(asked) == unconfirmed_lane.AT_ONCE
+    assert len(asked) == question_lane.AT_ONCE
 
 
 def test_platform_that_does_not_answer_is_asked_one_thing_about_a_batch(platform, monkeypatch):

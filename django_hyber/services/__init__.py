@@ -1,6 +1,7 @@
 """The verbs that people and code use."""
 
 from django_hyber.jobs.background import request_job, stop_job
+from django_hyber.reconcile.fetching import Fetched, fetch_reports
 from django_hyber.replies.inbox import apply_replies
 from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body
 from django_hyber.reports.recounting import Recount, recount
@@ -18,7 +19,6 @@ from django_hyber.services.campaigns import (
 )
 from django_hyber.services.dispatch import dispatch
 from django_hyber.services.exporting import ExportError, export_recipients
-from django_hyber.services.fetching import Fetched, fetch_reports
 from django_hyber.services.file_encodings import UnreadableFileError
 from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account

@@ -12,9 +12,9 @@ from django.db.models import Min, Q, Sum
 from django.utils import timezone
 
 from django_hyber.conf import find_account
-from django_hyber.engine.questions import GIVE_UP_AFTER
-from django_hyber.engine.reconciliation import lifetime_of
 from django_hyber.models import AccountState, Batch, Campaign
+from django_hyber.reconcile.overdue import lifetime_of
+from django_hyber.reconcile.question import GIVE_UP_AFTER
 from django_hyber.sending.claims import OUT_OF_HOURS
 from django_hyber.sending.single import BLOCKED
 

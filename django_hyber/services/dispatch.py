@@ -10,10 +10,10 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.db.transactions import database
-from django_hyber.engine import unconfirmed
 from django_hyber.jobs.background import take_up_jobs
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.queueing import fill_lanes, fill_questions, nudge
+from django_hyber.reconcile import unconfirmed
 from django_hyber.reports import early
 from django_hyber.sending import lanes, runs
 from django_hyber.sending.pace import schedule

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from django_hyber.engine import questions, reconciliation
+from django_hyber.reconcile import overdue, question
 
-Fetched = questions.Fetched
+Fetched = question.Fetched
 
 
 def fetch_reports(
     *,
     limit: int = 1_000,
     per_second: float = 20,
-    margin: timedelta = questions.MARGIN,
+    margin: timedelta = question.MARGIN,
     learn_seen: bool = False,
     learn_clicks: bool = False,
 ) -> Fetched:
@@ -25,4 +25,4 @@ def fetch_reports(
     With up to ``limit`` questions more, ``learn_seen`` asks who has seen what was delivered within two days, and
     ``learn_clicks`` how often was clicked what was delivered within fourteen, where clicks are tracked.
     """
-    return reconciliation.fetch_reports(limit, per_second, margin, learn_seen=learn_seen, learn_clicks=learn_clicks)
+    return overdue.fetch_reports(limit, per_second, margin, learn_seen=learn_seen, learn_clicks=learn_clicks)

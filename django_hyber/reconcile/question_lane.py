@@ -13,8 +13,8 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.db.transactions import database
-from django_hyber.engine import unconfirmed
 from django_hyber.models import Batch, Message
+from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import lanes
 
 UNCONFIRMED = Message.Status.UNCONFIRMED
