@@ -14,6 +14,8 @@ from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from django_hyber.audience import export as exporting
+from django_hyber.audience.files.reading import FORMULA, protect
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.reports.ranks import NO_REPORT
@@ -21,11 +23,9 @@ from django_hyber.services import (
     ExportError,
     apply_delivery_reports,
     export_recipients,
-    exporting,
     import_recipients,
     purge_personal_data,
 )
-from django_hyber.services.recipient_files import FORMULA, protect
 from tests.samples import phone, report
 from tests.test_commands import run
 

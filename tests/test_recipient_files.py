@@ -9,10 +9,10 @@ import openpyxl
 import pytest
 from django.core.files.base import ContentFile
 
+from django_hyber.audience.files.reading import WideRow, read_rows, recognise
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, import_recipients, request_job
-from django_hyber.services.recipient_files import WideRow, read_rows, recognise
 from tests.samples import phone
 
 NAME = 'Олена "Їжак", з Києва\nдруга вулиця'
@@ -181,7 +181,7 @@ class RefusalTests:
             list(read_rows(io.BytesIO(content)))
 
     def test_a_workbook_that_unpacks_to_gigabytes_is_refused(self, monkeypatch):
-        monkeypatch.setattr("django_hyber.services.recipient_files.MAX_UNPACKED", 100)
+        monkeypatch.setattr("django_hyber.audience.files.reading.MAX_UNPACKED", 100)
 
         with pytest.raises(UnreadableFileError, match="too large"):
             list(read_rows(as_xlsx(["phone"], ["0671112233"])))

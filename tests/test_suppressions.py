@@ -9,14 +9,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from django_hyber.audience import opt_outs
 from django_hyber.models import Suppression
-from django_hyber.services import (
-    ExportError,
-    UnreadableFileError,
-    export_suppressions,
-    import_suppressions,
-    suppressions,
-)
+from django_hyber.services import ExportError, UnreadableFileError, export_suppressions, import_suppressions
 from tests.samples import phone
 from tests.test_exporting import NASTY
 
@@ -120,7 +115,7 @@ class ExportTests:
         assert peaks[1] < 1.5 * peaks[0]
 
     def test_what_does_not_fit_into_a_sheet_is_refused(self, monkeypatch):
-        monkeypatch.setattr(suppressions, "MAX_ROWS", 2)
+        monkeypatch.setattr(opt_outs, "MAX_ROWS", 2)
         for number in range(2):
             Suppression.objects.create(phone_number=phone(number))
 

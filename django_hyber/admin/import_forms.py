@@ -13,8 +13,7 @@ from django.forms.boundfield import BoundField
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_hyber.models import BackgroundJob
-from django_hyber.services.column_uses import (
+from django_hyber.audience.column_uses import (
     CAMPAIGN_USES,
     OPT_OUT_USES,
     ColumnUse,
@@ -24,8 +23,9 @@ from django_hyber.services.column_uses import (
     guess_uses,
     missing_variables,
 )
-from django_hyber.services.suppressions import LONGEST_REASON
-from django_hyber.services.uploads import MAX_BYTES, MEGABYTE
+from django_hyber.audience.opt_outs import LONGEST_REASON
+from django_hyber.audience.uploads import MAX_BYTES, MEGABYTE
+from django_hyber.models import BackgroundJob
 
 #: A form may carry 2.5 MB (DATA_UPLOAD_MAX_MEMORY_SIZE), and a letter may take two bytes.
 LONGEST_PASTED = 1_000_000

@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.paginators import grouped
+from django_hyber.audience.column_uses import missing_variables
+from django_hyber.audience.files.encodings import ENCODING_NAMES
+from django_hyber.audience.import_report import ImportReport, report_from_json
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone
-from django_hyber.services.column_uses import missing_variables
-from django_hyber.services.file_encodings import ENCODING_NAMES
-from django_hyber.services.import_reports import ImportReport, report_from_json
 
 State = BackgroundJob.State
 #: Seconds between two looks at an import that is under way.

@@ -25,9 +25,9 @@ from django_hyber.admin.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.import_results import format_text, import_page, shown_values
 from django_hyber.admin.jobs import file_name, import_title
 from django_hyber.admin.masking import sees_personal_data
+from django_hyber.audience.uploads import discard_upload, is_large, keep_pasted
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
-from django_hyber.services.uploads import discard_upload, is_large, keep_pasted
 from django_hyber.texts.rules import campaign_variables
 
 State = BackgroundJob.State

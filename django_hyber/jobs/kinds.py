@@ -13,20 +13,20 @@ from django.core.files import File
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
+from django_hyber.audience.columns import ColumnChoice
+from django_hyber.audience.export import CHUNK, export_recipients
+from django_hyber.audience.files.reading import FileFormat
+from django_hyber.audience.import_report import ImportReport, report_as_json, report_from_json
+from django_hyber.audience.opt_outs import OptOuts, export_suppressions
+from django_hyber.audience.recipients import Recipients, count_opted_out
+from django_hyber.audience.rows import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.services.campaigns import retry_failed, retry_messages
-from django_hyber.services.exporting import CHUNK, export_recipients
-from django_hyber.services.import_columns import ColumnChoice
-from django_hyber.services.import_reports import ImportReport, report_as_json, report_from_json
 from django_hyber.services.preflight import preflight
 from django_hyber.services.preflight_json import preflight_as_json
-from django_hyber.services.recipient_files import FileFormat
-from django_hyber.services.recipients import Recipients, count_opted_out
-from django_hyber.services.row_imports import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
-from django_hyber.services.suppressions import OptOuts, export_suppressions
 
 Result = dict[str, Any]
 

@@ -1,5 +1,10 @@
 """The verbs that people and code use."""
 
+from django_hyber.audience.export import ExportError, export_recipients
+from django_hyber.audience.files.encodings import UnreadableFileError
+from django_hyber.audience.opt_outs import export_suppressions, import_suppressions
+from django_hyber.audience.recipients import ImportReport, RejectedRow, import_recipients
+from django_hyber.audience.uploads import confirm_upload, keep_upload
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.reconcile.fetching import Fetched, fetch_reports
 from django_hyber.replies.inbox import apply_replies
@@ -18,15 +23,10 @@ from django_hyber.services.campaigns import (
     withdraw_campaign,
 )
 from django_hyber.services.dispatch import dispatch
-from django_hyber.services.exporting import ExportError, export_recipients
-from django_hyber.services.file_encodings import UnreadableFileError
 from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account
 from django_hyber.services.purging import Purged, purge_personal_data
-from django_hyber.services.recipients import ImportReport, RejectedRow, import_recipients
 from django_hyber.services.statistics import CampaignStatistics, ChannelStatistics, campaign_statistics
-from django_hyber.services.suppressions import export_suppressions, import_suppressions
-from django_hyber.services.uploads import confirm_upload, keep_upload
 
 __all__ = [
     "CallbackKind",

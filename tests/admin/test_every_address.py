@@ -26,9 +26,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from django_hyber.audience.import_report import report_as_json
 from django_hyber.models import BackgroundJob, Campaign, Message, Reply
 from django_hyber.services import ImportReport, keep_upload, start_campaign
-from django_hyber.services.import_reports import report_as_json
 from tests.admin.pages import seen_on
 
 FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"

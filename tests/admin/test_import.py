@@ -10,8 +10,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from openpyxl import Workbook
 
+from django_hyber.audience import uploads
 from django_hyber.models import BackgroundJob, Campaign, Suppression
-from django_hyber.services import dispatch, uploads
+from django_hyber.services import dispatch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

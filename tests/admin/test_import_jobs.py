@@ -12,9 +12,10 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from django_hyber.audience import uploads
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob
-from django_hyber.services import dispatch, keep_upload, uploads
+from django_hyber.services import dispatch, keep_upload
 from tests.admin.test_import import CSV, chosen, confirm, counts, media, run, text_of, upload, url_of  # noqa: F401
 from tests.samples import phone
 
@@ -30,7 +31,7 @@ def in_background(settings, monkeypatch):
     """Every file is large, and nobody works on tasks but the sweep."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
     monkeypatch.setattr(uploads, "LARGE_ROWS", 10)
-    monkeypatch.setattr("django_hyber.services.row_imports.CHUNK", 10)
+    monkeypatch.setattr("django_hyber.audience.rows.CHUNK", 10)
 
 
 def work(job):

@@ -6,10 +6,11 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
+from django_hyber.audience import uploads
 from django_hyber.jobs import exports
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Suppression
-from django_hyber.services import import_suppressions, uploads
+from django_hyber.services import import_suppressions
 from tests.admin.test_import import chosen, counts, media, text_of, workbook  # noqa: F401
 from tests.samples import phone
 

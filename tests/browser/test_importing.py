@@ -5,11 +5,11 @@ from __future__ import annotations
 import django
 import pytest
 
+from django_hyber.audience import uploads
 from django_hyber.jobs import kinds
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
-from django_hyber.services import uploads
 from tests.browser import axe
 from tests.browser.test_campaign import log_in
 from tests.samples import phone
@@ -56,7 +56,7 @@ def many(tmp_path, settings, monkeypatch):
     """A file that is large, and nobody to import it yet."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
     monkeypatch.setattr(uploads, "LARGE_ROWS", 10)
-    monkeypatch.setattr("django_hyber.services.row_imports.CHUNK", 10)
+    monkeypatch.setattr("django_hyber.audience.rows.CHUNK", 10)
     path = tmp_path / "many.csv"
     path.write_text("phone,name\n" + "".join(f"{phone(number)},Name {number}\n" for number in range(40)))
     return path

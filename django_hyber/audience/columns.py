@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.audience.files.encodings import UnreadableFileError
 from django_hyber.protocol import check_variable_name
-from django_hyber.services.file_encodings import UnreadableFileError
 from django_hyber.texts.variables import OWN_TEXT
 
 #: In the order of preference: "number" may as well be that of an order.

@@ -13,8 +13,8 @@ from zipfile import BadZipFile, ZipFile
 
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.audience.files.encodings import UnreadableFileError, find_encoding
 from django_hyber.protocol import clean_text
-from django_hyber.services.file_encodings import UnreadableFileError, find_encoding
 
 ZIP_SIGNATURE = b"PK\x03\x04"
 #: Of Excel's tables before XLSX, and of those that have a password.

@@ -14,11 +14,11 @@ from django.utils.timezone import get_current_timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
+from django_hyber.audience.files.reading import protect, protect_protected
+from django_hyber.audience.files.xlsx import MAX_ROWS, Cell, write_workbook
 from django_hyber.db.pages import campaign_pages
 from django_hyber.db.transactions import database
 from django_hyber.models import Campaign, CampaignChannel, Message
-from django_hyber.services.recipient_files import protect, protect_protected
-from django_hyber.services.workbooks import MAX_ROWS, Cell, write_workbook
 from django_hyber.words.lookups import describe_end
 
 CHUNK = 5_000

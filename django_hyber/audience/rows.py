@@ -10,13 +10,13 @@ from typing import IO, Any, Protocol, cast
 from django.db.models import Max, Model, QuerySet
 from django.utils.translation import gettext_lazy, gettext_noop
 
+from django_hyber.audience.columns import ColumnChoice, Layout, lay_out
+from django_hyber.audience.files.reading import FileFormat, WideRow, read_rows, recognise
+from django_hyber.audience.files.rejected import RejectedRowsFile
+from django_hyber.audience.import_report import KEPT_ROWS, ImportReport, RejectedRow
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.protocol import InvalidPhone, clean_text, normalize_phone
-from django_hyber.services.import_columns import ColumnChoice, Layout, lay_out
-from django_hyber.services.import_reports import KEPT_ROWS, ImportReport, RejectedRow
-from django_hyber.services.recipient_files import FileFormat, WideRow, read_rows, recognise
-from django_hyber.services.rejected_rows import RejectedRowsFile
 
 #: How many rows are written at once.
 CHUNK = 5_000

@@ -10,17 +10,17 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from django_hyber.audience.columns import ColumnChoice
+from django_hyber.audience.export import FORMATS, ExportError, Format, as_time, write_csv
+from django_hyber.audience.files.reading import protect, protect_protected
+from django_hyber.audience.files.xlsx import MAX_ROWS, Cell, write_workbook
+from django_hyber.audience.import_report import ImportReport
+from django_hyber.audience.rows import Source, import_rows
 from django_hyber.db.pages import table_pages
 from django_hyber.db.transactions import database
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone
 from django_hyber.protocol.phones import SEVERAL
-from django_hyber.services.exporting import FORMATS, ExportError, Format, as_time, write_csv
-from django_hyber.services.import_columns import ColumnChoice
-from django_hyber.services.import_reports import ImportReport
-from django_hyber.services.recipient_files import protect, protect_protected
-from django_hyber.services.row_imports import Source, import_rows
-from django_hyber.services.workbooks import MAX_ROWS, Cell, write_workbook
 from django_hyber.words.lookups import home_region
 
 CHUNK = 5_000

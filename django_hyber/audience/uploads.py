@@ -13,14 +13,14 @@ from django.core.files.base import ContentFile, File
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.audience.columns import guess_column
+from django_hyber.audience.files.encodings import UnreadableFileError
+from django_hyber.audience.files.reading import FileFormat, read_rows, recognise
+from django_hyber.audience.opt_outs import REASON
+from django_hyber.audience.rows import as_text
 from django_hyber.db.transactions import after_commit, database
 from django_hyber.jobs.background import create_job, run_job, soon, throw_away
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.services.file_encodings import UnreadableFileError
-from django_hyber.services.import_columns import guess_column
-from django_hyber.services.recipient_files import FileFormat, read_rows, recognise
-from django_hyber.services.row_imports import as_text
-from django_hyber.services.suppressions import REASON
 
 State = BackgroundJob.State
 MEGABYTE = 1024 * 1024

@@ -11,8 +11,8 @@ from typing import IO, Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
+from django_hyber.audience.files.reading import protect
 from django_hyber.protocol import clean_text
-from django_hyber.services.recipient_files import protect
 
 
 class RejectedRowsFile:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.functional import Promise
 
-from django_hyber.services.rejected_rows import as_cell
+from django_hyber.audience.files.rejected import as_cell
 
 #: How many rejected rows a report keeps, and the result of a background job.
 KEPT_ROWS = 1_000

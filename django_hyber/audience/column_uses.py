@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.audience.columns import REASON_HEADERS, as_header, guess_column
+from django_hyber.audience.opt_outs import REASON
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
-from django_hyber.services.import_columns import REASON_HEADERS, as_header, guess_column
-from django_hyber.services.suppressions import REASON
 from django_hyber.texts.rules import campaign_variables
 from django_hyber.texts.variables import OWN_TEXT
 from django_hyber.words.lookups import home_region
