@@ -301,7 +301,7 @@ def test_variable_in_letters_that_none_can_have_is_refused_and_not_sent_as_it_st
 
 
 def test_recipients_that_come_in_during_the_check_stop_the_launch(platform, monkeypatch):
-    from django_hyber.services import campaigns
+    from django_hyber.campaigns import lifecycle
 
     campaign = make_campaign([phone(1)])
 
@@ -310,7 +310,7 @@ def test_recipients_that_come_in_during_the_check_stop_the_launch(platform, monk
         import_recipients(campaign, [{"phone": phone(2)}])
         return problems
 
-    monkeypatch.setattr(campaigns, "check_campaign", check_slowly)
+    monkeypatch.setattr(lifecycle, "check_campaign", check_slowly)
     with pytest.raises(CampaignError, match="changed while"):
         start_campaign(campaign)
     assert Campaign.objects.get(pk=campaign.pk).status == "draft"
@@ -329,7 +329,7 @@ def test_recipients_that_come_in_during_the_check_stop_the_launch(platform, monk
     ids="+".join,
 )
 def test_setting_that_changes_during_the_check_stops_the_launch(platform, monkeypatch, change):
-    from django_hyber.services import campaigns
+    from django_hyber.campaigns import lifecycle
 
     campaign = make_campaign([phone(1)])
 
@@ -338,7 +338,7 @@ def test_setting_that_changes_during_the_check_stops_the_launch(platform, monkey
         Campaign.objects.update(**change)
         return problems
 
-    monkeypatch.setattr(campaigns, "check_campaign", check_slowly)
+    monkeypatch.setattr(lifecycle, "check_campaign", check_slowly)
     with pytest.raises(CampaignError, match="changed while"):
         start_campaign(campaign)
     assert not posts(platform)

@@ -8,6 +8,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from django_hyber.campaigns.fingerprint import fingerprint
+from django_hyber.campaigns.preflight_json import preflight_as_json, preflight_from_json
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS, Push, Viber
 from django_hyber.services import (
@@ -17,8 +19,6 @@ from django_hyber.services import (
     preflight,
     start_campaign,
 )
-from django_hyber.services.fingerprints import fingerprint
-from django_hyber.services.preflight_json import preflight_as_json, preflight_from_json
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,8 @@ from datetime import datetime, time, timedelta
 import pytest
 from django.utils import timezone
 
+from django_hyber.campaigns.timetable import timetable_of
 from django_hyber.models import Campaign
-from django_hyber.services.timetables import timetable_of
 
 NOON = datetime.fromisoformat("2026-11-25T12:00+02:00")
 

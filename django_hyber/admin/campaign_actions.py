@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.paginators import grouped
+from django_hyber.campaigns.control import Verb, is_allowed, steer
+from django_hyber.campaigns.test_send import is_testable
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
-from django_hyber.services.campaign_control import Verb, is_allowed, steer
 from django_hyber.services.campaign_progress import CampaignNumbers, count_campaign
-from django_hyber.services.trials import is_testable
 
 DONE = {
     Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What is on its way will still arrive."),

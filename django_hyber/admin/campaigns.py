@@ -37,8 +37,8 @@ from django_hyber.admin.progress import CampaignList, draft_page, progress_page
 from django_hyber.admin.retrying import retry_view
 from django_hyber.admin.sending import CONFIRMED, check, confirm_selected, plan_part, send, send_all, send_page
 from django_hyber.admin.trials import results_page, results_part, trial_page
+from django_hyber.campaigns.control import Verb
 from django_hyber.models import Campaign
-from django_hyber.services.campaign_control import Verb
 from django_hyber.words.options import place_of, problem_text
 
 

@@ -15,10 +15,10 @@ from django_hyber.admin.channel_notes import shown_characters
 from django_hyber.admin.paginators import grouped
 from django_hyber.admin.start_times import described_moment, distance_from_now, zone_name
 from django_hyber.admin.waits import distance
+from django_hyber.campaigns.preflight import OPTED_OUT_CODE
+from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign
 from django_hyber.services import Preflight, Segments, Skipped
-from django_hyber.services.preflight import OPTED_OUT_CODE
-from django_hyber.services.timetables import Timetable
 
 
 def headline(found: Preflight) -> str:

@@ -19,13 +19,13 @@ from django_hyber.admin.masking import for_reader
 from django_hyber.admin.mending import Link, ProblemLine, problem_lines
 from django_hyber.admin.paginators import grouped
 from django_hyber.admin.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
+from django_hyber.campaigns.kept_checks import Check, count_rejected
+from django_hyber.campaigns.launch import confirmation_of
+from django_hyber.campaigns.lifecycle import check_state, is_four_eyes
+from django_hyber.campaigns.preflight import OPTED_OUT_CODE, PAST_START_CODE, doubts_of_this_moment
+from django_hyber.campaigns.timetable import timetable_of
 from django_hyber.models import BackgroundJob, Campaign, Message
 from django_hyber.services import Preflight
-from django_hyber.services.campaigns import check_state, is_four_eyes
-from django_hyber.services.kept_checks import Check, count_rejected
-from django_hyber.services.launching import confirmation_of
-from django_hyber.services.preflight import OPTED_OUT_CODE, PAST_START_CODE, doubts_of_this_moment
-from django_hyber.services.timetables import timetable_of
 
 
 class SkippedLine(NamedTuple):

@@ -16,9 +16,9 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.paginators import grouped
 from django_hyber.admin.retrying import CONFIRMED, already_text, retried_text
+from django_hyber.campaigns.retry import Retried, Selected, retry_selected_once, select_failed
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
-from django_hyber.services.retrying import Retried, Selected, retry_selected_once, select_failed
 
 ACTION = "retry_selected"
 RUN = re.compile(r"([0-9]{1,18}):([0-9]{1,9})")

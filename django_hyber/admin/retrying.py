@@ -12,11 +12,11 @@ from django.utils.translation import ngettext
 from django_hyber.admin.campaign_actions import page, to_campaign
 from django_hyber.admin.masking import sees_personal_data
 from django_hyber.admin.paginators import grouped
+from django_hyber.campaigns.lifecycle import Reason
+from django_hyber.campaigns.retry import Retried, count_opted_out, messages_failed_for, retry_once
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
-from django_hyber.services.campaigns import Reason
 from django_hyber.services.failure_reasons import FailureReason, retryable_reasons
-from django_hyber.services.retrying import Retried, count_opted_out, messages_failed_for, retry_once
 
 CONFIRMED = "confirmed"
 

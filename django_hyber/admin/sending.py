@@ -22,10 +22,10 @@ from django_hyber.admin.composer import asked_sample
 from django_hyber.admin.paginators import grouped
 from django_hyber.admin.plan_texts import button_text
 from django_hyber.admin.plans import plan_of
+from django_hyber.campaigns.kept_checks import check_of, checks_of, request_check
+from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
-from django_hyber.services.kept_checks import check_of, checks_of, request_check
-from django_hyber.services.launching import launch, parse_confirmation
 from django_hyber.texts.composition import compose
 from django_hyber.texts.samples import known_columns
 

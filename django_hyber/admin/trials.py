@@ -21,10 +21,7 @@ from django_hyber.admin.composer import asked_sample
 from django_hyber.admin.masking import masked_copies, sees_personal_data
 from django_hyber.admin.mending import problem_lines
 from django_hyber.admin.progress import REFRESH, VIEW_MESSAGE
-from django_hyber.models import Campaign, Message
-from django_hyber.privacy import mask_phone
-from django_hyber.services import CampaignError
-from django_hyber.services.trials import (
+from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
     Trial,
     is_live,
@@ -36,6 +33,9 @@ from django_hyber.services.trials import (
     trial_messages,
     trial_problems,
 )
+from django_hyber.models import Campaign, Message
+from django_hyber.privacy import mask_phone
+from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose
 from django_hyber.texts.samples import MADE_UP, Sample, known_columns
 from django_hyber.words.lookups import describe_end

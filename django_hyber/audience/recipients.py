@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.audience.columns import ColumnChoice
 from django_hyber.audience.import_report import ImportReport, RejectedRow
 from django_hyber.audience.rows import Source, import_rows
+from django_hyber.campaigns.lifecycle import CampaignError
 from django_hyber.conf import get_account
 from django_hyber.db.transactions import database
 from django_hyber.models import Campaign, Message
 from django_hyber.sending.ids import extra_ids
-from django_hyber.services.campaigns import CampaignError
 from django_hyber.texts.check import OPTED_OUT
 
 __all__ = ["ImportReport", "RejectedRow", "import_recipients"]

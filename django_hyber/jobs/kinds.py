@@ -20,13 +20,13 @@ from django_hyber.audience.import_report import ImportReport, report_as_json, re
 from django_hyber.audience.opt_outs import OptOuts, export_suppressions
 from django_hyber.audience.recipients import Recipients, count_opted_out
 from django_hyber.audience.rows import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
+from django_hyber.campaigns.lifecycle import retry_failed, retry_messages
+from django_hyber.campaigns.preflight import preflight
+from django_hyber.campaigns.preflight_json import preflight_as_json
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.reports.ranks import FAILURES
-from django_hyber.services.campaigns import retry_failed, retry_messages
-from django_hyber.services.preflight import preflight
-from django_hyber.services.preflight_json import preflight_as_json
 
 Result = dict[str, Any]
 

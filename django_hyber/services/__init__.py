@@ -5,13 +5,7 @@ from django_hyber.audience.files.encodings import UnreadableFileError
 from django_hyber.audience.opt_outs import export_suppressions, import_suppressions
 from django_hyber.audience.recipients import ImportReport, RejectedRow, import_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
-from django_hyber.jobs.background import request_job, stop_job
-from django_hyber.reconcile.fetching import Fetched, fetch_reports
-from django_hyber.replies.inbox import apply_replies
-from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body
-from django_hyber.reports.recounting import Recount, recount
-from django_hyber.sending.send import send_message
-from django_hyber.services.campaigns import (
+from django_hyber.campaigns.lifecycle import (
     CampaignError,
     cancel_campaign,
     check_campaign,
@@ -22,8 +16,14 @@ from django_hyber.services.campaigns import (
     start_campaign,
     withdraw_campaign,
 )
+from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, preflight
+from django_hyber.jobs.background import request_job, stop_job
+from django_hyber.reconcile.fetching import Fetched, fetch_reports
+from django_hyber.replies.inbox import apply_replies
+from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body
+from django_hyber.reports.recounting import Recount, recount
+from django_hyber.sending.send import send_message
 from django_hyber.services.dispatch import dispatch
-from django_hyber.services.preflight import Preflight, Segments, Skipped, preflight
 from django_hyber.services.probing import probe_account
 from django_hyber.services.purging import Purged, purge_personal_data
 from django_hyber.services.statistics import CampaignStatistics, ChannelStatistics, campaign_statistics

@@ -10,9 +10,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from django_hyber.campaigns.control import ALLOWED, Verb
 from django_hyber.models import Campaign, Message
 from django_hyber.services import start_campaign
-from django_hyber.services.campaign_control import ALLOWED, Verb
 
 Status = Campaign.Status
 BUTTON = re.compile(r'id="hyber-(pause|resume|withdraw|cancel|retry|duplicate|export)"')

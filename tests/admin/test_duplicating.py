@@ -10,14 +10,14 @@ from django.core import signing
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.models import Campaign, Message
-from django_hyber.services.duplicating import (
+from django_hyber.campaigns.copy import (
     Audience,
     audience_of,
     audience_sizes,
     duplicate_campaign,
     name_of_copy,
 )
+from django_hyber.models import Campaign, Message
 from tests.queries import statements_of
 
 Status = Message.Status

@@ -9,9 +9,9 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
+from django_hyber.campaigns import retry
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
-from django_hyber.services import retrying
 from django_hyber.services.failure_reasons import failure_reasons
 
 Status = Message.Status
@@ -207,7 +207,7 @@ class RetryTests:
         assert counted(finished)["expired"] == 4
 
     def test_failures_that_vanish_in_between_are_told(self, admin_client, finished, monkeypatch):
-        reports_come_in = retrying.retry_once
+        reports_come_in = retry.retry_once
 
         def late(campaign, *arguments, **options):
             campaign.messages.filter(status="expired").update(status="delivered")
@@ -222,7 +222,7 @@ class RetryTests:
         assert not LogEntry.objects.exists()
 
     def test_somebody_else_was_faster(self, admin_client, finished, monkeypatch):
-        retry_once = retrying.retry_once
+        retry_once = retry.retry_once
 
         def late(campaign, *arguments, **options):
             Campaign.objects.update(run=2)
@@ -238,7 +238,7 @@ class RetryTests:
 class BackgroundTests:
     @pytest.fixture(autouse=True)
     def many(self, monkeypatch):
-        monkeypatch.setattr(retrying, "IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr(retry, "IN_BACKGROUND_FROM", 3)
 
     def test_many_are_sent_again_by_a_job(self, admin_client, finished, admin_user):
         response = admin_client.post(url_of(finished), confirmed(finished, EXPIRED, REJECTED), follow=True)

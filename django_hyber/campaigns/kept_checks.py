@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django_hyber.campaigns.fingerprint import fingerprint
+from django_hyber.campaigns.preflight import Preflight, preflight
+from django_hyber.campaigns.preflight_json import preflight_from_json
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.jobs.background import request_job
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.services.fingerprints import fingerprint
-from django_hyber.services.preflight import Preflight, preflight
-from django_hyber.services.preflight_json import preflight_from_json
 
 #: From so many recipients on, nobody is kept waiting for it.
 IN_BACKGROUND_FROM = 20_000

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 
-from django_hyber.db.transactions import database, write_transaction
-from django_hyber.models import Campaign
-from django_hyber.services.campaigns import (
+from django_hyber.campaigns.lifecycle import (
     CampaignError,
     cancel_campaign,
     pause_campaign,
@@ -15,6 +13,8 @@ from django_hyber.services.campaigns import (
     withdraw_campaign,
     wrong_status,
 )
+from django_hyber.db.transactions import database, write_transaction
+from django_hyber.models import Campaign
 
 Status = Campaign.Status
 

@@ -11,13 +11,13 @@ from typing import Any
 from django.core.files import File
 from django.db.models import Count, Q, QuerySet
 
+from django_hyber.campaigns.lifecycle import Reason, ended_for, retry_failed, retry_messages
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.engine.purging import IS_PURGED
 from django_hyber.jobs.background import request_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending.runs import retryable
-from django_hyber.services.campaigns import Reason, ended_for, retry_failed, retry_messages
 
 #: From so many recipients on, nobody is kept waiting for it.
 IN_BACKGROUND_FROM = 5_000

@@ -16,13 +16,13 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from django_hyber.campaigns.lifecycle import CampaignError
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import Channel, InvalidPhone, normalize_phone, validate_channels
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.send import send_message
-from django_hyber.services.campaigns import CampaignError
 from django_hyber.texts.check import as_error
 from django_hyber.texts.preview import rendered, used_variables
 from django_hyber.texts.samples import Sample, fill_in

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 
-from django_hyber.services.preflight import Preflight, Segments, Skipped
+from django_hyber.campaigns.preflight import Preflight, Segments, Skipped
 from django_hyber.texts.check import LaunchError
 
 

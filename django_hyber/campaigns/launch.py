@@ -8,11 +8,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from django_hyber.campaigns.fingerprint import fingerprint
+from django_hyber.campaigns.kept_checks import check_of
+from django_hyber.campaigns.lifecycle import CampaignError, check_state, launch_checked
+from django_hyber.campaigns.preflight import Preflight, count_opted_out
 from django_hyber.models import Campaign
-from django_hyber.services.campaigns import CampaignError, check_state, launch_checked
-from django_hyber.services.fingerprints import fingerprint
-from django_hyber.services.kept_checks import check_of
-from django_hyber.services.preflight import Preflight, count_opted_out
 
 MAX_DIGITS = 9
 

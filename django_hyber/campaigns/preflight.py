@@ -10,10 +10,10 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from django_hyber.campaigns.fingerprint import fingerprint
+from django_hyber.campaigns.lifecycle import check_state
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
-from django_hyber.services.campaigns import check_state
-from django_hyber.services.fingerprints import fingerprint
 from django_hyber.texts.check import OPTED_OUT, SHOWN, TextReport, look_at_texts
 
 OPTED_OUT_CODE = "opted-out"

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import after_commit, database, write_transaction
 from django_hyber.models import BackgroundJob, Batch, Campaign
@@ -17,7 +18,6 @@ from django_hyber.queueing import fill_lanes
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.sending import runs
 from django_hyber.sending.pace import schedule
-from django_hyber.services.fingerprints import fingerprint
 from django_hyber.texts.check import check_texts
 
 Status = Campaign.Status
