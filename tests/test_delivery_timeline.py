@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from django_hyber.models import Campaign, Message
-from django_hyber.services.campaign_progress import count_campaign
-from django_hyber.services.delivery_timeline import delivery_timeline
+from django_hyber.statistics.progress import count_campaign
+from django_hyber.statistics.timeline import delivery_timeline
 from tests.queries import statements_of
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ from django_hyber.protocol import SMS, Viber
 from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.sending.request import request_of
 from django_hyber.services import apply_delivery_reports, campaign_statistics, send_message
-from django_hyber.services.message_journey import Stage, message_journey
+from django_hyber.statistics.journey import Stage, message_journey
 from tests.builders import make_campaign, posts
 from tests.samples import report
 

@@ -16,7 +16,7 @@ from django_hyber.campaigns.control import Verb, is_allowed, steer
 from django_hyber.campaigns.test_send import is_testable
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
-from django_hyber.services.campaign_progress import CampaignNumbers, count_campaign
+from django_hyber.statistics.progress import CampaignNumbers, count_campaign
 
 DONE = {
     Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What is on its way will still arrive."),

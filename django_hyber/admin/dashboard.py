@@ -23,9 +23,8 @@ from django_hyber.admin.paginators import grouped
 from django_hyber.admin.statistics_table import channel_label
 from django_hyber.admin.waits import distance
 from django_hyber.models import Campaign, CampaignChannel, Message
-from django_hyber.services import dashboard
-from django_hyber.services.campaign_progress import NOT_SENT, count_by_status
-from django_hyber.services.dashboard import (
+from django_hyber.statistics import dashboard
+from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
     TOO_LONG,
     UNREPORTED_AFTER,
@@ -35,6 +34,7 @@ from django_hyber.services.dashboard import (
     Waiting,
     midnight,
 )
+from django_hyber.statistics.progress import NOT_SENT, count_by_status
 
 Status = Message.Status
 

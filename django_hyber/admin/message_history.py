@@ -16,7 +16,7 @@ from django_hyber.admin.masking import for_reader, sees_personal_data
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.privacy import mask_payload
 from django_hyber.sending.request import request_of
-from django_hyber.services.message_journey import ChannelStep, Journey, Stage, message_journey
+from django_hyber.statistics.journey import ChannelStep, Journey, Stage, message_journey
 from django_hyber.words.lookups import describe_report
 from django_hyber.words.options import name_of_channel
 

@@ -25,14 +25,14 @@ from django_hyber.admin.masking import sees_personal_data
 from django_hyber.admin.statistics_table import StatisticsTable, channel_label, statistics_table
 from django_hyber.admin.waits import WaitLine, pace_text, wait_line
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.services.campaign_progress import (
+from django_hyber.statistics.failures import FailureReason, failure_reasons
+from django_hyber.statistics.progress import (
     CampaignNumbers,
     CampaignProgress,
     campaign_progress,
     count_by_status,
 )
-from django_hyber.services.delivery_timeline import Unit, delivery_timeline
-from django_hyber.services.failure_reasons import FailureReason, failure_reasons
+from django_hyber.statistics.timeline import Unit, delivery_timeline
 
 Status = Message.Status
 DELIVERIES = (Status.DELIVERED, Status.SEEN)

@@ -16,7 +16,7 @@ from django_hyber.campaigns.lifecycle import Reason
 from django_hyber.campaigns.retry import Retried, count_opted_out, messages_failed_for, retry_once
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
-from django_hyber.services.failure_reasons import FailureReason, retryable_reasons
+from django_hyber.statistics.failures import FailureReason, retryable_reasons
 
 CONFIRMED = "confirmed"
 

@@ -24,7 +24,7 @@ from django_hyber.admin.masking import sees_personal_data
 from django_hyber.admin.paginators import grouped
 from django_hyber.admin.progress import REFRESH
 from django_hyber.models import Suppression
-from django_hyber.services.campaign_progress import recent_jobs
+from django_hyber.statistics.progress import recent_jobs
 from django_hyber.words.lookups import clean_phone
 
 LONGEST_TYPED = 40

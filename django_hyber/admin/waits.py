@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django_hyber.admin.base import short_time
 from django_hyber.admin.paginators import grouped
 from django_hyber.models import Campaign
-from django_hyber.services.campaign_waits import Pace, Standstill, Wait
+from django_hyber.statistics.waits import Pace, Standstill, Wait
 
 SOON = timedelta(minutes=1)
 #: What a person may have to do something about.

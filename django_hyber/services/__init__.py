@@ -26,7 +26,7 @@ from django_hyber.sending.send import send_message
 from django_hyber.services.dispatch import dispatch
 from django_hyber.services.probing import probe_account
 from django_hyber.services.purging import Purged, purge_personal_data
-from django_hyber.services.statistics import CampaignStatistics, ChannelStatistics, campaign_statistics
+from django_hyber.statistics.counts import CampaignStatistics, ChannelStatistics, campaign_statistics
 
 __all__ = [
     "CallbackKind",

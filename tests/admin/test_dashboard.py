@@ -19,8 +19,8 @@ from django_hyber.models import (
     Suppression,
     UnreadableCallback,
 )
-from django_hyber.services import dashboard
-from django_hyber.services.dashboard import midnight
+from django_hyber.statistics import dashboard
+from django_hyber.statistics.dashboard import midnight
 
 PAGE = "/admin/django_hyber/"
 FIGURE = re.compile(r'<li data-figure="(?P<name>[\w-]+)">(?P<body>.*?)</li>', re.DOTALL)

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django_hyber.campaigns import retry
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
-from django_hyber.services.failure_reasons import failure_reasons
+from django_hyber.statistics.failures import failure_reasons
 
 Status = Message.Status
 REASON = re.compile(r'name="reason" value="([^"]*)"( checked)?>\s*(.*?)</label>', re.DOTALL)
@@ -278,7 +278,7 @@ class ReasonsTests:
             assert admin_client.get(url).context["cl"].result_count == count
 
     def test_the_rarest_reasons_are_counted_together(self, draft, add_recipients, monkeypatch):
-        monkeypatch.setattr("django_hyber.services.failure_reasons.SHOWN_REASONS", 2)
+        monkeypatch.setattr("django_hyber.statistics.failures.SHOWN_REASONS", 2)
         for code, count in ((1, 4), (2, 3), (3, 2), (4, 1)):
             add_recipients(draft, count, status=Status.UNDELIVERED, error_code=code)
 

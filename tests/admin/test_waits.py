@@ -14,7 +14,7 @@ from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import WhatsApp
 from django_hyber.sending.claims import OUT_OF_HOURS
 from django_hyber.sending.single import BLOCKED
-from django_hyber.services.campaign_waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
+from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 from tests.queries import statements_of
 
 NOW = datetime(2026, 6, 10, 11, 0, tzinfo=UTC)

@@ -12,14 +12,14 @@ from django.utils import timezone
 
 from django_hyber.models import BackgroundJob, Campaign, Message
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
-from django_hyber.services.campaign_waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
-from django_hyber.services.statistics import (
+from django_hyber.statistics.counts import (
     CampaignStatistics,
     Counted,
     count_accepted,
     count_messages,
     statistics_of,
 )
+from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 
 Status = Message.Status
 #: What is still to come, what was left out and what was stopped in time.
