@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.management import CommandError
 from django.utils import timezone
 
-from django_hyber.engine import purging
+from django_hyber import purge
 from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import SMS, InvalidPhone, Viber, normalize_phone
 from django_hyber.reports.ranks import NO_REPORT
@@ -236,7 +236,7 @@ def test_dry_run_counts_the_same_and_writes_nothing(ended):
 
     assert everything() == before
     assert would_be == purge_personal_data(MONTH)
-    assert would_be == purging.Purged(messages=1, reports=1, replies=1, waiting_reports=1, unreadable=1)
+    assert would_be == purge.Purged(messages=1, reports=1, replies=1, waiting_reports=1, unreadable=1)
 
 
 def test_statistics_are_the_same_and_recount_finds_no_difference(settings):
@@ -281,7 +281,7 @@ def test_retry_leaves_out_those_whose_number_is_gone():
 
 
 def test_every_range_is_purged(monkeypatch):
-    monkeypatch.setattr(purging, "CHUNK", 3)
+    monkeypatch.setattr(purge, "CHUNK", 3)
     for number in range(10):
         make_message(number)
     apply_delivery_reports([report(message) for message in Message.objects.all()])

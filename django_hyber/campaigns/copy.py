@@ -16,8 +16,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import database, write_transaction
-from django_hyber.engine.purging import IS_PURGED
 from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.purge import IS_PURGED
 from django_hyber.reports.ranks import FAILURES
 
 Status = Message.Status

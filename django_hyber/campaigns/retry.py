@@ -13,9 +13,9 @@ from django.db.models import Count, Q, QuerySet
 
 from django_hyber.campaigns.lifecycle import Reason, ended_for, retry_failed, retry_messages
 from django_hyber.db.transactions import database, write_transaction
-from django_hyber.engine.purging import IS_PURGED
 from django_hyber.jobs.background import request_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
+from django_hyber.purge import IS_PURGED
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending.runs import retryable
 

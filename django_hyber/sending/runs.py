@@ -15,8 +15,8 @@ from django_hyber.conf import get_account
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import Page, campaign_pages
 from django_hyber.db.transactions import write_transaction
-from django_hyber.engine.purging import IS_PURGED
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.purge import IS_PURGED
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
 from django_hyber.sending.pace import throttle, windows

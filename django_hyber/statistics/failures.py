@@ -8,9 +8,9 @@ from typing import Any
 from django.db.models import Case, Count, F, Max, Value, When
 from django.utils.translation import gettext
 
-from django_hyber.engine.purging import IS_PURGED
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phones_in
+from django_hyber.purge import IS_PURGED
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.words.lookups import describe_code
 

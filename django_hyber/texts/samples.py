@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from django.db.models import QuerySet
 
-from django_hyber.engine.purging import PLACEHOLDER
 from django_hyber.models import Campaign, Message
+from django_hyber.purge import PLACEHOLDER
 from django_hyber.texts.variables import complete_variables
 
 #: How many recipients are looked at for the names of the columns: an import gives the same ones to all of its rows.

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from django_hyber import purge
 from django_hyber.db.transactions import database
-from django_hyber.engine import purging
 
-Purged = purging.Purged
+Purged = purge.Purged
 
 
 def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purged:
@@ -16,4 +16,4 @@ def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purg
     Numbers, variables and texts go; ids, statuses, codes and times stay, so every total stays as it is. Messages on
     their way and opted-out numbers are left alone. May be stopped and started again; ``dry_run`` only counts.
     """
-    return purging.purge(timezone.now() - older_than, database(), dry_run=dry_run)
+    return purge.purge(timezone.now() - older_than, database(), dry_run=dry_run)
