@@ -20,7 +20,7 @@ from django_hyber.db.pages import table_pages
 from django_hyber.db.transactions import database
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone
-from django_hyber.protocol.phones import SEVERAL
+from django_hyber.protocol.phones.numbers import SEVERAL
 from django_hyber.words.lookups import home_region
 
 CHUNK = 5_000

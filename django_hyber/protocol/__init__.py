@@ -1,6 +1,6 @@
 """Hyber JSON V2 without Django: channels and their rules, request bodies, HTTP client, reports and replies."""
 
-from django_hyber.protocol.channels import (
+from django_hyber.protocol.channels.content import (
     CHANNELS,
     SMS,
     Channel,
@@ -13,8 +13,9 @@ from django_hyber.protocol.channels import (
     channels_from_wire,
     field_rules,
 )
+from django_hyber.protocol.channels.problems import Problem
+from django_hyber.protocol.channels.validation import validate_channels, validate_request
 from django_hyber.protocol.client import HyberClient
-from django_hyber.protocol.codes import describe
 from django_hyber.protocol.errors import (
     APIError,
     AuthenticationError,
@@ -30,14 +31,22 @@ from django_hyber.protocol.errors import (
     UnreadableReport,
     UnreadableResponse,
 )
-from django_hyber.protocol.json_text import read_json, write_json
-from django_hyber.protocol.markdown import TextRun, mark_links, parse_markdown
 from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
-from django_hyber.protocol.phones import InvalidPhone, normalize_phone
-from django_hyber.protocol.problems import Problem
-from django_hyber.protocol.rendered import RenderedTexts
-from django_hyber.protocol.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
-from django_hyber.protocol.reports import (
+from django_hyber.protocol.phones.numbers import InvalidPhone, normalize_phone
+from django_hyber.protocol.texts.markdown import TextRun, mark_links, parse_markdown
+from django_hyber.protocol.texts.rendered import RenderedTexts
+from django_hyber.protocol.texts.sms import MAX_SEGMENTS, SegmentCount, count_segments, split_segments
+from django_hyber.protocol.texts.variables import (
+    check_variable_name,
+    find_misspelled_variables,
+    find_variables,
+    render,
+    render_channel,
+)
+from django_hyber.protocol.wire.codes import describe
+from django_hyber.protocol.wire.json_text import read_json, write_json
+from django_hyber.protocol.wire.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
+from django_hyber.protocol.wire.reports import (
     DeliveryReport,
     ParsedReports,
     ReportState,
@@ -45,7 +54,7 @@ from django_hyber.protocol.reports import (
     parse_report,
     parse_reports,
 )
-from django_hyber.protocol.requests import (
+from django_hyber.protocol.wire.requests import (
     MAX_RECIPIENTS,
     BatchMessage,
     Recipient,
@@ -53,17 +62,8 @@ from django_hyber.protocol.requests import (
     broadcast_body,
     single_body,
 )
-from django_hyber.protocol.responses import SyncEntry, parse_job_id, parse_message_id, parse_sync
-from django_hyber.protocol.sms import MAX_SEGMENTS, SegmentCount, count_segments, split_segments
-from django_hyber.protocol.validation import validate_channels, validate_request
-from django_hyber.protocol.values import clean_text
-from django_hyber.protocol.variables import (
-    check_variable_name,
-    find_misspelled_variables,
-    find_variables,
-    render,
-    render_channel,
-)
+from django_hyber.protocol.wire.responses import SyncEntry, parse_job_id, parse_message_id, parse_sync
+from django_hyber.protocol.wire.values import clean_text
 
 __all__ = [
     "CHANNELS",

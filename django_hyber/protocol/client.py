@@ -34,9 +34,9 @@ from django_hyber.protocol.errors import (
     TooManyRequests,
     UnreadableResponse,
 )
-from django_hyber.protocol.json_text import read_json
-from django_hyber.protocol.responses import SyncEntry, parse_job_id, parse_message_id, parse_messages, parse_sync
-from django_hyber.protocol.values import clean_text, is_error_code, to_int, to_text
+from django_hyber.protocol.wire.json_text import read_json
+from django_hyber.protocol.wire.responses import SyncEntry, parse_job_id, parse_message_id, parse_messages, parse_sync
+from django_hyber.protocol.wire.values import clean_text, is_error_code, to_int, to_text
 
 API_URL = "https://api-v2-{site}.hyber.im/{client_id}"
 BULK_URL = "https://proxy-{site}.hyber.im/{client_id}"

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django_hyber.protocol.problems import Problem
+from django_hyber.protocol.channels.problems import Problem
 
 MAX_ERROR_TEXT = 200
 

@@ -16,7 +16,7 @@ from django_hyber.protocol import (
     find_variables,
     validate_channels,
 )
-from django_hyber.protocol.problems import gettext_noop, warning
+from django_hyber.protocol.channels.problems import gettext_noop, warning
 from django_hyber.texts.measure import Measure, measure
 from django_hyber.texts.preview import Preview, preview, rendered, used_variables
 from django_hyber.texts.samples import Sample, fill_in

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import InvalidPhone, normalize_phone
-from django_hyber.protocol.phone_plans import find_plan
-from django_hyber.protocol.phones import (
+from django_hyber.protocol.phones.numbers import (
     DATE,
     EMPTY,
     FORMULA_ERROR,
@@ -20,6 +19,7 @@ from django_hyber.protocol.phones import (
     TOO_SHORT,
     UNUSABLE,
 )
+from django_hyber.protocol.phones.plans import find_plan
 
 
 @pytest.mark.parametrize(

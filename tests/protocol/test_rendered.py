@@ -19,10 +19,10 @@ from django_hyber.protocol import (
     find_variables,
     render,
     render_channel,
-    segment_meter,
     validate_channels,
 )
-from django_hyber.protocol.templates import Template
+from django_hyber.protocol.texts import segment_meter
+from django_hyber.protocol.texts.templates import Template
 
 ALPHABET = "aZ 1%€[^`їЇ😀\u0301.,:/)htps\n"
 VALUES = st.text(ALPHABET, min_size=1, max_size=90) | st.sampled_from(["http", "https://x.y", "://z", "/z", ":"])

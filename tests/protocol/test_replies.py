@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_hyber.protocol import UnreadableReply, parse_replies, parse_reply, replies, reply_fingerprint
+from django_hyber.protocol import UnreadableReply, parse_replies, parse_reply, reply_fingerprint
+from django_hyber.protocol.wire import replies
 from tests.protocol import vectors
 
 JSON = st.recursive(

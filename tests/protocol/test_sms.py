@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import count_segments, split_segments
-from django_hyber.protocol.sms import GSM_BASIC, GSM_EXTENDED
+from django_hyber.protocol.texts.sms import GSM_BASIC, GSM_EXTENDED
 
 GSM_TEXT = st.text(st.sampled_from(sorted(GSM_BASIC | GSM_EXTENDED)), min_size=1, max_size=900)
 ANY_TEXT = st.text(

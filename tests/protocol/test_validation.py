@@ -16,7 +16,7 @@ from django_hyber.protocol import (
     validate_channels,
     validate_request,
 )
-from django_hyber.protocol.channels import VIBER_FILE_EXTENSIONS
+from django_hyber.protocol.channels.content import VIBER_FILE_EXTENSIONS
 from tests.protocol import vectors
 
 URL = "https://example.com/image.png"

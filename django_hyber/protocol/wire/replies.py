@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django_hyber.protocol.errors import UnreadableReply
-from django_hyber.protocol.values import (
+from django_hyber.protocol.wire.values import (
     MAX_ID_LENGTH,
     NO_OBJECT,
     clean_item,

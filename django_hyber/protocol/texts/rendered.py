@@ -12,13 +12,13 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
-from django_hyber.protocol.channel_checks import check_alpha_name, check_extension, segments_problem
-from django_hyber.protocol.channels import SMS, Channel, FieldRule, Viber, field_rules
-from django_hyber.protocol.field_checks import check_value, length_problem
-from django_hyber.protocol.problems import Problem
-from django_hyber.protocol.segment_meter import SegmentMeter, Segments
-from django_hyber.protocol.sms import MAX_SEGMENTS
-from django_hyber.protocol.templates import Template, Values
+from django_hyber.protocol.channels.checks import check_alpha_name, check_extension, segments_problem
+from django_hyber.protocol.channels.content import SMS, Channel, FieldRule, Viber, field_rules
+from django_hyber.protocol.channels.fields import check_value, length_problem
+from django_hyber.protocol.channels.problems import Problem
+from django_hyber.protocol.texts.segment_meter import SegmentMeter, Segments
+from django_hyber.protocol.texts.sms import MAX_SEGMENTS
+from django_hyber.protocol.texts.templates import Template, Values
 
 Check = Callable[[Sequence[Values]], Iterator["Finding"]]
 

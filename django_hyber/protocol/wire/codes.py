@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from django_hyber.protocol.problems import gettext_noop
+from django_hyber.protocol.channels.problems import gettext_noop
 
 CODES: Mapping[int, str] = {
     1154: gettext_noop("Phone number incorrect"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from django_hyber.protocol.sms import (
+from django_hyber.protocol.texts.sms import (
     GSM_BASIC,
     GSM_EXTENDED,
     Encoding,
@@ -14,7 +14,7 @@ from django_hyber.protocol.sms import (
     segment_bounds,
     track_links,
 )
-from django_hyber.protocol.templates import Template, Values
+from django_hyber.protocol.texts.templates import Template, Values
 
 Segments = tuple[Encoding, int]
 

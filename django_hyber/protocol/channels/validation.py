@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from django_hyber.protocol.channel_checks import check_sms, check_viber, check_whatsapp
-from django_hyber.protocol.channels import SMS, Channel, Viber, WhatsApp
-from django_hyber.protocol.field_checks import check_extra, check_fields, check_length, check_url
-from django_hyber.protocol.problems import Problem, error, gettext_noop, warning
+from django_hyber.protocol.channels.checks import check_sms, check_viber, check_whatsapp
+from django_hyber.protocol.channels.content import SMS, Channel, Viber, WhatsApp
+from django_hyber.protocol.channels.fields import check_extra, check_fields, check_length, check_url
+from django_hyber.protocol.channels.problems import Problem, error, gettext_noop, warning
 
 __all__ = ["Problem", "gettext_noop", "validate_channels", "validate_request"]
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 
 import phonenumbers
 
-from django_hyber.protocol.phone_plans import find_plan
-from django_hyber.protocol.problems import gettext_noop
+from django_hyber.protocol.channels.problems import gettext_noop
+from django_hyber.protocol.phones.plans import find_plan
 
 EMPTY = gettext_noop("The phone number is empty.")
 LOSSY = gettext_noop(

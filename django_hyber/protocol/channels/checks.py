@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from django_hyber.protocol.channels import SMS, VIBER_FILE_EXTENSIONS, Viber, WhatsApp
-from django_hyber.protocol.problems import Problem, error, gettext_noop, warning
-from django_hyber.protocol.sms import GSM_BASIC, MAX_SEGMENTS, count_segments
-from django_hyber.protocol.variables import has_variables
+from django_hyber.protocol.channels.content import SMS, VIBER_FILE_EXTENSIONS, Viber, WhatsApp
+from django_hyber.protocol.channels.problems import Problem, error, gettext_noop, warning
+from django_hyber.protocol.texts.sms import GSM_BASIC, MAX_SEGMENTS, count_segments
+from django_hyber.protocol.texts.variables import has_variables
 
 RECOMMENDED_VIBER_TTL = 60
 

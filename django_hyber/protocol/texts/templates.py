@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import itemgetter
 
-from django_hyber.protocol.variables import split_template
+from django_hyber.protocol.texts.variables import split_template
 
 #: The values of one recipient, in the order of the names that were given.
 Values = tuple[str, ...]

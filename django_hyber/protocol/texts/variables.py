@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-from django_hyber.protocol.channels import Channel
-from django_hyber.protocol.problems import Problem, error, gettext_noop
+from django_hyber.protocol.channels.content import Channel
+from django_hyber.protocol.channels.problems import Problem, error, gettext_noop
 
 RESERVED = frozenset({"phone_number", "extra_id"})
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from django_hyber.protocol.json_text import write_json
+from django_hyber.protocol.wire.json_text import write_json
 
 MAX_ID_LENGTH = 64
 MAX_PHONE_DIGITS = 15

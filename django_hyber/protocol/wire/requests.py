@@ -10,7 +10,7 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
-from django_hyber.protocol.channels import Channel
+from django_hyber.protocol.channels.content import Channel
 
 MAX_RECIPIENTS = 50_000
 
