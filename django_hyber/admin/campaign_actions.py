@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.paginators import grouped
+from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.control import Verb, is_allowed, steer
 from django_hyber.campaigns.test_send import is_testable
 from django_hyber.models import Campaign

@@ -23,16 +23,16 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import HyberAdmin, short_time
 from django_hyber.admin.campaign_actions import buttons_of, cancel_view, steer_view
 from django_hyber.admin.campaign_form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
 from django_hyber.admin.channels import ChannelInline
+from django_hyber.admin.common.base import HyberAdmin, short_time
+from django_hyber.admin.common.jobs import exported_file
+from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.composer import composer_urls
 from django_hyber.admin.duplicating import duplicate_view
 from django_hyber.admin.exporting import export_file, export_page
 from django_hyber.admin.imports import ImportDesk, import_urls
-from django_hyber.admin.jobs import exported_file
-from django_hyber.admin.paginators import grouped
 from django_hyber.admin.progress import CampaignList, draft_page, progress_page
 from django_hyber.admin.retrying import retry_view
 from django_hyber.admin.sending import CONFIRMED, check, confirm_selected, plan_part, send, send_all, send_page

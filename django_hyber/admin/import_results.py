@@ -10,7 +10,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.paginators import grouped
+from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.column_uses import missing_variables
 from django_hyber.audience.files.encodings import ENCODING_NAMES
 from django_hyber.audience.import_report import ImportReport, report_from_json

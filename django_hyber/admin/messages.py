@@ -9,8 +9,8 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
-from django_hyber.admin.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
+from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
+from django_hyber.admin.common.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
 from django_hyber.admin.message_history import history_of, parts_note
 from django_hyber.admin.resending import retry_selected
 from django_hyber.models import Message

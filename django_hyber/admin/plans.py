@@ -13,11 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.admin import plan_texts
-from django_hyber.admin.base import short_time
-from django_hyber.admin.charts import percent
-from django_hyber.admin.masking import for_reader
+from django_hyber.admin.common.base import short_time
+from django_hyber.admin.common.charts import percent
+from django_hyber.admin.common.masking import for_reader
+from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.mending import Link, ProblemLine, problem_lines
-from django_hyber.admin.paginators import grouped
 from django_hyber.admin.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
 from django_hyber.campaigns.kept_checks import Check, count_rejected
 from django_hyber.campaigns.launch import confirmation_of

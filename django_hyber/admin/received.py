@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import (
+from django_hyber.admin.common.base import (
     EMPTY,
     HyberAdmin,
     ReadOnlyAdmin,
@@ -19,7 +19,7 @@ from django_hyber.admin.base import (
     pretty_json,
     short_time,
 )
-from django_hyber.admin.filters import ChannelFilter, WaitingFilter
+from django_hyber.admin.common.filters import ChannelFilter, WaitingFilter
 from django_hyber.models import DeliveryReport, UnreadableCallback
 from django_hyber.words.lookups import describe_code, describe_report
 from django_hyber.words.options import name_of_channel

@@ -20,8 +20,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, short_time
-from django_hyber.admin.filters import ChannelFilter
+from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, short_time
+from django_hyber.admin.common.filters import ChannelFilter
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
 from django_hyber.replies.attachments import Attachment, AttachmentState, fetch_again, find_attachment

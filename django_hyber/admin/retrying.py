@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaign_actions import page, to_campaign
-from django_hyber.admin.masking import sees_personal_data
-from django_hyber.admin.paginators import grouped
+from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.lifecycle import Reason
 from django_hyber.campaigns.retry import Retried, count_opted_out, messages_failed_for, retry_once
 from django_hyber.models import Campaign, Message

@@ -6,8 +6,8 @@ from typing import Any
 
 from django import template
 
+from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.dashboard import Dashboard, dashboard_of
-from django_hyber.admin.paginators import grouped
 
 register = template.Library()
 

@@ -12,8 +12,8 @@ from django.db import connection
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.admin import lists, paginators
-from django_hyber.admin.paginators import BigTablePaginator, estimate_rows, rounded
+from django_hyber.admin.common import lists, paginators
+from django_hyber.admin.common.paginators import BigTablePaginator, estimate_rows, rounded
 from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 
 MOST = 30

@@ -7,7 +7,7 @@ import re
 import pytest
 from django.urls import reverse
 
-from django_hyber.admin import paginators
+from django_hyber.admin.common import paginators
 from tests.browser.scenes import busy_jobs, open_shop
 from tests.browser.test_every_page import pages_of
 

@@ -21,9 +21,9 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.timezone import localtime
 
-from django_hyber.admin.lists import BigTableList
-from django_hyber.admin.masking import PersonalDataMixin, sees_personal_data
-from django_hyber.admin.paginators import BigTablePaginator
+from django_hyber.admin.common.lists import BigTableList
+from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data
+from django_hyber.admin.common.paginators import BigTablePaginator
 from django_hyber.words.lookups import phone_candidates
 
 #: What stands for nothing; None would be written out on pages that are read only.

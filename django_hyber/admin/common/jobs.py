@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.base import short_time
-from django_hyber.admin.masking import sees_personal_data
+from django_hyber.admin.common.base import short_time
+from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import BackgroundJob, Campaign
 
 State = BackgroundJob.State

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.paginators import MOST_COUNTED, BigTablePaginator, grouped, rounded
+from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator, grouped, rounded
 
 #: What a list's form has beside a checkbox for each row.
 OTHER_FIELDS = 20
