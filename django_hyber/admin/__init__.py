@@ -1,7 +1,7 @@
 """The admin: campaigns to write, send and follow; everything that the platform said is there to read."""
 
-from django_hyber.admin.batches import BatchAdmin
-from django_hyber.admin.campaigns import CampaignAdmin
+from django_hyber.admin.campaigns.batches import BatchAdmin
+from django_hyber.admin.campaigns.campaign import CampaignAdmin
 from django_hyber.admin.messages import MessageAdmin
 from django_hyber.admin.received import DeliveryReportAdmin, UnreadableCallbackAdmin
 from django_hyber.admin.replies import ReplyAdmin

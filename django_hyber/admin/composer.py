@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.campaign_form import start_time_note
+from django_hyber.admin.campaigns.form import start_time_note
 from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelFormSet
 from django_hyber.admin.channel_notes import live_id, note_of
 from django_hyber.admin.common.masking import sees_personal_data

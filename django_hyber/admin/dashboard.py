@@ -16,12 +16,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_hyber.admin.campaigns.statistics_table import channel_label
+from django_hyber.admin.campaigns.waits import distance
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.statistics_table import channel_label
-from django_hyber.admin.waits import distance
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
 from django_hyber.statistics.dashboard import (

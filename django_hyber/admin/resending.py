@@ -14,8 +14,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_hyber.admin.campaigns.retry_page import CONFIRMED, already_text, retried_text
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.retrying import CONFIRMED, already_text, retried_text
 from django_hyber.campaigns.retry import Retried, Selected, retry_selected_once, select_failed
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError

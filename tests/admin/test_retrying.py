@@ -213,7 +213,7 @@ class RetryTests:
             campaign.messages.filter(status="expired").update(status="delivered")
             return reports_come_in(campaign, *arguments, **options)
 
-        monkeypatch.setattr("django_hyber.admin.retrying.retry_once", late)
+        monkeypatch.setattr("django_hyber.admin.campaigns.retry_page.retry_once", late)
         response = admin_client.post(url_of(finished), confirmed(finished, EXPIRED), follow=True)
 
         assert told(response) == ["No message of this campaign has failed that way."]
@@ -228,7 +228,7 @@ class RetryTests:
             Campaign.objects.update(run=2)
             return retry_once(campaign, *arguments, **options)
 
-        monkeypatch.setattr("django_hyber.admin.retrying.retry_once", late)
+        monkeypatch.setattr("django_hyber.admin.campaigns.retry_page.retry_once", late)
         response = admin_client.post(url_of(finished), confirmed(finished, EXPIRED), follow=True)
 
         assert "already been taken up again" in told(response)[-1]

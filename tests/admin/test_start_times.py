@@ -10,7 +10,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone, translation
 
-from django_hyber.admin.start_times import check_clock_time, described_moment, distance_from_now
+from django_hyber.admin.campaigns.start_times import check_clock_time, described_moment, distance_from_now
 from django_hyber.models import Campaign
 
 ADD = "/admin/django_hyber/campaign/add/"

@@ -23,20 +23,28 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.campaign_actions import buttons_of, cancel_view, steer_view
-from django_hyber.admin.campaign_form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
+from django_hyber.admin.campaigns.actions import buttons_of, cancel_view, steer_view
+from django_hyber.admin.campaigns.copy_page import duplicate_view
+from django_hyber.admin.campaigns.form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
+from django_hyber.admin.campaigns.launch_page import (
+    CONFIRMED,
+    check,
+    confirm_selected,
+    plan_part,
+    send,
+    send_all,
+    send_page,
+)
+from django_hyber.admin.campaigns.progress import CampaignList, draft_page, progress_page
+from django_hyber.admin.campaigns.retry_page import retry_view
+from django_hyber.admin.campaigns.test_page import results_page, results_part, trial_page
 from django_hyber.admin.channels import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.composer import composer_urls
-from django_hyber.admin.duplicating import duplicate_view
 from django_hyber.admin.exporting import export_file, export_page
 from django_hyber.admin.imports import ImportDesk, import_urls
-from django_hyber.admin.progress import CampaignList, draft_page, progress_page
-from django_hyber.admin.retrying import retry_view
-from django_hyber.admin.sending import CONFIRMED, check, confirm_selected, plan_part, send, send_all, send_page
-from django_hyber.admin.trials import results_page, results_part, trial_page
 from django_hyber.campaigns.control import Verb
 from django_hyber.models import Campaign
 from django_hyber.words.options import place_of, problem_text

@@ -16,14 +16,14 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.campaigns.statistics_table import StatisticsTable, channel_label, statistics_table
+from django_hyber.admin.campaigns.waits import WaitLine, pace_text, wait_line
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Bar, Piece, Share, Stage
 from django_hyber.admin.common.jobs import JobLine, job_line
 from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.masking import sees_personal_data
-from django_hyber.admin.statistics_table import StatisticsTable, channel_label, statistics_table
-from django_hyber.admin.waits import WaitLine, pace_text, wait_line
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.statistics.failures import FailureReason, failure_reasons
 from django_hyber.statistics.progress import (

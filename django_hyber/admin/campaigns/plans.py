@@ -12,13 +12,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.admin import plan_texts
+from django_hyber.admin.campaigns import plan_texts
+from django_hyber.admin.campaigns.mending import Link, ProblemLine, problem_lines
+from django_hyber.admin.campaigns.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import percent
 from django_hyber.admin.common.masking import for_reader
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.mending import Link, ProblemLine, problem_lines
-from django_hyber.admin.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
 from django_hyber.campaigns.kept_checks import Check, count_rejected
 from django_hyber.campaigns.launch import confirmation_of
 from django_hyber.campaigns.lifecycle import check_state, is_four_eyes

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.campaigns.plan_texts import amount_text
 from django_hyber.admin.common.base import EMPTY
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.plan_texts import amount_text
 from django_hyber.services import CampaignStatistics, ChannelStatistics
 from django_hyber.words.options import name_of_channel
 

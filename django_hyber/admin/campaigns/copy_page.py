@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.campaign_actions import page, to_campaign
+from django_hyber.admin.campaigns.actions import page, to_campaign
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.copy import Audience, audience_sizes, duplicate_once, name_of_copy
 from django_hyber.models import Campaign

@@ -10,11 +10,11 @@ from django.utils.formats import number_format, time_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_hyber.admin.campaigns.start_times import described_moment, distance_from_now, zone_name
+from django_hyber.admin.campaigns.waits import distance
 from django_hyber.admin.channel_notes import shown_characters
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.start_times import described_moment, distance_from_now, zone_name
-from django_hyber.admin.waits import distance
 from django_hyber.campaigns.preflight import OPTED_OUT_CODE
 from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign
