@@ -38,11 +38,11 @@ from django_hyber.admin.campaigns.launch_page import (
 from django_hyber.admin.campaigns.progress import CampaignList, draft_page, progress_page
 from django_hyber.admin.campaigns.retry_page import retry_view
 from django_hyber.admin.campaigns.test_page import results_page, results_part, trial_page
-from django_hyber.admin.channels import ChannelInline
+from django_hyber.admin.channels.composer import composer_urls
+from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.composer import composer_urls
 from django_hyber.admin.exporting import export_file, export_page
 from django_hyber.admin.imports import ImportDesk, import_urls
 from django_hyber.campaigns.control import Verb

@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.campaigns.start_times import ClockTimeField, described_moment, zone_name
-from django_hyber.admin.channel_notes import live_part
+from django_hyber.admin.channels.notes import live_part
 from django_hyber.models import Campaign
 from django_hyber.texts.rules import campaign_variables, is_variable_name
 from django_hyber.words.lookups import account_names

@@ -19,9 +19,9 @@ from django.utils.translation import ngettext
 from django_hyber.admin.campaigns.actions import page, to_campaign
 from django_hyber.admin.campaigns.plan_texts import button_text
 from django_hyber.admin.campaigns.plans import plan_of
-from django_hyber.admin.channels import described_options
+from django_hyber.admin.channels.composer import asked_sample
+from django_hyber.admin.channels.inline import described_options
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.composer import asked_sample
 from django_hyber.campaigns.kept_checks import check_of, checks_of, request_check
 from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.models import Campaign

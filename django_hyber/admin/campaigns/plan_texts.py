@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.start_times import described_moment, distance_from_now, zone_name
 from django_hyber.admin.campaigns.waits import distance
-from django_hyber.admin.channel_notes import shown_characters
+from django_hyber.admin.channels.notes import shown_characters
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.preflight import OPTED_OUT_CODE

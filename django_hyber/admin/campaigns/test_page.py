@@ -19,8 +19,8 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_hyber.admin.campaigns.actions import page, to_campaign
 from django_hyber.admin.campaigns.mending import problem_lines
 from django_hyber.admin.campaigns.progress import REFRESH, VIEW_MESSAGE
+from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.common.masking import masked_copies, sees_personal_data
-from django_hyber.admin.composer import asked_sample
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
     Trial,

@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.channel_fields import CHOICE_TEXTS, MORE_OPTIONS, in_form_order
-from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelForm, ChannelFormSet
+from django_hyber.admin.channels.fields import CHOICE_TEXTS, MORE_OPTIONS, in_form_order
+from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelForm, ChannelFormSet
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import CampaignChannel
 from django_hyber.words.options import CHANNEL_NAMES, label_of

@@ -18,8 +18,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.campaigns.form import start_time_note
-from django_hyber.admin.channel_forms import OPTION_NAMES, ChannelFormSet
-from django_hyber.admin.channel_notes import live_id, note_of
+from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelFormSet
+from django_hyber.admin.channels.notes import live_id, note_of
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign
 from django_hyber.texts.composition import compose

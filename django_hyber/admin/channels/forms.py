@@ -12,8 +12,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.channel_fields import option_fields
-from django_hyber.admin.channel_notes import LiveHelp, note_of
+from django_hyber.admin.channels.fields import option_fields
+from django_hyber.admin.channels.notes import LiveHelp, note_of
 from django_hyber.models import CampaignChannel
 from django_hyber.texts.composition import Composed, Composition, compose
 from django_hyber.texts.rules import (
