@@ -1,11 +1,11 @@
 """The admin: campaigns to write, send and follow; everything that the platform said is there to read."""
 
+from django_hyber.admin.audience.opt_outs import SuppressionAdmin
 from django_hyber.admin.campaigns.batches import BatchAdmin
 from django_hyber.admin.campaigns.campaign import CampaignAdmin
 from django_hyber.admin.messages import MessageAdmin
 from django_hyber.admin.received import DeliveryReportAdmin, UnreadableCallbackAdmin
 from django_hyber.admin.replies import ReplyAdmin
-from django_hyber.admin.suppressions import SuppressionAdmin
 
 __all__ = [
     "BatchAdmin",

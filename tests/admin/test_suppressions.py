@@ -255,9 +255,9 @@ class ListTests:
         assert list(the_list()) == ["380671112233"]
 
     def test_the_whole_list_is_not_taken_off_by_one_click(self, admin_client, monkeypatch):
-        from django_hyber.admin import suppressions
+        from django_hyber.admin.audience import opt_outs
 
-        monkeypatch.setattr(suppressions, "MOST_DELETED", 2)
+        monkeypatch.setattr(opt_outs, "MOST_DELETED", 2)
         import_suppressions([{"phone": phone(number)} for number in range(3)])
         first = Suppression.objects.first().pk
 

@@ -23,6 +23,8 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.admin.audience.exports import export_file, export_page
+from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.actions import buttons_of, cancel_view, steer_view
 from django_hyber.admin.campaigns.copy_page import duplicate_view
 from django_hyber.admin.campaigns.form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
@@ -43,8 +45,6 @@ from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.exporting import export_file, export_page
-from django_hyber.admin.imports import ImportDesk, import_urls
 from django_hyber.campaigns.control import Verb
 from django_hyber.models import Campaign
 from django_hyber.words.options import place_of, problem_text

@@ -20,11 +20,11 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
+from django_hyber.admin.audience.import_results import format_text, import_page, shown_values
 from django_hyber.admin.common.base import log_about_list
 from django_hyber.admin.common.jobs import file_name, import_title
 from django_hyber.admin.common.masking import sees_personal_data
-from django_hyber.admin.import_forms import ColumnsForm, OptOutForm, UploadForm
-from django_hyber.admin.import_results import format_text, import_page, shown_values
 from django_hyber.audience.uploads import discard_upload, is_large, keep_pasted
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job

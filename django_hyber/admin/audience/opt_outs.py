@@ -16,13 +16,13 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.admin.audience.exports import opt_out_export, opt_out_export_page
+from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.progress import REFRESH
 from django_hyber.admin.common.base import HyberAdmin, log_about_list
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.exporting import opt_out_export, opt_out_export_page
-from django_hyber.admin.imports import ImportDesk, import_urls
 from django_hyber.models import Suppression
 from django_hyber.statistics.progress import recent_jobs
 from django_hyber.words.lookups import clean_phone
