@@ -3,8 +3,8 @@
 from django_hyber.admin.audience.opt_outs import SuppressionAdmin
 from django_hyber.admin.campaigns.batches import BatchAdmin
 from django_hyber.admin.campaigns.campaign import CampaignAdmin
-from django_hyber.admin.messages import MessageAdmin
-from django_hyber.admin.received import DeliveryReportAdmin, UnreadableCallbackAdmin
+from django_hyber.admin.messages.message import MessageAdmin
+from django_hyber.admin.messages.received import DeliveryReportAdmin, UnreadableCallbackAdmin
 from django_hyber.admin.replies import ReplyAdmin
 
 __all__ = [

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 import pytest
 from django.contrib.admin.models import LogEntry
 
-from django_hyber.admin import resending
+from django_hyber.admin.messages import resending
 from django_hyber.campaigns import retry
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
 from django_hyber.admin.common.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
-from django_hyber.admin.message_history import history_of, parts_note
-from django_hyber.admin.resending import retry_selected
+from django_hyber.admin.messages.history import history_of, parts_note
+from django_hyber.admin.messages.resending import retry_selected
 from django_hyber.models import Message
 from django_hyber.words.lookups import describe_code, describe_end, is_partial
 from django_hyber.words.options import name_of_channel
