@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django_hyber.audience import opt_outs
 from django_hyber.models import Suppression
 from django_hyber.services import ExportError, UnreadableFileError, export_suppressions, import_suppressions
+from tests.audience.test_export import NASTY
 from tests.samples import phone
-from tests.test_exporting import NASTY
 
 pytestmark = pytest.mark.django_db
 
