@@ -11,7 +11,7 @@ from django_hyber.jobs import exports
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Suppression
 from django_hyber.services import import_suppressions
-from tests.admin.test_import import chosen, counts, media, text_of, workbook  # noqa: F401
+from tests.admin.audience.test_imports import chosen, counts, media, text_of, workbook  # noqa: F401
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -16,7 +16,7 @@ from django_hyber.audience import uploads
 from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob
 from django_hyber.services import dispatch, keep_upload
-from tests.admin.test_import import CSV, chosen, confirm, counts, media, run, text_of, upload, url_of  # noqa: F401
+from tests.admin.audience.test_imports import CSV, chosen, confirm, counts, media, run, text_of, upload, url_of  # noqa: F401
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
