@@ -19,11 +19,17 @@ collect_ignore = [] if "HYBER_TEST_THEME" in os.environ else ["themes"]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
 
-@pytest.fixture
-def sandbox():
-    """The platform's stand-in, in this process, on a free port."""
+@pytest.fixture(scope="session")
+def running_sandbox():
     with Sandbox(client_id=CLIENT_ID, login=LOGIN, password=PASSWORD, latency=0.01) as running:
         yield running
+
+
+@pytest.fixture
+def sandbox(running_sandbox):
+    """The platform's stand-in, in this process, on a free port; one for all tests, which forgets each at its end."""
+    yield running_sandbox
+    running_sandbox.reset()
 
 
 def account_settings(sandbox: Sandbox, **changes: object) -> dict[str, object]:
