@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 
 import pytest
+from django.test import TransactionTestCase
 
 from django_hyber.sandbox import Sandbox
+from tests.tables import empty_tables
 
 CLIENT_ID = "sandbox"
 LOGIN = "sandbox"
@@ -17,6 +19,8 @@ collect_ignore = [] if "HYBER_TEST_THEME" in os.environ else ["themes"]
 
 # Playwright keeps an event loop running in the thread of the test, where Django refuses to use the database otherwise.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+TransactionTestCase._fixture_teardown = empty_tables
 
 
 @pytest.fixture(scope="session")
