@@ -30,7 +30,23 @@ CONNECT_TIMEOUT = 15
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
 IN_THIS_PROCESS = ("-m", "not browser and not processes")
 #: Ranks and reports, claims, the ladder of retries, launches, imports, callbacks, opt-outs, permissions.
-CORE_RULES = ("tests/test_reports.py",)
+CORE_RULES = (
+    "tests/test_reports.py",
+    "tests/test_matching.py",
+    "tests/test_callbacks.py",
+    "tests/test_engine.py",
+    "tests/test_takeovers.py",
+    "tests/test_lost_transactions.py",
+    "tests/test_breaker.py",
+    "tests/test_send_message.py",
+    "tests/test_campaigns.py",
+    "tests/test_recipients.py",
+    "tests/test_recipient_files.py",
+    "tests/test_suppressions.py",
+    "tests/admin/test_permissions.py",
+    "tests/protocol/test_validation.py",
+    "tests/protocol/test_masking.py",
+)
 BUILD_MYSQLCLIENT = """\
 mysqlclient is built from source. That takes a C compiler, pkg-config and the headers of Python and MariaDB's client:
   Debian, Ubuntu  apt install build-essential pkg-config python3-dev libmariadb-dev
