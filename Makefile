@@ -5,19 +5,27 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test test-quick test-all lint clean
 
 help:
-	@echo "make demo   a campaign and some orders against the sandbox, then the admin; ARGS=--exit ends after the run"
-	@echo "make test   the tests, on every database that is here; ARGS are handed to pytest"
-	@echo "make lint   style, types, imports and migrations"
-	@echo "make clean  remove everything that was built, the virtual environment included"
+	@echo "make demo        a campaign and some orders against the sandbox, then the admin; ARGS=--exit ends after the run"
+	@echo "make test        the tests on every database that is here, without a browser, servers and workers"
+	@echo "make test-quick  those of the core rules, on SQLite, in half a minute"
+	@echo "make test-all    all tests; ARGS of these three are handed to pytest"
+	@echo "make lint        style, types, imports and migrations"
+	@echo "make clean       remove everything that was built, the virtual environment included"
 
 demo: $(VENV)/.installed-core
 	@$(PYTHON) example_project/manage.py demo $(ARGS)
 
 test: $(VENV)/.installed-dev
 	@$(PYTHON) tests/run.py $(ARGS)
+
+test-quick: $(VENV)/.installed-dev
+	@$(PYTHON) tests/run.py --quick $(ARGS)
+
+test-all: $(VENV)/.installed-dev
+	@$(PYTHON) tests/run.py --all $(ARGS)
 
 lint: $(VENV)/.installed-dev
 	$(PYTHON) -m ruff check
@@ -51,5 +59,6 @@ $(VENV)/.installed-dev: $(VENV)/.installed-core
 	@echo "Installing what tests and checks need"
 	@$(PIP) --editable ".[dev]"
 	@$(PIP) --editable ".[mariadb]" >$(VENV)/mariadb.log 2>&1 \
-	    || echo "mysqlclient cannot be built here (see $(VENV)/mariadb.log): no tests on MariaDB"
+	    || echo "mysqlclient cannot be built here, so there are no tests on MariaDB. $(VENV)/mariadb.log has the reason;" \
+	            "what it needs is said at the end of the tests."
 	@touch $@

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
+from django.test import TransactionTestCase
 
 from django_hyber.sandbox import Sandbox
+from tests.tables import empty_tables
 
 CLIENT_ID = "sandbox"
 LOGIN = "sandbox"
@@ -18,12 +21,43 @@ collect_ignore = [] if "HYBER_TEST_THEME" in os.environ else ["themes"]
 # Playwright keeps an event loop running in the thread of the test, where Django refuses to use the database otherwise.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 
+# A shell that starts tests in the background has them ignore Ctrl-C, and so would the programs that they stop with it.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
-@pytest.fixture
-def sandbox():
-    """The platform's stand-in, in this process, on a free port."""
+TransactionTestCase._fixture_teardown = empty_tables
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--another-database",
+        action="store_true",
+        help="leave out what is the same on every database: tests that use none, and pages in a browser",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("--another-database"):
+        config.hook.pytest_deselected(items=[item for item in items if not depends_on_the_database(item)])
+        items[:] = filter(depends_on_the_database, items)
+
+
+def depends_on_the_database(item):
+    is_marked = item.get_closest_marker("django_db") or "db" in item.fixturenames
+    return is_marked and not item.get_closest_marker("browser")
+
+
+@pytest.fixture(scope="session")
+def running_sandbox():
     with Sandbox(client_id=CLIENT_ID, login=LOGIN, password=PASSWORD, latency=0.01) as running:
         yield running
+
+
+@pytest.fixture
+def sandbox(running_sandbox):
+    """The platform's stand-in, in this process, on a free port; one for all tests, which forgets each at its end."""
+    yield running_sandbox
+    running_sandbox.reset()
 
 
 def account_settings(sandbox: Sandbox, **changes: object) -> dict[str, object]:

@@ -1,15 +1,20 @@
-"""Run the tests on every database that is here: ``python tests/run.py [pytest arguments]``.
+"""Run the tests on every database that is here: ``python tests/run.py [--all | --quick] [pytest arguments]``.
 
 SQLite always; PostgreSQL and MariaDB when they answer at their usual place, or where HYBER_TEST_POSTGRES_URL,
 HYBER_TEST_MARIADB_URL or DATABASE_URL says. With CI in the environment nothing may be left out.
+
+By default what needs a browser or starts servers and workers is left out; ``--all`` runs that too, and ``--quick``
+only the core rules, on SQLite.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,11 +26,34 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CONNECT = "import django; django.setup(); from django.db import connection; connection.ensure_connection()"
 CONNECT_TIMEOUT = 15
-#: What uses SQLite, or no database at all, whatever the tests run on.
-ONLY_ONCE = tuple(
-    f"--ignore=tests/{path}"
-    for path in ("browser", "protocol", "sandbox", "test_example_project.py", "test_packaging.py")
+#: One worker for each core; whoever is done first takes over from the other.
+PARALLEL = ("-n", "auto", "--dist", "worksteal")
+IN_THIS_PROCESS = ("-m", "not browser and not processes")
+#: Ranks and reports, claims, the ladder of retries, launches, imports, callbacks, opt-outs, permissions.
+CORE_RULES = (
+    "tests/test_reports.py",
+    "tests/test_matching.py",
+    "tests/test_callbacks.py",
+    "tests/test_engine.py",
+    "tests/test_takeovers.py",
+    "tests/test_lost_transactions.py",
+    "tests/test_breaker.py",
+    "tests/test_send_message.py",
+    "tests/test_campaigns.py",
+    "tests/test_recipients.py",
+    "tests/test_recipient_files.py",
+    "tests/test_suppressions.py",
+    "tests/admin/test_permissions.py",
+    "tests/protocol/test_validation.py",
+    "tests/protocol/test_masking.py",
 )
+BUILD_MYSQLCLIENT = """\
+mysqlclient is built from source. That takes a C compiler, pkg-config and the headers of Python and MariaDB's client:
+  Debian, Ubuntu  apt install build-essential pkg-config python3-dev libmariadb-dev
+  Fedora          dnf install gcc pkgconf python3-devel mariadb-connector-c-devel
+  macOS           brew install pkg-config mariadb-connector-c
+Then: .venv/bin/python -m pip install -e ".[mariadb]"
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +66,7 @@ class Server:
     usual_url: str
     port: int
     driver: str
+    help: str = ""
 
     @property
     def named_url(self) -> str:
@@ -66,6 +95,7 @@ SERVERS = (
         usual_url="mysql://root@127.0.0.1:3306/test",
         port=3306,
         driver="MySQLdb",
+        help=BUILD_MYSQLCLIENT,
     ),
 )
 
@@ -78,11 +108,23 @@ class Result:
 
 
 def main(arguments: Sequence[str]) -> int:
-    results = [run("SQLite", "", arguments), *(run_on(server, arguments) for server in SERVERS)]
+    # A shell that starts this in the background has it ignore Ctrl-C, and so would programs that tests stop with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    match arguments:
+        case ["--quick", *rest]:
+            results = [run("SQLite", "", [*CORE_RULES, *rest])]
+        case ["--all", *rest]:
+            results = run_everywhere(rest)
+        case _:
+            results = run_everywhere([*IN_THIS_PROCESS, *arguments])
     say("")
     for result in results:
         say(f"{result.name}: {result.outcome}")
     return int(any(result.is_failure for result in results))
+
+
+def run_everywhere(arguments: Sequence[str]) -> list[Result]:
+    return [run("SQLite", "", arguments), *(run_on(server, arguments) for server in SERVERS)]
 
 
 def run_on(server: Server, arguments: Sequence[str]) -> Result:
@@ -90,7 +132,7 @@ def run_on(server: Server, arguments: Sequence[str]) -> Result:
     if not obstacle:
         # Coverage is measured on SQLite, where everything runs: it makes the tests twice as slow.
         others = [argument for argument in arguments if not argument.startswith("--cov")]
-        return run(server.name, server.url, [*others, *ONLY_ONCE])
+        return run(server.name, server.url, ["--another-database", *others])
     if server.named_url or os.environ.get("CI"):
         return Result(name=server.name, outcome=f"FAILED, {obstacle}", is_failure=True)
     return Result(name=server.name, outcome=f"skipped, {obstacle}", is_failure=False)
@@ -98,17 +140,20 @@ def run_on(server: Server, arguments: Sequence[str]) -> Result:
 
 def run(name: str, url: str, arguments: Sequence[str]) -> Result:
     say(f"\nTests on {name}")
-    ended = subprocess.run([sys.executable, "-m", "pytest", *arguments], cwd=ROOT, env=environment(url), check=False)
+    start = time.monotonic()
+    program = [sys.executable, "-m", "pytest", *PARALLEL, *arguments]
+    ended = subprocess.run(program, cwd=ROOT, env=environment(url), check=False)
     if url and ended.returncode == pytest.ExitCode.NO_TESTS_COLLECTED:
         return Result(name=name, outcome="no test of these is for it", is_failure=bool(os.environ.get("CI")))
+    minutes, seconds = divmod(round(time.monotonic() - start), 60)
     outcome = f"FAILED, pytest ended with {ended.returncode}" if ended.returncode else "passed"
-    return Result(name=name, outcome=outcome, is_failure=bool(ended.returncode))
+    return Result(name=name, outcome=f"{outcome} ({minutes}:{seconds:02} minutes)", is_failure=bool(ended.returncode))
 
 
 def find_obstacle(server: Server) -> str:
     """Say why the tests cannot run on this server; "" when they can."""
     if find_spec(server.driver) is None:
-        return f"its Python driver ({server.driver}) is not installed"
+        return f"its Python driver ({server.driver}) is not installed. {server.help}".strip()
     place = urlsplit(server.url)
     host, port = place.hostname or "127.0.0.1", place.port or server.port
     try:
@@ -134,7 +179,9 @@ def try_to_connect(url: str) -> str:
 
 
 def environment(url: str) -> dict[str, str]:
-    variables = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
+    # Hundreds of processes are started: each of them would compile the package anew if no bytecode could be kept.
+    left_out = {"DATABASE_URL", "PYTHONDONTWRITEBYTECODE"}
+    variables = {name: value for name, value in os.environ.items() if name not in left_out}
     named = {"DATABASE_URL": url} if url else {}
     return {**variables, **named, "DJANGO_SETTINGS_MODULE": "tests.settings"}
 

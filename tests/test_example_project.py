@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import requests
 
+from tests.processes.programs import running
+
 ROOT = Path(__file__).resolve().parent.parent
 MANAGE = ROOT / "example_project" / "manage.py"
 TIMEOUT = 150
@@ -114,7 +116,7 @@ def test_demo_serves_until_it_is_stopped_and_leaves_nothing_running(environment,
         port = taken.getsockname()[1]
         arguments = [sys.executable, MANAGE, "demo", "--recipients=12", f"--port={port}", "--sandbox-port=0"]
         output = tmp_path / "output"
-        with output.open("w") as out, subprocess.Popen(arguments, env=environment, stdout=out) as demo:
+        with running(arguments, output, env=environment) as demo:
             web = _wait_for(output, SERVING)
             assert requests.get(web, timeout=5).ok
             assert f":{port}/" not in web

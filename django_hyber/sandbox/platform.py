@@ -6,7 +6,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from threading import Lock
+from threading import Event, Lock
 from typing import Final, Literal, NamedTuple, get_args
 
 from django_hyber.sandbox.callbacks import CallbackSender
@@ -69,6 +69,7 @@ class Platform:
         self.settings = settings
         self.requests = RequestLog()
         self.faults: deque[Fault] = deque()
+        self.closed = Event()
         self._pace = Pace(latency=settings.latency, time_scale=settings.time_scale)
         self._store = MessageStore()
         self._outcomes: Counter[str] = Counter()
@@ -136,7 +137,8 @@ class Platform:
         return self._scheduler.wait_empty(timeout) and self._callbacks.wait_empty(deadline - time.monotonic())
 
     def close(self) -> None:
-        """End the threads; reports not yet sent are dropped."""
+        """End the threads and the silence; a report on its way is let to end, those not yet sent are dropped."""
+        self.closed.set()
         self._scheduler.close()
         self._callbacks.close()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR, socket
-from threading import Event, Lock
+from threading import Lock
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -66,7 +66,6 @@ class SandboxServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], settings: Settings) -> None:
         self.settings = settings
         self.platform = Platform(settings)
-        self.closing = Event()
         self._connections: set[socket] = set()
         self._connections_lock = Lock()
         credentials = b64encode(f"{settings.login}:{settings.password}".encode()).decode()
@@ -108,7 +107,8 @@ class SandboxServer(ThreadingHTTPServer):
 
     def close(self) -> None:
         """Stop serving, end the connections and drop what was not yet reported."""
-        self.closing.set()
+        # Where the end of the listening socket is not noticed, the next look at the flag is that of `serve_forever`.
+        _hang_up(self.socket)
         self.shutdown()
         with self._connections_lock:
             for connection in self._connections:
@@ -151,6 +151,7 @@ class Handler(BaseHTTPRequestHandler):
         if path.startswith(CONTROL_PREFIX):
             self._write(control(self.server, self.command, self.path, body))
             return
+        # A request that began before a reset belongs to what was forgotten.
         self._write(self._answer(platform, path, body))
 
     def _answer(self, platform: Platform, path: str, body: bytes) -> Answer:
@@ -162,7 +163,8 @@ class Handler(BaseHTTPRequestHandler):
         if self.command != route.method:
             return Answer(405, headers={"Allow": route.method})
         if self.command == "POST" and platform.faults:
-            return self._fail(platform.faults.popleft(), lambda: self._checked(route, body, authorized=authorized))
+            fault = platform.faults.popleft()
+            return _fail(platform, fault, lambda: self._checked(route, body, authorized=authorized))
         return self._checked(route, body, authorized=authorized)
 
     def _checked(self, route: Route, body: bytes, *, authorized: bool) -> Answer:
@@ -171,17 +173,6 @@ class Handler(BaseHTTPRequestHandler):
         if self.command == "POST" and self.headers.get_content_type() != "application/json":
             return Answer(415)
         return route.serve(body)
-
-    def _fail(self, fault: Fault, serve: Callable[[], Answer]) -> Answer:
-        if fault.kind == "down":
-            return Answer(503)
-        if fault.kind == "status":
-            return Answer(fault.status)
-        if fault.kind != "drop_request":
-            serve()
-        if fault.kind == "silent":
-            self.server.closing.wait(fault.seconds)
-        return DROPPED
 
     def _read_body(self) -> bytes | None:
         """Read the body; None if its size is not given or beyond reason."""
@@ -211,6 +202,18 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+
+def _fail(platform: Platform, fault: Fault, serve: Callable[[], Answer]) -> Answer:
+    if fault.kind == "down":
+        return Answer(503)
+    if fault.kind == "status":
+        return Answer(fault.status)
+    if fault.kind != "drop_request":
+        serve()
+    if fault.kind == "silent":
+        platform.closed.wait(fault.seconds)
+    return DROPPED
 
 
 def _hang_up(connection: socket) -> None:

@@ -1,6 +1,7 @@
 """A host that delivery reports are called back to."""
 
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -31,6 +32,8 @@ class Receiver:
         return self.reports
 
     def close(self):
+        # Wakes the server, which otherwise sees the flag of `shutdown` at its next look only.
+        self._server.socket.shutdown(socket.SHUT_RDWR)
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
