@@ -31,20 +31,20 @@ PARALLEL = ("-n", "auto", "--dist", "worksteal")
 IN_THIS_PROCESS = ("-m", "not browser and not processes")
 #: Ranks and reports, claims, the ladder of retries, launches, imports, callbacks, opt-outs, permissions.
 CORE_RULES = (
-    "tests/test_reports.py",
-    "tests/test_matching.py",
-    "tests/test_callbacks.py",
-    "tests/test_engine.py",
-    "tests/test_takeovers.py",
-    "tests/test_lost_transactions.py",
-    "tests/test_breaker.py",
-    "tests/test_send_message.py",
-    "tests/test_campaigns.py",
-    "tests/test_recipients.py",
-    "tests/test_recipient_files.py",
-    "tests/test_suppressions.py",
+    "tests/reports/test_intake.py",
+    "tests/reports/test_matching.py",
+    "tests/callbacks",
+    "tests/sending/test_batch.py",
+    "tests/sending/test_takeovers.py",
+    "tests/db",
+    "tests/sending/pace/test_breaker.py",
+    "tests/sending/test_send.py",
+    "tests/campaigns/test_lifecycle.py",
+    "tests/audience/test_recipients.py",
+    "tests/audience/files",
+    "tests/audience/test_opt_outs.py",
     "tests/admin/test_permissions.py",
-    "tests/protocol/test_validation.py",
+    "tests/protocol/channels",
     "tests/protocol/test_masking.py",
 )
 BUILD_MYSQLCLIENT = """\
