@@ -186,6 +186,7 @@ class Migration(migrations.Migration):
                 ('accepted_at', models.DateTimeField(blank=True, null=True, verbose_name='accepted at')),
                 ('reported_at', models.DateTimeField(blank=True, help_text="When, by the platform's clock, the status was reached.", null=True, verbose_name='reported at')),
                 ('finished_at', models.DateTimeField(blank=True, null=True, verbose_name='finished at')),
+                ('given_up_at', models.DateTimeField(blank=True, editable=False, null=True, verbose_name='given up at')),
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='lease until')),
                 ('next_attempt_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt at')),

@@ -67,6 +67,8 @@ class Message(models.Model):
         _("reported at"), null=True, blank=True, help_text=_("When, by the platform's clock, the status was reached.")
     )
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    # Since then the platform is not asked any more for the final report of this accepted message.
+    given_up_at = models.DateTimeField(_("given up at"), null=True, blank=True, editable=False)
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)

@@ -16,6 +16,7 @@ from django_hyber.db.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.question import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
 from django_hyber.reconcile.seen_and_clicks import clicked_jobs, delivered_lately
+from django_hyber.reports.ranks import AWAITED
 from django_hyber.sending.pace.retries import is_due
 from django_hyber.sending.ranges import members
 
@@ -72,11 +73,7 @@ def _ask_afterwards(
 def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
     now = timezone.now()
     unreported = Message.objects.filter(
-        campaign=OuterRef("campaign"),
-        pk__gte=OuterRef("first_id"),
-        pk__lte=OuterRef("last_id"),
-        status=Status.ACCEPTED,
-        error_text="",
+        AWAITED, campaign=OuterRef("campaign"), pk__gte=OuterRef("first_id"), pk__lte=OuterRef("last_id")
     )
     jobs = (
         Batch.objects.using(using)
@@ -99,7 +96,7 @@ def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
 def _has_unreported(batch: Batch, using: str) -> bool:
     own = members(batch.first_id, batch.last_id, batch.phone_prefixes)
     messages = Message.objects.using(using).filter(own, campaign=batch.campaign_id)
-    return messages.filter(status=Status.ACCEPTED, error_text="").exists()
+    return messages.filter(AWAITED).exists()
 
 
 def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterator[Overdue]:
@@ -124,7 +121,7 @@ def _accepted_before(moment: datetime, now: datetime, using: str) -> Iterator[di
     """Yield what lacks a report, a page at a time: first what was never asked about, then the longest left alone."""
     waiting = (
         Message.objects.using(using)
-        .filter(status=Status.ACCEPTED, error_text="")
+        .filter(AWAITED)
         .annotate(since=Coalesce(Greatest("accepted_at", "campaign__start_time"), "accepted_at"))
         .filter(since__lte=moment)
     )

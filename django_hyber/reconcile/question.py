@@ -12,13 +12,13 @@ from typing import NamedTuple, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
 from django_hyber.db.transactions import insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 from django_hyber.reports.intake import apply_reports
-from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.sending.clients import get_client
 from django_hyber.sending.pace.retries import is_due
 
@@ -30,6 +30,8 @@ MARGIN = timedelta(minutes=10)
 #: After the moment at which the final report was due. Who does not answer at all is asked for longer.
 GIVE_UP_AFTER = timedelta(days=3)
 GIVE_UP_UNANSWERED_AFTER = timedelta(days=30)
+#: Shown with a message that is given up.
+NO_REPORT = gettext_noop("The platform has never reported how it ended.")
 #: The platform takes no questions of the account now: the next one would fare no better.
 NOT_NOW = (NotTaken, AuthenticationError, ReadTimeout)
 
@@ -161,4 +163,4 @@ def _note_silence(account: str, error: HyberError, fetched: Fetched) -> None:
 
 
 def _give_up(message: QuerySet[Message]) -> int:
-    return message.update(error_text=NO_REPORT, next_attempt_at=None)
+    return message.update(given_up_at=timezone.now(), error_text=NO_REPORT, next_attempt_at=None)
