@@ -71,7 +71,10 @@ class Message(models.Model):
     given_up_at = models.DateTimeField(_("given up at"), null=True, blank=True, editable=False)
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # While it is sent: the worker that sends it is taken for stopped after that.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    # While it is unconfirmed: from then on "not found" means that the platform did not take it.
+    not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
     next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
         _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")

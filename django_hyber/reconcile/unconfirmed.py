@@ -77,9 +77,9 @@ def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
     unconfirmed = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED)
     if finding is Finding.TAKEN:
         _confirm(unconfirmed, using)
-    elif finding is Finding.NOT_FOUND and _is_past(message.lease_until):
+    elif finding is Finding.NOT_FOUND and _is_past(message.not_found_after):
         # An answer may come so late that the message has been sent again meanwhile: it is not about that.
-        asked_about = unconfirmed.filter(attempts=message.attempts, lease_until=message.lease_until)
+        asked_about = unconfirmed.filter(attempts=message.attempts, not_found_after=message.not_found_after)
         with write_transaction(using):
             if _send_again(asked_about, using):
                 _give_own_batch(message, using)
@@ -108,12 +108,12 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
     finding = Finding.TAKEN if was_taken else _ask_about_sample(unconfirmed, account, client, using)
     if finding is Finding.TAKEN:
         _leave_to_its_messages(batches, unconfirmed, account, using)
-    elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
+    elif finding is Finding.NOT_FOUND and _is_past(row.not_found_after):
         with write_transaction(using):
             # An answer may come so late that the batch has been sent again meanwhile: it is not about that. The batch
             # is locked first, as when the answer to it is recorded at this very moment.
             asked_about = batches.filter(attempts=row.attempts)
-            if asked_about.update(state=Batch.State.PENDING, lease_until=None, next_attempt_at=None):
+            if asked_about.update(state=Batch.State.PENDING, not_found_after=None, next_attempt_at=None):
                 _send_again(unconfirmed, using)
     settle(row.campaign_id, using)
 
@@ -163,10 +163,10 @@ def _leave_to_its_messages(
 ) -> None:
     now = timezone.now()
     with write_transaction(using):
-        batches.update(state=Batch.State.DONE, finished_at=now, error_text="", lease_until=None, next_attempt_at=None)
+        batches.update(state=Batch.State.DONE, finished_at=now, error_text="", not_found_after=None, next_attempt_at=None)
         lock(unconfirmed)
         unconfirmed.update(
-            lease_until=now + timedelta(seconds=account.not_found_grace),
+            not_found_after=now + timedelta(seconds=account.not_found_grace),
             next_attempt_at=now + timedelta(seconds=account.ask_every),
         )
 
@@ -208,7 +208,7 @@ def _give_own_batch(message: Message, using: str) -> None:
 def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> int:
     with write_transaction(using):
         pks = lock(rows)
-        moved = rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
+        moved = rows.update(status=status, error_text="", not_found_after=None, next_attempt_at=None, **values)
         announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks], using)
     return moved
 
@@ -230,7 +230,8 @@ def _doubt_expired_messages(now: datetime, using: str) -> None:
         moved = expired.filter(pk=pk, attempts=attempts).update(
             status=Status.UNCONFIRMED,
             error_text=LEASE_ENDED,
-            lease_until=now + timedelta(seconds=account.not_found_grace),
+            lease_until=None,
+            not_found_after=now + timedelta(seconds=account.not_found_grace),
             next_attempt_at=now,
         )
         if moved:
@@ -243,7 +244,8 @@ def _doubt_expired_batch(pk: int, attempts: int, account: Account, now: datetime
         moved = expired.filter(lease_until__lt=now).update(
             state=Batch.State.UNCONFIRMED,
             error_text=LEASE_ENDED,
-            lease_until=now + timedelta(seconds=account.not_found_grace),
+            lease_until=None,
+            not_found_after=now + timedelta(seconds=account.not_found_grace),
             next_attempt_at=now,
         )
         if moved:

@@ -129,7 +129,11 @@ def _put_back(claim: BatchClaim, reason: str, next_attempt_at: datetime | None, 
     """The batch waits again; a sweep that doubted it meanwhile was wrong, so its messages wait again too."""
     with write_transaction(using):
         moved = mine(claim, using).update(
-            state=State.PENDING, error_text=reason, lease_until=None, next_attempt_at=next_attempt_at
+            state=State.PENDING,
+            error_text=reason,
+            lease_until=None,
+            not_found_after=None,
+            next_attempt_at=next_attempt_at,
         )
         if moved:
             _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
@@ -153,7 +157,8 @@ def doubt_batch(claim: BatchClaim, reason: str, using: str) -> None:
         moved = mine(claim, using).update(
             state=State.UNCONFIRMED,
             error_text=reason,
-            lease_until=now + timedelta(seconds=claim.account.not_found_grace),
+            lease_until=None,
+            not_found_after=now + timedelta(seconds=claim.account.not_found_grace),
             next_attempt_at=now + timedelta(seconds=claim.account.retry_delay),
         )
         if moved:
@@ -181,6 +186,6 @@ def _finish(claim: BatchClaim, using: str, state: State, **values: object) -> bo
     """End the batch; say whether it was still this worker's."""
     now = timezone.now()
     ended = mine(claim, using).update(
-        state=state, finished_at=now, lease_until=None, next_attempt_at=None, **({"error_text": ""} | values)
+        state=state, finished_at=now, lease_until=None, not_found_after=None, next_attempt_at=None, **({"error_text": ""} | values)
     )
     return bool(ended)

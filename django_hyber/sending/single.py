@@ -147,7 +147,10 @@ def record_acceptance(claim: Claim, message_id: str, using: str) -> None:
     """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
     now = timezone.now()
     mine = Message.objects.using(using).filter(pk=claim.pk, attempts=claim.attempt)
-    known: dict[str, Any] = {"message_id": message_id, "accepted_at": now, "lease_until": None, "next_attempt_at": None}
+    known: dict[str, Any] = {
+        **{"message_id": message_id, "accepted_at": now},
+        **{"lease_until": None, "not_found_after": None, "next_attempt_at": None},
+    }
     moved = mine.filter(status__in=BEFORE_ACCEPTANCE).update(
         status=Status.ACCEPTED, error_code=None, error_text="", **known
     )
@@ -173,6 +176,7 @@ def _postpone(claim: Claim, error: NotTaken, using: str) -> None:
         status=Status.QUEUED,
         error_text=describe(error),
         lease_until=None,
+        not_found_after=None,
         next_attempt_at=retries.next_attempt(claim.account, claim.attempt, timezone.now(), error.retry_after),
     )
 
@@ -185,7 +189,8 @@ def _doubt(claim: Claim, error: OutcomeUnknown, using: str) -> None:
     moved = _mine(claim, using).update(
         status=Status.UNCONFIRMED,
         error_text=describe(error),
-        lease_until=now + timedelta(seconds=claim.account.not_found_grace),
+        lease_until=None,
+        not_found_after=now + timedelta(seconds=claim.account.not_found_grace),
         next_attempt_at=now + timedelta(seconds=claim.account.retry_delay),
     )
     if moved:
@@ -200,6 +205,7 @@ def _settle(claim: Claim, status: Status, using: str, error_text: str, error_cod
         error_text=error_text,
         finished_at=timezone.now(),
         lease_until=None,
+        not_found_after=None,
         next_attempt_at=None,
     )
     if moved:
