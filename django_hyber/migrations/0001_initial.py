@@ -110,6 +110,7 @@ class Migration(migrations.Migration):
                 ('not_found_after', models.DateTimeField(blank=True, null=True, verbose_name='“not found” counts from')),
                 ('next_attempt_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt at')),
                 ('enqueued_at', models.DateTimeField(blank=True, help_text='When a task was last asked to take care of it.', null=True, verbose_name='enqueued at')),
+                ('waits_for', models.CharField(blank=True, choices=[('platform', 'Waits until the platform answers again.'), ('window', 'Waits for the sending window.'), ('throttle', 'Waits for the throttle.'), ('retry', 'Waits for the next attempt.')], max_length=8, verbose_name='waits for')),
                 ('job_id', models.CharField(blank=True, max_length=64, verbose_name='job id')),
                 ('error_code', models.IntegerField(blank=True, null=True, verbose_name='error code')),
                 ('error_text', models.CharField(blank=True, max_length=255, verbose_name='error text')),

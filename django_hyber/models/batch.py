@@ -24,6 +24,14 @@ class Batch(models.Model):
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
+    class WaitsFor(models.TextChoices):
+        """What a pending batch waits for until it is due, when it is not merely its turn."""
+
+        PLATFORM = "platform", _("Waits until the platform answers again.")
+        WINDOW = "window", _("Waits for the sending window.")
+        THROTTLE = "throttle", _("Waits for the throttle.")
+        RETRY = "retry", _("Waits for the next attempt.")
+
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="batches", verbose_name=_("campaign"))
     run = models.PositiveSmallIntegerField(_("run"), default=1)
     first_id = models.BigIntegerField(_("first message"))
@@ -41,6 +49,7 @@ class Batch(models.Model):
     enqueued_at = models.DateTimeField(
         _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
     )
+    waits_for = models.CharField(_("waits for"), max_length=8, choices=WaitsFor.choices, blank=True)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)

@@ -163,7 +163,9 @@ def _leave_to_its_messages(
 ) -> None:
     now = timezone.now()
     with write_transaction(using):
-        batches.update(state=Batch.State.DONE, finished_at=now, error_text="", not_found_after=None, next_attempt_at=None)
+        batches.update(
+            state=Batch.State.DONE, finished_at=now, error_text="", not_found_after=None, next_attempt_at=None
+        )
         lock(unconfirmed)
         unconfirmed.update(
             not_found_after=now + timedelta(seconds=account.not_found_grace),

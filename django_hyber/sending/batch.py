@@ -134,6 +134,7 @@ def _put_back(claim: BatchClaim, reason: str, next_attempt_at: datetime | None, 
             lease_until=None,
             not_found_after=None,
             next_attempt_at=next_attempt_at,
+            waits_for=Batch.WaitsFor.RETRY if next_attempt_at else "",
         )
         if moved:
             _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
@@ -186,6 +187,11 @@ def _finish(claim: BatchClaim, using: str, state: State, **values: object) -> bo
     """End the batch; say whether it was still this worker's."""
     now = timezone.now()
     ended = mine(claim, using).update(
-        state=state, finished_at=now, lease_until=None, not_found_after=None, next_attempt_at=None, **({"error_text": ""} | values)
+        state=state,
+        finished_at=now,
+        lease_until=None,
+        not_found_after=None,
+        next_attempt_at=None,
+        **({"error_text": ""} | values),
     )
     return bool(ended)

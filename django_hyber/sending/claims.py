@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, get_account
 from django_hyber.db.transactions import write_transaction
@@ -17,10 +16,9 @@ from django_hyber.models import Batch, Campaign, Message
 from django_hyber.sending.pace import breaker, throttle, windows
 from django_hyber.sending.pace.retries import is_due
 from django_hyber.sending.ranges import members
-from django_hyber.sending.single import BLOCKED
 
 State = Batch.State
-OUT_OF_HOURS = gettext_noop("Waits for the sending window.")
+WaitsFor = Batch.WaitsFor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,19 +47,19 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
     account = get_account(found.campaign.account)
     opening = _next_opening(found, now)
     if opening:
-        _put_off(pk, opening, OUT_OF_HOURS, using)
+        _put_off(pk, opening, WaitsFor.WINDOW, using)
         return None
     with write_transaction(using):
         if not _take(pk, account, now, using):
             return None
-        reason = BLOCKED
+        waits_for = WaitsFor.PLATFORM
         until = breaker.blocked_until(account, using)
         if until is None:
-            reason, until = "", throttle.reserve(found.campaign, account, found.size, using)
+            waits_for, until = WaitsFor.THROTTLE, throttle.reserve(found.campaign, account, found.size, using)
         # The claim, and what it took of the throttle, must not outlive a "not now".
         transaction.set_rollback(until is not None, using=using)
     if until:
-        _put_off(pk, until, reason, using)
+        _put_off(pk, until, waits_for, using)
         return None
     taken = Batch.objects.using(using).select_related("campaign").get(pk=pk)
     return BatchClaim(
@@ -89,6 +87,7 @@ def _take(pk: int, account: Account, now: datetime, using: str) -> int:
         attempts=F("attempts") + 1,
         lease_until=now + timedelta(seconds=account.lease),
         next_attempt_at=None,
+        waits_for="",
         enqueued_at=None,
     )
 
@@ -102,9 +101,9 @@ def renew(claim: BatchClaim, using: str) -> bool:
     return bool(mine(claim, using).filter(state=State.SENDING).update(lease_until=lease_until))
 
 
-def _put_off(pk: int, until: datetime, reason: str, using: str) -> None:
+def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, using: str) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=State.PENDING)
-    batches.update(next_attempt_at=until, error_text=reason, enqueued_at=None)
+    batches.update(next_attempt_at=until, waits_for=waits_for, error_text="", enqueued_at=None)
 
 
 def messages_of(claim: BatchClaim, using: str) -> QuerySet[Message]:

@@ -148,8 +148,11 @@ def record_acceptance(claim: Claim, message_id: str, using: str) -> None:
     now = timezone.now()
     mine = Message.objects.using(using).filter(pk=claim.pk, attempts=claim.attempt)
     known: dict[str, Any] = {
-        **{"message_id": message_id, "accepted_at": now},
-        **{"lease_until": None, "not_found_after": None, "next_attempt_at": None},
+        "message_id": message_id,
+        "accepted_at": now,
+        "lease_until": None,
+        "not_found_after": None,
+        "next_attempt_at": None,
     }
     moved = mine.filter(status__in=BEFORE_ACCEPTANCE).update(
         status=Status.ACCEPTED, error_code=None, error_text="", **known

@@ -104,7 +104,7 @@ class SendingTests:
         assert statuses(mixed) == ["accepted", "queued", "accepted", "queued"]
         waiting = mixed.batches.get(state="pending")
         assert waiting.next_attempt_at == datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
-        assert waiting.error_text == "Waits for the sending window."
+        assert waiting.waits_for == "window"
 
     def test_the_others_follow_when_theirs_opens(self, platform, mixed):
         start_campaign(mixed)
