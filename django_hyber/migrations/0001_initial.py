@@ -108,7 +108,7 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='lease until')),
                 ('not_found_after', models.DateTimeField(blank=True, null=True, verbose_name='“not found” counts from')),
-                ('next_attempt_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt at')),
+                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt at')),
                 ('enqueued_at', models.DateTimeField(blank=True, help_text='When a task was last asked to take care of it.', null=True, verbose_name='enqueued at')),
                 ('waits_for', models.CharField(blank=True, choices=[('platform', 'Waits until the platform answers again.'), ('window', 'Waits for the sending window.'), ('throttle', 'Waits for the throttle.'), ('retry', 'Waits for the next attempt.')], max_length=8, verbose_name='waits for')),
                 ('job_id', models.CharField(blank=True, max_length=64, verbose_name='job id')),
@@ -192,7 +192,7 @@ class Migration(migrations.Migration):
                 ('attempts', models.PositiveSmallIntegerField(default=0, verbose_name='attempts')),
                 ('lease_until', models.DateTimeField(blank=True, null=True, verbose_name='lease until')),
                 ('not_found_after', models.DateTimeField(blank=True, null=True, verbose_name='“not found” counts from')),
-                ('next_attempt_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt at')),
+                ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt at')),
                 ('enqueued_at', models.DateTimeField(blank=True, help_text='When a task was last asked to take care of it.', null=True, verbose_name='enqueued at')),
                 ('campaign', models.ForeignKey(blank=True, db_index=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='messages', to='django_hyber.campaign', verbose_name='campaign')),
             ],
@@ -259,7 +259,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='batch',
-            index=models.Index(fields=['state', 'next_attempt_at'], name='hyber_batch_due'),
+            index=models.Index(fields=['state', 'due_at'], name='hyber_batch_due'),
         ),
         migrations.AddConstraint(
             model_name='batch',

@@ -84,12 +84,12 @@ def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
     lifetimes: dict[int, timedelta] = {}
     overdue = []
     for batch in jobs.select_related("campaign").order_by("pk"):
-        due_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes, using)
-        if due_at + margin > now:
+        expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes, using)
+        if expected_at + margin > now:
             continue
         # Batches of several time zones share a range; those are few, so each is looked at on its own.
         if not batch.phone_prefixes or _has_unreported(batch, using):
-            overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, due_at))
+            overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
     return overdue
 
 
@@ -106,14 +106,14 @@ def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterato
     for row in _accepted_before(now - margin, now, using):
         if row["account"] in not_now:
             continue
-        due_at = row["since"] + _lifetime(row, lifetimes, using)
-        if due_at + margin <= now:
+        expected_at = row["since"] + _lifetime(row, lifetimes, using)
+        if expected_at + margin <= now:
             yield Overdue(
                 pk=row["pk"],
                 account=row["account"],
                 message_id=row["message_id"] or "",
                 extra_id=row["extra_id"],
-                due_at=due_at,
+                expected_at=expected_at,
             )
 
 
@@ -125,18 +125,18 @@ def _accepted_before(moment: datetime, now: datetime, using: str) -> Iterator[di
         .annotate(since=Coalesce(Greatest("accepted_at", "campaign__start_time"), "accepted_at"))
         .filter(since__lte=moment)
     )
-    columns = ("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since", "next_attempt_at")
-    never_asked = waiting.filter(next_attempt_at=None).order_by("pk").values(*columns)
+    columns = ("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since", "due_at")
+    never_asked = waiting.filter(due_at=None).order_by("pk").values(*columns)
     after = Q()
     while page := list(never_asked.filter(after)[:PAGE]):
         yield from page
         after = Q(pk__gt=page[-1]["pk"])
-    asked = waiting.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk").values(*columns)
+    asked = waiting.filter(due_at__lte=now).order_by("due_at", "pk").values(*columns)
     after = Q()
     while page := list(asked.filter(after)[:PAGE]):
         yield from page
-        time, pk = page[-1]["next_attempt_at"], page[-1]["pk"]
-        after = Q(next_attempt_at__gt=time) | Q(next_attempt_at=time, pk__gt=pk)
+        time, pk = page[-1]["due_at"], page[-1]["pk"]
+        after = Q(due_at__gt=time) | Q(due_at=time, pk__gt=pk)
 
 
 def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta], using: str) -> timedelta:

@@ -51,7 +51,7 @@ class Fetched:
 
 @dataclass(frozen=True, kw_only=True)
 class Overdue:
-    """A message that should have a final report since ``due_at``.
+    """A message that should have a final report since ``expected_at``.
 
     ``patience`` is how much of its lateness it is left alone for after a question.
     """
@@ -60,18 +60,18 @@ class Overdue:
     account: str
     message_id: str
     extra_id: str
-    due_at: datetime
+    expected_at: datetime
     status: str = Status.ACCEPTED.value
     patience: float = 0.5
 
 
 class Job(NamedTuple):
-    """A batch that the platform took as a job, and of which it should have reported everything since ``due_at``."""
+    """A batch that the platform took as a job; every message in it should have been reported by ``expected_at``."""
 
     pk: int
     account: str
     job_id: str
-    due_at: datetime
+    expected_at: datetime
     patience: float = 0.5
 
 
@@ -111,12 +111,12 @@ def _of_job(entry: object, job_id: str) -> object:
 @insisting
 def _take_turn(due: QuerySet[Batch] | QuerySet[Message], item: Overdue | Job, now: datetime) -> bool:
     """Put off the next question, and say whether this one was due: of two who ask at once one sees a row changed."""
-    return bool(due.update(next_attempt_at=_ask_again_at(item, now)))
+    return bool(due.update(due_at=_ask_again_at(item, now)))
 
 
 def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
     """A part of the time that it is late already: often at first, seldom later."""
-    return now + max((now - item.due_at) * item.patience, MARGIN)
+    return now + max((now - item.expected_at) * item.patience, MARGIN)
 
 
 def ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
@@ -127,7 +127,7 @@ def ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
         return
     fetched.asked += 1
     is_answered = _fetch(overdue, fetched, using)
-    if overdue.status == Status.ACCEPTED and _is_hopeless(now - overdue.due_at, is_answered=is_answered):
+    if overdue.status == Status.ACCEPTED and _is_hopeless(now - overdue.expected_at, is_answered=is_answered):
         fetched.given_up += _give_up(message)
 
 
@@ -163,4 +163,4 @@ def _note_silence(account: str, error: HyberError, fetched: Fetched) -> None:
 
 
 def _give_up(message: QuerySet[Message]) -> int:
-    return message.update(given_up_at=timezone.now(), error_text=NO_REPORT, next_attempt_at=None)
+    return message.update(given_up_at=timezone.now(), error_text=NO_REPORT, due_at=None)

@@ -113,7 +113,7 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
             # An answer may come so late that the batch has been sent again meanwhile: it is not about that. The batch
             # is locked first, as when the answer to it is recorded at this very moment.
             asked_about = batches.filter(attempts=row.attempts)
-            if asked_about.update(state=Batch.State.PENDING, not_found_after=None, next_attempt_at=None):
+            if asked_about.update(state=Batch.State.PENDING, not_found_after=None, due_at=None):
                 _send_again(unconfirmed, using)
     settle(row.campaign_id, using)
 
@@ -163,13 +163,11 @@ def _leave_to_its_messages(
 ) -> None:
     now = timezone.now()
     with write_transaction(using):
-        batches.update(
-            state=Batch.State.DONE, finished_at=now, error_text="", not_found_after=None, next_attempt_at=None
-        )
+        batches.update(state=Batch.State.DONE, finished_at=now, error_text="", not_found_after=None, due_at=None)
         lock(unconfirmed)
         unconfirmed.update(
             not_found_after=now + timedelta(seconds=account.not_found_grace),
-            next_attempt_at=now + timedelta(seconds=account.ask_every),
+            due_at=now + timedelta(seconds=account.ask_every),
         )
 
 
@@ -178,7 +176,7 @@ def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> b
     """Put off the next question, and say whether it was due: of two workers only one sees a row changed."""
     now = timezone.now()
     due = rows.filter(is_due(now))
-    return bool(due.update(next_attempt_at=now + timedelta(seconds=account.ask_every), enqueued_at=None))
+    return bool(due.update(due_at=now + timedelta(seconds=account.ask_every), enqueued_at=None))
 
 
 def _is_past(time: datetime | None) -> bool:
@@ -210,7 +208,7 @@ def _give_own_batch(message: Message, using: str) -> None:
 def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> int:
     with write_transaction(using):
         pks = lock(rows)
-        moved = rows.update(status=status, error_text="", not_found_after=None, next_attempt_at=None, **values)
+        moved = rows.update(status=status, error_text="", not_found_after=None, due_at=None, **values)
         announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks], using)
     return moved
 
@@ -234,7 +232,7 @@ def _doubt_expired_messages(now: datetime, using: str) -> None:
             error_text=LEASE_ENDED,
             lease_until=None,
             not_found_after=now + timedelta(seconds=account.not_found_grace),
-            next_attempt_at=now,
+            due_at=now,
         )
         if moved:
             announce_changes([Change(pk, Status.SENDING, Status.UNCONFIRMED)], using)
@@ -248,7 +246,7 @@ def _doubt_expired_batch(pk: int, attempts: int, account: Account, now: datetime
             error_text=LEASE_ENDED,
             lease_until=None,
             not_found_after=now + timedelta(seconds=account.not_found_grace),
-            next_attempt_at=now,
+            due_at=now,
         )
         if moved:
             batch = Batch.objects.using(using).get(pk=pk)

@@ -21,7 +21,7 @@ NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 TEXT_LIMIT = 255
 #: What an accepted message has no more of.
 NOTHING_LEFT = MappingProxyType(
-    {"error_code": None, "error_text": "", "finished_at": None, "not_found_after": None, "next_attempt_at": None}
+    {"error_code": None, "error_text": "", "finished_at": None, "not_found_after": None, "due_at": None}
 )
 NOT_YET_ACCEPTED = "t.status IN ({})".format(", ".join(f"'{status.value}'" for status in BEFORE_ACCEPTANCE))
 
@@ -55,7 +55,7 @@ class Answer(NamedTuple):
     error_text: str = ""
     finished_at: Any = None
     not_found_after: Any = None
-    next_attempt_at: Any = None
+    due_at: Any = None
 
 
 #: What an answer says of messages, all of one kind.
@@ -90,7 +90,7 @@ def _unanswered(pk: int, grace: float) -> Answer:
     now = timezone.now()
     status = Status.UNCONFIRMED.value
     not_found_after = now + timedelta(seconds=grace)
-    return Answer(pk, None, status, error_text=NO_ANSWER, not_found_after=not_found_after, next_attempt_at=now)
+    return Answer(pk, None, status, error_text=NO_ANSWER, not_found_after=not_found_after, due_at=now)
 
 
 def _refused(pk: int, entry: SyncEntry) -> Answer:

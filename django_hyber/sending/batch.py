@@ -125,7 +125,7 @@ def _hold_campaign(claim: BatchClaim, error: AuthenticationError | ValueError, u
     campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)
 
 
-def _put_back(claim: BatchClaim, reason: str, next_attempt_at: datetime | None, using: str) -> None:
+def _put_back(claim: BatchClaim, reason: str, due_at: datetime | None, using: str) -> None:
     """The batch waits again; a sweep that doubted it meanwhile was wrong, so its messages wait again too."""
     with write_transaction(using):
         moved = mine(claim, using).update(
@@ -133,8 +133,8 @@ def _put_back(claim: BatchClaim, reason: str, next_attempt_at: datetime | None, 
             error_text=reason,
             lease_until=None,
             not_found_after=None,
-            next_attempt_at=next_attempt_at,
-            waits_for=Batch.WaitsFor.RETRY if next_attempt_at else "",
+            due_at=due_at,
+            waits_for=Batch.WaitsFor.RETRY if due_at else "",
         )
         if moved:
             _move_messages(claim, Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
@@ -160,7 +160,7 @@ def doubt_batch(claim: BatchClaim, reason: str, using: str) -> None:
             error_text=reason,
             lease_until=None,
             not_found_after=now + timedelta(seconds=claim.account.not_found_grace),
-            next_attempt_at=now + timedelta(seconds=claim.account.retry_delay),
+            due_at=now + timedelta(seconds=claim.account.retry_delay),
         )
         if moved:
             _move_messages(claim, Status.QUEUED, Status.UNCONFIRMED, using, error_text=reason)
@@ -191,7 +191,7 @@ def _finish(claim: BatchClaim, using: str, state: State, **values: object) -> bo
         finished_at=now,
         lease_until=None,
         not_found_after=None,
-        next_attempt_at=None,
+        due_at=None,
         **({"error_text": ""} | values),
     )
     return bool(ended)

@@ -86,7 +86,7 @@ def _take(pk: int, account: Account, now: datetime, using: str) -> int:
         state=State.SENDING,
         attempts=F("attempts") + 1,
         lease_until=now + timedelta(seconds=account.lease),
-        next_attempt_at=None,
+        due_at=None,
         waits_for="",
         enqueued_at=None,
     )
@@ -103,7 +103,7 @@ def renew(claim: BatchClaim, using: str) -> bool:
 
 def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, using: str) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=State.PENDING)
-    batches.update(next_attempt_at=until, waits_for=waits_for, error_text="", enqueued_at=None)
+    batches.update(due_at=until, waits_for=waits_for, error_text="", enqueued_at=None)
 
 
 def messages_of(claim: BatchClaim, using: str) -> QuerySet[Message]:

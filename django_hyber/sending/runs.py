@@ -98,7 +98,7 @@ def cancel_waiting(campaign_pk: int, using: str) -> None:
     now = timezone.now()
     batches = Batch.objects.using(using).filter(campaign=campaign_pk)
     batches.filter(state=Batch.State.PENDING).update(
-        state=Batch.State.CANCELLED, finished_at=now, next_attempt_at=None, waits_for=""
+        state=Batch.State.CANCELLED, finished_at=now, due_at=None, waits_for=""
     )
     queued = Message.objects.using(using).filter(campaign=campaign_pk, status=Message.Status.QUEUED)
     on_the_wire = batches.filter(state=Batch.State.SENDING)

@@ -104,14 +104,14 @@ def claim_message(pk: int, using: str) -> Claim | None:
     account = get_account(account_name)
     blocked_until = breaker.blocked_until(account, using)
     if blocked_until:
-        waiting.update(next_attempt_at=blocked_until, error_text=BLOCKED, enqueued_at=None)
+        waiting.update(due_at=blocked_until, error_text=BLOCKED, enqueued_at=None)
         return None
     lease_until = now + timedelta(seconds=account.lease)
     taken = waiting.update(
         status=Status.SENDING,
         attempts=F("attempts") + 1,
         lease_until=lease_until,
-        next_attempt_at=None,
+        due_at=None,
         enqueued_at=None,
     )
     if not taken:
@@ -152,7 +152,7 @@ def record_acceptance(claim: Claim, message_id: str, using: str) -> None:
         "accepted_at": now,
         "lease_until": None,
         "not_found_after": None,
-        "next_attempt_at": None,
+        "due_at": None,
     }
     moved = mine.filter(status__in=BEFORE_ACCEPTANCE).update(
         status=Status.ACCEPTED, error_code=None, error_text="", **known
@@ -180,7 +180,7 @@ def _postpone(claim: Claim, error: NotTaken, using: str) -> None:
         error_text=describe(error),
         lease_until=None,
         not_found_after=None,
-        next_attempt_at=retries.next_attempt(claim.account, claim.attempt, timezone.now(), error.retry_after),
+        due_at=retries.next_attempt(claim.account, claim.attempt, timezone.now(), error.retry_after),
     )
 
 
@@ -194,7 +194,7 @@ def _doubt(claim: Claim, error: OutcomeUnknown, using: str) -> None:
         error_text=describe(error),
         lease_until=None,
         not_found_after=now + timedelta(seconds=claim.account.not_found_grace),
-        next_attempt_at=now + timedelta(seconds=claim.account.retry_delay),
+        due_at=now + timedelta(seconds=claim.account.retry_delay),
     )
     if moved:
         announce.announce_changes([Change(claim.pk, Status.SENDING, Status.UNCONFIRMED)], using)
@@ -209,7 +209,7 @@ def _settle(claim: Claim, status: Status, using: str, error_text: str, error_cod
         finished_at=timezone.now(),
         lease_until=None,
         not_found_after=None,
-        next_attempt_at=None,
+        due_at=None,
     )
     if moved:
         announce.announce_changes([Change(claim.pk, Status.SENDING, status)], using)

@@ -76,7 +76,7 @@ def read_batches(campaign: Campaign, now: datetime) -> list[Batches]:
     rows = campaign.batches.filter(run=campaign.run).order_by().values_list("state", "zone", "waits_for", "error_text")
     counted = rows.annotate(
         people=Sum("size"),
-        due=Min("next_attempt_at"),
+        due=Min("due_at"),
         since=Min("created_at"),
         lately=Sum("size", filter=ended, default=0),
     )

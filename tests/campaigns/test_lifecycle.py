@@ -157,7 +157,7 @@ def test_busy_platform_is_asked_again_later_and_nobody_is_lost(platform):
     assert statuses(campaign) == ["queued", "queued"]
     batch = campaign.batches.get()
     assert (batch.state, batch.attempts) == ("pending", 1)
-    assert batch.next_attempt_at is not None
+    assert batch.due_at is not None
     make_due(campaign)
     dispatch()
     assert statuses(campaign) == ["accepted", "accepted"]

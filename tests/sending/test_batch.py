@@ -141,7 +141,7 @@ class SingleMessageTests:
 
     def test_message_that_is_not_due_is_left_alone(self, platform):
         later = timezone.now() + timedelta(hours=1)
-        message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content={}, next_attempt_at=later)
+        message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content={}, due_at=later)
         submit_message(message.pk)
         dispatch()
 
@@ -151,7 +151,7 @@ class SingleMessageTests:
         message = send_message(phone(1, "98"), TEXT)
         message.refresh_from_db()
         assert (message.status, message.attempts) == ("queued", 1)
-        assert message.next_attempt_at > timezone.now()
+        assert message.due_at > timezone.now()
         make_due(message)
         dispatch()
 
@@ -216,7 +216,7 @@ class SingleMessageTests:
 
         message.refresh_from_db()
         assert message.status == "unconfirmed"
-        assert message.next_attempt_at > timezone.now() - timedelta(seconds=5)
+        assert message.due_at > timezone.now() - timedelta(seconds=5)
 
     def test_silent_platform_leaves_the_message_unconfirmed(self, platform, settings):
         settings.HYBER = {"default": settings.HYBER["default"] | {"READ_TIMEOUT": 0.2}}
@@ -254,4 +254,4 @@ class SingleMessageTests:
 
 def make_due(message):
     """Let the waiting time pass without sleeping."""
-    Message.objects.filter(pk=message.pk).update(next_attempt_at="2020-01-01T00:00:00Z")
+    Message.objects.filter(pk=message.pk).update(due_at="2020-01-01T00:00:00Z")

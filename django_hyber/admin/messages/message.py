@@ -42,7 +42,7 @@ class MessageAdmin(ReadOnlyAdmin):
                     "extra_id",
                     "message_id",
                     ("account", "attempts"),
-                    ("next_attempt_at", "lease_until", "not_found_after"),
+                    ("due_at", "lease_until", "not_found_after"),
                 )
             },
         ),

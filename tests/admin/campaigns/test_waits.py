@@ -115,13 +115,13 @@ class WaitTests:
         add_batch(campaign, 1)
         assert texts(campaign) == ["1 recipient is next."]
 
-        add_batch(campaign, 1_499, next_attempt_at=NOW - HOUR)
+        add_batch(campaign, 1_499, due_at=NOW - HOUR)
         assert texts(campaign) == ["1,500 recipients are next."]
 
     def test_who_waits_for_the_time_of_day(self, campaign):
-        add_batch(campaign, 4, zone="America/New_York", waits_for=WaitsFor.WINDOW, next_attempt_at=NOW + 3 * HOUR)
-        add_batch(campaign, 6, zone="America/New_York", waits_for=WaitsFor.WINDOW, next_attempt_at=NOW + 2 * HOUR)
-        add_batch(campaign, 1, waits_for=WaitsFor.WINDOW, next_attempt_at=NOW + HOUR)
+        add_batch(campaign, 4, zone="America/New_York", waits_for=WaitsFor.WINDOW, due_at=NOW + 3 * HOUR)
+        add_batch(campaign, 6, zone="America/New_York", waits_for=WaitsFor.WINDOW, due_at=NOW + 2 * HOUR)
+        add_batch(campaign, 1, waits_for=WaitsFor.WINDOW, due_at=NOW + HOUR)
 
         assert waits(campaign) == [("window", 1, NOW + HOUR), ("window", 10, NOW + 2 * HOUR)]
         assert texts(campaign) == [
@@ -130,14 +130,14 @@ class WaitTests:
         ]
 
     def test_what_was_not_taken_is_tried_again(self, campaign):
-        add_batch(campaign, 1, waits_for=WaitsFor.RETRY, error_text="HTTP 503", next_attempt_at=NOW + 2 * MINUTE)
+        add_batch(campaign, 1, waits_for=WaitsFor.RETRY, error_text="HTTP 503", due_at=NOW + 2 * MINUTE)
 
         assert texts(campaign) == [
             "The platform did not take the request for 1 recipient. Next try in 2 minutes. HTTP 503"
         ]
 
     def test_what_waits_for_the_account_is_merely_next(self, campaign):
-        add_batch(campaign, 5, waits_for=WaitsFor.PLATFORM, next_attempt_at=NOW + HOUR)
+        add_batch(campaign, 5, waits_for=WaitsFor.PLATFORM, due_at=NOW + HOUR)
 
         assert waits(campaign) == [("queued", 5, None)]
 
@@ -192,7 +192,7 @@ class WaitTests:
     def test_all_at_once_in_the_order_of_their_weight(self, campaign):
         AccountState.objects.create(account="default", blocked_until=NOW + HOUR, next_send_at=NOW + MINUTE)
         add_batch(campaign, 1)
-        add_batch(campaign, 2, waits_for=WaitsFor.WINDOW, next_attempt_at=NOW + HOUR)
+        add_batch(campaign, 2, waits_for=WaitsFor.WINDOW, due_at=NOW + HOUR)
         add_batch(campaign, 3, Batch.State.SENDING)
         add_batch(campaign, 4, Batch.State.UNCONFIRMED)
 
@@ -209,7 +209,7 @@ class WaitTests:
         used = []
         for _ in range(2):
             for number in range(20):
-                add_batch(campaign, 1, zone=f"Zone/{number}", waits_for=WaitsFor.WINDOW, next_attempt_at=NOW + HOUR)
+                add_batch(campaign, 1, zone=f"Zone/{number}", waits_for=WaitsFor.WINDOW, due_at=NOW + HOUR)
             used.append(len(statements_of(texts, campaign)))
 
         assert used == [2, 2]

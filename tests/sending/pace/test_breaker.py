@@ -92,7 +92,7 @@ def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is
     assert (message.status, message.attempts) == ("queued", 0)
     assert message.error_text == "Waits until the platform answers again."
     let_the_block_end()
-    message.next_attempt_at = None
+    message.due_at = None
     message.save()
     dispatch()
     message.refresh_from_db()
@@ -143,17 +143,17 @@ def test_other_accounts_are_not_blocked(fragile, settings):
 def test_repeated_task_asks_nobody_earlier_than_the_platform_wished(fragile):
     wished = timezone.now() + timedelta(hours=1)
     message = send_message(phone(92, "92"), CODE)
-    Message.objects.filter(pk=message.pk).update(status="queued", next_attempt_at=wished)
+    Message.objects.filter(pk=message.pk).update(status="queued", due_at=wished)
     AccountState.objects.create(account="default", failures=3, blocked_until=timezone.now() + timedelta(minutes=1))
     tasks.submit_message.call(message.pk)
 
     message.refresh_from_db()
-    assert message.next_attempt_at == wished
+    assert message.due_at == wished
 
 
 def test_task_that_comes_too_early_does_not_take_the_turn_of_the_probe(fragile):
     message = send_message(phone(92, "92"), CODE)
-    Message.objects.filter(pk=message.pk).update(status="queued", next_attempt_at=timezone.now() + timedelta(hours=1))
+    Message.objects.filter(pk=message.pk).update(status="queued", due_at=timezone.now() + timedelta(hours=1))
     AccountState.objects.create(account="default", failures=3, blocked_until="2020-01-01T00:00:00Z")
     tasks.submit_message.call(message.pk)
 
