@@ -28,6 +28,7 @@ class Batch(models.Model):
         """What a pending batch waits for until it is due, when it is not merely its turn."""
 
         PLATFORM = "platform", _("Waits until the platform answers again.")
+        ACCOUNT = "account", _("Waits until the platform accepts the login of the account.")
         WINDOW = "window", _("Waits for the sending window.")
         THROTTLE = "throttle", _("Waits for the throttle.")
         RETRY = "retry", _("Waits for the next attempt.")

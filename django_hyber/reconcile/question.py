@@ -86,8 +86,8 @@ def paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
 def ask_job(job: Job, fetched: Fetched, using: str) -> None:
     """Ask about all messages of a job at once, unless somebody has just done so."""
     now = timezone.now()
-    batch = Batch.objects.using(using).filter(is_due(now), pk=job.pk, state=Batch.State.DONE)
-    if not _take_turn(batch, job, now):
+    batch = Batch.objects.using(using).filter(pk=job.pk, state=Batch.State.DONE)
+    if not take_turn(batch, _ask_again_at(job, now)):
         return
     fetched.asked += 1
     try:
@@ -109,9 +109,9 @@ def _of_job(entry: object, job_id: str) -> object:
 
 
 @insisting
-def _take_turn(due: QuerySet[Batch] | QuerySet[Message], item: Overdue | Job, now: datetime) -> bool:
+def take_turn(rows: QuerySet[Batch] | QuerySet[Message], again_at: datetime) -> bool:
     """Put off the next question, and say whether this one was due: of two who ask at once one sees a row changed."""
-    return bool(due.update(due_at=_ask_again_at(item, now)))
+    return bool(rows.filter(is_due(timezone.now())).update(due_at=again_at, enqueued_at=None))
 
 
 def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
@@ -123,7 +123,7 @@ def ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
     """Ask about one message, unless somebody has just done so; give it up when it has been asked about for long."""
     now = timezone.now()
     message = Message.objects.using(using).filter(pk=overdue.pk, status=overdue.status)
-    if not _take_turn(message.filter(is_due(now)), overdue, now):
+    if not take_turn(message, _ask_again_at(overdue, now)):
         return
     fetched.asked += 1
     is_answered = _fetch(overdue, fetched, using)

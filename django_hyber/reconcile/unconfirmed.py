@@ -7,13 +7,14 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, find_account, get_account
-from django_hyber.db.transactions import database, insisting, lock, write_transaction
+from django_hyber.db import lease
+from django_hyber.db.transactions import database, lock, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
     ConnectionLost,
@@ -25,12 +26,13 @@ from django_hyber.protocol import (
     ReportNotFound,
     parse_reports,
 )
+from django_hyber.reconcile.question import take_turn
 from django_hyber.reports.intake import apply_reports
+from django_hyber.sending.claims import claim_of
 from django_hyber.sending.clients import get_client
 from django_hyber.sending.pace import windows
-from django_hyber.sending.pace.retries import is_due
-from django_hyber.sending.ranges import members
 from django_hyber.sending.runs import settle
+from django_hyber.sending.single import MessageClaim
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
@@ -49,16 +51,23 @@ class Finding(enum.Enum):
     NO_ANSWER = enum.auto()
 
 
-def take_up_expired_leases() -> None:
+def recover_expired_leases() -> None:
     """Put what stopped workers were sending among the unconfirmed: it may be with the platform already."""
     using = database()
     now = timezone.now()
-    _doubt_expired_messages(now, using)
-    expired = Batch.objects.using(using).filter(state=Batch.State.SENDING, lease_until__lt=now)
-    for pk, attempts, account_name in list(expired.values_list("pk", "attempts", "campaign__account")):
+    has_ended = lease.has_ended(now)
+    messages = Message.objects.using(using).filter(has_ended, status=Status.SENDING)
+    for pk, attempts, extra_id, account_name in list(messages.values_list("pk", "attempts", "extra_id", "account")):
         account = _account(account_name)
         if account:
-            _doubt_expired_batch(pk, attempts, account, now, using)
+            message = MessageClaim(pk=pk, attempt=attempts, extra_id=extra_id, account=account)
+            message.mark_unconfirmed(LEASE_ENDED, now, using, only=Q(has_ended, status=Status.SENDING))
+    batches = Batch.objects.using(using).filter(has_ended, state=Batch.State.SENDING)
+    for batch in list(batches.select_related("campaign")):
+        account = _account(batch.campaign.account)
+        if account:
+            is_left = Q(has_ended, state=Batch.State.SENDING)
+            claim_of(batch, account).mark_unconfirmed(LEASE_ENDED, now, using, only=is_left)
 
 
 def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
@@ -71,10 +80,10 @@ def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
     if message is None:
         return True
     account = get_account(message.account)
-    if not _take_turn(Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED), account):
+    unconfirmed = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED)
+    if not take_turn(unconfirmed, timezone.now() + timedelta(seconds=account.ask_every)):
         return True
     finding = ask(account, [message.extra_id], client or get_client(account), using)
-    unconfirmed = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED)
     if finding is Finding.TAKEN:
         _confirm(unconfirmed, using)
     elif finding is Finding.NOT_FOUND and _is_past(message.not_found_after):
@@ -99,9 +108,9 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
         return
     account = get_account(row.campaign.account)
     batches = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED)
-    if not _take_turn(batches, account):
+    if not take_turn(batches, timezone.now() + timedelta(seconds=account.ask_every)):
         return
-    messages = _messages_of(row, using)
+    messages = claim_of(row, account).messages(using)
     unconfirmed = messages.filter(status=Status.UNCONFIRMED)
     # A report that was pushed meanwhile proves that the request was taken; one of an earlier run proves nothing.
     was_taken = messages.filter(accepted_at__gte=row.created_at).exists()
@@ -145,11 +154,6 @@ def _about(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryRep
     return [report for report in reports if report.extra_id == extra_id]
 
 
-def _messages_of(batch: Batch, using: str) -> QuerySet[Message]:
-    condition = members(batch.first_id, batch.last_id, batch.phone_prefixes)
-    return Message.objects.using(using).filter(condition, campaign=batch.campaign_id)
-
-
 def _ask_about_sample(
     unconfirmed: QuerySet[Message], account: Account, client: HyberClient | None, using: str
 ) -> Finding:
@@ -169,14 +173,6 @@ def _leave_to_its_messages(
             not_found_after=now + timedelta(seconds=account.not_found_grace),
             due_at=now + timedelta(seconds=account.ask_every),
         )
-
-
-@insisting
-def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> bool:
-    """Put off the next question, and say whether it was due: of two workers only one sees a row changed."""
-    now = timezone.now()
-    due = rows.filter(is_due(now))
-    return bool(due.update(due_at=now + timedelta(seconds=account.ask_every), enqueued_at=None))
 
 
 def _is_past(time: datetime | None) -> bool:
@@ -219,38 +215,3 @@ def _account(name: str) -> Account | None:
     if account is None:
         logger.error("Work of the account %s cannot be taken up: the settings have no such account", name)
     return account
-
-
-def _doubt_expired_messages(now: datetime, using: str) -> None:
-    expired = Message.objects.using(using).filter(status=Status.SENDING, lease_until__lt=now)
-    for pk, attempts, account_name in list(expired.values_list("pk", "attempts", "account")):
-        account = _account(account_name)
-        if account is None:
-            continue
-        moved = expired.filter(pk=pk, attempts=attempts).update(
-            status=Status.UNCONFIRMED,
-            error_text=LEASE_ENDED,
-            lease_until=None,
-            not_found_after=now + timedelta(seconds=account.not_found_grace),
-            due_at=now,
-        )
-        if moved:
-            announce_changes([Change(pk, Status.SENDING, Status.UNCONFIRMED)], using)
-
-
-def _doubt_expired_batch(pk: int, attempts: int, account: Account, now: datetime, using: str) -> None:
-    with write_transaction(using):
-        expired = Batch.objects.using(using).filter(pk=pk, attempts=attempts, state=Batch.State.SENDING)
-        moved = expired.filter(lease_until__lt=now).update(
-            state=Batch.State.UNCONFIRMED,
-            error_text=LEASE_ENDED,
-            lease_until=None,
-            not_found_after=now + timedelta(seconds=account.not_found_grace),
-            due_at=now,
-        )
-        if moved:
-            batch = Batch.objects.using(using).get(pk=pk)
-            waiting = _messages_of(batch, using).filter(status=Status.QUEUED)
-            pks = lock(waiting)
-            waiting.update(status=Status.UNCONFIRMED, error_text=LEASE_ENDED)
-            announce_changes([Change(pk, Status.QUEUED, Status.UNCONFIRMED) for pk in pks], using)
