@@ -26,21 +26,23 @@ PAGE = 5_000
 
 
 def fetch_reports(
+    *,
     limit: int = 1_000,
     per_second: float = 20,
     margin: timedelta = MARGIN,
-    *,
     learn_seen: bool = False,
     learn_clicks: bool = False,
 ) -> Fetched:
-    """Ask up to ``limit`` questions about what is overdue, no faster than ``per_second``.
+    """Ask the platform about messages that should have a final report by now: their TTLs and ``margin`` are over.
 
-    What went out as a job is asked about by its job first, all of it in one question. A message without a final report
-    is asked about again after a growing time, and given up three days after its report was due: it stays ``accepted``,
-    and its ``error_text`` says that no report came. An account whose question is not taken is asked nothing more.
+    Asks up to ``limit`` questions, no faster than ``per_second``. A job is asked about first, all its messages in one
+    question. A message that still has no final report is asked about again after a growing time, and given up three
+    days after it was due: it stays ``accepted``, and its ``error_text`` says that no report came. While the platform
+    takes no questions of an account, the rest of that account waits for the next call, and nothing is given up for a
+    month.
 
-    What happens after the delivery is asked about with up to ``limit`` questions more: ``learn_seen`` for two days, of
-    the accounts that have SEEN_CODES, and ``learn_clicks`` for the fourteen days for which the platform counts them.
+    With up to ``limit`` questions more, ``learn_seen`` asks which of the messages delivered within two days were seen,
+    in accounts that have SEEN_CODES, and ``learn_clicks`` asks about clicks on those delivered within fourteen days.
     """
     using = database()
     fetched = Fetched()
