@@ -15,14 +15,14 @@ from django_hyber.db.pages import table_pages
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
 from django_hyber.replies.media import is_kept
-from django_hyber.reports.ranks import FINAL, NO_REPORT
+from django_hyber.reports.ranks import FINAL, GIVEN_UP
 
 CHUNK = 5_000
 #: What stands in place of a purged number begins with it, and no number does.
 PLACEHOLDER = "x"
 Status = Message.Status
 #: No report will come for the last of these: it was asked for long enough.
-OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | Q(status=Status.ACCEPTED, error_text=NO_REPORT)
+OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | GIVEN_UP
 IS_PURGED = Q(phone_number__startswith=PLACEHOLDER)
 NO_REPLY_DATA = {"phone_number": "", "text": "", "media_url": "", "media_file": "", "file_name": "", "location": ""}
 

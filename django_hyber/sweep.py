@@ -47,7 +47,7 @@ def dispatch() -> Dispatched:
     Safe to run at any time, from several processes at once: every task claims its row before it acts.
     """
     using = database()
-    unconfirmed.take_up_expired_leases()
+    unconfirmed.recover_expired_leases()
     matched = early.rematch_reports(using, since=timezone.now() - STILL_EXPECTED).matched
     asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), tasks.resolve_batch)
     asked += fill_questions(using)

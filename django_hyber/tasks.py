@@ -61,4 +61,4 @@ def fetch_media(pk: int) -> None:
 @background
 def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False, learn_clicks: bool = False) -> None:
     """Ask for what was never reported."""
-    overdue.fetch_reports(limit, learn_seen=learn_seen, learn_clicks=learn_clicks)
+    overdue.fetch_reports(limit=limit, learn_seen=learn_seen, learn_clicks=learn_clicks)

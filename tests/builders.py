@@ -28,8 +28,8 @@ def statuses(campaign):
 
 def make_due(campaign):
     """Let the waiting times pass without sleeping."""
-    campaign.batches.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
-    campaign.messages.filter(next_attempt_at__isnull=False).update(next_attempt_at="2020-01-01T00:00:00Z")
+    campaign.batches.filter(due_at__isnull=False).update(due_at="2020-01-01T00:00:00Z")
+    campaign.messages.filter(due_at__isnull=False).update(due_at="2020-01-01T00:00:00Z")
 
 
 def dispatch_until_finished(campaign, sweeps=10):

@@ -14,6 +14,9 @@ class AccountState(models.Model):
     blocked_until = models.DateTimeField(
         _("blocked until"), null=True, blank=True, help_text=_("Then one request tries whether it answers again.")
     )
+    held_since = models.DateTimeField(
+        _("held since"), null=True, blank=True, help_text=_("Since then the platform does not let the account in.")
+    )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     next_send_at = models.DateTimeField(
         _("next request at"), null=True, blank=True, help_text=_("Earliest, by the throttle.")

@@ -24,6 +24,15 @@ class Batch(models.Model):
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
+    class WaitsFor(models.TextChoices):
+        """What a pending batch waits for until it is due, when it is not merely its turn."""
+
+        PLATFORM = "platform", _("Waits until the platform answers again.")
+        ACCOUNT = "account", _("Waits until the platform accepts the login of the account.")
+        WINDOW = "window", _("Waits for the sending window.")
+        THROTTLE = "throttle", _("Waits for the throttle.")
+        RETRY = "retry", _("Waits for the next attempt.")
+
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="batches", verbose_name=_("campaign"))
     run = models.PositiveSmallIntegerField(_("run"), default=1)
     first_id = models.BigIntegerField(_("first message"))
@@ -33,11 +42,17 @@ class Batch(models.Model):
     phone_prefixes = models.JSONField(_("phone prefixes"), default=list, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # While it is sent: the worker that sends it is taken for stopped after that.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
+    # While it is unconfirmed: from then on "not found" means that the platform did not take it.
+    not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
+    # When the next step is due: sending it, asking about it while it is unconfirmed, asking for its reports later on.
+    # Empty means at once.
+    due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
         _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
     )
+    waits_for = models.CharField(_("waits for"), max_length=8, choices=WaitsFor.choices, blank=True)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)
@@ -51,7 +66,7 @@ class Batch(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("campaign", "run", "first_id"), name="hyber_batch_once_a_range"),
         )
-        indexes = (models.Index(fields=("state", "next_attempt_at"), name="hyber_batch_due"),)
+        indexes = (models.Index(fields=("state", "due_at"), name="hyber_batch_due"),)
 
     def __str__(self) -> str:
         return f"{self.campaign_id}:{self.first_id}-{self.last_id}"

@@ -67,10 +67,17 @@ class Message(models.Model):
         _("reported at"), null=True, blank=True, help_text=_("When, by the platform's clock, the status was reached.")
     )
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
+    # Since then the platform is not asked any more for the final report of this accepted message.
+    given_up_at = models.DateTimeField(_("given up at"), null=True, blank=True, editable=False)
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # While it is sent: the worker that sends it is taken for stopped after that.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    next_attempt_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
+    # While it is unconfirmed: from then on "not found" means that the platform did not take it.
+    not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
+    # When the next step is due: sending it, asking about it while it is unconfirmed, asking for its reports later on.
+    # Empty means at once.
+    due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
         _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
     )

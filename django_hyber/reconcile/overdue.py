@@ -16,6 +16,7 @@ from django_hyber.db.transactions import database
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.question import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
 from django_hyber.reconcile.seen_and_clicks import clicked_jobs, delivered_lately
+from django_hyber.reports.ranks import AWAITED
 from django_hyber.sending.pace.retries import is_due
 from django_hyber.sending.ranges import members
 
@@ -25,21 +26,23 @@ PAGE = 5_000
 
 
 def fetch_reports(
+    *,
     limit: int = 1_000,
     per_second: float = 20,
     margin: timedelta = MARGIN,
-    *,
     learn_seen: bool = False,
     learn_clicks: bool = False,
 ) -> Fetched:
-    """Ask up to ``limit`` questions about what is overdue, no faster than ``per_second``.
+    """Ask the platform about messages that should have a final report by now: their TTLs and ``margin`` are over.
 
-    What went out as a job is asked about by its job first, all of it in one question. A message without a final report
-    is asked about again after a growing time, and given up three days after its report was due: it stays ``accepted``,
-    and its ``error_text`` says that no report came. An account whose question is not taken is asked nothing more.
+    Asks up to ``limit`` questions, no faster than ``per_second``. A job is asked about first, all its messages in one
+    question. A message that still has no final report is asked about again after a growing time, and given up three
+    days after it was due: it stays ``accepted``, and its ``error_text`` says that no report came. While the platform
+    takes no questions of an account, the rest of that account waits for the next call, and nothing is given up for a
+    month.
 
-    What happens after the delivery is asked about with up to ``limit`` questions more: ``learn_seen`` for two days, of
-    the accounts that have SEEN_CODES, and ``learn_clicks`` for the fourteen days for which the platform counts them.
+    With up to ``limit`` questions more, ``learn_seen`` asks which of the messages delivered within two days were seen,
+    in accounts that have SEEN_CODES, and ``learn_clicks`` asks about clicks on those delivered within fourteen days.
     """
     using = database()
     fetched = Fetched()
@@ -72,11 +75,7 @@ def _ask_afterwards(
 def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
     now = timezone.now()
     unreported = Message.objects.filter(
-        campaign=OuterRef("campaign"),
-        pk__gte=OuterRef("first_id"),
-        pk__lte=OuterRef("last_id"),
-        status=Status.ACCEPTED,
-        error_text="",
+        AWAITED, campaign=OuterRef("campaign"), pk__gte=OuterRef("first_id"), pk__lte=OuterRef("last_id")
     )
     jobs = (
         Batch.objects.using(using)
@@ -87,19 +86,19 @@ def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
     lifetimes: dict[int, timedelta] = {}
     overdue = []
     for batch in jobs.select_related("campaign").order_by("pk"):
-        due_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes, using)
-        if due_at + margin > now:
+        expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes, using)
+        if expected_at + margin > now:
             continue
         # Batches of several time zones share a range; those are few, so each is looked at on its own.
         if not batch.phone_prefixes or _has_unreported(batch, using):
-            overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, due_at))
+            overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
     return overdue
 
 
 def _has_unreported(batch: Batch, using: str) -> bool:
     own = members(batch.first_id, batch.last_id, batch.phone_prefixes)
     messages = Message.objects.using(using).filter(own, campaign=batch.campaign_id)
-    return messages.filter(status=Status.ACCEPTED, error_text="").exists()
+    return messages.filter(AWAITED).exists()
 
 
 def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterator[Overdue]:
@@ -109,14 +108,14 @@ def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterato
     for row in _accepted_before(now - margin, now, using):
         if row["account"] in not_now:
             continue
-        due_at = row["since"] + _lifetime(row, lifetimes, using)
-        if due_at + margin <= now:
+        expected_at = row["since"] + _lifetime(row, lifetimes, using)
+        if expected_at + margin <= now:
             yield Overdue(
                 pk=row["pk"],
                 account=row["account"],
                 message_id=row["message_id"] or "",
                 extra_id=row["extra_id"],
-                due_at=due_at,
+                expected_at=expected_at,
             )
 
 
@@ -124,22 +123,22 @@ def _accepted_before(moment: datetime, now: datetime, using: str) -> Iterator[di
     """Yield what lacks a report, a page at a time: first what was never asked about, then the longest left alone."""
     waiting = (
         Message.objects.using(using)
-        .filter(status=Status.ACCEPTED, error_text="")
+        .filter(AWAITED)
         .annotate(since=Coalesce(Greatest("accepted_at", "campaign__start_time"), "accepted_at"))
         .filter(since__lte=moment)
     )
-    columns = ("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since", "next_attempt_at")
-    never_asked = waiting.filter(next_attempt_at=None).order_by("pk").values(*columns)
+    columns = ("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since", "due_at")
+    never_asked = waiting.filter(due_at=None).order_by("pk").values(*columns)
     after = Q()
     while page := list(never_asked.filter(after)[:PAGE]):
         yield from page
         after = Q(pk__gt=page[-1]["pk"])
-    asked = waiting.filter(next_attempt_at__lte=now).order_by("next_attempt_at", "pk").values(*columns)
+    asked = waiting.filter(due_at__lte=now).order_by("due_at", "pk").values(*columns)
     after = Q()
     while page := list(asked.filter(after)[:PAGE]):
         yield from page
-        time, pk = page[-1]["next_attempt_at"], page[-1]["pk"]
-        after = Q(next_attempt_at__gt=time) | Q(next_attempt_at=time, pk__gt=pk)
+        time, pk = page[-1]["due_at"], page[-1]["pk"]
+        after = Q(due_at__gt=time) | Q(due_at=time, pk__gt=pk)
 
 
 def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta], using: str) -> timedelta:

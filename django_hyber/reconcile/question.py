@@ -12,13 +12,13 @@ from typing import NamedTuple, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
 from django_hyber.db.transactions import insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 from django_hyber.reports.intake import apply_reports
-from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.sending.clients import get_client
 from django_hyber.sending.pace.retries import is_due
 
@@ -30,6 +30,8 @@ MARGIN = timedelta(minutes=10)
 #: After the moment at which the final report was due. Who does not answer at all is asked for longer.
 GIVE_UP_AFTER = timedelta(days=3)
 GIVE_UP_UNANSWERED_AFTER = timedelta(days=30)
+#: Shown with a message that is given up.
+NO_REPORT = gettext_noop("The platform has never reported how it ended.")
 #: The platform takes no questions of the account now: the next one would fare no better.
 NOT_NOW = (NotTaken, AuthenticationError, ReadTimeout)
 
@@ -49,7 +51,7 @@ class Fetched:
 
 @dataclass(frozen=True, kw_only=True)
 class Overdue:
-    """A message that should have a final report since ``due_at``.
+    """A message that should have a final report since ``expected_at``.
 
     ``patience`` is how much of its lateness it is left alone for after a question.
     """
@@ -58,18 +60,18 @@ class Overdue:
     account: str
     message_id: str
     extra_id: str
-    due_at: datetime
+    expected_at: datetime
     status: str = Status.ACCEPTED.value
     patience: float = 0.5
 
 
 class Job(NamedTuple):
-    """A batch that the platform took as a job, and of which it should have reported everything since ``due_at``."""
+    """A batch that the platform took as a job; every message in it should have been reported by ``expected_at``."""
 
     pk: int
     account: str
     job_id: str
-    due_at: datetime
+    expected_at: datetime
     patience: float = 0.5
 
 
@@ -84,8 +86,8 @@ def paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
 def ask_job(job: Job, fetched: Fetched, using: str) -> None:
     """Ask about all messages of a job at once, unless somebody has just done so."""
     now = timezone.now()
-    batch = Batch.objects.using(using).filter(is_due(now), pk=job.pk, state=Batch.State.DONE)
-    if not _take_turn(batch, job, now):
+    batch = Batch.objects.using(using).filter(pk=job.pk, state=Batch.State.DONE)
+    if not take_turn(batch, _ask_again_at(job, now)):
         return
     fetched.asked += 1
     try:
@@ -107,25 +109,25 @@ def _of_job(entry: object, job_id: str) -> object:
 
 
 @insisting
-def _take_turn(due: QuerySet[Batch] | QuerySet[Message], item: Overdue | Job, now: datetime) -> bool:
+def take_turn(rows: QuerySet[Batch] | QuerySet[Message], again_at: datetime) -> bool:
     """Put off the next question, and say whether this one was due: of two who ask at once one sees a row changed."""
-    return bool(due.update(next_attempt_at=_ask_again_at(item, now)))
+    return bool(rows.filter(is_due(timezone.now())).update(due_at=again_at, enqueued_at=None))
 
 
 def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
     """A part of the time that it is late already: often at first, seldom later."""
-    return now + max((now - item.due_at) * item.patience, MARGIN)
+    return now + max((now - item.expected_at) * item.patience, MARGIN)
 
 
 def ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
     """Ask about one message, unless somebody has just done so; give it up when it has been asked about for long."""
     now = timezone.now()
     message = Message.objects.using(using).filter(pk=overdue.pk, status=overdue.status)
-    if not _take_turn(message.filter(is_due(now)), overdue, now):
+    if not take_turn(message, _ask_again_at(overdue, now)):
         return
     fetched.asked += 1
     is_answered = _fetch(overdue, fetched, using)
-    if overdue.status == Status.ACCEPTED and _is_hopeless(now - overdue.due_at, is_answered=is_answered):
+    if overdue.status == Status.ACCEPTED and _is_hopeless(now - overdue.expected_at, is_answered=is_answered):
         fetched.given_up += _give_up(message)
 
 
@@ -161,4 +163,4 @@ def _note_silence(account: str, error: HyberError, fetched: Fetched) -> None:
 
 
 def _give_up(message: QuerySet[Message]) -> int:
-    return message.update(error_text=NO_REPORT, next_attempt_at=None)
+    return message.update(given_up_at=timezone.now(), error_text=NO_REPORT, due_at=None)

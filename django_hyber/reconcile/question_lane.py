@@ -38,13 +38,8 @@ def _ask_and_go_on(pk: int, following: int, enqueue: Callable[[int, int], object
 
 def take_next(using: str, after: int = 0) -> int | None:
     """Mark the next message to ask about as enqueued and return its primary key."""
-    rows = Message.objects.using(using)
     due = _lone(using).filter(lanes.due(UNCONFIRMED, "status"), pk__gt=after)
-    for pk, enqueued_at in due.order_by("pk").values_list("pk", "enqueued_at")[:10]:
-        # Of two that want the same message one sees a row changed, and the other tries the one after it.
-        if rows.filter(pk=pk, status=UNCONFIRMED, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
-            return int(pk)
-    return None
+    return lanes.mark_first(due, Message.objects.using(using).filter(status=UNCONFIRMED))
 
 
 def count_room(using: str) -> int:

@@ -52,7 +52,7 @@ def delivered_lately(limit: int, using: str, *, learn_seen: bool, learn_clicks: 
     if learn_clicks:
         wanted.append(_may_have_been_clicked(now, using))
     delivered = Message.objects.using(using).filter(is_due(now), reduce(or_, wanted), finished_at__lte=now - MARGIN)
-    rows = delivered.order_by(F("next_attempt_at").asc(nulls_first=True), "pk")
+    rows = delivered.order_by(F("due_at").asc(nulls_first=True), "pk")
     columns = ("pk", "account", "message_id", "extra_id", "finished_at", "status")
     return [
         Overdue(
@@ -60,7 +60,7 @@ def delivered_lately(limit: int, using: str, *, learn_seen: bool, learn_clicks: 
             account=account,
             message_id=message_id or "",
             extra_id=extra_id,
-            due_at=ended or now,
+            expected_at=ended or now,
             status=status,
             patience=PATIENCE,
         )

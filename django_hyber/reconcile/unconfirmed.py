@@ -7,13 +7,14 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, find_account, get_account
-from django_hyber.db.transactions import database, insisting, lock, write_transaction
+from django_hyber.db import lease
+from django_hyber.db.transactions import database, lock, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import (
     ConnectionLost,
@@ -25,12 +26,13 @@ from django_hyber.protocol import (
     ReportNotFound,
     parse_reports,
 )
+from django_hyber.reconcile.question import take_turn
 from django_hyber.reports.intake import apply_reports
+from django_hyber.sending.claims import claim_of
 from django_hyber.sending.clients import get_client
 from django_hyber.sending.pace import windows
-from django_hyber.sending.pace.retries import is_due
-from django_hyber.sending.ranges import members
 from django_hyber.sending.runs import settle
+from django_hyber.sending.single import MessageClaim
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
@@ -49,16 +51,23 @@ class Finding(enum.Enum):
     NO_ANSWER = enum.auto()
 
 
-def take_up_expired_leases() -> None:
+def recover_expired_leases() -> None:
     """Put what stopped workers were sending among the unconfirmed: it may be with the platform already."""
     using = database()
     now = timezone.now()
-    _doubt_expired_messages(now, using)
-    expired = Batch.objects.using(using).filter(state=Batch.State.SENDING, lease_until__lt=now)
-    for pk, attempts, account_name in list(expired.values_list("pk", "attempts", "campaign__account")):
+    has_ended = lease.has_ended(now)
+    messages = Message.objects.using(using).filter(has_ended, status=Status.SENDING)
+    for pk, attempts, extra_id, account_name in list(messages.values_list("pk", "attempts", "extra_id", "account")):
         account = _account(account_name)
         if account:
-            _doubt_expired_batch(pk, attempts, account, now, using)
+            message = MessageClaim(pk=pk, attempt=attempts, extra_id=extra_id, account=account)
+            message.mark_unconfirmed(LEASE_ENDED, now, using, only=Q(has_ended, status=Status.SENDING))
+    batches = Batch.objects.using(using).filter(has_ended, state=Batch.State.SENDING)
+    for batch in list(batches.select_related("campaign")):
+        account = _account(batch.campaign.account)
+        if account:
+            is_left = Q(has_ended, state=Batch.State.SENDING)
+            claim_of(batch, account).mark_unconfirmed(LEASE_ENDED, now, using, only=is_left)
 
 
 def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
@@ -71,15 +80,15 @@ def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
     if message is None:
         return True
     account = get_account(message.account)
-    if not _take_turn(Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED), account):
+    unconfirmed = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED)
+    if not take_turn(unconfirmed, timezone.now() + timedelta(seconds=account.ask_every)):
         return True
     finding = ask(account, [message.extra_id], client or get_client(account), using)
-    unconfirmed = Message.objects.using(using).filter(pk=pk, status=Status.UNCONFIRMED)
     if finding is Finding.TAKEN:
         _confirm(unconfirmed, using)
-    elif finding is Finding.NOT_FOUND and _is_past(message.lease_until):
+    elif finding is Finding.NOT_FOUND and _is_past(message.not_found_after):
         # An answer may come so late that the message has been sent again meanwhile: it is not about that.
-        asked_about = unconfirmed.filter(attempts=message.attempts, lease_until=message.lease_until)
+        asked_about = unconfirmed.filter(attempts=message.attempts, not_found_after=message.not_found_after)
         with write_transaction(using):
             if _send_again(asked_about, using):
                 _give_own_batch(message, using)
@@ -99,21 +108,21 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
         return
     account = get_account(row.campaign.account)
     batches = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED)
-    if not _take_turn(batches, account):
+    if not take_turn(batches, timezone.now() + timedelta(seconds=account.ask_every)):
         return
-    messages = _messages_of(row, using)
+    messages = claim_of(row, account).messages(using)
     unconfirmed = messages.filter(status=Status.UNCONFIRMED)
     # A report that was pushed meanwhile proves that the request was taken; one of an earlier run proves nothing.
     was_taken = messages.filter(accepted_at__gte=row.created_at).exists()
     finding = Finding.TAKEN if was_taken else _ask_about_sample(unconfirmed, account, client, using)
     if finding is Finding.TAKEN:
         _leave_to_its_messages(batches, unconfirmed, account, using)
-    elif finding is Finding.NOT_FOUND and _is_past(row.lease_until):
+    elif finding is Finding.NOT_FOUND and _is_past(row.not_found_after):
         with write_transaction(using):
             # An answer may come so late that the batch has been sent again meanwhile: it is not about that. The batch
             # is locked first, as when the answer to it is recorded at this very moment.
             asked_about = batches.filter(attempts=row.attempts)
-            if asked_about.update(state=Batch.State.PENDING, lease_until=None, next_attempt_at=None):
+            if asked_about.update(state=Batch.State.PENDING, not_found_after=None, due_at=None):
                 _send_again(unconfirmed, using)
     settle(row.campaign_id, using)
 
@@ -145,11 +154,6 @@ def _about(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryRep
     return [report for report in reports if report.extra_id == extra_id]
 
 
-def _messages_of(batch: Batch, using: str) -> QuerySet[Message]:
-    condition = members(batch.first_id, batch.last_id, batch.phone_prefixes)
-    return Message.objects.using(using).filter(condition, campaign=batch.campaign_id)
-
-
 def _ask_about_sample(
     unconfirmed: QuerySet[Message], account: Account, client: HyberClient | None, using: str
 ) -> Finding:
@@ -163,20 +167,12 @@ def _leave_to_its_messages(
 ) -> None:
     now = timezone.now()
     with write_transaction(using):
-        batches.update(state=Batch.State.DONE, finished_at=now, error_text="", lease_until=None, next_attempt_at=None)
+        batches.update(state=Batch.State.DONE, finished_at=now, error_text="", not_found_after=None, due_at=None)
         lock(unconfirmed)
         unconfirmed.update(
-            lease_until=now + timedelta(seconds=account.not_found_grace),
-            next_attempt_at=now + timedelta(seconds=account.ask_every),
+            not_found_after=now + timedelta(seconds=account.not_found_grace),
+            due_at=now + timedelta(seconds=account.ask_every),
         )
-
-
-@insisting
-def _take_turn(rows: QuerySet[Message] | QuerySet[Batch], account: Account) -> bool:
-    """Put off the next question, and say whether it was due: of two workers only one sees a row changed."""
-    now = timezone.now()
-    due = rows.filter(is_due(now))
-    return bool(due.update(next_attempt_at=now + timedelta(seconds=account.ask_every), enqueued_at=None))
 
 
 def _is_past(time: datetime | None) -> bool:
@@ -208,7 +204,7 @@ def _give_own_batch(message: Message, using: str) -> None:
 def _move(rows: QuerySet[Message], status: Status, using: str, **values: object) -> int:
     with write_transaction(using):
         pks = lock(rows)
-        moved = rows.update(status=status, error_text="", lease_until=None, next_attempt_at=None, **values)
+        moved = rows.update(status=status, error_text="", not_found_after=None, due_at=None, **values)
         announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks], using)
     return moved
 
@@ -219,36 +215,3 @@ def _account(name: str) -> Account | None:
     if account is None:
         logger.error("Work of the account %s cannot be taken up: the settings have no such account", name)
     return account
-
-
-def _doubt_expired_messages(now: datetime, using: str) -> None:
-    expired = Message.objects.using(using).filter(status=Status.SENDING, lease_until__lt=now)
-    for pk, attempts, account_name in list(expired.values_list("pk", "attempts", "account")):
-        account = _account(account_name)
-        if account is None:
-            continue
-        moved = expired.filter(pk=pk, attempts=attempts).update(
-            status=Status.UNCONFIRMED,
-            error_text=LEASE_ENDED,
-            lease_until=now + timedelta(seconds=account.not_found_grace),
-            next_attempt_at=now,
-        )
-        if moved:
-            announce_changes([Change(pk, Status.SENDING, Status.UNCONFIRMED)], using)
-
-
-def _doubt_expired_batch(pk: int, attempts: int, account: Account, now: datetime, using: str) -> None:
-    with write_transaction(using):
-        expired = Batch.objects.using(using).filter(pk=pk, attempts=attempts, state=Batch.State.SENDING)
-        moved = expired.filter(lease_until__lt=now).update(
-            state=Batch.State.UNCONFIRMED,
-            error_text=LEASE_ENDED,
-            lease_until=now + timedelta(seconds=account.not_found_grace),
-            next_attempt_at=now,
-        )
-        if moved:
-            batch = Batch.objects.using(using).get(pk=pk)
-            waiting = _messages_of(batch, using).filter(status=Status.QUEUED)
-            pks = lock(waiting)
-            waiting.update(status=Status.UNCONFIRMED, error_text=LEASE_ENDED)
-            announce_changes([Change(pk, Status.QUEUED, Status.UNCONFIRMED) for pk in pks], using)

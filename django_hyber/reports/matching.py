@@ -15,14 +15,13 @@ from django_hyber.models import Batch, Message
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport
 from django_hyber.reports.outcome import State
-from django_hyber.reports.ranks import NO_REPORT
 
 Status = Message.Status
 Row = TypeVar("Row", bound=Model)
 Matches = Mapping[int, Sequence[DeliveryReport]]
 #: What the platform has, or may have.
 HANDED_OVER = (Status.SENDING, Status.UNCONFIRMED, Status.ACCEPTED)
-AWAITING = Q(status__in=HANDED_OVER) & ~Q(error_text=NO_REPORT)
+AWAITING = Q(status__in=HANDED_OVER, given_up_at=None)
 #: It has ended, but by reports that did not say by which id the platform knows it.
 UNNAMED = Q(message_id=None) & (Q(accepted_at__isnull=False) | Q(hyber_status__isnull=False))
 
@@ -42,12 +41,12 @@ class Candidate(NamedTuple):
     message_id: str | None
     campaign_id: int | None
     status: str
-    error_text: str
+    given_up_at: datetime | None
 
     @property
     def is_awaiting(self) -> bool:
         """Say whether a report is still expected."""
-        return self.status in HANDED_OVER and self.error_text != NO_REPORT
+        return self.status in HANDED_OVER and self.given_up_at is None
 
 
 class Job(NamedTuple):

@@ -33,6 +33,7 @@ class State(NamedTuple):
     accepted_at: datetime | None
     reported_at: datetime | None
     finished_at: datetime | None
+    given_up_at: datetime | None
 
 
 CHANGING = ("id", *State._fields[3:])
@@ -100,6 +101,7 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
         error_text=told.error_text,
         reported_at=told.time,
         finished_at=(state.finished_at or timezone.now()) if status in FINAL else None,
+        given_up_at=None,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext_noop
+from django.db.models import Q
 
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState
@@ -35,8 +35,9 @@ DELIVERIES = (Status.DELIVERED, Status.SEEN)
 FINAL = (*FAILURES, *DELIVERIES)
 #: Where the platform's answer to our own request may still change the status.
 BEFORE_ACCEPTANCE = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
-#: What stands in the error text of a message that the platform was asked about for long enough.
-NO_REPORT = gettext_noop("The platform has never reported how it ended.")
+#: Accepted, and its final report is still expected, or is not asked for any more. A late report changes both.
+AWAITED = Q(status=Status.ACCEPTED, given_up_at=None)
+GIVEN_UP = Q(status=Status.ACCEPTED, given_up_at__isnull=False)
 
 STATUS_OF_STATE = MappingProxyType(
     {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -19,9 +19,10 @@ from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 Status = Message.Status
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 TEXT_LIMIT = 255
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 #: What an accepted message has no more of.
-NOTHING_LEFT = MappingProxyType(
-    {"error_code": None, "error_text": "", "finished_at": None, "lease_until": None, "next_attempt_at": None}
+CLEARED = MappingProxyType(
+    {"error_code": None, "error_text": "", "finished_at": None, "not_found_after": None, "due_at": None}
 )
 NOT_YET_ACCEPTED = "t.status IN ({})".format(", ".join(f"'{status.value}'" for status in BEFORE_ACCEPTANCE))
 
@@ -33,8 +34,8 @@ class Outgoing(NamedTuple):
     recipient: Recipient
 
 
-class Accepted(NamedTuple):
-    """What is written to a message that the platform took, beside what is the same for all of them."""
+class AcceptedRow(NamedTuple):
+    """A message that the platform took; what is the same for all of them is written beside it."""
 
     id: int
     message_id: str | None
@@ -45,32 +46,31 @@ class Accepted(NamedTuple):
         return Status.ACCEPTED.value
 
 
-class Answer(NamedTuple):
-    """What is written to a message that the platform refused, or did not mention."""
+class OtherRow(NamedTuple):
+    """A message that the platform refused, or did not mention."""
 
     id: int
     message_id: str | None
     status: str
     error_code: int | None = None
     error_text: str = ""
-    finished_at: Any = None
-    lease_until: Any = None
-    next_attempt_at: Any = None
+    finished_at: datetime | None = None
+    not_found_after: datetime | None = None
+    due_at: datetime | None = None
 
 
-#: What an answer says of messages, all of one kind.
-Told = Sequence[Accepted] | Sequence[Answer]
+Rows = Sequence[AcceptedRow] | Sequence[OtherRow]
 
 
 def accept_all(outgoing: Sequence[Outgoing], using: str) -> None:
     """The platform took the whole request as a job; each message's id comes with its report."""
-    _accept([Accepted(item.pk, None) for item in outgoing], using)
+    _accept([AcceptedRow(item.pk, None) for item in outgoing], using)
 
 
 def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], grace: float, using: str) -> None:
     """Give every message the entry of its own: by our id first, then by phone, in whatever order they came.
 
-    A message without an entry may have been taken: it is asked about, and "not found" is believed after ``grace``
+    A message without an entry may have been taken, so its outcome is unknown; "not found" counts after ``grace``
     seconds.
     """
     by_extra_id = {entry.extra_id: entry for entry in entries if entry.extra_id}
@@ -79,62 +79,57 @@ def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], g
     for pk, recipient in outgoing:
         entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
         if entry is not None and entry.accepted:
-            accepted.append(Accepted(pk, entry.message_id or None))
+            accepted.append(AcceptedRow(pk, entry.message_id or None))
         else:
-            others.append(_unanswered(pk, grace) if entry is None else _refused(pk, entry))
+            others.append(_unmentioned(pk, grace) if entry is None else _refused(pk, entry))
     _accept(accepted, using)
     _write(others, using)
 
 
-def _unanswered(pk: int, grace: float) -> Answer:
+def _unmentioned(pk: int, grace: float) -> OtherRow:
     now = timezone.now()
-    status = Status.UNCONFIRMED.value
-    believed_from = now + timedelta(seconds=grace)
-    return Answer(pk, None, status, error_text=NO_ANSWER, lease_until=believed_from, next_attempt_at=now)
+    status, not_found_after = Status.UNCONFIRMED.value, now + timedelta(seconds=grace)
+    return OtherRow(pk, None, status, error_text=NO_ANSWER, not_found_after=not_found_after, due_at=now)
 
 
-def _refused(pk: int, entry: SyncEntry) -> Answer:
+def _refused(pk: int, entry: SyncEntry) -> OtherRow:
     text, status = entry.error_text[:TEXT_LIMIT], Status.REJECTED.value
-    return Answer(pk, entry.message_id or None, status, entry.error_code, text, finished_at=timezone.now())
+    return OtherRow(pk, entry.message_id or None, status, entry.error_code, text, finished_at=timezone.now())
 
 
-def _accept(accepted: Sequence[Accepted], using: str) -> None:
-    now = {"accepted_at": timezone.now()}
-    constants = {"status": Status.ACCEPTED.value, **now, **NOTHING_LEFT}
-    before = _statuses(accepted, using)
-    moved = update_rows(Message, Accepted._fields, accepted, using, condition=NOT_YET_ACCEPTED, constants=constants)
-    _finish(accepted, before, moved, using, now)
+def _accept(rows: Sequence[AcceptedRow], using: str) -> None:
+    accepted_at = {"accepted_at": timezone.now()}
+    _write(rows, using, {"status": Status.ACCEPTED.value, **accepted_at, **CLEARED}, overtaken=accepted_at)
 
 
-def _write(answers: Sequence[Answer], using: str) -> None:
-    before = _statuses(answers, using)
-    moved = update_rows(Message, Answer._fields, answers, using, condition=NOT_YET_ACCEPTED)
-    _finish(answers, before, moved, using)
+def _write(rows: Rows, using: str, same: Mapping[str, Any] = NOTHING, overtaken: Mapping[str, Any] = NOTHING) -> None:
+    """Write the rows, which the caller has locked; ``same`` are the columns that become the same in all of them.
+
+    Where a report came before the answer, the status stays as it is: only the platform's id is still missing, and the
+    columns of ``overtaken``.
+    """
+    if not rows:
+        return
+    before = _statuses(rows, using)
+    moved = update_rows(Message, rows[0]._fields, rows, using, condition=NOT_YET_ACCEPTED, constants=same)
+    if moved < len(rows):
+        ids = [AcceptedRow(row.id, row.message_id) for row in rows if row.message_id]
+        is_missing = "t.message_id IS NULL"
+        update_rows(Message, AcceptedRow._fields, ids, using, condition=is_missing, constants=overtaken)
+    announce_changes(_changes(rows, before), using)
 
 
-def _finish(
-    told: Told, before: Mapping[int, str], moved: int, using: str, still_new: Mapping[str, Any] | None = None
-) -> None:
-    """Some reports were quicker than the answer: those statuses stay, only the platform's ids are still wanted."""
-    if moved < len(told):
-        ids = [(item.id, item.message_id) for item in told if item.message_id]
-        update_rows(Message, Accepted._fields, ids, using, condition="t.message_id IS NULL", constants=still_new or {})
-    announce_changes(_changes(told, before), using)
-
-
-def _statuses(told: Told, using: str) -> dict[int, str]:
-    """Read where the messages, which the caller has locked, stand: a report may have told the same already."""
-    if not told or not has_listeners():
+def _statuses(rows: Rows, using: str) -> dict[int, str]:
+    if not has_listeners():
         return {}
-    rows = Message.objects.using(using).filter(pk__gte=told[0].id, pk__lte=told[-1].id)
-    return dict(rows.values_list("pk", "status"))
+    found = Message.objects.using(using).filter(pk__gte=rows[0].id, pk__lte=rows[-1].id)
+    return dict(found.values_list("pk", "status"))
 
 
-def _changes(told: Told, before: Mapping[int, str]) -> list[Change]:
-    if not before:
-        return []
+def _changes(rows: Rows, before: Mapping[int, str]) -> list[Change]:
+    """Return what has changed; of some messages a report has said the same already."""
     return [
-        Change(item.id, before[item.id], item.status)
-        for item in told
-        if before.get(item.id) in BEFORE_ACCEPTANCE and before[item.id] != item.status
+        Change(row.id, before[row.id], row.status)
+        for row in rows
+        if before.get(row.id) in BEFORE_ACCEPTANCE and before[row.id] != row.status
     ]

@@ -16,7 +16,7 @@ from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, batch_body, broadcast_body, find_variables
 from django_hyber.sending.answers import Outgoing
-from django_hyber.sending.claims import BatchClaim, messages_of
+from django_hyber.sending.claims import BatchClaim
 from django_hyber.sending.single import OPTED_OUT
 from django_hyber.texts.variables import OWN_TEXT, complete_variables
 
@@ -27,7 +27,7 @@ NO_VALUE = gettext_noop("Left out: a value for the text is missing.")
 def suppress(claim: BatchClaim, using: str) -> None:
     """Take out who has opted out, at the last moment before sending."""
     opted_out = Suppression.objects.using(using).values("phone_number")
-    waiting = messages_of(claim, using).filter(status=Status.QUEUED, phone_number__in=opted_out)
+    waiting = claim.messages(using).filter(status=Status.QUEUED, phone_number__in=opted_out)
     if waiting.exists():
         _leave_out(waiting, OPTED_OUT, using)
 
@@ -42,7 +42,7 @@ def _leave_out(waiting: QuerySet[Message], reason: str, using: str) -> None:
 def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
     """Read what is still to be sent, without making a model instance per row; who lacks a value may be left out."""
     campaign = claim.campaign
-    waiting = messages_of(claim, using).filter(status=Status.QUEUED)
+    waiting = claim.messages(using).filter(status=Status.QUEUED)
     rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
     used = used_values(campaign)
     outgoing, incomplete = [], []

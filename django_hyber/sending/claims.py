@@ -1,26 +1,43 @@
-"""Who may send a batch of a campaign: one worker, when it is due and nothing forbids it, until a lease ends."""
+"""A batch of a campaign in the hands of one worker: when it may be claimed, and how what came of it is written."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db import DatabaseError, transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
+from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, get_account
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db import lease
+from django_hyber.db.transactions import insisting, lock, write_transaction
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.protocol import SyncEntry
+from django_hyber.reports.early import apply_waiting_reports
+from django_hyber.sending.answers import Outgoing, accept_all, record_entries
 from django_hyber.sending.pace import breaker, throttle, windows
 from django_hyber.sending.pace.retries import is_due
 from django_hyber.sending.ranges import members
-from django_hyber.sending.single import BLOCKED
 
+logger = logging.getLogger("django_hyber")
 State = Batch.State
-OUT_OF_HOURS = gettext_noop("Waits for the sending window.")
+Status = Message.Status
+WaitsFor = Batch.WaitsFor
+NOTHING_LEFT = {"lease_until": None, "not_found_after": None, "due_at": None, "waits_for": ""}
+ALWAYS = Q()
+
+
+class BatchAnswer(NamedTuple):
+    """What was sent and taken: with the entries of a synchronous answer, or else the id of a job."""
+
+    outgoing: Sequence[Outgoing]
+    entries: Sequence[SyncEntry] | None
+    job_id: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +52,86 @@ class BatchClaim:
     campaign: Campaign
     account: Account
 
+    def rows(self, using: str) -> QuerySet[Batch]:
+        """Select the batch as long as nobody has claimed it since."""
+        batches = lease.held(Batch.objects.using(using), self.pk, self.attempt)
+        return batches.filter(state__in=(State.SENDING, State.UNCONFIRMED))
+
+    def messages(self, using: str) -> QuerySet[Message]:
+        """Return every message that the batch speaks for."""
+        condition = members(self.first_id, self.last_id, self.phone_prefixes)
+        return Message.objects.using(using).filter(condition, campaign_id=self.campaign.pk)
+
+    @insisting
+    def record(self, answer: BatchAnswer, using: str) -> None:
+        """End the batch, and give every message what the platform has answered about it."""
+        with write_transaction(using):
+            if not self.finish(State.DONE, using, job_id=answer.job_id):
+                logger.warning("Batch %s was claimed by another worker before its answer came", self.pk)
+            lock(self.messages(using))
+            if answer.entries is None:
+                accept_all(answer.outgoing, using)
+            else:
+                record_entries(answer.outgoing, answer.entries, self.account.not_found_grace, using)
+        if answer.entries:
+            _apply_waiting(self.account, [entry.message_id for entry in answer.entries if entry.message_id], using)
+
+    @insisting
+    def put_back(self, waits_for: str, reason: str, due_at: datetime | None, using: str) -> None:
+        """Queue the batch again; if a sweep has marked it unconfirmed meanwhile, its messages are queued again too."""
+        with write_transaction(using):
+            changes = NOTHING_LEFT | {"due_at": due_at, "waits_for": waits_for}
+            if self.rows(using).update(state=State.PENDING, error_text=reason, **changes):
+                self._move(Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
+
+    @insisting
+    def end(self, status: Message.Status, reason: str, error_code: int | None, using: str) -> None:
+        """End the batch and its messages without their having been taken."""
+        with write_transaction(using):
+            if not self.finish(State.FAILED, using, error_code=error_code, error_text=reason):
+                return
+            changes = {"error_text": reason, "error_code": error_code, "finished_at": timezone.now()}
+            for old in (Status.QUEUED, Status.UNCONFIRMED):
+                self._move(old, status, using, **changes)
+
+    @insisting
+    def mark_unconfirmed(self, reason: str, ask_at: datetime, using: str, only: Q = ALWAYS) -> None:
+        """The platform may or may not have it: from now on only its own reports can tell (design.md, rule 3)."""
+        not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
+        changes = NOTHING_LEFT | {"not_found_after": not_found_after, "due_at": ask_at}
+        with write_transaction(using):
+            if not self.rows(using).filter(only).update(state=State.UNCONFIRMED, error_text=reason, **changes):
+                return
+            self._move(Status.QUEUED, Status.UNCONFIRMED, using, error_text=reason)
+        logger.warning("Outcome unknown for batch %s: %s", self.pk, reason)
+
+    def finish(self, state: Batch.State, using: str, **values: object) -> bool:
+        """End the batch alone, and say whether it was still this worker's."""
+        changes = {"error_text": "", "finished_at": timezone.now(), **NOTHING_LEFT, **values}
+        return bool(self.rows(using).update(state=state, **changes))
+
+    def _move(self, old: Status, new: Status, using: str, **values: object) -> None:
+        waiting = self.messages(using).filter(status=old)
+        pks = lock(waiting)
+        waiting.update(status=new, **values)
+        announce_changes([Change(pk, old, new) for pk in pks], using)
+
+
+def claim_of(batch: Batch, account: Account) -> BatchClaim:
+    """Return the claim of whoever has claimed the batch last; its campaign must have been read with it."""
+    return BatchClaim(
+        pk=batch.pk,
+        attempt=batch.attempts,
+        first_id=batch.first_id,
+        last_id=batch.last_id,
+        phone_prefixes=batch.phone_prefixes,
+        campaign=batch.campaign,
+        account=account,
+    )
+
 
 def claim_batch(pk: int, using: str) -> BatchClaim | None:
-    """Take a due batch of a running campaign, by a conditional UPDATE: only one worker sees a row changed.
+    """Claim a due batch of a running campaign.
 
     None as well when it must wait: for the sending window, the throttle, or a platform that does not answer.
     """
@@ -49,30 +143,22 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
     account = get_account(found.campaign.account)
     opening = _next_opening(found, now)
     if opening:
-        _put_off(pk, opening, OUT_OF_HOURS, using)
+        _put_off(pk, opening, WaitsFor.WINDOW, using)
         return None
     with write_transaction(using):
-        if not _take(pk, account, now, using):
+        if not _claim(pk, account, now, using):
             return None
-        reason = BLOCKED
+        waits_for = WaitsFor.PLATFORM
         until = breaker.blocked_until(account, using)
         if until is None:
-            reason, until = "", throttle.reserve(found.campaign, account, found.size, using)
+            waits_for, until = WaitsFor.THROTTLE, throttle.reserve(found.campaign, account, found.size, using)
         # The claim, and what it took of the throttle, must not outlive a "not now".
         transaction.set_rollback(until is not None, using=using)
     if until:
-        _put_off(pk, until, reason, using)
+        is_held = waits_for == WaitsFor.PLATFORM and breaker.is_held(account.name, using)
+        _put_off(pk, until, WaitsFor.ACCOUNT if is_held else waits_for, using)
         return None
-    taken = Batch.objects.using(using).select_related("campaign").get(pk=pk)
-    return BatchClaim(
-        pk=pk,
-        attempt=taken.attempts,
-        first_id=taken.first_id,
-        last_id=taken.last_id,
-        phone_prefixes=taken.phone_prefixes,
-        campaign=taken.campaign,
-        account=account,
-    )
+    return claim_of(Batch.objects.using(using).select_related("campaign").get(pk=pk), account)
 
 
 def _next_opening(batch: Batch, now: datetime) -> datetime | None:
@@ -81,40 +167,19 @@ def _next_opening(batch: Batch, now: datetime) -> datetime | None:
     return windows.next_opening(batch.campaign, batch.zone, max(now, start_time) if start_time else now)
 
 
-def _take(pk: int, account: Account, now: datetime, using: str) -> int:
+def _claim(pk: int, account: Account, now: datetime, using: str) -> bool:
     sending = Campaign.objects.using(using).filter(status=Campaign.Status.SENDING)
     batches = Batch.objects.using(using).filter(is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
-    return batches.update(
-        state=State.SENDING,
-        attempts=F("attempts") + 1,
-        lease_until=now + timedelta(seconds=account.lease),
-        next_attempt_at=None,
-        enqueued_at=None,
-    )
+    return lease.claim(batches, account.lease, state=State.SENDING, due_at=None, waits_for="", enqueued_at=None)
 
 
-def renew(claim: BatchClaim, using: str) -> bool:
-    """Begin the lease anew right before the request, and say whether the batch is still this worker's.
-
-    A worker that stood still for longer than its lease, however that came, must not send what others have sent since.
-    """
-    lease_until = timezone.now() + timedelta(seconds=claim.account.lease)
-    return bool(mine(claim, using).filter(state=State.SENDING).update(lease_until=lease_until))
-
-
-def _put_off(pk: int, until: datetime, reason: str, using: str) -> None:
+def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, using: str) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=State.PENDING)
-    batches.update(next_attempt_at=until, error_text=reason, enqueued_at=None)
+    batches.update(due_at=until, waits_for=waits_for, error_text="", enqueued_at=None)
 
 
-def messages_of(claim: BatchClaim, using: str) -> QuerySet[Message]:
-    """Return every message that the batch speaks for."""
-    condition = members(claim.first_id, claim.last_id, claim.phone_prefixes)
-    return Message.objects.using(using).filter(condition, campaign_id=claim.campaign.pk)
-
-
-def mine(claim: BatchClaim, using: str) -> QuerySet[Batch]:
-    """Select the batch as long as nobody has claimed it since."""
-    return Batch.objects.using(using).filter(
-        pk=claim.pk, attempts=claim.attempt, state__in=(State.SENDING, State.UNCONFIRMED)
-    )
+def _apply_waiting(account: Account, message_ids: Sequence[str], using: str) -> None:
+    try:
+        apply_waiting_reports(account, message_ids, using)
+    except DatabaseError:
+        logger.exception("Reports that came early wait for the next sweep")

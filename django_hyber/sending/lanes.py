@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import find_account
@@ -29,6 +29,7 @@ State = Batch.State
 ENQUEUED_FOR = timedelta(minutes=1)
 _local = threading.local()
 Item = TypeVar("Item")
+Row = TypeVar("Row", bound=Model)
 
 
 def run_lane(pk: int, enqueue: Callable[[int], object]) -> None:
@@ -70,10 +71,15 @@ def take_next(campaign_pk: int, using: str) -> int | None:
     """
     if not _may_send(campaign_pk, using):
         return None
-    batches = Batch.objects.using(using).filter(campaign=campaign_pk)
-    for pk, enqueued_at in batches.filter(due(State.PENDING)).order_by("pk").values_list("pk", "enqueued_at")[:10]:
-        # Of two that want the same batch one sees a row changed, and the other tries the one after it.
-        if batches.filter(pk=pk, state=State.PENDING, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
+    pending = Batch.objects.using(using).filter(campaign=campaign_pk, state=State.PENDING)
+    return mark_first(pending.filter(due(State.PENDING)), pending)
+
+
+def mark_first(due_rows: QuerySet[Row], rows: QuerySet[Row]) -> int | None:
+    """Mark the first of the due rows as enqueued and return its primary key; ``rows`` is where it must still be."""
+    for pk, enqueued_at in due_rows.order_by("pk").values_list("pk", "enqueued_at")[:10]:
+        # Of two workers that want the same row one sees it changed, and the other tries the one after it.
+        if rows.filter(pk=pk, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
             return int(pk)
     return None
 
@@ -81,7 +87,7 @@ def take_next(campaign_pk: int, using: str) -> int | None:
 def due(state: str, name: str = "state") -> Q:
     """Select what is in this state, is due, and whose task has not been enqueued or is taken for lost.
 
-    Whoever takes a row up, or puts it off, clears ``enqueued_at``.
+    The worker that claims a row, or puts it off, clears ``enqueued_at``.
     """
     now = timezone.now()
     return Q(is_due(now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})

@@ -97,7 +97,9 @@ def cancel_waiting(campaign_pk: int, using: str) -> None:
     """Cancel the batches that nobody has taken, and the messages that are in none or only in such a one."""
     now = timezone.now()
     batches = Batch.objects.using(using).filter(campaign=campaign_pk)
-    batches.filter(state=Batch.State.PENDING).update(state=Batch.State.CANCELLED, finished_at=now, next_attempt_at=None)
+    batches.filter(state=Batch.State.PENDING).update(
+        state=Batch.State.CANCELLED, finished_at=now, due_at=None, waits_for=""
+    )
     queued = Message.objects.using(using).filter(campaign=campaign_pk, status=Message.Status.QUEUED)
     on_the_wire = batches.filter(state=Batch.State.SENDING)
     for bounds in on_the_wire.values_list("first_id", "last_id", "phone_prefixes"):

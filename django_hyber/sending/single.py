@@ -4,52 +4,93 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber import announce
-from django_hyber.announce import Change
+from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, get_account, get_callback_url
+from django_hyber.db import lease
 from django_hyber.db.transactions import database, insisting
-from django_hyber.models import Message, Suppression
-from django_hyber.protocol import (
-    APIError,
-    HyberClient,
-    HyberError,
-    NotTaken,
-    OutcomeUnknown,
-    channels_from_wire,
-    single_body,
-)
+from django_hyber.models import Batch, Message, Suppression
+from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.clients import get_client
+from django_hyber.sending.exchange import act_on, exchange
 from django_hyber.sending.pace import breaker, retries
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
-TEXT_LIMIT = 255
 OPTED_OUT = gettext_noop("The recipient has opted out.")
 BLOCKED = gettext_noop("Waits until the platform answers again.")
-GAVE_UP = "Not handed over after %(attempts)d attempts: %(reason)s"
+HELD = gettext_noop("Waits until the platform accepts the login of the account.")
+NOTHING_LEFT = {"lease_until": None, "not_found_after": None, "due_at": None}
+ALWAYS = Q()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Claim:
-    """A message that this worker alone may send until the lease ends. ``attempt`` tells claims apart."""
+class MessageClaim:
+    """A single message that this worker alone may send until the lease ends. ``attempt`` tells claims apart."""
 
     pk: int
     attempt: int
-    lease_until: datetime
     account: Account
-    phone_number: str
-    extra_id: str
-    content: Mapping[str, Any]
+    phone_number: str = ""
+    extra_id: str = ""
+    content: Mapping[str, Any] = field(default_factory=dict)
+
+    def rows(self, using: str) -> QuerySet[Message]:
+        """Select the message as long as nobody has claimed it since and no report has moved it on."""
+        return lease.held(Message.objects.using(using), self.pk, self.attempt).filter(status__in=BEFORE_ACCEPTANCE)
+
+    @insisting
+    def record(self, answer: str, using: str) -> None:
+        """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
+        known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **NOTHING_LEFT}
+        moved = self.rows(using).update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
+        if moved:
+            announce_changes([Change(self.pk, Status.SENDING, Status.ACCEPTED)], using)
+        else:
+            lease.held(Message.objects.using(using), self.pk, self.attempt).update(**known)
+        apply_waiting_reports(self.account, [answer], using)
+
+    @insisting
+    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime, using: str) -> None:
+        """Queue the message again."""
+        self.rows(using).update(status=Status.QUEUED, error_text=reason, **NOTHING_LEFT | {"due_at": due_at})
+
+    @insisting
+    def end(self, status: Message.Status, reason: str, error_code: int | None, using: str) -> None:
+        """End the message without its having been taken."""
+        moved = self.rows(using).update(
+            status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
+        )
+        if moved:
+            announce_changes([Change(self.pk, Status.SENDING, status)], using)
+
+    @insisting
+    def mark_unconfirmed(self, reason: str, ask_at: datetime, using: str, only: Q = ALWAYS) -> None:
+        """The platform may or may not have it: from now on only its own report can tell (design.md, rule 3)."""
+        not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
+        moved = (
+            self.rows(using)
+            .filter(only)
+            .update(
+                status=Status.UNCONFIRMED,
+                error_text=reason,
+                lease_until=None,
+                not_found_after=not_found_after,
+                due_at=ask_at,
+            )
+        )
+        if moved:
+            logger.warning("Outcome unknown for message %s: %s", self.extra_id, reason)
+            announce_changes([Change(self.pk, Status.SENDING, Status.UNCONFIRMED)], using)
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
@@ -59,68 +100,42 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
     if claim is None:
         return
     if _must_not_be_sent(claim, using):
-        _settle(claim, Status.SUPPRESSED, using, error_text=OPTED_OUT)
+        claim.end(Status.SUPPRESSED, OPTED_OUT, None, using)
         return
     client = client or get_client(claim.account)
     body = build_body(claim.account, claim.phone_number, claim.extra_id, claim.content)
-    if timezone.now() >= claim.lease_until:
-        # Whoever stood still for so long must not send what others have sent since.
-        logger.warning("Message %s did not go out within its lease, and is left to the sweep", claim.extra_id)
+    if not lease.renew(claim.rows(using).filter(status=Status.SENDING), claim.account.lease):
+        logger.warning("Message %s was claimed by another worker before it was sent", claim.extra_id)
         return
-    try:
-        message_id = client.send_single(body)
-    except NotTaken as error:
-        breaker.note_failure(claim.account, error, using)
-        _postpone(claim, error, using)
-    except APIError as error:
-        breaker.note_answer(claim.account, using)
-        _settle(claim, Status.REJECTED, using, error_code=error.error_code, error_text=describe(error))
-    except OutcomeUnknown as error:
-        breaker.note_failure(claim.account, error, using)
-        _doubt(claim, error, using)
-    else:
-        breaker.note_answer(claim.account, using)
-        record_acceptance(claim, message_id, using)
+    act_on(exchange(lambda: client.send_single(body)), claim, using)
 
 
-def _must_not_be_sent(claim: Claim, using: str) -> bool:
+def _must_not_be_sent(claim: MessageClaim, using: str) -> bool:
     """A single message answers to something that its recipient did; SUPPRESS_TRANSACTIONAL stops these too."""
     if not claim.account.suppress_transactional:
         return False
     return Suppression.objects.using(using).filter(phone_number=claim.phone_number).exists()
 
 
-def claim_message(pk: int, using: str) -> Claim | None:
-    """Take a due message by a conditional UPDATE: of two workers only one sees a row changed.
-
-    While the platform does not answer, the message is put off instead.
-    """
-    now = timezone.now()
+def claim_message(pk: int, using: str) -> MessageClaim | None:
+    """Claim a due message, or put it off while its account is blocked."""
     rows = Message.objects.using(using).filter(pk=pk)
-    waiting = rows.filter(retries.is_due(now), status=Status.QUEUED, campaign=None)
+    waiting = rows.filter(retries.is_due(timezone.now()), status=Status.QUEUED, campaign=None)
     account_name = waiting.values_list("account", flat=True).first()
     if account_name is None:
         return None
     account = get_account(account_name)
     blocked_until = breaker.blocked_until(account, using)
     if blocked_until:
-        waiting.update(next_attempt_at=blocked_until, error_text=BLOCKED, enqueued_at=None)
+        reason = HELD if breaker.is_held(account_name, using) else BLOCKED
+        waiting.update(due_at=blocked_until, error_text=reason, enqueued_at=None)
         return None
-    lease_until = now + timedelta(seconds=account.lease)
-    taken = waiting.update(
-        status=Status.SENDING,
-        attempts=F("attempts") + 1,
-        lease_until=lease_until,
-        next_attempt_at=None,
-        enqueued_at=None,
-    )
-    if not taken:
+    if not lease.claim(waiting, account.lease, status=Status.SENDING, due_at=None, enqueued_at=None):
         return None
     message = rows.get()
-    return Claim(
+    return MessageClaim(
         pk=pk,
         attempt=message.attempts,
-        lease_until=lease_until,
         account=account,
         phone_number=message.phone_number,
         extra_id=message.extra_id,
@@ -140,71 +155,3 @@ def build_body(account: Account, phone_number: str, extra_id: str, content: Mapp
         phone_as_number=account.phone_as_number,
         **options,
     )
-
-
-@insisting
-def record_acceptance(claim: Claim, message_id: str, using: str) -> None:
-    """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
-    now = timezone.now()
-    mine = Message.objects.using(using).filter(pk=claim.pk, attempts=claim.attempt)
-    known: dict[str, Any] = {"message_id": message_id, "accepted_at": now, "lease_until": None, "next_attempt_at": None}
-    moved = mine.filter(status__in=BEFORE_ACCEPTANCE).update(
-        status=Status.ACCEPTED, error_code=None, error_text="", **known
-    )
-    if moved:
-        announce.announce_changes([Change(claim.pk, Status.SENDING, Status.ACCEPTED)], using)
-    else:
-        mine.update(**known)
-    apply_waiting_reports(claim.account, [message_id], using)
-
-
-def describe(error: HyberError) -> str:
-    """Return what the platform said, or else what happened, cut to what the column holds."""
-    return (getattr(error, "error_text", "") or str(error))[:TEXT_LIMIT]
-
-
-@insisting
-def _postpone(claim: Claim, error: NotTaken, using: str) -> None:
-    if not retries.should_retry(claim.account, claim.attempt):
-        text = GAVE_UP % {"attempts": claim.attempt, "reason": describe(error)}
-        _settle(claim, Status.UNDELIVERED, using, error_text=text[:TEXT_LIMIT])
-        return
-    _mine(claim, using).update(
-        status=Status.QUEUED,
-        error_text=describe(error),
-        lease_until=None,
-        next_attempt_at=retries.next_attempt(claim.account, claim.attempt, timezone.now(), error.retry_after),
-    )
-
-
-@insisting
-def _doubt(claim: Claim, error: OutcomeUnknown, using: str) -> None:
-    """The platform may or may not have it: from now on only its own report can tell (design.md, rule 3)."""
-    logger.warning("Outcome unknown for message %s: %s", claim.extra_id, type(error).__name__)
-    now = timezone.now()
-    moved = _mine(claim, using).update(
-        status=Status.UNCONFIRMED,
-        error_text=describe(error),
-        lease_until=now + timedelta(seconds=claim.account.not_found_grace),
-        next_attempt_at=now + timedelta(seconds=claim.account.retry_delay),
-    )
-    if moved:
-        announce.announce_changes([Change(claim.pk, Status.SENDING, Status.UNCONFIRMED)], using)
-
-
-@insisting
-def _settle(claim: Claim, status: Status, using: str, error_text: str, error_code: int | None = None) -> None:
-    moved = _mine(claim, using).update(
-        status=status,
-        error_code=error_code,
-        error_text=error_text,
-        finished_at=timezone.now(),
-        lease_until=None,
-        next_attempt_at=None,
-    )
-    if moved:
-        announce.announce_changes([Change(claim.pk, Status.SENDING, status)], using)
-
-
-def _mine(claim: Claim, using: str) -> QuerySet[Message]:
-    return Message.objects.using(using).filter(pk=claim.pk, attempts=claim.attempt, status__in=BEFORE_ACCEPTANCE)

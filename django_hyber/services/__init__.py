@@ -20,7 +20,8 @@ from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, prefl
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
 from django_hyber.purge_verb import Purged, purge_personal_data
-from django_hyber.reconcile.fetching import Fetched, fetch_reports
+from django_hyber.reconcile.overdue import fetch_reports
+from django_hyber.reconcile.question import Fetched
 from django_hyber.replies.inbox import apply_replies
 from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body
 from django_hyber.reports.recounting import Recount, recount

@@ -156,7 +156,7 @@ def idle_campaigns(now: datetime) -> list[Campaign]:
     long_ago = now - TOO_LONG
     own = Batch.objects.filter(campaign=OuterRef("pk"))
     due = own.filter(is_due(long_ago), state=Batch.State.PENDING)
-    busy = own.filter(Q(finished_at__gte=long_ago) | Q(next_attempt_at__gte=long_ago) | Q(lease_until__gte=long_ago))
+    busy = own.filter(Q(finished_at__gte=long_ago) | Q(due_at__gte=long_ago) | Q(lease_until__gte=long_ago))
     ready = Q(next_send_at=None) | Q(next_send_at__lt=long_ago)
     idle = Campaign.objects.filter(Exists(due), ~Exists(busy), ready, status=Campaign.Status.SENDING)
     return list(idle.filter(launched_at__lt=long_ago).order_by("pk")[:LAST_CAMPAIGNS])

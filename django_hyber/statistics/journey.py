@@ -12,7 +12,7 @@ from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import ReportState, UnreadableReport, parse_report
 from django_hyber.reports.outcome import is_about
-from django_hyber.reports.ranks import DELIVERIES, FINAL, NO_REPORT, RANKS, STATUS_OF_STATE
+from django_hyber.reports.ranks import DELIVERIES, FINAL, RANKS, STATUS_OF_STATE
 from django_hyber.words.lookups import describe_parsed
 
 Status = Message.Status
@@ -150,7 +150,7 @@ def _guess(
         return Stage.UNTOLD
     if message.status in NEVER_OUT or any(_has_delivered(words.get(name)) for name in before):
         return Stage.NOT_NEEDED
-    if message.status in FINAL or message.error_text == NO_REPORT:
+    if message.status in FINAL or message.given_up_at:
         return Stage.UNTOLD
     is_next = message.status == Status.ACCEPTED and all(_has_failed(words.get(name)) for name in before)
     return Stage.TRYING if is_next else Stage.NEXT

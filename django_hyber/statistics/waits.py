@@ -15,13 +15,12 @@ from django_hyber.conf import find_account
 from django_hyber.models import AccountState, Batch, Campaign
 from django_hyber.reconcile.overdue import lifetime_of
 from django_hyber.reconcile.question import GIVE_UP_AFTER
-from django_hyber.sending.claims import OUT_OF_HOURS
-from django_hyber.sending.single import BLOCKED
 
 #: The rate is that of the last minutes: what was an hour ago says nothing about when it will be over.
 RATE_WINDOW = timedelta(minutes=5)
 Status = Campaign.Status
 State = Batch.State
+WaitsFor = Batch.WaitsFor
 
 
 class Standstill(StrEnum):
@@ -63,6 +62,7 @@ class Batches(NamedTuple):
 
     state: str
     zone: str
+    waits_for: str
     reason: str
     people: int
     due: datetime | None
@@ -73,10 +73,10 @@ class Batches(NamedTuple):
 def read_batches(campaign: Campaign, now: datetime) -> list[Batches]:
     """Count the batches of the campaign's run in one query; ``lately`` are people whose request went out by now."""
     ended = Q(finished_at__gte=now - RATE_WINDOW, state=State.DONE)
-    rows = campaign.batches.filter(run=campaign.run).order_by().values_list("state", "zone", "error_text")
+    rows = campaign.batches.filter(run=campaign.run).order_by().values_list("state", "zone", "waits_for", "error_text")
     counted = rows.annotate(
         people=Sum("size"),
-        due=Min("next_attempt_at"),
+        due=Min("due_at"),
         since=Min("created_at"),
         lately=Sum("size", filter=ended, default=0),
     )
@@ -133,12 +133,12 @@ def _of_account(campaign: Campaign, now: datetime) -> Iterator[Wait]:
 
 def _of_requests(batches: Sequence[Batches], now: datetime) -> Iterator[Wait]:
     pending = [row for row in batches if row.state == State.PENDING]
-    later = [row for row in pending if row.due and row.due > now and row.reason not in ("", BLOCKED)]
+    later = [row for row in pending if row.due and row.due > now and row.waits_for in (WaitsFor.WINDOW, WaitsFor.RETRY)]
     queued = _people(pending, State.PENDING) - _people(later, State.PENDING)
     if queued:
         yield Wait(standstill=Standstill.QUEUED, people=queued)
     for row in sorted(later):
-        if row.reason == OUT_OF_HOURS:
+        if row.waits_for == WaitsFor.WINDOW:
             zone = row.zone or timezone.get_default_timezone_name()
             yield Wait(standstill=Standstill.WINDOW, people=row.people, until=row.due, zone=zone)
         else:

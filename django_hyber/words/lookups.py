@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -11,12 +10,9 @@ from django_hyber.conf import find_account, get_accounts
 from django_hyber.models import CampaignChannel, DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import InvalidPhone, ReportState, UnreadableReport, describe, normalize_phone, parse_report
-from django_hyber.reports.ranks import DELIVERIES, NO_REPORT
+from django_hyber.reports.ranks import DELIVERIES
 
 MAX_PHONE_DIGITS = 15
-#: The platform was asked for long enough, and never said how the message ended.
-GIVEN_UP = Q(status=Message.Status.ACCEPTED, error_text=NO_REPORT)
-AWAITED = Q(status=Message.Status.ACCEPTED) & ~Q(error_text=NO_REPORT)
 STATE_TEXTS = {
     ReportState.PENDING: _("on its way"),
     ReportState.DELIVERED: _("delivered"),

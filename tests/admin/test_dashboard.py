@@ -271,7 +271,7 @@ class AttentionTests:
         if reason == "on the wire":
             launched.batches.exclude(pk=batch.pk).update(state="sending", lease_until=now)
         if reason == "waits for its turn":
-            launched.batches.filter(pk=batch.pk).update(next_attempt_at=now + HOUR)
+            launched.batches.filter(pk=batch.pk).update(due_at=now + HOUR)
         if reason == "throttled":
             launch(launched, next_send_at=now)
         if reason == "paused":

@@ -18,7 +18,7 @@ from django_hyber.audience import export as exporting
 from django_hyber.audience.files.reading import FORMULA, protect
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
-from django_hyber.reports.ranks import NO_REPORT
+from django_hyber.reconcile.question import NO_REPORT
 from django_hyber.services import (
     ExportError,
     apply_delivery_reports,

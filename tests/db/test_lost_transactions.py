@@ -77,7 +77,7 @@ def test_answer_to_a_single_message_is_written_down_although_a_deadlock_undid_it
 
 def test_question_about_an_unknown_outcome_is_asked_although_a_deadlock_undid_its_turn(platform):
     message = send_message(phone(1, "94"), CODE)
-    Message.objects.filter(pk=message.pk).update(next_attempt_at=None)
+    Message.objects.filter(pk=message.pk).update(due_at=None)
     with failing("django_hyber_message", times=1):
         unconfirmed.resolve_message(message.pk)
 

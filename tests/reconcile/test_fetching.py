@@ -106,7 +106,7 @@ def test_message_without_an_answer_is_asked_about_again_later(platform):
     message.refresh_from_db()
     assert message.status == "accepted"
     assert len(questions(platform)) == 1
-    assert message.next_attempt_at > timezone.now() + timedelta(minutes=9)
+    assert message.due_at > timezone.now() + timedelta(minutes=9)
 
 
 def test_message_is_given_up_after_three_days_and_says_so(platform):
@@ -126,7 +126,7 @@ def test_platform_that_does_not_answer_changes_nothing(platform, settings):
 
     message.refresh_from_db()
     assert message.status == "accepted"
-    assert message.next_attempt_at
+    assert message.due_at
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_three_days_begin_when_the_report_was_due(platform):
 
     assert fetch_reports().given_up == 0
     message.refresh_from_db()
-    assert message.next_attempt_at < timezone.now() + timedelta(hours=1)
+    assert message.due_at < timezone.now() + timedelta(hours=1)
 
 
 def test_message_is_not_given_up_because_nobody_answers(platform, unreachable):
@@ -250,7 +250,7 @@ def test_job_tells_whose_phone_it_is_where_nothing_else_does(job, platform, monk
 
 
 def test_job_is_asked_about_seldom(job, platform):
-    job.campaign.messages.update(next_attempt_at=timezone.now() + timedelta(days=1))
+    job.campaign.messages.update(due_at=timezone.now() + timedelta(days=1))
     job.campaign.batches.update(job_id="lost")
     fetch_reports()
     fetch_reports()
@@ -269,7 +269,7 @@ def test_job_whose_own_recipients_are_all_reported_is_not_asked_about_for_those_
     """Batches of a campaign with a sending window share a range of keys."""
     job.campaign.messages.exclude(phone_number=phone(0, "00")).update(status="delivered")
     job.campaign.messages.filter(phone_number=phone(0, "00")).update(
-        phone_number="48501234500", next_attempt_at=timezone.now() + timedelta(days=1)
+        phone_number="48501234500", due_at=timezone.now() + timedelta(days=1)
     )
     job.campaign.batches.update(phone_prefixes=["380"], zone="Europe/Kyiv")
     fetch_reports()
@@ -455,12 +455,12 @@ def test_who_was_delivered_to_is_asked_about_seldom(delivered_and_clicked, platf
     Message.objects.update(finished_at=timezone.now() - timedelta(days=1))
     fetch_reports(learn_clicks=True)
 
-    assert Message.objects.get().next_attempt_at > timezone.now() + timedelta(hours=23)
+    assert Message.objects.get().due_at > timezone.now() + timedelta(hours=23)
     assert fetch_reports(learn_clicks=True).asked == 0
 
 
 def test_what_was_never_asked_about_comes_before_what_was(delivered_and_clicked, platform):
-    Message.objects.update(next_attempt_at=timezone.now() - timedelta(minutes=1))
+    Message.objects.update(due_at=timezone.now() - timedelta(minutes=1))
     never_asked = send_message(phone(2, "86"), [CLICKABLE])
     Message.objects.filter(pk=never_asked.pk).update(
         status="delivered", finished_at=timezone.now() - timedelta(hours=1), message_id=None
@@ -480,7 +480,7 @@ def test_what_waits_is_read_in_pages(platform, monkeypatch):
     messages = [accepted(number, "93", ago=timedelta(hours=1)) for number in range(7)]
     now = timezone.now()
     for message, minutes in zip(messages[:4], (3, 2, 2, 1), strict=True):
-        Message.objects.filter(pk=message.pk).update(next_attempt_at=now - timedelta(minutes=minutes))
+        Message.objects.filter(pk=message.pk).update(due_at=now - timedelta(minutes=minutes))
     Message.objects.update(message_id=None)
     with CaptureQueriesContext(connection) as queries:
         assert fetch_reports(per_second=1_000).asked == 7

@@ -19,7 +19,7 @@ __all__ = ["collected"]
 
 def make_unconfirmed(count):
     content = {"channels": ["sms"], "channel_options": {"sms": CODE[0].to_wire()}}
-    known = {"status": "unconfirmed", "lease_until": "2020-01-01T00:00:00Z", "content": content}
+    known = {"status": "unconfirmed", "not_found_after": "2020-01-01T00:00:00Z", "content": content}
     rows = (Message(phone_number=phone(number), extra_id=f"own-{number}", **known) for number in range(count))
     Message.objects.bulk_create(rows)
     return list(Message.objects.order_by("pk").values_list("pk", flat=True))

@@ -12,7 +12,6 @@ from django.utils import timezone
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
 from django_hyber.reports.early import rematch_reports
-from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.services import (
     apply_delivery_reports,
     dispatch,
@@ -101,7 +100,7 @@ def test_message_that_does_not_wait_is_not_meant_by_a_phone_alone(state):
 
 
 def test_message_that_was_given_up_is_not_meant_while_another_one_waits():
-    given_up = make_message(1, error_text="The platform has never reported how it ended.")
+    given_up = make_message(1, given_up_at=timezone.now())
     message = make_message(2)
     apply(nameless(message_id="new"))
 
@@ -109,7 +108,7 @@ def test_message_that_was_given_up_is_not_meant_while_another_one_waits():
 
 
 def test_message_that_was_given_up_leaves_no_doubt_for_the_sweep():
-    given_up = make_message(1, message_id="old", error_text=NO_REPORT)
+    given_up = make_message(1, message_id="old", given_up_at=timezone.now())
     apply(nameless())
     awaiting = make_message(2)
     rematch_reports("default")

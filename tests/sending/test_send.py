@@ -183,15 +183,6 @@ def test_settings_overridden_in_a_test_are_used_by_the_next_send(silent, setting
     assert len(silent.requests) == 1
 
 
-def test_wrong_password_ends_as_rejected_and_says_where_to_look(silent, settings):
-    settings.HYBER = {"default": settings.HYBER["default"] | {"PASSWORD": "wrong"}}
-    message = send_message(PHONE, SMS_ONLY)
-
-    message.refresh_from_db()
-    assert message.status == "rejected"
-    assert "Check the login, password" in message.error_text
-
-
 def test_fallback_chain_keeps_its_order(silent):
     send_message(PHONE, [Viber(text="Hi", ttl=60), *SMS_ONLY])
 

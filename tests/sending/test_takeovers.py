@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def send_by_others(campaign):
     """What the other workers do when the lease of one has ended: ask, hear that nothing is known, send again."""
     campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
-    unconfirmed.take_up_expired_leases()
+    unconfirmed.recover_expired_leases()
     ask_and_send_again(campaign)
 
 

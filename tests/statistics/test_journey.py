@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.utils import timezone
 
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, Viber
-from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.sending.request import request_of
 from django_hyber.services import apply_delivery_reports, campaign_statistics, send_message
 from django_hyber.statistics.journey import Stage, message_journey
@@ -98,7 +98,7 @@ def test_a_late_failure_does_not_hide_that_the_channel_delivered(message):
 
 
 def test_nothing_is_being_tried_of_what_was_given_up(message):
-    Message.objects.update(error_text=NO_REPORT)
+    Message.objects.update(given_up_at=timezone.now())
     message.refresh_from_db()
 
     assert stages(message) == {"viber": Stage.UNTOLD, "sms": Stage.UNTOLD}

@@ -47,7 +47,8 @@ def recover(campaign, *, sweeps=12):
     """Let leases and waiting times pass, and sweep, until nothing is left to do."""
     for _ in range(sweeps):
         for model in (Batch, Message):
-            model.objects.exclude(lease_until=None).update(lease_until=LONG_AGO)
+            for column in ("lease_until", "not_found_after"):
+                model.objects.exclude(**{column: None}).update(**{column: LONG_AGO})
             model.objects.update(enqueued_at=None)
         AccountState.objects.update(blocked_until=LONG_AGO)
         make_due(campaign)

@@ -28,4 +28,6 @@ class BatchAdmin(ReadOnlyAdmin):
         """The platform's code, or why there was no answer."""
         if batch.error_text:
             return described_code(batch.error_code, gettext(batch.error_text))
+        if batch.waits_for:
+            return str(batch.get_waits_for_display())
         return described_code(batch.error_code, describe_code(batch.error_code, batch.campaign.account))

@@ -38,7 +38,14 @@ class MessageAdmin(ReadOnlyAdmin):
         (_("Numbers"), {"fields": ("meaning", ("total_sms_parts", "delivered_sms_parts", "clicks"))}),
         (
             _("For developers"),
-            {"fields": ("extra_id", "message_id", ("account", "attempts"), ("next_attempt_at", "lease_until"))},
+            {
+                "fields": (
+                    "extra_id",
+                    "message_id",
+                    ("account", "attempts"),
+                    ("due_at", "lease_until", "not_found_after"),
+                )
+            },
         ),
     )
     readonly_fields = ("campaign_link", "channel_name", "problem", "content_json", "variables_json", "meaning")

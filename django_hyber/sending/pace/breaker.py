@@ -1,19 +1,24 @@
-"""The circuit breaker of an account: an outage of the platform costs one probe at a time, and not a storm."""
+"""The circuit breaker of an account: trouble with the platform costs one probe at a time, and not a storm.
+
+It opens after several failures in a row, and at once when the platform does not let the account in.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
 from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from django_hyber.conf import Account
 from django_hyber.db.transactions import insisting
 from django_hyber.models import AccountState
-from django_hyber.protocol import HyberError
 from django_hyber.sending.pace import retries
 
 REASON_LIMIT = 255
+#: Seconds before a login that was refused is tried again, at first: a person has to do something about it.
+HELD_FOR = 60.0
 
 
 def blocked_until(account: Account, using: str) -> datetime | None:
@@ -22,7 +27,8 @@ def blocked_until(account: Account, using: str) -> datetime | None:
     Once the time has come, the first who asks may send: that request tries whether the platform answers again.
     """
     now = timezone.now()
-    broken = _states(account, using).filter(failures__gte=account.breaker_threshold)
+    is_open = Q(failures__gte=account.breaker_threshold) | Q(held_since__isnull=False)
+    broken = _states(account.name, using).filter(is_open)
     row = broken.values_list("blocked_until").first()
     if row is None:
         return None
@@ -37,27 +43,45 @@ def blocked_until(account: Account, using: str) -> datetime | None:
 
 def is_blocked(account_name: str, using: str) -> bool:
     """Say whether nothing may be sent at this moment, without taking the turn of a probe."""
-    return AccountState.objects.using(using).filter(account=account_name, blocked_until__gt=timezone.now()).exists()
+    return _states(account_name, using).filter(blocked_until__gt=timezone.now()).exists()
+
+
+def is_held(account_name: str, using: str) -> bool:
+    """Say whether the platform did not let the account in when it was last asked."""
+    return _states(account_name, using).filter(held_since__isnull=False).exists()
 
 
 @insisting
 def note_answer(account: Account, using: str) -> None:
-    """The platform has answered, if only to refuse: the way is free."""
-    _states(account, using).filter(failures__gt=0).update(failures=0, blocked_until=None, reason="")
+    """The platform has answered, if only to refuse a message: the way is free."""
+    troubled = _states(account.name, using).filter(Q(failures__gt=0) | Q(held_since__isnull=False))
+    troubled.update(failures=0, blocked_until=None, held_since=None, reason="")
 
 
 @insisting
-def note_failure(account: Account, error: HyberError, using: str) -> None:
+def note_failure(account: Account, reason: str, using: str, retry_after: float | None = None) -> None:
     """The platform has not taken a request, or not answered; after several in a row the account is blocked."""
-    AccountState.objects.using(using).get_or_create(account=account.name)
-    states = _states(account, using)
-    states.update(failures=F("failures") + 1, reason=str(error)[:REASON_LIMIT])
-    failures = states.values_list("failures", flat=True).get()
-    beyond = failures - account.breaker_threshold
+    beyond = _count_failure(account, reason, using) - account.breaker_threshold
     if beyond >= 0:
-        retry_after: float | None = getattr(error, "retry_after", None)
-        states.update(blocked_until=retries.next_attempt(account, beyond + 1, timezone.now(), retry_after))
+        until = retries.next_attempt(account, beyond + 1, timezone.now(), retry_after)
+        _states(account.name, using).update(blocked_until=until)
 
 
-def _states(account: Account, using: str) -> QuerySet[AccountState]:
-    return AccountState.objects.using(using).filter(account=account.name)
+@insisting
+def hold(account: Account, reason: str, using: str) -> datetime:
+    """The platform does not let the account in: block it at once, and return when a probe may find it let in again."""
+    failures = _count_failure(account, reason, using)
+    until = retries.next_attempt(account, failures, timezone.now(), HELD_FOR)
+    _states(account.name, using).update(blocked_until=until, held_since=Coalesce("held_since", timezone.now()))
+    return until
+
+
+def _count_failure(account: Account, reason: str, using: str) -> int:
+    AccountState.objects.using(using).get_or_create(account=account.name)
+    states = _states(account.name, using)
+    states.update(failures=F("failures") + 1, reason=reason[:REASON_LIMIT])
+    return states.values_list("failures", flat=True).get()
+
+
+def _states(account_name: str, using: str) -> QuerySet[AccountState]:
+    return AccountState.objects.using(using).filter(account=account_name)

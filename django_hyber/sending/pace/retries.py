@@ -26,7 +26,7 @@ def next_attempt(account: Account, attempt: int, now: datetime, retry_after: flo
 
 def is_due(now: datetime) -> Q:
     """Select what may be tried, or asked about, now."""
-    return Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    return Q(due_at=None) | Q(due_at__lte=now)
 
 
 def should_retry(account: Account, attempt: int) -> bool:

@@ -12,14 +12,13 @@ from django.utils import timezone
 from django_hyber.admin.campaigns.waits import distance, pace_text, wait_line
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import WhatsApp
-from django_hyber.sending.claims import OUT_OF_HOURS
-from django_hyber.sending.single import BLOCKED
 from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 from tests.queries import statements_of
 
 NOW = datetime(2026, 6, 10, 11, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Status = Campaign.Status
+WaitsFor = Batch.WaitsFor
 
 
 def plain(text):
@@ -116,13 +115,13 @@ class WaitTests:
         add_batch(campaign, 1)
         assert texts(campaign) == ["1 recipient is next."]
 
-        add_batch(campaign, 1_499, next_attempt_at=NOW - HOUR)
+        add_batch(campaign, 1_499, due_at=NOW - HOUR)
         assert texts(campaign) == ["1,500 recipients are next."]
 
     def test_who_waits_for_the_time_of_day(self, campaign):
-        add_batch(campaign, 4, zone="America/New_York", error_text=OUT_OF_HOURS, next_attempt_at=NOW + 3 * HOUR)
-        add_batch(campaign, 6, zone="America/New_York", error_text=OUT_OF_HOURS, next_attempt_at=NOW + 2 * HOUR)
-        add_batch(campaign, 1, error_text=OUT_OF_HOURS, next_attempt_at=NOW + HOUR)
+        add_batch(campaign, 4, zone="America/New_York", waits_for=WaitsFor.WINDOW, due_at=NOW + 3 * HOUR)
+        add_batch(campaign, 6, zone="America/New_York", waits_for=WaitsFor.WINDOW, due_at=NOW + 2 * HOUR)
+        add_batch(campaign, 1, waits_for=WaitsFor.WINDOW, due_at=NOW + HOUR)
 
         assert waits(campaign) == [("window", 1, NOW + HOUR), ("window", 10, NOW + 2 * HOUR)]
         assert texts(campaign) == [
@@ -131,14 +130,14 @@ class WaitTests:
         ]
 
     def test_what_was_not_taken_is_tried_again(self, campaign):
-        add_batch(campaign, 1, error_text="HTTP 503", next_attempt_at=NOW + 2 * MINUTE)
+        add_batch(campaign, 1, waits_for=WaitsFor.RETRY, error_text="HTTP 503", due_at=NOW + 2 * MINUTE)
 
         assert texts(campaign) == [
             "The platform did not take the request for 1 recipient. Next try in 2 minutes. HTTP 503"
         ]
 
     def test_what_waits_for_the_account_is_merely_next(self, campaign):
-        add_batch(campaign, 5, error_text=BLOCKED, next_attempt_at=NOW + HOUR)
+        add_batch(campaign, 5, waits_for=WaitsFor.PLATFORM, due_at=NOW + HOUR)
 
         assert waits(campaign) == [("queued", 5, None)]
 
@@ -193,7 +192,7 @@ class WaitTests:
     def test_all_at_once_in_the_order_of_their_weight(self, campaign):
         AccountState.objects.create(account="default", blocked_until=NOW + HOUR, next_send_at=NOW + MINUTE)
         add_batch(campaign, 1)
-        add_batch(campaign, 2, error_text=OUT_OF_HOURS, next_attempt_at=NOW + HOUR)
+        add_batch(campaign, 2, waits_for=WaitsFor.WINDOW, due_at=NOW + HOUR)
         add_batch(campaign, 3, Batch.State.SENDING)
         add_batch(campaign, 4, Batch.State.UNCONFIRMED)
 
@@ -210,7 +209,7 @@ class WaitTests:
         used = []
         for _ in range(2):
             for number in range(20):
-                add_batch(campaign, 1, zone=f"Zone/{number}", error_text=OUT_OF_HOURS, next_attempt_at=NOW + HOUR)
+                add_batch(campaign, 1, zone=f"Zone/{number}", waits_for=WaitsFor.WINDOW, due_at=NOW + HOUR)
             used.append(len(statements_of(texts, campaign)))
 
         assert used == [2, 2]

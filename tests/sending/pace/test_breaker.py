@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_hyber import tasks
 from django_hyber.conf import get_account
 from django_hyber.models import AccountState, Campaign, Message
-from django_hyber.protocol import SMS, NotTaken
+from django_hyber.protocol import SMS
 from django_hyber.sending.pace import breaker
 from django_hyber.services import dispatch, send_message, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
@@ -92,7 +92,7 @@ def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is
     assert (message.status, message.attempts) == ("queued", 0)
     assert message.error_text == "Waits until the platform answers again."
     let_the_block_end()
-    message.next_attempt_at = None
+    message.due_at = None
     message.save()
     dispatch()
     message.refresh_from_db()
@@ -116,7 +116,7 @@ def test_batch_says_why_it_waits(fragile):
 def test_of_many_who_find_the_time_come_one_tries(fragile):
     account = get_account()
     for _ in range(3):
-        breaker.note_failure(account, NotTaken(), "default")
+        breaker.note_failure(account, "no connection", "default")
     let_the_block_end()
 
     assert [breaker.blocked_until(account, "default") is None for _ in range(5)] == [True, *[False] * 4]
@@ -125,7 +125,7 @@ def test_of_many_who_find_the_time_come_one_tries(fragile):
 def test_platform_that_names_a_time_is_not_tried_before(fragile):
     account = get_account()
     for _ in range(3):
-        breaker.note_failure(account, NotTaken(retry_after=3_600), "default")
+        breaker.note_failure(account, "HTTP 503", "default", retry_after=3_600)
 
     state = AccountState.objects.get()
     assert (state.blocked_until - breaker.timezone.now()).total_seconds() > 3_500
@@ -134,7 +134,7 @@ def test_platform_that_names_a_time_is_not_tried_before(fragile):
 def test_other_accounts_are_not_blocked(fragile, settings):
     settings.HYBER["other"] = settings.HYBER["default"]
     for _ in range(3):
-        breaker.note_failure(get_account(), NotTaken(), "default")
+        breaker.note_failure(get_account(), "no connection", "default")
     campaign = start_campaign(make_campaign([phone(1)], account="other"))
 
     assert Campaign.objects.get(pk=campaign.pk).status == "finished"
@@ -143,17 +143,17 @@ def test_other_accounts_are_not_blocked(fragile, settings):
 def test_repeated_task_asks_nobody_earlier_than_the_platform_wished(fragile):
     wished = timezone.now() + timedelta(hours=1)
     message = send_message(phone(92, "92"), CODE)
-    Message.objects.filter(pk=message.pk).update(status="queued", next_attempt_at=wished)
+    Message.objects.filter(pk=message.pk).update(status="queued", due_at=wished)
     AccountState.objects.create(account="default", failures=3, blocked_until=timezone.now() + timedelta(minutes=1))
     tasks.submit_message.call(message.pk)
 
     message.refresh_from_db()
-    assert message.next_attempt_at == wished
+    assert message.due_at == wished
 
 
 def test_task_that_comes_too_early_does_not_take_the_turn_of_the_probe(fragile):
     message = send_message(phone(92, "92"), CODE)
-    Message.objects.filter(pk=message.pk).update(status="queued", next_attempt_at=timezone.now() + timedelta(hours=1))
+    Message.objects.filter(pk=message.pk).update(status="queued", due_at=timezone.now() + timedelta(hours=1))
     AccountState.objects.create(account="default", failures=3, blocked_until="2020-01-01T00:00:00Z")
     tasks.submit_message.call(message.pk)
 

@@ -103,8 +103,8 @@ class SendingTests:
         assert numbers_of(posts(platform)) == [int(phone(1)), int(phone(2))]
         assert statuses(mixed) == ["accepted", "queued", "accepted", "queued"]
         waiting = mixed.batches.get(state="pending")
-        assert waiting.next_attempt_at == datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
-        assert waiting.error_text == "Waits for the sending window."
+        assert waiting.due_at == datetime(2026, 11, 25, 14, 0, tzinfo=UTC)
+        assert waiting.waits_for == "window"
 
     def test_the_others_follow_when_theirs_opens(self, platform, mixed):
         start_campaign(mixed)
@@ -137,10 +137,10 @@ class SendingTests:
         start_campaign(mixed)
         wished = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
         waiting = mixed.batches.get(state="pending")
-        mixed.batches.filter(pk=waiting.pk).update(next_attempt_at=wished)
+        mixed.batches.filter(pk=waiting.pk).update(due_at=wished)
         tasks.submit_batch.call(waiting.pk)
 
-        assert mixed.batches.get(pk=waiting.pk).next_attempt_at == wished
+        assert mixed.batches.get(pk=waiting.pk).due_at == wished
 
     def test_window_holds_for_the_start_and_not_for_the_hand_over(self, platform, settings):
         self.moment = datetime(2026, 11, 25, 6, 55, tzinfo=UTC)

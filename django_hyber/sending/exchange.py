@@ -1,0 +1,118 @@
+"""One exchange with the platform: what its outcome is, and what follows for the message or batch that was sent."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from django.utils import timezone
+
+from django_hyber.conf import Account
+from django_hyber.models import Batch, Message
+from django_hyber.protocol import APIError, AuthenticationError, HyberError, NotTaken, OutcomeUnknown
+from django_hyber.sending.pace import breaker, retries
+
+Answer = TypeVar("Answer")
+Answer_contra = TypeVar("Answer_contra", contravariant=True)
+Status = Message.Status
+WaitsFor = Batch.WaitsFor
+TEXT_LIMIT = 255
+GAVE_UP = "Not handed over after %(attempts)d attempts: %(reason)s"
+
+
+class Kind(enum.Enum):
+    """What is known after a request."""
+
+    TAKEN = enum.auto()
+    REFUSED = enum.auto()
+    #: The platform does not let the account in: nothing that it sends can be taken now.
+    HELD = enum.auto()
+    #: Surely not, so it can be repeated.
+    NOT_TAKEN = enum.auto()
+    #: Perhaps: only the platform's own report can tell.
+    UNKNOWN = enum.auto()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome(Generic[Answer]):
+    """How an exchange ended. ``answer`` is what came back when it was taken, ``retry_after`` is in seconds."""
+
+    kind: Kind
+    answer: Answer | None = None
+    reason: str = ""
+    error_code: int | None = None
+    retry_after: float | None = None
+
+
+class Target(Protocol[Answer_contra]):
+    """What was sent: the claim of a single message, or that of a batch, which stands for all its messages.
+
+    Every method does nothing when another worker has claimed it since.
+    """
+
+    @property
+    def account(self) -> Account:
+        """Whose request it was."""
+
+    @property
+    def attempt(self) -> int:
+        """How many times it has been claimed."""
+
+    def record(self, answer: Answer_contra, using: str) -> None:
+        """Store what the platform has answered about what it took."""
+
+    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime, using: str) -> None:
+        """Queue it again."""
+
+    def end(self, status: Message.Status, reason: str, error_code: int | None, using: str) -> None:
+        """End it with this failure."""
+
+    def mark_unconfirmed(self, reason: str, ask_at: datetime, using: str) -> None:
+        """Leave it to the platform's reports, which are first asked for at ``ask_at``."""
+
+
+def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
+    """Make the request, and say what is known after it."""
+    try:
+        return Outcome(kind=Kind.TAKEN, answer=request())
+    except NotTaken as error:
+        return Outcome(kind=Kind.NOT_TAKEN, reason=describe(error), retry_after=error.retry_after)
+    except AuthenticationError as error:
+        # Its own text says where to look.
+        return Outcome(kind=Kind.HELD, reason=str(error)[:TEXT_LIMIT])
+    except APIError as error:
+        return Outcome(kind=Kind.REFUSED, reason=describe(error), error_code=error.error_code)
+    except OutcomeUnknown as error:
+        return Outcome(kind=Kind.UNKNOWN, reason=describe(error))
+
+
+def act_on(outcome: Outcome[Answer], target: Target[Answer], using: str) -> None:
+    """Do what follows from the outcome, for the account and for what was sent."""
+    account, reason, now = target.account, outcome.reason, timezone.now()
+    if outcome.answer is not None:
+        breaker.note_answer(account, using)
+        target.record(outcome.answer, using)
+    elif outcome.kind is Kind.REFUSED:
+        breaker.note_answer(account, using)
+        target.end(Status.REJECTED, reason, outcome.error_code, using)
+    elif outcome.kind is Kind.HELD:
+        target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason, using), using)
+    elif outcome.kind is Kind.UNKNOWN:
+        breaker.note_failure(account, reason, using)
+        target.mark_unconfirmed(reason, now + timedelta(seconds=account.retry_delay), using)
+    else:
+        breaker.note_failure(account, reason, using, outcome.retry_after)
+        if retries.should_retry(account, target.attempt):
+            again_at = retries.next_attempt(account, target.attempt, now, outcome.retry_after)
+            target.put_back(WaitsFor.RETRY, reason, again_at, using)
+        else:
+            text = GAVE_UP % {"attempts": target.attempt, "reason": reason}
+            target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
+
+
+def describe(error: HyberError) -> str:
+    """Return what the platform said, or else what happened, cut to what the column holds."""
+    return (getattr(error, "error_text", "") or str(error))[:TEXT_LIMIT]
