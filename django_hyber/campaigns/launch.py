@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.fingerprint import fingerprint
-from django_hyber.campaigns.kept_checks import check_of
 from django_hyber.campaigns.lifecycle import CampaignError, check_state, launch_checked
 from django_hyber.campaigns.preflight import Preflight, count_opted_out
+from django_hyber.campaigns.preflight_jobs import check_of
 from django_hyber.models import Campaign
 
 MAX_DIGITS = 9
