@@ -45,7 +45,7 @@ from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.control import Verb
+from django_hyber.campaigns.lifecycle import Verb
 from django_hyber.models import Campaign
 from django_hyber.words.options import place_of, problem_text
 

@@ -20,8 +20,13 @@ from django_hyber.admin.common.charts import percent
 from django_hyber.admin.common.masking import for_reader
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.launch import confirmation_of
-from django_hyber.campaigns.lifecycle import check_state, is_four_eyes
-from django_hyber.campaigns.preflight import OPTED_OUT_CODE, PAST_START_CODE, doubts_of_this_moment
+from django_hyber.campaigns.preflight import (
+    OPTED_OUT_CODE,
+    PAST_START_CODE,
+    check_state,
+    doubts_of_this_moment,
+    is_four_eyes,
+)
 from django_hyber.campaigns.preflight_jobs import Check, count_rejected
 from django_hyber.campaigns.timetable import timetable_of
 from django_hyber.models import BackgroundJob, Campaign, Message

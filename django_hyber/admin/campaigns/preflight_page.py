@@ -108,7 +108,7 @@ def _send(model_admin: Any, request: HttpRequest, campaign: Campaign) -> bool:
     """Start a campaign, write it into the admin's log, and tell the user what came of it."""
     confirmed = parse_confirmation(request.POST.get(PLAN.format(pk=campaign.pk), ""))
     try:
-        people = launch(campaign, confirmed, user=request.user)  # type: ignore[arg-type]  # nobody else gets in here
+        people = launch(campaign, user=request.user, confirmed=confirmed)  # type: ignore[arg-type]  # nobody else gets in here
     except CampaignError as error:
         _tell_refusal(model_admin, request, campaign, error)
         return False

@@ -16,7 +16,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.campaigns.actions import page, to_campaign
+from django_hyber.admin.campaigns.actions import page, refuse
 from django_hyber.admin.campaigns.preflight_problems import problem_lines
 from django_hyber.admin.campaigns.progress import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
@@ -92,9 +92,7 @@ class ResultLine(NamedTuple):
 def trial_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
     """Ask for the numbers and show what they would get; on POST, send it or show it as another recipient sees it."""
     if not is_testable(campaign):
-        text = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
-        model_admin.message_user(request, text, messages.ERROR)
-        return to_campaign(campaign)
+        return refuse(model_admin, request, campaign)
     sample = _sample(request, campaign)
     is_answer = request.method == "POST" and "step" not in request.POST
     form = _form(request, campaign, is_answer=is_answer)
