@@ -20,7 +20,6 @@ from django_hyber.audience.import_report import ImportReport, report_as_json, re
 from django_hyber.audience.opt_outs import OptOuts, export_suppressions
 from django_hyber.audience.recipients import Recipients, count_opted_out
 from django_hyber.audience.rows import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
-from django_hyber.campaigns.lifecycle import retry_failed, retry_messages
 from django_hyber.campaigns.preflight import preflight
 from django_hyber.campaigns.preflight_json import preflight_as_json
 from django_hyber.db.transactions import database, write_transaction
@@ -83,6 +82,8 @@ def run_retry(job: BackgroundJob, claim: JobClaim) -> Result:
 
 
 def _retry(campaign: Campaign, job: BackgroundJob) -> None:
+    from django_hyber.campaigns.retry import retry_failed, retry_messages
+
     if not job.source:
         retry_failed(campaign, **{name: job.parameters[name] for name in _FAILURES if name in job.parameters})
         return

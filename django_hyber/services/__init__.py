@@ -5,18 +5,17 @@ from django_hyber.audience.files.encodings import UnreadableFileError
 from django_hyber.audience.opt_outs import export_suppressions, import_suppressions
 from django_hyber.audience.recipients import ImportReport, RejectedRow, import_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
+from django_hyber.campaigns.launch import start_campaign
 from django_hyber.campaigns.lifecycle import (
     CampaignError,
     cancel_campaign,
-    check_campaign,
     count_waiting,
     pause_campaign,
     resume_campaign,
-    retry_failed,
-    start_campaign,
     withdraw_campaign,
 )
-from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, preflight
+from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, check_campaign, preflight
+from django_hyber.campaigns.retry import retry_failed
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
 from django_hyber.purge_verb import Purged, purge_personal_data

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.control import Verb, is_allowed, steer
+from django_hyber.campaigns.lifecycle import Verb, is_possible, perform, wrong_status
 from django_hyber.campaigns.test_send import is_testable
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
@@ -38,6 +38,16 @@ LOGGED = {
 }
 
 
+LABELS = {
+    Verb.PAUSE: gettext_lazy("Pause"),
+    Verb.RESUME: gettext_lazy("Resume"),
+    Verb.WITHDRAW: gettext_lazy("Back to draft"),
+    Verb.CANCEL: gettext_lazy("Cancel campaign"),
+}
+#: The button leads to a page that asks.
+CONFIRMED_FIRST = (Verb.CANCEL,)
+
+
 class Button(NamedTuple):
     """A button of the campaign's page: it posts, or leads to the page on which it is confirmed."""
 
@@ -60,20 +70,20 @@ def buttons_of(model_admin: Any, request: HttpRequest, campaign: Campaign, numbe
 
 
 def _sending_buttons(campaign: Campaign, numbers: CampaignNumbers) -> list[Button]:
-    found = []
-    if is_testable(campaign):
-        found.append(_button(campaign, "test", _("Send a test")))
-    if is_allowed(campaign, Verb.PAUSE):
-        found.append(_button(campaign, "pause", _("Pause"), posts=True))
-    if is_allowed(campaign, Verb.RESUME):
-        found.append(_button(campaign, "resume", _("Resume"), posts=True))
-    if is_allowed(campaign, Verb.WITHDRAW):
-        found.append(_button(campaign, "withdraw", _("Back to draft"), posts=True))
-    if is_allowed(campaign, Verb.CANCEL):
-        found.append(_button(campaign, "cancel", _("Cancel campaign")))
-    if campaign.status == Campaign.Status.FINISHED and numbers.failed:
-        found.append(_button(campaign, "retry", _("Retry failed")))
+    found = [_button(campaign, "test", _("Send a test"))] if is_testable(campaign) else []
+    found += [
+        _button(campaign, verb, str(label), posts=verb not in CONFIRMED_FIRST)
+        for verb, label in LABELS.items()
+        if is_offered(campaign, verb)
+    ]
+    if is_possible(campaign, Verb.RETRY) and numbers.failed:
+        found.append(_button(campaign, Verb.RETRY, _("Retry failed")))
     return found
+
+
+def is_offered(campaign: Campaign, verb: Verb) -> bool:
+    """Say whether the admin lets people tell the campaign this now: a draft is deleted and not cancelled."""
+    return is_possible(campaign, verb) and not (campaign.is_editable and verb is Verb.CANCEL)
 
 
 def _button(campaign: Campaign, name: str, label: str, *, posts: bool = False) -> Button:
@@ -84,8 +94,10 @@ def steer_view(model_admin: Any, request: HttpRequest, campaign: Campaign, verb:
     """Pause, resume or cancel, and say what came of it."""
     if request.method != "POST":
         return HttpResponseNotAllowed(["POST"])
+    if campaign.is_editable and verb is Verb.CANCEL:
+        return refuse(model_admin, request, campaign)
     try:
-        changed = steer(campaign, verb)
+        changed = perform(campaign, verb)
     except CampaignError as error:
         model_admin.message_user(request, " ".join(error.messages), messages.ERROR)
         return to_campaign(campaign)
@@ -102,10 +114,8 @@ def cancel_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
     """Ask whether the campaign is to be stopped for good; on POST, do it."""
     if request.method == "POST":
         return steer_view(model_admin, request, campaign, Verb.CANCEL)
-    if not is_allowed(campaign, Verb.CANCEL):
-        text = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
-        model_admin.message_user(request, text, messages.ERROR)
-        return to_campaign(campaign)
+    if not is_offered(campaign, Verb.CANCEL):
+        return refuse(model_admin, request, campaign)
     numbers = count_campaign(campaign)
     waiting = ngettext(
         "%(count)s recipient has not been sent to yet, and never will be by this campaign.",
@@ -127,6 +137,12 @@ def cancel_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
         "button": _("Cancel the campaign for good"),
     }
     return page(model_admin, request, campaign, "confirm", context)
+
+
+def refuse(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseRedirect:
+    """Say that the campaign's status does not allow this, and go back to its page."""
+    model_admin.message_user(request, " ".join(wrong_status(campaign).messages), messages.ERROR)
+    return to_campaign(campaign)
 
 
 def page(

@@ -27,7 +27,7 @@ from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.actions import buttons_of, cancel_view, steer_view
 from django_hyber.admin.campaigns.copy_page import duplicate_view
 from django_hyber.admin.campaigns.form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
-from django_hyber.admin.campaigns.launch_page import (
+from django_hyber.admin.campaigns.preflight_page import (
     CONFIRMED,
     check,
     confirm_selected,
@@ -45,7 +45,7 @@ from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.control import Verb
+from django_hyber.campaigns.lifecycle import Verb
 from django_hyber.models import Campaign
 from django_hyber.words.options import place_of, problem_text
 
@@ -286,7 +286,7 @@ class CampaignAdmin(HyberAdmin):
         """Give the part of the page that tells how the campaign goes; the page asks for it again and again."""
         campaign = self._find_for(request, campaign_id)
         context = {"original": campaign, **self._progress_context(request, campaign)}
-        response = TemplateResponse(request, "admin/django_hyber/campaign/progress.html", context)
+        response = TemplateResponse(request, "admin/django_hyber/campaign/progress/part.html", context)
         patch_cache_control(response, no_store=True)
         return response
 

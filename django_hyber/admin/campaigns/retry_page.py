@@ -9,11 +9,11 @@ from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.campaigns.actions import page, to_campaign
+from django_hyber.admin.campaigns.actions import page, refuse, to_campaign
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.lifecycle import Reason
-from django_hyber.campaigns.retry import Retried, count_opted_out, messages_failed_for, retry_once
+from django_hyber.campaigns.lifecycle import Verb, is_possible
+from django_hyber.campaigns.retry import Reason, Retried, count_opted_out, messages_failed_for, retry_once
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
 from django_hyber.statistics.failures import FailureReason, retryable_reasons
@@ -35,10 +35,8 @@ def retry_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> Ht
     if CONFIRMED in request.POST and _run(request) != campaign.run:
         _say_already(model_admin, request, campaign)
         return to_campaign(campaign)
-    if campaign.status != Campaign.Status.FINISHED:
-        text = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
-        model_admin.message_user(request, text, messages.ERROR)
-        return to_campaign(campaign)
+    if not is_possible(campaign, Verb.RETRY):
+        return refuse(model_admin, request, campaign)
     reasons = retryable_reasons(campaign, masked=not sees_personal_data(request))
     chosen = [reason for reason in reasons if _key(reason) in request.POST.getlist("reason")]
     if request.method != "POST" or not chosen:

@@ -16,8 +16,8 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.campaigns.actions import page, to_campaign
-from django_hyber.admin.campaigns.mending import problem_lines
+from django_hyber.admin.campaigns.actions import page, refuse
+from django_hyber.admin.campaigns.preflight_problems import problem_lines
 from django_hyber.admin.campaigns.progress import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.common.masking import masked_copies, sees_personal_data
@@ -92,9 +92,7 @@ class ResultLine(NamedTuple):
 def trial_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
     """Ask for the numbers and show what they would get; on POST, send it or show it as another recipient sees it."""
     if not is_testable(campaign):
-        text = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
-        model_admin.message_user(request, text, messages.ERROR)
-        return to_campaign(campaign)
+        return refuse(model_admin, request, campaign)
     sample = _sample(request, campaign)
     is_answer = request.method == "POST" and "step" not in request.POST
     form = _form(request, campaign, is_answer=is_answer)
@@ -108,13 +106,13 @@ def trial_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> Ht
 
 def results_page(model_admin: Any, request: HttpRequest, campaign: Campaign, token: str) -> HttpResponseBase:
     """Show what becomes of a test."""
-    return page(model_admin, request, campaign, "test_results", _results(request, campaign, token))
+    return page(model_admin, request, campaign, "test/results", _results(request, campaign, token))
 
 
 def results_part(request: HttpRequest, campaign: Campaign, token: str) -> HttpResponseBase:
     """Return the part of that page which changes; the page asks for it again and again."""
     context = {"original": campaign, **_results(request, campaign, token)}
-    response = TemplateResponse(request, "admin/django_hyber/campaign/test_results_part.html", context)
+    response = TemplateResponse(request, "admin/django_hyber/campaign/test/results_part.html", context)
     patch_cache_control(response, no_store=True)
     return response
 
@@ -154,7 +152,7 @@ def _page(
         "composed": compose(campaign, contents, sample, known_columns(campaign)),
         "problems": problem_lines(campaign, problems, may_change=may_change),
     }
-    return page(model_admin, request, campaign, "test", context)
+    return page(model_admin, request, campaign, "test/page", context)
 
 
 def _send(

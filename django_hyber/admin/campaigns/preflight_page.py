@@ -17,13 +17,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.actions import page, to_campaign
-from django_hyber.admin.campaigns.plan_texts import button_text
-from django_hyber.admin.campaigns.plans import plan_of
+from django_hyber.admin.campaigns.preflight_facts import plan_of
+from django_hyber.admin.campaigns.preflight_texts import button_text
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.channels.inline import described_options
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.kept_checks import check_of, checks_of, request_check
 from django_hyber.campaigns.launch import launch, parse_confirmation
+from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose
@@ -49,13 +49,13 @@ def send_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> Htt
         "composed": compose(campaign, contents, sample, known_columns(campaign)),
         "channels": [(str(channel), described_options(channel)) for channel in channels],
     }
-    return page(model_admin, request, campaign, "send", context)
+    return page(model_admin, request, campaign, "preflight/page", context)
 
 
 def plan_part(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
     """Return the part of the page that changes while a campaign is checked; the page asks for it again and again."""
     context = {"original": campaign, "plan": plan_of(model_admin, request, campaign, check_of(campaign))}
-    response = TemplateResponse(request, "admin/django_hyber/campaign/plan.html", context)
+    response = TemplateResponse(request, "admin/django_hyber/campaign/preflight/part.html", context)
     patch_cache_control(response, no_store=True)
     return response
 
@@ -95,7 +95,7 @@ def confirm_selected(model_admin: Any, request: HttpRequest, campaigns: Iterable
         "button": button_text(sum(plan.people for plan in ready), is_later=False),
         "action_checkbox_name": helpers.ACTION_CHECKBOX_NAME,
     }
-    return TemplateResponse(request, "admin/django_hyber/campaign/send_selected.html", context)
+    return TemplateResponse(request, "admin/django_hyber/campaign/preflight/selected.html", context)
 
 
 def send_all(model_admin: Any, request: HttpRequest, campaigns: QuerySet[Campaign]) -> None:
@@ -108,7 +108,7 @@ def _send(model_admin: Any, request: HttpRequest, campaign: Campaign) -> bool:
     """Start a campaign, write it into the admin's log, and tell the user what came of it."""
     confirmed = parse_confirmation(request.POST.get(PLAN.format(pk=campaign.pk), ""))
     try:
-        people = launch(campaign, confirmed, user=request.user)  # type: ignore[arg-type]  # nobody else gets in here
+        people = launch(campaign, user=request.user, confirmed=confirmed)  # type: ignore[arg-type]  # nobody else gets in here
     except CampaignError as error:
         _tell_refusal(model_admin, request, campaign, error)
         return False

@@ -12,17 +12,22 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.campaigns import plan_texts
-from django_hyber.admin.campaigns.mending import Link, ProblemLine, problem_lines
+from django_hyber.admin.campaigns import preflight_texts
+from django_hyber.admin.campaigns.preflight_problems import Link, ProblemLine, problem_lines
 from django_hyber.admin.campaigns.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import percent
 from django_hyber.admin.common.masking import for_reader
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.kept_checks import Check, count_rejected
 from django_hyber.campaigns.launch import confirmation_of
-from django_hyber.campaigns.lifecycle import check_state, is_four_eyes
-from django_hyber.campaigns.preflight import OPTED_OUT_CODE, PAST_START_CODE, doubts_of_this_moment
+from django_hyber.campaigns.preflight import (
+    OPTED_OUT_CODE,
+    PAST_START_CODE,
+    check_state,
+    doubts_of_this_moment,
+    is_four_eyes,
+)
+from django_hyber.campaigns.preflight_jobs import Check, count_rejected
 from django_hyber.campaigns.timetable import timetable_of
 from django_hyber.models import BackgroundJob, Campaign, Message
 from django_hyber.services import Preflight
@@ -95,20 +100,20 @@ def plan_of(model_admin: Any, request: HttpRequest, campaign: Campaign, check: C
         milestone=_milestone(check),
         summary=_summary(check),
         recipients=grouped(found.recipients if found else campaign.messages.count()),
-        headline=plan_texts.headline(found) if found else "",
+        headline=preflight_texts.headline(found) if found else "",
         skipped=_skipped(request, campaign, found) if found else [],
-        defaults=list(plan_texts.default_texts(campaign, found)) if found else [],
+        defaults=list(preflight_texts.default_texts(campaign, found)) if found else [],
         rejected=_rejected(campaign),
         import_url=reverse("admin:django_hyber_campaign_import", args=[campaign.pk]) if may_change else "",
-        segments=list(plan_texts.segment_texts(campaign, found.segments)) if found and found.segments else [],
+        segments=list(preflight_texts.segment_texts(campaign, found.segments)) if found and found.segments else [],
         cost=_cost(found),
-        when=list(plan_texts.when_texts(campaign, timetable, now)),
-        recall=list(plan_texts.recall_texts(timetable)),
+        when=list(preflight_texts.when_texts(campaign, timetable, now)),
+        recall=list(preflight_texts.recall_texts(timetable)),
         problems=problem_lines(campaign, problems, may_change=may_change),
         warnings=problem_lines(campaign, warnings, may_change=may_change),
         four_eyes=four_eyes,
         confirmation=str(confirmation_of(found)) if found and may_launch else "",
-        button=plan_texts.button_text(people, is_later=timetable.start is not None),
+        button=preflight_texts.button_text(people, is_later=timetable.start is not None),
         people=people,
     )
 
@@ -165,7 +170,7 @@ def _summary(check: Check) -> str:
         return _("Checking: %(percent)s.") % {"percent": percent(job.done, job.total or 0)}
     if check.found is None:
         return _("The check has not come to its end.")
-    return _("Checked. %(headline)s") % {"headline": plan_texts.headline(check.found)}
+    return _("Checked. %(headline)s") % {"headline": preflight_texts.headline(check.found)}
 
 
 def _skipped(request: HttpRequest, campaign: Campaign, found: Preflight) -> list[SkippedLine]:
@@ -174,7 +179,7 @@ def _skipped(request: HttpRequest, campaign: Campaign, found: Preflight) -> list
     return [
         SkippedLine(
             code=skipped.code,
-            text=plan_texts.skipped_text(found, skipped),
+            text=preflight_texts.skipped_text(found, skipped),
             url=messages_url(campaign, opted_out="yes") if may_see and skipped.code == OPTED_OUT_CODE else "",
             examples=[examples[pk] for pk in skipped.examples if pk in examples],
         )
@@ -192,10 +197,10 @@ def _examples(request: HttpRequest, found: Preflight) -> Mapping[int, Link]:
 
 def _rejected(campaign: Campaign) -> str:
     rows = count_rejected(campaign)
-    return plan_texts.rejected_text(rows) if rows else ""
+    return preflight_texts.rejected_text(rows) if rows else ""
 
 
 def _cost(found: Preflight | None) -> str:
     if found is None or found.cost_low is None or found.cost_high is None:
         return ""
-    return plan_texts.cost_text(found.cost_low, found.cost_high)
+    return preflight_texts.cost_text(found.cost_low, found.cost_high)

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django_hyber.campaigns.fingerprint import fingerprint
-from django_hyber.campaigns.preflight import Preflight, preflight
+from django_hyber.campaigns.lifecycle import locked
+from django_hyber.campaigns.preflight import OPEN_JOBS, Preflight, fingerprint, preflight
 from django_hyber.campaigns.preflight_json import preflight_from_json
-from django_hyber.db.transactions import database, write_transaction
 from django_hyber.jobs.background import request_job
 from django_hyber.models import BackgroundJob, Campaign
 
@@ -18,7 +17,6 @@ IN_BACKGROUND_FROM = 20_000
 LATEST_IMPORTS = 20
 Kind = BackgroundJob.Kind
 State = BackgroundJob.State
-OPEN_JOBS = (State.WAITING, State.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +52,7 @@ def check_of(campaign: Campaign) -> Check:
 
 
 def checks_of(campaigns: Iterable[Campaign]) -> Iterator[tuple[Campaign, Check]]:
-    """Yield each campaign with its check; no more recipients are looked at for all of them than for one alone."""
+    """Yield each campaign with its check; no more recipients are read for all of them than for one alone."""
     room = IN_BACKGROUND_FROM
     for campaign in campaigns:
         recipients = campaign.messages.order_by()[:IN_BACKGROUND_FROM].count()
@@ -67,11 +65,24 @@ def checks_of(campaigns: Iterable[Campaign]) -> Iterator[tuple[Campaign, Check]]
             yield campaign, Check(found=preflight(campaign))
 
 
+def kept_preflight(campaign: Campaign, checked: str) -> Preflight | None:
+    """Return what the last check in the background has found, if the campaign had this fingerprint then."""
+    return _found_by(_last_job(campaign), checked)
+
+
 def _kept_check(campaign: Campaign) -> Check:
-    job = campaign.jobs.filter(kind=Kind.CHECK).order_by("-id").first()
-    if job is None or job.state != State.DONE or job.result.get("fingerprint") != fingerprint(campaign):
-        return Check(found=None, job=job)
-    return Check(found=preflight_from_json(job.result), job=job)
+    job = _last_job(campaign)
+    return Check(found=_found_by(job, fingerprint(campaign)) if job else None, job=job)
+
+
+def _last_job(campaign: Campaign) -> BackgroundJob | None:
+    return campaign.jobs.filter(kind=Kind.CHECK).order_by("-id").first()
+
+
+def _found_by(job: BackgroundJob | None, checked: str) -> Preflight | None:
+    if job is None or job.state != State.DONE or job.result.get("fingerprint") != checked:
+        return None
+    return preflight_from_json(job.result)
 
 
 def count_rejected(campaign: Campaign) -> int:
@@ -82,10 +93,7 @@ def count_rejected(campaign: Campaign) -> int:
 
 def request_check(campaign: Campaign, user: Any) -> bool:
     """Ask for a check, unless one is under way, and say whether this call has."""
-    using = database()
-    with write_transaction(using):
-        # Of two presses of the same button, the second waits here.
-        Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
+    with locked(campaign) as using:
         if campaign.jobs.using(using).filter(kind=Kind.CHECK, state__in=OPEN_JOBS).exists():
             return False
         request_job(Kind.CHECK, campaign, {}, user)
