@@ -3,8 +3,10 @@ from __future__ import annotations
 import os
 import signal
 
+import hypothesis
 import pytest
 from django.test import TransactionTestCase
+from hypothesis import HealthCheck
 
 from django_hyber.sandbox import Sandbox
 from tests.tables import empty_tables
@@ -26,6 +28,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 TransactionTestCase._fixture_teardown = empty_tables
+
+# How quickly examples are made and tried says how busy the machine is, and nothing about the code.
+hypothesis.settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.load_profile("anywhere")
 
 
 def pytest_addoption(parser):
