@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import os
+import random
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from django_hyber.sandbox import Sandbox
 
@@ -17,6 +20,12 @@ collect_ignore = [] if "HYBER_TEST_THEME" in os.environ else ["themes"]
 
 # Playwright keeps an event loop running in the thread of the test, where Django refuses to use the database otherwise.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+
+# How long an example takes says how busy the machine is. "thorough" is for a change of what the properties are about.
+patient = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("quick", patient, max_examples=30)
+hypothesis_settings.register_profile("thorough", patient, max_examples=500)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture
@@ -58,6 +67,14 @@ def wired(live_server, sandbox, settings):
     """The sandbox as the platform, calling back to this project over real HTTP."""
     settings.HYBER = {"default": account_settings(sandbox, CALLBACK_BASE_URL=live_server.url)}
     return sandbox
+
+
+@pytest.fixture
+def chance(request):
+    """Chance that can be repeated: a failure names its seed, and HYBER_SEED sets it."""
+    seed = int(os.environ.get("HYBER_SEED") or random.randrange(1_000_000))
+    request.node.add_report_section("setup", "seed", f"HYBER_SEED={seed}")
+    return random.Random(seed)
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
