@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 
-import hypothesis
 import pytest
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from django_hyber.sandbox import Sandbox
 from tests.tables import empty_tables
@@ -27,11 +28,13 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-TransactionTestCase._fixture_teardown = empty_tables
+# How long an example takes says how busy the machine is. "thorough" is for a change of what the properties are about.
+patient = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("quick", patient, max_examples=30)
+hypothesis_settings.register_profile("thorough", patient, max_examples=500)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-# How quickly examples are made and tried says how busy the machine is, and nothing about the code.
-hypothesis.settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis.settings.load_profile("anywhere")
+TransactionTestCase._fixture_teardown = empty_tables
 
 
 def pytest_addoption(parser):
@@ -98,6 +101,14 @@ def wired(live_server, sandbox, settings):
     """The sandbox as the platform, calling back to this project over real HTTP."""
     settings.HYBER = {"default": account_settings(sandbox, CALLBACK_BASE_URL=live_server.url)}
     return sandbox
+
+
+@pytest.fixture
+def chance(request):
+    """Chance that can be repeated: a failure names its seed, and HYBER_SEED sets it."""
+    seed = int(os.environ.get("HYBER_SEED") or random.randrange(1_000_000))
+    request.node.add_report_section("setup", "seed", f"HYBER_SEED={seed}")
+    return random.Random(seed)
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):
