@@ -14,9 +14,8 @@ from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import after_commit, database, write_transaction
 from django_hyber.models import BackgroundJob, Batch, Campaign
-from django_hyber.queueing import fill_lanes
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, FAILURES
-from django_hyber.sending import runs
+from django_hyber.sending import lanes, runs
 from django_hyber.sending.pace import schedule
 from django_hyber.texts.check import check_texts
 
@@ -260,4 +259,4 @@ def _forget_credit(campaign: Campaign, using: str) -> None:
 
 def _begin(campaign: Campaign, using: str) -> None:
     """Enqueue, after the commit, as many batches as may be under way at once; each sees to the one that follows it."""
-    after_commit(using, fill_lanes, campaign.pk, using)
+    after_commit(using, lanes.fill_lanes, campaign.pk, using)

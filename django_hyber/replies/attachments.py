@@ -8,9 +8,9 @@ from enum import Enum
 
 from django.utils import timezone
 
-from django_hyber import tasks
 from django_hyber.conf import find_account
 from django_hyber.models import Reply
+from django_hyber.queueing import enqueue
 from django_hyber.replies import media
 
 #: How long the platform keeps an attachment (guide, chapter 6).
@@ -57,7 +57,7 @@ def find_attachment(reply: Reply) -> Attachment | None:
 
 def fetch_again(reply: Reply) -> None:
     """Ask a task to keep the attachment after all; nothing happens if it is kept already."""
-    tasks.fetch_media.enqueue(reply.pk)
+    enqueue("fetch_media", reply.pk)
 
 
 def _state(reply: Reply) -> AttachmentState:

@@ -6,10 +6,10 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber import tasks
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
-from django_hyber.db.transactions import after_commit, database
+from django_hyber.db.transactions import database
 from django_hyber.models import Reply
+from django_hyber.queueing import enqueue_after_commit
 from django_hyber.replies import intake
 
 OPTED_OUT_BY_COLLEAGUE = gettext_noop("Added by a colleague because of a reply.")
@@ -26,7 +26,7 @@ def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT)
     stored = intake.store_replies(settings, raw_replies, using)
     if settings.fetch_media:
         for pk in (pk for pk, reply in stored.items() if reply.media_url):
-            after_commit(using, tasks.fetch_media.enqueue, pk)
+            enqueue_after_commit(using, "fetch_media", pk)
     return len(stored)
 
 
