@@ -22,9 +22,9 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
+from django_hyber.audience.import_job import KINDS
 from django_hyber.db.transactions import after_commit, database
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
-from django_hyber.jobs.kinds import KINDS
 from django_hyber.models import BackgroundJob, Campaign
 
 logger = logging.getLogger("django_hyber")

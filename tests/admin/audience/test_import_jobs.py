@@ -151,9 +151,9 @@ class StopTests:
 
 def stop_at_second_page(monkeypatch, stop):
     """Press the button while the second page of rows is being read."""
-    from django_hyber.jobs import kinds
+    from django_hyber.audience import import_job
 
-    original = kinds.pages_of
+    original = import_job.pages_of
 
     def pages_of(rows):
         for number, page in enumerate(original(rows)):
@@ -161,7 +161,7 @@ def stop_at_second_page(monkeypatch, stop):
                 stop()
             yield page
 
-    monkeypatch.setattr(kinds, "pages_of", pages_of)
+    monkeypatch.setattr(import_job, "pages_of", pages_of)
 
 
 class TwiceTests:

@@ -549,7 +549,7 @@ class LargeTests:
             campaign.set_channels([Viber(text="Another text", ttl=60)])
             return found
 
-        monkeypatch.setattr("django_hyber.jobs.kinds.preflight", check)
+        monkeypatch.setattr("django_hyber.audience.import_job.preflight", check)
         run_job.call(job.pk)
 
         assert "Since the check of" in text_of(admin_client.get(url_of(ready)))
