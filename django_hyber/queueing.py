@@ -20,6 +20,11 @@ def enqueue(task: TaskName, *arguments: int) -> None:
     import_string(f"django_hyber.tasks.{task}").enqueue(*arguments)
 
 
+def run_now(task: TaskName, *arguments: int) -> None:
+    """Do what the task would do, in this process and before this function returns."""
+    import_string(f"django_hyber.tasks.{task}").call(*arguments)
+
+
 def enqueue_after_commit(using: str, task: TaskName, *arguments: int) -> None:
     """Enqueue the task once the transaction is committed; a broker that is down must not fail the caller."""
     after_commit(using, enqueue, task, *arguments)

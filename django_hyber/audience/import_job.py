@@ -1,47 +1,40 @@
-"""What each kind of background job does. All of it may be cut off anywhere and be started again."""
+"""The background job that imports a file of numbers."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing
 from itertools import islice
 from typing import IO, Any
 
-from django.core.exceptions import ValidationError
-from django.core.files import File
-from django.db.models import Q
-from django.utils.translation import gettext as _
-
 from django_hyber.audience.columns import ColumnChoice
-from django_hyber.audience.export import CHUNK, export_recipients
 from django_hyber.audience.files.reading import FileFormat
 from django_hyber.audience.import_report import ImportReport, report_as_json, report_from_json
-from django_hyber.audience.opt_outs import OptOuts, export_suppressions
+from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients, count_opted_out
 from django_hyber.audience.rows import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
-from django_hyber.campaigns.lifecycle import retry_failed, retry_messages
-from django_hyber.campaigns.preflight import preflight
-from django_hyber.campaigns.preflight_json import preflight_as_json
 from django_hyber.db.transactions import database, write_transaction
-from django_hyber.jobs.claims import LONG_LEASE, JobClaim
-from django_hyber.models import BackgroundJob, Campaign, Suppression
-from django_hyber.reports.ranks import FAILURES
+from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
+from django_hyber.models import BackgroundJob
 
-Result = dict[str, Any]
+#: The parameters of a job that say what the columns are.
+CHOICES = ("phone_column", "text_column", "variables")
 
 
-def run_import(job: BackgroundJob, claim: JobClaim) -> Result:
+@job_kind(BackgroundJob.Kind.IMPORT)
+def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     """Import the file page by page. Each page is committed together with the counts, so that no row counts twice.
 
     Without a campaign the numbers go to the opt-out list. Nothing is imported from a file that cannot be read to its
     end: it is read through once before.
     """
     using = database()
-    choice = ColumnChoice(**{name: job.parameters[name] for name in _CHOICES if name in job.parameters})
+    choice = ColumnChoice(**{name: job.parameters[name] for name in CHOICES if name in job.parameters})
     destination = _destination(job, choice)
-    result: Result = job.result
-    with _opened(job) as file, tempfile.TemporaryFile() as rejected_file:
+    result: dict[str, Any] = job.result
+    with open_source(job) as file, tempfile.TemporaryFile() as rejected_file:
         if not result:
             fresh = ImportReport(removed_characters=job.parameters.get("format", {}).get("nuls", 0))
             result = {"newest": newest_row(destination, using), **report_as_json(fresh)}
@@ -58,76 +51,10 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> Result:
                     result |= report_as_json(work.report)
                     claim.write(done=work.report.total, result=result)
         if rejected_file.tell():
-            _keep(job, claim, rejected_file, "csv")
+            keep_produced(job, claim, rejected_file, "csv")
     if job.campaign:
         result["opted_out"] = count_opted_out(job.campaign, result["newest"])
     return result
-
-
-def run_check(job: BackgroundJob, claim: JobClaim) -> Result:
-    """Look at the campaign as it would go out."""
-    campaign = _campaign(job)
-    claim.write(total=campaign.messages.count())
-    return preflight_as_json(preflight(campaign, progress=claim.progress))
-
-
-def run_retry(job: BackgroundJob, claim: JobClaim) -> Result:
-    """Send again to those whose messages have failed so."""
-    campaign = _campaign(job)
-    result: Result = job.result or {"run": campaign.run}
-    # In a later run already: an earlier attempt has done it, and was stopped before it could say so.
-    if result["run"] == campaign.run:
-        claim.write(result=result, lease=LONG_LEASE)
-        _retry(campaign, job)
-    return result
-
-
-def _retry(campaign: Campaign, job: BackgroundJob) -> None:
-    if not job.source:
-        retry_failed(campaign, **{name: job.parameters[name] for name in _FAILURES if name in job.parameters})
-        return
-    with _opened(job) as file:
-        retry_messages(campaign, Q(status__in=FAILURES), map(int, file))
-
-
-def run_export(job: BackgroundJob, claim: JobClaim) -> Result:
-    """Write the file of recipients, or without a campaign that of the opted-out numbers."""
-    kind = job.parameters.get("format", "csv")
-    rows = (job.campaign.messages if job.campaign else Suppression.objects.using(database())).count()
-    claim.write(total=rows)
-    pieces = export_recipients(job.campaign, kind) if job.campaign else export_suppressions(kind)
-    with tempfile.TemporaryFile() as file:
-        for number, piece in enumerate(pieces):
-            file.write(piece)
-            claim.progress(min(number * CHUNK, rows))
-        _keep(job, claim, file, kind)
-    return {"recipients": rows}
-
-
-KINDS: Mapping[str, Callable[[BackgroundJob, JobClaim], Result]] = {
-    BackgroundJob.Kind.IMPORT: run_import,
-    BackgroundJob.Kind.CHECK: run_check,
-    BackgroundJob.Kind.RETRY: run_retry,
-    BackgroundJob.Kind.EXPORT: run_export,
-}
-_CHOICES = ("phone_column", "text_column", "variables")
-_FAILURES = ("statuses", "error_codes", "reasons")
-
-
-def _campaign(job: BackgroundJob) -> Campaign:
-    if job.campaign is None:
-        raise ValidationError(_("The campaign is gone."), code="gone")
-    return job.campaign
-
-
-@contextmanager
-def _opened(job: BackgroundJob) -> Iterator[IO[bytes]]:
-    try:
-        file = job.source.open("rb")
-    except FileNotFoundError:
-        raise ValidationError(_("The file is gone. Import it again."), code="gone") from None
-    with file:
-        yield file.file
 
 
 def _destination(job: BackgroundJob, choice: ColumnChoice) -> Destination:
@@ -145,9 +72,3 @@ def _count_rows(rows: Iterator[Numbered], claim: JobClaim) -> int:
         count += 1
         claim.progress(0)
     return count
-
-
-def _keep(job: BackgroundJob, claim: JobClaim, file: IO[bytes], suffix: str) -> None:
-    file.seek(0)
-    job.produced.save(f"{job.kind}.{suffix}", File(file), save=False)
-    claim.write(produced=job.produced.name)

@@ -19,8 +19,9 @@ from django_hyber.audience.files.reading import FileFormat, read_rows, recognise
 from django_hyber.audience.opt_outs import REASON
 from django_hyber.audience.rows import as_text
 from django_hyber.db.transactions import after_commit, database
-from django_hyber.jobs.background import create_job, run_job, soon, throw_away
+from django_hyber.jobs.background import create_job, soon, throw_away
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.queueing import enqueue, run_now
 
 State = BackgroundJob.State
 MEGABYTE = 1024 * 1024
@@ -89,7 +90,7 @@ def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once
     wanted = {**known, **parameters, "language": get_language()}
     if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=soon()):
         return False
-    after_commit(using, run_job.call if at_once else run_job.enqueue, job.pk)
+    after_commit(using, run_now if at_once else enqueue, "run_job", job.pk)
     return True
 
 

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.campaigns.kept_checks import check_of
-from django_hyber.campaigns.lifecycle import CampaignError, check_state, launch_checked
+from django_hyber.campaigns.lifecycle import check_state, launch_checked
 from django_hyber.campaigns.preflight import Preflight, count_opted_out
+from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign
 
 MAX_DIGITS = 9

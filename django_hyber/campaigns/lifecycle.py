@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import after_commit, database, write_transaction
+from django_hyber.errors import CampaignError
 from django_hyber.models import BackgroundJob, Batch, Campaign
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, FAILURES
 from django_hyber.sending import lanes, runs
@@ -22,10 +23,6 @@ from django_hyber.texts.check import check_texts
 Status = Campaign.Status
 #: Why a message failed: a status and a code, or None without one.
 Reason = tuple[str, int | None]
-
-
-class CampaignError(ValidationError):
-    """A campaign cannot do what was asked; ``messages`` says why, in the reader's language."""
 
 
 def check_campaign(campaign: Campaign) -> list[ValidationError]:

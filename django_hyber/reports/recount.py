@@ -85,10 +85,11 @@ def _count(campaign_pk: int | None, using: str) -> tuple[int, dict[str, int]]:
 
 
 def _pages(campaign_pk: int | None, using: str) -> Iterator[list[State]]:
+    messages = Message.objects.using(using)
     if campaign_pk is None:
-        pages = table_pages(Message, PAGE, using, *COLUMNS)
+        pages = table_pages(messages, PAGE, *COLUMNS)
     else:
-        pages = campaign_pages(campaign_pk, PAGE, using, *COLUMNS)
+        pages = campaign_pages(messages.filter(campaign=campaign_pk), PAGE, *COLUMNS)
     for page in pages:
         yield [State(*row) for row in page]
 

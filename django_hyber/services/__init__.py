@@ -6,7 +6,6 @@ from django_hyber.audience.opt_outs import export_suppressions, import_suppressi
 from django_hyber.audience.recipients import ImportReport, RejectedRow, import_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
 from django_hyber.campaigns.lifecycle import (
-    CampaignError,
     cancel_campaign,
     check_campaign,
     count_waiting,
@@ -17,9 +16,10 @@ from django_hyber.campaigns.lifecycle import (
     withdraw_campaign,
 )
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, preflight
+from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
-from django_hyber.purge_verb import Purged, purge_personal_data
+from django_hyber.purge import Purged, purge_personal_data
 from django_hyber.reconcile.fetching import Fetched, fetch_reports
 from django_hyber.replies.inbox import apply_replies
 from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body

@@ -12,9 +12,7 @@ from django.test import override_settings
 from django.utils import timezone
 from django.utils.translation import override
 
-from django_hyber.audience import import_job
-from django_hyber.jobs import background
-from django_hyber.jobs.background import run_job
+from django_hyber.jobs import background, kinds
 from django_hyber.jobs.claims import JobClaim, JobLostError
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.protocol import SMS
@@ -27,6 +25,7 @@ from django_hyber.services import (
     request_job,
     start_campaign,
 )
+from django_hyber.tasks import run_job
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -270,7 +269,7 @@ class TakingUpTests:
         def fail(*_):
             raise OperationalError
 
-        monkeypatch.setitem(import_job.KINDS, Kind.CHECK, fail)
+        monkeypatch.setitem(kinds.KINDS, Kind.CHECK, fail)
         job = request_job(Kind.CHECK, campaign, {}, None)
         assert fresh(job).state == State.RUNNING
 
@@ -280,7 +279,7 @@ class TakingUpTests:
         assert fresh(job).state == State.DONE
 
     def test_a_bug_ends_it_with_a_word_to_whoever_asked(self, campaign, monkeypatch, caplog):
-        monkeypatch.setitem(import_job.KINDS, Kind.CHECK, lambda *_: 1 / 0)
+        monkeypatch.setitem(kinds.KINDS, Kind.CHECK, lambda *_: 1 / 0)
         job = fresh(request_job(Kind.CHECK, campaign, {}, None))
 
         assert job.state == State.FAILED

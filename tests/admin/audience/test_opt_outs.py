@@ -7,9 +7,9 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from django_hyber.audience import export_job, uploads
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Suppression
 from django_hyber.services import import_suppressions
+from django_hyber.tasks import run_job
 from tests.admin.audience.test_imports import chosen, counts, media, text_of, workbook  # noqa: F401
 from tests.samples import phone
 

@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from django_hyber.audience import export_job
 from django_hyber.audience.export_job import export_once, is_large
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import request_job
+from django_hyber.tasks import run_job
 
 Kind, State = BackgroundJob.Kind, BackgroundJob.State
 

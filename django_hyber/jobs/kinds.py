@@ -1,0 +1,55 @@
+"""The kinds of background jobs, registered by the rooms that do the work, and what these have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+from django.core.exceptions import ValidationError
+from django.core.files import File
+from django.utils.translation import gettext as _
+
+from django_hyber.jobs.claims import JobClaim
+from django_hyber.models import BackgroundJob, Campaign
+
+Work = Callable[[BackgroundJob, JobClaim], dict[str, Any]]
+KINDS: dict[str, Work] = {}
+
+
+def job_kind(kind: str) -> Callable[[Work], Work]:
+    """Register the function that does the work of a kind and returns the result of the job.
+
+    The work may be cut off anywhere and be started again. The module has to be imported by ``django_hyber.tasks``.
+    """
+
+    def register(work: Work) -> Work:
+        KINDS[kind] = work
+        return work
+
+    return register
+
+
+def campaign_of(job: BackgroundJob) -> Campaign:
+    """Return the campaign of a job. Raises ValidationError if it has been deleted."""
+    if job.campaign is None:
+        raise ValidationError(_("The campaign is gone."), code="gone")
+    return job.campaign
+
+
+@contextmanager
+def open_source(job: BackgroundJob) -> Iterator[IO[bytes]]:
+    """Open the file that a job was given. Raises ValidationError if it has been deleted."""
+    try:
+        file = job.source.open("rb")
+    except FileNotFoundError:
+        raise ValidationError(_("The file is gone. Import it again."), code="gone") from None
+    with file:
+        yield file.file
+
+
+def keep_produced(job: BackgroundJob, claim: JobClaim, file: IO[bytes], suffix: str) -> None:
+    """Store the file that a job has written."""
+    file.seek(0)
+    job.produced.save(f"{job.kind}.{suffix}", File(file), save=False)
+    claim.write(produced=job.produced.name)
