@@ -20,7 +20,6 @@ IN_BACKGROUND_FROM = 20_000
 LATEST_IMPORTS = 20
 Kind = BackgroundJob.Kind
 State = BackgroundJob.State
-OPEN_JOBS = (State.WAITING, State.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +36,7 @@ class Check:
     @property
     def is_under_way(self) -> bool:
         """Whether the check goes on at this moment."""
-        return self.job is not None and self.job.state in OPEN_JOBS
+        return self.job is not None and self.job.is_open
 
     @property
     def is_outdated(self) -> bool:
@@ -88,7 +87,7 @@ def request_check(campaign: Campaign, user: Any) -> bool:
     with write_transaction(using):
         # Of two presses of the same button, the second waits here.
         Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
-        if campaign.jobs.using(using).filter(kind=Kind.CHECK, state__in=OPEN_JOBS).exists():
+        if campaign.jobs.using(using).open().filter(kind=Kind.CHECK).exists():
             return False
         request_job(Kind.CHECK, campaign, {}, user)
         return True

@@ -47,8 +47,7 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
 
 
 def _is_being_filled(campaign: Campaign) -> bool:
-    states = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
-    return campaign.jobs.filter(kind=BackgroundJob.Kind.IMPORT, state__in=states).exists()
+    return campaign.jobs.open().filter(kind=BackgroundJob.Kind.IMPORT).exists()
 
 
 def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) -> Campaign:

@@ -22,7 +22,6 @@ from django_hyber.sending.runs import retryable
 
 #: From so many recipients on, nobody is kept waiting for it.
 IN_BACKGROUND_FROM = 5_000
-OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 HAS_FAILED = Q(status__in=FAILURES)
 #: The parameters of a job that say which failures.
 CHOICES = ("statuses", "error_codes", "reasons")
@@ -113,7 +112,7 @@ def _lock(campaign: Campaign) -> Campaign:
 
 
 def _is_taken_up(campaign: Campaign, run: int) -> bool:
-    jobs = campaign.jobs.using(database()).filter(kind=BackgroundJob.Kind.RETRY, state__in=OPEN_JOBS)
+    jobs = campaign.jobs.using(database()).open().filter(kind=BackgroundJob.Kind.RETRY)
     return campaign.run != run or jobs.exists()
 
 
