@@ -105,5 +105,5 @@ def _pages_of_rows(header: list[str], protected: Callable[[str], str]) -> Iterat
     zone = timezone.get_current_timezone()
     plus = protected("+")
     yield [header]
-    for page in table_pages(Suppression, CHUNK, database(), "phone_number", "reason", "created_at"):
+    for page in table_pages(Suppression.objects.using(database()), CHUNK, "phone_number", "reason", "created_at"):
         yield [(plus + phone, protected(reason), as_time(added, zone)) for _pk, phone, reason, added in page]

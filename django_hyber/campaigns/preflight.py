@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.conf import find_account, get_account
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.texts.check import OPTED_OUT, SHOWN, TextReport, check_texts
+from django_hyber.texts.check import SHOWN, TextReport, check_texts
 
 #: What a campaign is checked with, and must be sent with.
 CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
@@ -26,7 +26,6 @@ CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 OPTED_OUT_CODE = "opted-out"
 MISSING_CODE = "missing-variable"
 PAST_START_CODE = "past-start-time"
-OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +125,7 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
         problems.append(ValidationError(str(error), code="account"))
     if not campaign.messages.exists():
         problems.append(ValidationError(_("The campaign has no recipients: import some first."), code="no-recipients"))
-    if campaign.jobs.filter(kind=BackgroundJob.Kind.IMPORT, state__in=OPEN_JOBS).exists():
+    if campaign.jobs.open().filter(kind=BackgroundJob.Kind.IMPORT).exists():
         problems.append(ValidationError(_("An import of recipients is still under way."), code="importing"))
     return problems
 
@@ -176,14 +175,14 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
 
 def count_opted_out(campaign: Campaign) -> int:
     """Count the recipients who have opted out by now."""
-    return campaign.messages.filter(OPTED_OUT).order_by().count()
+    return campaign.messages.opted_out().order_by().count()
 
 
 def _opted_out(campaign: Campaign) -> list[Skipped]:
     count = count_opted_out(campaign)
     if not count:
         return []
-    messages = campaign.messages.filter(OPTED_OUT).order_by()
+    messages = campaign.messages.opted_out().order_by()
     examples = tuple(messages.values_list("pk", flat=True)[:SHOWN])
     return [Skipped(reason=_("opted out"), code=OPTED_OUT_CODE, count=count, examples=examples)]
 

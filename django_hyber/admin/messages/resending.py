@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -19,7 +18,7 @@ from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.lifecycle import Verb, is_possible, wrong_status
 from django_hyber.campaigns.retry import Retried, Selected, retry_selected_once, select_failed
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, MessageQuerySet
 from django_hyber.services import CampaignError
 
 ACTION = "retry_selected"
@@ -43,7 +42,7 @@ class CampaignLine(NamedTuple):
         return not self.refusal
 
 
-def retry_selected(desk: Desk, chosen: QuerySet[Message]) -> TemplateResponse | None:
+def retry_selected(desk: Desk, chosen: MessageQuerySet) -> TemplateResponse | None:
     """Ask whether the failed ones of the chosen messages are to be sent again; on the answer, do it."""
     if CONFIRMED in desk.request.POST:
         for campaign, run in _runs(desk.request):
@@ -111,7 +110,7 @@ def _runs(request: HttpRequest) -> Iterator[tuple[Campaign, int]]:
         yield campaign, given[campaign.pk]
 
 
-def _retry(desk: CampaignDesk, run: int, chosen: QuerySet[Message]) -> None:
+def _retry(desk: CampaignDesk, run: int, chosen: MessageQuerySet) -> None:
     campaign = desk.campaign
     own = chosen.filter(campaign=campaign)
     people = sum(selected.people for selected in select_failed(own, 1))
