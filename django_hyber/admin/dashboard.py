@@ -24,6 +24,7 @@ from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
+from django_hyber.statistics.counts import NOT_SENT
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
     TOO_LONG,
@@ -34,7 +35,7 @@ from django_hyber.statistics.dashboard import (
     Waiting,
     midnight,
 )
-from django_hyber.statistics.progress import NOT_SENT, count_by_status
+from django_hyber.statistics.progress import count_by_status
 
 Status = Message.Status
 

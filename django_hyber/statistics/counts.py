@@ -9,14 +9,16 @@ from typing import NamedTuple
 
 from django.db.models import Count, F, Max, Min, Q, Sum
 
-from django_hyber.conf import find_account
+from django_hyber.conf import find_prices
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.reports.outcome import read_failures
-from django_hyber.reports.ranks import DELIVERIES, FAILURES
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
 
 Status = Message.Status
 #: What the platform has taken for certain. A message that was given up before it got there is undelivered too.
 TAKEN = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
+#: What is still to come, what was left out and what was stopped in time.
+NOT_SENT = (*BEFORE_ACCEPTANCE, Status.SUPPRESSED, Status.CANCELLED)
 TAKEN_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
 
 
@@ -52,7 +54,8 @@ class CampaignStatistics:
     """How a campaign goes. Each stage includes the next: ``total`` >= ``accepted`` >= ``delivered`` >= ``seen``.
 
     ``statuses`` has every status of a message, and its numbers add up to ``total``. ``channels`` has the campaign's
-    channels in their order, then any others that are told of. ``cost`` is None when a channel has no price.
+    channels in their order, then any others that reports name. ``cost`` is None when a channel has no price.
+    ``first_end`` and ``last_end`` are when the first and the last message was delivered or failed.
     """
 
     total: int
@@ -70,6 +73,23 @@ class CampaignStatistics:
     statuses: Mapping[str, int]
     channels: Sequence[ChannelStatistics]
     cost: Decimal | None
+    first_end: datetime | None
+    last_end: datetime | None
+
+    @property
+    def failed(self) -> int:
+        """How many will not arrive."""
+        return sum(self.statuses[status] for status in FAILURES)
+
+    @property
+    def waiting(self) -> int:
+        """How many have not been handed over, as far as is known."""
+        return sum(self.statuses[status] for status in BEFORE_ACCEPTANCE)
+
+    @property
+    def sent(self) -> int:
+        """How many have been handed over, whatever became of them; without those left out or stopped in time."""
+        return self.total - sum(self.statuses[status] for status in NOT_SENT)
 
 
 class Counted(NamedTuple):
@@ -93,13 +113,13 @@ def campaign_statistics(campaign: Campaign) -> CampaignStatistics:
     """Count a campaign from its messages, in two or three queries whatever its size.
 
     The cost is by the account's PRICES, of what has been delivered: per message, and per part of an SMS; parts that the
-    platform did not tell count as one.
+    platform did not report count as one.
     """
-    counted = count_messages(campaign)
-    return statistics_of(campaign, counted, count_accepted(campaign, counted))
+    counted = _count_messages(campaign)
+    return _statistics(campaign, counted, _count_accepted(campaign, counted))
 
 
-def count_messages(campaign: Campaign) -> list[Counted]:
+def _count_messages(campaign: Campaign) -> list[Counted]:
     """Count the messages of a campaign in one query, which the index of these columns answers without the rows."""
     is_partial = Q(delivered_sms_parts__lt=F("total_sms_parts"))
     untold = Q(total_sms_parts=None) | Q(total_sms_parts=0)
@@ -119,7 +139,7 @@ def count_messages(campaign: Campaign) -> list[Counted]:
     return [Counted(*row) for row in counted]
 
 
-def count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
+def _count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
     """Count what the platform has taken: of the undelivered ones, some were given up before."""
     taken = sum(row.messages for row in counted if row.status in TAKEN)
     if any(row.status == Status.UNDELIVERED for row in counted):
@@ -127,12 +147,13 @@ def count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
     return taken
 
 
-def statistics_of(campaign: Campaign, counted: Sequence[Counted], accepted: int) -> CampaignStatistics:
+def _statistics(campaign: Campaign, counted: Sequence[Counted], accepted: int) -> CampaignStatistics:
     """Add up what has been counted."""
     statuses: Counter[str] = Counter()
     for row in counted:
         statuses[row.status] += row.messages
     channels = _channels(campaign, counted)
+    ended = [row for row in counted if row.status in (*DELIVERIES, *FAILURES)]
     return CampaignStatistics(
         total=statuses.total(),
         accepted=accepted,
@@ -149,11 +170,13 @@ def statistics_of(campaign: Campaign, counted: Sequence[Counted], accepted: int)
         statuses={status: statuses[status] for status in Status.values},
         channels=channels,
         cost=_sum(channel.cost for channel in channels if channel.channel or channel.delivered),
+        first_end=min((row.first_end for row in ended if row.first_end), default=None),
+        last_end=max((row.last_end for row in ended if row.last_end), default=None),
     )
 
 
 def _channels(campaign: Campaign, counted: Sequence[Counted]) -> list[ChannelStatistics]:
-    prices = _prices(campaign.account)
+    prices = find_prices(campaign.account)
     delivered: dict[str, list[Counted]] = {}
     failed: dict[str, Counter[str]] = {}
     for row in counted:
@@ -199,11 +222,6 @@ def _channel(name: str, rows: Sequence[Counted], failed: Mapping[str, int], pric
         partly_delivered=sum(row.partly_delivered for row in rows),
         cost=None if price is None else price * paid,
     )
-
-
-def _prices(account: str) -> Mapping[str, Decimal]:
-    known = find_account(account)
-    return known.prices if known else {}
 
 
 def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:

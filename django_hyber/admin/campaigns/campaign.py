@@ -272,7 +272,7 @@ def progress_part(desk: CampaignDesk) -> HttpResponseBase:
 def progress_context(desk: CampaignDesk) -> dict[str, Any]:
     """Return what the campaign's page shows of its progress."""
     user = desk.request.user
-    found = (draft_page if desk.campaign.is_editable else progress_page)(desk.request, desk.campaign)
+    found = draft_page(desk) if desk.campaign.is_editable else progress_page(desk)
     return {
         "progress": found,
         "buttons": buttons_of(desk, found.numbers),
