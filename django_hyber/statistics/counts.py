@@ -15,11 +15,11 @@ from django_hyber.reports.outcome import read_failures
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
 
 Status = Message.Status
-#: What the platform has taken for certain. A message that was given up before it got there is undelivered too.
-TAKEN = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
+#: What the platform has accepted for certain. A message that was given up before it got there is undelivered too.
+ACCEPTED = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
 #: What is still to come, what was left out and what was stopped in time.
 NOT_SENT = (*BEFORE_ACCEPTANCE, Status.SUPPRESSED, Status.CANCELLED)
-TAKEN_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
+ACCEPTED_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ class Counted(NamedTuple):
     total_parts: int
     delivered_parts: int
     partly_delivered: int
-    untold_parts: int
+    unreported_parts: int
 
 
 def campaign_statistics(campaign: Campaign) -> CampaignStatistics:
@@ -122,7 +122,7 @@ def campaign_statistics(campaign: Campaign) -> CampaignStatistics:
 def _count_messages(campaign: Campaign) -> list[Counted]:
     """Count the messages of a campaign in one query, which the index of these columns answers without the rows."""
     is_partial = Q(delivered_sms_parts__lt=F("total_sms_parts"))
-    untold = Q(total_sms_parts=None) | Q(total_sms_parts=0)
+    unreported = Q(total_sms_parts=None) | Q(total_sms_parts=0)
     rows = campaign.messages.order_by().values_list("status", "channel", "failed_channels")
     # Never the primary key, which is not in that index on every database.
     counted = rows.annotate(
@@ -134,17 +134,17 @@ def _count_messages(campaign: Campaign) -> list[Counted]:
         parts=Sum("total_sms_parts", default=0),
         delivered_parts=Sum("delivered_sms_parts", default=0),
         partial=Count("campaign", filter=is_partial),
-        untold=Count("campaign", filter=untold),
+        unreported=Count("campaign", filter=unreported),
     )
     return [Counted(*row) for row in counted]
 
 
 def _count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
-    """Count what the platform has taken: of the undelivered ones, some were given up before."""
-    taken = sum(row.messages for row in counted if row.status in TAKEN)
+    """Count what the platform has accepted: of the undelivered ones, some were given up before."""
+    accepted = sum(row.messages for row in counted if row.status in ACCEPTED)
     if any(row.status == Status.UNDELIVERED for row in counted):
-        taken += campaign.messages.filter(status=Status.UNDELIVERED, accepted_at__isnull=False).count()
-    return taken
+        accepted += campaign.messages.filter(status=Status.UNDELIVERED, accepted_at__isnull=False).count()
+    return accepted
 
 
 def _statistics(campaign: Campaign, counted: Sequence[Counted], accepted: int) -> CampaignStatistics:
@@ -185,7 +185,7 @@ def _channels(campaign: Campaign, counted: Sequence[Counted]) -> list[ChannelSta
         for channel, status in _failures(row):
             failed.setdefault(channel, Counter())[status] += row.messages
     own = [channel.channel for channel in campaign.channels.all()]
-    # What no channel is told of comes last.
+    # What no report names a channel for comes last.
     others = sorted(delivered.keys() | failed.keys(), key=lambda name: (name == "", name))
     return [
         _channel(name, delivered.get(name, ()), failed.get(name, Counter()), prices.get(name))
@@ -206,10 +206,12 @@ def _failures(row: Counted) -> list[tuple[str, str]]:
 
 def _channel(name: str, rows: Sequence[Counted], failed: Mapping[str, int], price: Decimal | None) -> ChannelStatistics:
     delivered = sum(row.messages for row in rows)
-    paid = sum(row.total_parts + row.untold_parts for row in rows) if name == CampaignChannel.Name.SMS else delivered
+    paid = (
+        sum(row.total_parts + row.unreported_parts for row in rows) if name == CampaignChannel.Name.SMS else delivered
+    )
     return ChannelStatistics(
         channel=name,
-        accepted=delivered + sum(failed.get(status, 0) for status in TAKEN_AND_FAILED),
+        accepted=delivered + sum(failed.get(status, 0) for status in ACCEPTED_AND_FAILED),
         delivered=delivered,
         seen=sum(row.messages for row in rows if row.status == Status.SEEN),
         expired=failed.get(Status.EXPIRED, 0),

@@ -60,6 +60,6 @@ def _grouped(columns: Any) -> Any:
 def _reason(
     campaign: Campaign, status: str, code: int | None, own_text: str, count: int, text: str, *, masked: bool
 ) -> FailureReason:
-    told = gettext(text) if text else ""
-    meaning = describe_code(code, campaign.account) or (mask_phones_in(told) if masked else told)
+    shown = gettext(text) if text else ""
+    meaning = describe_code(code, campaign.account) or (mask_phones_in(shown) if masked else shown)
     return FailureReason(status=status, code=code, text=own_text, meaning=meaning, count=count)

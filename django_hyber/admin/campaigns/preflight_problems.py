@@ -1,4 +1,4 @@
-"""What is wrong with a campaign, with the way to mend it: a word of advice, and links to where it is done."""
+"""What is wrong with a campaign, with a word of advice and links to where it is fixed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ADVICE = {
 RECIPIENTS = ("import", "")
 CHANNELS = ("change", "channels-group")
 MISSING_VALUES = ("change", "id_missing_variables")
-#: The page of the campaign and the place on it where a problem is mended, by its code.
+#: The page of the campaign and the place on it where a problem is fixed, by its code.
 PLACES: dict[str, list[tuple[str, str]]] = {
     "account": [("change", "id_account")],
     "importing": [RECIPIENTS],
