@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from django.contrib import messages
@@ -138,3 +140,11 @@ def refuse(desk: CampaignDesk) -> HttpResponseRedirect:
     """Say that the campaign's status does not allow this, and go back to its page."""
     desk.message_user(" ".join(wrong_status(desk.campaign).messages), messages.ERROR)
     return desk.redirect()
+
+
+VERB_VIEWS: Mapping[Verb, Callable[[CampaignDesk], HttpResponseBase]] = {
+    Verb.PAUSE: partial(steer_view, verb=Verb.PAUSE),
+    Verb.RESUME: partial(steer_view, verb=Verb.RESUME),
+    Verb.WITHDRAW: partial(steer_view, verb=Verb.WITHDRAW),
+    Verb.CANCEL: cancel_view,
+}

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.campaigns.actions import refuse
-from django_hyber.admin.campaigns.preflight_problems import problem_lines
+from django_hyber.admin.campaigns.preflight_facts import problem_lines
 from django_hyber.admin.campaigns.progress import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.common.desk import CampaignDesk

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from django_hyber.admin.campaigns.start_times import described_moment, distance_from_now
+from django_hyber.admin.campaigns.form import described_moment, distance_from_now
 from django_hyber.models import Campaign
 
 ADD = "/admin/django_hyber/campaign/add/"
