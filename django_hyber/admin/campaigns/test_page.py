@@ -36,7 +36,6 @@ from django_hyber.campaigns.test_send import (
 )
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phone
-from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose
 from django_hyber.texts.samples import MADE_UP, Sample, known_columns
 from django_hyber.words.lookups import describe_end
@@ -164,7 +163,7 @@ def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBa
         return None
     try:
         trial = send_trial(desk.campaign, numbers, sample, token)
-    except CampaignError as error:
+    except ValidationError as error:
         form.add_error(None, error)
         return None
     if not trial.messages:
