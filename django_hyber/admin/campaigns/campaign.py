@@ -47,7 +47,7 @@ from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.control import Verb
 from django_hyber.models import Campaign
-from django_hyber.words.options import place_of, problem_text
+from django_hyber.words import place_of, problem_text
 
 
 @admin.register(Campaign)

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy
 
 from django_hyber.models import Campaign
-from django_hyber.words.options import CHANNEL_NAMES, label_of
+from django_hyber.words import CHANNEL_NAMES, label_of
 
 #: What the text of a problem does not say itself.
 ADVICE = {

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.texts.rules import DEFAULT_TTL, FieldRule, channel_rules
-from django_hyber.words.options import CHANNEL_NAMES, LABELS, label_of
+from django_hyber.words import CHANNEL_NAMES, LABELS, label_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only

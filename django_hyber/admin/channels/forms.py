@@ -24,7 +24,7 @@ from django_hyber.texts.rules import (
     is_variable_name,
 )
 from django_hyber.texts.samples import MADE_UP, Sample, find_sample, known_columns
-from django_hyber.words.options import problem_text
+from django_hyber.words import problem_text
 
 
 class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time

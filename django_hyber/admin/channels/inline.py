@@ -15,7 +15,7 @@ from django_hyber.admin.channels.fields import CHOICE_TEXTS, MORE_OPTIONS, in_fo
 from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelForm, ChannelFormSet
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import CampaignChannel
-from django_hyber.words.options import CHANNEL_NAMES, label_of
+from django_hyber.words import CHANNEL_NAMES, label_of
 
 
 class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]

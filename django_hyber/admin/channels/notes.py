@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django_hyber.texts.composition import Composition
 from django_hyber.texts.measure import Measure, SegmentCount
 from django_hyber.texts.rules import Problem
-from django_hyber.words.options import problem_text
+from django_hyber.words import problem_text
 
 #: How many of the characters that forced UCS-2 are named: a Ukrainian text has dozens.
 SHOWN_CHARACTERS = 12

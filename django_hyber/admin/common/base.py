@@ -24,7 +24,7 @@ from django.utils.timezone import localtime
 from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data
 from django_hyber.admin.common.paginators import BigTablePaginator
-from django_hyber.words.lookups import phone_candidates
+from django_hyber.words import phone_candidates
 
 #: What stands for nothing; None would be written out on pages that are read only.
 EMPTY = "–"

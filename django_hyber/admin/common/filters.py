@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
-from django_hyber.words.lookups import AWAITED, GIVEN_UP
+from django_hyber.words import AWAITED, GIVEN_UP
 
 NEWEST = 20
 NO_CAMPAIGN = "none"

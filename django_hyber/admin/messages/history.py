@@ -17,8 +17,7 @@ from django_hyber.models import DeliveryReport, Message
 from django_hyber.privacy import mask_payload
 from django_hyber.sending.request import request_of
 from django_hyber.statistics.journey import ChannelStep, Journey, Stage, message_journey
-from django_hyber.words.lookups import describe_report
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import describe_report, name_of_channel
 
 #: What stands beside a channel of which nothing more is known, and the sign that says it without words.
 STAGE_TEXTS = {

@@ -21,8 +21,7 @@ from django_hyber.admin.common.base import (
 )
 from django_hyber.admin.common.filters import ChannelFilter, WaitingFilter
 from django_hyber.models import DeliveryReport, UnreadableCallback
-from django_hyber.words.lookups import describe_code, describe_report
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import describe_code, describe_report, name_of_channel
 
 
 @admin.register(DeliveryReport)
