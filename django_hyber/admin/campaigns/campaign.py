@@ -144,6 +144,12 @@ class CampaignAdmin(HyberAdmin):
             context["can_send"] = campaign.is_editable and self.has_send_permission(request)
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def get_inline_formsets(self, request: HttpRequest, formsets: list[Any], *args: Any, **kwargs: Any) -> Any:
+        """Add the notes of the channels to the forms that are about to be shown."""
+        for formset in formsets:
+            formset.add_notes()
+        return super().get_inline_formsets(request, formsets, *args, **kwargs)
+
     def _progress_context(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
         page = draft_page(request, campaign) if campaign.is_editable else progress_page(request, campaign)
         return {

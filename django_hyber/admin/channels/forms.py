@@ -9,11 +9,12 @@ from django import forms
 from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channels.fields import option_fields
-from django_hyber.admin.channels.notes import LiveHelp, note_of
+from django_hyber.admin.channels.notes import live_part, note_of
 from django_hyber.models import CampaignChannel
 from django_hyber.texts.composition import Composed, Composition, compose
 from django_hyber.texts.rules import (
@@ -26,8 +27,10 @@ from django_hyber.texts.rules import (
 from django_hyber.texts.samples import MADE_UP, Sample, find_sample, known_columns
 from django_hyber.words import problem_text
 
+OPTION_NAMES = tuple(option_fields())
 
-class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+
+class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """One channel. Options that the form does not know stay as they are stored."""
 
     position = forms.IntegerField(
@@ -47,9 +50,7 @@ class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in OPTION_NAMES:
-            field: Any = self.fields[name]
-            field.help_text = LiveHelp(self, name, field.help_text)
+        self.fields |= option_fields()
         if self.instance.pk is None:
             self.initial.setdefault("position", None)
             return
@@ -94,10 +95,13 @@ class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
         """What is odd about the channel as a whole."""
         return note_of(self.composition, "")
 
-    @property
-    def tells_errors(self) -> bool:
-        """Whether the page shows what is wrong on its own: then the notes need not."""
-        return self.is_bound and not self.formset.is_live
+    def add_notes(self, composition: Composition | None) -> None:
+        """Add to the help of each option its live part: how much of its limits is used, and what is odd about it."""
+        for name in OPTION_NAMES:
+            # An error of a submitted form is shown above the field already.
+            note = note_of(composition, name) if name not in self.errors else ""
+            field = self.fields[name]
+            field.help_text = format_html("{}{}", field.help_text, live_part(f"{self.prefix}-{name}", note))
 
     def validate_constraints(self) -> None:
         """Leave it to the formset: the database still holds the rows that are being removed."""
@@ -126,10 +130,6 @@ class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
                 self.add_error(field, problem_text(problem))
 
 
-ChannelForm = type("ChannelForm", (ChannelFormBase,), option_fields())
-OPTION_NAMES = tuple(option_fields())
-
-
 class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     """The channels together: each once, in their order. ``warnings`` are the doubts about a valid form.
 
@@ -146,6 +146,15 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         """Let each form know the others."""
         super().add_fields(form, index)
         form.formset = self
+        if index is None:
+            # The empty form, which the page copies for each channel that is added.
+            form.add_notes(None)
+
+    def add_notes(self) -> None:
+        """Write beside the fields what their limits leave and what is odd: the forms are about to be shown."""
+        forms: Any = self.forms
+        for form in forms:
+            form.add_notes(form.composition)
 
     @cached_property
     def sample(self) -> Sample:

@@ -35,6 +35,8 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Show the values of real recipients to those who may see them."""
+        # The form adds the options by itself: as names of fieldsets Django would take them for columns.
+        kwargs["fields"] = ChannelForm.Meta.fields
         formset: Any = super().get_formset(request, obj, **kwargs)
         formset.may_see_values = sees_personal_data(request)
         formset.is_open = self.has_change_permission(request, obj)

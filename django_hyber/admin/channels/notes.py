@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -17,21 +16,6 @@ from django_hyber.words import problem_text
 
 #: How many of the characters that forced UCS-2 are named: a Ukrainian text has dozens.
 SHOWN_CHARACTERS = 12
-
-
-class LiveHelp:
-    """The help of a field with the note that changes while somebody types. It is looked up when the page is written."""
-
-    def __init__(self, form: Any, name: str, text: object) -> None:
-        self.form, self.name, self.text = form, name, text
-
-    def __str__(self) -> str:
-        return format_html("{}{}", self.text, live_part(f"{self.form.prefix}-{self.name}", self._note()))
-
-    def _note(self) -> SafeString:
-        if self.form.tells_errors and self.name in self.form.errors:
-            return SafeString("")
-        return note_of(self.form.composition, self.name)
 
 
 def live_part(name: str, content: SafeString | str) -> SafeString:
