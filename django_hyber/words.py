@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
 
 MAX_PHONE_DIGITS = 15
-#: The platform was asked for long enough, and never said how the message ended.
+#: The final report never came, and the platform is no longer queried for it.
 GIVEN_UP = Q(status=Message.Status.ACCEPTED, error_text=NO_REPORT)
 AWAITED = Q(status=Message.Status.ACCEPTED) & ~Q(error_text=NO_REPORT)
 STATE_TEXTS = {
@@ -110,7 +110,7 @@ def describe_code(code: int | None, account: str) -> str:
 
 
 def describe_end(code: int | None, text: str, account: str) -> str:
-    """Return why a message ended as it did, in the reader's language: as it was told, else what the code means.
+    """Return why a message ended as it did, in the reader's language: the stored text, else the meaning of the code.
 
     Our own reasons and the platform's documented texts are stored in English.
     """

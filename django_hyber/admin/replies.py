@@ -195,7 +195,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         self.message_user(request, _("The attachment is being fetched."), messages.SUCCESS)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Add the buttons: opening a page changes nothing, so that being read is told by one."""
+        """Add the buttons. Opening the page does not mark the reply as read: a button does."""
         context["buttons"] = list(self._buttons(request, kwargs["obj"]))
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -31,14 +31,14 @@ NOTES: Mapping[str, str | StrPromise] = {
     "ctr": _("Replaces the links by short ones and counts who follows them."),
 }
 CHOICE_TEXTS: Mapping[str, str | StrPromise] = {"all": _("all devices"), "phone": _("the phone only")}
-#: What few texts need; folded away until somebody does.
+#: Rarely needed, so collapsed at first.
 MORE_OPTIONS = frozenset(
     {
         *("file_name", "thumbnail", "file_size", "duration", "doc", "doc_name", "audio", "video", "video_name"),
         *("latitude", "longitude", "device"),
     }
 )
-#: Names that stand for a text of several lines.
+#: Options that hold a text of several lines.
 LONG_TEXTS = frozenset({"text", "img_name", "doc_name", "video_name"})
 
 

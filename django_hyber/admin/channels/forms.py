@@ -1,4 +1,4 @@
-"""The channels of a campaign as forms: every form has all options, the chosen channel says which ones count."""
+"""The channels of a campaign as forms: every form has all options, and uses those of the chosen channel."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
         self.initial = {**self.instance.options, **self.initial}
 
     def has_changed(self) -> bool:
-        """A new row that has got nothing but a number is an empty row."""
+        """Treat a new row with nothing but a position as empty."""
         return super().has_changed() and not (self.empty_permitted and self.changed_data == ["position"])
 
     def clean(self) -> dict[str, Any]:
@@ -92,11 +92,11 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
 
     @property
     def notes(self) -> str:
-        """What is odd about the channel as a whole."""
+        """Errors and warnings about the channel as a whole."""
         return note_of(self.composition, "")
 
     def add_notes(self, composition: Composition | None) -> None:
-        """Add to the help of each option its live part: how much of its limits is used, and what is odd about it."""
+        """Add the live note to the help of each option: how much of its limit is used, its errors and warnings."""
         for name in OPTION_NAMES:
             # An error of a submitted form is shown above the field already.
             note = note_of(composition, name) if name not in self.errors else ""
@@ -107,7 +107,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
         """Leave it to the formset: the database still holds the rows that are being removed."""
 
     def _forget_other_fields(self, channel: str) -> None:
-        """Let nobody search for a mistake in a field that the chosen channel does not show."""
+        """Drop errors of fields that the chosen channel does not show: nobody could find them."""
         others = set(OPTION_NAMES) - {rule.name for rule in channel_rules(channel)}
         for name in others & set(self.errors):
             del self.errors[name]
@@ -131,10 +131,10 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
 
 
 class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
-    """The channels together: each once, in their order. ``warnings`` are the doubts about a valid form.
+    """The channels together: each once, in their order. ``warnings`` are those of a valid form.
 
     ``may_see_values`` lets the values of real recipients into the previews; with ``is_open`` the texts can still be
-    changed. ``is_live`` is set while somebody types: nothing is saved then, and mistakes are no more than notes.
+    changed. ``is_live`` is set while the user types: nothing is saved then, and errors are shown as notes.
     """
 
     warnings: list[Problem]
@@ -151,7 +151,7 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             form.add_notes(None)
 
     def add_notes(self) -> None:
-        """Write beside the fields what their limits leave and what is odd: the forms are about to be shown."""
+        """Add the live notes to the forms, which are about to be shown."""
         forms: Any = self.forms
         for form in forms:
             form.add_notes(form.composition)
@@ -223,4 +223,4 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             form.instance.position = last if position is None else position
 
     def validate_unique(self) -> None:
-        """Do without: a repeated channel is shown beside its own field instead."""
+        """Do nothing: a repeated channel is an error of its own field."""

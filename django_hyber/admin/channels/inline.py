@@ -1,4 +1,4 @@
-"""The channels of a campaign, edited in place, each beside a telephone that shows what its recipient sees."""
+"""The channels of a campaign, edited in place, each beside a phone that shows what a recipient sees."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django_hyber.words import CHANNEL_NAMES, label_of
 
 
 class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
-    """A part of the campaign: whoever may change the campaign may change its channels, until it is launched."""
+    """A part of the campaign: its permissions are those of the campaign, and it is read-only after the launch."""
 
     model = CampaignChannel
     form = ChannelForm

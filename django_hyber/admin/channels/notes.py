@@ -1,4 +1,4 @@
-"""The small print beside a field of a channel: what may stand there, how much of it is used, and what is odd."""
+"""The note beside a field of a channel: how much of its limit is used, and its errors and warnings."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SHOWN_CHARACTERS = 12
 
 
 def live_part(name: str, content: SafeString | str) -> SafeString:
-    """Return a piece of the page that is written anew while somebody types."""
+    """Return a piece of the page that is updated while the user types."""
     return format_html('<span class="hyber-live-part" role="status" id="{}">{}</span>', live_id(name), content)
 
 
@@ -29,7 +29,7 @@ def live_id(name: str) -> str:
 
 
 def note_of(composition: Composition | None, field: str) -> SafeString:
-    """Return what is used of the limits of a field and what is odd about it; "" is the channel as a whole."""
+    """Return how much of a field's limit is used, its errors and warnings; "" is the channel as a whole."""
     if composition is None:
         return SafeString("")
     measure = composition.measures.get(field)
@@ -81,6 +81,6 @@ def _sms_text(measure: Measure, count: SegmentCount) -> str:
 
 
 def shown_characters(characters: str) -> str:
-    """Return a few characters so that each can be seen: a space of a special kind is called by its name."""
+    """Return a few characters so that each is visible: special spaces and marks are replaced by their Unicode names."""
     shown = [unicodedata.name(item, item) if unicodedata.category(item)[0] in "MCZ" else item for item in characters]
     return " ".join([*shown[:SHOWN_CHARACTERS], "…"] if len(shown) > SHOWN_CHARACTERS else shown)

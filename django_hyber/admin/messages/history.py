@@ -1,4 +1,4 @@
-"""What the page of a message tells of its way: the channels in their order, every report, and the request."""
+"""The history on the page of a message: the channels in their order, every report, and the request."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class History:
 
 
 def history_of(request: HttpRequest, message_pk: str) -> History:
-    """Read a message's history, masked for whoever may not see personal data."""
+    """Read a message's history, masked for users who may not see personal data."""
     message = get_object_or_404(for_reader(request, Message.objects.select_related("campaign")), pk=message_pk)
     stored = for_reader(request, DeliveryReport.objects.filter(message=message).order_by("reported_at", "id"))
     reports = list(stored)

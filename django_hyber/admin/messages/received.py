@@ -80,7 +80,7 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
 
 @admin.register(UnreadableCallback)
 class UnreadableCallbackAdmin(ReadOnlyAdmin):
-    """What came and could not be understood; it may be deleted once somebody has looked at it."""
+    """Callbacks that could not be read; they may be deleted after an inspection."""
 
     list_display = ("received_at", "kind", "account", "reason")
     list_filter = ("kind", "received_at")

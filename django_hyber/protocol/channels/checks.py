@@ -1,4 +1,4 @@
-"""Checks that look at several fields of a channel at once."""
+"""Checks of several fields of a channel at once."""
 
 from __future__ import annotations
 
