@@ -1,4 +1,4 @@
-"""The app's own index page: what is going on today and what needs somebody, each number with the list behind it."""
+"""The app's index page: today's numbers and what needs attention, each with a link to its list."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Status = Message.Status
 
 
 class Figure(NamedTuple):
-    """A number with what it says and the list behind it; ``name`` is for tests and style sheets."""
+    """A number with its label and the address of its list; ``name`` is for tests and style sheets."""
 
     name: str
     label: str
@@ -114,7 +114,7 @@ def may_see(request: HttpRequest, model: str) -> bool:
 
 
 def list_url(request: HttpRequest, model: str, **conditions: object) -> str:
-    """Return the address of a list, narrowed by these conditions, or "" for whoever may not see it."""
+    """Return the address of a list, filtered by these conditions, or "" if the user may not see it."""
     if not may_see(request, model):
         return ""
     address = reverse(f"admin:django_hyber_{model}_changelist")

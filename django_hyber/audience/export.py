@@ -19,7 +19,7 @@ from django_hyber.audience.files.xlsx import MAX_ROWS, Cell, write_workbook
 from django_hyber.db.pages import campaign_pages
 from django_hyber.db.transactions import database
 from django_hyber.models import Campaign, CampaignChannel, Message
-from django_hyber.words.lookups import describe_end
+from django_hyber.words import describe_end
 
 CHUNK = 5_000
 KNOWN_REASONS = 1_000

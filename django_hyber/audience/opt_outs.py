@@ -21,7 +21,7 @@ from django_hyber.db.transactions import database
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone
 from django_hyber.protocol.phones.numbers import SEVERAL
-from django_hyber.words.lookups import home_region
+from django_hyber.words import home_region
 
 CHUNK = 5_000
 REASON = "reason"

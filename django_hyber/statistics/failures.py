@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phones_in
 from django_hyber.reports.ranks import FAILURES
-from django_hyber.words.lookups import describe_code
+from django_hyber.words import describe_code
 
 #: So many kinds of failure are shown; a platform that writes the number into the text would make one of each message.
 SHOWN_REASONS = 25

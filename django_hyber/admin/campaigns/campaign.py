@@ -19,7 +19,7 @@ from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign
-from django_hyber.words.options import place_of, problem_text
+from django_hyber.words import place_of, problem_text
 
 
 @admin.register(Campaign)
@@ -112,6 +112,12 @@ class CampaignAdmin(HyberAdmin):
             context["can_import"] = desk.may_change
             context["can_send"] = campaign.is_editable and desk.may_send
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_inline_formsets(self, request: HttpRequest, formsets: list[Any], *args: Any, **kwargs: Any) -> Any:
+        """Add the notes of the channels to the forms that are about to be shown."""
+        for formset in formsets:
+            formset.add_notes()
+        return super().get_inline_formsets(request, formsets, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
         """Note who wrote it; doubt a start time that is over: the platform decides what it does with it."""

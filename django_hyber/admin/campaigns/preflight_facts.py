@@ -29,7 +29,7 @@ from django_hyber.campaigns.preflight_jobs import Check, count_rejected
 from django_hyber.campaigns.timetable import Timetable, timetable_of
 from django_hyber.models import Campaign, Message
 from django_hyber.services import Preflight
-from django_hyber.words.options import CHANNEL_NAMES, label_of
+from django_hyber.words import CHANNEL_NAMES, label_of
 
 #: What the text of a problem does not say itself.
 ADVICE = {

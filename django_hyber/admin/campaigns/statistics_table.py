@@ -12,7 +12,7 @@ from django_hyber.admin.campaigns.preflight_texts import amount_text
 from django_hyber.admin.common.base import EMPTY
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.services import CampaignStatistics, ChannelStatistics
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import name_of_channel
 
 Counts = ChannelStatistics | CampaignStatistics
 

@@ -38,8 +38,7 @@ from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phone
 from django_hyber.texts.composition import compose
 from django_hyber.texts.samples import MADE_UP, Sample, known_columns
-from django_hyber.words.lookups import describe_end
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import describe_end, name_of_channel
 
 #: Where the session keeps the numbers that were typed last, and when how many tests were sent.
 NUMBERS = "django_hyber_test_numbers"
