@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,7 +23,7 @@ from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
-from django_hyber.statistics.counts import NOT_SENT
+from django_hyber.statistics.counts import StatusCounts
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
     TOO_LONG,
@@ -151,19 +150,19 @@ def _channels(today: Today) -> list[Share]:
 def _campaigns() -> list[CampaignLine]:
     campaigns = dashboard.last_campaigns()
     counts = count_by_status(campaign.pk for campaign in campaigns)
-    return [_campaign_line(campaign, counts.get(campaign.pk, Counter())) for campaign in campaigns]
+    return [_campaign_line(campaign, counts[campaign.pk]) for campaign in campaigns]
 
 
-def _campaign_line(campaign: Campaign, counted: Counter[str]) -> CampaignLine:
-    total = counted.total()
-    items = charts.shares(((name, Status(name).label, counted[name]) for name in BAR_ORDER), total)
+def _campaign_line(campaign: Campaign, counted: StatusCounts) -> CampaignLine:
+    total = counted.total
+    items = charts.shares(((name, Status(name).label, counted.count(name)) for name in BAR_ORDER), total)
     return CampaignLine(
         campaign=campaign,
         url=_campaign_url(campaign),
         bar=charts.stacked_bar(items),
         total=total,
-        delivered=charts.percent(counted[Status.DELIVERED] + counted[Status.SEEN], total),
-        sent=charts.percent(total - sum(counted[status] for status in NOT_SENT), total),
+        delivered=charts.percent(counted.delivered, total),
+        sent=charts.percent(counted.sent, total),
     )
 
 

@@ -50,7 +50,63 @@ class ChannelStatistics:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CampaignStatistics:
+class StatusCounts:
+    """Messages counted by status: of a campaign, of a line in a list, of a day. What is missing is 0."""
+
+    statuses: Mapping[str, int]
+
+    def count(self, *statuses: str) -> int:
+        """Return how many have one of these statuses."""
+        return sum(self.statuses.get(status, 0) for status in statuses)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.statuses.values())
+
+    @property
+    def waiting(self) -> int:
+        """How many have not been handed over, as far as is known."""
+        return self.count(*BEFORE_ACCEPTANCE)
+
+    @property
+    def sent(self) -> int:
+        """How many have been handed over, whatever became of them; without those left out or stopped in time."""
+        return self.total - self.count(*NOT_SENT)
+
+    @property
+    def delivered(self) -> int:
+        """How many have arrived, seen or not."""
+        return self.count(*DELIVERIES)
+
+    @property
+    def seen(self) -> int:
+        """How many have been opened."""
+        return self.count(Status.SEEN)
+
+    @property
+    def failed(self) -> int:
+        """How many will not arrive."""
+        return self.count(*FAILURES)
+
+    @property
+    def expired(self) -> int:
+        """How many were not delivered in time."""
+        return self.count(Status.EXPIRED)
+
+    @property
+    def undelivered(self) -> int:
+        """How many failed for another reason."""
+        return self.count(Status.UNDELIVERED)
+
+    @property
+    def rejected(self) -> int:
+        """How many were refused before sending."""
+        return self.count(Status.REJECTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignStatistics(StatusCounts):
     """How a campaign goes. Each stage includes the next: ``total`` >= ``accepted`` >= ``delivered`` >= ``seen``.
 
     ``statuses`` has every status of a message, and its numbers add up to ``total``. ``channels`` has the campaign's
@@ -58,38 +114,16 @@ class CampaignStatistics:
     ``first_end`` and ``last_end`` are when the first and the last message was delivered or failed.
     """
 
-    total: int
     accepted: int
-    delivered: int
-    seen: int
-    expired: int
-    undelivered: int
-    rejected: int
     clicks: int
     clicked: int
     total_parts: int
     delivered_parts: int
     partly_delivered: int
-    statuses: Mapping[str, int]
     channels: Sequence[ChannelStatistics]
     cost: Decimal | None
     first_end: datetime | None
     last_end: datetime | None
-
-    @property
-    def failed(self) -> int:
-        """How many will not arrive."""
-        return sum(self.statuses[status] for status in FAILURES)
-
-    @property
-    def waiting(self) -> int:
-        """How many have not been handed over, as far as is known."""
-        return sum(self.statuses[status] for status in BEFORE_ACCEPTANCE)
-
-    @property
-    def sent(self) -> int:
-        """How many have been handed over, whatever became of them; without those left out or stopped in time."""
-        return self.total - sum(self.statuses[status] for status in NOT_SENT)
 
 
 class Counted(NamedTuple):
@@ -155,13 +189,7 @@ def _statistics(campaign: Campaign, counted: Sequence[Counted], accepted: int) -
     channels = _channels(campaign, counted)
     ended = [row for row in counted if row.status in (*DELIVERIES, *FAILURES)]
     return CampaignStatistics(
-        total=statuses.total(),
         accepted=accepted,
-        delivered=sum(statuses[status] for status in DELIVERIES),
-        seen=statuses[Status.SEEN],
-        expired=statuses[Status.EXPIRED],
-        undelivered=statuses[Status.UNDELIVERED],
-        rejected=statuses[Status.REJECTED],
         clicks=sum(row.clicks for row in counted),
         clicked=sum(row.clicked for row in counted),
         total_parts=sum(channel.total_parts for channel in channels),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,7 +10,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from django_hyber.models import BackgroundJob, Campaign, Message
-from django_hyber.statistics.counts import CampaignStatistics, campaign_statistics
+from django_hyber.statistics.counts import CampaignStatistics, StatusCounts, campaign_statistics
 from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 
 Status = Message.Status
@@ -47,13 +46,14 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
     )
 
 
-def count_by_status(campaign_pks: Iterable[int]) -> dict[int, Counter[str]]:
-    """Return the messages of each campaign by status, in one query; campaigns without recipients are left out."""
-    rows = Message.objects.filter(campaign__in=list(campaign_pks)).order_by().values_list("campaign", "status")
-    found: dict[int, Counter[str]] = {}
+def count_by_status(campaign_pks: Iterable[int]) -> dict[int, StatusCounts]:
+    """Return the messages of each campaign by status, in one query."""
+    pks = list(campaign_pks)
+    rows = Message.objects.filter(campaign__in=pks).order_by().values_list("campaign", "status")
+    found: dict[int, dict[str, int]] = {pk: {} for pk in pks}
     for pk, status, count in rows.annotate(count=Count("*")):
-        found.setdefault(pk, Counter())[status] = count
-    return found
+        found[pk][status] = count
+    return {pk: StatusCounts(statuses=statuses) for pk, statuses in found.items()}
 
 
 def tracks_clicks(campaign: Campaign) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +36,6 @@ from django_hyber.statistics.progress import (
 from django_hyber.statistics.timeline import Unit, delivery_timeline
 
 Status = Message.Status
-DELIVERIES = (Status.DELIVERED, Status.SEEN)
 SHOWN_BATCHES = 50
 #: Seconds between two looks at a campaign that goes on by itself; the page looks less often while nothing changes.
 REFRESH = 2
@@ -185,9 +183,8 @@ class CampaignList(BigTableList):
         campaigns = list(self.result_list)
         counts = count_by_status(campaign.pk for campaign in campaigns)
         for campaign in campaigns:
-            counted = counts.get(campaign.pk, Counter())
-            campaign.recipients = sum(counted.values())
-            campaign.delivered = sum(counted.get(status, 0) for status in DELIVERIES)
+            campaign.recipients = counts[campaign.pk].total
+            campaign.delivered = counts[campaign.pk].delivered
         self.result_list = campaigns
 
 
