@@ -25,8 +25,8 @@ from django_hyber.admin.common.filters import ChannelFilter
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
 from django_hyber.replies.attachments import Attachment, AttachmentState, fetch_again, find_attachment
-from django_hyber.replies.inbox import mark_replies_read, mark_replies_unread, opt_out_senders
-from django_hyber.words.options import name_of_channel
+from django_hyber.replies.intake import mark_replies_read, mark_replies_unread, opt_out_senders
+from django_hyber.words import name_of_channel
 
 
 class UnreadFilter(admin.SimpleListFilter):
@@ -195,7 +195,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         self.message_user(request, _("The attachment is being fetched."), messages.SUCCESS)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Add the buttons: opening a page changes nothing, so that being read is told by one."""
+        """Add the buttons. Opening the page does not mark the reply as read: a button does."""
         context["buttons"] = list(self._buttons(request, kwargs["obj"]))
         return super().render_change_form(request, context, *args, **kwargs)
 

@@ -19,7 +19,7 @@ from django_hyber.audience.files.xlsx import MAX_ROWS, Cell, write_workbook
 from django_hyber.db.pages import campaign_pages
 from django_hyber.db.transactions import database
 from django_hyber.models import Campaign, CampaignChannel, Message
-from django_hyber.words.lookups import describe_end
+from django_hyber.words import describe_end
 
 CHUNK = 5_000
 KNOWN_REASONS = 1_000
@@ -35,7 +35,7 @@ class Exported(NamedTuple):
     """The columns of a message that an export tells."""
 
     pk: int
-    phone_number: str
+    phone_number: str | None
     variables: dict[str, Any]
     status: str
     channel: str
@@ -73,7 +73,7 @@ def export_recipients(campaign: Campaign, format: Format = "csv") -> Iterator[by
 def _variables(campaign: Campaign) -> list[str]:
     """Return the names of all variables, in the order of their first appearance."""
     names: dict[str, None] = {}
-    for page in campaign_pages(campaign.pk, CHUNK, database(), "variables"):
+    for page in campaign_pages(campaign.messages.using(database()), CHUNK, "variables"):
         for _pk, variables in page:
             names |= dict.fromkeys(variables)
     return list(names)
@@ -107,7 +107,7 @@ def _row_maker(
 
     def as_row(message: Exported) -> list[Cell]:
         return [
-            f"{plus}{message.phone_number}" if message.phone_number.isdigit() else "",
+            f"{plus}{message.phone_number}" if message.phone_number else "",
             *(protected(_as_text(message.variables.get(name))) for name in variables),
             statuses.get(message.status, message.status),
             protected(channels.get(message.channel, message.channel)),
@@ -139,7 +139,7 @@ def _pages_of_rows(
     campaign: Campaign, header: list[str], as_row: Callable[[Exported], list[Cell]]
 ) -> Iterator[list[Sequence[Cell]]]:
     yield [header]
-    for page in campaign_pages(campaign.pk, CHUNK, database(), *Exported._fields[1:]):
+    for page in campaign_pages(campaign.messages.using(database()), CHUNK, *Exported._fields[1:]):
         yield [as_row(Exported(*row)) for row in page]
 
 

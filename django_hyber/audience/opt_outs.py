@@ -21,7 +21,7 @@ from django_hyber.db.transactions import database
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone
 from django_hyber.protocol.phones.numbers import SEVERAL
-from django_hyber.words.lookups import home_region
+from django_hyber.words import home_region
 
 CHUNK = 5_000
 REASON = "reason"
@@ -105,5 +105,5 @@ def _pages_of_rows(header: list[str], protected: Callable[[str], str]) -> Iterat
     zone = timezone.get_current_timezone()
     plus = protected("+")
     yield [header]
-    for page in table_pages(Suppression, CHUNK, database(), "phone_number", "reason", "created_at"):
+    for page in table_pages(Suppression.objects.using(database()), CHUNK, "phone_number", "reason", "created_at"):
         yield [(plus + phone, protected(reason), as_time(added, zone)) for _pk, phone, reason, added in page]

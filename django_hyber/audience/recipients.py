@@ -12,12 +12,11 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.audience.columns import ColumnChoice
 from django_hyber.audience.import_report import ImportReport, RejectedRow
 from django_hyber.audience.rows import Source, import_rows
-from django_hyber.campaigns.lifecycle import CampaignError
 from django_hyber.conf import get_account
 from django_hyber.db.transactions import database
+from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message
 from django_hyber.sending.ids import extra_ids
-from django_hyber.texts.check import OPTED_OUT
 
 __all__ = ["ImportReport", "RejectedRow", "import_recipients"]
 
@@ -100,4 +99,4 @@ def import_recipients(
 def count_opted_out(campaign: Campaign, newest: int) -> int:
     """Return how many of the recipients who were added after this key have opted out."""
     added = Message.objects.using(database()).filter(campaign=campaign, pk__gt=newest)
-    return added.filter(OPTED_OUT).order_by().count()
+    return added.opted_out().order_by().count()

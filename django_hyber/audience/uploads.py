@@ -19,8 +19,9 @@ from django_hyber.audience.files.reading import FileFormat, read_rows, recognise
 from django_hyber.audience.opt_outs import REASON
 from django_hyber.audience.rows import as_text
 from django_hyber.db.transactions import after_commit, database
-from django_hyber.jobs.background import create_job, run_job, soon, throw_away
+from django_hyber.jobs.background import create_job, delete_file, enqueue_again_at
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.queueing import enqueue, run_now
 
 State = BackgroundJob.State
 MEGABYTE = 1024 * 1024
@@ -87,9 +88,9 @@ def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once
     uploads = BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED)
     known = {name: value for name, value in job.parameters.items() if name != "preview"}
     wanted = {**known, **parameters, "language": get_language()}
-    if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=soon()):
+    if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
         return False
-    after_commit(using, run_job.call if at_once else run_job.enqueue, job.pk)
+    after_commit(using, run_now if at_once else enqueue, "run_job", job.pk)
     return True
 
 
@@ -98,7 +99,7 @@ def discard_upload(job: BackgroundJob) -> bool:
     using = database()
     if not BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED).delete()[0]:
         return False
-    after_commit(using, throw_away, job, "source")
+    after_commit(using, delete_file, job, "source")
     return True
 
 

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.lifecycle import CampaignError, Verb, begin, is_possible, locked, move
+from django_hyber.campaigns.lifecycle import Verb, begin, is_possible, locked, move
 from django_hyber.campaigns.preflight import (
     Preflight,
     already_started,
@@ -19,6 +19,7 @@ from django_hyber.campaigns.preflight import (
     is_four_eyes,
 )
 from django_hyber.campaigns.preflight_jobs import is_large, kept_preflight
+from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign
 from django_hyber.sending import runs
 from django_hyber.texts.check import check_texts

@@ -1,4 +1,4 @@
-"""What a campaign can be told in each status, what status follows, and how a second press of a button does no harm."""
+"""The verbs that each status of a campaign allows, the status that follows, and the guard against a second press."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.db.transactions import after_commit, database, write_transaction
+from django_hyber.errors import CampaignError
 from django_hyber.models import Batch, Campaign
-from django_hyber.queueing import fill_lanes
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending import runs
+from django_hyber.sending import lanes, runs
 from django_hyber.sending.pace import schedule
 
 Status = Campaign.Status
@@ -45,10 +45,6 @@ TRANSITIONS: Mapping[Status, Mapping[Verb, tuple[Status, ...]]] = {
     Status.FINISHED: {Verb.RETRY: (Status.SENDING,)},
     Status.CANCELLED: {},
 }
-
-
-class CampaignError(ValidationError):
-    """A campaign cannot do what was asked; ``messages`` says why, in the reader's language."""
 
 
 def is_possible(campaign: Campaign, verb: Verb) -> bool:
@@ -127,7 +123,7 @@ def cancel_campaign(campaign: Campaign) -> Campaign:
 
 def begin(campaign: Campaign, using: str) -> None:
     """Enqueue, after the commit, as many batches as may be under way at once; each enqueues the one that follows it."""
-    after_commit(using, fill_lanes, campaign.pk, using)
+    after_commit(using, lanes.fill_lanes, campaign.pk, using)
 
 
 def forget_credit(campaign: Campaign, using: str) -> None:

@@ -16,9 +16,9 @@ from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.conf import find_account, get_account
+from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.texts.check import OPTED_OUT, SHOWN, TextReport, check_texts
+from django_hyber.texts.check import SHOWN, TextReport, check_texts
 
 #: What a campaign is checked with, and must be sent with.
 CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
@@ -26,7 +26,6 @@ CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 OPTED_OUT_CODE = "opted-out"
 MISSING_CODE = "missing-variable"
 PAST_START_CODE = "past-start-time"
-OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +125,7 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
         problems.append(ValidationError(str(error), code="account"))
     if not campaign.messages.exists():
         problems.append(ValidationError(_("The campaign has no recipients: import some first."), code="no-recipients"))
-    if campaign.jobs.filter(kind=BackgroundJob.Kind.IMPORT, state__in=OPEN_JOBS).exists():
+    if campaign.jobs.open().filter(kind=BackgroundJob.Kind.IMPORT).exists():
         problems.append(ValidationError(_("An import of recipients is still under way."), code="importing"))
     return problems
 
@@ -176,14 +175,14 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
 
 def count_opted_out(campaign: Campaign) -> int:
     """Count the recipients who have opted out by now."""
-    return campaign.messages.filter(OPTED_OUT).order_by().count()
+    return campaign.messages.opted_out().order_by().count()
 
 
 def _opted_out(campaign: Campaign) -> list[Skipped]:
     count = count_opted_out(campaign)
     if not count:
         return []
-    messages = campaign.messages.filter(OPTED_OUT).order_by()
+    messages = campaign.messages.opted_out().order_by()
     examples = tuple(messages.values_list("pk", flat=True)[:SHOWN])
     return [Skipped(reason=_("opted out"), code=OPTED_OUT_CODE, count=count, examples=examples)]
 
@@ -229,9 +228,11 @@ def _summary(texts: TextReport) -> Segments | None:
 
 
 def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decimal | None]:
-    prices = _prices(campaign)
-    if not prices or texts.errors:
+    known = find_prices(campaign.account)
+    names = [channel.channel for channel in campaign.channels.all()]
+    if not names or texts.errors or not all(name in known for name in names):
         return None, None
+    prices = {name: known[name] for name in names}
     sms = prices.pop("sms", None)
     if sms is None:
         return min(prices.values()) * texts.will_receive, max(prices.values()) * texts.will_receive
@@ -241,11 +242,3 @@ def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decim
         low += min(possible) * recipients
         high += max(possible) * recipients
     return low, high
-
-
-def _prices(campaign: Campaign) -> dict[str, Decimal]:
-    """Return the prices of the campaign's channels, or nothing if one of them has none."""
-    account = find_account(campaign.account)
-    known = account.prices if account else {}
-    names = [channel.channel for channel in campaign.channels.all()]
-    return {name: known[name] for name in names} if all(name in known for name in names) else {}

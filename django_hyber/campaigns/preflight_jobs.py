@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import ValidationError
+
 from django_hyber.campaigns.lifecycle import locked
-from django_hyber.campaigns.preflight import OPEN_JOBS, Preflight, fingerprint, preflight
-from django_hyber.campaigns.preflight_json import preflight_from_json
+from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, fingerprint, preflight
 from django_hyber.jobs.background import request_job
+from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.kinds import campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.texts.check import LaunchError
 
 #: From so many recipients on, nobody is kept waiting for it.
 IN_BACKGROUND_FROM = 20_000
@@ -33,7 +39,7 @@ class Check:
     @property
     def is_under_way(self) -> bool:
         """Whether the check goes on at this moment."""
-        return self.job is not None and self.job.state in OPEN_JOBS
+        return self.job is not None and self.job.is_open
 
     @property
     def is_outdated(self) -> bool:
@@ -94,7 +100,64 @@ def count_rejected(campaign: Campaign) -> int:
 def request_check(campaign: Campaign, user: Any) -> bool:
     """Ask for a check, unless one is under way, and say whether this call has."""
     with locked(campaign) as using:
-        if campaign.jobs.using(using).filter(kind=Kind.CHECK, state__in=OPEN_JOBS).exists():
+        if campaign.jobs.using(using).open().filter(kind=Kind.CHECK).exists():
             return False
         request_job(Kind.CHECK, campaign, {}, user)
         return True
+
+
+@job_kind(Kind.CHECK)
+def run_check(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Check the campaign as it would go out."""
+    campaign = campaign_of(job)
+    claim.write(total=campaign.messages.count())
+    return preflight_as_json(preflight(campaign, progress=claim.progress))
+
+
+def preflight_as_json(found: Preflight) -> dict[str, Any]:
+    """Return a pre-flight as JSON: amounts and times are texts, problems have a ``code``, a ``text`` and a place."""
+    return {
+        **asdict(found),
+        "problems": _as_json(found.problems),
+        "warnings": _as_json(found.warnings),
+        "cost_low": None if found.cost_low is None else str(found.cost_low),
+        "cost_high": None if found.cost_high is None else str(found.cost_high),
+        "start_time": found.start_time and found.start_time.isoformat(),
+    }
+
+
+def preflight_from_json(kept: Mapping[str, Any]) -> Preflight:
+    """Return the pre-flight that was kept; its texts are in the language of whoever asked for it."""
+    return Preflight(
+        **{
+            **kept,
+            "problems": _as_errors(kept["problems"]),
+            "warnings": _as_errors(kept["warnings"]),
+            "skipped": [Skipped(**{**item, "examples": tuple(item["examples"])}) for item in kept["skipped"]],
+            "segments": kept["segments"] and Segments(**kept["segments"]),
+            "cost_low": _as_amount(kept["cost_low"]),
+            "cost_high": _as_amount(kept["cost_high"]),
+            "start_time": kept["start_time"] and datetime.fromisoformat(kept["start_time"]),
+        }
+    )
+
+
+def _as_json(problems: Iterable[ValidationError]) -> list[dict[str, str]]:
+    return [
+        {
+            "code": str(problem.code or ""),
+            "text": text,
+            "channel": getattr(problem, "channel", ""),
+            "field": getattr(problem, "field", ""),
+        }
+        for problem in problems
+        for text in problem.messages
+    ]
+
+
+def _as_errors(kept: Iterable[Mapping[str, str]]) -> list[ValidationError]:
+    return [LaunchError(item["text"], item["code"], channel=item["channel"], field=item["field"]) for item in kept]
+
+
+def _as_amount(kept: str | None) -> Decimal | None:
+    return None if kept is None else Decimal(kept)

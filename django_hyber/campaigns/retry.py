@@ -15,11 +15,13 @@ from django.core.files import File
 from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.lifecycle import CampaignError, Verb, begin, forget_credit, locked, move
+from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
 from django_hyber.db.transactions import database
+from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job
-from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
-from django_hyber.purge import IS_PURGED
+from django_hyber.jobs.claims import LONG_LEASE, JobClaim
+from django_hyber.jobs.kinds import campaign_of, job_kind, open_source
+from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending import runs
 
@@ -27,8 +29,9 @@ from django_hyber.sending import runs
 Reason = tuple[str, int | None]
 #: From so many recipients on, nobody is kept waiting for it.
 IN_BACKGROUND_FROM = 5_000
-OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 HAS_FAILED = Q(status__in=FAILURES)
+#: The parameters of a job that say which failures.
+CHOICES = ("statuses", "error_codes", "reasons")
 
 
 class Retried(Enum):
@@ -96,14 +99,14 @@ def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = No
     return campaign
 
 
-def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> QuerySet[Message]:
+def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> MessageQuerySet:
     """Return the messages that are sent again for these reasons; purged ones have no number any more."""
     return runs.retryable(campaign, _ended_for(reasons), database())
 
 
-def count_opted_out(failed: QuerySet[Message]) -> int:
+def count_opted_out(failed: MessageQuerySet) -> int:
     """Count those who have opted out meanwhile: nothing is sent to them."""
-    return failed.filter(phone_number__in=Suppression.objects.values("phone_number")).count()
+    return failed.opted_out().count()
 
 
 def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
@@ -112,7 +115,7 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
     Raises CampaignError when the campaign is still on its way, or when nothing has failed that way.
     """
     with locked(campaign):
-        if _is_taken_up(campaign, run):
+        if _is_retried_already(campaign, run):
             return Retried.ALREADY
         if _are_few(messages_failed_for(campaign, reasons)):
             retry_failed(campaign, reasons=reasons)
@@ -121,24 +124,24 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
         return Retried.IN_BACKGROUND
 
 
-def select_failed(chosen: QuerySet[Message], most: int) -> list[Selected]:
+def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
     """Return what of these messages can be sent again, for up to ``most`` campaigns, in three queries.
 
     Single messages are left out: the code that sent them decides whether to send another.
     """
     failed = _failed(chosen)
     counts = _by_campaign(failed, most)
-    opted_out = _by_campaign(failed.filter(phone_number__in=Suppression.objects.values("phone_number")), None)
+    opted_out = _by_campaign(failed.opted_out(), None)
     campaigns = Campaign.objects.in_bulk(counts)
     return [
         Selected(campaign=campaigns[pk], failed=count, opted_out=opted_out.get(pk, 0)) for pk, count in counts.items()
     ]
 
 
-def retry_selected_once(campaign: Campaign, chosen: QuerySet[Message], *, run: int, user: Any) -> Retried:
+def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: Any) -> Retried:
     """Send again the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
     with locked(campaign):
-        if _is_taken_up(campaign, run):
+        if _is_retried_already(campaign, run):
             return Retried.ALREADY
         keys = _failed(chosen).filter(campaign=campaign).order_by("pk").values_list("pk", flat=True)
         if _are_few(keys):
@@ -163,8 +166,8 @@ def _nothing_failed() -> ValidationError:
     return ValidationError(_("No message of this campaign has failed that way."), code="nothing")
 
 
-def _is_taken_up(campaign: Campaign, run: int) -> bool:
-    jobs = campaign.jobs.using(database()).filter(kind=BackgroundJob.Kind.RETRY, state__in=OPEN_JOBS)
+def _is_retried_already(campaign: Campaign, run: int) -> bool:
+    jobs = campaign.jobs.using(database()).open().filter(kind=BackgroundJob.Kind.RETRY)
     return campaign.run != run or jobs.exists()
 
 
@@ -172,10 +175,26 @@ def _are_few(rows: QuerySet[Any]) -> bool:
     return rows.order_by()[:IN_BACKGROUND_FROM].count() < IN_BACKGROUND_FROM
 
 
-def _failed(chosen: QuerySet[Message]) -> QuerySet[Message]:
-    return chosen.using(database()).filter(HAS_FAILED, campaign__isnull=False).exclude(IS_PURGED)
+def _failed(chosen: MessageQuerySet) -> MessageQuerySet:
+    return chosen.using(database()).not_purged().filter(HAS_FAILED, campaign__isnull=False)
 
 
-def _by_campaign(messages: QuerySet[Message], most: int | None) -> Mapping[int, int]:
+def _by_campaign(messages: MessageQuerySet, most: int | None) -> Mapping[int, int]:
     counted = messages.order_by().values_list("campaign").annotate(count=Count("pk")).order_by("-count", "campaign")
     return dict(counted[:most])
+
+
+@job_kind(BackgroundJob.Kind.RETRY)
+def run_retry(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Send again to those whose messages have failed so."""
+    campaign = campaign_of(job)
+    result: dict[str, Any] = job.result or {"run": campaign.run}
+    # In a later run already: an earlier attempt has done it, and was stopped before it could say so.
+    if result["run"] == campaign.run:
+        claim.write(result=result, lease=LONG_LEASE)
+        if job.source:
+            with open_source(job) as file:
+                retry_messages(campaign, HAS_FAILED, map(int, file))
+        else:
+            retry_failed(campaign, **{name: job.parameters[name] for name in CHOICES if name in job.parameters})
+    return result

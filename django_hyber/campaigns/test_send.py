@@ -16,8 +16,9 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.lifecycle import CampaignError, locked
+from django_hyber.campaigns.lifecycle import locked
 from django_hyber.conf import find_account, get_account
+from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import Channel, InvalidPhone, normalize_phone, validate_channels
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
@@ -28,7 +29,7 @@ from django_hyber.texts.samples import Sample, fill_in
 
 Status = Message.Status
 MAX_NUMBERS = 10
-#: How many tests a number may get within this time: whoever presses a button in a rage reaches nobody else with it.
+#: How many tests a number may get within this time: many presses of the button must not flood a stranger's phone.
 MAX_PER_NUMBER = 5
 PERIOD = timedelta(minutes=10)
 #: How long it is worth looking whether a test that was delivered is seen, and whether any other one arrives.

@@ -14,9 +14,9 @@ from django.utils.dateparse import parse_datetime
 
 from django_hyber.db.transactions import database
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.models.message import AWAITED
 from django_hyber.reconcile.question import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
 from django_hyber.reconcile.seen_and_clicks import clicked_jobs, delivered_lately
-from django_hyber.reports.ranks import AWAITED
 from django_hyber.sending.pace.retries import is_due
 from django_hyber.sending.ranges import members
 

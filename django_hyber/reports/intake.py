@@ -17,12 +17,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
-from django_hyber.conf import Account
+from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows, update_rows
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import database, write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
-from django_hyber.models import Message
-from django_hyber.protocol import DeliveryReport, fingerprint
+from django_hyber.models import Message, UnreadableCallback
+from django_hyber.protocol import DeliveryReport, fingerprint, parse_reports
 from django_hyber.reports.matching import (
     Matches,
     find_messages,
@@ -33,7 +33,11 @@ from django_hyber.reports.matching import (
 )
 from django_hyber.reports.outcome import CHANGING, State, advance, changed_columns, channels_of, is_about
 from django_hyber.reports.ranks import DELIVERIES, STATUS_OF_STATE
+from django_hyber.reports.unreadable import keep_unreadable_items
 
+CallbackKind = UnreadableCallback.Kind
+#: Items that are parsed before they are stored, so that memory does not grow with the body.
+READ_AT_ONCE = 50_000
 CHUNK = 5_000
 #: The platform's ``status`` of a delivered message.
 DELIVERED = 2
@@ -57,10 +61,15 @@ Item = TypeVar("Item")
 
 @dataclass(kw_only=True)
 class Applied:
-    """What became of a list of reports, in numbers of reports; ``changed`` counts messages."""
+    """What became of delivery reports. All numbers count reports, but ``changed``, which counts messages.
 
+    ``received`` = ``stored`` + ``repeated`` + ``unreadable``; of the readable ones ``unknown`` wait for their message.
+    """
+
+    received: int = 0
     stored: int = 0
     repeated: int = 0
+    unreadable: int = 0
     matched: int = 0
     unknown: int = 0
     changed: int = 0
@@ -69,24 +78,50 @@ class Applied:
 class Marked(NamedTuple):
     """A report with the fingerprint that it is stored under."""
 
-    mark: str
+    fingerprint: str
     report: DeliveryReport
 
 
-def apply_reports(account: Account, reports: Sequence[DeliveryReport], using: str) -> Applied:
+def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT_ACCOUNT) -> Applied:
+    """Store delivery reports as they came and move their messages forward.
+
+    Takes the dicts of any of the platform's spellings: callbacks, simple and detailed reports, campaign status. Repeats
+    and late reports change nothing; items that cannot be read are kept apart and cost the others nothing.
+
+    Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
+    """
+    items = raw_reports if isinstance(raw_reports, list) else list(raw_reports)
+    settings, using, total = get_account(account), database(), Applied(received=len(items))
+    failure: DatabaseError | None = None
+    for start in range(0, len(items), READ_AT_ONCE):
+        try:
+            parsed = parse_reports(items[start : start + READ_AT_ONCE], seen_codes=settings.seen_codes)
+            keep_unreadable_items(CallbackKind.REPORTS, settings, parsed.unreadable, using)
+            total.unreadable += len(parsed.unreadable)
+            apply_reports(settings, parsed.reports, using, total)
+        except DatabaseError as error:
+            failure = failure or error
+    if failure:
+        raise failure
+    return total
+
+
+def apply_reports(
+    account: Account, reports: Sequence[DeliveryReport], using: str, total: Applied | None = None
+) -> Applied:
     """Store the reports and move their messages forward. Reports of unknown messages wait for them.
 
     Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
     """
-    total = Applied()
-    trouble: DatabaseError | None = None
+    total = total or Applied()
+    failure: DatabaseError | None = None
     for chunk in chunks(reports):
         try:
             _apply_chunk(account, [Marked(fingerprint(report, account.name), report) for report in chunk], using, total)
         except DatabaseError as error:
-            trouble = trouble or error
-    if trouble:
-        raise trouble
+            failure = failure or error
+    if failure:
+        raise failure
     return total
 
 
@@ -100,14 +135,14 @@ def apply_stored(account: Account, waiting: Sequence[Marked], using: str, total:
         return
     with write_transaction(using):
         states = lock_by_keys(found.matches.keys() | found.former.keys(), using)
-        # Whoever was quicker may have given a message its id.
+        # A concurrent callback may have given a message its id since.
         matches = {
             state.id: reports
             for state in states
             if (reports := found.matches.get(state.id)) and _may_still_be_of(state, reports)
         }
         matched = _owners(matches) | _owners(found.former)
-        _link({item.mark: matched[id(item.report)] for item in waiting if id(item.report) in matched}, using)
+        _link({item.fingerprint: matched[id(item.report)] for item in waiting if id(item.report) in matched}, using)
         total.changed += _advance(account, [state for state in states if state.id in matches], matches, using)
     total.matched += len(matched)
     total.unknown -= len(matched)
@@ -120,7 +155,7 @@ def _apply_chunk(account: Account, reports: Sequence[Marked], using: str, total:
         # What cannot be applied is kept all the same: the sweep, or the sender's next try, finds it waiting.
         _store(account, reports, {}, using)
         raise
-    # A message that was being written while its report came is there by now, or its writer finds the report waiting.
+    # A message that was being stored while its report came is there by now, or its writer finds the report waiting.
     if unmatched:
         apply_stored(account, unmatched, using, total)
 
@@ -135,7 +170,7 @@ def _store_and_advance(account: Account, reports: Sequence[Marked], using: str, 
         matched = _owners(matches)
         stored = _store(account, reports, matched, using)
         if stored < len(reports) and matched:
-            _link({item.mark: matched[id(item.report)] for item in reports if id(item.report) in matched}, using)
+            _link({item.fingerprint: matched[id(item.report)] for item in reports if id(item.report) in matched}, using)
         total.changed += _advance(account, [state for state in states if state.id in matches], matches, using)
     total.stored += stored
     total.repeated += len(reports) - stored
@@ -208,7 +243,7 @@ def _advance(account: Account, states: Sequence[State], matches: Matches, using:
 
 
 def _is_contested(state: State, reports: Iterable[DeliveryReport]) -> bool:
-    """Say whether another channel than the message's says that it delivered too."""
+    """Return whether a report of another channel than the message's says that it delivered too."""
     return any(
         report.channel != state.channel and report.channel and STATUS_OF_STATE[report.state] in DELIVERIES
         for report in reports
@@ -217,8 +252,8 @@ def _is_contested(state: State, reports: Iterable[DeliveryReport]) -> bool:
 
 def _first_channels(account: Account, states: Mapping[int, State], using: str) -> dict[int, str]:
     """Return which channel won, where several delivered: seen over delivered, then the earliest in the history."""
-    told = StoredReport.objects.using(using).filter(message__in=states, channel__gt="")
-    delivered = told.filter(Q(status=DELIVERED) | Q(hyber_status__in=account.seen_codes))
+    history = StoredReport.objects.using(using).filter(message__in=states, channel__gt="")
+    delivered = history.filter(Q(status=DELIVERED) | Q(hyber_status__in=account.seen_codes))
     columns = ("message", "extra_id", "hyber_message_id", "channel", "hyber_status", "reported_at")
     first: dict[Any, tuple[Any, ...]] = {}
     for pk, extra_id, message_id, channel, code, time in delivered.values_list(*columns):

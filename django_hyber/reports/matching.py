@@ -1,4 +1,4 @@
-"""Whose report is it? By the platform's id, else by ours, else by phone and job where that leaves no doubt."""
+"""Which message a report is about: by the platform's id, by ours, or by phone and job where that is unambiguous."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Candidate(NamedTuple):
         return self.status in HANDED_OVER and self.given_up_at is None
 
 
-class Job(NamedTuple):
+class SentBatch(NamedTuple):
     """A batch that was sent."""
 
     job_id: str
@@ -71,7 +71,7 @@ def lock_by_ids(reports: Iterable[DeliveryReport], using: str) -> list[State]:
     extra_ids, message_ids = _ids(reports)
     if connections[using].vendor != "mysql":
         return _lock({"message_id": message_ids, "extra_id": extra_ids}, using)
-    # It would lock in the order of the two indexes, and everybody locks in the order of the keys.
+    # It would lock in the order of the two indexes, and all other code locks in the order of the keys.
     rows = _by_ids(Message.objects.using(using), extra_ids, message_ids, "message_id")
     return lock_by_keys([pk for pk, *_ in rows], using)
 
@@ -104,13 +104,13 @@ def find_messages(account: Account, reports: Sequence[DeliveryReport], using: st
     """Find the messages of reports in every way there is, without locking.
 
     A report that has our own id is never matched by phone: that id is committed before anything is sent, so one that
-    is unknown is somebody else's, or of an earlier run of a message.
+    is unknown belongs to another system, or to an earlier run of a message.
     """
     messages = _by_ids(Message.objects.using(using), *_ids(reports), "message_id")
     matches = group_by_message(messages, reports)
     rest = _without(reports, matches)
-    told = StoredReport.objects.using(using).filter(message__isnull=False)
-    former = group_by_message(_by_ids(told, *_ids(rest), "hyber_message_id", key="message"), rest)
+    history = StoredReport.objects.using(using).filter(message__isnull=False)
+    former = group_by_message(_by_ids(history, *_ids(rest), "hyber_message_id", key="message"), rest)
     by_phone = _by_phone(account, _without(rest, former), using)
     return Found(matches | by_phone, former)
 
@@ -161,7 +161,7 @@ def _by_phone(account: Account, reports: Iterable[DeliveryReport], using: str) -
     if not nameless:
         return {}
     candidates = _candidates(account, {report.phone_number for report in nameless}, using)
-    jobs = _jobs(account, {report.job_id for report in nameless} - {""}, using)
+    jobs = _sent_batches(account, {report.job_id for report in nameless} - {""}, using)
     matches: dict[int, list[DeliveryReport]] = {}
     for report in nameless:
         possible = [item for item in candidates.get(report.phone_number, ()) if _may_be_of(report, item, jobs)]
@@ -185,7 +185,7 @@ def _candidates(account: Account, phone_numbers: set[str], using: str) -> dict[s
     return candidates
 
 
-def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[Job]) -> bool:
+def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[SentBatch]) -> bool:
     if message.message_id and report.message_id:
         # Another one: the ids have been compared already.
         return False
@@ -198,11 +198,11 @@ def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[Job]) 
     return bool(sent) and max(sent, key=lambda job: job.finished_at).job_id == report.job_id
 
 
-def _jobs(account: Account, job_ids: set[str], using: str) -> list[Job]:
+def _sent_batches(account: Account, job_ids: set[str], using: str) -> list[SentBatch]:
     """Return every batch that was sent of the campaigns that these jobs are of."""
     if not job_ids:
         return []
     batches = Batch.objects.using(using).filter(campaign__account=account.name)
     campaigns = batches.filter(job_id__in=job_ids).values("campaign")
     rows = batches.filter(campaign__in=campaigns, finished_at__isnull=False)
-    return [Job(*row) for row in rows.values_list(*Job._fields)]
+    return [SentBatch(*row) for row in rows.values_list(*SentBatch._fields)]

@@ -10,12 +10,11 @@ from django.utils import timezone
 
 from django_hyber.models import CampaignChannel, Message
 from django_hyber.protocol import DeliveryReport
-from django_hyber.reports.failed_channels import with_failure
-from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, Standing, is_forward, status_of
+from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, STATUS_OF_STATE, Standing, is_forward, status_of
 
 
 class State(NamedTuple):
-    """A message as reports find it: what tells whose reports they are, then the columns that they can change."""
+    """A message as reports find it: the columns that reports are matched by, then those that they can change."""
 
     id: int
     campaign_id: int | None
@@ -37,6 +36,9 @@ class State(NamedTuple):
 
 
 CHANGING = ("id", *State._fields[3:])
+#: Of two different failures of one channel the one that says more is kept, whichever came first.
+_MOST_TELLING = (Message.Status.EXPIRED, Message.Status.UNDELIVERED, Message.Status.REJECTED)
+LONGEST_FAILURES = 128
 
 
 def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[Any, ...]]:
@@ -45,7 +47,7 @@ def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[An
 
 
 def is_about(state: State | Message, extra_id: str, message_id: str) -> bool:
-    """Say whether these ids are the message's own: one that was sent again has new ones, and its history the old."""
+    """Return whether these ids are the message's own: one that was retried has new ones, its history the old."""
     if not extra_id and not message_id:
         return True
     return extra_id == state.extra_id or (message_id != "" and message_id == state.message_id)
@@ -90,16 +92,16 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
     )
     if status in DELIVERIES and not state.channel:
         state = state._replace(channel=report.channel)
-    told = _standing(report, status)
-    now_at = Standing(state.status, state.reported_at, state.hyber_status, state.error_code, state.error_text)
-    if not is_forward(now_at, told):
+    reported = _standing(report, status)
+    current = Standing(state.status, state.reported_at, state.hyber_status, state.error_code, state.error_text)
+    if not is_forward(current, reported):
         return state
     return state._replace(
         status=str(status),
-        hyber_status=told.hyber_status,
-        error_code=told.error_code,
-        error_text=told.error_text,
-        reported_at=told.time,
+        hyber_status=reported.hyber_status,
+        error_code=reported.error_code,
+        error_text=reported.error_text,
+        reported_at=reported.time,
         finished_at=(state.finished_at or timezone.now()) if status in FINAL else None,
         given_up_at=None,
     )
@@ -114,3 +116,21 @@ def _standing(report: DeliveryReport, status: str) -> Standing:
 def _highest(old: int | None, new: int | None) -> int | None:
     known = [value for value in (old, new) if value is not None and value >= 0]
     return max(known, default=None)
+
+
+def with_failure(failed: str, report: DeliveryReport) -> str:
+    """Add what a report says about its channel; the order in which reports come makes no difference."""
+    status = STATUS_OF_STATE[report.state]
+    if status not in FAILURES or not report.channel or not report.channel.replace("-", "").isalnum():
+        return failed
+    channels = read_failures(failed)
+    known = channels.get(report.channel, status)
+    channels[report.channel] = max(known, status, key=_MOST_TELLING.index)
+    text = ",".join(f"{channel}:{ended}" for channel, ended in sorted(channels.items()))
+    return text if len(text) <= LONGEST_FAILURES else failed
+
+
+def read_failures(failed: str) -> dict[str, Message.Status]:
+    """Return how each channel that failed ended; ``failed`` is ``sms:undelivered,viber:expired``, sorted by channel."""
+    pairs = (item.partition(":") for item in failed.split(",") if item)
+    return {channel: Message.Status(status) for channel, _colon, status in pairs}

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db.models import Q
-
 from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState
 
@@ -19,7 +17,7 @@ RANKS = MappingProxyType(
         Status.QUEUED: 0,
         Status.SENDING: 1,
         Status.UNCONFIRMED: 1,
-        # Not sent as far as we know; a report about such a message tells that it was.
+        # Not sent as far as we know; a report about such a message shows that it was.
         Status.CANCELLED: 1,
         Status.SUPPRESSED: 1,
         Status.ACCEPTED: 2,
@@ -35,9 +33,6 @@ DELIVERIES = (Status.DELIVERED, Status.SEEN)
 FINAL = (*FAILURES, *DELIVERIES)
 #: Where the platform's answer to our own request may still change the status.
 BEFORE_ACCEPTANCE = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
-#: Accepted, and its final report is still expected, or is not asked for any more. A late report changes both.
-AWAITED = Q(status=Status.ACCEPTED, given_up_at=None)
-GIVEN_UP = Q(status=Status.ACCEPTED, given_up_at__isnull=False)
 
 STATUS_OF_STATE = MappingProxyType(
     {
@@ -76,7 +71,7 @@ def is_forward(old: Standing, new: Standing) -> bool:
     """Say whether ``new`` replaces ``old``.
 
     The higher rank wins. Between two deliveries the earlier one counts, between two of anything else the later one: it
-    tells how it ended. No time is the weakest.
+    says how it ended. No time is the weakest.
     """
     old_rank, new_rank = RANKS[Status(old.status)], RANKS[Status(new.status)]
     if new_rank != old_rank:

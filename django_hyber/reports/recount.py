@@ -1,4 +1,4 @@
-"""What the stored reports say, worked out once more and compared with the messages."""
+"""Statuses computed again from the stored reports, and compared with those of the messages."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from django.db.models import Count, Q
 
 from django_hyber.conf import Account, get_accounts
 from django_hyber.db.pages import campaign_pages, table_pages
+from django_hyber.db.transactions import database
+from django_hyber.models import Campaign, Message
 from django_hyber.models import DeliveryReport as StoredReport
-from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
 from django_hyber.reports.early import rematch_reports
 from django_hyber.reports.intake import apply_reports
@@ -50,12 +51,13 @@ class Difference(NamedTuple):
     reports: Sequence[tuple[str, DeliveryReport]]
 
 
-def recount(campaign_pk: int | None, using: str, *, reclassify: bool) -> Recount:
-    """Compare every message that has reports with what they say today, page by page.
+def recount(campaign: Campaign | None = None, *, reclassify: bool = False) -> Recount:
+    """Work out from the stored reports, by the SEEN_CODES of today, where messages stand, and compare.
 
-    With ``reclassify``, what is further on by its reports is moved there the way a new report moves it, and reports
-    that still wait for their message are given to it if it has turned up.
+    ``reclassify`` moves forward what has come to mean more, with the usual signals, and matches the reports whose
+    message has turned up since. Nothing is ever moved back.
     """
+    using, campaign_pk = database(), campaign.pk if campaign else None
     accounts = {account.name: account for account in get_accounts()}
     found = Recount()
     if reclassify:
@@ -85,10 +87,11 @@ def _count(campaign_pk: int | None, using: str) -> tuple[int, dict[str, int]]:
 
 
 def _pages(campaign_pk: int | None, using: str) -> Iterator[list[State]]:
+    messages = Message.objects.using(using)
     if campaign_pk is None:
-        pages = table_pages(Message, PAGE, using, *COLUMNS)
+        pages = table_pages(messages, PAGE, *COLUMNS)
     else:
-        pages = campaign_pages(campaign_pk, PAGE, using, *COLUMNS)
+        pages = campaign_pages(messages.filter(campaign=campaign_pk), PAGE, *COLUMNS)
     for page in pages:
         yield [State(*row) for row in page]
 
@@ -108,7 +111,7 @@ def _compare(states: Sequence[State], accounts: Mapping[str, Account], using: st
     return [
         Difference(state, histories[state.id])
         for state in states
-        if _told(state, reports[state.id], channels[state.id]) != state
+        if _computed(state, reports[state.id], channels[state.id]) != state
     ]
 
 
@@ -141,14 +144,14 @@ def _parse(raw: object, account: Account | None) -> DeliveryReport | None:
         return None
 
 
-def _told(state: State, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> State:
+def _computed(state: State, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> State:
     """Return the message as its reports have it; those of an earlier run are history."""
     current = [report for report in reports if is_about(state, report.extra_id, report.message_id)]
     before = _before(state, is_first_run=len(current) == len(reports))
-    told = reduce(lambda state, report: advance(state, report, channels), current, before)
-    # When it ended is our own clock's word; whether it has ended is not.
-    told = told._replace(finished_at=told.finished_at and (state.finished_at or told.finished_at))
-    return told._replace(channel=_winner(current)) if told.status in DELIVERIES else told
+    computed = reduce(lambda state, report: advance(state, report, channels), current, before)
+    # The time at which it ended is by our own clock; whether it has ended is not.
+    computed = computed._replace(finished_at=computed.finished_at and (state.finished_at or computed.finished_at))
+    return computed._replace(channel=_winner(current)) if computed.status in DELIVERIES else computed
 
 
 def _before(state: State, *, is_first_run: bool) -> State:

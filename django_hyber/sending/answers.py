@@ -24,7 +24,7 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 CLEARED = MappingProxyType(
     {"error_code": None, "error_text": "", "finished_at": None, "not_found_after": None, "due_at": None}
 )
-NOT_YET_ACCEPTED = "t.status IN ({})".format(", ".join(f"'{status.value}'" for status in BEFORE_ACCEPTANCE))
+NOT_YET_ACCEPTED = MappingProxyType({"status": [status.value for status in BEFORE_ACCEPTANCE]})
 
 
 class Outgoing(NamedTuple):
@@ -111,11 +111,10 @@ def _write(rows: Rows, using: str, same: Mapping[str, Any] = NOTHING, overtaken:
     if not rows:
         return
     before = _statuses(rows, using)
-    moved = update_rows(Message, rows[0]._fields, rows, using, condition=NOT_YET_ACCEPTED, constants=same)
+    moved = update_rows(Message, rows[0]._fields, rows, using, where=NOT_YET_ACCEPTED, constants=same)
     if moved < len(rows):
         ids = [AcceptedRow(row.id, row.message_id) for row in rows if row.message_id]
-        is_missing = "t.message_id IS NULL"
-        update_rows(Message, AcceptedRow._fields, ids, using, condition=is_missing, constants=overtaken)
+        update_rows(Message, AcceptedRow._fields, ids, using, where={"message_id": None}, constants=overtaken)
     announce_changes(_changes(rows, before), using)
 
 

@@ -137,7 +137,7 @@ def claim_message(pk: int, using: str) -> MessageClaim | None:
         pk=pk,
         attempt=message.attempts,
         account=account,
-        phone_number=message.phone_number,
+        phone_number=message.phone_number or "",
         extra_id=message.extra_id,
         content=message.content or {},
     )

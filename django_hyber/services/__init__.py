@@ -7,7 +7,6 @@ from django_hyber.audience.recipients import ImportReport, RejectedRow, import_r
 from django_hyber.audience.uploads import confirm_upload, keep_upload
 from django_hyber.campaigns.launch import start_campaign
 from django_hyber.campaigns.lifecycle import (
-    CampaignError,
     cancel_campaign,
     count_waiting,
     pause_campaign,
@@ -16,14 +15,16 @@ from django_hyber.campaigns.lifecycle import (
 )
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, check_campaign, preflight
 from django_hyber.campaigns.retry import retry_failed
+from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
-from django_hyber.purge_verb import Purged, purge_personal_data
+from django_hyber.purge import Purged, purge_personal_data
 from django_hyber.reconcile.overdue import fetch_reports
 from django_hyber.reconcile.question import Fetched
-from django_hyber.replies.inbox import apply_replies
-from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body
-from django_hyber.reports.recounting import Recount, recount
+from django_hyber.replies.intake import apply_replies
+from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
+from django_hyber.reports.recount import Recount, recount
+from django_hyber.reports.unreadable import keep_unreadable_body
 from django_hyber.sending.send import send_message
 from django_hyber.statistics.counts import CampaignStatistics, ChannelStatistics, campaign_statistics
 from django_hyber.sweep import dispatch

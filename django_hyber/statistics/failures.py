@@ -10,9 +10,8 @@ from django.utils.translation import gettext
 
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phones_in
-from django_hyber.purge import IS_PURGED
 from django_hyber.reports.ranks import FAILURES
-from django_hyber.words.lookups import describe_code
+from django_hyber.words import describe_code
 
 #: So many kinds of failure are shown; a platform that writes the number into the text would make one of each message.
 SHOWN_REASONS = 25
@@ -49,7 +48,7 @@ def failure_reasons(campaign: Campaign, *, masked: bool = False) -> FailureReaso
 
 def retryable_reasons(campaign: Campaign, *, masked: bool = False) -> list[FailureReason]:
     """Group what may be sent again by status and code alone, without those whose number has been purged."""
-    failed = campaign.messages.filter(status__in=FAILURES).exclude(IS_PURGED).order_by()
+    failed = campaign.messages.not_purged().filter(status__in=FAILURES).order_by()
     rows = _grouped(failed.values_list("status", "error_code", Value("")))
     return [_reason(campaign, *row, masked=masked) for row in rows]
 
@@ -61,6 +60,6 @@ def _grouped(columns: Any) -> Any:
 def _reason(
     campaign: Campaign, status: str, code: int | None, own_text: str, count: int, text: str, *, masked: bool
 ) -> FailureReason:
-    told = gettext(text) if text else ""
-    meaning = describe_code(code, campaign.account) or (mask_phones_in(told) if masked else told)
+    shown = gettext(text) if text else ""
+    meaning = describe_code(code, campaign.account) or (mask_phones_in(shown) if masked else shown)
     return FailureReason(status=status, code=code, text=own_text, meaning=meaning, count=count)

@@ -5,11 +5,10 @@ from __future__ import annotations
 import django
 import pytest
 
-from django_hyber.audience import uploads
-from django_hyber.jobs import kinds
-from django_hyber.jobs.background import run_job
+from django_hyber.audience import import_job, uploads
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
+from django_hyber.tasks import run_job
 from tests.browser import axe
 from tests.browser.test_campaign import log_in
 from tests.samples import phone
@@ -267,7 +266,7 @@ def test_the_opt_out_list_comes_in_and_goes_out(draft, people, open_page, seen, 
 
 def at_page(monkeypatch, wanted, act):
     """Do something when the import has written so many pages of rows."""
-    original = kinds.pages_of
+    original = import_job.pages_of
 
     def pages_of(rows):
         for number_of_page, rows_of_page in enumerate(original(rows)):
@@ -275,4 +274,4 @@ def at_page(monkeypatch, wanted, act):
                 act()
             yield rows_of_page
 
-    monkeypatch.setattr(kinds, "pages_of", pages_of)
+    monkeypatch.setattr(import_job, "pages_of", pages_of)

@@ -25,7 +25,7 @@ from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Suppression
 from django_hyber.statistics.progress import recent_jobs
-from django_hyber.words.lookups import clean_phone
+from django_hyber.words import clean_phone
 
 LONGEST_TYPED = 40
 MOST_DELETED = 1_000

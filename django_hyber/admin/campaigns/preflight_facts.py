@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from django_hyber.admin.campaigns import preflight_texts
-from django_hyber.admin.campaigns.preflight_problems import Link, ProblemLine, problem_lines
+from django_hyber.admin.campaigns import preflight_texts as texts
 from django_hyber.admin.campaigns.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import percent
+from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.masking import for_reader
-from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.launch import confirmation_of
+from django_hyber.campaigns.launch import Confirmation, confirmation_of
 from django_hyber.campaigns.preflight import (
     OPTED_OUT_CODE,
     PAST_START_CODE,
@@ -28,9 +26,57 @@ from django_hyber.campaigns.preflight import (
     is_four_eyes,
 )
 from django_hyber.campaigns.preflight_jobs import Check, count_rejected
-from django_hyber.campaigns.timetable import timetable_of
-from django_hyber.models import BackgroundJob, Campaign, Message
+from django_hyber.campaigns.timetable import Timetable, timetable_of
+from django_hyber.models import Campaign, Message
 from django_hyber.services import Preflight
+from django_hyber.words import CHANNEL_NAMES, label_of
+
+#: What the text of a problem does not say itself.
+ADVICE = {
+    "account": gettext_lazy("Choose one of the accounts in the settings."),
+    "blank": gettext_lazy("Fill it in, or take it away."),
+    "changed": gettext_lazy("Look at it again."),
+    "importing": gettext_lazy("Wait until it has ended, then look again."),
+    "required": gettext_lazy("Fill it in."),
+    "too-long": gettext_lazy("Shorten it."),
+    "too-many-segments": gettext_lazy("Shorten it, or do without the characters that make it UCS-2."),
+}
+RECIPIENTS = ("import", "")
+CHANNELS = ("change", "channels-group")
+MISSING_VALUES = ("change", "id_missing_variables")
+#: The page of the campaign and the place on it where a problem is fixed, by its code.
+PLACES: dict[str, list[tuple[str, str]]] = {
+    "account": [("change", "id_account")],
+    "importing": [RECIPIENTS],
+    "missing-variable": [RECIPIENTS, MISSING_VALUES],
+    "no-channels": [CHANNELS],
+    "no-recipients": [RECIPIENTS],
+    "nobody": [RECIPIENTS],
+    "past-start-time": [("change", "id_start_time_0")],
+    "unfilled-variables": [CHANNELS],
+}
+LABELS = {
+    "": gettext_lazy("Import recipients"),
+    "channels-group": gettext_lazy("Channels"),
+    "id_account": gettext_lazy("Account"),
+    "id_missing_variables": gettext_lazy("Missing values"),
+    "id_start_time_0": gettext_lazy("Start time"),
+}
+
+
+class Link(NamedTuple):
+    """Where something is done."""
+
+    label: str
+    url: str
+
+
+class ProblemLine(NamedTuple):
+    """A problem in words, with what can be done about it."""
+
+    text: str
+    advice: str
+    links: list[Link]
 
 
 class SkippedLine(NamedTuple):
@@ -43,78 +89,121 @@ class SkippedLine(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Checking:
-    """How far the check in the background is; ``done`` and ``total`` are texts for the progress bar."""
+class PreflightFacts:
+    """What the page says of a campaign. ``confirmation`` is None if it cannot be launched, or not by this person.
 
-    job: BackgroundJob | None
-    is_under_way: bool
-    is_outdated: bool
-    done: str
-    total: str
-    asked_at: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What the page says of a campaign. ``confirmation`` is "" if it cannot be launched, or not by this person."""
+    ``four_eyes`` says who may launch it, "" without that rule.
+    """
 
     campaign: Campaign
-    found: Preflight | None
-    checking: Checking
-    refresh: str
-    milestone: str
-    summary: str
-    recipients: str
-    headline: str
+    check: Check
+    timetable: Timetable
+    recipients: int
+    rejected: int
     skipped: list[SkippedLine]
-    defaults: list[str]
-    rejected: str
-    import_url: str
-    segments: list[str]
-    cost: str
-    when: list[str]
-    recall: list[str]
     problems: list[ProblemLine]
     warnings: list[ProblemLine]
+    may_change: bool
     four_eyes: str
-    confirmation: str
-    button: str
-    people: int
+    confirmation: Confirmation | None
+
+    @property
+    def found(self) -> Preflight | None:
+        """What the check of the campaign as it is now has found."""
+        return self.check.found
+
+    @property
+    def people(self) -> int:
+        """How many get it."""
+        return self.found.will_receive if self.found else 0
+
+    @property
+    def refresh(self) -> int | None:
+        """Seconds until the page asks for these facts again."""
+        return REFRESH if self.check.is_under_way else None
+
+    @property
+    def milestone(self) -> str:
+        """What has to change for a screen reader to be told."""
+        job = self.check.job
+        return f"{job.state}:{MILESTONE * job.done // job.total if job.total else 0}" if job else ""
+
+    @property
+    def summary(self) -> str:
+        """What a screen reader is told then."""
+        job = self.check.job
+        if job is None:
+            return ""
+        if self.check.is_under_way:
+            return _("Checking: %(percent)s.") % {"percent": percent(job.done, job.total or 0)}
+        if self.found is None:
+            return _("The check has not come to its end.")
+        return _("Checked. %(headline)s") % {"headline": texts.headline(self.found)}
+
+    @property
+    def headline(self) -> str:
+        """How many people get it, in words."""
+        return texts.headline(self.found) if self.found else ""
+
+    @property
+    def defaults(self) -> list[str]:
+        """Who gets which default text."""
+        return list(texts.default_texts(self.campaign, self.found)) if self.found else []
+
+    @property
+    def rejected_text(self) -> str:
+        """What the imports have not taken."""
+        return texts.rejected_text(self.rejected) if self.rejected else ""
+
+    @property
+    def segments(self) -> list[str]:
+        """How many segments the SMS take."""
+        segments = self.found.segments if self.found else None
+        return list(texts.segment_texts(self.campaign, segments)) if segments else []
+
+    @property
+    def cost(self) -> str:
+        """What it costs, "" without prices."""
+        found = self.found
+        if found is None or found.cost_low is None or found.cost_high is None:
+            return ""
+        return texts.cost_text(found.cost_low, found.cost_high)
+
+    @property
+    def when(self) -> list[str]:
+        """When it goes out."""
+        return list(texts.when_texts(self.campaign, self.timetable, timezone.now()))
+
+    @property
+    def recall(self) -> list[str]:
+        """What cannot be undone."""
+        return list(texts.recall_texts(self.timetable))
+
+    @property
+    def button(self) -> str:
+        """What the button says."""
+        return texts.button_text(self.people, is_later=self.timetable.start is not None)
 
 
-def plan_of(model_admin: Any, request: HttpRequest, campaign: Campaign, check: Check) -> Plan:
-    """Put into words what is known about the launch of a campaign."""
-    now = timezone.now()
-    found = check.found
+def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
+    """Return what is known about the launch of a campaign, as far as this person may see it."""
+    campaign, found = desk.campaign, check.found
     people = found.will_receive if found else 0
-    timetable = timetable_of(campaign, people, now)
     problems, warnings = _problems(campaign, check)
-    four_eyes, is_author = _four_eyes(request, campaign)
-    may_change = model_admin.has_change_permission(request, campaign)
-    may_launch = found is not None and people and not problems and not is_author
-    return Plan(
+    four_eyes, is_author = _four_eyes(desk)
+    may_launch = people and not problems and not is_author
+    return PreflightFacts(
         campaign=campaign,
-        found=found,
-        checking=_checking(check),
-        refresh=str(REFRESH) if check.is_under_way else "",
-        milestone=_milestone(check),
-        summary=_summary(check),
-        recipients=grouped(found.recipients if found else campaign.messages.count()),
-        headline=preflight_texts.headline(found) if found else "",
-        skipped=_skipped(request, campaign, found) if found else [],
-        defaults=list(preflight_texts.default_texts(campaign, found)) if found else [],
-        rejected=_rejected(campaign),
-        import_url=reverse("admin:django_hyber_campaign_import", args=[campaign.pk]) if may_change else "",
-        segments=list(preflight_texts.segment_texts(campaign, found.segments)) if found and found.segments else [],
-        cost=_cost(found),
-        when=list(preflight_texts.when_texts(campaign, timetable, now)),
-        recall=list(preflight_texts.recall_texts(timetable)),
-        problems=problem_lines(campaign, problems, may_change=may_change),
-        warnings=problem_lines(campaign, warnings, may_change=may_change),
+        check=check,
+        timetable=timetable_of(campaign, people, timezone.now()),
+        recipients=found.recipients if found else campaign.messages.count(),
+        rejected=count_rejected(campaign),
+        skipped=_skipped(desk, found) if found else [],
+        problems=problem_lines(campaign, problems, may_change=desk.may_change),
+        warnings=problem_lines(campaign, warnings, may_change=desk.may_change),
+        may_change=desk.may_change,
         four_eyes=four_eyes,
-        confirmation=str(confirmation_of(found)) if found and may_launch else "",
-        button=preflight_texts.button_text(people, is_later=timetable.start is not None),
-        people=people,
+        confirmation=confirmation_of(found) if found and may_launch else None,
     )
 
 
@@ -130,11 +219,11 @@ def _problems(campaign: Campaign, check: Check) -> tuple[list[ValidationError], 
     return [*found.problems, *since], [*warnings, *doubts_of_this_moment(campaign)]
 
 
-def _four_eyes(request: HttpRequest, campaign: Campaign) -> tuple[str, bool]:
+def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
     """Return what the page says about who may launch, and whether this person may not."""
-    if not is_four_eyes(campaign):
+    if not is_four_eyes(desk.campaign):
         return "", False
-    if campaign.author_id == request.user.pk:
+    if desk.campaign.author_id == desk.request.user.pk:
         return _(
             "Here four eyes look at every campaign. You wrote this one or changed it last: somebody else who may send "
             "has to open this page and launch it."
@@ -144,63 +233,57 @@ def _four_eyes(request: HttpRequest, campaign: Campaign) -> tuple[str, bool]:
     ), False
 
 
-def _checking(check: Check) -> Checking:
-    job = check.job
-    return Checking(
-        job=job,
-        is_under_way=check.is_under_way,
-        is_outdated=check.is_outdated,
-        done=str(job.done) if job else "",
-        total=str(job.total or "") if job else "",
-        asked_at=short_time(job.created_at) if job else "",
-    )
-
-
-def _milestone(check: Check) -> str:
-    """Return what has to change for a screen reader to be told."""
-    job = check.job
-    return f"{job.state}:{MILESTONE * job.done // job.total if job.total else 0}" if job else ""
-
-
-def _summary(check: Check) -> str:
-    job = check.job
-    if job is None:
-        return ""
-    if check.is_under_way:
-        return _("Checking: %(percent)s.") % {"percent": percent(job.done, job.total or 0)}
-    if check.found is None:
-        return _("The check has not come to its end.")
-    return _("Checked. %(headline)s") % {"headline": preflight_texts.headline(check.found)}
-
-
-def _skipped(request: HttpRequest, campaign: Campaign, found: Preflight) -> list[SkippedLine]:
-    may_see = request.user.has_perm(VIEW_MESSAGE)
-    examples = _examples(request, found) if may_see else {}
+def _skipped(desk: CampaignDesk, found: Preflight) -> list[SkippedLine]:
+    may_see = desk.request.user.has_perm(VIEW_MESSAGE)
+    examples = _examples(desk, found) if may_see else {}
     return [
         SkippedLine(
             code=skipped.code,
-            text=preflight_texts.skipped_text(found, skipped),
-            url=messages_url(campaign, opted_out="yes") if may_see and skipped.code == OPTED_OUT_CODE else "",
+            text=texts.skipped_text(found, skipped),
+            url=messages_url(desk.campaign, opted_out="yes") if may_see and skipped.code == OPTED_OUT_CODE else "",
             examples=[examples[pk] for pk in skipped.examples if pk in examples],
         )
         for skipped in found.skipped
     ]
 
 
-def _examples(request: HttpRequest, found: Preflight) -> Mapping[int, Link]:
+def _examples(desk: CampaignDesk, found: Preflight) -> Mapping[int, Link]:
     pks = [pk for skipped in found.skipped for pk in skipped.examples]
     if not pks:
         return {}
-    rows = for_reader(request, Message.objects.filter(pk__in=pks))
-    return {row.pk: Link(row.phone_number, reverse("admin:django_hyber_message_change", args=[row.pk])) for row in rows}
+    rows = for_reader(desk.request, Message.objects.filter(pk__in=pks))
+    return {
+        row.pk: Link(row.phone_number or "", reverse("admin:django_hyber_message_change", args=[row.pk]))
+        for row in rows
+    }
 
 
-def _rejected(campaign: Campaign) -> str:
-    rows = count_rejected(campaign)
-    return preflight_texts.rejected_text(rows) if rows else ""
+def problem_lines(campaign: Campaign, problems: Iterable[ValidationError], *, may_change: bool) -> list[ProblemLine]:
+    """Return the problems with links for those who may change the campaign."""
+    channels = [channel.channel for channel in campaign.channels.all()]
+    return [
+        ProblemLine(
+            text=text,
+            advice=str(ADVICE.get(str(problem.code), "")),
+            links=_links(campaign, problem, channels) if may_change else [],
+        )
+        for problem in problems
+        for text in problem.messages
+    ]
 
 
-def _cost(found: Preflight | None) -> str:
-    if found is None or found.cost_low is None or found.cost_high is None:
-        return ""
-    return preflight_texts.cost_text(found.cost_low, found.cost_high)
+def _links(campaign: Campaign, problem: Any, channels: Sequence[str]) -> list[Link]:
+    channel = getattr(problem, "channel", "")
+    if channel in channels:
+        place = f"channels-{channels.index(channel)}"
+        field = problem.field
+        label = ", ".join(str(part) for part in (CHANNEL_NAMES[channel], field and label_of(field)) if part)
+        return [Link(label, _url(campaign, "change", f"id_{place}-{field}" if field else place))]
+    return [
+        Link(str(LABELS[anchor]), _url(campaign, page, anchor)) for page, anchor in PLACES.get(str(problem.code), [])
+    ]
+
+
+def _url(campaign: Campaign, page: str, anchor: str) -> str:
+    url = reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk])
+    return f"{url}#{anchor}" if anchor else url

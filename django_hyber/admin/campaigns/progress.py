@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -21,21 +21,21 @@ from django_hyber.admin.campaigns.waits import WaitLine, pace_text, wait_line
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Bar, Piece, Share, Stage
+from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import JobLine, job_line
 from django_hyber.admin.common.lists import BigTableList
-from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.services import CampaignStatistics
 from django_hyber.statistics.failures import FailureReason, failure_reasons
 from django_hyber.statistics.progress import (
-    CampaignNumbers,
     CampaignProgress,
     campaign_progress,
     count_by_status,
+    tracks_clicks,
 )
 from django_hyber.statistics.timeline import Unit, delivery_timeline
 
 Status = Message.Status
-DELIVERIES = (Status.DELIVERED, Status.SEEN)
 SHOWN_BATCHES = 50
 #: Seconds between two looks at a campaign that goes on by itself; the page looks less often while nothing changes.
 REFRESH = 2
@@ -66,39 +66,112 @@ class TimeChart:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProgressPage:
-    """What the page of a launched campaign shows. ``refresh`` is "" once nothing changes any more by itself."""
+class DraftPage:
+    """What the page of a draft shows of its recipients and of work that is being done for it."""
 
-    numbers: CampaignNumbers
-    sent: str
-    delivered: str
-    statuses: list[Share]
-    bar: list[Piece]
-    channels: list[Share]
-    donut: list[Piece]
-    funnel: list[Stage]
-    funnel_height: str
-    timeline: TimeChart | None
-    table: StatisticsTable
-    pace: str
-    waits: list[WaitLine]
+    progress: CampaignProgress
     jobs: list[JobLine]
+
+    @property
+    def numbers(self) -> CampaignStatistics:
+        """The messages, counted."""
+        return self.progress.statistics
+
+    @property
+    def refresh(self) -> int | None:
+        """Seconds until the page asks again; None once nothing changes any more by itself."""
+        return REFRESH if self.progress.is_live else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressPage(DraftPage):
+    """What the page of a launched campaign shows."""
+
+    campaign: Campaign
+    timeline: TimeChart | None
+    waits: list[WaitLine]
     failures: list[FailureLine]
     other_failures: int
     batches: list[Batch]
     has_more_batches: bool
-    refresh: str
-    milestone: str
-    summary: str
 
+    @property
+    def sent(self) -> str:
+        """The share that has been handed over."""
+        return charts.percent(self.numbers.sent, self.numbers.total)
 
-@dataclass(frozen=True, kw_only=True)
-class DraftPage:
-    """What the page of a draft tells of its recipients and of work that is being done for it."""
+    @property
+    def delivered(self) -> str:
+        """The share that has arrived."""
+        return charts.percent(self.numbers.delivered, self.numbers.total)
 
-    numbers: CampaignNumbers
-    jobs: list[JobLine]
-    refresh: str
+    @property
+    def statuses(self) -> list[Share]:
+        """The messages by status."""
+        items = ((status, Status(status).label, self.numbers.statuses[status]) for status in BAR_ORDER)
+        return charts.shares(items, self.numbers.total)
+
+    @property
+    def bar(self) -> list[Piece]:
+        """The same as a bar."""
+        return charts.stacked_bar(self.statuses)
+
+    @cached_property
+    def channels(self) -> list[Share]:
+        """Which channel delivered: the campaign's own in their order, then any others."""
+        own = {channel.channel for channel in self.campaign.channels.all()}
+        found = [each for each in self.numbers.channels if each.delivered or each.channel in own]
+        items = ((each.channel, channel_label(each.channel), each.delivered) for each in found)
+        return charts.shares(items, self.numbers.delivered)
+
+    @property
+    def donut(self) -> list[Piece]:
+        """The same as a ring."""
+        return charts.donut(self.channels)
+
+    @cached_property
+    def funnel(self) -> list[Stage]:
+        """How many got how far; clicks only where the platform counts them."""
+        numbers = self.numbers
+        stages: list[tuple[str, object, int]] = [
+            ("queued", _("Recipients"), numbers.total),
+            ("accepted", _("Accepted"), numbers.accepted),
+            ("delivered", _("Delivered"), numbers.delivered),
+            ("seen", _("Seen"), numbers.seen),
+        ]
+        if tracks_clicks(self.campaign):
+            stages.append(("clicked", _("Clicked"), numbers.clicked))
+        return charts.funnel(stages)
+
+    @property
+    def funnel_height(self) -> int:
+        """The height of the funnel in pixels."""
+        return len(self.funnel) * charts.FUNNEL_STEP
+
+    @property
+    def table(self) -> StatisticsTable:
+        """The numbers by channel."""
+        return statistics_table(self.numbers)
+
+    @property
+    def pace(self) -> str:
+        """How fast it goes, in words."""
+        return pace_text(self.progress.pace)
+
+    @property
+    def milestone(self) -> str:
+        """What has to change for a screen reader to be told: not every number of every second."""
+        numbers = self.numbers
+        counts = (numbers.sent, numbers.delivered)
+        tenths = [MILESTONE * count // numbers.total if numbers.total else 0 for count in counts]
+        return ":".join(map(str, (self.campaign.status, *tenths)))
+
+    @property
+    def summary(self) -> str:
+        """What a screen reader is told then."""
+        text = _("%(status)s. Sent: %(sent)s. Delivered: %(delivered)s.")
+        status = self.campaign.get_status_display()
+        return text % {"status": status, "sent": self.sent, "delivered": self.delivered}
 
 
 class CampaignList(BigTableList):
@@ -110,58 +183,39 @@ class CampaignList(BigTableList):
         campaigns = list(self.result_list)
         counts = count_by_status(campaign.pk for campaign in campaigns)
         for campaign in campaigns:
-            counted = counts.get(campaign.pk, Counter())
-            campaign.recipients = sum(counted.values())
-            campaign.delivered = sum(counted.get(status, 0) for status in DELIVERIES)
+            campaign.recipients = counts[campaign.pk].total
+            campaign.delivered = counts[campaign.pk].delivered
         self.result_list = campaigns
 
 
-def draft_page(request: HttpRequest, campaign: Campaign) -> DraftPage:
+def draft_page(desk: CampaignDesk) -> DraftPage:
     """Count the recipients of a draft."""
-    progress = campaign_progress(campaign)
-    return DraftPage(
-        numbers=progress.numbers,
-        jobs=[job_line(request, campaign, job) for job in progress.jobs],
-        refresh=str(REFRESH) if progress.is_live else "",
-    )
+    progress = campaign_progress(desk.campaign)
+    return DraftPage(progress=progress, jobs=_job_lines(desk, progress))
 
 
-def progress_page(request: HttpRequest, campaign: Campaign) -> ProgressPage:
+def progress_page(desk: CampaignDesk) -> ProgressPage:
     """Count a campaign and prepare what its page shows of it."""
-    now = timezone.now()
+    campaign, now = desk.campaign, timezone.now()
     progress = campaign_progress(campaign)
-    numbers = progress.numbers
-    statuses = _statuses(numbers)
-    channels = _channels(campaign, numbers)
-    stages = _stages(numbers)
-    failures = failure_reasons(campaign, masked=not sees_personal_data(request))
+    total = progress.statistics.total
+    failures = failure_reasons(campaign, masked=not desk.sees_personal_data)
     batches = list(_by_urgency(campaign.batches.all())[: SHOWN_BATCHES + 1])
-    sent = charts.percent(numbers.sent, numbers.total)
-    delivered = charts.percent(numbers.delivered, numbers.total)
     return ProgressPage(
-        numbers=numbers,
-        sent=sent,
-        delivered=delivered,
-        statuses=statuses,
-        bar=charts.stacked_bar(statuses),
-        channels=channels,
-        donut=charts.donut(channels),
-        funnel=charts.funnel(stages),
-        funnel_height=str(len(stages) * charts.FUNNEL_STEP),
-        timeline=time_chart(campaign, numbers),
-        table=statistics_table(progress.statistics),
-        pace=pace_text(progress.pace),
+        campaign=campaign,
+        progress=progress,
+        jobs=_job_lines(desk, progress),
+        timeline=time_chart(campaign, progress.statistics),
         waits=[wait_line(campaign, wait, now) for wait in progress.waits],
-        jobs=[job_line(request, campaign, job) for job in progress.jobs],
-        failures=[_failure_line(request, campaign, reason, numbers.total) for reason in failures.reasons],
+        failures=[_failure_line(desk, reason, total) for reason in failures.reasons],
         other_failures=failures.others,
         batches=batches[:SHOWN_BATCHES],
         has_more_batches=len(batches) > SHOWN_BATCHES,
-        refresh=str(REFRESH) if progress.is_live else "",
-        milestone=_milestone(campaign, progress),
-        summary=_("%(status)s. Sent: %(sent)s. Delivered: %(delivered)s.")
-        % {"status": campaign.get_status_display(), "sent": sent, "delivered": delivered},
     )
+
+
+def _job_lines(desk: CampaignDesk, progress: CampaignProgress) -> list[JobLine]:
+    return [job_line(desk.request, desk.campaign, job) for job in progress.jobs]
 
 
 def messages_url(campaign: Campaign, **conditions: object) -> str:
@@ -170,7 +224,7 @@ def messages_url(campaign: Campaign, **conditions: object) -> str:
     return f"{reverse('admin:django_hyber_message_changelist')}?{urlencode(query)}"
 
 
-def time_chart(campaign: Campaign, numbers: CampaignNumbers) -> TimeChart | None:
+def time_chart(campaign: Campaign, numbers: CampaignStatistics) -> TimeChart | None:
     """Return deliveries and failures by minute, hour, day or month, or None before anything has ended."""
     timeline = delivery_timeline(campaign, numbers.first_end, numbers.last_end)
     if timeline is None or not timeline.columns:
@@ -186,49 +240,20 @@ def time_chart(campaign: Campaign, numbers: CampaignNumbers) -> TimeChart | None
     )
 
 
-def _statuses(numbers: CampaignNumbers) -> list[Share]:
-    items = ((status, Status(status).label, numbers.statuses[status]) for status in BAR_ORDER)
-    return charts.shares(items, numbers.total)
-
-
-def _channels(campaign: Campaign, numbers: CampaignNumbers) -> list[Share]:
-    """Return who delivered: the campaign's channels in their order, then any others."""
-    own = [channel.channel for channel in campaign.channels.all()]
-    names = dict.fromkeys([*own, *sorted(numbers.channels)])
-    items = ((name, channel_label(name), numbers.channels.get(name, 0)) for name in names)
-    return charts.shares(items, numbers.delivered)
-
-
-def _stages(numbers: CampaignNumbers) -> list[tuple[str, object, int]]:
-    stages: list[tuple[str, object, int]] = [
-        ("queued", _("Recipients"), numbers.total),
-        ("accepted", _("Accepted"), numbers.accepted),
-        ("delivered", _("Delivered"), numbers.delivered),
-        ("seen", _("Seen"), numbers.seen),
-    ]
-    return stages if numbers.clicked is None else [*stages, ("clicked", _("Clicked"), numbers.clicked)]
-
-
-def _failure_line(request: HttpRequest, campaign: Campaign, reason: FailureReason, total: int) -> FailureLine:
+def _failure_line(desk: CampaignDesk, reason: FailureReason, total: int) -> FailureLine:
     conditions: Mapping[str, object] = {"status__exact": reason.status, "error_code__exact": reason.code}
     if reason.code is None:
         conditions = {"status__exact": reason.status, "error_code__isnull": True, "error_text__exact": reason.text}
     # By a text, which may hold a number, nobody filters who may not see numbers.
-    may_filter = reason.code is not None or sees_personal_data(request)
-    url = messages_url(campaign, **conditions) if may_filter and request.user.has_perm(VIEW_MESSAGE) else ""
+    may_filter = reason.code is not None or desk.sees_personal_data
+    may_see = desk.request.user.has_perm(VIEW_MESSAGE)
+    url = messages_url(desk.campaign, **conditions) if may_filter and may_see else ""
     code = EMPTY if reason.code is None else str(reason.code)
     return FailureLine(reason, code, str(Status(reason.status).label), charts.percent(reason.count, total), url)
 
 
 def _by_urgency(batches: QuerySet[Batch]) -> QuerySet[Batch]:
     return batches.annotate(is_done=Q(state=Batch.State.DONE)).order_by("is_done", "pk")
-
-
-def _milestone(campaign: Campaign, progress: CampaignProgress) -> str:
-    """Return what has to change for a screen reader to be told: not every number of every second."""
-    numbers = progress.numbers
-    tenths = [MILESTONE * count // numbers.total if numbers.total else 0 for count in (numbers.sent, numbers.delivered)]
-    return ":".join(map(str, (campaign.status, *tenths)))
 
 
 def _time_label(start: datetime, unit: Unit) -> str:

@@ -1,4 +1,4 @@
-"""The geometry of the charts: the templates draw it as SVG, and a table beside each tells the same numbers.
+"""The geometry of the charts: the templates draw it as SVG, and a table beside each has the same numbers.
 
 Lengths are texts, because a template would write a number the way the reader's language does.
 """
@@ -30,7 +30,7 @@ BAR_ORDER = (
 )
 #: The width of a bar, in its own units; the page stretches it.
 BAR = 1_000
-#: Whatever there is at all can be seen.
+#: A share that is not zero is never invisible.
 LEAST = 4
 COLUMN = 10
 HEIGHT = 100

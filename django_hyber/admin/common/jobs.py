@@ -42,7 +42,7 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
     return JobLine(
         job=job,
         title=import_title(job) if is_import else capfirst(job.get_kind_display()),
-        is_open=job.state in (State.WAITING, State.RUNNING),
+        is_open=job.is_open,
         done=str(job.done),
         total=str(job.total or ""),
         asked_at=short_time(job.created_at),
@@ -52,12 +52,12 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
 
 
 def import_title(job: BackgroundJob) -> str:
-    """Return what an import is called, by its file."""
+    """Return the title of an import."""
     return _("Import of %(file)s") % {"file": file_name(job)}
 
 
 def file_name(job: BackgroundJob) -> str:
-    """Return what the file of an import was called by whoever handed it in."""
+    """Return the name of the file that was uploaded for an import."""
     return job.parameters.get("file_name") or _("pasted numbers")
 
 

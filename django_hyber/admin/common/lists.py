@@ -1,4 +1,4 @@
-"""The list pages: never a count of a big table, never a sort that no index helps with."""
+"""List pages that never count a big table and never sort without an index."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator, grouped, rounded
+from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator, grouped
 
 #: What a list's form has beside a checkbox for each row.
 OTHER_FIELDS = 20
@@ -23,40 +23,43 @@ class BigTableList(ChangeList):
     paginator: BigTablePaginator
 
     def get_results(self, request: HttpRequest) -> None:
-        """Find the page, and tell whoever asked for one that is not there which one it is instead."""
+        """Find the page; instead of one that is not there, show the last and say so."""
         self._limit_page()
         self.page_num = max(1, self.page_num)
         super().get_results(request)
         if not self.multi_page or (self.show_all and self.can_show_all):
             self.result_list = self.paginator.rows(0, self.result_count)
+        if self.paginator.is_cut_off:
+            # Beside the search Django would show the limit as if it were the number of results.
+            self.full_result_count = self.result_count
         last = self.paginator.num_pages
         if self.page_num > last:
             self.page_num = last
             self._explain(request)
 
     def get_ordering_field(self, field_name: Any) -> Any:
-        """Sort by what the list offers, and by nothing else that an address may name."""
+        """Sort by nothing but the columns that the list offers, whatever the address says."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Sort by the time by which the list is narrowed: without that, a look for today goes through all the years."""
+        """Sort by the time that the list is filtered by: else a filter for today would scan all the years."""
         column = self.model_admin.time_column  # type: ignore[attr-defined]  # every list is one of a HyberAdmin
         if column and any(name.startswith(f"{column}__") for name in request.GET):
             return [f"-{column}", "-pk"]
         return list(super().get_ordering(request, queryset))
 
     @property
+    def shown_count(self) -> str:
+        """The number of rows, as in "10,000+" where there are more than were counted."""
+        return f"{grouped(self.result_count)}{'+' if self.paginator.is_cut_off else ''}"
+
+    @property
     def count_note(self) -> str:
-        """What there is to know about a number of rows that is not exact."""
-        if self.paginator.is_cut_off:
-            return self._advice()
-        if self.paginator.is_estimated:
-            text = _("About %(count)s in all: so many are not counted one by one.")
-            return text % {"count": grouped(rounded(self.result_count))}
-        return ""
+        """What to do about a list that is too long to page through."""
+        return self._advice() if self.paginator.is_cut_off else ""
 
     def _limit_page(self) -> None:
-        """Show no more rows than the project lets a form have fields: every row is one, and may be chosen."""
+        """Show no more rows than the project lets a form have fields: every row has a checkbox."""
         allowed: int | None = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
         if allowed is None:
             return

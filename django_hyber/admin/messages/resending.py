@@ -1,4 +1,4 @@
-"""Sending chosen messages of the list again, also all of a list of many pages: asked first, then done once."""
+"""Retry the selected messages of the list, or all of them: after a confirmation, and once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -19,17 +18,17 @@ from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.lifecycle import Verb, is_possible, wrong_status
 from django_hyber.campaigns.retry import Retried, Selected, retry_selected_once, select_failed
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, MessageQuerySet
 from django_hyber.services import CampaignError
 
 ACTION = "retry_selected"
 RUN = re.compile(r"([0-9]{1,18}):([0-9]{1,9})")
-#: Of how many campaigns messages are sent again at once: more than that is rarely meant.
+#: Messages of no more campaigns than this are retried at once: more is rarely intended.
 MOST_CAMPAIGNS = 20
 
 
 class CampaignLine(NamedTuple):
-    """A campaign on the page that asks; ``run`` goes with the answer, so that a second one changes nothing."""
+    """A campaign on the confirmation page; ``run`` is posted with it, so that a second click changes nothing."""
 
     campaign: Campaign
     people: str
@@ -39,12 +38,12 @@ class CampaignLine(NamedTuple):
 
     @property
     def is_ready(self) -> bool:
-        """Something of it can be sent again now."""
+        """Its messages can be retried now."""
         return not self.refusal
 
 
-def retry_selected(desk: Desk, chosen: QuerySet[Message]) -> TemplateResponse | None:
-    """Ask whether the failed ones of the chosen messages are to be sent again; on the answer, do it."""
+def retry_selected(desk: Desk, chosen: MessageQuerySet) -> TemplateResponse | None:
+    """Confirm that the failed ones of the selected messages are to be sent again; after that, retry them."""
     if CONFIRMED in desk.request.POST:
         for campaign, run in _runs(desk.request):
             _retry(desk.of(campaign), run, chosen)
@@ -97,21 +96,21 @@ def _line(selected: Selected) -> CampaignLine:
 
 
 def _chosen(request: HttpRequest) -> Iterator[tuple[str, str]]:
-    """Return the fields by which the list tells again what has been chosen."""
+    """Return the fields that repeat the selection of the list."""
     for name in (ACTION_CHECKBOX_NAME, "select_across"):
         for value in request.POST.getlist(name):
             yield name, value
 
 
 def _runs(request: HttpRequest) -> Iterator[tuple[Campaign, int]]:
-    """Return the campaigns of the answer, with the run of each that the person has seen."""
+    """Return the confirmed campaigns, each with the run that the user has seen."""
     found = filter(None, map(RUN.fullmatch, request.POST.getlist("run")))
     given = {int(pk): int(run) for pk, run in (match.groups() for match in found)}
     for campaign in Campaign.objects.filter(pk__in=list(given)[:MOST_CAMPAIGNS]).order_by("pk"):
         yield campaign, given[campaign.pk]
 
 
-def _retry(desk: CampaignDesk, run: int, chosen: QuerySet[Message]) -> None:
+def _retry(desk: CampaignDesk, run: int, chosen: MessageQuerySet) -> None:
     campaign = desk.campaign
     own = chosen.filter(campaign=campaign)
     people = sum(selected.people for selected in select_failed(own, 1))

@@ -8,10 +8,10 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import NamedTuple
 
-from django_hyber.protocol.channels.checks import check_alpha_name, check_extension, segments_problem
 from django_hyber.protocol.channels.content import SMS, Channel, FieldRule, Viber, field_rules
 from django_hyber.protocol.channels.fields import check_value
 from django_hyber.protocol.channels.problems import Problem
+from django_hyber.protocol.channels.validation import check_alpha_name, check_extension, segments_problem
 from django_hyber.protocol.texts.sms import MAX_SEGMENTS, Encoding, foreign_characters, measure, track_links
 from django_hyber.protocol.texts.variables import split_template
 

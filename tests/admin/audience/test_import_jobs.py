@@ -13,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from django_hyber.audience import uploads
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob
 from django_hyber.services import dispatch, keep_upload
+from django_hyber.tasks import run_job
 from tests.admin.audience.test_imports import CSV, chosen, confirm, counts, media, run, text_of, upload, url_of  # noqa: F401
 from tests.samples import phone
 
@@ -151,9 +151,9 @@ class StopTests:
 
 def stop_at_second_page(monkeypatch, stop):
     """Press the button while the second page of rows is being read."""
-    from django_hyber.jobs import kinds
+    from django_hyber.audience import import_job
 
-    original = kinds.pages_of
+    original = import_job.pages_of
 
     def pages_of(rows):
         for number, page in enumerate(original(rows)):
@@ -161,7 +161,7 @@ def stop_at_second_page(monkeypatch, stop):
                 stop()
             yield page
 
-    monkeypatch.setattr(kinds, "pages_of", pages_of)
+    monkeypatch.setattr(import_job, "pages_of", pages_of)
 
 
 class TwiceTests:
