@@ -20,7 +20,7 @@ from django_hyber.admin.campaigns.statistics_table import StatisticsTable, chann
 from django_hyber.admin.campaigns.waits import WaitLine, pace_text, wait_line
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
-from django_hyber.admin.common.charts import BAR_ORDER, Bar, Piece, Share, Stage
+from django_hyber.admin.common.charts import BAR_ORDER, Bar, FunnelStage, Piece, Share
 from django_hyber.admin.common.jobs import JobLine, job_line
 from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.masking import sees_personal_data
@@ -76,7 +76,7 @@ class ProgressPage:
     bar: list[Piece]
     channels: list[Share]
     donut: list[Piece]
-    funnel: list[Stage]
+    funnel: list[FunnelStage]
     funnel_height: str
     timeline: TimeChart | None
     table: StatisticsTable
