@@ -138,5 +138,5 @@ class Message(models.Model):
 
 
 #: Accepted, and its final report is still expected, or is not asked for any more. A late report changes both.
-AWAITED = Q(status=Message.Status.ACCEPTED, given_up_at=None)
-GIVEN_UP = Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)
+AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
+GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)
