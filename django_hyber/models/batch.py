@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -67,6 +70,13 @@ class Batch(models.Model):
             models.UniqueConstraint(fields=("campaign", "run", "first_id"), name="hyber_batch_once_a_range"),
         )
         indexes = (models.Index(fields=("state", "due_at"), name="hyber_batch_due"),)
+
+    def members(self) -> models.Q:
+        """Select the messages that it speaks for, among those of its campaign."""
+        condition = models.Q(pk__gte=self.first_id, pk__lte=self.last_id)
+        if not self.phone_prefixes:
+            return condition
+        return condition & reduce(or_, (models.Q(phone_number__startswith=prefix) for prefix in self.phone_prefixes))
 
     def __str__(self) -> str:
         return f"{self.campaign_id}:{self.first_id}-{self.last_id}"

@@ -18,7 +18,6 @@ from django_hyber.models.message import AWAITED
 from django_hyber.reconcile.question import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
 from django_hyber.reconcile.seen_and_clicks import clicked_jobs, delivered_lately
 from django_hyber.sending.pace.retries import is_due
-from django_hyber.sending.ranges import members
 
 Status = Message.Status
 #: Messages that are read at once: none of the databases is asked for all that waits.
@@ -96,8 +95,7 @@ def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
 
 
 def _has_unreported(batch: Batch, using: str) -> bool:
-    own = members(batch.first_id, batch.last_id, batch.phone_prefixes)
-    messages = Message.objects.using(using).filter(own, campaign=batch.campaign_id)
+    messages = Message.objects.using(using).filter(batch.members(), campaign=batch.campaign_id)
     return messages.filter(AWAITED).exists()
 
 

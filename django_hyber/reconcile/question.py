@@ -84,7 +84,7 @@ def paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
 
 
 def ask_job(job: Job, fetched: Fetched, using: str) -> None:
-    """Ask about all messages of a job at once, unless somebody has just done so."""
+    """Ask about all messages of a job at once, unless another worker has just done so."""
     now = timezone.now()
     batch = Batch.objects.using(using).filter(pk=job.pk, state=Batch.State.DONE)
     if not take_turn(batch, _ask_again_at(job, now)):
@@ -104,7 +104,7 @@ def ask_job(job: Job, fetched: Fetched, using: str) -> None:
 
 
 def _of_job(entry: object, job_id: str) -> object:
-    """Name the job in an entry without our id: it may be all that tells whose phone number it is."""
+    """Name the job in an entry without our id: the job may be all that the report can be matched by."""
     return {"job_id": job_id, **entry} if isinstance(entry, dict) and not entry.get("extra_id") else entry
 
 
@@ -120,7 +120,7 @@ def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
 
 
 def ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
-    """Ask about one message, unless somebody has just done so; give it up when it has been asked about for long."""
+    """Ask about one message, unless another worker has just done so; give it up when it is long overdue."""
     now = timezone.now()
     message = Message.objects.using(using).filter(pk=overdue.pk, status=overdue.status)
     if not take_turn(message, _ask_again_at(overdue, now)):

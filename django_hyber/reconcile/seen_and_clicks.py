@@ -1,6 +1,6 @@
-"""What happens after the delivery, and is told only to who asks: that a message was seen, and how often it was clicked.
+"""What happens after the delivery and is not called back: that a message was seen, and how often it was clicked.
 
-A question about a message tells both. Of what went out as a job, one question tells the clicks of all.
+The report of a message has both. The status of a job has the clicks of all its messages.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ Status = Message.Status
 SEEN_WITHIN = timedelta(days=2)
 #: As long as the platform counts them (guide, chapter 8).
 CLICKS_WITHIN = timedelta(days=14)
-#: The channels whose reports tell that a message was seen (guide, chapter 5).
-TELL_SEEN = ("viber", "whatsapp")
+#: The channels that report "seen" (guide, chapter 5).
+REPORT_SEEN = ("viber", "whatsapp")
 #: Each time as long as it has been up to then: eight questions in two days, eleven in fourteen.
 PATIENCE = 1.0
 
@@ -70,7 +70,7 @@ def delivered_lately(limit: int, using: str, *, learn_seen: bool, learn_clicks: 
 
 def _may_have_been_seen(now: datetime) -> Q:
     accounts = [account.name for account in get_accounts() if account.seen_codes]
-    return Q(status=Status.DELIVERED, account__in=accounts, channel__in=TELL_SEEN, finished_at__gte=now - SEEN_WITHIN)
+    return Q(status=Status.DELIVERED, account__in=accounts, channel__in=REPORT_SEEN, finished_at__gte=now - SEEN_WITHIN)
 
 
 def _may_have_been_clicked(now: datetime, using: str) -> Q:

@@ -1,4 +1,4 @@
-"""The unknown outcome: ask the platform for its own report, never guess (design.md, rule 3)."""
+"""The unknown outcome: the platform is asked for its own report, and nothing is guessed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from django_hyber.protocol import (
 )
 from django_hyber.reconcile.question import take_turn
 from django_hyber.reports.intake import apply_reports
-from django_hyber.sending.claims import claim_of
+from django_hyber.sending.claims import BatchClaim
 from django_hyber.sending.clients import get_client
 from django_hyber.sending.pace import windows
 from django_hyber.sending.runs import settle
@@ -57,21 +57,21 @@ def recover_expired_leases() -> None:
     now = timezone.now()
     has_ended = lease.has_ended(now)
     messages = Message.objects.using(using).filter(has_ended, status=Status.SENDING)
-    for pk, attempts, extra_id, account_name in list(messages.values_list("pk", "attempts", "extra_id", "account")):
-        account = _account(account_name)
+    for message in list(messages):
+        account = _account(message.account)
         if account:
-            message = MessageClaim(pk=pk, attempt=attempts, extra_id=extra_id, account=account)
-            message.mark_unconfirmed(LEASE_ENDED, now, using, only=Q(has_ended, status=Status.SENDING))
+            is_left = Q(has_ended, status=Status.SENDING)
+            MessageClaim(message=message, account=account).mark_unconfirmed(LEASE_ENDED, now, using, only=is_left)
     batches = Batch.objects.using(using).filter(has_ended, state=Batch.State.SENDING)
     for batch in list(batches.select_related("campaign")):
         account = _account(batch.campaign.account)
         if account:
             is_left = Q(has_ended, state=Batch.State.SENDING)
-            claim_of(batch, account).mark_unconfirmed(LEASE_ENDED, now, using, only=is_left)
+            BatchClaim(batch=batch, account=account).mark_unconfirmed(LEASE_ENDED, now, using, only=is_left)
 
 
 def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
-    """Ask about one unconfirmed message; do nothing when it is not due or somebody else asks.
+    """Ask about one unconfirmed message; do nothing when it is not due or another worker asks.
 
     False when the platform does not answer.
     """
@@ -110,7 +110,7 @@ def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
     batches = Batch.objects.using(using).filter(pk=pk, state=Batch.State.UNCONFIRMED)
     if not take_turn(batches, timezone.now() + timedelta(seconds=account.ask_every)):
         return
-    messages = claim_of(row, account).messages(using)
+    messages = BatchClaim(batch=row, account=account).messages(using)
     unconfirmed = messages.filter(status=Status.UNCONFIRMED)
     # A report that was pushed meanwhile proves that the request was taken; one of an earlier run proves nothing.
     was_taken = messages.filter(accepted_at__gte=row.created_at).exists()
@@ -139,7 +139,7 @@ def ask(account: Account, extra_ids: Iterable[str], client: HyberClient, using: 
             logger.info("No answer about message %s: %s", extra_id, type(error).__name__)
             finding = Finding.NO_ANSWER
             if isinstance(error, NO_PLATFORM):
-                # Whoever asked on would wait as long for each of them, and could still not believe a "not found".
+                # Each further question would wait as long, and a "not found" could still not be believed.
                 break
             continue
         reports = _about(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)

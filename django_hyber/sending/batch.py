@@ -32,24 +32,24 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
         _send(claim, outgoing, client or get_client(claim.account), using)
     else:
         claim.finish(Batch.State.DONE, using)
-    settle(claim.campaign.pk, using)
+    settle(claim.batch.campaign.pk, using)
 
 
 def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, using: str) -> None:
     try:
-        body = build_body(claim.campaign, claim.account, [item.recipient for item in outgoing])
+        body = build_body(claim.batch.campaign, claim.account, [item.recipient for item in outgoing])
     except ValueError as error:
         _pause_campaign(claim, str(error)[:TEXT_LIMIT], using)
         return
     if not lease.renew(claim.rows(using).filter(state=Batch.State.SENDING), claim.account.lease):
-        logger.warning("Batch %s was claimed by another worker before it was sent", claim.pk)
+        logger.warning("Batch %s was claimed by another worker before it was sent", claim.batch.pk)
         return
     act_on(exchange(lambda: _post(claim, client, body, outgoing)), claim, using)
 
 
 def _post(claim: BatchClaim, client: HyberClient, body: dict[str, Any], outgoing: Sequence[Outgoing]) -> BatchAnswer:
     is_small = len(outgoing) <= claim.account.sync_limit
-    if claim.campaign.has_own_texts:
+    if claim.batch.campaign.has_own_texts:
         if is_small:
             return BatchAnswer(outgoing, client.send_batch_sync(body), "")
         return BatchAnswer(outgoing, None, client.send_batch(body))
@@ -63,5 +63,5 @@ def _pause_campaign(claim: BatchClaim, reason: str, using: str) -> None:
     """Let a person correct what no request can say. In one commit, or the batch would be sent again at once."""
     with write_transaction(using):
         claim.put_back("", reason, None, using)
-        campaigns = Campaign.objects.using(using).filter(pk=claim.campaign.pk, status=Campaign.Status.SENDING)
+        campaigns = Campaign.objects.using(using).filter(pk=claim.batch.campaign.pk, status=Campaign.Status.SENDING)
         campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)

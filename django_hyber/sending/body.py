@@ -40,15 +40,15 @@ def _leave_out(waiting: QuerySet[Message], reason: str, using: str) -> None:
 
 
 def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
-    """Read what is still to be sent, without making a model instance per row; who lacks a value may be left out."""
-    campaign = claim.campaign
+    """Read what is still to be sent, without a model instance per row; recipients without a value may be left out."""
+    campaign = claim.batch.campaign
     waiting = claim.messages(using).filter(status=Status.QUEUED)
     rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
     used = used_values(campaign)
     outgoing, incomplete = [], []
     for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):
         variables = complete_variables(campaign, used, values)
-        # The launch check has seen a text for everybody; whoever has lost it since must not cost the others theirs.
+        # The launch check has seen a text for everybody; a recipient who has lost it since is left out alone.
         if variables is None or (campaign.has_own_texts and not variables.get(OWN_TEXT)):
             incomplete.append(pk)
         else:

@@ -22,7 +22,6 @@ from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.sending.answers import Outgoing, accept_all, record_entries
 from django_hyber.sending.pace import breaker, throttle, windows
 from django_hyber.sending.pace.retries import is_due
-from django_hyber.sending.ranges import members
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State
@@ -42,32 +41,31 @@ class BatchAnswer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchClaim:
-    """A batch that this worker alone may send until the lease ends. ``attempt`` tells claims apart."""
+    """A batch, as it was read by the one worker that may send it until its lease ends."""
 
-    pk: int
-    attempt: int
-    first_id: int
-    last_id: int
-    phone_prefixes: Sequence[str]
-    campaign: Campaign
+    batch: Batch
     account: Account
+
+    @property
+    def attempt(self) -> int:
+        """How many times it has been claimed, which tells claims apart."""
+        return self.batch.attempts
 
     def rows(self, using: str) -> QuerySet[Batch]:
         """Select the batch as long as nobody has claimed it since."""
-        batches = lease.held(Batch.objects.using(using), self.pk, self.attempt)
+        batches = lease.held(Batch.objects.using(using), self.batch.pk, self.attempt)
         return batches.filter(state__in=(State.SENDING, State.UNCONFIRMED))
 
     def messages(self, using: str) -> QuerySet[Message]:
         """Return every message that the batch speaks for."""
-        condition = members(self.first_id, self.last_id, self.phone_prefixes)
-        return Message.objects.using(using).filter(condition, campaign_id=self.campaign.pk)
+        return Message.objects.using(using).filter(self.batch.members(), campaign_id=self.batch.campaign_id)
 
     @insisting
     def record(self, answer: BatchAnswer, using: str) -> None:
         """End the batch, and give every message what the platform has answered about it."""
         with write_transaction(using):
             if not self.finish(State.DONE, using, job_id=answer.job_id):
-                logger.warning("Batch %s was claimed by another worker before its answer came", self.pk)
+                logger.warning("Batch %s was claimed by another worker before its answer came", self.batch.pk)
             lock(self.messages(using))
             if answer.entries is None:
                 accept_all(answer.outgoing, using)
@@ -96,14 +94,14 @@ class BatchClaim:
 
     @insisting
     def mark_unconfirmed(self, reason: str, ask_at: datetime, using: str, only: Q = ALWAYS) -> None:
-        """The platform may or may not have it: from now on only its own reports can tell (design.md, rule 3)."""
+        """The platform may or may not have it: from now on only its own reports can show what became of it."""
         not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
         changes = NOTHING_LEFT | {"not_found_after": not_found_after, "due_at": ask_at}
         with write_transaction(using):
             if not self.rows(using).filter(only).update(state=State.UNCONFIRMED, error_text=reason, **changes):
                 return
             self._move(Status.QUEUED, Status.UNCONFIRMED, using, error_text=reason)
-        logger.warning("Outcome unknown for batch %s: %s", self.pk, reason)
+        logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)
 
     def finish(self, state: Batch.State, using: str, **values: object) -> bool:
         """End the batch alone, and say whether it was still this worker's."""
@@ -115,19 +113,6 @@ class BatchClaim:
         pks = lock(waiting)
         waiting.update(status=new, **values)
         announce_changes([Change(pk, old, new) for pk in pks], using)
-
-
-def claim_of(batch: Batch, account: Account) -> BatchClaim:
-    """Return the claim of whoever has claimed the batch last; its campaign must have been read with it."""
-    return BatchClaim(
-        pk=batch.pk,
-        attempt=batch.attempts,
-        first_id=batch.first_id,
-        last_id=batch.last_id,
-        phone_prefixes=batch.phone_prefixes,
-        campaign=batch.campaign,
-        account=account,
-    )
 
 
 def claim_batch(pk: int, using: str) -> BatchClaim | None:
@@ -158,7 +143,7 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
         is_held = waits_for == WaitsFor.PLATFORM and breaker.is_held(account.name, using)
         _put_off(pk, until, WaitsFor.ACCOUNT if is_held else waits_for, using)
         return None
-    return claim_of(Batch.objects.using(using).select_related("campaign").get(pk=pk), account)
+    return BatchClaim(batch=Batch.objects.using(using).select_related("campaign").get(pk=pk), account=account)
 
 
 def _next_opening(batch: Batch, now: datetime) -> datetime | None:

@@ -32,7 +32,7 @@ class Kind(enum.Enum):
     HELD = enum.auto()
     #: Surely not, so it can be repeated.
     NOT_TAKEN = enum.auto()
-    #: Perhaps: only the platform's own report can tell.
+    #: Perhaps: only the platform's own report can show it.
     UNKNOWN = enum.auto()
 
 
@@ -50,7 +50,7 @@ class Outcome(Generic[Answer]):
 class Target(Protocol[Answer_contra]):
     """What was sent: the claim of a single message, or that of a batch, which stands for all its messages.
 
-    Every method does nothing when another worker has claimed it since.
+    Once another worker has claimed it, nothing changes any more, except that the answer is still recorded.
     """
 
     @property
@@ -100,10 +100,7 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer], using: str) -> None
         target.end(Status.REJECTED, reason, outcome.error_code, using)
     elif outcome.kind is Kind.HELD:
         target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason, using), using)
-    elif outcome.kind is Kind.UNKNOWN:
-        breaker.note_failure(account, reason, using)
-        target.mark_unconfirmed(reason, now + timedelta(seconds=account.retry_delay), using)
-    else:
+    elif outcome.kind is Kind.NOT_TAKEN:
         breaker.note_failure(account, reason, using, outcome.retry_after)
         if retries.should_retry(account, target.attempt):
             again_at = retries.next_attempt(account, target.attempt, now, outcome.retry_after)
@@ -111,6 +108,9 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer], using: str) -> None
         else:
             text = GAVE_UP % {"attempts": target.attempt, "reason": reason}
             target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
+    else:
+        breaker.note_failure(account, reason, using)
+        target.mark_unconfirmed(reason, now + timedelta(seconds=account.retry_delay), using)
 
 
 def describe(error: HyberError) -> str:

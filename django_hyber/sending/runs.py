@@ -19,7 +19,6 @@ from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
 from django_hyber.sending.pace import throttle, windows
-from django_hyber.sending.ranges import members
 
 REQUEUE_CHUNK = 10_000
 NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")
@@ -49,7 +48,7 @@ class Requeued(NamedTuple):
 def give_account(campaign: Campaign, using: str) -> None:
     """Let the messages be of the campaign's account, which may have been chosen after they were imported.
 
-    Whoever asked another account about them would hear that nothing is known, and they would be sent again.
+    A question to another account would be answered with "not found", and they would be sent again.
     """
     others = Message.objects.using(using).filter(campaign=campaign).exclude(account=campaign.account)
     others.update(account=campaign.account)
@@ -75,7 +74,7 @@ def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
 
 
 def settle(campaign_pk: int, using: str) -> None:
-    """See to what is left after a piece of a campaign has ended: finish it, or cancel what came back after a cancel."""
+    """Finish a campaign of which nothing is left to send; cancel what came back to a cancelled one."""
     status = Campaign.objects.using(using).filter(pk=campaign_pk).values_list("status", flat=True).first()
     if status == Campaign.Status.SENDING:
         finish_if_done(campaign_pk, using)
@@ -85,7 +84,7 @@ def settle(campaign_pk: int, using: str) -> None:
 
 
 def settle_all(using: str) -> None:
-    """Settle every campaign that is over but for saying so: whoever should have done it may have been stopped."""
+    """Settle every campaign that a stopped worker has not settled."""
     batches = Batch.objects.filter(campaign=OuterRef("pk"))
     is_done = Q(~Exists(batches.filter(state__in=OPEN_BATCHES)), status=Campaign.Status.SENDING)
     came_back = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
@@ -102,8 +101,8 @@ def cancel_waiting(campaign_pk: int, using: str) -> None:
     )
     queued = Message.objects.using(using).filter(campaign=campaign_pk, status=Message.Status.QUEUED)
     on_the_wire = batches.filter(state=Batch.State.SENDING)
-    for bounds in on_the_wire.values_list("first_id", "last_id", "phone_prefixes"):
-        queued = queued.exclude(members(*bounds))
+    for batch in on_the_wire:
+        queued = queued.exclude(batch.members())
     pks = list(queued.values_list("pk", flat=True)) if has_listeners() else []
     queued.update(status=Message.Status.CANCELLED, finished_at=now)
     announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks], using)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,18 +35,21 @@ ALWAYS = Q()
 
 @dataclass(frozen=True, kw_only=True)
 class MessageClaim:
-    """A single message that this worker alone may send until the lease ends. ``attempt`` tells claims apart."""
+    """A single message, as it was read by the one worker that may send it until its lease ends."""
 
-    pk: int
-    attempt: int
+    message: Message
     account: Account
-    phone_number: str = ""
-    extra_id: str = ""
-    content: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def attempt(self) -> int:
+        """How many times it has been claimed, which tells claims apart."""
+        return self.message.attempts
 
     def rows(self, using: str) -> QuerySet[Message]:
         """Select the message as long as nobody has claimed it since and no report has moved it on."""
-        return lease.held(Message.objects.using(using), self.pk, self.attempt).filter(status__in=BEFORE_ACCEPTANCE)
+        return lease.held(Message.objects.using(using), self.message.pk, self.attempt).filter(
+            status__in=BEFORE_ACCEPTANCE
+        )
 
     @insisting
     def record(self, answer: str, using: str) -> None:
@@ -54,9 +57,9 @@ class MessageClaim:
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **NOTHING_LEFT}
         moved = self.rows(using).update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
         if moved:
-            announce_changes([Change(self.pk, Status.SENDING, Status.ACCEPTED)], using)
+            announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)], using)
         else:
-            lease.held(Message.objects.using(using), self.pk, self.attempt).update(**known)
+            lease.held(Message.objects.using(using), self.message.pk, self.attempt).update(**known)
         apply_waiting_reports(self.account, [answer], using)
 
     @insisting
@@ -71,11 +74,11 @@ class MessageClaim:
             status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
         )
         if moved:
-            announce_changes([Change(self.pk, Status.SENDING, status)], using)
+            announce_changes([Change(self.message.pk, Status.SENDING, status)], using)
 
     @insisting
     def mark_unconfirmed(self, reason: str, ask_at: datetime, using: str, only: Q = ALWAYS) -> None:
-        """The platform may or may not have it: from now on only its own report can tell (design.md, rule 3)."""
+        """The platform may or may not have it: from now on only its own report can show what became of it."""
         not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
         moved = (
             self.rows(using)
@@ -89,8 +92,8 @@ class MessageClaim:
             )
         )
         if moved:
-            logger.warning("Outcome unknown for message %s: %s", self.extra_id, reason)
-            announce_changes([Change(self.pk, Status.SENDING, Status.UNCONFIRMED)], using)
+            logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
+            announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)], using)
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
@@ -103,9 +106,10 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
         claim.end(Status.SUPPRESSED, OPTED_OUT, None, using)
         return
     client = client or get_client(claim.account)
-    body = build_body(claim.account, claim.phone_number, claim.extra_id, claim.content)
+    message = claim.message
+    body = build_body(claim.account, message.phone_number or "", message.extra_id, message.content or {})
     if not lease.renew(claim.rows(using).filter(status=Status.SENDING), claim.account.lease):
-        logger.warning("Message %s was claimed by another worker before it was sent", claim.extra_id)
+        logger.warning("Message %s was claimed by another worker before it was sent", message.extra_id)
         return
     act_on(exchange(lambda: client.send_single(body)), claim, using)
 
@@ -114,7 +118,7 @@ def _must_not_be_sent(claim: MessageClaim, using: str) -> bool:
     """A single message answers to something that its recipient did; SUPPRESS_TRANSACTIONAL stops these too."""
     if not claim.account.suppress_transactional:
         return False
-    return Suppression.objects.using(using).filter(phone_number=claim.phone_number).exists()
+    return Suppression.objects.using(using).filter(phone_number=claim.message.phone_number).exists()
 
 
 def claim_message(pk: int, using: str) -> MessageClaim | None:
@@ -132,15 +136,7 @@ def claim_message(pk: int, using: str) -> MessageClaim | None:
         return None
     if not lease.claim(waiting, account.lease, status=Status.SENDING, due_at=None, enqueued_at=None):
         return None
-    message = rows.get()
-    return MessageClaim(
-        pk=pk,
-        attempt=message.attempts,
-        account=account,
-        phone_number=message.phone_number or "",
-        extra_id=message.extra_id,
-        content=message.content or {},
-    )
+    return MessageClaim(message=rows.get(), account=account)
 
 
 def build_body(account: Account, phone_number: str, extra_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
