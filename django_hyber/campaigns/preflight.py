@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from django_hyber.audience.opt_outs import count_opted_out
 from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.campaigns.lifecycle import check_state
 from django_hyber.conf import find_account
@@ -113,13 +114,8 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
     )
 
 
-def count_opted_out(campaign: Campaign) -> int:
-    """Count the recipients who have opted out by now."""
-    return campaign.messages.filter(OPTED_OUT).order_by().count()
-
-
 def _opted_out(campaign: Campaign) -> list[Skipped]:
-    count = count_opted_out(campaign)
+    count = count_opted_out(campaign.messages.all())
     if not count:
         return []
     messages = campaign.messages.filter(OPTED_OUT).order_by()

@@ -52,11 +52,6 @@ def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> QueryS
     return retryable(campaign, ended_for(reasons), database())
 
 
-def count_opted_out(failed: QuerySet[Message]) -> int:
-    """Count those who have opted out meanwhile: nothing is sent to them."""
-    return failed.filter(phone_number__in=Suppression.objects.values("phone_number")).count()
-
-
 def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
     """Send again what failed for these reasons, unless somebody has done so since ``run``, which the person has seen.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import partial
 from itertools import islice
 from typing import IO, Any
 
@@ -13,17 +14,17 @@ from django.core.files import File
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from django_hyber.audience.columns import ColumnChoice
-from django_hyber.audience.export import CHUNK, export_recipients
-from django_hyber.audience.files.reading import FileFormat
-from django_hyber.audience.import_report import ImportReport, report_as_json, report_from_json
-from django_hyber.audience.opt_outs import OptOuts, export_suppressions
-from django_hyber.audience.recipients import Recipients, count_opted_out
-from django_hyber.audience.rows import Destination, Numbered, RowImport, newest_row, number_rows, pages_of
+from django_hyber.audience.columns import Columns
+from django_hyber.audience.export import export_recipients, export_suppressions
+from django_hyber.audience.files.file_type import FileFormat
+from django_hyber.audience.files.reading import NumberedRow
+from django_hyber.audience.imports import ImportReport, RowImport, newest_row, number_rows
+from django_hyber.audience.opt_outs import OptOuts, count_opted_out
+from django_hyber.audience.recipients import Recipients
 from django_hyber.campaigns.lifecycle import retry_failed, retry_messages
 from django_hyber.campaigns.preflight import preflight
 from django_hyber.campaigns.preflight_json import preflight_as_json
-from django_hyber.db.transactions import database, write_transaction
+from django_hyber.db.transactions import database
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.reports.ranks import FAILURES
@@ -37,31 +38,28 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> Result:
     Without a campaign the numbers go to the opt-out list. Nothing is imported from a file that cannot be read to its
     end: it is read through once before.
     """
-    using = database()
-    choice = ColumnChoice(**{name: job.parameters[name] for name in _CHOICES if name in job.parameters})
-    destination = _destination(job, choice)
+    columns = Columns.of(job.parameters)
+    destination = Recipients(job.campaign, columns) if job.campaign else OptOuts(job.parameters.get("reason", ""))
     result: Result = job.result
     with _opened(job) as file, tempfile.TemporaryFile() as rejected_file:
         if not result:
             fresh = ImportReport(removed_characters=job.parameters.get("format", {}).get("nuls", 0))
-            result = {"newest": newest_row(destination, using), **report_as_json(fresh)}
+            result = {"newest": newest_row(destination), **fresh.as_json()}
             claim.write(total=_count_rows(_numbered(job, file), claim), result=result)
-        work = RowImport(destination, choice, report_from_json(result), rejected_file)
+        report = ImportReport.from_json(result)
+        work = RowImport(destination, columns, report, newest=result["newest"], rejected_file=rejected_file)
+
+        def save(report: ImportReport) -> None:
+            claim.write(done=report.total, result=result | report.as_json())
+
         with closing(_numbered(job, file)) as rows:
-            for page in pages_of(islice(rows, work.report.total)):
-                work.repeat(page)
-                claim.progress(0)
-            for page in pages_of(rows):
-                with write_transaction(using):
-                    destination.prepare(using)
-                    work.add(page, result["newest"], using)
-                    result |= report_as_json(work.report)
-                    claim.write(done=work.report.total, result=result)
+            work.repeat(islice(rows, report.total), claim.progress)
+            work.add(rows, save)
         if rejected_file.tell():
             _keep(job, claim, rejected_file, "csv")
     if job.campaign:
-        result["opted_out"] = count_opted_out(job.campaign, result["newest"])
-    return result
+        report.opted_out = count_opted_out(job.campaign.messages.filter(pk__gt=result["newest"]))
+    return result | report.as_json()
 
 
 def run_check(job: BackgroundJob, claim: JobClaim) -> Result:
@@ -95,11 +93,9 @@ def run_export(job: BackgroundJob, claim: JobClaim) -> Result:
     kind = job.parameters.get("format", "csv")
     rows = (job.campaign.messages if job.campaign else Suppression.objects.using(database())).count()
     claim.write(total=rows)
-    pieces = export_recipients(job.campaign, kind) if job.campaign else export_suppressions(kind)
+    export = partial(export_recipients, job.campaign) if job.campaign else export_suppressions
     with tempfile.TemporaryFile() as file:
-        for number, piece in enumerate(pieces):
-            file.write(piece)
-            claim.progress(min(number * CHUNK, rows))
+        file.writelines(export(kind, progress=claim.progress))
         _keep(job, claim, file, kind)
     return {"recipients": rows}
 
@@ -110,7 +106,6 @@ KINDS: Mapping[str, Callable[[BackgroundJob, JobClaim], Result]] = {
     BackgroundJob.Kind.RETRY: run_retry,
     BackgroundJob.Kind.EXPORT: run_export,
 }
-_CHOICES = ("phone_column", "text_column", "variables")
 _FAILURES = ("statuses", "error_codes", "reasons")
 
 
@@ -130,16 +125,12 @@ def _opened(job: BackgroundJob) -> Iterator[IO[bytes]]:
         yield file.file
 
 
-def _destination(job: BackgroundJob, choice: ColumnChoice) -> Destination:
-    return Recipients(job.campaign, choice) if job.campaign else OptOuts(job.parameters.get("reason", ""))
-
-
-def _numbered(job: BackgroundJob, file: IO[bytes]) -> Generator[Numbered, None, None]:
+def _numbered(job: BackgroundJob, file: IO[bytes]) -> Generator[NumberedRow, None, None]:
     known = job.parameters.get("format")
     return number_rows(file, FileFormat(**known) if known else None, job.parameters.get("header", ()))
 
 
-def _count_rows(rows: Iterator[Numbered], claim: JobClaim) -> int:
+def _count_rows(rows: Iterator[NumberedRow], claim: JobClaim) -> int:
     count = 0
     for _row in rows:
         count += 1

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_hyber.audience import opt_outs
+from django_hyber.audience.files.xlsx_file import XlsxFile
 from django_hyber.models import Suppression
 from django_hyber.services import ExportError, UnreadableFileError, export_suppressions, import_suppressions
 from tests.audience.test_export import NASTY
@@ -115,7 +115,7 @@ class ExportTests:
         assert peaks[1] < 1.5 * peaks[0]
 
     def test_what_does_not_fit_into_a_sheet_is_refused(self, monkeypatch):
-        monkeypatch.setattr(opt_outs, "MAX_ROWS", 2)
+        monkeypatch.setattr(XlsxFile, "most_rows", 2)
         for number in range(2):
             Suppression.objects.create(phone_number=phone(number))
 
