@@ -58,7 +58,8 @@ def mask(row: Row) -> Row:
     """
     columns = PERSONAL_COLUMNS.get(type(row), {})
     for column in columns.keys() & row.__dict__.keys():
-        setattr(row, column, columns[column](getattr(row, column)))
+        if (value := getattr(row, column)) is not None:
+            setattr(row, column, columns[column](value))
     if columns:
         vars(row)["save"] = _refuse_to_save
     for related in row._state.fields_cache.values():

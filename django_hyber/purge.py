@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q, QuerySet
-from django.utils.http import int_to_base36
+from django.utils import timezone
 
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import table_pages
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import database, write_transaction
 from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
-from django_hyber.replies.media import is_kept
 from django_hyber.reports.ranks import FINAL, NO_REPORT
 
 CHUNK = 5_000
-#: What stands in place of a purged number begins with it, and no number does.
-PLACEHOLDER = "x"
 Status = Message.Status
 #: No report will come for the last of these: it was asked for long enough.
 OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | Q(status=Status.ACCEPTED, error_text=NO_REPORT)
-IS_PURGED = Q(phone_number__startswith=PLACEHOLDER)
-NO_REPLY_DATA = {"phone_number": "", "text": "", "media_url": "", "media_file": "", "file_name": "", "location": ""}
+NO_REPLY_DATA = {
+    **dict.fromkeys(("phone_number", "text", "media_url", "media_file", "file_name", "location"), ""),
+    "media_lease_until": None,
+}
 
 
 @dataclass(kw_only=True)
@@ -38,12 +37,18 @@ class Purged:
     unreadable: int = 0
 
 
-def purge(before: datetime, using: str, *, dry_run: bool) -> Purged:
-    """Purge what ended, or came, before this moment. Each range of rows is a transaction of its own."""
+def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purged:
+    """Make anonymous what ended longer ago than this, and delete reports and callbacks that nothing was made of.
+
+    Numbers, variables and texts go; ids, statuses, codes and times stay, so every total stays as it is. Messages on
+    their way and opted-out numbers are left alone. May be stopped and started again, for each range of rows is a
+    transaction of its own; ``dry_run`` only counts.
+    """
+    before, using = timezone.now() - older_than, database()
     purged = Purged()
-    for page in table_pages(Message, CHUNK, using):
+    for page in table_pages(Message.objects.using(using), CHUNK):
         _purge_messages(page[0][0], page[-1][0], before, using, purged, dry_run=dry_run)
-    for page in table_pages(Reply, CHUNK, using):
+    for page in table_pages(Reply.objects.using(using), CHUNK):
         _purge_replies(page[0][0], page[-1][0], before, using, purged, dry_run=dry_run)
     waiting = DeliveryReport.objects.using(using).filter(message=None, received_at__lt=before)
     unreadable = UnreadableCallback.objects.using(using).filter(received_at__lt=before)
@@ -57,7 +62,7 @@ def _purge_messages(
 ) -> None:
     is_old = Q(finished_at__lt=before) | Q(finished_at=None, created_at__lt=before)
     old = Message.objects.using(using).filter(OVER, is_old, pk__gte=first_id, pk__lte=last_id)
-    due = old.exclude(IS_PURGED)
+    due = old.not_purged()
     # A report that came after its message was purged is found as well.
     near = DeliveryReport.objects.using(using).filter(message__gte=first_id, message__lte=last_id)
     reports = near.filter(message__in=old.order_by().values("pk")).exclude(raw={})
@@ -75,7 +80,7 @@ def _purge_messages(
 def _anonymous(pk: int, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
     """Return the row without phone and variables; of the content stays what reports are read by."""
     kept = content and {"channels": content.get("channels", []), "channel_options": {}}
-    return pk, f"{PLACEHOLDER}{int_to_base36(pk)}", {}, kept
+    return pk, None, {}, kept
 
 
 def _purge_replies(first_id: int, last_id: int, before: datetime, using: str, purged: Purged, *, dry_run: bool) -> None:
@@ -85,9 +90,8 @@ def _purge_replies(first_id: int, last_id: int, before: datetime, using: str, pu
         purged.replies += replies.count()
         return
     # Before the rows forget the names: a file that is gone already costs a second attempt nothing.
-    for name in replies.values_list("media_file", flat=True):
-        if is_kept(name):
-            Reply.media_file.field.storage.delete(name)
+    for name in replies.exclude(media_file="").values_list("media_file", flat=True):
+        Reply.media_file.field.storage.delete(name)
     purged.replies += replies.update(raw={}, **NO_REPLY_DATA)
 
 

@@ -3,17 +3,15 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from django_hyber import tasks
 from django_hyber.db.transactions import database
 from django_hyber.jobs.background import take_up_jobs
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.queueing import fill_lanes, fill_questions, nudge
-from django_hyber.reconcile import unconfirmed
+from django_hyber.queueing import TaskName, nudge
+from django_hyber.reconcile import question_lane, unconfirmed
 from django_hyber.reports import early
 from django_hyber.sending import lanes, runs
 from django_hyber.sending.pace import schedule
@@ -49,12 +47,12 @@ def dispatch() -> Dispatched:
     using = database()
     unconfirmed.take_up_expired_leases()
     matched = early.rematch_reports(using, since=timezone.now() - STILL_EXPECTED).matched
-    asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), tasks.resolve_batch)
-    asked += fill_questions(using)
+    asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), "resolve_batch")
+    asked += question_lane.fill_questions(using)
     queued = Message.objects.using(using).filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
-    sent = _enqueue(queued, tasks.submit_message)
+    sent = _enqueue(queued, "submit_message")
     schedule.hand_over_due(using)
-    batches = sum(fill_lanes(campaign_pk, using) for campaign_pk in _running(using))
+    batches = sum(lanes.fill_lanes(campaign_pk, using) for campaign_pk in _running(using))
     runs.settle_all(using)
     take_up_jobs()
     return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
@@ -65,7 +63,7 @@ def _running(using: str) -> list[int]:
     return list(sending.order_by("pk").values_list("pk", flat=True))
 
 
-def _enqueue(rows: QuerySet[Message] | QuerySet[Batch], task: Any) -> int:
+def _enqueue(rows: QuerySet[Message] | QuerySet[Batch], task: TaskName) -> int:
     """Enqueue a task for each row, once until it is due again: a busy backend must not be given the same ever anew."""
     pks = list(rows.order_by("pk").values_list("pk", flat=True)[:LIMIT])
     model = rows.model._default_manager.using(rows.db)

@@ -11,9 +11,12 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
+from django_hyber.audience import export, uploads  # noqa: F401  registers the kinds of jobs
+from django_hyber.campaigns import kept_checks, retry  # noqa: F401  the same
 from django_hyber.db.transactions import leave_lost_connection
+from django_hyber.jobs import background as jobs
 from django_hyber.reconcile import overdue, question_lane, unconfirmed
-from django_hyber.replies import media
+from django_hyber.replies import attachments
 from django_hyber.sending import lanes, single
 
 
@@ -55,10 +58,16 @@ def resolve_batch(pk: int) -> None:
 @background
 def fetch_media(pk: int) -> None:
     """Keep the attachment of one reply."""
-    media.fetch_media(pk)
+    attachments.fetch_media(pk)
 
 
 @background
 def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False, learn_clicks: bool = False) -> None:
     """Ask for what was never reported."""
     overdue.fetch_reports(limit, learn_seen=learn_seen, learn_clicks=learn_clicks)
+
+
+@background
+def run_job(pk: int) -> None:
+    """Do the work of one background job."""
+    jobs.run_job(pk)

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from django_hyber import purge
 from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
-from django_hyber.protocol import SMS, InvalidPhone, Viber, normalize_phone
+from django_hyber.protocol import SMS, Viber
 from django_hyber.reports.ranks import NO_REPORT
 from django_hyber.services import (
     CampaignError,
@@ -122,18 +122,15 @@ def test_error_text_stays():
     assert message.error_text == "Phone number incorrect"
 
 
-def test_placeholder_is_no_phone_and_unique():
-    make_message(2, status="cancelled")
-    message = make_message(status="cancelled", id=10**15)
+def test_purged_messages_of_one_campaign_have_no_number():
+    campaign = Campaign.objects.create(name="Sale", status="finished")
+    for number in (1, 2):
+        make_message(number, campaign=campaign, content=None, status="cancelled")
+    make_message(3, campaign=campaign, content=None, status="cancelled", age=timedelta())
     purge_personal_data(MONTH)
-    first, second = Message.objects.order_by("pk").values_list("phone_number", flat=True)
 
-    assert first != second
-    assert len(second) <= Message._meta.get_field("phone_number").max_length
-    with pytest.raises(InvalidPhone):
-        normalize_phone(second)
-    message.refresh_from_db()
-    assert message.phone_number == second
+    assert list(campaign.messages.purged().values_list("phone_number", flat=True)) == [None, None]
+    assert campaign.messages.not_purged().get().phone_number == phone(3)
 
 
 @pytest.mark.parametrize("status", ["queued", "sending", "unconfirmed", "accepted"])

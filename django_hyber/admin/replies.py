@@ -25,7 +25,7 @@ from django_hyber.admin.common.filters import ChannelFilter
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
 from django_hyber.replies.attachments import Attachment, AttachmentState, fetch_again, find_attachment
-from django_hyber.replies.inbox import mark_replies_read, mark_replies_unread, opt_out_senders
+from django_hyber.replies.intake import mark_replies_read, mark_replies_unread, opt_out_senders
 from django_hyber.words.options import name_of_channel
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
@@ -9,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.timezone import get_current_timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
@@ -17,12 +19,19 @@ from django_hyber.audience.columns import REASON
 from django_hyber.audience.files.file_type import Cell, FileType, ShownText, UnreadableFileError
 from django_hyber.audience.files.reading import file_type
 from django_hyber.db.pages import campaign_pages, table_pages
-from django_hyber.db.transactions import database
-from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
+from django_hyber.db.transactions import database, write_transaction
+from django_hyber.jobs.background import request_job
+from django_hyber.jobs.claims import LONG_LEASE, JobClaim
+from django_hyber.jobs.kinds import job_kind, keep_produced
+from django_hyber.models import BackgroundJob, Campaign, CampaignChannel, Message, Suppression
 from django_hyber.words.lookups import describe_end
 
 CHUNK = 5_000
 KNOWN_REASONS = 1_000
+#: From so many rows on, the file is made in the background.
+IN_BACKGROUND_FROM = 20_000
+Kind = BackgroundJob.Kind
+OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 Format = Literal["csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Progress = Callable[[int], object]
@@ -36,7 +45,7 @@ class Exported(NamedTuple):
     """The columns of a message that are exported."""
 
     pk: int
-    phone_number: str
+    phone_number: str | None
     variables: dict[str, Any]
     status: str
     channel: str
@@ -73,7 +82,7 @@ def export_recipients(
     _check_room(kind, campaign.messages.count, too_many)
     variables = _variables(campaign)
     as_row = _row_maker(campaign, variables, kind.protect)
-    pages = campaign_pages(campaign.pk, CHUNK, database(), *Exported._fields[1:])
+    pages = campaign_pages(campaign.messages.using(database()), CHUNK, *Exported._fields[1:])
     rows = ([as_row(Exported(*row)) for row in page] for page in pages)
     return _write(kind, _header(variables), rows, progress)
 
@@ -98,12 +107,59 @@ def export_suppressions(
     # Looked up now, as in _row_maker.
     zone = get_current_timezone()
     plus = kind.protect("+")
-    pages = table_pages(Suppression, CHUNK, database(), "phone_number", "reason", "created_at")
+    pages = table_pages(Suppression.objects.using(database()), CHUNK, "phone_number", "reason", "created_at")
     rows = (
         [(plus + phone, kind.protect(reason), _as_time(added, zone)) for _pk, phone, reason, added in page]
         for page in pages
     )
     return _write(kind, ["phone", REASON, _("added at")], rows, progress)
+
+
+def is_large(rows: QuerySet[Any]) -> bool:
+    """Say whether the export of so many rows is made in the background."""
+    return rows.order_by()[:IN_BACKGROUND_FROM].count() == IN_BACKGROUND_FROM
+
+
+def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
+    """Ask for an export, unless one for this person is under way, and say whether this call has.
+
+    Without a campaign it is that of the opt-out list.
+    """
+    using = database()
+    with write_transaction(using):
+        if campaign:
+            # Of two presses of the same button, the second waits here; for the list there would be two files.
+            Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
+        open_jobs = BackgroundJob.objects.using(using).filter(kind=Kind.EXPORT, state__in=OPEN_JOBS)
+        under_way = open_jobs.filter(campaign=campaign, created_by=user.pk)
+        if any(job.parameters.get("format") == kind for job in under_way):
+            return False
+        request_job(Kind.EXPORT, campaign, {"format": kind}, user)
+        return True
+
+
+@job_kind(Kind.EXPORT)
+def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Write the file of recipients, or without a campaign that of the opted-out numbers."""
+    kind = job.parameters.get("format", "csv")
+    total = (job.campaign.messages if job.campaign else Suppression.objects).using(database()).count()
+
+    def progress(done: int) -> None:
+        if done < total:
+            claim.progress(done)
+        else:
+            # An XLSX file is put together after its last row.
+            claim.write(done=total, lease=LONG_LEASE)
+
+    claim.write(total=total)
+    with tempfile.TemporaryFile() as file:
+        file.writelines(
+            export_recipients(job.campaign, kind, progress=progress)
+            if job.campaign
+            else export_suppressions(kind, progress=progress)
+        )
+        keep_produced(job, claim, file, kind)
+    return {"recipients": total}
 
 
 def _check_room(kind: FileType, count: Callable[[], int], text: str) -> None:
@@ -132,7 +188,7 @@ def _write(
 def _variables(campaign: Campaign) -> list[str]:
     """Return the names of all variables, in the order of their first appearance."""
     names: dict[str, None] = {}
-    for page in campaign_pages(campaign.pk, CHUNK, database(), "variables"):
+    for page in campaign_pages(campaign.messages.using(database()), CHUNK, "variables"):
         for _pk, variables in page:
             names |= dict.fromkeys(variables)
     return list(names)
@@ -166,7 +222,7 @@ def _row_maker(
 
     def as_row(message: Exported) -> list[Cell]:
         return [
-            f"{plus}{message.phone_number}" if message.phone_number.isdigit() else "",
+            f"{plus}{message.phone_number}" if message.phone_number else "",
             *(protected(ShownText.of(message.variables.get(name))) for name in variables),
             statuses.get(message.status, message.status),
             protected(channels.get(message.channel, message.channel)),

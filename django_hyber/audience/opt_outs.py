@@ -1,4 +1,4 @@
-"""The opt-out list: lists that are imported into it, and how many recipients are on it."""
+"""The opt-out list as the destination of an import."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from django.utils import timezone
 
 from django_hyber.audience.columns import REASON, Columns
 from django_hyber.audience.imports import ImportReport, Source, import_rows
-from django_hyber.db.transactions import database
-from django_hyber.models import Message, Suppression
+from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone
 from django_hyber.protocol.phones.numbers import SEVERAL
-from django_hyber.texts.check import OPTED_OUT
 from django_hyber.words.lookups import home_region
 
 LONGEST_REASON = 255
@@ -32,7 +30,7 @@ class NewSuppression(NamedTuple):
 
 
 class OptOuts:
-    """The opt-out list as the destination of an import. ``reason`` is for the rows that have none."""
+    """Where an import writes. ``reason`` is for the rows that have none."""
 
     model = Suppression
     columns = NewSuppression._fields
@@ -76,8 +74,3 @@ def import_suppressions(
     columns = Columns(phone_column=phone_column, variables={reason_column: REASON} if reason_column else None)
     report, _newest = import_rows(OptOuts(reason), columns, source, rejected_file, progress)
     return report
-
-
-def count_opted_out(messages: QuerySet[Message]) -> int:
-    """Count the messages whose recipients have opted out by now: nothing is sent to them."""
-    return messages.using(database()).filter(OPTED_OUT).order_by().count()

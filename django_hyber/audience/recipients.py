@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.imports import ImportReport, Source, import_rows
-from django_hyber.audience.opt_outs import count_opted_out
-from django_hyber.campaigns.lifecycle import CampaignError
 from django_hyber.conf import get_account
+from django_hyber.db.transactions import database
+from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message
 from django_hyber.sending.ids import extra_ids
 
@@ -89,5 +89,5 @@ def import_recipients(
     """
     columns = Columns(phone_column=phone_column, text_column=text_column, variables=variables)
     report, newest = import_rows(Recipients(campaign, columns), columns, source, rejected_file, progress)
-    report.opted_out = count_opted_out(campaign.messages.filter(pk__gt=newest))
+    report.opted_out = campaign.messages.using(database()).filter(pk__gt=newest).opted_out().count()
     return report

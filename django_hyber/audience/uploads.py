@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from itertools import islice
@@ -17,10 +18,16 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.columns import REASON, Columns, guess_column
 from django_hyber.audience.files.file_type import FileFormat, UnreadableFileError
-from django_hyber.audience.files.reading import read_rows, recognise
+from django_hyber.audience.files.reading import NumberedRow, read_rows, recognise
+from django_hyber.audience.imports import ImportReport, RowImport, newest_row
+from django_hyber.audience.opt_outs import OptOuts
+from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit, database
-from django_hyber.jobs.background import create_job, run_job, soon, throw_away
+from django_hyber.jobs.background import create_job, soon, throw_away
+from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.queueing import enqueue, run_now
 
 State = BackgroundJob.State
 MEGABYTE = 1024 * 1024
@@ -95,8 +102,53 @@ def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once
     wanted = {**known, **Columns.of(parameters).as_parameters(), "language": get_language()}
     if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=soon()):
         return False
-    after_commit(using, run_job.call if at_once else run_job.enqueue, job.pk)
+    after_commit(using, run_now if at_once else enqueue, "run_job", job.pk)
     return True
+
+
+@job_kind(BackgroundJob.Kind.IMPORT)
+def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Import the file page by page. Each page is committed together with the counts, so that no row counts twice.
+
+    Without a campaign the numbers go to the opt-out list. Nothing is imported from a file that cannot be read to its
+    end: it is read through once before.
+    """
+    columns = Columns.of(job.parameters)
+    destination = Recipients(job.campaign, columns) if job.campaign else OptOuts(job.parameters.get("reason", ""))
+    result: dict[str, Any] = job.result
+    with open_source(job) as file, tempfile.TemporaryFile() as rejected_file:
+        if not result:
+            fresh = ImportReport(removed_characters=job.parameters.get("format", {}).get("nuls", 0))
+            result = {"newest": newest_row(destination), **fresh.as_json()}
+            claim.write(total=_count_rows(job, file, claim), result=result)
+        report = ImportReport.from_json(result)
+        work = RowImport(destination, columns, report, newest=result["newest"], rejected_file=rejected_file)
+
+        def save(report: ImportReport) -> None:
+            claim.write(done=report.total, result=result | report.as_json())
+
+        with closing(_rows_of(job, file)) as rows:
+            work.repeat(islice(rows, report.total), claim.progress)
+            work.add(rows, save)
+        if rejected_file.tell():
+            keep_produced(job, claim, rejected_file, "csv")
+    if job.campaign:
+        added = job.campaign.messages.using(database()).filter(pk__gt=result["newest"])
+        report.opted_out = added.opted_out().count()
+    return result | report.as_json()
+
+
+def _count_rows(job: BackgroundJob, file: IO[bytes], claim: JobClaim) -> int:
+    count = 0
+    for _row in _rows_of(job, file):
+        count += 1
+        claim.progress(0)
+    return count
+
+
+def _rows_of(job: BackgroundJob, file: IO[bytes]) -> Generator[NumberedRow, None, None]:
+    known = job.parameters.get("format")
+    return read_rows(file, FileFormat(**known) if known else None, job.parameters.get("header", ()))
 
 
 def discard_upload(job: BackgroundJob) -> bool:

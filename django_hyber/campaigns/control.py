@@ -6,7 +6,6 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from django_hyber.campaigns.lifecycle import (
-    CampaignError,
     cancel_campaign,
     pause_campaign,
     resume_campaign,
@@ -14,6 +13,7 @@ from django_hyber.campaigns.lifecycle import (
     wrong_status,
 )
 from django_hyber.db.transactions import database, write_transaction
+from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign
 
 Status = Campaign.Status

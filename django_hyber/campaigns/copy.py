@@ -17,7 +17,6 @@ from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.models import Campaign, CampaignChannel, Message
-from django_hyber.purge import IS_PURGED
 from django_hyber.reports.ranks import FAILURES
 
 Status = Message.Status
@@ -50,12 +49,12 @@ def name_of_copy(campaign: Campaign) -> str:
 
 def audience_of(campaign: Campaign, audience: Audience) -> QuerySet[Message]:
     """Return the messages whose recipients a copy gets; purged ones have no number any more."""
-    return campaign.messages.filter(status__in=_STATUSES[audience]).exclude(IS_PURGED)
+    return campaign.messages.not_purged().filter(status__in=_STATUSES[audience])
 
 
 def audience_sizes(campaign: Campaign) -> dict[Audience, int]:
     """Return how many recipients a copy would get with each audience."""
-    counted = campaign.messages.exclude(IS_PURGED).order_by().values_list("status").annotate(count=Count("*"))
+    counted = campaign.messages.not_purged().order_by().values_list("status").annotate(count=Count("*"))
     statuses = dict(counted)
     return {audience: sum(statuses.get(status, 0) for status in _STATUSES[audience]) for audience in Audience}
 

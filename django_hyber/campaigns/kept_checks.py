@@ -8,9 +8,11 @@ from typing import Any
 
 from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.campaigns.preflight import Preflight, preflight
-from django_hyber.campaigns.preflight_json import preflight_from_json
+from django_hyber.campaigns.preflight_json import preflight_as_json, preflight_from_json
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.jobs.background import request_job
+from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.kinds import campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Campaign
 
 #: From so many recipients on, nobody is kept waiting for it.
@@ -90,3 +92,11 @@ def request_check(campaign: Campaign, user: Any) -> bool:
             return False
         request_job(Kind.CHECK, campaign, {}, user)
         return True
+
+
+@job_kind(Kind.CHECK)
+def run_check(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Check the campaign as it would go out."""
+    campaign = campaign_of(job)
+    claim.write(total=campaign.messages.count())
+    return preflight_as_json(preflight(campaign, progress=claim.progress))

@@ -8,11 +8,11 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from django_hyber.audience.opt_outs import count_opted_out
 from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.campaigns.kept_checks import check_of
-from django_hyber.campaigns.lifecycle import CampaignError, check_state, launch_checked
-from django_hyber.campaigns.preflight import Preflight
+from django_hyber.campaigns.lifecycle import check_state, launch_checked
+from django_hyber.campaigns.preflight import Preflight, count_opted_out
+from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign
 
 MAX_DIGITS = 9
@@ -64,10 +64,7 @@ def launch(campaign: Campaign, confirmed: Confirmation | None, *, user: Abstract
 
 def _is_as_confirmed(campaign: Campaign, confirmed: Confirmation) -> bool:
     # With fewer opted out, somebody would get it whom nobody has confirmed.
-    return (
-        fingerprint(campaign) == confirmed.fingerprint
-        and count_opted_out(campaign.messages.all()) >= confirmed.opted_out
-    )
+    return fingerprint(campaign) == confirmed.fingerprint and count_opted_out(campaign) >= confirmed.opted_out
 
 
 def _changed() -> ValidationError:

@@ -13,20 +13,16 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import after_commit, database, write_transaction
+from django_hyber.errors import CampaignError
 from django_hyber.models import BackgroundJob, Batch, Campaign
-from django_hyber.queueing import fill_lanes
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, FAILURES
-from django_hyber.sending import runs
+from django_hyber.sending import lanes, runs
 from django_hyber.sending.pace import schedule
 from django_hyber.texts.check import check_texts
 
 Status = Campaign.Status
 #: Why a message failed: a status and a code, or None without one.
 Reason = tuple[str, int | None]
-
-
-class CampaignError(ValidationError):
-    """A campaign cannot do what was asked; ``messages`` says why, in the reader's language."""
 
 
 def check_campaign(campaign: Campaign) -> list[ValidationError]:
@@ -260,4 +256,4 @@ def _forget_credit(campaign: Campaign, using: str) -> None:
 
 def _begin(campaign: Campaign, using: str) -> None:
     """Enqueue, after the commit, as many batches as may be under way at once; each sees to the one that follows it."""
-    after_commit(using, fill_lanes, campaign.pk, using)
+    after_commit(using, lanes.fill_lanes, campaign.pk, using)

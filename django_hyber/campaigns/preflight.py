@@ -10,12 +10,11 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.audience.opt_outs import count_opted_out
 from django_hyber.campaigns.fingerprint import fingerprint
 from django_hyber.campaigns.lifecycle import check_state
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
-from django_hyber.texts.check import OPTED_OUT, SHOWN, TextReport, look_at_texts
+from django_hyber.texts.check import SHOWN, TextReport, look_at_texts
 
 OPTED_OUT_CODE = "opted-out"
 MISSING_CODE = "missing-variable"
@@ -114,11 +113,16 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
     )
 
 
+def count_opted_out(campaign: Campaign) -> int:
+    """Count the recipients who have opted out by now."""
+    return campaign.messages.opted_out().order_by().count()
+
+
 def _opted_out(campaign: Campaign) -> list[Skipped]:
-    count = count_opted_out(campaign.messages.all())
+    count = count_opted_out(campaign)
     if not count:
         return []
-    messages = campaign.messages.filter(OPTED_OUT).order_by()
+    messages = campaign.messages.opted_out().order_by()
     examples = tuple(messages.values_list("pk", flat=True)[:SHOWN])
     return [Skipped(reason=_("opted out"), code=OPTED_OUT_CODE, count=count, examples=examples)]
 

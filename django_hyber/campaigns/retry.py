@@ -14,8 +14,9 @@ from django.db.models import Count, Q, QuerySet
 from django_hyber.campaigns.lifecycle import Reason, ended_for, retry_failed, retry_messages
 from django_hyber.db.transactions import database, write_transaction
 from django_hyber.jobs.background import request_job
-from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
-from django_hyber.purge import IS_PURGED
+from django_hyber.jobs.claims import LONG_LEASE, JobClaim
+from django_hyber.jobs.kinds import campaign_of, job_kind, open_source
+from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending.runs import retryable
 
@@ -23,6 +24,8 @@ from django_hyber.sending.runs import retryable
 IN_BACKGROUND_FROM = 5_000
 OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 HAS_FAILED = Q(status__in=FAILURES)
+#: The parameters of a job that say which failures.
+CHOICES = ("statuses", "error_codes", "reasons")
 
 
 class Retried(Enum):
@@ -47,9 +50,14 @@ class Selected:
         return self.failed - self.opted_out
 
 
-def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> QuerySet[Message]:
+def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> MessageQuerySet:
     """Return the messages that are sent again for these reasons; purged ones have no number any more."""
     return retryable(campaign, ended_for(reasons), database())
+
+
+def count_opted_out(failed: MessageQuerySet) -> int:
+    """Count those who have opted out meanwhile: nothing is sent to them."""
+    return failed.opted_out().count()
 
 
 def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
@@ -68,21 +76,21 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
         return Retried.IN_BACKGROUND
 
 
-def select_failed(chosen: QuerySet[Message], most: int) -> list[Selected]:
+def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
     """Return what of these messages can be sent again, for up to ``most`` campaigns, in three queries.
 
     Single messages are left out: whoever sent them decides whether to send another.
     """
     failed = _failed(chosen)
     counts = _by_campaign(failed, most)
-    opted_out = _by_campaign(failed.filter(phone_number__in=Suppression.objects.values("phone_number")), None)
+    opted_out = _by_campaign(failed.opted_out(), None)
     campaigns = Campaign.objects.in_bulk(counts)
     return [
         Selected(campaign=campaigns[pk], failed=count, opted_out=opted_out.get(pk, 0)) for pk, count in counts.items()
     ]
 
 
-def retry_selected_once(campaign: Campaign, chosen: QuerySet[Message], *, run: int, user: Any) -> Retried:
+def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: Any) -> Retried:
     """Send again the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
     with write_transaction(database()):
         current = _lock(campaign)
@@ -113,10 +121,26 @@ def _are_few(rows: QuerySet[Any]) -> bool:
     return rows.order_by()[:IN_BACKGROUND_FROM].count() < IN_BACKGROUND_FROM
 
 
-def _failed(chosen: QuerySet[Message]) -> QuerySet[Message]:
-    return chosen.using(database()).filter(HAS_FAILED, campaign__isnull=False).exclude(IS_PURGED)
+def _failed(chosen: MessageQuerySet) -> MessageQuerySet:
+    return chosen.using(database()).not_purged().filter(HAS_FAILED, campaign__isnull=False)
 
 
-def _by_campaign(messages: QuerySet[Message], most: int | None) -> Mapping[int, int]:
+def _by_campaign(messages: MessageQuerySet, most: int | None) -> Mapping[int, int]:
     counted = messages.order_by().values_list("campaign").annotate(count=Count("pk")).order_by("-count", "campaign")
     return dict(counted[:most])
+
+
+@job_kind(BackgroundJob.Kind.RETRY)
+def run_retry(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Send again to those whose messages have failed so."""
+    campaign = campaign_of(job)
+    result: dict[str, Any] = job.result or {"run": campaign.run}
+    # In a later run already: an earlier attempt has done it, and was stopped before it could say so.
+    if result["run"] == campaign.run:
+        claim.write(result=result, lease=LONG_LEASE)
+        if job.source:
+            with open_source(job) as file:
+                retry_messages(campaign, HAS_FAILED, map(int, file))
+        else:
+            retry_failed(campaign, **{name: job.parameters[name] for name in CHOICES if name in job.parameters})
+    return result

@@ -16,9 +16,9 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.lifecycle import CampaignError
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.transactions import database, write_transaction
+from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import Channel, InvalidPhone, normalize_phone, validate_channels
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE

@@ -1,6 +1,8 @@
 """Many rows in one statement: the rows travel as one JSON parameter, and no model instance is made.
 
-``bulk_create`` and ``bulk_update`` cost 80 µs and more a row in Python; a campaign has a million rows.
+What that buys a row: an insert costs 9.9 µs and an update 4.4 µs; ``bulk_create`` and ``bulk_update`` cost 80 and more,
+and a campaign has a million rows. To lock a row and read it costs 3.5 µs and 8.4 in the ORM; for the single row of a
+callback with one report it is 50 µs against 810.
 """
 
 from __future__ import annotations
@@ -50,20 +52,25 @@ def update_rows(
     rows: Sequence[Row],
     using: str,
     *,
-    condition: str = "",
+    where: Mapping[str, Collection[Any] | None] = MappingProxyType({}),
     constants: Mapping[str, Any] = MappingProxyType({}),
 ) -> int:
     """Update rows by primary key, which is the first of ``columns``, and return how many were found.
 
-    ``condition`` is SQL over ``t`` (the table) and ``r`` (the new values) that a row must meet to be updated.
-    ``constants`` are the columns that become the same in all of them.
+    ``where`` names columns and the values that a row must have there to be updated, None for NULL. ``constants`` are
+    the columns that become the same in all of them.
     """
     if not rows:
         return 0
     connection = connections[using]
-    statement = _update(model, tuple(columns), tuple(constants), using, condition)
+    counts = tuple((column, values and len(values)) for column, values in where.items())
+    statement = _update(model, tuple(columns), tuple(constants), using, counts)
     same = [_field(model, column).get_db_prep_save(value, connection=connection) for column, value in constants.items()]
-    return _execute(statement, rows, using, same)
+    wanted = list(chain.from_iterable(values or () for values in where.values()))
+    # MariaDB has the conditions before what is set, the others behind it.
+    if connection.vendor == "mysql":
+        return _execute(statement, rows, using, after=[*wanted, *same])
+    return _execute(statement, rows, using, before=same, after=wanted)
 
 
 def lock_rows(
@@ -80,7 +87,7 @@ def lock_rows(
     # One parameter where the database takes a list as one: thousands of them take longer than the question.
     takes_lists = connections[using].vendor == "postgresql"
     conditions = " OR ".join(
-        f"{selection.columns[column]} {'= ANY(%s)' if takes_lists else f'IN ({_placeholders(values)})'}"
+        f"{selection.columns[column]} {'= ANY(%s)' if takes_lists else f'IN ({_placeholders(len(values))})'}"
         for column, values in asked.items()
     )
     parameters = list(asked.values()) if takes_lists else list(chain.from_iterable(asked.values()))
@@ -90,8 +97,8 @@ def lock_rows(
     return [_converted(row, selection.converters, connections[using]) for row in rows] if selection.converters else rows
 
 
-def _placeholders(values: Collection[Any]) -> str:
-    return ", ".join(["%s"] * len(values))
+def _placeholders(count: int) -> str:
+    return ", ".join(["%s"] * count)
 
 
 @cache
@@ -138,7 +145,11 @@ def _insert(model: type[models.Model], columns: tuple[str, ...], using: str) -> 
 
 @cache
 def _update(
-    model: type[models.Model], columns: tuple[str, ...], constants: tuple[str, ...], using: str, condition: str
+    model: type[models.Model],
+    columns: tuple[str, ...],
+    constants: tuple[str, ...],
+    using: str,
+    where: tuple[tuple[str, int | None], ...],
 ) -> Statement:
     connection = connections[using]
     fields = [_field(model, column) for column in columns]
@@ -148,6 +159,10 @@ def _update(
     sets = [f"{prefix}{quote(_column(field))} = {_value(connection, field)}" for field in changed]
     sets += [f"{prefix}{quote(_column(_field(model, column)))} = %s" for column in constants]
     same_row = f"t.{quote(_column(key))} = {_value(connection, key)}"
+    condition = " AND ".join(
+        f"t.{quote(_column(_field(model, column)))} {'IS NULL' if count is None else f'IN ({_placeholders(count)})'}"
+        for column, count in where
+    )
     sql = _UPDATE[connection.vendor].format(
         table=quote(model._meta.db_table),
         sets=", ".join(sets),
@@ -167,10 +182,11 @@ def _places(fields: Sequence[models.Field[Any, Any]], kind: type[models.Field[An
     return tuple(index for index, field in enumerate(fields) if isinstance(field, kind))
 
 
-def _execute(statement: Statement, rows: Sequence[Row], using: str, constants: Sequence[Any] = ()) -> int:
+def _execute(
+    statement: Statement, rows: Sequence[Row], using: str, before: Sequence[Any] = (), after: Sequence[Any] = ()
+) -> int:
+    """Execute the statement, whose parameters stand before and behind that of the rows, and return the rows changed."""
     connection = connections[using]
-    # MariaDB has the rows before what is set, the others behind it.
-    before, after = ((), constants) if connection.vendor == "mysql" else (constants, ())
     count = 0
     with connection.cursor() as cursor:
         for document in _documents(_plain_rows(connection, statement, rows), _LONGEST.get(connection.vendor)):

@@ -17,15 +17,11 @@ from django.utils import timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
-try:
-    from django.tasks import task
-except ImportError:  # Django 5.2
-    from django_tasks import task  # type: ignore[no-redef]
-
-from django_hyber.db.transactions import after_commit, database
+from django_hyber.db.transactions import database
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.queueing import enqueue, enqueue_after_commit
 
 logger = logging.getLogger("django_hyber")
 
@@ -53,7 +49,7 @@ def request_job(
     messages to RETRY, one a line.
     """
     job = create_job(State.WAITING, kind, campaign, parameters, user, source)
-    after_commit(database(), run_job.enqueue, job.pk)
+    enqueue_after_commit(database(), "run_job", job.pk)
     return job
 
 
@@ -91,7 +87,6 @@ def stop_job(job: BackgroundJob) -> bool:
     return True
 
 
-@task
 def run_job(pk: int) -> None:
     """Do the work of one job, unless somebody else is at it or it is done."""
     job = _claim(pk)
@@ -123,7 +118,7 @@ def take_up_jobs() -> int:
     pks = list(left.order_by("pk").values_list("pk", flat=True)[:LIMIT])
     jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=soon())
     for pk in pks:
-        run_job.enqueue(pk)
+        enqueue("run_job", pk)
     uploads = jobs.filter(state=State.UPLOADED, created_at__lte=now - UPLOADS_STAY)
     for job in uploads[:LIMIT]:
         throw_away(job, "source")

@@ -6,7 +6,7 @@ from django_hyber.models.batch import Batch
 from django_hyber.models.callbacks import UnreadableCallback
 from django_hyber.models.campaign import Campaign, CampaignChannel
 from django_hyber.models.delivery_report import DeliveryReport
-from django_hyber.models.message import Message
+from django_hyber.models.message import Message, MessageQuerySet
 from django_hyber.models.reply import Reply
 from django_hyber.models.suppression import Suppression
 
@@ -18,6 +18,7 @@ __all__ = [
     "CampaignChannel",
     "DeliveryReport",
     "Message",
+    "MessageQuerySet",
     "Reply",
     "Suppression",
     "UnreadableCallback",

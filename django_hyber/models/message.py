@@ -1,10 +1,34 @@
 from __future__ import annotations
 
+from typing import Self
+
 from django.db import models
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.campaign import Campaign
+from django_hyber.models.suppression import Suppression
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    """Messages by what is known of the person they are for."""
+
+    def purged(self) -> Self:
+        """Leave those whose personal data has been removed."""
+        return self.filter(phone_number=None)
+
+    def not_purged(self) -> Self:
+        """Leave those whose number is still known."""
+        return self.exclude(phone_number=None)
+
+    def opted_out(self) -> Self:
+        """Leave those whose number is on the opt-out list now."""
+        return self.filter(Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
+
+    def not_opted_out(self) -> Self:
+        """Leave those whose number is not on the opt-out list now."""
+        return self.filter(~Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
 
 
 class Message(models.Model):
@@ -34,7 +58,8 @@ class Message(models.Model):
         db_index=False,
     )
     account = models.CharField(_("account"), max_length=64, default="default")
-    phone_number = models.CharField(_("phone number"), max_length=15)
+    # NULL once personal data has been removed: an empty text would be the same phone twice in one campaign.
+    phone_number = models.CharField(_("phone number"), max_length=15, null=True)  # noqa: DJ001
     extra_id = models.CharField(_("extra id"), max_length=64)
     message_id = models.CharField(_("message id"), max_length=64, null=True, blank=True)  # noqa: DJ001
     content = models.JSONField(
@@ -74,6 +99,8 @@ class Message(models.Model):
     enqueued_at = models.DateTimeField(
         _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
     )
+
+    objects = MessageQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("message")

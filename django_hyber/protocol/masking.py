@@ -32,7 +32,7 @@ _WRITTEN_PHONE = re.compile(r"\+?[0-9]+")
 def mask_phone(phone: str) -> str:
     """Return the number with its country, its operator and its last two digits: ``38067•••••12``.
 
-    What is no number, such as the placeholder of a purged one, stays as it is.
+    What is no number stays as it is.
     """
     if not _WRITTEN_PHONE.fullmatch(phone):
         return phone

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from django_hyber.db.transactions import database
 from django_hyber.models import Batch, Message
+from django_hyber.queueing import nudge
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import lanes
 
@@ -34,6 +35,18 @@ def _ask_and_go_on(pk: int, following: int, enqueue: Callable[[int, int], object
         next_pk = take_next(database(), after=pk)
         if next_pk:
             enqueue(next_pk, following - 1)
+
+
+def fill_questions(using: str) -> int:
+    """Enqueue as many questions as may wait for a worker, and return how many were enqueued."""
+    pk, count = 0, 0
+    for _ in range(count_room(using)):
+        found = take_next(using, after=pk)
+        if not found:
+            break
+        nudge("resolve_message", Message.objects.using(using), found, IN_A_ROW)
+        pk, count = found, count + 1
+    return count
 
 
 def take_next(using: str, after: int = 0) -> int | None:

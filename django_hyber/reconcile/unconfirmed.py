@@ -195,7 +195,7 @@ def _give_own_batch(message: Message, using: str) -> None:
     """A campaign's message goes out in a batch; the one that it was in is done. Run 0 is for such stragglers."""
     if not message.campaign_id:
         return
-    zone = windows.zone_of(windows.prefix_of(message.phone_number[:4]))
+    zone = windows.zone_of(windows.prefix_of((message.phone_number or "")[:4]))
     Batch.objects.using(using).update_or_create(
         campaign_id=message.campaign_id,
         run=0,

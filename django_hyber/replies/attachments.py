@@ -1,20 +1,45 @@
-"""What is left of the attachment of a reply: the platform keeps it for a day, we for as long as the project wants."""
+"""Attachments of replies: the platform keeps them for a day, we as long as the project wants."""
 
 from __future__ import annotations
 
+import logging
+import re
+import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from pathlib import PurePosixPath
+from tempfile import TemporaryFile
+from urllib.parse import unquote, urlsplit
 
+from django.core.files import File
+from django.db.models import Q
 from django.utils import timezone
 
-from django_hyber import tasks
-from django_hyber.conf import find_account
+from django_hyber.conf import Account, find_account, get_account
+from django_hyber.db.transactions import database
 from django_hyber.models import Reply
-from django_hyber.replies import media
+from django_hyber.protocol.download import DownloadFailed, download, is_public
+from django_hyber.queueing import enqueue
 
+logger = logging.getLogger("django_hyber")
 #: How long the platform keeps an attachment (guide, chapter 6).
 LIFE = timedelta(days=1)
+DEADLINE = 120
+LEASE = timedelta(minutes=10)
+LONGEST_STEM = 60
+#: What a web server hands out as a picture, a film, a sound or a document, and never as a page or a program.
+EXTENSIONS = frozenset(
+    (
+        *(".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
+        *(".3gp", ".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".ogv", ".webm"),
+        *(".aac", ".amr", ".flac", ".m4a", ".mp3", ".oga", ".ogg", ".opus", ".wav", ".weba"),
+        *(".csv", ".doc", ".docx", ".odp", ".ods", ".odt", ".pdf", ".ppt", ".pptx", ".rtf", ".txt", ".xls", ".xlsx"),
+        *(".rar", ".zip"),
+    )
+)
+OTHER_EXTENSION = ".bin"
 
 
 class AttachmentState(Enum):
@@ -40,34 +65,110 @@ class Attachment:
     is_missing: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class MediaClaim:
+    """An attachment that this worker alone may fetch. No other claim of the row has the same end."""
+
+    reply: Reply
+    account: Account
+    lease_until: datetime
+
+
 def find_attachment(reply: Reply) -> Attachment | None:
     """Return the attachment of a reply, or None if it came without."""
     if not reply.media_url:
         return None
     state = _state(reply)
     has_link = state in {AttachmentState.AT_THE_PLATFORM, AttachmentState.BEING_FETCHED}
+    account = find_account(reply.account)
     return Attachment(
         name=reply.file_name or reply.media_kind,
         url=_url_of_copy(reply) if state is AttachmentState.KEPT else _web_link(reply.media_url) if has_link else "",
         state=state,
         available_until=_available_until(reply),
-        is_missing=state in {AttachmentState.AT_THE_PLATFORM, AttachmentState.GONE} and _is_wanted(reply),
+        is_missing=state in {AttachmentState.AT_THE_PLATFORM, AttachmentState.GONE}
+        and account is not None
+        and account.fetch_media,
     )
 
 
 def fetch_again(reply: Reply) -> None:
-    """Ask a task to keep the attachment after all; nothing happens if it is kept already."""
-    tasks.fetch_media.enqueue(reply.pk)
+    """Enqueue another attempt to keep the attachment; nothing happens if it is kept already."""
+    enqueue("fetch_media", reply.pk)
+
+
+def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) -> None:
+    """Keep the attachment of a reply; do nothing when it is kept already or another worker has it.
+
+    A failure is logged and leaves the reply as it was, so that it can be tried again while the link lives.
+    """
+    claim = _claim(reply_pk)
+    if claim is None:
+        return
+    ours = Reply.objects.using(database()).filter(pk=reply_pk, media_lease_until=claim.lease_until)
+    name = ""
+    try:
+        name = _keep(claim, is_allowed)
+    except DownloadFailed as error:
+        logger.warning("The attachment of reply %d was not kept: %s", reply_pk, error)
+    finally:
+        is_recorded = ours.update(media_file=name, media_lease_until=None)
+    if name and not is_recorded:
+        logger.warning("The attachment of reply %d was taken over by another worker", reply_pk)
+        Reply.media_file.field.storage.delete(name)
+
+
+def safe_name(file_name: str, url: str) -> str:
+    """Return a name to store an attachment under, which nobody can guess and no web server takes for a page.
+
+    The last part of the given name stays readable; an extension that is not in EXTENSIONS becomes ``.bin``.
+    """
+    given = PurePosixPath((file_name or unquote(urlsplit(url).path)).replace("\\", "/"))
+    extension = given.suffix.lower()
+    stem = given.stem if extension in EXTENSIONS else given.name
+    readable = re.sub(r"\W+", "_", stem)[:LONGEST_STEM].strip("_")
+    return f"{secrets.token_hex(12)}-{readable or 'file'}{extension if extension in EXTENSIONS else OTHER_EXTENSION}"
+
+
+def _claim(reply_pk: int) -> MediaClaim | None:
+    """Claim an attachment by a conditional UPDATE: of two workers only one sees a row changed."""
+    now = timezone.now()
+    free = Q(media_lease_until=None) | Q(media_lease_until__lte=now)
+    replies = Reply.objects.using(database()).filter(free, pk=reply_pk, media_file="").exclude(media_url="")
+    reply = replies.first()
+    if reply is None:
+        return None
+    account = get_account(reply.account)
+    if not replies.update(media_lease_until=now + LEASE):
+        return None
+    return MediaClaim(reply=reply, account=account, lease_until=now + LEASE)
+
+
+def _keep(claim: MediaClaim, is_allowed: Callable[[str], bool]) -> str:
+    """Download the attachment, store it and return its name in the storage."""
+    reply = claim.reply
+    with TemporaryFile() as copy:
+        download(
+            reply.media_url,
+            copy,
+            max_bytes=claim.account.media_max_bytes,
+            connect_timeout=claim.account.connect_timeout,
+            read_timeout=claim.account.read_timeout,
+            deadline=DEADLINE,
+            is_allowed=is_allowed,
+        )
+        copy.seek(0)
+        reply.media_file.save(safe_name(reply.file_name, reply.media_url), File(copy), save=False)
+    return str(reply.media_file.name)
 
 
 def _state(reply: Reply) -> AttachmentState:
-    stored = reply.media_file.name or ""
-    if media.is_kept(stored):
+    now = timezone.now()
+    if reply.media_file:
         return AttachmentState.KEPT
-    if media.is_claimed(stored):
+    if reply.media_lease_until and reply.media_lease_until > now:
         return AttachmentState.BEING_FETCHED
-    is_alive = timezone.now() < _available_until(reply)
-    return AttachmentState.AT_THE_PLATFORM if is_alive else AttachmentState.GONE
+    return AttachmentState.AT_THE_PLATFORM if now < _available_until(reply) else AttachmentState.GONE
 
 
 def _available_until(reply: Reply) -> datetime:
@@ -86,8 +187,3 @@ def _url_of_copy(reply: Reply) -> str:
 def _web_link(url: str) -> str:
     """Return a link only if a browser would go to a web site by it, and not run it as a script."""
     return url if url.lower().startswith(("https://", "http://")) else ""
-
-
-def _is_wanted(reply: Reply) -> bool:
-    account = find_account(reply.account)
-    return account is not None and account.fetch_media

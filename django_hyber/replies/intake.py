@@ -12,13 +12,14 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.announce import announce_replies
-from django_hyber.conf import Account
+from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import lock, write_transaction
+from django_hyber.db.transactions import database, lock, write_transaction
 from django_hyber.models import Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
+from django_hyber.queueing import enqueue_after_commit
 from django_hyber.reports.matching import primary_keys
-from django_hyber.reports.unreadable import store_unreadable
+from django_hyber.reports.unreadable import keep_unreadable_items
 
 CHUNK = 5_000
 COLUMNS = (
@@ -39,6 +40,7 @@ COLUMNS = (
 )
 #: Stored as it stands and translated where it is shown; the time is in ``created_at``.
 OPTED_OUT_BY_REPLY = gettext_noop("Opted out by reply.")
+OPTED_OUT_BY_COLLEAGUE = gettext_noop("Added by a colleague because of a reply.")
 #: How far back a reply without ids may reach, and how much two clocks may differ.
 ANSWERED_WITHIN = timedelta(days=7)
 CLOCKS_DIFFER_BY = timedelta(minutes=1)
@@ -54,17 +56,48 @@ class Recent(NamedTuple):
     accepted_at: datetime
 
 
+def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT) -> int:
+    """Store what people answered, each reply once, and return how many were new.
+
+    A reply that is one of STOP_WORDS puts its number on the opt-out list. With FETCH_MEDIA, a task fetches each
+    attachment after commit.
+    """
+    settings = get_account(account)
+    using = database()
+    stored = store_replies(settings, raw_replies, using)
+    if settings.fetch_media:
+        for pk in (pk for pk, reply in stored.items() if reply.media_url):
+            enqueue_after_commit(using, "fetch_media", pk)
+    return len(stored)
+
+
 def store_replies(account: Account, raw_replies: Sequence[object], using: str) -> dict[int, UserReply]:
     """Store the replies that are new, obey and announce them, and return them by primary key.
 
     A constant number of statements for every CHUNK of them.
     """
     parsed = parse_replies(list(raw_replies))
-    store_unreadable(UnreadableCallback.Kind.REPLIES, account, parsed.unreadable, using)
+    keep_unreadable_items(UnreadableCallback.Kind.REPLIES, account, parsed.unreadable, using)
     stored: dict[int, UserReply] = {}
     for start in range(0, len(parsed.replies), CHUNK):
         stored |= _store_chunk(account, parsed.replies[start : start + CHUNK], using)
     return stored
+
+
+def mark_replies_read(chosen: QuerySet[Reply]) -> int:
+    """Mark replies as read, now, and return how many were unread."""
+    return chosen.filter(read_at=None).update(read_at=timezone.now())
+
+
+def mark_replies_unread(chosen: QuerySet[Reply]) -> int:
+    """Mark replies as unread and return how many were read."""
+    return chosen.filter(read_at__isnull=False).update(read_at=None)
+
+
+def opt_out_senders(chosen: QuerySet[Reply]) -> int:
+    """Put the numbers that the replies came from on the opt-out list and return how many were not there yet."""
+    numbers = chosen.order_by().values_list("phone_number", flat=True).distinct()
+    return opt_out(numbers, OPTED_OUT_BY_COLLEAGUE, database())
 
 
 def plain_words(text: str) -> str:

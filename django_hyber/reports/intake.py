@@ -17,12 +17,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
-from django_hyber.conf import Account
+from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows, update_rows
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import database, write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
-from django_hyber.models import Message
-from django_hyber.protocol import DeliveryReport, fingerprint
+from django_hyber.models import Message, UnreadableCallback
+from django_hyber.protocol import DeliveryReport, fingerprint, parse_reports
 from django_hyber.reports.matching import (
     Matches,
     find_messages,
@@ -33,7 +33,11 @@ from django_hyber.reports.matching import (
 )
 from django_hyber.reports.outcome import CHANGING, State, advance, changed_columns, channels_of, is_about
 from django_hyber.reports.ranks import DELIVERIES, STATUS_OF_STATE
+from django_hyber.reports.unreadable import keep_unreadable_items
 
+CallbackKind = UnreadableCallback.Kind
+#: Items that are parsed before they are stored, so that memory does not grow with the body.
+READ_AT_ONCE = 50_000
 CHUNK = 5_000
 #: The platform's ``status`` of a delivered message.
 DELIVERED = 2
@@ -57,10 +61,15 @@ Item = TypeVar("Item")
 
 @dataclass(kw_only=True)
 class Applied:
-    """What became of a list of reports, in numbers of reports; ``changed`` counts messages."""
+    """What became of delivery reports. All numbers count reports, but ``changed``, which counts messages.
 
+    ``received`` = ``stored`` + ``repeated`` + ``unreadable``; of the readable ones ``unknown`` wait for their message.
+    """
+
+    received: int = 0
     stored: int = 0
     repeated: int = 0
+    unreadable: int = 0
     matched: int = 0
     unknown: int = 0
     changed: int = 0
@@ -73,20 +82,46 @@ class Marked(NamedTuple):
     report: DeliveryReport
 
 
-def apply_reports(account: Account, reports: Sequence[DeliveryReport], using: str) -> Applied:
+def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT_ACCOUNT) -> Applied:
+    """Store delivery reports as they came and move their messages forward.
+
+    Takes the dicts of any of the platform's spellings: callbacks, simple and detailed reports, campaign status. Repeats
+    and late reports change nothing; items that cannot be read are kept apart and cost the others nothing.
+
+    Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
+    """
+    items = raw_reports if isinstance(raw_reports, list) else list(raw_reports)
+    settings, using, total = get_account(account), database(), Applied(received=len(items))
+    failure: DatabaseError | None = None
+    for start in range(0, len(items), READ_AT_ONCE):
+        try:
+            parsed = parse_reports(items[start : start + READ_AT_ONCE], seen_codes=settings.seen_codes)
+            keep_unreadable_items(CallbackKind.REPORTS, settings, parsed.unreadable, using)
+            total.unreadable += len(parsed.unreadable)
+            apply_reports(settings, parsed.reports, using, total)
+        except DatabaseError as error:
+            failure = failure or error
+    if failure:
+        raise failure
+    return total
+
+
+def apply_reports(
+    account: Account, reports: Sequence[DeliveryReport], using: str, total: Applied | None = None
+) -> Applied:
     """Store the reports and move their messages forward. Reports of unknown messages wait for them.
 
     Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
     """
-    total = Applied()
-    trouble: DatabaseError | None = None
+    total = total or Applied()
+    failure: DatabaseError | None = None
     for chunk in chunks(reports):
         try:
             _apply_chunk(account, [Marked(fingerprint(report, account.name), report) for report in chunk], using, total)
         except DatabaseError as error:
-            trouble = trouble or error
-    if trouble:
-        raise trouble
+            failure = failure or error
+    if failure:
+        raise failure
     return total
 
 

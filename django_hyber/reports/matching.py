@@ -50,7 +50,7 @@ class Candidate(NamedTuple):
         return self.status in HANDED_OVER and self.error_text != NO_REPORT
 
 
-class Job(NamedTuple):
+class SentBatch(NamedTuple):
     """A batch that was sent."""
 
     job_id: str
@@ -162,7 +162,7 @@ def _by_phone(account: Account, reports: Iterable[DeliveryReport], using: str) -
     if not nameless:
         return {}
     candidates = _candidates(account, {report.phone_number for report in nameless}, using)
-    jobs = _jobs(account, {report.job_id for report in nameless} - {""}, using)
+    jobs = _sent_batches(account, {report.job_id for report in nameless} - {""}, using)
     matches: dict[int, list[DeliveryReport]] = {}
     for report in nameless:
         possible = [item for item in candidates.get(report.phone_number, ()) if _may_be_of(report, item, jobs)]
@@ -186,7 +186,7 @@ def _candidates(account: Account, phone_numbers: set[str], using: str) -> dict[s
     return candidates
 
 
-def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[Job]) -> bool:
+def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[SentBatch]) -> bool:
     if message.message_id and report.message_id:
         # Another one: the ids have been compared already.
         return False
@@ -199,11 +199,11 @@ def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[Job]) 
     return bool(sent) and max(sent, key=lambda job: job.finished_at).job_id == report.job_id
 
 
-def _jobs(account: Account, job_ids: set[str], using: str) -> list[Job]:
+def _sent_batches(account: Account, job_ids: set[str], using: str) -> list[SentBatch]:
     """Return every batch that was sent of the campaigns that these jobs are of."""
     if not job_ids:
         return []
     batches = Batch.objects.using(using).filter(campaign__account=account.name)
     campaigns = batches.filter(job_id__in=job_ids).values("campaign")
     rows = batches.filter(campaign__in=campaigns, finished_at__isnull=False)
-    return [Job(*row) for row in rows.values_list(*Job._fields)]
+    return [SentBatch(*row) for row in rows.values_list(*SentBatch._fields)]

@@ -10,8 +10,7 @@ from django.utils import timezone
 
 from django_hyber.models import CampaignChannel, Message
 from django_hyber.protocol import DeliveryReport
-from django_hyber.reports.failed_channels import with_failure
-from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, Standing, is_forward, status_of
+from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, STATUS_OF_STATE, Standing, is_forward, status_of
 
 
 class State(NamedTuple):
@@ -36,6 +35,9 @@ class State(NamedTuple):
 
 
 CHANGING = ("id", *State._fields[3:])
+#: Of two different failures of one channel the one that says more is kept, whichever came first.
+_MOST_TELLING = (Message.Status.EXPIRED, Message.Status.UNDELIVERED, Message.Status.REJECTED)
+LONGEST_FAILURES = 128
 
 
 def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[Any, ...]]:
@@ -112,3 +114,21 @@ def _standing(report: DeliveryReport, status: str) -> Standing:
 def _highest(old: int | None, new: int | None) -> int | None:
     known = [value for value in (old, new) if value is not None and value >= 0]
     return max(known, default=None)
+
+
+def with_failure(failed: str, report: DeliveryReport) -> str:
+    """Add what a report says about its channel; the order in which reports come makes no difference."""
+    status = STATUS_OF_STATE[report.state]
+    if status not in FAILURES or not report.channel or not report.channel.replace("-", "").isalnum():
+        return failed
+    channels = read_failures(failed)
+    known = channels.get(report.channel, status)
+    channels[report.channel] = max(known, status, key=_MOST_TELLING.index)
+    text = ",".join(f"{channel}:{ended}" for channel, ended in sorted(channels.items()))
+    return text if len(text) <= LONGEST_FAILURES else failed
+
+
+def read_failures(failed: str) -> dict[str, Message.Status]:
+    """Return how each channel that failed ended; ``failed`` is ``sms:undelivered,viber:expired``, sorted by channel."""
+    pairs = (item.partition(":") for item in failed.split(",") if item)
+    return {channel: Message.Status(status) for channel, _colon, status in pairs}

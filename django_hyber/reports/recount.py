@@ -11,8 +11,9 @@ from django.db.models import Count, Q
 
 from django_hyber.conf import Account, get_accounts
 from django_hyber.db.pages import campaign_pages, table_pages
+from django_hyber.db.transactions import database
+from django_hyber.models import Campaign, Message
 from django_hyber.models import DeliveryReport as StoredReport
-from django_hyber.models import Message
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
 from django_hyber.reports.early import rematch_reports
 from django_hyber.reports.intake import apply_reports
@@ -50,12 +51,13 @@ class Difference(NamedTuple):
     reports: Sequence[tuple[str, DeliveryReport]]
 
 
-def recount(campaign_pk: int | None, using: str, *, reclassify: bool) -> Recount:
-    """Compare every message that has reports with what they say today, page by page.
+def recount(campaign: Campaign | None = None, *, reclassify: bool = False) -> Recount:
+    """Work out from the stored reports, by the SEEN_CODES of today, where messages stand, and compare.
 
-    With ``reclassify``, what is further on by its reports is moved there the way a new report moves it, and reports
-    that still wait for their message are given to it if it has turned up.
+    ``reclassify`` moves forward what has come to mean more, with the usual signals, and matches the reports whose
+    message has turned up since. Nothing is ever moved back.
     """
+    using, campaign_pk = database(), campaign.pk if campaign else None
     accounts = {account.name: account for account in get_accounts()}
     found = Recount()
     if reclassify:
@@ -85,10 +87,11 @@ def _count(campaign_pk: int | None, using: str) -> tuple[int, dict[str, int]]:
 
 
 def _pages(campaign_pk: int | None, using: str) -> Iterator[list[State]]:
+    messages = Message.objects.using(using)
     if campaign_pk is None:
-        pages = table_pages(Message, PAGE, using, *COLUMNS)
+        pages = table_pages(messages, PAGE, *COLUMNS)
     else:
-        pages = campaign_pages(campaign_pk, PAGE, using, *COLUMNS)
+        pages = campaign_pages(messages.filter(campaign=campaign_pk), PAGE, *COLUMNS)
     for page in pages:
         yield [State(*row) for row in page]
 

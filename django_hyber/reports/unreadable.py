@@ -1,4 +1,4 @@
-"""What could not be understood is kept, for a person to look at."""
+"""What could not be parsed is kept, so that a person can read it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,21 @@ from collections.abc import Iterator, Sequence
 
 from django.utils import timezone
 
-from django_hyber.conf import Account
+from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
+from django_hyber.db.transactions import database
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import clean_text, write_json
 
 COLUMNS = ("kind", "account", "body", "reason", "received_at")
-#: So many items of one callback are kept one by one. Millions of them are no reports that somebody will mend.
+#: So many items of one callback are kept one by one; nobody reads millions of them.
 KEPT_APART = 1_000
 #: Characters of a body in one row. MariaDB takes 16 MB in a statement, and a body may be longer.
 PIECE = 1_000_000
 
 
-def store_unreadable(kind: str, account: Account, items: Sequence[tuple[object, str]], using: str) -> int:
-    """Keep the items, each with the reason; what is long comes in several pieces, and what is much in arrays."""
+def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[object, str]], using: str) -> int:
+    """Keep the items, each with the reason: a long one in several rows, very many of them in one array per reason."""
     now = timezone.now()
     rows = [
         (kind, account.name, piece, note[:255], now)
@@ -28,6 +29,17 @@ def store_unreadable(kind: str, account: Account, items: Sequence[tuple[object, 
         for piece, note in _pieces(item if isinstance(item, str) else write_json(item), reason)
     ]
     return insert_rows(UnreadableCallback, COLUMNS, rows, using)
+
+
+def keep_unreadable_body(
+    kind: UnreadableCallback.Kind, body: bytes, reason: str, account: str = DEFAULT_ACCOUNT
+) -> None:
+    """Keep a callback body that is not the JSON it should be.
+
+    What is not UTF-8 stands there byte by byte, as ``\\xcf``: it may be another encoding, and can be read again.
+    """
+    text = body.decode("utf-8", errors="backslashreplace")
+    keep_unreadable_items(kind, get_account(account), [(text, reason)], database())
 
 
 def _gathered(items: Sequence[tuple[object, str]]) -> list[tuple[object, str]]:

@@ -23,7 +23,7 @@ TEXT_LIMIT = 255
 NOTHING_LEFT = MappingProxyType(
     {"error_code": None, "error_text": "", "finished_at": None, "lease_until": None, "next_attempt_at": None}
 )
-NOT_YET_ACCEPTED = "t.status IN ({})".format(", ".join(f"'{status.value}'" for status in BEFORE_ACCEPTANCE))
+NOT_YET_ACCEPTED = MappingProxyType({"status": [status.value for status in BEFORE_ACCEPTANCE]})
 
 
 class Outgoing(NamedTuple):
@@ -102,13 +102,13 @@ def _accept(accepted: Sequence[Accepted], using: str) -> None:
     now = {"accepted_at": timezone.now()}
     constants = {"status": Status.ACCEPTED.value, **now, **NOTHING_LEFT}
     before = _statuses(accepted, using)
-    moved = update_rows(Message, Accepted._fields, accepted, using, condition=NOT_YET_ACCEPTED, constants=constants)
+    moved = update_rows(Message, Accepted._fields, accepted, using, where=NOT_YET_ACCEPTED, constants=constants)
     _finish(accepted, before, moved, using, now)
 
 
 def _write(answers: Sequence[Answer], using: str) -> None:
     before = _statuses(answers, using)
-    moved = update_rows(Message, Answer._fields, answers, using, condition=NOT_YET_ACCEPTED)
+    moved = update_rows(Message, Answer._fields, answers, using, where=NOT_YET_ACCEPTED)
     _finish(answers, before, moved, using)
 
 
@@ -118,7 +118,7 @@ def _finish(
     """Some reports were quicker than the answer: those statuses stay, only the platform's ids are still wanted."""
     if moved < len(told):
         ids = [(item.id, item.message_id) for item in told if item.message_id]
-        update_rows(Message, Accepted._fields, ids, using, condition="t.message_id IS NULL", constants=still_new or {})
+        update_rows(Message, Accepted._fields, ids, using, where={"message_id": None}, constants=still_new or {})
     announce_changes(_changes(told, before), using)
 
 

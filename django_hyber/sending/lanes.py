@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_hyber.conf import find_account
 from django_hyber.db.transactions import database
 from django_hyber.models import AccountState, Batch, Campaign
+from django_hyber.queueing import nudge
 from django_hyber.sending.batch import submit_batch
 from django_hyber.sending.pace import breaker
 from django_hyber.sending.pace.retries import is_due
@@ -61,6 +62,15 @@ def _submit_and_go_on(pk: int, enqueue: Callable[[int], object]) -> None:
     following = campaign_pk and take_next(campaign_pk, using)
     if following:
         enqueue(following)
+
+
+def fill_lanes(campaign_pk: int, using: str) -> int:
+    """Enqueue a campaign's due batches until as many are under way as may be, and return how many were enqueued."""
+    count = 0
+    while pk := take_next(campaign_pk, using):
+        nudge("submit_batch", Batch.objects.using(using), pk)
+        count += 1
+    return count
 
 
 def take_next(campaign_pk: int, using: str) -> int | None:

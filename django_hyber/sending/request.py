@@ -21,7 +21,7 @@ def request_of(message_pk: int) -> Mapping[str, Any] | None:
     """
     message = Message.objects.using(database()).select_related("campaign").get(pk=message_pk)
     account = find_account(message.account if message.campaign is None else message.campaign.account)
-    if account is None or not message.phone_number.isdecimal():
+    if account is None or not message.phone_number:
         return None
     return _single(message, account) if message.campaign is None else _of_campaign(message, account)
 
@@ -29,7 +29,7 @@ def request_of(message_pk: int) -> Mapping[str, Any] | None:
 def _single(message: Message, account: Account) -> Mapping[str, Any] | None:
     if not message.content:
         return None
-    return single.build_body(account, message.phone_number, message.extra_id, message.content)
+    return single.build_body(account, message.phone_number or "", message.extra_id, message.content)
 
 
 def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None:
@@ -40,4 +40,4 @@ def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None
     values = complete_variables(campaign, needed, message.variables)
     if values is None or not values.keys() >= set(needed) or not campaign.get_channels():
         return None
-    return body.build_body(campaign, account, [Recipient(message.phone_number, message.extra_id, values)])
+    return body.build_body(campaign, account, [Recipient(message.phone_number or "", message.extra_id, values)])

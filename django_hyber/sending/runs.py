@@ -15,8 +15,7 @@ from django_hyber.conf import get_account
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import Page, campaign_pages
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import Batch, Campaign, Message
-from django_hyber.purge import IS_PURGED
+from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
 from django_hyber.sending.pace import throttle, windows
@@ -63,7 +62,8 @@ def cut_batches(campaign: Campaign, using: str) -> None:
     """
     size = throttle.batch_size(campaign, get_account(campaign.account))
     batches: list[Batch] = []
-    for page in campaign_pages(campaign.pk, size, using, "phone_number", status=Message.Status.QUEUED):
+    queued = Message.objects.using(using).filter(campaign=campaign, status=Message.Status.QUEUED)
+    for page in campaign_pages(queued, size, "phone_number"):
         batches += [Batch(campaign=campaign, run=campaign.run, **group) for group in _groups(campaign, page)]
     Batch.objects.using(using).bulk_create(batches, batch_size=1_000)
 
@@ -107,9 +107,9 @@ def cancel_waiting(campaign_pk: int, using: str) -> None:
     announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks], using)
 
 
-def retryable(campaign: Campaign, ended: Q, using: str) -> QuerySet[Message]:
+def retryable(campaign: Campaign, ended: Q, using: str) -> MessageQuerySet:
     """Return the messages that ended so, and whose number is still known."""
-    return Message.objects.using(using).filter(ended, campaign=campaign).exclude(IS_PURGED)
+    return Message.objects.using(using).not_purged().filter(ended, campaign=campaign)
 
 
 def requeue(failed: QuerySet[Message], using: str, keys: Iterable[int] | None = None) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_hyber import tasks
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
 from django_hyber.db.transactions import database
 from django_hyber.models import Message
@@ -62,7 +61,7 @@ def send_message(
         content=_content(phone, channels, options),
         enqueued_at=timezone.now(),
     )
-    nudge_after_commit(tasks.submit_message, messages.all(), message.pk)
+    nudge_after_commit("submit_message", messages.all(), message.pk)
     return message
 
 

@@ -122,7 +122,7 @@ def claim_message(pk: int, using: str) -> Claim | None:
         attempt=message.attempts,
         lease_until=lease_until,
         account=account,
-        phone_number=message.phone_number,
+        phone_number=message.phone_number or "",
         extra_id=message.extra_id,
         content=message.content or {},
     )

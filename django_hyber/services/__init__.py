@@ -7,7 +7,6 @@ from django_hyber.audience.opt_outs import import_suppressions
 from django_hyber.audience.recipients import import_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
 from django_hyber.campaigns.lifecycle import (
-    CampaignError,
     cancel_campaign,
     check_campaign,
     count_waiting,
@@ -18,13 +17,15 @@ from django_hyber.campaigns.lifecycle import (
     withdraw_campaign,
 )
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, preflight
+from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
-from django_hyber.purge_verb import Purged, purge_personal_data
+from django_hyber.purge import Purged, purge_personal_data
 from django_hyber.reconcile.fetching import Fetched, fetch_reports
-from django_hyber.replies.inbox import apply_replies
-from django_hyber.reports.callbacks import CallbackKind, apply_delivery_reports, keep_unreadable_body
-from django_hyber.reports.recounting import Recount, recount
+from django_hyber.replies.intake import apply_replies
+from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
+from django_hyber.reports.recount import Recount, recount
+from django_hyber.reports.unreadable import keep_unreadable_body
 from django_hyber.sending.send import send_message
 from django_hyber.statistics.counts import CampaignStatistics, ChannelStatistics, campaign_statistics
 from django_hyber.sweep import dispatch

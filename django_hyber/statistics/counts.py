@@ -11,7 +11,7 @@ from django.db.models import Count, F, Max, Min, Q, Sum
 
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign, CampaignChannel, Message
-from django_hyber.reports.failed_channels import read_failures
+from django_hyber.reports.outcome import read_failures
 from django_hyber.reports.ranks import DELIVERIES, FAILURES
 
 Status = Message.Status

@@ -10,7 +10,6 @@ from django.utils.translation import gettext
 
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phones_in
-from django_hyber.purge import IS_PURGED
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.words.lookups import describe_code
 
@@ -49,7 +48,7 @@ def failure_reasons(campaign: Campaign, *, masked: bool = False) -> FailureReaso
 
 def retryable_reasons(campaign: Campaign, *, masked: bool = False) -> list[FailureReason]:
     """Group what may be sent again by status and code alone, without those whose number has been purged."""
-    failed = campaign.messages.filter(status__in=FAILURES).exclude(IS_PURGED).order_by()
+    failed = campaign.messages.not_purged().filter(status__in=FAILURES).order_by()
     rows = _grouped(failed.values_list("status", "error_code", Value("")))
     return [_reason(campaign, *row, masked=masked) for row in rows]
 

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.db.pages import VARIABLES_TEXT, campaign_pages, read_documents
 from django_hyber.db.transactions import database
-from django_hyber.models import Campaign, Suppression
+from django_hyber.models import Campaign
 from django_hyber.protocol import (
     Channel,
     Problem,
@@ -28,8 +27,6 @@ from django_hyber.words.options import place_of, problem_text
 
 PAGE = 5_000
 SHOWN = 5
-
-OPTED_OUT = Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number")))
 
 
 @dataclass(kw_only=True)
@@ -71,7 +68,7 @@ def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None =
     if names:
         report.errors += _read_recipients(campaign, names, texts, report, progress)
     else:
-        report.recipients = campaign.messages.filter(~OPTED_OUT).count()
+        report.recipients = campaign.messages.not_opted_out().count()
         texts.add([()], times=report.recipients)
     report.errors += [_rendered_error(*finding) for finding in texts.findings[:SHOWN]]
     report.segments, report.ucs2 = texts.segments, texts.ucs2
@@ -117,7 +114,8 @@ def _read_recipients(
 ) -> list[ValidationError]:
     """Hand the values of every recipient to ``texts``; return the errors of values that nothing makes up for."""
     lacking: Counter[str] = Counter()
-    for page in campaign_pages(campaign.pk, PAGE, database(), VARIABLES_TEXT, condition=~OPTED_OUT):
+    recipients = campaign.messages.using(database()).not_opted_out()
+    for page in campaign_pages(recipients, PAGE, VARIABLES_TEXT):
         report.recipients += len(page)
         rows = []
         for (pk, _text), values in zip(page, read_documents(text for _pk, text in page), strict=True):

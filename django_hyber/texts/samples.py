@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 
 from django_hyber.models import Campaign, Message
-from django_hyber.purge import PLACEHOLDER
 from django_hyber.texts.variables import complete_variables
 
 #: How many recipients are looked at for the names of the columns: an import gives the same ones to all of its rows.
@@ -78,8 +77,7 @@ def made_up_value(name: str) -> str:
 
 
 def _recipients(campaign: Campaign) -> QuerySet[Message]:
-    # What has been purged has neither number nor values any more.
-    return campaign.messages.filter(phone_number__lt=PLACEHOLDER).order_by("phone_number")
+    return campaign.messages.not_purged().order_by("phone_number")
 
 
 def _first(recipients: QuerySet[Message]) -> Sample:
@@ -90,7 +88,7 @@ def _first(recipients: QuerySet[Message]) -> Sample:
 def _as_sample(message: Message, *, has_previous: bool, has_next: bool) -> Sample:
     return Sample(
         pk=message.pk,
-        phone_number=message.phone_number,
+        phone_number=message.phone_number or "",
         variables=message.variables,
         has_previous=has_previous,
         has_next=has_next,

@@ -8,8 +8,7 @@ from django.core.files.base import ContentFile
 from django.utils import timezone
 
 from django_hyber.models import Message, Reply, Suppression
-from django_hyber.replies.inbox import OPTED_OUT_BY_COLLEAGUE
-from django_hyber.replies.media import CLAIM
+from django_hyber.replies.intake import OPTED_OUT_BY_COLLEAGUE
 
 LIST = "/admin/django_hyber/reply/"
 PHONE = "380671234567"
@@ -246,11 +245,11 @@ def test_a_copy_in_a_storage_without_addresses_is_only_named(admin_client, make_
 
 
 def test_an_attachment_that_is_being_fetched_is_no_copy_yet(admin_client, make_reply):
-    end = int(timezone.now().timestamp()) + 60
+    end = timezone.now() + timedelta(minutes=1)
 
-    shown = attachment_on(admin_client, make_reply(media_url=LINK, media_file=f"{CLAIM}{end}-abc"))
+    shown = attachment_on(admin_client, make_reply(media_url=LINK, media_lease_until=end))
     assert "being fetched" in shown
-    assert CLAIM not in shown
+    assert "kept here" not in shown
 
 
 def test_a_missing_copy_is_told_and_can_be_tried_again(admin_client, make_reply, settings, caplog):

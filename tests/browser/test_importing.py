@@ -6,9 +6,9 @@ import django
 import pytest
 
 from django_hyber.audience import imports, uploads
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
+from django_hyber.tasks import run_job
 from tests.browser import axe
 from tests.browser.test_campaign import log_in
 from tests.samples import phone

@@ -9,10 +9,10 @@ import pytest
 from django.utils import timezone
 from django.utils.translation import ngettext, override
 
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import import_recipients
+from django_hyber.tasks import run_job
 from tests.browser import axe
 from tests.browser.test_campaign import log_in
 from tests.samples import phone

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
-from django_hyber import tasks
 from django_hyber.db import transactions
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, HyberClient
+from django_hyber.queueing import TaskName
 from django_hyber.reconcile import unconfirmed
 from django_hyber.services import fetch_reports, send_message, start_campaign
 from tests.builders import make_campaign, statuses
@@ -20,7 +22,6 @@ from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CODE = [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
-CONTENT = {"channels": ["sms"], "channel_options": {"sms": CODE[0].to_wire()}}
 
 
 @pytest.fixture(autouse=True)
@@ -103,14 +104,16 @@ def test_trouble_that_does_not_end_is_left_to_the_sweep(platform, monkeypatch):
     assert message.lease_until
 
 
-def test_task_does_not_go_on_with_a_connection_that_an_earlier_one_has_lost(platform, monkeypatch):
-    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content=CONTENT)
+@pytest.mark.parametrize("name", get_args(TaskName))
+def test_no_task_goes_on_with_a_connection_that_an_earlier_one_has_lost(platform, monkeypatch, name):
+    run = import_string(f"django_hyber.tasks.{name}").call
+    arguments = [] if name == "fetch_reports" else [0]
     closed = []
     monkeypatch.setattr(connection, "is_usable", lambda: False)
     monkeypatch.setattr(connection, "close", lambda: closed.append(connection.errors_occurred))
-    tasks.submit_message.call(message.pk)
+    run(*arguments)
     assert closed == []
 
     monkeypatch.setattr(connection, "errors_occurred", True)
-    tasks.submit_message.call(message.pk)
+    run(*arguments)
     assert closed == [True]

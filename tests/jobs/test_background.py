@@ -13,7 +13,6 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from django_hyber.jobs import background, kinds
-from django_hyber.jobs.background import run_job
 from django_hyber.jobs.claims import JobClaim, JobLostError
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.protocol import SMS
@@ -26,6 +25,7 @@ from django_hyber.services import (
     request_job,
     start_campaign,
 )
+from django_hyber.tasks import run_job
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)

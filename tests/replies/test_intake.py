@@ -11,9 +11,9 @@ from django.utils import timezone
 
 from django_hyber.models import Campaign, Message, Reply, Suppression
 from django_hyber.protocol import SMS
+from django_hyber.replies import attachments
 from django_hyber.replies import intake as replies
-from django_hyber.replies import media
-from django_hyber.replies.media import fetch_media, is_claimed, is_kept, safe_name
+from django_hyber.replies.attachments import AttachmentState, fetch_media, find_attachment, safe_name
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import apply_delivery_reports, apply_replies, import_recipients, start_campaign
 from django_hyber.signals import reply_received
@@ -418,30 +418,30 @@ def test_of_two_tasks_one_downloads(storage, monkeypatch):
         finally:
             connection.close()
 
-    monkeypatch.setattr(media, "download", download)
+    monkeypatch.setattr(attachments, "download", download)
     first = threading.Thread(target=work)
     first.start()
     assert started.wait(10)
     kept.refresh_from_db()
-    assert is_claimed(kept.media_file.name)
+    assert find_attachment(kept).state is AttachmentState.BEING_FETCHED
     fetch_media(kept.pk)
     go_on.set()
     first.join()
 
     assert len(downloads) == 1
     kept.refresh_from_db()
-    assert is_kept(kept.media_file.name)
+    assert (bool(kept.media_file), kept.media_lease_until) == (True, None)
 
 
 def test_of_two_tasks_that_have_read_the_same_row_one_downloads(storage, server, monkeypatch):
     kept = with_media(server.url)
-    as_it_is = media.get_account
+    as_it_is = attachments.get_account
 
     def get_account(name):
-        Reply.objects.update(media_file=f"{media.CLAIM}{int(timezone.now().timestamp()) + 60}-of-the-other")
+        Reply.objects.update(media_lease_until=timezone.now() + timedelta(minutes=1))
         return as_it_is(name)
 
-    monkeypatch.setattr(media, "get_account", get_account)
+    monkeypatch.setattr(attachments, "get_account", get_account)
     fetch_media(kept.pk, allow_all)
 
     assert server.requests == []
@@ -449,23 +449,23 @@ def test_of_two_tasks_that_have_read_the_same_row_one_downloads(storage, server,
 
 def test_what_a_stopped_worker_left_is_taken_up_after_its_lease(storage, server):
     kept = with_media(server.url)
-    Reply.objects.update(media_file=f"{media.CLAIM}{int(timezone.now().timestamp()) - 1}-abc")
+    Reply.objects.update(media_lease_until=timezone.now() - timedelta(seconds=1))
 
     fetch_media(kept.pk, allow_all)
 
     kept.refresh_from_db()
-    assert is_kept(kept.media_file.name)
+    assert (bool(kept.media_file), kept.media_lease_until) == (True, None)
 
 
 def test_a_worker_that_was_taken_over_leaves_no_file(storage, monkeypatch):
     kept = with_media("http://media.example/x")
 
     def download(url, target, **limits):
-        Reply.objects.update(media_file="hyber/replies/of-the-other.jpg")
+        Reply.objects.update(media_file="hyber/replies/of-the-other.jpg", media_lease_until=None)
         target.write(b"x")
         return 1
 
-    monkeypatch.setattr(media, "download", download)
+    monkeypatch.setattr(attachments, "download", download)
     fetch_media(kept.pk)
 
     kept.refresh_from_db()
@@ -479,14 +479,14 @@ def test_a_failure_is_logged_without_the_link_and_can_be_tried_again(storage, se
     fetch_media(kept.pk, allow_all)
 
     kept.refresh_from_db()
-    assert kept.media_file.name == ""
+    assert (kept.media_file.name, kept.media_lease_until) == ("", None)
     assert f"The attachment of reply {kept.pk} was not kept: HTTP 404" in caplog.text
     assert "secret" not in caplog.text
 
     server.status = 200
     fetch_media(kept.pk, allow_all)
     kept.refresh_from_db()
-    assert is_kept(kept.media_file.name)
+    assert (bool(kept.media_file), kept.media_lease_until) == (True, None)
 
 
 def test_trouble_with_the_storage_frees_the_attachment(storage, server, settings):
@@ -498,7 +498,7 @@ def test_trouble_with_the_storage_frees_the_attachment(storage, server, settings
         fetch_media(kept.pk, allow_all)
 
     kept.refresh_from_db()
-    assert kept.media_file.name == ""
+    assert (kept.media_file.name, kept.media_lease_until) == ("", None)
 
 
 def test_a_file_over_the_limit_is_not_kept(storage, server):
@@ -519,13 +519,13 @@ def test_the_callback_has_the_attachment_fetched_after_commit(storage, monkeypat
         target.write(b"x")
         return 1
 
-    monkeypatch.setattr(media, "download", download)
+    monkeypatch.setattr(attachments, "download", download)
     with transaction.atomic():
         apply_replies([reply(None, media="https://example.com/file.docx", file_name="file.docx"), reply("text")])
         assert fetched == []
 
-    assert fetched == [("https://example.com/file.docx", media.is_public)]
-    assert is_kept(Reply.objects.exclude(media_url="").get().media_file.name)
+    assert fetched == [("https://example.com/file.docx", attachments.is_public)]
+    assert Reply.objects.exclude(media_url="").get().media_file
 
 
 def test_by_default_our_own_network_is_not_asked(storage, server, caplog):
@@ -538,7 +538,7 @@ def test_by_default_our_own_network_is_not_asked(storage, server, caplog):
 
 def test_without_the_setting_nothing_is_fetched(storage, settings, monkeypatch):
     settings.HYBER = {"default": {}}
-    monkeypatch.setattr(media, "download", None)
+    monkeypatch.setattr(attachments, "download", None)
 
     apply_replies([reply(None, media="https://example.com/file.docx")])
 

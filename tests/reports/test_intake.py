@@ -9,7 +9,6 @@ from django.db import DatabaseError
 from django_hyber import announce
 from django_hyber.models import Campaign, DeliveryReport, Message, UnreadableCallback
 from django_hyber.protocol import SMS, Viber
-from django_hyber.reports import callbacks as reading
 from django_hyber.reports import intake as reports
 from django_hyber.services import apply_delivery_reports, dispatch, import_recipients
 from django_hyber.signals import message_status_changed
@@ -372,7 +371,7 @@ def test_what_changes_no_status_fires_nothing(message, changes, django_capture_o
 
 
 def test_trouble_with_some_costs_none_of_those_that_are_read_after_them(message, monkeypatch):
-    monkeypatch.setattr(reading, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(reports, "READ_AT_ONCE", 2)
     insert_rows = reports.insert_rows
 
     def fail_at_first(model, columns, rows, using):
@@ -388,7 +387,7 @@ def test_trouble_with_some_costs_none_of_those_that_are_read_after_them(message,
 
 
 def test_counts_are_those_of_all_that_was_read(message, monkeypatch):
-    monkeypatch.setattr(reading, "READ_AT_ONCE", 2)
+    monkeypatch.setattr(reports, "READ_AT_ONCE", 2)
     result = apply(report(message), 1, report(extra_id="other"), report(message), {})
 
     assert (result.received, result.stored, result.repeated) == (5, 2, 1)

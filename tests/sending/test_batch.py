@@ -81,13 +81,24 @@ class BulkTests:
         message = Message.objects.create(phone_number=phone(1), extra_id="own-1", status="delivered")
         rows = [(message.pk, "accepted")]
 
-        assert update_rows(Message, ("id", "status"), rows, "default", condition="t.status = 'queued'") == 0
+        assert update_rows(Message, ("id", "status"), rows, "default", where={"status": ["queued"]}) == 0
         message.refresh_from_db()
         assert message.status == "delivered"
 
+    def test_conditions_and_what_is_the_same_in_all_rows_go_together(self):
+        first, second, third = (Message.objects.create(phone_number=phone(n), extra_id=f"own-{n}") for n in range(3))
+        Message.objects.filter(pk=second.pk).update(message_id="id-2")
+        Message.objects.filter(pk=third.pk).update(status="delivered")
+        rows = [(message.pk, f"text {message.pk}") for message in (first, second, third)]
+        where = {"status": ["queued", "sending"], "message_id": None}
+
+        columns = ("id", "error_text")
+        assert update_rows(Message, columns, rows, "default", where=where, constants={"status": "rejected"}) == 1
+        assert Message.objects.get(status="rejected", error_text=f"text {first.pk}") == first
+
     def test_rows_are_found_by_their_key_whatever_the_condition_is_about(self):
         with CaptureQueriesContext(connection) as queries:
-            update_rows(Message, ("id", "status"), [(1, "accepted")], "default", condition="t.status = 'queued'")
+            update_rows(Message, ("id", "status"), [(1, "accepted")], "default", where={"status": ["queued"]})
         statement = queries[0]["sql"]
         plan, by_key = "", ""
         if connection.vendor == "sqlite":
@@ -95,7 +106,7 @@ class BulkTests:
                 cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
                 plan, by_key = " ".join(row[-1] for row in cursor.fetchall()), "SEARCH t USING INTEGER PRIMARY KEY"
 
-        assert "CASE WHEN t.status = 'queued'" in statement
+        assert "CASE WHEN t." in statement
         assert by_key in plan
 
     def test_nothing_to_do_is_no_statement(self, django_assert_num_queries):

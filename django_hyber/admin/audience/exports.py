@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from django_hyber.admin.common.base import log_about_list
 from django_hyber.admin.common.jobs import OPT_OUTS_FILE
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.jobs.exports import export_once, is_large
+from django_hyber.audience.export import export_once, is_large
 from django_hyber.models import Campaign, Suppression
 from django_hyber.services import ExportError, export_recipients, export_suppressions
 

@@ -187,7 +187,10 @@ def _examples(request: HttpRequest, found: Preflight) -> Mapping[int, Link]:
     if not pks:
         return {}
     rows = for_reader(request, Message.objects.filter(pk__in=pks))
-    return {row.pk: Link(row.phone_number, reverse("admin:django_hyber_message_change", args=[row.pk])) for row in rows}
+    return {
+        row.pk: Link(row.phone_number or "", reverse("admin:django_hyber_message_change", args=[row.pk]))
+        for row in rows
+    }
 
 
 def _rejected(campaign: Campaign) -> str:

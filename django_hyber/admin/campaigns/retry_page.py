@@ -12,9 +12,8 @@ from django.utils.translation import ngettext
 from django_hyber.admin.campaigns.actions import page, to_campaign
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.audience.opt_outs import count_opted_out
 from django_hyber.campaigns.lifecycle import Reason
-from django_hyber.campaigns.retry import Retried, messages_failed_for, retry_once
+from django_hyber.campaigns.retry import Retried, count_opted_out, messages_failed_for, retry_once
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
 from django_hyber.statistics.failures import FailureReason, retryable_reasons

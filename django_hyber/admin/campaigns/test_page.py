@@ -186,7 +186,7 @@ def _tell(model_admin: Any, request: HttpRequest, campaign: Campaign, trial: Tri
         return
     count = len(trial.messages)
     request.session[SENT] = [*_stamps(request), *[time.time()] * count]
-    numbers = ", ".join(mask_phone(message.phone_number) for message in trial.messages)
+    numbers = ", ".join(mask_phone(message.phone_number or "") for message in trial.messages)
     model_admin.log_change(request, campaign, _("Sent a test to %(numbers)s.") % {"numbers": numbers})
     text = ngettext(
         "The test is on its way to %(count)d number.", "The test is on its way to %(count)d numbers.", count
@@ -235,7 +235,7 @@ def _line(request: HttpRequest, message: Message) -> ResultLine:
     code = message.hyber_status if message.error_code is None else message.error_code
     may_see = request.user.has_perm(VIEW_MESSAGE)
     return ResultLine(
-        phone_number=seen.phone_number,
+        phone_number=seen.phone_number or "",
         status=str(message.get_status_display()),
         state=message.status,
         channel=name_of_channel(message.channel),

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
@@ -13,7 +12,7 @@ from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, described_code,
 from django_hyber.admin.common.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.resending import retry_selected
-from django_hyber.models import Message
+from django_hyber.models import Message, MessageQuerySet
 from django_hyber.words.lookups import describe_code, describe_end, is_partial
 from django_hyber.words.options import name_of_channel
 
@@ -59,7 +58,7 @@ class MessageAdmin(ReadOnlyAdmin):
         return request.user.has_perms(("django_hyber.view_campaign", "django_hyber.send_campaign"))
 
     @admin.action(description=_("Send failed messages again"), permissions=["retry"])
-    def retry_selected(self, request: HttpRequest, queryset: QuerySet[Message]) -> TemplateResponse | None:
+    def retry_selected(self, request: HttpRequest, queryset: MessageQuerySet) -> TemplateResponse | None:
         """Send the failed ones of the chosen messages again, after a confirmation."""
         return retry_selected(self, request, queryset)
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -17,7 +16,7 @@ from django.utils.translation import ngettext
 from django_hyber.admin.campaigns.retry_page import CONFIRMED, already_text, retried_text
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.retry import Retried, Selected, retry_selected_once, select_failed
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, MessageQuerySet
 from django_hyber.services import CampaignError
 
 ACTION = "retry_selected"
@@ -41,7 +40,7 @@ class CampaignLine(NamedTuple):
         return not self.refusal
 
 
-def retry_selected(model_admin: Any, request: HttpRequest, chosen: QuerySet[Message]) -> TemplateResponse | None:
+def retry_selected(model_admin: Any, request: HttpRequest, chosen: MessageQuerySet) -> TemplateResponse | None:
     """Ask whether the failed ones of the chosen messages are to be sent again; on the answer, do it."""
     if CONFIRMED in request.POST:
         for campaign, run in _runs(request):
@@ -112,7 +111,7 @@ def _runs(request: HttpRequest) -> Iterator[tuple[Campaign, int]]:
         yield campaign, given[campaign.pk]
 
 
-def _retry(model_admin: Any, request: HttpRequest, campaign: Campaign, run: int, chosen: QuerySet[Message]) -> None:
+def _retry(model_admin: Any, request: HttpRequest, campaign: Campaign, run: int, chosen: MessageQuerySet) -> None:
     own = chosen.filter(campaign=campaign)
     people = sum(selected.people for selected in select_failed(own, 1))
     try:

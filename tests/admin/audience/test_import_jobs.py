@@ -13,9 +13,9 @@ from django.test import Client
 from django.utils import timezone
 
 from django_hyber.audience import imports, uploads
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob
 from django_hyber.services import dispatch, keep_upload
+from django_hyber.tasks import run_job
 from tests.admin.audience.test_imports import CSV, chosen, confirm, counts, media, run, text_of, upload, url_of  # noqa: F401
 from tests.samples import phone
 

@@ -49,8 +49,8 @@ def sent(draft, add_recipients):
     for status in Status.values:
         add_recipients(draft, 2, status=status, variables={"name": f"of {status}"}, attempts=3, error_code=7)
     purged = add_recipients(draft, 1, status=Status.EXPIRED) + add_recipients(draft, 1, status=Status.DELIVERED)
-    for number, message in enumerate(purged):
-        Message.objects.filter(pk=message.pk).update(phone_number=f"x{number}", variables={})
+    for message in purged:
+        Message.objects.filter(pk=message.pk).update(phone_number=None, variables={})
     Campaign.objects.filter(pk=draft.pk).update(
         status="finished",
         run=3,
@@ -141,7 +141,7 @@ class CopyTests:
         admin_client.post(url_of(sent), {**question(admin_client, sent), "audience": audience})
 
         (copy,) = copies(sent)
-        originals = sent.messages.filter(status__in=wanted).exclude(phone_number__startswith="x")
+        originals = sent.messages.not_purged().filter(status__in=wanted)
         assert dict(copy.messages.values_list("phone_number", "variables")) == dict(
             originals.values_list("phone_number", "variables")
         )

@@ -11,10 +11,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber.campaigns.kept_checks import IN_BACKGROUND_FROM
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import preflight, request_job
+from django_hyber.tasks import run_job
 from tests.admin.pages import button_of, confirm, seen_on, text_of, url_of
 
 LIST = "/admin/django_hyber/campaign/"
@@ -549,7 +549,7 @@ class LargeTests:
             campaign.set_channels([Viber(text="Another text", ttl=60)])
             return found
 
-        monkeypatch.setattr("django_hyber.jobs.kinds.preflight", check)
+        monkeypatch.setattr("django_hyber.campaigns.kept_checks.preflight", check)
         run_job.call(job.pk)
 
         assert "Since the check of" in text_of(admin_client.get(url_of(ready)))

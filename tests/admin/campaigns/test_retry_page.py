@@ -10,9 +10,9 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
 from django_hyber.campaigns import retry
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.statistics.failures import failure_reasons
+from django_hyber.tasks import run_job
 
 Status = Message.Status
 REASON = re.compile(r'name="reason" value="([^"]*)"( checked)?>\s*(.*?)</label>', re.DOTALL)
@@ -56,7 +56,7 @@ def finished(draft, add_recipients):
     add_recipients(draft, 2, status=Status.DELIVERED, channel="viber")
     add_recipients(draft, 1, status=Status.SUPPRESSED)
     (purged,) = add_recipients(draft, 1, status=Status.EXPIRED)
-    Message.objects.filter(pk=purged.pk).update(phone_number="x1")
+    Message.objects.filter(pk=purged.pk).update(phone_number=None)
     Campaign.objects.filter(pk=draft.pk).update(status="finished", run=1)
     draft.refresh_from_db()
     return draft

@@ -10,9 +10,9 @@ import pytest
 from django.core.files.base import ContentFile
 
 from django_hyber.audience.files.reading import WideRow, read_rows, recognise
-from django_hyber.jobs.background import run_job
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, import_recipients, request_job
+from django_hyber.tasks import run_job
 from tests.samples import phone
 
 NAME = 'Олена "Їжак", з Києва\nдруга вулиця'

@@ -1,1 +1,0 @@
-"""What happens in the background and to state. With ``services``, the only writer of a status."""
