@@ -14,7 +14,6 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.common.base import log_about_list
 from django_hyber.admin.common.jobs import OPT_OUTS_FILE
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.export import export_once, is_large
@@ -81,10 +80,10 @@ def opt_out_export(model_admin: Any, request: HttpRequest) -> HttpResponseBase:
     if chosen not in CONTENT_TYPES:
         return HttpResponseBadRequest()
     if is_large(Suppression.objects.all()):
-        done = partial(log_about_list, model_admin, request)
+        done = partial(model_admin.log_about_list, request)
         return _in_background(model_admin, request, None, chosen, done)
     pieces = export_suppressions(chosen)  # type: ignore[arg-type]  # looked up just above
-    log_about_list(model_admin, request, _("Exported as %(format)s.") % {"format": chosen.upper()})
+    model_admin.log_about_list(request, _("Exported as %(format)s.") % {"format": chosen.upper()})
     return _download(pieces, OPT_OUTS_FILE, chosen)
 
 

@@ -22,7 +22,6 @@ from django.utils.translation import gettext as _
 
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.audience.import_results import format_text, import_page, shown_values
-from django_hyber.admin.common.base import log_about_list
 from django_hyber.admin.common.jobs import file_name, import_title
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.audience.columns import Columns
@@ -90,7 +89,7 @@ class ImportDesk:
         if self.campaign:
             self.model_admin.log_change(self.request, self.campaign, text)
         else:
-            log_about_list(self.model_admin, self.request, text)
+            self.model_admin.log_about_list(self.request, text)
 
 
 View = Callable[..., HttpResponseBase]

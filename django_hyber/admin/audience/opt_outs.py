@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -19,7 +18,8 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.audience.exports import opt_out_export, opt_out_export_page
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.progress import REFRESH
-from django_hyber.admin.common.base import HyberAdmin, log_about_list
+from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
@@ -104,7 +104,7 @@ class SuppressionAdmin(HyberAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         self._check_export(request)
-        return exported_file(request, None, job_id, partial(log_about_list, self, request))
+        return exported_file(Desk(self, request, None), job_id)
 
     def jobs_view(self, request: HttpRequest) -> HttpResponseBase:
         """Give the part of the list's page that tells of background work; the page asks for it again and again."""

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -43,6 +42,7 @@ from django_hyber.admin.campaigns.test_page import results_page, results_part, t
 from django_hyber.admin.channels.composer import composer_urls
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
+from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.control import Verb
@@ -280,7 +280,7 @@ class CampaignAdmin(HyberAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         campaign = self._find_for(request, campaign_id, self.has_export_permission)
-        return exported_file(request, campaign, job_id, partial(self.log_change, request, campaign))
+        return exported_file(CampaignDesk(self, request, campaign), job_id)
 
     def progress_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
         """Give the part of the page that tells how the campaign goes; the page asks for it again and again."""

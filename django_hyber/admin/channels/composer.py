@@ -5,8 +5,8 @@ Nothing is saved here. Counters, previews and notes are made by the code that ma
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
@@ -17,9 +17,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.campaigns.form import start_time_note
+from django_hyber.admin.campaigns.form import CampaignForm, start_time_note
 from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelFormSet
 from django_hyber.admin.channels.notes import live_id, note_of
+from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign
 from django_hyber.texts.composition import compose
@@ -31,16 +33,18 @@ PREVIEW = "admin/django_hyber/campaignchannel/preview.html"
 SAMPLE = "admin/django_hyber/campaignchannel/sample.html"
 
 
-def composer_urls(model_admin: Any) -> list[Any]:
+def composer_urls(model_admin: HyberAdmin) -> list[Any]:
     """Return the addresses of the form's live part and of the preview without it."""
 
-    def page(route: str, view: Any, name: str) -> Any:
+    def page(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
         def of_campaign(request: HttpRequest, campaign_id: int | None = None) -> HttpResponse:
-            campaign = model_admin.get_object(request, str(campaign_id)) if campaign_id is not None else None
-            if campaign_id is not None and campaign is None:
+            desk = Desk(model_admin, request, None)
+            if campaign_id is None:
+                return view(desk)
+            campaign = model_admin.get_object(request, str(campaign_id))
+            if campaign is None:
                 raise Http404
-            response: HttpResponse = view(model_admin, request, campaign)
-            return response
+            return view(desk.of(campaign))
 
         return path(route, model_admin.admin_site.admin_view(of_campaign), name=f"django_hyber_campaign_{name}")
 
@@ -51,19 +55,17 @@ def composer_urls(model_admin: Any) -> list[Any]:
     ]
 
 
-def compose_view(model_admin: Any, request: HttpRequest, campaign: Campaign | None) -> HttpResponse:
+def compose_view(desk: Desk) -> HttpResponse:
     """Answer the unsaved form with the pieces of the page that depend on it."""
-    if request.method != "POST":
+    campaign = desk.campaign
+    if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
-    is_allowed = (
-        model_admin.has_change_permission(request, campaign) if campaign else model_admin.has_add_permission(request)
-    )
-    if not is_allowed:
+    if not (desk.may_change if campaign else desk.may_add):
         raise PermissionDenied
-    form_class = model_admin.get_form(request, campaign, change=campaign is not None)
-    form = form_class(request.POST, instance=campaign or Campaign())
+    form_class = desk.admin.get_form(desk.request, campaign, change=campaign is not None)
+    form = cast("CampaignForm", form_class(desk.request.POST, instance=campaign or Campaign()))
     form.is_valid()
-    formset = _formset(model_admin, request, form.instance)
+    formset = _formset(desk, form.instance)
     form.show_default_texts(formset.composed.variables)
     sample = formset.sample
     return JsonResponse(
@@ -79,22 +81,15 @@ def compose_view(model_admin: Any, request: HttpRequest, campaign: Campaign | No
     )
 
 
-def preview_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> TemplateResponse:
+def preview_page(desk: CampaignDesk) -> TemplateResponse:
     """Show the saved texts as one recipient sees them, without any script."""
-    if not model_admin.has_view_permission(request, campaign):
+    if not desk.may_view:
         raise PermissionDenied
-    sample = asked_sample(request, campaign)
+    campaign = desk.campaign
+    sample = asked_sample(desk.request, campaign)
     contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Preview"),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
-        "original": campaign,
-        "composed": compose(campaign, contents, sample, known_columns(campaign)),
-        "sample": sample,
-    }
-    return TemplateResponse(request, "admin/django_hyber/campaign/preview.html", context)
+    composed = compose(campaign, contents, sample, known_columns(campaign))
+    return desk.render("campaign/preview", _("Preview"), composed=composed, sample=sample)
 
 
 def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
@@ -111,17 +106,18 @@ def is_key(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < MAX_KEY_DIGITS
 
 
-def _formset(model_admin: Any, request: HttpRequest, campaign: Campaign) -> ChannelFormSet:
-    inline = model_admin.get_inline_instances(request, campaign if campaign.pk else None)[0]
-    formset_class = inline.get_formset(request, campaign if campaign.pk else None)
-    formset: ChannelFormSet = formset_class(request.POST, instance=campaign, prefix=formset_class.get_default_prefix())
+def _formset(desk: Desk, campaign: Campaign) -> ChannelFormSet:
+    inline = desk.admin.get_inline_instances(desk.request, desk.campaign)[0]
+    formset_class = inline.get_formset(desk.request, desk.campaign)
+    prefix = formset_class.get_default_prefix()
+    formset = cast("ChannelFormSet", formset_class(desk.request.POST, instance=campaign, prefix=prefix))
     formset.is_live = True
-    formset.sample = asked_sample(request, campaign)
+    formset.sample = asked_sample(desk.request, campaign)
     formset.is_valid()
     return formset
 
 
-def _parts(form: Any, formset: ChannelFormSet) -> Iterator[tuple[str, str]]:
+def _parts(form: CampaignForm, formset: ChannelFormSet) -> Iterator[tuple[str, str]]:
     for channel_form in formset.forms:
         composition = formset.compositions.get(channel_form.prefix or "")
         for name in OPTION_NAMES:
@@ -133,8 +129,8 @@ def _parts(form: Any, formset: ChannelFormSet) -> Iterator[tuple[str, str]]:
     yield live_id("start_time"), _start_note(form)
 
 
-def _start_note(form: Any) -> SafeString | str:
+def _start_note(form: CampaignForm) -> SafeString | str:
     errors = form.errors.get("start_time")
     if errors:
-        return format_html('<span class="hyber-problem hyber-error">{}</span>', " ".join(errors))
+        return format_html('<span class="hyber-problem hyber-error">{}</span>', " ".join(map(str, errors)))
     return start_time_note(form.instance) if form.cleaned_data.get("start_time") else ""

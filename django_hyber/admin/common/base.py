@@ -106,7 +106,17 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         if len(chosen) == 1:
             self.log_change(request, chosen[0], text)
         else:
-            log_about_list(self, request, text)
+            self.log_about_list(request, text)
+
+    def log_about_list(self, request: HttpRequest, text: str) -> None:
+        """Write into the admin's log what was done to many rows of the list, or to all of it."""
+        LogEntry.objects.create(
+            user=request.user,  # type: ignore[misc]  # nobody else gets in here
+            content_type=get_content_type_for_model(self.model),
+            object_repr=str(self.opts.verbose_name_plural),
+            action_flag=CHANGE,
+            change_message=text,
+        )
 
 
 class ReadOnlyAdmin(HyberAdmin):
@@ -126,17 +136,6 @@ class ReadOnlyAdmin(HyberAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Refuse: the rows are history."""
         return False
-
-
-def log_about_list(model_admin: Any, request: HttpRequest, text: str) -> None:
-    """Write into the admin's log what somebody did with many rows of a table, or with all of it."""
-    LogEntry.objects.create(
-        user=request.user,  # type: ignore[misc]  # nobody else gets in here
-        content_type=get_content_type_for_model(model_admin.model),
-        object_repr=str(model_admin.opts.verbose_name_plural),
-        action_flag=CHANGE,
-        change_message=text,
-    )
 
 
 def pretty_json(value: object) -> SafeString | str:

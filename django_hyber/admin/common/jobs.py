@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
@@ -11,6 +10,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.common.base import short_time
+from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import BackgroundJob, Campaign
 
@@ -73,17 +73,16 @@ def may_export(request: HttpRequest, campaign: Campaign | None) -> bool:
     return request.user.has_perm("django_hyber.export_campaign") and (bool(campaign) or sees_personal_data(request))
 
 
-def exported_file(
-    request: HttpRequest, campaign: Campaign | None, job_pk: int, log: Callable[[str], None]
-) -> HttpResponseBase:
-    """Give a file that an export has made, and write into the admin's log that it was given."""
-    # Whoever asked for it: what the file shows of the numbers depends on that person's permissions.
+def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:
+    """Return a file that an export of this user has made, and log the download."""
+    campaign = desk.campaign
+    # Nobody else's: what the file shows of the numbers depends on the permissions of the user who asked for it.
     exports = BackgroundJob.objects.filter(
         pk=job_pk,
         campaign=campaign,
         kind=BackgroundJob.Kind.EXPORT,
         state=State.DONE,
-        created_by=request.user.pk,
+        created_by=desk.request.user.pk,
     )
     job = exports.exclude(produced="").first()
     if job is None:
@@ -92,7 +91,7 @@ def exported_file(
         file = job.produced.open("rb")
     except FileNotFoundError:
         raise Http404 from None
-    log(_("Downloaded the exported recipients.") if campaign else _("Downloaded the exported numbers."))
+    desk.log_change(_("Downloaded the exported recipients.") if campaign else _("Downloaded the exported numbers."))
     name = f"campaign-{campaign.pk}" if campaign else OPT_OUTS_FILE
     return FileResponse(file, as_attachment=True, filename=f"{name}.{job.parameters.get('format', 'csv')}")
 

@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator, grouped, rounded
+from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator, grouped
 
 #: What a list's form has beside a checkbox for each row.
 OTHER_FIELDS = 20
@@ -23,12 +23,15 @@ class BigTableList(ChangeList):
     paginator: BigTablePaginator
 
     def get_results(self, request: HttpRequest) -> None:
-        """Find the page, and tell whoever asked for one that is not there which one it is instead."""
+        """Find the page; instead of one that is not there, show the last and say so."""
         self._limit_page()
         self.page_num = max(1, self.page_num)
         super().get_results(request)
         if not self.multi_page or (self.show_all and self.can_show_all):
             self.result_list = self.paginator.rows(0, self.result_count)
+        if self.paginator.is_cut_off:
+            # Beside the search Django would show the limit as if it were the number of results.
+            self.full_result_count = self.result_count
         last = self.paginator.num_pages
         if self.page_num > last:
             self.page_num = last
@@ -46,14 +49,14 @@ class BigTableList(ChangeList):
         return list(super().get_ordering(request, queryset))
 
     @property
+    def shown_count(self) -> str:
+        """The number of rows, as in "10,000+" where there are more than were counted."""
+        return f"{grouped(self.result_count)}{'+' if self.paginator.is_cut_off else ''}"
+
+    @property
     def count_note(self) -> str:
-        """What there is to know about a number of rows that is not exact."""
-        if self.paginator.is_cut_off:
-            return self._advice()
-        if self.paginator.is_estimated:
-            text = _("About %(count)s in all: so many are not counted one by one.")
-            return text % {"count": grouped(rounded(self.result_count))}
-        return ""
+        """What to do about a list that is too long to show."""
+        return self._advice() if self.paginator.is_cut_off else ""
 
     def _limit_page(self) -> None:
         """Show no more rows than the project lets a form have fields: every row is one, and may be chosen."""

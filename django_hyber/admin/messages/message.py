@@ -9,6 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
+from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.resending import retry_selected
@@ -60,7 +61,7 @@ class MessageAdmin(ReadOnlyAdmin):
     @admin.action(description=_("Send failed messages again"), permissions=["retry"])
     def retry_selected(self, request: HttpRequest, queryset: MessageQuerySet) -> TemplateResponse | None:
         """Send the failed ones of the chosen messages again, after a confirmation."""
-        return retry_selected(self, request, queryset)
+        return retry_selected(Desk(self, request, None), queryset)
 
     @admin.display(description=_("campaign"))
     def campaign_link(self, message: Message) -> SafeString | str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.retry_page import CONFIRMED, already_text, retried_text
+from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.retry import Retried, Selected, retry_selected_once, select_failed
 from django_hyber.models import Campaign, MessageQuerySet
@@ -40,40 +41,37 @@ class CampaignLine(NamedTuple):
         return not self.refusal
 
 
-def retry_selected(model_admin: Any, request: HttpRequest, chosen: MessageQuerySet) -> TemplateResponse | None:
+def retry_selected(desk: Desk, chosen: MessageQuerySet) -> TemplateResponse | None:
     """Ask whether the failed ones of the chosen messages are to be sent again; on the answer, do it."""
-    if CONFIRMED in request.POST:
-        for campaign, run in _runs(request):
-            _retry(model_admin, request, campaign, run, chosen)
+    if CONFIRMED in desk.request.POST:
+        for campaign, run in _runs(desk.request):
+            _retry(desk.of(campaign), run, chosen)
         return None
     selected = select_failed(chosen, MOST_CAMPAIGNS + 1)
     if not selected:
-        model_admin.message_user(request, _("None of these messages can be sent again."), messages.WARNING)
+        desk.message_user(_("None of these messages can be sent again."), messages.WARNING)
         return None
     if len(selected) > MOST_CAMPAIGNS:
         text = _("These are messages of more than %(most)s campaigns: narrow the list with a filter.")
-        model_admin.message_user(request, text % {"most": grouped(MOST_CAMPAIGNS)}, messages.ERROR)
+        desk.message_user(text % {"most": grouped(MOST_CAMPAIGNS)}, messages.ERROR)
         return None
-    return _confirmation(model_admin, request, selected)
+    return _confirmation(desk, selected)
 
 
-def _confirmation(model_admin: Any, request: HttpRequest, selected: list[Selected]) -> TemplateResponse:
+def _confirmation(desk: Desk, selected: list[Selected]) -> TemplateResponse:
     lines = [_line(each) for each in selected]
     people = sum(each.people for each, line in zip(selected, lines, strict=True) if line.is_ready)
     button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", people)
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "title": _("Retry failed messages"),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
-        "action": ACTION,
-        "chosen": list(_chosen(request)),
-        "lines": lines,
-        "people": people,
-        "button": button % {"count": grouped(people)},
-        "back": request.get_full_path(),
-    }
-    return TemplateResponse(request, "admin/django_hyber/message/retry_confirm.html", context)
+    return desk.render(
+        "message/retry_confirm",
+        _("Retry failed messages"),
+        action=ACTION,
+        chosen=list(_chosen(desk.request)),
+        lines=lines,
+        people=people,
+        button=button % {"count": grouped(people)},
+        back=desk.request.get_full_path(),
+    )
 
 
 def _line(selected: Selected) -> CampaignLine:
@@ -111,17 +109,18 @@ def _runs(request: HttpRequest) -> Iterator[tuple[Campaign, int]]:
         yield campaign, given[campaign.pk]
 
 
-def _retry(model_admin: Any, request: HttpRequest, campaign: Campaign, run: int, chosen: MessageQuerySet) -> None:
+def _retry(desk: CampaignDesk, run: int, chosen: MessageQuerySet) -> None:
+    campaign = desk.campaign
     own = chosen.filter(campaign=campaign)
     people = sum(selected.people for selected in select_failed(own, 1))
     try:
-        retried = retry_selected_once(campaign, own, run=run, user=request.user)
+        retried = retry_selected_once(campaign, own, run=run, user=desk.request.user)
     except CampaignError as error:
-        model_admin.message_user(request, f"{campaign}: {' '.join(error.messages)}", messages.ERROR)
+        desk.message_user(f"{campaign}: {' '.join(error.messages)}", messages.ERROR)
         return
     if retried is Retried.ALREADY:
-        model_admin.message_user(request, already_text(campaign), messages.INFO)
+        desk.message_user(already_text(campaign), messages.INFO)
         return
     text = retried_text(people)
-    model_admin.log_change(request, campaign, text)
-    model_admin.message_user(request, f"{campaign}: {text}", messages.SUCCESS)
+    desk.log_change(text)
+    desk.message_user(f"{campaign}: {text}", messages.SUCCESS)

@@ -1,26 +1,31 @@
-"""What a broadcast becomes for each of its recipients, checked without building every text.
-
-Most of it is arithmetic on the lengths of the values: to render and validate the channels for each of a million people
-would take 40 µs a person.
-"""
+"""What a broadcast becomes for each of its recipients: every text is completed, checked and counted."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from operator import itemgetter
 from typing import NamedTuple
 
 from django_hyber.protocol.channels.checks import check_alpha_name, check_extension, segments_problem
 from django_hyber.protocol.channels.content import SMS, Channel, FieldRule, Viber, field_rules
-from django_hyber.protocol.channels.fields import check_value, length_problem
+from django_hyber.protocol.channels.fields import check_value
 from django_hyber.protocol.channels.problems import Problem
-from django_hyber.protocol.texts.segment_meter import SegmentMeter, Segments
-from django_hyber.protocol.texts.sms import MAX_SEGMENTS
-from django_hyber.protocol.texts.templates import Template, Values
+from django_hyber.protocol.texts.sms import MAX_SEGMENTS, Encoding, foreign_characters, measure, track_links
+from django_hyber.protocol.texts.variables import split_template
 
-Check = Callable[[Sequence[Values]], Iterator["Finding"]]
+#: The values of one recipient, in the order of the names that were given.
+Values = tuple[str, ...]
+Segments = tuple[Encoding, int]
+
+_CHECKS: dict[tuple[type[Channel], str], Callable[[str], Iterator[Problem]]] = {
+    (SMS, "alpha_name"): check_alpha_name,
+    (Viber, "file_name"): check_extension,
+}
+#: Of so many recipients of a page, and so many characters of each place, it is kept what made their texts UCS-2.
+_LOOKED_AT = 1_000
+_KEPT = 12
 
 
 class Finding(NamedTuple):
@@ -40,78 +45,77 @@ class RenderedTexts:
 
     def __init__(self, channels: Iterable[Channel], names: Sequence[str]) -> None:
         self.segments: Counter[Segments] = Counter()
+        self.ucs2: dict[str, str] = {}
         self._found: dict[tuple[str, str, str], Finding] = {}
-        self._checks: list[Check] = []
-        self._meter: SegmentMeter | None = None
-        order = {name: index for index, name in enumerate(names)}
-        for channel in channels:
-            if isinstance(channel, SMS) and isinstance(channel.text, str):
-                self._meter = SegmentMeter(Template(channel.text, order), names, click_tracking=bool(channel.ctr))
-            self._checks += _compile(channel, order)
+        fields = [
+            _Field(channel, rule, getattr(channel, rule.name), names)
+            for channel in channels
+            for rule in field_rules(type(channel))
+            if isinstance(getattr(channel, rule.name), str)
+        ]
+        self._fields = [field for field in fields if field.names or field.is_sms_text]
 
     def add(self, rows: Sequence[Values], *, times: int = 1) -> None:
-        """Take in the values of more recipients; each row stands for so many of them."""
-        if self._meter:
-            for key, number in self._meter.measure(rows).items():
-                self.segments[key] += number * times
-        for check in self._checks:
-            for example, number in check(rows):
-                place = (example.channel, example.field, example.code)
-                first, before = self._found.get(place, (example, 0))
-                self._found[place] = Finding(first, before + number * times)
-
-    @property
-    def ucs2(self) -> dict[str, str]:
-        """What made texts UCS-2, so far."""
-        return self._meter.ucs2 if self._meter and any(key[0] == "UCS-2" for key in self.segments) else {}
+        """Add the values of more recipients; each row stands for so many of them."""
+        for field in self._fields:
+            texts = field.render(rows)
+            # A field without variables is checked with its channel, before anybody's values are read.
+            for text in texts if field.names else ():
+                problem = check_value(field.rule, text)
+                if problem:
+                    self._note(replace(problem, channel=field.channel.name, field=field.rule.name), times)
+                for special in field.check(text) if field.check else ():
+                    self._note(special, times)
+            if field.is_sms_text:
+                self._count_segments(field, rows, texts, times)
 
     @property
     def findings(self) -> list[Finding]:
         """What is wrong so far, the most frequent first."""
-        over = {key: count for key, count in self.segments.items() if key[1] > MAX_SEGMENTS}
-        too_many = [Finding(segments_problem(*key), sum(over.values())) for key in list(over)[:1]]
-        return sorted([*self._found.values(), *too_many], key=lambda finding: -finding.recipients)
+        return sorted(self._found.values(), key=lambda finding: -finding.recipients)
+
+    def _note(self, problem: Problem, recipients: int) -> None:
+        place = (problem.channel, problem.field, problem.code)
+        first, before = self._found.get(place, (problem, 0))
+        self._found[place] = Finding(first, before + recipients)
+
+    def _count_segments(self, sms: _Field, rows: Sequence[Values], texts: Sequence[str], times: int) -> None:
+        if sms.is_tracked:
+            texts = list(map(track_links, texts))
+        keys = list(map(measure, texts))
+        for key, number in Counter(keys).items():
+            self.segments[key] += number * times
+            if key[1] > MAX_SEGMENTS:
+                self._note(segments_problem(*key), number * times)
+        ucs2_rows = [row for row, key in zip(rows, keys, strict=True) if key[0] == "UCS-2"]
+        for place, text in sms.sources(ucs2_rows[:_LOOKED_AT]) if ucs2_rows else ():
+            found = "".join(dict.fromkeys(self.ucs2.get(place, "") + foreign_characters(text)))
+            if found:
+                self.ucs2[place] = found[:_KEPT]
 
 
-def _compile(channel: Channel, order: Mapping[str, int]) -> Iterator[Check]:
-    for rule in field_rules(type(channel)):
-        text = getattr(channel, rule.name)
-        template = Template(text if isinstance(text, str) else "", order)
-        if not template.names:
-            continue
-        if rule.kind == "text" and "".join(template.literals).strip():
-            if rule.max_length is not None:
-                yield partial(_check_lengths, channel, rule, template)
-        else:
-            # With nothing around its values the text may be blank; and an address has a form besides its length.
-            yield partial(_check_texts, channel, rule, template)
-        special = _SPECIAL.get((type(channel), rule.name))
-        if special:
-            yield partial(_check_specially, special, template)
+class _Field:
+    """One text of a channel, with variables in it or without."""
 
+    def __init__(self, channel: Channel, rule: FieldRule, text: str, names: Sequence[str]) -> None:
+        self.channel, self.rule = channel, rule
+        self.is_sms_text = isinstance(channel, SMS) and rule.name == "text"
+        self.is_tracked = isinstance(channel, SMS) and bool(channel.ctr)
+        self.check = _CHECKS.get((type(channel), rule.name))
+        self.literals, self.names = split_template(text)
+        self._places = [names.index(name) for name in self.names]
+        # To fill a format string takes a third of the time that finding the variables again takes.
+        self._format = "%s".join(literal.replace("%", "%%") for literal in self.literals)
 
-def _check_lengths(channel: Channel, rule: FieldRule, template: Template, rows: Sequence[Values]) -> Iterator[Finding]:
-    limit = rule.max_length or 0
-    room = limit - template.fixed_length
-    over = [length for length in template.lengths(rows) if length > room]
-    if over:
-        problem = length_problem(over[0] + template.fixed_length, limit)
-        yield Finding(replace(problem, channel=channel.name, field=rule.name), len(over))
+    def render(self, rows: Sequence[Values]) -> list[str]:
+        """Return the text of each recipient."""
+        if not self._places:
+            return ["".join(self.literals)] * len(rows)
+        # With one index itemgetter returns the item itself, which the % operator takes as well.
+        return list(map(self._format.__mod__, map(itemgetter(*self._places), rows)))
 
-
-def _check_texts(channel: Channel, rule: FieldRule, template: Template, rows: Sequence[Values]) -> Iterator[Finding]:
-    for text in template.render(rows):
-        problem = check_value(rule, text)
-        if problem:
-            yield Finding(replace(problem, channel=channel.name, field=rule.name), 1)
-
-
-def _check_specially(
-    check: Callable[[str], Iterator[Problem]], template: Template, rows: Sequence[Values]
-) -> Iterator[Finding]:
-    for text in template.render(rows):
-        for problem in check(text):
-            yield Finding(problem, 1)
-
-
-_SPECIAL = {(SMS, "alpha_name"): check_alpha_name, (Viber, "file_name"): check_extension}
+    def sources(self, rows: Sequence[Values]) -> Iterator[tuple[str, str]]:
+        """Yield where the characters of the texts come from: the text itself (as ""), and each variable's values."""
+        yield "", "".join(map(track_links, self.literals) if self.is_tracked else self.literals)
+        for name, place in zip(self.names, self._places, strict=True):
+            yield name, "".join(row[place] for row in rows)

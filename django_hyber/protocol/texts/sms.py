@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,9 +16,8 @@ GSM_BASIC = frozenset(
 )
 GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
 
-_GSM_LIMITS = (160, 153)
-_UCS2_LIMITS = (70, 67)
-_LIMITS = {"GSM-7": _GSM_LIMITS, "UCS-2": _UCS2_LIMITS}
+#: What a single SMS takes, and each segment of a longer one.
+_LIMITS: dict[Encoding, tuple[int, int]] = {"GSM-7": (160, 153), "UCS-2": (70, 67)}
 _GSM_CHARACTERS = GSM_BASIC | GSM_EXTENDED
 _LAST_OF_BMP = "\uffff"
 # The platform replaces each URL by a link of this length when clicks are tracked (guide, chapter 8).
@@ -50,20 +48,31 @@ def count_segments(text: str, *, click_tracking: bool = False) -> SegmentCount:
     """Count the segments of a text; with click tracking every URL counts as the 28 characters that will replace it."""
     if click_tracking:
         text = track_links(text)
-    characters = set(text)
-    foreign = characters - _GSM_CHARACTERS
-    if foreign:
-        doubles = {character for character in characters if character > _LAST_OF_BMP}
-        segments, length, left = _split(text, doubles, *_UCS2_LIMITS)
-    else:
-        segments, length, left = _split(text, characters & GSM_EXTENDED, *_GSM_LIMITS)
+    encoding = encoding_of(text)
+    segments, length, left = _split(text, encoding)
     return SegmentCount(
-        encoding="UCS-2" if foreign else "GSM-7",
+        encoding=encoding,
         length=length,
         segments=segments,
         units_left=left,
-        ucs2_characters="".join(dict.fromkeys(character for character in text if character in foreign)),
+        ucs2_characters="".join(dict.fromkeys(foreign_characters(text))) if encoding == "UCS-2" else "",
     )
+
+
+def measure(text: str) -> tuple[Encoding, int]:
+    """Return encoding and number of segments: of a SegmentCount, what is needed of a million texts."""
+    encoding = encoding_of(text)
+    return encoding, _split(text, encoding)[0]
+
+
+def encoding_of(text: str) -> Encoding:
+    """Return how a text goes out."""
+    return "GSM-7" if _GSM_CHARACTERS.issuperset(text) else "UCS-2"
+
+
+def foreign_characters(text: str) -> str:
+    """Return the characters of a text that GSM-7 does not have, in their order."""
+    return "".join(character for character in text if character not in _GSM_CHARACTERS)
 
 
 def split_segments(text: str) -> list[str]:
@@ -71,17 +80,7 @@ def split_segments(text: str) -> list[str]:
     count = count_segments(text)
     if count.segments <= 1:
         return [text] if text else []
-    is_gsm = count.encoding == "GSM-7"
-    _alone, many = _LIMITS[count.encoding]
-    segments, start, used = [], 0, 0
-    for position, character in enumerate(text):
-        is_double = character in GSM_EXTENDED if is_gsm else character > _LAST_OF_BMP
-        width = 2 if is_double else 1
-        if used + width > many:
-            segments.append(text[start:position])
-            start, used = position, 0
-        used += width
-    return [*segments, text[start:]]
+    return _cut(text, count.encoding)
 
 
 def track_links(text: str) -> str:
@@ -89,37 +88,33 @@ def track_links(text: str) -> str:
     return _URL.sub(_TRACKED_LINK, text)
 
 
-def find_links(text: str) -> list[str]:
-    """Return the URLs that the platform would replace when it tracks clicks."""
-    return _URL.findall(text)
-
-
-def segment_bounds(encoding: Encoding, length: int, doubled: int) -> tuple[int, int]:
-    """Return the fewest and the most segments that a text of this length can take.
-
-    ``doubled`` of its characters take two units, so that a unit may stay empty at the end of each segment; only then,
-    and not for all lengths, it depends on the text itself.
-    """
+def _split(text: str, encoding: Encoding) -> tuple[int, int, int]:
+    """Return segments, length and units left."""
     alone, many = _LIMITS[encoding]
-    units = length + doubled
-    if units <= alone:
-        return min(units, 1), min(units, 1)
-    return -(-units // many), -(-units // (many - 1 if doubled else many))
-
-
-def _split(text: str, doubles: Iterable[str], alone: int, many: int) -> tuple[int, int, int]:
-    """Return segments, length and units left, given which characters take two units."""
-    doubled = {character: text.count(character) for character in doubles}
-    length = len(text) + sum(doubled.values())
+    if encoding == "UCS-2":
+        length = len(text.encode("utf-16-le", "surrogatepass")) // 2
+    else:
+        length = len(text) + sum(map(text.count, GSM_EXTENDED))
     if length <= alone:
         return min(length, 1), length, alone - length
-    if not doubled:
+    if length == len(text):
         return -(-length // many), length, -length % many
-    segments, used = 1, 0
-    for character in text:
-        width = 2 if character in doubled else 1
-        # Neither an escape pair nor a surrogate pair is cut in two.
+    # Neither an escape pair nor a surrogate pair is cut in two: a segment may end with an empty unit.
+    pieces = _cut(text, encoding)
+    return len(pieces), length, many - sum(_width(character, encoding) for character in pieces[-1])
+
+
+def _cut(text: str, encoding: Encoding) -> list[str]:
+    _alone, many = _LIMITS[encoding]
+    pieces, start, used = [], 0, 0
+    for position, character in enumerate(text):
+        width = _width(character, encoding)
         if used + width > many:
-            segments, used = segments + 1, 0
+            pieces.append(text[start:position])
+            start, used = position, 0
         used += width
-    return segments, length, many - used
+    return [*pieces, text[start:]]
+
+
+def _width(character: str, encoding: Encoding) -> int:
+    return 2 if (character in GSM_EXTENDED if encoding == "GSM-7" else character > _LAST_OF_BMP) else 1

@@ -1,0 +1,106 @@
+"""What a view of the admin works with, as one object: who asks, about which campaign, and how to answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.models import Campaign
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A request to an admin. ``campaign`` is None on pages about a whole list, or about a campaign not yet saved."""
+
+    admin: HyberAdmin
+    request: HttpRequest
+    campaign: Campaign | None
+
+    @property
+    def is_post(self) -> bool:
+        """The user has pressed a button."""
+        return self.request.method == "POST"
+
+    @property
+    def may_view(self) -> bool:
+        """The user may see the campaign, or the list."""
+        return self.admin.has_view_permission(self.request, self.campaign)
+
+    @property
+    def may_add(self) -> bool:
+        """The user may add rows to the list."""
+        return self.admin.has_add_permission(self.request)
+
+    @property
+    def may_change(self) -> bool:
+        """The user may change the campaign, and it can still be changed."""
+        return self.admin.has_change_permission(self.request, self.campaign)
+
+    @property
+    def may_send(self) -> bool:
+        """The user may send campaigns: a permission of its own, for writing and sending are two jobs."""
+        return self.request.user.has_perm("django_hyber.send_campaign")
+
+    @property
+    def may_export(self) -> bool:
+        """The user may download recipients: a permission of its own, for reading numbers is less than taking a copy."""
+        return self.request.user.has_perm("django_hyber.export_campaign")
+
+    @property
+    def sees_personal_data(self) -> bool:
+        """The user may see phone numbers, values and texts in full."""
+        return sees_personal_data(self.request)
+
+    def of(self, campaign: Campaign) -> CampaignDesk:
+        """Return the desk for one campaign of the list."""
+        return CampaignDesk(self.admin, self.request, campaign)
+
+    def url(self, page: str, *arguments: object) -> str:
+        """Return the address of a page by the last part of its name, as in "change" or "import_job"."""
+        opts = (self.campaign or self.admin.model)._meta
+        keys = (self.campaign.pk, *arguments) if self.campaign else arguments
+        return reverse(f"admin:{opts.app_label}_{opts.model_name}_{page}", args=keys)
+
+    @property
+    def home(self) -> str:
+        """The address of the campaign's page, or of the list."""
+        return self.url("change" if self.campaign else "changelist")
+
+    def redirect(self, page: str = "", *arguments: object) -> HttpResponseRedirect:
+        """Go to a page, or back home."""
+        return HttpResponseRedirect(self.url(page, *arguments) if page else self.home)
+
+    def render(self, template: str, title: str, **context: object) -> TemplateResponse:
+        """Return a page of its own; ``template`` is its place below ``admin/django_hyber``, without the ending."""
+        shared = {
+            **self.admin.admin_site.each_context(self.request),
+            "title": title,
+            "opts": self.admin.opts,
+            "media": self.admin.media,
+            "original": self.campaign,
+        }
+        return TemplateResponse(self.request, f"admin/django_hyber/{template}.html", {**shared, **context})
+
+    def message_user(self, text: str, level: int = messages.INFO) -> None:
+        """Show a text on the next page."""
+        self.admin.message_user(self.request, text, level)
+
+    def log_change(self, text: str) -> None:
+        """Write into the admin's log: about the campaign, or about the whole list, which has no row of its own."""
+        if self.campaign:
+            self.admin.log_change(self.request, self.campaign, text)
+        else:
+            self.admin.log_about_list(self.request, text)
+
+
+@dataclass(frozen=True)
+class CampaignDesk(Desk):
+    """A request about a campaign that exists."""
+
+    campaign: Campaign
