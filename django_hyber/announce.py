@@ -1,4 +1,4 @@
-"""Tell the host project, after commit and robustly; when nobody listens, nothing is loaded."""
+"""The signals to the host project, sent after commit and robustly. Without a receiver nothing is loaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Change(NamedTuple):
 
 
 def has_listeners() -> bool:
-    """Say whether anybody wants to know about changes of messages."""
+    """Return whether ``message_status_changed`` has receivers."""
     return message_status_changed.has_listeners(Message)
 
 

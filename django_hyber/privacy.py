@@ -1,4 +1,4 @@
-"""Which columns hold personal data, and what stands there for those who may not see it."""
+"""Which columns hold personal data, and how they are masked for users who may not see it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 def _nothing(_value: Any) -> str:
-    """What can only be followed, such as the link to an attachment, is better gone than masked."""
+    """Remove what cannot be masked, such as the link to an attachment."""
     return ""
 
 

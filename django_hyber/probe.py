@@ -18,7 +18,7 @@ SERVER_TROUBLE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was tried."""
+    """The result of one check."""
 
     subject: str
     is_good: bool
@@ -26,7 +26,7 @@ class Finding:
 
 
 def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
-    """Try an account without sending anything: its settings, the platform's hosts, the login.
+    """Check an account without sending anything: its settings, the platform's hosts, the login.
 
     Raises ImproperlyConfigured for an unknown account or a broken setting.
     """
@@ -47,23 +47,23 @@ def _probe_settings(account: Account) -> Iterator[Finding]:
 
 
 def _probe_sending(client: HyberClient) -> Finding:
-    """Look at the address of single messages, which refuses a mere look: that is how it is known."""
+    """Query the URL of single messages: the platform is recognised by its refusal of the method."""
     try:
         status = client.check()
     except HyberError as error:
         return Finding(subject="Sending", is_good=False, text=str(error))
     if status == METHOD_NOT_ALLOWED:
         return Finding(subject="Sending", is_good=True, text="the platform answers")
-    cure = _cure(status)
-    if cure:
-        text = f"{_without_secrets(client.api_url)} answers with HTTP {status}: {cure}"
+    remedy = _remedy(status)
+    if remedy:
+        text = f"{_without_secrets(client.api_url)} answers with HTTP {status}: {remedy}"
         return Finding(subject="Sending", is_good=False, text=text)
     text = f"the platform answers, with HTTP {status} where 405 was expected; if nothing is delivered, check API_URL"
     return Finding(subject="Sending", is_good=True, text=text)
 
 
-def _cure(status: int) -> str:
-    """Return what is wrong with the address and how to mend it, or "" if messages may be taken there all the same."""
+def _remedy(status: int) -> str:
+    """Return what is wrong with the URL and how to fix it, or "" if it may accept messages all the same."""
     if status in NO_SUCH_ADDRESS:
         return "nobody takes messages there. Correct CLIENT_ID and SITE, or API_URL if you have set it"
     if status in REDIRECTS:

@@ -1,4 +1,4 @@
-"""Personal data that is older than it has to be: made anonymous a range of rows at a time, and never the totals."""
+"""Removal of personal data that is older than needed, a range of rows at a time; totals stay."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django_hyber.reports.ranks import FINAL, NO_REPORT
 
 CHUNK = 5_000
 Status = Message.Status
-#: No report will come for the last of these: it was asked for long enough.
+#: For the last of these no report is expected any more.
 OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | Q(status=Status.ACCEPTED, error_text=NO_REPORT)
 NO_REPLY_DATA = {
     **dict.fromkeys(("phone_number", "text", "media_url", "media_file", "file_name", "location"), ""),
@@ -78,7 +78,7 @@ def _purge_messages(
 
 
 def _anonymous(pk: int, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
-    """Return the row without phone and variables; of the content stays what reports are read by."""
+    """Return the row without phone and variables; of the content, reports still need the channels."""
     kept = content and {"channels": content.get("channels", []), "channel_options": {}}
     return pk, None, {}, kept
 
@@ -89,7 +89,7 @@ def _purge_replies(first_id: int, last_id: int, before: datetime, using: str, pu
     if dry_run:
         purged.replies += replies.count()
         return
-    # Before the rows forget the names: a file that is gone already costs a second attempt nothing.
+    # Before the names are removed from the rows: to delete a file twice is harmless.
     for name in replies.exclude(media_file="").values_list("media_file", flat=True):
         Reply.media_file.field.storage.delete(name)
     purged.replies += replies.update(raw={}, **NO_REPLY_DATA)

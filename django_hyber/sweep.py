@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.db.transactions import database
-from django_hyber.jobs.background import take_up_jobs
+from django_hyber.jobs.background import recover_jobs
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.queueing import TaskName, nudge
 from django_hyber.reconcile import question_lane, unconfirmed
@@ -17,16 +17,16 @@ from django_hyber.sending import lanes, runs
 from django_hyber.sending.pace import schedule
 
 logger = logging.getLogger("django_hyber")
-#: How many rows of each kind one sweep takes up: the next sweep goes on.
+#: How many rows of each kind one sweep enqueues: the next sweep goes on.
 LIMIT = 1_000
-#: How old a report without a message may be for the sweep to look for one; hyber_recount looks whatever its age.
+#: How old an unmatched report may be for the sweep to match it; hyber_recount matches reports of any age.
 STILL_EXPECTED = timedelta(days=1)
 CHUNK = 500
 
 
 @dataclass(frozen=True, kw_only=True)
 class Dispatched:
-    """How many of each kind a sweep has handed to tasks."""
+    """How many of each kind a sweep has enqueued, and how many reports it has matched."""
 
     questions: int
     messages: int
@@ -35,12 +35,12 @@ class Dispatched:
 
     @property
     def total(self) -> int:
-        """The number of things that there was something to do about."""
+        """The sum of all kinds."""
         return self.questions + self.messages + self.batches + self.matched_reports
 
 
 def dispatch() -> Dispatched:
-    """Make one sweep: whatever is due, was lost by a task backend or left by a stopped worker is taken up.
+    """Make one sweep: enqueue what is due, what a task backend has lost, and what a stopped worker has left.
 
     Safe to run at any time, from several processes at once: every task claims its row before it acts.
     """
@@ -54,7 +54,7 @@ def dispatch() -> Dispatched:
     schedule.hand_over_due(using)
     batches = sum(lanes.fill_lanes(campaign_pk, using) for campaign_pk in _running(using))
     runs.settle_all(using)
-    take_up_jobs()
+    recover_jobs()
     return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
 
 
@@ -64,7 +64,7 @@ def _running(using: str) -> list[int]:
 
 
 def _enqueue(rows: QuerySet[Message] | QuerySet[Batch], task: TaskName) -> int:
-    """Enqueue a task for each row, once until it is due again: a busy backend must not be given the same ever anew."""
+    """Enqueue a task for each row, once until it is due again: a busy backend must not get the same row repeatedly."""
     pks = list(rows.order_by("pk").values_list("pk", flat=True)[:LIMIT])
     model = rows.model._default_manager.using(rows.db)
     for start in range(0, len(pks), CHUNK):

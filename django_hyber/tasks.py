@@ -1,4 +1,4 @@
-"""Background entry points. A task is only a nudge: it may be lost, repeated or late, for the truth is in the tables."""
+"""Background entry points. A task may be lost, repeated or late: what has to be done is in the tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_hyber.audience import export, uploads  # noqa: F401  registers the kinds of jobs
-from django_hyber.campaigns import kept_checks, retry  # noqa: F401  the same
+from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  the same
 from django_hyber.db.transactions import leave_lost_connection
 from django_hyber.jobs import background as jobs
 from django_hyber.reconcile import overdue, question_lane, unconfirmed
@@ -21,7 +21,7 @@ from django_hyber.sending import lanes, single
 
 
 def background(function: Callable[..., None]) -> Any:
-    """Make a task of a function; what has happened to the connection in an earlier task does not concern it."""
+    """Make a task of a function that starts with a working connection, whatever an earlier task has left."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -33,25 +33,25 @@ def background(function: Callable[..., None]) -> Any:
 
 @background
 def submit_message(pk: int) -> None:
-    """Hand one single message to the platform."""
+    """Send one single message to the platform."""
     single.submit_message(pk)
 
 
 @background
 def submit_batch(pk: int) -> None:
-    """Hand one batch of a campaign to the platform, then see to the campaign's next one."""
+    """Send one batch of a campaign to the platform, then enqueue the campaign's next one."""
     lanes.run_lane(pk, submit_batch.enqueue)
 
 
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
-    """Ask the platform about one unconfirmed message, then see to the next ones, up to so many."""
+    """Query the outcome of one unconfirmed message; up to ``following`` others are enqueued one after another."""
     question_lane.ask_in_turn(pk, following, resolve_message.enqueue)
 
 
 @background
 def resolve_batch(pk: int) -> None:
-    """Ask the platform about one unconfirmed batch."""
+    """Query the outcome of one unconfirmed batch."""
     unconfirmed.resolve_batch(pk)
 
 
@@ -63,7 +63,7 @@ def fetch_media(pk: int) -> None:
 
 @background
 def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False, learn_clicks: bool = False) -> None:
-    """Ask for what was never reported."""
+    """Fetch reports that are overdue."""
     overdue.fetch_reports(limit, learn_seen=learn_seen, learn_clicks=learn_clicks)
 
 

@@ -31,7 +31,6 @@ KNOWN_REASONS = 1_000
 #: From so many rows on, the file is made in the background.
 IN_BACKGROUND_FROM = 20_000
 Kind = BackgroundJob.Kind
-OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 Format = Literal["csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 Progress = Callable[[int], object]
@@ -130,7 +129,7 @@ def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
         if campaign:
             # Of two presses of the same button, the second waits here; for the list there would be two files.
             Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
-        open_jobs = BackgroundJob.objects.using(using).filter(kind=Kind.EXPORT, state__in=OPEN_JOBS)
+        open_jobs = BackgroundJob.objects.using(using).open().filter(kind=Kind.EXPORT)
         under_way = open_jobs.filter(campaign=campaign, created_by=user.pk)
         if any(job.parameters.get("format") == kind for job in under_way):
             return False

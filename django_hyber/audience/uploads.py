@@ -23,7 +23,7 @@ from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit, database
-from django_hyber.jobs.background import create_job, soon, throw_away
+from django_hyber.jobs.background import create_job, delete_file, enqueue_again_at
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
@@ -100,7 +100,7 @@ def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once
     uploads = BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED)
     known = {name: value for name, value in job.parameters.items() if name != "preview"}
     wanted = {**known, **Columns.of(parameters).as_parameters(), "language": get_language()}
-    if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=soon()):
+    if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
         return False
     after_commit(using, run_now if at_once else enqueue, "run_job", job.pk)
     return True
@@ -156,7 +156,7 @@ def discard_upload(job: BackgroundJob) -> bool:
     using = database()
     if not BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED).delete()[0]:
         return False
-    after_commit(using, throw_away, job, "source")
+    after_commit(using, delete_file, job, "source")
     return True
 
 

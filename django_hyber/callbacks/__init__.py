@@ -1,1 +1,1 @@
-"""Where the platform calls us: delivery reports and replies."""
+"""The callbacks of the platform: delivery reports and replies."""

@@ -1,6 +1,6 @@
-"""Authenticate, read, hand to the service, answer: each callback is one short walk.
+"""The callbacks of the platform: authenticate, parse, call the service, answer.
 
-Answers: 200 stored · 400 not JSON · 403 wrong token · 413 too large · 500 our own trouble, send it again. The views
+Answers: 200 stored · 400 not JSON · 403 wrong token · 413 too large · 500 our own failure, send it again. The views
 take nothing from the project's REST framework settings, so that a callback works whatever those say.
 """
 
@@ -46,7 +46,7 @@ class OnlyOne(BaseContentNegotiation):
 
 
 class HasToken(BasePermission):
-    """Lets in who knows one of the account's CALLBACK_TOKENS; the token says which account it is."""
+    """Requires one of the CALLBACK_TOKENS of an account; the token says which account it is."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Compare with every token, in constant time, and remember the account."""
@@ -86,7 +86,7 @@ class CallbackView(APIView, ABC):
         return exception_handler
 
     def post(self, request: Request, token: str) -> Response:
-        """Store what came and say so, quickly; what it means for the project is told after commit."""
+        """Store the items and answer, quickly; signals follow after commit."""
         body = read_body(request._request, self.account.callback_max_bytes + 1)
         if len(body) > self.account.callback_max_bytes:
             logger.warning("A callback of more than %d bytes was refused", self.account.callback_max_bytes)
@@ -96,14 +96,14 @@ class CallbackView(APIView, ABC):
             services.keep_unreadable_body(self.kind, body, problem, account=self.account.name)
             return Response({"error": problem}, status=400)
         if len(items) > MAX_ITEMS:
-            # Kept as it came: to look at each of millions would take longer than the platform waits for an answer.
+            # Kept as it came: to parse each of millions would take longer than the platform waits for an answer.
             reason = f"The array has more than {MAX_ITEMS} items."
             services.keep_unreadable_body(self.kind, body, reason, account=self.account.name)
             return Response({"received": len(items), "stored": 0, "unreadable": len(items)})
         return Response({"received": len(items), **self.apply(items)})
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer 500 for our own trouble, and log it here: Django would log the path, and the token in it."""
+        """Answer 500 for our own failure, and log it here: Django would log the path, and the token in it."""
         try:
             return super().handle_exception(exc)
         except Exception:

@@ -15,7 +15,7 @@ from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.db.transactions import database, write_transaction
+from django_hyber.campaigns.lifecycle import locked
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.reports.ranks import FAILURES
 
@@ -59,26 +59,15 @@ def audience_sizes(campaign: Campaign) -> dict[Audience, int]:
     return {audience: sum(statuses.get(status, 0) for status in _STATUSES[audience]) for audience in Audience}
 
 
-def duplicate_campaign(
-    campaign: Campaign, *, name: str = "", audience: Audience = Audience.NOBODY, user: Any = None
-) -> Campaign:
-    """Return a new draft with the campaign's texts and settings, without its start time, and with these recipients."""
-    using = database()
-    with write_transaction(using):
-        return _copy(campaign, name or name_of_copy(campaign), audience, user, using)
-
-
 def duplicate_once(
     campaign: Campaign, *, name: str, audience: Audience, user: Any, asked_at: datetime
 ) -> tuple[Campaign, bool]:
-    """Duplicate for a person who has been shown the question at ``asked_at``; a second answer makes no second copy.
+    """Make a draft with the campaign's texts and settings, without its start time, and with these recipients.
 
-    Returns the copy, and whether this call has made it.
+    The question was shown at ``asked_at``: a second answer makes no second copy. Returns the copy, and whether this
+    call has made it.
     """
-    using = database()
-    with write_transaction(using):
-        # Of two presses of the same button, the second waits here.
-        Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
+    with locked(campaign) as using:
         same = Campaign.objects.using(using).filter(name=name, author=user, created_at__gte=asked_at)
         copy = same.order_by("-pk").first()
         if copy:

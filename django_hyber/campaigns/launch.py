@@ -1,4 +1,4 @@
-"""Launching what a person has seen and confirmed, and nothing else."""
+"""The one door through which a campaign starts: for code, for the command and for a person who has confirmed it."""
 
 from __future__ import annotations
 
@@ -6,21 +6,30 @@ from dataclasses import dataclass
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.fingerprint import fingerprint
-from django_hyber.campaigns.kept_checks import check_of
-from django_hyber.campaigns.lifecycle import check_state, launch_checked
-from django_hyber.campaigns.preflight import Preflight, count_opted_out
+from django_hyber.campaigns.lifecycle import Verb, begin, is_possible, locked, move
+from django_hyber.campaigns.preflight import (
+    Preflight,
+    already_started,
+    check_state,
+    count_opted_out,
+    fingerprint,
+    is_four_eyes,
+)
+from django_hyber.campaigns.preflight_jobs import is_large, kept_preflight
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign
+from django_hyber.sending import runs
+from django_hyber.texts.check import check_texts
 
 MAX_DIGITS = 9
 
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """What a person has seen before saying yes. As a text it goes into the form, and comes back with the answer."""
+    """What a person has seen and agreed to. As a text it goes into the form, and comes back with the answer."""
 
     fingerprint: str
     opted_out: int
@@ -30,41 +39,88 @@ class Confirmation:
 
 
 def confirmation_of(found: Preflight) -> Confirmation:
-    """Return what is confirmed by whoever has seen this."""
+    """Return what a person confirms who has seen this."""
     return Confirmation(fingerprint=found.fingerprint, opted_out=found.opted_out)
 
 
-def parse_confirmation(text: str) -> Confirmation | None:
-    """Return the confirmation that was written so, or None for anything else."""
+def parse_confirmation(text: str) -> Confirmation:
+    """Return the confirmation that was written so, or for anything else one that fits no campaign."""
     seen, _separator, opted_out = text.partition("-")
-    if not (seen and opted_out.isascii() and opted_out.isdecimal() and len(opted_out) <= MAX_DIGITS):
-        return None
+    if not (opted_out.isascii() and opted_out.isdecimal() and len(opted_out) <= MAX_DIGITS):
+        return Confirmation(fingerprint="", opted_out=0)
     return Confirmation(fingerprint=seen, opted_out=int(opted_out))
 
 
-def launch(campaign: Campaign, confirmed: Confirmation | None, *, user: AbstractBaseUser) -> int:
-    """Launch a campaign for the person who has confirmed it, and return how many people get it.
+def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) -> Campaign:
+    """Launch a campaign: its recipients are cut into batches, and each batch is sent by a task after commit.
 
-    Who opts out after the confirmation only makes them fewer. Raises CampaignError, and changes nothing, for anything
-    else that has changed since ("changed"), and for whatever forbids a launch.
+    A campaign that starts later is ``scheduled`` and held here until shortly before. ``user`` is who launches it; with
+    FOUR_EYES it must be somebody else than its author.
+
+    Raises CampaignError, and changes nothing, when it has been launched already or something is wrong with it.
     """
-    problems = check_state(campaign)
+    launch(campaign, user=user)
+    return campaign
+
+
+def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Confirmation | None = None) -> int:
+    """Check the campaign, start it, and return how many people get it.
+
+    ``confirmed`` is what a person has seen: anyone who opts out afterwards only makes them fewer. Raises CampaignError,
+    and changes nothing, for anything else that has changed since ("changed"), and for all that forbids a launch.
+
+    The texts are checked before the campaign is locked, which may take minutes; its fingerprint shows afterwards
+    whether it is still the same.
+    """
+    problems = [*check_state(campaign), *_check_launcher(campaign, user)]
     if problems:
         raise CampaignError(problems)
-    if confirmed is None or not _is_as_confirmed(campaign, confirmed):
+    checked = fingerprint(campaign)
+    if confirmed and not _is_as_confirmed(campaign, checked, confirmed):
         raise CampaignError([_changed()])
-    found = check_of(campaign).found
-    if found is None:
-        raise CampaignError([_changed()])
-    if found.problems:
-        raise CampaignError(found.problems)
-    launch_checked(campaign, confirmed.fingerprint, user=user)
-    return found.will_receive
+    people = _check_texts(campaign, checked, is_confirmed=confirmed is not None)
+    with locked(campaign) as using:
+        if not is_possible(campaign, Verb.START):
+            raise CampaignError([already_started(campaign)])
+        if fingerprint(campaign) != checked:
+            text = _("The campaign was changed while it was being checked. Start it again.")
+            raise CampaignError([ValidationError(text, code="changed")])
+        launcher = user.pk if user else None
+        now = timezone.now()
+        move(campaign, Verb.START, using, run=1, launched_at=now, launched_by=launcher, next_send_at=None)
+        runs.give_account(campaign, using)
+        # Should two starts ever get as far as this, the unique ranges of the batches stop the second.
+        runs.cut_batches(campaign, using)
+        begin(campaign, using)
+    # With an immediate task backend, requests have gone out by now.
+    campaign.refresh_from_db(using=using)
+    return people
 
 
-def _is_as_confirmed(campaign: Campaign, confirmed: Confirmation) -> bool:
+def _check_launcher(campaign: Campaign, user: AbstractBaseUser | None) -> list[ValidationError]:
+    if user is None or campaign.author_id != user.pk or not is_four_eyes(campaign):
+        return []
+    return [ValidationError(_("You wrote this campaign: somebody else has to launch it."), code="four-eyes")]
+
+
+def _is_as_confirmed(campaign: Campaign, checked: str, confirmed: Confirmation) -> bool:
     # With fewer opted out, somebody would get it whom nobody has confirmed.
-    return fingerprint(campaign) == confirmed.fingerprint and count_opted_out(campaign) >= confirmed.opted_out
+    return checked == confirmed.fingerprint and count_opted_out(campaign) >= confirmed.opted_out
+
+
+def _check_texts(campaign: Campaign, checked: str, *, is_confirmed: bool) -> int:
+    """Return how many people get the campaign; a person does not wait for what was checked in the background."""
+    if is_confirmed and is_large(campaign):
+        found = kept_preflight(campaign, checked)
+        if found is None:
+            raise CampaignError([_changed()])
+        problems, people = found.problems, found.will_receive
+    else:
+        texts = check_texts(campaign)
+        problems, people = texts.errors, texts.will_receive
+    if problems:
+        raise CampaignError(problems)
+    return people
 
 
 def _changed() -> ValidationError:

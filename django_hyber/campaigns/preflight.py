@@ -1,20 +1,27 @@
+"""The pre-flight check: what forbids a launch, who would get the campaign, and what it would cost."""
+
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.fingerprint import fingerprint
-from django_hyber.campaigns.lifecycle import check_state
-from django_hyber.conf import find_account
-from django_hyber.models import Campaign
-from django_hyber.texts.check import SHOWN, TextReport, look_at_texts
+from django_hyber.conf import find_account, get_account
+from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.texts.check import SHOWN, TextReport, check_texts
+
+#: What a campaign is checked with, and must be sent with.
+CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 
 OPTED_OUT_CODE = "opted-out"
 MISSING_CODE = "missing-variable"
@@ -75,7 +82,7 @@ class Preflight:
 
     @property
     def may_start(self) -> bool:
-        """Say whether nothing stands in the way."""
+        """Say whether nothing forbids the launch."""
         return not self.problems
 
     @property
@@ -84,25 +91,78 @@ class Preflight:
         return sum(item.count for item in self.skipped if item.code == OPTED_OUT_CODE)
 
 
+def fingerprint(campaign: Campaign) -> str:
+    """Return a text that changes as soon as recipients, channels or settings do.
+
+    Opting out changes nothing of a campaign: that is checked again when each message goes out.
+    """
+    recipients = campaign.messages.aggregate(number=Count("pk"), newest=Max("pk"))
+    channels = list(campaign.channels.values_list("position", "channel", "options"))
+    values = {name: getattr(campaign, name) for name in CHECKED_FIELDS}
+    content = json.dumps([recipients, channels, values], default=_as_text, sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _as_text(value: Any) -> str:
+    # The same moment in whatever time zone: what has been saved comes back in UTC.
+    is_moment = isinstance(value, datetime) and value.tzinfo is not None
+    return str(value.astimezone(UTC) if is_moment else value)
+
+
+def check_campaign(campaign: Campaign) -> list[ValidationError]:
+    """Return all that forbids launching the campaign; an empty list means that it may go."""
+    return [*check_state(campaign), *check_texts(campaign).errors]
+
+
+def check_state(campaign: Campaign) -> list[ValidationError]:
+    """Return what forbids launching the campaign apart from its texts."""
+    problems = []
+    if not campaign.is_editable:
+        problems.append(already_started(campaign))
+    try:
+        get_account(campaign.account)
+    except ImproperlyConfigured as error:
+        problems.append(ValidationError(str(error), code="account"))
+    if not campaign.messages.exists():
+        problems.append(ValidationError(_("The campaign has no recipients: import some first."), code="no-recipients"))
+    if campaign.jobs.open().filter(kind=BackgroundJob.Kind.IMPORT).exists():
+        problems.append(ValidationError(_("An import of recipients is still under way."), code="importing"))
+    return problems
+
+
+def already_started(campaign: Campaign) -> ValidationError:
+    """Return the error for a campaign that is no draft any more."""
+    return ValidationError(
+        _("This campaign has already been started: it is %(status)s."),
+        code="already-started",
+        params={"status": campaign.get_status_display()},
+    )
+
+
+def is_four_eyes(campaign: Campaign) -> bool:
+    """Say whether the author of a campaign may not launch it."""
+    account = find_account(campaign.account)
+    return account is not None and account.four_eyes
+
+
 def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = None) -> Preflight:
-    """Look at a campaign as its recipients would get it: who is skipped, what is missing, what it costs.
+    """Check a campaign as its recipients would get it: who is skipped, what is missing, what it costs.
 
     Reads every recipient once, in memory that does not grow with their number. Nothing is changed or sent. ``progress``
-    is called with the number of recipients that have been looked at.
+    is called with the number of recipients that have been checked.
     """
-    looked_at = fingerprint(campaign)
-    texts = look_at_texts(campaign, progress)
+    checked = fingerprint(campaign)
+    texts = check_texts(campaign, progress)
     skipped = [*_opted_out(campaign), *_left_out(texts)]
     recipients = texts.recipients + sum(item.count for item in skipped if item.code == OPTED_OUT_CODE)
-    will_receive = texts.recipients - texts.left_out
-    low, high = _costs(campaign, texts, will_receive)
+    low, high = _costs(campaign, texts)
     zone = timezone.get_current_timezone()
     return Preflight(
-        fingerprint=looked_at,
+        fingerprint=checked,
         recipients=recipients,
-        will_receive=will_receive,
+        will_receive=texts.will_receive,
         problems=[*check_state(campaign), *texts.errors],
-        warnings=[*texts.warnings, *_doubts(campaign, recipients, will_receive)],
+        warnings=[*texts.warnings, *_doubts(campaign, recipients, texts.will_receive)],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
         segments=_summary(texts),
@@ -167,13 +227,13 @@ def _summary(texts: TextReport) -> Segments | None:
     )
 
 
-def _costs(campaign: Campaign, texts: TextReport, will_receive: int) -> tuple[Decimal | None, Decimal | None]:
+def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decimal | None]:
     prices = _prices(campaign)
     if not prices or texts.errors:
         return None, None
     sms = prices.pop("sms", None)
     if sms is None:
-        return min(prices.values()) * will_receive, max(prices.values()) * will_receive
+        return min(prices.values()) * texts.will_receive, max(prices.values()) * texts.will_receive
     low = high = Decimal(0)
     for (_encoding, number), recipients in texts.segments.items():
         possible = [*prices.values(), sms * number]

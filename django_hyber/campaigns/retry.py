@@ -1,28 +1,34 @@
-"""Sending failed messages again for a person who has chosen which: once, however often the button is pressed."""
+"""Sending failed messages again: all of a kind, or those that a person has chosen, once however often that is asked."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import reduce
+from operator import or_
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.files import File
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet
+from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.lifecycle import Reason, ended_for, retry_failed, retry_messages
-from django_hyber.db.transactions import database, write_transaction
+from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
+from django_hyber.db.transactions import database
+from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.jobs.kinds import campaign_of, job_kind, open_source
 from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.reports.ranks import FAILURES
-from django_hyber.sending.runs import retryable
+from django_hyber.sending import runs
 
+#: Why a message failed: a status and a code, or None without one.
+Reason = tuple[str, int | None]
 #: From so many recipients on, nobody is kept waiting for it.
 IN_BACKGROUND_FROM = 5_000
-OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 HAS_FAILED = Q(status__in=FAILURES)
 #: The parameters of a job that say which failures.
 CHOICES = ("statuses", "error_codes", "reasons")
@@ -50,9 +56,52 @@ class Selected:
         return self.failed - self.opted_out
 
 
+def retry_failed(
+    campaign: Campaign,
+    statuses: Iterable[str] = FAILURES,
+    *,
+    error_codes: Iterable[int | None] | None = None,
+    reasons: Iterable[Reason] | None = None,
+) -> Campaign:
+    """Send again to the recipients whose messages ended in one of these failures, each under a new id.
+
+    ``error_codes`` narrows that to these codes; None among them stands for failures without a code. ``reasons`` narrows
+    it to these pairs of a status and a code.
+
+    Raises CampaignError while the campaign is not finished, or when nothing has failed that way.
+    """
+    wanted = {str(status) for status in statuses}
+    others = sorted(wanted - {str(status) for status in FAILURES})
+    if others:
+        raise ValueError(f"Only failures can be retried, not {', '.join(others)}.")
+    ended = Q(status__in=wanted)
+    if error_codes is not None:
+        ended &= _any_of(Q(error_code=code) for code in set(error_codes))
+    if reasons is not None:
+        ended &= _ended_for(reasons)
+    return retry_messages(campaign, ended)
+
+
+def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = None) -> Campaign:
+    """Send again to those whose messages ended so, or to those of them with these keys. Raises as retry_failed does."""
+    failed = runs.retryable(campaign, ended, database())
+    with locked(campaign) as using:
+        if not failed.exists():
+            raise CampaignError([_nothing_failed()])
+        move(campaign, Verb.RETRY, using, run=F("run") + 1, finished_at=None)
+        forget_credit(campaign, using)
+        if not runs.requeue(failed, using, keys):
+            raise CampaignError([_nothing_failed()])
+        runs.cut_batches(campaign, using)
+        begin(campaign, using)
+    # With an immediate task backend, requests have gone out by now.
+    campaign.refresh_from_db(using=using)
+    return campaign
+
+
 def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> MessageQuerySet:
     """Return the messages that are sent again for these reasons; purged ones have no number any more."""
-    return retryable(campaign, ended_for(reasons), database())
+    return runs.retryable(campaign, _ended_for(reasons), database())
 
 
 def count_opted_out(failed: MessageQuerySet) -> int:
@@ -65,21 +114,20 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
 
     Raises CampaignError when the campaign is still on its way, or when nothing has failed that way.
     """
-    with write_transaction(database()):
-        current = _lock(campaign)
-        if _is_taken_up(current, run):
+    with locked(campaign):
+        if _is_taken_up(campaign, run):
             return Retried.ALREADY
-        if _are_few(messages_failed_for(current, reasons)):
-            retry_failed(current, reasons=reasons)
+        if _are_few(messages_failed_for(campaign, reasons)):
+            retry_failed(campaign, reasons=reasons)
             return Retried.DONE
-        request_job(BackgroundJob.Kind.RETRY, current, {"reasons": reasons}, user)
+        request_job(BackgroundJob.Kind.RETRY, campaign, {"reasons": reasons}, user)
         return Retried.IN_BACKGROUND
 
 
 def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
     """Return what of these messages can be sent again, for up to ``most`` campaigns, in three queries.
 
-    Single messages are left out: whoever sent them decides whether to send another.
+    Single messages are left out: the code that sent them decides whether to send another.
     """
     failed = _failed(chosen)
     counts = _by_campaign(failed, most)
@@ -92,28 +140,34 @@ def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
 
 def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: Any) -> Retried:
     """Send again the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
-    with write_transaction(database()):
-        current = _lock(campaign)
-        if _is_taken_up(current, run):
+    with locked(campaign):
+        if _is_taken_up(campaign, run):
             return Retried.ALREADY
-        keys = _failed(chosen).filter(campaign=current).order_by("pk").values_list("pk", flat=True)
+        keys = _failed(chosen).filter(campaign=campaign).order_by("pk").values_list("pk", flat=True)
         if _are_few(keys):
-            retry_messages(current, HAS_FAILED, list(keys))
+            retry_messages(campaign, HAS_FAILED, list(keys))
             return Retried.DONE
         with tempfile.TemporaryFile() as file:
             file.writelines(b"%d\n" % key for key in keys.iterator())
             file.seek(0)
-            request_job(BackgroundJob.Kind.RETRY, current, {}, user, File(file, name="messages.txt"))
+            request_job(BackgroundJob.Kind.RETRY, campaign, {}, user, File(file, name="messages.txt"))
         return Retried.IN_BACKGROUND
 
 
-def _lock(campaign: Campaign) -> Campaign:
-    """Let the second of two presses of the same button wait, and find what the first has done."""
-    return Campaign.objects.using(database()).select_for_update().get(pk=campaign.pk)
+def _ended_for(reasons: Iterable[Reason]) -> Q:
+    return _any_of(Q(status=status, error_code=code) for status, code in reasons)
+
+
+def _any_of(conditions: Iterable[Q]) -> Q:
+    return reduce(or_, conditions, Q(pk__in=[]))
+
+
+def _nothing_failed() -> ValidationError:
+    return ValidationError(_("No message of this campaign has failed that way."), code="nothing")
 
 
 def _is_taken_up(campaign: Campaign, run: int) -> bool:
-    jobs = campaign.jobs.using(database()).filter(kind=BackgroundJob.Kind.RETRY, state__in=OPEN_JOBS)
+    jobs = campaign.jobs.using(database()).open().filter(kind=BackgroundJob.Kind.RETRY)
     return campaign.run != run or jobs.exists()
 
 

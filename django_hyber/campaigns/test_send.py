@@ -16,8 +16,8 @@ from django.db.models import Count
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from django_hyber.campaigns.lifecycle import locked
 from django_hyber.conf import find_account, get_account
-from django_hyber.db.transactions import database, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import Channel, InvalidPhone, normalize_phone, validate_channels
@@ -105,10 +105,7 @@ def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token
     problems = trial_problems(campaign, sample)
     if problems:
         raise CampaignError(problems)
-    using = database()
-    with write_transaction(using):
-        # Of two presses of the same button, the second waits here and finds what the first has done.
-        Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
+    with locked(campaign) as using:
         sent = trial_messages(campaign, token)
         if sent:
             return Trial(messages=sent, is_repeated=True)

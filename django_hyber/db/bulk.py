@@ -249,7 +249,7 @@ def _source(connection: BaseDatabaseWrapper, fields: Sequence[models.Field[Any, 
         f"(value->>{index})::{_cast(connection, field)} AS {connection.ops.quote_name(_column(field))}"
         for index, field in enumerate(fields)
     )
-    # jsonb, because json is parsed anew for each of the columns.
+    # jsonb, because json is parsed again for each of the columns.
     return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb)) AS r"  # noqa: S608
 
 

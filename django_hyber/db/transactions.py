@@ -16,7 +16,7 @@ from django_hyber.models import Message
 logger = logging.getLogger("django_hyber")
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
-#: Seconds before each new try; a server that starts anew takes a few.
+#: Seconds before each retry; a server takes a few to restart.
 PAUSES = (0.05, 0.2, 1.0, 3.0)
 
 
@@ -39,10 +39,10 @@ def write_transaction(using: str) -> Iterator[None]:
 
 
 def leave_lost_connection() -> None:
-    """Close a connection that has failed and is of no use any more: the next query opens another one.
+    """Close a connection that has failed and is unusable: the next query opens another one.
 
-    Django does that between two requests. Celery, told to keep connections, does not between two tasks: after a restart
-    of the database a worker would fail a thousand times.
+    Django does that between two requests. Celery, when it keeps connections, does not between two tasks: every task of
+    a worker would fail after a restart of the database.
     """
     connection = connections[database()]
     if connection.errors_occurred:
@@ -50,10 +50,10 @@ def leave_lost_connection() -> None:
 
 
 def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Let a function try again what a deadlock, a lost connection or a locked file has undone.
+    """Retry a function that a deadlock, a lost connection or a locked file has rolled back.
 
-    That is for what the platform has just said: if it is not written down, all of a request has to be asked about. And
-    it is for turns that two may want at once. The function must do no harm when it is repeated.
+    That is for the platform's answers: if one is not stored, the outcome of a whole request has to be queried. It is
+    also for claims that two workers may want at once. The function must be safe to repeat.
     """
 
     @wraps(record)
@@ -66,7 +66,7 @@ def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Resu
             try:
                 return record(*args, **kwargs)
             except (OperationalError, InterfaceError) as error:
-                logger.warning("The database did not take what was to be written: %s", type(error).__name__)
+                logger.warning("The database failed, and the result is stored again: %s", type(error).__name__)
                 connection.close_if_unusable_or_obsolete()
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads load, guards nothing
         return record(*args, **kwargs)
@@ -77,8 +77,8 @@ def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 def lock(messages: QuerySet[Message]) -> list[int]:
     """Lock the messages until the end of the transaction and return their primary keys.
 
-    Whoever locks many messages locks them in this order; an UPDATE takes them as it finds them, and two of them, or one
-    and the reports that come meanwhile, would wait for each other in a circle.
+    All code that locks many messages locks them in this order. An UPDATE locks them as it finds them: two of them, or
+    one and the reports that come meanwhile, would deadlock.
     """
     return list(messages.order_by("pk").select_for_update().values_list("pk", flat=True))
 

@@ -1,11 +1,11 @@
-"""Long work that somebody has asked for: done in the background, with its progress where a page can show it."""
+"""Long work done in the background, with its progress where a page can show it."""
 
 from __future__ import annotations
 
 import logging
 import secrets
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import PurePath
 from typing import Any
 
@@ -27,10 +27,10 @@ logger = logging.getLogger("django_hyber")
 
 State = BackgroundJob.State
 MAX_ATTEMPTS = 5
-#: How long the files of finished jobs stay, and an upload that nobody has confirmed.
+#: How long the files of finished jobs are kept, and an upload that is not confirmed.
 FILES_STAY = timedelta(days=7)
 UPLOADS_STAY = timedelta(days=1)
-#: How many jobs of each kind one sweep takes up.
+#: How many rows of each kind one sweep handles: the next sweep goes on.
 LIMIT = 100
 TEXT_LIMIT = 255
 
@@ -42,7 +42,7 @@ def request_job(
     user: Any,
     source: File[Any] | None = None,
 ) -> BackgroundJob:
-    """Ask for long work: the job is begun by a task after commit, or by the next sweep should that get lost.
+    """Request long work. A task begins it after commit; if that task is lost, a sweep enqueues another.
 
     ``kind`` is one of BackgroundJob.Kind; ``parameters`` are, for IMPORT, those of import_recipients, for RETRY those
     of retry_failed, for EXPORT the ``format``. ``source`` is the file to import, or one of the keys of the
@@ -61,34 +61,33 @@ def create_job(
     user: Any,
     source: File[Any] | None,
 ) -> BackgroundJob:
-    """Keep a job, with its file under a name that nobody guesses, and ask nobody to do it."""
+    """Store a job, with its file under a name that nobody can guess, without enqueueing it."""
     job = BackgroundJob(
         kind=kind,
         campaign=campaign,
         parameters={"language": get_language(), **parameters},
         state=state,
         created_by=user if getattr(user, "is_authenticated", False) else None,
-        lease_until=soon(),
+        lease_until=enqueue_again_at(),
     )
     if source:
-        # Wherever uploads are served from, nobody guesses this name.
         job.source.save(secrets.token_urlsafe(24) + PurePath(source.name or "").suffix, source, save=False)
     job.save(using=database())
     return job
 
 
 def stop_job(job: BackgroundJob) -> bool:
-    """Stop work that is waiting or under way, and say whether it was this call that did. What is done stays done."""
-    open_jobs = BackgroundJob.objects.using(database()).filter(pk=job.pk, state__in=(State.WAITING, State.RUNNING))
-    # Whoever is at it finds out when it next writes, in the same transaction as what it has done since.
+    """Stop work that is waiting or running, and return whether this call did it. What is done stays done."""
+    open_jobs = BackgroundJob.objects.using(database()).open().filter(pk=job.pk)
+    # The worker finds out when it next writes, in the same transaction as what it has done since.
     if not open_jobs.update(state=State.STOPPED, finished_at=timezone.now(), lease_until=None):
         return False
-    throw_away(job, "source")
+    delete_file(job, "source")
     return True
 
 
 def run_job(pk: int) -> None:
-    """Do the work of one job, unless somebody else is at it or it is done."""
+    """Do the work of one job, unless another worker holds it or it is done."""
     job = _claim(pk)
     if job is None:
         return
@@ -97,40 +96,40 @@ def run_job(pk: int) -> None:
         try:
             result = KINDS[job.kind](job, claim)
         except JobLostError:
-            logger.warning("Job %s was stopped or taken up by another worker", pk)
+            logger.warning("Job %s was stopped or claimed by another worker", pk)
         except ValidationError as error:
-            _end(claim, State.FAILED, " ".join(error.messages))
+            _finish(claim, State.FAILED, " ".join(error.messages))
         except (DatabaseError, OSError):
-            # The job stays as it is, and the sweep takes it up when the lease is over.
+            # The job stays as it is, and the sweep recovers it when the lease has expired.
             logger.exception("Job %s was cut off", pk)
         except Exception:
             logger.exception("Job %s has failed", pk)
-            _end(claim, State.FAILED, _("Something unforeseen has happened. The log of the server says more."))
+            _finish(claim, State.FAILED, _("Something unforeseen has happened. The log of the server says more."))
         else:
-            _end(claim, State.DONE, result=result)
+            _finish(claim, State.DONE, result=result)
 
 
-def take_up_jobs() -> int:
-    """Ask again for the jobs that nobody is at, throw away old files, and return how many were asked for."""
+def recover_jobs() -> int:
+    """Enqueue the jobs that no worker holds, delete old files, and return how many jobs were enqueued."""
     jobs = BackgroundJob.objects.using(database())
     now = timezone.now()
-    left = jobs.filter(Q(lease_until=None) | Q(lease_until__lte=now), state__in=(State.WAITING, State.RUNNING))
-    pks = list(left.order_by("pk").values_list("pk", flat=True)[:LIMIT])
-    jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=soon())
+    due = jobs.open().filter(Q(lease_until=None) | Q(lease_until__lte=now))
+    pks = list(due.order_by("pk").values_list("pk", flat=True)[:LIMIT])
+    jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=enqueue_again_at())
     for pk in pks:
         enqueue("run_job", pk)
     uploads = jobs.filter(state=State.UPLOADED, created_at__lte=now - UPLOADS_STAY)
     for job in uploads[:LIMIT]:
-        throw_away(job, "source")
+        delete_file(job, "source")
         job.delete()
     finished = jobs.filter(~Q(produced="") | Q(result__has_key="rejected"), finished_at__lte=now - FILES_STAY)
     for job in finished[:LIMIT]:
-        _forget(job)
+        _delete_personal_data(job)
     return len(pks)
 
 
 def _claim(pk: int) -> BackgroundJob | None:
-    """Take a waiting job, or one whose worker was stopped, by a conditional UPDATE."""
+    """Claim a waiting job, or one whose lease has expired, by a conditional UPDATE."""
     jobs = BackgroundJob.objects.using(database())
     now = timezone.now()
     free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lte=now)
@@ -141,22 +140,22 @@ def _claim(pk: int) -> BackgroundJob | None:
     job = jobs.select_related("campaign").get(pk=pk)
     if job.attempts <= MAX_ATTEMPTS:
         return job
-    _end(JobClaim(job), State.FAILED, _("It was cut off %(number)d times.") % {"number": MAX_ATTEMPTS})
+    _finish(JobClaim(job), State.FAILED, _("It was cut off %(number)d times.") % {"number": MAX_ATTEMPTS})
     return None
 
 
-def _end(claim: JobClaim, state: str, error_text: str = "", **values: Any) -> None:
+def _finish(claim: JobClaim, state: str, error_text: str = "", **values: Any) -> None:
     with transaction.atomic(using=database()):
         job = BackgroundJob.objects.using(database()).get(pk=claim.pk)
         try:
             claim.write(state=state, error_text=error_text[:TEXT_LIMIT], finished_at=timezone.now(), **values)
         except JobLostError:
-            logger.warning("Job %s was stopped or taken up by another worker", claim.pk)
+            logger.warning("Job %s was stopped or claimed by another worker", claim.pk)
             return
-    throw_away(job, "source")
+    delete_file(job, "source")
 
 
-def throw_away(job: BackgroundJob, name: str) -> None:
+def delete_file(job: BackgroundJob, name: str) -> None:
     """Delete one of the files of a job."""
     file = getattr(job, name)
     if file:
@@ -164,13 +163,13 @@ def throw_away(job: BackgroundJob, name: str) -> None:
         BackgroundJob.objects.using(database()).filter(pk=job.pk).update(**{name: ""})
 
 
-def _forget(job: BackgroundJob) -> None:
-    """Leave the numbers of a job, and nothing that it tells of people."""
-    throw_away(job, "produced")
+def _delete_personal_data(job: BackgroundJob) -> None:
+    """Keep the counts of a job, and nothing about people."""
+    delete_file(job, "produced")
     kept = {name: value for name, value in job.result.items() if name != "rejected"}
     BackgroundJob.objects.using(database()).filter(pk=job.pk).update(result=kept)
 
 
-def soon() -> Any:
-    """Return when a sweep may ask for a waiting job again: its first task may just be on its way."""
+def enqueue_again_at() -> datetime:
+    """Return when a sweep may enqueue a waiting job again: its first task may still be on its way."""
     return timezone.now() + LEASE

@@ -1,4 +1,4 @@
-"""A background job in the hands of one worker: whoever has lost it to another finds out when it writes."""
+"""The claim of one worker to a background job: a worker that has lost its lease finds out when it next writes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_hyber.db.transactions import database
 from django_hyber.models import BackgroundJob
 
-#: How long a job may go without a word of progress before another worker takes it up.
+#: How long a job may go without progress before another worker claims it.
 LEASE = timedelta(seconds=60)
 LONG_LEASE = timedelta(minutes=15)
 #: How often progress is written: whichever comes first.
@@ -24,7 +24,7 @@ class JobLostError(Exception):
 
 
 class JobClaim:
-    """One worker's hold of one job."""
+    """One worker's claim to one job, of this attempt."""
 
     def __init__(self, job: BackgroundJob) -> None:
         self.pk = job.pk
@@ -33,14 +33,14 @@ class JobClaim:
         self._written_at = time.monotonic()
 
     def progress(self, done: int) -> None:
-        """Note how much is done, which also keeps the job in these hands. Raises JobLostError."""
+        """Write how much is done, now and then, which also renews the lease. Raises JobLostError."""
         if done - self._done < ROWS and time.monotonic() - self._written_at < SECONDS:
             return
         self.write(done=done)
         self._done, self._written_at = done, time.monotonic()
 
     def write(self, *, lease: timedelta = LEASE, **values: Any) -> None:
-        """Write to the row of the job. Raises JobLostError."""
+        """Write to the row of the job and renew the lease. Raises JobLostError."""
         mine = BackgroundJob.objects.using(database()).filter(
             pk=self.pk, attempts=self._attempt, state=BackgroundJob.State.RUNNING
         )

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
@@ -8,8 +10,16 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.models.campaign import Campaign
 
 
+class BackgroundJobQuerySet(models.QuerySet["BackgroundJob"]):
+    """Jobs by how far they are."""
+
+    def open(self) -> Self:
+        """Leave those that are waiting or running."""
+        return self.filter(state__in=BackgroundJob.OPEN_STATES)
+
+
 class BackgroundJob(models.Model):
-    """Long work that somebody in the admin has asked for, and how far it is."""
+    """Long work that a user of the admin has requested, and its progress."""
 
     class Kind(models.TextChoices):
         IMPORT = "import", _("import of recipients")
@@ -18,13 +28,15 @@ class BackgroundJob(models.Model):
         EXPORT = "export", _("export")
 
     class State(models.TextChoices):
-        # The file is there, and what to do with it is still to be said.
+        # The file is stored, and the user has not yet said what to do with it.
         UPLOADED = "uploaded", _("not confirmed")
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
         STOPPED = "stopped", _("stopped")
+
+    OPEN_STATES = (State.WAITING, State.RUNNING)
 
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     campaign = models.ForeignKey(
@@ -51,6 +63,8 @@ class BackgroundJob(models.Model):
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
+    objects = BackgroundJobQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("background job")
         verbose_name_plural = _("background jobs")
@@ -59,3 +73,8 @@ class BackgroundJob(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the job is waiting or running."""
+        return self.state in self.OPEN_STATES

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class UnreadableCallback(models.Model):
-    """A callback, or one item of it, that could not be understood: kept so that nothing is lost."""
+    """A callback, or one item of it, that could not be parsed: kept so that nothing is lost."""
 
     class Kind(models.TextChoices):
         REPORTS = "reports", _("delivery reports")

@@ -1,4 +1,4 @@
-"""Replies of recipients: each stored once, matched to the message that it answers, and obeyed when it says stop."""
+"""Replies of recipients: each stored once, matched to the message that it answers, and obeyed if it is a stop word."""
 
 from __future__ import annotations
 
@@ -64,24 +64,15 @@ def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT)
     """
     settings = get_account(account)
     using = database()
-    stored = store_replies(settings, raw_replies, using)
+    parsed = parse_replies(list(raw_replies))
+    keep_unreadable_items(UnreadableCallback.Kind.REPLIES, settings, parsed.unreadable, using)
+    stored: dict[int, UserReply] = {}
+    for start in range(0, len(parsed.replies), CHUNK):
+        stored |= _store_chunk(settings, parsed.replies[start : start + CHUNK], using)
     if settings.fetch_media:
         for pk in (pk for pk, reply in stored.items() if reply.media_url):
             enqueue_after_commit(using, "fetch_media", pk)
     return len(stored)
-
-
-def store_replies(account: Account, raw_replies: Sequence[object], using: str) -> dict[int, UserReply]:
-    """Store the replies that are new, obey and announce them, and return them by primary key.
-
-    A constant number of statements for every CHUNK of them.
-    """
-    parsed = parse_replies(list(raw_replies))
-    keep_unreadable_items(UnreadableCallback.Kind.REPLIES, account, parsed.unreadable, using)
-    stored: dict[int, UserReply] = {}
-    for start in range(0, len(parsed.replies), CHUNK):
-        stored |= _store_chunk(account, parsed.replies[start : start + CHUNK], using)
-    return stored
 
 
 def mark_replies_read(chosen: QuerySet[Reply]) -> int:
@@ -114,6 +105,7 @@ def opt_out(phone_numbers: Iterable[str], reason: str, using: str) -> int:
 
 
 def _store_chunk(account: Account, replies: Sequence[UserReply], using: str) -> dict[int, UserReply]:
+    """Store the replies that are new, obey and announce them, and return them by primary key."""
     given = {reply_fingerprint(reply, account.name): reply for reply in replies}
     known = set(_stored(given, using).values_list("fingerprint", flat=True))
     fresh = {mark: given[mark] for mark in given.keys() - known}

@@ -1,4 +1,4 @@
-"""Reports that came before their message was known: applied when it is."""
+"""Reports that came before their message was known. They are applied when it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_hyber.protocol import parse_report
 from django_hyber.reports.intake import CHUNK, Applied, Marked, apply_stored, chunks
 from django_hyber.reports.matching import AWAITING, UNNAMED
 
-#: One message only may be meant, as far as the database can tell: what remains in doubt would be taken up for ever.
+#: Only one message can be meant, as far as the database can tell: an ambiguous report would be tried in every sweep.
 BY_PHONE = Q(extra_id="", phone_number__gt="") & (
     Q(hyber_message_id="", awaiting=1)
     | Q(hyber_message_id__gt="", nameless=1)
@@ -26,7 +26,7 @@ def apply_waiting_reports(account: Account, message_ids: Sequence[str], using: s
     """Apply the reports that came before their message was known by these ids."""
     total = Applied()
     waiting = DeliveryReport.objects.using(using).filter(message=None, account=account.name)
-    # Mostly nothing waits, and ten thousand ids make a long question.
+    # Mostly nothing waits, and ten thousand ids make a long query.
     if waiting.exists():
         for chunk in chunks(message_ids):
             _apply(account, waiting.filter(hyber_message_id__in=chunk), using, total)
@@ -34,10 +34,10 @@ def apply_waiting_reports(account: Account, message_ids: Sequence[str], using: s
 
 
 def rematch_reports(using: str, since: datetime | None = None) -> Applied:
-    """Match the waiting reports whose message has turned up meanwhile, or whose first application was cut off.
+    """Match the waiting reports whose message has been stored since, or whose first application was interrupted.
 
-    With ``since``, only those received from then on: where somebody else sends by the same account as well, reports
-    that nobody here waits for pile up, and every one of them costs some ten microseconds.
+    With ``since``, only those received from then on: where another system sends by the same account as well, its
+    reports pile up, and every one of them costs some ten microseconds.
     """
     total = Applied()
     waiting = DeliveryReport.objects.using(using).filter(message=None)
@@ -61,7 +61,7 @@ def _apply(account: Account, waiting: QuerySet[DeliveryReport], using: str, tota
 
 
 def _exists(column: str, reported: str) -> Exists:
-    """Say whether a message has the id of the report, to the letter: MariaDB takes "A" for "a"."""
+    """Select reports whose id a message has, compared by case: for MariaDB "A" equals "a"."""
     same = Message.objects.filter(**{column: OuterRef(reported)})
     return Exists(same.annotate(mark=MD5(column)).filter(mark=MD5(OuterRef(reported))).exclude(**{column: ""}))
 

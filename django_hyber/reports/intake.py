@@ -78,7 +78,7 @@ class Applied:
 class Marked(NamedTuple):
     """A report with the fingerprint that it is stored under."""
 
-    mark: str
+    fingerprint: str
     report: DeliveryReport
 
 
@@ -135,14 +135,14 @@ def apply_stored(account: Account, waiting: Sequence[Marked], using: str, total:
         return
     with write_transaction(using):
         states = lock_by_keys(found.matches.keys() | found.former.keys(), using)
-        # Whoever was quicker may have given a message its id.
+        # A concurrent callback may have given a message its id since.
         matches = {
             state.id: reports
             for state in states
             if (reports := found.matches.get(state.id)) and _may_still_be_of(state, reports)
         }
         matched = _owners(matches) | _owners(found.former)
-        _link({item.mark: matched[id(item.report)] for item in waiting if id(item.report) in matched}, using)
+        _link({item.fingerprint: matched[id(item.report)] for item in waiting if id(item.report) in matched}, using)
         total.changed += _advance(account, [state for state in states if state.id in matches], matches, using)
     total.matched += len(matched)
     total.unknown -= len(matched)
@@ -155,7 +155,7 @@ def _apply_chunk(account: Account, reports: Sequence[Marked], using: str, total:
         # What cannot be applied is kept all the same: the sweep, or the sender's next try, finds it waiting.
         _store(account, reports, {}, using)
         raise
-    # A message that was being written while its report came is there by now, or its writer finds the report waiting.
+    # A message that was being stored while its report came is there by now, or its writer finds the report waiting.
     if unmatched:
         apply_stored(account, unmatched, using, total)
 
@@ -170,7 +170,7 @@ def _store_and_advance(account: Account, reports: Sequence[Marked], using: str, 
         matched = _owners(matches)
         stored = _store(account, reports, matched, using)
         if stored < len(reports) and matched:
-            _link({item.mark: matched[id(item.report)] for item in reports if id(item.report) in matched}, using)
+            _link({item.fingerprint: matched[id(item.report)] for item in reports if id(item.report) in matched}, using)
         total.changed += _advance(account, [state for state in states if state.id in matches], matches, using)
     total.stored += stored
     total.repeated += len(reports) - stored
@@ -243,7 +243,7 @@ def _advance(account: Account, states: Sequence[State], matches: Matches, using:
 
 
 def _is_contested(state: State, reports: Iterable[DeliveryReport]) -> bool:
-    """Say whether another channel than the message's says that it delivered too."""
+    """Return whether a report of another channel than the message's says that it delivered too."""
     return any(
         report.channel != state.channel and report.channel and STATUS_OF_STATE[report.state] in DELIVERIES
         for report in reports
@@ -252,8 +252,8 @@ def _is_contested(state: State, reports: Iterable[DeliveryReport]) -> bool:
 
 def _first_channels(account: Account, states: Mapping[int, State], using: str) -> dict[int, str]:
     """Return which channel won, where several delivered: seen over delivered, then the earliest in the history."""
-    told = StoredReport.objects.using(using).filter(message__in=states, channel__gt="")
-    delivered = told.filter(Q(status=DELIVERED) | Q(hyber_status__in=account.seen_codes))
+    history = StoredReport.objects.using(using).filter(message__in=states, channel__gt="")
+    delivered = history.filter(Q(status=DELIVERED) | Q(hyber_status__in=account.seen_codes))
     columns = ("message", "extra_id", "hyber_message_id", "channel", "hyber_status", "reported_at")
     first: dict[Any, tuple[Any, ...]] = {}
     for pk, extra_id, message_id, channel, code, time in delivered.values_list(*columns):

@@ -1,4 +1,4 @@
-"""Whose report is it? By the platform's id, else by ours, else by phone and job where that leaves no doubt."""
+"""Which message a report is about: by the platform's id, by ours, or by phone and job where that is unambiguous."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def lock_by_ids(reports: Iterable[DeliveryReport], using: str) -> list[State]:
     extra_ids, message_ids = _ids(reports)
     if connections[using].vendor != "mysql":
         return _lock({"message_id": message_ids, "extra_id": extra_ids}, using)
-    # It would lock in the order of the two indexes, and everybody locks in the order of the keys.
+    # It would lock in the order of the two indexes, and all other code locks in the order of the keys.
     rows = _by_ids(Message.objects.using(using), extra_ids, message_ids, "message_id")
     return lock_by_keys([pk for pk, *_ in rows], using)
 
@@ -105,13 +105,13 @@ def find_messages(account: Account, reports: Sequence[DeliveryReport], using: st
     """Find the messages of reports in every way there is, without locking.
 
     A report that has our own id is never matched by phone: that id is committed before anything is sent, so one that
-    is unknown is somebody else's, or of an earlier run of a message.
+    is unknown belongs to another system, or to an earlier run of a message.
     """
     messages = _by_ids(Message.objects.using(using), *_ids(reports), "message_id")
     matches = group_by_message(messages, reports)
     rest = _without(reports, matches)
-    told = StoredReport.objects.using(using).filter(message__isnull=False)
-    former = group_by_message(_by_ids(told, *_ids(rest), "hyber_message_id", key="message"), rest)
+    history = StoredReport.objects.using(using).filter(message__isnull=False)
+    former = group_by_message(_by_ids(history, *_ids(rest), "hyber_message_id", key="message"), rest)
     by_phone = _by_phone(account, _without(rest, former), using)
     return Found(matches | by_phone, former)
 

@@ -14,7 +14,7 @@ from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, STATUS_OF_ST
 
 
 class State(NamedTuple):
-    """A message as reports find it: what tells whose reports they are, then the columns that they can change."""
+    """A message as reports find it: the columns that reports are matched by, then those that they can change."""
 
     id: int
     campaign_id: int | None
@@ -46,7 +46,7 @@ def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[An
 
 
 def is_about(state: State | Message, extra_id: str, message_id: str) -> bool:
-    """Say whether these ids are the message's own: one that was sent again has new ones, and its history the old."""
+    """Return whether these ids are the message's own: one that was retried has new ones, its history the old."""
     if not extra_id and not message_id:
         return True
     return extra_id == state.extra_id or (message_id != "" and message_id == state.message_id)
@@ -91,16 +91,16 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
     )
     if status in DELIVERIES and not state.channel:
         state = state._replace(channel=report.channel)
-    told = _standing(report, status)
-    now_at = Standing(state.status, state.reported_at, state.hyber_status, state.error_code, state.error_text)
-    if not is_forward(now_at, told):
+    reported = _standing(report, status)
+    current = Standing(state.status, state.reported_at, state.hyber_status, state.error_code, state.error_text)
+    if not is_forward(current, reported):
         return state
     return state._replace(
         status=str(status),
-        hyber_status=told.hyber_status,
-        error_code=told.error_code,
-        error_text=told.error_text,
-        reported_at=told.time,
+        hyber_status=reported.hyber_status,
+        error_code=reported.error_code,
+        error_text=reported.error_text,
+        reported_at=reported.time,
         finished_at=(state.finished_at or timezone.now()) if status in FINAL else None,
     )
 

@@ -19,7 +19,7 @@ RANKS = MappingProxyType(
         Status.QUEUED: 0,
         Status.SENDING: 1,
         Status.UNCONFIRMED: 1,
-        # Not sent as far as we know; a report about such a message tells that it was.
+        # Not sent as far as we know; a report about such a message shows that it was.
         Status.CANCELLED: 1,
         Status.SUPPRESSED: 1,
         Status.ACCEPTED: 2,
@@ -35,7 +35,7 @@ DELIVERIES = (Status.DELIVERED, Status.SEEN)
 FINAL = (*FAILURES, *DELIVERIES)
 #: Where the platform's answer to our own request may still change the status.
 BEFORE_ACCEPTANCE = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
-#: What stands in the error text of a message that the platform was asked about for long enough.
+#: The error text of a message whose report is not expected any more.
 NO_REPORT = gettext_noop("The platform has never reported how it ended.")
 
 STATUS_OF_STATE = MappingProxyType(
@@ -75,7 +75,7 @@ def is_forward(old: Standing, new: Standing) -> bool:
     """Say whether ``new`` replaces ``old``.
 
     The higher rank wins. Between two deliveries the earlier one counts, between two of anything else the later one: it
-    tells how it ended. No time is the weakest.
+    says how it ended. No time is the weakest.
     """
     old_rank, new_rank = RANKS[Status(old.status)], RANKS[Status(new.status)]
     if new_rank != old_rank:

@@ -1,4 +1,4 @@
-"""What the stored reports say, worked out once more and compared with the messages."""
+"""Statuses computed again from the stored reports, and compared with those of the messages."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _compare(states: Sequence[State], accounts: Mapping[str, Account], using: st
     return [
         Difference(state, histories[state.id])
         for state in states
-        if _told(state, reports[state.id], channels[state.id]) != state
+        if _computed(state, reports[state.id], channels[state.id]) != state
     ]
 
 
@@ -144,14 +144,14 @@ def _parse(raw: object, account: Account | None) -> DeliveryReport | None:
         return None
 
 
-def _told(state: State, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> State:
+def _computed(state: State, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> State:
     """Return the message as its reports have it; those of an earlier run are history."""
     current = [report for report in reports if is_about(state, report.extra_id, report.message_id)]
     before = _before(state, is_first_run=len(current) == len(reports))
-    told = reduce(lambda state, report: advance(state, report, channels), current, before)
-    # When it ended is our own clock's word; whether it has ended is not.
-    told = told._replace(finished_at=told.finished_at and (state.finished_at or told.finished_at))
-    return told._replace(channel=_winner(current)) if told.status in DELIVERIES else told
+    computed = reduce(lambda state, report: advance(state, report, channels), current, before)
+    # The time at which it ended is by our own clock; whether it has ended is not.
+    computed = computed._replace(finished_at=computed.finished_at and (state.finished_at or computed.finished_at))
+    return computed._replace(channel=_winner(current)) if computed.status in DELIVERIES else computed
 
 
 def _before(state: State, *, is_first_run: bool) -> State:

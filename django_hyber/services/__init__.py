@@ -6,17 +6,16 @@ from django_hyber.audience.imports import ImportReport, RejectedRow
 from django_hyber.audience.opt_outs import import_suppressions
 from django_hyber.audience.recipients import import_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
+from django_hyber.campaigns.launch import start_campaign
 from django_hyber.campaigns.lifecycle import (
     cancel_campaign,
-    check_campaign,
     count_waiting,
     pause_campaign,
     resume_campaign,
-    retry_failed,
-    start_campaign,
     withdraw_campaign,
 )
-from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, preflight
+from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, check_campaign, preflight
+from django_hyber.campaigns.retry import retry_failed
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account

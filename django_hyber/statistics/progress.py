@@ -24,7 +24,6 @@ from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_
 Status = Message.Status
 #: What is still to come, what was left out and what was stopped in time.
 NOT_SENT = (*BEFORE_ACCEPTANCE, Status.SUPPRESSED, Status.CANCELLED)
-OPEN_JOBS = (BackgroundJob.State.WAITING, BackgroundJob.State.RUNNING)
 SHOWN_KINDS = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.RETRY, BackgroundJob.Kind.EXPORT)
 SHOWN_JOBS = 5
 JOBS_SHOWN_FOR = timedelta(days=7)
@@ -146,7 +145,7 @@ def recent_jobs(campaign: Campaign | None, now: datetime) -> list[BackgroundJob]
 def _is_live(campaign: Campaign, waits: Iterable[Wait], jobs: Iterable[BackgroundJob]) -> bool:
     if campaign.status in (Campaign.Status.SCHEDULED, Campaign.Status.SENDING):
         return True
-    if any(job.state in OPEN_JOBS for job in jobs):
+    if any(job.is_open for job in jobs):
         return True
     in_flight = (Standstill.ON_THE_WIRE, Standstill.UNCONFIRMED, Standstill.REPORTS)
     return any(wait.standstill in in_flight for wait in waits)

@@ -6,12 +6,14 @@ from typing import Any
 
 from django import template
 
+from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.dashboard import Dashboard, dashboard_of
 
 register = template.Library()
 
 register.filter("grouped", grouped)
+register.filter("short_time", short_time)
 
 
 @register.simple_tag(takes_context=True)

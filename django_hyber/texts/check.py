@@ -1,4 +1,4 @@
-"""What would be wrong with a campaign's texts, seen before anything is sent: on the text as each recipient gets it."""
+"""The check of a campaign's texts before anything is sent: of each text as its recipient would get it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SHOWN = 5
 
 @dataclass(kw_only=True)
 class TextReport:
-    """What the texts of those who have not opted out were found to be.
+    """What the check of the texts has found, for the recipients who have not opted out.
 
     ``missing`` counts the recipients without a value of a variable; of those who are left out for it, ``left_out`` is
     the number and ``left_out_examples`` are the primary keys of the first messages. ``segments`` counts those whose
@@ -47,14 +47,14 @@ class TextReport:
     segments: Counter[tuple[Any, int]] = field(default_factory=Counter)
     ucs2: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def will_receive(self) -> int:
+        """How many people get the campaign."""
+        return self.recipients - self.left_out
 
-def check_texts(campaign: Campaign) -> list[ValidationError]:
-    """Return what forbids sending: in the channels, the variables of every recipient, and every completed text."""
-    return look_at_texts(campaign).errors
 
-
-def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
-    """Look at the channels, and at the texts of all recipients who have not opted out."""
+def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
+    """Check the channels, and the text of every recipient who has not opted out with the recipient's own values."""
     channels = campaign.get_channels()
     report = TextReport()
     for problem in _channel_problems(campaign, channels):
@@ -63,7 +63,7 @@ def look_at_texts(campaign: Campaign, progress: Callable[[int], object] | None =
         report.errors += _unfilled_variables(channels)
         channels = [replace(channel, text=f"%{OWN_TEXT}%") for channel in channels]  # type: ignore[call-arg]
     names = sorted(find_variables(channels))
-    # The texts of channels that are wrong themselves are not looked at: all recipients would have the same problem.
+    # With an error in the channels themselves, every recipient would have the same problem: no text is checked.
     texts = RenderedTexts([] if report.errors else channels, names)
     if names:
         report.errors += _read_recipients(campaign, names, texts, report, progress)
@@ -97,7 +97,7 @@ def _channel_problems(campaign: Campaign, channels: Sequence[Channel]) -> Iterat
 
 
 def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError]:
-    """In a batch the platform puts no values in."""
+    """With a text for each recipient, the platform fills in no variables."""
     names = sorted(find_variables(channels))
     if names:
         message = _("Where every recipient has a text of their own, this would go out as it stands: %(variables)s.")
@@ -112,7 +112,7 @@ def _read_recipients(
     report: TextReport,
     progress: Callable[[int], object] | None,
 ) -> list[ValidationError]:
-    """Hand the values of every recipient to ``texts``; return the errors of values that nothing makes up for."""
+    """Hand the values of every recipient to ``texts``; return an error for each variable that stays without a value."""
     lacking: Counter[str] = Counter()
     recipients = campaign.messages.using(database()).not_opted_out()
     for page in campaign_pages(recipients, PAGE, VARIABLES_TEXT):

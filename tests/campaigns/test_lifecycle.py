@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
+from django_hyber.campaigns import launch
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS, HyberClient, NotTaken
 from django_hyber.reconcile import unconfirmed
@@ -17,6 +18,7 @@ from django_hyber.services import (
     retry_failed,
     start_campaign,
 )
+from django_hyber.texts.check import check_texts
 from tests.builders import CHANNELS, dispatch_until_finished, make_campaign, make_due, posts, statuses
 from tests.samples import phone
 
@@ -301,16 +303,14 @@ def test_variable_in_letters_that_none_can_have_is_refused_and_not_sent_as_it_st
 
 
 def test_recipients_that_come_in_during_the_check_stop_the_launch(platform, monkeypatch):
-    from django_hyber.campaigns import lifecycle
-
     campaign = make_campaign([phone(1)])
 
     def check_slowly(checked):
-        problems = check_campaign(checked)
+        report = check_texts(checked)
         import_recipients(campaign, [{"phone": phone(2)}])
-        return problems
+        return report
 
-    monkeypatch.setattr(lifecycle, "check_campaign", check_slowly)
+    monkeypatch.setattr(launch, "check_texts", check_slowly)
     with pytest.raises(CampaignError, match="changed while"):
         start_campaign(campaign)
     assert Campaign.objects.get(pk=campaign.pk).status == "draft"
@@ -329,16 +329,14 @@ def test_recipients_that_come_in_during_the_check_stop_the_launch(platform, monk
     ids="+".join,
 )
 def test_setting_that_changes_during_the_check_stops_the_launch(platform, monkeypatch, change):
-    from django_hyber.campaigns import lifecycle
-
     campaign = make_campaign([phone(1)])
 
     def check_slowly(checked):
-        problems = check_campaign(checked)
+        report = check_texts(checked)
         Campaign.objects.update(**change)
-        return problems
+        return report
 
-    monkeypatch.setattr(lifecycle, "check_campaign", check_slowly)
+    monkeypatch.setattr(launch, "check_texts", check_slowly)
     with pytest.raises(CampaignError, match="changed while"):
         start_campaign(campaign)
     assert not posts(platform)

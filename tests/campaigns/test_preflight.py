@@ -8,8 +8,8 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from django_hyber.campaigns.fingerprint import fingerprint
-from django_hyber.campaigns.preflight_json import preflight_as_json, preflight_from_json
+from django_hyber.campaigns.preflight import fingerprint
+from django_hyber.campaigns.preflight_jobs import preflight_as_json, preflight_from_json
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS, Push, Viber
 from django_hyber.services import (

@@ -18,7 +18,6 @@ from django_hyber.audience.imports import ImportReport
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone
 
-State = BackgroundJob.State
 #: Seconds between two looks at an import that is under way.
 REFRESH = 1
 MOST_DIGITS = 15
@@ -51,7 +50,7 @@ class ImportPage:
 def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
     """Return what the page of an import shows."""
     report = ImportReport.from_json(job.result) if job.result else ImportReport()
-    is_open = job.state in (State.WAITING, State.RUNNING)
+    is_open = job.is_open
     reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
     rejected = [
         RejectedLine(row.row, str(row.reason), " · ".join(shown_values(list(row.values.values()), is_masked=is_masked)))

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.control import Verb, is_allowed, steer
+from django_hyber.campaigns.lifecycle import Verb, is_possible, perform, wrong_status
 from django_hyber.campaigns.test_send import is_testable
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
@@ -38,6 +37,16 @@ LOGGED = {
 }
 
 
+LABELS = {
+    Verb.PAUSE: gettext_lazy("Pause"),
+    Verb.RESUME: gettext_lazy("Resume"),
+    Verb.WITHDRAW: gettext_lazy("Back to draft"),
+    Verb.CANCEL: gettext_lazy("Cancel campaign"),
+}
+#: The button leads to a page that asks.
+CONFIRMED_FIRST = (Verb.CANCEL,)
+
+
 class Button(NamedTuple):
     """A button of the campaign's page: it posts, or leads to the page on which it is confirmed."""
 
@@ -47,66 +56,66 @@ class Button(NamedTuple):
     posts: bool
 
 
-def buttons_of(model_admin: Any, request: HttpRequest, campaign: Campaign, numbers: CampaignNumbers) -> list[Button]:
+def buttons_of(desk: CampaignDesk, numbers: CampaignNumbers) -> list[Button]:
     """Return what the user can do with the campaign now."""
-    found = []
-    if model_admin.has_send_permission(request):
-        found += _sending_buttons(campaign, numbers)
-    if model_admin.has_add_permission(request):
-        found.append(_button(campaign, "duplicate", _("Duplicate")))
-    if numbers.total and model_admin.has_export_permission(request):
-        found.append(_button(campaign, "export", _("Export recipients")))
+    found = _sending_buttons(desk, numbers) if desk.may_send else []
+    if desk.may_add:
+        found.append(_button(desk, "duplicate", _("Duplicate")))
+    if numbers.total and desk.may_export:
+        found.append(_button(desk, "export", _("Export recipients")))
     return found
 
 
-def _sending_buttons(campaign: Campaign, numbers: CampaignNumbers) -> list[Button]:
-    found = []
-    if is_testable(campaign):
-        found.append(_button(campaign, "test", _("Send a test")))
-    if is_allowed(campaign, Verb.PAUSE):
-        found.append(_button(campaign, "pause", _("Pause"), posts=True))
-    if is_allowed(campaign, Verb.RESUME):
-        found.append(_button(campaign, "resume", _("Resume"), posts=True))
-    if is_allowed(campaign, Verb.WITHDRAW):
-        found.append(_button(campaign, "withdraw", _("Back to draft"), posts=True))
-    if is_allowed(campaign, Verb.CANCEL):
-        found.append(_button(campaign, "cancel", _("Cancel campaign")))
-    if campaign.status == Campaign.Status.FINISHED and numbers.failed:
-        found.append(_button(campaign, "retry", _("Retry failed")))
+def _sending_buttons(desk: CampaignDesk, numbers: CampaignNumbers) -> list[Button]:
+    campaign = desk.campaign
+    found = [_button(desk, "test", _("Send a test"))] if is_testable(campaign) else []
+    found += [
+        _button(desk, verb, str(label), posts=verb not in CONFIRMED_FIRST)
+        for verb, label in LABELS.items()
+        if is_offered(campaign, verb)
+    ]
+    if is_possible(campaign, Verb.RETRY) and numbers.failed:
+        found.append(_button(desk, Verb.RETRY, _("Retry failed")))
     return found
 
 
-def _button(campaign: Campaign, name: str, label: str, *, posts: bool = False) -> Button:
-    return Button(name, label, reverse(f"admin:django_hyber_campaign_{name}", args=[campaign.pk]), posts)
+def is_offered(campaign: Campaign, verb: Verb) -> bool:
+    """Say whether the admin lets people tell the campaign this now: a draft is deleted and not cancelled."""
+    return is_possible(campaign, verb) and not (campaign.is_editable and verb is Verb.CANCEL)
 
 
-def steer_view(model_admin: Any, request: HttpRequest, campaign: Campaign, verb: Verb) -> HttpResponseBase:
-    """Pause, resume or cancel, and say what came of it."""
-    if request.method != "POST":
+def _button(desk: CampaignDesk, name: str, label: str, *, posts: bool = False) -> Button:
+    return Button(name, label, desk.url(name), posts)
+
+
+def steer_view(desk: CampaignDesk, verb: Verb) -> HttpResponseBase:
+    """Pause, resume, withdraw or cancel, and say what came of it."""
+    campaign = desk.campaign
+    if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
+    if campaign.is_editable and verb is Verb.CANCEL:
+        return refuse(desk)
     try:
-        changed = steer(campaign, verb)
+        changed = perform(campaign, verb)
     except CampaignError as error:
-        model_admin.message_user(request, " ".join(error.messages), messages.ERROR)
-        return to_campaign(campaign)
+        desk.message_user(" ".join(error.messages), messages.ERROR)
+        return desk.redirect()
     name = {"name": campaign}
     if changed:
-        model_admin.log_change(request, campaign, str(LOGGED[verb]))
-        model_admin.message_user(request, DONE[verb] % name, messages.SUCCESS)
+        desk.log_change(str(LOGGED[verb]))
+        desk.message_user(DONE[verb] % name, messages.SUCCESS)
     else:
-        model_admin.message_user(request, ALREADY[verb] % name, messages.INFO)
-    return to_campaign(campaign)
+        desk.message_user(ALREADY[verb] % name, messages.INFO)
+    return desk.redirect()
 
 
-def cancel_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+def cancel_view(desk: CampaignDesk) -> HttpResponseBase:
     """Ask whether the campaign is to be stopped for good; on POST, do it."""
-    if request.method == "POST":
-        return steer_view(model_admin, request, campaign, Verb.CANCEL)
-    if not is_allowed(campaign, Verb.CANCEL):
-        text = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
-        model_admin.message_user(request, text, messages.ERROR)
-        return to_campaign(campaign)
-    numbers = count_campaign(campaign)
+    if desk.is_post:
+        return steer_view(desk, Verb.CANCEL)
+    if not is_offered(desk.campaign, Verb.CANCEL):
+        return refuse(desk)
+    numbers = count_campaign(desk.campaign)
     waiting = ngettext(
         "%(count)s recipient has not been sent to yet, and never will be by this campaign.",
         "%(count)s recipients have not been sent to yet, and never will be by this campaign.",
@@ -117,32 +126,16 @@ def cancel_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> H
         "%(count)s messages have left already and cannot be called back.",
         numbers.sent,
     )
-    context = {
-        "title": _("Cancel campaign"),
-        "sentences": [
-            waiting % {"count": grouped(numbers.waiting)},
-            sent % {"count": grouped(numbers.sent)},
-            _("A cancelled campaign cannot be resumed. To stop for a while only, pause it instead."),
-        ],
-        "button": _("Cancel the campaign for good"),
-    }
-    return page(model_admin, request, campaign, "confirm", context)
+    sentences = [
+        waiting % {"count": grouped(numbers.waiting)},
+        sent % {"count": grouped(numbers.sent)},
+        _("A cancelled campaign cannot be resumed. To stop for a while only, pause it instead."),
+    ]
+    button = _("Cancel the campaign for good")
+    return desk.render("campaign/confirm", _("Cancel campaign"), sentences=sentences, button=button)
 
 
-def page(
-    model_admin: Any, request: HttpRequest, campaign: Campaign, template: str, context: dict[str, Any]
-) -> TemplateResponse:
-    """Return a page of its own about a campaign."""
-    context = {
-        **model_admin.admin_site.each_context(request),
-        "opts": model_admin.opts,
-        "media": model_admin.media,
-        "original": campaign,
-        **context,
-    }
-    return TemplateResponse(request, f"admin/django_hyber/campaign/{template}.html", context)
-
-
-def to_campaign(campaign: Campaign) -> HttpResponseRedirect:
-    """Go back to the campaign's page."""
-    return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))
+def refuse(desk: CampaignDesk) -> HttpResponseRedirect:
+    """Say that the campaign's status does not allow this, and go back to its page."""
+    desk.message_user(" ".join(wrong_status(desk.campaign).messages), messages.ERROR)
+    return desk.redirect()

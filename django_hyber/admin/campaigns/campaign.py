@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -17,7 +19,7 @@ from django.http import (
     HttpResponseRedirect,
 )
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import path
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext_lazy as _
@@ -27,14 +29,13 @@ from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.actions import buttons_of, cancel_view, steer_view
 from django_hyber.admin.campaigns.copy_page import duplicate_view
 from django_hyber.admin.campaigns.form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
-from django_hyber.admin.campaigns.launch_page import (
+from django_hyber.admin.campaigns.preflight_page import (
     CONFIRMED,
-    check,
+    check_view,
     confirm_selected,
-    plan_part,
-    send,
-    send_all,
-    send_page,
+    preflight_page,
+    preflight_part,
+    start_selected,
 )
 from django_hyber.admin.campaigns.progress import CampaignList, draft_page, progress_page
 from django_hyber.admin.campaigns.retry_page import retry_view
@@ -42,10 +43,10 @@ from django_hyber.admin.campaigns.test_page import results_page, results_part, t
 from django_hyber.admin.channels.composer import composer_urls
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
-from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.control import Verb
+from django_hyber.campaigns.lifecycle import Verb
 from django_hyber.models import Campaign
 from django_hyber.words.options import place_of, problem_text
 
@@ -113,10 +114,6 @@ class CampaignAdmin(HyberAdmin):
         """Ask for the permission of its own: writing a text and sending it to a million people are two things."""
         return request.user.has_perm("django_hyber.send_campaign")
 
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission of its own: a list of numbers that leaves the house is more than a look at it."""
-        return request.user.has_perm("django_hyber.export_campaign")
-
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Campaign | None:
         """Lock the campaign while a form of it is saved: an older form must not undo a launch of the same second."""
         campaign: Campaign | None = super().get_object(request, object_id, from_field)
@@ -127,11 +124,11 @@ class CampaignAdmin(HyberAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Say why a form comes too late, instead of refusing it without a word."""
         if request.method == "POST":
-            campaign = self._find(request, object_id)
-            if not campaign.is_editable and self.has_view_permission(request, campaign):
+            desk = self._desk(request, object_id)
+            if not desk.campaign.is_editable and desk.may_view:
                 text = _("“%(name)s” has been started meanwhile: your changes were not saved.")
-                self.message_user(request, text % {"name": campaign}, messages.ERROR)
-                return HttpResponseRedirect(_url("change", campaign))
+                desk.message_user(text % {"name": desk.campaign}, messages.ERROR)
+                return desk.redirect()
         return super().change_view(request, object_id, *args, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -139,19 +136,11 @@ class CampaignAdmin(HyberAdmin):
         campaign = kwargs.get("obj")
         context["can_test"] = self.has_send_permission(request)
         if campaign:
-            context |= self._progress_context(request, campaign)
-            context["can_import"] = self.has_change_permission(request, campaign)
-            context["can_send"] = campaign.is_editable and self.has_send_permission(request)
+            desk = CampaignDesk(self, request, campaign)
+            context |= progress_context(desk)
+            context["can_import"] = desk.may_change
+            context["can_send"] = campaign.is_editable and desk.may_send
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def _progress_context(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
-        page = draft_page(request, campaign) if campaign.is_editable else progress_page(request, campaign)
-        return {
-            "progress": page,
-            "buttons": buttons_of(self, request, campaign, page.numbers),
-            "can_see_messages": request.user.has_perm("django_hyber.view_message"),
-            "can_see_batches": request.user.has_perm("django_hyber.view_batch"),
-        }
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
         """Note who wrote it; doubt a start time that is over: the platform decides what it does with it."""
@@ -170,8 +159,8 @@ class CampaignAdmin(HyberAdmin):
         return self._to_test(request, obj) or super().response_post_save_change(request, obj)
 
     def _to_test(self, request: HttpRequest, campaign: Campaign) -> HttpResponseRedirect | None:
-        is_wanted = "_test" in request.POST and self.has_send_permission(request)
-        return HttpResponseRedirect(_url("test", campaign)) if is_wanted else None
+        desk = CampaignDesk(self, request, campaign)
+        return desk.redirect("test") if "_test" in request.POST and desk.may_send else None
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
         """Show what is doubtful about the channels, though it does not forbid sending."""
@@ -206,132 +195,87 @@ class CampaignAdmin(HyberAdmin):
     def send_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Send campaigns, after a confirmation."""
         if CONFIRMED not in request.POST:
-            return confirm_selected(self, request, queryset.order_by("pk"))
-        send_all(self, request, queryset)
+            return confirm_selected(Desk(self, request, None), queryset.order_by("pk"))
+        start_selected(Desk(self, request, None), queryset)
         return None
 
     def get_urls(self) -> list[Any]:
         """Add the pages of a campaign."""
+        sends, adds, exports = attrgetter("may_send"), attrgetter("may_add"), attrgetter("may_export")
         return [
             *import_urls(self, self._import_desk, "<int:campaign_id>/", "django_hyber_campaign"),
-            self._page("<int:campaign_id>/send/", self.send_view, "send"),
-            self._page("<int:campaign_id>/send/plan/", self.plan_view, "plan"),
-            self._page("<int:campaign_id>/send/check/", self.check_view, "check"),
-            self._page("<int:campaign_id>/test/", self.test_view, "test"),
-            self._page("<int:campaign_id>/test/<slug:token>/", self.test_results_view, "test_results"),
-            self._page("<int:campaign_id>/test/<slug:token>/part/", self.test_part_view, "test_part"),
-            self._page("<int:campaign_id>/export/", self.export_view, "export"),
             *composer_urls(self),
-            self._page("<int:campaign_id>/export/<int:job_id>/", self.exported_view, "exported"),
-            self._page("<int:campaign_id>/progress/", self.progress_view, "progress"),
-            self._page("<int:campaign_id>/pause/", self.pause_view, "pause"),
-            self._page("<int:campaign_id>/resume/", self.resume_view, "resume"),
-            self._page("<int:campaign_id>/withdraw/", self.withdraw_view, "withdraw"),
-            self._page("<int:campaign_id>/cancel/", self.cancel_view, "cancel"),
-            self._page("<int:campaign_id>/retry/", self.retry_view, "retry"),
-            self._page("<int:campaign_id>/duplicate/", self.duplicate_view, "duplicate"),
+            self._page("send/", "send", preflight_page, sends),
+            self._page("send/plan/", "plan", preflight_part, sends),
+            self._page("send/check/", "check", check_view, sends),
+            self._page("test/", "test", trial_page, sends),
+            self._page("test/<slug:token>/", "test_results", results_page, sends),
+            self._page("test/<slug:token>/part/", "test_part", results_part, sends),
+            self._page("export/", "export", export_view, exports),
+            self._page("export/<int:job_id>/", "exported", exported_view, exports),
+            self._page("progress/", "progress", progress_part, attrgetter("may_view")),
+            self._page("pause/", "pause", partial(steer_view, verb=Verb.PAUSE), sends),
+            self._page("resume/", "resume", partial(steer_view, verb=Verb.RESUME), sends),
+            self._page("withdraw/", "withdraw", partial(steer_view, verb=Verb.WITHDRAW), sends),
+            self._page("cancel/", "cancel", cancel_view, sends),
+            self._page("retry/", "retry", retry_view, sends),
+            self._page("duplicate/", "duplicate", duplicate_view, adds),
             *super().get_urls(),
         ]
 
-    def _page(self, route: str, view: Any, name: str) -> Any:
-        return path(route, self.admin_site.admin_view(view), name=f"django_hyber_campaign_{name}")
+    def _page(
+        self, route: str, name: str, view: Callable[..., HttpResponseBase], is_allowed: Callable[[Desk], bool]
+    ) -> Any:
+        """Return the address of a page for anyone who may see the campaign and, besides, do what the page is for."""
+
+        def of_campaign(request: HttpRequest, campaign_id: int, **arguments: Any) -> HttpResponseBase:
+            desk = self._desk(request, campaign_id)
+            if not desk.may_view or not is_allowed(desk):
+                raise PermissionDenied
+            return view(desk, **arguments)
+
+        view_of_admin = self.admin_site.admin_view(of_campaign)
+        return path(f"<int:campaign_id>/{route}", view_of_admin, name=f"django_hyber_campaign_{name}")
+
+    def _desk(self, request: HttpRequest, campaign_id: int | str) -> CampaignDesk:
+        campaign: Campaign | None = super().get_object(request, str(campaign_id))
+        if campaign is None:
+            raise Http404
+        return CampaignDesk(self, request, campaign)
 
     def _import_desk(self, request: HttpRequest, campaign_id: int) -> ImportDesk:
-        campaign = self._find(request, campaign_id)
+        campaign = self._desk(request, campaign_id).campaign
         # Of the class above: the report of an import can be read after the launch as well.
         if not super().has_change_permission(request, campaign):
             raise PermissionDenied
         return ImportDesk(self, request, campaign)
 
-    def send_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Show what would go out; on POST, send it."""
-        campaign = self._find_for(request, campaign_id, self.has_send_permission)
-        return (send if request.method == "POST" else send_page)(self, request, campaign)
 
-    def plan_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Give the part of that page which changes while the campaign is checked."""
-        return plan_part(self, request, self._find_for(request, campaign_id, self.has_send_permission))
-
-    def check_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Check a big campaign in the background."""
-        return check(self, request, self._find_for(request, campaign_id, self.has_send_permission))
-
-    def test_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Ask for a few numbers and show what they would get; on POST, send it to them."""
-        return trial_page(self, request, self._find_for(request, campaign_id, self.has_send_permission))
-
-    def test_results_view(self, request: HttpRequest, campaign_id: int, token: str) -> HttpResponseBase:
-        """Show what becomes of a test."""
-        return results_page(self, request, self._find_for(request, campaign_id, self.has_send_permission), token)
-
-    def test_part_view(self, request: HttpRequest, campaign_id: int, token: str) -> HttpResponseBase:
-        """Give the part of that page which changes."""
-        return results_part(request, self._find_for(request, campaign_id, self.has_send_permission), token)
-
-    def export_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Offer the recipients as a file; on POST, give it."""
-        campaign = self._find_for(request, campaign_id, self.has_export_permission)
-        if request.method != "POST":
-            return export_page(self, request, campaign)
-        return export_file(self, request, campaign)
-
-    def exported_view(self, request: HttpRequest, campaign_id: int, job_id: int) -> HttpResponseBase:
-        """Give a file that has been made in the background."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        campaign = self._find_for(request, campaign_id, self.has_export_permission)
-        return exported_file(CampaignDesk(self, request, campaign), job_id)
-
-    def progress_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Give the part of the page that tells how the campaign goes; the page asks for it again and again."""
-        campaign = self._find_for(request, campaign_id)
-        context = {"original": campaign, **self._progress_context(request, campaign)}
-        response = TemplateResponse(request, "admin/django_hyber/campaign/progress.html", context)
-        patch_cache_control(response, no_store=True)
-        return response
-
-    def pause_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Stop before the next request."""
-        campaign = self._find_for(request, campaign_id, self.has_send_permission)
-        return steer_view(self, request, campaign, Verb.PAUSE)
-
-    def resume_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Go on."""
-        campaign = self._find_for(request, campaign_id, self.has_send_permission)
-        return steer_view(self, request, campaign, Verb.RESUME)
-
-    def withdraw_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Make a scheduled campaign a draft again."""
-        campaign = self._find_for(request, campaign_id, self.has_send_permission)
-        return steer_view(self, request, campaign, Verb.WITHDRAW)
-
-    def cancel_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Ask whether to stop for good; on POST, do it."""
-        return cancel_view(self, request, self._find_for(request, campaign_id, self.has_send_permission))
-
-    def retry_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Ask which failed messages to send again; when that is confirmed, do it."""
-        return retry_view(self, request, self._find_for(request, campaign_id, self.has_send_permission))
-
-    def duplicate_view(self, request: HttpRequest, campaign_id: int) -> HttpResponseBase:
-        """Ask for the name and the recipients of a copy; on POST, make it."""
-        return duplicate_view(self, request, self._find_for(request, campaign_id, self.has_add_permission))
-
-    def _find_for(
-        self, request: HttpRequest, campaign_id: int, is_allowed: Callable[[HttpRequest], bool] | None = None
-    ) -> Campaign:
-        """Find a campaign for whoever may see it and, besides, do what ``is_allowed`` says."""
-        campaign = self._find(request, campaign_id)
-        if not self.has_view_permission(request, campaign) or (is_allowed and not is_allowed(request)):
-            raise PermissionDenied
-        return campaign
-
-    def _find(self, request: HttpRequest, campaign_id: int | str) -> Campaign:
-        campaign: Campaign | None = super().get_object(request, str(campaign_id))
-        if campaign is None:
-            raise Http404
-        return campaign
+def export_view(desk: CampaignDesk) -> HttpResponseBase:
+    """Offer the recipients as a file; on POST, give it."""
+    return (export_file if desk.is_post else export_page)(desk.admin, desk.request, desk.campaign)
 
 
-def _url(name: str, campaign: Campaign) -> str:
-    return reverse(f"admin:django_hyber_campaign_{name}", args=[campaign.pk])
+def exported_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:
+    """Give a file that has been made in the background."""
+    return exported_file(desk, job_id) if desk.is_post else HttpResponseNotAllowed(["POST"])
+
+
+def progress_part(desk: CampaignDesk) -> HttpResponseBase:
+    """Return the part of the campaign's page that changes; the page asks for it again and again."""
+    context = {"original": desk.campaign, **progress_context(desk)}
+    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/progress/part.html", context)
+    patch_cache_control(response, no_store=True)
+    return response
+
+
+def progress_context(desk: CampaignDesk) -> dict[str, Any]:
+    """Return what the campaign's page shows of its progress."""
+    user = desk.request.user
+    found = (draft_page if desk.campaign.is_editable else progress_page)(desk.request, desk.campaign)
+    return {
+        "progress": found,
+        "buttons": buttons_of(desk, found.numbers),
+        "can_see_messages": user.has_perm("django_hyber.view_message"),
+        "can_see_batches": user.has_perm("django_hyber.view_batch"),
+    }

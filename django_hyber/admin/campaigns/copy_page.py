@@ -10,15 +10,14 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core import signing
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.campaigns.actions import page, to_campaign
+from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.copy import Audience, audience_sizes, duplicate_once, name_of_copy
-from django_hyber.models import Campaign
 
 SALT = "django_hyber.duplicate"
 DAY = 24 * 60 * 60
@@ -63,32 +62,34 @@ def audience_choices(sizes: Mapping[Audience, int]) -> list[tuple[str, str]]:
     return choices
 
 
-def duplicate_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+def duplicate_view(desk: CampaignDesk) -> HttpResponseBase:
     """Ask for a name and the recipients; on POST, make the copy."""
+    campaign = desk.campaign
     initial = {
         "name": name_of_copy(campaign),
         "audience": str(Audience.NOBODY),
         "asked_at": signing.dumps(timezone.now().isoformat(), salt=SALT),
     }
-    form = DuplicateForm(request.POST or None, initial=initial, sizes=audience_sizes(campaign))
-    if request.method == "POST" and form.is_valid():
-        return _duplicate(model_admin, request, campaign, form.cleaned_data)
-    return page(model_admin, request, campaign, "duplicate", {"title": _("Duplicate campaign"), "form": form})
+    form = DuplicateForm(desk.request.POST or None, initial=initial, sizes=audience_sizes(campaign))
+    if desk.is_post and form.is_valid():
+        return _duplicate(desk, form.cleaned_data)
+    return desk.render("campaign/duplicate", _("Duplicate campaign"), form=form)
 
 
-def _duplicate(model_admin: Any, request: HttpRequest, campaign: Campaign, cleaned: dict[str, Any]) -> HttpResponseBase:
+def _duplicate(desk: CampaignDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
+    campaign = desk.campaign
     copy, is_new = duplicate_once(
         campaign,
         name=cleaned["name"],
         audience=Audience(cleaned["audience"]),
-        user=request.user,
+        user=desk.request.user,
         asked_at=cleaned["asked_at"],
     )
     if is_new:
-        model_admin.log_addition(request, copy, _("Duplicated from “%(name)s”.") % {"name": campaign})
-        model_admin.log_change(request, campaign, _("Duplicated as “%(name)s”.") % {"name": copy})
-        model_admin.message_user(request, _("This is the copy of “%(name)s”.") % {"name": campaign}, messages.SUCCESS)
+        desk.admin.log_addition(desk.request, copy, _("Duplicated from “%(name)s”.") % {"name": campaign})
+        desk.log_change(_("Duplicated as “%(name)s”.") % {"name": copy})
+        desk.message_user(_("This is the copy of “%(name)s”.") % {"name": campaign}, messages.SUCCESS)
     else:
         text = _("“%(name)s” has already been duplicated: this is the copy.")
-        model_admin.message_user(request, text % {"name": campaign}, messages.INFO)
-    return to_campaign(copy)
+        desk.message_user(text % {"name": campaign}, messages.INFO)
+    return desk.of(copy).redirect()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.campaigns.actions import page, to_campaign
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.campaigns.actions import refuse
+from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.lifecycle import Reason
-from django_hyber.campaigns.retry import Retried, count_opted_out, messages_failed_for, retry_once
+from django_hyber.campaigns.lifecycle import Verb, is_possible
+from django_hyber.campaigns.retry import Reason, Retried, count_opted_out, messages_failed_for, retry_once
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
 from django_hyber.statistics.failures import FailureReason, retryable_reasons
@@ -30,26 +30,25 @@ class ReasonChoice(NamedTuple):
     is_chosen: bool
 
 
-def retry_view(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+def retry_view(desk: CampaignDesk) -> HttpResponseBase:
     """Ask which failures are to be sent again, then whether they really are; after that, do it."""
-    if CONFIRMED in request.POST and _run(request) != campaign.run:
-        _say_already(model_admin, request, campaign)
-        return to_campaign(campaign)
-    if campaign.status != Campaign.Status.FINISHED:
-        text = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
-        model_admin.message_user(request, text, messages.ERROR)
-        return to_campaign(campaign)
-    reasons = retryable_reasons(campaign, masked=not sees_personal_data(request))
-    chosen = [reason for reason in reasons if _key(reason) in request.POST.getlist("reason")]
-    if request.method != "POST" or not chosen:
-        return _choice_page(model_admin, request, campaign, reasons)
-    if CONFIRMED not in request.POST:
-        return _confirmation(model_admin, request, campaign, chosen)
-    return _retry(model_admin, request, campaign, chosen)
+    campaign = desk.campaign
+    if CONFIRMED in desk.request.POST and _run(desk) != campaign.run:
+        _say_already(desk)
+        return desk.redirect()
+    if not is_possible(campaign, Verb.RETRY):
+        return refuse(desk)
+    reasons = retryable_reasons(campaign, masked=not desk.sees_personal_data)
+    chosen = [reason for reason in reasons if _key(reason) in desk.request.POST.getlist("reason")]
+    if not desk.is_post or not chosen:
+        return _choice_page(desk, reasons)
+    if CONFIRMED not in desk.request.POST:
+        return _confirmation(desk, chosen)
+    return _retry(desk, chosen)
 
 
-def _say_already(model_admin: Any, request: HttpRequest, campaign: Campaign) -> None:
-    model_admin.message_user(request, already_text(campaign), messages.INFO)
+def _say_already(desk: CampaignDesk) -> None:
+    desk.message_user(already_text(desk.campaign), messages.INFO)
 
 
 def already_text(campaign: Campaign) -> str:
@@ -57,45 +56,41 @@ def already_text(campaign: Campaign) -> str:
     return _("The failed messages of “%(name)s” have already been taken up again.") % {"name": campaign}
 
 
-def _choice_page(
-    model_admin: Any, request: HttpRequest, campaign: Campaign, reasons: list[FailureReason]
-) -> HttpResponseBase:
-    is_empty_answer = request.method == "POST"
+def _choice_page(desk: CampaignDesk, reasons: list[FailureReason]) -> HttpResponseBase:
+    is_empty_answer = desk.is_post
     lines = [ReasonChoice(_key(reason), reason, _label(reason), is_chosen=not is_empty_answer) for reason in reasons]
-    context = {"title": _("Retry failed messages"), "reasons": lines, "nothing_chosen": is_empty_answer}
-    return page(model_admin, request, campaign, "retry", context)
+    title = _("Retry failed messages")
+    return desk.render("campaign/retry", title, reasons=lines, nothing_chosen=is_empty_answer)
 
 
-def _confirmation(
-    model_admin: Any, request: HttpRequest, campaign: Campaign, chosen: list[FailureReason]
-) -> HttpResponseBase:
-    people, opted_out = _count(campaign, chosen)
+def _confirmation(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpResponseBase:
+    people, opted_out = _count(desk.campaign, chosen)
     button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", people)
-    context = {
-        "title": _("Retry failed messages"),
-        "lines": [ReasonChoice(_key(reason), reason, _label(reason), is_chosen=True) for reason in chosen],
-        "run": campaign.run,
-        "people": people,
-        "opted_out": opted_out,
-        "button": button % {"count": grouped(people)},
-    }
-    return page(model_admin, request, campaign, "retry_confirm", context)
+    return desk.render(
+        "campaign/retry_confirm",
+        _("Retry failed messages"),
+        lines=[ReasonChoice(_key(reason), reason, _label(reason), is_chosen=True) for reason in chosen],
+        run=desk.campaign.run,
+        people=people,
+        opted_out=opted_out,
+        button=button % {"count": grouped(people)},
+    )
 
 
-def _retry(model_admin: Any, request: HttpRequest, campaign: Campaign, chosen: list[FailureReason]) -> HttpResponseBase:
-    people, _opted_out = _count(campaign, chosen)
+def _retry(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpResponseBase:
+    people, _opted_out = _count(desk.campaign, chosen)
     try:
-        retried = retry_once(campaign, _pairs(chosen), run=_run(request), user=request.user)
+        retried = retry_once(desk.campaign, _pairs(chosen), run=_run(desk), user=desk.request.user)
     except CampaignError as error:
-        model_admin.message_user(request, " ".join(error.messages), messages.ERROR)
-        return to_campaign(campaign)
+        desk.message_user(" ".join(error.messages), messages.ERROR)
+        return desk.redirect()
     if retried is Retried.ALREADY:
-        _say_already(model_admin, request, campaign)
-        return to_campaign(campaign)
+        _say_already(desk)
+        return desk.redirect()
     text = retried_text(people)
-    model_admin.log_change(request, campaign, text)
-    model_admin.message_user(request, text, messages.SUCCESS)
-    return to_campaign(campaign)
+    desk.log_change(text)
+    desk.message_user(text, messages.SUCCESS)
+    return desk.redirect()
 
 
 def retried_text(people: int) -> str:
@@ -125,6 +120,6 @@ def _label(reason: FailureReason) -> str:
     return str(Message.Status(reason.status).label)
 
 
-def _run(request: HttpRequest) -> int:
-    given = request.POST.get("run", "")
+def _run(desk: CampaignDesk) -> int:
+    given = desk.request.POST.get("run", "")
     return int(given) if given.isdecimal() and given.isascii() else 0

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.campaigns.plan_texts import amount_text
+from django_hyber.admin.campaigns.preflight_texts import amount_text
 from django_hyber.admin.common.base import EMPTY
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.services import CampaignStatistics, ChannelStatistics

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
+from django.http import Http404, HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -16,11 +16,12 @@ from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.campaigns.actions import page, to_campaign
-from django_hyber.admin.campaigns.mending import problem_lines
+from django_hyber.admin.campaigns.actions import refuse
+from django_hyber.admin.campaigns.preflight_problems import problem_lines
 from django_hyber.admin.campaigns.progress import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
-from django_hyber.admin.common.masking import masked_copies, sees_personal_data
+from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.masking import masked_copies
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
     Trial,
@@ -89,111 +90,105 @@ class ResultLine(NamedTuple):
     url: str
 
 
-def trial_page(model_admin: Any, request: HttpRequest, campaign: Campaign) -> HttpResponseBase:
+def trial_page(desk: CampaignDesk) -> HttpResponseBase:
     """Ask for the numbers and show what they would get; on POST, send it or show it as another recipient sees it."""
+    campaign = desk.campaign
     if not is_testable(campaign):
-        text = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
-        model_admin.message_user(request, text, messages.ERROR)
-        return to_campaign(campaign)
-    sample = _sample(request, campaign)
-    is_answer = request.method == "POST" and "step" not in request.POST
-    form = _form(request, campaign, is_answer=is_answer)
+        return refuse(desk)
+    sample = _sample(desk)
+    is_answer = desk.is_post and "step" not in desk.request.POST
+    form = _form(desk, is_answer=is_answer)
     problems = trial_problems(campaign, sample)
     if is_answer and not problems and form.is_valid():
-        response = _send(model_admin, request, campaign, form, sample)
+        response = _send(desk, form, sample)
         if response:
             return response
-    return _page(model_admin, request, campaign, form, sample, problems)
+    return _page(desk, form, sample, problems)
 
 
-def results_page(model_admin: Any, request: HttpRequest, campaign: Campaign, token: str) -> HttpResponseBase:
+def results_page(desk: CampaignDesk, token: str) -> HttpResponseBase:
     """Show what becomes of a test."""
-    return page(model_admin, request, campaign, "test_results", _results(request, campaign, token))
+    return desk.render("campaign/test/results", _("Test of the campaign"), **_results(desk, token))
 
 
-def results_part(request: HttpRequest, campaign: Campaign, token: str) -> HttpResponseBase:
+def results_part(desk: CampaignDesk, token: str) -> HttpResponseBase:
     """Return the part of that page which changes; the page asks for it again and again."""
-    context = {"original": campaign, **_results(request, campaign, token)}
-    response = TemplateResponse(request, "admin/django_hyber/campaign/test_results_part.html", context)
+    context = {"original": desk.campaign, **_results(desk, token)}
+    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/test/results_part.html", context)
     patch_cache_control(response, no_store=True)
     return response
 
 
-def _sample(request: HttpRequest, campaign: Campaign) -> Sample:
-    step, recipient = request.POST.get("step", ""), request.POST.get("recipient", "")
-    return MADE_UP if step == EXAMPLES or (not step and recipient == EXAMPLES) else asked_sample(request, campaign)
+def _sample(desk: CampaignDesk) -> Sample:
+    step, recipient = desk.request.POST.get("step", ""), desk.request.POST.get("recipient", "")
+    return (
+        MADE_UP
+        if step == EXAMPLES or (not step and recipient == EXAMPLES)
+        else asked_sample(desk.request, desk.campaign)
+    )
 
 
-def _form(request: HttpRequest, campaign: Campaign, *, is_answer: bool) -> TrialForm:
+def _form(desk: CampaignDesk, *, is_answer: bool) -> TrialForm:
     if is_answer:
-        return TrialForm(request.POST, campaign=campaign)
-    token = request.POST.get("token", "")
+        return TrialForm(desk.request.POST, campaign=desk.campaign)
+    token = desk.request.POST.get("token", "")
     initial = {
-        "numbers": request.POST.get("numbers", request.session.get(NUMBERS, "")),
+        "numbers": desk.request.POST.get("numbers", desk.request.session.get(NUMBERS, "")),
         "token": token if is_token(token) else new_token(),
     }
-    return TrialForm(initial=initial, campaign=campaign)
+    return TrialForm(initial=initial, campaign=desk.campaign)
 
 
-def _page(
-    model_admin: Any,
-    request: HttpRequest,
-    campaign: Campaign,
-    form: TrialForm,
-    sample: Sample,
-    problems: list[ValidationError],
-) -> HttpResponseBase:
+def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[ValidationError]) -> HttpResponseBase:
+    campaign = desk.campaign
     contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
-    may_change = model_admin.has_change_permission(request, campaign)
-    context = {
-        "title": _("Send a test"),
-        "form": form,
-        "sample": sample,
-        "recipient": EXAMPLES if sample.pk is None else str(sample.pk),
-        "has_recipients": sees_personal_data(request) and campaign.messages.exists(),
-        "composed": compose(campaign, contents, sample, known_columns(campaign)),
-        "problems": problem_lines(campaign, problems, may_change=may_change),
-    }
-    return page(model_admin, request, campaign, "test", context)
+    return desk.render(
+        "campaign/test/page",
+        _("Send a test"),
+        form=form,
+        sample=sample,
+        recipient=EXAMPLES if sample.pk is None else str(sample.pk),
+        has_recipients=desk.sees_personal_data and campaign.messages.exists(),
+        composed=compose(campaign, contents, sample, known_columns(campaign)),
+        problems=problem_lines(campaign, problems, may_change=desk.may_change),
+    )
 
 
-def _send(
-    model_admin: Any, request: HttpRequest, campaign: Campaign, form: TrialForm, sample: Sample
-) -> HttpResponseBase | None:
+def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBase | None:
     """Send, and go to the page of the results; None if nothing was sent, and the form says why."""
     numbers, token = form.cleaned_data["numbers"], form.cleaned_data["token"]
-    request.session[NUMBERS] = "\n".join(f"+{number}" for number in numbers)
-    if _sent_lately(request) + len(numbers) > MAX_PER_SESSION:
+    desk.request.session[NUMBERS] = "\n".join(f"+{number}" for number in numbers)
+    if _sent_lately(desk) + len(numbers) > MAX_PER_SESSION:
         text = _("You have sent %(limit)d tests in ten minutes. Wait a little.")
         form.add_error(None, text % {"limit": MAX_PER_SESSION})
         return None
     try:
-        trial = send_trial(campaign, numbers, sample, token)
+        trial = send_trial(desk.campaign, numbers, sample, token)
     except CampaignError as error:
         form.add_error(None, error)
         return None
     if not trial.messages:
         form.add_error("numbers", _opted_out_text(trial.opted_out))
         return None
-    _tell(model_admin, request, campaign, trial)
-    return HttpResponseRedirect(reverse("admin:django_hyber_campaign_test_results", args=[campaign.pk, token]))
+    _tell(desk, trial)
+    return desk.redirect("test_results", token)
 
 
-def _tell(model_admin: Any, request: HttpRequest, campaign: Campaign, trial: Trial) -> None:
+def _tell(desk: CampaignDesk, trial: Trial) -> None:
     if trial.is_repeated:
         text = _("This test has already been sent: here is what becomes of it. For another one, start anew.")
-        model_admin.message_user(request, text, messages.INFO)
+        desk.message_user(text, messages.INFO)
         return
     count = len(trial.messages)
-    request.session[SENT] = [*_stamps(request), *[time.time()] * count]
+    desk.request.session[SENT] = [*_stamps(desk), *[time.time()] * count]
     numbers = ", ".join(mask_phone(message.phone_number or "") for message in trial.messages)
-    model_admin.log_change(request, campaign, _("Sent a test to %(numbers)s.") % {"numbers": numbers})
+    desk.log_change(_("Sent a test to %(numbers)s.") % {"numbers": numbers})
     text = ngettext(
         "The test is on its way to %(count)d number.", "The test is on its way to %(count)d numbers.", count
     )
-    model_admin.message_user(request, text % {"count": count}, messages.SUCCESS)
+    desk.message_user(text % {"count": count}, messages.SUCCESS)
     if trial.opted_out:
-        model_admin.message_user(request, _opted_out_text(trial.opted_out), messages.WARNING)
+        desk.message_user(_opted_out_text(trial.opted_out), messages.WARNING)
 
 
 def _opted_out_text(numbers: list[str]) -> str:
@@ -205,23 +200,22 @@ def _opted_out_text(numbers: list[str]) -> str:
     return text % {"numbers": ", ".join(f"+{number}" for number in numbers)}
 
 
-def _stamps(request: HttpRequest) -> list[float]:
+def _stamps(desk: CampaignDesk) -> list[float]:
     since = time.time() - PERIOD
-    return [moment for moment in request.session.get(SENT, []) if moment > since]
+    return [moment for moment in desk.request.session.get(SENT, []) if moment > since]
 
 
-def _sent_lately(request: HttpRequest) -> int:
-    return len(_stamps(request))
+def _sent_lately(desk: CampaignDesk) -> int:
+    return len(_stamps(desk))
 
 
-def _results(request: HttpRequest, campaign: Campaign, token: str) -> dict[str, Any]:
-    found = trial_messages(campaign, token) if is_token(token) else []
+def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:
+    found = trial_messages(desk.campaign, token) if is_token(token) else []
     if not found:
         raise Http404
-    lines = [_line(request, message) for message in found]
+    lines = [_line(desk, message) for message in found]
     arrived = sum(message.status in (Message.Status.DELIVERED, Message.Status.SEEN) for message in found)
     return {
-        "title": _("Test of the campaign"),
         "token": token,
         "lines": lines,
         "refresh": str(REFRESH) if is_live(found, timezone.now()) else "",
@@ -230,10 +224,10 @@ def _results(request: HttpRequest, campaign: Campaign, token: str) -> dict[str, 
     }
 
 
-def _line(request: HttpRequest, message: Message) -> ResultLine:
-    seen = message if sees_personal_data(request) else masked_copies([message])[0]
+def _line(desk: CampaignDesk, message: Message) -> ResultLine:
+    seen = message if desk.sees_personal_data else masked_copies([message])[0]
     code = message.hyber_status if message.error_code is None else message.error_code
-    may_see = request.user.has_perm(VIEW_MESSAGE)
+    may_see = desk.request.user.has_perm(VIEW_MESSAGE)
     return ResultLine(
         phone_number=seen.phone_number or "",
         status=str(message.get_status_display()),

@@ -42,7 +42,7 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
     return JobLine(
         job=job,
         title=import_title(job) if is_import else capfirst(job.get_kind_display()),
-        is_open=job.state in (State.WAITING, State.RUNNING),
+        is_open=job.is_open,
         done=str(job.done),
         total=str(job.total or ""),
         asked_at=short_time(job.created_at),

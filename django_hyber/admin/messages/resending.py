@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django_hyber.admin.campaigns.retry_page import CONFIRMED, already_text, retried_text
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.campaigns.lifecycle import Verb, is_possible, wrong_status
 from django_hyber.campaigns.retry import Retried, Selected, retry_selected_once, select_failed
 from django_hyber.models import Campaign, MessageQuerySet
 from django_hyber.services import CampaignError
@@ -83,8 +84,8 @@ def _line(selected: Selected) -> CampaignLine:
         opted_out,
     )
     refusal = ""
-    if campaign.status != Campaign.Status.FINISHED:
-        refusal = _("Not possible now: the campaign is %(status)s.") % {"status": campaign.get_status_display()}
+    if not is_possible(campaign, Verb.RETRY):
+        refusal = " ".join(wrong_status(campaign).messages)
     return CampaignLine(
         campaign=campaign,
         people=people % {"count": grouped(selected.failed)},

@@ -1,0 +1,210 @@
+"""A campaign as it would go out, prepared for the page on which the launch is confirmed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from django_hyber.admin.campaigns import preflight_texts as texts
+from django_hyber.admin.campaigns.preflight_problems import Link, ProblemLine, problem_lines
+from django_hyber.admin.campaigns.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
+from django_hyber.admin.common.charts import percent
+from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.masking import for_reader
+from django_hyber.campaigns.launch import Confirmation, confirmation_of
+from django_hyber.campaigns.preflight import (
+    OPTED_OUT_CODE,
+    PAST_START_CODE,
+    check_state,
+    doubts_of_this_moment,
+    is_four_eyes,
+)
+from django_hyber.campaigns.preflight_jobs import Check, count_rejected
+from django_hyber.campaigns.timetable import Timetable, timetable_of
+from django_hyber.models import Campaign, Message
+from django_hyber.services import Preflight
+
+
+class SkippedLine(NamedTuple):
+    """Who is left out, with links to a list of them and to some of them."""
+
+    code: str
+    text: str
+    url: str
+    examples: list[Link]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreflightFacts:
+    """What the page says of a campaign. ``confirmation`` is None if it cannot be launched, or not by this person.
+
+    ``four_eyes`` says who may launch it, "" without that rule.
+    """
+
+    campaign: Campaign
+    check: Check
+    timetable: Timetable
+    recipients: int
+    rejected: int
+    skipped: list[SkippedLine]
+    problems: list[ProblemLine]
+    warnings: list[ProblemLine]
+    may_change: bool
+    four_eyes: str
+    confirmation: Confirmation | None
+
+    @property
+    def found(self) -> Preflight | None:
+        """What the check of the campaign as it is now has found."""
+        return self.check.found
+
+    @property
+    def people(self) -> int:
+        """How many get it."""
+        return self.found.will_receive if self.found else 0
+
+    @property
+    def refresh(self) -> int | None:
+        """Seconds until the page asks for these facts again."""
+        return REFRESH if self.check.is_under_way else None
+
+    @property
+    def milestone(self) -> str:
+        """What has to change for a screen reader to be told."""
+        job = self.check.job
+        return f"{job.state}:{MILESTONE * job.done // job.total if job.total else 0}" if job else ""
+
+    @property
+    def summary(self) -> str:
+        """What a screen reader is told then."""
+        job = self.check.job
+        if job is None:
+            return ""
+        if self.check.is_under_way:
+            return _("Checking: %(percent)s.") % {"percent": percent(job.done, job.total or 0)}
+        if self.found is None:
+            return _("The check has not come to its end.")
+        return _("Checked. %(headline)s") % {"headline": texts.headline(self.found)}
+
+    @property
+    def headline(self) -> str:
+        """How many people get it, in words."""
+        return texts.headline(self.found) if self.found else ""
+
+    @property
+    def defaults(self) -> list[str]:
+        """Who gets which default text."""
+        return list(texts.default_texts(self.campaign, self.found)) if self.found else []
+
+    @property
+    def rejected_text(self) -> str:
+        """What the imports have not taken."""
+        return texts.rejected_text(self.rejected) if self.rejected else ""
+
+    @property
+    def segments(self) -> list[str]:
+        """How many segments the SMS take."""
+        segments = self.found.segments if self.found else None
+        return list(texts.segment_texts(self.campaign, segments)) if segments else []
+
+    @property
+    def cost(self) -> str:
+        """What it costs, "" without prices."""
+        found = self.found
+        if found is None or found.cost_low is None or found.cost_high is None:
+            return ""
+        return texts.cost_text(found.cost_low, found.cost_high)
+
+    @property
+    def when(self) -> list[str]:
+        """When it goes out."""
+        return list(texts.when_texts(self.campaign, self.timetable, timezone.now()))
+
+    @property
+    def recall(self) -> list[str]:
+        """What cannot be undone."""
+        return list(texts.recall_texts(self.timetable))
+
+    @property
+    def button(self) -> str:
+        """What the button says."""
+        return texts.button_text(self.people, is_later=self.timetable.start is not None)
+
+
+def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
+    """Return what is known about the launch of a campaign, as far as this person may see it."""
+    campaign, found = desk.campaign, check.found
+    people = found.will_receive if found else 0
+    problems, warnings = _problems(campaign, check)
+    four_eyes, is_author = _four_eyes(desk)
+    may_launch = people and not problems and not is_author
+    return PreflightFacts(
+        campaign=campaign,
+        check=check,
+        timetable=timetable_of(campaign, people, timezone.now()),
+        recipients=found.recipients if found else campaign.messages.count(),
+        rejected=count_rejected(campaign),
+        skipped=_skipped(desk, found) if found else [],
+        problems=problem_lines(campaign, problems, may_change=desk.may_change),
+        warnings=problem_lines(campaign, warnings, may_change=desk.may_change),
+        may_change=desk.may_change,
+        four_eyes=four_eyes,
+        confirmation=confirmation_of(found) if found and may_launch else None,
+    )
+
+
+def _problems(campaign: Campaign, check: Check) -> tuple[list[ValidationError], list[ValidationError]]:
+    found = check.found
+    if found is None:
+        return check_state(campaign), doubts_of_this_moment(campaign)
+    # An import may have begun since, and have added nobody yet.
+    known = {problem.code for problem in found.problems}
+    since = [problem for problem in check_state(campaign) if problem.code not in known] if check.job else []
+    # A check that was kept may have been made before the start time was over.
+    warnings = [warning for warning in found.warnings if warning.code != PAST_START_CODE]
+    return [*found.problems, *since], [*warnings, *doubts_of_this_moment(campaign)]
+
+
+def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
+    """Return what the page says about who may launch, and whether this person may not."""
+    if not is_four_eyes(desk.campaign):
+        return "", False
+    if desk.campaign.author_id == desk.request.user.pk:
+        return _(
+            "Here four eyes look at every campaign. You wrote this one or changed it last: somebody else who may send "
+            "has to open this page and launch it."
+        ), True
+    return _(
+        "Here four eyes look at every campaign: whoever wrote or changed it last cannot launch it. You can."
+    ), False
+
+
+def _skipped(desk: CampaignDesk, found: Preflight) -> list[SkippedLine]:
+    may_see = desk.request.user.has_perm(VIEW_MESSAGE)
+    examples = _examples(desk, found) if may_see else {}
+    return [
+        SkippedLine(
+            code=skipped.code,
+            text=texts.skipped_text(found, skipped),
+            url=messages_url(desk.campaign, opted_out="yes") if may_see and skipped.code == OPTED_OUT_CODE else "",
+            examples=[examples[pk] for pk in skipped.examples if pk in examples],
+        )
+        for skipped in found.skipped
+    ]
+
+
+def _examples(desk: CampaignDesk, found: Preflight) -> Mapping[int, Link]:
+    pks = [pk for skipped in found.skipped for pk in skipped.examples]
+    if not pks:
+        return {}
+    rows = for_reader(desk.request, Message.objects.filter(pk__in=pks))
+    return {
+        row.pk: Link(row.phone_number or "", reverse("admin:django_hyber_message_change", args=[row.pk]))
+        for row in rows
+    }

@@ -1,0 +1,126 @@
+"""The page before the launch: what would go out to whom and when, and the launch of what it has shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.contrib import messages
+from django.contrib.admin import helpers
+from django.db.models import QuerySet
+from django.http import HttpResponseBase, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_hyber.admin.campaigns.preflight_facts import preflight_facts
+from django_hyber.admin.campaigns.preflight_texts import button_text
+from django_hyber.admin.channels.composer import asked_sample
+from django_hyber.admin.channels.inline import described_options
+from django_hyber.admin.common.desk import CampaignDesk, Desk
+from django_hyber.admin.common.paginators import grouped
+from django_hyber.campaigns.launch import launch, parse_confirmation
+from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
+from django_hyber.models import Campaign
+from django_hyber.services import CampaignError
+from django_hyber.texts.composition import compose
+from django_hyber.texts.samples import known_columns
+
+CONFIRMED = "post"
+#: The name of the input in which a page puts what it has shown of a campaign.
+CONFIRMATION = "plan-{pk}"
+
+
+def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
+    """Return the page on which the launch is confirmed; on POST, launch."""
+    if desk.is_post:
+        is_started = _start(desk)
+        return desk.redirect() if is_started or not desk.campaign.is_editable else desk.redirect("send")
+    campaign = desk.campaign
+    if not campaign.is_editable:
+        return _already_started(desk)
+    sample = asked_sample(desk.request, campaign)
+    channels = list(campaign.channels.all())
+    contents = [(channel.channel, channel.options) for channel in channels]
+    return desk.render(
+        "campaign/preflight/page",
+        _("Send campaign"),
+        facts=preflight_facts(desk, check_of(campaign)),
+        sample=sample,
+        composed=compose(campaign, contents, sample, known_columns(campaign)),
+        channels=[(str(channel), described_options(channel)) for channel in channels],
+    )
+
+
+def preflight_part(desk: CampaignDesk) -> HttpResponseBase:
+    """Return the part of the page that changes while a campaign is checked; the page asks for it again and again."""
+    context = {"original": desk.campaign, "facts": preflight_facts(desk, check_of(desk.campaign))}
+    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/preflight/part.html", context)
+    patch_cache_control(response, no_store=True)
+    return response
+
+
+def check_view(desk: CampaignDesk) -> HttpResponseBase:
+    """Request a check in the background, and go back to the page that shows it."""
+    if not desk.is_post:
+        return HttpResponseNotAllowed(["POST"])
+    if not desk.campaign.is_editable:
+        return _already_started(desk)
+    if request_check(desk.campaign, desk.request.user):
+        desk.log_change(_("Asked for a check before the launch."))
+    return desk.redirect("send")
+
+
+def confirm_selected(desk: Desk, campaigns: Iterable[Campaign]) -> HttpResponseBase:
+    """Return the page on which the launch of several campaigns is confirmed; one alone has a page of its own."""
+    chosen = list(campaigns)
+    if len(chosen) == 1:
+        return desk.of(chosen[0]).redirect("send")
+    every = [preflight_facts(desk.of(campaign), check) for campaign, check in checks_of(chosen)]
+    ready = [facts for facts in every if facts.confirmation]
+    return desk.render(
+        "campaign/preflight/selected",
+        _("Send campaigns"),
+        campaigns=every,
+        ready=ready,
+        button=button_text(sum(facts.people for facts in ready), is_later=False),
+        action_checkbox_name=helpers.ACTION_CHECKBOX_NAME,
+    )
+
+
+def start_selected(desk: Desk, campaigns: QuerySet[Campaign]) -> None:
+    """Start each campaign on its own and say of each what came of it."""
+    for campaign in campaigns.order_by("pk"):
+        _start(desk.of(campaign))
+
+
+def _start(desk: CampaignDesk) -> bool:
+    """Start a campaign, write that into the admin's log, and say what came of it."""
+    campaign, user = desk.campaign, desk.request.user
+    confirmed = parse_confirmation(desk.request.POST.get(CONFIRMATION.format(pk=campaign.pk), ""))
+    try:
+        people = launch(campaign, user=user, confirmed=confirmed)  # type: ignore[arg-type]  # nobody else gets in here
+    except CampaignError as error:
+        if not campaign.is_editable:
+            _already_started(desk)
+            return False
+        params = {"name": campaign, "reasons": " ".join(error.messages)}
+        desk.message_user(_("“%(name)s” was not sent. %(reasons)s") % params, messages.ERROR)
+        return False
+    if campaign.status == Campaign.Status.SCHEDULED:
+        text = ngettext("Scheduled for %(count)s person.", "Scheduled for %(count)s people.", people)
+    else:
+        text = ngettext("Sending to %(count)s person started.", "Sending to %(count)s people started.", people)
+    text %= {"count": grouped(people)}
+    desk.log_change(text)
+    desk.message_user(f"{campaign}: {text}", messages.SUCCESS)
+    if campaign.status == Campaign.Status.PAUSED:
+        stopped = _("“%(name)s” has been stopped: %(reason)s")
+        desk.message_user(stopped % {"name": campaign, "reason": campaign.status_reason}, messages.WARNING)
+    return True
+
+
+def _already_started(desk: CampaignDesk) -> HttpResponseBase:
+    text = _("“%(name)s” has already been started: it is %(status)s.")
+    desk.message_user(text % {"name": desk.campaign, "status": desk.campaign.get_status_display()})
+    return desk.redirect()
