@@ -11,7 +11,7 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
-from django_hyber.audience import export_job, import_job  # noqa: F401  registers the kinds of jobs
+from django_hyber.audience import export, uploads  # noqa: F401  registers the kinds of jobs
 from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  the same
 from django_hyber.db.transactions import leave_lost_connection
 from django_hyber.jobs import background as jobs

@@ -1,17 +1,23 @@
-"""Which column of a recipient file is what."""
+"""What the columns of a source are for: guessed by their headers and values, chosen by a person, and checked."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any, NamedTuple
 
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.files.encodings import UnreadableFileError
-from django_hyber.protocol import check_variable_name
+from django_hyber.audience.files.file_type import UnreadableFileError
+from django_hyber.conf import find_account
+from django_hyber.models import Campaign
+from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
+from django_hyber.texts.rules import campaign_variables
 from django_hyber.texts.variables import OWN_TEXT
+from django_hyber.words import home_region, problem_text
 
 #: In the order of preference: "number" may as well be that of an order.
 PHONE_HEADERS = (
@@ -32,11 +38,14 @@ PHONE_HEADERS = (
     "номер",
 )
 REASON_HEADERS = ("reason", "причина", "source", "джерело", "comment", "коментар")
+TEXT_HEADERS = ("text", "message", "sms", "текст", "повідомлення", "сообщение")
+#: What a row of the opt-out list has instead of variables.
+REASON = "reason"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ColumnChoice:
-    """What somebody has said about the columns; what is empty is found out.
+class Columns:
+    """What the columns of a source are for, by their headers; what is empty is found by ``find``.
 
     ``text_column`` holds a text for each recipient. ``variables`` names the variable that a column becomes, and columns
     that are not in it are ignored; None makes a variable of every column whose header can name one.
@@ -52,60 +61,191 @@ class ColumnChoice:
         if wrong:
             raise ValueError(f"These cannot be names of variables, or not twice: {', '.join(sorted(set(wrong)))}.")
 
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Columns:
+        """Return the columns among the parameters of an import, which are named as the fields."""
+        return cls(**{name: parameters[name] for name in cls.__dataclass_fields__ if name in parameters})
 
-class Layout(NamedTuple):
-    """The phone column, the columns that become variables with their names, and the columns that nobody can use."""
+    def as_parameters(self) -> dict[str, Any]:
+        """Return the columns as the parameters of an import."""
+        return asdict(self)
 
-    phone: str
-    variables: tuple[tuple[str, str], ...]
-    ignored: tuple[str, ...]
+    def find(self, headers: Sequence[str]) -> Columns:
+        """Return the columns that a source with these headers has; the own text is one of the variables.
 
+        Raises UnreadableFileError when there is no phone or text column.
+        """
+        phone = self._find_phone(headers)
+        others = [header for header in headers if header != phone]
+        if self.variables is None:
+            named = {header: header for header in others if check_variable_name(header) is None}
+        else:
+            named = {header: self.variables[header] for header in others if header in self.variables}
+        text = _find_column(headers, self.text_column) if self.text_column else ""
+        if text:
+            named = {header: name for header, name in named.items() if name != OWN_TEXT} | {text: OWN_TEXT}
+        return replace(self, phone_column=phone, text_column=text, variables=named)
 
-def lay_out(headers: Sequence[str], choice: ColumnChoice) -> Layout:
-    """Find the columns. Raises UnreadableFileError when there is no phone or text column."""
-    phone = _find_phone_column(headers, choice.phone_column)
-    others = [header for header in headers if header != phone]
-    if choice.variables is not None:
-        named = {header: choice.variables[header] for header in others if header in choice.variables}
-        ignored: list[str] = []
-    else:
-        named = {header: header for header in others if check_variable_name(header) is None}
-        ignored = [str(header) for header in others if header not in named]
-    if choice.text_column:
-        text = _find_column(headers, choice.text_column)
-        named = {header: name for header, name in named.items() if name != OWN_TEXT} | {text: OWN_TEXT}
-        ignored = [header for header in ignored if header != text]
-    return Layout(phone, tuple(named.items()), tuple(ignored))
+    def _find_phone(self, headers: Sequence[str]) -> str:
+        column = _find_column(headers, self.phone_column) if self.phone_column else guess_column(headers)
+        if column:
+            return column
+        raise UnreadableFileError(
+            _('No column holds phone numbers. Call it "phone", or choose one of: %(columns)s.'),
+            code="no-phone-column",
+            params={"columns": ", ".join(map(str, headers))},
+        )
 
 
 def guess_column(headers: Sequence[str], names: Sequence[str] = PHONE_HEADERS) -> str:
     """Return the column that has the first of these names, by default those of phone numbers, or an empty string."""
-    found = {as_header(header): header for header in headers}
+    found = {_as_header(header): header for header in headers}
     return next((found[name] for name in names if name in found), "")
 
 
-def as_header(name: str) -> str:
-    """Return a header as it is compared: "Phone number" is "phone_number"."""
-    return re.sub(r"[\s-]+", "_", str(name).strip().casefold())
+def guess_columns(headers: Sequence[str], campaign: Campaign | None, rows: Sequence[Sequence[str]] = ()) -> Columns:
+    """Return what the columns are for, as far as their headers show; without a campaign on the opt-out list.
+
+    Where no header shows which column holds the numbers, the first ``rows`` may.
+    """
+    phone = guess_column(headers) or _column_of_phones(headers, rows, campaign)
+    others = [header for header in headers if header != phone]
+    if campaign is None:
+        reason = guess_column(others, REASON_HEADERS)
+        return Columns(phone_column=phone, variables={reason: REASON} if reason else {})
+    text = guess_column(others, TEXT_HEADERS) if campaign.has_own_texts else ""
+    wanted = {_as_header(name): name for name in campaign_variables(campaign)}
+    named: dict[str, str] = {}
+    for header in others:
+        name = wanted.get(_as_header(header), header)
+        if header != text and name not in named.values() and check_variable_name(name) is None:
+            named[header] = name
+    return Columns(phone_column=phone, text_column=text, variables=named)
 
 
-def _find_phone_column(headers: Sequence[str], wanted: str) -> str:
-    column = _find_column(headers, wanted) if wanted else guess_column(headers)
-    if column:
-        return column
-    raise UnreadableFileError(
-        _('No column holds phone numbers. Call it "phone", or choose one of: %(columns)s.'),
-        code="no-phone-column",
-        params={"columns": ", ".join(str(header) for header in headers)},
-    )
+def missing_variables(given: Iterable[str], campaign: Campaign | None) -> list[str]:
+    """Return the variables in the texts of the campaign that are not among those that the columns give."""
+    return sorted({*campaign_variables(campaign)} - {*given}) if campaign else []
+
+
+class Use(StrEnum):
+    """What a person can choose for a column. VARIABLE needs a name; REASON is for the opt-out list."""
+
+    PHONE = "phone"
+    VARIABLE = "variable"
+    TEXT = "text"
+    REASON = "reason"
+    NOTHING = "nothing"
+
+
+class Choice(NamedTuple):
+    """What a person has chosen for one column; ``name`` is that of a variable, and "" for all else."""
+
+    use: Use
+    name: str = ""
+
+
+CAMPAIGN_USES = (Use.PHONE, Use.VARIABLE, Use.TEXT, Use.NOTHING)
+OPT_OUT_USES = (Use.PHONE, Use.REASON, Use.NOTHING)
+
+
+def choice_for(header: str, columns: Columns, campaign: Campaign | None) -> Choice:
+    """Return what is chosen for a column as long as nobody has changed it."""
+    if header == columns.phone_column:
+        return Choice(Use.PHONE)
+    if header == columns.text_column:
+        return Choice(Use.TEXT)
+    name = (columns.variables or {}).get(header, "")
+    if not name:
+        return Choice(Use.NOTHING)
+    return Choice(Use.VARIABLE, name) if campaign else Choice(Use.REASON)
+
+
+def chosen_columns(headers: Sequence[str], choices: Sequence[Choice]) -> Columns:
+    """Return the columns that a person has chosen; ``check_choices`` comes first."""
+    named = dict(zip(headers, choices, strict=True))
+    variables = {header: choice.name for header, choice in named.items() if choice.use == Use.VARIABLE}
+    variables |= {header: REASON for header, choice in named.items() if choice.use == Use.REASON}
+    phone = next(header for header, choice in named.items() if choice.use == Use.PHONE)
+    text = next((header for header, choice in named.items() if choice.use == Use.TEXT), "")
+    return Columns(phone_column=phone, text_column=text, variables=variables)
+
+
+def check_choices(choices: Sequence[Choice], campaign: Campaign | None) -> Iterator[tuple[int | None, ValidationError]]:
+    """Yield what is wrong with the choices: the number of the column, or None for all of them, and the error."""
+    uses = [choice.use for choice in choices]
+    if Use.PHONE not in uses:
+        yield None, ValidationError(_("Choose the column that holds the phone numbers."), code="no-phone-column")
+    if campaign:
+        yield from ((None, error) for error in _check_own_texts(campaign, brings_texts=Use.TEXT in uses))
+    seen: set[Choice] = set()
+    for number, choice in enumerate(choices):
+        error = _check_choice(choice, seen, has_text=Use.TEXT in uses)
+        if error:
+            yield number, error
+        seen.add(choice)
+
+
+def _check_choice(choice: Choice, seen: Collection[Choice], *, has_text: bool) -> ValidationError | None:
+    if choice.use == Use.VARIABLE:
+        return _check_name(choice, seen, has_text=has_text)
+    if choice.use != Use.NOTHING and choice in seen:
+        return ValidationError(_("Another column is chosen for this already."), code="repeated")
+    return None
+
+
+def _check_name(choice: Choice, seen: Collection[Choice], *, has_text: bool) -> ValidationError | None:
+    if not choice.name:
+        return ValidationError(_("Name the variable, or leave the column out."), code="no-name")
+    problem = check_variable_name(choice.name)
+    if problem:
+        return ValidationError(problem_text(problem), code=problem.code)
+    if choice in seen:
+        return ValidationError(_("Another column gives this variable already."), code="repeated")
+    if has_text and choice.name == OWN_TEXT:
+        return ValidationError(_("This is the name of the recipient's own text: choose another."), code="own-text")
+    return None
+
+
+def _check_own_texts(campaign: Campaign, *, brings_texts: bool) -> Iterator[ValidationError]:
+    if campaign.has_own_texts and not brings_texts:
+        text = _("Every recipient of this campaign has a text of their own: choose the column that holds it.")
+        yield ValidationError(text, code="no-text-column")
+    if brings_texts and not campaign.has_own_texts and campaign.messages.exists():
+        text = _(
+            "The campaign has recipients without a text of their own already: there can be no own texts in it any more."
+        )
+        yield ValidationError(text, code="own-texts")
+
+
+def _column_of_phones(headers: Sequence[str], rows: Sequence[Sequence[str]], campaign: Campaign | None) -> str:
+    """Return the only column with nothing but phone numbers, or an empty string."""
+    account = find_account(campaign.account) if campaign else None
+    region = account.default_region if account else home_region()
+    columns = zip(headers, zip(*rows, strict=True), strict=False)
+    found = [header for header, values in columns if all(_is_phone(value, region) for value in values)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _is_phone(value: str, region: str | None) -> bool:
+    try:
+        normalize_phone(value, region)
+    except InvalidPhone:
+        return False
+    return True
 
 
 def _find_column(headers: Sequence[str], wanted: str) -> str:
-    alike = [header for header in headers if as_header(header) == as_header(wanted)]
+    alike = [header for header in headers if _as_header(header) == _as_header(wanted)]
     if alike:
         return wanted if wanted in alike else alike[0]
     raise UnreadableFileError(
         _("There is no column “%(wanted)s”. There are: %(columns)s."),
         code="no-column",
-        params={"wanted": wanted, "columns": ", ".join(str(header) for header in headers)},
+        params={"wanted": wanted, "columns": ", ".join(map(str, headers))},
     )
+
+
+def _as_header(name: str) -> str:
+    """Return a header as it is compared: "Phone number" is "phone_number"."""
+    return re.sub(r"[\s-]+", "_", str(name).strip().casefold())

@@ -1,30 +1,39 @@
+"""Who is in a campaign and what became of each, or the opt-out list, as a file that can be imported again."""
+
 from __future__ import annotations
 
-import csv
-import io
-from codecs import BOM_UTF8
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple, get_args
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.timezone import get_current_timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
-from django_hyber.audience.files.reading import protect, protect_protected
-from django_hyber.audience.files.xlsx import MAX_ROWS, Cell, write_workbook
-from django_hyber.db.pages import campaign_pages
-from django_hyber.db.transactions import database
-from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.audience.columns import REASON
+from django_hyber.audience.files.file_type import Cell, FileType, ShownText, UnreadableFileError
+from django_hyber.audience.files.reading import file_type
+from django_hyber.db.pages import campaign_pages, table_pages
+from django_hyber.db.transactions import database, write_transaction
+from django_hyber.jobs.background import request_job
+from django_hyber.jobs.claims import LONG_LEASE, JobClaim
+from django_hyber.jobs.kinds import job_kind, keep_produced
+from django_hyber.models import BackgroundJob, Campaign, CampaignChannel, Message, Suppression
 from django_hyber.words import describe_end
 
 CHUNK = 5_000
 KNOWN_REASONS = 1_000
+#: From so many rows on, the file is made in the background.
+IN_BACKGROUND_FROM = 20_000
+Kind = BackgroundJob.Kind
 Format = Literal["csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+Progress = Callable[[int], object]
 
 
 class ExportError(ValidationError):
@@ -32,7 +41,7 @@ class ExportError(ValidationError):
 
 
 class Exported(NamedTuple):
-    """The columns of a message that an export tells."""
+    """The columns of a message that are exported."""
 
     pk: int
     phone_number: str | None
@@ -48,26 +57,131 @@ class Exported(NamedTuple):
     delivered_sms_parts: int | None
 
 
-def export_recipients(campaign: Campaign, format: Format = "csv") -> Iterator[bytes]:  # noqa: A002  the usual word
+def export_recipients(
+    campaign: Campaign,
+    format: Format = "csv",  # noqa: A002  the usual word
+    *,
+    progress: Progress | None = None,
+) -> Iterator[bytes]:
     """Return the pieces of a file with every recipient, the variables and what became of the message.
 
     The memory that it takes does not grow with the campaign. The file can be imported again as it is: the phone and the
     variables come back unchanged, and the headers of the other columns cannot be names of variables. CSV is UTF-8 with
     a byte order mark, and a text that a spreadsheet could take for a formula has an apostrophe before it, which the
-    import takes off. The texts of an XLSX file are cells of the type text.
+    import takes off. The texts of an XLSX file are cells of the type text; the file is written to a temporary one
+    before its first piece. ``progress`` is called with the number of rows written so far.
 
-    Raises ValueError for another format, ExportError for more recipients than an XLSX sheet has rows.
+    Raises ValueError for another format, ExportError for more recipients than an XLSX sheet has rows, and if the
+    library that writes XLSX is not installed.
     """
     if format not in FORMATS:
         raise ValueError(f"Recipients are exported as {' or '.join(FORMATS)}, not as {format!r}.")
-    if format == "xlsx" and campaign.messages.count() >= MAX_ROWS:
-        text = _("An XLSX table has room for %(most)d recipients. Export this campaign as CSV.")
-        raise ExportError(text, code="too-many", params={"most": MAX_ROWS - 1})
+    kind = file_type(format)
+    too_many = _("An XLSX table has room for %(most)d recipients. Export this campaign as CSV.")
+    _check_room(kind, campaign.messages.count, too_many)
     variables = _variables(campaign)
-    # A text cell needs no apostrophe, but one that the import would take off needs another.
-    as_row = _row_maker(campaign, variables, protect if format == "csv" else protect_protected)
-    pages = _pages_of_rows(campaign, _header(variables), as_row)
-    return write_csv(pages) if format == "csv" else write_workbook(pages)
+    as_row = _row_maker(campaign, variables, kind.protect)
+    pages = campaign_pages(campaign.messages.using(database()), CHUNK, *Exported._fields[1:])
+    rows = ([as_row(Exported(*row)) for row in page] for page in pages)
+    return _write(kind, _header(variables), rows, progress)
+
+
+def export_suppressions(
+    format: Format = "csv",  # noqa: A002  the usual word
+    *,
+    progress: Progress | None = None,
+) -> Iterator[bytes]:
+    """Return the pieces of a file with every opted-out number, the reason, and since when; it can be imported again.
+
+    The memory that it takes does not grow with the list. No text in it can become a formula, as in export_recipients.
+
+    Raises ValueError for another format, ExportError for more numbers than an XLSX sheet has rows, and if the library
+    that writes XLSX is not installed.
+    """
+    if format not in FORMATS:
+        raise ValueError(f"Opted-out numbers are exported as {' or '.join(FORMATS)}, not as {format!r}.")
+    kind = file_type(format)
+    too_many = _("An XLSX table has room for %(most)d numbers. Export the list as CSV.")
+    _check_room(kind, Suppression.objects.using(database()).count, too_many)
+    # Looked up now, as in _row_maker.
+    zone = get_current_timezone()
+    plus = kind.protect("+")
+    pages = table_pages(Suppression.objects.using(database()), CHUNK, "phone_number", "reason", "created_at")
+    rows = (
+        [(plus + phone, kind.protect(reason), _as_time(added, zone)) for _pk, phone, reason, added in page]
+        for page in pages
+    )
+    return _write(kind, ["phone", REASON, _("added at")], rows, progress)
+
+
+def is_large(rows: QuerySet[Any]) -> bool:
+    """Say whether the export of so many rows is made in the background."""
+    return rows.order_by()[:IN_BACKGROUND_FROM].count() == IN_BACKGROUND_FROM
+
+
+def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
+    """Ask for an export, unless one for this person is under way, and say whether this call has.
+
+    Without a campaign it is that of the opt-out list.
+    """
+    using = database()
+    with write_transaction(using):
+        if campaign:
+            # Of two presses of the same button, the second waits here; for the list there would be two files.
+            Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
+        open_jobs = BackgroundJob.objects.using(using).open().filter(kind=Kind.EXPORT)
+        under_way = open_jobs.filter(campaign=campaign, created_by=user.pk)
+        if any(job.parameters.get("format") == kind for job in under_way):
+            return False
+        request_job(Kind.EXPORT, campaign, {"format": kind}, user)
+        return True
+
+
+@job_kind(Kind.EXPORT)
+def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Write the file of recipients, or without a campaign that of the opted-out numbers."""
+    kind = job.parameters.get("format", "csv")
+    total = (job.campaign.messages if job.campaign else Suppression.objects).using(database()).count()
+
+    def progress(done: int) -> None:
+        if done < total:
+            claim.progress(done)
+        else:
+            # An XLSX file is put together after its last row.
+            claim.write(done=total, lease=LONG_LEASE)
+
+    claim.write(total=total)
+    with tempfile.TemporaryFile() as file:
+        file.writelines(
+            export_recipients(job.campaign, kind, progress=progress)
+            if job.campaign
+            else export_suppressions(kind, progress=progress)
+        )
+        keep_produced(job, claim, file, kind)
+    return {"recipients": total}
+
+
+def _check_room(kind: FileType, count: Callable[[], int], text: str) -> None:
+    if kind.most_rows is not None and count() >= kind.most_rows:
+        raise ExportError(text, code="too-many", params={"most": kind.most_rows - 1})
+
+
+def _write(
+    kind: FileType, header: list[str], pages: Iterator[Sequence[Sequence[Cell]]], progress: Progress | None
+) -> Iterator[bytes]:
+    def all_pages() -> Iterator[Sequence[Sequence[Cell]]]:
+        yield [header]
+        done = 0
+        for page in pages:
+            yield page
+            done += len(page)
+            if progress:
+                progress(done)
+
+    try:
+        return kind.write(all_pages())
+    except UnreadableFileError as error:
+        raise ExportError(error.message, code=error.code) from None
 
 
 def _variables(campaign: Campaign) -> list[str]:
@@ -108,13 +222,13 @@ def _row_maker(
     def as_row(message: Exported) -> list[Cell]:
         return [
             f"{plus}{message.phone_number}" if message.phone_number else "",
-            *(protected(_as_text(message.variables.get(name))) for name in variables),
+            *(protected(ShownText.of(message.variables.get(name))) for name in variables),
             statuses.get(message.status, message.status),
             protected(channels.get(message.channel, message.channel)),
             message.error_code,
             protected(reason(message.error_code, message.error_text)),
-            as_time(message.accepted_at, zone),
-            as_time(message.finished_at, zone),
+            _as_time(message.accepted_at, zone),
+            _as_time(message.finished_at, zone),
             message.clicks,
             message.total_sms_parts,
             message.delivered_sms_parts,
@@ -135,27 +249,5 @@ def _reasons(account: str) -> Callable[[int | None, str], str]:
     return reason
 
 
-def _pages_of_rows(
-    campaign: Campaign, header: list[str], as_row: Callable[[Exported], list[Cell]]
-) -> Iterator[list[Sequence[Cell]]]:
-    yield [header]
-    for page in campaign_pages(campaign.messages.using(database()), CHUNK, *Exported._fields[1:]):
-        yield [as_row(Exported(*row)) for row in page]
-
-
-def write_csv(pages: Iterable[list[Sequence[Cell]]]) -> Iterator[bytes]:
-    """Yield a CSV file, a piece for every page of rows."""
-    yield BOM_UTF8
-    for rows in pages:
-        text = io.StringIO(newline="")
-        csv.writer(text).writerows(rows)
-        yield text.getvalue().encode()
-
-
-def _as_text(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def as_time(moment: datetime | None, zone: tzinfo) -> str:
-    """Return a time as exports write it."""
+def _as_time(moment: datetime | None, zone: tzinfo) -> str:
     return moment.astimezone(zone).isoformat(" ", "seconds") if moment else ""

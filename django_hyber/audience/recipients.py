@@ -9,16 +9,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.columns import ColumnChoice
-from django_hyber.audience.import_report import ImportReport, RejectedRow
-from django_hyber.audience.rows import Source, import_rows
+from django_hyber.audience.columns import Columns
+from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.conf import get_account
 from django_hyber.db.transactions import database
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message
 from django_hyber.sending.ids import extra_ids
-
-__all__ = ["ImportReport", "RejectedRow", "import_recipients"]
 
 
 class NewRecipient(NamedTuple):
@@ -42,10 +39,10 @@ class Recipients:
     model = Message
     columns = NewRecipient._fields
 
-    def __init__(self, campaign: Campaign, choice: ColumnChoice) -> None:
+    def __init__(self, campaign: Campaign, columns: Columns) -> None:
         self.region = get_account(campaign.account).default_region
         self._campaign = campaign
-        self._brings_texts = bool(choice.text_column)
+        self._brings_texts = bool(columns.text_column)
         self._extra_ids = extra_ids()
         self._pk, self._account, self._now = campaign.pk, campaign.account, timezone.now()
 
@@ -90,13 +87,7 @@ def import_recipients(
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch.
     """
-    choice = ColumnChoice(phone_column=phone_column, text_column=text_column, variables=variables)
-    report, newest = import_rows(Recipients(campaign, choice), choice, source, rejected_file, progress)
-    report.opted_out = count_opted_out(campaign, newest)
+    columns = Columns(phone_column=phone_column, text_column=text_column, variables=variables)
+    report, newest = import_rows(Recipients(campaign, columns), columns, source, rejected_file, progress)
+    report.opted_out = campaign.messages.using(database()).filter(pk__gt=newest).opted_out().count()
     return report
-
-
-def count_opted_out(campaign: Campaign, newest: int) -> int:
-    """Return how many of the recipients who were added after this key have opted out."""
-    added = Message.objects.using(database()).filter(campaign=campaign, pk__gt=newest)
-    return added.opted_out().order_by().count()

@@ -1,25 +1,31 @@
-"""Files of numbers that somebody has handed in: looked at, kept until it is said what their columns are, imported."""
+"""Files of numbers that somebody has uploaded: kept until it is said what their columns are, then imported by a job."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict
 from itertools import islice
 from pathlib import PurePath
 from typing import IO, Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.core.files.base import ContentFile, File
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.columns import guess_column
-from django_hyber.audience.files.encodings import UnreadableFileError
-from django_hyber.audience.files.reading import FileFormat, read_rows, recognise
-from django_hyber.audience.opt_outs import REASON
-from django_hyber.audience.rows import as_text
+from django_hyber.audience.columns import REASON, Columns, guess_column
+from django_hyber.audience.files.file_type import FileFormat, UnreadableFileError
+from django_hyber.audience.files.reading import NumberedRow, read_rows, recognise
+from django_hyber.audience.imports import ImportReport, RowImport, newest_row
+from django_hyber.audience.opt_outs import OptOuts
+from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit, database
 from django_hyber.jobs.background import create_job, delete_file, enqueue_again_at
+from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.queueing import enqueue, run_now
 
@@ -32,15 +38,17 @@ LARGE_ROWS = 5_000
 MAX_COLUMNS = 200
 SHOWN_ROWS = 5
 SHOWN_CHARACTERS = 200
-PASTED_HEADER = ("phone", REASON)
+PASTED_COLUMNS = Columns(phone_column="phone", variables={REASON: REASON})
 #: The likeliest separator of pasted text first: a reason may well have a comma in it.
 PASTED_SEPARATORS = "\t;,"
 
+User = AbstractBaseUser | AnonymousUser | None
 
-def keep_upload(campaign: Campaign | None, user: Any, source: File[Any], *, reason: str = "") -> BackgroundJob:
-    """Keep a file of numbers for an import that is still to be confirmed; a day later it is thrown away.
 
-    Without a campaign the numbers are for the opt-out list, and ``reason`` for the rows that tell none.
+def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, reason: str = "") -> BackgroundJob:
+    """Keep a file of numbers for an import that is still to be confirmed; a day later it is deleted.
+
+    Without a campaign the numbers are for the opt-out list, and ``reason`` is for the rows that have none.
     Raises UnreadableFileError.
     """
     if source.size > MAX_BYTES:
@@ -53,27 +61,28 @@ def keep_upload(campaign: Campaign | None, user: Any, source: File[Any], *, reas
     parameters = {
         "file_name": PurePath(source.name or "").name,
         "reason": reason,
-        **_look_at(file, recognise(file), (), source.size),
+        **_preview(file, recognise(file), (), source.size),
     }
     return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, source)
 
 
-def keep_pasted(user: Any, text: str, *, reason: str = "") -> tuple[BackgroundJob, dict[str, Any] | None]:
+def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJob, Columns | None]:
     """Keep numbers for the opt-out list that somebody has pasted: one on a line, a reason behind it if there is one.
 
-    Returns the upload and, unless the first line names columns that are to be chosen from, what to confirm it with.
+    Returns the upload and, unless the first line names columns that are to be chosen from, the columns to confirm.
     Raises UnreadableFileError.
     """
     if not any(map(str.isalpha, text)):
         text = text.replace(",", "\n").replace(";", "\n")
     separator = next((mark for mark in PASTED_SEPARATORS if mark in text), ",")
     first_line = text.strip().split("\n", 1)[0]
-    header = () if guess_column(first_line.split(separator)) else PASTED_HEADER
+    has_header = bool(guess_column(first_line.split(separator)))
+    header = () if has_header else ("phone", REASON)
     content = ContentFile(text.encode("utf-8", "replace"), name="pasted.csv")
     found = FileFormat(kind="csv", encoding="utf-8", separator=separator)
-    parameters = {"header": header, "reason": reason, **_look_at(content.file, found, header, content.size)}
+    parameters = {"header": header, "reason": reason, **_preview(content.file, found, header, content.size)}
     job = create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, None, parameters, user, content)
-    return job, {"phone_column": "phone", "variables": {REASON: REASON}} if header else None
+    return job, None if has_header else PASTED_COLUMNS
 
 
 def is_large(job: BackgroundJob) -> bool:
@@ -83,19 +92,67 @@ def is_large(job: BackgroundJob) -> bool:
 
 
 def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False) -> bool:
-    """Import a kept file, ``at_once`` or in the background, and say whether it was this call that asked for it."""
+    """Import a kept file, ``at_once`` or in the background, and say whether it was this call that asked for it.
+
+    The parameters are those of import_recipients that say what the columns are.
+    """
     using = database()
     uploads = BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED)
     known = {name: value for name, value in job.parameters.items() if name != "preview"}
-    wanted = {**known, **parameters, "language": get_language()}
+    wanted = {**known, **Columns.of(parameters).as_parameters(), "language": get_language()}
     if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
         return False
     after_commit(using, run_now if at_once else enqueue, "run_job", job.pk)
     return True
 
 
+@job_kind(BackgroundJob.Kind.IMPORT)
+def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Import the file page by page. Each page is committed together with the counts, so that no row counts twice.
+
+    Without a campaign the numbers go to the opt-out list. Nothing is imported from a file that cannot be read to its
+    end: it is read through once before.
+    """
+    columns = Columns.of(job.parameters)
+    destination = Recipients(job.campaign, columns) if job.campaign else OptOuts(job.parameters.get("reason", ""))
+    result: dict[str, Any] = job.result
+    with open_source(job) as file, tempfile.TemporaryFile() as rejected_file:
+        if not result:
+            fresh = ImportReport(removed_characters=job.parameters.get("format", {}).get("nuls", 0))
+            result = {"newest": newest_row(destination), **fresh.as_json()}
+            claim.write(total=_count_rows(job, file, claim), result=result)
+        report = ImportReport.from_json(result)
+        work = RowImport(destination, columns, report, newest=result["newest"], rejected_file=rejected_file)
+
+        def save(report: ImportReport) -> None:
+            claim.write(done=report.total, result=result | report.as_json())
+
+        with closing(_rows_of(job, file)) as rows:
+            work.repeat(islice(rows, report.total), claim.progress)
+            work.add(rows, save)
+        if rejected_file.tell():
+            keep_produced(job, claim, rejected_file, "csv")
+    if job.campaign:
+        added = job.campaign.messages.using(database()).filter(pk__gt=result["newest"])
+        report.opted_out = added.opted_out().count()
+    return result | report.as_json()
+
+
+def _count_rows(job: BackgroundJob, file: IO[bytes], claim: JobClaim) -> int:
+    count = 0
+    for _row in _rows_of(job, file):
+        count += 1
+        claim.progress(0)
+    return count
+
+
+def _rows_of(job: BackgroundJob, file: IO[bytes]) -> Generator[NumberedRow, None, None]:
+    known = job.parameters.get("format")
+    return read_rows(file, FileFormat(**known) if known else None, job.parameters.get("header", ()))
+
+
 def discard_upload(job: BackgroundJob) -> bool:
-    """Throw a kept file away that has not been confirmed, and say whether this call did."""
+    """Delete a kept file that has not been confirmed, and say whether this call did."""
     using = database()
     if not BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED).delete()[0]:
         return False
@@ -103,7 +160,7 @@ def discard_upload(job: BackgroundJob) -> bool:
     return True
 
 
-def _look_at(file: IO[bytes], found: FileFormat, header: Sequence[str], size: int) -> dict[str, Any]:
+def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], size: int) -> dict[str, Any]:
     """Return what the page shows of a file. A small one is read to its end, so that it is known to be whole."""
     with closing(read_rows(file, found, header)) as rows:
         first = list(islice(rows, SHOWN_ROWS))
@@ -117,5 +174,5 @@ def _look_at(file: IO[bytes], found: FileFormat, header: Sequence[str], size: in
             code="too-many-columns",
             params={"most": MAX_COLUMNS},
         )
-    shown = [[number, [as_text(value)[:SHOWN_CHARACTERS] for value in values.values()]] for number, values in first]
+    shown = [[number, [value[:SHOWN_CHARACTERS] for value in values.values()]] for number, values in first]
     return {"format": asdict(found), "preview": {"headers": headers, "rows": shown}, "rows": count}

@@ -1,9 +1,10 @@
 """The verbs that people and code use."""
 
-from django_hyber.audience.export import ExportError, export_recipients
-from django_hyber.audience.files.encodings import UnreadableFileError
-from django_hyber.audience.opt_outs import export_suppressions, import_suppressions
-from django_hyber.audience.recipients import ImportReport, RejectedRow, import_recipients
+from django_hyber.audience.export import ExportError, export_recipients, export_suppressions
+from django_hyber.audience.files.file_type import UnreadableFileError
+from django_hyber.audience.imports import ImportReport, RejectedRow
+from django_hyber.audience.opt_outs import import_suppressions
+from django_hyber.audience.recipients import import_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
 from django_hyber.campaigns.launch import start_campaign
 from django_hyber.campaigns.lifecycle import (

@@ -26,7 +26,6 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.audience.import_report import report_as_json
 from django_hyber.models import BackgroundJob, Campaign, Message, Reply
 from django_hyber.services import ImportReport, keep_upload, start_campaign
 from tests.admin.pages import seen_on
@@ -217,7 +216,7 @@ def make_job(kind, campaign, user):
         BackgroundJob.objects.filter(pk=job.pk).update(state=kind)
     if kind in ("exported", "done"):
         job.produced.save("export.csv", ContentFile(b"phone\n"))
-        BackgroundJob.objects.filter(pk=job.pk).update(result=report_as_json(ImportReport()))
+        BackgroundJob.objects.filter(pk=job.pk).update(result=ImportReport().as_json())
     return job
 
 

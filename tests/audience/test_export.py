@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+import sys
 import tracemalloc
 from datetime import UTC, datetime
 
@@ -15,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hyber.audience import export as exporting
-from django_hyber.audience.files.reading import FORMULA, protect
+from django_hyber.audience.files.file_type import FORMULA, protect
+from django_hyber.audience.files.xlsx_file import XlsxFile
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.reconcile.question import NO_REPORT
@@ -175,6 +177,22 @@ def test_every_text_of_an_xlsx_file_is_a_text(campaign):
     assert (values["Clicks (Hyber)"].value, values["Clicks (Hyber)"].data_type) == (4, "n")
 
 
+@pytest.mark.parametrize(
+    "name", ["<r>a & b</r>", "<r></r>", "_x0041_x0042_", "<r>_x0041_x0042_</r>", "{=1}", "http://x.y"]
+)
+def test_what_the_library_could_take_for_markup_or_a_formula_is_a_text(campaign, name):
+    import_recipients(campaign, [{"phone": phone(1), "name": name}])
+
+    assert imported_again(campaign, "xlsx") == recipients(campaign)
+
+
+def test_xlsx_without_the_library_is_refused_with_a_cure(campaign, monkeypatch):
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+
+    with pytest.raises(ExportError, match=r"pip install django-hyber\[xlsx\]"):
+        export_recipients(campaign, "xlsx")
+
+
 @pytest.mark.parametrize("format", ["csv", "xlsx"])
 def test_export_is_imported_again_unchanged(campaign, format):  # noqa: A002
     import_recipients(campaign, [{"phone": phone(number), "name": name} for number, name in enumerate(NASTY)])
@@ -288,7 +306,7 @@ def test_unknown_format_is_refused(campaign):
 
 
 def test_more_recipients_than_a_sheet_has_rows_are_refused_before_anything_is_sent(campaign, monkeypatch):
-    monkeypatch.setattr(exporting, "MAX_ROWS", 3)
+    monkeypatch.setattr(XlsxFile, "most_rows", 3)
     import_recipients(campaign, [{"phone": phone(number)} for number in range(3)])
 
     with pytest.raises(ExportError, match="room for 2 recipients"):
@@ -363,7 +381,7 @@ def test_command_tells_what_is_wrong(campaign, tmp_path, campaign_id, name, told
 
 
 def test_command_tells_of_a_campaign_that_is_too_large(campaign, tmp_path, monkeypatch):
-    monkeypatch.setattr(exporting, "MAX_ROWS", 1)
+    monkeypatch.setattr(XlsxFile, "most_rows", 1)
     import_recipients(campaign, [{"phone": phone(1)}])
 
     with pytest.raises(CommandError, match="Export this campaign as CSV"):

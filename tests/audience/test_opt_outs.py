@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from django_hyber.audience import opt_outs
+from django_hyber.audience import export
+from django_hyber.audience.files.xlsx_file import XlsxFile
 from django_hyber.models import Suppression
 from django_hyber.services import ExportError, UnreadableFileError, export_suppressions, import_suppressions
 from tests.audience.test_export import NASTY
@@ -103,7 +104,7 @@ class ExportTests:
         ]
 
     def test_memory_does_not_grow_with_the_list(self, monkeypatch):
-        monkeypatch.setattr(opt_outs, "CHUNK", 500)
+        monkeypatch.setattr(export, "CHUNK", 500)
         peaks = []
         for count in (1_000, 4_000):
             import_suppressions([{"phone": phone(number)} for number in range(count)])
@@ -116,7 +117,7 @@ class ExportTests:
         assert peaks[1] < 1.5 * peaks[0]
 
     def test_what_does_not_fit_into_a_sheet_is_refused(self, monkeypatch):
-        monkeypatch.setattr(opt_outs, "MAX_ROWS", 2)
+        monkeypatch.setattr(XlsxFile, "most_rows", 2)
         for number in range(2):
             Suppression.objects.create(phone_number=phone(number))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import django
 import pytest
 
-from django_hyber.audience import import_job, uploads
+from django_hyber.audience import imports, uploads
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.tasks import run_job
@@ -55,7 +55,7 @@ def many(tmp_path, settings, monkeypatch):
     """A file that is large, and nobody to import it yet."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
     monkeypatch.setattr(uploads, "LARGE_ROWS", 10)
-    monkeypatch.setattr("django_hyber.audience.rows.CHUNK", 10)
+    monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 10)
     path = tmp_path / "many.csv"
     path.write_text("phone,name\n" + "".join(f"{phone(number)},Name {number}\n" for number in range(40)))
     return path
@@ -266,7 +266,7 @@ def test_the_opt_out_list_comes_in_and_goes_out(draft, people, open_page, seen, 
 
 def at_page(monkeypatch, wanted, act):
     """Do something when the import has written so many pages of rows."""
-    original = import_job.pages_of
+    original = imports.pages_of
 
     def pages_of(rows):
         for number_of_page, rows_of_page in enumerate(original(rows)):
@@ -274,4 +274,4 @@ def at_page(monkeypatch, wanted, act):
                 act()
             yield rows_of_page
 
-    monkeypatch.setattr(import_job, "pages_of", pages_of)
+    monkeypatch.setattr(imports, "pages_of", pages_of)

@@ -149,7 +149,7 @@ class CutOffTests:
 
     @pytest.fixture(autouse=True)
     def small_pages(self, monkeypatch):
-        monkeypatch.setattr("django_hyber.audience.rows.CHUNK", 3)
+        monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 3)
 
     @pytest.mark.parametrize("writes", range(7))
     def test_it_goes_on_where_it_was_and_counts_truly(self, campaign, monkeypatch, writes):

@@ -16,7 +16,7 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.common.jobs import OPT_OUTS_FILE
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.audience.export_job import export_once, is_large
+from django_hyber.audience.export import export_once, is_large
 from django_hyber.models import Campaign, Suppression
 from django_hyber.services import ExportError, export_recipients, export_suppressions
 

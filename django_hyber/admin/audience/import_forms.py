@@ -8,21 +8,25 @@ from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AdminTextareaWidget, AdminTextInputWidget
-from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
 from django.forms.boundfield import BoundField
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_hyber.audience.column_uses import (
+from django_hyber.audience.columns import (
     CAMPAIGN_USES,
     OPT_OUT_USES,
-    ColumnUse,
+    Choice,
+    Columns,
     Use,
-    as_parameters,
-    check_uses,
-    guess_uses,
+    check_choices,
+    choice_for,
+    chosen_columns,
+    guess_columns,
     missing_variables,
 )
+from django_hyber.audience.files.reading import FILE_TYPES
 from django_hyber.audience.opt_outs import LONGEST_REASON
 from django_hyber.audience.uploads import MAX_BYTES, MEGABYTE
 from django_hyber.models import BackgroundJob
@@ -37,7 +41,6 @@ USE_LABELS = {
     Use.REASON: gettext_lazy("Reason"),
     Use.NOTHING: gettext_lazy("Leave out"),
 }
-KNOWN_USES: Mapping[Any, Use] = {str(use): use for use in Use}
 ACCEPTED = gettext_lazy(
     "CSV with commas, semicolons or tabs (UTF-8, UTF-16 or Windows-1251), or XLSX; up to %(most)d MB. The first line "
     "names the columns."
@@ -48,7 +51,7 @@ def _file_field(*, required: bool) -> forms.FileField:
     return forms.FileField(
         label=gettext_lazy("File"),
         required=required,
-        widget=forms.FileInput(attrs={"accept": ".csv,.tsv,.txt,.xlsx"}),
+        widget=forms.FileInput(attrs={"accept": ",".join(suffix for known in FILE_TYPES for suffix in known.suffixes)}),
     )
 
 
@@ -57,8 +60,10 @@ class UploadForm(forms.Form):
 
     file = _file_field(required=True)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: Mapping[str, Any] | None = None, files: MultiValueDict[str, UploadedFile[bytes]] | None = None
+    ) -> None:
+        super().__init__(data, files)
         self.fields["file"].help_text = ACCEPTED % {"most": MAX_BYTES // MEGABYTE}
 
 
@@ -110,16 +115,16 @@ class ColumnsForm(forms.Form):
         self.headers: list[str] = job.parameters["preview"]["headers"]
         self._campaign = job.campaign
         rows = [values for _number, values in job.parameters["preview"]["rows"]]
-        guessed = guess_uses(self.headers, job.campaign, rows)
-        offered = CAMPAIGN_USES if job.campaign else OPT_OUT_USES
-        for number, (header, use) in enumerate(zip(self.headers, guessed, strict=True)):
-            self._add_fields(number, header, use, [(str(value), USE_LABELS[value]) for value in offered])
+        guessed = guess_columns(self.headers, job.campaign, rows)
+        for number, header in enumerate(self.headers):
+            self._add_fields(number, header, choice_for(header, guessed, job.campaign))
 
-    def _add_fields(self, number: int, header: str, use: ColumnUse, choices: Sequence[Any]) -> None:
+    def _add_fields(self, number: int, header: str, choice: Choice) -> None:
+        offered = CAMPAIGN_USES if self._campaign else OPT_OUT_USES
         self.fields[f"use-{number}"] = forms.ChoiceField(
             label=header,
-            choices=choices,
-            initial=str(use.use),
+            choices=[(str(use), USE_LABELS[use]) for use in offered],
+            initial=str(choice.use),
             error_messages={"invalid_choice": _("Choose what this column is for.")},
         )
         if self._campaign:
@@ -129,36 +134,32 @@ class ColumnsForm(forms.Form):
                 label=label,
                 required=False,
                 max_length=LONGEST_NAME,
-                initial=use.name,
+                initial=choice.name,
                 widget=forms.TextInput(attrs={**attributes, "autocomplete": "off", "spellcheck": "false"}),
             )
 
     def clean(self) -> dict[str, Any]:
         """Put each error beside the field that it is about."""
         cleaned: dict[str, Any] = super().clean() or {}
-        if not self.errors:
-            for number, error in check_uses(self.uses(cleaned), self._campaign):
-                self._add(number, error, cleaned)
+        if self.errors:
+            return cleaned
+        choices = self._choices(cleaned)
+        for number, error in check_choices(choices, self._campaign):
+            if number is None:
+                self.add_error(None, error)
+            else:
+                part = "name" if choices[number].use == Use.VARIABLE else "use"
+                self.add_error(f"{part}-{number}", error)
         return cleaned
 
-    def uses(self, values: Mapping[str, Any]) -> list[ColumnUse]:
-        """Return what these values of the fields say."""
-        found = []
-        for number in range(len(self.headers)):
-            use = KNOWN_USES.get(values.get(f"use-{number}"), Use.NOTHING)
-            name = values.get(f"name-{number}", "") if use == Use.VARIABLE else ""
-            # As it stands in a text: people write the percent signs along.
-            found.append(ColumnUse(use, name.strip().strip("%")))
-        return found
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the choice as an import takes it."""
-        return as_parameters(self.headers, self.uses(self.cleaned_data))
+    def chosen(self) -> Columns:
+        """Return what a valid form says."""
+        return chosen_columns(self.headers, self._choices(self.cleaned_data))
 
     def missing(self) -> list[str]:
         """Return the variables of the campaign's texts that no column gives, as far as the choice goes."""
-        chosen = {name: self[name].value() or "" for name in self.fields}
-        return missing_variables((use.name for use in self.uses(chosen)), self._campaign)
+        values = {name: self[name].value() or "" for name in self.fields}
+        return missing_variables({choice.name for choice in self._choices(values)}, self._campaign)
 
     def columns(self, rows: Sequence[Sequence[str]]) -> Iterator[Column]:
         """Yield the columns with the values of these rows."""
@@ -166,9 +167,12 @@ class ColumnsForm(forms.Form):
             name = self[f"name-{number}"] if self._campaign else None
             yield Column(header, [row[number] for row in rows], self[f"use-{number}"], name)
 
-    def _add(self, number: int | None, error: ValidationError, cleaned: Mapping[str, Any]) -> None:
-        if number is None:
-            self.add_error(None, error)
-        else:
-            is_variable = cleaned.get(f"use-{number}") == Use.VARIABLE
-            self.add_error(f"name-{number}" if is_variable else f"use-{number}", error)
+    def _choices(self, values: Mapping[str, str]) -> list[Choice]:
+        choices = []
+        for number in range(len(self.headers)):
+            chosen = values.get(f"use-{number}", "")
+            use = Use(chosen) if chosen in {*Use} else Use.NOTHING
+            name = values.get(f"name-{number}", "") if use == Use.VARIABLE else ""
+            # People copy the percent signs from the texts.
+            choices.append(Choice(use, name.strip().strip("%")))
+        return choices

@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.audience.column_uses import missing_variables
-from django_hyber.audience.files.encodings import ENCODING_NAMES
-from django_hyber.audience.import_report import ImportReport, report_from_json
+from django_hyber.audience.columns import Columns, missing_variables
+from django_hyber.audience.files.file_type import FileFormat
+from django_hyber.audience.files.reading import file_type
+from django_hyber.audience.imports import ImportReport
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone
 
@@ -48,7 +49,7 @@ class ImportPage:
 
 def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
     """Return what the page of an import shows."""
-    report = report_from_json(job.result) if job.result else ImportReport()
+    report = ImportReport.from_json(job.result) if job.result else ImportReport()
     is_open = job.is_open
     reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
     rejected = [
@@ -76,33 +77,17 @@ def shown_values(values: Sequence[str], *, is_masked: bool) -> list[str]:
 
 def format_text(parameters: Mapping[str, Any], size: int) -> str:
     """Return how a file is read, as in "CSV, UTF-8, separated by semicolons, 12 rows"."""
-    found, rows = parameters["format"], parameters["rows"]
+    found, rows = FileFormat(**parameters["format"]), parameters["rows"]
     if rows is None:
         length = filesizeformat(size)
     else:
         length = ngettext("%(count)s row", "%(count)s rows", rows) % {"count": grouped(rows)}
-    if found["kind"] == "xlsx":
-        return f"XLSX, {_sheet_text(found)}, {length}"
-    separators = {
-        ",": _("separated by commas"),
-        ";": _("separated by semicolons"),
-        "\t": _("separated by tabs"),
-    }
-    return f"CSV, {ENCODING_NAMES[found['encoding']]}, {separators[found['separator']]}, {length}"
+    return f"{file_type(found.kind).describe(found)}, {length}"
 
 
 def _missing(job: BackgroundJob) -> list[str]:
-    variables = job.parameters.get("variables")
+    variables = Columns.of(job.parameters).variables
     return [] if variables is None else missing_variables(variables.values(), job.campaign)
-
-
-def _sheet_text(found: Mapping[str, Any]) -> str:
-    sheet = _("sheet “%(name)s”") % {"name": found["sheet"]}
-    others = found["other_sheets"]
-    if not others:
-        return sheet
-    text = ngettext("%(count)d other sheet is not read", "%(count)d other sheets are not read", others)
-    return f"{sheet} ({text % {'count': others}})"
 
 
 def _masked(value: str) -> str:

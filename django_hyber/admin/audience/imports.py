@@ -24,6 +24,7 @@ from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, Up
 from django_hyber.admin.audience.import_results import format_text, import_page, shown_values
 from django_hyber.admin.common.jobs import file_name, import_title
 from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.audience.columns import Columns
 from django_hyber.audience.uploads import discard_upload, is_large, keep_pasted
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
@@ -166,7 +167,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         return HttpResponseRedirect(desk.home)
     form = ColumnsForm(desk.request.POST if desk.request.method == "POST" else None, job)
     if form.is_valid():
-        _confirm(desk, job, form.parameters())
+        _confirm(desk, job, form.chosen())
         return desk.go("import_job", job.pk)
     is_masked = not sees_personal_data(desk.request)
     rows = [(number, shown_values(values, is_masked=is_masked)) for number, values in job.parameters["preview"]["rows"]]
@@ -184,8 +185,8 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     return desk.render("columns", import_title(job), **context)
 
 
-def _confirm(desk: ImportDesk, job: BackgroundJob, parameters: dict[str, Any]) -> None:
-    if not confirm_upload(job, parameters, at_once=not is_large(job)):
+def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns) -> None:
+    if not confirm_upload(job, columns.as_parameters(), at_once=not is_large(job)):
         return
     job.refresh_from_db()
     if job.state != State.DONE:

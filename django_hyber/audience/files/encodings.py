@@ -6,8 +6,9 @@ import codecs
 import re
 from typing import IO, NamedTuple
 
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+
+from django_hyber.audience.files.file_type import UnreadableFileError
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -16,25 +17,21 @@ BYTE_ORDER_MARKS = (
 )
 ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1251": "Windows-1251"}
 BLOCK = 64 * 1024
-#: Of a table in UTF-16 that says nothing of it, every digit and separator has a NUL beside it: ten and more a line.
+#: A table in UTF-16 without a byte order mark has a NUL beside every digit and separator: ten and more a line.
 MOST_NULS = 5
-#: Where there are NUL characters, two side by side or other control characters tell that it is no text at all.
+#: With NUL characters in it, a file is no text if two stand side by side or if it has other control characters.
 BINARY = re.compile("\x00\x00|[\x01-\x08\x0e-\x19\x1c-\x1f]")
 
 
-class UnreadableFileError(ValidationError):
-    """A file of numbers cannot be read at all; nothing of it has been imported."""
-
-
 class Encoding(NamedTuple):
-    """The encoding of a file, and how many NUL characters have strayed into it, which no database takes in a text."""
+    """The encoding of a file, and how many stray NUL characters it has: no database stores them in a text."""
 
     name: str
     nuls: int
 
 
-class Look(NamedTuple):
-    """What a file is in some encoding: the first line that is no text, if there is one, and its NUL characters."""
+class Decoded(NamedTuple):
+    """How a file decodes in some encoding: the first line that is no text, if there is one, and its NUL characters."""
 
     bad_line: int | None
     nuls: int
@@ -48,12 +45,12 @@ def find_encoding(file: IO[bytes]) -> Encoding:
     file.seek(0)
     start = file.read(4)
     marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS if start.startswith(mark)), "")
-    bad_line, nuls = _look(file, marked or "utf-8")
+    bad_line, nuls = _decode(file, marked or "utf-8")
     if bad_line is None:
         return Encoding(marked or "utf-8", nuls)
     if marked or _is_damaged_utf8(file):
         raise _damaged(marked or "utf-8", bad_line)
-    bad_line, nuls = _look(file, "cp1251")
+    bad_line, nuls = _decode(file, "cp1251")
     if bad_line is not None:
         raise UnreadableFileError(
             _(
@@ -77,7 +74,7 @@ def _damaged(encoding: str, line: int) -> UnreadableFileError:
     )
 
 
-def _look(file: IO[bytes], encoding: str) -> Look:
+def _decode(file: IO[bytes], encoding: str) -> Decoded:
     file.seek(0)
     decoder = codecs.getincrementaldecoder(encoding)()
     line = 1
@@ -92,13 +89,13 @@ def _look(file: IO[bytes], encoding: str) -> Look:
             text = decoder.decode(block, is_over)
         except UnicodeDecodeError as error:
             good = bytes(error.object[: error.start])
-            return Look(line + good.decode(error.encoding, "ignore").count("\n"), nuls)
+            return Decoded(line + good.decode(error.encoding, "ignore").count("\n"), nuls)
         if "\x00" in text:
             nuls += text.count("\x00")
             is_binary = is_binary or bool(BINARY.search(text))
             first_nul = first_nul or line + text.partition("\x00")[0].count("\n")
         line += text.count("\n")
-    return Look(first_nul if is_binary or nuls > MOST_NULS * line else None, nuls)
+    return Decoded(first_nul if is_binary or nuls > MOST_NULS * line else None, nuls)
 
 
 def _is_damaged_utf8(file: IO[bytes]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from django_hyber.audience import export
+from django_hyber.audience.files.xlsx_file import XlsxFile
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_unknown_format_is_refused(admin_client, ready):
 
 
 def test_campaign_that_is_too_large_for_a_sheet_is_told(admin_client, ready, monkeypatch):
-    monkeypatch.setattr(export, "MAX_ROWS", 2)
+    monkeypatch.setattr(XlsxFile, "most_rows", 2)
     response = admin_client.post(url_of(ready), {"format": "xlsx"}, follow=True)
 
     assert "Export this campaign as CSV" in response.content.decode()

@@ -12,7 +12,7 @@ from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
-from django_hyber.audience import uploads
+from django_hyber.audience import imports, uploads
 from django_hyber.models import BackgroundJob
 from django_hyber.services import dispatch, keep_upload
 from django_hyber.tasks import run_job
@@ -31,7 +31,7 @@ def in_background(settings, monkeypatch):
     """Every file is large, and nobody works on tasks but the sweep."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
     monkeypatch.setattr(uploads, "LARGE_ROWS", 10)
-    monkeypatch.setattr("django_hyber.audience.rows.CHUNK", 10)
+    monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 10)
 
 
 def work(job):
@@ -151,9 +151,7 @@ class StopTests:
 
 def stop_at_second_page(monkeypatch, stop):
     """Press the button while the second page of rows is being read."""
-    from django_hyber.audience import import_job
-
-    original = import_job.pages_of
+    original = imports.pages_of
 
     def pages_of(rows):
         for number, page in enumerate(original(rows)):
@@ -161,7 +159,7 @@ def stop_at_second_page(monkeypatch, stop):
                 stop()
             yield page
 
-    monkeypatch.setattr(import_job, "pages_of", pages_of)
+    monkeypatch.setattr(imports, "pages_of", pages_of)
 
 
 class TwiceTests:

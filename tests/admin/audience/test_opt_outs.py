@@ -6,7 +6,7 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from django_hyber.audience import export_job, uploads
+from django_hyber.audience import export, uploads
 from django_hyber.models import BackgroundJob, Suppression
 from django_hyber.services import import_suppressions
 from django_hyber.tasks import run_job
@@ -183,7 +183,7 @@ class ExportTests:
     def test_a_long_list_is_made_in_the_background_for_whoever_asked(
         self, admin_client, lost_tasks, monkeypatch, django_user_model
     ):
-        monkeypatch.setattr(export_job, "IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr(export, "IN_BACKGROUND_FROM", 3)
         assert "made in the background" in admin_client.get(url_of("export")).content.decode()
 
         for _click in range(2):

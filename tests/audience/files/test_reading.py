@@ -181,7 +181,7 @@ class RefusalTests:
             list(read_rows(io.BytesIO(content)))
 
     def test_a_workbook_that_unpacks_to_gigabytes_is_refused(self, monkeypatch):
-        monkeypatch.setattr("django_hyber.audience.files.reading.MAX_UNPACKED", 100)
+        monkeypatch.setattr("django_hyber.audience.files.xlsx_file.MAX_UNPACKED", 100)
 
         with pytest.raises(UnreadableFileError, match="too large"):
             list(read_rows(as_xlsx(["phone"], ["0671112233"])))

@@ -1,0 +1,238 @@
+"""The import of rows into a table: page by page, with a report of what became of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import IO, Any, Protocol, cast
+
+from django.db.models import Max, Model, QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy, gettext_noop
+
+from django_hyber.audience.columns import Columns
+from django_hyber.audience.files.csv_file import RejectedRowsFile
+from django_hyber.audience.files.file_type import FileFormat, ShownText
+from django_hyber.audience.files.reading import NumberedRow, WideRow, read_rows, recognise
+from django_hyber.db.bulk import insert_rows
+from django_hyber.db.transactions import database, write_transaction
+from django_hyber.protocol import InvalidPhone, normalize_phone
+
+#: How many rows are written at once.
+CHUNK = 5_000
+#: How many rejected rows a report keeps, and the result of a background job.
+KEPT_ROWS = 1_000
+KEPT_BY_JOBS = 100
+TOO_WIDE = gettext_noop(
+    "This row has more values than there are columns. Put a value that holds the separator in quotation marks."
+)
+
+Source = IO[bytes] | Iterable[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RejectedRow:
+    """A row that was left out. ``row`` counts from 1 and includes the header line of a file."""
+
+    row: int
+    reason: str | Promise
+    values: Mapping[str, str]
+
+
+@dataclass(kw_only=True)
+class ImportReport:
+    """What became of the rows: ``total`` = ``accepted`` + ``duplicates`` + ``existing`` + ``rejected_count``.
+
+    ``duplicates`` repeat a number of the same source, ``existing`` were there before. ``opted_out`` of the accepted
+    recipients will be left out of the sending. ``reasons`` counts the rejected rows by reason, in English for
+    translation; ``rejected`` holds the first 1,000 of them: all are in the file that the import was given for them.
+    ``removed_characters`` are the NUL characters that were taken out of a text file.
+    """
+
+    total: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    existing: int = 0
+    opted_out: int = 0
+    rejected_count: int = 0
+    reasons: dict[str, int] = field(default_factory=dict)
+    rejected: list[RejectedRow] = field(default_factory=list)
+    ignored_columns: list[str] = field(default_factory=list)
+    removed_characters: int = 0
+
+    @classmethod
+    def from_json(cls, result: Mapping[str, Any]) -> ImportReport:
+        """Return the report that a job has kept; after a while it is without the rejected rows."""
+        kept = result.get("rejected", ())
+        rejected = [RejectedRow(row=row, reason=reason, values=dict(pairs)) for row, reason, pairs in kept]
+        values = {name: result[name] for name in cls.__dataclass_fields__ if name in result}
+        return cls(**{**values, "rejected": rejected})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as a job keeps it."""
+        # Pairs, because PostgreSQL puts the names of an object into an order of its own.
+        kept = [[row.row, str(row.reason), list(row.values.items())] for row in self.rejected[:KEPT_BY_JOBS]]
+        return {**vars(self), "rejected": kept}
+
+
+class Destination(Protocol):
+    """Where the numbers of an import go, read by the rules of ``region``."""
+
+    region: str | None
+
+    @property
+    def model(self) -> type[Model]:
+        """The table."""
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The names of what a row is made of."""
+
+    def prepare(self, using: str) -> None:
+        """Lock what must not change until the end of the transaction. Raises ValidationError to refuse."""
+
+    def rows(self, using: str) -> QuerySet[Any]:
+        """Return the rows that are there, of which each has a ``phone_number`` of its own."""
+
+    def as_row(self, phone: str, values: dict[str, str]) -> Sequence[Any]:
+        """Return the new row. Raises InvalidPhone to reject it."""
+
+
+class RowImport:
+    """Rows on their way to a destination; what became of them is in ``report``.
+
+    ``newest`` is the key of the newest row from before the import: what has a key up to it was there already.
+    """
+
+    def __init__(
+        self,
+        destination: Destination,
+        columns: Columns,
+        report: ImportReport,
+        *,
+        newest: int,
+        rejected_file: IO[bytes] | None = None,
+    ) -> None:
+        self.report = report
+        self._destination = destination
+        self._columns = columns
+        self._newest = newest
+        self._rejected_file = RejectedRowsFile(rejected_file) if rejected_file else None
+        self._found: dict[tuple[str, ...], Columns] = {}
+
+    def add(self, rows: Iterable[NumberedRow], saved: Callable[[ImportReport], object]) -> None:
+        """Write the rows, each page in a transaction together with what ``saved`` does about it."""
+        using = database()
+        for page in pages_of(rows):
+            with write_transaction(using):
+                self._destination.prepare(using)
+                self._add_page(page, using)
+                saved(self.report)
+
+    def repeat(self, rows: Iterable[NumberedRow], progress: Callable[[int], object]) -> None:
+        """Go over rows that an earlier run has added, for their part in the file of rejected rows."""
+        for number, values in rows:
+            try:
+                self._read(values)
+            except InvalidPhone as error:
+                self._write_rejected(number, values, error.reason)
+            progress(self.report.total)
+
+    def _add_page(self, page: Iterable[NumberedRow], using: str) -> None:
+        phones: list[str] = []
+        rows: list[Sequence[Any]] = []
+        for number, values in page:
+            self.report.total += 1
+            try:
+                phone, row = self._read(values)
+            except InvalidPhone as error:
+                self._reject(number, values, error.reason)
+                continue
+            phones.append(phone)
+            rows.append(row)
+        before = self._found_before(phones, using)
+        accepted = insert_rows(self._destination.model, self._destination.columns, rows, using)
+        existing = sum(phone in before for phone in phones)
+        self.report.accepted += accepted
+        self.report.existing += existing
+        self.report.duplicates += len(rows) - accepted - existing
+
+    def _read(self, values: Mapping[str, str]) -> tuple[str, Sequence[Any]]:
+        headers = tuple(values)
+        columns = self._found.get(headers) or self._find_columns(headers)
+        if isinstance(values, WideRow):
+            raise InvalidPhone(TOO_WIDE)
+        written = values[columns.phone_column]
+        phone = normalize_phone(written.raw if isinstance(written, ShownText) else written, self._destination.region)
+        variables = columns.variables or {}
+        return phone, self._destination.as_row(phone, {name: values[header] for header, name in variables.items()})
+
+    def _find_columns(self, headers: tuple[str, ...]) -> Columns:
+        found = self._found[headers] = self._columns.find(headers)
+        if self._columns.variables is None:
+            used = {found.phone_column, *(found.variables or {})}
+            self.report.ignored_columns += sorted({*headers} - used - {*self.report.ignored_columns})
+        return found
+
+    def _found_before(self, phones: Sequence[str], using: str) -> set[str]:
+        if not self._newest or not phones:
+            return set()
+        known = self._destination.rows(using).filter(pk__lte=self._newest, phone_number__in=phones)
+        return set(known.order_by().values_list("phone_number", flat=True))
+
+    def _reject(self, number: int, values: Mapping[str, str], reason: str) -> None:
+        self.report.rejected_count += 1
+        self.report.reasons[reason] = self.report.reasons.get(reason, 0) + 1
+        if len(self.report.rejected) < KEPT_ROWS:
+            self.report.rejected.append(RejectedRow(row=number, reason=gettext_lazy(reason), values=values))
+        self._write_rejected(number, values, reason)
+
+    def _write_rejected(self, number: int, values: Mapping[str, str], reason: str) -> None:
+        if self._rejected_file:
+            self._rejected_file.write(number, gettext_lazy(reason), values)
+
+
+def import_rows(
+    destination: Destination,
+    columns: Columns,
+    source: Source,
+    rejected_file: IO[bytes] | None = None,
+    progress: Callable[[int], object] | None = None,
+) -> tuple[ImportReport, int]:
+    """Import all rows in one transaction; return the report and the key of the newest row from before."""
+    using = database()
+    file_format = recognise(cast("IO[bytes]", source)) if hasattr(source, "read") else None
+    report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
+    with write_transaction(using), closing(number_rows(source, file_format)) as rows:
+        # Before the newest row is looked up: no other import may add one meanwhile.
+        destination.prepare(using)
+        newest = newest_row(destination)
+        work = RowImport(destination, columns, report, newest=newest, rejected_file=rejected_file)
+        work.add(rows, lambda report: progress and progress(report.total))
+    return report, newest
+
+
+def newest_row(destination: Destination) -> int:
+    """Return the key of the row that was added last, or 0."""
+    newest: int | None = destination.rows(database()).aggregate(newest=Max("pk"))["newest"]
+    return newest or 0
+
+
+def number_rows(
+    source: Source, file_format: FileFormat | None = None, header: Sequence[str] = ()
+) -> Generator[NumberedRow, None, None]:
+    """Yield the rows with their numbers, and with texts for values."""
+    if hasattr(source, "read"):
+        yield from read_rows(cast("IO[bytes]", source), file_format, header)
+        return
+    for number, values in enumerate(source, start=1):
+        yield number, {name: ShownText.of(value) for name, value in values.items()}
+
+
+def pages_of(rows: Iterable[NumberedRow]) -> Iterator[list[NumberedRow]]:
+    """Yield the rows in pages."""
+    rows = iter(rows)
+    while page := list(islice(rows, CHUNK)):
+        yield page
