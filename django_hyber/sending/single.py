@@ -123,20 +123,22 @@ def _must_not_be_sent(claim: MessageClaim, using: str) -> bool:
 
 def claim_message(pk: int, using: str) -> MessageClaim | None:
     """Claim a due message, or put it off while its account is blocked."""
-    rows = Message.objects.using(using).filter(pk=pk)
-    waiting = rows.filter(retries.is_due(timezone.now()), status=Status.QUEUED, campaign=None)
-    account_name = waiting.values_list("account", flat=True).first()
-    if account_name is None:
+    is_due = retries.is_due(timezone.now())
+    waiting = Message.objects.using(using).filter(is_due, pk=pk, status=Status.QUEUED, campaign=None)
+    message = waiting.first()
+    if message is None:
         return None
-    account = get_account(account_name)
+    account = get_account(message.account)
     blocked_until = breaker.blocked_until(account, using)
     if blocked_until:
-        reason = HELD if breaker.is_held(account_name, using) else BLOCKED
+        reason = HELD if breaker.is_held(account.name, using) else BLOCKED
         waiting.update(due_at=blocked_until, error_text=reason, enqueued_at=None)
         return None
-    if not lease.claim(waiting, account.lease, status=Status.SENDING, due_at=None, enqueued_at=None):
+    unclaimed = lease.held(waiting, pk, message.attempts)
+    if not lease.claim(unclaimed, account.lease, status=Status.SENDING, due_at=None, enqueued_at=None):
         return None
-    return MessageClaim(message=rows.get(), account=account)
+    message.attempts += 1
+    return MessageClaim(message=message, account=account)
 
 
 def build_body(account: Account, phone_number: str, extra_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
