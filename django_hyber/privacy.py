@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from django.db.models import Model
 
 from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.models.personal import PersonalDataModel
 from django_hyber.protocol import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 
 __all__ = [
@@ -60,13 +61,9 @@ def mask(row: Row) -> Row:
     for column in columns.keys() & row.__dict__.keys():
         if (value := getattr(row, column)) is not None:
             setattr(row, column, columns[column](value))
-    if columns:
-        vars(row)["save"] = _refuse_to_save
+    if isinstance(row, PersonalDataModel):
+        row.is_masked = True
     for related in row._state.fields_cache.values():
         if type(related) in PERSONAL_COLUMNS:
             mask(related)
     return row
-
-
-def _refuse_to_save(*args: object, **kwargs: object) -> None:
-    raise TypeError("A row whose personal data is masked cannot be saved.")

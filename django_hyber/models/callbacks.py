@@ -4,8 +4,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.models.personal import PersonalDataModel
 
-class UnreadableCallback(models.Model):
+
+class UnreadableCallback(PersonalDataModel):
     """A callback, or one item of it, that could not be parsed: kept so that nothing is lost."""
 
     class Kind(models.TextChoices):

@@ -5,9 +5,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.message import Message
+from django_hyber.models.personal import PersonalDataModel
 
 
-class DeliveryReport(models.Model):
+class DeliveryReport(PersonalDataModel):
     """What the platform said about a message, once per fact, as it was received.
 
     ``message`` is empty while no message is known by the report's ids: it is matched when the message turns up.

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.campaign import Campaign
+from django_hyber.models.personal import PersonalDataModel
 from django_hyber.models.suppression import Suppression
 
 
@@ -31,7 +32,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         return self.filter(~Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
 
 
-class Message(models.Model):
+class Message(PersonalDataModel):
     """One send to one person, alone or as a recipient of a campaign."""
 
     class Status(models.TextChoices):

@@ -5,9 +5,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.message import Message
+from django_hyber.models.personal import PersonalDataModel
 
 
-class Reply(models.Model):
+class Reply(PersonalDataModel):
     """What a person answered in Viber or WhatsApp."""
 
     message = models.ForeignKey(

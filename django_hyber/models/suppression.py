@@ -6,8 +6,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.models.personal import PersonalDataModel
 
-class Suppression(models.Model):
+
+class Suppression(PersonalDataModel):
     """A number that has opted out: campaigns never reach it."""
 
     phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
