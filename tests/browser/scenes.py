@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.core.files.base import ContentFile
 from django.db.models import F
 from django.utils import timezone
 
+from django_hyber.audience.uploads import confirm_upload, keep_upload
 from django_hyber.models import (
     BackgroundJob,
     Batch,
@@ -80,6 +82,16 @@ FAILED = {
     (Status.DELIVERED, "sms"): "viber:expired",
     (Status.EXPIRED, ""): "sms:expired,viber:expired",
 }
+#: A file of people, with all that is the matter with files: a number twice, two that are none, a long word, long names.
+LINES = (
+    "Телефон;name;місто;код знижки",
+    "067 111 22 33;Олена;Львів;SPRING-2024-LONG-CODE-THAT-DOES-NOT-BREAK-ANYWHERE",
+    "+380671112244;Іван;Київ;A1",
+    "0671112233;Олена ще раз;Львів;A2",
+    "3.80671E+11;Тарас;Одеса;A3",
+    "12345;Ольга;Харків;A4",
+    "0671112255;Марія Олександрівна Квітка-Основ'яненко;Кам'янець-Подільський;A5",
+)
 FINISHED, SENDING, SENT = 2_480, 12_000, 7_000
 
 
@@ -272,3 +284,31 @@ def busy_jobs(campaign, user):
         BackgroundJob.objects.create(
             kind="export", campaign=campaign, state=state, done=done, total=2_480, error_text=error, created_by=user
         )
+
+
+def open_imports(shop, user):
+    """Import a file of people into a campaign and into the list of opted-out numbers, and stop at every stage of that.
+
+    The files are kept where the project keeps its uploads.
+    """
+    campaign = Campaign.objects.create(name=shop.draft.name, author=user)
+    campaign.set_channels(shop.draft.get_channels())
+    content = "\n".join(LINES).encode("cp1251")
+    stages = {}
+    for name, owner in (("recipients", campaign), ("opt-outs", None)):
+        chosen, confirmed = (keep_upload(owner, user, ContentFile(content, name="клієнти.csv")) for _ in range(2))
+        confirm_upload(confirmed, {"phone_column": "Телефон", "variables": {"name": "name"}}, at_once=True)
+        stages |= {f"columns of {name}": chosen, f"report on {name}": BackgroundJob.objects.get(pk=confirmed.pk)}
+    done = stages["report on recipients"]
+    for state in ("running", "stopped"):
+        stages[state] = BackgroundJob.objects.create(
+            kind="import",
+            campaign=campaign,
+            state=state,
+            parameters=done.parameters,
+            result=done.result,
+            done=20,
+            total=40,
+            created_by=user,
+        )
+    return stages

@@ -5,14 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.browser import axe
-from tests.browser.test_campaign import log_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
-def test_axe_itself_keeps_to_the_policy(live_server, open_page, admin_user, complaints):
-    page = open_page()
-    log_in(page)
+def test_axe_itself_keeps_to_the_policy(open_admin, complaints):
+    page = open_admin()
     page.goto("/admin/django_hyber/campaign/add/")
 
     axe.issues(page)
@@ -20,7 +18,7 @@ def test_axe_itself_keeps_to_the_policy(live_server, open_page, admin_user, comp
     assert complaints == []
 
 
-def test_axe_finds_a_field_without_a_label_despite_the_strict_policy(live_server, open_page, complaints):
+def test_axe_finds_a_field_without_a_label_despite_the_strict_policy(open_page, complaints):
     page = open_page()
     page.goto("/admin/login/")
     assert axe.issues(page) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 
 import pytest
 
@@ -24,8 +23,7 @@ def recipients(tmp_path):
 
 
 def log_in(page):
-    response = page.goto("/admin/login/?next=/admin/django_hyber/campaign/")
-    assert response.headers["content-security-policy"] == "default-src 'self'"
+    page.goto("/admin/login/?next=/admin/django_hyber/campaign/")
     page.fill("#id_username", "admin")
     page.fill("#id_password", "password")
     page.click("input[type=submit]")
@@ -44,17 +42,7 @@ def visible_options(page, number):
     return [name.split("-")[-1] for name in inputs.evaluate_all("all => all.map(one => one.name)")]
 
 
-def wait_until_delivered(page, count):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        page.reload()
-        if int(page.get_attribute("[data-delivered]", "data-delivered")) == count:
-            return
-        page.wait_for_timeout(200)
-    pytest.fail(f"{count} deliveries were not shown in time.")
-
-
-def write_campaign(page, snap):
+def write_campaign(page):
     page.get_by_role("link", name="Add campaign").click()
     page.fill("#id_name", "Spring sale")
     page.select_option("#id_channels-0-channel", "sms")
@@ -65,64 +53,58 @@ def write_campaign(page, snap):
     assert "title" not in visible_options(page, 1)
     page.fill("#id_channels-1-action", "https://shop.example/spring")
     page.get_by_role("button", name="Move up: Viber").press("Enter")
-    snap(page, "campaign-form")
     page.get_by_role("button", name="Save and continue editing").click()
+    page.get_by_text("was added successfully").wait_for()
 
 
-def import_recipients(page, path, snap):
+def import_recipients(page, path):
     page.get_by_role("link", name="Import recipients").click()
     page.set_input_files("#id_file", path)
     page.get_by_role("button", name="Continue").click()
     page.get_by_role("button", name="Import", exact=True).click()
     page.get_by_text("Why rows were rejected").wait_for()
-    snap(page, "import-result")
     assert page.locator("[data-count=accepted] b").inner_text() == str(RECIPIENTS)
     with page.expect_download() as download:
         page.get_by_role("button", name="Download the rejected rows").click()
     assert "12345" in download.value.path().read_text(encoding="utf-8-sig")
 
 
-def send_from_list(page, snap):
+def send_from_list(page):
     page.goto("/admin/django_hyber/campaign/")
     page.get_by_role("checkbox", name=re.compile("Select this object")).check()
     page.select_option("select[name=action]", "send_selected")
     page.get_by_role("button", name=re.compile("Go|Run")).click()
-    snap(page, "confirmation")
     page.get_by_role("button", name=f"Send to {RECIPIENTS} people").click()
     page.get_by_text(f"Sending to {RECIPIENTS} people started.").wait_for()
 
 
-def test_a_campaign_from_the_first_word_to_the_last_report(wired, open_page, admin_user, recipients, snap, complaints):
+def test_a_campaign_from_the_first_word_to_the_last_report(wired, open_page, admin_user, recipients, complaints):
     page = open_page()
     log_in(page)
-    write_campaign(page, snap)
+    write_campaign(page)
     assert [channel.name for channel in Campaign.objects.get().get_channels()] == ["viber", "sms"]
-    import_recipients(page, recipients, snap)
-    send_from_list(page, snap)
+    import_recipients(page, recipients)
+    send_from_list(page)
 
-    wait_until_delivered(page, RECIPIENTS)
-    snap(page, "campaign-delivered")
+    page.locator(f"[data-delivered='{RECIPIENTS}']").wait_for()
     assert page.get_by_role("link", name="Import recipients").count() == 0
     page.get_by_role("link", name="Messages of this campaign").click()
     page.get_by_text(f"{RECIPIENTS} messages").first.wait_for()
     assert page.locator("#result_list tbody tr").count() == RECIPIENTS
-    snap(page, "messages")
     page.locator("#result_list tbody tr").last.get_by_role("link").first.click()
     page.get_by_role("cell", name="delivered: Viber message delivered").wait_for()
     page.locator(".hyber-history").get_by_text("JSON", exact=True).click()
-    snap(page, "message")
 
     assert set(Message.objects.values_list("status", "channel")) == {("delivered", "viber")}
     assert complaints == []
 
 
-def test_rows_survive_moving_and_removing(live_server, open_page, admin_user, complaints):
+def test_rows_survive_moving_and_removing(open_admin, complaints):
     campaign = Campaign.objects.create(name="Spring sale")
     rows = (("viber", {"text": "Hi", "ttl": 60}), ("sms", {"text": "Hi", "ttl": 300, "alpha_name": "Shop"}))
     for position, (channel, options) in enumerate(rows):
         campaign.channels.create(position=position, channel=channel, options=options)
-    page = open_page()
-    log_in(page)
+    page = open_admin()
     page.goto(f"/admin/django_hyber/campaign/{campaign.pk}/change/")
 
     page.select_option("#id_channels-2-channel", "push")
@@ -143,9 +125,8 @@ def test_rows_survive_moving_and_removing(live_server, open_page, admin_user, co
     assert complaints == []
 
 
-def test_the_form_works_without_javascript(live_server, open_page, admin_user):
-    page = open_page(java_script_enabled=False)
-    log_in(page)
+def test_the_form_works_without_javascript(open_admin):
+    page = open_admin(java_script_enabled=False)
     page.goto("/admin/django_hyber/campaign/add/")
 
     page.fill("#id_name", "Spring sale")
@@ -153,41 +134,7 @@ def test_the_form_works_without_javascript(live_server, open_page, admin_user):
     page.fill("#id_channels-0-text", "Hi")
     assert page.locator("#id_channels-0-position").is_visible()
     page.get_by_role("button", name="Save and continue editing").click()
+    page.get_by_text("was added successfully").wait_for()
 
     assert Campaign.objects.get().channels.get().options == {"text": "Hi", "ttl": 3_600}
     assert page.locator("#id_channels-1-channel").is_visible()
-
-
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [("narrow", {"viewport": {"width": 390, "height": 844}}), ("dark", {"color_scheme": "dark"})],
-)
-def test_the_pages_fit_a_telephone_and_a_dark_theme(
-    wired, open_page, admin_user, recipients, snap, complaints, name, options
-):
-    from django_hyber.protocol import SMS, Viber
-    from django_hyber.services import import_recipients, start_campaign
-
-    texts = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", ttl=300, alpha_name="Shop")]
-    draft, sent = (Campaign.objects.create(name=title) for title in ("Autumn sale", "Spring sale"))
-    for campaign in (draft, sent):
-        campaign.set_channels(texts)
-        with recipients.open("rb") as file:
-            import_recipients(campaign, file)
-    start_campaign(sent)
-    wired.wait_idle()
-    page = open_page(**options)
-    log_in(page)
-    pages = {
-        "list": "campaign/",
-        "form": f"campaign/{draft.pk}/change/",
-        "import": f"campaign/{draft.pk}/import/",
-        "send": f"campaign/{draft.pk}/send/",
-        "sent": f"campaign/{sent.pk}/change/",
-        "message": f"message/{sent.messages.first().pk}/change/",
-    }
-    for title, path in pages.items():
-        page.goto(f"/admin/django_hyber/{path}")
-        snap(page, f"{name}-{title}")
-        assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, title
-    assert complaints == []

@@ -6,40 +6,11 @@ import pytest
 from django.contrib import admin
 from django.urls import reverse
 
-from tests.browser import axe
-from tests.browser.scenes import busy_jobs, open_shop
-from tests.browser.test_campaign import log_in
+from tests.browser.csp import POLICY
+from tests.browser.scenes import busy_jobs, open_imports, open_shop
+from tests.browser.views import LOCALES, problems_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-LOCALES = {"en": "en-US", "uk": "uk-UA"}
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-#: Every pair of language, width and theme: all eight of them would take as long as all other tests in a browser.
-VIEWS = [
-    pytest.param(language, width, theme, id=f"{language}-{theme}-{width['width']}")
-    for language, width, theme in (
-        ("en", WIDE, "light"),
-        ("en", NARROW, "dark"),
-        ("uk", WIDE, "dark"),
-        ("uk", NARROW, "light"),
-    )
-]
-#: What is cut off by its box and cannot be scrolled to. What is for screen readers only is no box, nor does it matter
-#: how far a field can be scrolled by typing.
-CUT_OFF = """() => [...document.querySelectorAll("#content *")].filter((element) => {
-    const style = getComputedStyle(element);
-    return !element.closest(".hyber-hidden, .hidden, .visually-hidden, svg, input, textarea, select")
-        && style.overflowX === "hidden" && element.scrollWidth > element.clientWidth + 1;
-}).map((element) => `${element.tagName}.${element.className}`)"""
-
-#: A list or a table that does not fit a desk, where nobody looks for more of it behind its right edge.
-TOO_WIDE = """() => [...document.querySelectorAll("#changelist .results, .hyber-scroll")]
-    .filter((element) => element.scrollWidth > element.clientWidth + 1)
-    .map((element) => `${element.scrollWidth - element.clientWidth} pixels of ${element.innerText.slice(0, 60)}`)"""
-
-#: Django's own breadcrumbs differ from the text around them by their colour alone, its search field has only a picture
-#: for a label, and the links beside its fields for dates are half translated: every app has them.
-NOT_DJANGOS = {"exclude": [[".breadcrumbs"], ["#searchbar"], [".datetimeshortcuts"]]}
 
 
 def pages_of(shop):
@@ -84,23 +55,6 @@ def test_every_kind_of_row_has_its_pages_here(live_server, admin_user):
     assert {name.partition(":")[0] for name in pages} == models | {"index"}
 
 
-def problems_of(page, response, language):
-    """What is wrong with a page, in words."""
-    if response.status != 200:
-        yield f"answered {response.status}"
-    if page.get_attribute("html", "lang") != language:
-        yield f"is not {language}"
-    excess = page.evaluate("document.documentElement.scrollWidth - innerWidth")
-    if excess > 0:
-        yield f"{excess} pixels wider than the window"
-    if page.viewport_size == WIDE:
-        for place in page.evaluate(TOO_WIDE):
-            yield f"to be scrolled sideways: {place}"
-    for place in page.evaluate(CUT_OFF):
-        yield f"cut off: {place}"
-    yield from axe.issues(page, within=NOT_DJANGOS)
-
-
 @pytest.fixture
 def short_lists(monkeypatch):
     """Ten rows look like fifty, and axe is done with them sooner."""
@@ -109,17 +63,30 @@ def short_lists(monkeypatch):
             monkeypatch.setattr(model_admin, "list_per_page", 10)
 
 
+def addresses_of(imports):
+    """Of each import, the page that it has now."""
+    return {
+        f"import: {name}": reverse("admin:django_hyber_campaign_import_job", args=[job.campaign_id, job.pk])
+        if job.campaign_id
+        else reverse("admin:django_hyber_suppression_import_job", args=[job.pk])
+        for name, job in imports.items()
+    }
+
+
 @pytest.mark.usefixtures("short_lists")
-@pytest.mark.parametrize(("language", "width", "theme"), VIEWS)
-def test_every_page_fits_and_can_be_read(live_server, open_page, admin_user, complaints, language, width, theme):
+@pytest.mark.parametrize("language", LOCALES)
+def test_every_page_fits_and_can_be_read(open_admin, admin_user, complaints, settings, tmp_path, language):
+    settings.MEDIA_ROOT = tmp_path
     shop = open_shop(language, admin_user, size=0.05)
-    busy_jobs(shop.finished, admin_user)
-    page = open_page(locale=LOCALES[language], viewport=width, color_scheme=theme)
-    log_in(page)
+    for campaign in (shop.finished, None):
+        busy_jobs(campaign, admin_user)
+    pages = pages_of(shop) | addresses_of(open_imports(shop, admin_user))
+    page = open_admin(language)
     wrong = []
-    for name, address in pages_of(shop).items():
+    for name, address in pages.items():
         response = page.goto(address)
-        wrong += [f"{name}: {text}" for text in [*problems_of(page, response, language), *complaints]]
+        assert (response.status, response.headers["content-security-policy"]) == (200, POLICY), name
+        wrong += [f"{name}: {problem}" for problem in [*problems_of(page, language), *complaints]]
         complaints.clear()
 
     assert not wrong, "\n".join(wrong)

@@ -1,4 +1,4 @@
-"""What is done with a campaign after its launch, and with what people answer: by its buttons, in both languages."""
+"""What is done with a campaign after its launch, and with what people answer: by its buttons, each in another view."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from django.contrib.admin.models import LogEntry
 
 from django_hyber.models import Campaign, Message, Suppression
 from tests.browser.scenes import open_shop
-from tests.browser.test_campaign import log_in
-from tests.browser.test_every_page import LOCALES, VIEWS
+from tests.browser.views import NARROW, WIDE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 Status = Message.Status
 NOT_SENT = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED, Status.SUPPRESSED, Status.CANCELLED)
-each_view = pytest.mark.parametrize(("language", "width", "theme"), VIEWS)
 
 
 class Desk:
@@ -45,15 +43,13 @@ class Desk:
 
 
 @pytest.fixture
-def desk(live_server, open_page, admin_user, settings):
+def desk(open_admin, admin_user, settings):
     # A worker that takes its time: what the pages show is what they were told, and no more.
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
 
     def desk(language, width, theme):
         shop = open_shop(language, admin_user, size=0.05)
-        page = open_page(locale=LOCALES[language], viewport=width, color_scheme=theme, accept_downloads=True)
-        log_in(page)
-        return Desk(page, shop)
+        return Desk(open_admin(language, (width, theme)), shop)
 
     return desk
 
@@ -62,9 +58,8 @@ def log_of(campaign):
     return LogEntry.objects.filter(object_id=campaign.pk).count()
 
 
-@each_view
-def test_it_is_paused_resumed_and_cancelled(desk, complaints, language, width, theme):
-    work = desk(language, width, theme)
+def test_it_is_paused_resumed_and_cancelled(desk, complaints):
+    work = desk("en", NARROW, "dark")
     campaign = work.shop.sending
     work.open(campaign)
     sent = work.number("sent")
@@ -86,9 +81,8 @@ def test_it_is_paused_resumed_and_cancelled(desk, complaints, language, width, t
     assert complaints == []
 
 
-@each_view
-def test_who_failed_for_a_chosen_reason_is_sent_to_again(desk, complaints, language, width, theme):
-    work = desk(language, width, theme)
+def test_who_failed_for_a_chosen_reason_is_sent_to_again(desk, complaints):
+    work = desk("uk", NARROW, "light")
     campaign = work.shop.finished
     expired = campaign.messages.filter(status=Status.EXPIRED).count()
     rejected = campaign.messages.filter(status=Status.REJECTED).count()
@@ -107,9 +101,8 @@ def test_who_failed_for_a_chosen_reason_is_sent_to_again(desk, complaints, langu
     assert complaints == []
 
 
-@each_view
-def test_a_copy_has_the_texts_and_the_people_that_somebody_chooses(desk, complaints, language, width, theme):
-    work = desk(language, width, theme)
+def test_a_copy_has_the_texts_and_the_people_that_somebody_chooses(desk, complaints):
+    work = desk("uk", WIDE, "dark")
     campaign = work.shop.finished
     work.open(campaign)
     work.press(campaign, "duplicate")
@@ -125,9 +118,8 @@ def test_a_copy_has_the_texts_and_the_people_that_somebody_chooses(desk, complai
     assert complaints == []
 
 
-@each_view
-def test_the_export_has_everybody_and_is_in_the_log(desk, complaints, language, width, theme):
-    work = desk(language, width, theme)
+def test_the_export_has_everybody_and_is_in_the_log(desk, complaints):
+    work = desk("en", WIDE, "light")
     campaign = work.shop.finished
     work.open(campaign)
     work.press(campaign, "export")
@@ -141,9 +133,8 @@ def test_the_export_has_everybody_and_is_in_the_log(desk, complaints, language, 
     assert complaints == []
 
 
-@each_view
-def test_who_answers_is_read_and_opted_out(desk, complaints, language, width, theme):
-    work = desk(language, width, theme)
+def test_who_answers_is_read_and_opted_out(desk, complaints):
+    work = desk("uk", NARROW, "dark")
     reply = work.shop.reply
     page = work.page
     page.goto("/admin/django_hyber/reply/")

@@ -257,7 +257,7 @@ HOSTILE_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.MultiPartParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.StaticHTMLRenderer"],
     "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.AcceptHeaderVersioning",
-    "EXCEPTION_HANDLER": "tests.test_callbacks.not_ours",
+    "EXCEPTION_HANDLER": "tests.callbacks.test_views.not_ours",
 }
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.browser.conftest import chromium, database_before_the_server  # noqa: F401 - fixtures
+from tests.browser.conftest import chromium, database_before_the_server, find_page  # noqa: F401 - fixtures
 from tests.browser.scenes import open_shop
+from tests.browser.views import WIDE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -21,12 +22,14 @@ OVERLAPPING = """() => [...document.querySelectorAll(".hyber-insert, .hyber-step
 
 
 @pytest.fixture
-def page(chromium, live_server, client, admin_user):  # noqa: F811 - the fixture
+def page(find_page, live_server, client, admin_user):  # noqa: F811 - the fixture
     client.force_login(admin_user)
-    context = chromium.new_context(base_url=live_server.url, viewport={"width": 1280, "height": 900})
-    context.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": live_server.url}])
-    yield context.new_page()
-    context.close()
+    page = find_page(locale="en-US")
+    page.set_viewport_size(WIDE)
+    session = client.cookies["sessionid"].value
+    page.context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    yield page
+    page.goto("about:blank")
 
 
 @pytest.fixture
