@@ -35,7 +35,7 @@ class UnreadFilter(admin.SimpleListFilter):
     title = _("read")
     parameter_name = "read"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Iterable[tuple[str, Any]]:
         """List both states."""
         return [("no", _("unread")), ("yes", _("read"))]
 
@@ -46,7 +46,7 @@ class UnreadFilter(admin.SimpleListFilter):
         return queryset.filter(read_at__isnull=self.value() == "no")
 
 
-class Button(NamedTuple):
+class ReplyButton(NamedTuple):
     """A button under a reply; it posts."""
 
     label: str
@@ -199,17 +199,17 @@ class ReplyAdmin(ReadOnlyAdmin):
         context["buttons"] = list(self._buttons(request, kwargs["obj"]))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _buttons(self, request: HttpRequest, reply: Reply) -> Iterable[Button]:
+    def _buttons(self, request: HttpRequest, reply: Reply) -> Iterable[ReplyButton]:
         if self.has_mark_permission(request):
             if reply.read_at:
-                yield Button(gettext("Mark as unread"), _url("unread", reply.pk))
+                yield ReplyButton(gettext("Mark as unread"), _url("unread", reply.pk))
             else:
-                yield Button(gettext("Mark as read"), _url("read", reply.pk))
+                yield ReplyButton(gettext("Mark as read"), _url("read", reply.pk))
             found = find_attachment(reply)
             if found and found.is_missing and found.state is AttachmentState.AT_THE_PLATFORM:
-                yield Button(gettext("Fetch the attachment"), _url("fetch", reply.pk))
+                yield ReplyButton(gettext("Fetch the attachment"), _url("fetch", reply.pk))
         if self.has_opt_out_permission(request) and not reply.opted_out:  # type: ignore[attr-defined]  # as above
-            yield Button(gettext("Add to the opted-out numbers"), _url("opt_out", reply.pk))
+            yield ReplyButton(gettext("Add to the opted-out numbers"), _url("opt_out", reply.pk))
 
     def get_urls(self) -> list[Any]:
         """Add what the buttons post to."""

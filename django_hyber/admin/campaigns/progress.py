@@ -20,7 +20,7 @@ from django_hyber.admin.campaigns.statistics_table import StatisticsTable, chann
 from django_hyber.admin.campaigns.waits import WaitLine, pace_text, wait_line
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
-from django_hyber.admin.common.charts import BAR_ORDER, Bar, Piece, Share, Stage
+from django_hyber.admin.common.charts import BAR_ORDER, Bar, FunnelStage, Piece, Share
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import JobLine, job_line
 from django_hyber.admin.common.lists import BigTableList
@@ -130,7 +130,7 @@ class ProgressPage(DraftPage):
         return charts.donut(self.channels)
 
     @cached_property
-    def funnel(self) -> list[Stage]:
+    def funnel(self) -> list[FunnelStage]:
         """How many got how far; clicks only where the platform counts them."""
         numbers = self.numbers
         stages: list[tuple[str, object, int]] = [

@@ -100,7 +100,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
         for name in OPTION_NAMES:
             # An error of a submitted form is shown above the field already.
             note = note_of(composition, name) if name not in self.errors else ""
-            field = self.fields[name]
+            field = self[name]
             field.help_text = format_html("{}{}", field.help_text, live_part(f"{self.prefix}-{name}", note))
 
     def validate_constraints(self) -> None:

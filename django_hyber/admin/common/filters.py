@@ -29,7 +29,7 @@ class CampaignFilter(admin.SimpleListFilter):
     title = _("campaign")
     parameter_name = "campaign"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List the chosen campaign first, then the newest."""
         newest = list(Campaign.objects.order_by("-pk").values_list("pk", "name")[:NEWEST])
         chosen = self._chosen_pk()
@@ -82,7 +82,7 @@ class ChannelFilter(admin.SimpleListFilter):
     title = _("channel")
     parameter_name = "channel"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List the channels."""
         return CampaignChannel.Name.choices
 
@@ -97,7 +97,7 @@ class ReportFilter(admin.SimpleListFilter):
     title = _("final report")
     parameter_name = "report"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List both kinds."""
         return [("awaited", _("awaited")), ("given up", _("never came"))]
 
@@ -121,7 +121,7 @@ class OptedOutFilter(admin.SimpleListFilter):
         """Show the filter for one campaign only."""
         return self.has_campaign
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List the one choice."""
         return [("yes", _("have opted out by now"))]
 
@@ -138,7 +138,7 @@ class WaitingFilter(admin.SimpleListFilter):
     title = _("message")
     parameter_name = "waiting"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List both states."""
         return [("yes", _("waiting for their message")), ("no", _("matched"))]
 

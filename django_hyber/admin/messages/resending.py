@@ -27,7 +27,7 @@ RUN = re.compile(r"([0-9]{1,18}):([0-9]{1,9})")
 MOST_CAMPAIGNS = 20
 
 
-class CampaignLine(NamedTuple):
+class RetryLine(NamedTuple):
     """A campaign on the confirmation page; ``run`` is posted with it, so that a second click changes nothing."""
 
     campaign: Campaign
@@ -75,7 +75,7 @@ def _confirmation(desk: Desk, selected: list[Selected]) -> TemplateResponse:
     )
 
 
-def _line(selected: Selected) -> CampaignLine:
+def _line(selected: Selected) -> RetryLine:
     campaign, opted_out = selected.campaign, selected.opted_out
     people = ngettext("%(count)s recipient", "%(count)s recipients", selected.failed)
     left_out = ngettext(
@@ -86,7 +86,7 @@ def _line(selected: Selected) -> CampaignLine:
     refusal = ""
     if not is_possible(campaign, Verb.RETRY):
         refusal = " ".join(wrong_status(campaign).messages)
-    return CampaignLine(
+    return RetryLine(
         campaign=campaign,
         people=people % {"count": grouped(selected.failed)},
         opted_out=left_out % {"number": grouped(opted_out)} if opted_out else "",
