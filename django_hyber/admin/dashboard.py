@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.statistics_table import channel_label
-from django_hyber.admin.campaigns.waits import distance
+from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.exports import opt_out_export, opt_out_export_page
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
-from django_hyber.admin.campaigns.progress import REFRESH
+from django_hyber.admin.campaigns.progress_page import REFRESH
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export

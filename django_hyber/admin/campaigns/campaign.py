@@ -11,9 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.campaigns.form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
-from django_hyber.admin.campaigns.pages import campaign_urls, find_desk, progress_context
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
-from django_hyber.admin.campaigns.progress import CampaignList
+from django_hyber.admin.campaigns.progress_page import CampaignList
+from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progress_context
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.desk import CampaignDesk, Desk

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_hyber.admin.campaigns import preflight_texts as texts
-from django_hyber.admin.campaigns.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
+from django_hyber.admin.campaigns.progress_page import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
 from django_hyber.admin.common.charts import percent
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.masking import for_reader

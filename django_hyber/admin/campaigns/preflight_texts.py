@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.form import described_moment, distance_from_now, zone_name
-from django_hyber.admin.campaigns.waits import distance
+from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.campaigns.preflight_facts import problem_lines
-from django_hyber.admin.campaigns.progress import REFRESH, VIEW_MESSAGE
+from django_hyber.admin.campaigns.progress_page import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.masking import masked_copies

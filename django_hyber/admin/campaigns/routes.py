@@ -18,7 +18,7 @@ from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.actions import VERB_VIEWS, buttons_of
 from django_hyber.admin.campaigns.copy_page import duplicate_view
 from django_hyber.admin.campaigns.preflight_page import check_view, preflight_page, preflight_part
-from django_hyber.admin.campaigns.progress import draft_page, progress_page
+from django_hyber.admin.campaigns.progress_page import draft_page, progress_page
 from django_hyber.admin.campaigns.retry_page import retry_view
 from django_hyber.admin.campaigns.test_page import results_page, results_part, trial_page
 from django_hyber.admin.channels.composer import composer_urls

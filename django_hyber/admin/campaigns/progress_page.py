@@ -17,7 +17,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.campaigns.statistics_table import StatisticsTable, channel_label, statistics_table
-from django_hyber.admin.campaigns.waits import WaitLine, pace_text, wait_line
+from django_hyber.admin.campaigns.wait_texts import WaitLine, pace_text, wait_line
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Bar, FunnelStage, Piece, Share
