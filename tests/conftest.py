@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 
 import hypothesis
@@ -29,9 +30,12 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 TransactionTestCase._fixture_teardown = empty_tables
 
-# How quickly examples are made and tried says how busy the machine is, and nothing about the code.
-hypothesis.settings.register_profile("anywhere", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis.settings.load_profile("anywhere")
+# How quickly examples are made and tried says how busy the machine is, and nothing about the code. "thorough" is for a
+# change of what they are about.
+anywhere = hypothesis.settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis.settings.register_profile("quick", anywhere, max_examples=30)
+hypothesis.settings.register_profile("thorough", anywhere, max_examples=500)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_addoption(parser):
@@ -98,6 +102,14 @@ def wired(live_server, sandbox, settings):
     """The sandbox as the platform, calling back to this project over real HTTP."""
     settings.HYBER = {"default": account_settings(sandbox, CALLBACK_BASE_URL=live_server.url)}
     return sandbox
+
+
+@pytest.fixture
+def chance(request):
+    """Chance that can be repeated: a failure names its seed, and HYBER_SEED sets it."""
+    seed = int(os.environ.get("HYBER_SEED") or random.randrange(1_000_000))
+    request.node.add_report_section("setup", "seed", f"HYBER_SEED={seed}")
+    return random.Random(seed)
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus, config):

@@ -11,13 +11,13 @@ import uuid
 
 import pytest
 
-from tests.processes.programs import environment
+from tests.processes.programs import END, environment
 
 BROKER = os.environ.get("HYBER_TEST_BROKER", "redis://127.0.0.1:6379/0")
 PROGRAM = [sys.executable, "-m", "django"]
 WORKERS = {
     # Nothing but the sweep: it sends what it finds due.
-    "immediate": [*PROGRAM, "hyber_dispatch", "--loop", "--interval", "0.1"],
+    "immediate": [*PROGRAM, "hyber_dispatch", "--loop", "--interval", "0.25"],
     "django-tasks-db": [*PROGRAM, "db_worker", "--interval", "0.05", "--no-startup-delay"],
     "celery": [
         *(sys.executable, "-m", "celery", "--app", "django_tasks_fennel.app", "worker"),
@@ -25,7 +25,7 @@ WORKERS = {
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
     ],
 }
-SWEEP = [*PROGRAM, "hyber_dispatch", "--loop", "--interval", "0.2"]
+SWEEP = [*PROGRAM, "hyber_dispatch", "--loop", "--interval", "0.25"]
 
 
 class Engine:
@@ -77,7 +77,7 @@ class Engine:
 
     def kill(self, process):
         os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.wait(END)
 
     def close(self):
         for process in self.processes:

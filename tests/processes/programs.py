@@ -15,6 +15,8 @@ from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 30
+#: For what has been killed, or was told to end: it is gone in no time, and no test may wait for it for ever.
+END = 10
 
 
 def free_port():
@@ -52,17 +54,17 @@ def running(arguments, log, *, cwd=ROOT, **options):
             stderr=subprocess.STDOUT,
             **options,
         )
-        try:
-            yield process
-        finally:
-            stop(process)
+    try:
+        yield process
+    finally:
+        stop(process)
 
 
 @contextmanager
 def serving(arguments, url, log, **options):
     """Run a server for as long as the block lasts; the block begins when the URL answers, whatever the answer."""
     with running(arguments, log, **options) as process:
-        wait_until(lambda: process.poll() is not None or answers(url), pause=0.1, otherwise=log.read_text)
+        wait_until(lambda: process.poll() is not None or answers(url), pause=0.05, otherwise=log.read_text)
         assert process.poll() is None, log.read_text()
         yield process
 
@@ -78,7 +80,7 @@ def answers(url):
 def stop(process):
     process.terminate()
     try:
-        process.wait(10)
+        process.wait(END)
     except subprocess.TimeoutExpired:
         process.kill()
-        process.wait()
+        process.wait(END)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import time
 from datetime import timedelta
 from functools import partial
@@ -20,8 +19,9 @@ from tests.samples import phone
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
-KILLS = int(os.environ.get("HYBER_KILLS", "5"))
-RECIPIENTS = 500
+#: The first worker, the second one and the sweep die in turn.
+KILLS = int(os.environ.get("HYBER_KILLS", "3"))
+RECIPIENTS = 240
 LEAD_TIME = timedelta(seconds=600)
 MOMENT = timedelta(seconds=0.5)
 #: Small batches make many moments to die in; short leases make them pass quickly.
@@ -50,9 +50,7 @@ def is_sending():
     return Campaign.objects.filter(status__in=["scheduled", "sending"]).exists()
 
 
-def test_workers_killed_at_random_moments_send_to_everybody_once(engine, platform):
-    seed = random.randrange(1_000_000)
-    moments = random.Random(seed)
+def test_workers_killed_at_random_moments_send_to_everybody_once(engine, platform, chance):
     sweep = engine.start_sweep()
     workers = [engine.start_worker() for _ in range(2)]
     waves = 0
@@ -62,7 +60,7 @@ def test_workers_killed_at_random_moments_send_to_everybody_once(engine, platfor
             waves += 1
         went_on = partial(has_gone_on, platform, platform.ledger.taken)
         wait_until(went_on, timeout=60, otherwise=engine.logs)
-        time.sleep(moments.uniform(0, 0.4))
+        time.sleep(chance.uniform(0, 0.4))
         victim = kill % 3
         if victim == 2:
             engine.kill(sweep)
@@ -70,10 +68,10 @@ def test_workers_killed_at_random_moments_send_to_everybody_once(engine, platfor
         else:
             engine.kill(workers[victim])
             workers[victim] = engine.start_worker()
-    wait_until(lambda: not is_sending(), timeout=120, otherwise=lambda: f"seed {seed}: {states()}\n{engine.logs()}")
+    wait_until(lambda: not is_sending(), timeout=120, otherwise=lambda: f"{states()}\n{engine.logs()}")
 
     ledger = platform.ledger
-    assert (ledger.taken, ledger.distinct, ledger.duplicates) == (waves * RECIPIENTS, waves * RECIPIENTS, {}), seed
+    assert (ledger.taken, ledger.distinct, ledger.duplicates) == (waves * RECIPIENTS, waves * RECIPIENTS, {})
     assert set(Campaign.objects.values_list("status", flat=True)) == {"finished"}
     assert set(Message.objects.values_list("status", flat=True)) <= {"accepted", "delivered"}
 
@@ -91,22 +89,23 @@ send_message("380671234500", [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
 
 @pytest.mark.parametrize("engine", ["celery", "django-tasks-db"], indirect=True)
 def test_one_time_code_does_not_wait_for_the_campaign_of_the_only_worker(engine, platform, settings):
-    settings.HYBER["default"] |= {"BATCH_SIZE": 200}
+    settings.HYBER["default"] |= {"BATCH_SIZE": 10}
     engine.use(settings.HYBER)
     send_code = engine.prepare(ONE_TIME_CODE)
     engine.start_worker()
     engine.start_sweep()
-    campaign = launch(0, recipients=40_000)
-    wait_until(lambda: platform.ledger.taken >= 2_000, timeout=60, otherwise=engine.logs)
+    # Far more requests than can be made before the code is accepted: nobody waits for the end of them.
+    launch(0, recipients=10_000)
+    wait_until(lambda: platform.ledger.taken >= 100, timeout=60, otherwise=engine.logs)
     send_code()
-    code = Message.objects.get(extra_id="one-time-code")
-    wait_until(lambda: Message.objects.exclude(accepted_at=None).filter(pk=code.pk).exists(), otherwise=engine.logs)
-    wait_until(lambda: not is_sending(), timeout=180, otherwise=engine.logs)
+    accepted = Message.objects.filter(extra_id="one-time-code").exclude(accepted_at=None)
+    wait_until(accepted.exists, otherwise=engine.logs)
 
-    code.refresh_from_db()
-    campaign.refresh_from_db()
-    assert code.accepted_at < campaign.finished_at
-    assert code.accepted_at - code.created_at < timedelta(seconds=5)
+    assert is_sending()
+    code = accepted.get()
+    meanwhile = Batch.objects.filter(finished_at__range=(code.created_at, code.accepted_at))
+    # The one under way, the one whose task was already waiting, and what the worker took before it looked again.
+    assert meanwhile.count() <= 4
 
 
 def states():
