@@ -95,12 +95,14 @@ def test_dispatch_loop_goes_on_until_it_is_told_to_stop(platform):
     content = {"channels": ["sms"], "channel_options": {"sms": {"text": "Hi", "alpha_name": "GMSU", "ttl": 300}}}
 
     def live():
-        Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
-        deadline = time.monotonic() + 10
-        while not platform.ledger.taken and time.monotonic() < deadline:
-            time.sleep(0.02)
-        connection.close()
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
+            deadline = time.monotonic() + 30
+            while not platform.ledger.taken and time.monotonic() < deadline:
+                time.sleep(0.02)
+        finally:
+            connection.close()
+            os.kill(os.getpid(), signal.SIGTERM)
 
     handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     other = threading.Thread(target=live)
@@ -205,7 +207,7 @@ def test_check_tells_missing_settings(platform, settings):
 def test_sandbox_command_tells_how_to_use_it():
     command = [sys.executable, "-m", "django", "hyber_sandbox", "--help"]
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "tests.settings"}
-    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=False)
 
     assert result.returncode == 0
     assert "127.0.0.1" in result.stdout

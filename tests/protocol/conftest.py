@@ -57,7 +57,8 @@ def certificate(tmp_path_factory):
     subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
     try:
-        subprocess.run([*command, "-keyout", folder / "key.pem", "-out", path], check=True, capture_output=True)
+        command += ["-keyout", folder / "key.pem", "-out", path]
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
     except FileNotFoundError:
         pytest.skip("needs openssl")
     path.write_text(path.read_text() + (folder / "key.pem").read_text())

@@ -4,7 +4,7 @@ import json
 import socket
 import struct
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -112,6 +112,14 @@ def read_request(connection):
     while len(body) < length:
         body += connection.recv(65536)
     return head, body
+
+
+def await_hang_up(connection):
+    """Say nothing more until the other side has gone, and for ten seconds at most."""
+    connection.settimeout(10)
+    with suppress(OSError):
+        while connection.recv(65536):
+            continue
 
 
 def reset(connection):

@@ -4,6 +4,7 @@ import base64
 import gzip
 import logging
 import socket
+import threading
 import time
 import traceback
 from contextlib import ExitStack
@@ -103,7 +104,7 @@ class TestSurelyNotTaken:
             send_to(make_client, port, "https")
 
     def test_handshake_that_never_ends(self, make_client):
-        with platforms.accept(lambda connection: time.sleep(0.5)) as port, pytest.raises(NotTaken):
+        with platforms.accept(platforms.await_hang_up) as port, pytest.raises(NotTaken):
             send_to(make_client, port, "https", connect_timeout=0.2, read_timeout=0.2)
 
 
@@ -154,7 +155,7 @@ class TestOutcomeUnknown:
 
     @pytest.mark.parametrize("sent", [b"", OK[:10], OK[:-5]], ids=["nothing", "half a header", "half a body"])
     def test_answer_that_does_not_come_in_time(self, make_client, sent):
-        behave = answering(sent, lambda connection: time.sleep(0.6))
+        behave = answering(sent, platforms.await_hang_up)
         with platforms.accept(behave) as port, pytest.raises(OutcomeUnknown) as caught:
             send_to(make_client, port, read_timeout=0.2)
         assert isinstance(caught.value, ReadTimeout) == (sent != OK[:-5])
@@ -176,7 +177,7 @@ class TestOutcomeUnknown:
             with descriptor, tls.wrap_socket(connection, server_side=True) as secured:
                 platforms.read_request(secured)
                 descriptor.sendall(b"\x17\x03\x03\x00\x20" + b"\x00" * 32)
-                time.sleep(0.2)
+                platforms.await_hang_up(descriptor)
 
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
         with platforms.accept(behave) as port, pytest.raises(ConnectionLost):
@@ -217,10 +218,16 @@ def test_a_compressed_answer_is_read(make_client):
 
 
 def test_a_connection_that_the_platform_closed_meanwhile_is_replaced(make_client):
-    with platforms.accept(answering(OK), answering(OK)) as port:
+    closed = threading.Event()
+
+    def close(connection):
+        connection.close()
+        closed.set()
+
+    with platforms.accept(answering(OK, close), answering(OK)) as port:
         client = make_client(f"http://127.0.0.1:{port}")
         assert client.send_single(BODY) == "m1"
-        time.sleep(0.1)
+        assert closed.wait(10)
         assert client.send_single(BODY) == "m1"
 
 

@@ -268,7 +268,8 @@ def test_a_server_that_drips_is_left_at_the_deadline(head):
     started = time.monotonic()
     with platforms.accept(answer(head, then=drip)) as port, pytest.raises(DownloadFailed, match="too long"):
         fetch(f"http://127.0.0.1:{port}/", deadline=0.5)
-    assert time.monotonic() - started < 3
+    # It would drip for ever; the deadline is half a second, and the machine may be busy.
+    assert time.monotonic() - started < 15
 
 
 def test_over_tls_the_name_decides_and_not_the_address(tls, certificate, monkeypatch):

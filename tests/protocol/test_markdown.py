@@ -61,6 +61,6 @@ def test_in_an_sms_only_links_stand_out():
 
 @pytest.mark.parametrize("piece", ["```", "*a", "https://", "_*~"])
 def test_hostile_texts_are_read_in_time(piece):
-    started = time.perf_counter()
+    started = time.process_time()
     parse_markdown(piece * 1_500)
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1

@@ -25,7 +25,7 @@ class Receiver:
     def reports(self):
         return [report for body in self.bodies for report in (body if isinstance(body, list) else [body])]
 
-    def wait_for(self, reports, timeout=5):
+    def wait_for(self, reports, timeout=30):
         deadline = time.monotonic() + timeout
         while len(self.reports) < reports and time.monotonic() < deadline:
             time.sleep(0.005)

@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from django_hyber.sandbox import OUTCOMES
+from tests.processes.programs import END, PATIENCE
 from tests.sandbox.bodies import single
 
 MODULE = ["-m", "django_hyber.sandbox"]
@@ -35,7 +36,7 @@ def run():
     yield run_sandbox
     for process in processes:
         process.kill()
-        process.communicate()
+        process.communicate(timeout=END)
 
 
 def read_welcome(process):
@@ -58,7 +59,7 @@ def test_serves_until_it_is_told_to_stop(run, how, number):
     url = re.search(r"http://\S+/sandbox", read_welcome(process))[0]
     assert requests.post(url, json=single(), auth=("sandbox", "sandbox"), timeout=5).status_code == 200
     process.send_signal(number)
-    out, err = process.communicate(timeout=10)
+    out, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0
     assert out == "Hyber sandbox stopped.\n"
     assert err == ""
@@ -88,7 +89,7 @@ def test_options_reach_the_platform(run):
 @pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:"])
 def test_address_that_is_none_is_told(run, how, address):
     process = run(address, how=how)
-    _, err = process.communicate(timeout=10)
+    _, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "cannot start" in err
     assert "Traceback" not in err
