@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.models import Batch, Campaign, Message, Suppression
-from django_hyber.protocol import SMS, Viber
+from django_hyber.protocol import SMS, HyberClient, Viber
 from django_hyber.services import (
     CampaignError,
     dispatch,
@@ -44,6 +45,19 @@ def collected(platform, settings):
     settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 1}}
     default_task_backend.clear()
     return lambda: [result.args[0] for result in default_task_backend.results]
+
+
+def depths_of_calls(monkeypatch, name):
+    """How deep in the stack each call of the client is made."""
+    depths = []
+    method = getattr(HyberClient, name)
+
+    def measured(client, *arguments, **options):
+        depths.append(len(inspect.stack(context=0)))
+        return method(client, *arguments, **options)
+
+    monkeypatch.setattr(HyberClient, name, measured)
+    return depths
 
 
 def start_campaign_later(campaign):
@@ -123,11 +137,14 @@ def test_single_message_waits_for_no_more_than_the_batches_under_way(collected):
     assert collected()[2:] == [message.pk]
 
 
-def test_many_batches_do_not_nest_where_tasks_run_at_once(platform, settings):
+def test_many_batches_do_not_nest_where_tasks_run_at_once(platform, settings, monkeypatch):
     settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 1}}
-    campaign = start_campaign(make_campaign([phone(number) for number in range(300)]))
+    depths = depths_of_calls(monkeypatch, "send_broadcast_sync")
+    campaign = start_campaign(make_campaign([phone(number) for number in range(12)]))
 
     assert set(statuses(campaign)) == {"accepted"}
+    assert len(depths) == 12
+    assert len(set(depths)) == 1
     order = [body["recipients"][0]["phone_number"] for body in posts(platform)]
     assert order == sorted(order)
 

@@ -11,7 +11,7 @@ from django_hyber.protocol import SMS, HyberClient, ReadTimeout, UnreadableRespo
 from django_hyber.services import dispatch, send_message, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due
 from tests.samples import phone
-from tests.test_lanes import CODE, collected
+from tests.test_lanes import CODE, collected, depths_of_calls
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["collected"]
@@ -44,10 +44,13 @@ def test_question_that_is_answered_gives_the_next_one_its_turn(collected):
     assert collected() == pks[:6]
 
 
-def test_all_are_asked_about_where_tasks_run_at_once(platform):
-    make_unconfirmed(300)
+def test_all_are_asked_about_and_no_question_nests_where_tasks_run_at_once(platform, monkeypatch):
+    make_unconfirmed(12)
+    depths = depths_of_calls(monkeypatch, "fetch_report")
     dispatch()
 
+    assert len(depths) == 12
+    assert len(set(depths)) == 1
     assert set(Message.objects.values_list("status", flat=True)) == {"accepted"}
 
 
