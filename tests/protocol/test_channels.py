@@ -19,9 +19,10 @@ from django_hyber.protocol import (
     field_rules,
 )
 
+WORDS = st.text(max_size=5)
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
-    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+    st.none() | st.booleans() | st.integers() | WORDS,
+    lambda children: st.lists(children, max_size=3) | st.dictionaries(WORDS, children, max_size=3),
     max_leaves=5,
 )
 
@@ -88,7 +89,7 @@ def test_a_listed_channel_without_options_is_left_to_validation():
 def test_wire_options_survive_the_round_trip(name, data):
     known = st.sampled_from([rule.name for rule in field_rules(CHANNELS[name]) if rule.kind != "coordinate"])
     values = JSON_VALUES.filter(lambda value: value is not None)
-    options = data.draw(st.dictionaries(known | st.text(), values))
+    options = data.draw(st.dictionaries(known | WORDS, values, max_size=5))
     options.setdefault("ttl", 1)
     assert channel_from_wire(name, options).to_wire() == options
 

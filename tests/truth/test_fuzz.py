@@ -18,9 +18,7 @@ from tests.conftest import TOKEN
 from tests.samples import phone, report, sample
 
 pytestmark = pytest.mark.django_db
-fuzzing = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
-)
+fuzzing = settings(suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 #: What json.dumps cannot write: it stands for itself, without the quotes, in the body.
 HUGE = "@1e400@"

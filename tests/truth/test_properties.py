@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from django.db import transaction
 from django.test import override_settings
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_hyber.engine.waiting import rematch_reports
@@ -140,7 +140,6 @@ REFUSED = fact(0, "rejected", ("extra_id",), hyber_status=36024)
 @given(stories(), st.sampled_from(CONDITIONS), st.booleans())
 @example(([VIA_VIBER, VIA_SMS, SEEN_SOMEWHERE], [[SEEN_SOMEWHERE], [VIA_SMS], [VIA_VIBER]]), "accepted", True)
 @example(([OF_PHONE, REFUSED], [[REFUSED], [OF_PHONE]]), "accepted", False)
-@settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 def test_any_order_repetition_and_grouping_ends_like_the_orderly_sequence(story, condition, known_id):
     orderly, arrays = story
 
