@@ -4,10 +4,9 @@ import os
 import random
 import signal
 
+import hypothesis
 import pytest
 from django.test import TransactionTestCase
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 
 from django_hyber.sandbox import Sandbox
 from tests.tables import empty_tables
@@ -28,13 +27,14 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# How long an example takes says how busy the machine is. "thorough" is for a change of what the properties are about.
-patient = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.register_profile("quick", patient, max_examples=30)
-hypothesis_settings.register_profile("thorough", patient, max_examples=500)
-hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
-
 TransactionTestCase._fixture_teardown = empty_tables
+
+# How quickly examples are made and tried says how busy the machine is, and nothing about the code. "thorough" is for a
+# change of what they are about.
+anywhere = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("quick", anywhere, max_examples=30)
+hypothesis.settings.register_profile("thorough", anywhere, max_examples=500)
+hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_addoption(parser):

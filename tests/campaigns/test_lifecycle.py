@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from django_hyber.campaigns import launch
 from django_hyber.campaigns.lifecycle import TRANSITIONS
 from django_hyber.models import Campaign, Message, Suppression
-from django_hyber.protocol import SMS, HyberClient, NotTaken
+from django_hyber.protocol import SMS, HyberClient, NotTaken, ReportNotFound
 from django_hyber.reconcile import unconfirmed
 from django_hyber.services import (
     CampaignError,
@@ -382,6 +384,42 @@ def test_not_found_within_the_grace_period_is_not_sent_again(platform, settings)
 
     assert statuses(campaign) == ["unconfirmed"]
     assert platform.ledger.taken == 0
+
+
+def test_message_of_a_batch_that_was_taken_is_given_its_grace_period(platform, settings, monkeypatch):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
+    campaign = start_campaign(make_campaign([phone(1, "94"), phone(2)]))
+    last = campaign.messages.order_by("pk").last()
+    fetch = HyberClient.fetch_report
+
+    def know_nothing_of_the_last(client, *, extra_id):
+        if extra_id == last.extra_id:
+            raise ReportNotFound
+        return fetch(client, extra_id=extra_id)
+
+    monkeypatch.setattr(HyberClient, "fetch_report", know_nothing_of_the_last)
+    for _ in range(3):
+        make_due(campaign)
+        dispatch()
+
+    assert statuses(campaign)[-1] == "unconfirmed"
+    assert campaign.batches.get().state == "done"
+    assert len(posts(platform)) == 1
+
+
+def test_batch_of_a_stopped_worker_is_given_its_grace_period(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
+    campaign = make_campaign([phone(1), phone(2)], start_time=timezone.now() + timedelta(days=1))
+    start_campaign(campaign)
+    # As if the worker had been killed before the request.
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
+    campaign.batches.update(state="sending", lease_until="2020-01-01T00:00:00Z")
+    for _ in range(3):
+        make_due(campaign)
+        dispatch()
+
+    assert campaign.batches.get().state == "unconfirmed"
+    assert posts(platform) == []
 
 
 def test_batch_of_a_stopped_worker_is_asked_about_and_not_resent(platform):

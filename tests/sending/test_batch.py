@@ -220,6 +220,19 @@ class SingleMessageTests:
         assert message.status == "unconfirmed"
         assert platform.ledger.taken == 0
 
+    def test_message_of_a_stopped_worker_is_given_its_grace_period(self, platform, settings):
+        settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
+        message = send_message(phone(1, "87"), TEXT)
+        # As if the worker had been killed before the platform hung up.
+        Message.objects.update(status="sending", lease_until="2020-01-01T00:00:00Z")
+        dispatch()
+        make_due(message)
+        dispatch()
+
+        message.refresh_from_db()
+        assert message.status == "unconfirmed"
+        assert platform.ledger.taken == 0
+
     def test_platform_that_cannot_be_asked_leaves_the_question_open(self, platform, settings):
         message = send_message(phone(1, "94"), TEXT)
         settings.HYBER = {"default": settings.HYBER["default"] | {"REPORTS_URL": "http://127.0.0.1:9/closed"}}

@@ -6,7 +6,7 @@ import tracemalloc
 
 import pytest
 
-from django_hyber.audience import rows
+from django_hyber.audience import imports
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS, HyberClient
 from django_hyber.services import import_recipients, preflight, start_campaign
@@ -37,7 +37,7 @@ def peak_of(function, *arguments):
 
 
 def test_memory_of_an_import_does_not_grow_with_the_file(monkeypatch):
-    monkeypatch.setattr(rows, "CHUNK", 500)
+    monkeypatch.setattr(imports, "CHUNK", 500)
     fill(make_draft(), 10)
     small, large = (peak_of(fill, make_draft(), size) for size in (1_000, 4_000))
 
