@@ -24,7 +24,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.audience.exports import export_file, export_page
+from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.actions import buttons_of, cancel_view, steer_view
 from django_hyber.admin.campaigns.copy_page import duplicate_view
@@ -249,11 +249,6 @@ class CampaignAdmin(HyberAdmin):
         if not super().has_change_permission(request, campaign):
             raise PermissionDenied
         return ImportDesk(self, request, campaign)
-
-
-def export_view(desk: CampaignDesk) -> HttpResponseBase:
-    """Offer the recipients as a file; on POST, give it."""
-    return (export_file if desk.is_post else export_page)(desk.admin, desk.request, desk.campaign)
 
 
 def exported_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:
