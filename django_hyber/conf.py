@@ -100,6 +100,12 @@ def find_account(name: str) -> Account | None:
         return None
 
 
+def find_prices(name: str) -> Mapping[str, Decimal]:
+    """Return the prices of an account by channel; none for an account that is not configured."""
+    account = find_account(name)
+    return account.prices if account else {}
+
+
 @sensitive_variables()
 def get_accounts() -> list[Account]:
     """Return every configured account."""

@@ -20,7 +20,7 @@ import django_hyber
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import Viber, validate_channels
 from django_hyber.services import CampaignError, start_campaign
-from django_hyber.words.options import problem_text
+from django_hyber.words import problem_text
 
 PACKAGE = Path(django_hyber.__file__).resolve().parent
 CATALOGUE = PACKAGE / "locale/uk/LC_MESSAGES/django.po"

@@ -1,8 +1,7 @@
-"""The app's own index page: what is going on today and what needs somebody, each number with the list behind it."""
+"""The app's index page: today's numbers and what needs attention, each with a link to its list."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,13 +16,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.statistics_table import channel_label
-from django_hyber.admin.campaigns.waits import distance
+from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
+from django_hyber.statistics.counts import StatusCounts
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
     TOO_LONG,
@@ -34,13 +34,13 @@ from django_hyber.statistics.dashboard import (
     Waiting,
     midnight,
 )
-from django_hyber.statistics.progress import NOT_SENT, count_by_status
+from django_hyber.statistics.progress import count_by_status
 
 Status = Message.Status
 
 
 class Figure(NamedTuple):
-    """A number with what it says and the list behind it; ``name`` is for tests and style sheets."""
+    """A number with its label and the address of its list; ``name`` is for tests and style sheets."""
 
     name: str
     label: str
@@ -113,7 +113,7 @@ def may_see(request: HttpRequest, model: str) -> bool:
 
 
 def list_url(request: HttpRequest, model: str, **conditions: object) -> str:
-    """Return the address of a list, narrowed by these conditions, or "" for whoever may not see it."""
+    """Return the address of a list, filtered by these conditions, or "" if the user may not see it."""
     if not may_see(request, model):
         return ""
     address = reverse(f"admin:django_hyber_{model}_changelist")
@@ -150,19 +150,19 @@ def _channels(today: Today) -> list[Share]:
 def _campaigns() -> list[CampaignLine]:
     campaigns = dashboard.last_campaigns()
     counts = count_by_status(campaign.pk for campaign in campaigns)
-    return [_campaign_line(campaign, counts.get(campaign.pk, Counter())) for campaign in campaigns]
+    return [_campaign_line(campaign, counts[campaign.pk]) for campaign in campaigns]
 
 
-def _campaign_line(campaign: Campaign, counted: Counter[str]) -> CampaignLine:
-    total = counted.total()
-    items = charts.shares(((name, Status(name).label, counted[name]) for name in BAR_ORDER), total)
+def _campaign_line(campaign: Campaign, counted: StatusCounts) -> CampaignLine:
+    total = counted.total
+    items = charts.shares(((name, Status(name).label, counted.count(name)) for name in BAR_ORDER), total)
     return CampaignLine(
         campaign=campaign,
         url=_campaign_url(campaign),
         bar=charts.stacked_bar(items),
         total=total,
-        delivered=charts.percent(counted[Status.DELIVERED] + counted[Status.SEEN], total),
-        sent=charts.percent(total - sum(counted[status] for status in NOT_SENT), total),
+        delivered=charts.percent(counted.delivered, total),
+        sent=charts.percent(counted.sent, total),
     )
 
 

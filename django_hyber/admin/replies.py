@@ -26,7 +26,7 @@ from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
 from django_hyber.replies.attachments import Attachment, AttachmentState, fetch_again, find_attachment
 from django_hyber.replies.intake import mark_replies_read, mark_replies_unread, opt_out_senders
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import name_of_channel
 
 
 class UnreadFilter(admin.SimpleListFilter):
@@ -35,7 +35,7 @@ class UnreadFilter(admin.SimpleListFilter):
     title = _("read")
     parameter_name = "read"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Iterable[tuple[str, Any]]:
         """List both states."""
         return [("no", _("unread")), ("yes", _("read"))]
 
@@ -46,7 +46,7 @@ class UnreadFilter(admin.SimpleListFilter):
         return queryset.filter(read_at__isnull=self.value() == "no")
 
 
-class Button(NamedTuple):
+class ReplyButton(NamedTuple):
     """A button under a reply; it posts."""
 
     label: str
@@ -195,21 +195,21 @@ class ReplyAdmin(ReadOnlyAdmin):
         self.message_user(request, _("The attachment is being fetched."), messages.SUCCESS)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Add the buttons: opening a page changes nothing, so that being read is told by one."""
+        """Add the buttons. Opening the page does not mark the reply as read: a button does."""
         context["buttons"] = list(self._buttons(request, kwargs["obj"]))
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def _buttons(self, request: HttpRequest, reply: Reply) -> Iterable[Button]:
+    def _buttons(self, request: HttpRequest, reply: Reply) -> Iterable[ReplyButton]:
         if self.has_mark_permission(request):
             if reply.read_at:
-                yield Button(gettext("Mark as unread"), _url("unread", reply.pk))
+                yield ReplyButton(gettext("Mark as unread"), _url("unread", reply.pk))
             else:
-                yield Button(gettext("Mark as read"), _url("read", reply.pk))
+                yield ReplyButton(gettext("Mark as read"), _url("read", reply.pk))
             found = find_attachment(reply)
             if found and found.is_missing and found.state is AttachmentState.AT_THE_PLATFORM:
-                yield Button(gettext("Fetch the attachment"), _url("fetch", reply.pk))
+                yield ReplyButton(gettext("Fetch the attachment"), _url("fetch", reply.pk))
         if self.has_opt_out_permission(request) and not reply.opted_out:  # type: ignore[attr-defined]  # as above
-            yield Button(gettext("Add to the opted-out numbers"), _url("opt_out", reply.pk))
+            yield ReplyButton(gettext("Add to the opted-out numbers"), _url("opt_out", reply.pk))
 
     def get_urls(self) -> list[Any]:
         """Add what the buttons post to."""

@@ -17,8 +17,7 @@ from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
 from django_hyber.texts.rules import campaign_variables
 from django_hyber.texts.variables import OWN_TEXT
-from django_hyber.words.lookups import home_region
-from django_hyber.words.options import problem_text
+from django_hyber.words import home_region, problem_text
 
 #: In the order of preference: "number" may as well be that of an order.
 PHONE_HEADERS = (

@@ -24,7 +24,7 @@ from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced
 from django_hyber.models import BackgroundJob, Campaign, CampaignChannel, Message, Suppression
-from django_hyber.words.lookups import describe_end
+from django_hyber.words import describe_end
 
 CHUNK = 5_000
 KNOWN_REASONS = 1_000

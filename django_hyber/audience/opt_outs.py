@@ -14,7 +14,7 @@ from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone
 from django_hyber.protocol.phones.numbers import SEVERAL
-from django_hyber.words.lookups import home_region
+from django_hyber.words import home_region
 
 LONGEST_REASON = 255
 #: As many digits make a phone number, and no reason.

@@ -89,7 +89,7 @@ def _copy(campaign: Campaign, name: str, audience: Audience, user: Any, using: s
 def _copy_recipients(messages: QuerySet[Message], copy: Campaign, using: str) -> None:
     """Insert what the database selects: no row passes through this process, however many there are."""
     connection = connections[using]
-    # A beginning of this copy's own and the row that it comes from: unique without a look at any other id.
+    # A beginning of this copy's own and the row that it comes from: unique without reading any other id.
     extra_id = Concat(Value(secrets.token_hex(8)), Cast(F("pk"), CharField(max_length=20)))
     columns: dict[str, Combinable] = {
         "campaign_id": Value(copy.pk),

@@ -1,4 +1,4 @@
-"""What a campaign can be told in each status, what status follows, and how a second press of a button does no harm."""
+"""The verbs that each status of a campaign allows, the status that follows, and the guard against a second press."""
 
 from __future__ import annotations
 

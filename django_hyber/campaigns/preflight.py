@@ -16,7 +16,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.conf import find_account, get_account
+from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
 
@@ -228,9 +228,11 @@ def _summary(texts: TextReport) -> Segments | None:
 
 
 def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decimal | None]:
-    prices = _prices(campaign)
-    if not prices or texts.errors:
+    known = find_prices(campaign.account)
+    names = [channel.channel for channel in campaign.channels.all()]
+    if not names or texts.errors or not all(name in known for name in names):
         return None, None
+    prices = {name: known[name] for name in names}
     sms = prices.pop("sms", None)
     if sms is None:
         return min(prices.values()) * texts.will_receive, max(prices.values()) * texts.will_receive
@@ -240,11 +242,3 @@ def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decim
         low += min(possible) * recipients
         high += max(possible) * recipients
     return low, high
-
-
-def _prices(campaign: Campaign) -> dict[str, Decimal]:
-    """Return the prices of the campaign's channels, or nothing if one of them has none."""
-    account = find_account(campaign.account)
-    known = account.prices if account else {}
-    names = [channel.channel for channel in campaign.channels.all()]
-    return {name: known[name] for name in names} if all(name in known for name in names) else {}

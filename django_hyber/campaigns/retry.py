@@ -115,7 +115,7 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
     Raises CampaignError when the campaign is still on its way, or when nothing has failed that way.
     """
     with locked(campaign):
-        if _is_taken_up(campaign, run):
+        if _is_retried_already(campaign, run):
             return Retried.ALREADY
         if _are_few(messages_failed_for(campaign, reasons)):
             retry_failed(campaign, reasons=reasons)
@@ -141,7 +141,7 @@ def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
 def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: Any) -> Retried:
     """Send again the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
     with locked(campaign):
-        if _is_taken_up(campaign, run):
+        if _is_retried_already(campaign, run):
             return Retried.ALREADY
         keys = _failed(chosen).filter(campaign=campaign).order_by("pk").values_list("pk", flat=True)
         if _are_few(keys):
@@ -166,7 +166,7 @@ def _nothing_failed() -> ValidationError:
     return ValidationError(_("No message of this campaign has failed that way."), code="nothing")
 
 
-def _is_taken_up(campaign: Campaign, run: int) -> bool:
+def _is_retried_already(campaign: Campaign, run: int) -> bool:
     jobs = campaign.jobs.using(database()).open().filter(kind=BackgroundJob.Kind.RETRY)
     return campaign.run != run or jobs.exists()
 

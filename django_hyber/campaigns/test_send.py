@@ -29,7 +29,7 @@ from django_hyber.texts.samples import Sample, fill_in
 
 Status = Message.Status
 MAX_NUMBERS = 10
-#: How many tests a number may get within this time: whoever presses a button in a rage reaches nobody else with it.
+#: How many tests a number may get within this time: many presses of the button must not flood a stranger's phone.
 MAX_PER_NUMBER = 5
 PERIOD = timedelta(minutes=10)
 #: How long it is worth looking whether a test that was delivered is seen, and whether any other one arrives.

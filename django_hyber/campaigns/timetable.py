@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
-from django_hyber.sending.pace import schedule, windows
+from django_hyber.sending.pace import schedule, throttle, windows
 
-#: For a campaign that would take longer than so many sending windows no end is foretold.
+#: For a campaign that would take more sending windows than this, no end is estimated.
 MAX_WINDOWS = 400
 
 
@@ -19,7 +19,7 @@ MAX_WINDOWS = 400
 class Timetable:
     """When a campaign would go out if it were launched now.
 
-    ``start`` is None for at once. Until ``held_until`` it waits here and can be taken back; None if it would not wait.
+    ``start`` is None for at once. Until ``held_until`` it waits here and can be withdrawn; None if it would not wait.
     ``per_minute`` is the slower of the throttles of campaign and account. By the project's own clock, ``opens_at`` is
     when the sending window opens, None if it is open at the start, and ``end`` about when the last message is handed
     over, None if nobody can tell.
@@ -35,8 +35,7 @@ class Timetable:
 def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
     """Return when the campaign would go out to so many people."""
     account = find_account(campaign.account)
-    limits = (campaign.throttle, account.throttle if account else None)
-    per_minute = min((limit for limit in limits if limit), default=None)
+    per_minute = throttle.per_minute(campaign, account)
     is_early = account is not None and schedule.is_early(campaign, now)
     start = campaign.start_time if campaign.start_time and campaign.start_time > now else None
     begin = start or now

@@ -1,8 +1,8 @@
-"""Fetch a file from an address that somebody else has chosen, without being led into our own network.
+"""Download a file from an address that a third party has chosen, without reaching our own network.
 
 The name is resolved once, its addresses are checked, and the connection goes to the very address that was checked: a
 name server that changes its mind gains nothing. Redirects are never followed, and proxies, which would resolve the name
-anew, are never used.
+again, are never used.
 """
 
 from __future__ import annotations

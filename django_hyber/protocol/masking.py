@@ -50,7 +50,7 @@ def mask_phones_in(text: str) -> str:
 
 
 def mask_text(text: str) -> str:
-    """Return what stands for a text; nothing stays nothing."""
+    """Return the mask of a text; an empty text stays empty."""
     return MASK if text else ""
 
 

@@ -9,15 +9,17 @@ from typing import NamedTuple
 
 from django.db.models import Count, F, Max, Min, Q, Sum
 
-from django_hyber.conf import find_account
+from django_hyber.conf import find_prices
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.reports.outcome import read_failures
-from django_hyber.reports.ranks import DELIVERIES, FAILURES
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
 
 Status = Message.Status
-#: What the platform has taken for certain. A message that was given up before it got there is undelivered too.
-TAKEN = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
-TAKEN_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
+#: What the platform has accepted for certain. A message that was given up before it got there is undelivered too.
+ACCEPTED = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
+#: What is still to come, what was left out and what was stopped in time.
+NOT_SENT = (*BEFORE_ACCEPTANCE, Status.SUPPRESSED, Status.CANCELLED)
+ACCEPTED_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,28 +50,80 @@ class ChannelStatistics:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CampaignStatistics:
+class StatusCounts:
+    """Messages counted by status: of a campaign, of a line in a list, of a day. What is missing is 0."""
+
+    statuses: Mapping[str, int]
+
+    def count(self, *statuses: str) -> int:
+        """Return how many have one of these statuses."""
+        return sum(self.statuses.get(status, 0) for status in statuses)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.statuses.values())
+
+    @property
+    def waiting(self) -> int:
+        """How many have not been handed over, as far as is known."""
+        return self.count(*BEFORE_ACCEPTANCE)
+
+    @property
+    def sent(self) -> int:
+        """How many have been handed over, whatever became of them; without those left out or stopped in time."""
+        return self.total - self.count(*NOT_SENT)
+
+    @property
+    def delivered(self) -> int:
+        """How many have arrived, seen or not."""
+        return self.count(*DELIVERIES)
+
+    @property
+    def seen(self) -> int:
+        """How many have been opened."""
+        return self.count(Status.SEEN)
+
+    @property
+    def failed(self) -> int:
+        """How many will not arrive."""
+        return self.count(*FAILURES)
+
+    @property
+    def expired(self) -> int:
+        """How many were not delivered in time."""
+        return self.count(Status.EXPIRED)
+
+    @property
+    def undelivered(self) -> int:
+        """How many failed for another reason."""
+        return self.count(Status.UNDELIVERED)
+
+    @property
+    def rejected(self) -> int:
+        """How many were refused before sending."""
+        return self.count(Status.REJECTED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignStatistics(StatusCounts):
     """How a campaign goes. Each stage includes the next: ``total`` >= ``accepted`` >= ``delivered`` >= ``seen``.
 
     ``statuses`` has every status of a message, and its numbers add up to ``total``. ``channels`` has the campaign's
-    channels in their order, then any others that are told of. ``cost`` is None when a channel has no price.
+    channels in their order, then any others that reports name. ``cost`` is None when a channel has no price.
+    ``first_end`` and ``last_end`` are when the first and the last message was delivered or failed.
     """
 
-    total: int
     accepted: int
-    delivered: int
-    seen: int
-    expired: int
-    undelivered: int
-    rejected: int
     clicks: int
     clicked: int
     total_parts: int
     delivered_parts: int
     partly_delivered: int
-    statuses: Mapping[str, int]
     channels: Sequence[ChannelStatistics]
     cost: Decimal | None
+    first_end: datetime | None
+    last_end: datetime | None
 
 
 class Counted(NamedTuple):
@@ -86,23 +140,23 @@ class Counted(NamedTuple):
     total_parts: int
     delivered_parts: int
     partly_delivered: int
-    untold_parts: int
+    unreported_parts: int
 
 
 def campaign_statistics(campaign: Campaign) -> CampaignStatistics:
     """Count a campaign from its messages, in two or three queries whatever its size.
 
     The cost is by the account's PRICES, of what has been delivered: per message, and per part of an SMS; parts that the
-    platform did not tell count as one.
+    platform did not report count as one.
     """
-    counted = count_messages(campaign)
-    return statistics_of(campaign, counted, count_accepted(campaign, counted))
+    counted = _count_messages(campaign)
+    return _statistics(campaign, counted, _count_accepted(campaign, counted))
 
 
-def count_messages(campaign: Campaign) -> list[Counted]:
+def _count_messages(campaign: Campaign) -> list[Counted]:
     """Count the messages of a campaign in one query, which the index of these columns answers without the rows."""
     is_partial = Q(delivered_sms_parts__lt=F("total_sms_parts"))
-    untold = Q(total_sms_parts=None) | Q(total_sms_parts=0)
+    unreported = Q(total_sms_parts=None) | Q(total_sms_parts=0)
     rows = campaign.messages.order_by().values_list("status", "channel", "failed_channels")
     # Never the primary key, which is not in that index on every database.
     counted = rows.annotate(
@@ -114,33 +168,28 @@ def count_messages(campaign: Campaign) -> list[Counted]:
         parts=Sum("total_sms_parts", default=0),
         delivered_parts=Sum("delivered_sms_parts", default=0),
         partial=Count("campaign", filter=is_partial),
-        untold=Count("campaign", filter=untold),
+        unreported=Count("campaign", filter=unreported),
     )
     return [Counted(*row) for row in counted]
 
 
-def count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
-    """Count what the platform has taken: of the undelivered ones, some were given up before."""
-    taken = sum(row.messages for row in counted if row.status in TAKEN)
+def _count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
+    """Count what the platform has accepted: of the undelivered ones, some were given up before."""
+    accepted = sum(row.messages for row in counted if row.status in ACCEPTED)
     if any(row.status == Status.UNDELIVERED for row in counted):
-        taken += campaign.messages.filter(status=Status.UNDELIVERED, accepted_at__isnull=False).count()
-    return taken
+        accepted += campaign.messages.filter(status=Status.UNDELIVERED, accepted_at__isnull=False).count()
+    return accepted
 
 
-def statistics_of(campaign: Campaign, counted: Sequence[Counted], accepted: int) -> CampaignStatistics:
+def _statistics(campaign: Campaign, counted: Sequence[Counted], accepted: int) -> CampaignStatistics:
     """Add up what has been counted."""
     statuses: Counter[str] = Counter()
     for row in counted:
         statuses[row.status] += row.messages
     channels = _channels(campaign, counted)
+    ended = [row for row in counted if row.status in (*DELIVERIES, *FAILURES)]
     return CampaignStatistics(
-        total=statuses.total(),
         accepted=accepted,
-        delivered=sum(statuses[status] for status in DELIVERIES),
-        seen=statuses[Status.SEEN],
-        expired=statuses[Status.EXPIRED],
-        undelivered=statuses[Status.UNDELIVERED],
-        rejected=statuses[Status.REJECTED],
         clicks=sum(row.clicks for row in counted),
         clicked=sum(row.clicked for row in counted),
         total_parts=sum(channel.total_parts for channel in channels),
@@ -149,11 +198,13 @@ def statistics_of(campaign: Campaign, counted: Sequence[Counted], accepted: int)
         statuses={status: statuses[status] for status in Status.values},
         channels=channels,
         cost=_sum(channel.cost for channel in channels if channel.channel or channel.delivered),
+        first_end=min((row.first_end for row in ended if row.first_end), default=None),
+        last_end=max((row.last_end for row in ended if row.last_end), default=None),
     )
 
 
 def _channels(campaign: Campaign, counted: Sequence[Counted]) -> list[ChannelStatistics]:
-    prices = _prices(campaign.account)
+    prices = find_prices(campaign.account)
     delivered: dict[str, list[Counted]] = {}
     failed: dict[str, Counter[str]] = {}
     for row in counted:
@@ -162,7 +213,7 @@ def _channels(campaign: Campaign, counted: Sequence[Counted]) -> list[ChannelSta
         for channel, status in _failures(row):
             failed.setdefault(channel, Counter())[status] += row.messages
     own = [channel.channel for channel in campaign.channels.all()]
-    # What no channel is told of comes last.
+    # What no report names a channel for comes last.
     others = sorted(delivered.keys() | failed.keys(), key=lambda name: (name == "", name))
     return [
         _channel(name, delivered.get(name, ()), failed.get(name, Counter()), prices.get(name))
@@ -183,10 +234,12 @@ def _failures(row: Counted) -> list[tuple[str, str]]:
 
 def _channel(name: str, rows: Sequence[Counted], failed: Mapping[str, int], price: Decimal | None) -> ChannelStatistics:
     delivered = sum(row.messages for row in rows)
-    paid = sum(row.total_parts + row.untold_parts for row in rows) if name == CampaignChannel.Name.SMS else delivered
+    paid = (
+        sum(row.total_parts + row.unreported_parts for row in rows) if name == CampaignChannel.Name.SMS else delivered
+    )
     return ChannelStatistics(
         channel=name,
-        accepted=delivered + sum(failed.get(status, 0) for status in TAKEN_AND_FAILED),
+        accepted=delivered + sum(failed.get(status, 0) for status in ACCEPTED_AND_FAILED),
         delivered=delivered,
         seen=sum(row.messages for row in rows if row.status == Status.SEEN),
         expired=failed.get(Status.EXPIRED, 0),
@@ -199,11 +252,6 @@ def _channel(name: str, rows: Sequence[Counted], failed: Mapping[str, int], pric
         partly_delivered=sum(row.partly_delivered for row in rows),
         cost=None if price is None else price * paid,
     )
-
-
-def _prices(account: str) -> Mapping[str, Decimal]:
-    known = find_account(account)
-    return known.prices if known else {}
 
 
 def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:

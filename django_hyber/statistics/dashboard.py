@@ -24,8 +24,9 @@ from django_hyber.models import (
     Suppression,
     UnreadableCallback,
 )
-from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL
+from django_hyber.reports.ranks import DELIVERIES, FINAL
 from django_hyber.sending.pace.retries import is_due
+from django_hyber.statistics.counts import StatusCounts
 
 Status = Message.Status
 #: Beyond this, "more than" is enough.
@@ -40,7 +41,7 @@ NEWEST_REPORTS = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Today:
+class Today(StatusCounts):
     """The messages that have come to an end since midnight; ``channels`` are deliveries.
 
     ``first_id`` is a number that none of their primary keys is below: it makes a list of them quick.
@@ -48,18 +49,7 @@ class Today:
 
     since: datetime
     first_id: int
-    statuses: Mapping[str, int]
     channels: Mapping[str, int]
-
-    @property
-    def delivered(self) -> int:
-        """How many have arrived."""
-        return sum(self.statuses[status] for status in DELIVERIES)
-
-    @property
-    def failed(self) -> int:
-        """How many never will."""
-        return sum(self.statuses[status] for status in FAILURES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phones_in
 from django_hyber.reports.ranks import FAILURES
-from django_hyber.words.lookups import describe_code
+from django_hyber.words import describe_code
 
 #: So many kinds of failure are shown; a platform that writes the number into the text would make one of each message.
 SHOWN_REASONS = 25
@@ -60,6 +60,6 @@ def _grouped(columns: Any) -> Any:
 def _reason(
     campaign: Campaign, status: str, code: int | None, own_text: str, count: int, text: str, *, masked: bool
 ) -> FailureReason:
-    told = gettext(text) if text else ""
-    meaning = describe_code(code, campaign.account) or (mask_phones_in(told) if masked else told)
+    shown = gettext(text) if text else ""
+    meaning = describe_code(code, campaign.account) or (mask_phones_in(shown) if masked else shown)
     return FailureReason(status=status, code=code, text=own_text, meaning=meaning, count=count)

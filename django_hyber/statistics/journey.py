@@ -13,7 +13,7 @@ from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import ReportState, UnreadableReport, parse_report
 from django_hyber.reports.outcome import is_about
 from django_hyber.reports.ranks import DELIVERIES, FINAL, NO_REPORT, RANKS, STATUS_OF_STATE
-from django_hyber.words.lookups import describe_parsed
+from django_hyber.words import describe_parsed
 
 Status = Message.Status
 

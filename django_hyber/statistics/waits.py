@@ -16,6 +16,7 @@ from django_hyber.models import AccountState, Batch, Campaign
 from django_hyber.reconcile.overdue import lifetime_of
 from django_hyber.reconcile.question import GIVE_UP_AFTER
 from django_hyber.sending.claims import OUT_OF_HOURS
+from django_hyber.sending.pace import throttle
 from django_hyber.sending.single import BLOCKED
 
 #: The rate is that of the last minutes: what was an hour ago says nothing about when it will be over.
@@ -90,7 +91,7 @@ def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime) -> Pa
     begun = min((row.since for row in batches), default=now)
     minutes = max(min(RATE_WINDOW, now - begun).total_seconds(), 1) / 60
     per_minute = round(sum(row.lately for row in batches) / minutes)
-    rate = per_minute or _throttle(campaign)
+    rate = per_minute or throttle.per_minute(campaign, find_account(campaign.account))
     people = sum(row.people for row in batches if row.state in (State.PENDING, State.SENDING))
     left = timedelta(minutes=people / rate) if rate and people else None
     return Pace(per_minute=per_minute or None, left=left)
@@ -162,9 +163,3 @@ def _may_be_reported(campaign: Campaign, now: datetime) -> bool:
         return True
     begun = max(campaign.finished_at, campaign.start_time or campaign.finished_at)
     return now < begun + lifetime_of(campaign) + GIVE_UP_AFTER
-
-
-def _throttle(campaign: Campaign) -> int:
-    account = find_account(campaign.account)
-    limits = (campaign.throttle, account.throttle if account else None)
-    return min((limit for limit in limits if limit), default=0)

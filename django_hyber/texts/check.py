@@ -23,7 +23,7 @@ from django_hyber.protocol import (
     validate_channels,
 )
 from django_hyber.texts.variables import OWN_TEXT, complete_variables
-from django_hyber.words.options import place_of, problem_text
+from django_hyber.words import place_of, problem_text
 
 PAGE = 5_000
 SHOWN = 5

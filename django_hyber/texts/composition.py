@@ -1,4 +1,4 @@
-"""A text being written: what each channel looks like to one recipient, what it uses of its limits, and what is odd."""
+"""A text being written: what each channel looks like to one recipient, its length, and its problems."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Composed:
 
 
 def compose(campaign: Campaign, contents: Iterable[Content], sample: Sample, columns: Sequence[str]) -> Composed:
-    """Look at channels (name and options, in their order) that need not be saved, with the values of the sample.
+    """Compose channels (name and options, in their order) that need not be saved, with the values of the sample.
 
     ``columns`` are the variables that the recipients are known to have; empty when there are no recipients yet.
     """

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django_hyber.models import Campaign, Message
 from django_hyber.texts.variables import complete_variables
 
-#: How many recipients are looked at for the names of the columns: an import gives the same ones to all of its rows.
+#: How many recipients are read for the names of the columns: an import gives the same ones to all of its rows.
 LOOKED_AT = 100
 
 

@@ -8,7 +8,7 @@ from django_hyber.models import Campaign
 
 #: The variable that holds a recipient's own text.
 OWN_TEXT = "text"
-# As plain texts: an enum looks each of its members up anew, and this is asked for every recipient.
+# As plain texts: looking up the members of an enum takes time, and this runs for every recipient.
 SKIP = Campaign.MissingVariables.SKIP.value
 DEFAULT = Campaign.MissingVariables.DEFAULT.value
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from django.core.exceptions import ValidationError
 
 from django_hyber.campaigns import launch
+from django_hyber.campaigns.lifecycle import TRANSITIONS
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS, HyberClient, NotTaken
 from django_hyber.reconcile import unconfirmed
@@ -22,6 +25,7 @@ from django_hyber.texts.check import check_texts
 from tests.builders import CHANNELS, dispatch_until_finished, make_campaign, make_due, posts, statuses
 from tests.samples import phone
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -498,3 +502,24 @@ def pause_after(monkeypatch, campaign, requests):
         return entries
 
     monkeypatch.setattr(HyberClient, "send_broadcast_sync", send_and_pause)
+
+
+def test_every_status_of_a_campaign_is_in_the_table():
+    assert set(TRANSITIONS) == set(Campaign.Status)
+
+
+@pytest.mark.parametrize("status", list(TRANSITIONS))
+def test_the_documentation_says_what_a_campaign_can_be_told(status):
+    verbs = TRANSITIONS[status].items()
+    told = "; ".join(f"{verb} → {' or '.join(f'``{each}``' for each in statuses)}" for verb, statuses in verbs)
+
+    assert f"    {f'``{status}``':13}  {told or 'none'}\n" in (ROOT / "docs" / "decisions.rst").read_text()
+
+
+@pytest.mark.parametrize("repeat", [pause_campaign, cancel_campaign])
+def test_a_verb_that_is_repeated_keeps_what_is_known(platform, repeat):
+    campaign = make_campaign([phone(1)])
+    status = {pause_campaign: "paused", cancel_campaign: "cancelled"}[repeat]
+    Campaign.objects.update(status=status, status_reason="No money left.")
+
+    assert repeat(campaign).status_reason == "No money left."

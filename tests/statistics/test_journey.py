@@ -189,6 +189,6 @@ def test_the_request_of_a_recipient_holds_nobody_else(platform):
 
 
 def test_there_is_no_request_without_a_number(platform, message):
-    Message.objects.filter(pk=message.pk).update(phone_number="purged-1")
+    Message.objects.filter(pk=message.pk).update(phone_number=None)
 
     assert request_of(message.pk) is None

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from django_hyber.models import Campaign, Message
-from django_hyber.statistics.progress import count_campaign
+from django_hyber.statistics.counts import campaign_statistics
 from django_hyber.statistics.timeline import delivery_timeline
 from tests.queries import statements_of
 
@@ -47,7 +47,7 @@ def end(campaign):
 
 def columns(campaign):
     """The unit, and of each column its start by the clock on the wall, what arrived and what failed."""
-    numbers = count_campaign(campaign)
+    numbers = campaign_statistics(campaign)
     timeline = delivery_timeline(campaign, numbers.first_end, numbers.last_end)
     return timeline.unit, [
         (f"{column.start:%m-%d %H:%M %z}", column.delivered, column.failed) for column in timeline.columns

@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
-from django_hyber.admin.campaigns.progress import REFRESH
+from django_hyber.admin.campaigns.progress_page import REFRESH
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
@@ -26,7 +26,7 @@ from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Suppression
 from django_hyber.statistics.progress import recent_jobs
-from django_hyber.words.lookups import clean_phone
+from django_hyber.words import clean_phone
 
 LONGEST_TYPED = 40
 MOST_DELETED = 1_000

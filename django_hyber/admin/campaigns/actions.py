@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from django.contrib import messages
@@ -14,8 +16,7 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.lifecycle import Verb, is_possible, perform, wrong_status
 from django_hyber.campaigns.test_send import is_testable
 from django_hyber.models import Campaign
-from django_hyber.services import CampaignError
-from django_hyber.statistics.progress import CampaignNumbers, count_campaign
+from django_hyber.services import CampaignError, CampaignStatistics, campaign_statistics
 
 DONE = {
     Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What is on its way will still arrive."),
@@ -56,7 +57,7 @@ class Button(NamedTuple):
     posts: bool
 
 
-def buttons_of(desk: CampaignDesk, numbers: CampaignNumbers) -> list[Button]:
+def buttons_of(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Button]:
     """Return what the user can do with the campaign now."""
     found = _sending_buttons(desk, numbers) if desk.may_send else []
     if desk.may_add:
@@ -66,7 +67,7 @@ def buttons_of(desk: CampaignDesk, numbers: CampaignNumbers) -> list[Button]:
     return found
 
 
-def _sending_buttons(desk: CampaignDesk, numbers: CampaignNumbers) -> list[Button]:
+def _sending_buttons(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Button]:
     campaign = desk.campaign
     found = [_button(desk, "test", _("Send a test"))] if is_testable(campaign) else []
     found += [
@@ -115,7 +116,7 @@ def cancel_view(desk: CampaignDesk) -> HttpResponseBase:
         return steer_view(desk, Verb.CANCEL)
     if not is_offered(desk.campaign, Verb.CANCEL):
         return refuse(desk)
-    numbers = count_campaign(desk.campaign)
+    numbers = campaign_statistics(desk.campaign)
     waiting = ngettext(
         "%(count)s recipient has not been sent to yet, and never will be by this campaign.",
         "%(count)s recipients have not been sent to yet, and never will be by this campaign.",
@@ -139,3 +140,11 @@ def refuse(desk: CampaignDesk) -> HttpResponseRedirect:
     """Say that the campaign's status does not allow this, and go back to its page."""
     desk.message_user(" ".join(wrong_status(desk.campaign).messages), messages.ERROR)
     return desk.redirect()
+
+
+VERB_VIEWS: Mapping[Verb, Callable[[CampaignDesk], HttpResponseBase]] = {
+    Verb.PAUSE: partial(steer_view, verb=Verb.PAUSE),
+    Verb.RESUME: partial(steer_view, verb=Verb.RESUME),
+    Verb.WITHDRAW: partial(steer_view, verb=Verb.WITHDRAW),
+    Verb.CANCEL: cancel_view,
+}

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.common.base import ReadOnlyAdmin, described_code, short_time
 from django_hyber.admin.common.filters import CampaignFilter
 from django_hyber.models import Batch
-from django_hyber.words.lookups import describe_code
+from django_hyber.words import describe_code
 
 
 @admin.register(Batch)

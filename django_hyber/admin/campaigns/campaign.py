@@ -1,54 +1,25 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from operator import attrgetter
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
-from django.template.response import TemplateResponse
-from django.urls import path
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
-from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.audience.exports import export_view
-from django_hyber.admin.audience.imports import ImportDesk, import_urls
-from django_hyber.admin.campaigns.actions import buttons_of, cancel_view, steer_view
-from django_hyber.admin.campaigns.copy_page import duplicate_view
 from django_hyber.admin.campaigns.form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
-from django_hyber.admin.campaigns.preflight_page import (
-    CONFIRMED,
-    check_view,
-    confirm_selected,
-    preflight_page,
-    preflight_part,
-    start_selected,
-)
-from django_hyber.admin.campaigns.progress import CampaignList, draft_page, progress_page
-from django_hyber.admin.campaigns.retry_page import retry_view
-from django_hyber.admin.campaigns.test_page import results_page, results_part, trial_page
-from django_hyber.admin.channels.composer import composer_urls
+from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
+from django_hyber.admin.campaigns.progress_page import CampaignList
+from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progress_context
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.desk import CampaignDesk, Desk
-from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.lifecycle import Verb
 from django_hyber.models import Campaign
-from django_hyber.words.options import place_of, problem_text
+from django_hyber.words import place_of, problem_text
 
 
 @admin.register(Campaign)
@@ -124,7 +95,7 @@ class CampaignAdmin(HyberAdmin):
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Say why a form comes too late, instead of refusing it without a word."""
         if request.method == "POST":
-            desk = self._desk(request, object_id)
+            desk = find_desk(self, request, object_id)
             if not desk.campaign.is_editable and desk.may_view:
                 text = _("“%(name)s” has been started meanwhile: your changes were not saved.")
                 desk.message_user(text % {"name": desk.campaign}, messages.ERROR)
@@ -141,6 +112,12 @@ class CampaignAdmin(HyberAdmin):
             context["can_import"] = desk.may_change
             context["can_send"] = campaign.is_editable and desk.may_send
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_inline_formsets(self, request: HttpRequest, formsets: list[Any], *args: Any, **kwargs: Any) -> Any:
+        """Add the notes of the channels to the forms that are about to be shown."""
+        for formset in formsets:
+            formset.add_notes()
+        return super().get_inline_formsets(request, formsets, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
         """Note who wrote it; doubt a start time that is over: the platform decides what it does with it."""
@@ -201,76 +178,4 @@ class CampaignAdmin(HyberAdmin):
 
     def get_urls(self) -> list[Any]:
         """Add the pages of a campaign."""
-        sends, adds, exports = attrgetter("may_send"), attrgetter("may_add"), attrgetter("may_export")
-        return [
-            *import_urls(self, self._import_desk, "<int:campaign_id>/", "django_hyber_campaign"),
-            *composer_urls(self),
-            self._page("send/", "send", preflight_page, sends),
-            self._page("send/plan/", "plan", preflight_part, sends),
-            self._page("send/check/", "check", check_view, sends),
-            self._page("test/", "test", trial_page, sends),
-            self._page("test/<slug:token>/", "test_results", results_page, sends),
-            self._page("test/<slug:token>/part/", "test_part", results_part, sends),
-            self._page("export/", "export", export_view, exports),
-            self._page("export/<int:job_id>/", "exported", exported_view, exports),
-            self._page("progress/", "progress", progress_part, attrgetter("may_view")),
-            self._page("pause/", "pause", partial(steer_view, verb=Verb.PAUSE), sends),
-            self._page("resume/", "resume", partial(steer_view, verb=Verb.RESUME), sends),
-            self._page("withdraw/", "withdraw", partial(steer_view, verb=Verb.WITHDRAW), sends),
-            self._page("cancel/", "cancel", cancel_view, sends),
-            self._page("retry/", "retry", retry_view, sends),
-            self._page("duplicate/", "duplicate", duplicate_view, adds),
-            *super().get_urls(),
-        ]
-
-    def _page(
-        self, route: str, name: str, view: Callable[..., HttpResponseBase], is_allowed: Callable[[Desk], bool]
-    ) -> Any:
-        """Return the address of a page for anyone who may see the campaign and, besides, do what the page is for."""
-
-        def of_campaign(request: HttpRequest, campaign_id: int, **arguments: Any) -> HttpResponseBase:
-            desk = self._desk(request, campaign_id)
-            if not desk.may_view or not is_allowed(desk):
-                raise PermissionDenied
-            return view(desk, **arguments)
-
-        view_of_admin = self.admin_site.admin_view(of_campaign)
-        return path(f"<int:campaign_id>/{route}", view_of_admin, name=f"django_hyber_campaign_{name}")
-
-    def _desk(self, request: HttpRequest, campaign_id: int | str) -> CampaignDesk:
-        campaign: Campaign | None = super().get_object(request, str(campaign_id))
-        if campaign is None:
-            raise Http404
-        return CampaignDesk(self, request, campaign)
-
-    def _import_desk(self, request: HttpRequest, campaign_id: int) -> ImportDesk:
-        campaign = self._desk(request, campaign_id).campaign
-        # Of the class above: the report of an import can be read after the launch as well.
-        if not super().has_change_permission(request, campaign):
-            raise PermissionDenied
-        return ImportDesk(self, request, campaign)
-
-
-def exported_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:
-    """Give a file that has been made in the background."""
-    return exported_file(desk, job_id) if desk.is_post else HttpResponseNotAllowed(["POST"])
-
-
-def progress_part(desk: CampaignDesk) -> HttpResponseBase:
-    """Return the part of the campaign's page that changes; the page asks for it again and again."""
-    context = {"original": desk.campaign, **progress_context(desk)}
-    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/progress/part.html", context)
-    patch_cache_control(response, no_store=True)
-    return response
-
-
-def progress_context(desk: CampaignDesk) -> dict[str, Any]:
-    """Return what the campaign's page shows of its progress."""
-    user = desk.request.user
-    found = (draft_page if desk.campaign.is_editable else progress_page)(desk.request, desk.campaign)
-    return {
-        "progress": found,
-        "buttons": buttons_of(desk, found.numbers),
-        "can_see_messages": user.has_perm("django_hyber.view_message"),
-        "can_see_batches": user.has_perm("django_hyber.view_batch"),
-    }
+        return [*campaign_urls(self), *super().get_urls()]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from django_hyber.admin.campaigns import preflight_texts as texts
-from django_hyber.admin.campaigns.preflight_problems import Link, ProblemLine, problem_lines
-from django_hyber.admin.campaigns.progress import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
+from django_hyber.admin.campaigns.progress_page import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
 from django_hyber.admin.common.charts import percent
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.masking import for_reader
@@ -29,6 +29,54 @@ from django_hyber.campaigns.preflight_jobs import Check, count_rejected
 from django_hyber.campaigns.timetable import Timetable, timetable_of
 from django_hyber.models import Campaign, Message
 from django_hyber.services import Preflight
+from django_hyber.words import CHANNEL_NAMES, label_of
+
+#: What the text of a problem does not say itself.
+ADVICE = {
+    "account": gettext_lazy("Choose one of the accounts in the settings."),
+    "blank": gettext_lazy("Fill it in, or take it away."),
+    "changed": gettext_lazy("Look at it again."),
+    "importing": gettext_lazy("Wait until it has ended, then look again."),
+    "required": gettext_lazy("Fill it in."),
+    "too-long": gettext_lazy("Shorten it."),
+    "too-many-segments": gettext_lazy("Shorten it, or do without the characters that make it UCS-2."),
+}
+RECIPIENTS = ("import", "")
+CHANNELS = ("change", "channels-group")
+MISSING_VALUES = ("change", "id_missing_variables")
+#: The page of the campaign and the place on it where a problem is fixed, by its code.
+PLACES: dict[str, list[tuple[str, str]]] = {
+    "account": [("change", "id_account")],
+    "importing": [RECIPIENTS],
+    "missing-variable": [RECIPIENTS, MISSING_VALUES],
+    "no-channels": [CHANNELS],
+    "no-recipients": [RECIPIENTS],
+    "nobody": [RECIPIENTS],
+    "past-start-time": [("change", "id_start_time_0")],
+    "unfilled-variables": [CHANNELS],
+}
+LABELS = {
+    "": gettext_lazy("Import recipients"),
+    "channels-group": gettext_lazy("Channels"),
+    "id_account": gettext_lazy("Account"),
+    "id_missing_variables": gettext_lazy("Missing values"),
+    "id_start_time_0": gettext_lazy("Start time"),
+}
+
+
+class Link(NamedTuple):
+    """Where something is done."""
+
+    label: str
+    url: str
+
+
+class ProblemLine(NamedTuple):
+    """A problem in words, with what can be done about it."""
+
+    text: str
+    advice: str
+    links: list[Link]
 
 
 class SkippedLine(NamedTuple):
@@ -208,3 +256,34 @@ def _examples(desk: CampaignDesk, found: Preflight) -> Mapping[int, Link]:
         row.pk: Link(row.phone_number or "", reverse("admin:django_hyber_message_change", args=[row.pk]))
         for row in rows
     }
+
+
+def problem_lines(campaign: Campaign, problems: Iterable[ValidationError], *, may_change: bool) -> list[ProblemLine]:
+    """Return the problems with links for those who may change the campaign."""
+    channels = [channel.channel for channel in campaign.channels.all()]
+    return [
+        ProblemLine(
+            text=text,
+            advice=str(ADVICE.get(str(problem.code), "")),
+            links=_links(campaign, problem, channels) if may_change else [],
+        )
+        for problem in problems
+        for text in problem.messages
+    ]
+
+
+def _links(campaign: Campaign, problem: Any, channels: Sequence[str]) -> list[Link]:
+    channel = getattr(problem, "channel", "")
+    if channel in channels:
+        place = f"channels-{channels.index(channel)}"
+        field = problem.field
+        label = ", ".join(str(part) for part in (CHANNEL_NAMES[channel], field and label_of(field)) if part)
+        return [Link(label, _url(campaign, "change", f"id_{place}-{field}" if field else place))]
+    return [
+        Link(str(LABELS[anchor]), _url(campaign, page, anchor)) for page, anchor in PLACES.get(str(problem.code), [])
+    ]
+
+
+def _url(campaign: Campaign, page: str, anchor: str) -> str:
+    url = reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk])
+    return f"{url}#{anchor}" if anchor else url

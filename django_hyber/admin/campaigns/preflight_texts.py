@@ -10,8 +10,8 @@ from django.utils.formats import number_format, time_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.campaigns.start_times import described_moment, distance_from_now, zone_name
-from django_hyber.admin.campaigns.waits import distance
+from django_hyber.admin.campaigns.form import described_moment, distance_from_now, zone_name
+from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped

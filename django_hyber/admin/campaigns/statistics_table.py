@@ -12,7 +12,7 @@ from django_hyber.admin.campaigns.preflight_texts import amount_text
 from django_hyber.admin.common.base import EMPTY
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.services import CampaignStatistics, ChannelStatistics
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import name_of_channel
 
 Counts = ChannelStatistics | CampaignStatistics
 
@@ -35,10 +35,10 @@ class StatisticsTable:
 
 def statistics_table(statistics: CampaignStatistics) -> StatisticsTable:
     """Write the numbers of the channels and of the campaign, a line for each kind."""
-    told: list[Counts] = [*statistics.channels, statistics]
+    rows: list[Counts] = [*statistics.channels, statistics]
     return StatisticsTable(
         columns=[(channel.channel, channel_label(channel.channel)) for channel in statistics.channels],
-        lines=[*_counts(told), *_parts(told), Line("cost", _("Cost"), [_cost(item) for item in told])],
+        lines=[*_counts(rows), *_parts(rows), Line("cost", _("Cost"), [_cost(item) for item in rows])],
     )
 
 
@@ -47,7 +47,7 @@ def channel_label(name: str) -> str:
     return name_of_channel(name) or _("not told")
 
 
-def _counts(told: Sequence[Counts]) -> Iterator[Line]:
+def _counts(rows: Sequence[Counts]) -> Iterator[Line]:
     labels = {
         "accepted": _("Accepted"),
         "delivered": _("Delivered"),
@@ -59,15 +59,15 @@ def _counts(told: Sequence[Counts]) -> Iterator[Line]:
         "clicked": _("People who clicked"),
     }
     for name, label in labels.items():
-        yield Line(name, label, [grouped(getattr(item, name)) for item in told])
+        yield Line(name, label, [grouped(getattr(item, name)) for item in rows])
 
 
-def _parts(told: Sequence[Counts]) -> Iterator[Line]:
-    if not any(item.total_parts for item in told):
+def _parts(rows: Sequence[Counts]) -> Iterator[Line]:
+    if not any(item.total_parts for item in rows):
         return
-    yield Line("total_parts", _("SMS parts sent"), [_of_sms(item, item.total_parts) for item in told])
-    yield Line("delivered_parts", _("SMS parts delivered"), [_of_sms(item, item.delivered_parts) for item in told])
-    yield Line("partly_delivered", _("Partly delivered"), [_of_sms(item, item.partly_delivered) for item in told])
+    yield Line("total_parts", _("SMS parts sent"), [_of_sms(item, item.total_parts) for item in rows])
+    yield Line("delivered_parts", _("SMS parts delivered"), [_of_sms(item, item.delivered_parts) for item in rows])
+    yield Line("partly_delivered", _("Partly delivered"), [_of_sms(item, item.partly_delivered) for item in rows])
 
 
 def _of_sms(item: Counts, number: int) -> str:

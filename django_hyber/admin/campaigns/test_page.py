@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.campaigns.actions import refuse
-from django_hyber.admin.campaigns.preflight_problems import problem_lines
-from django_hyber.admin.campaigns.progress import REFRESH, VIEW_MESSAGE
+from django_hyber.admin.campaigns.preflight_facts import problem_lines
+from django_hyber.admin.campaigns.progress_page import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.masking import masked_copies
@@ -36,11 +36,9 @@ from django_hyber.campaigns.test_send import (
 )
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phone
-from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose
 from django_hyber.texts.samples import MADE_UP, Sample, known_columns
-from django_hyber.words.lookups import describe_end
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import describe_end, name_of_channel
 
 #: Where the session keeps the numbers that were typed last, and when how many tests were sent.
 NUMBERS = "django_hyber_test_numbers"
@@ -164,7 +162,7 @@ def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBa
         return None
     try:
         trial = send_trial(desk.campaign, numbers, sample, token)
-    except CampaignError as error:
+    except ValidationError as error:
         form.add_error(None, error)
         return None
     if not trial.messages:

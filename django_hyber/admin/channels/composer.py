@@ -1,6 +1,6 @@
-"""The live part of the campaign's form: what has been typed goes to the server, and comes back as it will be seen.
+"""The live part of the campaign's form: the unsaved form is posted while the user types, and previews come back.
 
-Nothing is saved here. Counters, previews and notes are made by the code that makes the page itself.
+Nothing is saved here. Counters, previews and notes come from the same code as on the page itself.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
 
 
 def is_key(text: str) -> bool:
-    """Say whether this can be a primary key that the database has room for."""
+    """Say whether the text can be a primary key."""
     return text.isascii() and text.isdecimal() and len(text) < MAX_KEY_DIGITS
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.texts.rules import DEFAULT_TTL, FieldRule, channel_rules
-from django_hyber.words.options import CHANNEL_NAMES, LABELS, label_of
+from django_hyber.words import CHANNEL_NAMES, LABELS, label_of
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
@@ -31,14 +31,14 @@ NOTES: Mapping[str, str | StrPromise] = {
     "ctr": _("Replaces the links by short ones and counts who follows them."),
 }
 CHOICE_TEXTS: Mapping[str, str | StrPromise] = {"all": _("all devices"), "phone": _("the phone only")}
-#: What few texts need; folded away until somebody does.
+#: Rarely needed, so collapsed at first.
 MORE_OPTIONS = frozenset(
     {
         *("file_name", "thumbnail", "file_size", "duration", "doc", "doc_name", "audio", "video", "video_name"),
         *("latitude", "longitude", "device"),
     }
 )
-#: Names that stand for a text of several lines.
+#: Options that hold a text of several lines.
 LONG_TEXTS = frozenset({"text", "img_name", "doc_name", "video_name"})
 
 

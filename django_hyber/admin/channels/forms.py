@@ -1,4 +1,4 @@
-"""The channels of a campaign as forms: every form has all options, the chosen channel says which ones count."""
+"""The channels of a campaign as forms: every form has all options, and uses those of the chosen channel."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from django import forms
 from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.utils.functional import cached_property
+from django.utils.html import format_html
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channels.fields import option_fields
-from django_hyber.admin.channels.notes import LiveHelp, note_of
+from django_hyber.admin.channels.notes import live_part, note_of
 from django_hyber.models import CampaignChannel
 from django_hyber.texts.composition import Composed, Composition, compose
 from django_hyber.texts.rules import (
@@ -24,10 +25,12 @@ from django_hyber.texts.rules import (
     is_variable_name,
 )
 from django_hyber.texts.samples import MADE_UP, Sample, find_sample, known_columns
-from django_hyber.words.options import problem_text
+from django_hyber.words import problem_text
+
+OPTION_NAMES = tuple(option_fields())
 
 
-class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """One channel. Options that the form does not know stay as they are stored."""
 
     position = forms.IntegerField(
@@ -47,9 +50,7 @@ class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in OPTION_NAMES:
-            field: Any = self.fields[name]
-            field.help_text = LiveHelp(self, name, field.help_text)
+        self.fields |= option_fields()
         if self.instance.pk is None:
             self.initial.setdefault("position", None)
             return
@@ -59,7 +60,7 @@ class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
         self.initial = {**self.instance.options, **self.initial}
 
     def has_changed(self) -> bool:
-        """A new row that has got nothing but a number is an empty row."""
+        """Treat a new row with nothing but a position as empty."""
         return super().has_changed() and not (self.empty_permitted and self.changed_data == ["position"])
 
     def clean(self) -> dict[str, Any]:
@@ -91,19 +92,22 @@ class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
 
     @property
     def notes(self) -> str:
-        """What is odd about the channel as a whole."""
+        """Errors and warnings about the channel as a whole."""
         return note_of(self.composition, "")
 
-    @property
-    def tells_errors(self) -> bool:
-        """Whether the page shows what is wrong on its own: then the notes need not."""
-        return self.is_bound and not self.formset.is_live
+    def add_notes(self, composition: Composition | None) -> None:
+        """Add the live note to the help of each option: how much of its limit is used, its errors and warnings."""
+        for name in OPTION_NAMES:
+            # An error of a submitted form is shown above the field already.
+            note = note_of(composition, name) if name not in self.errors else ""
+            field = self[name]
+            field.help_text = format_html("{}{}", field.help_text, live_part(f"{self.prefix}-{name}", note))
 
     def validate_constraints(self) -> None:
         """Leave it to the formset: the database still holds the rows that are being removed."""
 
     def _forget_other_fields(self, channel: str) -> None:
-        """Let nobody search for a mistake in a field that the chosen channel does not show."""
+        """Drop errors of fields that the chosen channel does not show: nobody could find them."""
         others = set(OPTION_NAMES) - {rule.name for rule in channel_rules(channel)}
         for name in others & set(self.errors):
             del self.errors[name]
@@ -126,15 +130,11 @@ class ChannelFormBase(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
                 self.add_error(field, problem_text(problem))
 
 
-ChannelForm = type("ChannelForm", (ChannelFormBase,), option_fields())
-OPTION_NAMES = tuple(option_fields())
-
-
 class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
-    """The channels together: each once, in their order. ``warnings`` are the doubts about a valid form.
+    """The channels together: each once, in their order. ``warnings`` are those of a valid form.
 
     ``may_see_values`` lets the values of real recipients into the previews; with ``is_open`` the texts can still be
-    changed. ``is_live`` is set while somebody types: nothing is saved then, and mistakes are no more than notes.
+    changed. ``is_live`` is set while the user types: nothing is saved then, and errors are shown as notes.
     """
 
     warnings: list[Problem]
@@ -146,6 +146,15 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         """Let each form know the others."""
         super().add_fields(form, index)
         form.formset = self
+        if index is None:
+            # The empty form, which the page copies for each channel that is added.
+            form.add_notes(None)
+
+    def add_notes(self) -> None:
+        """Add the live notes to the forms, which are about to be shown."""
+        forms: Any = self.forms
+        for form in forms:
+            form.add_notes(form.composition)
 
     @cached_property
     def sample(self) -> Sample:
@@ -214,4 +223,4 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             form.instance.position = last if position is None else position
 
     def validate_unique(self) -> None:
-        """Do without: a repeated channel is shown beside its own field instead."""
+        """Do nothing: a repeated channel is an error of its own field."""

@@ -1,4 +1,4 @@
-"""The channels of a campaign, edited in place, each beside a telephone that shows what its recipient sees."""
+"""The channels of a campaign, edited in place, each beside a phone that shows what a recipient sees."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from django_hyber.admin.channels.fields import CHOICE_TEXTS, MORE_OPTIONS, in_fo
 from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelForm, ChannelFormSet
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import CampaignChannel
-from django_hyber.words.options import CHANNEL_NAMES, label_of
+from django_hyber.words import CHANNEL_NAMES, label_of
 
 
 class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
-    """A part of the campaign: whoever may change the campaign may change its channels, until it is launched."""
+    """A part of the campaign: its permissions are those of the campaign, and it is read-only after the launch."""
 
     model = CampaignChannel
     form = ChannelForm
@@ -35,6 +35,8 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Show the values of real recipients to those who may see them."""
+        # The form adds the options by itself: as names of fieldsets Django would take them for columns.
+        kwargs["fields"] = ChannelForm.Meta.fields
         formset: Any = super().get_formset(request, obj, **kwargs)
         formset.may_see_values = sees_personal_data(request)
         formset.is_open = self.has_change_permission(request, obj)

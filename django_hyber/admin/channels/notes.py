@@ -1,10 +1,9 @@
-"""The small print beside a field of a channel: what may stand there, how much of it is used, and what is odd."""
+"""The note beside a field of a channel: how much of its limit is used, and its errors and warnings."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
 
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -13,29 +12,14 @@ from django.utils.translation import gettext, ngettext
 from django_hyber.texts.composition import Composition
 from django_hyber.texts.measure import Measure, SegmentCount
 from django_hyber.texts.rules import Problem
-from django_hyber.words.options import problem_text
+from django_hyber.words import problem_text
 
 #: How many of the characters that forced UCS-2 are named: a Ukrainian text has dozens.
 SHOWN_CHARACTERS = 12
 
 
-class LiveHelp:
-    """The help of a field with the note that changes while somebody types. It is looked up when the page is written."""
-
-    def __init__(self, form: Any, name: str, text: object) -> None:
-        self.form, self.name, self.text = form, name, text
-
-    def __str__(self) -> str:
-        return format_html("{}{}", self.text, live_part(f"{self.form.prefix}-{self.name}", self._note()))
-
-    def _note(self) -> SafeString:
-        if self.form.tells_errors and self.name in self.form.errors:
-            return SafeString("")
-        return note_of(self.form.composition, self.name)
-
-
 def live_part(name: str, content: SafeString | str) -> SafeString:
-    """Return a piece of the page that is written anew while somebody types."""
+    """Return a piece of the page that is updated while the user types."""
     return format_html('<span class="hyber-live-part" role="status" id="{}">{}</span>', live_id(name), content)
 
 
@@ -45,7 +29,7 @@ def live_id(name: str) -> str:
 
 
 def note_of(composition: Composition | None, field: str) -> SafeString:
-    """Return what is used of the limits of a field and what is odd about it; "" is the channel as a whole."""
+    """Return how much of a field's limit is used, its errors and warnings; "" is the channel as a whole."""
     if composition is None:
         return SafeString("")
     measure = composition.measures.get(field)
@@ -97,6 +81,6 @@ def _sms_text(measure: Measure, count: SegmentCount) -> str:
 
 
 def shown_characters(characters: str) -> str:
-    """Return a few characters so that each can be seen: a space of a special kind is called by its name."""
+    """Return a few characters so that each is visible: special spaces and marks are replaced by their Unicode names."""
     shown = [unicodedata.name(item, item) if unicodedata.category(item)[0] in "MCZ" else item for item in characters]
     return " ".join([*shown[:SHOWN_CHARACTERS], "…"] if len(shown) > SHOWN_CHARACTERS else shown)

@@ -1,4 +1,4 @@
-"""What several admins share: pages to read only, exact search, and JSON that a person can read."""
+"""What several admins share: read-only pages, exact search, and readable JSON."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from django.utils.timezone import localtime
 from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data
 from django_hyber.admin.common.paginators import BigTablePaginator
-from django_hyber.words.lookups import phone_candidates
+from django_hyber.words import phone_candidates
 
-#: What stands for nothing; None would be written out on pages that are read only.
+#: Shown for an empty value; read-only pages would write None.
 EMPTY = "–"
 
 
 class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type
-    """The base of all: pages that stay quick on big tables, and that show personal data to whoever may see it.
+    """The base of every admin here: lists stay fast on big tables, and personal data is masked.
 
-    A search finds whole numbers and ids, for which there are indexes. Who may not see numbers finds nothing by them.
+    A search finds whole numbers and ids, for which there are indexes; only users who may see numbers search by them.
     """
 
     empty_value_display = EMPTY
@@ -42,19 +42,19 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     paginator = BigTablePaginator
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
-    #: Columns in which a search looks for the term itself.
+    #: Columns that a search compares with the term itself.
     exact_columns: tuple[str, ...] = ()
-    #: The column of the phone number, which is searched for however it is written.
+    #: The column of the phone number, which a search finds in any notation.
     phone_column = ""
     phone_search_help_text: Any = ""
-    #: The column of a time by which the list can be narrowed, and which has an index.
+    #: An indexed column of a time by which the list can be filtered.
     time_column = ""
 
     class Media:
         css = {"all": ("django_hyber/admin/hyber.css",)}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Head the list with the name of what it lists: Django's sentence is wrong in languages with cases."""
+        """Use the plural name as the title: Django's sentence is wrong in languages with cases."""
         return super().changelist_view(
             request, {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
         )
@@ -66,7 +66,7 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Head the page with the name of what it shows, for the same reason."""
+        """Use the name as the title, for the same reason."""
         context = {"title": capfirst(self.opts.verbose_name)} | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
 
@@ -75,14 +75,14 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         return BigTableList
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Say below the search field what this user can search for."""
+        """Describe below the search field what this user can search for."""
         found = super().get_changelist_instance(request)
         if self.phone_column and sees_personal_data(request):
             found.search_help_text = self.phone_search_help_text
         return found
 
     def get_search_fields(self, request: HttpRequest) -> Any:
-        """Offer no search where all that could be searched for is hidden."""
+        """Offer no search where every searchable column is hidden."""
         if self.phone_column and not self.exact_columns and not sees_personal_data(request):
             return ()
         return super().get_search_fields(request)
@@ -90,7 +90,7 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Compare for equality: a search for parts of a number would read a table of millions."""
+        """Compare for equality: a search for parts of a number would scan a table of millions."""
         term = search_term.strip()
         if not term or not (self.exact_columns or self.phone_column):
             return super().get_search_results(request, queryset, search_term)
@@ -102,14 +102,14 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         return queryset.filter(condition), False
 
     def log_chosen(self, request: HttpRequest, chosen: Sequence[Model], text: str) -> None:
-        """Write into the admin's log what was done to one row, or in one entry what was done to many."""
+        """Log what was done to one row, or in a single entry what was done to many."""
         if len(chosen) == 1:
             self.log_change(request, chosen[0], text)
         else:
             self.log_about_list(request, text)
 
     def log_about_list(self, request: HttpRequest, text: str) -> None:
-        """Write into the admin's log what was done to many rows of the list, or to all of it."""
+        """Log what was done to many rows of the list, or to all of it."""
         LogEntry.objects.create(
             user=request.user,  # type: ignore[misc]  # nobody else gets in here
             content_type=get_content_type_for_model(self.model),
@@ -120,21 +120,21 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 
 
 class ReadOnlyAdmin(HyberAdmin):
-    """Pages that nobody can change anything on. The newest come first: for another order there is no index."""
+    """Read-only pages, the newest rows first: there is no index for another order."""
 
     ordering = ("-id",)
     sortable_by = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: the rows are written by the services."""
+        """Rows are written by the services only."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Refuse: the rows are history."""
+        """Rows are history."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Refuse: the rows are history."""
+        """Rows are history."""
         return False
 
 

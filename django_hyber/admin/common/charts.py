@@ -1,4 +1,4 @@
-"""The geometry of the charts: the templates draw it as SVG, and a table beside each tells the same numbers.
+"""The geometry of the charts: the templates draw it as SVG, and a table beside each has the same numbers.
 
 Lengths are texts, because a template would write a number the way the reader's language does.
 """
@@ -30,7 +30,7 @@ BAR_ORDER = (
 )
 #: The width of a bar, in its own units; the page stretches it.
 BAR = 1_000
-#: Whatever there is at all can be seen.
+#: A share that is not zero is never invisible.
 LEAST = 4
 COLUMN = 10
 HEIGHT = 100
@@ -61,7 +61,7 @@ class Piece:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Stage:
+class FunnelStage:
     """One step of a funnel, with its share of the whole and of the step before."""
 
     item: Share
@@ -129,7 +129,7 @@ def donut(items: Sequence[Share]) -> list[Piece]:
     return pieces
 
 
-def funnel(stages: Sequence[tuple[str, object, int]]) -> list[Stage]:
+def funnel(stages: Sequence[tuple[str, object, int]]) -> list[FunnelStage]:
     """Draw each stage as wide as its share, narrowing down to the next."""
     whole = stages[0][2] if stages else 0
     widths = [FUNNEL_WIDTH * count / whole if whole else 0 for _, _, count in stages]
@@ -138,7 +138,7 @@ def funnel(stages: Sequence[tuple[str, object, int]]) -> list[Stage]:
         before = stages[number - 1][2] if number else 0
         below = widths[number + 1] if number + 1 < len(stages) else widths[number]
         drawn.append(
-            Stage(
+            FunnelStage(
                 item=Share(name=name, label=str(label), count=count, share=percent(count, whole)),
                 of_previous=percent(count, before) if number and before else "",
                 points=_trapezium(widths[number], min(below, widths[number]), number * FUNNEL_STEP),

@@ -1,4 +1,4 @@
-"""Filters whose choices cost no look at the whole table."""
+"""Filters whose choices need no scan of the whole table."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
-from django_hyber.words.lookups import AWAITED, GIVEN_UP
+from django_hyber.words import AWAITED, GIVEN_UP
 
 NEWEST = 20
 NO_CAMPAIGN = "none"
@@ -24,12 +24,12 @@ Choices = Iterable[tuple[str, Any]]
 
 
 class CampaignFilter(admin.SimpleListFilter):
-    """The newest campaigns and the chosen one: a select of all of them would be useless."""
+    """The newest campaigns and the chosen one: nobody could use a list of all."""
 
     title = _("campaign")
     parameter_name = "campaign"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List the chosen campaign first, then the newest."""
         newest = list(Campaign.objects.order_by("-pk").values_list("pk", "name")[:NEWEST])
         chosen = self._chosen_pk()
@@ -38,7 +38,7 @@ class CampaignFilter(admin.SimpleListFilter):
         return [(NO_CAMPAIGN, _("without a campaign")), *((str(pk), name) for pk, name in newest)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list to one campaign, or to single messages."""
+        """Filter by one campaign, or by single messages."""
         chosen = self.value()
         if not chosen:
             return queryset
@@ -53,14 +53,14 @@ class CampaignFilter(admin.SimpleListFilter):
 
 
 class MessageCampaignFilter(CampaignFilter):
-    """The messages of one campaign, in the order of the table and quickly: they lie close together in it."""
+    """The messages of one campaign, found by their range of keys: they lie close together in the table."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list to where the campaign lies as well: else the newest messages are searched for old ones."""
+        """Filter by the range of the campaign's keys as well: else old messages are searched for among the newest."""
         chosen = self._chosen_pk()
         if chosen is None:
             return super().queryset(request, queryset)
-        # With every status named and told apart, the index of statuses and campaigns answers.
+        # With every status named and grouped by, the index of statuses and campaigns answers.
         own = Message.objects.filter(campaign=chosen, status__in=Message.Status.values)
         ends = own.order_by().values_list("status").annotate(Min("pk"), Max("pk"), Count("pk"))
         statuses = list(ends)
@@ -77,38 +77,38 @@ class MessageCampaignFilter(CampaignFilter):
 
 
 class ChannelFilter(admin.SimpleListFilter):
-    """The four channels, without a SELECT DISTINCT."""
+    """The channels, without a SELECT DISTINCT."""
 
     title = _("channel")
     parameter_name = "channel"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List the channels."""
         return CampaignChannel.Name.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list to one channel."""
+        """Filter by one channel."""
         return queryset.filter(channel=self.value()) if self.value() else queryset
 
 
 class ReportFilter(admin.SimpleListFilter):
-    """Messages whose end is not known: those that still wait for a report, and those of which none ever came."""
+    """Messages without a final report: it is still awaited, or it never came."""
 
     title = _("final report")
     parameter_name = "report"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List both kinds."""
         return [("awaited", _("awaited")), ("given up", _("never came"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list to one kind."""
+        """Filter by one kind."""
         condition = {"awaited": AWAITED, "given up": GIVEN_UP}.get(self.value() or "")
         return queryset if condition is None else queryset.filter(condition)
 
 
 class OptedOutFilter(admin.SimpleListFilter):
-    """Those of one campaign who have opted out by now: to look for them in all of the table would take too long."""
+    """The recipients of one campaign who have opted out since; on the whole table the query would take too long."""
 
     title = _("opted out")
     parameter_name = "opted_out"
@@ -118,15 +118,15 @@ class OptedOutFilter(admin.SimpleListFilter):
         self.has_campaign = request.GET.get(CampaignFilter.parameter_name, "").isdecimal()
 
     def has_output(self) -> bool:
-        """Be there for one campaign only."""
+        """Show the filter for one campaign only."""
         return self.has_campaign
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List the one choice."""
         return [("yes", _("have opted out by now"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list to numbers of the opt-out list."""
+        """Filter by the opt-out list."""
         if self.value() != "yes":
             return queryset
         return queryset.filter(Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
@@ -138,12 +138,12 @@ class WaitingFilter(admin.SimpleListFilter):
     title = _("message")
     parameter_name = "waiting"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List both states."""
         return [("yes", _("waiting for their message")), ("no", _("matched"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Narrow the list to one state."""
+        """Filter by one state."""
         if self.value() not in {"yes", "no"}:
             return queryset
         return queryset.filter(message__isnull=self.value() == "yes")

@@ -51,12 +51,12 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
 
 
 def import_title(job: BackgroundJob) -> str:
-    """Return what an import is called, by its file."""
+    """Return the title of an import."""
     return _("Import of %(file)s") % {"file": file_name(job)}
 
 
 def file_name(job: BackgroundJob) -> str:
-    """Return what the file of an import was called by whoever handed it in."""
+    """Return the name of the file that was uploaded for an import."""
     return job.parameters.get("file_name") or _("pasted numbers")
 
 

@@ -1,4 +1,4 @@
-"""The list pages: never a count of a big table, never a sort that no index helps with."""
+"""List pages that never count a big table and never sort without an index."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class BigTableList(ChangeList):
             self._explain(request)
 
     def get_ordering_field(self, field_name: Any) -> Any:
-        """Sort by what the list offers, and by nothing else that an address may name."""
+        """Sort by nothing but the columns that the list offers, whatever the address says."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Sort by the time by which the list is narrowed: without that, a look for today goes through all the years."""
+        """Sort by the time that the list is filtered by: else a filter for today would scan all the years."""
         column = self.model_admin.time_column  # type: ignore[attr-defined]  # every list is one of a HyberAdmin
         if column and any(name.startswith(f"{column}__") for name in request.GET):
             return [f"-{column}", "-pk"]
@@ -55,11 +55,11 @@ class BigTableList(ChangeList):
 
     @property
     def count_note(self) -> str:
-        """What to do about a list that is too long to show."""
+        """What to do about a list that is too long to page through."""
         return self._advice() if self.paginator.is_cut_off else ""
 
     def _limit_page(self) -> None:
-        """Show no more rows than the project lets a form have fields: every row is one, and may be chosen."""
+        """Show no more rows than the project lets a form have fields: every row has a checkbox."""
         allowed: int | None = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
         if allowed is None:
             return

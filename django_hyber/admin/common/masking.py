@@ -1,4 +1,4 @@
-"""Pages for those who may not see personal data: numbers and texts are masked, and nothing can be found by them."""
+"""Pages for users who may not see personal data: it is masked, and cannot be searched or filtered by."""
 
 from __future__ import annotations
 
@@ -32,47 +32,47 @@ def for_reader(request: HttpRequest, rows: QuerySet[Row]) -> QuerySet[Row]:
 
 
 class MaskedIterable(ModelIterable):  # type: ignore[type-arg]
-    """Gives rows whose personal data is masked, however they are read: for a list, a page, a title or a message."""
+    """Masks the personal data of every row that is read: for a list, a page, a title or a message."""
 
     def __iter__(self) -> Iterator[Any]:
         return map(mask, super().__iter__())
 
 
 def masked_copies(rows: Iterable[Row]) -> list[Row]:
-    """Return copies for the admin's log, which whoever may see the rows can read, and which nobody purges."""
+    """Return masked copies for the admin's log, which is never purged and which more users can read."""
     return [mask(copy.copy(row)) for row in rows]
 
 
 class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type at run time
-    """Whatever an admin page shows of a row has gone through the mask, unless the user may see personal data."""
+    """Masks every row before an admin page shows it, unless the user may see personal data."""
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Return the rows as the user may see them."""
         return for_reader(request, super().get_queryset(request))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Refuse to filter by personal data: whoever may not see it must not guess it either."""
+        """Allow no filter by personal data for users who may not see it: they could guess it."""
         if not sees_personal_data(request) and ALL_PERSONAL_COLUMNS.intersection(lookup.split("__")):
             return False
         return super().lookup_allowed(lookup, value, request)
 
     def get_sortable_by(self, request: HttpRequest) -> Any:
-        """Refuse to sort by personal data, for the same reason."""
+        """Allow no sorting by personal data, for the same reason."""
         columns = super().get_sortable_by(request)
         if sees_personal_data(request):
             return columns
         return [column for column in columns if column not in ALL_PERSONAL_COLUMNS]
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Write into the admin's log what was added, its number masked."""
+        """Log what was added, its number masked."""
         return super().log_addition(request, masked_copies([obj])[0], message)
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
-        """Write into the admin's log what was changed, its number masked."""
+        """Log what was changed, its number masked."""
         return super().log_change(request, masked_copies([obj])[0], message)
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
-        """Write into the admin's log what was deleted, the numbers masked."""
+        """Log what was deleted, the numbers masked."""
         rows: Any = masked_copies(queryset)
         return super().log_deletions(request, rows)
 

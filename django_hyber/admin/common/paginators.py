@@ -1,4 +1,4 @@
-"""Pages of big tables: counted up to a limit, and no further than that can anyone turn them."""
+"""Pages of big tables: rows are counted, and can be paged through, up to a limit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from django.core.paginator import EmptyPage, Page, Paginator
 from django.db.models import QuerySet
 from django.utils.formats import number_format
 
-#: What is counted one by one, and as far as one can turn the pages.
+#: No more rows than this are counted or paged through.
 MOST_COUNTED = 10_000
 
 
 class BigTablePaginator(Paginator):  # type: ignore[type-arg]  # Django's class takes no type at run time
-    """The first MOST_COUNTED rows; of more than that it is only known that there are more."""
+    """The pages of the first MOST_COUNTED rows; beyond that, only that there are more is known."""
 
     object_list: QuerySet[Any]
 
@@ -29,7 +29,7 @@ class BigTablePaginator(Paginator):  # type: ignore[type-arg]  # Django's class 
         return len(self._first_keys) > MOST_COUNTED
 
     def validate_number(self, number: Any) -> int:
-        """Take the last page for one that is beyond it."""
+        """Take the last page instead of one beyond it."""
         try:
             return super().validate_number(number)
         except EmptyPage:

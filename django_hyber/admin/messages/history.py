@@ -1,4 +1,4 @@
-"""What the page of a message tells of its way: the channels in their order, every report, and the request."""
+"""The history on the page of a message: the channels in their order, every report, and the request."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from django_hyber.models import DeliveryReport, Message
 from django_hyber.privacy import mask_payload
 from django_hyber.sending.request import request_of
 from django_hyber.statistics.journey import ChannelStep, Journey, Stage, message_journey
-from django_hyber.words.lookups import describe_report
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import describe_report, name_of_channel
 
 #: What stands beside a channel of which nothing more is known, and the sign that says it without words.
 STAGE_TEXTS = {
@@ -75,7 +74,7 @@ class History:
 
 
 def history_of(request: HttpRequest, message_pk: str) -> History:
-    """Read a message's history, masked for whoever may not see personal data."""
+    """Read a message's history, masked for users who may not see personal data."""
     message = get_object_or_404(for_reader(request, Message.objects.select_related("campaign")), pk=message_pk)
     stored = for_reader(request, DeliveryReport.objects.filter(message=message).order_by("reported_at", "id"))
     reports = list(stored)

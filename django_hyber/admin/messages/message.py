@@ -14,8 +14,7 @@ from django_hyber.admin.common.filters import ChannelFilter, MessageCampaignFilt
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.resending import retry_selected
 from django_hyber.models import Message, MessageQuerySet
-from django_hyber.words.lookups import describe_code, describe_end, is_partial
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import describe_code, describe_end, is_partial, name_of_channel
 
 
 @admin.register(Message)

@@ -21,8 +21,7 @@ from django_hyber.admin.common.base import (
 )
 from django_hyber.admin.common.filters import ChannelFilter, WaitingFilter
 from django_hyber.models import DeliveryReport, UnreadableCallback
-from django_hyber.words.lookups import describe_code, describe_report
-from django_hyber.words.options import name_of_channel
+from django_hyber.words import describe_code, describe_report, name_of_channel
 
 
 @admin.register(DeliveryReport)
@@ -81,7 +80,7 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
 
 @admin.register(UnreadableCallback)
 class UnreadableCallbackAdmin(ReadOnlyAdmin):
-    """What came and could not be understood; it may be deleted once somebody has looked at it."""
+    """Callbacks that could not be read; they may be deleted after an inspection."""
 
     list_display = ("received_at", "kind", "account", "reason")
     list_filter = ("kind", "received_at")

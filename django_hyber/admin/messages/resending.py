@@ -1,4 +1,4 @@
-"""Sending chosen messages of the list again, also all of a list of many pages: asked first, then done once."""
+"""Retry the selected messages of the list, or all of them: after a confirmation, and once."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from django_hyber.services import CampaignError
 
 ACTION = "retry_selected"
 RUN = re.compile(r"([0-9]{1,18}):([0-9]{1,9})")
-#: Of how many campaigns messages are sent again at once: more than that is rarely meant.
+#: Messages of no more campaigns than this are retried at once: more is rarely intended.
 MOST_CAMPAIGNS = 20
 
 
-class CampaignLine(NamedTuple):
-    """A campaign on the page that asks; ``run`` goes with the answer, so that a second one changes nothing."""
+class RetryLine(NamedTuple):
+    """A campaign on the confirmation page; ``run`` is posted with it, so that a second click changes nothing."""
 
     campaign: Campaign
     people: str
@@ -38,12 +38,12 @@ class CampaignLine(NamedTuple):
 
     @property
     def is_ready(self) -> bool:
-        """Something of it can be sent again now."""
+        """Its messages can be retried now."""
         return not self.refusal
 
 
 def retry_selected(desk: Desk, chosen: MessageQuerySet) -> TemplateResponse | None:
-    """Ask whether the failed ones of the chosen messages are to be sent again; on the answer, do it."""
+    """Confirm that the failed ones of the selected messages are to be sent again; after that, retry them."""
     if CONFIRMED in desk.request.POST:
         for campaign, run in _runs(desk.request):
             _retry(desk.of(campaign), run, chosen)
@@ -75,7 +75,7 @@ def _confirmation(desk: Desk, selected: list[Selected]) -> TemplateResponse:
     )
 
 
-def _line(selected: Selected) -> CampaignLine:
+def _line(selected: Selected) -> RetryLine:
     campaign, opted_out = selected.campaign, selected.opted_out
     people = ngettext("%(count)s recipient", "%(count)s recipients", selected.failed)
     left_out = ngettext(
@@ -86,7 +86,7 @@ def _line(selected: Selected) -> CampaignLine:
     refusal = ""
     if not is_possible(campaign, Verb.RETRY):
         refusal = " ".join(wrong_status(campaign).messages)
-    return CampaignLine(
+    return RetryLine(
         campaign=campaign,
         people=people % {"count": grouped(selected.failed)},
         opted_out=left_out % {"number": grouped(opted_out)} if opted_out else "",
@@ -96,14 +96,14 @@ def _line(selected: Selected) -> CampaignLine:
 
 
 def _chosen(request: HttpRequest) -> Iterator[tuple[str, str]]:
-    """Return the fields by which the list tells again what has been chosen."""
+    """Return the fields that repeat the selection of the list."""
     for name in (ACTION_CHECKBOX_NAME, "select_across"):
         for value in request.POST.getlist(name):
             yield name, value
 
 
 def _runs(request: HttpRequest) -> Iterator[tuple[Campaign, int]]:
-    """Return the campaigns of the answer, with the run of each that the person has seen."""
+    """Return the confirmed campaigns, each with the run that the user has seen."""
     found = filter(None, map(RUN.fullmatch, request.POST.getlist("run")))
     given = {int(pk): int(run) for pk, run in (match.groups() for match in found)}
     for campaign in Campaign.objects.filter(pk__in=list(given)[:MOST_CAMPAIGNS]).order_by("pk"):

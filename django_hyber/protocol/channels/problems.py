@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 
 def gettext_noop(message: str) -> str:
-    """Mark a literal for translation; whoever shows it translates it and puts the values in."""
+    """Mark a literal for translation; the caller that shows it translates it and puts the values in."""
     return message
 
 
@@ -48,5 +48,5 @@ def error(code: str, template: str, *, channel: str = "", field: str = "", **par
 
 
 def warning(code: str, template: str, *, channel: str = "", field: str = "", **params: Any) -> Problem:
-    """Build a problem that is worth a look and does not forbid sending."""
+    """Build a problem that does not forbid sending."""
     return Problem(level="warning", channel=channel, field=field, code=code, template=template, params=params)

@@ -1,7 +1,7 @@
 """The markdown of Viber and WhatsApp as a phone shows it: ``*bold*``, ``_italics_``, ``~strikethrough~`` and
 monospace between triple backticks (guide, chapter 8).
 
-Links are told apart as well, because phones underline them by themselves.
+Links are runs of their own, because phones underline them.
 """
 
 from __future__ import annotations

@@ -8,10 +8,10 @@ from dataclasses import replace
 from operator import itemgetter
 from typing import NamedTuple
 
-from django_hyber.protocol.channels.checks import check_alpha_name, check_extension, segments_problem
 from django_hyber.protocol.channels.content import SMS, Channel, FieldRule, Viber, field_rules
 from django_hyber.protocol.channels.fields import check_value
 from django_hyber.protocol.channels.problems import Problem
+from django_hyber.protocol.channels.validation import check_alpha_name, check_extension, segments_problem
 from django_hyber.protocol.texts.sms import MAX_SEGMENTS, Encoding, foreign_characters, measure, track_links
 from django_hyber.protocol.texts.variables import split_template
 
@@ -28,7 +28,7 @@ _LOOKED_AT = 1_000
 _KEPT = 12
 
 
-class Finding(NamedTuple):
+class TextFinding(NamedTuple):
     """A problem that ``recipients`` have; ``example`` is how it is with the first of them."""
 
     example: Problem
@@ -46,7 +46,7 @@ class RenderedTexts:
     def __init__(self, channels: Iterable[Channel], names: Sequence[str]) -> None:
         self.segments: Counter[Segments] = Counter()
         self.ucs2: dict[str, str] = {}
-        self._found: dict[tuple[str, str, str], Finding] = {}
+        self._found: dict[tuple[str, str, str], TextFinding] = {}
         fields = [
             _Field(channel, rule, getattr(channel, rule.name), names)
             for channel in channels
@@ -70,14 +70,14 @@ class RenderedTexts:
                 self._count_segments(field, rows, texts, times)
 
     @property
-    def findings(self) -> list[Finding]:
+    def findings(self) -> list[TextFinding]:
         """What is wrong so far, the most frequent first."""
         return sorted(self._found.values(), key=lambda finding: -finding.recipients)
 
     def _note(self, problem: Problem, recipients: int) -> None:
         place = (problem.channel, problem.field, problem.code)
         first, before = self._found.get(place, (problem, 0))
-        self._found[place] = Finding(first, before + recipients)
+        self._found[place] = TextFinding(first, before + recipients)
 
     def _count_segments(self, sms: _Field, rows: Sequence[Values], texts: Sequence[str], times: int) -> None:
         if sms.is_tracked:

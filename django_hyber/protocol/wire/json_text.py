@@ -38,7 +38,7 @@ def _read_integer(digits: str) -> int | str:
 
 
 class _Piece(str):
-    """Written text, to tell it from a value that is still to be written."""
+    """Written text, as opposed to a value that is still to be written."""
 
     __slots__ = ()
 

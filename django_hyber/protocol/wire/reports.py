@@ -75,7 +75,7 @@ class DeliveryReport:
 
     @property
     def code(self) -> int | None:
-        """What tells how it ended. One number space: a callback gives as ``hyber_status`` what a job gives as error."""
+        """The code of the outcome. One number space: a callback gives as ``hyber_status`` what a job gives as error."""
         return self.hyber_status if self.error_code is None else self.error_code
 
 

@@ -100,7 +100,7 @@ def to_int(value: object) -> int | None:
 
 
 def is_error_code(value: object) -> bool:
-    """Say whether this ``error_code`` tells of an error; some say 0 where there is none."""
+    """Say whether this ``error_code`` is an error; some send 0 where there is none."""
     return value not in (None, "") and to_int(value) != 0 and value is not False
 
 

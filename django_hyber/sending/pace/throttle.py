@@ -16,12 +16,18 @@ BATCHES_A_MINUTE = 4
 CREDIT = timedelta(minutes=1)
 
 
+def per_minute(campaign: Campaign, account: Account | None) -> int | None:
+    """Return the slower of the throttles of campaign and account, None without any."""
+    limits = (campaign.throttle, account.throttle if account else None)
+    return min((limit for limit in limits if limit), default=None)
+
+
 def batch_size(campaign: Campaign, account: Account) -> int:
     """Return how many recipients go into one request."""
-    limits = [limit for limit in (campaign.throttle, account.throttle) if limit]
-    if not limits:
+    limit = per_minute(campaign, account)
+    if limit is None:
         return account.batch_size
-    return min(account.batch_size, max(1, min(limits) // BATCHES_A_MINUTE))
+    return min(account.batch_size, max(1, limit // BATCHES_A_MINUTE))
 
 
 def reserve(campaign: Campaign, account: Account, recipients: int, using: str) -> datetime | None:

@@ -46,7 +46,7 @@ def four_eyes(settings):
     settings.HYBER = {"default": {**settings.HYBER["default"], "FOUR_EYES": True}}
 
 
-class PlanTests:
+class PreflightTests:
     def test_it_says_what_goes_to_how_many_people(self, admin_client, ready):
         gone = ready.messages.first()
         Suppression.objects.create(phone_number=gone.phone_number)

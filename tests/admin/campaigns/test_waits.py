@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.admin.campaigns.waits import distance, pace_text, wait_line
+from django_hyber.admin.campaigns.wait_texts import distance, pace_text, wait_line
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import WhatsApp
 from django_hyber.sending.claims import OUT_OF_HOURS

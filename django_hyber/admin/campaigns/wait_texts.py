@@ -93,8 +93,8 @@ def _retry(_campaign: Campaign, wait: Wait, now: datetime) -> str:
         "The platform did not take the requests for %(count)s recipients. Next try in %(distance)s.",
         wait.people,
     )
-    told = text % {"count": grouped(wait.people), "distance": distance(wait.until or now, now)}
-    return f"{told} {_(wait.reason) if wait.reason else ''}".strip()
+    sentence = text % {"count": grouped(wait.people), "distance": distance(wait.until or now, now)}
+    return f"{sentence} {_(wait.reason) if wait.reason else ''}".strip()
 
 
 def _queued(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
@@ -117,8 +117,8 @@ def _unconfirmed(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
         "It is not known whether the platform has taken the requests for %(count)s recipients: it is being asked.",
         wait.people,
     )
-    told = text % {"count": grouped(wait.people)}
-    return f"{told} {_(wait.reason) if wait.reason else ''}".strip()
+    sentence = text % {"count": grouped(wait.people)}
+    return f"{sentence} {_(wait.reason) if wait.reason else ''}".strip()
 
 
 def _reports(_campaign: Campaign, wait: Wait, _now: datetime) -> str:

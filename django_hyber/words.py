@@ -1,6 +1,10 @@
-"""Small questions of forms and pages: account names, phone numbers as typed, what a code or a report means."""
+"""What people call things: channels, their options, codes, reports, accounts, and phone numbers as they type them."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q
@@ -10,11 +14,22 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.conf import find_account, get_accounts
 from django_hyber.models import CampaignChannel, DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
-from django_hyber.protocol import InvalidPhone, ReportState, UnreadableReport, describe, normalize_phone, parse_report
+from django_hyber.protocol import (
+    InvalidPhone,
+    Problem,
+    ReportState,
+    UnreadableReport,
+    describe,
+    normalize_phone,
+    parse_report,
+)
 from django_hyber.reports.ranks import DELIVERIES, NO_REPORT
 
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
+
 MAX_PHONE_DIGITS = 15
-#: The platform was asked for long enough, and never said how the message ended.
+#: The final report never came, and the platform is no longer queried for it.
 GIVEN_UP = Q(status=Message.Status.ACCEPTED, error_text=NO_REPORT)
 AWAITED = Q(status=Message.Status.ACCEPTED) & ~Q(error_text=NO_REPORT)
 STATE_TEXTS = {
@@ -25,6 +40,32 @@ STATE_TEXTS = {
     ReportState.UNDELIVERED: _("not delivered"),
     ReportState.REJECTED: _("refused by the platform"),
     ReportState.UNKNOWN: _("a status that is not documented"),
+}
+
+CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
+#: What people call the options, in the order of the form.
+LABELS: Mapping[str, str | StrPromise] = {
+    "text": _("Text"),
+    "title": _("Title"),
+    "alpha_name": _("Alpha name (sender)"),
+    "img": _("Image link"),
+    "img_name": _("Text under the image"),
+    "caption": _("Button text"),
+    "action": _("Button link"),
+    "ttl": _("Try for (TTL, seconds)"),
+    "ctr": _("Track clicks"),
+    "file_name": _("File name"),
+    "thumbnail": _("Video preview link"),
+    "file_size": _("Video size, megabytes"),
+    "duration": _("Video length, seconds"),
+    "doc": _("Document link"),
+    "doc_name": _("Text under the document"),
+    "audio": _("Audio link"),
+    "video": _("Video link"),
+    "video_name": _("Text under the video"),
+    "latitude": _("Latitude"),
+    "longitude": _("Longitude"),
+    "device": _("Devices"),
 }
 
 
@@ -69,7 +110,7 @@ def describe_code(code: int | None, account: str) -> str:
 
 
 def describe_end(code: int | None, text: str, account: str) -> str:
-    """Return why a message ended as it did, in the reader's language: as it was told, else what the code means.
+    """Return why a message ended as it did, in the reader's language: the stored text, else the meaning of the code.
 
     Our own reasons and the platform's documented texts are stored in English.
     """
@@ -98,3 +139,26 @@ def describe_parsed(report: ParsedReport, account: str) -> str:
     state = str(STATE_TEXTS[report.state])
     detail = describe_code(report.code, account) or report.error_text
     return f"{state}: {detail}" if detail and detail.casefold() != state else state
+
+
+def label_of(name: str) -> str | StrPromise:
+    """Return what people call an option."""
+    return LABELS.get(name, name)
+
+
+def place_of(problem: Problem) -> str:
+    """Return where a problem is, as in "Viber, Button link", or "" for the whole campaign."""
+    parts = [CHANNEL_NAMES.get(problem.channel, problem.channel), problem.field and label_of(problem.field)]
+    return ", ".join(str(part) for part in parts if part)
+
+
+def problem_text(problem: Problem) -> str:
+    """Return a problem in the reader's language; the fields that it speaks of have the names of the form."""
+    other = problem.params.get("other")
+    named = replace(problem, params={**problem.params, "other": f"“{label_of(other)}”"}) if other else problem
+    return gettext(named.template) % named.params
+
+
+def name_of_channel(channel: str) -> str:
+    """Return what people call a channel; one that we do not know keeps the platform's name, and none is ""."""
+    return str(CHANNEL_NAMES.get(channel, channel))

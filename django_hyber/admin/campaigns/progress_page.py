@@ -1,0 +1,267 @@
+"""How campaigns go: every number is counted from the messages when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import NamedTuple
+from urllib.parse import urlencode
+
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+
+from django_hyber.admin.campaigns.statistics_table import StatisticsTable, channel_label, statistics_table
+from django_hyber.admin.campaigns.wait_texts import WaitLine, pace_text, wait_line
+from django_hyber.admin.common import charts
+from django_hyber.admin.common.base import EMPTY, short_time
+from django_hyber.admin.common.charts import BAR_ORDER, Bar, FunnelStage, Piece, Share
+from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.jobs import JobLine, job_line
+from django_hyber.admin.common.lists import BigTableList
+from django_hyber.models import Batch, Campaign, Message
+from django_hyber.services import CampaignStatistics
+from django_hyber.statistics.failures import FailureReason, failure_reasons
+from django_hyber.statistics.progress import (
+    CampaignProgress,
+    campaign_progress,
+    count_by_status,
+    tracks_clicks,
+)
+from django_hyber.statistics.timeline import Unit, delivery_timeline
+
+Status = Message.Status
+SHOWN_BATCHES = 50
+#: Seconds between two looks at a campaign that goes on by itself; the page looks less often while nothing changes.
+REFRESH = 2
+MILESTONE = 10
+VIEW_MESSAGE = "django_hyber.view_message"
+
+
+class FailureLine(NamedTuple):
+    """A reason with the address of exactly its messages, if the user may see them."""
+
+    reason: FailureReason
+    code: str
+    status: str
+    share: str
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeChart:
+    """Deliveries and failures over time, with what stands below and beside the columns."""
+
+    bars: list[Bar]
+    unit: str
+    width: str
+    highest: int
+    first: str
+    last: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftPage:
+    """What the page of a draft shows of its recipients and of work that is being done for it."""
+
+    progress: CampaignProgress
+    jobs: list[JobLine]
+
+    @property
+    def numbers(self) -> CampaignStatistics:
+        """The messages, counted."""
+        return self.progress.statistics
+
+    @property
+    def refresh(self) -> int | None:
+        """Seconds until the page asks again; None once nothing changes any more by itself."""
+        return REFRESH if self.progress.is_live else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressPage(DraftPage):
+    """What the page of a launched campaign shows."""
+
+    campaign: Campaign
+    timeline: TimeChart | None
+    waits: list[WaitLine]
+    failures: list[FailureLine]
+    other_failures: int
+    batches: list[Batch]
+    has_more_batches: bool
+
+    @property
+    def sent(self) -> str:
+        """The share that has been handed over."""
+        return charts.percent(self.numbers.sent, self.numbers.total)
+
+    @property
+    def delivered(self) -> str:
+        """The share that has arrived."""
+        return charts.percent(self.numbers.delivered, self.numbers.total)
+
+    @property
+    def statuses(self) -> list[Share]:
+        """The messages by status."""
+        items = ((status, Status(status).label, self.numbers.statuses[status]) for status in BAR_ORDER)
+        return charts.shares(items, self.numbers.total)
+
+    @property
+    def bar(self) -> list[Piece]:
+        """The same as a bar."""
+        return charts.stacked_bar(self.statuses)
+
+    @cached_property
+    def channels(self) -> list[Share]:
+        """Which channel delivered: the campaign's own in their order, then any others."""
+        own = {channel.channel for channel in self.campaign.channels.all()}
+        found = [each for each in self.numbers.channels if each.delivered or each.channel in own]
+        items = ((each.channel, channel_label(each.channel), each.delivered) for each in found)
+        return charts.shares(items, self.numbers.delivered)
+
+    @property
+    def donut(self) -> list[Piece]:
+        """The same as a ring."""
+        return charts.donut(self.channels)
+
+    @cached_property
+    def funnel(self) -> list[FunnelStage]:
+        """How many got how far; clicks only where the platform counts them."""
+        numbers = self.numbers
+        stages: list[tuple[str, object, int]] = [
+            ("queued", _("Recipients"), numbers.total),
+            ("accepted", _("Accepted"), numbers.accepted),
+            ("delivered", _("Delivered"), numbers.delivered),
+            ("seen", _("Seen"), numbers.seen),
+        ]
+        if tracks_clicks(self.campaign):
+            stages.append(("clicked", _("Clicked"), numbers.clicked))
+        return charts.funnel(stages)
+
+    @property
+    def funnel_height(self) -> int:
+        """The height of the funnel in pixels."""
+        return len(self.funnel) * charts.FUNNEL_STEP
+
+    @property
+    def table(self) -> StatisticsTable:
+        """The numbers by channel."""
+        return statistics_table(self.numbers)
+
+    @property
+    def pace(self) -> str:
+        """How fast it goes, in words."""
+        return pace_text(self.progress.pace)
+
+    @property
+    def milestone(self) -> str:
+        """What has to change for a screen reader to be told: not every number of every second."""
+        numbers = self.numbers
+        counts = (numbers.sent, numbers.delivered)
+        tenths = [MILESTONE * count // numbers.total if numbers.total else 0 for count in counts]
+        return ":".join(map(str, (self.campaign.status, *tenths)))
+
+    @property
+    def summary(self) -> str:
+        """What a screen reader is told then."""
+        text = _("%(status)s. Sent: %(sent)s. Delivered: %(delivered)s.")
+        status = self.campaign.get_status_display()
+        return text % {"status": status, "sent": self.sent, "delivered": self.delivered}
+
+
+class CampaignList(BigTableList):
+    """The list of campaigns, with the numbers of the campaigns on the page counted in one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Count the recipients of the campaigns that are shown, and of no others."""
+        super().get_results(request)
+        campaigns = list(self.result_list)
+        counts = count_by_status(campaign.pk for campaign in campaigns)
+        for campaign in campaigns:
+            campaign.recipients = counts[campaign.pk].total
+            campaign.delivered = counts[campaign.pk].delivered
+        self.result_list = campaigns
+
+
+def draft_page(desk: CampaignDesk) -> DraftPage:
+    """Count the recipients of a draft."""
+    progress = campaign_progress(desk.campaign)
+    return DraftPage(progress=progress, jobs=_job_lines(desk, progress))
+
+
+def progress_page(desk: CampaignDesk) -> ProgressPage:
+    """Count a campaign and prepare what its page shows of it."""
+    campaign, now = desk.campaign, timezone.now()
+    progress = campaign_progress(campaign)
+    total = progress.statistics.total
+    failures = failure_reasons(campaign, masked=not desk.sees_personal_data)
+    batches = list(_by_urgency(campaign.batches.all())[: SHOWN_BATCHES + 1])
+    return ProgressPage(
+        campaign=campaign,
+        progress=progress,
+        jobs=_job_lines(desk, progress),
+        timeline=time_chart(campaign, progress.statistics),
+        waits=[wait_line(campaign, wait, now) for wait in progress.waits],
+        failures=[_failure_line(desk, reason, total) for reason in failures.reasons],
+        other_failures=failures.others,
+        batches=batches[:SHOWN_BATCHES],
+        has_more_batches=len(batches) > SHOWN_BATCHES,
+    )
+
+
+def _job_lines(desk: CampaignDesk, progress: CampaignProgress) -> list[JobLine]:
+    return [job_line(desk.request, desk.campaign, job) for job in progress.jobs]
+
+
+def messages_url(campaign: Campaign, **conditions: object) -> str:
+    """Return the address of the list of a campaign's messages that meet these conditions."""
+    query = {"campaign": campaign.pk, **conditions}
+    return f"{reverse('admin:django_hyber_message_changelist')}?{urlencode(query)}"
+
+
+def time_chart(campaign: Campaign, numbers: CampaignStatistics) -> TimeChart | None:
+    """Return deliveries and failures by minute, hour, day or month, or None before anything has ended."""
+    timeline = delivery_timeline(campaign, numbers.first_end, numbers.last_end)
+    if timeline is None or not timeline.columns:
+        return None
+    items = [(_time_label(column.start, timeline.unit), column.delivered, column.failed) for column in timeline.columns]
+    return TimeChart(
+        bars=charts.columns(items),
+        unit=_unit_text(timeline.unit),
+        width=str(len(items) * charts.COLUMN),
+        highest=max(delivered + failed for _label, delivered, failed in items),
+        first=items[0][0],
+        last=items[-1][0] if len(items) > 1 else "",
+    )
+
+
+def _failure_line(desk: CampaignDesk, reason: FailureReason, total: int) -> FailureLine:
+    conditions: Mapping[str, object] = {"status__exact": reason.status, "error_code__exact": reason.code}
+    if reason.code is None:
+        conditions = {"status__exact": reason.status, "error_code__isnull": True, "error_text__exact": reason.text}
+    # By a text, which may hold a number, nobody filters who may not see numbers.
+    may_filter = reason.code is not None or desk.sees_personal_data
+    may_see = desk.request.user.has_perm(VIEW_MESSAGE)
+    url = messages_url(desk.campaign, **conditions) if may_filter and may_see else ""
+    code = EMPTY if reason.code is None else str(reason.code)
+    return FailureLine(reason, code, str(Status(reason.status).label), charts.percent(reason.count, total), url)
+
+
+def _by_urgency(batches: QuerySet[Batch]) -> QuerySet[Batch]:
+    return batches.annotate(is_done=Q(state=Batch.State.DONE)).order_by("is_done", "pk")
+
+
+def _time_label(start: datetime, unit: Unit) -> str:
+    if unit in ("minute", "hour"):
+        return short_time(start)
+    return date_format(start, "SHORT_DATE_FORMAT" if unit == "day" else "YEAR_MONTH_FORMAT")
+
+
+def _unit_text(unit: Unit) -> str:
+    texts = {"minute": _("by minute"), "hour": _("by hour"), "day": _("by day"), "month": _("by month")}
+    return texts[unit]

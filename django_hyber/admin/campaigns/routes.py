@@ -1,0 +1,104 @@
+"""The pages of a campaign: the address of each, the permission that it asks for, and the view that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.cache import patch_cache_control
+
+from django_hyber.admin.audience.exports import export_view
+from django_hyber.admin.audience.imports import ImportDesk, import_urls
+from django_hyber.admin.campaigns.actions import VERB_VIEWS, buttons_of
+from django_hyber.admin.campaigns.copy_page import duplicate_view
+from django_hyber.admin.campaigns.preflight_page import check_view, preflight_page, preflight_part
+from django_hyber.admin.campaigns.progress_page import draft_page, progress_page
+from django_hyber.admin.campaigns.retry_page import retry_view
+from django_hyber.admin.campaigns.test_page import results_page, results_part, trial_page
+from django_hyber.admin.channels.composer import composer_urls
+from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.desk import CampaignDesk, Desk
+from django_hyber.admin.common.jobs import exported_file
+
+View = Callable[..., HttpResponseBase]
+ROOT = "<int:campaign_id>/"
+
+
+def campaign_urls(admin: HyberAdmin) -> list[Any]:
+    """Return the addresses of a campaign's pages."""
+    sends, adds, exports = attrgetter("may_send"), attrgetter("may_add"), attrgetter("may_export")
+
+    def page(route: str, name: str, view: View, is_allowed: Callable[[Desk], bool]) -> Any:
+        """For anyone who may see the campaign and, besides, do what the page is for."""
+
+        def of_campaign(request: HttpRequest, campaign_id: int, **arguments: Any) -> HttpResponseBase:
+            desk = find_desk(admin, request, campaign_id)
+            if not desk.may_view or not is_allowed(desk):
+                raise PermissionDenied
+            return view(desk, **arguments)
+
+        return path(ROOT + route, admin.admin_site.admin_view(of_campaign), name=f"django_hyber_campaign_{name}")
+
+    return [
+        *import_urls(admin, partial(_import_desk, admin), ROOT, "django_hyber_campaign"),
+        *composer_urls(admin),
+        page("send/", "send", preflight_page, sends),
+        page("send/plan/", "plan", preflight_part, sends),
+        page("send/check/", "check", check_view, sends),
+        page("test/", "test", trial_page, sends),
+        page("test/<slug:token>/", "test_results", results_page, sends),
+        page("test/<slug:token>/part/", "test_part", results_part, sends),
+        page("export/", "export", export_view, exports),
+        page("export/<int:job_id>/", "exported", exported_view, exports),
+        page("progress/", "progress", progress_part, attrgetter("may_view")),
+        *[page(f"{verb}/", verb, view, sends) for verb, view in VERB_VIEWS.items()],
+        page("retry/", "retry", retry_view, sends),
+        page("duplicate/", "duplicate", duplicate_view, adds),
+    ]
+
+
+def find_desk(admin: HyberAdmin, request: HttpRequest, campaign_id: int | str) -> CampaignDesk:
+    """Return the desk of a campaign that exists, without locking it."""
+    campaign = HyberAdmin.get_object(admin, request, str(campaign_id))
+    if campaign is None:
+        raise Http404
+    return CampaignDesk(admin, request, campaign)
+
+
+def _import_desk(admin: HyberAdmin, request: HttpRequest, campaign_id: int) -> ImportDesk:
+    campaign = find_desk(admin, request, campaign_id).campaign
+    # Not the campaign's own rule: the report of an import can be read after the launch as well.
+    if not HyberAdmin.has_change_permission(admin, request, campaign):
+        raise PermissionDenied
+    return ImportDesk(admin, request, campaign)
+
+
+def exported_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:
+    """Give a file that has been made in the background."""
+    return exported_file(desk, job_id) if desk.is_post else HttpResponseNotAllowed(["POST"])
+
+
+def progress_part(desk: CampaignDesk) -> HttpResponseBase:
+    """Return the part of the campaign's page that changes; the page asks for it again and again."""
+    context = {"original": desk.campaign, **progress_context(desk)}
+    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/progress/part.html", context)
+    patch_cache_control(response, no_store=True)
+    return response
+
+
+def progress_context(desk: CampaignDesk) -> dict[str, Any]:
+    """Return what the campaign's page shows of its progress."""
+    user = desk.request.user
+    found = draft_page(desk) if desk.campaign.is_editable else progress_page(desk)
+    return {
+        "progress": found,
+        "buttons": buttons_of(desk, found.numbers),
+        "can_see_messages": user.has_perm("django_hyber.view_message"),
+        "can_see_batches": user.has_perm("django_hyber.view_batch"),
+    }
