@@ -18,7 +18,7 @@ from django_hyber.audience.files.file_type import FileFormat, ShownText
 from django_hyber.audience.files.reading import NumberedRow, WideRow, read_rows, recognise
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import database, write_transaction
-from django_hyber.protocol import InvalidPhone, normalize_phone
+from django_hyber.protocol import InvalidPhone, clean_text, normalize_phone
 
 #: How many rows are written at once.
 CHUNK = 5_000
@@ -228,7 +228,14 @@ def number_rows(
         yield from read_rows(cast("IO[bytes]", source), file_format, header)
         return
     for number, values in enumerate(source, start=1):
-        yield number, {name: ShownText.of(value) for name, value in values.items()}
+        # Most are texts, and a call of our own for each would be felt.
+        yield (
+            number,
+            {
+                name: clean_text(value) if isinstance(value, str) else ShownText.of(value)
+                for name, value in values.items()
+            },
+        )
 
 
 def pages_of(rows: Iterable[NumberedRow]) -> Iterator[list[NumberedRow]]:

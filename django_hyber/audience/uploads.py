@@ -1,4 +1,4 @@
-"""Files of numbers that somebody has uploaded: kept until it is said what their columns are, then imported by a job."""
+"""Uploaded files of numbers: kept until a person has matched their columns, then imported by a background job."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.columns import REASON, Columns, guess_column
 from django_hyber.audience.files.file_type import FileFormat, UnreadableFileError
-from django_hyber.audience.files.reading import NumberedRow, read_rows, recognise
+from django_hyber.audience.files.reading import NumberedRow, file_type, read_rows, recognise
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
@@ -67,9 +67,9 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
 
 
 def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJob, Columns | None]:
-    """Keep numbers for the opt-out list that somebody has pasted: one on a line, a reason behind it if there is one.
+    """Keep pasted numbers for the opt-out list: one on a line, a reason behind it if there is one.
 
-    Returns the upload and, unless the first line names columns that are to be chosen from, the columns to confirm.
+    Returns the upload and, unless the first line names columns for a person to match, the columns to confirm.
     Raises UnreadableFileError.
     """
     if not any(map(str.isalpha, text)):
@@ -83,6 +83,12 @@ def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJ
     parameters = {"header": header, "reason": reason, **_preview(content.file, found, header, content.size)}
     job = create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, None, parameters, user, content)
     return job, None if has_header else PASTED_COLUMNS
+
+
+def describe_format(job: BackgroundJob) -> str:
+    """Return how the file of an upload is read, in the reader's language."""
+    found = FileFormat(**job.parameters["format"])
+    return file_type(found.kind).describe(found)
 
 
 def is_large(job: BackgroundJob) -> bool:

@@ -1,10 +1,10 @@
-"""The pages of an import: hand a file in, say what its columns are, follow it, read what became of its rows."""
+"""The pages of an import: upload a file, match its columns, follow it, read what became of its rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -14,42 +14,35 @@ from django.http import (
     HttpRequest,
     HttpResponseBase,
     HttpResponseNotAllowed,
-    HttpResponseRedirect,
 )
+from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
-from django_hyber.admin.audience.import_results import format_text, import_page, shown_values
+from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import file_name, import_title
-from django_hyber.admin.common.masking import sees_personal_data
-from django_hyber.audience.columns import Columns
-from django_hyber.audience.uploads import discard_upload, is_large, keep_pasted
-from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.admin.common.paginators import grouped
+from django_hyber.audience.columns import Columns, missing_variables
+from django_hyber.audience.imports import ImportReport
+from django_hyber.audience.uploads import describe_format, discard_upload, is_large, keep_pasted
+from django_hyber.models import BackgroundJob
+from django_hyber.privacy import MASK, mask_phone
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
 from django_hyber.texts.rules import campaign_variables
 
 State = BackgroundJob.State
+#: Seconds between two polls of an import that is under way.
+REFRESH = 1
+MOST_DIGITS = 15
 
 
 @dataclass(frozen=True)
-class ImportDesk:
-    """Where somebody hands numbers in: for a campaign, or without one for the opt-out list."""
-
-    model_admin: Any
-    request: HttpRequest
-    campaign: Campaign | None = None
-
-    def url(self, page: str, *arguments: int) -> str:
-        """Return the address of one of the pages."""
-        place, keys = ("campaign", (self.campaign.pk, *arguments)) if self.campaign else ("suppression", arguments)
-        return reverse(f"admin:django_hyber_{place}_{page}", args=keys)
-
-    @property
-    def home(self) -> str:
-        """The address of what the numbers are for."""
-        return self.url("change") if self.campaign else self.url("changelist")
+class ImportDesk(Desk):
+    """Where numbers are imported: into a campaign, or without one into the opt-out list."""
 
     def find(self, job_pk: int) -> BackgroundJob:
         """Return an import of this desk."""
@@ -66,42 +59,22 @@ class ImportDesk:
             job.campaign = self.campaign
         return job
 
-    def go(self, page: str, *arguments: int) -> HttpResponseRedirect:
-        """Send the browser to one of the pages."""
-        return HttpResponseRedirect(self.url(page, *arguments))
-
-    def render(self, template: str, title: str, **context: Any) -> TemplateResponse:
-        """Return a page."""
-        shared = {
-            **self.model_admin.admin_site.each_context(self.request),
-            "title": title,
-            "opts": self.model_admin.opts,
-            "media": self.model_admin.media,
-            "original": self.campaign,
-            "campaign": self.campaign,
-            "home_url": self.home,
-            "upload_url": self.url("import"),
-        }
-        return TemplateResponse(self.request, f"admin/django_hyber/imports/{template}.html", {**shared, **context})
-
-    def log(self, text: str) -> None:
-        """Write into the admin's log; what is about the whole opt-out list has no object of its own there."""
-        if self.campaign:
-            self.model_admin.log_change(self.request, self.campaign, text)
-        else:
-            self.model_admin.log_about_list(self.request, text)
+    def render_import(self, template: str, title: str, **context: object) -> TemplateResponse:
+        """Return one of the pages of an import."""
+        shared = {"campaign": self.campaign, "home_url": self.home, "upload_url": self.url("import")}
+        return self.render(f"imports/{template}", title, **shared, **context)
 
 
 View = Callable[..., HttpResponseBase]
 DeskFinder = Callable[..., ImportDesk]
 
 
-def import_urls(model_admin: Any, find_desk: DeskFinder, prefix: str, name: str) -> list[Any]:
+def import_urls(model_admin: HyberAdmin, find_desk: DeskFinder, prefix: str, name: str) -> list[URLPattern]:
     """Return the addresses of the pages; ``find_desk`` checks the permissions and is given what the prefix names."""
 
-    def page(route: str, view: View, suffix: str, *, is_post_only: bool = False, may_be_gone: bool = False) -> Any:
+    def page(route: str, view: View, suffix: str, *, post_only: bool = False, may_be_gone: bool = False) -> URLPattern:
         def answer(request: HttpRequest, job_id: int | None = None, **keys: Any) -> HttpResponseBase:
-            if is_post_only and request.method != "POST":
+            if post_only and request.method != "POST":
                 return HttpResponseNotAllowed(["POST"])
             desk = find_desk(request, **keys)
             if job_id is None:
@@ -114,22 +87,21 @@ def import_urls(model_admin: Any, find_desk: DeskFinder, prefix: str, name: str)
         page("", upload_view, "import"),
         page("<int:job_id>/", job_view, "import_job"),
         page("<int:job_id>/progress/", progress_view, "import_progress"),
-        page("<int:job_id>/stop/", stop_view, "import_stop", is_post_only=True),
-        page("<int:job_id>/discard/", discard_view, "import_discard", is_post_only=True, may_be_gone=True),
-        page("<int:job_id>/rejected/", rejected_view, "import_rejected", is_post_only=True),
+        page("<int:job_id>/stop/", stop_view, "import_stop", post_only=True),
+        page("<int:job_id>/discard/", discard_view, "import_discard", post_only=True, may_be_gone=True),
+        page("<int:job_id>/rejected/", rejected_view, "import_rejected", post_only=True),
     ]
 
 
 def upload_view(desk: ImportDesk) -> HttpResponseBase:
     """Ask for a file; on POST, keep it and go on to its columns."""
     if not _may_add(desk):
-        return HttpResponseRedirect(desk.home)
+        return desk.redirect()
     form_class = UploadForm if desk.campaign else OptOutForm
-    is_post = desk.request.method == "POST"
-    form = form_class(desk.request.POST, desk.request.FILES) if is_post else form_class()
+    form = form_class(desk.request.POST, desk.request.FILES) if desk.is_post else form_class()
     if form.is_valid():
         try:
-            return _take(desk, form.cleaned_data)
+            return _keep(desk, form.cleaned_data)
         except UnreadableFileError as error:
             form.add_error("pasted" if form.cleaned_data.get("pasted") else "file", error)
     title = _("Import recipients") if desk.campaign else _("Import opted-out numbers")
@@ -138,51 +110,51 @@ def upload_view(desk: ImportDesk) -> HttpResponseBase:
         "recipients": desk.campaign.messages.count() if desk.campaign else 0,
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
     }
-    return desk.render("upload", title, **context)
+    return desk.render_import("upload", title, **context)
 
 
-def _take(desk: ImportDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
+def _keep(desk: ImportDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
     user, reason = desk.request.user, cleaned.get("reason", "")
     if not cleaned.get("pasted"):
         job = keep_upload(desk.campaign, user, cleaned["file"], reason=reason)
-        return desk.go("import_job", job.pk)
+        return desk.redirect("import_job", job.pk)
     job, columns = keep_pasted(user, cleaned["pasted"], reason=reason)
     if columns is not None:
         _confirm(desk, job, columns)
-    return desk.go("import_job", job.pk)
+    return desk.redirect("import_job", job.pk)
 
 
 def job_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     """Show an import as far as it is: its columns to choose, its progress, or its report; on POST, confirm it."""
     if job.state == State.UPLOADED:
         return _columns_view(desk, job)
-    if desk.request.method == "POST":
+    if desk.is_post:
         # The second of two clicks, which finds the import confirmed.
-        return desk.go("import_job", job.pk)
-    return desk.render("job", import_title(job), **_job_context(desk, job))
+        return desk.redirect("import_job", job.pk)
+    return desk.render_import("job", import_title(job), **_job_context(desk, job))
 
 
 def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     if not _may_add(desk):
-        return HttpResponseRedirect(desk.home)
-    form = ColumnsForm(desk.request.POST if desk.request.method == "POST" else None, job)
+        return desk.redirect()
+    form = ColumnsForm(desk.request.POST if desk.is_post else None, job)
     if form.is_valid():
         _confirm(desk, job, form.chosen())
-        return desk.go("import_job", job.pk)
-    is_masked = not sees_personal_data(desk.request)
+        return desk.redirect("import_job", job.pk)
+    is_masked = not desk.sees_personal_data
     rows = [(number, shown_values(values, is_masked=is_masked)) for number, values in job.parameters["preview"]["rows"]]
     context = {
         "form": form,
         "columns": list(form.columns([values for _number, values in rows])),
         "rows": rows,
-        "format": format_text(job.parameters, job.source.size),
+        "format": format_text(job),
         "is_masked": is_masked,
         "is_large": is_large(job),
         "missing": form.missing(),
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
         "discard_url": desk.url("import_discard", job.pk),
     }
-    return desk.render("columns", import_title(job), **context)
+    return desk.render_import("columns", import_title(job), **context)
 
 
 def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns) -> None:
@@ -190,42 +162,42 @@ def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns) -> None:
         return
     job.refresh_from_db()
     if job.state != State.DONE:
-        desk.log(_("Import confirmed: %(file)s.") % {"file": file_name(job)})
+        desk.log_change(_("Import confirmed: %(file)s.") % {"file": file_name(job)})
         return
     text = _("Imported from %(file)s: %(accepted)d accepted, %(repeated)d repeated, %(rejected)d rejected.")
-    result = job.result
+    report = ImportReport.from_json(job.result)
     counts = {
-        "accepted": result["accepted"],
-        "repeated": result["duplicates"] + result["existing"],
-        "rejected": result["rejected_count"],
+        "accepted": report.accepted,
+        "repeated": report.duplicates + report.existing,
+        "rejected": report.rejected_count,
     }
-    desk.log(text % {"file": file_name(job), **counts})
+    desk.log_change(text % {"file": file_name(job), **counts})
 
 
 def progress_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
-    """Give the part of the page that tells how far an import is; the page asks for it again and again."""
-    return desk.render("job_part", import_title(job), **_job_context(desk, job))
+    """Return the part of the page that shows the progress of an import; the page polls it."""
+    return desk.render_import("job_part", import_title(job), **_job_context(desk, job))
 
 
 def stop_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     """Stop an import that is waiting or under way."""
     if stop_job(job):
-        desk.log(_("Import stopped: %(file)s.") % {"file": file_name(job)})
+        desk.log_change(_("Import stopped: %(file)s.") % {"file": file_name(job)})
     else:
-        messages.info(desk.request, _("There is nothing to stop: the import has ended already."))
-    return desk.go("import_job", job.pk)
+        desk.message_user(_("There is nothing to stop: the import has ended already."))
+    return desk.redirect("import_job", job.pk)
 
 
 def discard_view(desk: ImportDesk, job: BackgroundJob | None) -> HttpResponseBase:
-    """Throw away a file that has not been imported; the second of two clicks finds it gone."""
+    """Delete a file that has not been imported; the second of two clicks finds it gone."""
     if job and discard_upload(job):
-        messages.success(desk.request, _("The file has been thrown away. Nothing of it was imported."))
-    return desk.go("import")
+        desk.message_user(_("The file has been thrown away. Nothing of it was imported."), messages.SUCCESS)
+    return desk.redirect("import")
 
 
 def rejected_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
-    """Give the rejected rows as a file that can be mended and imported again."""
-    if not sees_personal_data(desk.request):
+    """Return the rejected rows as a file that can be fixed and imported again."""
+    if not desk.sees_personal_data:
         raise PermissionDenied
     if not job.produced:
         raise Http404
@@ -233,19 +205,19 @@ def rejected_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         file = job.produced.open("rb")
     except FileNotFoundError:
         raise Http404 from None
-    desk.log(_("Downloaded the rejected rows of %(file)s.") % {"file": file_name(job)})
+    desk.log_change(_("Downloaded the rejected rows of %(file)s.") % {"file": file_name(job)})
     return FileResponse(file, as_attachment=True, filename=f"rejected-{job.pk}.csv")
 
 
 def _may_add(desk: ImportDesk) -> bool:
     if desk.campaign is None or desk.campaign.is_editable:
         return True
-    messages.error(desk.request, _("Recipients can only be added before the launch."))
+    desk.message_user(_("Recipients can only be added before the launch."), messages.ERROR)
     return False
 
 
 def _job_context(desk: ImportDesk, job: BackgroundJob) -> dict[str, Any]:
-    is_masked = not sees_personal_data(desk.request)
+    is_masked = not desk.sees_personal_data
     return {
         "page": import_page(job, is_masked=is_masked),
         "is_masked": is_masked,
@@ -253,3 +225,76 @@ def _job_context(desk: ImportDesk, job: BackgroundJob) -> dict[str, Any]:
         "stop_url": desk.url("import_stop", job.pk),
         "rejected_url": desk.url("import_rejected", job.pk),
     }
+
+
+class RejectedLine(NamedTuple):
+    """A row that was left out, as the page shows it."""
+
+    number: int
+    reason: str
+    values: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportPage:
+    """An import that has been confirmed. ``refresh`` is "" once nothing changes any more by itself."""
+
+    job: BackgroundJob
+    report: ImportReport
+    is_open: bool
+    done: str
+    total: str
+    reasons: list[tuple[str, int]]
+    rejected: list[RejectedLine]
+    missing: list[str]
+    refresh: str
+    summary: str
+
+
+def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
+    """Return what the page of an import shows."""
+    report = ImportReport.from_json(job.result) if job.result else ImportReport()
+    is_open = job.is_open
+    reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
+    rejected = [
+        RejectedLine(row.row, str(row.reason), " · ".join(shown_values(list(row.values.values()), is_masked=is_masked)))
+        for row in report.rejected
+    ]
+    return ImportPage(
+        job=job,
+        report=report,
+        is_open=is_open,
+        done=str(job.done),
+        total=str(job.total or ""),
+        reasons=[(_(reason), count) for reason, count in reasons],
+        rejected=rejected,
+        missing=_missing(job),
+        refresh=str(REFRESH) if is_open else "",
+        summary=_("Import: %(state)s.") % {"state": job.get_state_display()},
+    )
+
+
+def shown_values(values: Sequence[str], *, is_masked: bool) -> list[str]:
+    """Return values of a file, masked for those who may not see personal data."""
+    return [_masked(value) for value in values] if is_masked else list(values)
+
+
+def format_text(job: BackgroundJob) -> str:
+    """Return how a file is read, as in "CSV, UTF-8, separated by semicolons, 12 rows"."""
+    rows = job.parameters["rows"]
+    if rows is None:
+        length = filesizeformat(job.source.size)
+    else:
+        length = ngettext("%(count)s row", "%(count)s rows", rows) % {"count": grouped(rows)}
+    return f"{describe_format(job)}, {length}"
+
+
+def _missing(job: BackgroundJob) -> list[str]:
+    variables = Columns.of(job.parameters).variables
+    return [] if variables is None else missing_variables(variables.values(), job.campaign)
+
+
+def _masked(value: str) -> str:
+    digits = value.removeprefix("+")
+    is_number = digits.isascii() and digits.isdecimal() and len(digits) <= MOST_DIGITS
+    return mask_phone(value) if is_number else MASK if value else ""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django import forms
@@ -10,12 +11,12 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.audience.exports import opt_out_export, opt_out_export_page
+from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.progress_page import REFRESH
 from django_hyber.admin.common.base import HyberAdmin
@@ -67,15 +68,15 @@ class SuppressionAdmin(HyberAdmin):
         js = ("django_hyber/admin/campaign.js",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse whoever may not see numbers: the form would tell them which ones are on the list already."""
+        """Refuse users who may not see numbers: the form would show which ones are on the list already."""
         return sees_personal_data(request) and super().has_add_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
-        """Refuse whoever may not see the number: the form would show it."""
+        """Refuse users who may not see the number: the form would show it."""
         return sees_personal_data(request) and super().has_change_permission(request, obj)
 
     def get_urls(self) -> list[Any]:
-        """Add the pages on which lists come in and go out."""
+        """Add the pages of imports and exports."""
         return [
             *import_urls(self, self._import_desk, "", "django_hyber_suppression"),
             self._page("export/", self.export_view, "export"),
@@ -84,36 +85,34 @@ class SuppressionAdmin(HyberAdmin):
             *super().get_urls(),
         ]
 
-    def _page(self, route: str, view: Any, name: str) -> Any:
+    def _page(self, route: str, view: Callable[..., HttpResponseBase], name: str) -> URLPattern:
         return path(route, self.admin_site.admin_view(view), name=f"django_hyber_suppression_{name}")
 
     def _import_desk(self, request: HttpRequest) -> ImportDesk:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        return ImportDesk(self, request)
+        return ImportDesk(self, request, None)
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Offer the list as a file; on POST, give it."""
+        """Offer the list as a file; on POST, return it."""
         self._check_export(request)
-        if request.method != "POST":
-            return opt_out_export_page(self, request)
-        return opt_out_export(self, request)
+        return export_view(Desk(self, request, None))
 
     def exported_view(self, request: HttpRequest, job_id: int) -> HttpResponseBase:
-        """Give a file that has been made in the background."""
+        """Return a file that has been made in the background."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         self._check_export(request)
         return exported_file(Desk(self, request, None), job_id)
 
     def jobs_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Give the part of the list's page that tells of background work; the page asks for it again and again."""
+        """Return the part of the list's page that shows background work; the page polls it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         return TemplateResponse(request, "admin/django_hyber/suppression/jobs.html", self._jobs(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Add the ways in and out, and the work that is being done for the list."""
+        """Add the buttons for imports and exports, and the background work for the list."""
         return super().changelist_view(request, {**self._jobs(request), **(extra_context or {})})
 
     def _jobs(self, request: HttpRequest) -> dict[str, Any]:

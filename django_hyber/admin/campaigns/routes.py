@@ -13,7 +13,7 @@ from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.cache import patch_cache_control
 
-from django_hyber.admin.audience.exports import export_file, export_page
+from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.actions import VERB_VIEWS, buttons_of
 from django_hyber.admin.campaigns.copy_page import duplicate_view
@@ -77,11 +77,6 @@ def _import_desk(admin: HyberAdmin, request: HttpRequest, campaign_id: int) -> I
     if not HyberAdmin.has_change_permission(admin, request, campaign):
         raise PermissionDenied
     return ImportDesk(admin, request, campaign)
-
-
-def export_view(desk: CampaignDesk) -> HttpResponseBase:
-    """Offer the recipients as a file; on POST, give it."""
-    return (export_file if desk.is_post else export_page)(desk.admin, desk.request, desk.campaign)
 
 
 def exported_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:

@@ -15,7 +15,6 @@ from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import BackgroundJob, Campaign
 
 State = BackgroundJob.State
-OPT_OUTS_FILE = "opted-out"
 
 
 class JobLine(NamedTuple):
@@ -92,8 +91,13 @@ def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:
     except FileNotFoundError:
         raise Http404 from None
     desk.log_change(_("Downloaded the exported recipients.") if campaign else _("Downloaded the exported numbers."))
-    name = f"campaign-{campaign.pk}" if campaign else OPT_OUTS_FILE
-    return FileResponse(file, as_attachment=True, filename=f"{name}.{job.parameters.get('format', 'csv')}")
+    name = export_name(campaign, job.parameters.get("format", "csv"))
+    return FileResponse(file, as_attachment=True, filename=name)
+
+
+def export_name(campaign: Campaign | None, file_format: str) -> str:
+    """Return what the file of an export is called."""
+    return f"campaign-{campaign.pk}.{file_format}" if campaign else f"opted-out.{file_format}"
 
 
 def _url(campaign: Campaign | None, page: str, job: BackgroundJob) -> str:

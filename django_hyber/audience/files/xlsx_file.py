@@ -20,6 +20,7 @@ from django_hyber.audience.files.file_type import (
     UnreadableFileError,
     protect_protected,
 )
+from django_hyber.protocol import clean_text
 
 if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
@@ -72,7 +73,7 @@ class XlsxFile(FileType):
         """Yield the rows of the first sheet."""
         with _opened(file) as book:
             for row in book.get_sheet_by_index(0).iter_rows():
-                yield [ShownText.of(value) for value in row]
+                yield [clean_text(value) if isinstance(value, str) else ShownText.of(value) for value in row]
 
     def describe(self, found: FileFormat) -> str:
         """As in "XLSX, sheet “People” (2 other sheets are not read)"."""

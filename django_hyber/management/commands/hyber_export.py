@@ -21,7 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="File to write, replacing what is there: .csv or .xlsx.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Export, and tell how many bytes were written."""
+        """Export, and write how many bytes the file has."""
         file = options["file"]
         written = 0
         try:

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--rejected", type=Path, metavar="FILE", help="CSV file to write the rejected rows into.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Import, then tell the counts and every rejected row."""
+        """Import, then write the counts and every rejected row."""
         try:
             campaign = Campaign.objects.get(pk=options["campaign"])
             report = self._import(campaign, options)
