@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from django_hyber.engine import batches, claims, unconfirmed
-from django_hyber.models import Campaign
+from django_hyber.models import Batch, Campaign
 from django_hyber.protocol import APIError, HyberClient, NotTaken, ReportNotFound
-from django_hyber.services import cancel_campaign, dispatch, retry_failed, start_campaign
+from django_hyber.services import cancel_campaign, dispatch, pause_campaign, retry_failed, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
 from tests.samples import phone
 
@@ -37,6 +40,37 @@ def once(function, then):
         return function(*arguments, **options) if len(calls) == 1 else then(*arguments, **options)
 
     return call
+
+
+def take(batch):
+    assert claims.claim_batch(batch.pk, "default")
+
+
+def pause(batch):
+    pause_campaign(batch.campaign)
+
+
+def put_off(batch):
+    Batch.objects.filter(pk=batch.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("overtake", [take, pause, put_off])
+def test_batch_that_changes_between_the_look_and_the_claim_is_not_sent(platform, monkeypatch, overtake):
+    campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
+    batch = campaign.batches.get()
+    get_account = claims.get_account
+
+    def be_overtaken(name):
+        monkeypatch.setattr(claims, "get_account", get_account)
+        overtake(batch)
+        return get_account(name)
+
+    monkeypatch.setattr(claims, "get_account", be_overtaken)
+    batches.submit_batch(batch.pk)
+
+    assert claims.get_account is get_account
+    assert posts(platform) == []
 
 
 def test_worker_that_stood_still_while_others_took_its_batch_sends_nothing(platform, monkeypatch):
