@@ -73,6 +73,44 @@ def test_batch_that_changes_between_the_look_and_the_claim_is_not_sent(platform,
     assert posts(platform) == []
 
 
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(batches, "build_body"), (HyberClient, "send_broadcast_sync")],
+    ids=["before the request", "on the wire"],
+)
+def test_batch_is_its_workers_own_until_the_lease_ends(platform, monkeypatch, owner, name):
+    campaign = make_campaign([phone(1)])
+    function, states = getattr(owner, name), []
+
+    def be_swept(*arguments):
+        unconfirmed.take_up_expired_leases()
+        states.append(campaign.batches.get().state)
+        return function(*arguments)
+
+    monkeypatch.setattr(owner, name, be_swept)
+    start_campaign(campaign)
+
+    assert states == ["sending"]
+    assert statuses(campaign) == ["accepted"]
+
+
+def test_batch_whose_lease_begins_anew_under_the_eyes_of_the_sweep_is_left_alone(platform, monkeypatch):
+    campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
+    campaign.batches.update(state="sending", lease_until="2020-01-01T00:00:00Z")
+    find_account = unconfirmed.find_account
+
+    def be_renewed(name):
+        campaign.batches.update(lease_until=timezone.now() + timedelta(minutes=1))
+        return find_account(name)
+
+    monkeypatch.setattr(unconfirmed, "find_account", be_renewed)
+    unconfirmed.take_up_expired_leases()
+
+    batch = campaign.batches.get()
+    assert batch.state == "sending"
+    assert batch.lease_until > timezone.now()
+
+
 def test_worker_that_stood_still_while_others_took_its_batch_sends_nothing(platform, monkeypatch):
     campaign = make_campaign([phone(1), phone(2)])
     build = batches.build_body
