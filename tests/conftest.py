@@ -7,6 +7,7 @@ import signal
 import hypothesis
 import pytest
 from django.test import TransactionTestCase
+from django.utils import timezone, translation
 
 from django_hyber.sandbox import Sandbox
 from tests.tables import empty_tables
@@ -54,6 +55,12 @@ def pytest_collection_modifyitems(config, items):
 def depends_on_the_database(item):
     is_marked = item.get_closest_marker("django_db") or "db" in item.fixturenames
     return is_marked and not item.get_closest_marker("browser")
+
+
+def pytest_runtest_teardown():
+    """Undo what a request has activated in the thread, or the next test would speak Ukrainian by chance."""
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(scope="session")

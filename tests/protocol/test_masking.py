@@ -84,6 +84,11 @@ def test_ids_codes_and_times_of_a_report_stay():
     assert {name: masked[name] for name in kept} == {name: report[name] for name in kept}
 
 
+@pytest.mark.parametrize("name", ["number", "phone", "phone_number"])
+def test_of_a_phone_in_a_payload_as_much_is_shown_as_elsewhere(name):
+    assert mask_payload({name: "380671234512"}) == {name: mask_phone("380671234512")}
+
+
 def test_texts_of_a_request_are_masked_and_channels_stay():
     content = {
         "channels": ["viber", "sms"],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import pytest
+from datetime import timedelta
 
-from django_hyber.models import Campaign
+import pytest
+from django.utils import timezone
+
+from django_hyber.models import Batch, Campaign
 from django_hyber.protocol import APIError, HyberClient, NotTaken, ReportNotFound
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch as batches
 from django_hyber.sending import claims
-from django_hyber.services import cancel_campaign, dispatch, retry_failed, start_campaign
+from django_hyber.services import cancel_campaign, dispatch, pause_campaign, retry_failed, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
 from tests.samples import phone
 
@@ -39,6 +42,75 @@ def once(function, then):
         return function(*arguments, **options) if len(calls) == 1 else then(*arguments, **options)
 
     return call
+
+
+def take(batch):
+    assert claims.claim_batch(batch.pk, "default")
+
+
+def pause(batch):
+    pause_campaign(batch.campaign)
+
+
+def put_off(batch):
+    Batch.objects.filter(pk=batch.pk).update(due_at=timezone.now() + timedelta(hours=1))
+
+
+@pytest.mark.parametrize("overtake", [take, pause, put_off])
+def test_batch_that_changes_between_the_look_and_the_claim_is_not_sent(platform, monkeypatch, overtake):
+    campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
+    batch = campaign.batches.get()
+    get_account = claims.get_account
+
+    def be_overtaken(name):
+        monkeypatch.setattr(claims, "get_account", get_account)
+        overtake(batch)
+        return get_account(name)
+
+    monkeypatch.setattr(claims, "get_account", be_overtaken)
+    batches.submit_batch(batch.pk)
+
+    assert claims.get_account is get_account
+    assert posts(platform) == []
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(batches, "build_body"), (HyberClient, "send_broadcast_sync")],
+    ids=["before the request", "on the wire"],
+)
+def test_batch_is_its_workers_own_until_the_lease_ends(platform, monkeypatch, owner, name):
+    campaign = make_campaign([phone(1)])
+    function, states = getattr(owner, name), []
+
+    def be_swept(*arguments):
+        unconfirmed.recover_expired_leases()
+        states.append(campaign.batches.get().state)
+        return function(*arguments)
+
+    monkeypatch.setattr(owner, name, be_swept)
+    start_campaign(campaign)
+
+    assert states == ["sending"]
+    assert statuses(campaign) == ["accepted"]
+
+
+def test_batch_whose_lease_begins_anew_under_the_eyes_of_the_sweep_is_left_alone(platform, monkeypatch):
+    campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
+    campaign.batches.update(state="sending", lease_until="2020-01-01T00:00:00Z")
+    find_account = unconfirmed.find_account
+
+    def be_renewed(name):
+        campaign.batches.update(lease_until=timezone.now() + timedelta(minutes=1))
+        return find_account(name)
+
+    monkeypatch.setattr(unconfirmed, "find_account", be_renewed)
+    unconfirmed.recover_expired_leases()
+
+    batch = campaign.batches.get()
+    assert batch.state == "sending"
+    assert batch.lease_until > timezone.now()
 
 
 def test_worker_that_stood_still_while_others_took_its_batch_sends_nothing(platform, monkeypatch):

@@ -368,14 +368,14 @@ class LaunchTests:
         assert not BackgroundJob.objects.exists()
 
     @pytest.mark.django_db(transaction=True)
-    def test_a_campaign_that_the_platform_stops_at_once_says_so(self, admin_client, ready, platform, settings):
-        settings.HYBER = {"default": {**settings.HYBER["default"], "PASSWORD": "wrong"}}
+    def test_a_campaign_whose_account_is_not_let_in_waits_and_says_so(self, admin_client, ready, platform, settings):
+        settings.HYBER = {"default": {**settings.HYBER["default"], "PASSWORD": "not-this-one"}}
 
         page = confirm(admin_client, ready, follow=True).content.decode()
 
-        assert status_of(ready) == "paused"
-        assert "has been stopped" in page
-        assert "wrong" not in page
+        assert status_of(ready) == "sending"
+        assert "has not taken the last requests of the account" in page
+        assert "not-this-one" not in page
 
 
 class FourEyesTests:
