@@ -6,6 +6,7 @@ import signal
 import hypothesis
 import pytest
 from django.test import TransactionTestCase
+from django.utils import timezone, translation
 from hypothesis import HealthCheck
 
 from django_hyber.sandbox import Sandbox
@@ -51,6 +52,12 @@ def pytest_collection_modifyitems(config, items):
 def depends_on_the_database(item):
     is_marked = item.get_closest_marker("django_db") or "db" in item.fixturenames
     return is_marked and not item.get_closest_marker("browser")
+
+
+def pytest_runtest_teardown():
+    """What a request has activated stays active in the thread: the next test is not to speak Ukrainian by chance."""
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(scope="session")
