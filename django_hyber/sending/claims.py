@@ -133,6 +133,8 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
     with write_transaction(using):
         if not _claim(pk, account, now, using):
             return None
+        # Read before the commit: a worker that stands still after it would take the next claim for its own.
+        claimed = Batch.objects.using(using).select_related("campaign").get(pk=pk)
         waits_for = WaitsFor.PLATFORM
         until = breaker.blocked_until(account, using)
         if until is None:
@@ -143,7 +145,7 @@ def claim_batch(pk: int, using: str) -> BatchClaim | None:
         is_held = waits_for == WaitsFor.PLATFORM and breaker.is_held(account.name, using)
         _put_off(pk, until, WaitsFor.ACCOUNT if is_held else waits_for, using)
         return None
-    return BatchClaim(batch=Batch.objects.using(using).select_related("campaign").get(pk=pk), account=account)
+    return BatchClaim(batch=claimed, account=account)
 
 
 def _next_opening(batch: Batch, now: datetime) -> datetime | None:

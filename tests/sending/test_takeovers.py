@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -126,6 +127,30 @@ def test_worker_that_stood_still_while_others_took_its_batch_sends_nothing(platf
 
     assert statuses(campaign) == ["accepted", "accepted"]
     assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+def test_worker_that_stood_still_right_after_its_claim_does_not_take_the_next_claim_for_its_own(platform, monkeypatch):
+    campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
+    batch = campaign.batches.get()
+    write_transaction = claims.write_transaction
+
+    @contextmanager
+    def stand_still_afterwards(using):
+        with write_transaction(using):
+            yield
+        monkeypatch.setattr(claims, "write_transaction", write_transaction)
+        campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
+        unconfirmed.recover_expired_leases()
+        make_due(campaign)
+        unconfirmed.resolve_batch(batch.pk)
+        take(batch)
+
+    monkeypatch.setattr(claims, "write_transaction", stand_still_afterwards)
+    batches.submit_batch(batch.pk)
+
+    assert campaign.batches.get().attempts == 2
+    assert posts(platform) == []
 
 
 @pytest.mark.parametrize("late_news", [NotTaken(), APIError(400, 1, "no")], ids=["not taken", "refused"])
