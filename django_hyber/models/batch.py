@@ -45,6 +45,8 @@ class Batch(models.Model):
     phone_prefixes = models.JSONField(_("phone prefixes"), default=list, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # Those at which the platform did not let the account in. They do not count against MAX_ATTEMPTS.
+    held_attempts = models.PositiveSmallIntegerField(_("attempts while held"), default=0, editable=False)
     # While it is sent: the worker that sends it is taken for stopped after that.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     # While it is unconfirmed: from then on "not found" means that the platform did not take it.

@@ -97,6 +97,14 @@ class Message(PersonalDataModel):
     given_up_at = models.DateTimeField(_("given up at"), null=True, blank=True, editable=False)
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # Those at which the platform did not let the account in. They do not count against MAX_ATTEMPTS.
+    held_attempts = models.PositiveSmallIntegerField(
+        _("attempts while held"),
+        default=0,
+        # For the statements that write new messages in bulk.
+        db_default=0,
+        editable=False,
+    )
     # While it is sent: the worker that sends it is taken for stopped after that.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     # While it is unconfirmed: from then on "not found" means that the platform did not take it.

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import DatabaseError, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
@@ -51,6 +51,11 @@ class BatchClaim:
         """How many times it has been claimed, which tells claims apart."""
         return self.batch.attempts
 
+    @property
+    def counted_attempts(self) -> int:
+        """How many of its attempts the platform let the account in for."""
+        return self.batch.attempts - self.batch.held_attempts
+
     def rows(self, using: str) -> QuerySet[Batch]:
         """Select the batch as long as nobody has claimed it since."""
         batches = lease.held(Batch.objects.using(using), self.batch.pk, self.attempt)
@@ -78,7 +83,8 @@ class BatchClaim:
     def put_back(self, waits_for: str, reason: str, due_at: datetime | None, using: str) -> None:
         """Queue the batch again; if a sweep has marked it unconfirmed meanwhile, its messages are queued again too."""
         with write_transaction(using):
-            changes = NOTHING_LEFT | {"due_at": due_at, "waits_for": waits_for}
+            held = F("held_attempts") + int(waits_for == WaitsFor.ACCOUNT)
+            changes = NOTHING_LEFT | {"due_at": due_at, "waits_for": waits_for, "held_attempts": held}
             if self.rows(using).update(state=State.PENDING, error_text=reason, **changes):
                 self._move(Status.UNCONFIRMED, Status.QUEUED, using, error_text="")
 

@@ -58,8 +58,8 @@ class Target(Protocol[Answer_contra]):
         """Whose request it was."""
 
     @property
-    def attempt(self) -> int:
-        """How many times it has been claimed."""
+    def counted_attempts(self) -> int:
+        """How many of its attempts count: not those at which the platform did not let the account in."""
 
     def record(self, answer: Answer_contra, using: str) -> None:
         """Store what the platform has answered about what it took."""
@@ -102,11 +102,11 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer], using: str) -> None
         target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason, using), using)
     elif outcome.kind is Kind.NOT_TAKEN:
         breaker.note_failure(account, reason, using, outcome.retry_after)
-        if retries.should_retry(account, target.attempt):
-            again_at = retries.next_attempt(account, target.attempt, now, outcome.retry_after)
+        if retries.should_retry(account, target.counted_attempts):
+            again_at = retries.next_attempt(account, target.counted_attempts, now, outcome.retry_after)
             target.put_back(WaitsFor.RETRY, reason, again_at, using)
         else:
-            text = GAVE_UP % {"attempts": target.attempt, "reason": reason}
+            text = GAVE_UP % {"attempts": target.counted_attempts, "reason": reason}
             target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
     else:
         breaker.note_failure(account, reason, using)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -45,6 +45,11 @@ class MessageClaim:
         """How many times it has been claimed, which tells claims apart."""
         return self.message.attempts
 
+    @property
+    def counted_attempts(self) -> int:
+        """How many of its attempts the platform let the account in for."""
+        return self.message.attempts - self.message.held_attempts
+
     def rows(self, using: str) -> QuerySet[Message]:
         """Select the message as long as nobody has claimed it since and no report has moved it on."""
         return lease.held(Message.objects.using(using), self.message.pk, self.attempt).filter(
@@ -65,7 +70,9 @@ class MessageClaim:
     @insisting
     def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime, using: str) -> None:
         """Queue the message again."""
-        self.rows(using).update(status=Status.QUEUED, error_text=reason, **NOTHING_LEFT | {"due_at": due_at})
+        held = F("held_attempts") + int(waits_for == Batch.WaitsFor.ACCOUNT)
+        changes = NOTHING_LEFT | {"due_at": due_at}
+        self.rows(using).update(status=Status.QUEUED, error_text=reason, held_attempts=held, **changes)
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None, using: str) -> None:

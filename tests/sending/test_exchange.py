@@ -131,6 +131,41 @@ class WrongPasswordTests:
         message.refresh_from_db()
         assert message.status == "queued"
 
+    def test_first_failure_after_a_hold_is_not_the_last_of_a_message(self, platform, locked_out, settings):
+        message = send_message(phone(1), CODE)
+        for _ in range(3):
+            let_the_hold_end()
+            dispatch()
+        locked_out()
+        settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2}}
+        platform.fault("down")
+        dispatch()
+
+        message.refresh_from_db()
+        assert (message.status, message.attempts) == ("queued", 5)
+        assert message.due_at < timezone.now() + timedelta(seconds=30)
+        platform.fault("down")
+        let_the_hold_end()
+        dispatch()
+        message.refresh_from_db()
+        assert message.status == "undelivered"
+        assert "after 2 attempts" in message.error_text
+
+    def test_first_failure_after_a_hold_is_not_the_last_of_a_batch(self, platform, locked_out, settings):
+        campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+        for _ in range(3):
+            let_the_hold_end()
+            make_due(campaign)
+            dispatch()
+        locked_out()
+        settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2}}
+        platform.fault("down")
+        dispatch_until_finished(campaign)
+
+        batch = campaign.batches.get()
+        assert (batch.attempts, batch.held_attempts) == (6, 4)
+        assert statuses(campaign) == ["accepted", "accepted"]
+
 
 @pytest.mark.django_db(transaction=True)
 def test_campaign_that_no_request_can_say_is_paused_and_its_batch_queued_in_one_commit(platform):
