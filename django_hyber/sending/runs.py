@@ -43,6 +43,7 @@ class Requeued(NamedTuple):
     accepted_at: None = None
     reported_at: None = None
     finished_at: None = None
+    not_found_after: None = None
 
 
 def give_account(campaign: Campaign, using: str) -> None:

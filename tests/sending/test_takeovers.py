@@ -219,6 +219,24 @@ def test_not_found_that_comes_late_does_not_free_a_message_that_is_on_the_wire_a
     assert campaign.batches.get(run=0).state == "sending"
 
 
+def test_not_found_about_a_retry_does_not_count_by_the_time_of_the_run_before(platform, monkeypatch):
+    campaign = start_campaign(make_campaign([phone(1)]))
+    campaign.messages.update(status="expired", not_found_after="2020-01-01T00:00:00Z")
+    platform.fault("drop_answer")
+    retry_failed(campaign)
+
+    def not_yet_known(client, **ids):
+        raise ReportNotFound
+
+    with monkeypatch.context() as early:
+        early.setattr(HyberClient, "fetch_report", not_yet_known)
+        unconfirmed.resolve_message(campaign.messages.get().pk)
+
+    assert statuses(campaign) == ["unconfirmed"]
+    dispatch_until_finished(campaign)
+    assert [len(body["recipients"]) for body in posts(platform)] == [1, 1]
+
+
 def test_run_before_proves_nothing_about_the_request_of_a_retry(platform):
     campaign = start_campaign(make_campaign([phone(number) for number in range(9)]))
     failed = list(campaign.messages.order_by("pk").values_list("pk", flat=True))[::3]
