@@ -103,8 +103,11 @@ class BatchClaim:
         """The platform may or may not have it: from now on only its own reports can show what became of it."""
         not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
         changes = NOTHING_LEFT | {"not_found_after": not_found_after, "due_at": ask_at}
+        # Also if "not found" has queued it again meanwhile, as long as nobody has claimed it since.
+        states = (State.PENDING, State.SENDING, State.UNCONFIRMED)
+        mine = lease.held(Batch.objects.using(using), self.batch.pk, self.attempt).filter(only, state__in=states)
         with write_transaction(using):
-            if not self.rows(using).filter(only).update(state=State.UNCONFIRMED, error_text=reason, **changes):
+            if not mine.update(state=State.UNCONFIRMED, error_text=reason, **changes):
                 return
             self._move(Status.QUEUED, Status.UNCONFIRMED, using, error_text=reason)
         logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from django_hyber.models import Batch, Campaign
-from django_hyber.protocol import APIError, HyberClient, NotTaken, ReportNotFound
+from django_hyber.protocol import APIError, ConnectionLost, HyberClient, NotTaken, ReportNotFound
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch as batches
 from django_hyber.sending import claims
@@ -169,6 +169,27 @@ def test_late_news_of_a_batch_that_others_have_sent_since_changes_nothing(platfo
     assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
     dispatch_until_finished(campaign)
     assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
+
+
+def test_lost_answer_that_is_noticed_late_holds_back_a_batch_that_nobody_has_claimed_since(platform, monkeypatch):
+    campaign = make_campaign([phone(1), phone(2)])
+
+    def lose_late(client, body):
+        campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
+        unconfirmed.recover_expired_leases()
+        make_due(campaign)
+        unconfirmed.resolve_batch(campaign.batches.get().pk)
+        assert campaign.batches.get().state == "pending"
+        raise ConnectionLost
+
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", once(lose_late, HyberClient.send_broadcast_sync))
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", run=1)
+    keys = campaign.messages.order_by("pk").values_list("pk", flat=True)
+    batch = campaign.batches.create(first_id=keys[0], last_id=keys[1], size=2)
+    batches.submit_batch(batch.pk)
+
+    assert campaign.batches.get().state == "unconfirmed"
+    assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
 
 
 def test_not_found_that_comes_late_is_not_about_a_batch_that_was_sent_again(platform, monkeypatch):
