@@ -44,7 +44,7 @@ def make_campaign(size):
 def post(server, body, token=TOKEN, client=requests):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     url = f"{server}/hyber/{token}/reports/"
-    return client.post(url, data=data, headers={"Content-Type": "application/json"}, timeout=30)
+    return client.post(url, data=data, headers={"Content-Type": "application/json"}, timeout=120)
 
 
 def status(message):
