@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import sys
+import tempfile
 import tracemalloc
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from django_hyber.audience import export as exporting
 from django_hyber.audience.files.file_type import FORMULA, protect
 from django_hyber.audience.files.xlsx_file import XlsxFile
+from django_hyber.jobs.claims import JobLostError
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.reconcile.question import NO_REPORT
@@ -184,6 +186,18 @@ def test_what_the_library_could_take_for_markup_or_a_formula_is_a_text(campaign,
     import_recipients(campaign, [{"phone": phone(1), "name": name}])
 
     assert imported_again(campaign, "xlsx") == recipients(campaign)
+
+
+def test_xlsx_that_breaks_off_leaves_no_file_behind(campaign, monkeypatch, tmp_path):
+    import_recipients(campaign, [{"phone": phone(1), "name": "Olena"}])
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    def stop(_done: int) -> None:
+        raise JobLostError
+
+    with pytest.raises(JobLostError):
+        b"".join(export_recipients(campaign, "xlsx", progress=stop))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_xlsx_without_the_library_is_refused_with_a_cure(campaign, monkeypatch):

@@ -97,12 +97,15 @@ class XlsxFile(FileType):
 
         def blocks() -> Iterator[bytes]:
             with tempfile.TemporaryFile() as file:
-                book = Workbook(file, {"constant_memory": True})
-                sheet = book.add_worksheet("Recipients")
-                for number, row in enumerate(row for rows in pages for row in rows):
-                    for column, value in enumerate(row):
-                        _write_cell(sheet, number, column, value)
-                book.close()
+                # The library keeps the rows in files of its own, and removes them only when all goes well.
+                with (
+                    tempfile.TemporaryDirectory() as folder,
+                    Workbook(file, {"constant_memory": True, "tmpdir": folder}) as book,
+                ):
+                    sheet = book.add_worksheet("Recipients")
+                    for number, row in enumerate(row for rows in pages for row in rows):
+                        for column, value in enumerate(row):
+                            _write_cell(sheet, number, column, value)
                 file.seek(0)
                 while block := file.read(BLOCK):
                     yield block
