@@ -104,8 +104,9 @@ def test_one_time_code_does_not_wait_for_the_campaign_of_the_only_worker(engine,
     assert is_sending()
     code = accepted.get()
     meanwhile = Batch.objects.filter(finished_at__range=(code.created_at, code.accepted_at))
-    # The one under way, the one whose task was already waiting, and what the worker took before it looked again.
-    assert meanwhile.count() <= 4
+    # Of a thousand; some while whoever sent the code was connecting to the broker. How few a code waits for once it is
+    # enqueued, tests/sending/test_lanes.py shows.
+    assert meanwhile.count() < 100
 
 
 def states():
