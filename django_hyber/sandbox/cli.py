@@ -53,19 +53,15 @@ def serve(options: Mapping[str, Any], out: Output) -> None:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     options_given = {name: options[name] for name in (*_OPTIONS, *_SWITCHES)}
     try:
-        with Sandbox(host, port, **options_given) as sandbox:
+        # From the beginning: whoever reads the address may end it before this thread has come to sleep.
+        with suppress(KeyboardInterrupt), Sandbox(host, port, **options_given) as sandbox:
             out.write(_welcome(sandbox, options))
             out.flush()
-            _sleep_until_interrupted()
+            while True:
+                time.sleep(3600)
     finally:
         signal.signal(signal.SIGTERM, before)
     out.write("Hyber sandbox stopped.\n")
-
-
-def _sleep_until_interrupted() -> None:
-    with suppress(KeyboardInterrupt):
-        while True:
-            time.sleep(3600)
 
 
 def _address(addrport: str) -> tuple[str, int]:
