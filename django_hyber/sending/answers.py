@@ -62,12 +62,12 @@ class OtherRow(NamedTuple):
 Rows = Sequence[AcceptedRow] | Sequence[OtherRow]
 
 
-def accept_all(outgoing: Sequence[Outgoing], using: str) -> None:
+def accept_all(outgoing: Sequence[Outgoing]) -> None:
     """The platform took the whole request as a job; each message's id comes with its report."""
-    _accept([AcceptedRow(item.pk, None) for item in outgoing], using)
+    _accept([AcceptedRow(item.pk, None) for item in outgoing])
 
 
-def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], grace: float, using: str) -> None:
+def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], grace: float) -> None:
     """Give every message the entry of its own: by our id first, then by phone, in whatever order they came.
 
     A message without an entry may have been taken, so its outcome is unknown; "not found" counts after ``grace``
@@ -82,8 +82,8 @@ def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], g
             accepted.append(AcceptedRow(pk, entry.message_id or None))
         else:
             others.append(_unmentioned(pk, grace) if entry is None else _refused(pk, entry))
-    _accept(accepted, using)
-    _write(others, using)
+    _accept(accepted)
+    _write(others)
 
 
 def _unmentioned(pk: int, grace: float) -> OtherRow:
@@ -97,12 +97,12 @@ def _refused(pk: int, entry: SyncEntry) -> OtherRow:
     return OtherRow(pk, entry.message_id or None, status, entry.error_code, text, finished_at=timezone.now())
 
 
-def _accept(rows: Sequence[AcceptedRow], using: str) -> None:
+def _accept(rows: Sequence[AcceptedRow]) -> None:
     accepted_at = {"accepted_at": timezone.now()}
-    _write(rows, using, {"status": Status.ACCEPTED.value, **accepted_at, **CLEARED}, overtaken=accepted_at)
+    _write(rows, {"status": Status.ACCEPTED.value, **accepted_at, **CLEARED}, overtaken=accepted_at)
 
 
-def _write(rows: Rows, using: str, same: Mapping[str, Any] = NOTHING, overtaken: Mapping[str, Any] = NOTHING) -> None:
+def _write(rows: Rows, same: Mapping[str, Any] = NOTHING, overtaken: Mapping[str, Any] = NOTHING) -> None:
     """Write the rows, which the caller has locked; ``same`` are the columns that become the same in all of them.
 
     Where a report came before the answer, the status stays as it is: only the platform's id is still missing, and the
@@ -110,18 +110,18 @@ def _write(rows: Rows, using: str, same: Mapping[str, Any] = NOTHING, overtaken:
     """
     if not rows:
         return
-    before = _statuses(rows, using)
-    moved = update_rows(Message, rows[0]._fields, rows, using, where=NOT_YET_ACCEPTED, constants=same)
+    before = _statuses(rows)
+    moved = update_rows(Message, rows[0]._fields, rows, where=NOT_YET_ACCEPTED, constants=same)
     if moved < len(rows):
         ids = [AcceptedRow(row.id, row.message_id) for row in rows if row.message_id]
-        update_rows(Message, AcceptedRow._fields, ids, using, where={"message_id": None}, constants=overtaken)
-    announce_changes(_changes(rows, before), using)
+        update_rows(Message, AcceptedRow._fields, ids, where={"message_id": None}, constants=overtaken)
+    announce_changes(_changes(rows, before))
 
 
-def _statuses(rows: Rows, using: str) -> dict[int, str]:
+def _statuses(rows: Rows) -> dict[int, str]:
     if not has_listeners():
         return {}
-    found = Message.objects.using(using).filter(pk__gte=rows[0].id, pk__lte=rows[-1].id)
+    found = Message.objects.filter(pk__gte=rows[0].id, pk__lte=rows[-1].id)
     return dict(found.values_list("pk", "status"))
 
 

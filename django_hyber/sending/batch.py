@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django_hyber.db import lease
-from django_hyber.db.transactions import database, insisting, write_transaction
+from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.models import Batch, Campaign
 from django_hyber.protocol import HyberClient
 from django_hyber.sending.answers import Outgoing
@@ -22,29 +22,28 @@ logger = logging.getLogger("django_hyber")
 
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:
     """Hand a batch to the platform; do nothing when it is not due, is taken or must not be sent now."""
-    using = database()
-    claim = claim_batch(pk, using)
+    claim = claim_batch(pk)
     if claim is None:
         return
-    suppress(claim, using)
-    outgoing = read_outgoing(claim, using)
+    suppress(claim)
+    outgoing = read_outgoing(claim)
     if outgoing:
-        _send(claim, outgoing, client or get_client(claim.account), using)
+        _send(claim, outgoing, client or get_client(claim.account))
     else:
-        claim.finish(Batch.State.DONE, using)
-    settle(claim.batch.campaign.pk, using)
+        claim.finish(Batch.State.DONE)
+    settle(claim.batch.campaign.pk)
 
 
-def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, using: str) -> None:
+def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient) -> None:
     try:
         body = build_body(claim.batch.campaign, claim.account, [item.recipient for item in outgoing])
     except ValueError as error:
-        _pause_campaign(claim, str(error)[:TEXT_LIMIT], using)
+        _pause_campaign(claim, str(error)[:TEXT_LIMIT])
         return
-    if not lease.renew(claim.rows(using).filter(state=Batch.State.SENDING), claim.account.lease):
+    if not lease.renew(claim.rows().filter(state=Batch.State.SENDING), claim.account.lease):
         logger.warning("Batch %s was claimed by another worker before it was sent", claim.batch.pk)
         return
-    act_on(exchange(lambda: _post(claim, client, body, outgoing)), claim, using)
+    act_on(exchange(lambda: _post(claim, client, body, outgoing)), claim)
 
 
 def _post(claim: BatchClaim, client: HyberClient, body: dict[str, Any], outgoing: Sequence[Outgoing]) -> BatchAnswer:
@@ -59,9 +58,9 @@ def _post(claim: BatchClaim, client: HyberClient, body: dict[str, Any], outgoing
 
 
 @insisting
-def _pause_campaign(claim: BatchClaim, reason: str, using: str) -> None:
+def _pause_campaign(claim: BatchClaim, reason: str) -> None:
     """Let a person correct what no request can say. In one commit, or the batch would be sent again at once."""
-    with write_transaction(using):
-        claim.put_back("", reason, None, using)
-        campaigns = Campaign.objects.using(using).filter(pk=claim.batch.campaign.pk, status=Campaign.Status.SENDING)
+    with write_transaction():
+        claim.put_back("", reason, None)
+        campaigns = Campaign.objects.filter(pk=claim.batch.campaign.pk, status=Campaign.Status.SENDING)
         campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)

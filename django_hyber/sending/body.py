@@ -24,25 +24,25 @@ Status = Message.Status
 NO_VALUE = gettext_noop("Left out: a value for the text is missing.")
 
 
-def suppress(claim: BatchClaim, using: str) -> None:
+def suppress(claim: BatchClaim) -> None:
     """Take out who has opted out, at the last moment before sending."""
-    opted_out = Suppression.objects.using(using).values("phone_number")
-    waiting = claim.messages(using).filter(status=Status.QUEUED, phone_number__in=opted_out)
+    opted_out = Suppression.objects.values("phone_number")
+    waiting = claim.messages().filter(status=Status.QUEUED, phone_number__in=opted_out)
     if waiting.exists():
-        _leave_out(waiting, OPTED_OUT, using)
+        _leave_out(waiting, OPTED_OUT)
 
 
-def _leave_out(waiting: QuerySet[Message], reason: str, using: str) -> None:
-    with write_transaction(using):
+def _leave_out(waiting: QuerySet[Message], reason: str) -> None:
+    with write_transaction():
         pks = lock(waiting)
         waiting.update(status=Status.SUPPRESSED, error_text=reason, finished_at=timezone.now())
-        announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks], using)
+        announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
 
 
-def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
+def read_outgoing(claim: BatchClaim) -> list[Outgoing]:
     """Read what is still to be sent, without a model instance per row; recipients without a value may be left out."""
     campaign = claim.batch.campaign
-    waiting = claim.messages(using).filter(status=Status.QUEUED)
+    waiting = claim.messages().filter(status=Status.QUEUED)
     rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
     used = used_values(campaign)
     outgoing, incomplete = [], []
@@ -54,7 +54,7 @@ def read_outgoing(claim: BatchClaim, using: str) -> list[Outgoing]:
         else:
             outgoing.append(Outgoing(pk, Recipient(phone, extra_id, variables)))
     if incomplete:
-        _leave_out(waiting.filter(pk__in=incomplete), NO_VALUE, using)
+        _leave_out(waiting.filter(pk__in=incomplete), NO_VALUE)
     return outgoing
 
 

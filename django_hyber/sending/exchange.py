@@ -61,16 +61,16 @@ class Target(Protocol[Answer_contra]):
     def counted_attempts(self) -> int:
         """How many of its attempts count: not those at which the platform did not let the account in."""
 
-    def record(self, answer: Answer_contra, using: str) -> None:
+    def record(self, answer: Answer_contra) -> None:
         """Store what the platform has answered about what it took."""
 
-    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime, using: str) -> None:
+    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime) -> None:
         """Queue it again."""
 
-    def end(self, status: Message.Status, reason: str, error_code: int | None, using: str) -> None:
+    def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """End it with this failure."""
 
-    def mark_unconfirmed(self, reason: str, ask_at: datetime, using: str) -> None:
+    def mark_unconfirmed(self, reason: str, ask_at: datetime) -> None:
         """Leave it to the platform's reports, which are first asked for at ``ask_at``."""
 
 
@@ -89,28 +89,28 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
         return Outcome(kind=Kind.UNKNOWN, reason=describe(error))
 
 
-def act_on(outcome: Outcome[Answer], target: Target[Answer], using: str) -> None:
+def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
     """Do what follows from the outcome, for the account and for what was sent."""
     account, reason, now = target.account, outcome.reason, timezone.now()
     if outcome.answer is not None:
-        breaker.note_answer(account, using)
-        target.record(outcome.answer, using)
+        breaker.note_answer(account)
+        target.record(outcome.answer)
     elif outcome.kind is Kind.REFUSED:
-        breaker.note_answer(account, using)
-        target.end(Status.REJECTED, reason, outcome.error_code, using)
+        breaker.note_answer(account)
+        target.end(Status.REJECTED, reason, outcome.error_code)
     elif outcome.kind is Kind.HELD:
-        target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason, using), using)
+        target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason))
     elif outcome.kind is Kind.NOT_TAKEN:
-        breaker.note_failure(account, reason, using, outcome.retry_after)
+        breaker.note_failure(account, reason, outcome.retry_after)
         if retries.should_retry(account, target.counted_attempts):
             again_at = retries.next_attempt(account, target.counted_attempts, now, outcome.retry_after)
-            target.put_back(WaitsFor.RETRY, reason, again_at, using)
+            target.put_back(WaitsFor.RETRY, reason, again_at)
         else:
             text = GAVE_UP % {"attempts": target.counted_attempts, "reason": reason}
-            target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
+            target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
     else:
-        breaker.note_failure(account, reason, using)
-        target.mark_unconfirmed(reason, now + timedelta(seconds=account.retry_delay), using)
+        breaker.note_failure(account, reason)
+        target.mark_unconfirmed(reason, now + timedelta(seconds=account.retry_delay))
 
 
 def describe(error: HyberError) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from django_hyber.conf import Account, find_account
-from django_hyber.db.transactions import database
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient
 from django_hyber.sending import body, single
@@ -19,7 +18,7 @@ def request_of(message_pk: int) -> Mapping[str, Any] | None:
     It is built from what is stored, so a text that was changed since is the new one. None when it cannot be built: the
     account is gone, the number was purged, or a value is missing.
     """
-    message = Message.objects.using(database()).select_related("campaign").get(pk=message_pk)
+    message = Message.objects.select_related("campaign").get(pk=message_pk)
     account = find_account(message.account if message.campaign is None else message.campaign.account)
     if account is None or not message.phone_number:
         return None

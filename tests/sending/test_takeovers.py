@@ -46,7 +46,7 @@ def once(function, then):
 
 
 def take(batch):
-    assert claims.claim_batch(batch.pk, "default")
+    assert claims.claim_batch(batch.pk)
 
 
 def pause(batch):
@@ -136,8 +136,8 @@ def test_worker_that_stood_still_right_after_its_claim_does_not_take_the_next_cl
     write_transaction = claims.write_transaction
 
     @contextmanager
-    def stand_still_afterwards(using):
-        with write_transaction(using):
+    def stand_still_afterwards():
+        with write_transaction():
             yield
         monkeypatch.setattr(claims, "write_transaction", write_transaction)
         campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
@@ -230,7 +230,7 @@ def test_not_found_that_comes_late_does_not_free_a_message_that_is_on_the_wire_a
     def answer_late(client, **ids):
         make_due(campaign)
         unconfirmed.resolve_message(message.pk)
-        claims.claim_batch(campaign.batches.get(run=0).pk, "default")
+        claims.claim_batch(campaign.batches.get(run=0).pk)
         raise ReportNotFound
 
     make_due(campaign)

@@ -33,13 +33,13 @@ def _lead_time(account: Account, *, is_throttled: bool) -> timedelta:
     return timedelta(seconds=0 if is_throttled or account.throttle else account.lead_time)
 
 
-def hand_over_due(using: str) -> int:
+def hand_over_due() -> int:
     """Let the campaigns go whose time has come, and return how many; one that has missed its start waits for a person.
 
     The platform gets the start time with every request, so a hand-over that takes a while still starts on the minute.
     """
     now = timezone.now()
-    scheduled = Campaign.objects.using(using).filter(status=Status.SCHEDULED)
+    scheduled = Campaign.objects.filter(status=Status.SCHEDULED)
     gone = 0
     for name in list(scheduled.order_by().values_list("account", flat=True).distinct()):
         account = find_account(name)
