@@ -18,6 +18,7 @@ class BackgroundJobQuerySet(models.QuerySet["BackgroundJob"]):
         """Leave those that are waiting or running."""
         return self.filter(state__in=BackgroundJob.OPEN_STATES)
 
+
 BackgroundJobManager = HyberManager.from_queryset(BackgroundJobQuerySet)
 
 

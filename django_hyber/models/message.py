@@ -31,6 +31,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """Leave those whose number is not on the opt-out list now."""
         return self.filter(~Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
 
+
 MessageManager = HyberManager.from_queryset(MessageQuerySet)
 
 

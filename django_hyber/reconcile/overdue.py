@@ -12,11 +12,11 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
+from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
 from django_hyber.reconcile.question import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
 from django_hyber.reconcile.seen_and_clicks import clicked_jobs, delivered_lately
-from django_hyber.sending.pace.retries import is_due
 
 Status = Message.Status
 #: Messages that are read at once: none of the databases is asked for all that waits.

@@ -15,12 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
+from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 from django_hyber.reports.intake import apply_reports
-from django_hyber.sending.clients import get_client
-from django_hyber.sending.pace.retries import is_due
+from django_hyber.sending.exchange import get_client
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

@@ -14,10 +14,10 @@ from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from django_hyber.conf import get_accounts
+from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
 from django_hyber.reconcile.question import MARGIN, Job, Overdue
 from django_hyber.reports.ranks import DELIVERIES
-from django_hyber.sending.pace.retries import is_due
 
 Status = Message.Status
 SEEN_WITHIN = timedelta(days=2)

@@ -28,9 +28,9 @@ from django_hyber.protocol import (
 )
 from django_hyber.reconcile.question import take_turn
 from django_hyber.reports.intake import apply_reports
-from django_hyber.sending.claims import BatchClaim
-from django_hyber.sending.clients import get_client
-from django_hyber.sending.pace import windows
+from django_hyber.sending.batch import BatchClaim
+from django_hyber.sending.exchange import get_client
+from django_hyber.sending.pace import schedule
 from django_hyber.sending.runs import settle
 from django_hyber.sending.single import MessageClaim
 
@@ -184,7 +184,7 @@ def _give_own_batch(message: Message) -> None:
     """A campaign's message goes out in a batch; the one that it was in is done. Run 0 is for such stragglers."""
     if not message.campaign_id:
         return
-    zone = windows.zone_of(windows.prefix_of((message.phone_number or "")[:4]))
+    zone = schedule.zone_of(schedule.prefix_of((message.phone_number or "")[:4]))
     Batch.objects.update_or_create(
         campaign_id=message.campaign_id,
         run=0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from django_hyber.conf import Account
 from django_hyber.models import Batch, Message
-from django_hyber.protocol import APIError, AuthenticationError, HyberError, NotTaken, OutcomeUnknown
+from django_hyber.protocol import APIError, AuthenticationError, HyberClient, HyberError, NotTaken, OutcomeUnknown
 from django_hyber.sending.pace import breaker, retries
 
 Answer = TypeVar("Answer")
@@ -21,6 +22,7 @@ Status = Message.Status
 WaitsFor = Batch.WaitsFor
 TEXT_LIMIT = 255
 GAVE_UP = "Not handed over after %(attempts)d attempts: %(reason)s"
+_local = threading.local()
 
 
 class Kind(enum.Enum):
@@ -116,3 +118,24 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
 def describe(error: HyberError) -> str:
     """Return what the platform said, or else what happened, cut to what the column holds."""
     return (getattr(error, "error_text", "") or str(error))[:TEXT_LIMIT]
+
+
+def get_client(account: Account) -> HyberClient:
+    """Return this thread's client of the account; its connections are kept open between requests."""
+    clients: dict[str, tuple[dict[str, object], HyberClient]] = _local.__dict__.setdefault("clients", {})
+    arguments = _arguments(account)
+    known = clients.get(account.name)
+    if known and known[0] == arguments:
+        return known[1]
+    if known:
+        known[1].close()
+    client = HyberClient(**arguments)  # type: ignore[arg-type]
+    clients[account.name] = (arguments, client)
+    return client
+
+
+def _arguments(account: Account) -> dict[str, object]:
+    names = (
+        "client_id login password site api_url bulk_url reports_url connect_timeout read_timeout"  # as in HyberClient
+    )
+    return {name: getattr(account, name) for name in names.split()}

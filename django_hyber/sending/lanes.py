@@ -17,11 +17,11 @@ from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import find_account
+from django_hyber.db.lease import is_due
 from django_hyber.models import AccountState, Batch, Campaign
 from django_hyber.queueing import nudge
 from django_hyber.sending.batch import submit_batch
 from django_hyber.sending.pace import breaker
-from django_hyber.sending.pace.retries import is_due
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State

@@ -8,7 +8,7 @@ from typing import Any
 from django_hyber.conf import Account, find_account
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient
-from django_hyber.sending import body, single
+from django_hyber.sending import batch_messages, single
 from django_hyber.texts.variables import complete_variables
 
 
@@ -35,8 +35,10 @@ def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None
     campaign = message.campaign
     if campaign is None:
         return None
-    needed = body.used_values(campaign)
+    needed = batch_messages.used_values(campaign)
     values = complete_variables(campaign, needed, message.variables)
     if values is None or not values.keys() >= set(needed) or not campaign.get_channels():
         return None
-    return body.build_body(campaign, account, [Recipient(message.phone_number or "", message.extra_id, values)])
+    return batch_messages.build_body(
+        campaign, account, [Recipient(message.phone_number or "", message.extra_id, values)]
+    )

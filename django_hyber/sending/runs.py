@@ -18,7 +18,7 @@ from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
-from django_hyber.sending.pace import throttle, windows
+from django_hyber.sending.pace import schedule, throttle
 
 REQUEUE_CHUNK = 10_000
 NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")
@@ -71,7 +71,7 @@ def cut_batches(campaign: Campaign) -> None:
 def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
     if campaign.window_start is None:
         return [{"first_id": page[0][0], "last_id": page[-1][0], "size": len(page)}]
-    return [group._asdict() for group in windows.group_by_zone(page)]
+    return [group._asdict() for group in schedule.group_by_zone(page)]
 
 
 def settle(campaign_pk: int) -> None:

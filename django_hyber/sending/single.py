@@ -20,9 +20,8 @@ from django_hyber.models import Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.clients import get_client
-from django_hyber.sending.exchange import act_on, exchange
-from django_hyber.sending.pace import breaker, retries
+from django_hyber.sending.exchange import act_on, exchange, get_client
+from django_hyber.sending.pace import breaker
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
@@ -127,7 +126,7 @@ def _must_not_be_sent(claim: MessageClaim) -> bool:
 
 def claim_message(pk: int) -> MessageClaim | None:
     """Claim a due message, or put it off while its account is blocked."""
-    is_due = retries.is_due(timezone.now())
+    is_due = lease.is_due(timezone.now())
     waiting = Message.objects.filter(is_due, pk=pk, status=Status.QUEUED, campaign=None)
     message = waiting.first()
     if message is None:

@@ -1,22 +1,29 @@
-"""The platform's answer to a batch, written to all its messages in one statement."""
+"""The messages of a batch: what of each goes out, and what the platform answers about it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, has_listeners
+from django_hyber.conf import Account, get_callback_url
 from django_hyber.db.bulk import update_rows
-from django_hyber.models import Message
-from django_hyber.protocol import Recipient, SyncEntry
+from django_hyber.db.pages import VARIABLES_TEXT, read_documents
+from django_hyber.db.transactions import lock, write_transaction
+from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending.single import OPTED_OUT
+from django_hyber.texts.variables import OWN_TEXT, complete_variables
 
 Status = Message.Status
+NO_VALUE = gettext_noop("Left out: a value for the text is missing.")
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 TEXT_LIMIT = 255
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -32,6 +39,59 @@ class Outgoing(NamedTuple):
 
     pk: int
     recipient: Recipient
+
+
+def suppress(messages: QuerySet[Message]) -> None:
+    """Take out who has opted out, at the last moment before sending."""
+    opted_out = Suppression.objects.values("phone_number")
+    waiting = messages.filter(status=Status.QUEUED, phone_number__in=opted_out)
+    if waiting.exists():
+        _leave_out(waiting, OPTED_OUT)
+
+
+def _leave_out(waiting: QuerySet[Message], reason: str) -> None:
+    with write_transaction():
+        pks = lock(waiting)
+        waiting.update(status=Status.SUPPRESSED, error_text=reason, finished_at=timezone.now())
+        announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
+
+
+def read_outgoing(campaign: Campaign, messages: QuerySet[Message]) -> list[Outgoing]:
+    """Read what is still to be sent, without a model instance per row; recipients without a value may be left out."""
+    waiting = messages.filter(status=Status.QUEUED)
+    rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
+    used = used_values(campaign)
+    outgoing, incomplete = [], []
+    for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):
+        variables = complete_variables(campaign, used, values)
+        # The launch check has seen a text for everybody; a recipient who has lost it since is left out alone.
+        if variables is None or (campaign.has_own_texts and not variables.get(OWN_TEXT)):
+            incomplete.append(pk)
+        else:
+            outgoing.append(Outgoing(pk, Recipient(phone, extra_id, variables)))
+    if incomplete:
+        _leave_out(waiting.filter(pk__in=incomplete), NO_VALUE)
+    return outgoing
+
+
+def build_body(campaign: Campaign, account: Account, recipients: Iterable[Recipient]) -> dict[str, Any]:
+    """Build the request that hands these recipients over. Raises ValueError for a phone that is not all digits."""
+    options: dict[str, Any] = {
+        "callback_url": get_callback_url(account),
+        "start_time": campaign.start_time_on_wire(timezone.now()),
+        "tag": campaign.tag or campaign.name[:64],
+        "division_code": campaign.division_code,
+        "phone_as_number": account.phone_as_number,
+    }
+    if campaign.has_own_texts:
+        texts = (BatchMessage(phone, extra_id, values[OWN_TEXT]) for phone, extra_id, values in recipients)
+        return batch_body(texts, campaign.get_channels(), **options)
+    return broadcast_body(recipients, campaign.get_channels(), **options)
+
+
+def used_values(campaign: Campaign) -> list[str]:
+    """Return the names of the values that go out: what no text uses is nobody else's business."""
+    return sorted(find_variables(campaign.get_channels()) | ({OWN_TEXT} if campaign.has_own_texts else set()))
 
 
 class AcceptedRow(NamedTuple):
