@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from django_hyber.sandbox.ledger import CallbackCounts
-from django_hyber.sandbox.plans import Fact
+from django_hyber.sandbox.outcomes import Fact
 from django_hyber.sandbox.store import Group
 
 logger = logging.getLogger(__name__)

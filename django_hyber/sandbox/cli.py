@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from django_hyber.sandbox.outcomes import DELIVERED, OUTCOMES
-from django_hyber.sandbox.plans import SEEN
+from django_hyber.sandbox.outcomes import DELIVERED, OUTCOMES, SEEN
 from django_hyber.sandbox.platform import Settings
-from django_hyber.sandbox.sandbox import Sandbox
+from django_hyber.sandbox.server import Sandbox
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8900"
 _DEFAULTS: Final = Settings()

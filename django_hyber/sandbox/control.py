@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any, Final, Protocol
 from urllib.parse import parse_qs, urlsplit
 
+from django_hyber.sandbox.answers import NOT_FOUND, Answer
 from django_hyber.sandbox.ledger import KEPT_REQUESTS
-from django_hyber.sandbox.platform import FAULT_KINDS, NOT_FOUND, Answer, Fault, Platform
+from django_hyber.sandbox.platform import FAULT_KINDS, Fault, Platform
 
 CONTROL_PREFIX: Final = "/_sandbox/"
 FLUSH_TIMEOUT: Final = 30.0

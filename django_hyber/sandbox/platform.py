@@ -4,19 +4,17 @@ import json
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock
 from typing import Final, Literal, NamedTuple, get_args
 
+from django_hyber.sandbox.answers import DROPPED, NOT_FOUND, Answer, ParameterError
 from django_hyber.sandbox.callbacks import CallbackSender
-from django_hyber.sandbox.errors import ParameterError
 from django_hyber.sandbox.ledger import Ledger, RequestLog
-from django_hyber.sandbox.outcomes import DELIVERED, Outcome, outcome_for
-from django_hyber.sandbox.plans import Fact, Pace, Step, plan
+from django_hyber.sandbox.outcomes import DELIVERED, Fact, Outcome, Pace, Step, outcome_for, plan
 from django_hyber.sandbox.reports import accepted_entry, advanced_report, callback_report, simple_report, status_entry
-from django_hyber.sandbox.scheduler import Scheduler
-from django_hyber.sandbox.store import Group, Message, MessageStore
+from django_hyber.sandbox.store import Group, Message, MessageStore, Scheduler
 from django_hyber.sandbox.validation import Kind, Recipient, Request, read_request
 
 logger = logging.getLogger(__name__)
@@ -41,25 +39,12 @@ class Settings:
     clock: Callable[[], float] = time.time
 
 
-class Answer(NamedTuple):
-    """An HTTP answer; without a payload its body is empty."""
-
-    status: int
-    payload: object = None
-    headers: Mapping[str, str] = {}
-
-
 class Fault(NamedTuple):
     """What happens to one of the next POSTs; `status` and `seconds` serve the kinds of those names."""
 
     kind: FaultKind
     status: int
     seconds: float
-
-
-NOT_FOUND: Final = Answer(404)
-# The connection is closed instead of an answer.
-DROPPED: Final = Answer(0)
 
 
 class Platform:
@@ -167,7 +152,10 @@ class Platform:
     def _group(self, request: Request, outcome: Outcome) -> Group:
         begins_at = max(request.order.start_at, self.settings.clock())
         return Group(
-            order=request.order, outcome=outcome, begins_at=begins_at, steps=plan(outcome, request.order, self._pace)
+            order=request.order,
+            outcome=outcome,
+            begins_at=begins_at,
+            steps=plan(outcome, request.order.channels, self._pace),
         )
 
     def _begin(self, group: Group) -> None:

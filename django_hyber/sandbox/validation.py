@@ -8,10 +8,18 @@ from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from django_hyber.sandbox.channels import RULES, check_options, check_text
-from django_hyber.sandbox.errors import ParameterError, phone_error
+from django_hyber.sandbox.answers import ParameterError, phone_error
+from django_hyber.sandbox.channels import (
+    MAX_SMS_SEGMENTS,
+    RULES,
+    Channel,
+    Template,
+    check_options,
+    check_text,
+    sms_segments,
+    with_short_links,
+)
 from django_hyber.sandbox.outcomes import outcome_for
-from django_hyber.sandbox.texts import MAX_SMS_SEGMENTS, Template, sms_segments, with_short_links
 
 Kind = Literal["single", "batch", "broadcast"]
 
@@ -21,16 +29,6 @@ _TOP_LEVEL_LENGTHS: Final = {"callback_url": 256, "tag": 64, "division_code": 10
 _EXTRA_ID_LENGTH: Final = 64
 _PHONE = re.compile(r"[1-9][0-9]{9,14}")
 _START_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d([+-]\d\d:\d\d)?", re.ASCII)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """`template` marks a Viber message of text alone, which the platform compares with its registered templates."""
-
-    name: str
-    ttl: float
-    ctr: bool
-    template: bool
 
 
 @dataclass(frozen=True, kw_only=True)

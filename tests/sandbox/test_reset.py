@@ -13,8 +13,8 @@ import pytest
 import requests
 
 from django_hyber.sandbox.ledger import Ledger
-from django_hyber.sandbox.scheduler import LONGEST_NAP
 from django_hyber.sandbox.server import Handler
+from django_hyber.sandbox.store import LONGEST_NAP
 from tests.conftest import LOGIN, PASSWORD
 from tests.sandbox.bodies import broadcast, single
 

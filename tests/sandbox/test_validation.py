@@ -2,7 +2,7 @@
 
 import pytest
 
-from django_hyber.sandbox.errors import ParameterError
+from django_hyber.sandbox.answers import ParameterError
 from django_hyber.sandbox.validation import read_request
 from tests.sandbox.bodies import SMS, VIBER, broadcast, single
 

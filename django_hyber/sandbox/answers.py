@@ -1,4 +1,7 @@
-"""The error codes that the sandbox answers with."""
+"""HTTP answers, and the error codes in them."""
+
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 PHONE_INCORRECT = 36024
 # The platform's own list of parameter errors is not public. No code of the platform begins with a 9.
@@ -21,3 +24,16 @@ class ParameterError(Exception):
 def phone_error() -> ParameterError:
     """The one error whose code and text the guide gives."""
     return ParameterError("Phone number incorrect", code=PHONE_INCORRECT)
+
+
+class Answer(NamedTuple):
+    """An HTTP answer; without a payload its body is empty."""
+
+    status: int
+    payload: object = None
+    headers: Mapping[str, str] = {}
+
+
+NOT_FOUND: Final = Answer(404)
+# The connection is closed instead of an answer.
+DROPPED: Final = Answer(0)
