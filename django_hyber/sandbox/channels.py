@@ -131,6 +131,8 @@ def _check_whatsapp_kind(where: str, options: Mapping[str, Any]) -> None:
 
 
 def _is_number(value: object) -> bool:
+    if isinstance(value, str):
+        return value.isascii() and value.isdecimal()
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -149,7 +149,8 @@ def _checked_options(kind: Kind, channel: str, options: dict[str, Any]) -> dict[
 def _channel(kind: Kind, name: str, options: Mapping[str, Any]) -> Channel:
     content = RULES["viber"].lengths.keys() - {"alpha_name", "device"}
     template = name == "viber" and options.keys() & content == {"text"}
-    return Channel(name=name, ttl=options["ttl"], ctr=options.get("ctr", False), template=template)
+    ttl = int(options["ttl"]) if isinstance(options["ttl"], str) else options["ttl"]
+    return Channel(name=name, ttl=ttl, ctr=options.get("ctr", False), template=template)
 
 
 def _callback_url(url: str | None) -> str | None:
@@ -241,9 +242,10 @@ def _phone(entry: dict[str, Any]) -> int:
 def _extra_id(entry: dict[str, Any]) -> str | None:
     if "extra_id" not in entry:
         return None
-    extra_id = entry["extra_id"]
+    # The vendor's own PHP client sends an integer.
+    extra_id = str(entry["extra_id"]) if type(entry["extra_id"]) is int else entry["extra_id"]
     if type(extra_id) is not str or not 0 < len(extra_id) <= _EXTRA_ID_LENGTH:
-        raise ParameterError(f"extra_id must be a string of 1 to {_EXTRA_ID_LENGTH} characters")
+        raise ParameterError(f"extra_id must be a string of 1 to {_EXTRA_ID_LENGTH} characters, or an integer")
     return extra_id
 
 
@@ -255,6 +257,6 @@ def _count_parts(text: str, *, ctr: bool) -> int:
 
 
 def _refusal(entry: dict[str, Any], error: ParameterError) -> dict[str, object]:
-    echo = {"extra_id": entry["extra_id"]} if "extra_id" in entry else {}
+    echo = {"extra_id": str(entry["extra_id"])} if "extra_id" in entry else {}
     phone = {"phone_number": str(entry["phone_number"])} if "phone_number" in entry else {}
     return {"processed": False, **phone, **echo, "accepted": False, **error.as_dict()}
