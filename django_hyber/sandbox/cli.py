@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from django_hyber.sandbox.outcomes import DELIVERED, OUTCOMES, SEEN
+from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS
+from django_hyber.sandbox.outcomes import DELIVERED, FAULT_OUTCOMES, OUTCOMES, SEEN
 from django_hyber.sandbox.platform import Settings
 from django_hyber.sandbox.server import Sandbox
 
@@ -21,6 +22,8 @@ _OPTIONS: Final = {
     "time_scale": "factor applied to every TTL",
     "report_batch": "reports per callback at most",
     "report_interval": "seconds between rounds of batched callbacks",
+    "unknown_id": f"answer to a GET for an unknown id: {', '.join(UNKNOWN_ID_ANSWERS)}",
+    "fault_seconds": "seconds that the faults of phone numbers last",
 }
 _SWITCHES: Final = ("callbacks", "errors_as_200")
 
@@ -76,7 +79,7 @@ def _shown_password(password: str) -> str:
 
 
 def _welcome(sandbox: Sandbox, options: Mapping[str, Any]) -> str:
-    rows = [f"  {digits}  {outcome.sentence}" for digits, outcome in OUTCOMES.items()]
+    rows = [f"  {digits}  {outcome.sentence}" for digits, outcome in (FAULT_OUTCOMES | OUTCOMES).items()]
     url = f"{sandbox.origin}/{{client_id}}"
     return "\n".join(
         [

@@ -5,20 +5,21 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from django_hyber.sandbox.channels import Channel
+from django_hyber.sandbox.faults import Fault
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """One row of the table in docs/sandbox.rst.
+    """One row of the tables in docs/sandbox.rst.
 
     A `transport` outcome happens to the HTTP request as a whole, so a mass request takes it from its first recipient.
-    `once` outcomes happen the first time an extra id is seen; the repeat is taken and delivered.
+    Its `fault` happens the first time an extra id is seen; the repeat is taken and delivered.
     """
 
     name: str
     sentence: str
     transport: bool = False
-    once: bool = False
+    fault: Fault | None = None
 
 
 DELIVERED: Final = Outcome("delivered", "Delivered by the first channel.")
@@ -30,7 +31,7 @@ OUTCOMES: Final[dict[str, Outcome]] = {
         "dropped-request",
         "The connection is closed before the request is taken, the first time; a repeat is taken and delivered.",
         transport=True,
-        once=True,
+        fault=Fault(kind="drop_request"),
     ),
     "88": Outcome("partly-delivered", "An SMS on the first channel is delivered without its last part."),
     "89": Outcome("expired", "Expired on every channel."),
@@ -42,7 +43,7 @@ OUTCOMES: Final[dict[str, Outcome]] = {
         "dropped-answer",
         "Taken and delivered, but the connection is closed without an answer, the first time; a repeat is answered.",
         transport=True,
-        once=True,
+        fault=Fault(kind="drop_answer"),
     ),
     "95": Outcome("early-report", "Delivered; the report is called back before the POST is answered.", transport=True),
     "96": Outcome("repeated-report", "Delivered by the first channel, and every report comes twice."),
@@ -54,15 +55,92 @@ OUTCOMES: Final[dict[str, Outcome]] = {
         "unavailable",
         "HTTP 503 with Retry-After: 1 and no body, the first time; a repeat is taken and delivered.",
         transport=True,
-        once=True,
+        fault=Fault(kind="status", status=503, retry_after=1),
     ),
     "99": Outcome("undelivered", "Undelivered on every channel: status 3, substatus 36."),
 }
 
 
+def _broken(name: str, sentence: str, fault: Fault) -> Outcome:
+    return Outcome(name, sentence, transport=True, fault=fault)
+
+
+def _page(name: str, status: int, sentence: str, *, taken: bool, retry_after: int | None = None) -> Outcome:
+    return _broken(name, sentence, Fault(kind="page", status=status, taken=taken, retry_after=retry_after))
+
+
+# The time that a fault lasts is a setting of the sandbox. 67 and 68 end the numbers that people make up: 0671234567.
+FAULT_OUTCOMES: Final[dict[str, Outcome]] = {
+    "60": _broken("trickled-answer", "Taken; the answer's body comes byte by byte.", Fault(kind="trickle")),
+    "61": _broken("trickled-head", "Taken; the answer comes byte by byte, its head too.", Fault(kind="trickle_head")),
+    "62": _broken("late-answer", "Taken, and answered late.", Fault(kind="late_answer")),
+    "63": _broken(
+        "half-answer",
+        "Taken; half of the answer's body comes, then the connection is closed.",
+        Fault(kind="half_answer"),
+    ),
+    "64": _broken(
+        "reset-answer",
+        "Taken; half of the answer's body comes, then the connection is reset.",
+        Fault(kind="reset_answer"),
+    ),
+    "65": _broken("not-json", "Taken, and answered with HTTP 200 and an HTML page.", Fault(kind="not_json")),
+    "66": _broken("empty-answer", "Taken, and answered with HTTP 200 and no body.", Fault(kind="empty")),
+    "69": _broken(
+        "processing",
+        "Taken, and answered with HTTP 102 and nothing after it.",
+        Fault(kind="status", status=102, taken=True),
+    ),
+    "70": _page("moved", 301, "Taken, and answered with HTTP 301 and an HTML page.", taken=True),
+    "71": _page("see-other", 303, "Taken, and answered with HTTP 303 and an HTML page.", taken=True),
+    "72": _page("forbidden", 403, "Taken, and answered with HTTP 403 and an HTML page.", taken=True),
+    "73": _page("not-found", 404, "Taken, and answered with HTTP 404 and an HTML page.", taken=True),
+    "74": _page("too-large", 413, "Not taken: HTTP 413 and an HTML page.", taken=False),
+    "75": _page("bad-gateway", 502, "Taken, and answered with HTTP 502 and an HTML page.", taken=True),
+    "76": _page(
+        "unavailable-page", 503, "Taken, and answered with HTTP 503 and an HTML page, without Retry-After.", taken=True
+    ),
+    "77": _page(
+        "maintenance", 503, "Not taken: HTTP 503 with Retry-After: 1 and an HTML page.", taken=False, retry_after=1
+    ),
+    "78": _page("gateway-timeout", 504, "Taken, and answered with HTTP 504 and an HTML page.", taken=True),
+    "79": _broken(
+        "too-many-requests",
+        "Not taken: HTTP 429 with Retry-After: 1 and no body.",
+        Fault(kind="status", status=429, retry_after=1),
+    ),
+    "80": _broken(
+        "internal-error",
+        "Taken, and answered with HTTP 500 and the platform's own error body.",
+        Fault(kind="error", status=500, taken=True),
+    ),
+    "81": Outcome(
+        "late-report",
+        "Delivered; for some time a GET answers as for an unknown id.",
+        fault=Fault(kind="late_report"),
+    ),
+    "82": Outcome(
+        "never-found",
+        "Delivered; a GET always answers as for an unknown id.",
+        fault=Fault(kind="never_found"),
+    ),
+    "83": Outcome(
+        "failing-report",
+        "Delivered; a GET of its report always answers HTTP 500.",
+        fault=Fault(kind="failing_report"),
+    ),
+    "84": _broken(
+        "in-parts",
+        "Taken; the second half of a mass request becomes known and is sent some time later.",
+        Fault(kind="parts"),
+    ),
+}
+_BY_DIGITS: Final = {**OUTCOMES, **FAULT_OUTCOMES}
+
+
 def outcome_for(phone: str) -> Outcome:
-    """Look the phone number's outcome up; numbers outside the table are delivered."""
-    return OUTCOMES.get(phone[-2:], DELIVERED)
+    """Look the phone number's outcome up; numbers outside the tables are delivered."""
+    return _BY_DIGITS.get(phone[-2:], DELIVERED)
 
 
 STATUS_DELIVERED: Final = 2

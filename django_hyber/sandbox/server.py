@@ -1,6 +1,5 @@
 """The HTTP side: one server plays the three hosts of the platform, and `/_sandbox/` serves tests."""
 
-import json
 import logging
 import sys
 import time
@@ -10,13 +9,14 @@ from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR, socket
 from threading import Lock, Thread
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self, Unpack
 from urllib.parse import unquote, urlsplit
 
-from django_hyber.sandbox.answers import DROPPED, NOT_FOUND, Answer
+from django_hyber.sandbox.answers import NOT_FOUND, Answer, Wire, last
 from django_hyber.sandbox.control import CONTROL_PREFIX, control
+from django_hyber.sandbox.faults import BULK, REPORTS, SINGLE, STATUS, VISIBLE, Fault, FaultOptions, Visibility
 from django_hyber.sandbox.ledger import Ledger, RecordedRequest
-from django_hyber.sandbox.platform import Fault, FaultKind, Platform, Settings
+from django_hyber.sandbox.platform import Platform, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +24,11 @@ MAX_BODY: Final = 64 * 1024 * 1024
 
 
 class Route(NamedTuple):
-    """The one method of a URL and what answers it; `serve` gets the body of the request."""
+    """The one method of a URL, its name among the paths of faults, and what answers it."""
 
     method: str
-    serve: Callable[[bytes], Answer]
+    path: str
+    serve: Callable[[bytes, Visibility], Answer]
 
 
 def find_route(path: str, client_id: str, platform: Platform) -> Route | None:
@@ -41,22 +42,22 @@ def find_route(path: str, client_id: str, platform: Platform) -> Route | None:
 def _sending_route(segments: list[str], platform: Platform) -> Route | None:
     match segments:
         case []:
-            return Route("POST", lambda body: platform.send("single", body))
+            return Route("POST", SINGLE, lambda body, visibility: platform.send("single", body, visibility))
         case ["batch" | "broadcast" as kind]:
-            return Route("POST", lambda body: platform.send(kind, body))
+            return Route("POST", BULK, lambda body, visibility: platform.send(kind, body, visibility))
         case ["batch" | "broadcast" as kind, "sync"]:
-            return Route("POST", lambda body: platform.send(kind, body, sync=True))
+            return Route("POST", BULK, lambda body, visibility: platform.send(kind, body, visibility, sync=True))
     return None
 
 
 def _telling_route(segments: list[str], platform: Platform) -> Route | None:
     match segments:
         case ["status", job_id]:
-            return Route("GET", lambda _: platform.campaign_status(job_id))
+            return Route("GET", STATUS, lambda *_: platform.campaign_status(job_id))
         case ["api", "dr", "external", extra_id, "simple" | "advanced" as form]:
-            return Route("GET", lambda _: platform.report_by_extra_id(extra_id, form))
+            return Route("GET", REPORTS, lambda *_: platform.report_by_extra_id(extra_id, form))
         case ["api", "dr", message_id, "simple" | "advanced" as form]:
-            return Route("GET", lambda _: platform.report_by_message_id(message_id, form))
+            return Route("GET", REPORTS, lambda *_: platform.report_by_message_id(message_id, form))
     return None
 
 
@@ -124,13 +125,15 @@ class Handler(BaseHTTPRequestHandler):
     """Reads one request, lets the platform answer it, and writes the answer."""
 
     server: SandboxServer
-    server_version = "HyberSandbox"
-    sys_version = ""
     protocol_version = "HTTP/1.1"
     timeout = 75
-    # The answer goes out in one piece and at once.
-    wbufsize = -1
+    # What is written goes out at once.
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        """Let the connection be idle from now on."""
+        super().setup()
+        self._idle_since = time.monotonic()
 
     def do_GET(self) -> None:
         """Serve reports and the status of campaigns."""
@@ -140,42 +143,49 @@ class Handler(BaseHTTPRequestHandler):
         """Serve messages."""
         self._serve()
 
+    def do_DELETE(self) -> None:
+        """Serve the control calls that have this method."""
+        self._serve()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         """Log at debug level instead of to stderr."""
         logger.debug(format, *args)
 
     def _serve(self) -> None:
-        platform = self.server.platform
+        platform, path = self.server.platform, urlsplit(self.path).path
+        route = find_route(path, self.server.settings.client_id, platform)
+        fault = None
+        if route is not None and route.method == self.command:
+            fault = platform.faults.choose(route.path, time.monotonic() - self._idle_since)
+        if fault is not None and not fault.what.arrives:
+            self._write(platform, fault.answer(lambda _=VISIBLE: NOT_FOUND))
+            return
         body = self._read_body()
         if body is None:
-            self._write(Answer(413))
-            return
-        path = urlsplit(self.path).path
-        if path.startswith(CONTROL_PREFIX):
-            self._write(control(self.server, self.command, self.path, body))
-            return
-        # A request that began before a reset belongs to what was forgotten.
-        self._write(self._answer(platform, path, body))
+            # The rest of such a request cannot be read.
+            self._write(platform, Answer(413, headers={"Connection": "close"}, deliver=last))
+        elif path.startswith(CONTROL_PREFIX):
+            self._write(platform, control(self.server, self.command, self.path, body))
+        else:
+            # A request that began before a reset belongs to what was forgotten.
+            self._write(platform, self._answer(platform, route, fault, body))
 
-    def _answer(self, platform: Platform, path: str, body: bytes) -> Answer:
+    def _answer(self, platform: Platform, route: Route | None, fault: Fault | None, body: bytes) -> Answer:
         authorized = self.server.is_authorized(self.headers.get("Authorization", ""))
         platform.requests.add(self.command, self.path, dict(self.headers), body, authorized=authorized)
-        route = find_route(path, self.server.settings.client_id, platform)
         if route is None:
             return NOT_FOUND
         if self.command != route.method:
             return Answer(405, headers={"Allow": route.method})
-        if self.command == "POST" and platform.faults:
-            fault = platform.faults.popleft()
-            return _fail(platform, fault, lambda: self._checked(route, body, authorized=authorized))
-        return self._checked(route, body, authorized=authorized)
 
-    def _checked(self, route: Route, body: bytes, *, authorized: bool) -> Answer:
-        if not authorized:
-            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="Hyber sandbox"'})
-        if self.command == "POST" and self.headers.get_content_type() != "application/json":
-            return Answer(415)
-        return route.serve(body)
+        def take(visibility: Visibility = VISIBLE) -> Answer:
+            if not authorized:
+                return Answer(401, headers={"WWW-Authenticate": 'Basic realm="Hyber sandbox"'})
+            if self.command == "POST" and self.headers.get_content_type() != "application/json":
+                return Answer(415)
+            return route.serve(body, visibility)
+
+        return take() if fault is None else fault.answer(take)
 
     def _read_body(self) -> bytes | None:
         """Read the body; None if its size is not given or beyond reason."""
@@ -190,33 +200,11 @@ class Handler(BaseHTTPRequestHandler):
             raise ConnectionAbortedError("the body ended early")
         return body
 
-    def _write(self, answer: Answer) -> None:
-        if answer is DROPPED:
-            self.close_connection = True
-            return
-        body = b"" if answer.payload is None else json.dumps(answer.payload, separators=(",", ":")).encode()
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if body:
-            self.send_header("Content-Type", "application/json")
-        if answer.status == 413:  # noqa: PLR2004 - the rest of such a request cannot be read
-            self.send_header("Connection", "close")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def _fail(platform: Platform, fault: Fault, serve: Callable[[], Answer]) -> Answer:
-    if fault.kind == "down":
-        return Answer(503)
-    if fault.kind == "status":
-        return Answer(fault.status)
-    if fault.kind != "drop_request":
-        serve()
-    if fault.kind == "silent":
-        platform.closed.wait(fault.seconds)
-    return DROPPED
+    def _write(self, platform: Platform, answer: Answer) -> None:
+        self.log_request(answer.status)
+        stays_open = answer.deliver(Wire(self.connection, platform.closed), *answer.render())
+        self.close_connection = self.close_connection or not stays_open
+        self._idle_since = time.monotonic()
 
 
 def _hang_up(connection: socket) -> None:
@@ -230,7 +218,8 @@ class Sandbox:
     """A local platform; serves between `start()` and `close()`, or inside a `with` block.
 
     Times are in seconds. `time_scale` shortens every TTL, `latency` is what a channel needs to deliver, `clock`
-    returns epoch seconds. Port 0 takes a free one.
+    returns epoch seconds. `unknown_id` chooses the answer to a GET for an unknown id, `fault_seconds` is how long the
+    faults of phone numbers last. Port 0 takes a free one.
     """
 
     def __init__(
@@ -247,6 +236,8 @@ class Sandbox:
         report_interval: float = 0.2,
         callbacks: bool = True,
         errors_as_200: bool = False,
+        unknown_id: str = "404",
+        fault_seconds: float = 30.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._address = (host, port)
@@ -260,6 +251,8 @@ class Sandbox:
             report_interval=report_interval,
             callbacks=callbacks,
             errors_as_200=errors_as_200,
+            unknown_id=unknown_id,
+            fault_seconds=fault_seconds,
             clock=clock,
         )
 
@@ -305,9 +298,17 @@ class Sandbox:
         """Forget messages, requests, faults and reports not yet sent."""
         self._server.reset()
 
-    def fault(self, kind: FaultKind, *, count: int = 1, status: int = 502, seconds: float = 30.0) -> None:
-        """Let the next POSTs fail; see docs/sandbox.rst for the kinds."""
-        self._server.platform.faults.extend([Fault(kind, status, seconds)] * count)
+    def fault(self, kind: str, **options: Unpack[FaultOptions]) -> None:
+        """Let requests fail, the next POST if nothing else is given; see docs/sandbox.rst for kinds and options."""
+        self._server.platform.faults.add(Fault(kind=kind, **options))
+
+    def clear_faults(self) -> None:
+        """End all faults."""
+        self._server.platform.faults.clear()
+
+    def answer_unknown_ids(self, how: str) -> None:
+        """Choose how a GET for an unknown id is answered until the next reset."""
+        self._server.platform.answer_unknown_ids(how)
 
     def flush(self) -> int:
         """Let everything happen now that is due or still to come; returns the number of steps."""

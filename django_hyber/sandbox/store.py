@@ -19,11 +19,16 @@ from django_hyber.sandbox.validation import Order, Recipient
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Group:
-    """`times` says what happened so far and when, in epoch milliseconds."""
+    """`times` says what happened so far and when, in epoch milliseconds.
+
+    Before `visible_at`, in epoch seconds, GETs do not know the messages; with `fails` they end in an error.
+    """
 
     order: Order
     outcome: Outcome
     begins_at: float
+    visible_at: float = 0.0
+    fails: bool = False
     steps: tuple[Step, ...] = ()
     rows: list[int] = field(default_factory=list)
     times: dict[Fact, int] = field(default_factory=dict)
