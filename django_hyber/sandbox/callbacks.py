@@ -72,7 +72,7 @@ class CallbackSender:
             return self.changed.wait_for(lambda: not self._pending, timeout)
 
     def close(self) -> None:
-        """Drop what is left; a request under way is let to end."""
+        """Drop what is left; a request under way may finish."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()

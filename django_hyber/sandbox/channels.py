@@ -177,7 +177,7 @@ _RESERVED = frozenset({"phone_number", "extra_id"})
 
 
 def is_alpha_name(value: str) -> bool:
-    """Tell whether an SMS sender name keeps to the basic GSM table."""
+    """Return whether an SMS sender name keeps to the basic GSM table."""
     return _ALPHA_NAME.fullmatch(value) is not None
 
 

@@ -55,7 +55,7 @@ def serve(options: Mapping[str, Any], out: Output) -> None:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     options_given = {name: options[name] for name in (*_OPTIONS, *_SWITCHES)}
     try:
-        # From the beginning: whoever reads the address may end it before this thread has come to sleep.
+        # Around everything: a reader of the address may stop the sandbox before this thread sleeps.
         with suppress(KeyboardInterrupt), Sandbox(host, port, **options_given) as sandbox:
             out.write(_welcome(sandbox, options))
             out.flush()
@@ -74,7 +74,7 @@ def _address(addrport: str) -> tuple[str, int]:
 
 
 def _shown_password(password: str) -> str:
-    """Show the invented password only: another one may be somebody's."""
+    """Show the default password only: another one may be in use elsewhere."""
     return password if password == _DEFAULTS.password else "..."
 
 
@@ -85,7 +85,7 @@ def _welcome(sandbox: Sandbox, options: Mapping[str, Any]) -> str:
         [
             f"Hyber sandbox at {sandbox.url}, stop it with Ctrl-C.",
             "",
-            "The last two digits of a phone number choose what becomes of its message:",
+            "The last two digits of a phone number choose the outcome of its message:",
             *rows,
             f"  any other: {DELIVERED.sentence}",
             "",

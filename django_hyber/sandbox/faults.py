@@ -92,10 +92,14 @@ class Fault:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}")
         if unknown := set(self.paths) - set(PATHS):
             raise ValueError(f"paths: {min(unknown)!r} is not one of {', '.join(PATHS)}")
-        if not 100 <= self.status <= 599:  # noqa: PLR2004 - the statuses of HTTP
-            raise ValueError("status must be from 100 to 599")
+        # An interim answer cannot have a body.
+        lowest = 100 if self.kind == "status" else 200
+        if not lowest <= self.status <= 599:  # noqa: PLR2004 - the last of HTTP
+            raise ValueError(f"status must be from {lowest} to 599")
         if not (0 <= self.share <= 1 and 0 <= self.seconds < math.inf and 0 <= self.idle < math.inf):
             raise ValueError("share must be from 0 to 1, seconds and idle must not be negative")
+        if self.count is not None and self.count < 0:
+            raise ValueError("count must not be negative")
         for option in fields(self):
             unused = option.name in _KIND_OPTIONS and option.name not in self.what.options
             if unused and getattr(self, option.name) != option.default:

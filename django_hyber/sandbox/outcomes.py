@@ -1,4 +1,4 @@
-"""What becomes of a message, chosen by the last two digits of its phone number, and the steps to it."""
+"""The outcome of a message, chosen by the last two digits of its phone number, and the steps that lead to it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -172,7 +172,7 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """`after` is in seconds from the beginning. A GET tells recorded facts, a callback tells pushed ones."""
+    """`after` is in seconds from the beginning. A GET returns recorded facts, a callback reports pushed ones."""
 
     after: float
     fact: Fact
@@ -237,9 +237,9 @@ def _delivered_then_seen(channels: Sequence[Channel], pace: Pace) -> list[Step]:
     return [*_delivered_by_first(channels, pace), seen]
 
 
-def _delivered_twice_told(channels: Sequence[Channel], pace: Pace) -> list[Step]:
-    (told,) = _delivered_by_first(channels, pace)
-    return [told, replace(told, after=2 * pace.latency, recorded=False)]
+def _reported_twice(channels: Sequence[Channel], pace: Pace) -> list[Step]:
+    (first,) = _delivered_by_first(channels, pace)
+    return [first, replace(first, after=2 * pace.latency, recorded=False)]
 
 
 def _delivered_at_once(channels: Sequence[Channel], pace: Pace) -> list[Step]:
@@ -294,7 +294,7 @@ _PLANS: Final[dict[str, Callable[[Sequence[Channel], Pace], list[Step]]]] = {
     "seen": _delivered_then_seen,
     "never-reported": _nothing,
     "early-report": _delivered_at_once,
-    "repeated-report": _delivered_twice_told,
+    "repeated-report": _reported_twice,
     "reordered-reports": _reordered,
     "undelivered": _undelivered_everywhere,
 }

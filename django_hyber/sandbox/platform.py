@@ -1,4 +1,4 @@
-"""The platform without its HTTP side: takes orders, lets the outcomes happen, and tells about them."""
+"""The platform without its HTTP side: takes messages, lets their outcomes happen, and answers about them."""
 
 import json
 import logging
@@ -121,7 +121,7 @@ class Platform:
         return self._scheduler.wait_empty(timeout) and self._callbacks.wait_empty(deadline - time.monotonic())
 
     def close(self) -> None:
-        """End the threads and the silence; a report on its way is let to end, those not yet sent are dropped."""
+        """End the threads and the silence; a report under way may finish, those not yet sent are dropped."""
         self.closed.set()
         self._scheduler.close()
         self._callbacks.close()
@@ -143,28 +143,37 @@ class Platform:
     def _take(self, request: Request, visibility: Visibility, *, sync: bool) -> Answer:
         outcomes = _message_outcomes(request)
         prompt = len(outcomes) - len(outcomes) // 2 if visibility.second_half_after else len(outcomes)
-        delays = [0.0] * prompt + [visibility.second_half_after] * (len(outcomes) - prompt)
-        keys = list(zip(outcomes, delays, strict=True))
-        groups = {key: self._group(request, *key, visibility) for key in set(keys)}
+        groups = [
+            *self._groups(request, outcomes[:prompt], visibility, delay=0.0),
+            *self._groups(request, outcomes[prompt:], visibility, delay=visibility.second_half_after),
+        ]
         with self._lock:
-            rows = self._store.add(request.recipients, [groups[key] for key in keys])
+            rows = self._store.add(request.recipients, groups)
             self._outcomes.update(outcome.name for outcome in outcomes)
             self._refused += len(request.refused)
             job_id = "" if request.order.kind == "single" else self._store.add_job(rows, request.refused)
-        for group in groups.values():
+        for group in set(groups):
             self._begin(group)
         logger.info("taken kind=%s messages=%d refused=%d", request.order.kind, len(rows), len(request.refused))
         return self._answer(request, rows[:prompt], job_id, sync=sync)
 
-    def _group(self, request: Request, outcome: Outcome, delay: float, visibility: Visibility) -> Group:
+    def _groups(
+        self, request: Request, outcomes: Sequence[Outcome], visibility: Visibility, *, delay: float
+    ) -> list[Group]:
+        """Return the group of each message: those with the same outcome share one."""
+        groups = {outcome: self._group(request, outcome, visibility, delay) for outcome in set(outcomes)}
+        return [groups[outcome] for outcome in outcomes]
+
+    def _group(self, request: Request, outcome: Outcome, visibility: Visibility, delay: float) -> Group:
         now = self.settings.clock()
         if outcome.fault is not None and not outcome.transport:
             visibility = self._lasting(outcome.fault).visibility()
+        hidden_for = max(visibility.hidden_for, delay)
         return Group(
             order=request.order,
             outcome=outcome,
             begins_at=max(request.order.start_at, now) + delay,
-            visible_at=now + max(visibility.hidden_for, delay),
+            visible_at=now + hidden_for if hidden_for else 0.0,
             fails=visibility.fails,
             steps=plan(outcome, request.order.channels, self._pace),
         )

@@ -1,4 +1,4 @@
-"""The shapes in which the platform tells what became of a message (chapters 3, 4 and 5 of the guide)."""
+"""The shapes of reports about a message (chapters 3, 4 and 5 of the guide)."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ from django_hyber.sandbox.store import Group, Message
 
 TEMPLATE_ID: Final = 1000001
 NO_FINAL_STATUS: Final = -1
-# What the guide calls the last partner while no channel has come to an end.
+# The guide's name of the last partner while no channel has a final status.
 NO_CHANNEL: Final = "hyber"
 
 
@@ -51,7 +51,7 @@ def advanced_report(message: Message, now: float) -> dict[str, Any]:
 
 
 def status_entry(message: Message) -> dict[str, Any]:
-    """One entry of a campaign's status (chapter 3); an unfinished one is told as in a sync answer."""
+    """One entry of a campaign's status (chapter 3); an unfinished one looks as in a sync answer."""
     group, fact = message.group, message.group.result
     if fact is None:
         return accepted_entry(message)

@@ -36,7 +36,7 @@ def find_route(path: str, client_id: str, platform: Platform) -> Route | None:
     first, *rest = [unquote(segment) for segment in path.split("/")[1:]] or [""]
     if first != client_id:
         return None
-    return _sending_route(rest, platform) or _telling_route(rest, platform)
+    return _sending_route(rest, platform) or _asking_route(rest, platform)
 
 
 def _sending_route(segments: list[str], platform: Platform) -> Route | None:
@@ -50,7 +50,7 @@ def _sending_route(segments: list[str], platform: Platform) -> Route | None:
     return None
 
 
-def _telling_route(segments: list[str], platform: Platform) -> Route | None:
+def _asking_route(segments: list[str], platform: Platform) -> Route | None:
     match segments:
         case ["status", job_id]:
             return Route("GET", STATUS, lambda *_: platform.campaign_status(job_id))
@@ -229,7 +229,7 @@ class Sandbox:
         *,
         client_id: str = "sandbox",
         login: str = "sandbox",
-        password: str = "sandbox",  # noqa: S107 - nobody's secret
+        password: str = "sandbox",  # noqa: S107 - not a secret
         latency: float = 0.05,
         time_scale: float = 0.01,
         report_batch: int = 1000,

@@ -57,7 +57,7 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What `/status/{job_id}` tells about."""
+    """The messages that `/status/{job_id}` lists."""
 
     rows: range
     refused: list[dict[str, object]]

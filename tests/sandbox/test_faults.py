@@ -234,7 +234,7 @@ class TestQuestionsAboutTakenMessages:
         assert len(receiver.wait_for(1)) == 1
         assert client.ask("/api/dr/external/e-1/simple").status == 404
 
-    def test_failing_report_is_an_error_every_time_and_no_other_message_is_concerned(self, api, client):
+    def test_failing_report_is_an_error_every_time_and_other_messages_are_found(self, api, client):
         add_fault(api, kind="failing_report")
         client.ask(body=single())
         client.ask(body=single(extra_id="e-2"))
@@ -351,6 +351,13 @@ class TestWhichRequestsAreHit:
         add_fault(api, kind="down", count=2)
         assert [client.ask(body=single()).status for _ in range(3)] == [503, 503, 200]
 
+    def test_fault_for_no_request_only_says_how_many_are_still_to_be_hit(self, api, client):
+        add_fault(api, kind="down", count=2)
+        client.ask(body=single())
+        assert control(api, "POST", "faults", {"kind": "status", "count": 0}).json() == {"faults": 1}
+        assert client.ask(body=single()).status == 503
+        assert client.ask(body=single()).status == 200
+
     def test_questions_beyond_the_limit_of_a_second_are_429(self, start, connect, now):
         api = start(clock=lambda: now[0])
         client = connect(api)
@@ -392,7 +399,9 @@ class TestWhichRequestsAreHit:
             {"kind": "down", "seconds": 5},
             {"kind": "late_answer", "taken": True},
             {"kind": "late_answer", "seconds": -1},
+            {"kind": "down", "count": -1},
             {"kind": "status", "status": 99},
+            {"kind": "page", "status": 102},
             {"kind": "status", "taken": "yes"},
             {"kind": "down", "idle": math.inf},
         ],
@@ -486,6 +495,12 @@ class TestNumbers:
         found.append(client.ask("/api/dr/external/e-1/simple").status)
         assert found == statuses
         assert client.ask("/api/dr/external/e-0/simple").status == 200
+
+    def test_message_is_found_by_a_clock_that_is_set_back(self, start, connect, now):
+        client = connect(start(clock=lambda: now[0]))
+        client.ask(body=single("00"))
+        now[0] -= 3600
+        assert client.ask("/api/dr/external/e-1/simple").status == 200
 
     def test_84_lets_the_second_half_wait(self, start, connect, now):
         client = connect(start(clock=lambda: now[0]))

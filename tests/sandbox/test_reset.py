@@ -1,4 +1,4 @@
-"""One sandbox serves many tests: after a reset nothing of what was before is told, counted or waited for."""
+"""One sandbox serves many tests: after a reset nothing from before it is reported, counted or waited for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.sandbox.bodies import broadcast, single
 
 
 class SlowReceiver:
-    """Lets callbacks wait until it is told to answer."""
+    """Lets callbacks wait until `answer` is called."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))
