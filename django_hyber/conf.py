@@ -59,7 +59,7 @@ class Account:
     lease: int = 300
     max_attempts: int = 12
     retry_delay: float = 5
-    not_found_grace: int = 120
+    not_found_grace: float = 120
     ask_every: float = 30
     parallel_batches: int = 2
     throttle: int | None = None
@@ -231,7 +231,7 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
     "LEASE": int,
     "MAX_ATTEMPTS": int,
     "MEDIA_MAX_BYTES": int,
-    "NOT_FOUND_GRACE": int,
+    "NOT_FOUND_GRACE": float,
     "PARALLEL_BATCHES": int,
     "PHONE_AS_NUMBER": bool,
     "PRICES": _prices,

@@ -15,7 +15,7 @@ from django_hyber.audience import export, uploads  # noqa: F401  registers the k
 from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  the same
 from django_hyber.db.transactions import leave_lost_connection
 from django_hyber.jobs import background as jobs
-from django_hyber.reconcile import overdue, question_lane, unconfirmed
+from django_hyber.reconcile import overdue, unconfirmed
 from django_hyber.replies import attachments
 from django_hyber.sending import lanes, single
 
@@ -46,7 +46,7 @@ def submit_batch(pk: int) -> None:
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
     """Query the outcome of one unconfirmed message; up to ``following`` others are enqueued one after another."""
-    question_lane.ask_in_turn(pk, following, resolve_message.enqueue)
+    unconfirmed.ask_in_turn(pk, following, resolve_message.enqueue)
 
 
 @background

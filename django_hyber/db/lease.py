@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
-from django.utils import timezone
+
+from django_hyber.db import clock
 
 Row = TypeVar("Row", bound=Model)
 
@@ -38,10 +39,10 @@ def renew(mine: QuerySet[Row], seconds: float) -> bool:
     return bool(mine.update(lease_until=_end(seconds)))
 
 
-def has_ended(now: datetime) -> Q:
+def has_ended() -> Q:
     """Select the rows whose worker is taken for stopped."""
-    return Q(lease_until__lt=now)
+    return Q(lease_until__lt=clock.now())
 
 
 def _end(seconds: float) -> datetime:
-    return timezone.now() + timedelta(seconds=seconds)
+    return clock.now() + timedelta(seconds=seconds)

@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.base import HyberModel
 from django_hyber.models.campaign import Campaign
+from django_hyber.models.doubt import DoubtModel
 
 
-class Batch(HyberModel):
+class Batch(HyberModel, DoubtModel):
     """A range of a campaign's messages that goes out in one request.
 
     In a campaign with a sending window a batch holds only those of its range whose numbers are of one time zone: the
@@ -50,8 +51,6 @@ class Batch(HyberModel):
     held_attempts = models.PositiveSmallIntegerField(_("attempts while held"), default=0, editable=False)
     # While it is sent: the worker that sends it is taken for stopped after that.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    # While it is unconfirmed: from then on "not found" means that the platform did not take it.
-    not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
     # When the next step is due: sending it, asking about it while it is unconfirmed, asking for its reports later on.
     # Empty means at once.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.base import HyberManager, PersonalDataModel
 from django_hyber.models.campaign import Campaign
+from django_hyber.models.doubt import DoubtModel
 from django_hyber.models.suppression import Suppression
 
 
@@ -35,7 +36,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 MessageManager = HyberManager.from_queryset(MessageQuerySet)
 
 
-class Message(PersonalDataModel):
+class Message(PersonalDataModel, DoubtModel):
     """One send to one person, alone or as a recipient of a campaign."""
 
     class Status(models.TextChoices):
@@ -110,8 +111,6 @@ class Message(PersonalDataModel):
     )
     # While it is sent: the worker that sends it is taken for stopped after that.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    # While it is unconfirmed: from then on "not found" means that the platform did not take it.
-    not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
     # When the next step is due: sending it, asking about it while it is unconfirmed, asking for its reports later on.
     # Empty means at once.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
@@ -149,6 +148,8 @@ class Message(PersonalDataModel):
         return self.extra_id
 
 
+#: In doubt on its own. The other unconfirmed messages are in an unconfirmed batch, which is asked about instead.
+LONE = models.Q(status=Message.Status.UNCONFIRMED, not_found_after__isnull=False)
 #: Accepted, and its final report is still expected, or is not asked for any more. A late report changes both.
 AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
 GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError, transaction
@@ -19,6 +19,7 @@ from django_hyber.db.transactions import insisting, lock, write_transaction
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import HyberClient, SyncEntry
 from django_hyber.reports.early import apply_waiting_reports
+from django_hyber.sending import doubt
 from django_hyber.sending.batch_messages import (
     Outgoing,
     accept_all,
@@ -35,7 +36,7 @@ logger = logging.getLogger("django_hyber")
 State = Batch.State
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
-NOTHING_LEFT = {"lease_until": None, "not_found_after": None, "due_at": None, "waits_for": ""}
+NOTHING_LEFT = {"lease_until": None, "doubted_at": None, "not_found_after": None, "due_at": None, "waits_for": ""}
 ALWAYS = Q()
 
 
@@ -83,7 +84,7 @@ class BatchClaim:
             if answer.entries is None:
                 accept_all(answer.outgoing)
             else:
-                record_entries(answer.outgoing, answer.entries, self.account.not_found_grace)
+                record_entries(answer.outgoing, answer.entries, self._begin_doubt())
         if answer.entries:
             _apply_waiting(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
 
@@ -107,18 +108,27 @@ class BatchClaim:
                 self._move(old, status, **changes)
 
     @insisting
-    def mark_unconfirmed(self, reason: str, ask_at: datetime, only: Q = ALWAYS) -> None:
+    def mark_unconfirmed(
+        self, reason: str, ask_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
+    ) -> None:
         """The platform may or may not have it: from now on only its own reports can show what became of it."""
-        not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
-        changes = NOTHING_LEFT | {"not_found_after": not_found_after, "due_at": ask_at}
-        # Also if "not found" has queued it again meanwhile, as long as nobody has claimed it since.
-        states = (State.PENDING, State.SENDING, State.UNCONFIRMED)
-        mine = lease.held(Batch.objects.all(), self.batch.pk, self.attempt).filter(only, state__in=states)
+        begun = self._begin_doubt()
+        known = {"error_text": reason, "error_code": error_code, "due_at": ask_at, "lease_until": None, "waits_for": ""}
+        mine = lease.held(Batch.objects.all(), self.batch.pk, self.attempt).filter(only)
         with write_transaction():
-            if not mine.update(state=State.UNCONFIRMED, error_text=reason, **changes):
+            # A sweep was earlier: the doubt goes on, and its graces begin with the end of the connection.
+            again = {name: value for name, value in begun.items() if name != "doubted_at"}
+            if mine.filter(state=State.UNCONFIRMED).update(**again, **known):
                 return
-            self._move(Status.QUEUED, Status.UNCONFIRMED, error_text=reason)
+            # Also if "not found" has queued it again meanwhile, as long as nobody has claimed it since.
+            doubted = mine.filter(state__in=(State.PENDING, State.SENDING))
+            if not doubted.update(state=State.UNCONFIRMED, **begun, **known):
+                return
+            self._move(Status.QUEUED, Status.UNCONFIRMED, error_text=reason, **begun | {"not_found_after": None})
         logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)
+
+    def _begin_doubt(self) -> dict[str, Any]:
+        return doubt.begin(self.account, self.batch.campaign.start_time)
 
     def finish(self, state: Batch.State, **values: object) -> bool:
         """End the batch alone, and say whether it was still this worker's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -115,8 +115,6 @@ class OtherRow(NamedTuple):
     error_code: int | None = None
     error_text: str = ""
     finished_at: datetime | None = None
-    not_found_after: datetime | None = None
-    due_at: datetime | None = None
 
 
 Rows = Sequence[AcceptedRow] | Sequence[OtherRow]
@@ -127,29 +125,26 @@ def accept_all(outgoing: Sequence[Outgoing]) -> None:
     _accept([AcceptedRow(item.pk, None) for item in outgoing])
 
 
-def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], grace: float) -> None:
+def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], doubt: Mapping[str, Any]) -> None:
     """Give every message the entry of its own: by our id first, then by phone, in whatever order they came.
 
-    A message without an entry may have been taken, so its outcome is unknown; "not found" counts after ``grace``
-    seconds.
+    A message without an entry may have been taken, so its outcome is unknown; ``doubt`` are the columns that this
+    gives it.
     """
     by_extra_id = {entry.extra_id: entry for entry in entries if entry.extra_id}
     by_phone = {entry.phone_number: entry for entry in entries if not entry.extra_id}
-    accepted, others = [], []
+    accepted, refused, unmentioned = [], [], []
     for pk, recipient in outgoing:
         entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
         if entry is not None and entry.accepted:
             accepted.append(AcceptedRow(pk, entry.message_id or None))
+        elif entry is not None:
+            refused.append(_refused(pk, entry))
         else:
-            others.append(_unmentioned(pk, grace) if entry is None else _refused(pk, entry))
+            unmentioned.append(OtherRow(pk, None, Status.UNCONFIRMED.value, error_text=NO_ANSWER))
     _accept(accepted)
-    _write(others)
-
-
-def _unmentioned(pk: int, grace: float) -> OtherRow:
-    now = timezone.now()
-    status, not_found_after = Status.UNCONFIRMED.value, now + timedelta(seconds=grace)
-    return OtherRow(pk, None, status, error_text=NO_ANSWER, not_found_after=not_found_after, due_at=now)
+    _write(refused, {"not_found_after": None, "due_at": None})
+    _write(unmentioned, {**doubt, "due_at": None})
 
 
 def _refused(pk: int, entry: SyncEntry) -> OtherRow:

@@ -72,7 +72,7 @@ class Target(Protocol[Answer_contra]):
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """End it with this failure."""
 
-    def mark_unconfirmed(self, reason: str, ask_at: datetime) -> None:
+    def mark_unconfirmed(self, reason: str, ask_at: datetime, *, error_code: int | None = None) -> None:
         """Leave it to the platform's reports, which are first asked for at ``ask_at``."""
 
 

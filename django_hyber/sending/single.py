@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import F, Q, QuerySet
@@ -20,6 +20,7 @@ from django_hyber.models import Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending import doubt
 from django_hyber.sending.exchange import act_on, exchange, get_client
 from django_hyber.sending.pace import breaker
 
@@ -81,20 +82,13 @@ class MessageClaim:
             announce_changes([Change(self.message.pk, Status.SENDING, status)])
 
     @insisting
-    def mark_unconfirmed(self, reason: str, ask_at: datetime, only: Q = ALWAYS) -> None:
+    def mark_unconfirmed(
+        self, reason: str, ask_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
+    ) -> None:
         """The platform may or may not have it: from now on only its own report can show what became of it."""
-        not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
-        moved = (
-            self.rows()
-            .filter(only)
-            .update(
-                status=Status.UNCONFIRMED,
-                error_text=reason,
-                lease_until=None,
-                not_found_after=not_found_after,
-                due_at=ask_at,
-            )
-        )
+        begun = doubt.begin(self.account, doubt.start_time_of(self.message.content or {}))
+        known = {"error_text": reason, "error_code": error_code, "due_at": ask_at, "lease_until": None}
+        moved = self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **known)
         if moved:
             logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
             announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)])
