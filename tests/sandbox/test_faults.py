@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 import requests
 
-from django_hyber.sandbox import FAULT_OUTCOMES
+from django_hyber.sandbox import FAULT_OUTCOMES, Sandbox
 from django_hyber.sandbox.faults import KINDS, PATHS
 from tests.sandbox.bodies import broadcast, single
 from tests.sandbox.raw import RawClient
@@ -339,6 +339,10 @@ class TestUnknownIds:
     @pytest.mark.parametrize("json", [{"answer": "500"}, {}, ["404"]])
     def test_other_answers_are_refused(self, api, json):
         assert control(api, "POST", "unknown_ids", json).status_code == 400
+
+    def test_sandbox_with_another_setting_does_not_start(self):
+        with pytest.raises(ValueError, match="404-page"):
+            Sandbox(unknown_id="500").start()
 
     def test_wrong_reports_url_answers_every_question_with_a_page(self, api, client):
         client.ask(body=single())
