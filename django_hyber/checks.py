@@ -12,7 +12,8 @@ from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch
 
-from django_hyber.conf import MAX_BATCH_SIZE, Account, get_accounts, get_callback_url
+from django_hyber.conf import Account, get_callback_url, inspect_accounts
+from django_hyber.setting_domains import UNREADABLE
 
 MAX_CALLBACK_URL = 256
 MIN_TOKEN_LENGTH = 16
@@ -27,11 +28,12 @@ IMMEDIATE_BACKENDS = (
 def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Check the HYBER setting, account by account."""
     try:
-        accounts = get_accounts()
+        accounts, errors = inspect_accounts()
     except ImproperlyConfigured as error:
         hint = "Compare it with the settings table of the README."
-        return [Error(str(error), hint=hint, id="django_hyber.E001")]
-    found = [message for account in accounts for check in ACCOUNT_CHECKS for message in check(account)]
+        return [Error(str(error), hint=hint, id=UNREADABLE)]
+    found = [*errors]
+    found += [message for account in accounts for check in ACCOUNT_CHECKS for message in check(account)]
     return [*found, *_check_shared_tokens(accounts)]
 
 
@@ -61,13 +63,7 @@ def _check_credentials(account: Account) -> Iterator[CheckMessage]:
 def _check_urls(account: Account) -> Iterator[CheckMessage]:
     for key in ("api_url", "bulk_url", "reports_url"):
         parts = urlsplit(getattr(account, key))
-        if parts.scheme not in {"http", "https"} or not parts.netloc:
-            yield Error(
-                f"HYBER[{account.name!r}][{key.upper()!r}] is not an http(s) URL.",
-                hint="Leave it out to use the platform's own address.",
-                id="django_hyber.E003",
-            )
-        elif parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
             yield Warning(
                 f"HYBER[{account.name!r}][{key.upper()!r}] sends login and password unencrypted.",
                 hint="Use https://.",
@@ -99,14 +95,6 @@ def _check_callback_url(account: Account) -> Iterator[CheckMessage]:
     tokens = [token for token in account.callback_tokens if _is_good(token)]
     if not account.callback_base_url or not tokens:
         return
-    parts = urlsplit(account.callback_base_url)
-    if parts.scheme not in {"http", "https"} or not parts.netloc:
-        yield Error(
-            f"HYBER[{account.name!r}]['CALLBACK_BASE_URL'] is not an http(s) URL.",
-            hint="Give the public origin of this project, as in https://shop.example.",
-            id="django_hyber.E007",
-        )
-        return
     try:
         longest = max(len(get_callback_url(account, token)) for token in tokens)
     except NoReverseMatch:
@@ -121,21 +109,6 @@ def _check_callback_url(account: Account) -> Iterator[CheckMessage]:
             f"The callback URL of HYBER[{account.name!r}] has {longest} characters; the platform takes 256.",
             hint="Shorten CALLBACK_BASE_URL, the path of the include or the token.",
             id="django_hyber.E009",
-        )
-
-
-def _check_limits(account: Account) -> Iterator[CheckMessage]:
-    if not 1 <= account.batch_size <= MAX_BATCH_SIZE:
-        yield Error(
-            f"HYBER[{account.name!r}]['BATCH_SIZE'] is {account.batch_size}; it must be between 1 and 50,000.",
-            hint="Leave it out for the default.",
-            id="django_hyber.E010",
-        )
-    if account.lease <= account.connect_timeout + account.read_timeout:
-        yield Error(
-            f"HYBER[{account.name!r}]['LEASE'] is not longer than CONNECT_TIMEOUT and READ_TIMEOUT together.",
-            hint="A lease has to outlive one request, or two workers could hold the same batch.",
-            id="django_hyber.E011",
         )
 
 
@@ -173,5 +146,4 @@ ACCOUNT_CHECKS: tuple[Callable[[Account], Iterator[CheckMessage]], ...] = (
     _check_urls,
     _check_callback_token,
     _check_callback_url,
-    _check_limits,
 )

@@ -90,7 +90,7 @@ def account_settings(sandbox: Sandbox, **changes: object) -> dict[str, object]:
         "READ_TIMEOUT": 5,
         "LEASE": 60,
         "RETRY_DELAY": 0.05,
-        "NOT_FOUND_GRACE": 0,
+        "NOT_FOUND_GRACE": 0.001,
         "ASK_EVERY": 0.05,
     }
     return account | changes
