@@ -32,7 +32,7 @@ def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     except ImproperlyConfigured as error:
         hint = "Compare it with the settings table of the README."
         return [Error(str(error), hint=hint, id=UNREADABLE)]
-    found = [*errors]
+    found: list[CheckMessage] = [*errors]
     found += [message for account in accounts for check in ACCOUNT_CHECKS for message in check(account)]
     return [*found, *_check_shared_tokens(accounts)]
 

@@ -27,10 +27,11 @@ MAX_NAME_LENGTH = 64
 class Account:
     """One account at GMS and how this project uses it. The field names, in capitals, are the keys of the setting.
 
-    What each may be is in the table of ``setting_domains``. Times are seconds, sizes bytes. ``batch_size`` is the number of recipients in one request, up to the platform's
-    50,000; batches of up to ``sync_limit`` recipients ask for the message ids in the answer. ``lease`` is how long a
-    worker may hold a message or a batch before another may take it up. What may or may not have been taken is asked
-    about every ``ask_every``, and sent again only when the platform still does not know it after ``not_found_grace``.
+    What each may be is in the table of ``setting_domains``; times are seconds, sizes bytes. ``batch_size`` is the
+    number of recipients in one request, up to the platform's 50,000; batches of up to ``sync_limit`` recipients ask for
+    the message ids in the answer. ``lease`` is how long a worker may hold a message or a batch before another may take
+    it up. What may or may not have been taken is asked about every ``ask_every``, and sent again only when the platform
+    still does not know it after ``not_found_grace``.
     ``retry_delay`` is the wait after a first failed attempt; it doubles up to 15 minutes, ``max_attempts`` times.
     At most ``parallel_batches`` requests of a campaign are under way at once, so that single messages get between them;
     ``throttle`` is recipients a minute over all campaigns (None: no limit). After ``breaker_threshold`` requests in a
@@ -101,7 +102,10 @@ def get_account(name: str = DEFAULT_ACCOUNT) -> Account:
 
 
 def find_account(name: str) -> Account | None:
-    """Return the account, or None when the settings do not have it (any more): rows outlive the settings."""
+    """Return the account, or None when the settings do not have it (any more), or have a mistake in it.
+
+    Rows outlive the settings.
+    """
     try:
         return get_account(name)
     except ImproperlyConfigured:
@@ -112,6 +116,12 @@ def find_prices(name: str) -> Mapping[str, Decimal]:
     """Return the prices of an account by channel; none for an account that is not configured."""
     account = find_account(name)
     return account.prices if account else {}
+
+
+@sensitive_variables()
+def account_names() -> list[str]:
+    """Return the names of the configured accounts, in the order of the setting, also of those that cannot be read."""
+    return list(_configured_accounts())
 
 
 @sensitive_variables()

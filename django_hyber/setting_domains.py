@@ -7,7 +7,7 @@ within what sockets, dates and columns can hold.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -30,7 +30,7 @@ TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"fals
 UNREADABLE, BAD_URL, BAD_ORIGIN, BAD_NUMBER = (f"django_hyber.{number}" for number in ("E001", "E003", "E007", "E010"))
 
 
-class OutOfBounds(ValueError):
+class OutOfBoundsError(ValueError):
     """A number that can be read and is not in the domain; the text names the number."""
 
 
@@ -50,7 +50,7 @@ class Domain:
 
 def describe_wrong(value: object, error: Exception) -> str:
     """Say what a refused value is, without repeating text: it may be a secret in the wrong place."""
-    if isinstance(error, OutOfBounds):
+    if isinstance(error, OutOfBoundsError):
         return str(error)
     if value is None or isinstance(value, bool):
         return str(value)
@@ -65,15 +65,15 @@ def _read_number(value: Any, *, least: float, most: float, is_whole: bool) -> fl
     number = float(value)
     # In this form the comparison refuses NaN, too.
     if not least <= number <= most or (is_whole and not number.is_integer()):
-        raise OutOfBounds(str(value).strip())
+        raise OutOfBoundsError(str(value).strip())
     return int(number) if is_whole else number
 
 
 def _read_item(value: Any, *, least: float, is_whole: bool) -> float:
     try:
         return _read_number(value, least=least, most=MAX_COUNT, is_whole=is_whole)
-    except OutOfBounds as error:
-        raise OutOfBounds(f"wrong at {error}") from None
+    except OutOfBoundsError as error:
+        raise OutOfBoundsError(f"wrong at {error}") from None
 
 
 def _read_flag(value: Any) -> bool:
@@ -89,10 +89,11 @@ def _read_text(value: Any) -> str:
     return str(value)
 
 
-def _read_items(value: Any) -> Iterable[Any]:
+def _read_items(value: Any) -> Iterator[Any]:
     if isinstance(value, str | bytes | Mapping):
         raise TypeError
-    return iter(value)
+    items: Iterator[Any] = iter(value)
+    return items
 
 
 def _read_texts(value: Any) -> tuple[str, ...]:
