@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  Django's own name
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import NoReverseMatch
+from phonenumbers.tzdata import TIMEZONE_DATA
 
 from django_hyber.conf import Account, get_callback_url, inspect_accounts
 from django_hyber.setting_domains import UNREADABLE
@@ -114,16 +116,43 @@ def _check_callback_url(account: Account) -> Iterator[CheckMessage]:
 
 @register("django_hyber")
 def check_time_zones(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse naive times: reports come in UTC, replies in Kyiv time, and campaigns start in yours."""
-    if settings.USE_TZ:
-        return []
-    return [
-        Error(
-            "USE_TZ is off: times of reports and campaigns cannot be stored truly.",
-            hint="Set USE_TZ = True, which is Django's default.",
-            id="django_hyber.E013",
+    """Refuse naive times and unknown clocks: reports come in UTC, replies in Kyiv time, campaigns start in yours."""
+    found: list[CheckMessage] = []
+    if not settings.USE_TZ:
+        found.append(
+            Error(
+                "USE_TZ is off: times of reports and campaigns cannot be stored truly.",
+                hint="Set USE_TZ = True, which is Django's default.",
+                id="django_hyber.E013",
+            )
         )
-    ]
+    if not _is_known(settings.TIME_ZONE):
+        found.append(
+            Error(
+                f"TIME_ZONE is {settings.TIME_ZONE!r}, which this machine does not know: no sending window could open.",
+                hint="Correct the name, or install the time zones: pip install tzdata.",
+                id="django_hyber.E015",
+            )
+        )
+    unknown = sorted(zone for zone in set().union(*TIMEZONE_DATA.values()) if not _is_known(zone))
+    if unknown:
+        found.append(
+            Warning(
+                f"This machine does not know {len(unknown)} time zones of phone numbers, such as {unknown[0]}: "
+                "campaigns with a sending window do not write to people there.",
+                hint="Install the newest time zones: pip install --upgrade tzdata.",
+                id="django_hyber.W016",
+            )
+        )
+    return found
+
+
+def _is_known(zone: str) -> bool:
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return False
+    return True
 
 
 @register("django_hyber")

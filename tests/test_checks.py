@@ -142,6 +142,27 @@ def test_naive_times_are_refused(settings):
     assert [message.id for message in found(settings)] == ["django_hyber.E013"]
 
 
+def test_time_zone_of_the_project_has_to_be_known(settings):
+    settings.TIME_ZONE = "Europe/Atlantis"
+    (error,) = found(settings)
+
+    assert (error.id, "'Europe/Atlantis'" in error.msg) == ("django_hyber.E015", True)
+
+
+def test_machine_without_the_zones_of_phone_numbers_is_warned_about(settings, forget_zones):
+    forget_zones(package=True)
+    (warning,) = found(settings)
+
+    assert warning.id == "django_hyber.W016"
+    assert "such as Africa/Abidjan:" in warning.msg
+
+
+def test_python_package_has_every_zone_that_the_machine_lacks(settings, forget_zones):
+    forget_zones(package=False)
+
+    assert found(settings) == []
+
+
 # Django's own checks may ask the database what it can do.
 @pytest.mark.django_db
 def test_check_command_runs_them(settings):
