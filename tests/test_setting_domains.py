@@ -55,7 +55,8 @@ def number_cases(table, *steps):
 
 REFUSED = [
     *number_cases(TIMES, 0.001, 1, MONTH),
-    *number_cases(COUNTS, 1, 0.5, MONTH),
+    *number_cases(COUNTS, 1, MONTH),
+    *((key, least + 1.5) for key, (least, _most) in COUNTS.items()),
     *((key, value) for key in NUMBERS for value in NO_NUMBERS),
     *((key, None) for key in NUMBERS if key != "THROTTLE"),
     ("LEASE", -1),
