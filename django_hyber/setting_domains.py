@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -196,8 +196,11 @@ DOMAINS: Mapping[str, Domain] = {
     "PHONE_AS_NUMBER": _FLAG,
     "BATCH_SIZE": _count(1, MAX_BATCH_SIZE, "recipients"),
     "SYNC_LIMIT": _count(0, MAX_COUNT, "recipients"),
-    # The lower bound that counts is one exchange with the platform: see conf.py.
-    "LEASE": _seconds(MILLISECOND, DAY),
+    # Its lower bound depends on others, and is applied when the account is complete (conf.py).
+    "LEASE": replace(
+        _seconds(MILLISECOND, DAY),
+        description=f"a number of seconds above CONNECT_TIMEOUT + READ_TIMEOUT, up to {DAY:,}",
+    ),
     "MAX_ATTEMPTS": _count(1, MAX_ATTEMPTS, "attempts"),
     # The delays double up to 15 minutes.
     "RETRY_DELAY": _seconds(MILLISECOND, 15 * MINUTE),
