@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.models import Campaign
-from django_hyber.sending.pace.windows import group_by_zone, next_opening, prefix_of, zone_of
+from django_hyber.sending.pace.schedule import group_by_zone, next_opening, prefix_of, zone_of
 from django_hyber.services import cancel_campaign, dispatch, start_campaign
 from tests.builders import make_campaign, posts, statuses
 from tests.samples import phone
