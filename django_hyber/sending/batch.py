@@ -143,7 +143,13 @@ def claim_batch(pk: int) -> BatchClaim | None:
     if found is None:
         return None
     account = get_account(found.campaign.account)
-    opening = _next_opening(found, now)
+    try:
+        opening = _next_opening(found, now)
+    except schedule.UnknownZoneError:
+        # The window is kept: at a guess, people could be written to at night.
+        logger.warning("Batch %s waits: this machine does not know the time zone %s", pk, found.zone)
+        _put_off(pk, now + schedule.ZONE_RETRY, WaitsFor.WINDOW, schedule.UNKNOWN_ZONE)
+        return None
     if opening:
         _put_off(pk, opening, WaitsFor.WINDOW)
         return None
@@ -177,9 +183,9 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
     return lease.claim(batches, account.lease, state=State.SENDING, due_at=None, waits_for="", enqueued_at=None)
 
 
-def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor) -> None:
+def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, reason: str = "") -> None:
     batches = Batch.objects.filter(pk=pk, state=State.PENDING)
-    batches.update(due_at=until, waits_for=waits_for, error_text="", enqueued_at=None)
+    batches.update(due_at=until, waits_for=waits_for, error_text=reason, enqueued_at=None)
 
 
 def _apply_waiting(account: Account, message_ids: Sequence[str]) -> None:
