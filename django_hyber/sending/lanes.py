@@ -111,7 +111,7 @@ def _may_send(campaign_pk: int) -> bool:
         if name:
             logger.error("Campaign %s waits: the settings of the account %s are missing or wrong", campaign_pk, name)
         return False
-    if breaker.is_blocked(account.name):
+    if breaker.is_blocked(account.name, AccountState.Host.BULK):
         return False
     if AccountState.objects.filter(account=account.name, next_send_at__gt=now).exists():
         return False

@@ -23,6 +23,7 @@ RATE_WINDOW = timedelta(minutes=5)
 Status = Campaign.Status
 State = Batch.State
 WaitsFor = Batch.WaitsFor
+Host = AccountState.Host
 
 
 class Standstill(StrEnum):
@@ -30,6 +31,7 @@ class Standstill(StrEnum):
 
     SCHEDULED = "scheduled"
     PAUSED = "paused"
+    HELD = "held"
     SETTINGS = "settings"
     BLOCKED = "blocked"
     THROTTLE = "throttle"
@@ -128,12 +130,15 @@ def _of_account(campaign: Campaign, now: datetime) -> Iterator[Wait]:
         get_account(campaign.account)
     except ImproperlyConfigured as error:
         yield Wait(standstill=Standstill.SETTINGS, reason=str(error))
-    state = AccountState.objects.filter(account=campaign.account).first()
-    if state and state.blocked_until and state.blocked_until > now:
-        yield Wait(standstill=Standstill.BLOCKED, until=state.blocked_until, reason=state.reason)
+    states = AccountState.objects.filter(account=campaign.account, host__in=(Host.ALL, Host.BULK))
+    for state in states:
+        if state.held_since:
+            yield Wait(standstill=Standstill.HELD, until=state.blocked_until, reason=state.reason)
+        elif state.blocked_until and state.blocked_until > now:
+            yield Wait(standstill=Standstill.BLOCKED, until=state.blocked_until, reason=state.reason)
     if campaign.status != Status.SENDING:
         return
-    moments = [campaign.next_send_at, state.next_send_at if state else None]
+    moments = [campaign.next_send_at, *(state.next_send_at for state in states)]
     until = max((moment for moment in moments if moment and moment > now), default=None)
     if until:
         yield Wait(standstill=Standstill.THROTTLE, until=until)

@@ -76,6 +76,12 @@ def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     return _("Paused: nothing goes out until it is resumed.")
 
 
+def _held(campaign: Campaign, wait: Wait, now: datetime) -> str:
+    text = _("The platform refuses the login of the account “%(account)s”. Next try in %(distance)s.")
+    params = {"account": campaign.account, "distance": distance(max(wait.until or now, now), now)}
+    return f"{text % params} {_(wait.reason) if wait.reason else ''}".strip()
+
+
 def _settings(campaign: Campaign, wait: Wait, _now: datetime) -> str:
     text = _("Nothing is sent, because the settings of the account “%(account)s” are missing or wrong.")
     return f"{text % {'account': campaign.account}} {wait.reason}".strip()
@@ -157,6 +163,7 @@ def _reports(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 _TEXTS: dict[Standstill, Callable[[Campaign, Wait, datetime], str]] = {
     Standstill.SCHEDULED: _scheduled,
     Standstill.PAUSED: _paused,
+    Standstill.HELD: _held,
     Standstill.SETTINGS: _settings,
     Standstill.BLOCKED: _blocked,
     Standstill.THROTTLE: _throttle,
