@@ -6,17 +6,14 @@ Nothing is repeated here: a caller repeats what surely was not taken, and asks a
 from __future__ import annotations
 
 import json
-import re
 import sys
 import traceback
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from functools import cache
 from http import HTTPStatus
 from importlib import metadata
-from time import time
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 from urllib.parse import quote
 
 import requests
@@ -24,30 +21,19 @@ from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
 from django_hyber.protocol.errors import (
-    APIError,
-    AuthenticationError,
     ConnectionLost,
     HyberError,
     NotTaken,
     ReadTimeout,
-    ReportNotFound,
-    TooManyRequests,
-    UnreadableResponse,
 )
-from django_hyber.protocol.wire.json_text import read_json
+from django_hyber.protocol.outcomes import Answer, read_answer, read_report
 from django_hyber.protocol.wire.responses import SyncEntry, parse_job_id, parse_message_id, parse_messages, parse_sync
-from django_hyber.protocol.wire.values import clean_text, is_error_code, to_int, to_text
 
 API_URL = "https://api-v2-{site}.hyber.im/{client_id}"
 BULK_URL = "https://proxy-{site}.hyber.im/{client_id}"
 REPORTS_URL = "https://dr-v2-{site}.hyber.im/{client_id}"
 
-_AUTHENTICATION_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
-_BUSY_STATUSES = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
-_MAX_KEPT_BODY = 2000
 _NEVER_SENT = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
-_NOT_JSON = object()
-_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 class HyberClient:
@@ -100,8 +86,8 @@ class HyberClient:
 
     def send_single(self, body: Mapping[str, Any] | bytes) -> str:
         """Send to one person and return the message id."""
-        response = self._post(self.api_url, body)
-        return parse_message_id(_read(response), http_status=response.status_code)
+        answer = self._post(self.api_url, body)
+        return parse_message_id(read_answer(answer), http_status=answer.status)
 
     def send_batch(self, body: Mapping[str, Any] | bytes) -> str:
         """Send a batch and return the job id."""
@@ -121,8 +107,8 @@ class HyberClient:
 
     def fetch_campaign_status(self, job_id: str) -> list[Any]:
         """Return the entries of a job as they came, for parse_report. Raises ReportNotFound as well."""
-        response = self._get(f"{self.bulk_url}/status/{quote(job_id, safe='')}")
-        return parse_messages(_read_report(response), http_status=response.status_code)
+        answer = self._get(f"{self.bulk_url}/status/{quote(job_id, safe='')}")
+        return parse_messages(read_report(answer), http_status=answer.status)
 
     def fetch_report(
         self, *, message_id: str | None = None, extra_id: str | None = None, advanced: bool = False
@@ -135,39 +121,40 @@ class HyberClient:
         if bool(message_id) == bool(extra_id):
             raise ValueError("Give either message_id or extra_id.")
         path = quote(message_id, safe="") if message_id else f"external/{quote(extra_id or '', safe='')}"
-        return _read_report(self._get(f"{self.reports_url}/api/dr/{path}/{'advanced' if advanced else 'simple'}"))
+        return read_report(self._get(f"{self.reports_url}/api/dr/{path}/{'advanced' if advanced else 'simple'}"))
 
     def check(self) -> int:
         """Ask the single-message URL for an answer without sending anything, and return its HTTP status.
 
-        A working account answers 405. Raises AuthenticationError for wrong credentials.
+        A working account answers 405. Raises AuthenticationError for wrong credentials, and UnreadableResponse when
+        something in between forbids the request.
         """
-        response = self._get(self.api_url)
-        if response.status_code in _AUTHENTICATION_STATUSES:
-            _read(response)
-        return response.status_code
+        answer = self._get(self.api_url)
+        if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            read_answer(answer)
+        return answer.status
 
     def _send_job(self, path: str, body: Mapping[str, Any] | bytes) -> str:
-        response = self._post(f"{self.bulk_url}/{path}", body)
-        return parse_job_id(_read(response), http_status=response.status_code)
+        answer = self._post(f"{self.bulk_url}/{path}", body)
+        return parse_job_id(read_answer(answer), http_status=answer.status)
 
     def _send_and_wait(self, path: str, body: Mapping[str, Any] | bytes) -> list[SyncEntry]:
-        response = self._post(f"{self.bulk_url}/{path}", body)
-        return parse_sync(_read(response), http_status=response.status_code)
+        answer = self._post(f"{self.bulk_url}/{path}", body)
+        return parse_sync(read_answer(answer), http_status=answer.status)
 
-    def _post(self, url: str, body: Mapping[str, Any] | bytes) -> requests.Response:
+    def _post(self, url: str, body: Mapping[str, Any] | bytes) -> Answer:
         return self._request("POST", url, body if isinstance(body, bytes) else encode_body(body))
 
-    def _get(self, url: str) -> requests.Response:
+    def _get(self, url: str) -> Answer:
         return self._request("GET", url, None)
 
-    def _request(self, method: str, url: str, data: bytes | None) -> requests.Response:
+    def _request(self, method: str, url: str, data: bytes | None) -> Answer:
         headers = {"Accept": "application/json", "User-Agent": _user_agent()}
         if data is not None:
             headers["Content-Type"] = "application/json"
         outer = sys.exception()
         try:
-            return self._session.request(
+            response = self._session.request(
                 method,
                 url,
                 data=data,
@@ -176,6 +163,7 @@ class HyberClient:
                 timeout=self._timeout,
                 allow_redirects=False,
             )
+            return Answer(status=response.status_code, headers=response.headers, content=response.content)
         except (requests.RequestException, HTTPError) as error:
             failure = _explain(_chain(error, outer))
         # Raised out here so that no error report shows the frames of requests, whose variables hold the credentials.
@@ -236,90 +224,3 @@ def _came_from_connecting(error: BaseException) -> bool:
         frame.f_code.co_name == "connect" and str(frame.f_globals.get("__name__")).startswith("urllib3.")
         for frame, _ in traceback.walk_tb(error.__traceback__)
     )
-
-
-def _read(response: requests.Response) -> Any:
-    """Return the body of a success; everything else is raised, the most certain first."""
-    status = response.status_code
-    payload = _decode(response)
-    described = payload if isinstance(payload, dict) else {}
-    if status in _AUTHENTICATION_STATUSES:
-        raise _refusal(AuthenticationError, response, described)
-    if is_error_code(described.get("error_code")):
-        raise _refusal(TooManyRequests if status == HTTPStatus.TOO_MANY_REQUESTS else APIError, response, described)
-    if not _is_success(response):
-        _raise_http_error(response, described)
-    if payload is _NOT_JSON:
-        raise UnreadableResponse(status, "the answer is not JSON")
-    return payload
-
-
-def _read_report(response: requests.Response) -> Any:
-    """Return the body of a report. How an unknown id is answered is not documented: 404, nothing, or an error body."""
-    status = response.status_code
-    try:
-        payload = None if _is_success(response) and not response.content.strip() else _read(response)
-    except AuthenticationError:
-        raise
-    except APIError as error:
-        if not _says_not_found(error):
-            raise
-        raise ReportNotFound(status, error.error_code, error.error_text) from None
-    if not payload:
-        raise ReportNotFound(status)
-    return payload
-
-
-def _is_success(response: requests.Response) -> bool:
-    return HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES
-
-
-def _says_not_found(error: APIError) -> bool:
-    if error.http_status == HTTPStatus.NOT_FOUND:
-        return True
-    # Trouble on the platform's side says nothing about the message.
-    troubled = (
-        error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.http_status == HTTPStatus.TOO_MANY_REQUESTS
-    )
-    return error.error_code is not None and not troubled
-
-
-def _decode(response: requests.Response) -> Any:
-    try:
-        return read_json(response.content)
-    except (ValueError, RecursionError):
-        return _NOT_JSON
-
-
-def _refusal(kind: type[APIError], response: requests.Response, described: dict[str, Any]) -> APIError:
-    error = kind(
-        response.status_code,
-        to_int(described.get("error_code")),
-        to_text(described.get("error_text")),
-        clean_text(response.content[:_MAX_KEPT_BODY].decode("utf-8", "replace")),
-    )
-    if isinstance(error, TooManyRequests):
-        error.retry_after = _retry_after(response)
-    return error
-
-
-def _raise_http_error(response: requests.Response, described: dict[str, Any]) -> NoReturn:
-    status = response.status_code
-    if status in _BUSY_STATUSES:
-        raise NotTaken(_retry_after(response), f"HTTP {status}")
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status == HTTPStatus.REQUEST_TIMEOUT:
-        raise UnreadableResponse(status, "the answer is an HTTP error without an error of the platform")
-    if status < HTTPStatus.BAD_REQUEST:
-        described = {"error_text": "the answer is a redirect, which is never followed. Check the URL."}
-    raise _refusal(APIError, response, described)
-
-
-def _retry_after(response: requests.Response) -> float | None:
-    """Read Retry-After, which is a number of seconds or a date."""
-    value = response.headers.get("Retry-After", "").strip()
-    if _SECONDS.fullmatch(value):
-        return float(value)
-    try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time())
-    except (ValueError, OverflowError):
-        return None

@@ -33,7 +33,7 @@ def let_the_block_end():
 
 
 def test_outage_costs_a_few_requests_and_not_one_for_every_batch(fragile):
-    fragile.fault("status", count=100, status=503)
+    fragile.fault("status", count=100, status=429)
     campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
     for _ in range(5):
         dispatch()
@@ -44,7 +44,7 @@ def test_outage_costs_a_few_requests_and_not_one_for_every_batch(fragile):
 
 
 def test_one_request_tries_whether_the_platform_answers_again(fragile):
-    fragile.fault("status", count=100, status=503)
+    fragile.fault("status", count=100, status=429)
     campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
     let_the_block_end()
     make_due(campaign)
@@ -56,7 +56,7 @@ def test_one_request_tries_whether_the_platform_answers_again(fragile):
 
 
 def test_answer_sets_the_whole_campaign_free(fragile):
-    fragile.fault("status", count=3, status=503)
+    fragile.fault("status", count=3, status=429)
     campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
     let_the_block_end()
     dispatch_until_finished(campaign)
@@ -74,7 +74,7 @@ def test_lost_answers_block_the_account_too(fragile):
 
 
 def test_refused_request_is_an_answer(fragile):
-    fragile.fault("status", count=2, status=503)
+    fragile.fault("status", count=2, status=429)
     for number in range(2):
         send_message(phone(number), CODE)
     send_message(phone(3, "92"), CODE)
@@ -83,7 +83,7 @@ def test_refused_request_is_an_answer(fragile):
 
 
 def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is_free(fragile):
-    fragile.fault("status", count=3, status=503)
+    fragile.fault("status", count=3, status=429)
     for number in range(3):
         send_message(phone(number), CODE)
     message = send_message(phone(4), CODE)
@@ -100,7 +100,7 @@ def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is
 
 
 def test_batch_says_why_it_waits(fragile):
-    fragile.fault("status", count=100, status=503)
+    fragile.fault("status", count=100, status=429)
     for number in range(3):
         send_message(phone(number), CODE)
     campaign = make_campaign([phone(number) for number in range(10, 13)])
@@ -109,7 +109,7 @@ def test_batch_says_why_it_waits(fragile):
 
     probe = campaign.batches.first()
     assert probe.attempts == 1
-    assert "503" in probe.error_text
+    assert "429" in probe.error_text
     assert AccountState.objects.get().reason
 
 

@@ -115,8 +115,9 @@ class SendingTests:
         assert (mixed.status, statuses(mixed)) == ("finished", ["accepted"] * 4)
         assert (platform.ledger.taken, platform.ledger.duplicates) == (4, {})
 
-    def test_refused_request_ends_only_the_messages_of_its_own_zone(self, platform, mixed):
-        platform.fault("status", status=400)
+    def test_refused_request_ends_only_the_messages_of_its_own_zone(self, platform, mixed, settings):
+        too_long = {"CALLBACK_BASE_URL": "https://shop.example/" + "p" * 256, "CALLBACK_TOKENS": ["token"]}
+        settings.HYBER = {"default": settings.HYBER["default"] | too_long}
         start_campaign(mixed)
 
         assert statuses(mixed) == ["rejected", "queued", "rejected", "queued"]
