@@ -7,24 +7,27 @@ from __future__ import annotations
 
 import json
 import sys
-import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from functools import cache
 from http import HTTPStatus
 from importlib import metadata
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 from urllib.parse import quote
 
 import requests
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
+from django_hyber.protocol.connections import Adapter, Exchange, Stopped
 from django_hyber.protocol.errors import (
     ConnectionLost,
     HyberError,
     NotTaken,
+    OutcomeUnknown,
     ReadTimeout,
+    UnreadableResponse,
 )
 from django_hyber.protocol.outcomes import Answer, read_answer, read_report
 from django_hyber.protocol.wire.responses import SyncEntry, parse_job_id, parse_message_id, parse_messages, parse_sync
@@ -32,16 +35,30 @@ from django_hyber.protocol.wire.responses import SyncEntry, parse_job_id, parse_
 API_URL = "https://api-v2-{site}.hyber.im/{client_id}"
 BULK_URL = "https://proxy-{site}.hyber.im/{client_id}"
 REPORTS_URL = "https://dr-v2-{site}.hyber.im/{client_id}"
+#: How many bytes of an answer are read, after decompression. An id or a report takes a few hundred.
+MAX_ANSWER = 1024**2
+#: For an answer about up to 50,000 recipients. Each of them takes some 300 bytes, and a refused one its text as well.
+MAX_LONG_ANSWER = 64 * 1024**2
 
-_NEVER_SENT = (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)
+#: A request body: a mapping, or JSON that is already encoded.
+Body: TypeAlias = Mapping[str, Any] | bytes
+#: What a caller does at the last moment before the request is written.
+Check: TypeAlias = Callable[[], None]
+
+_CHUNK = 64 * 1024
 
 
 class HyberClient:
     """One account at GMS Hyber.
 
     An empty ``site`` drops ``-{site}`` from the hosts; each of the three URLs may be replaced in full. Timeouts are
-    seconds: for the connection, and for each wait for data. Bodies are mappings, or JSON that is already encoded.
-    A session of your own, for a bigger pool, say, must not repeat requests by itself.
+    seconds: for connecting, and for each wait for data. Together they are the deadline of a whole exchange, from
+    connecting to the last byte of the answer. Bodies are mappings, or JSON that is already encoded. A session of your
+    own brings headers, proxies and certificates; the connections are always the client's.
+
+    ``before_write`` is called when the body is encoded and the connection is open, right before the first byte. What
+    it raises goes to the caller as it is, and nothing is written. Nothing is written either when it took so long that
+    its result may be out of date: that is NotTaken.
     Every call raises NotTaken, APIError or OutcomeUnknown (see the errors module for what each allows).
     """
 
@@ -66,6 +83,7 @@ class HyberClient:
         self.reports_url = build_url(reports_url, site=site, client_id=client_id).rstrip("/")
         self._timeout = (connect_timeout, read_timeout)
         self._session = session or requests.Session()
+        self._adapter = Adapter()
         # As bytes, because requests would encode text as Latin-1.
         self._auth = HTTPBasicAuth(login.encode(), password.encode())
 
@@ -82,32 +100,33 @@ class HyberClient:
 
     def close(self) -> None:
         """Close the connections that are kept open."""
+        self._adapter.close()
         self._session.close()
 
-    def send_single(self, body: Mapping[str, Any] | bytes) -> str:
+    def send_single(self, body: Body, *, before_write: Check | None = None) -> str:
         """Send to one person and return the message id."""
-        answer = self._post(self.api_url, body)
+        answer = self._post(self.api_url, body, before_write)
         return parse_message_id(read_answer(answer), http_status=answer.status)
 
-    def send_batch(self, body: Mapping[str, Any] | bytes) -> str:
+    def send_batch(self, body: Body, *, before_write: Check | None = None) -> str:
         """Send a batch and return the job id."""
-        return self._send_job("batch", body)
+        return self._send_job("batch", body, before_write)
 
-    def send_batch_sync(self, body: Mapping[str, Any] | bytes) -> list[SyncEntry]:
+    def send_batch_sync(self, body: Body, *, before_write: Check | None = None) -> list[SyncEntry]:
         """Send a batch and wait for the message ids."""
-        return self._send_and_wait("batch/sync", body)
+        return self._send_and_wait("batch/sync", body, before_write)
 
-    def send_broadcast(self, body: Mapping[str, Any] | bytes) -> str:
+    def send_broadcast(self, body: Body, *, before_write: Check | None = None) -> str:
         """Send a broadcast and return the job id."""
-        return self._send_job("broadcast", body)
+        return self._send_job("broadcast", body, before_write)
 
-    def send_broadcast_sync(self, body: Mapping[str, Any] | bytes) -> list[SyncEntry]:
+    def send_broadcast_sync(self, body: Body, *, before_write: Check | None = None) -> list[SyncEntry]:
         """Send a broadcast and wait for the message ids."""
-        return self._send_and_wait("broadcast/sync", body)
+        return self._send_and_wait("broadcast/sync", body, before_write)
 
     def fetch_campaign_status(self, job_id: str) -> list[Any]:
         """Return the entries of a job as they came, for parse_report. Raises ReportNotFound as well."""
-        answer = self._get(f"{self.bulk_url}/status/{quote(job_id, safe='')}")
+        answer = self._get(f"{self.bulk_url}/status/{quote(job_id, safe='')}", limit=MAX_LONG_ANSWER)
         return parse_messages(read_report(answer), http_status=answer.status)
 
     def fetch_report(
@@ -134,40 +153,49 @@ class HyberClient:
             read_answer(answer)
         return answer.status
 
-    def _send_job(self, path: str, body: Mapping[str, Any] | bytes) -> str:
-        answer = self._post(f"{self.bulk_url}/{path}", body)
+    def _send_job(self, path: str, body: Body, before_write: Check | None) -> str:
+        answer = self._post(f"{self.bulk_url}/{path}", body, before_write)
         return parse_job_id(read_answer(answer), http_status=answer.status)
 
-    def _send_and_wait(self, path: str, body: Mapping[str, Any] | bytes) -> list[SyncEntry]:
-        answer = self._post(f"{self.bulk_url}/{path}", body)
+    def _send_and_wait(self, path: str, body: Body, before_write: Check | None) -> list[SyncEntry]:
+        answer = self._post(f"{self.bulk_url}/{path}", body, before_write, limit=MAX_LONG_ANSWER)
         return parse_sync(read_answer(answer), http_status=answer.status)
 
-    def _post(self, url: str, body: Mapping[str, Any] | bytes) -> Answer:
-        return self._request("POST", url, body if isinstance(body, bytes) else encode_body(body))
+    def _post(self, url: str, body: Body, before_write: Check | None, *, limit: int = MAX_ANSWER) -> Answer:
+        data = body if isinstance(body, bytes) else encode_body(body)
+        return self._exchange("POST", url, data, limit, before_write)
 
-    def _get(self, url: str) -> Answer:
-        return self._request("GET", url, None)
+    def _get(self, url: str, *, limit: int = MAX_ANSWER) -> Answer:
+        return self._exchange("GET", url, None, limit)
 
-    def _request(self, method: str, url: str, data: bytes | None) -> Answer:
+    def _exchange(
+        self, method: str, url: str, data: bytes | None, limit: int, before_write: Check | None = None
+    ) -> Answer:
+        exchange = Exchange(*self._timeout, before_write)
+        outer = sys.exception()
+        failure: Exception
+        try:
+            with exchange.under_way(), closing(self._send(method, url, data)) as response:
+                return _receive(response, limit, outer)
+        except Stopped as stopped:
+            failure = stopped.error
+        except (OSError, HTTPError) as error:
+            failure = _explain(error, outer, is_written=exchange.is_written)
+        # Raised out here so that no error report shows the frames of requests, whose variables hold the credentials.
+        raise failure
+
+    def _send(self, method: str, url: str, data: bytes | None) -> requests.Response:
+        """Send past the session, which would follow redirects and may have adapters of its own."""
         headers = {"Accept": "application/json", "User-Agent": _user_agent()}
         if data is not None:
             headers["Content-Type"] = "application/json"
-        outer = sys.exception()
-        try:
-            response = self._session.request(
-                method,
-                url,
-                data=data,
-                headers=headers,
-                auth=self._auth,
-                timeout=self._timeout,
-                allow_redirects=False,
-            )
-            return Answer(status=response.status_code, headers=response.headers, content=response.content)
-        except (requests.RequestException, HTTPError) as error:
-            failure = _explain(_chain(error, outer))
-        # Raised out here so that no error report shows the frames of requests, whose variables hold the credentials.
-        raise failure
+        request = self._session.prepare_request(
+            requests.Request(method, url, headers=headers, data=data, auth=self._auth)
+        )
+        environment = self._session.merge_environment_settings(
+            request.url or url, proxies={}, stream=True, verify=None, cert=None
+        )
+        return self._adapter.send(request, timeout=self._timeout, **environment)  # type: ignore[arg-type]
 
 
 def build_url(template: str, *, site: str, client_id: str) -> str:
@@ -194,33 +222,38 @@ def _user_agent() -> str:
         return "django-hyber"
 
 
-def _explain(errors: list[BaseException]) -> HyberError:
-    cause = type(errors[-1]).__name__
-    if isinstance(errors[0], requests.ConnectTimeout) or any(map(_came_from_connecting, errors)):
-        return NotTaken(reason=f"no connection, {cause}")
-    if isinstance(errors[0], _NEVER_SENT):
-        return NotTaken(reason=f"the request could not be made, {cause}")
-    if isinstance(errors[0], requests.Timeout):
+def _receive(response: requests.Response, limit: int, outer: BaseException | None) -> Answer:
+    """Read the answer as it comes, up to so many bytes."""
+    status, headers = response.status_code, response.headers
+    parts: list[bytes] = []
+    size = 0
+    # What follows an interim answer is the final one, so nothing else may be read from this connection.
+    stream = response.raw.stream(_CHUNK, decode_content=True) if status >= HTTPStatus.OK else ()
+    try:
+        for part in stream:
+            size += len(part)
+            if size > limit:
+                reason = f"the answer is longer than {limit:,} bytes"
+                return Answer(status=status, headers=headers, failure=UnreadableResponse(status, reason))
+            parts.append(part)
+    except (OSError, HTTPError) as error:
+        return Answer(status=status, headers=headers, failure=_lost(_root_cause(error, outer)))
+    return Answer(status=status, headers=headers, content=b"".join(parts))
+
+
+def _explain(error: Exception, outer: BaseException | None, *, is_written: bool) -> HyberError:
+    cause = _root_cause(error, outer)
+    return _lost(cause) if is_written else NotTaken(reason=f"no connection, {type(cause).__name__}")
+
+
+def _lost(cause: BaseException) -> OutcomeUnknown:
+    if isinstance(cause, TimeoutError):
         return ReadTimeout()
-    return ConnectionLost(f"the connection broke before the whole answer had come ({cause})")
+    return ConnectionLost(f"the connection broke before the whole answer had come ({type(cause).__name__})")
 
 
-def _chain(error: BaseException | None, outer: BaseException | None) -> list[BaseException]:
-    """List an error and what led to it, up to what the caller was already handling."""
-    errors = []
-    while error is not None and error is not outer:
-        errors.append(error)
+def _root_cause(error: BaseException, outer: BaseException | None) -> BaseException:
+    """Return the first of the errors that led to this one, apart from what the caller was already handling."""
+    while error.__context__ is not None and error.__context__ is not outer:
         error = error.__context__
-    return errors
-
-
-def _came_from_connecting(error: BaseException) -> bool:
-    """Tell whether the error was raised inside urllib3's connect(), before a byte of the request was written.
-
-    That covers addresses, refusals, TLS handshakes and proxies alike, while the types of the errors do not tell
-    a handshake from a connection that broke later.
-    """
-    return any(
-        frame.f_code.co_name == "connect" and str(frame.f_globals.get("__name__")).startswith("urllib3.")
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-    )
+    return error

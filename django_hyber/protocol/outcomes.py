@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
@@ -45,7 +45,8 @@ class Answer:
 
     status: int
     headers: Mapping[str, str]
-    content: bytes = b""
+    #: Not in the repr, because it names people.
+    content: bytes = field(default=b"", repr=False)
     failure: OutcomeUnknown | None = None
 
     @property

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import traceback
+from concurrent.futures import Future
 from contextlib import ExitStack
 
 import pytest
@@ -15,6 +16,7 @@ import requests
 from django_hyber.protocol import ConnectionLost, NotTaken, OutcomeUnknown, ReadTimeout
 from tests.protocol import platforms
 from tests.protocol.conftest import LOGIN, PASSWORD
+from tests.protocol.platforms import answering
 
 BODY = {"phone_number": 380671234567, "channel_options": {"sms": {"text": "one-time code 4711"}}}
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"message_id": "m1"}'
@@ -27,15 +29,6 @@ def closed_port():
 
 def send_to(make_client, port, scheme="http", **options):
     return make_client(f"{scheme}://127.0.0.1:{port}", **options).send_single(BODY)
-
-
-def answering(data, finish=lambda connection: None):
-    def behave(connection):
-        platforms.read_request(connection)
-        connection.sendall(data)
-        finish(connection)
-
-    return behave
 
 
 class TestSurelyNotTaken:
@@ -155,9 +148,8 @@ class TestOutcomeUnknown:
     @pytest.mark.parametrize("sent", [b"", OK[:10], OK[:-5]], ids=["nothing", "half a header", "half a body"])
     def test_answer_that_does_not_come_in_time(self, make_client, sent):
         behave = answering(sent, platforms.await_hang_up)
-        with platforms.accept(behave) as port, pytest.raises(OutcomeUnknown) as caught:
+        with platforms.accept(behave) as port, pytest.raises(ReadTimeout):
             send_to(make_client, port, read_timeout=0.2)
-        assert isinstance(caught.value, ReadTimeout) == (sent != OK[:-5])
 
     @pytest.mark.parametrize("finish", [lambda connection: None, platforms.reset], ids=["closes", "resets"])
     def test_tls_connection_that_breaks_after_the_request(self, make_client, monkeypatch, tls, certificate, finish):
@@ -187,6 +179,14 @@ class TestOutcomeUnknown:
             try:
                 requests.post(f"http://127.0.0.1:{closed_port()}", timeout=2)
             except requests.ConnectionError:
+                with pytest.raises(ConnectionLost, match="RemoteDisconnected"):
+                    send_to(make_client, port)
+
+    def test_an_earlier_failure_does_not_count_in_the_body_either(self, make_client):
+        with platforms.accept(answering(OK[:-5])) as port:
+            try:
+                Future().result(timeout=0)
+            except TimeoutError:
                 with pytest.raises(ConnectionLost):
                     send_to(make_client, port)
 
@@ -260,3 +260,15 @@ def test_credentials_are_in_no_text_log_or_frame(make_client, behave, caplog):
         assert secret not in shown
     assert "380671234567" not in str(caught.value)
     assert "4711" not in str(caught.value)
+
+
+def test_credentials_are_in_no_frame_of_what_the_last_check_raises(make_client):
+    def check():
+        raise LookupError
+
+    with platforms.accept(platforms.await_hang_up) as port, pytest.raises(LookupError) as caught:
+        make_client(f"http://127.0.0.1:{port}").send_single(BODY, before_write=check)
+    shown = " ".join(shown_to_an_error_reporter(caught.value))
+    assert "Exchange" in shown
+    for secret in secrets():
+        assert secret not in shown
