@@ -27,27 +27,27 @@ def has_listeners() -> bool:
     return message_status_changed.has_listeners(Message)
 
 
-def announce_changes(changes: Sequence[Change], using: str) -> None:
+def announce_changes(changes: Sequence[Change]) -> None:
     """Send ``message_status_changed`` for each change when the transaction is committed."""
     if changes and has_listeners():
-        after_commit(using, _send_changes, changes, using)
+        after_commit(_send_changes, changes)
 
 
-def announce_finished(campaign_pk: int, using: str) -> None:
+def announce_finished(campaign_pk: int) -> None:
     """Send ``campaign_finished`` when the transaction is committed."""
     if campaign_finished.has_listeners(Campaign):
-        after_commit(using, _send_finished, campaign_pk, using)
+        after_commit(_send_finished, campaign_pk)
 
 
-def announce_replies(fingerprints: Sequence[str], using: str) -> None:
+def announce_replies(fingerprints: Sequence[str]) -> None:
     """Send ``reply_received`` for each new reply when the transaction is committed."""
     if fingerprints and reply_received.has_listeners(Reply):
-        after_commit(using, _send_replies, fingerprints, using)
+        after_commit(_send_replies, fingerprints)
 
 
-def _send_changes(changes: Sequence[Change], using: str) -> None:
+def _send_changes(changes: Sequence[Change]) -> None:
     for chunk in _chunks(changes):
-        messages = Message.objects.using(using).in_bulk([change.pk for change in chunk])
+        messages = Message.objects.in_bulk([change.pk for change in chunk])
         for change in chunk:
             if change.pk in messages:
                 message_status_changed.send_robust(
@@ -59,13 +59,13 @@ def _send_changes(changes: Sequence[Change], using: str) -> None:
                 )
 
 
-def _send_finished(campaign_pk: int, using: str) -> None:
-    for campaign in Campaign.objects.using(using).filter(pk=campaign_pk):
+def _send_finished(campaign_pk: int) -> None:
+    for campaign in Campaign.objects.filter(pk=campaign_pk):
         campaign_finished.send_robust(Campaign, campaign=campaign)
 
 
-def _send_replies(fingerprints: Sequence[str], using: str) -> None:
-    for reply in Reply.objects.using(using).filter(fingerprint__in=fingerprints):
+def _send_replies(fingerprints: Sequence[str]) -> None:
+    for reply in Reply.objects.filter(fingerprint__in=fingerprints):
         reply_received.send_robust(Reply, reply=reply)
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from django.db.models import Model
 
 from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
-from django_hyber.models.personal import PersonalDataModel
+from django_hyber.models.base import PersonalDataModel
 from django_hyber.protocol import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 
 __all__ = [

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
 from django_hyber.protocol import HyberClient, HyberError, ReportNotFound
-from django_hyber.sending.clients import get_client
+from django_hyber.sending.exchange import get_client
 from django_hyber.sending.ids import new_extra_id
 
 METHOD_NOT_ALLOWED = 405

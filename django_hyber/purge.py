@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import table_pages
-from django_hyber.db.transactions import database, write_transaction
+from django_hyber.db.transactions import write_transaction
 from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
 from django_hyber.models.message import GIVEN_UP
 from django_hyber.reports.ranks import FINAL
@@ -45,36 +45,34 @@ def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purg
     their way and opted-out numbers are left alone. May be stopped and started again, for each range of rows is a
     transaction of its own; ``dry_run`` only counts.
     """
-    before, using = timezone.now() - older_than, database()
+    before = timezone.now() - older_than
     purged = Purged()
-    for page in table_pages(Message.objects.using(using), CHUNK):
-        _purge_messages(page[0][0], page[-1][0], before, using, purged, dry_run=dry_run)
-    for page in table_pages(Reply.objects.using(using), CHUNK):
-        _purge_replies(page[0][0], page[-1][0], before, using, purged, dry_run=dry_run)
-    waiting = DeliveryReport.objects.using(using).filter(message=None, received_at__lt=before)
-    unreadable = UnreadableCallback.objects.using(using).filter(received_at__lt=before)
+    for page in table_pages(Message.objects.all(), CHUNK):
+        _purge_messages(page[0][0], page[-1][0], before, purged, dry_run=dry_run)
+    for page in table_pages(Reply.objects.all(), CHUNK):
+        _purge_replies(page[0][0], page[-1][0], before, purged, dry_run=dry_run)
+    waiting = DeliveryReport.objects.filter(message=None, received_at__lt=before)
+    unreadable = UnreadableCallback.objects.filter(received_at__lt=before)
     purged.waiting_reports = waiting.count() if dry_run else _delete(waiting)
     purged.unreadable = unreadable.count() if dry_run else _delete(unreadable)
     return purged
 
 
-def _purge_messages(
-    first_id: int, last_id: int, before: datetime, using: str, purged: Purged, *, dry_run: bool
-) -> None:
+def _purge_messages(first_id: int, last_id: int, before: datetime, purged: Purged, *, dry_run: bool) -> None:
     is_old = Q(finished_at__lt=before) | Q(finished_at=None, created_at__lt=before)
-    old = Message.objects.using(using).filter(OVER, is_old, pk__gte=first_id, pk__lte=last_id)
+    old = Message.objects.filter(OVER, is_old, pk__gte=first_id, pk__lte=last_id)
     due = old.not_purged()
     # A report that came after its message was purged is found as well.
-    near = DeliveryReport.objects.using(using).filter(message__gte=first_id, message__lte=last_id)
+    near = DeliveryReport.objects.filter(message__gte=first_id, message__lte=last_id)
     reports = near.filter(message__in=old.order_by().values("pk")).exclude(raw={})
     if dry_run:
         purged.messages += due.count()
         purged.reports += reports.count()
         return
-    with write_transaction(using):
+    with write_transaction():
         rows = due.order_by("pk").select_for_update().values_list("pk", "content")
         anonymous = [_anonymous(pk, content) for pk, content in rows]
-        purged.messages += update_rows(Message, ("id", "phone_number", "variables", "content"), anonymous, using)
+        purged.messages += update_rows(Message, ("id", "phone_number", "variables", "content"), anonymous)
         purged.reports += reports.update(phone_number="", raw={})
 
 
@@ -84,8 +82,8 @@ def _anonymous(pk: int, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
     return pk, None, {}, kept
 
 
-def _purge_replies(first_id: int, last_id: int, before: datetime, using: str, purged: Purged, *, dry_run: bool) -> None:
-    here = Reply.objects.using(using).filter(pk__gte=first_id, pk__lte=last_id)
+def _purge_replies(first_id: int, last_id: int, before: datetime, purged: Purged, *, dry_run: bool) -> None:
+    here = Reply.objects.filter(pk__gte=first_id, pk__lte=last_id)
     replies = here.filter(received_at__lt=before).exclude(raw={})
     if dry_run:
         purged.replies += replies.count()

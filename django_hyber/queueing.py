@@ -25,9 +25,9 @@ def run_now(task: TaskName, *arguments: int) -> None:
     import_string(f"django_hyber.tasks.{task}").call(*arguments)
 
 
-def enqueue_after_commit(using: str, task: TaskName, *arguments: int) -> None:
+def enqueue_after_commit(task: TaskName, *arguments: int) -> None:
     """Enqueue the task once the transaction is committed; a broker that is down must not fail the caller."""
-    after_commit(using, enqueue, task, *arguments)
+    after_commit(enqueue, task, *arguments)
 
 
 def nudge(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int, *arguments: int) -> None:
@@ -35,10 +35,10 @@ def nudge(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int, *a
     try:
         enqueue(task, pk, *arguments)
     except BaseException:
-        rows.model._default_manager.using(rows.db).filter(pk=pk).update(enqueued_at=None)
+        rows.model._default_manager.filter(pk=pk).update(enqueued_at=None)
         raise
 
 
 def nudge_after_commit(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int) -> None:
     """Enqueue the task once the row is committed; a broker that is down must not fail the caller."""
-    after_commit(rows.db, nudge, task, rows, pk)
+    after_commit(nudge, task, rows, pk)

@@ -7,7 +7,6 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from django_hyber.db.transactions import database
 from django_hyber.jobs.background import recover_jobs
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.queueing import TaskName, nudge
@@ -44,29 +43,28 @@ def dispatch() -> Dispatched:
 
     Safe to run at any time, from several processes at once: every task claims its row before it acts.
     """
-    using = database()
     unconfirmed.recover_expired_leases()
-    matched = early.rematch_reports(using, since=timezone.now() - STILL_EXPECTED).matched
-    asked = _enqueue(Batch.objects.using(using).filter(lanes.due(Batch.State.UNCONFIRMED)), "resolve_batch")
-    asked += question_lane.fill_questions(using)
-    queued = Message.objects.using(using).filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
+    matched = early.rematch_reports(since=timezone.now() - STILL_EXPECTED).matched
+    asked = _enqueue(Batch.objects.filter(lanes.due(Batch.State.UNCONFIRMED)), "resolve_batch")
+    asked += question_lane.fill_questions()
+    queued = Message.objects.filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
     sent = _enqueue(queued, "submit_message")
-    schedule.hand_over_due(using)
-    batches = sum(lanes.fill_lanes(campaign_pk, using) for campaign_pk in _running(using))
-    runs.settle_all(using)
+    schedule.hand_over_due()
+    batches = sum(lanes.fill_lanes(campaign_pk) for campaign_pk in _running())
+    runs.settle_all()
     recover_jobs()
     return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
 
 
-def _running(using: str) -> list[int]:
-    sending = Campaign.objects.using(using).filter(status=Campaign.Status.SENDING)
+def _running() -> list[int]:
+    sending = Campaign.objects.filter(status=Campaign.Status.SENDING)
     return list(sending.order_by("pk").values_list("pk", flat=True))
 
 
 def _enqueue(rows: QuerySet[Message] | QuerySet[Batch], task: TaskName) -> int:
     """Enqueue a task for each row, once until it is due again: a busy backend must not get the same row repeatedly."""
     pks = list(rows.order_by("pk").values_list("pk", flat=True)[:LIMIT])
-    model = rows.model._default_manager.using(rows.db)
+    model = rows.model._default_manager
     for start in range(0, len(pks), CHUNK):
         model.filter(pk__in=pks[start : start + CHUNK]).update(enqueued_at=timezone.now())
     for pk in pks:

@@ -19,7 +19,7 @@ from django_hyber.audience.columns import REASON
 from django_hyber.audience.files.file_type import Cell, FileType, ShownText, UnreadableFileError
 from django_hyber.audience.files.reading import file_type
 from django_hyber.db.pages import campaign_pages, table_pages
-from django_hyber.db.transactions import database, write_transaction
+from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced
@@ -81,7 +81,7 @@ def export_recipients(
     _check_room(kind, campaign.messages.count, too_many)
     variables = _variables(campaign)
     as_row = _row_maker(campaign, variables, kind.protect)
-    pages = campaign_pages(campaign.messages.using(database()), CHUNK, *Exported._fields[1:])
+    pages = campaign_pages(campaign.messages.all(), CHUNK, *Exported._fields[1:])
     rows = ([as_row(Exported(*row)) for row in page] for page in pages)
     return _write(kind, _header(variables), rows, progress)
 
@@ -102,11 +102,11 @@ def export_suppressions(
         raise ValueError(f"Opted-out numbers are exported as {' or '.join(FORMATS)}, not as {format!r}.")
     kind = file_type(format)
     too_many = _("An XLSX table has room for %(most)d numbers. Export the list as CSV.")
-    _check_room(kind, Suppression.objects.using(database()).count, too_many)
+    _check_room(kind, Suppression.objects.count, too_many)
     # Looked up now, as in _row_maker.
     zone = get_current_timezone()
     plus = kind.protect("+")
-    pages = table_pages(Suppression.objects.using(database()), CHUNK, "phone_number", "reason", "created_at")
+    pages = table_pages(Suppression.objects.all(), CHUNK, "phone_number", "reason", "created_at")
     rows = (
         [(plus + phone, kind.protect(reason), _as_time(added, zone)) for _pk, phone, reason, added in page]
         for page in pages
@@ -124,12 +124,11 @@ def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
 
     Without a campaign it is that of the opt-out list.
     """
-    using = database()
-    with write_transaction(using):
+    with write_transaction():
         if campaign:
             # Of two presses of the same button, the second waits here; for the list there would be two files.
-            Campaign.objects.using(using).select_for_update().get(pk=campaign.pk)
-        open_jobs = BackgroundJob.objects.using(using).open().filter(kind=Kind.EXPORT)
+            Campaign.objects.select_for_update().get(pk=campaign.pk)
+        open_jobs = BackgroundJob.objects.open().filter(kind=Kind.EXPORT)
         under_way = open_jobs.filter(campaign=campaign, created_by=user.pk)
         if any(job.parameters.get("format") == kind for job in under_way):
             return False
@@ -141,7 +140,7 @@ def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
 def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     """Write the file of recipients, or without a campaign that of the opted-out numbers."""
     kind = job.parameters.get("format", "csv")
-    total = (job.campaign.messages if job.campaign else Suppression.objects).using(database()).count()
+    total = (job.campaign.messages if job.campaign else Suppression.objects).count()
 
     def progress(done: int) -> None:
         if done < total:
@@ -187,7 +186,7 @@ def _write(
 def _variables(campaign: Campaign) -> list[str]:
     """Return the names of all variables, in the order of their first appearance."""
     names: dict[str, None] = {}
-    for page in campaign_pages(campaign.messages.using(database()), CHUNK, "variables"):
+    for page in campaign_pages(campaign.messages.all(), CHUNK, "variables"):
         for _pk, variables in page:
             names |= dict.fromkeys(variables)
     return list(names)

@@ -17,7 +17,7 @@ from django_hyber.audience.files.csv_file import RejectedRowsFile
 from django_hyber.audience.files.file_type import FileFormat, ShownText
 from django_hyber.audience.files.reading import NumberedRow, WideRow, read_rows, recognise
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import database, write_transaction
+from django_hyber.db.transactions import write_transaction
 from django_hyber.protocol import InvalidPhone, clean_text, normalize_phone
 
 #: How many rows are written at once.
@@ -90,10 +90,10 @@ class Destination(Protocol):
     def columns(self) -> Sequence[str]:
         """The names of what a row is made of."""
 
-    def prepare(self, using: str) -> None:
+    def prepare(self) -> None:
         """Lock what must not change until the end of the transaction. Raises ValidationError to refuse."""
 
-    def rows(self, using: str) -> QuerySet[Any]:
+    def rows(self) -> QuerySet[Any]:
         """Return the rows that are there, of which each has a ``phone_number`` of its own."""
 
     def as_row(self, phone: str, values: dict[str, str]) -> Sequence[Any]:
@@ -124,11 +124,10 @@ class RowImport:
 
     def add(self, rows: Iterable[NumberedRow], saved: Callable[[ImportReport], object]) -> None:
         """Write the rows, each page in a transaction together with what ``saved`` does about it."""
-        using = database()
         for page in pages_of(rows):
-            with write_transaction(using):
-                self._destination.prepare(using)
-                self._add_page(page, using)
+            with write_transaction():
+                self._destination.prepare()
+                self._add_page(page)
                 saved(self.report)
 
     def repeat(self, rows: Iterable[NumberedRow], progress: Callable[[int], object]) -> None:
@@ -140,7 +139,7 @@ class RowImport:
                 self._write_rejected(number, values, error.reason)
             progress(self.report.total)
 
-    def _add_page(self, page: Iterable[NumberedRow], using: str) -> None:
+    def _add_page(self, page: Iterable[NumberedRow]) -> None:
         phones: list[str] = []
         rows: list[Sequence[Any]] = []
         for number, values in page:
@@ -152,8 +151,8 @@ class RowImport:
                 continue
             phones.append(phone)
             rows.append(row)
-        before = self._found_before(phones, using)
-        accepted = insert_rows(self._destination.model, self._destination.columns, rows, using)
+        before = self._found_before(phones)
+        accepted = insert_rows(self._destination.model, self._destination.columns, rows)
         existing = sum(phone in before for phone in phones)
         self.report.accepted += accepted
         self.report.existing += existing
@@ -176,10 +175,10 @@ class RowImport:
             self.report.ignored_columns += sorted({*headers} - used - {*self.report.ignored_columns})
         return found
 
-    def _found_before(self, phones: Sequence[str], using: str) -> set[str]:
+    def _found_before(self, phones: Sequence[str]) -> set[str]:
         if not self._newest or not phones:
             return set()
-        known = self._destination.rows(using).filter(pk__lte=self._newest, phone_number__in=phones)
+        known = self._destination.rows().filter(pk__lte=self._newest, phone_number__in=phones)
         return set(known.order_by().values_list("phone_number", flat=True))
 
     def _reject(self, number: int, values: Mapping[str, str], reason: str) -> None:
@@ -202,12 +201,11 @@ def import_rows(
     progress: Callable[[int], object] | None = None,
 ) -> tuple[ImportReport, int]:
     """Import all rows in one transaction; return the report and the key of the newest row from before."""
-    using = database()
     file_format = recognise(cast("IO[bytes]", source)) if hasattr(source, "read") else None
     report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
-    with write_transaction(using), closing(number_rows(source, file_format)) as rows:
+    with write_transaction(), closing(number_rows(source, file_format)) as rows:
         # Before the newest row is looked up: no other import may add one meanwhile.
-        destination.prepare(using)
+        destination.prepare()
         newest = newest_row(destination)
         work = RowImport(destination, columns, report, newest=newest, rejected_file=rejected_file)
         work.add(rows, lambda report: progress and progress(report.total))
@@ -216,7 +214,7 @@ def import_rows(
 
 def newest_row(destination: Destination) -> int:
     """Return the key of the row that was added last, or 0."""
-    newest: int | None = destination.rows(database()).aggregate(newest=Max("pk"))["newest"]
+    newest: int | None = destination.rows().aggregate(newest=Max("pk"))["newest"]
     return newest or 0
 
 

@@ -40,12 +40,12 @@ class OptOuts:
         self._reason = reason[:LONGEST_REASON]
         self._now = timezone.now()
 
-    def prepare(self, using: str) -> None:
+    def prepare(self) -> None:
         """Lock nothing: the list is always open."""
 
-    def rows(self, using: str) -> QuerySet[Suppression]:
+    def rows(self) -> QuerySet[Suppression]:
         """Return the list."""
-        return Suppression.objects.using(using)
+        return Suppression.objects.all()
 
     def as_row(self, phone: str, values: dict[str, str]) -> NewSuppression:
         """Return an entry; a second number in the place of the reason must not get lost as one."""

@@ -12,7 +12,6 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.conf import get_account
-from django_hyber.db.transactions import database
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message
 from django_hyber.sending.ids import extra_ids
@@ -46,9 +45,9 @@ class Recipients:
         self._extra_ids = extra_ids()
         self._pk, self._account, self._now = campaign.pk, campaign.account, timezone.now()
 
-    def prepare(self, using: str) -> None:
+    def prepare(self) -> None:
         """Lock the campaign, refuse if it has been launched, and note on it that its recipients bring their texts."""
-        campaigns = Campaign.objects.using(using)
+        campaigns = Campaign.objects.all()
         current = campaigns.select_for_update().get(pk=self._pk)
         if not current.is_editable:
             problem = ValidationError(_("Recipients can only be added before the launch."), code="launched")
@@ -57,9 +56,9 @@ class Recipients:
             campaigns.filter(pk=self._pk).update(has_own_texts=True)
             self._campaign.has_own_texts = True
 
-    def rows(self, using: str) -> QuerySet[Message]:
+    def rows(self) -> QuerySet[Message]:
         """Return the recipients."""
-        return Message.objects.using(using).filter(campaign=self._pk)
+        return Message.objects.filter(campaign=self._pk)
 
     def as_row(self, phone: str, values: dict[str, str]) -> NewRecipient:
         """Return a recipient with these variables."""
@@ -89,5 +88,5 @@ def import_recipients(
     """
     columns = Columns(phone_column=phone_column, text_column=text_column, variables=variables)
     report, newest = import_rows(Recipients(campaign, columns), columns, source, rejected_file, progress)
-    report.opted_out = campaign.messages.using(database()).filter(pk__gt=newest).opted_out().count()
+    report.opted_out = campaign.messages.filter(pk__gt=newest).opted_out().count()
     return report

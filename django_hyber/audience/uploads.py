@@ -22,7 +22,7 @@ from django_hyber.audience.files.reading import NumberedRow, file_type, read_row
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
-from django_hyber.db.transactions import after_commit, database
+from django_hyber.db.transactions import after_commit
 from django_hyber.jobs.background import create_job, delete_file, enqueue_again_at
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
@@ -102,13 +102,12 @@ def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once
 
     The parameters are those of import_recipients that say what the columns are.
     """
-    using = database()
-    uploads = BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED)
+    uploads = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
     known = {name: value for name, value in job.parameters.items() if name != "preview"}
     wanted = {**known, **Columns.of(parameters).as_parameters(), "language": get_language()}
     if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
         return False
-    after_commit(using, run_now if at_once else enqueue, "run_job", job.pk)
+    after_commit(run_now if at_once else enqueue, "run_job", job.pk)
     return True
 
 
@@ -139,7 +138,7 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
         if rejected_file.tell():
             keep_produced(job, claim, rejected_file, "csv")
     if job.campaign:
-        added = job.campaign.messages.using(database()).filter(pk__gt=result["newest"])
+        added = job.campaign.messages.filter(pk__gt=result["newest"])
         report.opted_out = added.opted_out().count()
     return result | report.as_json()
 
@@ -159,10 +158,9 @@ def _rows_of(job: BackgroundJob, file: IO[bytes]) -> Generator[NumberedRow, None
 
 def discard_upload(job: BackgroundJob) -> bool:
     """Delete a kept file that has not been confirmed, and say whether this call did."""
-    using = database()
-    if not BackgroundJob.objects.using(using).filter(pk=job.pk, state=State.UPLOADED).delete()[0]:
+    if not BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED).delete()[0]:
         return False
-    after_commit(using, delete_file, job, "source")
+    after_commit(delete_file, job, "source")
     return True
 
 

@@ -8,7 +8,6 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from django.db import connections
 from django.db.models import CharField, Count, F, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat
@@ -16,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import locked
+from django_hyber.db.transactions import db_connection
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.reports.ranks import FAILURES
 
@@ -67,28 +67,28 @@ def duplicate_once(
     The question was shown at ``asked_at``: a second answer makes no second copy. Returns the copy, and whether this
     call has made it.
     """
-    with locked(campaign) as using:
-        same = Campaign.objects.using(using).filter(name=name, author=user, created_at__gte=asked_at)
+    with locked(campaign):
+        same = Campaign.objects.filter(name=name, author=user, created_at__gte=asked_at)
         copy = same.order_by("-pk").first()
         if copy:
             return copy, False
-        return _copy(campaign, name, audience, user, using), True
+        return _copy(campaign, name, audience, user), True
 
 
-def _copy(campaign: Campaign, name: str, audience: Audience, user: Any, using: str) -> Campaign:
+def _copy(campaign: Campaign, name: str, audience: Audience, user: Any) -> Campaign:
     values = {column: getattr(campaign, column) for column in Campaign.SETTINGS}
-    copy = Campaign.objects.using(using).create(name=name, author=user, **values)
+    copy = Campaign.objects.create(name=name, author=user, **values)
     channels = campaign.channels.order_by("position", "id").values("position", "channel", "options")
     rows = [CampaignChannel(campaign=copy, **channel) for channel in channels]
-    CampaignChannel.objects.using(using).bulk_create(rows)
+    CampaignChannel.objects.bulk_create(rows)
     if audience is not Audience.NOBODY:
-        _copy_recipients(audience_of(campaign, audience).using(using), copy, using)
+        _copy_recipients(audience_of(campaign, audience).all(), copy)
     return copy
 
 
-def _copy_recipients(messages: QuerySet[Message], copy: Campaign, using: str) -> None:
+def _copy_recipients(messages: QuerySet[Message], copy: Campaign) -> None:
     """Insert what the database selects: no row passes through this process, however many there are."""
-    connection = connections[using]
+    connection = db_connection()
     # A beginning of this copy's own and the row that it comes from: unique without reading any other id.
     extra_id = Concat(Value(secrets.token_hex(8)), Cast(F("pk"), CharField(max_length=20)))
     columns: dict[str, Combinable] = {
@@ -104,7 +104,7 @@ def _copy_recipients(messages: QuerySet[Message], copy: Campaign, using: str) ->
         "attempts": Value(0),
     }
     selected = messages.order_by("pk").values_list(*columns.values())
-    sql, parameters = selected.query.get_compiler(using).as_sql()
+    sql, parameters = selected.query.get_compiler(connection=connection).as_sql()
     quote = connection.ops.quote_name
     fields = {field.attname: str(field.column) for field in Message._meta.concrete_fields}
     names = ", ".join(quote(fields[column]) for column in columns)

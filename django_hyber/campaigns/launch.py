@@ -79,7 +79,7 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
     if confirmed and not _is_as_confirmed(campaign, checked, confirmed):
         raise CampaignError([_changed()])
     people = _check_texts(campaign, checked, is_confirmed=confirmed is not None)
-    with locked(campaign) as using:
+    with locked(campaign):
         if not is_possible(campaign, Verb.START):
             raise CampaignError([already_started(campaign)])
         if fingerprint(campaign) != checked:
@@ -87,13 +87,13 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
             raise CampaignError([ValidationError(text, code="changed")])
         launcher = user.pk if user else None
         now = timezone.now()
-        move(campaign, Verb.START, using, run=1, launched_at=now, launched_by=launcher, next_send_at=None)
-        runs.give_account(campaign, using)
+        move(campaign, Verb.START, run=1, launched_at=now, launched_by=launcher, next_send_at=None)
+        runs.give_account(campaign)
         # Should two starts ever get as far as this, the unique ranges of the batches stop the second.
-        runs.cut_batches(campaign, using)
-        begin(campaign, using)
+        runs.cut_batches(campaign)
+        begin(campaign)
     # With an immediate task backend, requests have gone out by now.
-    campaign.refresh_from_db(using=using)
+    campaign.refresh_from_db()
     return people
 
 

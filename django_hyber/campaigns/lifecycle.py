@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.db.transactions import after_commit, database, write_transaction
+from django_hyber.db.transactions import after_commit, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.models import Batch, Campaign
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
@@ -58,26 +58,25 @@ def is_done(campaign: Campaign, verb: Verb) -> bool:
 
 
 @contextmanager
-def locked(campaign: Campaign) -> Iterator[str]:
-    """Open a transaction that holds the campaign's row, freshly read, and yield the alias of the database.
+def locked(campaign: Campaign) -> Iterator[None]:
+    """Open a transaction that holds the campaign's row, freshly read,.
 
     Of two presses of the same button, the second waits here and finds what the first has done.
     """
-    using = database()
-    with write_transaction(using):
-        campaign.refresh_from_db(using=using, from_queryset=Campaign.objects.using(using).select_for_update())
-        yield using
+    with write_transaction():
+        campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update())
+        yield
 
 
-def move(campaign: Campaign, verb: Verb, using: str, **values: object) -> None:
+def move(campaign: Campaign, verb: Verb, **values: object) -> None:
     """Give a locked campaign the status that follows, and these values. Raises CampaignError if none follows."""
     if not is_possible(campaign, verb):
         raise CampaignError([wrong_status(campaign)])
     status, *later = TRANSITIONS[Status(campaign.status)][verb]
     if later and schedule.is_early(campaign, timezone.now()):
         (status,) = later
-    Campaign.objects.using(using).filter(pk=campaign.pk).update(status=status, status_reason="", **values)
-    campaign.refresh_from_db(using=using)
+    Campaign.objects.filter(pk=campaign.pk).update(status=status, status_reason="", **values)
+    campaign.refresh_from_db()
 
 
 def perform(campaign: Campaign, verb: Verb) -> bool:
@@ -85,12 +84,12 @@ def perform(campaign: Campaign, verb: Verb) -> bool:
 
     Raises CampaignError when that is not possible in the campaign's status.
     """
-    with locked(campaign) as using:
+    with locked(campaign):
         if is_done(campaign, verb):
             return False
-        _EFFECTS[verb](campaign, using)
+        _EFFECTS[verb](campaign)
     # With an immediate task backend, requests have gone out by now.
-    campaign.refresh_from_db(using=using)
+    campaign.refresh_from_db()
     return True
 
 
@@ -121,14 +120,14 @@ def cancel_campaign(campaign: Campaign) -> Campaign:
     return campaign
 
 
-def begin(campaign: Campaign, using: str) -> None:
+def begin(campaign: Campaign) -> None:
     """Enqueue, after the commit, as many batches as may be under way at once; each enqueues the one that follows it."""
-    after_commit(using, lanes.fill_lanes, campaign.pk, using)
+    after_commit(lanes.fill_lanes, campaign.pk)
 
 
-def forget_credit(campaign: Campaign, using: str) -> None:
+def forget_credit(campaign: Campaign) -> None:
     """Give no throttle credit for the time that the campaign stood still; what it has used up stays used up."""
-    rows = Campaign.objects.using(using).filter(pk=campaign.pk, next_send_at__lt=timezone.now())
+    rows = Campaign.objects.filter(pk=campaign.pk, next_send_at__lt=timezone.now())
     rows.update(next_send_at=None)
 
 
@@ -146,32 +145,32 @@ def wrong_status(campaign: Campaign) -> ValidationError:
     )
 
 
-def _pause(campaign: Campaign, using: str) -> None:
-    move(campaign, Verb.PAUSE, using)
+def _pause(campaign: Campaign) -> None:
+    move(campaign, Verb.PAUSE)
 
 
-def _resume(campaign: Campaign, using: str) -> None:
-    move(campaign, Verb.RESUME, using)
+def _resume(campaign: Campaign) -> None:
+    move(campaign, Verb.RESUME)
     if campaign.status == Status.SCHEDULED:
         return
-    forget_credit(campaign, using)
+    forget_credit(campaign)
     # Tasks that ran during the pause have done nothing.
-    campaign.batches.using(using).filter(state=Batch.State.PENDING).update(enqueued_at=None)
-    begin(campaign, using)
-    runs.finish_if_done(campaign.pk, using)
+    campaign.batches.filter(state=Batch.State.PENDING).update(enqueued_at=None)
+    begin(campaign)
+    runs.finish_if_done(campaign.pk)
 
 
-def _withdraw(campaign: Campaign, using: str) -> None:
-    move(campaign, Verb.WITHDRAW, using, run=0, launched_at=None, launched_by=None)
-    campaign.batches.using(using).delete()
+def _withdraw(campaign: Campaign) -> None:
+    move(campaign, Verb.WITHDRAW, run=0, launched_at=None, launched_by=None)
+    campaign.batches.all().delete()
 
 
-def _cancel(campaign: Campaign, using: str) -> None:
-    move(campaign, Verb.CANCEL, using, finished_at=timezone.now())
-    runs.cancel_waiting(campaign.pk, using)
+def _cancel(campaign: Campaign) -> None:
+    move(campaign, Verb.CANCEL, finished_at=timezone.now())
+    runs.cancel_waiting(campaign.pk)
 
 
-_EFFECTS: Mapping[Verb, Callable[[Campaign, str], None]] = {
+_EFFECTS: Mapping[Verb, Callable[[Campaign], None]] = {
     Verb.PAUSE: _pause,
     Verb.RESUME: _resume,
     Verb.WITHDRAW: _withdraw,

@@ -99,8 +99,8 @@ def count_rejected(campaign: Campaign) -> int:
 
 def request_check(campaign: Campaign, user: Any) -> bool:
     """Ask for a check, unless one is under way, and say whether this call has."""
-    with locked(campaign) as using:
-        if campaign.jobs.using(using).open().filter(kind=Kind.CHECK).exists():
+    with locked(campaign):
+        if campaign.jobs.open().filter(kind=Kind.CHECK).exists():
             return False
         request_job(Kind.CHECK, campaign, {}, user)
         return True

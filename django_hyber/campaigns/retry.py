@@ -16,7 +16,6 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
-from django_hyber.db.transactions import database
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
@@ -84,24 +83,24 @@ def retry_failed(
 
 def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = None) -> Campaign:
     """Send again to those whose messages ended so, or to those of them with these keys. Raises as retry_failed does."""
-    failed = runs.retryable(campaign, ended, database())
-    with locked(campaign) as using:
+    failed = runs.retryable(campaign, ended)
+    with locked(campaign):
         if not failed.exists():
             raise CampaignError([_nothing_failed()])
-        move(campaign, Verb.RETRY, using, run=F("run") + 1, finished_at=None)
-        forget_credit(campaign, using)
-        if not runs.requeue(failed, using, keys):
+        move(campaign, Verb.RETRY, run=F("run") + 1, finished_at=None)
+        forget_credit(campaign)
+        if not runs.requeue(failed, keys):
             raise CampaignError([_nothing_failed()])
-        runs.cut_batches(campaign, using)
-        begin(campaign, using)
+        runs.cut_batches(campaign)
+        begin(campaign)
     # With an immediate task backend, requests have gone out by now.
-    campaign.refresh_from_db(using=using)
+    campaign.refresh_from_db()
     return campaign
 
 
 def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> MessageQuerySet:
     """Return the messages that are sent again for these reasons; purged ones have no number any more."""
-    return runs.retryable(campaign, _ended_for(reasons), database())
+    return runs.retryable(campaign, _ended_for(reasons))
 
 
 def count_opted_out(failed: MessageQuerySet) -> int:
@@ -167,7 +166,7 @@ def _nothing_failed() -> ValidationError:
 
 
 def _is_retried_already(campaign: Campaign, run: int) -> bool:
-    jobs = campaign.jobs.using(database()).open().filter(kind=BackgroundJob.Kind.RETRY)
+    jobs = campaign.jobs.open().filter(kind=BackgroundJob.Kind.RETRY)
     return campaign.run != run or jobs.exists()
 
 
@@ -176,7 +175,7 @@ def _are_few(rows: QuerySet[Any]) -> bool:
 
 
 def _failed(chosen: MessageQuerySet) -> MessageQuerySet:
-    return chosen.using(database()).not_purged().filter(HAS_FAILED, campaign__isnull=False)
+    return chosen.not_purged().filter(HAS_FAILED, campaign__isnull=False)
 
 
 def _by_campaign(messages: MessageQuerySet, most: int | None) -> Mapping[int, int]:

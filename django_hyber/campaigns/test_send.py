@@ -105,14 +105,14 @@ def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token
     problems = trial_problems(campaign, sample)
     if problems:
         raise CampaignError(problems)
-    with locked(campaign) as using:
+    with locked(campaign):
         sent = trial_messages(campaign, token)
         if sent:
             return Trial(messages=sent, is_repeated=True)
-        known = Suppression.objects.using(using).filter(phone_number__in=numbers)
+        known = Suppression.objects.filter(phone_number__in=numbers)
         opted_out = set(known.values_list("phone_number", flat=True))
         wanted = [number for number in numbers if number not in opted_out]
-        _refuse_too_many(wanted, using)
+        _refuse_too_many(wanted)
         channels = _filled(campaign, sample)
         ids = zip(wanted, _extra_ids(campaign, token), strict=False)
         messages = [
@@ -175,9 +175,9 @@ def _extra_ids(campaign: Campaign, token: str) -> Iterator[str]:
     return (f"{PREFIX}{campaign.pk}-{token}-{number}" for number in range(MAX_NUMBERS))
 
 
-def _refuse_too_many(numbers: Sequence[str], using: str) -> None:
+def _refuse_too_many(numbers: Sequence[str]) -> None:
     since = timezone.now() - PERIOD
-    tests = Message.objects.using(using).filter(
+    tests = Message.objects.filter(
         phone_number__in=numbers, campaign=None, created_at__gte=since, extra_id__startswith=PREFIX
     )
     counts = tests.order_by().values_list("phone_number").annotate(count=Count("pk"))

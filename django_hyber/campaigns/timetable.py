@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
-from django_hyber.sending.pace import schedule, throttle, windows
+from django_hyber.sending.pace import schedule, throttle
 
 #: For a campaign that would take more sending windows than this, no end is estimated.
 MAX_WINDOWS = 400
@@ -43,7 +43,7 @@ def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
         start=start,
         held_until=schedule.hand_over_time(campaign) if is_early else None,
         per_minute=per_minute,
-        opens_at=windows.next_opening(campaign, "", begin),
+        opens_at=schedule.next_opening(campaign, "", begin),
         end=_end(campaign, begin, timedelta(minutes=people / per_minute)) if per_minute and people else None,
     )
 
@@ -51,7 +51,7 @@ def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
 def _end(campaign: Campaign, begin: datetime, work: timedelta) -> datetime | None:
     moment, left = begin, work
     for _window in range(MAX_WINDOWS):
-        moment = windows.next_opening(campaign, "", moment) or moment
+        moment = schedule.next_opening(campaign, "", moment) or moment
         closing = _closing(campaign, moment)
         if closing is None or moment + left <= closing:
             return moment + left

@@ -15,8 +15,10 @@ from itertools import chain
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db import connections, models
+from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_hyber.db.transactions import db_connection
 
 Row = Sequence[Any]
 
@@ -37,20 +39,19 @@ class Selection(NamedTuple):
     converters: Sequence[tuple[int, Sequence[Any]]]
 
 
-def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row], using: str) -> int:
+def insert_rows(model: type[models.Model], columns: Sequence[str], rows: Sequence[Row]) -> int:
     """Insert the rows, leave out those that break a unique constraint, and return how many were new.
 
     ``columns`` are attribute names (``campaign_id``). Give the rows in one order wherever the same rows may be inserted
     twice at once: the order of the locks is theirs.
     """
-    return _execute(_insert(model, tuple(columns), using), rows, using) if rows else 0
+    return _execute(_insert(model, tuple(columns)), rows) if rows else 0
 
 
 def update_rows(
     model: type[models.Model],
     columns: Sequence[str],
     rows: Sequence[Row],
-    using: str,
     *,
     where: Mapping[str, Collection[Any] | None] = MappingProxyType({}),
     constants: Mapping[str, Any] = MappingProxyType({}),
@@ -62,19 +63,19 @@ def update_rows(
     """
     if not rows:
         return 0
-    connection = connections[using]
+    connection = db_connection()
     counts = tuple((column, values and len(values)) for column, values in where.items())
-    statement = _update(model, tuple(columns), tuple(constants), using, counts)
+    statement = _update(model, tuple(columns), tuple(constants), counts)
     same = [_field(model, column).get_db_prep_save(value, connection=connection) for column, value in constants.items()]
     wanted = list(chain.from_iterable(values or () for values in where.values()))
     # MariaDB has the conditions before what is set, the others behind it.
     if connection.vendor == "mysql":
-        return _execute(statement, rows, using, after=[*wanted, *same])
-    return _execute(statement, rows, using, before=same, after=wanted)
+        return _execute(statement, rows, after=[*wanted, *same])
+    return _execute(statement, rows, before=same, after=wanted)
 
 
 def lock_rows(
-    model: type[models.Model], columns: Sequence[str], wanted: Mapping[str, Collection[Any]], using: str
+    model: type[models.Model], columns: Sequence[str], wanted: Mapping[str, Collection[Any]]
 ) -> list[tuple[Any, ...]]:
     """Lock the rows that have a wanted value in any of these columns, in the order of their keys, and return them.
 
@@ -83,18 +84,18 @@ def lock_rows(
     asked = {column: list(values) for column, values in wanted.items() if values}
     if not asked:
         return []
-    selection = _selection(model, tuple(columns), using)
+    selection = _selection(model, tuple(columns))
     # One parameter where the database takes a list as one: thousands of them take longer than the question.
-    takes_lists = connections[using].vendor == "postgresql"
+    takes_lists = db_connection().vendor == "postgresql"
     conditions = " OR ".join(
         f"{selection.columns[column]} {'= ANY(%s)' if takes_lists else f'IN ({_placeholders(len(values))})'}"
         for column, values in asked.items()
     )
     parameters = list(asked.values()) if takes_lists else list(chain.from_iterable(asked.values()))
-    with connections[using].cursor() as cursor:
+    with db_connection().cursor() as cursor:
         cursor.execute(selection.sql.format(conditions), parameters)
         rows = cursor.fetchall()
-    return [_converted(row, selection.converters, connections[using]) for row in rows] if selection.converters else rows
+    return [_converted(row, selection.converters, db_connection()) for row in rows] if selection.converters else rows
 
 
 def _placeholders(count: int) -> str:
@@ -102,8 +103,8 @@ def _placeholders(count: int) -> str:
 
 
 @cache
-def _selection(model: type[models.Model], columns: tuple[str, ...], using: str) -> Selection:
-    connection = connections[using]
+def _selection(model: type[models.Model], columns: tuple[str, ...]) -> Selection:
+    connection = db_connection()
     quote = connection.ops.quote_name
     names = {field.attname: quote(_column(field)) for field in model._meta.concrete_fields}
     fields = [_field(model, column) for column in columns]
@@ -131,8 +132,8 @@ def _converted(
 
 # A callback with one report would spend more time on writing its statements than on anything else.
 @cache
-def _insert(model: type[models.Model], columns: tuple[str, ...], using: str) -> Statement:
-    connection = connections[using]
+def _insert(model: type[models.Model], columns: tuple[str, ...]) -> Statement:
+    connection = db_connection()
     fields = [_field(model, column) for column in columns]
     quote = connection.ops.quote_name
     names = ", ".join(quote(_column(field)) for field in fields)
@@ -148,10 +149,9 @@ def _update(
     model: type[models.Model],
     columns: tuple[str, ...],
     constants: tuple[str, ...],
-    using: str,
     where: tuple[tuple[str, int | None], ...],
 ) -> Statement:
-    connection = connections[using]
+    connection = db_connection()
     fields = [_field(model, column) for column in columns]
     quote = connection.ops.quote_name
     key, *changed = fields
@@ -182,11 +182,9 @@ def _places(fields: Sequence[models.Field[Any, Any]], kind: type[models.Field[An
     return tuple(index for index, field in enumerate(fields) if isinstance(field, kind))
 
 
-def _execute(
-    statement: Statement, rows: Sequence[Row], using: str, before: Sequence[Any] = (), after: Sequence[Any] = ()
-) -> int:
+def _execute(statement: Statement, rows: Sequence[Row], before: Sequence[Any] = (), after: Sequence[Any] = ()) -> int:
     """Execute the statement, whose parameters stand before and behind that of the rows, and return the rows changed."""
-    connection = connections[using]
+    connection = db_connection()
     count = 0
     with connection.cursor() as cursor:
         for document in _documents(_plain_rows(connection, statement, rows), _LONGEST.get(connection.vendor)):

@@ -15,6 +15,11 @@ from django.utils import timezone
 Row = TypeVar("Row", bound=Model)
 
 
+def is_due(now: datetime) -> Q:
+    """Select the rows whose next step may be taken now."""
+    return Q(due_at=None) | Q(due_at__lte=now)
+
+
 def claim(due: QuerySet[Row], seconds: float, **values: Any) -> bool:
     """Begin the next attempt of the one row that is due, and say whether it was; ``values`` are written with it."""
     return bool(due.update(attempts=F("attempts") + 1, lease_until=_end(seconds), **values))

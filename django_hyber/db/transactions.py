@@ -9,7 +9,9 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
+from django.db.transaction import Atomic
 
 from django_hyber.models import Message
 
@@ -21,20 +23,30 @@ PAUSES = (0.05, 0.2, 1.0, 3.0)
 
 
 def database() -> str:
-    """Return the alias that messages are written to."""
+    """Return the alias of the database that the tables are written to, and read from."""
     return router.db_for_write(Message)
 
 
+def db_connection() -> BaseDatabaseWrapper:
+    """Return this thread's connection to that database."""
+    return connections[database()]
+
+
+def atomic() -> Atomic:
+    """Open a transaction in that database."""
+    return transaction.atomic(using=database())
+
+
 @contextmanager
-def write_transaction(using: str) -> Iterator[None]:
+def write_transaction() -> Iterator[None]:
     """Open a transaction that reads before it writes.
 
     SQLite refuses to turn a read transaction into a writing one when another process has written meanwhile; there the
     transaction takes the write lock at once, and others wait for it.
     """
-    with transaction.atomic(using=using):
-        if connections[using].vendor == "sqlite":
-            Message.objects.using(using).filter(pk=-1).update(attempts=0)
+    with atomic():
+        if db_connection().vendor == "sqlite":
+            Message.objects.filter(pk=-1).update(attempts=0)
         yield
 
 
@@ -44,7 +56,7 @@ def leave_lost_connection() -> None:
     Django does that between two requests. Celery, when it keeps connections, does not between two tasks: every task of
     a worker would fail after a restart of the database.
     """
-    connection = connections[database()]
+    connection = db_connection()
     if connection.errors_occurred:
         connection.close_if_unusable_or_obsolete()
 
@@ -59,7 +71,7 @@ def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Resu
     @wraps(record)
     def insist(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         for pause in PAUSES:
-            connection = connections[database()]
+            connection = db_connection()
             # An outer transaction is lost as a whole.
             if connection.in_atomic_block:
                 break
@@ -83,11 +95,11 @@ def lock(messages: QuerySet[Message]) -> list[int]:
     return list(messages.order_by("pk").select_for_update().values_list("pk", flat=True))
 
 
-def after_commit(using: str, function: Callable[..., object], *arguments: object) -> None:
+def after_commit(function: Callable[..., object], *arguments: object) -> None:
     """Call the function once the transaction is committed; its failure is logged and undoes nothing."""
 
     # A plain function, because Django names it in its log and a functools.partial has no name.
     def call() -> None:
         function(*arguments)
 
-    transaction.on_commit(call, using=using, robust=True)
+    transaction.on_commit(call, using=database(), robust=True)

@@ -11,13 +11,13 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
-from django_hyber.db.transactions import database
+from django_hyber.db.transactions import atomic
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
 from django_hyber.models import BackgroundJob, Campaign
@@ -49,7 +49,7 @@ def request_job(
     messages to RETRY, one a line.
     """
     job = create_job(State.WAITING, kind, campaign, parameters, user, source)
-    enqueue_after_commit(database(), "run_job", job.pk)
+    enqueue_after_commit("run_job", job.pk)
     return job
 
 
@@ -72,13 +72,13 @@ def create_job(
     )
     if source:
         job.source.save(secrets.token_urlsafe(24) + PurePath(source.name or "").suffix, source, save=False)
-    job.save(using=database())
+    job.save()
     return job
 
 
 def stop_job(job: BackgroundJob) -> bool:
     """Stop work that is waiting or running, and return whether this call did it. What is done stays done."""
-    open_jobs = BackgroundJob.objects.using(database()).open().filter(pk=job.pk)
+    open_jobs = BackgroundJob.objects.open().filter(pk=job.pk)
     # The worker finds out when it next writes, in the same transaction as what it has done since.
     if not open_jobs.update(state=State.STOPPED, finished_at=timezone.now(), lease_until=None):
         return False
@@ -111,7 +111,7 @@ def run_job(pk: int) -> None:
 
 def recover_jobs() -> int:
     """Enqueue the jobs that no worker holds, delete old files, and return how many jobs were enqueued."""
-    jobs = BackgroundJob.objects.using(database())
+    jobs = BackgroundJob.objects.all()
     now = timezone.now()
     due = jobs.open().filter(Q(lease_until=None) | Q(lease_until__lte=now))
     pks = list(due.order_by("pk").values_list("pk", flat=True)[:LIMIT])
@@ -130,7 +130,7 @@ def recover_jobs() -> int:
 
 def _claim(pk: int) -> BackgroundJob | None:
     """Claim a waiting job, or one whose lease has expired, by a conditional UPDATE."""
-    jobs = BackgroundJob.objects.using(database())
+    jobs = BackgroundJob.objects.all()
     now = timezone.now()
     free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lte=now)
     if not jobs.filter(free, pk=pk).update(
@@ -145,8 +145,8 @@ def _claim(pk: int) -> BackgroundJob | None:
 
 
 def _finish(claim: JobClaim, state: str, error_text: str = "", **values: Any) -> None:
-    with transaction.atomic(using=database()):
-        job = BackgroundJob.objects.using(database()).get(pk=claim.pk)
+    with atomic():
+        job = BackgroundJob.objects.get(pk=claim.pk)
         try:
             claim.write(state=state, error_text=error_text[:TEXT_LIMIT], finished_at=timezone.now(), **values)
         except JobLostError:
@@ -160,14 +160,14 @@ def delete_file(job: BackgroundJob, name: str) -> None:
     file = getattr(job, name)
     if file:
         file.delete(save=False)
-        BackgroundJob.objects.using(database()).filter(pk=job.pk).update(**{name: ""})
+        BackgroundJob.objects.filter(pk=job.pk).update(**{name: ""})
 
 
 def _delete_personal_data(job: BackgroundJob) -> None:
     """Keep the counts of a job, and nothing about people."""
     delete_file(job, "produced")
     kept = {name: value for name, value in job.result.items() if name != "rejected"}
-    BackgroundJob.objects.using(database()).filter(pk=job.pk).update(result=kept)
+    BackgroundJob.objects.filter(pk=job.pk).update(result=kept)
 
 
 def enqueue_again_at() -> datetime:

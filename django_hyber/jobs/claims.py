@@ -8,7 +8,6 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_hyber.db.transactions import database
 from django_hyber.models import BackgroundJob
 
 #: How long a job may go without progress before another worker claims it.
@@ -41,8 +40,6 @@ class JobClaim:
 
     def write(self, *, lease: timedelta = LEASE, **values: Any) -> None:
         """Write to the row of the job and renew the lease. Raises JobLostError."""
-        mine = BackgroundJob.objects.using(database()).filter(
-            pk=self.pk, attempts=self._attempt, state=BackgroundJob.State.RUNNING
-        )
+        mine = BackgroundJob.objects.filter(pk=self.pk, attempts=self._attempt, state=BackgroundJob.State.RUNNING)
         if not mine.update(**{"lease_until": timezone.now() + lease, **values}):
             raise JobLostError

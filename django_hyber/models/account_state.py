@@ -3,8 +3,10 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.models.base import HyberModel
 
-class AccountState(models.Model):
+
+class AccountState(HyberModel):
     """What all workers have to know about an account at the platform: whether it answers, and how fast we may send."""
 
     account = models.CharField(_("account"), max_length=64, unique=True)

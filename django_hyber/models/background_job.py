@@ -7,6 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.models.base import HyberManager, HyberModel
 from django_hyber.models.campaign import Campaign
 
 
@@ -18,7 +19,10 @@ class BackgroundJobQuerySet(models.QuerySet["BackgroundJob"]):
         return self.filter(state__in=BackgroundJob.OPEN_STATES)
 
 
-class BackgroundJob(models.Model):
+BackgroundJobManager = HyberManager.from_queryset(BackgroundJobQuerySet)
+
+
+class BackgroundJob(HyberModel):
     """Long work that a user of the admin has requested, and its progress."""
 
     class Kind(models.TextChoices):
@@ -63,7 +67,7 @@ class BackgroundJob(models.Model):
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
-    objects = BackgroundJobQuerySet.as_manager()
+    objects = BackgroundJobManager()  # type: ignore[misc]  # declared on the base class too
 
     class Meta:
         verbose_name = _("background job")

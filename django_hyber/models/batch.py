@@ -7,10 +7,11 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.models.base import HyberModel
 from django_hyber.models.campaign import Campaign
 
 
-class Batch(models.Model):
+class Batch(HyberModel):
     """A range of a campaign's messages that goes out in one request.
 
     In a campaign with a sending window a batch holds only those of its range whose numbers are of one time zone: the

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.personal import PersonalDataModel
+from django_hyber.models.base import PersonalDataModel
 
 
 class UnreadableCallback(PersonalDataModel):

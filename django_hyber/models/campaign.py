@@ -6,15 +6,16 @@ from datetime import datetime
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
-from django.db import models, transaction
+from django.db import models, router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
+from django_hyber.models.base import HyberModel
 
 
-class Campaign(models.Model):
+class Campaign(HyberModel):
     """One text for many people. Its messages are its recipients."""
 
     #: What is chosen for a campaign beside its name, its start, its channels and its recipients.
@@ -164,19 +165,19 @@ class Campaign(models.Model):
 
         Raises ValidationError once the campaign has been launched.
         """
-        drafts = Campaign.objects.using(self._state.db).filter(pk=self.pk, status=self.Status.DRAFT)
+        drafts = Campaign.objects.filter(pk=self.pk, status=self.Status.DRAFT)
         if not drafts.exists():
             raise ValidationError(_("The channels of a launched campaign cannot be changed."), code="launched")
         rows = [
             CampaignChannel(campaign=self, position=position, channel=channel.name, options=channel.to_wire())
             for position, channel in enumerate(channels)
         ]
-        with transaction.atomic(using=self._state.db):
+        with transaction.atomic(using=router.db_for_write(Campaign)):
             self.channels.all().delete()
             CampaignChannel.objects.bulk_create(rows)
 
 
-class CampaignChannel(models.Model):
+class CampaignChannel(HyberModel):
     """One channel of a campaign with its content, as it will stand on the wire."""
 
     class Name(models.TextChoices):

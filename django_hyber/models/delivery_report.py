@@ -4,8 +4,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.models.base import PersonalDataModel
 from django_hyber.models.message import Message
-from django_hyber.models.personal import PersonalDataModel
 
 
 class DeliveryReport(PersonalDataModel):

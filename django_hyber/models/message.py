@@ -7,8 +7,8 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.models.base import HyberManager, PersonalDataModel
 from django_hyber.models.campaign import Campaign
-from django_hyber.models.personal import PersonalDataModel
 from django_hyber.models.suppression import Suppression
 
 
@@ -30,6 +30,9 @@ class MessageQuerySet(models.QuerySet["Message"]):
     def not_opted_out(self) -> Self:
         """Leave those whose number is not on the opt-out list now."""
         return self.filter(~Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
+
+
+MessageManager = HyberManager.from_queryset(MessageQuerySet)
 
 
 class Message(PersonalDataModel):
@@ -116,7 +119,7 @@ class Message(PersonalDataModel):
         _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
     )
 
-    objects = MessageQuerySet.as_manager()
+    objects = MessageManager()  # type: ignore[misc]  # declared on the base class too
 
     class Meta:
         verbose_name = _("message")

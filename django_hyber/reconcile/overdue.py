@@ -12,12 +12,11 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from django_hyber.db.transactions import database
+from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
 from django_hyber.reconcile.question import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
 from django_hyber.reconcile.seen_and_clicks import clicked_jobs, delivered_lately
-from django_hyber.sending.pace.retries import is_due
 
 Status = Message.Status
 #: Messages that are read at once: none of the databases is asked for all that waits.
@@ -43,70 +42,66 @@ def fetch_reports(
     With up to ``limit`` questions more, ``learn_seen`` asks which of the messages delivered within two days were seen,
     in accounts that have SEEN_CODES, and ``learn_clicks`` asks about clicks on those delivered within fourteen days.
     """
-    using = database()
     fetched = Fetched()
     pause = 1 / per_second
-    jobs = (job for job in _overdue_jobs(margin, using) if job.account not in fetched.not_now)
+    jobs = (job for job in _overdue_jobs(margin) if job.account not in fetched.not_now)
     for job in paced(islice(jobs, limit), pause):
-        ask_job(job, fetched, using)
-    overdue = _overdue(margin, fetched.not_now, using)
+        ask_job(job, fetched)
+    overdue = _overdue(margin, fetched.not_now)
     for message in paced(islice(overdue, limit - fetched.asked), pause):
-        ask(message, fetched, using)
+        ask(message, fetched)
     if learn_seen or learn_clicks:
-        _ask_afterwards(limit, pause, fetched, using, learn_seen=learn_seen, learn_clicks=learn_clicks)
+        _ask_afterwards(limit, pause, fetched, learn_seen=learn_seen, learn_clicks=learn_clicks)
     return fetched
 
 
-def _ask_afterwards(
-    limit: int, pause: float, fetched: Fetched, using: str, *, learn_seen: bool, learn_clicks: bool
-) -> None:
+def _ask_afterwards(limit: int, pause: float, fetched: Fetched, *, learn_seen: bool, learn_clicks: bool) -> None:
     asked_before = fetched.asked
     if learn_clicks:
-        jobs = (job for job in clicked_jobs(using) if job.account not in fetched.not_now)
+        jobs = (job for job in clicked_jobs() if job.account not in fetched.not_now)
         for job in paced(islice(jobs, limit), pause):
-            ask_job(job, fetched, using)
+            ask_job(job, fetched)
     left = limit - (fetched.asked - asked_before)
-    delivered = delivered_lately(left, using, learn_seen=learn_seen, learn_clicks=learn_clicks)
+    delivered = delivered_lately(left, learn_seen=learn_seen, learn_clicks=learn_clicks)
     for message in paced((item for item in delivered if item.account not in fetched.not_now), pause):
-        ask(message, fetched, using)
+        ask(message, fetched)
 
 
-def _overdue_jobs(margin: timedelta, using: str) -> list[Job]:
+def _overdue_jobs(margin: timedelta) -> list[Job]:
     now = timezone.now()
     unreported = Message.objects.filter(
         AWAITED, campaign=OuterRef("campaign"), pk__gte=OuterRef("first_id"), pk__lte=OuterRef("last_id")
     )
     jobs = (
-        Batch.objects.using(using)
-        .filter(is_due(now), Exists(unreported), state=Batch.State.DONE, job_id__gt="")
+        Batch.objects.filter(is_due(now), Exists(unreported), state=Batch.State.DONE, job_id__gt="")
         .annotate(since=Coalesce(Greatest("finished_at", "campaign__start_time"), "finished_at"))
         .filter(since__lte=now - margin)
     )
     lifetimes: dict[int, timedelta] = {}
     overdue = []
     for batch in jobs.select_related("campaign").order_by("pk"):
-        expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes, using)
+        expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes)
         if expected_at + margin > now:
             continue
         # Batches of several time zones share a range; those are few, so each is looked at on its own.
-        if not batch.phone_prefixes or _has_unreported(batch, using):
+        if not batch.phone_prefixes or _has_unreported(batch):
             overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
     return overdue
 
 
-def _has_unreported(batch: Batch, using: str) -> bool:
-    messages = Message.objects.using(using).filter(batch.members(), campaign=batch.campaign_id)
+def _has_unreported(batch: Batch) -> bool:
+    messages = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
     return messages.filter(AWAITED).exists()
 
 
-def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterator[Overdue]:
+def _overdue(margin: timedelta, not_now: Collection[str]) -> Iterator[Overdue]:
     """Yield what should have a final report by now, but for the accounts that have come into ``not_now`` meanwhile."""
     now = timezone.now()
     lifetimes: dict[int, timedelta] = {}
-    for row in _accepted_before(now - margin, now, using):
+    for row in _accepted_before(now - margin, now):
         if row["account"] in not_now:
             continue
-        expected_at = row["since"] + _lifetime(row, lifetimes, using)
+        expected_at = row["since"] + _lifetime(row, lifetimes)
         if expected_at + margin <= now:
             yield Overdue(
                 pk=row["pk"],
@@ -117,11 +112,10 @@ def _overdue(margin: timedelta, not_now: Collection[str], using: str) -> Iterato
             )
 
 
-def _accepted_before(moment: datetime, now: datetime, using: str) -> Iterator[dict[str, Any]]:
+def _accepted_before(moment: datetime, now: datetime) -> Iterator[dict[str, Any]]:
     """Yield what lacks a report, a page at a time: first what was never asked about, then the longest left alone."""
     waiting = (
-        Message.objects.using(using)
-        .filter(AWAITED)
+        Message.objects.filter(AWAITED)
         .annotate(since=Coalesce(Greatest("accepted_at", "campaign__start_time"), "accepted_at"))
         .filter(since__lte=moment)
     )
@@ -139,7 +133,7 @@ def _accepted_before(moment: datetime, now: datetime, using: str) -> Iterator[di
         after = Q(due_at__gt=time) | Q(due_at=time, pk__gt=pk)
 
 
-def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta], using: str) -> timedelta:
+def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta]) -> timedelta:
     """Return how long the message may take: until its own start, and the TTLs of all channels together."""
     campaign_id = row["campaign_id"]
     if campaign_id is None:
@@ -147,12 +141,12 @@ def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta], using: str) -
         ttls = sum(option.get("ttl") or 0 for option in content.get("channel_options", {}).values())
         since: datetime = row["since"]
         return max(_start_time(content) - since, timedelta(0)) + timedelta(seconds=ttls)
-    return _campaign_lifetime(campaign_id, known, using)
+    return _campaign_lifetime(campaign_id, known)
 
 
-def _campaign_lifetime(campaign_id: int, known: dict[int, timedelta], using: str) -> timedelta:
+def _campaign_lifetime(campaign_id: int, known: dict[int, timedelta]) -> timedelta:
     if campaign_id not in known:
-        known[campaign_id] = lifetime_of(Campaign.objects.using(using).get(pk=campaign_id))
+        known[campaign_id] = lifetime_of(Campaign.objects.get(pk=campaign_id))
     return known[campaign_id]
 
 

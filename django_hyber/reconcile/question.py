@@ -15,12 +15,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
+from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 from django_hyber.reports.intake import apply_reports
-from django_hyber.sending.clients import get_client
-from django_hyber.sending.pace.retries import is_due
+from django_hyber.sending.exchange import get_client
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
@@ -83,10 +83,10 @@ def paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
         time.sleep(max(0.0, pause - (time.monotonic() - started)))
 
 
-def ask_job(job: Job, fetched: Fetched, using: str) -> None:
+def ask_job(job: Job, fetched: Fetched) -> None:
     """Ask about all messages of a job at once, unless another worker has just done so."""
     now = timezone.now()
-    batch = Batch.objects.using(using).filter(pk=job.pk, state=Batch.State.DONE)
+    batch = Batch.objects.filter(pk=job.pk, state=Batch.State.DONE)
     if not take_turn(batch, _ask_again_at(job, now)):
         return
     fetched.asked += 1
@@ -100,7 +100,7 @@ def ask_job(job: Job, fetched: Fetched, using: str) -> None:
         _note_silence(job.account, error, fetched)
     else:
         reports = parse_reports({"messages": entries}, seen_codes=account.seen_codes).reports
-        fetched.changed += apply_reports(account, reports, using).changed
+        fetched.changed += apply_reports(account, reports).changed
 
 
 def _of_job(entry: object, job_id: str) -> object:
@@ -119,14 +119,14 @@ def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
     return now + max((now - item.expected_at) * item.patience, MARGIN)
 
 
-def ask(overdue: Overdue, fetched: Fetched, using: str) -> None:
+def ask(overdue: Overdue, fetched: Fetched) -> None:
     """Ask about one message, unless another worker has just done so; give it up when it is long overdue."""
     now = timezone.now()
-    message = Message.objects.using(using).filter(pk=overdue.pk, status=overdue.status)
+    message = Message.objects.filter(pk=overdue.pk, status=overdue.status)
     if not take_turn(message, _ask_again_at(overdue, now)):
         return
     fetched.asked += 1
-    is_answered = _fetch(overdue, fetched, using)
+    is_answered = _fetch(overdue, fetched)
     if overdue.status == Status.ACCEPTED and _is_hopeless(now - overdue.expected_at, is_answered=is_answered):
         fetched.given_up += _give_up(message)
 
@@ -136,7 +136,7 @@ def _is_hopeless(late: timedelta, *, is_answered: bool) -> bool:
     return late > (GIVE_UP_AFTER if is_answered else GIVE_UP_UNANSWERED_AFTER)
 
 
-def _fetch(overdue: Overdue, fetched: Fetched, using: str) -> bool:
+def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
     """Ask about one message, apply what is answered, and say whether anything was."""
     try:
         account = get_account(overdue.account)
@@ -153,7 +153,7 @@ def _fetch(overdue: Overdue, fetched: Fetched, using: str) -> bool:
         _note_silence(overdue.account, error, fetched)
         return False
     reports = parse_reports(payload, seen_codes=account.seen_codes).reports
-    fetched.changed += apply_reports(account, reports, using).changed
+    fetched.changed += apply_reports(account, reports).changed
     return True
 
 

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from django_hyber.db.transactions import database
 from django_hyber.models import Batch, Message
 from django_hyber.queueing import nudge
 from django_hyber.reconcile import unconfirmed
@@ -32,36 +31,36 @@ def ask_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) 
 
 def _ask_and_go_on(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
     if unconfirmed.resolve_message(pk) and following:
-        next_pk = take_next(database(), after=pk)
+        next_pk = take_next(after=pk)
         if next_pk:
             enqueue(next_pk, following - 1)
 
 
-def fill_questions(using: str) -> int:
+def fill_questions() -> int:
     """Enqueue as many questions as may wait for a worker, and return how many were enqueued."""
     pk, count = 0, 0
-    for _ in range(count_room(using)):
-        found = take_next(using, after=pk)
+    for _ in range(count_room()):
+        found = take_next(after=pk)
         if not found:
             break
-        nudge("resolve_message", Message.objects.using(using), found, IN_A_ROW)
+        nudge("resolve_message", Message.objects.all(), found, IN_A_ROW)
         pk, count = found, count + 1
     return count
 
 
-def take_next(using: str, after: int = 0) -> int | None:
+def take_next(after: int = 0) -> int | None:
     """Mark the next message to ask about as enqueued and return its primary key."""
-    due = _lone(using).filter(lanes.due(UNCONFIRMED, "status"), pk__gt=after)
-    return lanes.mark_first(due, Message.objects.using(using).filter(status=UNCONFIRMED))
+    due = _lone().filter(lanes.due(UNCONFIRMED, "status"), pk__gt=after)
+    return lanes.mark_first(due, Message.objects.filter(status=UNCONFIRMED))
 
 
-def count_room(using: str) -> int:
+def count_room() -> int:
     """Return how many more questions may be enqueued."""
     since = timezone.now() - lanes.ENQUEUED_FOR
-    enqueued = Message.objects.using(using).filter(status=UNCONFIRMED, enqueued_at__gt=since)
+    enqueued = Message.objects.filter(status=UNCONFIRMED, enqueued_at__gt=since)
     return max(0, AT_ONCE - enqueued.count())
 
 
-def _lone(using: str) -> QuerySet[Message]:
+def _lone() -> QuerySet[Message]:
     """Return the messages that nobody asks about but themselves: a batch asks for all that are in it."""
-    return Message.objects.using(using).exclude(campaign__batches__state=Batch.State.UNCONFIRMED)
+    return Message.objects.exclude(campaign__batches__state=Batch.State.UNCONFIRMED)

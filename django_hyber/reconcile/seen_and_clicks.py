@@ -13,11 +13,11 @@ from operator import or_
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from django_hyber.conf import get_accounts
+from django_hyber.conf import find_accounts
+from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
 from django_hyber.reconcile.question import MARGIN, Job, Overdue
 from django_hyber.reports.ranks import DELIVERIES
-from django_hyber.sending.pace.retries import is_due
 
 Status = Message.Status
 SEEN_WITHIN = timedelta(days=2)
@@ -29,14 +29,14 @@ REPORT_SEEN = ("viber", "whatsapp")
 PATIENCE = 1.0
 
 
-def clicked_jobs(using: str) -> Iterator[Job]:
+def clicked_jobs() -> Iterator[Job]:
     """Yield the jobs of campaigns that track clicks."""
     now = timezone.now()
-    batches = Batch.objects.using(using).filter(
+    batches = Batch.objects.filter(
         is_due(now),
         state=Batch.State.DONE,
         job_id__gt="",
-        campaign__in=_tracking(using),
+        campaign__in=_tracking(),
         finished_at__range=(now - CLICKS_WITHIN, now - MARGIN),
     )
     for pk, account, job_id, ended in batches.order_by("pk").values_list(
@@ -45,13 +45,13 @@ def clicked_jobs(using: str) -> Iterator[Job]:
         yield Job(pk, account, job_id, ended or now, PATIENCE)
 
 
-def delivered_lately(limit: int, using: str, *, learn_seen: bool, learn_clicks: bool) -> list[Overdue]:
+def delivered_lately(limit: int, *, learn_seen: bool, learn_clicks: bool) -> list[Overdue]:
     """Return up to ``limit`` messages of which something may have become known since, the never asked first."""
     now = timezone.now()
     wanted = [_may_have_been_seen(now)] if learn_seen else []
     if learn_clicks:
-        wanted.append(_may_have_been_clicked(now, using))
-    delivered = Message.objects.using(using).filter(is_due(now), reduce(or_, wanted), finished_at__lte=now - MARGIN)
+        wanted.append(_may_have_been_clicked(now))
+    delivered = Message.objects.filter(is_due(now), reduce(or_, wanted), finished_at__lte=now - MARGIN)
     rows = delivered.order_by(F("due_at").asc(nulls_first=True), "pk")
     columns = ("pk", "account", "message_id", "extra_id", "finished_at", "status")
     return [
@@ -69,22 +69,22 @@ def delivered_lately(limit: int, using: str, *, learn_seen: bool, learn_clicks: 
 
 
 def _may_have_been_seen(now: datetime) -> Q:
-    accounts = [account.name for account in get_accounts() if account.seen_codes]
+    accounts = [account.name for account in find_accounts() if account.seen_codes]
     return Q(status=Status.DELIVERED, account__in=accounts, channel__in=REPORT_SEEN, finished_at__gte=now - SEEN_WITHIN)
 
 
-def _may_have_been_clicked(now: datetime, using: str) -> Q:
+def _may_have_been_clicked(now: datetime) -> Q:
     # What went out as a job is asked about by its job.
     of_a_job = Batch.objects.filter(
         campaign=OuterRef("campaign"), first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk"), job_id__gt=""
     )
     names = CampaignChannel.Name.values
     single = reduce(or_, (Q(**{f"content__channel_options__{name}__ctr": True}) for name in names))
-    tracks = (Q(campaign__in=_tracking(using)) & ~Exists(of_a_job)) | (Q(campaign=None) & single)
+    tracks = (Q(campaign__in=_tracking()) & ~Exists(of_a_job)) | (Q(campaign=None) & single)
     return tracks & Q(status__in=DELIVERIES, finished_at__gte=now - CLICKS_WITHIN)
 
 
-def _tracking(using: str) -> list[int]:
+def _tracking() -> list[int]:
     """Return the campaigns of which a channel tracks clicks."""
-    channels = CampaignChannel.objects.using(using).filter(options__ctr=True)
+    channels = CampaignChannel.objects.filter(options__ctr=True)
     return list(channels.order_by().values_list("campaign", flat=True).distinct())

@@ -18,7 +18,6 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_hyber.conf import Account, find_account, get_account
-from django_hyber.db.transactions import database
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public
 from django_hyber.queueing import enqueue
@@ -105,7 +104,7 @@ def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) ->
     claim = _claim(reply_pk)
     if claim is None:
         return
-    ours = Reply.objects.using(database()).filter(pk=reply_pk, media_lease_until=claim.lease_until)
+    ours = Reply.objects.filter(pk=reply_pk, media_lease_until=claim.lease_until)
     name = ""
     try:
         name = _keep(claim, is_allowed)
@@ -134,7 +133,7 @@ def _claim(reply_pk: int) -> MediaClaim | None:
     """Claim an attachment by a conditional UPDATE: of two workers only one sees a row changed."""
     now = timezone.now()
     free = Q(media_lease_until=None) | Q(media_lease_until__lte=now)
-    replies = Reply.objects.using(database()).filter(free, pk=reply_pk, media_file="").exclude(media_url="")
+    replies = Reply.objects.filter(free, pk=reply_pk, media_file="").exclude(media_url="")
     reply = replies.first()
     if reply is None:
         return None

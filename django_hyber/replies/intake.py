@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 from django_hyber.announce import announce_replies
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import database, lock, write_transaction
+from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
 from django_hyber.queueing import enqueue_after_commit
@@ -63,15 +63,14 @@ def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT)
     attachment after commit.
     """
     settings = get_account(account)
-    using = database()
     parsed = parse_replies(list(raw_replies))
-    keep_unreadable_items(UnreadableCallback.Kind.REPLIES, settings, parsed.unreadable, using)
+    keep_unreadable_items(UnreadableCallback.Kind.REPLIES, settings, parsed.unreadable)
     stored: dict[int, UserReply] = {}
     for start in range(0, len(parsed.replies), CHUNK):
-        stored |= _store_chunk(settings, parsed.replies[start : start + CHUNK], using)
+        stored |= _store_chunk(settings, parsed.replies[start : start + CHUNK])
     if settings.fetch_media:
         for pk in (pk for pk, reply in stored.items() if reply.media_url):
-            enqueue_after_commit(using, "fetch_media", pk)
+            enqueue_after_commit("fetch_media", pk)
     return len(stored)
 
 
@@ -88,7 +87,7 @@ def mark_replies_unread(chosen: QuerySet[Reply]) -> int:
 def opt_out_senders(chosen: QuerySet[Reply]) -> int:
     """Put the numbers that the replies came from on the opt-out list and return how many were not there yet."""
     numbers = chosen.order_by().values_list("phone_number", flat=True).distinct()
-    return opt_out(numbers, OPTED_OUT_BY_COLLEAGUE, database())
+    return opt_out(numbers, OPTED_OUT_BY_COLLEAGUE)
 
 
 def plain_words(text: str) -> str:
@@ -97,41 +96,41 @@ def plain_words(text: str) -> str:
     return " ".join("".join(letter if letter.isalnum() else " " for letter in folded).split())
 
 
-def opt_out(phone_numbers: Iterable[str], reason: str, using: str) -> int:
+def opt_out(phone_numbers: Iterable[str], reason: str) -> int:
     """Put the numbers on the opt-out list and return how many were not there yet."""
     now = timezone.now()
     rows = [(number, reason, now) for number in sorted(set(phone_numbers) - {""})]
-    return insert_rows(Suppression, ("phone_number", "reason", "created_at"), rows, using)
+    return insert_rows(Suppression, ("phone_number", "reason", "created_at"), rows)
 
 
-def _store_chunk(account: Account, replies: Sequence[UserReply], using: str) -> dict[int, UserReply]:
+def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, UserReply]:
     """Store the replies that are new, obey and announce them, and return them by primary key."""
     given = {reply_fingerprint(reply, account.name): reply for reply in replies}
-    known = set(_stored(given, using).values_list("fingerprint", flat=True))
+    known = set(_stored(given).values_list("fingerprint", flat=True))
     fresh = {mark: given[mark] for mark in given.keys() - known}
     if not fresh:
         return {}
     now = timezone.now()
-    found = _match(account, fresh, now, using)
-    with write_transaction(using):
+    found = _match(account, fresh, now)
+    with write_transaction():
         # Held until the commit: MariaDB would drop the reply to a message that is deleted in this very moment.
-        held = set(lock(Message.objects.using(using).filter(pk__in=set(found.values())))) if found else set()
+        held = set(lock(Message.objects.filter(pk__in=set(found.values())))) if found else set()
         messages = {mark: pk for mark, pk in found.items() if pk in held}
         rows = [_row(account, mark, fresh[mark], messages.get(mark), now) for mark in sorted(fresh)]
         # The same reply may have come in another callback of this moment: its row keeps the time of the other.
-        if not insert_rows(Reply, COLUMNS, rows, using):
+        if not insert_rows(Reply, COLUMNS, rows):
             return {}
-        ours = dict(_stored(fresh, using).filter(received_at=now).order_by("pk").values_list("pk", "fingerprint"))
+        ours = dict(_stored(fresh).filter(received_at=now).order_by("pk").values_list("pk", "fingerprint"))
         stored = {pk: fresh[mark] for pk, mark in ours.items()}
         stop_words = {plain_words(word) for word in account.stop_words} - {""}
         stops = [reply.phone_number for reply in stored.values() if plain_words(reply.text) in stop_words]
-        opt_out(stops, OPTED_OUT_BY_REPLY, using)
-        announce_replies(list(ours.values()), using)
+        opt_out(stops, OPTED_OUT_BY_REPLY)
+        announce_replies(list(ours.values()))
     return stored
 
 
-def _stored(fingerprints: Iterable[str], using: str) -> QuerySet[Reply]:
-    return Reply.objects.using(using).filter(fingerprint__in=list(fingerprints))
+def _stored(fingerprints: Iterable[str]) -> QuerySet[Reply]:
+    return Reply.objects.filter(fingerprint__in=list(fingerprints))
 
 
 def _row(account: Account, mark: str, reply: UserReply, message: int | None, now: datetime) -> tuple[Any, ...]:
@@ -153,7 +152,7 @@ def _row(account: Account, mark: str, reply: UserReply, message: int | None, now
     )
 
 
-def _match(account: Account, replies: Mapping[str, UserReply], now: datetime, using: str) -> dict[str, int]:
+def _match(account: Account, replies: Mapping[str, UserReply], now: datetime) -> dict[str, int]:
     """Return the message that each reply answers, where that is known.
 
     The ids of a reply decide, and a reply whose ids are not ours is matched to nothing. One without ids comes from
@@ -161,10 +160,10 @@ def _match(account: Account, replies: Mapping[str, UserReply], now: datetime, us
     the platform had taken before the reply and within ANSWERED_WITHIN, and that its channel has delivered or may have.
     If two such messages were taken at the same moment, it is matched to neither.
     """
-    by_extra_id = primary_keys("extra_id", {reply.extra_id for reply in replies.values()}, using)
-    by_message_id = primary_keys("message_id", {reply.message_id for reply in replies.values()}, using)
+    by_extra_id = primary_keys("extra_id", {reply.extra_id for reply in replies.values()})
+    by_message_id = primary_keys("message_id", {reply.message_id for reply in replies.values()})
     without_ids = {reply.phone_number for reply in replies.values() if not (reply.message_id or reply.extra_id)}
-    recent = _recent(account, without_ids, now, using)
+    recent = _recent(account, without_ids, now)
     found = {}
     for mark, reply in replies.items():
         if reply.message_id or reply.extra_id:
@@ -174,11 +173,11 @@ def _match(account: Account, replies: Mapping[str, UserReply], now: datetime, us
     return {mark: pk for mark, pk in found.items() if pk}
 
 
-def _recent(account: Account, phone_numbers: set[str], now: datetime, using: str) -> dict[str, list[Recent]]:
+def _recent(account: Account, phone_numbers: set[str], now: datetime) -> dict[str, list[Recent]]:
     """Return what has lately reached, or may have reached, each of the numbers."""
     if not phone_numbers:
         return {}
-    rows = Message.objects.using(using).filter(
+    rows = Message.objects.filter(
         account=account.name,
         phone_number__in=phone_numbers,
         status__in=REACHED,

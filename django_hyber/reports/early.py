@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import MD5
 
-from django_hyber.conf import Account, get_accounts
+from django_hyber.conf import Account, find_accounts
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import parse_report
 from django_hyber.reports.intake import CHUNK, Applied, Marked, apply_stored, chunks
@@ -22,42 +22,42 @@ BY_PHONE = Q(extra_id="", phone_number__gt="") & (
 )
 
 
-def apply_waiting_reports(account: Account, message_ids: Sequence[str], using: str) -> Applied:
+def apply_waiting_reports(account: Account, message_ids: Sequence[str]) -> Applied:
     """Apply the reports that came before their message was known by these ids."""
     total = Applied()
-    waiting = DeliveryReport.objects.using(using).filter(message=None, account=account.name)
+    waiting = DeliveryReport.objects.filter(message=None, account=account.name)
     # Mostly nothing waits, and ten thousand ids make a long query.
     if waiting.exists():
         for chunk in chunks(message_ids):
-            _apply(account, waiting.filter(hyber_message_id__in=chunk), using, total)
+            _apply(account, waiting.filter(hyber_message_id__in=chunk), total)
     return total
 
 
-def rematch_reports(using: str, since: datetime | None = None) -> Applied:
+def rematch_reports(since: datetime | None = None) -> Applied:
     """Match the waiting reports whose message has been stored since, or whose first application was interrupted.
 
     With ``since``, only those received from then on: where another system sends by the same account as well, its
     reports pile up, and every one of them costs some ten microseconds.
     """
     total = Applied()
-    waiting = DeliveryReport.objects.using(using).filter(message=None)
+    waiting = DeliveryReport.objects.filter(message=None)
     if since:
         waiting = waiting.filter(received_at__gte=since)
     found = waiting.annotate(
         awaiting=_number_of(AWAITING), nameless=_number_of(AWAITING, message_id=None), unnamed=_number_of(UNNAMED)
     ).filter(Q(_exists("extra_id", "extra_id")) | Q(_exists("message_id", "hyber_message_id")) | BY_PHONE)
-    for account in get_accounts():
-        _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], using, total)
+    for account in find_accounts():
+        _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], total)
     return total
 
 
-def _apply(account: Account, waiting: QuerySet[DeliveryReport], using: str, total: Applied) -> None:
+def _apply(account: Account, waiting: QuerySet[DeliveryReport], total: Applied) -> None:
     reports = [
         Marked(mark, parse_report(raw, seen_codes=account.seen_codes))
         for mark, raw in waiting.values_list("fingerprint", "raw")
     ]
     if reports:
-        apply_stored(account, reports, using, total)
+        apply_stored(account, reports, total)
 
 
 def _exists(column: str, reported: str) -> Exists:

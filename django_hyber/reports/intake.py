@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows, update_rows
-from django_hyber.db.transactions import database, write_transaction
+from django_hyber.db.transactions import write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message, UnreadableCallback
 from django_hyber.protocol import DeliveryReport, fingerprint, parse_reports
@@ -91,14 +91,14 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
     Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
     """
     items = raw_reports if isinstance(raw_reports, list) else list(raw_reports)
-    settings, using, total = get_account(account), database(), Applied(received=len(items))
+    settings, total = get_account(account), Applied(received=len(items))
     failure: DatabaseError | None = None
     for start in range(0, len(items), READ_AT_ONCE):
         try:
             parsed = parse_reports(items[start : start + READ_AT_ONCE], seen_codes=settings.seen_codes)
-            keep_unreadable_items(CallbackKind.REPORTS, settings, parsed.unreadable, using)
+            keep_unreadable_items(CallbackKind.REPORTS, settings, parsed.unreadable)
             total.unreadable += len(parsed.unreadable)
-            apply_reports(settings, parsed.reports, using, total)
+            apply_reports(settings, parsed.reports, total)
         except DatabaseError as error:
             failure = failure or error
     if failure:
@@ -106,9 +106,7 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
     return total
 
 
-def apply_reports(
-    account: Account, reports: Sequence[DeliveryReport], using: str, total: Applied | None = None
-) -> Applied:
+def apply_reports(account: Account, reports: Sequence[DeliveryReport], total: Applied | None = None) -> Applied:
     """Store the reports and move their messages forward. Reports of unknown messages wait for them.
 
     Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
@@ -117,7 +115,7 @@ def apply_reports(
     failure: DatabaseError | None = None
     for chunk in chunks(reports):
         try:
-            _apply_chunk(account, [Marked(fingerprint(report, account.name), report) for report in chunk], using, total)
+            _apply_chunk(account, [Marked(fingerprint(report, account.name), report) for report in chunk], total)
         except DatabaseError as error:
             failure = failure or error
     if failure:
@@ -125,16 +123,16 @@ def apply_reports(
     return total
 
 
-def apply_stored(account: Account, waiting: Sequence[Marked], using: str, total: Applied) -> None:
+def apply_stored(account: Account, waiting: Sequence[Marked], total: Applied) -> None:
     """Apply reports that are stored already and had to wait for their message, as far as it is known by now.
 
     What is about an earlier run of a message becomes part of its history and changes nothing.
     """
-    found = find_messages(account, [item.report for item in waiting], using)
+    found = find_messages(account, [item.report for item in waiting])
     if not found.matches and not found.former:
         return
-    with write_transaction(using):
-        states = lock_by_keys(found.matches.keys() | found.former.keys(), using)
+    with write_transaction():
+        states = lock_by_keys(found.matches.keys() | found.former.keys())
         # A concurrent callback may have given a message its id since.
         matches = {
             state.id: reports
@@ -142,36 +140,36 @@ def apply_stored(account: Account, waiting: Sequence[Marked], using: str, total:
             if (reports := found.matches.get(state.id)) and _may_still_be_of(state, reports)
         }
         matched = _owners(matches) | _owners(found.former)
-        _link({item.fingerprint: matched[id(item.report)] for item in waiting if id(item.report) in matched}, using)
-        total.changed += _advance(account, [state for state in states if state.id in matches], matches, using)
+        _link({item.fingerprint: matched[id(item.report)] for item in waiting if id(item.report) in matched})
+        total.changed += _advance(account, [state for state in states if state.id in matches], matches)
     total.matched += len(matched)
     total.unknown -= len(matched)
 
 
-def _apply_chunk(account: Account, reports: Sequence[Marked], using: str, total: Applied) -> None:
+def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) -> None:
     try:
-        unmatched = _store_and_advance(account, reports, using, total)
+        unmatched = _store_and_advance(account, reports, total)
     except DatabaseError:
         # What cannot be applied is kept all the same: the sweep, or the sender's next try, finds it waiting.
-        _store(account, reports, {}, using)
+        _store(account, reports, {})
         raise
     # A message that was being stored while its report came is there by now, or its writer finds the report waiting.
     if unmatched:
-        apply_stored(account, unmatched, using, total)
+        apply_stored(account, unmatched, total)
 
 
-def _store_and_advance(account: Account, reports: Sequence[Marked], using: str, total: Applied) -> list[Marked]:
+def _store_and_advance(account: Account, reports: Sequence[Marked], total: Applied) -> list[Marked]:
     """Store what is new, move the messages forward, and return the reports whose message is not known by an id."""
-    with write_transaction(using):
-        states = lock_by_ids([item.report for item in reports], using)
+    with write_transaction():
+        states = lock_by_ids([item.report for item in reports])
         matches = group_by_message(
             [(state.id, state.extra_id, state.message_id) for state in states], [item.report for item in reports]
         )
         matched = _owners(matches)
-        stored = _store(account, reports, matched, using)
+        stored = _store(account, reports, matched)
         if stored < len(reports) and matched:
-            _link({item.fingerprint: matched[id(item.report)] for item in reports if id(item.report) in matched}, using)
-        total.changed += _advance(account, [state for state in states if state.id in matches], matches, using)
+            _link({item.fingerprint: matched[id(item.report)] for item in reports if id(item.report) in matched})
+        total.changed += _advance(account, [state for state in states if state.id in matches], matches)
     total.stored += stored
     total.repeated += len(reports) - stored
     total.matched += len(matched)
@@ -189,7 +187,7 @@ def _may_still_be_of(state: State, reports: Iterable[DeliveryReport]) -> bool:
     return is_of_one_message(nameless, state.message_id)
 
 
-def _store(account: Account, reports: Sequence[Marked], owners: Mapping[int, int], using: str) -> int:
+def _store(account: Account, reports: Sequence[Marked], owners: Mapping[int, int]) -> int:
     now = timezone.now()
     rows = [
         (
@@ -211,34 +209,34 @@ def _store(account: Account, reports: Sequence[Marked], owners: Mapping[int, int
     ]
     # In one order everywhere: two clients that post the same reports must not wait for each other in a circle.
     rows.sort(key=itemgetter(2))
-    return insert_rows(StoredReport, STORED_COLUMNS, rows, using)
+    return insert_rows(StoredReport, STORED_COLUMNS, rows)
 
 
-def _link(owners: Mapping[str, int], using: str) -> None:
+def _link(owners: Mapping[str, int]) -> None:
     """Give stored reports that are still waiting their message, by fingerprint."""
-    waiting = StoredReport.objects.using(using).filter(fingerprint__in=owners, message=None)
+    waiting = StoredReport.objects.filter(fingerprint__in=owners, message=None)
     rows = [(pk, owners[mark]) for pk, mark in waiting.order_by("pk").values_list("pk", "fingerprint")]
-    update_rows(StoredReport, ("id", "message_id"), rows, using)
+    update_rows(StoredReport, ("id", "message_id"), rows)
 
 
-def _advance(account: Account, states: Sequence[State], matches: Matches, using: str) -> int:
+def _advance(account: Account, states: Sequence[State], matches: Matches) -> int:
     """Move the messages forward, announce it, and return how many have another status now."""
-    channels = channels_of(states, matches, using)
+    channels = channels_of(states, matches)
     advanced = [
         reduce(lambda state, report: advance(state, report, channels[state.id]), matches[state.id], state)
         for state in states
     ]
     contested = {state.id: state for state in advanced if _is_contested(state, matches[state.id])}
     if contested:
-        winners = _first_channels(account, contested, using)
+        winners = _first_channels(account, contested)
         advanced = [state._replace(channel=winners.get(state.id, state.channel)) for state in advanced]
-    update_rows(Message, CHANGING, changed_columns(states, advanced), using)
+    update_rows(Message, CHANGING, changed_columns(states, advanced))
     changes = [
         Change(new.id, old.status, new.status, _winner(new, matches[new.id]))
         for old, new in zip(states, advanced, strict=True)
         if old.status != new.status
     ]
-    announce_changes(changes, using)
+    announce_changes(changes)
     return len(changes)
 
 
@@ -250,9 +248,9 @@ def _is_contested(state: State, reports: Iterable[DeliveryReport]) -> bool:
     )
 
 
-def _first_channels(account: Account, states: Mapping[int, State], using: str) -> dict[int, str]:
+def _first_channels(account: Account, states: Mapping[int, State]) -> dict[int, str]:
     """Return which channel won, where several delivered: seen over delivered, then the earliest in the history."""
-    history = StoredReport.objects.using(using).filter(message__in=states, channel__gt="")
+    history = StoredReport.objects.filter(message__in=states, channel__gt="")
     delivered = history.filter(Q(status=DELIVERED) | Q(hyber_status__in=account.seen_codes))
     columns = ("message", "extra_id", "hyber_message_id", "channel", "hyber_status", "reported_at")
     first: dict[Any, tuple[Any, ...]] = {}

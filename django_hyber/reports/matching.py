@@ -6,11 +6,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from django.db import connections
 from django.db.models import Model, Q, QuerySet
 
 from django_hyber.conf import Account
 from django_hyber.db.bulk import lock_rows
+from django_hyber.db.transactions import db_connection
 from django_hyber.models import Batch, Message
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport
@@ -66,19 +66,19 @@ class SentBatch(NamedTuple):
         return not self.phone_prefixes or message.phone_number.startswith(tuple(self.phone_prefixes))
 
 
-def lock_by_ids(reports: Iterable[DeliveryReport], using: str) -> list[State]:
+def lock_by_ids(reports: Iterable[DeliveryReport]) -> list[State]:
     """Lock the messages that the reports name by an id, until the end of the transaction."""
     extra_ids, message_ids = _ids(reports)
-    if connections[using].vendor != "mysql":
-        return _lock({"message_id": message_ids, "extra_id": extra_ids}, using)
+    if db_connection().vendor != "mysql":
+        return _lock({"message_id": message_ids, "extra_id": extra_ids})
     # It would lock in the order of the two indexes, and all other code locks in the order of the keys.
-    rows = _by_ids(Message.objects.using(using), extra_ids, message_ids, "message_id")
-    return lock_by_keys([pk for pk, *_ in rows], using)
+    rows = _by_ids(Message.objects.all(), extra_ids, message_ids, "message_id")
+    return lock_by_keys([pk for pk, *_ in rows])
 
 
-def lock_by_keys(pks: Iterable[int], using: str) -> list[State]:
+def lock_by_keys(pks: Iterable[int]) -> list[State]:
     """Lock these messages until the end of the transaction."""
-    return _lock({"id": list(pks)}, using)
+    return _lock({"id": list(pks)})
 
 
 def group_by_message(
@@ -100,27 +100,27 @@ def group_by_message(
     return matches
 
 
-def find_messages(account: Account, reports: Sequence[DeliveryReport], using: str) -> Found:
+def find_messages(account: Account, reports: Sequence[DeliveryReport]) -> Found:
     """Find the messages of reports in every way there is, without locking.
 
     A report that has our own id is never matched by phone: that id is committed before anything is sent, so one that
     is unknown belongs to another system, or to an earlier run of a message.
     """
-    messages = _by_ids(Message.objects.using(using), *_ids(reports), "message_id")
+    messages = _by_ids(Message.objects.all(), *_ids(reports), "message_id")
     matches = group_by_message(messages, reports)
     rest = _without(reports, matches)
-    history = StoredReport.objects.using(using).filter(message__isnull=False)
+    history = StoredReport.objects.filter(message__isnull=False)
     former = group_by_message(_by_ids(history, *_ids(rest), "hyber_message_id", key="message"), rest)
-    by_phone = _by_phone(account, _without(rest, former), using)
+    by_phone = _by_phone(account, _without(rest, former))
     return Found(matches | by_phone, former)
 
 
-def primary_keys(column: str, values: set[str], using: str) -> dict[str, int]:
+def primary_keys(column: str, values: set[str]) -> dict[str, int]:
     """Return the primary keys of the messages whose ``message_id`` or ``extra_id`` is one of the values."""
     values.discard("")
     if not values:
         return {}
-    found = Message.objects.using(using).filter(**{f"{column}__in": values})
+    found = Message.objects.filter(**{f"{column}__in": values})
     return dict(found.values_list(column, "pk"))
 
 
@@ -130,8 +130,8 @@ def _ids(reports: Iterable[DeliveryReport]) -> tuple[set[str], set[str]]:
     return extra_ids - {""}, message_ids - {""}
 
 
-def _lock(wanted: Mapping[str, Collection[Any]], using: str) -> list[State]:
-    return [State._make(row) for row in lock_rows(Message, State._fields, wanted, using)]
+def _lock(wanted: Mapping[str, Collection[Any]]) -> list[State]:
+    return [State._make(row) for row in lock_rows(Message, State._fields, wanted)]
 
 
 def _by_ids(
@@ -155,13 +155,13 @@ def _without(reports: Iterable[DeliveryReport], matches: Matches) -> list[Delive
     return [report for report in reports if id(report) not in found]
 
 
-def _by_phone(account: Account, reports: Iterable[DeliveryReport], using: str) -> dict[int, list[DeliveryReport]]:
+def _by_phone(account: Account, reports: Iterable[DeliveryReport]) -> dict[int, list[DeliveryReport]]:
     """Match reports without our id to the one message to their number that waits for a report."""
     nameless = [report for report in reports if report.phone_number and not report.extra_id]
     if not nameless:
         return {}
-    candidates = _candidates(account, {report.phone_number for report in nameless}, using)
-    jobs = _sent_batches(account, {report.job_id for report in nameless} - {""}, using)
+    candidates = _candidates(account, {report.phone_number for report in nameless})
+    jobs = _sent_batches(account, {report.job_id for report in nameless} - {""})
     matches: dict[int, list[DeliveryReport]] = {}
     for report in nameless:
         possible = [item for item in candidates.get(report.phone_number, ()) if _may_be_of(report, item, jobs)]
@@ -176,8 +176,8 @@ def is_of_one_message(reports: Iterable[DeliveryReport], message_id: str | None 
     return len({report.message_id for report in reports} | {message_id or ""} - {""}) <= 1
 
 
-def _candidates(account: Account, phone_numbers: set[str], using: str) -> dict[str, list[Candidate]]:
-    rows = Message.objects.using(using).filter(AWAITING | UNNAMED, account=account.name, phone_number__in=phone_numbers)
+def _candidates(account: Account, phone_numbers: set[str]) -> dict[str, list[Candidate]]:
+    rows = Message.objects.filter(AWAITING | UNNAMED, account=account.name, phone_number__in=phone_numbers)
     candidates: dict[str, list[Candidate]] = {}
     for row in rows.values_list(*Candidate._fields):
         candidate = Candidate(*row)
@@ -198,11 +198,11 @@ def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[SentBa
     return bool(sent) and max(sent, key=lambda job: job.finished_at).job_id == report.job_id
 
 
-def _sent_batches(account: Account, job_ids: set[str], using: str) -> list[SentBatch]:
+def _sent_batches(account: Account, job_ids: set[str]) -> list[SentBatch]:
     """Return every batch that was sent of the campaigns that these jobs are of."""
     if not job_ids:
         return []
-    batches = Batch.objects.using(using).filter(campaign__account=account.name)
+    batches = Batch.objects.filter(campaign__account=account.name)
     campaigns = batches.filter(job_id__in=job_ids).values("campaign")
     rows = batches.filter(campaign__in=campaigns, finished_at__isnull=False)
     return [SentBatch(*row) for row in rows.values_list(*SentBatch._fields)]

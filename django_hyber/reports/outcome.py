@@ -53,14 +53,12 @@ def is_about(state: State | Message, extra_id: str, message_id: str) -> bool:
     return extra_id == state.extra_id or (message_id != "" and message_id == state.message_id)
 
 
-def channels_of(
-    states: Sequence[State], matches: Mapping[int, Sequence[DeliveryReport]], using: str
-) -> dict[int, Sequence[str]]:
+def channels_of(states: Sequence[State], matches: Mapping[int, Sequence[DeliveryReport]]) -> dict[int, Sequence[str]]:
     """Return the channels of each message, in order; only failures need them, so only theirs are read."""
     failed = [state for state in states if any(status_of(report, ()) in FAILURES for report in matches[state.id])]
-    campaigns = _campaign_channels({state.campaign_id for state in failed if state.campaign_id}, using)
+    campaigns = _campaign_channels({state.campaign_id for state in failed if state.campaign_id})
     singles = [state.id for state in failed if not state.campaign_id]
-    contents = dict(Message.objects.using(using).filter(pk__in=singles).values_list("pk", "content")) if singles else {}
+    contents = dict(Message.objects.filter(pk__in=singles).values_list("pk", "content")) if singles else {}
     channels: dict[int, Sequence[str]] = dict.fromkeys((state.id for state in states), ())
     for state in failed:
         if state.campaign_id:
@@ -70,10 +68,10 @@ def channels_of(
     return channels
 
 
-def _campaign_channels(campaigns: set[int], using: str) -> dict[int, list[str]]:
+def _campaign_channels(campaigns: set[int]) -> dict[int, list[str]]:
     names: dict[int, list[str]] = {}
     if campaigns:
-        rows = CampaignChannel.objects.using(using).filter(campaign__in=campaigns).order_by("position", "id")
+        rows = CampaignChannel.objects.filter(campaign__in=campaigns).order_by("position", "id")
         for campaign_id, channel in rows.values_list("campaign_id", "channel"):
             names.setdefault(campaign_id, []).append(channel)
     return names

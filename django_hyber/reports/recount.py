@@ -11,7 +11,6 @@ from django.db.models import Count, Q
 
 from django_hyber.conf import Account, get_accounts
 from django_hyber.db.pages import campaign_pages, table_pages
-from django_hyber.db.transactions import database
 from django_hyber.models import Campaign, Message
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
@@ -57,27 +56,27 @@ def recount(campaign: Campaign | None = None, *, reclassify: bool = False) -> Re
     ``reclassify`` moves forward what has come to mean more, with the usual signals, and matches the reports whose
     message has turned up since. Nothing is ever moved back.
     """
-    using, campaign_pk = database(), campaign.pk if campaign else None
+    campaign_pk = campaign.pk if campaign else None
     accounts = {account.name: account for account in get_accounts()}
     found = Recount()
     if reclassify:
-        rematch_reports(using)
-    for states in _pages(campaign_pk, using):
-        differences = _compare(states, accounts, using, found)
+        rematch_reports()
+    for states in _pages(campaign_pk):
+        differences = _compare(states, accounts, found)
         if differences:
             # A report may have come between reading the messages and reading the reports.
-            again = _read_again(differences, using)
-            differences = _compare(again, accounts, using, Recount())
+            again = _read_again(differences)
+            differences = _compare(again, accounts, Recount())
         found.differences += len(differences)
         found.listed += [item.state.extra_id for item in differences[: LISTED - len(found.listed)]]
         if reclassify:
-            found.moved += _apply(differences, accounts, using)
-    found.total, found.statuses = _count(campaign_pk, using)
+            found.moved += _apply(differences, accounts)
+    found.total, found.statuses = _count(campaign_pk)
     return found
 
 
-def _count(campaign_pk: int | None, using: str) -> tuple[int, dict[str, int]]:
-    messages = Message.objects.using(using)
+def _count(campaign_pk: int | None) -> tuple[int, dict[str, int]]:
+    messages = Message.objects.all()
     if campaign_pk is not None:
         messages = messages.filter(campaign=campaign_pk)
     numbers = messages.aggregate(
@@ -86,8 +85,8 @@ def _count(campaign_pk: int | None, using: str) -> tuple[int, dict[str, int]]:
     return numbers.pop("total"), numbers
 
 
-def _pages(campaign_pk: int | None, using: str) -> Iterator[list[State]]:
-    messages = Message.objects.using(using)
+def _pages(campaign_pk: int | None) -> Iterator[list[State]]:
+    messages = Message.objects.all()
     if campaign_pk is None:
         pages = table_pages(messages, PAGE, *COLUMNS)
     else:
@@ -96,18 +95,18 @@ def _pages(campaign_pk: int | None, using: str) -> Iterator[list[State]]:
         yield [State(*row) for row in page]
 
 
-def _read_again(differences: Sequence[Difference], using: str) -> list[State]:
-    messages = Message.objects.using(using).filter(pk__in=[item.state.id for item in differences])
+def _read_again(differences: Sequence[Difference]) -> list[State]:
+    messages = Message.objects.filter(pk__in=[item.state.id for item in differences])
     return [State(*row) for row in messages.order_by("pk").values_list("pk", *COLUMNS)]
 
 
-def _compare(states: Sequence[State], accounts: Mapping[str, Account], using: str, found: Recount) -> list[Difference]:
-    histories, unreadable = _histories(states, accounts, using)
+def _compare(states: Sequence[State], accounts: Mapping[str, Account], found: Recount) -> list[Difference]:
+    histories, unreadable = _histories(states, accounts)
     found.skipped += len(unreadable)
     found.checked += len(histories)
     reports = {pk: [report for _account, report in history] for pk, history in histories.items()}
     states = [state for state in states if state.id in histories]
-    channels = channels_of(states, reports, using)
+    channels = channels_of(states, reports)
     return [
         Difference(state, histories[state.id])
         for state in states
@@ -116,12 +115,12 @@ def _compare(states: Sequence[State], accounts: Mapping[str, Account], using: st
 
 
 def _histories(
-    states: Sequence[State], accounts: Mapping[str, Account], using: str
+    states: Sequence[State], accounts: Mapping[str, Account]
 ) -> tuple[dict[int, list[tuple[str, DeliveryReport]]], set[int]]:
     """Return (account, report) by message, and the messages of which a report cannot be read again."""
     pks = [state.id for state in states]
     # The range says nothing more, but without it PostgreSQL reads a table that has no statistics yet from end to end.
-    stored = StoredReport.objects.using(using).filter(message__gte=pks[0], message__lte=pks[-1], message__in=pks)
+    stored = StoredReport.objects.filter(message__gte=pks[0], message__lte=pks[-1], message__in=pks)
     histories: dict[int, list[tuple[str, DeliveryReport]]] = {}
     unreadable = set()
     for pk, name, raw in stored.order_by("pk").values_list("message_id", "account", "raw"):
@@ -177,9 +176,9 @@ def _winner(reports: Sequence[DeliveryReport]) -> str:
     return min(order)[-1] if order else ""
 
 
-def _apply(differences: Sequence[Difference], accounts: Mapping[str, Account], using: str) -> int:
+def _apply(differences: Sequence[Difference], accounts: Mapping[str, Account]) -> int:
     by_account: dict[str, list[DeliveryReport]] = {}
     for difference in differences:
         for name, report in difference.reports:
             by_account.setdefault(name, []).append(report)
-    return sum(apply_reports(accounts[name], reports, using).changed for name, reports in by_account.items())
+    return sum(apply_reports(accounts[name], reports).changed for name, reports in by_account.items())

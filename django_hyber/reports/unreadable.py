@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import database
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import clean_text, write_json
 
@@ -20,7 +19,7 @@ KEPT_APART = 1_000
 PIECE = 1_000_000
 
 
-def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[object, str]], using: str) -> int:
+def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[object, str]]) -> int:
     """Keep the items, each with the reason: a long one in several rows, very many of them in one array per reason."""
     now = timezone.now()
     rows = [
@@ -28,7 +27,7 @@ def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[obj
         for item, reason in (items if len(items) <= KEPT_APART else _gathered(items))
         for piece, note in _pieces(item if isinstance(item, str) else write_json(item), reason)
     ]
-    return insert_rows(UnreadableCallback, COLUMNS, rows, using)
+    return insert_rows(UnreadableCallback, COLUMNS, rows)
 
 
 def keep_unreadable_body(
@@ -39,7 +38,7 @@ def keep_unreadable_body(
     What is not UTF-8 stands there byte by byte, as ``\\xcf``: it may be another encoding, and can be read again.
     """
     text = body.decode("utf-8", errors="backslashreplace")
-    keep_unreadable_items(kind, get_account(account), [(text, reason)], database())
+    keep_unreadable_items(kind, get_account(account), [(text, reason)])
 
 
 def _gathered(items: Sequence[tuple[object, str]]) -> list[tuple[object, str]]:

@@ -1,50 +1,224 @@
-"""A batch of a campaign on its way: claimed, sent in one request, and all its answers recorded at once."""
+"""A batch of a campaign on its way: claimed by one worker, sent in one request, and its answer recorded."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
+from django.db import DatabaseError, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from django_hyber.announce import Change, announce_changes
+from django_hyber.conf import Account, get_account
 from django_hyber.db import lease
-from django_hyber.db.transactions import database, insisting, write_transaction
-from django_hyber.models import Batch, Campaign
-from django_hyber.protocol import HyberClient
-from django_hyber.sending.answers import Outgoing
-from django_hyber.sending.body import build_body, read_outgoing, suppress
-from django_hyber.sending.claims import BatchAnswer, BatchClaim, claim_batch
-from django_hyber.sending.clients import get_client
-from django_hyber.sending.exchange import TEXT_LIMIT, act_on, exchange
+from django_hyber.db.transactions import insisting, lock, write_transaction
+from django_hyber.models import Batch, Campaign, Message
+from django_hyber.protocol import HyberClient, SyncEntry
+from django_hyber.reports.early import apply_waiting_reports
+from django_hyber.sending.batch_messages import (
+    Outgoing,
+    accept_all,
+    build_body,
+    read_outgoing,
+    record_entries,
+    suppress,
+)
+from django_hyber.sending.exchange import TEXT_LIMIT, act_on, exchange, get_client
+from django_hyber.sending.pace import breaker, schedule, throttle
 from django_hyber.sending.runs import settle
 
 logger = logging.getLogger("django_hyber")
+State = Batch.State
+Status = Message.Status
+WaitsFor = Batch.WaitsFor
+NOTHING_LEFT = {"lease_until": None, "not_found_after": None, "due_at": None, "waits_for": ""}
+ALWAYS = Q()
+
+
+class BatchAnswer(NamedTuple):
+    """What was sent and taken: with the entries of a synchronous answer, or else the id of a job."""
+
+    outgoing: Sequence[Outgoing]
+    entries: Sequence[SyncEntry] | None
+    job_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchClaim:
+    """A batch, as it was read by the one worker that may send it until its lease ends."""
+
+    batch: Batch
+    account: Account
+
+    @property
+    def attempt(self) -> int:
+        """How many times it has been claimed, which tells claims apart."""
+        return self.batch.attempts
+
+    @property
+    def counted_attempts(self) -> int:
+        """How many of its attempts the platform let the account in for."""
+        return self.batch.attempts - self.batch.held_attempts
+
+    def rows(self) -> QuerySet[Batch]:
+        """Select the batch as long as nobody has claimed it since."""
+        batches = lease.held(Batch.objects.all(), self.batch.pk, self.attempt)
+        return batches.filter(state__in=(State.SENDING, State.UNCONFIRMED))
+
+    def messages(self) -> QuerySet[Message]:
+        """Return every message that the batch speaks for."""
+        return Message.objects.filter(self.batch.members(), campaign_id=self.batch.campaign_id)
+
+    @insisting
+    def record(self, answer: BatchAnswer) -> None:
+        """End the batch, and give every message what the platform has answered about it."""
+        with write_transaction():
+            if not self.finish(State.DONE, job_id=answer.job_id):
+                logger.warning("Batch %s was claimed by another worker before its answer came", self.batch.pk)
+            lock(self.messages())
+            if answer.entries is None:
+                accept_all(answer.outgoing)
+            else:
+                record_entries(answer.outgoing, answer.entries, self.account.not_found_grace)
+        if answer.entries:
+            _apply_waiting(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
+
+    @insisting
+    def put_back(self, waits_for: str, reason: str, due_at: datetime | None) -> None:
+        """Queue the batch again; if a sweep has marked it unconfirmed meanwhile, its messages are queued again too."""
+        with write_transaction():
+            held = F("held_attempts") + int(waits_for == WaitsFor.ACCOUNT)
+            changes = NOTHING_LEFT | {"due_at": due_at, "waits_for": waits_for, "held_attempts": held}
+            if self.rows().update(state=State.PENDING, error_text=reason, **changes):
+                self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
+
+    @insisting
+    def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
+        """End the batch and its messages without their having been taken."""
+        with write_transaction():
+            if not self.finish(State.FAILED, error_code=error_code, error_text=reason):
+                return
+            changes = {"error_text": reason, "error_code": error_code, "finished_at": timezone.now()}
+            for old in (Status.QUEUED, Status.UNCONFIRMED):
+                self._move(old, status, **changes)
+
+    @insisting
+    def mark_unconfirmed(self, reason: str, ask_at: datetime, only: Q = ALWAYS) -> None:
+        """The platform may or may not have it: from now on only its own reports can show what became of it."""
+        not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
+        changes = NOTHING_LEFT | {"not_found_after": not_found_after, "due_at": ask_at}
+        # Also if "not found" has queued it again meanwhile, as long as nobody has claimed it since.
+        states = (State.PENDING, State.SENDING, State.UNCONFIRMED)
+        mine = lease.held(Batch.objects.all(), self.batch.pk, self.attempt).filter(only, state__in=states)
+        with write_transaction():
+            if not mine.update(state=State.UNCONFIRMED, error_text=reason, **changes):
+                return
+            self._move(Status.QUEUED, Status.UNCONFIRMED, error_text=reason)
+        logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)
+
+    def finish(self, state: Batch.State, **values: object) -> bool:
+        """End the batch alone, and say whether it was still this worker's."""
+        changes = {"error_text": "", "finished_at": timezone.now(), **NOTHING_LEFT, **values}
+        return bool(self.rows().update(state=state, **changes))
+
+    def _move(self, old: Status, new: Status, **values: object) -> None:
+        waiting = self.messages().filter(status=old)
+        pks = lock(waiting)
+        waiting.update(status=new, **values)
+        announce_changes([Change(pk, old, new) for pk in pks])
+
+
+def claim_batch(pk: int) -> BatchClaim | None:
+    """Claim a due batch of a running campaign.
+
+    None as well when it must wait: for the sending window, the throttle, or a platform that does not answer.
+    """
+    now = timezone.now()
+    batch = Batch.objects.filter(lease.is_due(now), pk=pk, state=State.PENDING)
+    found = batch.select_related("campaign").first()
+    if found is None:
+        return None
+    account = get_account(found.campaign.account)
+    try:
+        opening = _next_opening(found, now)
+    except schedule.UnknownZoneError:
+        # The window is kept: at a guess, people could be written to at night.
+        logger.warning("Batch %s waits: this machine does not know the time zone %s", pk, found.zone)
+        _put_off(pk, now + schedule.ZONE_RETRY, WaitsFor.WINDOW, schedule.UNKNOWN_ZONE)
+        return None
+    if opening:
+        _put_off(pk, opening, WaitsFor.WINDOW)
+        return None
+    with write_transaction():
+        if not _claim(pk, account, now):
+            return None
+        # Read before the commit: a worker that stands still after it would take the next claim for its own.
+        claimed = Batch.objects.select_related("campaign").get(pk=pk)
+        waits_for = WaitsFor.PLATFORM
+        until = breaker.blocked_until(account)
+        if until is None:
+            waits_for, until = WaitsFor.THROTTLE, throttle.reserve(found.campaign, account, found.size)
+        # The claim, and what it took of the throttle, must not outlive a "not now".
+        transaction.set_rollback(until is not None)
+    if until:
+        is_held = waits_for == WaitsFor.PLATFORM and breaker.is_held(account.name)
+        _put_off(pk, until, WaitsFor.ACCOUNT if is_held else waits_for)
+        return None
+    return BatchClaim(batch=claimed, account=account)
+
+
+def _next_opening(batch: Batch, now: datetime) -> datetime | None:
+    # The platform holds what it is given until the start time, so that is when people are written to.
+    start_time = batch.campaign.start_time
+    return schedule.next_opening(batch.campaign, batch.zone, max(now, start_time) if start_time else now)
+
+
+def _claim(pk: int, account: Account, now: datetime) -> bool:
+    sending = Campaign.objects.filter(status=Campaign.Status.SENDING)
+    batches = Batch.objects.filter(lease.is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
+    return lease.claim(batches, account.lease, state=State.SENDING, due_at=None, waits_for="", enqueued_at=None)
+
+
+def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, reason: str = "") -> None:
+    batches = Batch.objects.filter(pk=pk, state=State.PENDING)
+    batches.update(due_at=until, waits_for=waits_for, error_text=reason, enqueued_at=None)
+
+
+def _apply_waiting(account: Account, message_ids: Sequence[str]) -> None:
+    try:
+        apply_waiting_reports(account, message_ids)
+    except DatabaseError:
+        logger.exception("Reports that came early wait for the next sweep")
 
 
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:
     """Hand a batch to the platform; do nothing when it is not due, is taken or must not be sent now."""
-    using = database()
-    claim = claim_batch(pk, using)
+    claim = claim_batch(pk)
     if claim is None:
         return
-    suppress(claim, using)
-    outgoing = read_outgoing(claim, using)
+    suppress(claim.messages())
+    outgoing = read_outgoing(claim.batch.campaign, claim.messages())
     if outgoing:
-        _send(claim, outgoing, client or get_client(claim.account), using)
+        _send(claim, outgoing, client or get_client(claim.account))
     else:
-        claim.finish(Batch.State.DONE, using)
-    settle(claim.batch.campaign.pk, using)
+        claim.finish(Batch.State.DONE)
+    settle(claim.batch.campaign.pk)
 
 
-def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient, using: str) -> None:
+def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient) -> None:
     try:
         body = build_body(claim.batch.campaign, claim.account, [item.recipient for item in outgoing])
     except ValueError as error:
-        _pause_campaign(claim, str(error)[:TEXT_LIMIT], using)
+        _pause_campaign(claim, str(error)[:TEXT_LIMIT])
         return
-    if not lease.renew(claim.rows(using).filter(state=Batch.State.SENDING), claim.account.lease):
+    if not lease.renew(claim.rows().filter(state=Batch.State.SENDING), claim.account.lease):
         logger.warning("Batch %s was claimed by another worker before it was sent", claim.batch.pk)
         return
-    act_on(exchange(lambda: _post(claim, client, body, outgoing)), claim, using)
+    act_on(exchange(lambda: _post(claim, client, body, outgoing)), claim)
 
 
 def _post(claim: BatchClaim, client: HyberClient, body: dict[str, Any], outgoing: Sequence[Outgoing]) -> BatchAnswer:
@@ -59,9 +233,9 @@ def _post(claim: BatchClaim, client: HyberClient, body: dict[str, Any], outgoing
 
 
 @insisting
-def _pause_campaign(claim: BatchClaim, reason: str, using: str) -> None:
+def _pause_campaign(claim: BatchClaim, reason: str) -> None:
     """Let a person correct what no request can say. In one commit, or the batch would be sent again at once."""
-    with write_transaction(using):
-        claim.put_back("", reason, None, using)
-        campaigns = Campaign.objects.using(using).filter(pk=claim.batch.campaign.pk, status=Campaign.Status.SENDING)
+    with write_transaction():
+        claim.put_back("", reason, None)
+        campaigns = Campaign.objects.filter(pk=claim.batch.campaign.pk, status=Campaign.Status.SENDING)
         campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from django.utils import timezone
 
 from django_hyber.conf import Account
 from django_hyber.models import Batch, Message
-from django_hyber.protocol import APIError, AuthenticationError, HyberError, NotTaken, OutcomeUnknown
+from django_hyber.protocol import APIError, AuthenticationError, HyberClient, HyberError, NotTaken, OutcomeUnknown
 from django_hyber.sending.pace import breaker, retries
 
 Answer = TypeVar("Answer")
@@ -21,6 +22,7 @@ Status = Message.Status
 WaitsFor = Batch.WaitsFor
 TEXT_LIMIT = 255
 GAVE_UP = "Not handed over after %(attempts)d attempts: %(reason)s"
+_local = threading.local()
 
 
 class Kind(enum.Enum):
@@ -61,16 +63,16 @@ class Target(Protocol[Answer_contra]):
     def counted_attempts(self) -> int:
         """How many of its attempts count: not those at which the platform did not let the account in."""
 
-    def record(self, answer: Answer_contra, using: str) -> None:
+    def record(self, answer: Answer_contra) -> None:
         """Store what the platform has answered about what it took."""
 
-    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime, using: str) -> None:
+    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime) -> None:
         """Queue it again."""
 
-    def end(self, status: Message.Status, reason: str, error_code: int | None, using: str) -> None:
+    def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """End it with this failure."""
 
-    def mark_unconfirmed(self, reason: str, ask_at: datetime, using: str) -> None:
+    def mark_unconfirmed(self, reason: str, ask_at: datetime) -> None:
         """Leave it to the platform's reports, which are first asked for at ``ask_at``."""
 
 
@@ -89,30 +91,51 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
         return Outcome(kind=Kind.UNKNOWN, reason=describe(error))
 
 
-def act_on(outcome: Outcome[Answer], target: Target[Answer], using: str) -> None:
+def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
     """Do what follows from the outcome, for the account and for what was sent."""
     account, reason, now = target.account, outcome.reason, timezone.now()
     if outcome.answer is not None:
-        breaker.note_answer(account, using)
-        target.record(outcome.answer, using)
+        breaker.note_answer(account)
+        target.record(outcome.answer)
     elif outcome.kind is Kind.REFUSED:
-        breaker.note_answer(account, using)
-        target.end(Status.REJECTED, reason, outcome.error_code, using)
+        breaker.note_answer(account)
+        target.end(Status.REJECTED, reason, outcome.error_code)
     elif outcome.kind is Kind.HELD:
-        target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason, using), using)
+        target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason))
     elif outcome.kind is Kind.NOT_TAKEN:
-        breaker.note_failure(account, reason, using, outcome.retry_after)
+        breaker.note_failure(account, reason, outcome.retry_after)
         if retries.should_retry(account, target.counted_attempts):
             again_at = retries.next_attempt(account, target.counted_attempts, now, outcome.retry_after)
-            target.put_back(WaitsFor.RETRY, reason, again_at, using)
+            target.put_back(WaitsFor.RETRY, reason, again_at)
         else:
             text = GAVE_UP % {"attempts": target.counted_attempts, "reason": reason}
-            target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None, using)
+            target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
     else:
-        breaker.note_failure(account, reason, using)
-        target.mark_unconfirmed(reason, now + timedelta(seconds=account.retry_delay), using)
+        breaker.note_failure(account, reason)
+        target.mark_unconfirmed(reason, now + timedelta(seconds=account.retry_delay))
 
 
 def describe(error: HyberError) -> str:
     """Return what the platform said, or else what happened, cut to what the column holds."""
     return (getattr(error, "error_text", "") or str(error))[:TEXT_LIMIT]
+
+
+def get_client(account: Account) -> HyberClient:
+    """Return this thread's client of the account; its connections are kept open between requests."""
+    clients: dict[str, tuple[dict[str, object], HyberClient]] = _local.__dict__.setdefault("clients", {})
+    arguments = _arguments(account)
+    known = clients.get(account.name)
+    if known and known[0] == arguments:
+        return known[1]
+    if known:
+        known[1].close()
+    client = HyberClient(**arguments)  # type: ignore[arg-type]
+    clients[account.name] = (arguments, client)
+    return client
+
+
+def _arguments(account: Account) -> dict[str, object]:
+    names = (
+        "client_id login password site api_url bulk_url reports_url connect_timeout read_timeout"  # as in HyberClient
+    )
+    return {name: getattr(account, name) for name in names.split()}

@@ -17,12 +17,11 @@ from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import find_account
-from django_hyber.db.transactions import database
+from django_hyber.db.lease import is_due
 from django_hyber.models import AccountState, Batch, Campaign
 from django_hyber.queueing import nudge
 from django_hyber.sending.batch import submit_batch
 from django_hyber.sending.pace import breaker
-from django_hyber.sending.pace.retries import is_due
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State
@@ -58,30 +57,29 @@ def one_after_another(kind: str, item: Item, work: Callable[[Item], object]) -> 
 
 def _submit_and_go_on(pk: int, enqueue: Callable[[int], object]) -> None:
     submit_batch(pk)
-    using = database()
-    campaign_pk = Batch.objects.using(using).filter(pk=pk).values_list("campaign", flat=True).first()
-    following = campaign_pk and take_next(campaign_pk, using)
+    campaign_pk = Batch.objects.filter(pk=pk).values_list("campaign", flat=True).first()
+    following = campaign_pk and take_next(campaign_pk)
     if following:
         enqueue(following)
 
 
-def fill_lanes(campaign_pk: int, using: str) -> int:
+def fill_lanes(campaign_pk: int) -> int:
     """Enqueue a campaign's due batches until as many are under way as may be, and return how many were enqueued."""
     count = 0
-    while pk := take_next(campaign_pk, using):
-        nudge("submit_batch", Batch.objects.using(using), pk)
+    while pk := take_next(campaign_pk):
+        nudge("submit_batch", Batch.objects.all(), pk)
         count += 1
     return count
 
 
-def take_next(campaign_pk: int, using: str) -> int | None:
+def take_next(campaign_pk: int) -> int | None:
     """Mark the campaign's next due batch as enqueued and return its primary key.
 
     None when nothing is due, enough is under way, or the campaign or its account must not send now.
     """
-    if not _may_send(campaign_pk, using):
+    if not _may_send(campaign_pk):
         return None
-    pending = Batch.objects.using(using).filter(campaign=campaign_pk, state=State.PENDING)
+    pending = Batch.objects.filter(campaign=campaign_pk, state=State.PENDING)
     return mark_first(pending.filter(due(State.PENDING)), pending)
 
 
@@ -103,21 +101,21 @@ def due(state: str, name: str = "state") -> Q:
     return Q(is_due(now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
 
 
-def _may_send(campaign_pk: int, using: str) -> bool:
+def _may_send(campaign_pk: int) -> bool:
     now = timezone.now()
     ready = Q(next_send_at=None) | Q(next_send_at__lte=now)
-    campaigns = Campaign.objects.using(using).filter(ready, pk=campaign_pk, status=Campaign.Status.SENDING)
+    campaigns = Campaign.objects.filter(ready, pk=campaign_pk, status=Campaign.Status.SENDING)
     name = campaigns.values_list("account", flat=True).first()
     account = find_account(name) if name else None
     if account is None:
         if name:
-            logger.error("Campaign %s waits: the settings have no account %s", campaign_pk, name)
+            logger.error("Campaign %s waits: the settings of the account %s are missing or wrong", campaign_pk, name)
         return False
-    if breaker.is_blocked(account.name, using):
+    if breaker.is_blocked(account.name):
         return False
-    if AccountState.objects.using(using).filter(account=account.name, next_send_at__gt=now).exists():
+    if AccountState.objects.filter(account=account.name, next_send_at__gt=now).exists():
         return False
     sending = Q(state=State.SENDING, lease_until__gt=now)
     enqueued = Q(state=State.PENDING, enqueued_at__gt=now - ENQUEUED_FOR)
-    under_way = Batch.objects.using(using).filter(sending | enqueued, campaign=campaign_pk).count()
+    under_way = Batch.objects.filter(sending | enqueued, campaign=campaign_pk).count()
     return under_way < account.parallel_batches

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from django_hyber.conf import Account, find_account
-from django_hyber.db.transactions import database
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient
-from django_hyber.sending import body, single
+from django_hyber.sending import batch_messages, single
 from django_hyber.texts.variables import complete_variables
 
 
@@ -19,7 +18,7 @@ def request_of(message_pk: int) -> Mapping[str, Any] | None:
     It is built from what is stored, so a text that was changed since is the new one. None when it cannot be built: the
     account is gone, the number was purged, or a value is missing.
     """
-    message = Message.objects.using(database()).select_related("campaign").get(pk=message_pk)
+    message = Message.objects.select_related("campaign").get(pk=message_pk)
     account = find_account(message.account if message.campaign is None else message.campaign.account)
     if account is None or not message.phone_number:
         return None
@@ -36,8 +35,10 @@ def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None
     campaign = message.campaign
     if campaign is None:
         return None
-    needed = body.used_values(campaign)
+    needed = batch_messages.used_values(campaign)
     values = complete_variables(campaign, needed, message.variables)
     if values is None or not values.keys() >= set(needed) or not campaign.get_channels():
         return None
-    return body.build_body(campaign, account, [Recipient(message.phone_number or "", message.extra_id, values)])
+    return batch_messages.build_body(
+        campaign, account, [Recipient(message.phone_number or "", message.extra_id, values)]
+    )

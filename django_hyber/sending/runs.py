@@ -18,7 +18,7 @@ from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
-from django_hyber.sending.pace import throttle, windows
+from django_hyber.sending.pace import schedule, throttle
 
 REQUEUE_CHUNK = 10_000
 NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")
@@ -46,75 +46,75 @@ class Requeued(NamedTuple):
     not_found_after: None = None
 
 
-def give_account(campaign: Campaign, using: str) -> None:
+def give_account(campaign: Campaign) -> None:
     """Let the messages be of the campaign's account, which may have been chosen after they were imported.
 
     A question to another account would be answered with "not found", and they would be sent again.
     """
-    others = Message.objects.using(using).filter(campaign=campaign).exclude(account=campaign.account)
+    others = Message.objects.filter(campaign=campaign).exclude(account=campaign.account)
     others.update(account=campaign.account)
 
 
-def cut_batches(campaign: Campaign, using: str) -> None:
+def cut_batches(campaign: Campaign) -> None:
     """Cut the queued messages into batches; in a campaign with a sending window, each of one time zone.
 
     The database forbids a second cut of the same run.
     """
     size = throttle.batch_size(campaign, get_account(campaign.account))
     batches: list[Batch] = []
-    queued = Message.objects.using(using).filter(campaign=campaign, status=Message.Status.QUEUED)
+    queued = Message.objects.filter(campaign=campaign, status=Message.Status.QUEUED)
     for page in campaign_pages(queued, size, "phone_number"):
         batches += [Batch(campaign=campaign, run=campaign.run, **group) for group in _groups(campaign, page)]
-    Batch.objects.using(using).bulk_create(batches, batch_size=1_000)
+    Batch.objects.bulk_create(batches, batch_size=1_000)
 
 
 def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
     if campaign.window_start is None:
         return [{"first_id": page[0][0], "last_id": page[-1][0], "size": len(page)}]
-    return [group._asdict() for group in windows.group_by_zone(page)]
+    return [group._asdict() for group in schedule.group_by_zone(page)]
 
 
-def settle(campaign_pk: int, using: str) -> None:
+def settle(campaign_pk: int) -> None:
     """Finish a campaign of which nothing is left to send; cancel what came back to a cancelled one."""
-    status = Campaign.objects.using(using).filter(pk=campaign_pk).values_list("status", flat=True).first()
+    status = Campaign.objects.filter(pk=campaign_pk).values_list("status", flat=True).first()
     if status == Campaign.Status.SENDING:
-        finish_if_done(campaign_pk, using)
+        finish_if_done(campaign_pk)
     elif status == Campaign.Status.CANCELLED:
-        with write_transaction(using):
-            cancel_waiting(campaign_pk, using)
+        with write_transaction():
+            cancel_waiting(campaign_pk)
 
 
-def settle_all(using: str) -> None:
+def settle_all() -> None:
     """Settle every campaign that a stopped worker has not settled."""
     batches = Batch.objects.filter(campaign=OuterRef("pk"))
     is_done = Q(~Exists(batches.filter(state__in=OPEN_BATCHES)), status=Campaign.Status.SENDING)
     came_back = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
-    for campaign_pk in list(Campaign.objects.using(using).filter(is_done | came_back).values_list("pk", flat=True)):
-        settle(campaign_pk, using)
+    for campaign_pk in list(Campaign.objects.filter(is_done | came_back).values_list("pk", flat=True)):
+        settle(campaign_pk)
 
 
-def cancel_waiting(campaign_pk: int, using: str) -> None:
+def cancel_waiting(campaign_pk: int) -> None:
     """Cancel the batches that nobody has taken, and the messages that are in none or only in such a one."""
     now = timezone.now()
-    batches = Batch.objects.using(using).filter(campaign=campaign_pk)
+    batches = Batch.objects.filter(campaign=campaign_pk)
     batches.filter(state=Batch.State.PENDING).update(
         state=Batch.State.CANCELLED, finished_at=now, due_at=None, waits_for=""
     )
-    queued = Message.objects.using(using).filter(campaign=campaign_pk, status=Message.Status.QUEUED)
+    queued = Message.objects.filter(campaign=campaign_pk, status=Message.Status.QUEUED)
     on_the_wire = batches.filter(state=Batch.State.SENDING)
     for batch in on_the_wire:
         queued = queued.exclude(batch.members())
     pks = list(queued.values_list("pk", flat=True)) if has_listeners() else []
     queued.update(status=Message.Status.CANCELLED, finished_at=now)
-    announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks], using)
+    announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks])
 
 
-def retryable(campaign: Campaign, ended: Q, using: str) -> MessageQuerySet:
+def retryable(campaign: Campaign, ended: Q) -> MessageQuerySet:
     """Return the messages that ended so, and whose number is still known."""
-    return Message.objects.using(using).not_purged().filter(ended, campaign=campaign)
+    return Message.objects.not_purged().filter(ended, campaign=campaign)
 
 
-def requeue(failed: QuerySet[Message], using: str, keys: Iterable[int] | None = None) -> int:
+def requeue(failed: QuerySet[Message], keys: Iterable[int] | None = None) -> int:
     """Queue failed messages again, all or those with these keys, and return how many.
 
     Each gets a new id: what the platform does with a used one is not documented.
@@ -123,7 +123,7 @@ def requeue(failed: QuerySet[Message], using: str, keys: Iterable[int] | None = 
     count = 0
     for pks in _pages(failed) if keys is None else _pages_of(failed, keys):
         rows = [Requeued(pk, next(fresh_ids), Message.Status.QUEUED.value) for pk in pks]
-        count += update_rows(Message, Requeued._fields, rows, using)
+        count += update_rows(Message, Requeued._fields, rows)
     return count
 
 
@@ -145,19 +145,19 @@ def _lock(failed: QuerySet[Message]) -> list[int]:
     return list(failed.order_by("pk").select_for_update().values_list("pk", flat=True)[:REQUEUE_CHUNK])
 
 
-def finish_if_done(campaign_pk: int, using: str) -> bool:
+def finish_if_done(campaign_pk: int) -> bool:
     """End a campaign of which nothing is left to hand over, and say whether this call did it."""
-    campaigns = Campaign.objects.using(using).filter(pk=campaign_pk, status=Campaign.Status.SENDING)
+    campaigns = Campaign.objects.filter(pk=campaign_pk, status=Campaign.Status.SENDING)
     open_batches = Batch.objects.filter(campaign=OuterRef("pk"), state__in=OPEN_BATCHES)
     if not campaigns.filter(~Exists(open_batches)).exists():
         return False
     open_messages = Message.objects.filter(campaign=OuterRef("pk"), status__in=BEFORE_ACCEPTANCE)
-    reached = Message.objects.using(using).filter(campaign=campaign_pk).exclude(status=Message.Status.SUPPRESSED)
+    reached = Message.objects.filter(campaign=campaign_pk).exclude(status=Message.Status.SUPPRESSED)
     finished = campaigns.filter(~Exists(open_batches), ~Exists(open_messages)).update(
         status=Campaign.Status.FINISHED,
         status_reason="" if reached.exists() else NOBODY_LEFT,
         finished_at=timezone.now(),
     )
     if finished:
-        announce_finished(campaign_pk, using)
+        announce_finished(campaign_pk)
     return bool(finished)

@@ -8,7 +8,6 @@ from typing import Any
 from django.utils import timezone
 
 from django_hyber.conf import DEFAULT_ACCOUNT, get_account
-from django_hyber.db.transactions import database
 from django_hyber.models import Message
 from django_hyber.protocol import (
     Channel,
@@ -52,8 +51,7 @@ def send_message(
     if callback_url is not None:
         options["callback_url"] = callback_url
     _validate(phone, channels, extra_id, options)
-    using = database()
-    messages = Message.objects.using(using)
+    messages = Message.objects.all()
     message = messages.create(
         account=account,
         phone_number=phone,

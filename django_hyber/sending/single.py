@@ -15,14 +15,13 @@ from django.utils.translation import gettext_noop
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.db import lease
-from django_hyber.db.transactions import database, insisting
+from django_hyber.db.transactions import insisting
 from django_hyber.models import Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.clients import get_client
-from django_hyber.sending.exchange import act_on, exchange
-from django_hyber.sending.pace import breaker, retries
+from django_hyber.sending.exchange import act_on, exchange, get_client
+from django_hyber.sending.pace import breaker
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
@@ -50,45 +49,43 @@ class MessageClaim:
         """How many of its attempts the platform let the account in for."""
         return self.message.attempts - self.message.held_attempts
 
-    def rows(self, using: str) -> QuerySet[Message]:
+    def rows(self) -> QuerySet[Message]:
         """Select the message as long as nobody has claimed it since and no report has moved it on."""
-        return lease.held(Message.objects.using(using), self.message.pk, self.attempt).filter(
-            status__in=BEFORE_ACCEPTANCE
-        )
+        return lease.held(Message.objects.all(), self.message.pk, self.attempt).filter(status__in=BEFORE_ACCEPTANCE)
 
     @insisting
-    def record(self, answer: str, using: str) -> None:
+    def record(self, answer: str) -> None:
         """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **NOTHING_LEFT}
-        moved = self.rows(using).update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
+        moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
         if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)], using)
+            announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
         else:
-            lease.held(Message.objects.using(using), self.message.pk, self.attempt).update(**known)
-        apply_waiting_reports(self.account, [answer], using)
+            lease.held(Message.objects.all(), self.message.pk, self.attempt).update(**known)
+        apply_waiting_reports(self.account, [answer])
 
     @insisting
-    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime, using: str) -> None:
+    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime) -> None:
         """Queue the message again."""
         held = F("held_attempts") + int(waits_for == Batch.WaitsFor.ACCOUNT)
         changes = NOTHING_LEFT | {"due_at": due_at}
-        self.rows(using).update(status=Status.QUEUED, error_text=reason, held_attempts=held, **changes)
+        self.rows().update(status=Status.QUEUED, error_text=reason, held_attempts=held, **changes)
 
     @insisting
-    def end(self, status: Message.Status, reason: str, error_code: int | None, using: str) -> None:
+    def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """End the message without its having been taken."""
-        moved = self.rows(using).update(
+        moved = self.rows().update(
             status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
         )
         if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, status)], using)
+            announce_changes([Change(self.message.pk, Status.SENDING, status)])
 
     @insisting
-    def mark_unconfirmed(self, reason: str, ask_at: datetime, using: str, only: Q = ALWAYS) -> None:
+    def mark_unconfirmed(self, reason: str, ask_at: datetime, only: Q = ALWAYS) -> None:
         """The platform may or may not have it: from now on only its own report can show what became of it."""
         not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
         moved = (
-            self.rows(using)
+            self.rows()
             .filter(only)
             .update(
                 status=Status.UNCONFIRMED,
@@ -100,45 +97,44 @@ class MessageClaim:
         )
         if moved:
             logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
-            announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)], using)
+            announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)])
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
     """Hand a queued single message to the platform; do nothing when it is not due or another worker has it."""
-    using = database()
-    claim = claim_message(pk, using)
+    claim = claim_message(pk)
     if claim is None:
         return
-    if _must_not_be_sent(claim, using):
-        claim.end(Status.SUPPRESSED, OPTED_OUT, None, using)
+    if _must_not_be_sent(claim):
+        claim.end(Status.SUPPRESSED, OPTED_OUT, None)
         return
     client = client or get_client(claim.account)
     message = claim.message
     body = build_body(claim.account, message.phone_number or "", message.extra_id, message.content or {})
-    if not lease.renew(claim.rows(using).filter(status=Status.SENDING), claim.account.lease):
+    if not lease.renew(claim.rows().filter(status=Status.SENDING), claim.account.lease):
         logger.warning("Message %s was claimed by another worker before it was sent", message.extra_id)
         return
-    act_on(exchange(lambda: client.send_single(body)), claim, using)
+    act_on(exchange(lambda: client.send_single(body)), claim)
 
 
-def _must_not_be_sent(claim: MessageClaim, using: str) -> bool:
+def _must_not_be_sent(claim: MessageClaim) -> bool:
     """A single message answers to something that its recipient did; SUPPRESS_TRANSACTIONAL stops these too."""
     if not claim.account.suppress_transactional:
         return False
-    return Suppression.objects.using(using).filter(phone_number=claim.message.phone_number).exists()
+    return Suppression.objects.filter(phone_number=claim.message.phone_number).exists()
 
 
-def claim_message(pk: int, using: str) -> MessageClaim | None:
+def claim_message(pk: int) -> MessageClaim | None:
     """Claim a due message, or put it off while its account is blocked."""
-    is_due = retries.is_due(timezone.now())
-    waiting = Message.objects.using(using).filter(is_due, pk=pk, status=Status.QUEUED, campaign=None)
+    is_due = lease.is_due(timezone.now())
+    waiting = Message.objects.filter(is_due, pk=pk, status=Status.QUEUED, campaign=None)
     message = waiting.first()
     if message is None:
         return None
     account = get_account(message.account)
-    blocked_until = breaker.blocked_until(account, using)
+    blocked_until = breaker.blocked_until(account)
     if blocked_until:
-        reason = HELD if breaker.is_held(account.name, using) else BLOCKED
+        reason = HELD if breaker.is_held(account.name) else BLOCKED
         waiting.update(due_at=blocked_until, error_text=reason, enqueued_at=None)
         return None
     unclaimed = lease.held(waiting, pk, message.attempts)

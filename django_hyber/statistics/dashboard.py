@@ -13,6 +13,7 @@ from django.urls import NoReverseMatch
 from django.utils import timezone
 
 from django_hyber.conf import Account, get_accounts, get_callback_url
+from django_hyber.db.lease import is_due
 from django_hyber.models import (
     AccountState,
     Batch,
@@ -25,7 +26,6 @@ from django_hyber.models import (
     UnreadableCallback,
 )
 from django_hyber.reports.ranks import DELIVERIES, FINAL
-from django_hyber.sending.pace.retries import is_due
 from django_hyber.statistics.counts import StatusCounts
 
 Status = Message.Status

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.db.pages import VARIABLES_TEXT, campaign_pages, read_documents
-from django_hyber.db.transactions import database
 from django_hyber.models import Campaign
 from django_hyber.protocol import (
     Channel,
@@ -114,7 +113,7 @@ def _read_recipients(
 ) -> list[ValidationError]:
     """Hand the values of every recipient to ``texts``; return an error for each variable that stays without a value."""
     lacking: Counter[str] = Counter()
-    recipients = campaign.messages.using(database()).not_opted_out()
+    recipients = campaign.messages.not_opted_out()
     for page in campaign_pages(recipients, PAGE, VARIABLES_TEXT):
         report.recipients += len(page)
         rows = []

@@ -374,10 +374,10 @@ def test_trouble_with_some_costs_none_of_those_that_are_read_after_them(message,
     monkeypatch.setattr(reports, "READ_AT_ONCE", 2)
     insert_rows = reports.insert_rows
 
-    def fail_at_first(model, columns, rows, using):
+    def fail_at_first(model, columns, rows):
         if any("bad" in row for row in rows):
             raise DatabaseError("gone")
-        return insert_rows(model, columns, rows, using)
+        return insert_rows(model, columns, rows)
 
     monkeypatch.setattr(reports, "insert_rows", fail_at_first)
     with pytest.raises(DatabaseError, match="gone"):

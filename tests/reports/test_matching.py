@@ -111,7 +111,7 @@ def test_message_that_was_given_up_leaves_no_doubt_for_the_sweep():
     given_up = make_message(1, message_id="old", given_up_at=timezone.now())
     apply(nameless())
     awaiting = make_message(2)
-    rematch_reports("default")
+    rematch_reports()
 
     assert (status(given_up), status(awaiting)) == ("accepted", "delivered")
 
@@ -180,10 +180,10 @@ def test_old_waiting_report_is_matched_by_a_recount_and_costs_the_sweeps_nothing
 def test_ids_that_differ_in_case_are_different_ids():
     message = make_message(extra_id="own-a", message_id="platform-a")
     with CaptureQueriesContext(connection) as without:
-        rematch_reports("default")
+        rematch_reports()
     apply(report(None, extra_id="OWN-A", number=None), report(None, message_id="PLATFORM-A", number=None))
     with CaptureQueriesContext(connection) as swept:
-        assert rematch_reports("default").matched == 0
+        assert rematch_reports().matched == 0
 
     assert status(message) == "accepted"
     assert waiting() == 2

@@ -238,7 +238,7 @@ def test_every_page_is_looked_at(monkeypatch):
 
 
 def test_report_that_comes_while_counting_is_no_difference(message, monkeypatch):
-    stale = list(recounting._pages(None, "default"))
+    stale = list(recounting._pages(None))
     apply_delivery_reports([report(message)])
     monkeypatch.setattr(recounting, "_pages", lambda *_: stale)
 

@@ -12,7 +12,6 @@ from django_hyber.models import Batch, Campaign
 from django_hyber.protocol import APIError, ConnectionLost, HyberClient, NotTaken, ReportNotFound
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch as batches
-from django_hyber.sending import claims
 from django_hyber.services import cancel_campaign, dispatch, pause_campaign, retry_failed, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
 from tests.samples import phone
@@ -46,7 +45,7 @@ def once(function, then):
 
 
 def take(batch):
-    assert claims.claim_batch(batch.pk, "default")
+    assert batches.claim_batch(batch.pk)
 
 
 def pause(batch):
@@ -62,17 +61,17 @@ def test_batch_that_changes_between_the_look_and_the_claim_is_not_sent(platform,
     campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
     Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
     batch = campaign.batches.get()
-    get_account = claims.get_account
+    get_account = batches.get_account
 
     def be_overtaken(name):
-        monkeypatch.setattr(claims, "get_account", get_account)
+        monkeypatch.setattr(batches, "get_account", get_account)
         overtake(batch)
         return get_account(name)
 
-    monkeypatch.setattr(claims, "get_account", be_overtaken)
+    monkeypatch.setattr(batches, "get_account", be_overtaken)
     batches.submit_batch(batch.pk)
 
-    assert claims.get_account is get_account
+    assert batches.get_account is get_account
     assert posts(platform) == []
 
 
@@ -133,20 +132,20 @@ def test_worker_that_stood_still_right_after_its_claim_does_not_take_the_next_cl
     campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
     Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
     batch = campaign.batches.get()
-    write_transaction = claims.write_transaction
+    write_transaction = batches.write_transaction
 
     @contextmanager
-    def stand_still_afterwards(using):
-        with write_transaction(using):
+    def stand_still_afterwards():
+        with write_transaction():
             yield
-        monkeypatch.setattr(claims, "write_transaction", write_transaction)
+        monkeypatch.setattr(batches, "write_transaction", write_transaction)
         campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
         unconfirmed.recover_expired_leases()
         make_due(campaign)
         unconfirmed.resolve_batch(batch.pk)
         take(batch)
 
-    monkeypatch.setattr(claims, "write_transaction", stand_still_afterwards)
+    monkeypatch.setattr(batches, "write_transaction", stand_still_afterwards)
     batches.submit_batch(batch.pk)
 
     assert campaign.batches.get().attempts == 2
@@ -230,7 +229,7 @@ def test_not_found_that_comes_late_does_not_free_a_message_that_is_on_the_wire_a
     def answer_late(client, **ids):
         make_due(campaign)
         unconfirmed.resolve_message(message.pk)
-        claims.claim_batch(campaign.batches.get(run=0).pk, "default")
+        batches.claim_batch(campaign.batches.get(run=0).pk)
         raise ReportNotFound
 
     make_due(campaign)

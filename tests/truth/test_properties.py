@@ -106,7 +106,7 @@ def end_of(arrays, condition, known_id):
         make_messages(condition, known_id)
         for array in arrays:
             apply_delivery_reports(array)
-        rematch_reports("default")
+        rematch_reports()
         return [
             [outcome(message) for message in Message.objects.order_by("phone_number")],
             sorted(DeliveryReport.objects.values_list("message__extra_id", "fingerprint"), key=repr),

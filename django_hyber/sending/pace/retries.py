@@ -5,8 +5,6 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
-from django.db.models import Q
-
 from django_hyber.conf import Account
 
 LONGEST_DELAY = 900.0
@@ -22,11 +20,6 @@ def next_attempt(account: Account, attempt: int, now: datetime, retry_after: flo
     # Jitter only adds, so that the named time stays the earliest.
     delay = max(backoff(attempt, account.retry_delay), retry_after or 0.0)
     return now + timedelta(seconds=delay * random.uniform(1.0, 1.25))  # noqa: S311  spreads load, guards nothing
-
-
-def is_due(now: datetime) -> Q:
-    """Select what may be tried, or asked about, now."""
-    return Q(due_at=None) | Q(due_at__lte=now)
 
 
 def should_retry(account: Account, attempt: int) -> bool:

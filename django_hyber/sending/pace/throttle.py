@@ -30,20 +30,20 @@ def batch_size(campaign: Campaign, account: Account) -> int:
     return min(account.batch_size, max(1, limit // BATCHES_A_MINUTE))
 
 
-def reserve(campaign: Campaign, account: Account, recipients: int, using: str) -> datetime | None:
+def reserve(campaign: Campaign, account: Account, recipients: int) -> datetime | None:
     """Take room for so many recipients and return None, or take none and return when there will be some.
 
     Call it inside a transaction, and roll that back when there is no room: the campaign may have had it and the account
     not.
     """
     if campaign.throttle:
-        own = Campaign.objects.using(using).filter(pk=campaign.pk)
+        own = Campaign.objects.filter(pk=campaign.pk)
         until = _take_room(own, campaign.throttle, recipients)
         if until:
             return until
     if account.throttle:
-        AccountState.objects.using(using).get_or_create(account=account.name)
-        shared = AccountState.objects.using(using).filter(account=account.name)
+        AccountState.objects.get_or_create(account=account.name)
+        shared = AccountState.objects.filter(account=account.name)
         return _take_room(shared, account.throttle, recipients)
     return None
 

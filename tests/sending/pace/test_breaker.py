@@ -116,16 +116,16 @@ def test_batch_says_why_it_waits(fragile):
 def test_of_many_who_find_the_time_come_one_tries(fragile):
     account = get_account()
     for _ in range(3):
-        breaker.note_failure(account, "no connection", "default")
+        breaker.note_failure(account, "no connection")
     let_the_block_end()
 
-    assert [breaker.blocked_until(account, "default") is None for _ in range(5)] == [True, *[False] * 4]
+    assert [breaker.blocked_until(account) is None for _ in range(5)] == [True, *[False] * 4]
 
 
 def test_platform_that_names_a_time_is_not_tried_before(fragile):
     account = get_account()
     for _ in range(3):
-        breaker.note_failure(account, "HTTP 503", "default", retry_after=3_600)
+        breaker.note_failure(account, "HTTP 503", retry_after=3_600)
 
     state = AccountState.objects.get()
     assert (state.blocked_until - breaker.timezone.now()).total_seconds() > 3_500
@@ -134,7 +134,7 @@ def test_platform_that_names_a_time_is_not_tried_before(fragile):
 def test_other_accounts_are_not_blocked(fragile, settings):
     settings.HYBER["other"] = settings.HYBER["default"]
     for _ in range(3):
-        breaker.note_failure(get_account(), "no connection", "default")
+        breaker.note_failure(get_account(), "no connection")
     campaign = start_campaign(make_campaign([phone(1)], account="other"))
 
     assert Campaign.objects.get(pk=campaign.pk).status == "finished"
@@ -157,4 +157,4 @@ def test_task_that_comes_too_early_does_not_take_the_turn_of_the_probe(fragile):
     AccountState.objects.create(account="default", failures=3, blocked_until="2020-01-01T00:00:00Z")
     tasks.submit_message.call(message.pk)
 
-    assert breaker.blocked_until(get_account(), "default") is None
+    assert breaker.blocked_until(get_account()) is None

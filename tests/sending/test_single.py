@@ -1,119 +1,19 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from django_hyber.conf import get_account
-from django_hyber.db.bulk import insert_rows, update_rows
-from django_hyber.models import DeliveryReport, Message
+from django_hyber.models import Message
 from django_hyber.protocol import SMS
 from django_hyber.reconcile.unconfirmed import recover_expired_leases
-from django_hyber.reports import ranks
 from django_hyber.sending import single
-from django_hyber.sending.pace import retries
 from django_hyber.sending.single import claim_message, submit_message
 from django_hyber.services import dispatch, send_message
 from tests.samples import phone
 
-NOW = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
 TEXT = [SMS(text="Hi", alpha_name="GMSU", ttl=300)]
-
-
-def test_every_status_has_a_rank():
-    assert set(ranks.RANKS) == set(Message.Status)
-
-
-def test_back_off_doubles_up_to_its_cap():
-    assert [retries.backoff(attempt, 5) for attempt in (1, 2, 3)] == [5, 10, 20]
-    assert retries.backoff(60, 5) == retries.LONGEST_DELAY
-
-
-def test_platform_is_never_asked_before_the_time_that_it_names():
-    attempts = [retries.next_attempt(get_account(), 1, NOW, retry_after=100) for _ in range(200)]
-
-    assert min(attempts) >= NOW + timedelta(seconds=100)
-    assert max(attempts) <= NOW + timedelta(seconds=125)
-    assert len(set(attempts)) > 1
-
-
-@pytest.mark.django_db
-class BulkTests:
-    values = ("default", "a" * 32, "id\n'\"\\", "", "", "", None, None, None, NOW, NOW, {"text": "Привіт 💙", "n": [1]})
-    columns = (
-        "account",
-        "fingerprint",
-        "hyber_message_id",
-        "extra_id",
-        "phone_number",
-        "channel",
-        "status",
-        "hyber_status",
-        "error_code",
-        "reported_at",
-        "received_at",
-        "raw",
-    )
-
-    def test_inserted_rows_come_back_as_they_were(self):
-        assert insert_rows(DeliveryReport, self.columns, [self.values], "default") == 1
-        row = DeliveryReport.objects.get()
-
-        assert tuple(getattr(row, column) for column in self.columns) == self.values
-
-    def test_row_that_breaks_a_unique_constraint_is_left_out_and_not_counted(self):
-        rows = [self.values, self.values, (self.values[0], "b" * 32, *self.values[2:])]
-
-        assert insert_rows(DeliveryReport, self.columns, rows, "default") == 2
-        assert insert_rows(DeliveryReport, self.columns, rows, "default") == 0
-
-    def test_updated_rows_take_their_own_values_and_nulls(self):
-        first, second = (Message.objects.create(phone_number=phone(n), extra_id=f"own-{n}") for n in (1, 2))
-        rows = [(first.pk, "id-1", "accepted", NOW), (second.pk, None, "rejected", None)]
-
-        assert update_rows(Message, ("id", "message_id", "status", "accepted_at"), rows, "default") == 2
-        columns = Message.objects.order_by("pk").values_list("message_id", "status", "accepted_at")
-        assert list(columns) == [("id-1", "accepted", NOW), (None, "rejected", None)]
-
-    def test_condition_spares_the_rows_that_do_not_meet_it(self):
-        message = Message.objects.create(phone_number=phone(1), extra_id="own-1", status="delivered")
-        rows = [(message.pk, "accepted")]
-
-        assert update_rows(Message, ("id", "status"), rows, "default", where={"status": ["queued"]}) == 0
-        message.refresh_from_db()
-        assert message.status == "delivered"
-
-    def test_conditions_and_what_is_the_same_in_all_rows_go_together(self):
-        first, second, third = (Message.objects.create(phone_number=phone(n), extra_id=f"own-{n}") for n in range(3))
-        Message.objects.filter(pk=second.pk).update(message_id="id-2")
-        Message.objects.filter(pk=third.pk).update(status="delivered")
-        rows = [(message.pk, f"text {message.pk}") for message in (first, second, third)]
-        where = {"status": ["queued", "sending"], "message_id": None}
-
-        columns = ("id", "error_text")
-        assert update_rows(Message, columns, rows, "default", where=where, constants={"status": "rejected"}) == 1
-        assert Message.objects.get(status="rejected", error_text=f"text {first.pk}") == first
-
-    def test_rows_are_found_by_their_key_whatever_the_condition_is_about(self):
-        with CaptureQueriesContext(connection) as queries:
-            update_rows(Message, ("id", "status"), [(1, "accepted")], "default", where={"status": ["queued"]})
-        statement = queries[0]["sql"]
-        plan, by_key = "", ""
-        if connection.vendor == "sqlite":
-            with connection.cursor() as cursor:
-                cursor.execute(f"EXPLAIN QUERY PLAN {statement}")
-                plan, by_key = " ".join(row[-1] for row in cursor.fetchall()), "SEARCH t USING INTEGER PRIMARY KEY"
-
-        assert "CASE WHEN t." in statement
-        assert by_key in plan
-
-    def test_nothing_to_do_is_no_statement(self, django_assert_num_queries):
-        with django_assert_num_queries(0):
-            assert insert_rows(DeliveryReport, self.columns, [], "default") == 0
-            assert update_rows(Message, ("id", "status"), [], "default") == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -121,8 +21,8 @@ class SingleMessageTests:
     def test_message_is_claimed_once(self):
         message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content={})
 
-        assert claim_message(message.pk, "default") is not None
-        assert claim_message(message.pk, "default") is None
+        assert claim_message(message.pk) is not None
+        assert claim_message(message.pk) is None
 
     def test_task_that_comes_five_times_sends_once(self, platform):
         message = send_message(phone(1), TEXT)

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from django.db import models, router
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class HyberManager(models.Manager[Row]):
+    """Reads from the database that the table is written to.
+
+    What decides about a request must not be read from a replica, which may be behind.
+    """
+
+    def get_queryset(self) -> models.QuerySet[Row]:
+        """Select all rows."""
+        return super().get_queryset().using(self._db or router.db_for_write(self.model))
+
+
+class HyberModel(models.Model):
+    """A table of this package."""
+
+    objects = HyberManager()
+
+    class Meta:
+        abstract = True
+        # For ``refresh_from_db`` and for what a foreign key leads to.
+        base_manager_name = "objects"
+
+
+class PersonalDataModel(HyberModel):
+    """A table with personal data. A row that is masked in memory cannot be saved: the masks would replace the data."""
+
+    is_masked = False
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the row. Raises TypeError if it is masked."""
+        if self.is_masked:
+            raise TypeError("A row whose personal data is masked cannot be saved.")
+        super().save(*args, **kwargs)

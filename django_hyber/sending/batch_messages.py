@@ -1,0 +1,194 @@
+"""The messages of a batch: what of each goes out, and what the platform answers about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_noop
+
+from django_hyber.announce import Change, announce_changes, has_listeners
+from django_hyber.conf import Account, get_callback_url
+from django_hyber.db.bulk import update_rows
+from django_hyber.db.pages import VARIABLES_TEXT, read_documents
+from django_hyber.db.transactions import lock, write_transaction
+from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending.single import OPTED_OUT
+from django_hyber.texts.variables import OWN_TEXT, complete_variables
+
+Status = Message.Status
+NO_VALUE = gettext_noop("Left out: a value for the text is missing.")
+NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
+TEXT_LIMIT = 255
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+#: What an accepted message has no more of.
+CLEARED = MappingProxyType(
+    {"error_code": None, "error_text": "", "finished_at": None, "not_found_after": None, "due_at": None}
+)
+NOT_YET_ACCEPTED = MappingProxyType({"status": [status.value for status in BEFORE_ACCEPTANCE]})
+
+
+class Outgoing(NamedTuple):
+    """A message of the batch as it goes out."""
+
+    pk: int
+    recipient: Recipient
+
+
+def suppress(messages: QuerySet[Message]) -> None:
+    """Take out who has opted out, at the last moment before sending."""
+    opted_out = Suppression.objects.values("phone_number")
+    waiting = messages.filter(status=Status.QUEUED, phone_number__in=opted_out)
+    if waiting.exists():
+        _leave_out(waiting, OPTED_OUT)
+
+
+def _leave_out(waiting: QuerySet[Message], reason: str) -> None:
+    with write_transaction():
+        pks = lock(waiting)
+        waiting.update(status=Status.SUPPRESSED, error_text=reason, finished_at=timezone.now())
+        announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
+
+
+def read_outgoing(campaign: Campaign, messages: QuerySet[Message]) -> list[Outgoing]:
+    """Read what is still to be sent, without a model instance per row; recipients without a value may be left out."""
+    waiting = messages.filter(status=Status.QUEUED)
+    rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
+    used = used_values(campaign)
+    outgoing, incomplete = [], []
+    for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):
+        variables = complete_variables(campaign, used, values)
+        # The launch check has seen a text for everybody; a recipient who has lost it since is left out alone.
+        if variables is None or (campaign.has_own_texts and not variables.get(OWN_TEXT)):
+            incomplete.append(pk)
+        else:
+            outgoing.append(Outgoing(pk, Recipient(phone, extra_id, variables)))
+    if incomplete:
+        _leave_out(waiting.filter(pk__in=incomplete), NO_VALUE)
+    return outgoing
+
+
+def build_body(campaign: Campaign, account: Account, recipients: Iterable[Recipient]) -> dict[str, Any]:
+    """Build the request that hands these recipients over. Raises ValueError for a phone that is not all digits."""
+    options: dict[str, Any] = {
+        "callback_url": get_callback_url(account),
+        "start_time": campaign.start_time_on_wire(timezone.now()),
+        "tag": campaign.tag or campaign.name[:64],
+        "division_code": campaign.division_code,
+        "phone_as_number": account.phone_as_number,
+    }
+    if campaign.has_own_texts:
+        texts = (BatchMessage(phone, extra_id, values[OWN_TEXT]) for phone, extra_id, values in recipients)
+        return batch_body(texts, campaign.get_channels(), **options)
+    return broadcast_body(recipients, campaign.get_channels(), **options)
+
+
+def used_values(campaign: Campaign) -> list[str]:
+    """Return the names of the values that go out: what no text uses is nobody else's business."""
+    return sorted(find_variables(campaign.get_channels()) | ({OWN_TEXT} if campaign.has_own_texts else set()))
+
+
+class AcceptedRow(NamedTuple):
+    """A message that the platform took; what is the same for all of them is written beside it."""
+
+    id: int
+    message_id: str | None
+
+    @property
+    def status(self) -> str:
+        """Return what the message becomes."""
+        return Status.ACCEPTED.value
+
+
+class OtherRow(NamedTuple):
+    """A message that the platform refused, or did not mention."""
+
+    id: int
+    message_id: str | None
+    status: str
+    error_code: int | None = None
+    error_text: str = ""
+    finished_at: datetime | None = None
+    not_found_after: datetime | None = None
+    due_at: datetime | None = None
+
+
+Rows = Sequence[AcceptedRow] | Sequence[OtherRow]
+
+
+def accept_all(outgoing: Sequence[Outgoing]) -> None:
+    """The platform took the whole request as a job; each message's id comes with its report."""
+    _accept([AcceptedRow(item.pk, None) for item in outgoing])
+
+
+def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], grace: float) -> None:
+    """Give every message the entry of its own: by our id first, then by phone, in whatever order they came.
+
+    A message without an entry may have been taken, so its outcome is unknown; "not found" counts after ``grace``
+    seconds.
+    """
+    by_extra_id = {entry.extra_id: entry for entry in entries if entry.extra_id}
+    by_phone = {entry.phone_number: entry for entry in entries if not entry.extra_id}
+    accepted, others = [], []
+    for pk, recipient in outgoing:
+        entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
+        if entry is not None and entry.accepted:
+            accepted.append(AcceptedRow(pk, entry.message_id or None))
+        else:
+            others.append(_unmentioned(pk, grace) if entry is None else _refused(pk, entry))
+    _accept(accepted)
+    _write(others)
+
+
+def _unmentioned(pk: int, grace: float) -> OtherRow:
+    now = timezone.now()
+    status, not_found_after = Status.UNCONFIRMED.value, now + timedelta(seconds=grace)
+    return OtherRow(pk, None, status, error_text=NO_ANSWER, not_found_after=not_found_after, due_at=now)
+
+
+def _refused(pk: int, entry: SyncEntry) -> OtherRow:
+    text, status = entry.error_text[:TEXT_LIMIT], Status.REJECTED.value
+    return OtherRow(pk, entry.message_id or None, status, entry.error_code, text, finished_at=timezone.now())
+
+
+def _accept(rows: Sequence[AcceptedRow]) -> None:
+    accepted_at = {"accepted_at": timezone.now()}
+    _write(rows, {"status": Status.ACCEPTED.value, **accepted_at, **CLEARED}, overtaken=accepted_at)
+
+
+def _write(rows: Rows, same: Mapping[str, Any] = NOTHING, overtaken: Mapping[str, Any] = NOTHING) -> None:
+    """Write the rows, which the caller has locked; ``same`` are the columns that become the same in all of them.
+
+    Where a report came before the answer, the status stays as it is: only the platform's id is still missing, and the
+    columns of ``overtaken``.
+    """
+    if not rows:
+        return
+    before = _statuses(rows)
+    moved = update_rows(Message, rows[0]._fields, rows, where=NOT_YET_ACCEPTED, constants=same)
+    if moved < len(rows):
+        ids = [AcceptedRow(row.id, row.message_id) for row in rows if row.message_id]
+        update_rows(Message, AcceptedRow._fields, ids, where={"message_id": None}, constants=overtaken)
+    announce_changes(_changes(rows, before))
+
+
+def _statuses(rows: Rows) -> dict[int, str]:
+    if not has_listeners():
+        return {}
+    found = Message.objects.filter(pk__gte=rows[0].id, pk__lte=rows[-1].id)
+    return dict(found.values_list("pk", "status"))
+
+
+def _changes(rows: Rows, before: Mapping[int, str]) -> list[Change]:
+    """Return what has changed; of some messages a report has said the same already."""
+    return [
+        Change(row.id, before[row.id], row.status)
+        for row in rows
+        if before.get(row.id) in BEFORE_ACCEPTANCE and before[row.id] != row.status
+    ]
