@@ -1,8 +1,8 @@
 """Connections to the platform that know which exchange they serve, who opened them and how long they have been idle.
 
-By itself urllib3 limits each wait for data, so an answer that trickles in may take for ever. It connects while it
-writes, and it reuses a connection after any idleness and in a forked process. Here an exchange has one deadline. The
-connection is opened first, then the caller is asked once more, then the whole request is written at once.
+By itself urllib3 limits each wait for data, so an answer that trickles in may take hours. It connects while it writes,
+and it reuses a connection after any idleness and in a forked process. Here an exchange has one deadline. The connection
+is opened first, then the caller is asked once more, then the whole request is written at once.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def _positive(seconds: float) -> float:
 
 
 class _Incoming(io.RawIOBase):
-    """What comes in on a connection. Each wait ends with the exchange, while a timeout is renewed by every byte."""
+    """What comes in on a connection. Each wait ends with the exchange: a timeout alone begins again with every byte."""
 
     def __init__(self, raw: io.RawIOBase, connection: socket.socket, exchange: Exchange) -> None:
         self._raw = raw
@@ -218,7 +218,7 @@ _POOLS = {"http": _Pool, "https": _SecurePool}
 
 
 class Adapter(HTTPAdapter):
-    """What requests opens connections by, with ours in its pools. SOCKS proxies are not supported."""
+    """An adapter of requests whose pools hold these connections. SOCKS proxies are not supported."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
         """Make the pools of the hosts that are reached directly."""

@@ -5,7 +5,7 @@ HyberError
 ├── NotTaken                         surely not taken by the platform: safe to repeat
 │   └── TooManyRequests              HTTP 429
 ├── APIError                         refused by the platform in its own form: repeating it unchanged does not help
-│   ├── AuthenticationError          the account is not accepted now: nothing that it sends is
+│   ├── AuthenticationError          the platform does not accept the account
 │   └── RequestTooLarge              a smaller request may be accepted
 ├── OutcomeUnknown                   perhaps taken: ask for the report before repeating
 │   ├── ReadTimeout
@@ -69,7 +69,7 @@ class TooManyRequests(NotTaken):
 
 
 class APIError(HyberError):
-    """The platform said no, in its own form. ``error_code`` is None if it is no number; ``body`` has the start."""
+    """The platform said no, in its own form. ``error_code`` is None if it is no number; ``body`` is cut."""
 
     def __init__(self, http_status: int, error_code: int | None = None, error_text: str = "", body: str = "") -> None:
         self.http_status = http_status

@@ -122,7 +122,7 @@ class TestWhatGoesOut:
         assert send(BODY).client == send(BODY).client
 
 
-def test_a_session_of_the_caller_is_used_and_closed(platform, make_client):
+def test_a_session_of_the_caller_brings_its_headers_and_is_closed(platform, make_client):
     closed = []
 
     class Adapter(HTTPAdapter):
@@ -131,13 +131,21 @@ def test_a_session_of_the_caller_is_used_and_closed(platform, make_client):
             super().close()
 
     session = requests.Session()
-    session.mount("http://", Adapter(pool_maxsize=2))
+    session.mount("http://", Adapter())
     session.headers["X-Of-The-Caller"] = "yes"
     platform.body = {"message_id": "m"}
     with make_client(platform.url, session=session) as client:
         client.send_single(BODY)
     assert platform.requests[0].headers["X-Of-The-Caller"] == "yes"
     assert closed
+
+
+def test_a_session_of_the_caller_does_not_get_round_the_last_check(platform, make_client):
+    session = requests.Session()
+    session.mount(platform.url, HTTPAdapter())
+    with pytest.raises(ZeroDivisionError):
+        make_client(platform.url, session=session).send_single(BODY, before_write=lambda: 1 / 0)
+    assert platform.requests == []
 
 
 class TestAnswersToPosts:

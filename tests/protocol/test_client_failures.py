@@ -12,8 +12,10 @@ from contextlib import ExitStack
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from django_hyber.protocol import ConnectionLost, NotTaken, OutcomeUnknown, ReadTimeout
+from django_hyber.protocol import ConnectionLost, HyberError, NotTaken, OutcomeUnknown, ReadTimeout, RequestTooLarge
 from tests.protocol import platforms
 from tests.protocol.conftest import LOGIN, PASSWORD
 from tests.protocol.platforms import answering
@@ -29,6 +31,27 @@ def closed_port():
 
 def send_to(make_client, port, scheme="http", **options):
     return make_client(f"{scheme}://127.0.0.1:{port}", **options).send_single(BODY)
+
+
+HEADS = st.sampled_from(
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n2\r\n\x1f\x8b\r\n",
+        b"HTTP/1.1 503 Busy\r\nRetry-After: ",
+        b"HTTP/1.1 ",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ]
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(head=HEADS, rest=st.binary(max_size=50))
+def test_whatever_comes_back_is_an_outcome(make_client, head, rest):
+    with platforms.accept(answering(head + rest)) as port, pytest.raises(HyberError):
+        send_to(make_client, port)
 
 
 class TestSurelyNotTaken:
@@ -143,6 +166,14 @@ class TestOutcomeUnknown:
             platforms.reset(connection)
 
         with platforms.accept(behave) as port, pytest.raises(ConnectionLost):
+            make_client(f"http://127.0.0.1:{port}").send_batch(b"x" * 20_000_000)
+
+    def test_answer_that_comes_before_the_whole_request_was_read_counts(self, make_client):
+        def behave(connection):
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+
+        with platforms.accept(behave) as port, pytest.raises(RequestTooLarge):
             make_client(f"http://127.0.0.1:{port}").send_batch(b"x" * 20_000_000)
 
     @pytest.mark.parametrize("sent", [b"", OK[:10], OK[:-5]], ids=["nothing", "half a header", "half a body"])

@@ -45,7 +45,7 @@ def ends_at_the_deadline(error):
     started = time.monotonic()
     with pytest.raises(error):
         yield
-    assert time.monotonic() - started < DEADLINE + 1
+    assert time.monotonic() - started < DEADLINE + 3
 
 
 class TestDeadline:
@@ -372,15 +372,17 @@ class TestLastCheck:
     def test_that_takes_too_long_does_not_count_any_more(self, make_client, monkeypatch):
         monkeypatch.setattr(connections, "MAX_CHECK_AGE", 0.1)
         wire = Wire()
-        with platforms.accept(wire) as port, pytest.raises(NotTaken, match="last check"):
-            make_client(f"http://127.0.0.1:{port}").send_single(BODY, before_write=lambda: time.sleep(0.15))
-        wire.assert_unwritten()
+        with platforms.accept(wire) as port:
+            with pytest.raises(NotTaken, match="last check"):
+                make_client(f"http://127.0.0.1:{port}").send_single(BODY, before_write=lambda: time.sleep(0.15))
+            wire.assert_unwritten()
 
     def test_that_uses_up_the_deadline_leaves_no_time_to_write(self, make_client):
         wire = Wire()
-        with platforms.accept(wire) as port, pytest.raises(NotTaken, match="no time"):
-            make_client(f"http://127.0.0.1:{port}", **SHORT).send_single(BODY, before_write=lambda: time.sleep(0.7))
-        wire.assert_unwritten()
+        with platforms.accept(wire) as port:
+            with pytest.raises(NotTaken, match="no time"):
+                make_client(f"http://127.0.0.1:{port}", **SHORT).send_single(BODY, before_write=lambda: time.sleep(0.7))
+            wire.assert_unwritten()
 
     @pytest.mark.parametrize(("seconds", "expected"), [(0, "m1"), (0.7, "NotTaken")])
     def test_of_a_process_that_is_stopped_meanwhile(self, seconds, expected):
@@ -393,8 +395,8 @@ class TestLastCheck:
             time.sleep(seconds)
             process.send_signal(signal.SIGCONT)
             assert process.communicate(timeout=60)[0].strip() == expected
-        if expected != "m1":
-            wire.assert_unwritten()
+            if expected != "m1":
+                wire.assert_unwritten()
 
     def test_comes_after_the_proxy_has_connected(self, make_client, tls, certificate, monkeypatch):
         for name in ("no_proxy", "NO_PROXY"):
@@ -412,7 +414,7 @@ class TestLastCheck:
             monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
             with pytest.raises(ZeroDivisionError):
                 make_client("https://127.0.0.1").send_single(BODY, before_write=lambda: 1 / 0)
-        wire.assert_unwritten()
+            wire.assert_unwritten()
 
     def test_comes_before_a_proxy_is_asked_to_forward(self, make_client, monkeypatch):
         for name in ("no_proxy", "NO_PROXY"):
@@ -422,7 +424,7 @@ class TestLastCheck:
             monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
             with pytest.raises(ZeroDivisionError):
                 make_client("http://hyber.example").send_single(BODY, before_write=lambda: 1 / 0)
-        wire.assert_unwritten()
+            wire.assert_unwritten()
 
 
 STOPPING = """
