@@ -136,7 +136,7 @@ def _controls(account: Account, asked_at: datetime) -> Controls:
         return Controls(unknown="", known=Known.NO_ANSWER)
     known = ask_about_known(account)
     if known is not Known.NO_ANSWER:
-        AccountState.objects.get_or_create(account=account.name)
+        AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.REPORTS)
         _states(account.name).update(controls_at=now, unknown_answer=unknown.text, known_answer=known.value)
     return Controls(unknown=unknown.text, known=known)
 
@@ -186,7 +186,7 @@ def _note_answer(account: Account) -> None:
 
 def _note_silence(account: Account, error: HyberError) -> None:
     """Leave the account alone for a while when the platform takes no questions at all."""
-    AccountState.objects.get_or_create(account=account.name)
+    AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.REPORTS)
     states = _states(account.name)
     states.update(silent_questions=F("silent_questions") + 1)
     silent = states.values_list("silent_questions", flat=True).get()
@@ -202,4 +202,4 @@ def _note_silence(account: Account, error: HyberError) -> None:
 
 
 def _states(account_name: str) -> QuerySet[AccountState]:
-    return AccountState.objects.filter(account=account_name)
+    return AccountState.objects.filter(account=account_name, host=AccountState.Host.REPORTS)
