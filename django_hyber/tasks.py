@@ -52,7 +52,7 @@ def resolve_message(pk: int, following: int = 0) -> None:
 @background
 def resolve_batch(pk: int) -> None:
     """Query the outcome of one unconfirmed batch."""
-    unconfirmed.resolve_batch(pk)
+    unconfirmed.ask_about_batch(pk, resolve_batch.enqueue)
 
 
 @background

@@ -55,7 +55,7 @@ def take_turn_of(
     if silent:
         doubted.update(due_at=silent, enqueued_at=None)
         return False
-    return take_turn(doubted, now + pause(account.ask_every, row.questions))
+    return take_turn(doubted, now + pause(account.ask_every, now - (row.doubted_at or now)))
 
 
 def ask(account: Account, extra_id: str, asked_at: datetime) -> tuple[Answer | None, Reply]:

@@ -21,8 +21,8 @@ SAMPLE = 20
 #: of its messages became known. The status of a job does not say whether the job is done. A synchronous request is
 #: worked off while its sender waits, and a little longer.
 JOB_GRACES, SYNC_GRACES = 30, 5
-#: The time between two questions grows up to so many times ASK_EVERY.
-LONGEST_PAUSE = 20
+#: The time between two questions is such a part of the age of the doubt, from ASK_EVERY up to so many times of it.
+RARER, LONGEST_PAUSE = 10, 20
 
 
 class Known(enum.StrEnum):
@@ -59,6 +59,7 @@ class Doubt:
     ``not_found_at`` is when it was believed for the first time.
     """
 
+    since: datetime
     not_found_after: datetime
     grace: timedelta
     not_found_at: datetime | None = None
@@ -117,12 +118,13 @@ def is_refusal(error_code: int | None, not_taken_code: int | None) -> bool:
     return error_code is not None and error_code == not_taken_code
 
 
-def pause(ask_every: float, questions: int) -> timedelta:
-    """Return the time between two questions, which grows with their number."""
-    return timedelta(seconds=ask_every) * min(1 + questions, LONGEST_PAUSE)
+def pause(ask_every: float, age: timedelta) -> timedelta:
+    """Return the time between two questions, which grows with the age of the doubt."""
+    least = timedelta(seconds=ask_every)
+    return min(max(least, age / RARER), LONGEST_PAUSE * least)
 
 
-def ask_again_at(doubt: Doubt, ask_every: float, questions: int, asked_at: datetime) -> datetime:
+def ask_again_at(doubt: Doubt, ask_every: float, asked_at: datetime) -> datetime:
     """Return when the next question is due: at the beginning of the next round, if that is earlier."""
-    later = asked_at + pause(ask_every, questions)
+    later = asked_at + pause(ask_every, asked_at - doubt.since)
     return min(later, doubt.round_begins) if doubt.round_begins > asked_at else later

@@ -7,7 +7,9 @@ between two questions, and a platform that does not answer is asked a few things
 
 from __future__ import annotations
 
+import enum
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -54,6 +56,19 @@ EARLY_SAMPLE = 3
 SPARE = 5
 #: After so many questions without an answer, another message of the batch is asked about instead.
 FAILING = 3
+#: Seconds after which the questions about a batch let other work have its turn.
+TURN = 1.0
+#: What the controls show, and what every other message would be answered with as well.
+NO_BETTER = (Answer.NO_CONTROL, Answer.NOT_EVEN_KNOWN)
+
+
+class _Sampled(enum.Enum):
+    """How the questions about a sample of a batch have ended."""
+
+    FOUND = enum.auto()
+    #: The turn was over, and more can be asked at once.
+    IN_PART = enum.auto()
+    ENOUGH = enum.auto()
 
 
 class Member(NamedTuple):
@@ -94,6 +109,11 @@ def _ask_and_go_on(pk: int, following: int, enqueue: Callable[[int, int], object
     next_pk = take_next(after=pk) if following else None
     if next_pk:
         enqueue(next_pk, following - 1)
+
+
+def ask_about_batch(pk: int, enqueue: Callable[[int], object]) -> None:
+    """Ask about a batch for a moment, and enqueue the rest of the questions."""
+    lanes.one_after_another("batches in doubt", pk, lambda pk: resolve_batch(pk) and enqueue(pk))
 
 
 def fill_questions() -> int:
@@ -152,7 +172,7 @@ def resolve_message(pk: int) -> None:
             **_noted(answer, reply, asked_at),
             not_found_after=doubt.not_found_after,
             not_found_at=doubt.not_found_at,
-            due_at=ask_again_at(doubt, account.ask_every, message.questions, asked_at),
+            due_at=ask_again_at(doubt, account.ask_every, asked_at),
         )
         if proof is Proof.NOT_TAKEN:
             endings.end_message_as_not_taken(doubted, message)
@@ -160,14 +180,15 @@ def resolve_message(pk: int) -> None:
         settle(message.campaign_id)
 
 
-def resolve_batch(pk: int) -> None:
+def resolve_batch(pk: int) -> bool:
     """Ask about an unconfirmed batch by a sample of its messages: the platform reads a request whole or not at all.
 
     When it has read it, some messages may still have been refused, so each is asked about, unless its report is first.
+    Returns whether there is more to ask at once: other work gets its turn in between.
     """
     batch = Batch.objects.filter(pk=pk, state=State.UNCONFIRMED).select_related("campaign").first()
     if batch is None:
-        return
+        return False
     account = get_account(batch.campaign.account)
     # An answer may come so late that the batch has been sent again meanwhile: it is not about that.
     doubted = Batch.objects.filter(
@@ -179,9 +200,10 @@ def resolve_batch(pk: int) -> None:
     )
     asked_at = clock.now()
     if not asking.take_turn_of(doubted, account, batch, asked_at):
-        return
-    _BatchInDoubt(batch, account, doubted).ask(asked_at)
+        return False
+    goes_on = _BatchInDoubt(batch, account, doubted).ask(asked_at)
     settle(batch.campaign_id)
+    return goes_on
 
 
 @dataclass(frozen=True)
@@ -195,13 +217,16 @@ class _BatchInDoubt:
     account: Account
     doubted: QuerySet[Batch]
 
-    def ask(self, asked_at: datetime) -> None:
-        """Ask about some of its messages, and do what follows from all answers up to now."""
+    def ask(self, asked_at: datetime) -> bool:
+        """Ask about some of its messages, do what follows from all answers up to now, and return whether to go on."""
         doubt = _doubt_about(self.batch, self.account)
-        if endings.was_taken(self.batch) or self._is_one_found(doubt, asked_at):
+        sampled = _Sampled.FOUND if endings.was_taken(self.batch) else self._ask_about_sample(doubt, asked_at)
+        if sampled is _Sampled.FOUND:
             until = clock.now() + _parts_grace(self.batch, self.account)
             endings.leave_to_messages(self.doubted, self.batch, self.account, until)
-            return
+            return False
+        if sampled is _Sampled.IN_PART:
+            return bool(self.doubted.update(due_at=None, enqueued_at=timezone.now()))
         members = self._members()
         others = [member for member in members if not _is_shown(member, doubt)]
         proof = Proof.NOTHING
@@ -210,32 +235,33 @@ class _BatchInDoubt:
         elif all(member.unanswered >= FAILING for member in others):
             # Too few can be asked about for a sample. Those that are not found can still be proved one by one.
             endings.leave_to_messages(self.doubted, self.batch, self.account)
-            return
-        due_at = ask_again_at(doubt, self.account.ask_every, self.batch.questions, asked_at)
+            return False
+        due_at = ask_again_at(doubt, self.account.ask_every, asked_at)
         self.doubted.update(not_found_at=doubt.not_found_at, due_at=due_at)
         if proof is Proof.NOT_TAKEN:
             endings.end_batch_as_not_taken(self.doubted, self.batch)
+        return False
 
-    def _is_one_found(self, doubt: Doubt, asked_at: datetime) -> bool:
-        """Ask until enough messages were not found, and return whether one of them was."""
+    def _ask_about_sample(self, doubt: Doubt, asked_at: datetime) -> _Sampled:
+        """Ask until enough messages were not found, one of them was, or the next question would fare no better."""
         members = self._members()
         needed = EARLY_SAMPLE
         if asked_at >= doubt.round_begins:
             needed = min(SAMPLE, len(members)) - sum(_is_shown(member, doubt) for member in members)
-        latest: tuple[Answer, Reply] | None = None
+        begun = time.monotonic()
         for member in _sample(members, doubt, needed + SPARE):
             now = clock.now()
             answer, reply = asking.ask(self.account, member.extra_id, now)
             if answer is None:
-                return True
-            latest = answer, reply
+                return _Sampled.FOUND
+            self.doubted.update(**_noted(answer, reply, now))
             self._note(member, doubt, answer, reply, now)
             needed -= answer is not Answer.NO_ANSWER
-            if needed <= 0 or asking.silent_until(self.account.name, now):
+            if needed <= 0 or answer in NO_BETTER or asking.silent_until(self.account.name, now):
                 break
-        if latest:
-            self.doubted.update(**_noted(*latest, asked_at))
-        return False
+            if time.monotonic() - begun > TURN:
+                return _Sampled.IN_PART
+        return _Sampled.ENOUGH
 
     def _note(self, member: Member, doubt: Doubt, answer: Answer, reply: Reply, asked_at: datetime) -> None:
         asked = endings.in_doubt(self.batch).filter(pk=member.pk, extra_id=member.extra_id)
@@ -250,9 +276,14 @@ class _BatchInDoubt:
 
 def _doubt_about(row: Message | Batch, account: Account) -> Doubt:
     grace = timedelta(seconds=account.not_found_grace)
-    # An unconfirmed batch and a message in doubt by itself always have the time from which "not found" counts.
+    # What is in doubt always has the time from which "not found" counts.
     not_found_after = row.not_found_after or clock.now() + grace
-    return Doubt(not_found_after=not_found_after, grace=grace, not_found_at=row.not_found_at)
+    return Doubt(
+        since=row.doubted_at or not_found_after - grace,
+        not_found_after=not_found_after,
+        grace=grace,
+        not_found_at=row.not_found_at,
+    )
 
 
 def _noted(answer: Answer, reply: Reply, asked_at: datetime) -> dict[str, object]:

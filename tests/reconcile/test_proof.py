@@ -27,7 +27,7 @@ from django_hyber.reconcile.proof import (
 
 NOON = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
 GRACE = timedelta(seconds=120)
-DOUBT = Doubt(not_found_after=NOON + GRACE, grace=GRACE)
+DOUBT = Doubt(since=NOON, not_found_after=NOON + GRACE, grace=GRACE)
 NOT_FOUND = Reply(is_not_found=True, text="HTTP 404")
 BELIEVED = Controls(unknown="HTTP 404", known=Known.FOUND)
 
@@ -151,7 +151,8 @@ def test_same_error_code_twice_is_a_refusal(codes, refused):
 
 
 def test_questions_become_rarer_and_none_is_late_for_its_round():
-    assert ask_again_at(DOUBT, 30, 0, NOON) == NOON + timedelta(seconds=30)
-    assert ask_again_at(DOUBT, 30, 10, NOON) == NOON + GRACE
-    later = NOON + 5 * GRACE
-    assert ask_again_at(DOUBT, 30, 1_000, later) == later + timedelta(seconds=30) * LONGEST_PAUSE
+    assert ask_again_at(DOUBT, 30, NOON) == NOON + timedelta(seconds=30)
+    assert ask_again_at(DOUBT, 300, NOON) == NOON + GRACE
+    hour, day = NOON + timedelta(hours=1), NOON + timedelta(days=1)
+    assert ask_again_at(DOUBT, 30, hour) == hour + timedelta(minutes=6)
+    assert ask_again_at(DOUBT, 30, day) == day + timedelta(seconds=30) * LONGEST_PAUSE

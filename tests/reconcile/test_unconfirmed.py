@@ -260,6 +260,38 @@ def test_one_thousand_are_sent_to_once_by_ten_questions_a_second_of_which_a_fift
     assert campaign.status == "finished"
 
 
+def test_questions_about_a_batch_let_other_work_have_its_turn(platform, monkeypatch):
+    make_known()
+    campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
+    monkeypatch.setattr(unconfirmed, "TURN", 0)
+    batch = campaign.batches.get()
+    for _ in range(unconfirmed.SAMPLE - 1):
+        make_due(campaign)
+        assert unconfirmed.resolve_batch(batch.pk)
+        assert campaign.batches.get().due_at is None
+    assert not campaign.batches.get().not_found_at
+    assert not unconfirmed.resolve_batch(batch.pk)
+    assert campaign.batches.get().not_found_at
+
+
+def test_batch_is_asked_about_to_the_end_by_one_task_after_another(platform, monkeypatch):
+    make_known()
+    campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
+    monkeypatch.setattr(unconfirmed, "TURN", 0)
+    dispatch_until_finished(campaign, sweeps=3)
+
+    assert was_sent_once(platform, 40 + KNOWN)
+
+
+def test_no_further_question_is_asked_when_the_controls_fail(platform):
+    campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
+    make_due(campaign)
+    before = len(platform.requests)
+    unconfirmed.resolve_batch(campaign.batches.get().pk)
+
+    assert len(platform.requests) - before == 1 + KNOWN
+
+
 def test_message_without_an_answer_does_not_keep_the_others_of_a_small_batch_in_doubt(platform, monkeypatch):
     make_known()
     campaign = start_campaign(make_campaign([phone(1, "87"), phone(2), phone(3)]))
