@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import Change, announce_changes
+from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.db import lease
 from django_hyber.db.transactions import insisting, refuse_transaction
@@ -74,10 +74,11 @@ class MessageClaim:
     def record(self, answer: str) -> None:
         """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **NOTHING_LEFT}
-        moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
-        if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
-        else:
+        with announcing():
+            moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
+            if moved:
+                announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
+        if not moved:
             self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
@@ -99,11 +100,12 @@ class MessageClaim:
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """End the message without its having been taken."""
-        moved = self.rows().update(
-            status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
-        )
-        if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, status)])
+        with announcing():
+            moved = self.rows().update(
+                status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
+            )
+            if moved:
+                announce_changes([Change(self.message.pk, Status.SENDING, status)])
 
     @insisting
     def mark_unconfirmed(
@@ -112,10 +114,11 @@ class MessageClaim:
         """The platform may or may not have it: from now on only its own report can show what became of it."""
         begun = doubt.begin(self.account, doubt.start_time_of(self.message.content or {}))
         known = {"error_text": reason, "error_code": error_code, "due_at": ask_at, "lease_until": None}
-        moved = self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **known)
-        if moved:
-            logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
+        with announcing():
+            if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **known):
+                return
             announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)])
+        logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
