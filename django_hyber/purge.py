@@ -23,7 +23,7 @@ Status = Message.Status
 OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | GIVEN_UP
 NO_REPLY_DATA = {
     **dict.fromkeys(("phone_number", "text", "media_url", "media_file", "file_name", "location"), ""),
-    "media_lease_until": None,
+    "lease_until": None,
 }
 
 

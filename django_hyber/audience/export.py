@@ -147,7 +147,7 @@ def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
             claim.progress(done)
         else:
             # An XLSX file is put together after its last row.
-            claim.write(done=total, lease=LONG_LEASE)
+            claim.write(done=total, seconds=LONG_LEASE)
 
     claim.write(total=total)
     with tempfile.TemporaryFile() as file:

@@ -190,7 +190,7 @@ def run_retry(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     result: dict[str, Any] = job.result or {"run": campaign.run}
     # In a later run already: an earlier attempt has done it, and was stopped before it could say so.
     if result["run"] == campaign.run:
-        claim.write(result=result, lease=LONG_LEASE)
+        claim.write(result=result, seconds=LONG_LEASE)
         if job.source:
             with open_source(job) as file:
                 retry_messages(campaign, HAS_FAILED, map(int, file))

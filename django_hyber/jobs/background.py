@@ -12,11 +12,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.db import DatabaseError
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
+from django_hyber.db import lease
 from django_hyber.db.transactions import atomic
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
@@ -113,7 +114,7 @@ def recover_jobs() -> int:
     """Enqueue the jobs that no worker holds, delete old files, and return how many jobs were enqueued."""
     jobs = BackgroundJob.objects.all()
     now = timezone.now()
-    due = jobs.open().filter(Q(lease_until=None) | Q(lease_until__lte=now))
+    due = jobs.open().filter(Q(lease_until=None) | lease.has_ended(now))
     pks = list(due.order_by("pk").values_list("pk", flat=True)[:LIMIT])
     jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=enqueue_again_at())
     for pk in pks:
@@ -129,13 +130,10 @@ def recover_jobs() -> int:
 
 
 def _claim(pk: int) -> BackgroundJob | None:
-    """Claim a waiting job, or one whose lease has expired, by a conditional UPDATE."""
+    """Claim a waiting job, or one whose worker is presumed dead."""
     jobs = BackgroundJob.objects.all()
-    now = timezone.now()
-    free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lte=now)
-    if not jobs.filter(free, pk=pk).update(
-        state=State.RUNNING, attempts=F("attempts") + 1, lease_until=now + LEASE, error_text=""
-    ):
+    free = Q(state=State.WAITING) | Q(lease.has_ended(timezone.now()), state=State.RUNNING)
+    if not lease.claim(jobs.filter(free, pk=pk), LEASE, state=State.RUNNING, error_text=""):
         return None
     job = jobs.select_related("campaign").get(pk=pk)
     if job.attempts <= MAX_ATTEMPTS:
@@ -172,4 +170,4 @@ def _delete_personal_data(job: BackgroundJob) -> None:
 
 def enqueue_again_at() -> datetime:
     """Return when a sweep may enqueue a waiting job again: its first task may still be on its way."""
-    return timezone.now() + LEASE
+    return timezone.now() + timedelta(seconds=LEASE)

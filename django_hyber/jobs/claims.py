@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
+from django.db.models import QuerySet
 
+from django_hyber.db import lease
 from django_hyber.models import BackgroundJob
 
-#: How long a job may go without progress before another worker claims it.
-LEASE = timedelta(seconds=60)
-LONG_LEASE = timedelta(minutes=15)
+#: Seconds that a job may go without progress before another worker claims it.
+LEASE = 60
+LONG_LEASE = 15 * 60
 #: How often progress is written: whichever comes first.
 ROWS = 10_000
 SECONDS = 3
@@ -38,8 +38,11 @@ class JobClaim:
         self.write(done=done)
         self._done, self._written_at = done, time.monotonic()
 
-    def write(self, *, lease: timedelta = LEASE, **values: Any) -> None:
+    def rows(self) -> QuerySet[BackgroundJob]:
+        """Select the job unless it was stopped or another worker has claimed it."""
+        return lease.held(BackgroundJob.objects.all(), self.pk, self._attempt).filter(state=BackgroundJob.State.RUNNING)
+
+    def write(self, *, seconds: float = LEASE, **values: Any) -> None:
         """Write to the row of the job and renew the lease. Raises JobLostError."""
-        mine = BackgroundJob.objects.filter(pk=self.pk, attempts=self._attempt, state=BackgroundJob.State.RUNNING)
-        if not mine.update(**{"lease_until": timezone.now() + lease, **values}):
+        if not lease.renew(self.rows(), seconds, **values):
             raise JobLostError

@@ -14,10 +14,11 @@ from tempfile import TemporaryFile
 from urllib.parse import unquote, urlsplit
 
 from django.core.files import File
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import Account, find_account, get_account
+from django_hyber.db import lease
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public
 from django_hyber.queueing import enqueue
@@ -26,7 +27,7 @@ logger = logging.getLogger("django_hyber")
 #: How long the platform keeps an attachment (guide, chapter 6).
 LIFE = timedelta(days=1)
 DEADLINE = 120
-LEASE = timedelta(minutes=10)
+LEASE = 10 * 60
 LONGEST_STEM = 60
 #: What a web server hands out as a picture, a film, a sound or a document, and never as a page or a program.
 EXTENSIONS = frozenset(
@@ -66,11 +67,11 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class MediaClaim:
-    """An attachment that this worker alone may fetch. No other claim of the row has the same end."""
+    """An attachment that this worker alone may fetch until its lease ends."""
 
     reply: Reply
     account: Account
-    lease_until: datetime
+    attempt: int
 
 
 def find_attachment(reply: Reply) -> Attachment | None:
@@ -104,14 +105,14 @@ def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) ->
     claim = _claim(reply_pk)
     if claim is None:
         return
-    ours = Reply.objects.filter(pk=reply_pk, media_lease_until=claim.lease_until)
+    ours = lease.held(_without_copy(), reply_pk, claim.attempt)
     name = ""
     try:
         name = _keep(claim, is_allowed)
     except DownloadFailed as error:
         logger.warning("The attachment of reply %d was not kept: %s", reply_pk, error)
     finally:
-        is_recorded = ours.update(media_file=name, media_lease_until=None)
+        is_recorded = ours.update(media_file=name, lease_until=None)
     if name and not is_recorded:
         logger.warning("The attachment of reply %d was taken over by another worker", reply_pk)
         Reply.media_file.field.storage.delete(name)
@@ -130,17 +131,19 @@ def safe_name(file_name: str, url: str) -> str:
 
 
 def _claim(reply_pk: int) -> MediaClaim | None:
-    """Claim an attachment by a conditional UPDATE: of two workers only one sees a row changed."""
-    now = timezone.now()
-    free = Q(media_lease_until=None) | Q(media_lease_until__lte=now)
-    replies = Reply.objects.filter(free, pk=reply_pk, media_file="").exclude(media_url="")
-    reply = replies.first()
+    free = _without_copy().filter(Q(lease_until=None) | lease.has_ended(timezone.now()))
+    reply = free.filter(pk=reply_pk).first()
     if reply is None:
         return None
     account = get_account(reply.account)
-    if not replies.update(media_lease_until=now + LEASE):
+    if not lease.claim(lease.held(free, reply.pk, reply.attempts), LEASE):
         return None
-    return MediaClaim(reply=reply, account=account, lease_until=now + LEASE)
+    return MediaClaim(reply=reply, account=account, attempt=reply.attempts + 1)
+
+
+def _without_copy() -> QuerySet[Reply]:
+    """Select the replies whose attachment can still be fetched; a purged reply has no link any more."""
+    return Reply.objects.filter(media_file="").exclude(media_url="")
 
 
 def _keep(claim: MediaClaim, is_allowed: Callable[[str], bool]) -> str:
@@ -165,7 +168,7 @@ def _state(reply: Reply) -> AttachmentState:
     now = timezone.now()
     if reply.media_file:
         return AttachmentState.KEPT
-    if reply.media_lease_until and reply.media_lease_until > now:
+    if reply.lease_until and reply.lease_until > now:
         return AttachmentState.BEING_FETCHED
     return AttachmentState.AT_THE_PLATFORM if now < _available_until(reply) else AttachmentState.GONE
 
