@@ -10,7 +10,6 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
 from django.utils.timezone import get_current_timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
@@ -28,8 +27,6 @@ from django_hyber.words import describe_end
 
 CHUNK = 5_000
 KNOWN_REASONS = 1_000
-#: From so many rows on, the file is made in the background.
-IN_BACKGROUND_FROM = 20_000
 Kind = BackgroundJob.Kind
 Format = Literal["csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -112,11 +109,6 @@ def export_suppressions(
         for page in pages
     )
     return _write(kind, ["phone", REASON, _("added at")], rows, progress)
-
-
-def is_large(rows: QuerySet[Any]) -> bool:
-    """Say whether the export of so many rows is made in the background."""
-    return rows.order_by()[:IN_BACKGROUND_FROM].count() == IN_BACKGROUND_FROM
 
 
 def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:

@@ -23,6 +23,7 @@ from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit
+from django_hyber.jobs import size
 from django_hyber.jobs.background import create_job, delete_file, enqueue_again_at
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
@@ -32,9 +33,8 @@ from django_hyber.queueing import enqueue, run_now
 State = BackgroundJob.State
 MEGABYTE = 1024 * 1024
 MAX_BYTES = 100 * MEGABYTE
-#: From here on a file is imported in the background.
+#: The rows of a larger file are not counted before it is imported, which is then done in the background.
 LARGE_BYTES = MEGABYTE
-LARGE_ROWS = 5_000
 MAX_COLUMNS = 200
 SHOWN_ROWS = 5
 SHOWN_CHARACTERS = 200
@@ -91,10 +91,10 @@ def describe_format(job: BackgroundJob) -> str:
     return file_type(found.kind).describe(found)
 
 
-def is_large(job: BackgroundJob) -> bool:
+def is_large_upload(job: BackgroundJob) -> bool:
     """Say whether an upload is imported in the background."""
     count = job.parameters.get("rows")
-    return count is None or count > LARGE_ROWS
+    return count is None or count >= size.IN_BACKGROUND_FROM
 
 
 def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False) -> bool:
@@ -164,11 +164,11 @@ def discard_upload(job: BackgroundJob) -> bool:
     return True
 
 
-def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], size: int) -> dict[str, Any]:
+def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes: int) -> dict[str, Any]:
     """Return what the page shows of a file. A small one is read to its end, so that it is known to be whole."""
     with closing(read_rows(file, found, header)) as rows:
         first = list(islice(rows, SHOWN_ROWS))
-        count = len(first) + sum(1 for _row in rows) if size <= LARGE_BYTES else None
+        count = len(first) + sum(1 for _row in rows) if n_bytes <= LARGE_BYTES else None
     if not first:
         raise UnreadableFileError(_("The file has no rows below the names of its columns."), code="no-rows")
     headers = list(first[0][1])

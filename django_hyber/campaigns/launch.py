@@ -18,8 +18,9 @@ from django_hyber.campaigns.preflight import (
     fingerprint,
     is_four_eyes,
 )
-from django_hyber.campaigns.preflight_jobs import is_large, kept_preflight
+from django_hyber.campaigns.preflight_jobs import kept_preflight
 from django_hyber.errors import CampaignError
+from django_hyber.jobs.size import is_large
 from django_hyber.models import Campaign
 from django_hyber.sending import runs
 from django_hyber.texts.check import check_texts
@@ -110,7 +111,7 @@ def _is_as_confirmed(campaign: Campaign, checked: str, confirmed: Confirmation) 
 
 def _check_texts(campaign: Campaign, checked: str, *, is_confirmed: bool) -> int:
     """Return how many people get the campaign; a person does not wait for what was checked in the background."""
-    if is_confirmed and is_large(campaign):
+    if is_confirmed and is_large(campaign.messages.all()):
         found = kept_preflight(campaign, checked)
         if found is None:
             raise CampaignError([_changed()])

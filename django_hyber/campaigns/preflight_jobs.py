@@ -12,14 +12,13 @@ from django.core.exceptions import ValidationError
 
 from django_hyber.campaigns.lifecycle import locked
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, fingerprint, preflight
+from django_hyber.jobs import size
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.texts.check import LaunchError
 
-#: From so many recipients on, nobody is kept waiting for it.
-IN_BACKGROUND_FROM = 20_000
 LATEST_IMPORTS = 20
 Kind = BackgroundJob.Kind
 State = BackgroundJob.State
@@ -47,22 +46,17 @@ class Check:
         return self.found is None and self.job is not None and self.job.state == State.DONE
 
 
-def is_large(campaign: Campaign) -> bool:
-    """Say whether a campaign is checked in the background."""
-    return campaign.messages.order_by()[:IN_BACKGROUND_FROM].count() == IN_BACKGROUND_FROM
-
-
 def check_of(campaign: Campaign) -> Check:
     """Return the pre-flight of a campaign as it is now: a fresh one, or the one that was kept for it."""
-    return _kept_check(campaign) if is_large(campaign) else Check(found=preflight(campaign))
+    return _kept_check(campaign) if size.is_large(campaign.messages.all()) else Check(found=preflight(campaign))
 
 
 def checks_of(campaigns: Iterable[Campaign]) -> Iterator[tuple[Campaign, Check]]:
     """Yield each campaign with its check; no more recipients are read for all of them than for one alone."""
-    room = IN_BACKGROUND_FROM
+    room = most = size.IN_BACKGROUND_FROM
     for campaign in campaigns:
-        recipients = campaign.messages.order_by()[:IN_BACKGROUND_FROM].count()
-        if recipients == IN_BACKGROUND_FROM:
+        recipients = campaign.messages.order_by()[:most].count()
+        if recipients == most:
             yield campaign, _kept_check(campaign)
         elif recipients > room:
             yield campaign, Check(found=None)

@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
@@ -20,14 +20,13 @@ from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.jobs.kinds import campaign_of, job_kind, open_source
+from django_hyber.jobs.size import is_large
 from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending import runs
 
 #: Why a message failed: a status and a code, or None without one.
 Reason = tuple[str, int | None]
-#: From so many recipients on, nobody is kept waiting for it.
-IN_BACKGROUND_FROM = 5_000
 HAS_FAILED = Q(status__in=FAILURES)
 #: The parameters of a job that say which failures.
 CHOICES = ("statuses", "error_codes", "reasons")
@@ -116,7 +115,7 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
     with locked(campaign):
         if _is_retried_already(campaign, run):
             return Retried.ALREADY
-        if _are_few(messages_failed_for(campaign, reasons)):
+        if not is_large(messages_failed_for(campaign, reasons)):
             retry_failed(campaign, reasons=reasons)
             return Retried.DONE
         request_job(BackgroundJob.Kind.RETRY, campaign, {"reasons": reasons}, user)
@@ -143,7 +142,7 @@ def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int
         if _is_retried_already(campaign, run):
             return Retried.ALREADY
         keys = _failed(chosen).filter(campaign=campaign).order_by("pk").values_list("pk", flat=True)
-        if _are_few(keys):
+        if not is_large(keys):
             retry_messages(campaign, HAS_FAILED, list(keys))
             return Retried.DONE
         with tempfile.TemporaryFile() as file:
@@ -168,10 +167,6 @@ def _nothing_failed() -> ValidationError:
 def _is_retried_already(campaign: Campaign, run: int) -> bool:
     jobs = campaign.jobs.open().filter(kind=BackgroundJob.Kind.RETRY)
     return campaign.run != run or jobs.exists()
-
-
-def _are_few(rows: QuerySet[Any]) -> bool:
-    return rows.order_by()[:IN_BACKGROUND_FROM].count() < IN_BACKGROUND_FROM
 
 
 def _failed(chosen: MessageQuerySet) -> MessageQuerySet:

@@ -13,8 +13,9 @@ from django.utils.translation import ngettext
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import export_name
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.audience.export import FORMATS, Format, export_once, is_large
+from django_hyber.audience.export import FORMATS, Format, export_once
 from django_hyber.audience.files.reading import file_type
+from django_hyber.jobs.size import is_large
 from django_hyber.models import Suppression
 from django_hyber.services import ExportError, export_recipients, export_suppressions
 

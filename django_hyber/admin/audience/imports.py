@@ -28,7 +28,7 @@ from django_hyber.admin.common.jobs import file_name, import_title
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.columns import Columns, missing_variables
 from django_hyber.audience.imports import ImportReport
-from django_hyber.audience.uploads import describe_format, discard_upload, is_large, keep_pasted
+from django_hyber.audience.uploads import describe_format, discard_upload, is_large_upload, keep_pasted
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
@@ -149,7 +149,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         "rows": rows,
         "format": format_text(job),
         "is_masked": is_masked,
-        "is_large": is_large(job),
+        "is_large": is_large_upload(job),
         "missing": form.missing(),
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
         "discard_url": desk.url("import_discard", job.pk),
@@ -158,7 +158,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 
 
 def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns) -> None:
-    if not confirm_upload(job, columns.as_parameters(), at_once=not is_large(job)):
+    if not confirm_upload(job, columns.as_parameters(), at_once=not is_large_upload(job)):
         return
     job.refresh_from_db()
     if job.state != State.DONE:

@@ -9,7 +9,6 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from django_hyber.admin.messages import resending
-from django_hyber.campaigns import retry
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.tasks import run_job
 from tests.queries import statements_of
@@ -183,7 +182,7 @@ class OnceTests:
 class BackgroundTests:
     @pytest.fixture(autouse=True)
     def many(self, monkeypatch):
-        monkeypatch.setattr(retry, "IN_BACKGROUND_FROM", 10)
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 10)
         monkeypatch.setattr("django_hyber.sending.runs.REQUEUE_CHUNK", 7)
 
     def test_many_are_sent_again_by_a_job_and_exactly_those(self, admin_client, finished, admin_user):
