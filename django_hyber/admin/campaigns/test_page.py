@@ -21,7 +21,7 @@ from django_hyber.admin.campaigns.preflight_facts import problem_lines
 from django_hyber.admin.campaigns.progress_page import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.common.desk import CampaignDesk
-from django_hyber.admin.common.masking import masked_copies
+from django_hyber.admin.common.masking import for_reader
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
     Trial,
@@ -223,7 +223,7 @@ def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:
 
 
 def _line(desk: CampaignDesk, message: Message) -> ResultLine:
-    seen = message if desk.sees_personal_data else masked_copies([message])[0]
+    [seen] = for_reader(desk.request, [message])
     code = message.hyber_status if message.error_code is None else message.error_code
     may_see = desk.request.user.has_perm(VIEW_MESSAGE)
     return ResultLine(

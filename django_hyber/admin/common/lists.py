@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.common.masking import for_reader
 from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator, grouped
 
 #: What a list's form has beside a checkbox for each row.
@@ -29,6 +30,7 @@ class BigTableList(ChangeList):
         super().get_results(request)
         if not self.multi_page or (self.show_all and self.can_show_all):
             self.result_list = self.paginator.rows(0, self.result_count)
+        self.result_list = for_reader(request, self.result_list)
         if self.paginator.is_cut_off:
             # Beside the search Django would show the limit as if it were the number of results.
             self.full_result_count = self.result_count

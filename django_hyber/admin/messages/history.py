@@ -75,9 +75,9 @@ class History:
 
 def history_of(request: HttpRequest, message_pk: str) -> History:
     """Read a message's history, masked for users who may not see personal data."""
-    message = get_object_or_404(for_reader(request, Message.objects.select_related("campaign")), pk=message_pk)
-    stored = for_reader(request, DeliveryReport.objects.filter(message=message).order_by("reported_at", "id"))
-    reports = list(stored)
+    stored = get_object_or_404(Message.objects.select_related("campaign"), pk=message_pk)
+    [message] = for_reader(request, [stored])
+    reports = for_reader(request, stored.delivery_reports.order_by("reported_at", "id"))
     journey = message_journey(message, reports)
     body = request_of(message.pk)
     return History(
