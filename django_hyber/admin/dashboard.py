@@ -18,12 +18,11 @@ from django.utils.translation import ngettext
 from django_hyber.admin.campaigns.statistics_table import channel_label
 from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.common import charts
-from django_hyber.admin.common.base import EMPTY, short_time
+from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
-from django_hyber.statistics.counts import StatusCounts
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
     TOO_LONG,
@@ -150,20 +149,21 @@ def _channels(today: Today) -> list[Share]:
 def _campaigns() -> list[CampaignLine]:
     campaigns = dashboard.last_campaigns()
     counts = count_by_status(campaign.pk for campaign in campaigns)
-    return [_campaign_line(campaign, counts[campaign.pk]) for campaign in campaigns]
-
-
-def _campaign_line(campaign: Campaign, counted: StatusCounts) -> CampaignLine:
-    total = counted.total
-    items = charts.shares(((name, Status(name).label, counted.count(name)) for name in BAR_ORDER), total)
-    return CampaignLine(
-        campaign=campaign,
-        url=_campaign_url(campaign),
-        bar=charts.stacked_bar(items),
-        total=total,
-        delivered=charts.percent(counted.delivered, total),
-        sent=charts.percent(counted.sent, total),
-    )
+    lines = []
+    for campaign in campaigns:
+        counted = counts[campaign.pk]
+        items = ((name, Status(name).label, counted.count(name)) for name in BAR_ORDER)
+        lines.append(
+            CampaignLine(
+                campaign=campaign,
+                url=_campaign_url(campaign),
+                bar=charts.stacked_bar(charts.shares(items, counted.total)),
+                total=counted.total,
+                delivered=charts.percent(counted.delivered, counted.total),
+                sent=charts.percent(counted.sent, counted.total),
+            )
+        )
+    return lines
 
 
 def _campaign_url(campaign: Campaign) -> str:
@@ -175,7 +175,9 @@ def _accounts(now: datetime) -> tuple[list[AccountLine], str]:
         found = dashboard.account_health()
     except ImproperlyConfigured as error:
         return [], str(error)
-    return [AccountLine(health.name, list(_problems(health, now)), _last_report(health)) for health in found], ""
+    return [
+        AccountLine(health.name, list(_problems(health, now)), short_time(health.last_report)) for health in found
+    ], ""
 
 
 def _problems(health: AccountHealth, now: datetime) -> Iterator[str]:
@@ -190,10 +192,6 @@ def _problems(health: AccountHealth, now: datetime) -> Iterator[str]:
     elif health.failures:
         text = _("Failed requests in a row: %(count)s.") % {"count": grouped(health.failures)}
         yield f"{text} {reason}".strip()
-
-
-def _last_report(health: AccountHealth) -> str:
-    return short_time(health.last_report) if health.last_report else EMPTY
 
 
 def _waiting(request: HttpRequest, waiting: Waiting) -> Iterator[Figure]:

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.timezone import get_current_timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
@@ -71,11 +72,8 @@ def export_recipients(
     Raises ValueError for another format, ExportError for more recipients than an XLSX sheet has rows, and if the
     library that writes XLSX is not installed.
     """
-    if format not in FORMATS:
-        raise ValueError(f"Recipients are exported as {' or '.join(FORMATS)}, not as {format!r}.")
-    kind = file_type(format)
     too_many = _("An XLSX table has room for %(most)d recipients. Export this campaign as CSV.")
-    _check_room(kind, campaign.messages.count, too_many)
+    kind = _type_for(format, campaign.messages.all(), too_many)
     variables = _variables(campaign)
     as_row = _row_maker(campaign, variables, kind.protect)
     pages = campaign_pages(campaign.messages.all(), CHUNK, *Exported._fields[1:])
@@ -95,11 +93,8 @@ def export_suppressions(
     Raises ValueError for another format, ExportError for more numbers than an XLSX sheet has rows, and if the library
     that writes XLSX is not installed.
     """
-    if format not in FORMATS:
-        raise ValueError(f"Opted-out numbers are exported as {' or '.join(FORMATS)}, not as {format!r}.")
-    kind = file_type(format)
     too_many = _("An XLSX table has room for %(most)d numbers. Export the list as CSV.")
-    _check_room(kind, Suppression.objects.count, too_many)
+    kind = _type_for(format, Suppression.objects.all(), too_many)
     # Looked up now, as in _row_maker.
     zone = get_current_timezone()
     plus = kind.protect("+")
@@ -152,9 +147,13 @@ def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     return {"recipients": total}
 
 
-def _check_room(kind: FileType, count: Callable[[], int], text: str) -> None:
-    if kind.most_rows is not None and count() >= kind.most_rows:
-        raise ExportError(text, code="too-many", params={"most": kind.most_rows - 1})
+def _type_for(file_format: str, rows: QuerySet[Any], too_many: str) -> FileType:
+    if file_format not in FORMATS:
+        raise ValueError(f"Files are exported as {' or '.join(FORMATS)}, not as {file_format!r}.")
+    kind = file_type(file_format)
+    if kind.most_rows is not None and rows.count() >= kind.most_rows:
+        raise ExportError(too_many, code="too-many", params={"most": kind.most_rows - 1})
+    return kind
 
 
 def _write(

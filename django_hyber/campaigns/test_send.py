@@ -93,7 +93,21 @@ def parse_numbers(typed: str, campaign: Campaign) -> list[str]:
 
 def trial_problems(campaign: Campaign, sample: Sample) -> list[ValidationError]:
     """Return what forbids a test with the values of this recipient."""
-    return list(_problems(campaign, sample))
+    problems = []
+    try:
+        get_account(campaign.account)
+    except ImproperlyConfigured as error:
+        problems.append(ValidationError(str(error), code="account"))
+    channels = campaign.get_channels()
+    used = used_variables(channels, own_text=campaign.has_own_texts)
+    values = fill_in(campaign, used, sample) or {}
+    lacking = sorted(name for name in used if not values.get(name))
+    if lacking:
+        text = _("This recipient has no value for %(names)s: choose another one.")
+        names = ", ".join(f"%{name}%" for name in lacking)
+        problems.append(ValidationError(text, code="lacking", params={"names": names}))
+    refused = (problem for problem in validate_channels(_filled(campaign, sample)) if problem.is_error)
+    return [*problems, *map(as_error, refused)]
 
 
 def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str) -> Trial:
@@ -145,24 +159,6 @@ def _is_live(message: Message, now: datetime) -> bool:
     if message.status == Status.DELIVERED:
         return age < SEEN_WITHIN
     return message.status in (*BEFORE_ACCEPTANCE, Status.ACCEPTED) and age < ENDS_WITHIN
-
-
-def _problems(campaign: Campaign, sample: Sample) -> Iterator[ValidationError]:
-    try:
-        get_account(campaign.account)
-    except ImproperlyConfigured as error:
-        yield ValidationError(str(error), code="account")
-    channels = campaign.get_channels()
-    used = used_variables(channels, own_text=campaign.has_own_texts)
-    values = fill_in(campaign, used, sample) or {}
-    lacking = sorted(name for name in used if not values.get(name))
-    if lacking:
-        text = _("This recipient has no value for %(names)s: choose another one.")
-        names = ", ".join(f"%{name}%" for name in lacking)
-        yield ValidationError(text, code="lacking", params={"names": names})
-    for problem in validate_channels(_filled(campaign, sample)):
-        if problem.is_error:
-            yield as_error(problem)
 
 
 def _filled(campaign: Campaign, sample: Sample) -> list[Channel]:

@@ -97,7 +97,7 @@ def today(now: datetime) -> Today:
     """
     since = midnight(now)
     campaigns = list(_recent_campaigns(since).values_list("pk", flat=True))
-    ended = _ended(since)
+    ended = Message.objects.filter(channel__in=("", *CampaignChannel.Name.values), finished_at__gte=since).order_by()
     whose = (ended.filter(campaign=None), ended.filter(campaign__in=campaigns))
     # Apart by status, because SQLite looks for several statuses at once in another index.
     parts = [rows.filter(status=status) for rows in whose for status in FINAL]
@@ -188,10 +188,6 @@ def _recent_campaigns(since: datetime) -> QuerySet[Campaign]:
     recent = Q(finished_at=None) | Q(finished_at__gte=since - REPORTED_WITHIN)
     recent |= Q(start_time__gte=since - REPORTED_WITHIN)
     return Campaign.objects.filter(recent, launched_at__isnull=False)
-
-
-def _ended(since: datetime) -> QuerySet[Message]:
-    return Message.objects.filter(channel__in=("", *CampaignChannel.Name.values), finished_at__gte=since).order_by()
 
 
 def _first_id(campaigns: Sequence[int], ended: QuerySet[Message]) -> int:

@@ -133,36 +133,21 @@ def _untold(
 ) -> ChannelStep:
     """Say what can be known of a channel of which nothing was reported, from the others and from the message."""
     has_won = _has_won(message, channel)
-    return ChannelStep(channel=channel, stage=_guess(message, before, after, words, has_won=has_won), has_won=has_won)
+    stage = Stage.DELIVERED if has_won else _guess(message, before, after, words)
+    return ChannelStep(channel=channel, stage=stage, has_won=has_won)
 
 
-def _guess(
-    message: Message,
-    before: Sequence[str],
-    after: Sequence[str],
-    words: Mapping[str, ParsedReport],
-    *,
-    has_won: bool,
-) -> Stage:
-    if has_won:
-        return Stage.DELIVERED
+def _guess(message: Message, before: Sequence[str], after: Sequence[str], words: Mapping[str, ParsedReport]) -> Stage:
     if any(name in words for name in after):
         return Stage.UNTOLD
-    if message.status in NEVER_OUT or any(_has_delivered(words.get(name)) for name in before):
+    states = [words[name].state if name in words else None for name in before]
+    if message.status in NEVER_OUT or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state):
         return Stage.NOT_NEEDED
     if message.status in FINAL or message.given_up_at:
         return Stage.UNTOLD
-    is_next = message.status == Status.ACCEPTED and all(_has_failed(words.get(name)) for name in before)
+    is_next = message.status == Status.ACCEPTED and all(state and state not in _STAGES for state in states)
     return Stage.TRYING if is_next else Stage.NEXT
 
 
 def _has_won(message: Message, channel: str) -> bool:
     return message.status in DELIVERIES and message.channel == channel
-
-
-def _has_delivered(report: ParsedReport | None) -> bool:
-    return report is not None and _STAGES.get(report.state) == Stage.DELIVERED
-
-
-def _has_failed(report: ParsedReport | None) -> bool:
-    return report is not None and report.state not in _STAGES

@@ -19,7 +19,7 @@ from django_hyber.protocol import (
 from django_hyber.protocol.channels.problems import gettext_noop, warning
 from django_hyber.texts.measure import Measure, measure
 from django_hyber.texts.preview import Preview, preview, rendered, used_variables
-from django_hyber.texts.samples import Sample, fill_in
+from django_hyber.texts.samples import Sample, fill_in, known_columns
 
 Content = tuple[str, Mapping[str, Any]]
 
@@ -70,6 +70,12 @@ def compose(campaign: Campaign, contents: Iterable[Content], sample: Sample, col
         for channel, seen in zip(channels, filled, strict=True)
     ]
     return Composed(channels=compositions, variables=sorted(used), is_left_out=values is None)
+
+
+def compose_saved(campaign: Campaign, sample: Sample) -> Composed:
+    """Compose the channels of a campaign as they are stored."""
+    contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
+    return compose(campaign, contents, sample, known_columns(campaign))
 
 
 def _problems(channels: Sequence[Channel], filled: Sequence[Channel], *, own_text: bool) -> Iterator[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django_hyber.protocol import MAX_SEGMENTS, SMS, Channel, SegmentCount, count_segments, field_rules
@@ -41,19 +40,17 @@ class Measure:
 
 def measure(channel: Channel) -> list[Measure]:
     """Measure every field of a channel that has a limit and is a text; values have been put in before."""
-    return list(_measures(channel))
-
-
-def _measures(channel: Channel) -> Iterator[Measure]:
+    measures = []
     for rule in field_rules(type(channel)):
         if rule.max_length is None:
             continue
         value = getattr(channel, rule.name)
         text = value if isinstance(value, str) else ""
         if isinstance(channel, SMS) and rule.name == "text":
-            yield _sms_measure(channel, text, rule.max_length)
+            measures.append(_sms_measure(channel, text, rule.max_length))
         else:
-            yield Measure(field=rule.name, length=len(text), limit=rule.max_length)
+            measures.append(Measure(field=rule.name, length=len(text), limit=rule.max_length))
+    return measures
 
 
 def _sms_measure(sms: SMS, text: str, limit: int) -> Measure:

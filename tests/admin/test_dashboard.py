@@ -114,7 +114,9 @@ class TodayTests:
         page = admin_client.get(PAGE).content.decode()
 
         rows = re.findall(
-            r'<tr data-channel="(\w*)">.*?<td class="hyber-number">(.*?)</td><td class="hyber-number">(.*?)</td>', page
+            r'<tr data-channel="(\w*)">.*?<td class="hyber-number">(.*?)</td>\s*<td class="hyber-number">(.*?)</td>',
+            page,
+            re.DOTALL,
         )
         assert rows == [("viber", "9", "64.3 %"), ("sms", "5", "35.7 %")]
 

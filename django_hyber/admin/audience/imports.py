@@ -8,13 +8,7 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import (
-    FileResponse,
-    Http404,
-    HttpRequest,
-    HttpResponseBase,
-    HttpResponseNotAllowed,
-)
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -24,7 +18,7 @@ from django.utils.translation import ngettext
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import Desk
-from django_hyber.admin.common.jobs import file_name, import_title
+from django_hyber.admin.common.jobs import file_name, import_title, produced_file
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.columns import Columns, missing_variables
 from django_hyber.audience.imports import ImportReport
@@ -199,14 +193,9 @@ def rejected_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     """Return the rejected rows as a file that can be fixed and imported again."""
     if not desk.sees_personal_data:
         raise PermissionDenied
-    if not job.produced:
-        raise Http404
-    try:
-        file = job.produced.open("rb")
-    except FileNotFoundError:
-        raise Http404 from None
+    response = produced_file(job, f"rejected-{job.pk}.csv")
     desk.log_change(_("Downloaded the rejected rows of %(file)s.") % {"file": file_name(job)})
-    return FileResponse(file, as_attachment=True, filename=f"rejected-{job.pk}.csv")
+    return response
 
 
 def _may_add(desk: ImportDesk) -> bool:

@@ -10,7 +10,6 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -109,7 +108,7 @@ class SuppressionAdmin(HyberAdmin):
         """Return the part of the list's page that shows background work; the page polls it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return TemplateResponse(request, "admin/django_hyber/suppression/jobs.html", self._jobs(request))
+        return Desk(self, request, None).part("suppression/jobs", **self._jobs(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Add the buttons for imports and exports, and the background work for the list."""

@@ -8,8 +8,6 @@ from django.contrib import messages
 from django.contrib.admin import helpers
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
-from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -23,8 +21,7 @@ from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
-from django_hyber.texts.composition import compose
-from django_hyber.texts.samples import known_columns
+from django_hyber.texts.composition import compose_saved
 
 CONFIRMED = "post"
 #: The name of the input in which a page puts what it has shown of a campaign.
@@ -40,24 +37,19 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
     if not campaign.is_editable:
         return _already_started(desk)
     sample = asked_sample(desk.request, campaign)
-    channels = list(campaign.channels.all())
-    contents = [(channel.channel, channel.options) for channel in channels]
     return desk.render(
         "campaign/preflight/page",
         _("Send campaign"),
         facts=preflight_facts(desk, check_of(campaign)),
         sample=sample,
-        composed=compose(campaign, contents, sample, known_columns(campaign)),
-        channels=[(str(channel), described_options(channel)) for channel in channels],
+        composed=compose_saved(campaign, sample),
+        channels=[(str(channel), described_options(channel)) for channel in campaign.channels.all()],
     )
 
 
 def preflight_part(desk: CampaignDesk) -> HttpResponseBase:
     """Return the part of the page that changes while a campaign is checked; the page asks for it again and again."""
-    context = {"original": desk.campaign, "facts": preflight_facts(desk, check_of(desk.campaign))}
-    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/preflight/part.html", context)
-    patch_cache_control(response, no_store=True)
-    return response
+    return desk.part("campaign/preflight/part", facts=preflight_facts(desk, check_of(desk.campaign)))
 
 
 def check_view(desk: CampaignDesk) -> HttpResponseBase:

@@ -34,7 +34,7 @@ def retry_view(desk: CampaignDesk) -> HttpResponseBase:
     """Ask which failures are to be sent again, then whether they really are; after that, do it."""
     campaign = desk.campaign
     if CONFIRMED in desk.request.POST and _run(desk) != campaign.run:
-        _say_already(desk)
+        desk.message_user(already_text(desk.campaign))
         return desk.redirect()
     if not is_possible(campaign, Verb.RETRY):
         return refuse(desk)
@@ -45,10 +45,6 @@ def retry_view(desk: CampaignDesk) -> HttpResponseBase:
     if CONFIRMED not in desk.request.POST:
         return _confirmation(desk, chosen)
     return _retry(desk, chosen)
-
-
-def _say_already(desk: CampaignDesk) -> None:
-    desk.message_user(already_text(desk.campaign), messages.INFO)
 
 
 def already_text(campaign: Campaign) -> str:
@@ -85,7 +81,7 @@ def _retry(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpResponseBase:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
     if retried is Retried.ALREADY:
-        _say_already(desk)
+        desk.message_user(already_text(desk.campaign))
         return desk.redirect()
     text = retried_text(people)
     desk.log_change(text)

@@ -9,9 +9,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
 from django.urls import path
-from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
@@ -86,10 +84,7 @@ def exported_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:
 
 def progress_part(desk: CampaignDesk) -> HttpResponseBase:
     """Return the part of the campaign's page that changes; the page asks for it again and again."""
-    context = {"original": desk.campaign, **progress_context(desk)}
-    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/progress/part.html", context)
-    patch_cache_control(response, no_store=True)
-    return response
+    return desk.part("campaign/progress/part", **progress_context(desk))
 
 
 def progress_context(desk: CampaignDesk) -> dict[str, Any]:

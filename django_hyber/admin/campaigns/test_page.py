@@ -9,10 +9,8 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponseBase
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -36,8 +34,8 @@ from django_hyber.campaigns.test_send import (
 )
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phone
-from django_hyber.texts.composition import compose
-from django_hyber.texts.samples import MADE_UP, Sample, known_columns
+from django_hyber.texts.composition import compose_saved
+from django_hyber.texts.samples import MADE_UP, Sample
 from django_hyber.words import describe_end, name_of_channel
 
 #: Where the session keeps the numbers that were typed last, and when how many tests were sent.
@@ -111,19 +109,13 @@ def results_page(desk: CampaignDesk, token: str) -> HttpResponseBase:
 
 def results_part(desk: CampaignDesk, token: str) -> HttpResponseBase:
     """Return the part of that page which changes; the page asks for it again and again."""
-    context = {"original": desk.campaign, **_results(desk, token)}
-    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/test/results_part.html", context)
-    patch_cache_control(response, no_store=True)
-    return response
+    return desk.part("campaign/test/results_part", **_results(desk, token))
 
 
 def _sample(desk: CampaignDesk) -> Sample:
     step, recipient = desk.request.POST.get("step", ""), desk.request.POST.get("recipient", "")
-    return (
-        MADE_UP
-        if step == EXAMPLES or (not step and recipient == EXAMPLES)
-        else asked_sample(desk.request, desk.campaign)
-    )
+    is_made_up = (step or recipient) == EXAMPLES
+    return MADE_UP if is_made_up else asked_sample(desk.request, desk.campaign)
 
 
 def _form(desk: CampaignDesk, *, is_answer: bool) -> TrialForm:
@@ -139,7 +131,6 @@ def _form(desk: CampaignDesk, *, is_answer: bool) -> TrialForm:
 
 def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[ValidationError]) -> HttpResponseBase:
     campaign = desk.campaign
-    contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
     return desk.render(
         "campaign/test/page",
         _("Send a test"),
@@ -147,7 +138,7 @@ def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[Va
         sample=sample,
         recipient=EXAMPLES if sample.pk is None else str(sample.pk),
         has_recipients=desk.sees_personal_data and campaign.messages.exists(),
-        composed=compose(campaign, contents, sample, known_columns(campaign)),
+        composed=compose_saved(campaign, sample),
         problems=problem_lines(campaign, problems, may_change=desk.may_change),
     )
 
@@ -156,7 +147,7 @@ def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBa
     """Send, and go to the page of the results; None if nothing was sent, and the form says why."""
     numbers, token = form.cleaned_data["numbers"], form.cleaned_data["token"]
     desk.request.session[NUMBERS] = "\n".join(f"+{number}" for number in numbers)
-    if _sent_lately(desk) + len(numbers) > MAX_PER_SESSION:
+    if len(_stamps(desk)) + len(numbers) > MAX_PER_SESSION:
         text = _("You have sent %(limit)d tests in ten minutes. Wait a little.")
         form.add_error(None, text % {"limit": MAX_PER_SESSION})
         return None
@@ -168,11 +159,11 @@ def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBa
     if not trial.messages:
         form.add_error("numbers", _opted_out_text(trial.opted_out))
         return None
-    _tell(desk, trial)
+    _report(desk, trial)
     return desk.redirect("test_results", token)
 
 
-def _tell(desk: CampaignDesk, trial: Trial) -> None:
+def _report(desk: CampaignDesk, trial: Trial) -> None:
     if trial.is_repeated:
         text = _("This test has already been sent: here is what becomes of it. For another one, start anew.")
         desk.message_user(text, messages.INFO)
@@ -201,10 +192,6 @@ def _opted_out_text(numbers: list[str]) -> str:
 def _stamps(desk: CampaignDesk) -> list[float]:
     since = time.time() - PERIOD
     return [moment for moment in desk.request.session.get(SENT, []) if moment > since]
-
-
-def _sent_lately(desk: CampaignDesk) -> int:
-    return len(_stamps(desk))
 
 
 def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:

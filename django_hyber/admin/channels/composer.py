@@ -24,8 +24,8 @@ from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign
-from django_hyber.texts.composition import compose
-from django_hyber.texts.samples import MADE_UP, Sample, find_sample, known_columns
+from django_hyber.texts.composition import compose_saved
+from django_hyber.texts.samples import MADE_UP, Sample, find_sample
 
 STEPS = {"previous": -1, "next": 1}
 MAX_KEY_DIGITS = 19
@@ -85,10 +85,8 @@ def preview_page(desk: CampaignDesk) -> TemplateResponse:
     """Show the saved texts as one recipient sees them, without any script."""
     if not desk.may_view:
         raise PermissionDenied
-    campaign = desk.campaign
-    sample = asked_sample(desk.request, campaign)
-    contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
-    composed = compose(campaign, contents, sample, known_columns(campaign))
+    sample = asked_sample(desk.request, desk.campaign)
+    composed = compose_saved(desk.campaign, sample)
     return desk.render("campaign/preview", _("Preview"), composed=composed, sample=sample)
 
 

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.masking import sees_personal_data
@@ -86,6 +87,13 @@ class Desk:
             "original": self.campaign,
         }
         return TemplateResponse(self.request, f"admin/django_hyber/{template}.html", {**shared, **context})
+
+    def part(self, template: str, **context: object) -> TemplateResponse:
+        """Return a piece of a page that the page itself polls; it is never cached."""
+        path = f"admin/django_hyber/{template}.html"
+        response = TemplateResponse(self.request, path, {"original": self.campaign, **context})
+        patch_cache_control(response, no_store=True)
+        return response
 
     def message_user(self, text: str, level: int = messages.INFO) -> None:
         """Show a text on the next page."""

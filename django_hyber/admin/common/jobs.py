@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -76,23 +77,20 @@ def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:
     """Return a file that an export of this user has made, and log the download."""
     campaign = desk.campaign
     # Nobody else's: what the file shows of the numbers depends on the permissions of the user who asked for it.
-    exports = BackgroundJob.objects.filter(
-        pk=job_pk,
-        campaign=campaign,
-        kind=BackgroundJob.Kind.EXPORT,
-        state=State.DONE,
-        created_by=desk.request.user.pk,
-    )
-    job = exports.exclude(produced="").first()
-    if job is None:
-        raise Http404
-    try:
-        file = job.produced.open("rb")
-    except FileNotFoundError:
-        raise Http404 from None
+    exports = BackgroundJob.objects.filter(campaign=campaign, kind=BackgroundJob.Kind.EXPORT, state=State.DONE)
+    job = get_object_or_404(exports, pk=job_pk, created_by=desk.request.user.pk)
+    response = produced_file(job, export_name(campaign, job.parameters.get("format", "csv")))
     desk.log_change(_("Downloaded the exported recipients.") if campaign else _("Downloaded the exported numbers."))
-    name = export_name(campaign, job.parameters.get("format", "csv"))
-    return FileResponse(file, as_attachment=True, filename=name)
+    return response
+
+
+def produced_file(job: BackgroundJob, name: str) -> FileResponse:
+    """Return the file that a job has written, for download under this name. Raises Http404 when there is none."""
+    try:
+        return FileResponse(job.produced.open("rb"), as_attachment=True, filename=name)
+    except (FileNotFoundError, ValueError):
+        # Not on the disk, or never written.
+        raise Http404 from None
 
 
 def export_name(campaign: Campaign | None, file_format: str) -> str:
