@@ -39,7 +39,7 @@ Status = Message.Status
 
 
 class Figure(NamedTuple):
-    """A number with its label and the address of its list; ``name`` is for tests and style sheets."""
+    """A number with its label and the URL of its list; ``name`` is for tests and style sheets."""
 
     name: str
     label: str
@@ -59,7 +59,7 @@ class CampaignLine(NamedTuple):
 
 
 class AccountLine(NamedTuple):
-    """An account in words."""
+    """The state of an account, in words."""
 
     name: str
     problems: list[str]
@@ -68,7 +68,7 @@ class AccountLine(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """What the index page shows; what the user may not see is left empty."""
+    """What the index page shows; fields that the user may not see are empty."""
 
     today: list[Figure] = field(default_factory=list)
     today_bar: list[Piece] = field(default_factory=list)
@@ -107,7 +107,7 @@ def dashboard_of(request: HttpRequest) -> Dashboard:
 
 
 def may_see(request: HttpRequest, model: str) -> bool:
-    """Say whether the user may see the lists and pages of this model."""
+    """Return whether the user may see the lists and pages of this model."""
     return request.user.has_perm(f"django_hyber.view_{model}")
 
 
@@ -222,7 +222,7 @@ def _stale(request: HttpRequest, stale: Stale, now: datetime) -> Iterator[Figure
 
 
 def _stale_text(name: str, count: int) -> str:
-    """Say what waits, without its number."""
+    """Return the label for a number of stale rows."""
     texts = {
         "old": ngettext(
             "single message queued for over ten minutes", "single messages queued for over ten minutes", count

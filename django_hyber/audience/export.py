@@ -1,4 +1,4 @@
-"""Who is in a campaign and what became of each, or the opt-out list, as a file that can be imported again."""
+"""Exports: the recipients of a campaign with their results, or the opt-out list, as a file that can be imported."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def export_recipients(
     *,
     progress: Progress | None = None,
 ) -> Iterator[bytes]:
-    """Return the pieces of a file with every recipient, the variables and what became of the message.
+    """Return the pieces of a file with every recipient, the variables and the result of the message.
 
     The memory that it takes does not grow with the campaign. The file can be imported again as it is: the phone and the
     variables come back unchanged, and the headers of the other columns cannot be names of variables. CSV is UTF-8 with
-    a byte order mark, and a text that a spreadsheet could take for a formula has an apostrophe before it, which the
-    import takes off. The texts of an XLSX file are cells of the type text; the file is written to a temporary one
+    a byte order mark, and a text that looks like a formula is prefixed with an apostrophe, which the import
+    strips. The texts of an XLSX file are cells of the type text; the file is written to a temporary one
     before its first piece. ``progress`` is called with the number of rows written so far.
 
     Raises ValueError for another format, ExportError for more recipients than an XLSX sheet has rows, and if the
@@ -107,13 +107,13 @@ def export_suppressions(
 
 
 def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
-    """Ask for an export, unless one for this person is under way, and say whether this call has.
+    """Request an export unless this user already has one under way, and return whether this call did.
 
-    Without a campaign it is that of the opt-out list.
+    Without a campaign, it is of the opt-out list.
     """
     with write_transaction():
         if campaign:
-            # Of two presses of the same button, the second waits here; for the list there would be two files.
+            # A second click waits here; for the list it makes a second file.
             Campaign.objects.select_for_update().get(pk=campaign.pk)
         open_jobs = BackgroundJob.objects.open().filter(kind=Kind.EXPORT)
         under_way = open_jobs.filter(campaign=campaign, created_by=user.pk)
@@ -133,7 +133,7 @@ def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
         if done < total:
             claim.progress(done)
         else:
-            # An XLSX file is put together after its last row.
+            # An XLSX file is assembled after its last row.
             claim.write(done=total, seconds=LONG_LEASE)
 
     claim.write(total=total)
@@ -230,7 +230,7 @@ def _row_maker(
 def _reasons(account: str) -> Callable[[int | None, str], str]:
     language = get_language() or settings.LANGUAGE_CODE
 
-    # A limited number, because a platform that writes the phone number into the text makes one of each message.
+    # Limited: if the platform puts the phone number into the text, each message has its own.
     @lru_cache(KNOWN_REASONS)
     def reason(code: int | None, text: str) -> str:
         with override(language):

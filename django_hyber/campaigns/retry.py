@@ -1,4 +1,4 @@
-"""Sending failed messages again: all of a kind, or those that a person has chosen, once however often that is asked."""
+"""Retrying failed messages: all with some reasons, or selected ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ CHOICES = ("statuses", "error_codes", "reasons")
 
 
 class Retried(Enum):
-    """What came of it."""
+    """The result of a request to retry."""
 
     DONE = "done"
     IN_BACKGROUND = "in background"
@@ -42,7 +42,7 @@ class Retried(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Selected:
-    """The failed ones of chosen messages, in one campaign. Nothing is sent to those who have opted out meanwhile."""
+    """The failed messages of a selection that are in one campaign. Opted-out recipients get nothing."""
 
     campaign: Campaign
     failed: int
@@ -50,7 +50,7 @@ class Selected:
 
     @property
     def people(self) -> int:
-        """How many get a message."""
+        """The number of people who get a message."""
         return self.failed - self.opted_out
 
 
@@ -81,7 +81,7 @@ def retry_failed(
 
 
 def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = None) -> Campaign:
-    """Send again to those whose messages ended so, or to those of them with these keys. Raises as retry_failed does."""
+    """Retry the messages that meet the condition, or those of them with these keys. Raises as retry_failed does."""
     failed = runs.retryable(campaign, ended)
     with locked(campaign):
         if not failed.exists():
@@ -98,17 +98,17 @@ def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = No
 
 
 def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> MessageQuerySet:
-    """Return the messages that are sent again for these reasons; purged ones have no number any more."""
+    """Return the messages to retry for these reasons, without purged ones."""
     return runs.retryable(campaign, _ended_for(reasons))
 
 
 def count_opted_out(failed: MessageQuerySet) -> int:
-    """Count those who have opted out meanwhile: nothing is sent to them."""
+    """Count the recipients who have since opted out: they get nothing."""
     return failed.opted_out().count()
 
 
 def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
-    """Send again what failed for these reasons, unless somebody has done so since ``run``, which the person has seen.
+    """Retry what failed for these reasons, unless it was retried since ``run``, which the user has seen.
 
     Raises CampaignError when the campaign is still on its way, or when nothing has failed that way.
     """
@@ -123,7 +123,7 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
 
 
 def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
-    """Return what of these messages can be sent again, for up to ``most`` campaigns, in three queries.
+    """Return what can be retried of these messages, for up to ``most`` campaigns, in three queries.
 
     Single messages are left out: the code that sent them decides whether to send another.
     """
@@ -137,7 +137,7 @@ def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
 
 
 def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: Any) -> Retried:
-    """Send again the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
+    """Retry the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
     with locked(campaign):
         if _is_retried_already(campaign, run):
             return Retried.ALREADY
@@ -180,10 +180,10 @@ def _by_campaign(messages: MessageQuerySet, most: int | None) -> Mapping[int, in
 
 @job_kind(BackgroundJob.Kind.RETRY)
 def run_retry(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
-    """Send again to those whose messages have failed so."""
+    """Retry the messages that the job names."""
     campaign = campaign_of(job)
     result: dict[str, Any] = job.result or {"run": campaign.run}
-    # In a later run already: an earlier attempt has done it, and was stopped before it could say so.
+    # In a later run, an earlier attempt has done it and was cut off before it was recorded.
     if result["run"] == campaign.run:
         claim.write(result=result, seconds=LONG_LEASE)
         if job.source:

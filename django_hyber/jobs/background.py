@@ -1,4 +1,4 @@
-"""Long work done in the background, with its progress where a page can show it."""
+"""Background jobs: long work with its progress in the database, for pages to show."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ MAX_ATTEMPTS = 5
 #: How long the files of finished jobs are kept, and an upload that is not confirmed.
 FILES_STAY = timedelta(days=7)
 UPLOADS_STAY = timedelta(days=1)
-#: How many rows of each kind one sweep handles: the next sweep goes on.
+#: How many rows of each kind one sweep handles; the next sweep continues.
 LIMIT = 100
 TEXT_LIMIT = 255
 
@@ -46,8 +46,8 @@ def request_job(
     """Request long work. A task begins it after commit; if that task is lost, a sweep enqueues another.
 
     ``kind`` is one of BackgroundJob.Kind; ``parameters`` are, for IMPORT, those of import_recipients, for RETRY those
-    of retry_failed, for EXPORT the ``format``. ``source`` is the file to import, or one of the keys of the
-    messages to RETRY, one a line.
+    of retry_failed, for EXPORT the ``format``. ``source`` is the file to import, or a file with the keys of
+    the messages to RETRY, one per line.
     """
     job = create_job(State.WAITING, kind, campaign, parameters, user, source)
     enqueue_after_commit("run_job", job.pk)
@@ -62,7 +62,7 @@ def create_job(
     user: Any,
     source: File[Any] | None,
 ) -> BackgroundJob:
-    """Store a job, with its file under a name that nobody can guess, without enqueueing it."""
+    """Store a job without enqueueing it; its file gets an unguessable name."""
     job = BackgroundJob(
         kind=kind,
         campaign=campaign,
@@ -78,9 +78,9 @@ def create_job(
 
 
 def stop_job(job: BackgroundJob) -> bool:
-    """Stop work that is waiting or running, and return whether this call did it. What is done stays done."""
+    """Stop work that is waiting or running, and return whether this call did it. Work already done is kept."""
     open_jobs = BackgroundJob.objects.open().filter(pk=job.pk)
-    # The worker finds out when it next writes, in the same transaction as what it has done since.
+    # The worker notices at its next write, which is in the transaction of its work.
     if not open_jobs.update(state=State.STOPPED, finished_at=timezone.now(), lease_until=None):
         return False
     delete_file(job, "source")
@@ -101,7 +101,7 @@ def run_job(pk: int) -> None:
         except ValidationError as error:
             _finish(claim, State.FAILED, " ".join(error.messages))
         except (DatabaseError, OSError):
-            # The job stays as it is, and the sweep recovers it when the lease has expired.
+            # The job stays RUNNING, and a sweep recovers it when the lease has expired.
             logger.exception("Job %s was cut off", pk)
         except Exception:
             logger.exception("Job %s has failed", pk)
@@ -162,7 +162,7 @@ def delete_file(job: BackgroundJob, name: str) -> None:
 
 
 def _delete_personal_data(job: BackgroundJob) -> None:
-    """Keep the counts of a job, and nothing about people."""
+    """Keep only the counts of a job."""
     delete_file(job, "produced")
     kept = {name: value for name, value in job.result.items() if name != "rejected"}
     BackgroundJob.objects.filter(pk=job.pk).update(result=kept)

@@ -1,4 +1,4 @@
-"""The claim of one worker to a background job: a worker that has lost its lease finds out when it next writes."""
+"""The claim of a worker to a background job: a worker that has lost its lease notices at its next write."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from django_hyber.models import BackgroundJob
 #: Seconds that a job may go without progress before another worker claims it.
 LEASE = 60
 LONG_LEASE = 15 * 60
-#: How often progress is written: whichever comes first.
+#: Progress is written after so many rows or seconds, whichever comes first.
 ROWS = 10_000
 SECONDS = 3
 
 
 class JobLostError(Exception):
-    """The job belongs to another worker, or is over."""
+    """The job belongs to another worker, or has ended."""
 
 
 class JobClaim:
-    """One worker's claim to one job, of this attempt."""
+    """The claim of one worker to a job, for one attempt."""
 
     def __init__(self, job: BackgroundJob) -> None:
         self.pk = job.pk
@@ -32,7 +32,7 @@ class JobClaim:
         self._written_at = time.monotonic()
 
     def progress(self, done: int) -> None:
-        """Write how much is done, now and then, which also renews the lease. Raises JobLostError."""
+        """Write the progress from time to time, which also renews the lease. Raises JobLostError."""
         if done - self._done < ROWS and time.monotonic() - self._written_at < SECONDS:
             return
         self.write(done=done)

@@ -1,4 +1,4 @@
-"""Attachments of replies: the platform keeps them for a day, we as long as the project wants."""
+"""Attachments of replies: the platform stores them for a day; copies are kept as long as the project wants."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LIFE = timedelta(days=1)
 DEADLINE = 120
 LEASE = 10 * 60
 LONGEST_STEM = 60
-#: What a web server hands out as a picture, a film, a sound or a document, and never as a page or a program.
+#: Served by web servers as images, videos, audio or documents, never as pages or programs.
 EXTENSIONS = frozenset(
     (
         *(".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
@@ -43,7 +43,7 @@ OTHER_EXTENSION = ".bin"
 
 
 class AttachmentState(Enum):
-    """Where an attachment can be had."""
+    """Where an attachment is available."""
 
     KEPT = "kept"
     BEING_FETCHED = "being fetched"
@@ -53,7 +53,7 @@ class AttachmentState(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """The attachment of a reply. ``url`` is "" where there is none that may be followed.
+    """The attachment of a reply. ``url`` is "" if there is no safe link.
 
     ``is_missing``: FETCH_MEDIA is on and yet there is no copy; it waits for its task, or fetching it failed.
     """
@@ -93,14 +93,14 @@ def find_attachment(reply: Reply) -> Attachment | None:
 
 
 def fetch_again(reply: Reply) -> None:
-    """Enqueue another attempt to keep the attachment; nothing happens if it is kept already."""
+    """Enqueue another attempt to download the attachment; it does nothing if there is a copy."""
     enqueue("fetch_media", reply.pk)
 
 
 def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) -> None:
-    """Keep the attachment of a reply; do nothing when it is kept already or another worker has it.
+    """Download the attachment of a reply, unless there is a copy or another worker is downloading it.
 
-    A failure is logged and leaves the reply as it was, so that it can be tried again while the link lives.
+    A failure is logged; the download can be tried again while the link is valid.
     """
     claim = _claim(reply_pk)
     if claim is None:
@@ -114,14 +114,14 @@ def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) ->
     finally:
         is_recorded = ours.update(media_file=name, lease_until=None)
     if name and not is_recorded:
-        logger.warning("The attachment of reply %d was taken over by another worker", reply_pk)
+        logger.warning("The attachment of reply %d was claimed by another worker", reply_pk)
         Reply.media_file.field.storage.delete(name)
 
 
 def safe_name(file_name: str, url: str) -> str:
-    """Return a name to store an attachment under, which nobody can guess and no web server takes for a page.
+    """Return an unguessable name for an attachment, which no web server serves as a page.
 
-    The last part of the given name stays readable; an extension that is not in EXTENSIONS becomes ``.bin``.
+    It contains the original name; an extension that is not in EXTENSIONS becomes ``.bin``.
     """
     given = PurePosixPath((file_name or unquote(urlsplit(url).path)).replace("\\", "/"))
     extension = given.suffix.lower()
@@ -174,7 +174,7 @@ def _state(reply: Reply) -> AttachmentState:
 
 
 def _available_until(reply: Reply) -> datetime:
-    # The person's clock is not ours: a time in the future must not make the link live longer.
+    # The clock of the phone may be wrong: a time in the future must not extend the link.
     return min(reply.replied_at or reply.received_at, reply.received_at) + LIFE
 
 
@@ -187,5 +187,5 @@ def _url_of_copy(reply: Reply) -> str:
 
 
 def _web_link(url: str) -> str:
-    """Return a link only if a browser would go to a web site by it, and not run it as a script."""
+    """Return the link if it is HTTP(S): others, such as javascript:, must not be followed."""
     return url if url.lower().startswith(("https://", "http://")) else ""

@@ -1,4 +1,4 @@
-"""A text being written: what each channel looks like to one recipient, its length, and its problems."""
+"""The preview, lengths and problems of each channel, while its text is written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Content = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Composition:
-    """One channel for one recipient. ``problems`` are about what has been written, never about what is still empty."""
+    """One channel for one recipient. ``problems`` ignore fields that are still empty."""
 
     preview: Preview
     measures: Mapping[str, Measure]
@@ -39,7 +39,7 @@ class Composition:
 
 @dataclass(frozen=True, kw_only=True)
 class Composed:
-    """All channels in their order. ``is_left_out`` says that the recipient lacks a value and will get nothing."""
+    """All channels in order. ``is_left_out`` says that the recipient lacks a value and is skipped."""
 
     channels: Sequence[Composition]
     variables: Sequence[str]

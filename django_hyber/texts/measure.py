@@ -1,4 +1,4 @@
-"""How much of a channel's limits is used, and what is wrong with what stands there: beside each field, while typing."""
+"""The lengths of the texts of a channel, and their limits."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Measure", "SegmentCount", "measure"]
 class Measure:
     """The length of a text in characters, and its limit. ``segments`` is that of an SMS text only.
 
-    ``length_as_written`` is what the SMS text takes with its own links, where click tracking puts others in; else None.
+    ``length_as_written`` is the length of an SMS with its original links, if click tracking replaces them; else None.
     """
 
     field: str
@@ -24,7 +24,7 @@ class Measure:
 
     @property
     def left(self) -> int:
-        """How many characters may follow; negative is too many."""
+        """How many characters are left; negative if too many are used."""
         return self.limit - self.length
 
     @property
@@ -34,12 +34,12 @@ class Measure:
 
     @property
     def is_over(self) -> bool:
-        """Whether this is more than the platform takes."""
+        """Whether the text is longer than the platform accepts."""
         return self.left < 0 or (self.segments is not None and not self.segments.fits)
 
 
 def measure(channel: Channel) -> list[Measure]:
-    """Measure every field of a channel that has a limit and is a text; values have been put in before."""
+    """Measure every text field of a channel that has a limit. Its variables have already been replaced."""
     measures = []
     for rule in field_rules(type(channel)):
         if rule.max_length is None:

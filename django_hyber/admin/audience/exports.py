@@ -1,4 +1,4 @@
-"""Exporting from the admin: who is in a campaign and what became of each, or the opt-out list, as a file."""
+"""Exports in the admin: the recipients of a campaign and their results, or the opt-out list."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from django_hyber.services import ExportError, export_recipients, export_suppres
 
 
 def export_view(desk: Desk) -> HttpResponseBase:
-    """Offer the recipients of the campaign, or the opt-out list, as a file; on POST, return it and log that."""
+    """Offer the recipients of the campaign, or the opt-out list, as a file; on POST, return it and log the export."""
     campaign = desk.campaign
     in_background = is_large(campaign.messages.all() if campaign else Suppression.objects.all())
     if not desk.is_post:

@@ -1,4 +1,4 @@
-"""The pages of an import: upload a file, match its columns, follow it, read what became of its rows."""
+"""The pages of an import: upload a file, match its columns, follow the progress, read the report."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ MOST_DIGITS = 15
 
 @dataclass(frozen=True)
 class ImportDesk(Desk):
-    """Where numbers are imported: into a campaign, or without one into the opt-out list."""
+    """A request about imports into a campaign, or without one into the opt-out list."""
 
     def find(self, job_pk: int) -> BackgroundJob:
         """Return an import of this desk."""
@@ -46,7 +46,7 @@ class ImportDesk(Desk):
         return job
 
     def find_or_none(self, job_pk: int) -> BackgroundJob | None:
-        """Return an import of this desk, or None when there is none (any more)."""
+        """Return an import of this desk, or None if it does not exist (any more)."""
         jobs = BackgroundJob.objects.filter(campaign=self.campaign, kind=BackgroundJob.Kind.IMPORT)
         job = jobs.filter(pk=job_pk).first()
         if job:
@@ -64,7 +64,7 @@ DeskFinder = Callable[..., ImportDesk]
 
 
 def import_urls(model_admin: HyberAdmin, find_desk: DeskFinder, prefix: str, name: str) -> list[URLPattern]:
-    """Return the addresses of the pages; ``find_desk`` checks the permissions and is given what the prefix names."""
+    """Return the addresses of the pages; ``find_desk`` checks the permissions and gets the arguments of the prefix."""
 
     def page(route: str, view: View, suffix: str, *, post_only: bool = False, may_be_gone: bool = False) -> URLPattern:
         def answer(request: HttpRequest, job_id: int | None = None, **keys: Any) -> HttpResponseBase:
@@ -119,11 +119,11 @@ def _keep(desk: ImportDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
 
 
 def job_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
-    """Show an import as far as it is: its columns to choose, its progress, or its report; on POST, confirm it."""
+    """Show the columns, the progress or the report of an import, by its state; on POST, confirm the columns."""
     if job.state == State.UPLOADED:
         return _columns_view(desk, job)
     if desk.is_post:
-        # The second of two clicks, which finds the import confirmed.
+        # The second of two clicks: the import is already confirmed.
         return desk.redirect("import_job", job.pk)
     return desk.render_import("job", import_title(job), **_job_context(desk, job))
 
@@ -183,7 +183,7 @@ def stop_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 
 
 def discard_view(desk: ImportDesk, job: BackgroundJob | None) -> HttpResponseBase:
-    """Delete a file that has not been imported; the second of two clicks finds it gone."""
+    """Delete a file that has not been imported; ``job`` is None for the second of two clicks."""
     if job and discard_upload(job):
         desk.message_user(_("The file has been thrown away. Nothing of it was imported."), messages.SUCCESS)
     return desk.redirect("import")
@@ -217,7 +217,7 @@ def _job_context(desk: ImportDesk, job: BackgroundJob) -> dict[str, Any]:
 
 
 class RejectedLine(NamedTuple):
-    """A row that was left out, as the page shows it."""
+    """A rejected row."""
 
     number: int
     reason: str
@@ -226,7 +226,7 @@ class RejectedLine(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportPage:
-    """An import that has been confirmed. ``refresh`` is "" once nothing changes any more by itself."""
+    """A confirmed import. ``refresh`` is "" when nothing can change by itself."""
 
     job: BackgroundJob
     report: ImportReport

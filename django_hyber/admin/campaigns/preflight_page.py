@@ -1,4 +1,4 @@
-"""The page before the launch: what would go out to whom and when, and the launch of what it has shown."""
+"""The page before the launch: it shows what would be sent to whom and when, and launches exactly that."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose_saved
 
 CONFIRMED = "post"
-#: The name of the input in which a page puts what it has shown of a campaign.
+#: The name of the input that holds the confirmation of a campaign.
 CONFIRMATION = "plan-{pk}"
 
 
@@ -48,12 +48,12 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
 
 
 def preflight_part(desk: CampaignDesk) -> HttpResponseBase:
-    """Return the part of the page that changes while a campaign is checked; the page asks for it again and again."""
+    """Return the part of the page that changes while a campaign is checked; the page polls it."""
     return desk.part("campaign/preflight/part", facts=preflight_facts(desk, check_of(desk.campaign)))
 
 
 def check_view(desk: CampaignDesk) -> HttpResponseBase:
-    """Request a check in the background, and go back to the page that shows it."""
+    """Request a check in the background, and return to the page."""
     if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
     if not desk.campaign.is_editable:
@@ -64,7 +64,7 @@ def check_view(desk: CampaignDesk) -> HttpResponseBase:
 
 
 def confirm_selected(desk: Desk, campaigns: Iterable[Campaign]) -> HttpResponseBase:
-    """Return the page on which the launch of several campaigns is confirmed; one alone has a page of its own."""
+    """Return the page on which the launch of several campaigns is confirmed; a single one has its own page."""
     chosen = list(campaigns)
     if len(chosen) == 1:
         return desk.of(chosen[0]).redirect("send")
@@ -81,13 +81,13 @@ def confirm_selected(desk: Desk, campaigns: Iterable[Campaign]) -> HttpResponseB
 
 
 def start_selected(desk: Desk, campaigns: QuerySet[Campaign]) -> None:
-    """Start each campaign on its own and say of each what came of it."""
+    """Start each campaign separately and report each result."""
     for campaign in campaigns.order_by("pk"):
         _start(desk.of(campaign))
 
 
 def _start(desk: CampaignDesk) -> bool:
-    """Start a campaign, write that into the admin's log, and say what came of it."""
+    """Start a campaign, log that, and report the result."""
     campaign, user = desk.campaign, desk.request.user
     confirmed = parse_confirmation(desk.request.POST.get(CONFIRMATION.format(pk=campaign.pk), ""))
     try:

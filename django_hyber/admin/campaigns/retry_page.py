@@ -1,4 +1,4 @@
-"""Sending failed messages again from the admin: the reasons are chosen, then the number of people is confirmed."""
+"""Retrying failed messages in the admin: choose the reasons, then confirm the number of people."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ReasonChoice(NamedTuple):
 
 
 def retry_view(desk: CampaignDesk) -> HttpResponseBase:
-    """Ask which failures are to be sent again, then whether they really are; after that, do it."""
+    """Ask which failures to retry, then for confirmation; after that, retry."""
     campaign = desk.campaign
     if CONFIRMED in desk.request.POST and _run(desk) != campaign.run:
         desk.message_user(already_text(desk.campaign))
@@ -48,7 +48,7 @@ def retry_view(desk: CampaignDesk) -> HttpResponseBase:
 
 
 def already_text(campaign: Campaign) -> str:
-    """Say that somebody was faster, which may have been the first of two clicks."""
+    """Say that the messages are already being retried, perhaps by the first of two clicks."""
     return _("The failed messages of “%(name)s” have already been taken up again.") % {"name": campaign}
 
 
@@ -90,7 +90,7 @@ def _retry(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpResponseBase:
 
 
 def retried_text(people: int) -> str:
-    """Say to how many people messages go out again."""
+    """Say how many messages are being sent again."""
     text = ngettext(
         "%(count)s failed message is being sent again.", "%(count)s failed messages are being sent again.", people
     )
@@ -98,7 +98,7 @@ def retried_text(people: int) -> str:
 
 
 def _count(campaign: Campaign, chosen: list[FailureReason]) -> tuple[int, int]:
-    """Count the people who get a message, and those who have opted out meanwhile."""
+    """Count the people who get a message, and those who have since opted out."""
     failed = messages_failed_for(campaign, _pairs(chosen))
     opted_out = count_opted_out(failed)
     return failed.count() - opted_out, opted_out

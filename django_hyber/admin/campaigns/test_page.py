@@ -1,4 +1,4 @@
-"""A test of a campaign from the admin: typed numbers, the values of one recipient, and what becomes of each message."""
+"""A test of a campaign in the admin: its texts are sent to typed numbers, with the values of one recipient."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from django_hyber.texts.composition import compose_saved
 from django_hyber.texts.samples import MADE_UP, Sample
 from django_hyber.words import describe_end, name_of_channel
 
-#: Where the session keeps the numbers that were typed last, and when how many tests were sent.
+#: Keys of the session: the numbers typed last, and the times of the tests sent.
 NUMBERS = "django_hyber_test_numbers"
 SENT = "django_hyber_tests_sent"
 MAX_PER_SESSION = 50
@@ -47,7 +47,7 @@ EXAMPLES = "examples"
 
 
 class TrialForm(forms.Form):
-    """The numbers, and the token by which a second press of the button is recognised."""
+    """The numbers, and the token that identifies a second submission."""
 
     numbers = forms.CharField(
         label=gettext_lazy("Phone numbers"),
@@ -62,21 +62,21 @@ class TrialForm(forms.Form):
         self.fields["numbers"].help_text = _("Up to %(limit)d, each on a line of its own.") % {"limit": MAX_NUMBERS}
 
     def clean_numbers(self) -> list[str]:
-        """Return the numbers; the message names each that is none."""
+        """Return the numbers. The error names each invalid one."""
         numbers = parse_numbers(self.cleaned_data["numbers"], self.campaign)
         if not numbers:
             raise ValidationError(self.fields["numbers"].error_messages["required"], code="required")
         return numbers
 
     def clean_token(self) -> str:
-        """Refuse a token that no page of ours has given."""
+        """Reject a token that was not generated here."""
         if not is_token(self.cleaned_data["token"]):
             raise ValidationError(_("This page is too old. Try again."))
         return str(self.cleaned_data["token"])
 
 
 class ResultLine(NamedTuple):
-    """What became of the message to one number."""
+    """The result of the test for one number."""
 
     phone_number: str
     status: str
@@ -87,7 +87,7 @@ class ResultLine(NamedTuple):
 
 
 def trial_page(desk: CampaignDesk) -> HttpResponseBase:
-    """Ask for the numbers and show what they would get; on POST, send it or show it as another recipient sees it."""
+    """Ask for the numbers and show a preview; on POST, send the test or show the preview of another recipient."""
     campaign = desk.campaign
     if not is_testable(campaign):
         return refuse(desk)
@@ -103,12 +103,12 @@ def trial_page(desk: CampaignDesk) -> HttpResponseBase:
 
 
 def results_page(desk: CampaignDesk, token: str) -> HttpResponseBase:
-    """Show what becomes of a test."""
+    """Show the results of a test."""
     return desk.render("campaign/test/results", _("Test of the campaign"), **_results(desk, token))
 
 
 def results_part(desk: CampaignDesk, token: str) -> HttpResponseBase:
-    """Return the part of that page which changes; the page asks for it again and again."""
+    """Return the part of that page which changes; the page polls it."""
     return desk.part("campaign/test/results_part", **_results(desk, token))
 
 
@@ -144,7 +144,7 @@ def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[Va
 
 
 def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBase | None:
-    """Send, and go to the page of the results; None if nothing was sent, and the form says why."""
+    """Send the test and redirect to its results; return None if nothing was sent: the form has the errors."""
     numbers, token = form.cleaned_data["numbers"], form.cleaned_data["token"]
     desk.request.session[NUMBERS] = "\n".join(f"+{number}" for number in numbers)
     if len(_stamps(desk)) + len(numbers) > MAX_PER_SESSION:

@@ -1,4 +1,4 @@
-"""What a campaign waits for, and how fast it goes, in words."""
+"""The texts of what a campaign waits for, and of its rate."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from django_hyber.models import Campaign
 from django_hyber.statistics.waits import Pace, Standstill, Wait
 
 SOON = timedelta(minutes=1)
-#: What a person may have to do something about.
+#: What may need action by a person.
 ALARMING = frozenset({Standstill.PAUSED, Standstill.BLOCKED, Standstill.RETRY, Standstill.UNCONFIRMED})
 
 
 class WaitLine(NamedTuple):
-    """A sentence about one thing that is waited for."""
+    """A sentence about one thing the campaign waits for."""
 
     name: str
     text: str
@@ -30,13 +30,13 @@ class WaitLine(NamedTuple):
 
 
 def wait_line(campaign: Campaign, wait: Wait, now: datetime) -> WaitLine:
-    """Say what is waited for."""
+    """Return the sentence for one thing the campaign waits for."""
     text = _TEXTS[wait.standstill](campaign, wait, now)
     return WaitLine(wait.standstill, text, wait.standstill in ALARMING)
 
 
 def pace_text(pace: Pace | None) -> str:
-    """Say how fast a campaign goes and how long it will take, as far as it is known."""
+    """Return the rate and the time left, if known."""
     if pace is None:
         return ""
     parts = []
@@ -50,7 +50,7 @@ def pace_text(pace: Pace | None) -> str:
 
 
 def distance(moment: datetime, now: datetime) -> str:
-    """Return the time until a moment, in words; "less than a minute" once it is that near."""
+    """Return the time until a moment in words, at the least "less than a minute"."""
     return timeuntil(moment, now) if moment - now >= SOON else _("less than a minute")
 
 

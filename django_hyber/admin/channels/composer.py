@@ -34,7 +34,7 @@ SAMPLE = "admin/django_hyber/campaignchannel/sample.html"
 
 
 def composer_urls(model_admin: HyberAdmin) -> list[Any]:
-    """Return the addresses of the form's live part and of the preview without it."""
+    """Return the addresses of the live part and of the preview page, which needs no script."""
 
     def page(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
         def of_campaign(request: HttpRequest, campaign_id: int | None = None) -> HttpResponse:
@@ -56,7 +56,7 @@ def composer_urls(model_admin: HyberAdmin) -> list[Any]:
 
 
 def compose_view(desk: Desk) -> HttpResponse:
-    """Answer the unsaved form with the pieces of the page that depend on it."""
+    """Return the parts of the page that depend on the unsaved form."""
     campaign = desk.campaign
     if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
@@ -91,7 +91,7 @@ def preview_page(desk: CampaignDesk) -> TemplateResponse:
 
 
 def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
-    """Return the recipient that the page asks for; made-up values for those who may not see real ones."""
+    """Return the requested recipient; made-up values for users who may not see real ones."""
     if not sees_personal_data(request):
         return MADE_UP
     asked = request.POST if request.method == "POST" else request.GET
@@ -100,7 +100,7 @@ def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
 
 
 def is_key(text: str) -> bool:
-    """Say whether the text can be a primary key."""
+    """Return whether the text can be a primary key."""
     return text.isascii() and text.isdecimal() and len(text) < MAX_KEY_DIGITS
 
 

@@ -15,13 +15,13 @@ from django_hyber.models.message import AWAITED, GIVEN_UP
 
 NEWEST = 20
 NO_CAMPAIGN = "none"
-#: A longer number fits into no column of a database.
+#: A longer number does not fit into a database column.
 LONGEST_PK = 18
 Choices = Iterable[tuple[str, Any]]
 
 
 class CampaignFilter(admin.SimpleListFilter):
-    """The newest campaigns and the chosen one: nobody could use a list of all."""
+    """Filters by one of the newest campaigns, or the chosen one: a list of all would be too long."""
 
     title = _("campaign")
     parameter_name = "campaign"
@@ -35,7 +35,7 @@ class CampaignFilter(admin.SimpleListFilter):
         return [(NO_CAMPAIGN, _("without a campaign")), *((str(pk), name) for pk, name in newest)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter by one campaign, or by single messages."""
+        """Filter by one campaign, or for messages without one."""
         chosen = self.value()
         if not chosen:
             return queryset
@@ -69,7 +69,7 @@ class MessageCampaignFilter(CampaignFilter):
 
 
 class ChannelFilter(admin.SimpleListFilter):
-    """The channels, without a SELECT DISTINCT."""
+    """Filters by channel, without a SELECT DISTINCT."""
 
     title = _("channel")
     parameter_name = "channel"
@@ -84,7 +84,7 @@ class ChannelFilter(admin.SimpleListFilter):
 
 
 class ReportFilter(admin.SimpleListFilter):
-    """Messages without a final report: it is still awaited, or it never came."""
+    """Filters for messages without a final report: still awaited, or given up."""
 
     title = _("final report")
     parameter_name = "report"
@@ -100,7 +100,7 @@ class ReportFilter(admin.SimpleListFilter):
 
 
 class OptedOutFilter(admin.SimpleListFilter):
-    """The recipients of one campaign who have opted out since; on the whole table the query would take too long."""
+    """Filters for recipients who have since opted out; within a campaign only, as the query is slow."""
 
     title = _("opted out")
     parameter_name = "opted_out"
@@ -110,11 +110,11 @@ class OptedOutFilter(admin.SimpleListFilter):
         self.has_campaign = request.GET.get(CampaignFilter.parameter_name, "").isdecimal()
 
     def has_output(self) -> bool:
-        """Show the filter for one campaign only."""
+        """Show the filter only within a campaign."""
         return self.has_campaign
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
-        """List the one choice."""
+        """Return the one choice."""
         return [("yes", _("have opted out by now"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -125,7 +125,7 @@ class OptedOutFilter(admin.SimpleListFilter):
 
 
 class WaitingFilter(admin.SimpleListFilter):
-    """Reports whose message is not known (yet)."""
+    """Filters for reports whose message is not known yet."""
 
     title = _("message")
     parameter_name = "waiting"

@@ -21,7 +21,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 def sees_personal_data(request: HttpRequest) -> bool:
-    """Say whether the user may see phone numbers, values and texts in full."""
+    """Return whether the user may see phone numbers, values and texts in full."""
     return request.user.has_perm("django_hyber.view_personal_data")
 
 
@@ -48,7 +48,7 @@ class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's
         return super().get_deleted_objects(for_reader(request, objs), request)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow no filter by personal data for users who may not see it: they could guess it."""
+        """Allow no filter by personal data to users who may not see it: they could find it out by filtering."""
         if not sees_personal_data(request) and ALL_PERSONAL_COLUMNS.intersection(lookup.split("__")):
             return False
         return super().lookup_allowed(lookup, value, request)

@@ -19,12 +19,12 @@ from django_hyber.sending.request import request_of
 from django_hyber.statistics.journey import ChannelStep, Journey, Stage, message_journey
 from django_hyber.words import describe_report, name_of_channel
 
-#: What stands beside a channel of which nothing more is known, and the sign that says it without words.
+#: The text and the sign of a channel about which nothing more specific is known.
 STAGE_TEXTS = {
     Stage.DELIVERED: _("delivered"),
     Stage.FAILED: _("not delivered"),
     Stage.TRYING: _("on its way"),
-    Stage.UNTOLD: _("the platform has not said how it ended"),
+    Stage.UNREPORTED: _("the platform has not said how it ended"),
     Stage.NEXT: _("comes if those before it fail"),
     Stage.NOT_NEEDED: _("was not needed"),
 }
@@ -32,7 +32,7 @@ SIGNS = {
     Stage.DELIVERED: "✓",
     Stage.FAILED: "✗",
     Stage.TRYING: "…",
-    Stage.UNTOLD: "?",
+    Stage.UNREPORTED: "?",
     Stage.NEXT: "·",
     Stage.NOT_NEEDED: "–",
 }
@@ -64,7 +64,7 @@ class HistoryLine:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """All of it. ``notes`` say what is out of the ordinary; ``request`` is "" when it cannot be put together."""
+    """The whole history. ``notes`` say what is unusual; ``request`` is "" if it cannot be rebuilt."""
 
     message: Message
     steps: Sequence[StepLine]
