@@ -187,7 +187,7 @@ def _problems(health: AccountHealth, now: datetime) -> Iterator[str]:
         yield _("The platform cannot report back: CALLBACK_BASE_URL or CALLBACK_TOKENS is not set.")
     reason = _(health.reason) if health.reason else ""
     if health.blocked_until and health.blocked_until > now:
-        text = _("The platform does not take requests. Next try in %(distance)s.")
+        text = _("The platform does not accept requests. Next try in %(distance)s.")
         yield f"{text % {'distance': distance(health.blocked_until, now)}} {reason}".strip()
     elif health.failures:
         text = _("Failed requests in a row: %(count)s.") % {"count": grouped(health.failures)}
@@ -227,21 +227,19 @@ def _stale_text(name: str, count: int) -> str:
         "old": ngettext(
             "single message queued for over ten minutes", "single messages queued for over ten minutes", count
         ),
-        "unconfirmed": ngettext(
-            "message that may or may not have been taken", "messages that may or may not have been taken", count
-        ),
+        "unconfirmed": ngettext("message with unknown outcome", "messages with unknown outcome", count),
         "unreported": ngettext(
             "single message without a report for over a day", "single messages without a report for over a day", count
         ),
         "unmatched": ngettext("report waiting for its message", "reports waiting for their message", count),
-        "unreadable": ngettext("callback that could not be read", "callbacks that could not be read", count),
+        "unreadable": ngettext("unreadable callback to inspect", "unreadable callbacks to inspect", count),
     }
     return texts[name]
 
 
 def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figure]:
     for campaign in dashboard.idle_campaigns(now):
-        label = _("could go on, and nobody sends it. Is hyber_dispatch running?")
+        label = _("is due, but is not being sent. Is hyber_dispatch running?")
         yield Figure("idle", label, str(campaign), _campaign_url(campaign))
     for campaign, count in dashboard.unreported_campaigns(now):
         label = ngettext(

@@ -30,7 +30,7 @@ from django_hyber.words import name_of_channel
 
 
 class UnreadFilter(admin.SimpleListFilter):
-    """Replies that nobody has read yet."""
+    """Filters for read or unread replies."""
 
     title = _("read")
     parameter_name = "read"
@@ -191,7 +191,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         """Try again to fetch an attachment."""
         for reply in queryset:
             fetch_again(reply)
-            self.log_change(request, reply, _("Asked for the attachment again."))
+            self.log_change(request, reply, _("Requested the attachment again."))
         self.message_user(request, _("The attachment is being fetched."), messages.SUCCESS)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

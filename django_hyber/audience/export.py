@@ -95,7 +95,7 @@ def export_suppressions(
     """
     too_many = _("An XLSX table has room for %(most)d numbers. Export the list as CSV.")
     kind = _type_for(format, Suppression.objects.all(), too_many)
-    # Looked up now, as in _row_maker.
+    # Read now, as in _row_maker.
     zone = get_current_timezone()
     plus = kind.protect("+")
     pages = table_pages(Suppression.objects.all(), CHUNK, "phone_number", "reason", "created_at")
@@ -202,7 +202,7 @@ def _header(variables: Sequence[str]) -> list[str]:
 def _row_maker(
     campaign: Campaign, variables: Sequence[str], protected: Callable[[str], str]
 ) -> Callable[[Exported], list[Cell]]:
-    # Looked up now: the reader's language and time zone are set only while the answer is being prepared.
+    # Read now: the reader's language and time zone are reset before the response is streamed.
     statuses = {value: str(label) for value, label in Message.Status.choices}
     channels = {value: str(label) for value, label in CampaignChannel.Name.choices}
     zone = get_current_timezone()

@@ -94,7 +94,7 @@ class Destination(Protocol):
         """Lock what must not change until the end of the transaction. Raises ValidationError to refuse."""
 
     def rows(self) -> QuerySet[Any]:
-        """Return the rows that are there, of which each has a ``phone_number`` of its own."""
+        """Return the existing rows; each has a unique ``phone_number``."""
 
     def as_row(self, phone: str, values: dict[str, str]) -> Sequence[Any]:
         """Return the new row. Raises InvalidPhone to reject it."""

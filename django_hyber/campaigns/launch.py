@@ -101,7 +101,7 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
 def _check_launcher(campaign: Campaign, user: AbstractBaseUser | None) -> list[ValidationError]:
     if user is None or campaign.author_id != user.pk or not is_four_eyes(campaign):
         return []
-    return [ValidationError(_("You wrote this campaign: somebody else has to launch it."), code="four-eyes")]
+    return [ValidationError(_("You wrote this campaign: another person has to launch it."), code="four-eyes")]
 
 
 def _is_as_confirmed(campaign: Campaign, checked: str, confirmed: Confirmation) -> bool:
@@ -125,5 +125,5 @@ def _check_texts(campaign: Campaign, checked: str, *, is_confirmed: bool) -> int
 
 
 def _changed() -> ValidationError:
-    text = _("The campaign or its recipients have changed since you looked. Nothing was sent: look at what it is now.")
+    text = _("The campaign or its recipients have changed since you opened the page. Nothing was sent: check it again.")
     return ValidationError(text, code="changed")

@@ -66,7 +66,7 @@ def retry_failed(
     ``error_codes`` narrows that to these codes; None among them stands for failures without a code. ``reasons`` narrows
     it to these pairs of a status and a code.
 
-    Raises CampaignError while the campaign is not finished, or when nothing has failed that way.
+    Raises CampaignError if the campaign is not finished, or if no message failed like this.
     """
     wanted = {str(status) for status in statuses}
     others = sorted(wanted - {str(status) for status in FAILURES})
@@ -110,7 +110,7 @@ def count_opted_out(failed: MessageQuerySet) -> int:
 def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
     """Retry what failed for these reasons, unless it was retried since ``run``, which the user has seen.
 
-    Raises CampaignError when the campaign is still on its way, or when nothing has failed that way.
+    Raises CampaignError if the campaign is not finished, or if no message failed for these reasons.
     """
     with locked(campaign):
         if _is_retried_already(campaign, run):

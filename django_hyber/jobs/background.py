@@ -105,7 +105,7 @@ def run_job(pk: int) -> None:
             logger.exception("Job %s was cut off", pk)
         except Exception:
             logger.exception("Job %s has failed", pk)
-            _finish(claim, State.FAILED, _("Something unforeseen has happened. The log of the server says more."))
+            _finish(claim, State.FAILED, _("An unexpected error occurred. See the log of the server."))
         else:
             _finish(claim, State.DONE, result=result)
 

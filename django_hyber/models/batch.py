@@ -12,7 +12,7 @@ from django_hyber.models.campaign import Campaign
 
 
 class Batch(HyberModel):
-    """A range of a campaign's messages that goes out in one request.
+    """A range of a campaign's messages that is sent in one request.
 
     In a campaign with a sending window a batch holds only those of its range whose numbers are of one time zone: the
     ones that begin with one of ``phone_prefixes``.
@@ -48,7 +48,7 @@ class Batch(HyberModel):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     # Those at which the platform did not let the account in. They do not count against MAX_ATTEMPTS.
     held_attempts = models.PositiveSmallIntegerField(_("attempts while held"), default=0, editable=False)
-    # While it is sent: the worker that sends it is taken for stopped after that.
+    # While it is being sent: after this the worker is presumed dead.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     # While it is unconfirmed: from then on "not found" means that the platform did not take it.
     not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)

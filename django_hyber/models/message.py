@@ -96,11 +96,11 @@ class Message(PersonalDataModel):
         _("reported at"), null=True, blank=True, help_text=_("When, by the platform's clock, the status was reached.")
     )
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    # Since then the platform is not asked any more for the final report of this accepted message.
+    # Since then the platform is no longer queried for the final report of this accepted message.
     given_up_at = models.DateTimeField(_("given up at"), null=True, blank=True, editable=False)
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    # Those at which the platform did not let the account in. They do not count against MAX_ATTEMPTS.
+    # Attempts that failed at the login of the account. They do not count against MAX_ATTEMPTS.
     held_attempts = models.PositiveSmallIntegerField(
         _("attempts while held"),
         default=0,
@@ -108,11 +108,11 @@ class Message(PersonalDataModel):
         db_default=0,
         editable=False,
     )
-    # While it is sent: the worker that sends it is taken for stopped after that.
+    # While it is being sent: after this the worker is presumed dead.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    # While it is unconfirmed: from then on "not found" means that the platform did not take it.
+    # While it is unconfirmed: from then on "not found" means that the platform did not accept it.
     not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
-    # When the next step is due: sending it, asking about it while it is unconfirmed, asking for its reports later on.
+    # When the next step is due: sending it, querying its outcome while it is unconfirmed, fetching its reports later.
     # Empty means at once.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
@@ -149,6 +149,6 @@ class Message(PersonalDataModel):
         return self.extra_id
 
 
-#: Accepted, and its final report is still expected, or is not asked for any more. A late report changes both.
+#: Accepted, and the final report is still expected, or was given up. A late report changes both.
 AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
 GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)

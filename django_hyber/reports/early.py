@@ -67,7 +67,7 @@ def _exists(column: str, reported: str) -> Exists:
 
 
 def _number_of(condition: Q, **conditions: None) -> Subquery:
-    """Count the messages of this kind to the number of the report; NULL stands for none."""
+    """Count the messages of this kind to the phone number of the report; NULL means none."""
     same = Message.objects.filter(
         condition, account=OuterRef("account"), phone_number=OuterRef("phone_number"), **conditions
     )

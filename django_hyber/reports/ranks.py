@@ -50,7 +50,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Standing(NamedTuple):
-    """Where a message stands, or would stand after a report."""
+    """The reported state of a message, or what it would be after a report."""
 
     status: str
     time: datetime | None

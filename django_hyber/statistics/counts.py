@@ -30,8 +30,8 @@ class ChannelStatistics:
     channel is known: ``delivered``, ``expired`` and ``undelivered`` add up to it, and ``delivered`` includes ``seen``.
     A delivery counts for the channel that won.
 
-    ``clicked`` counts messages, ``clicks`` every click on them. Of the parts of delivered SMS, ``total_parts`` went out
-    and ``delivered_parts`` arrived; ``partly_delivered`` messages lack some. ``cost`` is None without a price.
+    ``clicked`` counts messages, ``clicks`` every click on them. Of the parts of delivered SMS, ``total_parts`` were
+    sent and ``delivered_parts`` delivered; ``partly_delivered`` messages lack some. ``cost`` is None without a price.
     """
 
     channel: str

@@ -99,7 +99,7 @@ def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError
     """With a text for each recipient, the platform does not replace variables."""
     names = sorted(find_variables(channels))
     if names:
-        message = _("Where every recipient has a text of their own, this would go out as it stands: %(variables)s.")
+        message = _("Every recipient has a text of their own, so this would be sent unchanged: %(variables)s.")
         variables = ", ".join(f"%{name}%" for name in names)
         yield ValidationError(message, code="unfilled-variables", params={"variables": variables})
 

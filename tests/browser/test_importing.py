@@ -104,8 +104,8 @@ def test_wrong_choices_and_files_are_told_beside_their_fields(draft, people, tmp
     page.locator("[data-column=name]").get_by_text("Latin letters").wait_for()
     assert page.get_attribute("#id_name-1", "aria-invalid") == "true"
     assert list(problems_of(page, "en")) == []
-    page.get_by_role("button", name="Throw the file away").click()
-    page.get_by_text("The file has been thrown away.").wait_for()
+    page.get_by_role("button", name="Discard the file").click()
+    page.get_by_text("The file was discarded.").wait_for()
     assert not BackgroundJob.objects.exists()
     assert complaints == []
 

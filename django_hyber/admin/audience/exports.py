@@ -58,9 +58,9 @@ def _exported_text(desk: Desk, chosen: Format) -> str:
 def _export_in_background(desk: Desk, chosen: Format) -> HttpResponseBase:
     named = {"format": chosen.upper()}
     if export_once(desk.campaign, chosen, desk.request.user):
-        desk.log_change(_("Export as %(format)s asked for.") % named)
+        desk.log_change(_("Requested an export as %(format)s.") % named)
         text = _("The export as %(format)s has begun: the file will be on this page.") % named
         desk.message_user(text, messages.SUCCESS)
     else:
-        desk.message_user(_("An export as %(format)s is already on its way.") % named)
+        desk.message_user(_("An export as %(format)s is already under way.") % named)
     return desk.redirect()

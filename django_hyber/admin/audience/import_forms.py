@@ -76,14 +76,14 @@ class OptOutForm(UploadForm):
         required=False,
         max_length=LONGEST_PASTED,
         widget=AdminTextareaWidget(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("One on a line; a reason may stand behind it, after a semicolon or a tab."),
+        help_text=gettext_lazy("One per line, optionally followed by a reason after a semicolon or a tab."),
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         required=False,
         max_length=LONGEST_REASON,
         widget=AdminTextInputWidget(),
-        help_text=gettext_lazy("For the rows that tell none: where the list comes from, or why people are on it."),
+        help_text=gettext_lazy("For rows without a reason: where the list comes from, or why people are on it."),
     )
 
     def clean(self) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def stop_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 def discard_view(desk: ImportDesk, job: BackgroundJob | None) -> HttpResponseBase:
     """Delete a file that has not been imported; ``job`` is None for the second of two clicks."""
     if job and discard_upload(job):
-        desk.message_user(_("The file has been thrown away. Nothing of it was imported."), messages.SUCCESS)
+        desk.message_user(_("The file was discarded. Nothing was imported from it."), messages.SUCCESS)
     return desk.redirect("import")
 
 

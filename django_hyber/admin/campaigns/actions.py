@@ -20,9 +20,9 @@ from django_hyber.services import CampaignError, CampaignStatistics, campaign_st
 
 DONE = {
     Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What is on its way will still arrive."),
-    Verb.RESUME: gettext_lazy("“%(name)s” goes on."),
+    Verb.RESUME: gettext_lazy("“%(name)s” has been resumed."),
     Verb.CANCEL: gettext_lazy("“%(name)s” has been cancelled. What is on its way will still arrive."),
-    Verb.WITHDRAW: gettext_lazy("“%(name)s” is a draft again, and does not go out until it is sent anew."),
+    Verb.WITHDRAW: gettext_lazy("“%(name)s” is a draft again, and is not sent until it is launched again."),
 }
 ALREADY = {
     Verb.PAUSE: gettext_lazy("“%(name)s” is already paused."),

@@ -127,7 +127,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
     variable_defaults = DefaultTextsField(
         label=_("Default texts"),
         required=False,
-        help_text=_("What stands in the text where a recipient has no value."),
+        help_text=_("Replaces a missing value of a recipient in the text."),
     )
 
     class Meta:

@@ -35,11 +35,11 @@ from django_hyber.words import CHANNEL_NAMES, label_of
 ADVICE = {
     "account": gettext_lazy("Choose one of the accounts in the settings."),
     "blank": gettext_lazy("Fill it in, or take it away."),
-    "changed": gettext_lazy("Look at it again."),
-    "importing": gettext_lazy("Wait until it has ended, then look again."),
+    "changed": gettext_lazy("Review it again."),
+    "importing": gettext_lazy("Wait until it has ended, then check again."),
     "required": gettext_lazy("Fill it in."),
     "too-long": gettext_lazy("Shorten it."),
-    "too-many-segments": gettext_lazy("Shorten it, or do without the characters that make it UCS-2."),
+    "too-many-segments": gettext_lazy("Shorten it, or remove the characters that require UCS-2."),
 }
 RECIPIENTS = ("import", "")
 CHANNELS = ("change", "channels-group")
@@ -137,7 +137,7 @@ class PreflightFacts:
         if self.check.is_under_way:
             return _("Checking: %(percent)s.") % {"percent": percent(job.done, job.total or 0)}
         if self.found is None:
-            return _("The check has not come to its end.")
+            return _("The check did not finish.")
         return _("Checked. %(headline)s") % {"headline": texts.headline(self.found)}
 
     @property
@@ -225,11 +225,11 @@ def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
         return "", False
     if desk.campaign.author_id == desk.request.user.pk:
         return _(
-            "Here four eyes look at every campaign. You wrote this one or changed it last: somebody else who may send "
-            "has to open this page and launch it."
+            "Two-person approval is on. You wrote this campaign or changed it last: another person who may send has to "
+            "open this page and launch it."
         ), True
     return _(
-        "Here four eyes look at every campaign: whoever wrote or changed it last cannot launch it. You can."
+        "Two-person approval is on: the person who wrote a campaign or changed it last cannot launch it. You can."
     ), False
 
 

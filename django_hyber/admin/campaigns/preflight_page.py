@@ -59,7 +59,7 @@ def check_view(desk: CampaignDesk) -> HttpResponseBase:
     if not desk.campaign.is_editable:
         return _already_started(desk)
     if request_check(desk.campaign, desk.request.user):
-        desk.log_change(_("Asked for a check before the launch."))
+        desk.log_change(_("Requested a check before the launch."))
     return desk.redirect("send")
 
 

@@ -42,8 +42,8 @@ def skipped_text(found: Preflight, skipped: Skipped) -> str:
         )
         return text % count
     text = ngettext(
-        "%(count)s person lacks a value and is left out, as this campaign says: %(names)s.",
-        "%(count)s people lack a value and are left out, as this campaign says: %(names)s.",
+        "%(count)s person has no value and is skipped, as set in the campaign: %(names)s.",
+        "%(count)s people have no value and are skipped, as set in the campaign: %(names)s.",
         skipped.count,
     )
     names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in found.missing.items())
@@ -58,8 +58,8 @@ def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
         default = campaign.variable_defaults.get(name)
         if default:
             text = ngettext(
-                "%(count)s person has no value for %(name)s and gets “%(text)s” instead, as this campaign says.",
-                "%(count)s people have no value for %(name)s and get “%(text)s” instead, as this campaign says.",
+                "%(count)s person has no value for %(name)s and gets “%(text)s” instead, as set in the campaign.",
+                "%(count)s people have no value for %(name)s and get “%(text)s” instead, as set in the campaign.",
                 number,
             )
             yield text % {"count": grouped(number), "name": f"%{name}%", "text": default}
@@ -137,7 +137,8 @@ def recall_texts(timetable: Timetable) -> Iterator[str]:
         yield _("Pause and Cancel stop what has not been handed over yet.")
     else:
         yield _(
-            "Pause and Cancel stop only what has not been handed over yet: without a throttle, that is soon nothing."
+            "Pause and Cancel stop only what has not been handed over yet. Without a throttle, that may be nothing "
+            "within seconds."
         )
     yield _("From the launch on, texts and recipients cannot be changed.")
 

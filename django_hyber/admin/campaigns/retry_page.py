@@ -49,7 +49,7 @@ def retry_view(desk: CampaignDesk) -> HttpResponseBase:
 
 def already_text(campaign: Campaign) -> str:
     """Say that the messages are already being retried, perhaps by the first of two clicks."""
-    return _("The failed messages of “%(name)s” have already been taken up again.") % {"name": campaign}
+    return _("The failed messages of “%(name)s” are already being retried.") % {"name": campaign}
 
 
 def _choice_page(desk: CampaignDesk, reasons: list[FailureReason]) -> HttpResponseBase:

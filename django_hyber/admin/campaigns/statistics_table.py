@@ -44,7 +44,7 @@ def statistics_table(statistics: CampaignStatistics) -> StatisticsTable:
 
 def channel_label(name: str) -> str:
     """Return the label of a channel, or a text if the platform did not name one."""
-    return name_of_channel(name) or _("not told")
+    return name_of_channel(name) or _("not reported")
 
 
 def _counts(rows: Sequence[Counts]) -> Iterator[Line]:

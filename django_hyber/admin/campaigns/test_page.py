@@ -165,7 +165,7 @@ def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBa
 
 def _report(desk: CampaignDesk, trial: Trial) -> None:
     if trial.is_repeated:
-        text = _("This test has already been sent: here is what becomes of it. For another one, start anew.")
+        text = _("This test has already been sent: these are its results. To send another one, start again.")
         desk.message_user(text, messages.INFO)
         return
     count = len(trial.messages)

@@ -68,7 +68,7 @@ def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 
 
 def _blocked(campaign: Campaign, wait: Wait, now: datetime) -> str:
-    text = _("The platform has not taken the last requests of the account “%(account)s”. Next try in %(distance)s.")
+    text = _("The platform did not accept the last requests of the account “%(account)s”. Next try in %(distance)s.")
     params = {"account": campaign.account, "distance": distance(wait.until or now, now)}
     return f"{text % params} {_(wait.reason) if wait.reason else ''}".strip()
 
@@ -89,8 +89,8 @@ def _window(_campaign: Campaign, wait: Wait, now: datetime) -> str:
 
 def _retry(_campaign: Campaign, wait: Wait, now: datetime) -> str:
     text = ngettext(
-        "The platform did not take the request for %(count)s recipient. Next try in %(distance)s.",
-        "The platform did not take the requests for %(count)s recipients. Next try in %(distance)s.",
+        "The platform did not accept the request for %(count)s recipient. Next try in %(distance)s.",
+        "The platform did not accept the requests for %(count)s recipients. Next try in %(distance)s.",
         wait.people,
     )
     sentence = text % {"count": grouped(wait.people), "distance": distance(wait.until or now, now)}
@@ -113,8 +113,8 @@ def _on_the_wire(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 
 def _unconfirmed(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     text = ngettext(
-        "It is not known whether the platform has taken the request for %(count)s recipient: it is being asked.",
-        "It is not known whether the platform has taken the requests for %(count)s recipients: it is being asked.",
+        "It is unknown whether the platform has accepted the request for %(count)s recipient: it is being queried.",
+        "It is unknown whether the platform has accepted the requests for %(count)s recipients: it is being queried.",
         wait.people,
     )
     sentence = text % {"count": grouped(wait.people)}

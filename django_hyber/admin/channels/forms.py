@@ -223,4 +223,4 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             form.instance.position = last if position is None else position
 
     def validate_unique(self) -> None:
-        """Do nothing: a repeated channel is an error of its own field."""
+        """Do nothing: a repeated channel is reported at its field."""

@@ -78,7 +78,7 @@ class Desk:
         return HttpResponseRedirect(self.url(page, *arguments) if page else self.home)
 
     def render(self, template: str, title: str, **context: object) -> TemplateResponse:
-        """Return a page of its own; ``template`` is its place below ``admin/django_hyber``, without the ending."""
+        """Render a page; ``template`` is its path below ``admin/django_hyber``, without the extension."""
         shared = {
             **self.admin.admin_site.each_context(self.request),
             "title": title,

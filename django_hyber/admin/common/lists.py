@@ -76,5 +76,5 @@ class BigTableList(ChangeList):
             messages.warning(request, _("There is no such page: this is the last one."))
 
     def _advice(self) -> str:
-        text = _("Only the first %(count)s can be looked through: narrow the list with a filter or a search.")
+        text = _("Only the first %(count)s can be shown: narrow the list with a filter or a search.")
         return text % {"count": grouped(MOST_COUNTED)}

@@ -24,8 +24,8 @@ STAGE_TEXTS = {
     Stage.DELIVERED: _("delivered"),
     Stage.FAILED: _("not delivered"),
     Stage.TRYING: _("on its way"),
-    Stage.UNREPORTED: _("the platform has not said how it ended"),
-    Stage.NEXT: _("comes if those before it fail"),
+    Stage.UNREPORTED: _("the platform has not reported how it ended"),
+    Stage.NEXT: _("tried if the ones before it fail"),
     Stage.NOT_NEEDED: _("was not needed"),
 }
 SIGNS = {

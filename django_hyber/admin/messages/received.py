@@ -1,4 +1,4 @@
-"""What the platform sent: delivery reports, and callbacks that could not be read."""
+"""What the platform sent: delivery reports, and unreadable callbacks."""
 
 from __future__ import annotations
 

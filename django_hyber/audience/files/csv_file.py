@@ -56,7 +56,7 @@ class CsvFile(FileType):
         except csv.Error:
             raise UnreadableFileError(
                 gettext_lazy(
-                    "The file is not a valid CSV file: the row that begins on line %(line)d cannot be read. Look at "
+                    "The file is not a valid CSV file: the row that begins on line %(line)d cannot be read. Check "
                     "its quotation marks, or save the table as CSV in UTF-8 again."
                 ),
                 code="csv",

@@ -38,7 +38,7 @@ class Decoded(NamedTuple):
 
 
 def find_encoding(file: IO[bytes]) -> Encoding:
-    """Return the encoding that fits the whole file: a bad byte on the last line must not cost half an import.
+    """Return the encoding that fits the whole file: a bad byte on the last line must be found before the import starts.
 
     Raises UnreadableFileError, which names the line.
     """
@@ -67,7 +67,7 @@ def _damaged(encoding: str, line: int) -> UnreadableFileError:
     return UnreadableFileError(
         _(
             "The file is %(encoding)s text, but line %(line)d is not: it was damaged, or put together from two files. "
-            "Mend that line, or save the table as CSV in UTF-8 again."
+            "Fix that line, or save the table as CSV in UTF-8 again."
         ),
         code="encoding",
         params={"encoding": ENCODING_NAMES[encoding], "line": line},

@@ -61,7 +61,7 @@ class ShownText(str):
 
 
 class FileType(ABC):
-    """One type of table files. A new one is a subclass in a module of its own, listed in FILE_TYPES."""
+    """One type of table files. A new one is a subclass in its own module, listed in FILE_TYPES."""
 
     name: ClassVar[str]
     content_type: ClassVar[str]

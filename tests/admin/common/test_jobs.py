@@ -79,13 +79,13 @@ class LargeExportTests:
         job = BackgroundJob.objects.get()
         assert (job.kind, job.state, job.created_by) == ("export", "waiting", admin_user)
         assert job.parameters["format"] == "xlsx"
-        assert LogEntry.objects.get().get_change_message() == "Export as XLSX asked for."
+        assert LogEntry.objects.get().get_change_message() == "Requested an export as XLSX."
 
     def test_a_double_click_asks_once(self, admin_client, large):
         for _ in range(2):
             response = admin_client.post(url_of(large), {"format": "csv"}, follow=True)
 
-        assert told(response)[-1] == "An export as CSV is already on its way."
+        assert told(response)[-1] == "An export as CSV is already under way."
         assert BackgroundJob.objects.count() == LogEntry.objects.count() == 1
 
     def test_another_format_and_another_person_get_their_own(self, large, admin_user, django_user_model):

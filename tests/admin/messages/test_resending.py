@@ -158,7 +158,7 @@ class OnceTests:
         answer(admin_client, page)
         response = answer(admin_client, page)
 
-        assert told(response) == ["The failed messages of “Spring sale” have already been taken up again."]
+        assert told(response) == ["The failed messages of “Spring sale” are already being retried."]
         finished.refresh_from_db()
         assert finished.run == 2
         assert LogEntry.objects.count() == 1
@@ -204,7 +204,7 @@ class BackgroundTests:
         page = choose(admin_client, everything=True)
         answer(admin_client, page)
 
-        assert "already been taken up again" in told(answer(admin_client, page))[0]
+        assert "already being retried" in told(answer(admin_client, page))[0]
         assert BackgroundJob.objects.count() == 1
 
     def test_the_same_statements_whatever_the_number(self, admin_client, finished, add_recipients):
