@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.statistics_table import channel_label
-from django_hyber.admin.campaigns.wait_texts import distance
+from django_hyber.admin.campaigns.wait_texts import distance, with_reason
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
@@ -185,13 +185,12 @@ def _problems(health: AccountHealth, now: datetime) -> Iterator[str]:
         yield _("CLIENT_ID, LOGIN or PASSWORD is not set: nothing can be sent.")
     if not health.can_be_called:
         yield _("The platform cannot report back: CALLBACK_BASE_URL or CALLBACK_TOKENS is not set.")
-    reason = _(health.reason) if health.reason else ""
     if health.blocked_until and health.blocked_until > now:
         text = _("The platform does not accept requests. Next try in %(distance)s.")
-        yield f"{text % {'distance': distance(health.blocked_until, now)}} {reason}".strip()
+        yield with_reason(text % {"distance": distance(health.blocked_until, now)}, health.reason)
     elif health.failures:
-        text = _("Failed requests in a row: %(count)s.") % {"count": grouped(health.failures)}
-        yield f"{text} {reason}".strip()
+        text = _("Failed requests in a row: %(count)s.")
+        yield with_reason(text % {"count": grouped(health.failures)}, health.reason)
 
 
 def _waiting(request: HttpRequest, waiting: Waiting) -> Iterator[Figure]:

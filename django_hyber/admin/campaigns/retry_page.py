@@ -67,9 +67,8 @@ def _confirmation(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpRespon
         _("Retry failed messages"),
         lines=[ReasonChoice(_key(reason), reason, _label(reason), is_chosen=True) for reason in chosen],
         run=desk.campaign.run,
-        people=people,
         opted_out=opted_out,
-        button=button % {"count": grouped(people)},
+        button=button % {"count": grouped(people)} if people else "",
     )
 
 

@@ -54,6 +54,11 @@ def distance(moment: datetime, now: datetime) -> str:
     return timeuntil(moment, now) if moment - now >= SOON else _("less than a minute")
 
 
+def with_reason(sentence: str, reason: str) -> str:
+    """Add a stored reason, translated, if there is one."""
+    return f"{sentence} {_(reason)}" if reason else sentence
+
+
 def _scheduled(_campaign: Campaign, wait: Wait, now: datetime) -> str:
     if wait.until is None or wait.until <= now:
         return _("It is about to begin.")
@@ -70,7 +75,7 @@ def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 def _blocked(campaign: Campaign, wait: Wait, now: datetime) -> str:
     text = _("The platform did not accept the last requests of the account “%(account)s”. Next try in %(distance)s.")
     params = {"account": campaign.account, "distance": distance(wait.until or now, now)}
-    return f"{text % params} {_(wait.reason) if wait.reason else ''}".strip()
+    return with_reason(text % params, wait.reason)
 
 
 def _throttle(_campaign: Campaign, wait: Wait, now: datetime) -> str:
@@ -93,8 +98,8 @@ def _retry(_campaign: Campaign, wait: Wait, now: datetime) -> str:
         "The platform did not accept the requests for %(count)s recipients. Next try in %(distance)s.",
         wait.people,
     )
-    sentence = text % {"count": grouped(wait.people), "distance": distance(wait.until or now, now)}
-    return f"{sentence} {_(wait.reason) if wait.reason else ''}".strip()
+    params = {"count": grouped(wait.people), "distance": distance(wait.until or now, now)}
+    return with_reason(text % params, wait.reason)
 
 
 def _queued(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
@@ -117,8 +122,7 @@ def _unconfirmed(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
         "It is unknown whether the platform has accepted the requests for %(count)s recipients: it is being queried.",
         wait.people,
     )
-    sentence = text % {"count": grouped(wait.people)}
-    return f"{sentence} {_(wait.reason) if wait.reason else ''}".strip()
+    return with_reason(text % {"count": grouped(wait.people)}, wait.reason)
 
 
 def _reports(_campaign: Campaign, wait: Wait, _now: datetime) -> str:

@@ -69,8 +69,7 @@ def _confirmation(desk: Desk, selected: list[Selected]) -> TemplateResponse:
         action=ACTION,
         chosen=list(_chosen(desk.request)),
         lines=lines,
-        people=people,
-        button=button % {"count": grouped(people)},
+        button=button % {"count": grouped(people)} if people else "",
         back=desk.request.get_full_path(),
     )
 
