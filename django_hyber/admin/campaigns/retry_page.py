@@ -54,7 +54,7 @@ def already_text(campaign: Campaign) -> str:
 
 def _choice_page(desk: CampaignDesk, reasons: list[FailureReason]) -> HttpResponseBase:
     is_empty_answer = desk.is_post
-    lines = [ReasonChoice(_key(reason), reason, _label(reason), is_chosen=not is_empty_answer) for reason in reasons]
+    lines = [_choice(reason, is_chosen=not is_empty_answer) for reason in reasons]
     title = _("Retry failed messages")
     return desk.render("campaign/retry", title, reasons=lines, nothing_chosen=is_empty_answer)
 
@@ -65,7 +65,7 @@ def _confirmation(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpRespon
     return desk.render(
         "campaign/retry_confirm",
         _("Retry failed messages"),
-        lines=[ReasonChoice(_key(reason), reason, _label(reason), is_chosen=True) for reason in chosen],
+        lines=[_choice(reason, is_chosen=True) for reason in chosen],
         run=desk.campaign.run,
         opted_out=opted_out,
         button=button % {"count": grouped(people)} if people else "",
@@ -111,8 +111,8 @@ def _key(reason: FailureReason) -> str:
     return f"{reason.status}:{'' if reason.code is None else reason.code}"
 
 
-def _label(reason: FailureReason) -> str:
-    return str(Message.Status(reason.status).label)
+def _choice(reason: FailureReason, *, is_chosen: bool) -> ReasonChoice:
+    return ReasonChoice(_key(reason), reason, str(Message.Status(reason.status).label), is_chosen)
 
 
 def _run(desk: CampaignDesk) -> int:
