@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from django_hyber.db.transactions import refuse_transaction
 from django_hyber.jobs.background import recover_jobs
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.queueing import TaskName, nudge
@@ -41,8 +42,10 @@ class Dispatched:
 def dispatch() -> Dispatched:
     """Make one sweep: enqueue what is due, what a task backend has lost, and what a stopped worker has left.
 
-    Safe to run at any time, from several processes at once: every task claims its row before it acts.
+    Safe to run at any time, from several processes at once: every task claims its row before it acts. Raises
+    RuntimeError inside a transaction.
     """
+    refuse_transaction()
     unconfirmed.recover_expired_leases()
     matched = early.rematch_reports(since=timezone.now() - STILL_EXPECTED).matched
     asked = _enqueue(Batch.objects.filter(lanes.due(Batch.State.UNCONFIRMED)), "resolve_batch")

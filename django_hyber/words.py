@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.conf import find_account, get_accounts
+from django_hyber.conf import find_account, find_accounts
 from django_hyber.models import CampaignChannel, DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import (
@@ -65,14 +65,9 @@ LABELS: Mapping[str, str | StrPromise] = {
 }
 
 
-def account_names() -> list[str]:
-    """Return the names of the configured accounts, in the order of the setting."""
-    return [account.name for account in get_accounts()]
-
-
 def home_region() -> str | None:
-    """Return the region for numbers that belong to no account: that of the first account."""
-    return next(iter(get_accounts())).default_region
+    """Return the region for numbers that belong to no account: that of the first readable account."""
+    return next((account.default_region for account in find_accounts()), None)
 
 
 def clean_phone(typed: str) -> str:
@@ -86,7 +81,7 @@ def clean_phone(typed: str) -> str:
 def phone_candidates(typed: str) -> set[str]:
     """Return the numbers to search for: the typed one by the region of every account, and its bare digits."""
     found = set()
-    for region in {account.default_region for account in get_accounts()}:
+    for region in {account.default_region for account in find_accounts()}:
         try:
             found.add(normalize_phone(typed, region))
         except InvalidPhone:

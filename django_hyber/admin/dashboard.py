@@ -21,7 +21,7 @@ from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.models import AccountState, Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
@@ -185,12 +185,19 @@ def _problems(health: AccountHealth, now: datetime) -> Iterator[str]:
         yield _("CLIENT_ID, LOGIN or PASSWORD is not set: nothing can be sent.")
     if not health.can_be_called:
         yield _("The platform cannot report back: CALLBACK_BASE_URL or CALLBACK_TOKENS is not set.")
-    if health.blocked_until and health.blocked_until > now:
-        text = _("The platform does not accept requests. Next try in %(distance)s.")
-        yield with_reason(text % {"distance": distance(health.blocked_until, now)}, health.reason)
-    elif health.failures:
-        text = _("Failed requests in a row: %(count)s.")
-        yield with_reason(text % {"count": grouped(health.failures)}, health.reason)
+    for state in health.troubles:
+        yield with_reason(_trouble(state, now), state.reason)
+
+
+def _trouble(state: AccountState, now: datetime) -> str:
+    next_try = distance(max(state.blocked_until or now, now), now)
+    if state.held_since:
+        return _("The platform refuses the login: nothing is sent. Next try in %(distance)s.") % {"distance": next_try}
+    host = {"host": state.get_host_display()}
+    if state.blocked_until and state.blocked_until > now:
+        text = _("The platform does not accept requests (%(host)s). Next try in %(distance)s.")
+        return text % {**host, "distance": next_try}
+    return _("Failed requests in a row (%(host)s): %(count)s.") % {**host, "count": grouped(state.failures)}
 
 
 def _waiting(request: HttpRequest, waiting: Waiting) -> Iterator[Figure]:

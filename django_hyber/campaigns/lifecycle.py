@@ -85,16 +85,21 @@ def perform(campaign: Campaign, verb: Verb) -> bool:
     Raises CampaignError when that is not possible in the campaign's status.
     """
     with locked(campaign):
-        if is_done(campaign, verb):
-            return False
-        _EFFECTS[verb](campaign)
+        is_change = not is_done(campaign, verb)
+        if is_change:
+            _EFFECTS[verb](campaign)
+        campaign.on_the_wire = runs.count_on_the_wire(campaign.pk)
     # With an immediate task backend, requests have gone out by now.
     campaign.refresh_from_db()
-    return True
+    return is_change
 
 
 def pause_campaign(campaign: Campaign) -> Campaign:
-    """Stop before the next request; answers to requests under way are still recorded."""
+    """Stop before the next request. A paused campaign stays paused.
+
+    ``on_the_wire`` of the campaign is how many recipients are in requests under way: the answers
+    to them are still recorded. No other request is written once this has returned.
+    """
     perform(campaign, Verb.PAUSE)
     return campaign
 
@@ -115,7 +120,7 @@ def withdraw_campaign(campaign: Campaign) -> Campaign:
 
 
 def cancel_campaign(campaign: Campaign) -> Campaign:
-    """Stop for good: messages not yet sent become ``cancelled``; answers to requests under way are still recorded."""
+    """Stop for good: messages that were not sent become ``cancelled``. See ``pause_campaign`` for ``on_the_wire``."""
     perform(campaign, Verb.CANCEL)
     return campaign
 

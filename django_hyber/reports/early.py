@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import MD5
 
-from django_hyber.conf import Account, get_accounts
+from django_hyber.conf import Account, find_accounts
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import parse_report
 from django_hyber.reports.intake import CHUNK, Applied, Marked, apply_stored, chunks
@@ -46,7 +46,7 @@ def rematch_reports(since: datetime | None = None) -> Applied:
     found = waiting.annotate(
         awaiting=_number_of(AWAITING), nameless=_number_of(AWAITING, message_id=None), unnamed=_number_of(UNNAMED)
     ).filter(Q(_exists("extra_id", "extra_id")) | Q(_exists("message_id", "hyber_message_id")) | BY_PHONE)
-    for account in get_accounts():
+    for account in find_accounts():
         _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], total)
     return total
 

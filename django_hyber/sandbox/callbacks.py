@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from django_hyber.sandbox.ledger import CallbackCounts
-from django_hyber.sandbox.plans import Fact
+from django_hyber.sandbox.outcomes import Fact
 from django_hyber.sandbox.store import Group
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class CallbackSender:
             return self.changed.wait_for(lambda: not self._pending, timeout)
 
     def close(self) -> None:
-        """Drop what is left; a request under way is let to end."""
+        """Drop what is left; a request under way may finish."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()

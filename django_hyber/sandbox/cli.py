@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
-from django_hyber.sandbox.outcomes import DELIVERED, OUTCOMES
-from django_hyber.sandbox.plans import SEEN
+from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS
+from django_hyber.sandbox.outcomes import DELIVERED, FAULT_OUTCOMES, OUTCOMES, SEEN
 from django_hyber.sandbox.platform import Settings
-from django_hyber.sandbox.sandbox import Sandbox
+from django_hyber.sandbox.server import Sandbox
 
 DEFAULT_ADDRESS: Final = "127.0.0.1:8900"
 _DEFAULTS: Final = Settings()
@@ -22,6 +22,8 @@ _OPTIONS: Final = {
     "time_scale": "factor applied to every TTL",
     "report_batch": "reports per callback at most",
     "report_interval": "seconds between rounds of batched callbacks",
+    "unknown_id": f"answer to a GET for an unknown id: {', '.join(UNKNOWN_ID_ANSWERS)}",
+    "fault_seconds": "seconds that the faults of phone numbers last",
 }
 _SWITCHES: Final = ("callbacks", "errors_as_200")
 
@@ -53,7 +55,7 @@ def serve(options: Mapping[str, Any], out: Output) -> None:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     options_given = {name: options[name] for name in (*_OPTIONS, *_SWITCHES)}
     try:
-        # From the beginning: whoever reads the address may end it before this thread has come to sleep.
+        # Around everything: a reader of the address may stop the sandbox before this thread sleeps.
         with suppress(KeyboardInterrupt), Sandbox(host, port, **options_given) as sandbox:
             out.write(_welcome(sandbox, options))
             out.flush()
@@ -72,18 +74,18 @@ def _address(addrport: str) -> tuple[str, int]:
 
 
 def _shown_password(password: str) -> str:
-    """Show the invented password only: another one may be somebody's."""
+    """Show the default password only: another one may be in use elsewhere."""
     return password if password == _DEFAULTS.password else "..."
 
 
 def _welcome(sandbox: Sandbox, options: Mapping[str, Any]) -> str:
-    rows = [f"  {digits}  {outcome.sentence}" for digits, outcome in OUTCOMES.items()]
+    rows = [f"  {digits}  {outcome.sentence}" for digits, outcome in (FAULT_OUTCOMES | OUTCOMES).items()]
     url = f"{sandbox.origin}/{{client_id}}"
     return "\n".join(
         [
             f"Hyber sandbox at {sandbox.url}, stop it with Ctrl-C.",
             "",
-            "The last two digits of a phone number choose what becomes of its message:",
+            "The last two digits of a phone number choose the outcome of its message:",
             *rows,
             f"  any other: {DELIVERED.sentence}",
             "",

@@ -1,28 +1,23 @@
-"""The platform without its HTTP side: takes orders, lets the outcomes happen, and tells about them."""
+"""The platform without its HTTP side: takes messages, lets their outcomes happen, and answers about them."""
 
 import json
 import logging
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock
-from typing import Final, Literal, NamedTuple, get_args
 
+from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS, Answer, ParameterError
 from django_hyber.sandbox.callbacks import CallbackSender
-from django_hyber.sandbox.errors import ParameterError
+from django_hyber.sandbox.faults import Fault, Faults, Visibility
 from django_hyber.sandbox.ledger import Ledger, RequestLog
-from django_hyber.sandbox.outcomes import DELIVERED, Outcome, outcome_for
-from django_hyber.sandbox.plans import Fact, Pace, Step, plan
+from django_hyber.sandbox.outcomes import DELIVERED, Fact, Outcome, Pace, Step, outcome_for, plan
 from django_hyber.sandbox.reports import accepted_entry, advanced_report, callback_report, simple_report, status_entry
-from django_hyber.sandbox.scheduler import Scheduler
-from django_hyber.sandbox.store import Group, Message, MessageStore
+from django_hyber.sandbox.store import Group, Message, MessageStore, Scheduler
 from django_hyber.sandbox.validation import Kind, Recipient, Request, read_request
 
 logger = logging.getLogger(__name__)
-
-FaultKind = Literal["down", "silent", "drop_answer", "drop_request", "status"]
-FAULT_KINDS: Final[tuple[str, ...]] = get_args(FaultKind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,28 +33,9 @@ class Settings:
     report_interval: float = 0.2
     callbacks: bool = True
     errors_as_200: bool = False
+    unknown_id: str = "404"
+    fault_seconds: float = 30.0
     clock: Callable[[], float] = time.time
-
-
-class Answer(NamedTuple):
-    """An HTTP answer; without a payload its body is empty."""
-
-    status: int
-    payload: object = None
-    headers: Mapping[str, str] = {}
-
-
-class Fault(NamedTuple):
-    """What happens to one of the next POSTs; `status` and `seconds` serve the kinds of those names."""
-
-    kind: FaultKind
-    status: int
-    seconds: float
-
-
-NOT_FOUND: Final = Answer(404)
-# The connection is closed instead of an answer.
-DROPPED: Final = Answer(0)
 
 
 class Platform:
@@ -67,8 +43,9 @@ class Platform:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.answer_unknown_ids(settings.unknown_id)
         self.requests = RequestLog()
-        self.faults: deque[Fault] = deque()
+        self.faults = Faults(settings.clock)
         self.closed = Event()
         self._pace = Pace(latency=settings.latency, time_scale=settings.time_scale)
         self._store = MessageStore()
@@ -95,7 +72,13 @@ class Platform:
                 callbacks=replace(self._callbacks.counts),
             )
 
-    def send(self, kind: Kind, body: bytes, *, sync: bool = False) -> Answer:
+    def answer_unknown_ids(self, how: str) -> None:
+        """Choose how a GET for an unknown id is answered; raises ValueError."""
+        if how not in UNKNOWN_ID_ANSWERS:
+            raise ValueError(f"the answer to an unknown id must be one of {', '.join(UNKNOWN_ID_ANSWERS)}")
+        self._unknown_id_answer = UNKNOWN_ID_ANSWERS[how]
+
+    def send(self, kind: Kind, body: bytes, visibility: Visibility, *, sync: bool = False) -> Answer:
         """Take the messages of a POST, or refuse them."""
         try:
             request = read_request(kind, _parse(body))
@@ -103,13 +86,12 @@ class Platform:
             with self._lock:
                 self._refused += 1
             return Answer(200 if self.settings.errors_as_200 else 400, error.as_dict())
-        outcome = self._transport_outcome(request)
-        if outcome.name == "unavailable":
-            return Answer(503, headers={"Retry-After": "1"})
-        if outcome.name == "dropped-request":
-            return DROPPED
-        answer = self._take(request, sync=sync)
-        return DROPPED if outcome.name == "dropped-answer" else answer
+
+        def take(visibility: Visibility = visibility) -> Answer:
+            return self._take(request, visibility, sync=sync)
+
+        fault = self._fault_of_first(request)
+        return take() if fault is None else fault.answer(take)
 
     def report_by_message_id(self, message_id: str, form: str) -> Answer:
         """Answer `/api/dr/{message_id}/{form}`."""
@@ -123,8 +105,10 @@ class Platform:
         """Answer `/status/{job_id}`."""
         job = self._store.jobs.get(job_id)
         if job is None:
-            return NOT_FOUND
-        entries = [status_entry(self._store.read(row)) for row in job.rows]
+            return self._unknown_id_answer
+        now = self.settings.clock()
+        messages = [self._store.read(row) for row in job.rows]
+        entries = [status_entry(message) for message in messages if message.group.visible_at <= now]
         return Answer(200, {"messages": [*entries, *job.refused]})
 
     def flush(self) -> int:
@@ -137,37 +121,61 @@ class Platform:
         return self._scheduler.wait_empty(timeout) and self._callbacks.wait_empty(deadline - time.monotonic())
 
     def close(self) -> None:
-        """End the threads and the silence; a report on its way is let to end, those not yet sent are dropped."""
+        """End the threads and the silence; a report under way may finish, those not yet sent are dropped."""
         self.closed.set()
         self._scheduler.close()
         self._callbacks.close()
 
-    def _transport_outcome(self, request: Request) -> Outcome:
+    def _fault_of_first(self, request: Request) -> Fault | None:
+        """Return the fault that the number of the first recipient asks for; it happens once."""
         outcome = outcome_for(request.first_phone)
-        if not outcome.once:
-            return outcome
+        if outcome.fault is None or not outcome.transport:
+            return None
         with self._lock:
             repeated = request.first_key in self._seen_once
             self._seen_once.add(request.first_key)
-        return DELIVERED if repeated else outcome
+        return None if repeated else self._lasting(outcome.fault)
 
-    def _take(self, request: Request, *, sync: bool) -> Answer:
+    def _lasting(self, fault: Fault) -> Fault:
+        """Give a fault of a number the time that faults of numbers last."""
+        return replace(fault, seconds=self.settings.fault_seconds) if "seconds" in fault.definition.options else fault
+
+    def _take(self, request: Request, visibility: Visibility, *, sync: bool) -> Answer:
         outcomes = _message_outcomes(request)
-        groups = {outcome: self._group(request, outcome) for outcome in set(outcomes)}
+        prompt = len(outcomes) - len(outcomes) // 2 if visibility.second_half_after else len(outcomes)
+        groups = [
+            *self._groups(request, outcomes[:prompt], visibility, delay=0.0),
+            *self._groups(request, outcomes[prompt:], visibility, delay=visibility.second_half_after),
+        ]
         with self._lock:
-            rows = self._store.add(request.recipients, [groups[outcome] for outcome in outcomes])
+            rows = self._store.add(request.recipients, groups)
             self._outcomes.update(outcome.name for outcome in outcomes)
             self._refused += len(request.refused)
             job_id = "" if request.order.kind == "single" else self._store.add_job(rows, request.refused)
-        for group in groups.values():
+        for group in set(groups):
             self._begin(group)
         logger.info("taken kind=%s messages=%d refused=%d", request.order.kind, len(rows), len(request.refused))
-        return self._answer(request, rows, job_id, sync=sync)
+        return self._answer(request, rows[:prompt], job_id, sync=sync)
 
-    def _group(self, request: Request, outcome: Outcome) -> Group:
-        begins_at = max(request.order.start_at, self.settings.clock())
+    def _groups(
+        self, request: Request, outcomes: Sequence[Outcome], visibility: Visibility, *, delay: float
+    ) -> list[Group]:
+        """Return the group of each message: those with the same outcome share one."""
+        groups = {outcome: self._group(request, outcome, visibility, delay) for outcome in set(outcomes)}
+        return [groups[outcome] for outcome in outcomes]
+
+    def _group(self, request: Request, outcome: Outcome, visibility: Visibility, delay: float) -> Group:
+        now = self.settings.clock()
+        if outcome.fault is not None and not outcome.transport:
+            visibility = self._lasting(outcome.fault).visibility()
+        hidden_for = max(visibility.hidden_for, delay)
         return Group(
-            order=request.order, outcome=outcome, begins_at=begins_at, steps=plan(outcome, request.order, self._pace)
+            order=request.order,
+            outcome=outcome,
+            begins_at=max(request.order.start_at, now) + delay,
+            visible_at=now + hidden_for if hidden_for else 0.0,
+            fails=visibility.fails,
+            steps=plan(outcome, request.order.channels, self._pace),
         )
 
     def _begin(self, group: Group) -> None:
@@ -188,8 +196,10 @@ class Platform:
         return Answer(200, {"messages": entries + request.refused})
 
     def _report(self, message: Message | None, form: str) -> Answer:
-        if message is None:
-            return NOT_FOUND
+        if message is None or message.group.visible_at > self.settings.clock():
+            return self._unknown_id_answer
+        if message.group.fails:
+            return Answer(500)
         if form == "simple":
             return Answer(200, simple_report(message))
         return Answer(200, advanced_report(message, self.settings.clock()))

@@ -1,13 +1,13 @@
-"""The shapes in which the platform tells what became of a message (chapters 3, 4 and 5 of the guide)."""
+"""The shapes of reports about a message (chapters 3, 4 and 5 of the guide)."""
 
 from typing import Any, Final
 
-from django_hyber.sandbox.plans import DELIVERED, Fact
+from django_hyber.sandbox.outcomes import STATUS_DELIVERED, Fact
 from django_hyber.sandbox.store import Group, Message
 
 TEMPLATE_ID: Final = 1000001
 NO_FINAL_STATUS: Final = -1
-# What the guide calls the last partner while no channel has come to an end.
+# The guide's name of the last partner while no channel has a final status.
 NO_CHANNEL: Final = "hyber"
 
 
@@ -51,7 +51,7 @@ def advanced_report(message: Message, now: float) -> dict[str, Any]:
 
 
 def status_entry(message: Message) -> dict[str, Any]:
-    """One entry of a campaign's status (chapter 3); an unfinished one is told as in a sync answer."""
+    """One entry of a campaign's status (chapter 3); an unfinished one looks as in a sync answer."""
     group, fact = message.group, message.group.result
     if fact is None:
         return accepted_entry(message)
@@ -75,7 +75,7 @@ def accepted_entry(message: Message) -> dict[str, Any]:
 def _tried_channels(message: Message) -> list[dict[str, Any]]:
     group = message.group
     # Facts are recorded in the order of their times: of one channel, the latest stays.
-    ended = {fact.channel: fact for fact in group.times if fact.status >= DELIVERED}
+    ended = {fact.channel: fact for fact in group.times if fact.status >= STATUS_DELIVERED}
     reports = [_channel_report(message, fact) for fact in ended.values()]
     if group.result is None:
         current = next(channel for channel in group.order.channels if channel not in ended)
@@ -115,13 +115,13 @@ def _codes(fact: Fact) -> dict[str, Any]:
 
 
 def _outcome(fact: Fact) -> dict[str, Any]:
-    if fact.status == DELIVERED:
+    if fact.status == STATUS_DELIVERED:
         return {"status_text": fact.text, **_codes(fact)}
     return {"error_text": fact.text, "error_code": fact.hyber_status}
 
 
 def _details(message: Message, fact: Fact) -> dict[str, Any]:
-    if fact.channel.template and fact.status == DELIVERED:
+    if fact.channel.template and fact.status == STATUS_DELIVERED:
         return {"matching_template_id": TEMPLATE_ID}
     return _parts(message, fact)
 
@@ -131,7 +131,7 @@ def _parts(message: Message, fact: Fact) -> dict[str, Any]:
         return {}
     # An SMS that loses a part has at least two.
     total = max(message.sms_parts, 2) if fact.cut else message.sms_parts
-    if fact.status != DELIVERED:
+    if fact.status != STATUS_DELIVERED:
         return {"total_sms_parts": total}
     return {"total_sms_parts": total, "delivered_sms_parts": total - fact.cut}
 
@@ -139,5 +139,5 @@ def _parts(message: Message, fact: Fact) -> dict[str, Any]:
 def _clicks(group: Group, fact: Fact | None) -> dict[str, Any]:
     if not any(channel.ctr for channel in ([fact.channel] if fact else group.order.channels)):
         return {}
-    delivered = fact is not None and fact.status == DELIVERED
+    delivered = fact is not None and fact.status == STATUS_DELIVERED
     return {"clicks": 2 if delivered and group.outcome.name == "clicked" else 0}

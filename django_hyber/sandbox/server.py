@@ -1,19 +1,22 @@
 """The HTTP side: one server plays the three hosts of the platform, and `/_sandbox/` serves tests."""
 
-import json
 import logging
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Callable
 from hmac import compare_digest
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socket import SHUT_RDWR, socket
-from threading import Lock
-from typing import Any, Final, NamedTuple
+from threading import Lock, Thread
+from typing import Any, Final, NamedTuple, Self, Unpack
 from urllib.parse import unquote, urlsplit
 
+from django_hyber.sandbox.answers import NOT_FOUND, Answer, Wire, last
 from django_hyber.sandbox.control import CONTROL_PREFIX, control
-from django_hyber.sandbox.platform import DROPPED, NOT_FOUND, Answer, Fault, Platform, Settings
+from django_hyber.sandbox.faults import BULK, REPORTS, SINGLE, STATUS, VISIBLE, Fault, FaultOptions, Visibility
+from django_hyber.sandbox.ledger import Ledger, RecordedRequest
+from django_hyber.sandbox.platform import Platform, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -21,10 +24,11 @@ MAX_BODY: Final = 64 * 1024 * 1024
 
 
 class Route(NamedTuple):
-    """The one method of a URL and what answers it; `serve` gets the body of the request."""
+    """The one method of a URL, its name among the paths of faults, and what answers it."""
 
     method: str
-    serve: Callable[[bytes], Answer]
+    path: str
+    serve: Callable[[bytes, Visibility], Answer]
 
 
 def find_route(path: str, client_id: str, platform: Platform) -> Route | None:
@@ -32,28 +36,28 @@ def find_route(path: str, client_id: str, platform: Platform) -> Route | None:
     first, *rest = [unquote(segment) for segment in path.split("/")[1:]] or [""]
     if first != client_id:
         return None
-    return _sending_route(rest, platform) or _telling_route(rest, platform)
+    return _sending_route(rest, platform) or _asking_route(rest, platform)
 
 
 def _sending_route(segments: list[str], platform: Platform) -> Route | None:
     match segments:
         case []:
-            return Route("POST", lambda body: platform.send("single", body))
+            return Route("POST", SINGLE, lambda body, visibility: platform.send("single", body, visibility))
         case ["batch" | "broadcast" as kind]:
-            return Route("POST", lambda body: platform.send(kind, body))
+            return Route("POST", BULK, lambda body, visibility: platform.send(kind, body, visibility))
         case ["batch" | "broadcast" as kind, "sync"]:
-            return Route("POST", lambda body: platform.send(kind, body, sync=True))
+            return Route("POST", BULK, lambda body, visibility: platform.send(kind, body, visibility, sync=True))
     return None
 
 
-def _telling_route(segments: list[str], platform: Platform) -> Route | None:
+def _asking_route(segments: list[str], platform: Platform) -> Route | None:
     match segments:
         case ["status", job_id]:
-            return Route("GET", lambda _: platform.campaign_status(job_id))
+            return Route("GET", STATUS, lambda *_: platform.campaign_status(job_id))
         case ["api", "dr", "external", extra_id, "simple" | "advanced" as form]:
-            return Route("GET", lambda _: platform.report_by_extra_id(extra_id, form))
+            return Route("GET", REPORTS, lambda *_: platform.report_by_extra_id(extra_id, form))
         case ["api", "dr", message_id, "simple" | "advanced" as form]:
-            return Route("GET", lambda _: platform.report_by_message_id(message_id, form))
+            return Route("GET", REPORTS, lambda *_: platform.report_by_message_id(message_id, form))
     return None
 
 
@@ -121,13 +125,15 @@ class Handler(BaseHTTPRequestHandler):
     """Reads one request, lets the platform answer it, and writes the answer."""
 
     server: SandboxServer
-    server_version = "HyberSandbox"
-    sys_version = ""
     protocol_version = "HTTP/1.1"
     timeout = 75
-    # The answer goes out in one piece and at once.
-    wbufsize = -1
+    # What is written goes out at once.
     disable_nagle_algorithm = True
+
+    def setup(self) -> None:
+        """Let the connection be idle from now on."""
+        super().setup()
+        self._idle_since = time.monotonic()
 
     def do_GET(self) -> None:
         """Serve reports and the status of campaigns."""
@@ -137,42 +143,49 @@ class Handler(BaseHTTPRequestHandler):
         """Serve messages."""
         self._serve()
 
+    def do_DELETE(self) -> None:
+        """Serve the control calls that have this method."""
+        self._serve()
+
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
         """Log at debug level instead of to stderr."""
         logger.debug(format, *args)
 
     def _serve(self) -> None:
-        platform = self.server.platform
+        platform, path = self.server.platform, urlsplit(self.path).path
+        route = find_route(path, self.server.settings.client_id, platform)
+        fault = None
+        if route is not None and route.method == self.command:
+            fault = platform.faults.choose(route.path, time.monotonic() - self._idle_since)
+        if fault is not None and not fault.definition.arrives:
+            self._write(platform, fault.answer(lambda _=VISIBLE: NOT_FOUND))
+            return
         body = self._read_body()
         if body is None:
-            self._write(Answer(413))
-            return
-        path = urlsplit(self.path).path
-        if path.startswith(CONTROL_PREFIX):
-            self._write(control(self.server, self.command, self.path, body))
-            return
-        # A request that began before a reset belongs to what was forgotten.
-        self._write(self._answer(platform, path, body))
+            # The rest of such a request cannot be read.
+            self._write(platform, Answer(413, headers={"Connection": "close"}, deliver=last))
+        elif path.startswith(CONTROL_PREFIX):
+            self._write(platform, control(self.server, self.command, self.path, body))
+        else:
+            # A request that began before a reset belongs to what was forgotten.
+            self._write(platform, self._answer(platform, route, fault, body))
 
-    def _answer(self, platform: Platform, path: str, body: bytes) -> Answer:
+    def _answer(self, platform: Platform, route: Route | None, fault: Fault | None, body: bytes) -> Answer:
         authorized = self.server.is_authorized(self.headers.get("Authorization", ""))
         platform.requests.add(self.command, self.path, dict(self.headers), body, authorized=authorized)
-        route = find_route(path, self.server.settings.client_id, platform)
         if route is None:
             return NOT_FOUND
         if self.command != route.method:
             return Answer(405, headers={"Allow": route.method})
-        if self.command == "POST" and platform.faults:
-            fault = platform.faults.popleft()
-            return _fail(platform, fault, lambda: self._checked(route, body, authorized=authorized))
-        return self._checked(route, body, authorized=authorized)
 
-    def _checked(self, route: Route, body: bytes, *, authorized: bool) -> Answer:
-        if not authorized:
-            return Answer(401, headers={"WWW-Authenticate": 'Basic realm="Hyber sandbox"'})
-        if self.command == "POST" and self.headers.get_content_type() != "application/json":
-            return Answer(415)
-        return route.serve(body)
+        def take(visibility: Visibility = VISIBLE) -> Answer:
+            if not authorized:
+                return Answer(401, headers={"WWW-Authenticate": 'Basic realm="Hyber sandbox"'})
+            if self.command == "POST" and self.headers.get_content_type() != "application/json":
+                return Answer(415)
+            return route.serve(body, visibility)
+
+        return take() if fault is None else fault.answer(take)
 
     def _read_body(self) -> bytes | None:
         """Read the body; None if its size is not given or beyond reason."""
@@ -187,33 +200,11 @@ class Handler(BaseHTTPRequestHandler):
             raise ConnectionAbortedError("the body ended early")
         return body
 
-    def _write(self, answer: Answer) -> None:
-        if answer is DROPPED:
-            self.close_connection = True
-            return
-        body = b"" if answer.payload is None else json.dumps(answer.payload, separators=(",", ":")).encode()
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        if body:
-            self.send_header("Content-Type", "application/json")
-        if answer.status == 413:  # noqa: PLR2004 - the rest of such a request cannot be read
-            self.send_header("Connection", "close")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-
-def _fail(platform: Platform, fault: Fault, serve: Callable[[], Answer]) -> Answer:
-    if fault.kind == "down":
-        return Answer(503)
-    if fault.kind == "status":
-        return Answer(fault.status)
-    if fault.kind != "drop_request":
-        serve()
-    if fault.kind == "silent":
-        platform.closed.wait(fault.seconds)
-    return DROPPED
+    def _write(self, platform: Platform, answer: Answer) -> None:
+        self.log_request(answer.status)
+        stays_open = answer.deliver(Wire(self.connection, platform.closed), *answer.render())
+        self.close_connection = self.close_connection or not stays_open
+        self._idle_since = time.monotonic()
 
 
 def _hang_up(connection: socket) -> None:
@@ -221,3 +212,108 @@ def _hang_up(connection: socket) -> None:
         connection.shutdown(SHUT_RDWR)
     except OSError as error:
         logger.debug("connection was gone already: %s", error)
+
+
+class Sandbox:
+    """A local platform; serves between `start()` and `close()`, or inside a `with` block.
+
+    Times are in seconds. `time_scale` shortens every TTL, `latency` is what a channel needs to deliver, `clock`
+    returns epoch seconds. `unknown_id` chooses the answer to a GET for an unknown id, `fault_seconds` is how long the
+    faults of phone numbers last. Port 0 takes a free one.
+    """
+
+    def __init__(
+        self,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        client_id: str = "sandbox",
+        login: str = "sandbox",
+        password: str = "sandbox",  # noqa: S107 - not a secret
+        latency: float = 0.05,
+        time_scale: float = 0.01,
+        report_batch: int = 1000,
+        report_interval: float = 0.2,
+        callbacks: bool = True,
+        errors_as_200: bool = False,
+        unknown_id: str = "404",
+        fault_seconds: float = 30.0,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._address = (host, port)
+        self._settings = Settings(
+            client_id=client_id,
+            login=login,
+            password=password,
+            latency=latency,
+            time_scale=time_scale,
+            report_batch=report_batch,
+            report_interval=report_interval,
+            callbacks=callbacks,
+            errors_as_200=errors_as_200,
+            unknown_id=unknown_id,
+            fault_seconds=fault_seconds,
+            clock=clock,
+        )
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Bind the port and serve; raises OSError if the port is taken."""
+        self._server = SandboxServer(self._address, self._settings)
+        self._thread = Thread(target=self._server.serve_forever, args=[0.05], name="hyber-sandbox", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop serving; reports not yet sent are dropped."""
+        self._server.close()
+        self._thread.join()
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"http://{self._address[0]}:{self._server.server_port}"
+
+    @property
+    def url(self) -> str:
+        """The URL of single messages, and the beginning of all others: origin and client id."""
+        return f"{self.origin}/{self._settings.client_id}"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The account of what was asked and done, up to now."""
+        return self._server.platform.ledger
+
+    @property
+    def requests(self) -> list[RecordedRequest]:
+        """The last requests, oldest first."""
+        return self._server.platform.requests.last()
+
+    def reset(self) -> None:
+        """Forget messages, requests, faults and reports not yet sent."""
+        self._server.reset()
+
+    def fault(self, kind: str, **options: Unpack[FaultOptions]) -> None:
+        """Let requests fail, the next POST if nothing else is given; see docs/sandbox.rst for kinds and options."""
+        self._server.platform.faults.add(Fault(kind=kind, **options))
+
+    def clear_faults(self) -> None:
+        """End all faults."""
+        self._server.platform.faults.clear()
+
+    def answer_unknown_ids(self, how: str) -> None:
+        """Choose how a GET for an unknown id is answered until the next reset."""
+        self._server.platform.answer_unknown_ids(how)
+
+    def flush(self) -> int:
+        """Let everything happen now that is due or still to come; returns the number of steps."""
+        return self._server.platform.flush()
+
+    def wait_idle(self, timeout: float = 10.0) -> bool:
+        """Wait until every report was answered or given up; False if that took too long."""
+        return self._server.platform.wait_idle(timeout)

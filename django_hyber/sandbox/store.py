@@ -4,24 +4,31 @@ Messages of one request that share an outcome form a group, and all of a group g
 so that a message itself is a row of four columns and nothing else.
 """
 
+import heapq
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from itertools import count
+from threading import Condition, Thread
+from typing import Final, NamedTuple
 from uuid import uuid4
 
-from django_hyber.sandbox.outcomes import Outcome
-from django_hyber.sandbox.plans import Fact, Step
+from django_hyber.sandbox.outcomes import Fact, Outcome, Step
 from django_hyber.sandbox.validation import Order, Recipient
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Group:
-    """`times` says what happened so far and when, in epoch milliseconds."""
+    """`times` says what happened so far and when, in epoch milliseconds.
+
+    Before `visible_at`, in epoch seconds, GETs do not know the messages; with `fails` they end in an error.
+    """
 
     order: Order
     outcome: Outcome
     begins_at: float
+    visible_at: float = 0.0
+    fails: bool = False
     steps: tuple[Step, ...] = ()
     rows: list[int] = field(default_factory=list)
     times: dict[Fact, int] = field(default_factory=dict)
@@ -50,7 +57,7 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """What `/status/{job_id}` tells about."""
+    """The messages that `/status/{job_id}` lists."""
 
     rows: range
     refused: list[dict[str, object]]
@@ -126,3 +133,67 @@ class MessageStore:
         if extra_id in self._by_extra_id:
             self.duplicates[extra_id] = self.duplicates.get(extra_id, 1) + 1
         self._by_extra_id[extra_id] = row
+
+
+# The clock may be a test's, or be set by hand: look at it again after this many seconds at the latest.
+LONGEST_NAP: Final = 0.2
+
+
+class Scheduler:
+    """`happen(group, step)` is called for one step at a time, in the order in which they are due."""
+
+    def __init__(self, happen: Callable[[Group, Step], None], clock: Callable[[], float]) -> None:
+        self._happen = happen
+        self._clock = clock
+        self._numbers = count()
+        self._due: list[tuple[float, int, Group, Step]] = []
+        self._changed = Condition()
+        self._closed = False
+        self._thread = Thread(target=self._run, name="hyber-sandbox-scheduler", daemon=True)
+        self._thread.start()
+
+    def add(self, group: Group) -> None:
+        """Plan all the steps of a group."""
+        with self._changed:
+            for step in group.steps:
+                heapq.heappush(self._due, (group.begins_at + step.after, next(self._numbers), group, step))
+            self._changed.notify_all()
+
+    def flush(self) -> int:
+        """Let everything happen now that is due or still to come; returns the number of steps."""
+        with self._changed:
+            return self._run_until(float("inf"))
+
+    def wait_empty(self, timeout: float) -> bool:
+        """Wait until nothing is left to happen."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._due, timeout)
+
+    def close(self) -> None:
+        """Drop what is left and end the thread."""
+        with self._changed:
+            self._closed = True
+            self._due.clear()
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with self._changed:
+            while not self._closed:
+                self._run_until(self._clock())
+                self._changed.wait(self._nap())
+
+    def _nap(self) -> float | None:
+        if not self._due:
+            return None
+        return min(max(self._due[0][0] - self._clock(), 0), LONGEST_NAP)
+
+    def _run_until(self, moment: float) -> int:
+        steps = 0
+        while self._due and self._due[0][0] <= moment:
+            _, _, group, step = heapq.heappop(self._due)
+            self._happen(group, step)
+            steps += 1
+        if steps:
+            self._changed.notify_all()
+        return steps

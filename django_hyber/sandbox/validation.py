@@ -8,10 +8,18 @@ from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from django_hyber.sandbox.channels import RULES, check_options, check_text
-from django_hyber.sandbox.errors import ParameterError, phone_error
+from django_hyber.sandbox.answers import ParameterError, phone_error
+from django_hyber.sandbox.channels import (
+    MAX_SMS_SEGMENTS,
+    RULES,
+    Channel,
+    Template,
+    check_options,
+    check_text,
+    sms_segments,
+    with_short_links,
+)
 from django_hyber.sandbox.outcomes import outcome_for
-from django_hyber.sandbox.texts import MAX_SMS_SEGMENTS, Template, sms_segments, with_short_links
 
 Kind = Literal["single", "batch", "broadcast"]
 
@@ -21,16 +29,6 @@ _TOP_LEVEL_LENGTHS: Final = {"callback_url": 256, "tag": 64, "division_code": 10
 _EXTRA_ID_LENGTH: Final = 64
 _PHONE = re.compile(r"[1-9][0-9]{9,14}")
 _START_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d([+-]\d\d:\d\d)?", re.ASCII)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """`template` marks a Viber message of text alone, which the platform compares with its registered templates."""
-
-    name: str
-    ttl: float
-    ctr: bool
-    template: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +149,8 @@ def _checked_options(kind: Kind, channel: str, options: dict[str, Any]) -> dict[
 def _channel(kind: Kind, name: str, options: Mapping[str, Any]) -> Channel:
     content = RULES["viber"].lengths.keys() - {"alpha_name", "device"}
     template = name == "viber" and options.keys() & content == {"text"}
-    return Channel(name=name, ttl=options["ttl"], ctr=options.get("ctr", False), template=template)
+    ttl = int(options["ttl"]) if isinstance(options["ttl"], str) else options["ttl"]
+    return Channel(name=name, ttl=ttl, ctr=options.get("ctr", False), template=template)
 
 
 def _callback_url(url: str | None) -> str | None:
@@ -243,9 +242,10 @@ def _phone(entry: dict[str, Any]) -> int:
 def _extra_id(entry: dict[str, Any]) -> str | None:
     if "extra_id" not in entry:
         return None
-    extra_id = entry["extra_id"]
+    # The vendor's own PHP client sends an integer.
+    extra_id = str(entry["extra_id"]) if type(entry["extra_id"]) is int else entry["extra_id"]
     if type(extra_id) is not str or not 0 < len(extra_id) <= _EXTRA_ID_LENGTH:
-        raise ParameterError(f"extra_id must be a string of 1 to {_EXTRA_ID_LENGTH} characters")
+        raise ParameterError(f"extra_id must be a string of 1 to {_EXTRA_ID_LENGTH} characters, or an integer")
     return extra_id
 
 
@@ -257,6 +257,6 @@ def _count_parts(text: str, *, ctr: bool) -> int:
 
 
 def _refusal(entry: dict[str, Any], error: ParameterError) -> dict[str, object]:
-    echo = {"extra_id": entry["extra_id"]} if "extra_id" in entry else {}
+    echo = {"extra_id": str(entry["extra_id"])} if "extra_id" in entry else {}
     phone = {"phone_number": str(entry["phone_number"])} if "phone_number" in entry else {}
     return {"processed": False, **phone, **echo, "accepted": False, **error.as_dict()}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -72,6 +72,13 @@ def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
     if campaign.window_start is None:
         return [{"first_id": page[0][0], "last_id": page[-1][0], "size": len(page)}]
     return [group._asdict() for group in schedule.group_by_zone(page)]
+
+
+def count_on_the_wire(campaign_pk: int) -> int:
+    """Count the recipients in requests that are being made, or of which a worker that has stopped may have made one."""
+    sending = Batch.objects.filter(campaign=campaign_pk, state=Batch.State.SENDING)
+    people: int = sending.aggregate(people=Sum("size", default=0))["people"]
+    return people
 
 
 def settle(campaign_pk: int) -> None:

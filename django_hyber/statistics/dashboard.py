@@ -54,14 +54,16 @@ class Today(StatusCounts):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountHealth:
-    """Whether an account can send and receive reports. ``last_report`` is None if none of the newest is its own."""
+    """Whether an account can send and receive reports.
+
+    ``troubles`` are the hosts that do not accept its requests. ``last_report`` is None if none of the newest reports is
+    its own.
+    """
 
     name: str
     can_log_in: bool
     can_be_called: bool
-    failures: int
-    blocked_until: datetime | None
-    reason: str
+    troubles: Sequence[AccountState]
     last_report: datetime | None
 
 
@@ -114,9 +116,18 @@ def today(now: datetime) -> Today:
 def account_health() -> list[AccountHealth]:
     """Return the state of the configured accounts. Raises ImproperlyConfigured if the setting cannot be read."""
     accounts = get_accounts()
-    states = {state.account: state for state in AccountState.objects.all()}
+    troubled = list(AccountState.objects.filter(failures__gt=0))
     reports = _last_reports()
-    return [_health(account, states.get(account.name), reports.get(account.name)) for account in accounts]
+    return [
+        AccountHealth(
+            name=account.name,
+            can_log_in=bool(account.client_id and account.login and account.password),
+            can_be_called=_can_be_called(account),
+            troubles=[state for state in troubled if state.account == account.name],
+            last_report=reports.get(account.name),
+        )
+        for account in accounts
+    ]
 
 
 def waiting() -> Waiting:
@@ -201,18 +212,6 @@ def _last_reports() -> dict[str, datetime]:
     newest = DeliveryReport.objects.order_by("-received_at").values("pk")[:NEWEST_REPORTS]
     reports = DeliveryReport.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by()
     return dict(reports.values_list("account").annotate(last=Max("received_at")))
-
-
-def _health(account: Account, state: AccountState | None, last_report: datetime | None) -> AccountHealth:
-    return AccountHealth(
-        name=account.name,
-        can_log_in=bool(account.client_id and account.login and account.password),
-        can_be_called=_can_be_called(account),
-        failures=state.failures if state else 0,
-        blocked_until=state.blocked_until if state else None,
-        reason=state.reason if state else "",
-        last_report=last_report,
-    )
 
 
 def _can_be_called(account: Account) -> bool:

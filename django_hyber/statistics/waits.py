@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import Min, Q, Sum
 from django.utils import timezone
 
-from django_hyber.conf import find_account
+from django_hyber.conf import find_account, get_account
 from django_hyber.models import AccountState, Batch, Campaign
 from django_hyber.reconcile.overdue import lifetime_of
 from django_hyber.reconcile.question import GIVE_UP_AFTER
@@ -22,6 +23,7 @@ RATE_WINDOW = timedelta(minutes=5)
 Status = Campaign.Status
 State = Batch.State
 WaitsFor = Batch.WaitsFor
+Host = AccountState.Host
 
 
 class Standstill(StrEnum):
@@ -29,9 +31,12 @@ class Standstill(StrEnum):
 
     SCHEDULED = "scheduled"
     PAUSED = "paused"
+    HELD = "held"
+    SETTINGS = "settings"
     BLOCKED = "blocked"
     THROTTLE = "throttle"
     WINDOW = "window"
+    ZONE = "zone"
     RETRY = "retry"
     QUEUED = "queued"
     ON_THE_WIRE = "on-the-wire"
@@ -121,12 +126,19 @@ def _of_campaign(campaign: Campaign, now: datetime) -> Iterator[Wait]:
 
 
 def _of_account(campaign: Campaign, now: datetime) -> Iterator[Wait]:
-    state = AccountState.objects.filter(account=campaign.account).first()
-    if state and state.blocked_until and state.blocked_until > now:
-        yield Wait(standstill=Standstill.BLOCKED, until=state.blocked_until, reason=state.reason)
+    try:
+        get_account(campaign.account)
+    except ImproperlyConfigured as error:
+        yield Wait(standstill=Standstill.SETTINGS, reason=str(error))
+    states = AccountState.objects.filter(account=campaign.account, host__in=(Host.ALL, Host.BULK))
+    for state in states:
+        if state.held_since:
+            yield Wait(standstill=Standstill.HELD, until=state.blocked_until, reason=state.reason)
+        elif state.blocked_until and state.blocked_until > now:
+            yield Wait(standstill=Standstill.BLOCKED, until=state.blocked_until, reason=state.reason)
     if campaign.status != Status.SENDING:
         return
-    moments = [campaign.next_send_at, state.next_send_at if state else None]
+    moments = [campaign.next_send_at, *(state.next_send_at for state in states)]
     until = max((moment for moment in moments if moment and moment > now), default=None)
     if until:
         yield Wait(standstill=Standstill.THROTTLE, until=until)
@@ -141,7 +153,8 @@ def _of_requests(batches: Sequence[Batches], now: datetime) -> Iterator[Wait]:
     for row in sorted(later):
         if row.waits_for == WaitsFor.WINDOW:
             zone = row.zone or timezone.get_default_timezone_name()
-            yield Wait(standstill=Standstill.WINDOW, people=row.people, until=row.due, zone=zone)
+            kind = Standstill.ZONE if row.reason else Standstill.WINDOW
+            yield Wait(standstill=kind, people=row.people, until=row.due, zone=zone, reason=row.reason)
         else:
             yield Wait(standstill=Standstill.RETRY, people=row.people, until=row.due, reason=row.reason)
 

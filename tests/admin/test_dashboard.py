@@ -354,20 +354,23 @@ class AccountTests:
 
     def test_an_account_that_the_platform_does_not_answer(self, admin_client, db):
         AccountState.objects.create(
-            account="default", failures=7, blocked_until=timezone.now() + HOUR, reason="Connection refused"
+            account="default", host="bulk", failures=7, blocked_until=timezone.now() + HOUR, reason="Connection refused"
         )
 
         page = text_of(admin_client.get(PAGE).content.decode())
 
         # The page is opened a moment later.
-        assert "The platform does not accept requests. Next try in 59 minutes. Connection refused" in page.replace(
-            "\xa0", " "
+        assert (
+            "The platform does not accept requests (campaigns). Next try in 59 minutes. Connection refused"
+            in page.replace("\xa0", " ")
         )
 
     def test_an_account_with_failures_that_is_tried_again(self, admin_client, db):
-        AccountState.objects.create(account="default", failures=7, blocked_until=timezone.now() - HOUR, reason="")
+        AccountState.objects.create(
+            account="default", host="bulk", failures=7, blocked_until=timezone.now() - HOUR, reason=""
+        )
 
-        assert "Failed requests in a row: 7." in text_of(admin_client.get(PAGE).content.decode())
+        assert "Failed requests in a row (campaigns): 7." in text_of(admin_client.get(PAGE).content.decode())
 
     def test_a_setting_that_cannot_be_read_does_not_take_the_page_away(self, admin_client, db, settings):
         settings.HYBER = {"default": {"PASWORD": "secret-1"}}

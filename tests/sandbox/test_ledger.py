@@ -105,7 +105,7 @@ class TestFaults:
         assert [api.post(json=single()).status_code for _ in range(3)] == [503, 503, 200]
         assert api.sandbox.ledger.taken == 1
 
-    def test_gets_are_not_concerned(self, api):
+    def test_gets_are_not_hit(self, api):
         api.post(json=single())
         api.sandbox.fault("down")
         assert api.report("e-1")["extra_id"] == "e-1"

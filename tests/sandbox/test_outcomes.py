@@ -1,4 +1,4 @@
-"""What becomes of a message, by the last two digits of its phone number."""
+"""The outcome of a message, by the last two digits of its phone number."""
 
 import time
 
@@ -179,8 +179,8 @@ class TestMassRequests:
     def test_every_recipient_has_an_outcome_of_its_own(self, api, receiver):
         api.post("/broadcast", json=broadcast("00", "89", "90", "93", "99", callback_url=receiver.url))
         assert api.sandbox.wait_idle(5)
-        told = {report["extra_id"]: (report["status"], report["sent_via"]) for report in receiver.reports}
-        assert told == {"e-0": (2, "viber"), "e-1": (3, "sms"), "e-2": (2, "sms"), "e-4": (3, "sms")}
+        reported = {report["extra_id"]: (report["status"], report["sent_via"]) for report in receiver.reports}
+        assert reported == {"e-0": (2, "viber"), "e-1": (3, "sms"), "e-2": (2, "sms"), "e-4": (3, "sms")}
 
     def test_rejected_entry_does_not_cost_its_neighbours(self, api):
         entries = api.post("/broadcast/sync", json=broadcast("00", "92")).json()["messages"]

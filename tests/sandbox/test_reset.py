@@ -1,4 +1,4 @@
-"""One sandbox serves many tests: after a reset nothing of what was before is told, counted or waited for."""
+"""One sandbox serves many tests: after a reset nothing from before it is reported, counted or waited for."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import pytest
 import requests
 
 from django_hyber.sandbox.ledger import Ledger
-from django_hyber.sandbox.scheduler import LONGEST_NAP
 from django_hyber.sandbox.server import Handler
+from django_hyber.sandbox.store import LONGEST_NAP
 from tests.conftest import LOGIN, PASSWORD
 from tests.sandbox.bodies import broadcast, single
 
 
 class SlowReceiver:
-    """Lets callbacks wait until it is told to answer."""
+    """Lets callbacks wait until `answer` is called."""
 
     def __init__(self):
         self.listener = socket.create_server(("127.0.0.1", 0))

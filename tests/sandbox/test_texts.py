@@ -1,6 +1,6 @@
 import pytest
 
-from django_hyber.sandbox.texts import Template, sms_segments, with_short_links
+from django_hyber.sandbox.channels import Template, sms_segments, with_short_links
 
 
 @pytest.mark.parametrize(

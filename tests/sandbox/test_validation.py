@@ -2,7 +2,7 @@
 
 import pytest
 
-from django_hyber.sandbox.errors import ParameterError
+from django_hyber.sandbox.answers import ParameterError
 from django_hyber.sandbox.validation import read_request
 from tests.sandbox.bodies import SMS, VIBER, broadcast, single
 
@@ -40,7 +40,9 @@ def error_of(kind, body):
         (single() | {"channels": [["viber"]]}, "channel"),
         (single() | {"channel_options": {"viber": VIBER}}, "channel_options.sms"),
         (single(extra_id="e" * 65), "extra_id"),
-        (single(extra_id=17), "extra_id"),
+        (single(extra_id=1.5), "extra_id"),
+        (single(extra_id=True), "extra_id"),
+        (single(extra_id=10**64), "extra_id"),
         (single(extra_id=None), "extra_id"),
         (single(tag="t" * 65), "tag"),
         (single(tag=1), "tag"),
@@ -60,7 +62,7 @@ def error_of(kind, body):
         (of("push", **PUSH | {"ttl": 29}), "ttl"),
         (of("viber", **VIBER | {"ttl": 39}), "ttl"),
         (of("viber", **VIBER | {"ttl": 86401}), "ttl"),
-        (of("viber", **VIBER | {"ttl": "60"}), "ttl"),
+        (of("viber", **VIBER | {"ttl": "a minute"}), "ttl"),
         (of("viber", **VIBER | {"ttl": True}), "ttl"),
         (of("viber", **without(VIBER, "ttl")), "ttl"),
         (of("viber", **VIBER | {"text": "t" * 1001}), "text"),
@@ -78,7 +80,7 @@ def error_of(kind, body):
         (of("viber", **without(FILE, "action")), "action"),
         (of("viber", **without(VIDEO, "duration")), "video"),
         (of("viber", **without(VIDEO, "thumbnail") | {"text": "Look"}), "video"),
-        (of("viber", **VIDEO | {"file_size": "3"}), "file_size"),
+        (of("viber", **VIDEO | {"file_size": "3 MB"}), "file_size"),
         (of("sms", **without(SMS, "alpha_name")), "alpha_name"),
         (of("sms", **without(SMS, "text")), "text"),
         (of("sms", **SMS | {"alpha_name": "TwelveLetter"}), "alpha_name"),
@@ -136,6 +138,27 @@ def test_incorrect_phone_is_36024(phone):
 def test_phone_may_be_a_string_of_digits():
     (recipient,) = read_request("single", single(phone_number="380961111111")).recipients
     assert recipient.phone == 380961111111
+
+
+def test_request_of_the_vendors_php_client_is_taken_with_its_integer_id_and_numbers_as_text(api):
+    body = {
+        "channels": ["viber", "sms"],
+        "channel_options": {"viber": VIBER | {"ttl": "60"}, "sms": SMS | {"ttl": "300"}},
+        "phone_number": "380961111100",
+        "extra_id": 4711,
+        "tag": "campaign",
+        "is_promotional": True,
+    }
+    assert api.post(json=body).status_code == 200
+    assert api.sandbox.wait_idle(5)
+    report = api.report("4711", "advanced")
+    assert [entry["extra_id"] for entry in report["reports"]] == ["4711"]
+    assert report["channels"] == [{"channel": "viber", "ttl": 60}, {"channel": "sms", "ttl": 300}]
+
+
+def test_refused_entry_with_an_integer_id_is_echoed_as_text():
+    request = read_request("broadcast", broadcast() | {"recipients": [{"phone_number": "1", "extra_id": 17}]})
+    assert [entry["extra_id"] for entry in request.refused] == ["17"]
 
 
 def test_naive_start_time_is_kyiv_time():

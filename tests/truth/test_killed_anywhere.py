@@ -74,7 +74,7 @@ def recover(campaign, *, sweeps=12):
 
 @pytest.fixture
 def small_batches(platform, settings):
-    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 2, "ASK_EVERY": 0}}
+    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 2, "ASK_EVERY": 0.001}}
     Suppression.objects.create(phone_number=phone(3))
     return platform
 

@@ -52,7 +52,7 @@ def test_memory_of_a_launch_does_not_grow_with_the_campaign(platform, settings, 
     settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 200, "SYNC_LIMIT": 0}}
     monkeypatch.setattr(check, "PAGE", 500)
     # The sandbox would remember everybody, in this very process.
-    monkeypatch.setattr(HyberClient, "send_broadcast", lambda client, body: "job")
+    monkeypatch.setattr(HyberClient, "send_broadcast", lambda client, body, before_write: "job")
     drafts = [make_draft() for _ in range(3)]
     for draft, size in zip(drafts, (100, 1_000, 3_000), strict=True):
         fill(draft, size)

@@ -19,9 +19,9 @@ from django_hyber.models import Campaign
 from django_hyber.services import CampaignError, CampaignStatistics, campaign_statistics
 
 DONE = {
-    Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What is on its way will still arrive."),
+    Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What the platform has accepted will still arrive."),
     Verb.RESUME: gettext_lazy("“%(name)s” has been resumed."),
-    Verb.CANCEL: gettext_lazy("“%(name)s” has been cancelled. What is on its way will still arrive."),
+    Verb.CANCEL: gettext_lazy("“%(name)s” has been cancelled. What the platform has accepted will still arrive."),
     Verb.WITHDRAW: gettext_lazy("“%(name)s” is a draft again, and is not sent until it is launched again."),
 }
 ALREADY = {
@@ -104,10 +104,23 @@ def steer_view(desk: CampaignDesk, verb: Verb) -> HttpResponseBase:
     name = {"name": campaign}
     if changed:
         desk.log_change(str(LOGGED[verb]))
-        desk.message_user(DONE[verb] % name, messages.SUCCESS)
+        desk.message_user(f"{DONE[verb] % name} {_under_way(campaign, verb)}".strip(), messages.SUCCESS)
     else:
         desk.message_user(ALREADY[verb] % name, messages.INFO)
     return desk.redirect()
+
+
+def _under_way(campaign: Campaign, verb: Verb) -> str:
+    if verb not in (Verb.PAUSE, Verb.CANCEL):
+        return ""
+    if not campaign.on_the_wire:
+        return _("No request is under way.")
+    text = ngettext(
+        "%(count)s recipient is in a request that is under way, and will still get it.",
+        "%(count)s recipients are in requests that are under way, and will still get it.",
+        campaign.on_the_wire,
+    )
+    return text % {"count": grouped(campaign.on_the_wire)}
 
 
 def cancel_view(desk: CampaignDesk) -> HttpResponseBase:

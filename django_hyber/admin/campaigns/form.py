@@ -18,9 +18,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channels.notes import live_part
+from django_hyber.conf import account_names
 from django_hyber.models import Campaign
 from django_hyber.texts.rules import campaign_variables, is_variable_name
-from django_hyber.words import account_names
 
 #: Anyone who changes one of these fields, or the channels, becomes the author.
 AUTHORED_FIELDS = frozenset({"account", "missing_variables", "variable_defaults"})

@@ -18,7 +18,16 @@ from django_hyber.statistics.waits import Pace, Standstill, Wait
 
 SOON = timedelta(minutes=1)
 #: What may need action by a person.
-ALARMING = frozenset({Standstill.PAUSED, Standstill.BLOCKED, Standstill.RETRY, Standstill.UNCONFIRMED})
+ALARMING = frozenset(
+    {
+        Standstill.PAUSED,
+        Standstill.SETTINGS,
+        Standstill.BLOCKED,
+        Standstill.ZONE,
+        Standstill.RETRY,
+        Standstill.UNCONFIRMED,
+    }
+)
 
 
 class WaitLine(NamedTuple):
@@ -72,6 +81,17 @@ def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     return _("Paused: nothing goes out until it is resumed.")
 
 
+def _held(campaign: Campaign, wait: Wait, now: datetime) -> str:
+    text = _("The platform refuses the login of the account “%(account)s”. Next try in %(distance)s.")
+    params = {"account": campaign.account, "distance": distance(max(wait.until or now, now), now)}
+    return with_reason(text % params, wait.reason)
+
+
+def _settings(campaign: Campaign, wait: Wait, _now: datetime) -> str:
+    text = _("Nothing is sent, because the settings of the account “%(account)s” are missing or wrong.")
+    return f"{text % {'account': campaign.account}} {wait.reason}".strip()
+
+
 def _blocked(campaign: Campaign, wait: Wait, now: datetime) -> str:
     text = _("The platform did not accept the last requests of the account “%(account)s”. Next try in %(distance)s.")
     params = {"account": campaign.account, "distance": distance(wait.until or now, now)}
@@ -90,6 +110,16 @@ def _window(_campaign: Campaign, wait: Wait, now: datetime) -> str:
         wait.people,
     )
     return text % {"count": grouped(wait.people), "zone": wait.zone, "distance": distance(wait.until or now, now)}
+
+
+def _zone(_campaign: Campaign, wait: Wait, now: datetime) -> str:
+    text = ngettext(
+        "%(count)s recipient in the time zone %(zone)s is not written to. Next try in %(distance)s.",
+        "%(count)s recipients in the time zone %(zone)s are not written to. Next try in %(distance)s.",
+        wait.people,
+    )
+    params = {"count": grouped(wait.people), "zone": wait.zone, "distance": distance(wait.until or now, now)}
+    return with_reason(text % params, wait.reason)
 
 
 def _retry(_campaign: Campaign, wait: Wait, now: datetime) -> str:
@@ -137,9 +167,12 @@ def _reports(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 _TEXTS: dict[Standstill, Callable[[Campaign, Wait, datetime], str]] = {
     Standstill.SCHEDULED: _scheduled,
     Standstill.PAUSED: _paused,
+    Standstill.HELD: _held,
+    Standstill.SETTINGS: _settings,
     Standstill.BLOCKED: _blocked,
     Standstill.THROTTLE: _throttle,
     Standstill.WINDOW: _window,
+    Standstill.ZONE: _zone,
     Standstill.RETRY: _retry,
     Standstill.QUEUED: _queued,
     Standstill.ON_THE_WIRE: _on_the_wire,

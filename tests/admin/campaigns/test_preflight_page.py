@@ -374,7 +374,7 @@ class LaunchTests:
         page = confirm(admin_client, ready, follow=True).content.decode()
 
         assert status_of(ready) == "sending"
-        assert "did not accept the last requests of the account" in page
+        assert "The platform refuses the login of the account" in page
         assert "not-this-one" not in page
 
 

@@ -1,0 +1,184 @@
+"""HTTP answers, the error codes in them, and the ways in which they are written."""
+
+import json
+import socket
+import struct
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from email.utils import formatdate
+from http.client import responses
+from threading import Event
+from typing import Final, NamedTuple
+
+PHONE_INCORRECT: Final = 36024
+# The platform's own list of parameter errors is not public. No code of the platform begins with a 9.
+PARAMETER_INCORRECT: Final = 99001
+MESSAGE_UNKNOWN: Final = 99002
+INTERNAL_ERROR: Final = 99003
+
+
+class ParameterError(Exception):
+    """A request or one of its recipients is refused; becomes `error_code` and `error_text` of the answer."""
+
+    def __init__(self, text: str, *, code: int = PARAMETER_INCORRECT) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+    def as_dict(self) -> dict[str, object]:
+        """Shape the error as the platform answers it."""
+        return {"error_code": self.code, "error_text": self.text}
+
+
+def phone_error() -> ParameterError:
+    """The one error whose code and text the guide gives."""
+    return ParameterError("Phone number incorrect", code=PHONE_INCORRECT)
+
+
+@dataclass(frozen=True)
+class Wire:
+    """The connection to a client; `closed` ends every pause when the sandbox is closed or reset."""
+
+    connection: socket.socket
+    closed: Event
+
+    def send(self, data: bytes) -> None:
+        """Send bytes at once."""
+        self.connection.sendall(data)
+
+    def pause(self, seconds: float) -> None:
+        """Let the client wait."""
+        self.closed.wait(seconds)
+
+    def reset(self) -> None:
+        """End the connection with RST. The server's own end of it would send FIN first."""
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        socket.close(self.connection.detach())
+
+
+# Writes head and body; returns whether the connection stays open.
+Deliver = Callable[[Wire, bytes, bytes], bool]
+
+
+def whole(wire: Wire, head: bytes, body: bytes) -> bool:
+    """Write the answer as any server does."""
+    wire.send(head + body)
+    return True
+
+
+def last(wire: Wire, head: bytes, body: bytes) -> bool:
+    """Write the answer and close the connection."""
+    wire.send(head + body)
+    return False
+
+
+def nothing(_wire: Wire, _head: bytes, _body: bytes) -> bool:
+    """Close the connection without an answer."""
+    return False
+
+
+def half(wire: Wire, head: bytes, body: bytes) -> bool:
+    """Close the connection in the middle of the body."""
+    wire.send(head + body[: len(body) // 2])
+    return False
+
+
+def half_then_reset(wire: Wire, head: bytes, body: bytes) -> bool:
+    """Reset the connection in the middle of the body."""
+    half(wire, head, body)
+    wire.reset()
+    return False
+
+
+def reset(wire: Wire, _head: bytes, _body: bytes) -> bool:
+    """Reset the connection without an answer."""
+    wire.reset()
+    return False
+
+
+def silence(seconds: float) -> Deliver:
+    """Let the client wait, then close the connection without an answer."""
+
+    def deliver(wire: Wire, _head: bytes, _body: bytes) -> bool:
+        wire.pause(seconds)
+        return False
+
+    return deliver
+
+
+def late(seconds: float) -> Deliver:
+    """Let the client wait for the answer."""
+
+    def deliver(wire: Wire, head: bytes, body: bytes) -> bool:
+        wire.pause(seconds)
+        return whole(wire, head, body)
+
+    return deliver
+
+
+def trickle(seconds: float, *, with_head: bool) -> Deliver:
+    """Write single bytes, evenly over the given seconds: the body, or the head as well."""
+
+    def deliver(wire: Wire, head: bytes, body: bytes) -> bool:
+        at_once, slowly = (b"", head + body) if with_head else (head, body)
+        wire.send(at_once)
+        sent, ends = 0, time.monotonic() + seconds
+        # A long body may need more steps than fit into the time: what is left then is sent at once.
+        while sent < len(slowly) and time.monotonic() < ends:
+            wire.send(slowly[sent : sent + 1])
+            wire.pause(seconds / len(slowly))
+            sent += 1
+        wire.send(slowly[sent:])
+        return True
+
+    return deliver
+
+
+class Answer(NamedTuple):
+    """An HTTP answer. Its body is the JSON of `payload`, or `html`, or empty."""
+
+    status: int
+    payload: object = None
+    headers: Mapping[str, str] = {}
+    html: str = ""
+    deliver: Deliver = whole
+
+    def render(self) -> tuple[bytes, bytes]:
+        """Return head and body as bytes."""
+        body = self.html if self.payload is None else json.dumps(self.payload, separators=(",", ":"))
+        data = body.encode()
+        headers = {"Server": "HyberSandbox", "Date": formatdate(usegmt=True), **self.headers}
+        if data:
+            headers["Content-Type"] = "text/html; charset=utf-8" if self.payload is None else "application/json"
+        # Interim answers have no body, and no length of it.
+        if self.status >= 200:  # noqa: PLR2004 - the first that is not interim
+            headers["Content-Length"] = str(len(data))
+        lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        return "\r\n".join([*lines, "", ""]).encode("latin-1"), data
+
+
+def error_answer(status: int, code: int, text: str) -> Answer:
+    """Answer with an error of the platform."""
+    return Answer(status, {"error_code": code, "error_text": text})
+
+
+def page(status: int, headers: Mapping[str, str] = {}) -> Answer:
+    """Answer with the HTML of a proxy."""
+    title = f"{status} {responses.get(status, '')}"
+    html = f"<html><head><title>{title}</title></head><body><h1>{title}</h1><hr>proxy</body></html>\n"
+    return Answer(status, headers=headers, html=html)
+
+
+NOT_FOUND: Final = Answer(404)
+
+# How a GET for an unknown id is answered is documented nowhere: any of these may be the platform's way.
+UNKNOWN_ID_ANSWERS: Final[dict[str, Answer]] = {
+    "404": NOT_FOUND,
+    "404-json": error_answer(404, MESSAGE_UNKNOWN, "Message not found"),
+    "404-page": page(404),
+    "200-empty": Answer(200),
+    "200-error": error_answer(200, MESSAGE_UNKNOWN, "Message not found"),
+    "400-error": error_answer(400, MESSAGE_UNKNOWN, "Message not found"),
+}

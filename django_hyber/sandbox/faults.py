@@ -1,0 +1,352 @@
+"""Faults: which requests they hit, and what goes wrong with them."""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+from random import Random
+from threading import Lock
+from typing import Final, NamedTuple, Protocol, TypedDict
+
+from django_hyber.sandbox.answers import (
+    INTERNAL_ERROR,
+    Answer,
+    error_answer,
+    half,
+    half_then_reset,
+    last,
+    late,
+    nothing,
+    page,
+    reset,
+    silence,
+    trickle,
+)
+
+SINGLE: Final = "single"
+BULK: Final = "bulk"
+STATUS: Final = "status"
+REPORTS: Final = "reports"
+# The POST of a single message, that of a mass request, the GET of a campaign's status and that of a message's report.
+PATHS: Final = (SINGLE, BULK, STATUS, REPORTS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Visibility:
+    """What GETs know of the messages of a request; times are in seconds after it was taken."""
+
+    hidden_for: float = 0.0
+    second_half_after: float = 0.0
+    fails: bool = False
+
+
+VISIBLE: Final = Visibility()
+
+
+class Take(Protocol):
+    """Serves the request as if there were no fault: its messages are taken, or its question is answered."""
+
+    def __call__(self, visibility: Visibility = VISIBLE) -> Answer:
+        """Return the answer."""
+
+
+class FaultOptions(TypedDict, total=False):
+    """The fields of a fault that may be left out."""
+
+    paths: tuple[str, ...]
+    count: int | None
+    idle: float
+    share: float
+    seed: int
+    per_second: int | None
+    taken: bool
+    status: int
+    seconds: float
+    retry_after: int | None
+    error_code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What goes wrong (`kind`, and the options that it uses) and which requests it hits (the options from `paths` on).
+
+    It hits requests to `paths`, on connections that were idle for so long, at random by `share`, beyond so many
+    `per_second`; after `count` of them it is over, or never if that is None.
+    """
+
+    kind: str
+    taken: bool = False
+    status: int = 502
+    seconds: float = 30.0
+    retry_after: int | None = None
+    error_code: int = INTERNAL_ERROR
+    paths: tuple[str, ...] = (SINGLE, BULK)
+    count: int | None = 1
+    idle: float = 0.0
+    share: float = 1.0
+    seed: int = 0
+    per_second: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"kind must be one of {', '.join(KINDS)}")
+        if unknown := set(self.paths) - set(PATHS):
+            raise ValueError(f"paths: {min(unknown)!r} is not one of {', '.join(PATHS)}")
+        # An interim answer cannot have a body.
+        lowest = 100 if self.kind == "status" else 200
+        if not lowest <= self.status <= 599:  # noqa: PLR2004 - the last of HTTP
+            raise ValueError(f"status must be from {lowest} to 599")
+        if not (0 <= self.share <= 1 and 0 <= self.seconds < math.inf and 0 <= self.idle < math.inf):
+            raise ValueError("share must be from 0 to 1, seconds and idle must not be negative")
+        if self.count is not None and self.count < 0:
+            raise ValueError("count must not be negative")
+        for option in fields(self):
+            unused = option.name in _KIND_OPTIONS and option.name not in self.definition.options
+            if unused and getattr(self, option.name) != option.default:
+                raise ValueError(f"{self.kind} does not use {option.name}")
+
+    @property
+    def definition(self) -> "Kind":
+        """The row of the table of kinds."""
+        return KINDS[self.kind]
+
+    def answer(self, take: Take) -> Answer:
+        """Answer a request that this fault hits."""
+        return self.definition.answer(self, take)
+
+    def visibility(self) -> Visibility:
+        """Return what GETs will know of the messages that this fault hits."""
+        make = _VISIBILITIES.get(self.kind)
+        return VISIBLE if make is None else make(self.seconds)
+
+
+class Kind(NamedTuple):
+    """`options` are those that the kind uses. What does not arrive is neither read, recorded nor taken."""
+
+    sentence: str
+    answer: Callable[[Fault, Take], Answer]
+    options: tuple[str, ...] = ()
+    arrives: bool = True
+
+
+def _headers(fault: Fault) -> dict[str, str]:
+    headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+    if 300 <= fault.status < 400:  # noqa: PLR2004 - redirections
+        headers["Location"] = "/moved"
+    if fault.status == 401:  # noqa: PLR2004 - HTTP demands the header with this one
+        headers["WWW-Authenticate"] = 'Basic realm="Hyber sandbox"'
+    return headers
+
+
+def _down(_fault: Fault, _take: Take) -> Answer:
+    return Answer(503)
+
+
+def _status(fault: Fault, take: Take) -> Answer:
+    if fault.taken:
+        take()
+    answer = Answer(fault.status, headers=_headers(fault))
+    # The final answer after an interim one never comes.
+    return answer._replace(deliver=last) if fault.status < 200 else answer  # noqa: PLR2004 - interim
+
+
+def _page(fault: Fault, take: Take) -> Answer:
+    if fault.taken:
+        take()
+    return page(fault.status, _headers(fault))
+
+
+def _error(fault: Fault, take: Take) -> Answer:
+    if fault.taken:
+        take()
+    answer = error_answer(fault.status, fault.error_code, "The sandbox was asked to answer with this error")
+    return answer._replace(headers=_headers(fault))
+
+
+def _drop_request(_fault: Fault, _take: Take) -> Answer:
+    return Answer(0, deliver=nothing)
+
+
+def _reset_request(_fault: Fault, _take: Take) -> Answer:
+    return Answer(0, deliver=reset)
+
+
+def _silent_request(fault: Fault, _take: Take) -> Answer:
+    return Answer(0, deliver=silence(fault.seconds))
+
+
+def _drop_answer(_fault: Fault, take: Take) -> Answer:
+    return take()._replace(deliver=nothing)
+
+
+def _silent(fault: Fault, take: Take) -> Answer:
+    return take()._replace(deliver=silence(fault.seconds))
+
+
+def _late_answer(fault: Fault, take: Take) -> Answer:
+    return take()._replace(deliver=late(fault.seconds))
+
+
+def _trickle(fault: Fault, take: Take) -> Answer:
+    return take()._replace(deliver=trickle(fault.seconds, with_head=False))
+
+
+def _trickle_head(fault: Fault, take: Take) -> Answer:
+    return take()._replace(deliver=trickle(fault.seconds, with_head=True))
+
+
+def _half_answer(_fault: Fault, take: Take) -> Answer:
+    return take()._replace(deliver=half)
+
+
+def _reset_answer(_fault: Fault, take: Take) -> Answer:
+    return take()._replace(deliver=half_then_reset)
+
+
+def _not_json(_fault: Fault, take: Take) -> Answer:
+    take()
+    return page(200)
+
+
+def _empty(_fault: Fault, take: Take) -> Answer:
+    take()
+    return Answer(200)
+
+
+def _asked_later(fault: Fault, take: Take) -> Answer:
+    return take(fault.visibility())
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "down": Kind("HTTP 503 without a body; nothing is taken", _down),
+    "status": Kind(
+        "the HTTP status given as status, without a body; after 1xx the connection is closed",
+        _status,
+        ("status", "taken", "retry_after"),
+    ),
+    "page": Kind(
+        "the same with an HTML page, as proxies answer; 3xx with a Location",
+        _page,
+        ("status", "taken", "retry_after"),
+    ),
+    "error": Kind(
+        "the same with the platform's own JSON: error_code and error_text",
+        _error,
+        ("status", "taken", "retry_after", "error_code"),
+    ),
+    "drop_request": Kind("the connection is closed; nothing is taken", _drop_request),
+    "reset_request": Kind(
+        "the connection is reset (RST) before the body is read; nothing is taken", _reset_request, arrives=False
+    ),
+    "silent_request": Kind(
+        "the body is not read and nothing is answered for seconds, then the connection is closed; nothing is taken",
+        _silent_request,
+        ("seconds",),
+        arrives=False,
+    ),
+    "drop_answer": Kind("the messages are taken, then the connection is closed", _drop_answer),
+    "silent": Kind(
+        "the messages are taken, then nothing for seconds, then the connection is closed", _silent, ("seconds",)
+    ),
+    "late_answer": Kind("the messages are taken, and answered after seconds", _late_answer, ("seconds",)),
+    "trickle": Kind(
+        "the messages are taken, and the body of the answer comes byte by byte within seconds", _trickle, ("seconds",)
+    ),
+    "trickle_head": Kind(
+        "the messages are taken, and the answer comes byte by byte within seconds, its head too",
+        _trickle_head,
+        ("seconds",),
+    ),
+    "half_answer": Kind("the messages are taken, half of the body comes, then the connection is closed", _half_answer),
+    "reset_answer": Kind(
+        "the messages are taken, half of the body comes, then the connection is reset (RST)", _reset_answer
+    ),
+    "not_json": Kind("the messages are taken, and answered with HTTP 200 and an HTML page", _not_json),
+    "empty": Kind("the messages are taken, and answered with HTTP 200 and no body", _empty),
+    "late_report": Kind(
+        "the messages are taken and answered; for seconds a GET answers as for an unknown id",
+        _asked_later,
+        ("seconds",),
+    ),
+    "never_found": Kind("the messages are taken and answered; a GET always answers as for an unknown id", _asked_later),
+    "failing_report": Kind(
+        "the messages are taken and answered; a GET of their reports always answers HTTP 500", _asked_later
+    ),
+    "parts": Kind(
+        "the messages are taken; the second half of a mass request becomes known and is sent only after seconds",
+        _asked_later,
+        ("seconds",),
+    ),
+}
+_KIND_OPTIONS: Final = frozenset(name for kind in KINDS.values() for name in kind.options)
+_VISIBILITIES: Final[dict[str, Callable[[float], Visibility]]] = {
+    "late_report": lambda seconds: Visibility(hidden_for=seconds),
+    "never_found": lambda _: Visibility(hidden_for=math.inf),
+    "failing_report": lambda _: Visibility(fails=True),
+    "parts": lambda seconds: Visibility(second_half_after=seconds),
+}
+
+
+@dataclass
+class _Waiting:
+    """A fault and what it has seen of the requests so far."""
+
+    fault: Fault
+    left: float
+    chance: Random
+    let_through: deque[float] = field(default_factory=deque)
+
+    def hits(self, path: str, idle: float, now: float) -> bool:
+        fault = self.fault
+        if path not in fault.paths or idle < fault.idle:
+            return False
+        if fault.per_second is not None and not self._is_beyond(fault.per_second, now):
+            return False
+        if self.chance.random() >= fault.share:
+            return False
+        self.left -= 1
+        return True
+
+    def _is_beyond(self, limit: int, now: float) -> bool:
+        while self.let_through and self.let_through[0] <= now - 1:
+            self.let_through.popleft()
+        if len(self.let_through) >= limit:
+            return True
+        self.let_through.append(now)
+        return False
+
+
+class Faults:
+    """The faults that wait for requests; the oldest that hits one is over first."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._waiting: list[_Waiting] = []
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        """Count the requests that are still to be hit; a fault without a count is one."""
+        with self._lock:
+            return sum(1 if waiting.left == math.inf else int(waiting.left) for waiting in self._waiting)
+
+    def add(self, fault: Fault) -> None:
+        """Let a fault hit the requests from now on."""
+        left = math.inf if fault.count is None else fault.count
+        if not left:
+            return
+        with self._lock:
+            self._waiting.append(_Waiting(fault, left, Random(fault.seed)))  # noqa: S311 - to be repeatable
+
+    def clear(self) -> None:
+        """End all faults."""
+        with self._lock:
+            self._waiting.clear()
+
+    def choose(self, path: str, idle: float) -> Fault | None:
+        """Return the fault that hits a request, if there is one."""
+        with self._lock:
+            for waiting in self._waiting:
+                if waiting.hits(path, idle, self._clock()):
+                    self._waiting = [other for other in self._waiting if other.left]
+                    return waiting.fault
+        return None
