@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import table_pages
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.models import Announcement, DeliveryReport, Message, Reply, UnreadableCallback
 from django_hyber.models.message import GIVEN_UP
 from django_hyber.reports.ranks import FINAL
 
@@ -29,13 +29,14 @@ NO_REPLY_DATA = {
 
 @dataclass(kw_only=True)
 class Purged:
-    """How many rows were anonymized; the last two count deleted rows."""
+    """How many rows were anonymized; the last three count deleted rows."""
 
     messages: int = 0
     reports: int = 0
     replies: int = 0
     waiting_reports: int = 0
     unreadable: int = 0
+    announcements: int = 0
 
 
 def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purged:
@@ -55,6 +56,9 @@ def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purg
     unreadable = UnreadableCallback.objects.filter(received_at__lt=before)
     purged.waiting_reports = waiting.count() if dry_run else _delete(waiting)
     purged.unreadable = unreadable.count() if dry_run else _delete(unreadable)
+    # No process has receivers for them any more, or the sweeps of a day would have called these.
+    left = Announcement.objects.filter(lease_until__lt=min(before, timezone.now() - timedelta(days=1)))
+    purged.announcements = left.count() if dry_run else _delete(left)
     return purged
 
 

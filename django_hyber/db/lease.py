@@ -25,7 +25,7 @@ def claim(due: QuerySet[Row], seconds: float, **values: Any) -> bool:
     return bool(due.update(attempts=F("attempts") + 1, lease_until=_end(seconds), **values))
 
 
-def held(rows: QuerySet[Row], pk: int, attempt: int) -> QuerySet[Row]:
+def held(rows: QuerySet[Row], pk: int | str, attempt: int) -> QuerySet[Row]:
     """Select a row unless another worker has claimed it since this attempt."""
     return rows.filter(pk=pk, attempts=attempt)
 

@@ -126,7 +126,7 @@ def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, Us
         stop_words = {plain_words(word) for word in account.stop_words} - {""}
         stops = [reply.phone_number for reply in stored.values() if plain_words(reply.text) in stop_words]
         opt_out(stops, OPTED_OUT_BY_REPLY)
-        announce_replies(list(ours.values()))
+        announce_replies(list(ours))
     return stored
 
 

@@ -232,7 +232,7 @@ def _advance(account: Account, states: Sequence[State], matches: Matches) -> int
         advanced = [state._replace(channel=winners.get(state.id, state.channel)) for state in advanced]
     update_rows(Message, CHANGING, changed_columns(states, advanced))
     changes = [
-        Change(new.id, old.status, new.status, _winner(new, matches[new.id]))
+        Change(new.id, old.status, new.status, _winner(new, matches[new.id]), account.name)
         for old, new in zip(states, advanced, strict=True)
         if old.status != new.status
     ]

@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import Change, announce_changes
+from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.db import lease
 from django_hyber.db.transactions import insisting, refuse_transaction
@@ -73,10 +73,11 @@ class MessageClaim:
     def record(self, answer: str) -> None:
         """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **NOTHING_LEFT}
-        moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
-        if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
-        else:
+        with announcing():
+            moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
+            if moved:
+                announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
+        if not moved:
             self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
@@ -98,30 +99,23 @@ class MessageClaim:
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """End the message without its having been taken."""
-        moved = self.rows().update(
-            status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
-        )
-        if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, status)])
+        with announcing():
+            moved = self.rows().update(
+                status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
+            )
+            if moved:
+                announce_changes([Change(self.message.pk, Status.SENDING, status)])
 
     @insisting
     def mark_unconfirmed(self, reason: str, ask_at: datetime, only: Q = ALWAYS) -> None:
         """The platform may or may not have it: from now on only its own report can show what became of it."""
         not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
-        moved = (
-            self.rows()
-            .filter(only)
-            .update(
-                status=Status.UNCONFIRMED,
-                error_text=reason,
-                lease_until=None,
-                not_found_after=not_found_after,
-                due_at=ask_at,
-            )
-        )
-        if moved:
-            logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
+        changes = {"error_text": reason, "lease_until": None, "not_found_after": not_found_after, "due_at": ask_at}
+        with announcing():
+            if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **changes):
+                return
             announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)])
+        logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
