@@ -254,7 +254,7 @@ def test_check_of_a_campaign_tells_what_the_launch_would_mean_and_sends_nothing(
 
 
 def test_wait_sweeps_until_everything_is_handed_over(platform):
-    platform.fault("status", status=503)
+    platform.fault("status", status=429)
     campaign = make_campaign([phone(1), phone(2)])
     out, _ = run("hyber_send_campaign", str(campaign.pk), "--wait")
 
