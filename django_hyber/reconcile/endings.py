@@ -129,7 +129,9 @@ def _give_own_batch(message: Message) -> None:
         run=0,
         first_id=message.pk,
         # The attempts that it had are kept, so that it is given up one day.
-        defaults={"last_id": message.pk, "size": 1, "state": Batch.State.PENDING, "zone": zone} | NO_DOUBT,
+        defaults={"last_id": message.pk, "size": 1, "state": State.PENDING, "zone": zone}
+        | NO_DOUBT
+        | {"error_text": "", "error_code": None, "not_taken_code": None},
     )
 
 

@@ -20,7 +20,7 @@ from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.conf import Account, find_account, get_account
+from django_hyber.conf import Account, find_account
 from django_hyber.db import clock, lease
 from django_hyber.models import LONE, Batch, Message
 from django_hyber.queueing import nudge
@@ -149,9 +149,9 @@ def due_batches() -> QuerySet[Batch]:
 def resolve_message(pk: int) -> None:
     """Ask about one message that is in doubt by itself; do nothing when it is not due or another worker asks."""
     message = Message.objects.filter(LONE, pk=pk).first()
-    if message is None:
+    account = _account(message.account) if message else None
+    if message is None or account is None:
         return
-    account = get_account(message.account)
     # An answer may come so late that the message has been sent again meanwhile: it is not about that.
     doubted = Message.objects.filter(
         LONE, pk=pk, extra_id=message.extra_id, attempts=message.attempts, doubted_at=message.doubted_at
@@ -187,9 +187,9 @@ def resolve_batch(pk: int) -> bool:
     Returns whether there is more to ask at once: other work gets its turn in between.
     """
     batch = Batch.objects.filter(pk=pk, state=State.UNCONFIRMED).select_related("campaign").first()
-    if batch is None:
+    account = _account(batch.campaign.account) if batch else None
+    if batch is None or account is None:
         return False
-    account = get_account(batch.campaign.account)
     # An answer may come so late that the batch has been sent again meanwhile: it is not about that.
     doubted = Batch.objects.filter(
         pk=pk,

@@ -14,7 +14,7 @@ from django_hyber.conf import get_account
 from django_hyber.db import clock
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import ConnectionLost, HyberClient, UnreadableResponse
-from django_hyber.reconcile import unconfirmed
+from django_hyber.reconcile import endings, unconfirmed
 from django_hyber.sending.batch import claim_batch
 from django_hyber.sending.single import claim_message
 from django_hyber.services import dispatch, send_message, start_campaign
@@ -402,6 +402,33 @@ def test_late_end_of_a_connection_begins_the_graces_of_a_batch_again(platform, c
     assert batch.not_found_at is None
     assert batch.not_found_after > clock.now() + timedelta(seconds=50)
     assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
+
+
+def test_report_that_comes_after_the_last_answer_holds_back_the_whole_batch(platform, monkeypatch):
+    make_known()
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2), phone(3)]))
+    end = endings.end_batch_as_not_taken
+
+    def be_overtaken(doubted, batch):
+        campaign.messages.filter(phone_number=phone(2)).update(status="delivered", accepted_at=timezone.now())
+        return end(doubted, batch)
+
+    monkeypatch.setattr(endings, "end_batch_as_not_taken", be_overtaken)
+    for _ in range(2):
+        make_due(campaign)
+        unconfirmed.resolve_batch(campaign.batches.get().pk)
+
+    assert statuses(campaign) == ["unconfirmed", "delivered", "unconfirmed"]
+    assert campaign.batches.get().state == "unconfirmed"
+
+
+def test_account_that_the_settings_do_not_have_is_asked_nothing(platform, caplog):
+    message = send_message(phone(1, "87"), SMS)
+    Message.objects.update(account="gone")
+    ask(message)
+
+    assert (message.status, message.questions) == ("unconfirmed", 0)
+    assert "gone" in caplog.text
 
 
 def test_report_of_a_batch_in_doubt_ends_its_questions(wired):
