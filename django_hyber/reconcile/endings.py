@@ -40,7 +40,7 @@ def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_
     ``not_taken_code`` is the error code that its request ended with, if it is proved that it was not taken.
     """
     with write_transaction():
-        moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **OVER)
+        moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **OVER, doubted_at=None)
         if moved and message.campaign_id:
             _give_own_batch(message)
         return moved
@@ -92,7 +92,7 @@ def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: in
         again = {"state": State.PENDING, "error_text": "", "error_code": None, "not_taken_code": not_taken_code}
         if not doubted.update(**again, **NO_DOUBT):
             return 0
-        return _move(in_doubt(batch), Status.QUEUED, **OVER)
+        return _move(in_doubt(batch), Status.QUEUED, **OVER, doubted_at=None)
 
 
 def leave_to_messages(

@@ -324,7 +324,9 @@ def _with_its_request(doubt: Doubt, message: Message, account: Account) -> Doubt
         return doubt
     counts_from = max(filter(None, (batch.not_found_after, doubt.not_found_after)))
     if counts_from <= clock.now():
-        latest = endings.messages_of(batch).aggregate(latest=Max("accepted_at"))["latest"]
+        # Those that were sent again meanwhile are not of this doubt any more.
+        of_the_request = endings.messages_of(batch).filter(doubted_at=batch.doubted_at)
+        latest = of_the_request.aggregate(latest=Max("accepted_at"))["latest"]
         counts_from = max(counts_from, latest + _parts_grace(batch, account)) if latest else counts_from
     is_still_first = doubt.not_found_at is not None and doubt.not_found_at >= counts_from
     return replace(doubt, not_found_after=counts_from, not_found_at=doubt.not_found_at if is_still_first else None)
@@ -344,12 +346,15 @@ def _parts_grace(batch: Batch, account: Account) -> timedelta:
 
 def _lost_batch(message: Message) -> Batch | None:
     """Return the batch that the message was in when its answer was lost, if it was in one."""
-    if message.campaign_id is None:
+    if message.campaign_id is None or message.doubted_at is None:
         return None
-    around = Batch.objects.filter(
-        campaign=message.campaign_id, first_id__lte=message.pk, last_id__gte=message.pk, state=State.DONE
-    )
-    return around.exclude(doubted_at=None).order_by("-finished_at").first()
+    return Batch.objects.filter(
+        campaign=message.campaign_id,
+        first_id__lte=message.pk,
+        last_id__gte=message.pk,
+        state=State.DONE,
+        doubted_at=message.doubted_at,
+    ).first()
 
 
 def _account(name: str) -> Account | None:

@@ -235,6 +235,32 @@ def test_silence_of_a_job_counts_from_the_last_message_that_became_known(platfor
     assert last.not_found_after > clock.now()
 
 
+def test_message_that_was_sent_again_does_not_vouch_for_the_request_before(platform, configure, monkeypatch):
+    make_known()
+    configure(SYNC_LIMIT=0, NOT_FOUND_GRACE=0.01)
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2)]))
+    last = campaign.messages.order_by("pk").last()
+    fetch = HyberClient.fetch_report
+
+    def stumble(client, *, extra_id):
+        if extra_id == last.extra_id:
+            raise UnreadableResponse(500)
+        return fetch(client, extra_id=extra_id)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(HyberClient, "fetch_report", stumble)
+        for _ in range(12):
+            make_due(campaign)
+            dispatch()
+    assert statuses(campaign) == ["accepted", "unconfirmed"]
+    AccountState.objects.update(questions_after=None)
+    for _ in range(2):
+        time.sleep(0.02)
+        ask(last, times=1)
+
+    assert last.status == "queued"
+
+
 def test_one_thousand_are_sent_to_once_by_ten_questions_a_second_of_which_a_fifth_fails(
     platform, configure, monkeypatch
 ):
