@@ -13,7 +13,7 @@ except ImportError:  # Django 5.2
 
 from django_hyber.audience import export, uploads  # noqa: F401  registers the kinds of jobs
 from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  the same
-from django_hyber.db.transactions import leave_lost_connection
+from django_hyber.db.transactions import close_lost_connection
 from django_hyber.jobs import background as jobs
 from django_hyber.reconcile import overdue, question_lane, unconfirmed
 from django_hyber.replies import attachments
@@ -25,7 +25,7 @@ def background(function: Callable[..., None]) -> Any:
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
-        leave_lost_connection()
+        close_lost_connection()
         function(*args, **kwargs)
 
     return task(run)

@@ -7,10 +7,10 @@ from django_hyber.models.base import HyberModel
 
 
 class AccountState(HyberModel):
-    """What all workers have to know about an account, or about the account at one of the platform's hosts."""
+    """State that workers share about an account, as a whole or at one of the platform's hosts."""
 
     class Host(models.TextChoices):
-        """The hosts fail apart from each other. The throttle and the login are of the account as a whole."""
+        """The hosts fail independently. The throttle and the login belong to the account as a whole (ALL)."""
 
         ALL = "", _("all hosts")
         SINGLE = "single", _("single messages")

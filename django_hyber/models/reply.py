@@ -9,7 +9,7 @@ from django_hyber.models.message import Message
 
 
 class Reply(PersonalDataModel):
-    """What a person answered in Viber or WhatsApp."""
+    """A reply of a recipient in Viber or WhatsApp."""
 
     message = models.ForeignKey(
         Message,
