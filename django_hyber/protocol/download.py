@@ -1,8 +1,7 @@
-"""Download a file from an address that a third party has chosen, without reaching our own network.
+"""Download a file from a URL of a third party, protected against server-side request forgery.
 
-The name is resolved once, its addresses are checked, and the connection goes to the very address that was checked: a
-name server that changes its mind gains nothing. Redirects are never followed, and proxies, which would resolve the name
-again, are never used.
+The host name is resolved once, and the connection uses one of the checked addresses, so a changed DNS answer has no
+effect. Redirects are not followed. Proxies are not used, because they would resolve the name again.
 """
 
 from __future__ import annotations
@@ -27,15 +26,15 @@ from django_hyber.protocol.errors import HyberError
 CHUNK = 64 * 1024
 PORTS = {"http": 80, "https": 443}
 
-# Where clouds tell a machine its secrets, though the addresses are public ones by the book: Azure; Oracle, whose one
-# Python has known to be special since 2024 only.
+# Metadata services of clouds at addresses that count as public: Azure; Oracle, whose address Python treats as special
+# only since 2024.
 _OF_CLOUDS = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
 _NAT64 = IPv6Network("64:ff9b::/96")
 _SAFE_IN_URL = "/?%:@!$&'()*+,;="
 
 
 class DownloadFailed(HyberError):  # noqa: N818 - named as the other errors are
-    """The file was not fetched. ``reason`` says why, and holds nothing of the URL."""
+    """The file could not be downloaded. ``reason`` contains no part of the URL."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -56,10 +55,10 @@ class _Place(NamedTuple):
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to the public internet.
+    """Return whether an IP address belongs to the public internet.
 
-    Private, loopback, link-local, multicast and reserved ones do not, nor do those that carry an IPv4 address in
-    disguise. Behind the prefix of NAT64 the IPv4 address itself decides.
+    Private, loopback, link-local, multicast and reserved addresses do not, nor do IPv6 addresses that embed an IPv4
+    address. With the prefix of NAT64, the embedded IPv4 address is checked.
     """
     try:
         found = ip_address(address)
@@ -85,10 +84,10 @@ def download(
     deadline: float = 120.0,
     is_allowed: Callable[[str], bool] = is_public,
 ) -> int:
-    """Write the file to ``target`` and return its number of bytes; nothing of ours is sent along.
+    """Write the file to ``target`` and return its size. The request contains no credentials.
 
-    Timeouts are seconds: for each connection, for each wait for data, and for all after the name has been resolved.
-    ``is_allowed`` decides about each IP address of the host; one that it refuses is enough. Raises DownloadFailed.
+    Timeouts are in seconds: for connecting to each address, for each wait for data, and for everything after the name
+    is resolved. ``is_allowed`` must accept every IP address of the host. Raises DownloadFailed.
     """
     place = _read_url(url)
     addresses = _resolve(place, is_allowed)
@@ -145,21 +144,21 @@ def _connect(place: _Place, addresses: list[str], timeout: float, ends_at: float
 
 
 def _secure(connection: socket.socket, host: str) -> ssl.SSLSocket:
-    # The authorities that requests trusts in the client, too.
+    # The same certificate authorities as in the client.
     context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH)
-    # The handshake comes later, when the deadline is watched.
+    # The handshake follows when the timer of the deadline runs.
     return context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
 
 
 @contextmanager
 def _cut_off(connection: socket.socket, ends_at: float) -> Iterator[Event]:
-    """Shut the connection down when the time is over: a timeout of the socket is renewed by every byte."""
+    """Shut the connection down at the deadline. A socket timeout would restart with every byte."""
     is_over = Event()
 
     def cut() -> None:
         is_over.set()
         with suppress(OSError):
-            # Not the method of SSLSocket, which takes its TLS state away from under the reading thread.
+            # The method of SSLSocket would remove the TLS state while the other thread is reading.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     timer = Timer(max(0.0, ends_at - monotonic()), cut)
