@@ -55,7 +55,7 @@ class Batch(HyberModel):
     # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
-        _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
+        _("enqueued at"), null=True, blank=True, help_text=_("When a task for it was last enqueued.")
     )
     waits_for = models.CharField(_("waits for"), max_length=8, choices=WaitsFor.choices, blank=True)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)

@@ -44,7 +44,7 @@ class Campaign(HyberModel):
 
         REFUSE = "refuse", _("do not launch")
         SKIP = "skip", _("leave the recipient out")
-        DEFAULT = "default", _("put the default text")
+        DEFAULT = "default", _("use the default text")
 
     # With a context, because a project may translate "name" as the name of a person.
     name = models.CharField(pgettext_lazy("campaign", "name"), max_length=200)
@@ -68,13 +68,13 @@ class Campaign(HyberModel):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("Recipients a minute at most. Empty: as fast as it goes."),
+        help_text=_("Maximum recipients per minute. Empty: no limit."),
     )
     window_start = models.TimeField(
         _("not before"),
         null=True,
         blank=True,
-        help_text=_("Time of day from which people may be written to, by the clock where they live."),
+        help_text=_("The earliest time of day to send, in the recipient's time zone."),
     )
     window_end = models.TimeField(_("not after"), null=True, blank=True)
     missing_variables = models.CharField(
@@ -89,7 +89,7 @@ class Campaign(HyberModel):
         _("own texts"),
         default=False,
         editable=False,
-        help_text=_("Every recipient has a text of their own, in the variable “text”; the channels carry none."),
+        help_text=_("Every recipient has an individual text in the variable “text”; the channels have none."),
     )
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
@@ -99,7 +99,7 @@ class Campaign(HyberModel):
         _("run"), default=0, editable=False, help_text=_("0 before the launch; each retry of failed messages adds one.")
     )
     next_send_at = models.DateTimeField(
-        _("next request at"), null=True, editable=False, help_text=_("Earliest, by the throttle.")
+        _("next request at"), null=True, editable=False, help_text=_("The earliest time that the throttle allows.")
     )
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -108,7 +108,7 @@ class Campaign(HyberModel):
         editable=False,
         related_name="+",
         verbose_name=_("author"),
-        help_text=_("Who wrote it last."),
+        help_text=_("The user who edited it last."),
     )
     launched_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,

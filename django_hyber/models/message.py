@@ -81,7 +81,7 @@ class Message(PersonalDataModel):
         default="",
         # Bulk inserts of new messages omit this column.
         db_default="",
-        help_text=_("Those of which a report says that they did not deliver, and how it ended there."),
+        help_text=_("The channels that did not deliver according to a report, with their status."),
     )
     hyber_status = models.IntegerField(_("Hyber status"), null=True, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
@@ -115,7 +115,7 @@ class Message(PersonalDataModel):
     # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
-        _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
+        _("enqueued at"), null=True, blank=True, help_text=_("When a task for it was last enqueued.")
     )
 
     objects = MessageManager()  # type: ignore[misc]  # declared on the base class too

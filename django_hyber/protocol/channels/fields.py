@@ -176,5 +176,5 @@ def _check_extra(extra: Any, known: set[str]) -> Problem | None:
     try:
         json.dumps(dict(extra), allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        return error("extra-not-json", gettext_noop("Extra options must consist of what JSON can say."))
+        return error("extra-not-json", gettext_noop("Extra options must be valid JSON values."))
     return None

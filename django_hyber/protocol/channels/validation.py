@@ -88,7 +88,7 @@ def _check_order(channels: Sequence[Channel]) -> Iterator[Problem]:
         if count > 1:
             yield error("duplicate-channel", gettext_noop("This channel is listed more than once."), channel=name)
     if "sms" in names[:-1]:
-        template = gettext_noop("SMS is meant to be the last channel.")
+        template = gettext_noop("SMS should be the last channel.")
         yield warning("sms-not-last", template, channel="sms")
 
 
@@ -123,9 +123,7 @@ def _check_start_time(start_time: datetime | str) -> Problem | None:
     if isinstance(start_time, str):
         if _START_TIME.fullmatch(start_time):
             return None
-        template = gettext_noop(
-            "Write the time as 2020-12-12 10:10:10+03:00; without an offset it is taken for Kyiv time."
-        )
+        template = gettext_noop("Write the time as 2020-12-12 10:10:10+03:00; without an offset, Kyiv time is assumed.")
         return warning("start-time-format", template)
     if start_time.utcoffset() is not None:
         return None
@@ -213,7 +211,7 @@ def _check_viber_kind(given: set[str]) -> Iterator[Problem]:
     if "caption" in given and "action" not in given:
         yield error("needs", _NEEDS, channel="viber", field="caption", other="action")
     if {"text", "img"} <= given and not {"caption", "action"} <= given:
-        template = gettext_noop("Text with an image is meant to have a button: caption and action.")
+        template = gettext_noop("Text with an image should have a button: caption and action.")
         yield warning("image-without-button", template, channel="viber", field="img")
 
 
@@ -224,7 +222,7 @@ def _check_viber_file(viber: Viber, given: set[str], *, variables: bool) -> Iter
         yield error("needs", _NEEDS, channel="viber", field="file_name", other="action")
     for other in _NOT_WITH_A_FILE:
         if other in given:
-            template = gettext_noop("A file goes alone: it cannot be combined with %(other)s.")
+            template = gettext_noop("A file cannot be combined with %(other)s.")
             yield error("excludes", template, channel="viber", field="file_name", other=other)
     if isinstance(viber.file_name, str) and not (variables and has_variables(viber.file_name)):
         yield from check_extension(viber.file_name)

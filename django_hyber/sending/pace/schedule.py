@@ -17,11 +17,14 @@ from django_hyber.conf import Account, find_account, get_account
 from django_hyber.models import Campaign
 
 Status = Campaign.Status
-MISSED = gettext_noop("Its start was missed while nothing ran here. Look whether it may still go out, then resume it.")
+MISSED = gettext_noop(
+    "Its start was missed because the background process was not running. Check whether it may still be sent, then "
+    "resume it."
+)
 NORTH_AMERICA = "1"
 AREA_CODE = 3
 LONGEST_COUNTRY_CODE = 3
-UNKNOWN_ZONE = gettext_noop("This machine does not know the time zone. Install the Python package tzdata.")
+UNKNOWN_ZONE = gettext_noop("The time zone is not installed on this machine. Install the Python package tzdata.")
 #: How long a batch waits before its time zone is looked up again.
 ZONE_RETRY = timedelta(minutes=5)
 
