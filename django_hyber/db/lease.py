@@ -30,13 +30,13 @@ def same_attempt(rows: QuerySet[Row], pk: int, attempt: int) -> QuerySet[Row]:
     return rows.filter(pk=pk, attempts=attempt)
 
 
-def renew(mine: QuerySet[Row], seconds: float) -> bool:
+def renew(claimed: QuerySet[Row], seconds: float) -> bool:
     """Renew the lease. Return False if the claim was lost.
 
     Call it right before an action that must not happen twice: another worker may have claimed the row if this one was
     suspended.
     """
-    return bool(mine.update(lease_until=_end(seconds)))
+    return bool(claimed.update(lease_until=_end(seconds)))
 
 
 def has_ended(now: datetime) -> Q:

@@ -41,7 +41,7 @@ class DownloadFailed(HyberError):  # noqa: N818 - named as the other errors are
         super().__init__(reason)
 
 
-class _Place(NamedTuple):
+class _Destination(NamedTuple):
     scheme: str
     host: str
     port: int
@@ -89,23 +89,23 @@ def download(
     Timeouts are in seconds: for connecting to each address, for each wait for data, and for everything after the name
     is resolved. ``is_allowed`` must accept every IP address of the host. Raises DownloadFailed.
     """
-    place = _read_url(url)
-    addresses = _resolve(place, is_allowed)
+    destination = _read_url(url)
+    addresses = _resolve(destination, is_allowed)
     ends_at = monotonic() + deadline
-    with closing(_connect(place, addresses, connect_timeout, ends_at)) as connection:
+    with closing(_connect(destination, addresses, connect_timeout, ends_at)) as connection:
         connection.settimeout(read_timeout)
-        with _cut_off(connection, ends_at) as is_over:
+        with _shut_down_at(connection, ends_at) as is_over:
             try:
-                size = _transfer(connection, place, target, max_bytes)
+                size = _transfer(connection, destination, target, max_bytes)
             except (OSError, HTTPException, ValueError) as error:
                 raise DownloadFailed(_explain(error, is_over)) from None
-            # An answer without a length seems complete when it is cut off.
+            # An answer without a length seems complete if the connection was shut down.
             if is_over.is_set():
                 raise DownloadFailed("it took too long")
     return size
 
 
-def _read_url(url: str) -> _Place:
+def _read_url(url: str) -> _Destination:
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
@@ -116,12 +116,12 @@ def _read_url(url: str) -> _Place:
         raise DownloadFailed("the URL does not begin with https:// or http://")
     query = f"?{parts.query}" if parts.query else ""
     target = quote((parts.path or "/") + query, safe=_SAFE_IN_URL)
-    return _Place(parts.scheme, host, PORTS[parts.scheme] if port is None else port, target)
+    return _Destination(parts.scheme, host, PORTS[parts.scheme] if port is None else port, target)
 
 
-def _resolve(place: _Place, is_allowed: Callable[[str], bool]) -> list[str]:
+def _resolve(destination: _Destination, is_allowed: Callable[[str], bool]) -> list[str]:
     try:
-        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
         raise DownloadFailed("the name of the host cannot be resolved") from None
     addresses = list(dict.fromkeys(str(socket_address[0]) for *_, socket_address in found))
@@ -130,16 +130,16 @@ def _resolve(place: _Place, is_allowed: Callable[[str], bool]) -> list[str]:
     return addresses
 
 
-def _connect(place: _Place, addresses: list[str], timeout: float, ends_at: float) -> socket.socket:
+def _connect(destination: _Destination, addresses: list[str], timeout: float, ends_at: float) -> socket.socket:
     for address in addresses:
         remaining = ends_at - monotonic()
         if remaining <= 0:
             break
         try:
-            connection = socket.create_connection((address, place.port), min(timeout, remaining))
+            connection = socket.create_connection((address, destination.port), min(timeout, remaining))
         except OSError:
             continue
-        return _secure(connection, place.host) if place.scheme == "https" else connection
+        return _secure(connection, destination.host) if destination.scheme == "https" else connection
     raise DownloadFailed("no connection")
 
 
@@ -151,17 +151,17 @@ def _secure(connection: socket.socket, host: str) -> ssl.SSLSocket:
 
 
 @contextmanager
-def _cut_off(connection: socket.socket, ends_at: float) -> Iterator[Event]:
+def _shut_down_at(connection: socket.socket, ends_at: float) -> Iterator[Event]:
     """Shut the connection down at the deadline. A socket timeout would restart with every byte."""
     is_over = Event()
 
-    def cut() -> None:
+    def shut_down() -> None:
         is_over.set()
         with suppress(OSError):
             # The method of SSLSocket would remove the TLS state while the other thread is reading.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
-    timer = Timer(max(0.0, ends_at - monotonic()), cut)
+    timer = Timer(max(0.0, ends_at - monotonic()), shut_down)
     timer.daemon = True
     timer.start()
     try:
@@ -170,12 +170,12 @@ def _cut_off(connection: socket.socket, ends_at: float) -> Iterator[Event]:
         timer.cancel()
 
 
-def _transfer(connection: socket.socket, place: _Place, target: IO[bytes], max_bytes: int) -> int:
+def _transfer(connection: socket.socket, destination: _Destination, target: IO[bytes], max_bytes: int) -> int:
     if isinstance(connection, ssl.SSLSocket):
         connection.do_handshake()
-    http = HTTPConnection(place.host, place.port)
+    http = HTTPConnection(destination.host, destination.port)
     http.sock = connection
-    http.request("GET", place.target, headers={"Host": place.authority, "User-Agent": "django-hyber"})
+    http.request("GET", destination.target, headers={"Host": destination.authority, "User-Agent": "django-hyber"})
     with http.getresponse() as response:
         if response.status != HTTPStatus.OK:
             is_redirect = HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST

@@ -168,9 +168,9 @@ class BatchClaim:
         changes = RELEASED | {"not_found_after": not_found_after, "due_at": query_at}
         # A "not found" may have queued the batch again in the meantime; that does not matter unless it was claimed.
         states = (State.PENDING, State.SENDING, State.UNCONFIRMED)
-        mine = lease.same_attempt(Batch.objects.all(), self.batch.pk, self.attempt).filter(only, state__in=states)
+        batch = lease.same_attempt(Batch.objects.all(), self.batch.pk, self.attempt).filter(only, state__in=states)
         with write_transaction():
-            if not mine.update(state=State.UNCONFIRMED, error_text=reason, **changes):
+            if not batch.update(state=State.UNCONFIRMED, error_text=reason, **changes):
                 return
             self._move(Status.QUEUED, Status.UNCONFIRMED, error_text=reason)
         logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)

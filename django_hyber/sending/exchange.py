@@ -30,7 +30,7 @@ Answer_contra = TypeVar("Answer_contra", contravariant=True)
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
 TEXT_LIMIT = 255
-GAVE_UP = "Not handed over after %(attempts)d attempts: %(reason)s"
+GAVE_UP = "Not accepted by the platform after %(attempts)d attempts: %(reason)s"
 _local = threading.local()
 
 
@@ -166,8 +166,8 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
     elif outcome.kind is Kind.NOT_ACCEPTED:
         breaker.note_failure(account, target.host, reason, outcome.retry_after)
         if retries.should_retry(account, target.counted_attempts):
-            again_at = retries.next_attempt(account, target.counted_attempts, now, outcome.retry_after)
-            target.put_back(WaitsFor.RETRY, reason, again_at)
+            next_at = retries.next_attempt(account, target.counted_attempts, now, outcome.retry_after)
+            target.put_back(WaitsFor.RETRY, reason, next_at)
         else:
             text = GAVE_UP % {"attempts": target.counted_attempts, "reason": reason}
             target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
