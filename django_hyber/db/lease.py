@@ -25,18 +25,18 @@ def claim(due: QuerySet[Row], seconds: float, **values: Any) -> bool:
     return bool(due.update(attempts=F("attempts") + 1, lease_until=_end(seconds), **values))
 
 
-def same_attempt(rows: QuerySet[Row], pk: int, attempt: int) -> QuerySet[Row]:
+def held(rows: QuerySet[Row], pk: int | str, attempt: int) -> QuerySet[Row]:
     """Select the row, unless another worker has begun a later attempt."""
     return rows.filter(pk=pk, attempts=attempt)
 
 
-def renew(claimed: QuerySet[Row], seconds: float) -> bool:
-    """Renew the lease. Return False if the claim was lost.
+def renew(claimed: QuerySet[Row], seconds: float, **values: Any) -> bool:
+    """Renew the lease and set ``values``. Return False if the claim was lost.
 
     Call it right before an action that must not happen twice: another worker may have claimed the row if this one was
     suspended.
     """
-    return bool(claimed.update(lease_until=_end(seconds)))
+    return bool(claimed.update(**{"lease_until": _end(seconds), **values}))
 
 
 def has_ended(now: datetime) -> Q:

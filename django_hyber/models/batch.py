@@ -12,7 +12,7 @@ from django_hyber.models.campaign import Campaign
 
 
 class Batch(HyberModel):
-    """A range of a campaign's messages that goes out in one request.
+    """A range of a campaign's messages that is sent in one request.
 
     In a campaign with a sending window, a batch contains only messages of one time zone: those of its range whose
     numbers start with one of ``phone_prefixes``.

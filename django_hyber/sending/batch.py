@@ -72,7 +72,7 @@ class BatchClaim:
 
     def rows(self) -> QuerySet[Batch]:
         """Select the batch, unless another worker has claimed it since."""
-        batches = lease.same_attempt(Batch.objects.all(), self.batch.pk, self.attempt)
+        batches = lease.held(Batch.objects.all(), self.batch.pk, self.attempt)
         return batches.filter(state__in=(State.SENDING, State.UNCONFIRMED))
 
     def messages(self) -> QuerySet[Message]:
@@ -168,7 +168,7 @@ class BatchClaim:
         changes = RELEASED | {"not_found_after": not_found_after, "due_at": query_at}
         # A "not found" may have queued the batch again in the meantime; that does not matter unless it was claimed.
         states = (State.PENDING, State.SENDING, State.UNCONFIRMED)
-        batch = lease.same_attempt(Batch.objects.all(), self.batch.pk, self.attempt).filter(only, state__in=states)
+        batch = lease.held(Batch.objects.all(), self.batch.pk, self.attempt).filter(only, state__in=states)
         with write_transaction():
             if not batch.update(state=State.UNCONFIRMED, error_text=reason, **changes):
                 return

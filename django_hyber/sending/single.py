@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import Change, announce_changes
+from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.db import lease
 from django_hyber.db.transactions import insisting, refuse_transaction
@@ -62,7 +62,7 @@ class MessageClaim:
     def _of_this_run(self) -> QuerySet[Message]:
         # Each run has a new extra id, so a late answer to an earlier run matches nothing.
         same_run = Message.objects.filter(extra_id=self.message.extra_id)
-        return lease.same_attempt(same_run, self.message.pk, self.attempt)
+        return lease.held(same_run, self.message.pk, self.attempt)
 
     def confirm(self) -> None:
         """Renew the lease right before the request is written. Raises ClaimLost."""
@@ -73,10 +73,11 @@ class MessageClaim:
     def record(self, answer: str) -> None:
         """Store the platform's id. If a report arrived before the answer, the message keeps its newer status."""
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
-        moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
-        if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
-        else:
+        with announcing():
+            moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
+            if moved:
+                announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
+        if not moved:
             self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
@@ -98,30 +99,23 @@ class MessageClaim:
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """Give the message its final status."""
-        moved = self.rows().update(
-            status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **RELEASED
-        )
-        if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, status)])
+        with announcing():
+            moved = self.rows().update(
+                status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **RELEASED
+            )
+            if moved:
+                announce_changes([Change(self.message.pk, Status.SENDING, status)])
 
     @insisting
     def mark_unconfirmed(self, reason: str, query_at: datetime, only: Q = ALWAYS) -> None:
         """Record that the outcome is unknown: it is decided by the platform's report, queried from ``query_at``."""
         not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
-        moved = (
-            self.rows()
-            .filter(only)
-            .update(
-                status=Status.UNCONFIRMED,
-                error_text=reason,
-                lease_until=None,
-                not_found_after=not_found_after,
-                due_at=query_at,
-            )
-        )
-        if moved:
-            logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
+        changes = {"error_text": reason, "lease_until": None, "not_found_after": not_found_after, "due_at": query_at}
+        with announcing():
+            if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **changes):
+                return
             announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)])
+        logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
@@ -162,7 +156,7 @@ def claim_message(pk: int) -> MessageClaim | None:
         reason = HELD if breaker.is_held(account.name) else BLOCKED
         waiting.update(due_at=blocked_until, error_text=reason, enqueued_at=None)
         return None
-    unclaimed = lease.same_attempt(waiting, pk, message.attempts)
+    unclaimed = lease.held(waiting, pk, message.attempts)
     if not lease.claim(unclaimed, account.lease, status=Status.SENDING, due_at=None, enqueued_at=None):
         return None
     message.attempts += 1
