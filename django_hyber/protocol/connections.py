@@ -33,7 +33,7 @@ MAX_IDLE = 4.0
 #: suspended or waited for the database, and the result of the check may be outdated.
 MAX_CHECK_AGE = 5.0
 
-#: A monotonic clock. If the system has one, it includes the time in which the machine is suspended.
+#: A monotonic clock. Where the system supports it, the clock continues while the machine is suspended.
 clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
 
 

@@ -12,7 +12,7 @@ from django_hyber.services import purge_personal_data
 class Command(BaseCommand):
     """Remove personal data that is no longer needed."""
 
-    help = "Anonymise messages, reports and replies of a given age. Statistics do not change."
+    help = "Anonymise messages, reports and replies older than a given age. Statistics do not change."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
