@@ -1,4 +1,4 @@
-"""Errors that several rooms raise."""
+"""Exceptions that several packages raise."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from django.core.exceptions import ValidationError
 
 
 class CampaignError(ValidationError):
-    """A campaign cannot do what was asked; ``messages`` says why, in the reader's language."""
+    """The operation is not possible for this campaign. ``messages`` has the reasons, translated."""
 
 
 class DoubtError(ValidationError):
-    """Something is not in doubt, so nobody has to decide about it; ``messages`` says so, in the reader's language."""
+    """The outcome is not unknown any more. ``messages`` has the reason, translated."""
