@@ -36,13 +36,13 @@ class AccountState(HyberModel):
         _("next request at"), null=True, blank=True, help_text=_("The earliest time that the throttle allows.")
     )
     questions_after = models.DateTimeField(
-        _("next question at"), null=True, blank=True, help_text=_("Earliest: the platform did not answer the last one.")
+        _("next query at"), null=True, blank=True, help_text=_("Earliest, after a query that was not answered.")
     )
     silent_questions = models.PositiveIntegerField(
-        _("questions without an answer"), default=0, help_text=_("Questions in a row that were not answered.")
+        _("queries without an answer"), default=0, help_text=_("Queries in a row that were not answered.")
     )
     # What the platform answers about two ids of which the truth is known. Shared by the questions of a few seconds.
-    controls_at = models.DateTimeField(_("controls asked at"), null=True, blank=True, editable=False)
+    controls_at = models.DateTimeField(_("control queries at"), null=True, blank=True, editable=False)
     unknown_answer = models.CharField(_("answer about an unused id"), max_length=100, blank=True, editable=False)
     known_answer = models.CharField(_("answer about a known message"), max_length=16, blank=True, editable=False)
 

@@ -122,7 +122,7 @@ def _decided(doubted: QuerySet[Row], what: str, by: str) -> Iterator[Row]:
     with write_transaction():
         row = doubted.select_for_update().first()
         if row is None:
-            raise DoubtError(_("Nothing is in doubt here any more. Look at what has become of it."))
+            raise DoubtError(_("The outcome is known by now. Nothing was changed."))
         yield row
     kind = "Batch" if isinstance(row, Batch) else "Message"
     name = row.pk if isinstance(row, Batch) else row.extra_id

@@ -173,8 +173,8 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
             target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
     else:
         breaker.note_failure(account, target.host, reason)
-        ask_at = now + timedelta(seconds=account.retry_delay)
-        target.mark_unconfirmed(reason, ask_at, error_code=outcome.error_code)
+        query_at = now + timedelta(seconds=account.retry_delay)
+        target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code)
 
 
 def describe(error: Exception) -> str:
