@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import environ
 from django.conf import settings
+from django.core.checks import Error
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
+from django_hyber.setting_domains import DOMAINS, UNREADABLE, describe_wrong
+
 DEFAULT_ACCOUNT = "default"
 ENVIRONMENT_PREFIX = "HYBER_"
-MAX_BATCH_SIZE = 50_000
+#: That of the columns that hold the name of an account.
+MAX_NAME_LENGTH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
     """One account at GMS and how this project uses it. The field names, in capitals, are the keys of the setting.
 
-    Times are seconds, sizes bytes. ``batch_size`` is the number of recipients in one request, up to the platform's
-    50,000; batches of up to ``sync_limit`` recipients ask for the message ids in the answer. ``lease`` is how long a
-    worker may hold a message or a batch before another may take it up. What may or may not have been taken is asked
-    about every ``ask_every``, and sent again only when the platform still does not know it after ``not_found_grace``.
+    What each may be is in the table of ``setting_domains``; times are seconds, sizes bytes. ``batch_size`` is the
+    number of recipients in one request, up to the platform's 50,000; batches of up to ``sync_limit`` recipients ask for
+    the message ids in the answer. ``lease`` is how long a worker may hold a message or a batch before another may take
+    it up. What may or may not have been taken is asked about every ``ask_every``, and sent again only when the platform
+    still does not know it after ``not_found_grace``.
     ``retry_delay`` is the wait after a first failed attempt; it doubles up to 15 minutes, ``max_attempts`` times.
     At most ``parallel_batches`` requests of a campaign are under way at once, so that single messages get between them;
     ``throttle`` is recipients a minute over all campaigns (None: no limit). After ``breaker_threshold`` requests in a
@@ -56,7 +60,7 @@ class Account:
     phone_as_number: bool = True
     batch_size: int = 10_000
     sync_limit: int = 10_000
-    lease: int = 300
+    lease: float = 300
     max_attempts: int = 12
     retry_delay: float = 5
     not_found_grace: float = 120
@@ -64,8 +68,8 @@ class Account:
     parallel_batches: int = 2
     throttle: int | None = None
     breaker_threshold: int = 5
-    lead_time: int = 600
-    schedule_grace: int = 3_600
+    lead_time: float = 600
+    schedule_grace: float = 3_600
     four_eyes: bool = False
     suppress_transactional: bool = False
     seen_codes: frozenset[int] = frozenset()
@@ -77,23 +81,31 @@ class Account:
 
 
 KEYS = frozenset(item.name.upper() for item in fields(Account)) - {"NAME"}
+DEFAULTS = {item.name.upper(): item.default for item in fields(Account)}
 
 
 @sensitive_variables()
 def get_account(name: str = DEFAULT_ACCOUNT) -> Account:
     """Return the account of this name as the settings and the environment describe it now.
 
-    Raises ImproperlyConfigured for an unknown name, an unknown key or a value of the wrong type.
+    Raises ImproperlyConfigured for an unknown name or key, and for a value that its setting may not have: an account
+    that could send twice, or never, does not run.
     """
     configured = _configured_accounts()
     if name not in configured:
-        known = ", ".join(sorted(configured))
+        known = ", ".join(sorted(map(str, configured)))
         raise ImproperlyConfigured(f"HYBER has no account {name!r}. It has: {known}.")
-    return _build(name, configured[name])
+    account, errors = _read(name, configured[name])
+    if account is None:
+        raise ImproperlyConfigured(" ".join(f"{error.msg} {error.hint}" for error in errors))
+    return account
 
 
 def find_account(name: str) -> Account | None:
-    """Return the account, or None when the settings do not have it (any more): rows outlive the settings."""
+    """Return the account, or None when the settings do not have it (any more), or have a mistake in it.
+
+    Rows outlive the settings.
+    """
     try:
         return get_account(name)
     except ImproperlyConfigured:
@@ -107,18 +119,44 @@ def find_prices(name: str) -> Mapping[str, Decimal]:
 
 
 @sensitive_variables()
+def account_names() -> list[str]:
+    """Return the names of the configured accounts, in the order of the setting, also of those that cannot be read."""
+    return list(_configured_accounts())
+
+
+@sensitive_variables()
 def get_accounts() -> list[Account]:
-    """Return every configured account."""
+    """Return every configured account. Raises ImproperlyConfigured when one of them cannot be read."""
     return [get_account(name) for name in _configured_accounts()]
 
 
 @sensitive_variables()
+def find_accounts() -> list[Account]:
+    """Return the accounts that can be read: a mistake in one does not stop the others."""
+    return inspect_accounts()[0]
+
+
+@sensitive_variables()
+def inspect_accounts() -> tuple[list[Account], list[Error]]:
+    """Return the accounts that can be read, and what is wrong with the others."""
+    read = [_read(name, given) for name, given in _configured_accounts().items()]
+    return [account for account, _ in read if account], [error for _, errors in read for error in errors]
+
+
+@sensitive_variables()
 def find_account_by_token(token: str) -> Account | None:
-    """Return the account that this callback token belongs to; every token is compared, in constant time."""
+    """Return the account that this callback token belongs to; every token is compared, in constant time.
+
+    Raises ImproperlyConfigured when it may belong to an account that cannot be read: the platform may report again.
+    """
+    accounts, errors = inspect_accounts()
     found = None
-    for account, candidate in _tokens():
-        if constant_time_compare(candidate, token):
-            found = account
+    for account in accounts:
+        for candidate in account.callback_tokens:
+            if constant_time_compare(candidate, token):
+                found = account
+    if found is None and errors:
+        raise ImproperlyConfigured(errors[0].msg)
     return found
 
 
@@ -133,12 +171,6 @@ def get_callback_url(account: Account, token: str = "") -> str:
     return account.callback_base_url.rstrip("/") + path
 
 
-def _tokens() -> Iterator[tuple[Account, str]]:
-    for account in get_accounts():
-        for token in account.callback_tokens:
-            yield account, token
-
-
 @sensitive_variables()
 def _configured_accounts() -> dict[str, Mapping[str, Any]]:
     configured = getattr(settings, "HYBER", None) or {DEFAULT_ACCOUNT: {}}
@@ -148,17 +180,22 @@ def _configured_accounts() -> dict[str, Mapping[str, Any]]:
 
 
 @sensitive_variables()
-def _build(name: str, given: Mapping[str, Any]) -> Account:
-    unknown = sorted(str(key) for key in set(given) - KEYS)
-    if unknown:
-        raise ImproperlyConfigured(f"HYBER[{name!r}] has unknown keys: {', '.join(unknown)}.")
+def _read(name: str, given: Mapping[str, Any]) -> tuple[Account | None, list[Error]]:
+    """Return the account, or None and what is wrong with it."""
+    errors = [*_name_errors(name), *_unknown_keys(name, given)]
     values: dict[str, Any] = {}
-    for key in KEYS & (set(given) | _environment_keys()):
+    for key in sorted(KEYS & (given.keys() | _environment_keys())):
+        domain = DOMAINS[key]
+        value = given[key] if key in given else environ.Env.ENVIRON[ENVIRONMENT_PREFIX + key]
         try:
-            values[key.lower()] = _CASTS.get(key, str)(given[key]) if key in given else _from_environment(key)
-        except (TypeError, ValueError):
-            raise ImproperlyConfigured(f"HYBER[{name!r}][{key!r}] has a value of the wrong type.") from None
-    return Account(name=name, **values)
+            values[key.lower()] = domain.read(value if key in given else domain.parse(value))
+        except (TypeError, ValueError, OverflowError) as error:
+            errors.append(_wrong_value(name, key, describe_wrong(value, error), is_given=key in given))
+    if errors:
+        return None, errors
+    account = Account(name=name, **values)
+    errors += _lease_errors(account)
+    return (None if errors else account), errors
 
 
 def _environment_keys() -> set[str]:
@@ -167,91 +204,45 @@ def _environment_keys() -> set[str]:
     }
 
 
-def _from_environment(key: str) -> Any:
-    raw = environ.Env.ENVIRON[ENVIRONMENT_PREFIX + key]
-    # Strings are taken as they are: a password may begin with "$", which django-environ reads as a reference.
-    reader = _ENVIRONMENT_READERS.get(key)
-    return _CASTS.get(key, str)(reader(raw) if reader else raw)
+def _name_errors(name: object) -> Iterator[Error]:
+    if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH:
+        yield Error(
+            f"HYBER has an account with the name {name!r}; a name must be text of 1 to {MAX_NAME_LENGTH} characters.",
+            hint="Give the account another name.",
+            id=UNREADABLE,
+        )
 
 
-def _list(raw: str) -> Any:
-    return environ.Env.parse_value(raw, list)
+def _unknown_keys(name: str, given: Mapping[str, Any]) -> Iterator[Error]:
+    unknown = sorted(str(key) for key in given.keys() - KEYS)
+    if unknown:
+        yield Error(
+            f"HYBER[{name!r}] has unknown keys: {', '.join(unknown)}.",
+            hint="Compare it with the settings table of the README.",
+            id=UNREADABLE,
+        )
 
 
-def _bool(raw: str) -> Any:
-    return environ.Env.parse_value(raw, bool)
+def _wrong_value(name: str, key: str, wrong: str, *, is_given: bool) -> Error:
+    origin = "" if is_given else f", from the environment variable {ENVIRONMENT_PREFIX}{key},"
+    default = DEFAULTS[key]
+    is_plain = isinstance(default, int | float)
+    return Error(
+        f"HYBER[{name!r}][{key!r}]{origin} is {wrong}; it must be {DOMAINS[key].description}.",
+        hint=f"Correct it, or leave it out for the default{f', {default}' if is_plain else ''}.",
+        id=DOMAINS[key].check_id,
+    )
 
 
-def _strings(value: Any) -> tuple[str, ...]:
-    if isinstance(value, str):
-        raise TypeError
-    return tuple(str(item) for item in value)
-
-
-def _region(value: Any) -> str | None:
-    return str(value).upper() if value else None
-
-
-def _codes(value: Any) -> frozenset[int]:
-    return frozenset(int(item) for item in value)
-
-
-def _code_names(value: Any) -> dict[int, str]:
-    return {int(code): str(text) for code, text in dict(value).items()}
-
-
-def _prices(value: Any) -> dict[str, Decimal]:
-    return {str(channel): _price(price) for channel, price in dict(value).items()}
-
-
-def _price(value: Any) -> Decimal:
-    try:
-        # By way of a string, so that 0.1 means 0.1.
-        return Decimal(str(value))
-    except InvalidOperation:
-        raise ValueError from None
-
-
-def _optional_int(value: Any) -> int | None:
-    return None if value is None or value == "" else int(value)
-
-
-_CASTS: dict[str, Callable[[Any], Any]] = {
-    "ASK_EVERY": float,
-    "BATCH_SIZE": int,
-    "BREAKER_THRESHOLD": int,
-    "CALLBACK_MAX_BYTES": int,
-    "CALLBACK_TOKENS": _strings,
-    "CODE_NAMES": _code_names,
-    "CONNECT_TIMEOUT": float,
-    "DEFAULT_REGION": _region,
-    "FETCH_MEDIA": bool,
-    "FOUR_EYES": bool,
-    "LEAD_TIME": int,
-    "LEASE": int,
-    "MAX_ATTEMPTS": int,
-    "MEDIA_MAX_BYTES": int,
-    "NOT_FOUND_GRACE": float,
-    "PARALLEL_BATCHES": int,
-    "PHONE_AS_NUMBER": bool,
-    "PRICES": _prices,
-    "READ_TIMEOUT": float,
-    "RETRY_DELAY": float,
-    "SCHEDULE_GRACE": int,
-    "SEEN_CODES": _codes,
-    "STOP_WORDS": _strings,
-    "SUPPRESS_TRANSACTIONAL": bool,
-    "SYNC_LIMIT": int,
-    "THROTTLE": _optional_int,
-}
-_ENVIRONMENT_READERS: dict[str, Callable[[str], Any]] = {
-    "CALLBACK_TOKENS": _list,
-    "CODE_NAMES": json.loads,
-    "FETCH_MEDIA": _bool,
-    "FOUR_EYES": _bool,
-    "PHONE_AS_NUMBER": _bool,
-    "PRICES": json.loads,
-    "SEEN_CODES": _list,
-    "STOP_WORDS": _list,
-    "SUPPRESS_TRANSACTIONAL": _bool,
-}
+def _lease_errors(account: Account) -> Iterator[Error]:
+    """A lease that ends during an exchange gives the batch to another worker, which sends it a second time."""
+    connecting, reading = account.connect_timeout, account.read_timeout
+    deadline = connecting + reading
+    if account.lease <= deadline:
+        yield Error(
+            f"HYBER[{account.name!r}]['LEASE'] is {account.lease:g} seconds; it must be longer than one exchange with "
+            f"the platform, {deadline:g} seconds, or two workers could send the same batch.",
+            hint=f"One exchange may take CONNECT_TIMEOUT + READ_TIMEOUT = {connecting:g} + {reading:g} = {deadline:g} "
+            f"seconds. Set LEASE above {deadline:g}, or lower the timeouts.",
+            id="django_hyber.E011",
+        )

@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
+import zoneinfo
 
 import hypothesis
 import pytest
@@ -90,7 +92,7 @@ def account_settings(sandbox: Sandbox, **changes: object) -> dict[str, object]:
         "READ_TIMEOUT": 5,
         "LEASE": 60,
         "RETRY_DELAY": 0.05,
-        "NOT_FOUND_GRACE": 0,
+        "NOT_FOUND_GRACE": 0.001,
         "ASK_EVERY": 0.05,
     }
     return account | changes
@@ -108,6 +110,29 @@ def wired(live_server, sandbox, settings):
     """The sandbox as the platform, calling back to this project over real HTTP."""
     settings.HYBER = {"default": account_settings(sandbox, CALLBACK_BASE_URL=live_server.url)}
     return sandbox
+
+
+@pytest.fixture
+def forget_zones(monkeypatch):
+    """A function that takes the time zones from this machine: the system's, and those of the Python package as well.
+
+    Kyiv, where the tests live, stays, and so does UTC.
+    """
+
+    def forget(*, package):
+        zoneinfo.ZoneInfo.clear_cache()
+        kept.append(zoneinfo.ZoneInfo("Europe/Kyiv"))
+        zoneinfo.reset_tzpath(to=())
+        if package:
+            for name in [name for name in sys.modules if name.startswith("tzdata.")]:
+                monkeypatch.delitem(sys.modules, name)
+            monkeypatch.setitem(sys.modules, "tzdata", None)
+
+    # The cache of zones is weak.
+    kept = []
+    yield forget
+    zoneinfo.reset_tzpath()
+    zoneinfo.ZoneInfo.clear_cache()
 
 
 @pytest.fixture

@@ -80,6 +80,56 @@ def test_immediate_backend_is_fine_while_developing(settings):
     assert found(settings) == []
 
 
+@pytest.mark.parametrize(("lease", "timeouts"), [(70, {}), (12, {"CONNECT_TIMEOUT": 2, "READ_TIMEOUT": 10.5})])
+def test_lease_that_ends_during_an_exchange_is_refused(settings, lease, timeouts):
+    (error,) = found(settings, LEASE=lease, **timeouts)
+
+    assert error.id == "django_hyber.E011"
+    assert error.msg.startswith(f"HYBER['default']['LEASE'] is {lease} seconds; it must be longer than one exchange")
+
+
+def test_lease_that_is_refused_shows_what_it_has_to_exceed(settings):
+    (error,) = found(settings, LEASE=12, CONNECT_TIMEOUT=2, READ_TIMEOUT=10.5)
+
+    assert "CONNECT_TIMEOUT + READ_TIMEOUT = 2 + 10.5 = 12.5 seconds. Set LEASE above 12.5" in error.hint
+
+
+def test_lease_just_above_an_exchange_is_enough(settings):
+    assert found(settings, LEASE=12.6, CONNECT_TIMEOUT=2, READ_TIMEOUT=10.5) == []
+
+
+def test_timeout_of_the_environment_counts_for_the_lease(settings, monkeypatch):
+    monkeypatch.setenv("HYBER_READ_TIMEOUT", "290")
+
+    assert [message.id for message in found(settings)] == ["django_hyber.E011"]
+
+
+def test_every_mistake_of_every_account_is_named(settings):
+    other = GOOD | {"CALLBACK_TOKENS": ["another-token-0123456789"]}
+    settings.HYBER = {"default": GOOD | {"LEASE": 1}, "promo": other | {"ASK_EVERY": 0, "MAX_ATTEMPTS": 0, "LEAES": 1}}
+    places = [message.msg.split(" ")[0] for message in run_checks(tags=["django_hyber"])]
+
+    assert places == [
+        "HYBER['default']['LEASE']",
+        "HYBER['promo']",
+        "HYBER['promo']['ASK_EVERY']",
+        "HYBER['promo']['MAX_ATTEMPTS']",
+    ]
+
+
+def test_account_beside_a_broken_one_is_checked_too(settings):
+    settings.HYBER = {"broken": GOOD | {"LEASE": 0}, "default": GOOD | {"CALLBACK_TOKENS": ["short"]}}
+
+    assert [message.id for message in run_checks(tags=["django_hyber"])] == ["django_hyber.E010", "django_hyber.E006"]
+
+
+@pytest.mark.parametrize("name", ["", "x" * 65, 1])
+def test_name_that_no_column_holds_is_refused(settings, name):
+    settings.HYBER = {name: GOOD}
+
+    assert [message.id for message in run_checks(tags=["django_hyber"])] == ["django_hyber.E001"]
+
+
 def test_token_of_two_accounts_is_refused(settings):
     settings.HYBER = {"default": GOOD, "promo": GOOD}
 
@@ -90,6 +140,27 @@ def test_naive_times_are_refused(settings):
     settings.USE_TZ = False
 
     assert [message.id for message in found(settings)] == ["django_hyber.E013"]
+
+
+def test_time_zone_of_the_project_has_to_be_known(settings):
+    settings.TIME_ZONE = "Europe/Atlantis"
+    (error,) = found(settings)
+
+    assert (error.id, "'Europe/Atlantis'" in error.msg) == ("django_hyber.E015", True)
+
+
+def test_machine_without_the_zones_of_phone_numbers_is_warned_about(settings, forget_zones):
+    forget_zones(package=True)
+    (warning,) = found(settings)
+
+    assert warning.id == "django_hyber.W016"
+    assert "such as Africa/Abidjan:" in warning.msg
+
+
+def test_python_package_has_every_zone_that_the_machine_lacks(settings, forget_zones):
+    forget_zones(package=False)
+
+    assert found(settings) == []
 
 
 # Django's own checks may ask the database what it can do.

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from django_hyber.conf import find_account_by_token, get_account, get_accounts, get_callback_url
+from django_hyber.conf import (
+    account_names,
+    find_account_by_token,
+    find_accounts,
+    get_account,
+    get_accounts,
+    get_callback_url,
+)
 
 
 def test_missing_key_falls_back_to_the_environment_and_then_to_the_default(settings, monkeypatch):
@@ -104,6 +111,45 @@ def test_first_token_is_used_and_all_are_known(settings):
     assert get_callback_url(account) == "https://shop.example/hyber/new/reports/"
     assert find_account_by_token("old") == account
     assert find_account_by_token("ol") is None
+
+
+def test_token_is_known_beside_an_account_that_cannot_be_read(settings):
+    settings.HYBER = {"broken": {"LEASE": 0}, "promo": {"CALLBACK_TOKENS": ["promo-token"]}}
+
+    assert find_account_by_token("promo-token").name == "promo"
+
+
+def test_token_that_may_belong_to_an_account_that_cannot_be_read_is_not_called_wrong(settings):
+    settings.HYBER = {"default": {}, "broken": {"LEASE": 0, "CALLBACK_TOKENS": ["its-token"]}}
+    with pytest.raises(ImproperlyConfigured, match=r"HYBER\['broken'\]\['LEASE'\]"):
+        find_account_by_token("its-token")
+
+
+def test_all_mistakes_of_an_account_are_in_the_error_with_what_to_do(settings):
+    settings.HYBER = {"default": {"RETRY_DELAY": 0, "ASK_EVERY": -1}}
+    with pytest.raises(ImproperlyConfigured) as caught:
+        get_account()
+
+    assert str(caught.value) == (
+        "HYBER['default']['ASK_EVERY'] is -1; it must be a number of seconds from 0.001 to 86,400. "
+        "Correct it, or leave it out for the default, 30. "
+        "HYBER['default']['RETRY_DELAY'] is 0; it must be a number of seconds from 0.001 to 900. "
+        "Correct it, or leave it out for the default, 5."
+    )
+
+
+def test_lease_that_ends_during_an_exchange_is_not_read(settings):
+    settings.HYBER = {"default": {"LEASE": 70}}
+    with pytest.raises(ImproperlyConfigured, match=r"CONNECT_TIMEOUT \+ READ_TIMEOUT = 10 \+ 60 = 70 seconds"):
+        get_account()
+
+
+def test_account_beside_a_broken_one_is_read(settings):
+    settings.HYBER = {"broken": {"LEASE": 0}, "promo": {}}
+
+    assert get_account("promo").name == "promo"
+    assert [account.name for account in find_accounts()] == ["promo"]
+    assert account_names() == ["broken", "promo"]
 
 
 def test_without_an_origin_there_is_no_callback_url(settings):

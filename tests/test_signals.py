@@ -35,8 +35,8 @@ def early(monkeypatch):
     reports = []
     as_it_is = HyberClient.send_broadcast_sync
 
-    def send_broadcast_sync(client, body):
-        entries = as_it_is(client, body)
+    def send_broadcast_sync(client, body, before_write):
+        entries = as_it_is(client, body, before_write=before_write)
         apply_delivery_reports(reports)
         return entries
 

@@ -1,7 +1,7 @@
-"""The claim of a row by one worker until its lease ends: a conditional UPDATE, so of two workers only one gets the row.
+"""The claim of a row by one worker until its lease ends: a conditional UPDATE, so only one worker gets the row.
 
-It is for models with ``attempts`` and ``lease_until``. The number of the attempt tells claims apart: a worker that has
-lost its row to another one finds nothing to write to.
+For models with ``attempts`` and ``lease_until``. The number of the attempt distinguishes claims: a worker that has lost
+its row to another one finds nothing to write to.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ def is_due(now: datetime) -> Q:
 
 
 def claim(due: QuerySet[Row], seconds: float, **values: Any) -> bool:
-    """Begin the next attempt of the one row that is due, and say whether it was; ``values`` are written with it."""
+    """Begin the next attempt of the one due row, write ``values`` with it, and return whether it was due."""
     return bool(due.update(attempts=F("attempts") + 1, lease_until=_end(seconds), **values))
 
 
-def held(rows: QuerySet[Row], pk: int, attempt: int) -> QuerySet[Row]:
-    """Select a claimed row as long as nobody has claimed it since."""
+def held(rows: QuerySet[Row], pk: int | str, attempt: int) -> QuerySet[Row]:
+    """Select a row unless another worker has claimed it since this attempt."""
     return rows.filter(pk=pk, attempts=attempt)
 
 
-def renew(mine: QuerySet[Row], seconds: float) -> bool:
-    """Begin the lease anew, and say whether the row is still this worker's.
+def renew(mine: QuerySet[Row], seconds: float, **values: Any) -> bool:
+    """Extend the lease and return whether the row is still this worker's; ``values`` are written with it.
 
-    Do so right before what must not be done twice: a worker that stood still may have lost the row meanwhile.
+    Call this right before anything that must not happen twice: a worker that was paused may have lost the row.
     """
-    return bool(mine.update(lease_until=_end(seconds)))
+    return bool(mine.update(**{"lease_until": _end(seconds), **values}))
 
 
 def has_ended() -> Q:
-    """Select the rows whose worker is taken for stopped."""
+    """Select the rows whose worker is presumed dead."""
     return Q(lease_until__lt=clock.now())
 
 

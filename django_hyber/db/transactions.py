@@ -37,6 +37,17 @@ def atomic() -> Atomic:
     return transaction.atomic(using=database())
 
 
+def refuse_transaction() -> None:
+    """Raise RuntimeError inside a transaction, which could still undo what is about to be written.
+
+    A claim that is undone after its request went out would be claimed and sent again. The transaction that Django's
+    TestCase puts around a test does not count.
+    """
+    if db_connection().in_atomic_block:
+        with transaction.atomic(using=database(), durable=True):
+            return
+
+
 @contextmanager
 def write_transaction() -> Iterator[None]:
     """Open a transaction that reads before it writes.

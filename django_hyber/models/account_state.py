@@ -7,9 +7,18 @@ from django_hyber.models.base import HyberModel
 
 
 class AccountState(HyberModel):
-    """What all workers have to know about an account at the platform: whether it answers, and how fast we may send."""
+    """What all workers have to know about an account, or about the account at one of the platform's hosts."""
 
-    account = models.CharField(_("account"), max_length=64, unique=True)
+    class Host(models.TextChoices):
+        """The hosts fail apart from each other. The throttle and the login are of the account as a whole."""
+
+        ALL = "", _("all hosts")
+        SINGLE = "single", _("single messages")
+        BULK = "bulk", _("campaigns")
+        REPORTS = "reports", _("reports")
+
+    account = models.CharField(_("account"), max_length=64)
+    host = models.CharField(_("host"), max_length=8, choices=Host.choices, default=Host.ALL, blank=True)
     failures = models.PositiveIntegerField(
         _("failures"), default=0, help_text=_("Requests in a row that the platform did not take.")
     )
@@ -37,7 +46,8 @@ class AccountState(HyberModel):
     class Meta:
         verbose_name = _("state of an account")
         verbose_name_plural = _("states of accounts")
-        ordering = ("account",)
+        ordering = ("account", "host")
+        constraints = (models.UniqueConstraint(fields=("account", "host"), name="hyber_account_state_once_a_host"),)
 
     def __str__(self) -> str:
-        return self.account
+        return f"{self.account}: {self.get_host_display()}"

@@ -10,7 +10,7 @@ Row = TypeVar("Row", bound=models.Model)
 class HyberManager(models.Manager[Row]):
     """Reads from the database that the table is written to.
 
-    What decides about a request must not be read from a replica, which may be behind.
+    Decisions about requests must not be based on a replica, which may lag behind.
     """
 
     def get_queryset(self) -> models.QuerySet[Row]:

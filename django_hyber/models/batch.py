@@ -13,7 +13,7 @@ from django_hyber.models.doubt import DoubtModel
 
 
 class Batch(HyberModel, DoubtModel):
-    """A range of a campaign's messages that goes out in one request.
+    """A range of a campaign's messages that is sent in one request.
 
     In a campaign with a sending window a batch holds only those of its range whose numbers are of one time zone: the
     ones that begin with one of ``phone_prefixes``.
@@ -49,7 +49,7 @@ class Batch(HyberModel, DoubtModel):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     # Those at which the platform did not let the account in. They do not count against MAX_ATTEMPTS.
     held_attempts = models.PositiveSmallIntegerField(_("attempts while held"), default=0, editable=False)
-    # While it is sent: the worker that sends it is taken for stopped after that.
+    # While it is being sent: after this the worker is presumed dead.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     # When the next step is due: sending it, asking about it while it is unconfirmed, asking for its reports later on.
     # Empty means at once.

@@ -122,6 +122,9 @@ class Campaign(HyberModel):
     launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
 
+    #: Recipients in requests under way, as ``pause_campaign`` and ``cancel_campaign`` found them.
+    on_the_wire = 0
+
     class Meta:
         verbose_name = _("campaign")
         verbose_name_plural = _("campaigns")

@@ -97,11 +97,11 @@ class Message(PersonalDataModel, DoubtModel):
         _("reported at"), null=True, blank=True, help_text=_("When, by the platform's clock, the status was reached.")
     )
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    # Since then the platform is not asked any more for the final report of this accepted message.
+    # Since then the platform is no longer queried for the final report of this accepted message.
     given_up_at = models.DateTimeField(_("given up at"), null=True, blank=True, editable=False)
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    # Those at which the platform did not let the account in. They do not count against MAX_ATTEMPTS.
+    # Attempts that failed at the login of the account. They do not count against MAX_ATTEMPTS.
     held_attempts = models.PositiveSmallIntegerField(
         _("attempts while held"),
         default=0,
@@ -109,9 +109,9 @@ class Message(PersonalDataModel, DoubtModel):
         db_default=0,
         editable=False,
     )
-    # While it is sent: the worker that sends it is taken for stopped after that.
+    # While it is being sent: after this the worker is presumed dead.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    # When the next step is due: sending it, asking about it while it is unconfirmed, asking for its reports later on.
+    # When the next step is due: sending it, querying its outcome while it is unconfirmed, fetching its reports later.
     # Empty means at once.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
@@ -150,6 +150,6 @@ class Message(PersonalDataModel, DoubtModel):
 
 #: In doubt on its own. The other unconfirmed messages are in an unconfirmed batch, which is asked about instead.
 LONE = models.Q(status=Message.Status.UNCONFIRMED, not_found_after__isnull=False)
-#: Accepted, and its final report is still expected, or is not asked for any more. A late report changes both.
+#: Accepted, and the final report is still expected, or was given up. A late report changes both.
 AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
 GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)

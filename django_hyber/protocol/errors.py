@@ -3,9 +3,10 @@
 HyberError
 ├── InvalidMessage (ValueError)      refused here, before anything was sent
 ├── NotTaken                         surely not taken by the platform: safe to repeat
-├── APIError                         refused by the platform: repeating it unchanged does not help
-│   ├── AuthenticationError
-│   └── TooManyRequests (NotTaken)   refused for now
+│   └── TooManyRequests              HTTP 429
+├── APIError                         refused by the platform in its own form: repeating it unchanged does not help
+│   ├── AuthenticationError          the platform does not accept the account
+│   └── RequestTooLarge              a smaller request may be accepted
 ├── OutcomeUnknown                   perhaps taken: ask for the report before repeating
 │   ├── ReadTimeout
 │   ├── ConnectionLost
@@ -43,7 +44,10 @@ class InvalidMessage(HyberError, ValueError):
 
 
 class NotTaken(HyberError):
-    """No connection, HTTP 429 or HTTP 503. ``retry_after`` is the platform's wish in seconds, if it gave one."""
+    """No byte of the request was written, or the platform asked to come back later.
+
+    ``retry_after`` is the platform's wish in seconds, if it gave one.
+    """
 
     def __init__(self, retry_after: float | None = None, reason: str = "no connection") -> None:
         self.retry_after = retry_after
@@ -54,8 +58,18 @@ class NotTaken(HyberError):
         return f"The platform did not take the request ({self.reason}). It can be repeated."
 
 
+class TooManyRequests(NotTaken):
+    """HTTP 429, with the error of the platform if it gave one."""
+
+    def __init__(self, retry_after: float | None = None, error_code: int | None = None, error_text: str = "") -> None:
+        super().__init__(retry_after, "HTTP 429")
+        self.error_code = error_code
+        self.error_text = error_text
+        self.args = (retry_after, error_code, error_text)
+
+
 class APIError(HyberError):
-    """The platform said no. ``error_code`` is None if the answer was not in its own form; ``body`` has its start."""
+    """The platform said no, in its own form. ``error_code`` is None if it is no number; ``body`` is cut."""
 
     def __init__(self, http_status: int, error_code: int | None = None, error_text: str = "", body: str = "") -> None:
         self.http_status = http_status
@@ -66,13 +80,11 @@ class APIError(HyberError):
         super().__init__(http_status, error_code)
 
     def __str__(self) -> str:
-        code = "" if self.error_code is None else f", error {self.error_code}"
-        text = f": {self.error_text[:MAX_ERROR_TEXT]}" if self.error_text else "."
-        return f"The platform refused the request (HTTP {self.http_status}{code}){text}"
+        return f"The platform refused the request {_describe_answer(self)}"
 
 
 class AuthenticationError(APIError):
-    """HTTP 401 or 403."""
+    """HTTP 401, or 403 in the platform's own form."""
 
     def __str__(self) -> str:
         return (
@@ -81,15 +93,11 @@ class AuthenticationError(APIError):
         )
 
 
-class TooManyRequests(APIError, NotTaken):
-    """HTTP 429 with an error of the platform in it: refused for now, so it can be repeated later."""
+class RequestTooLarge(APIError):
+    """HTTP 413, from the platform or from a proxy in between."""
 
-    def __init__(
-        self, http_status: int = 429, error_code: int | None = None, error_text: str = "", body: str = ""
-    ) -> None:
-        super().__init__(http_status, error_code, error_text, body)
-        self.retry_after = None
-        self.reason = f"HTTP {http_status}"
+    def __str__(self) -> str:
+        return f"{super().__str__()} It is too large: split it."
 
 
 class OutcomeUnknown(HyberError):
@@ -118,25 +126,41 @@ class ConnectionLost(OutcomeUnknown):
 
 
 class UnreadableResponse(OutcomeUnknown):
-    """An answer came, but it says neither yes nor no."""
+    """An answer came, but it proves neither yes nor no. An error of the platform in it is kept."""
 
-    def __init__(self, http_status: int = 200, reason: str = "the answer has an unexpected form") -> None:
+    def __init__(
+        self,
+        http_status: int = 200,
+        reason: str = "the answer has an unexpected form",
+        error_code: int | None = None,
+        error_text: str = "",
+    ) -> None:
         self.http_status = http_status
+        self.error_code = error_code
+        self.error_text = error_text
         super().__init__(reason)
-        self.args = (http_status, reason)
+        self.args = (http_status, reason, error_code)
 
     def __str__(self) -> str:
-        return f"{super().__str__()[:-1]} (HTTP {self.http_status})."
+        return f"{super().__str__()[:-1]} {_describe_answer(self)}"
 
 
 class ReportNotFound(HyberError):
-    """HTTP 404, an empty answer or an error body in answer to a GET."""
+    """HTTP 404, an empty answer or an error body in answer to a GET.
 
-    def __init__(self, http_status: int = 404, error_code: int | None = None, error_text: str = "") -> None:
+    How the platform answers about an unknown id is not documented, and a wrong URL answers so about every id.
+    """
+
+    def __init__(self, http_status: int = 404, error_code: int | str | None = None, error_text: str = "") -> None:
         self.http_status = http_status
         self.error_code = error_code
         self.error_text = error_text
         super().__init__(http_status, error_code, error_text)
+
+    @property
+    def answer(self) -> tuple[int, int | str | None]:
+        """Exactly what came, to be compared with the answer about another id."""
+        return self.http_status, self.error_code
 
     def __str__(self) -> str:
         code = "" if self.error_code is None else f", error {self.error_code}"
@@ -157,3 +181,9 @@ class UnreadableReply(HyberError, ValueError):
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
+
+
+def _describe_answer(error: APIError | UnreadableResponse) -> str:
+    code = "" if error.error_code is None else f", error {error.error_code}"
+    text = f": {error.error_text[:MAX_ERROR_TEXT]}" if error.error_text else "."
+    return f"(HTTP {error.http_status}{code}){text}"

@@ -13,7 +13,7 @@ from operator import or_
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from django_hyber.conf import get_accounts
+from django_hyber.conf import find_accounts
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
 from django_hyber.reconcile.question import MARGIN, Job, Overdue
@@ -69,7 +69,7 @@ def delivered_lately(limit: int, *, learn_seen: bool, learn_clicks: bool) -> lis
 
 
 def _may_have_been_seen(now: datetime) -> Q:
-    accounts = [account.name for account in get_accounts() if account.seen_codes]
+    accounts = [account.name for account in find_accounts() if account.seen_codes]
     return Q(status=Status.DELIVERED, account__in=accounts, channel__in=REPORT_SEEN, finished_at__gte=now - SEEN_WITHIN)
 
 

@@ -358,8 +358,8 @@ def _lost_batch(message: Message) -> Batch | None:
 
 
 def _account(name: str) -> Account | None:
-    """Return the account, or None for one that the settings do not have any more: others must not wait for it."""
+    """Return the account, or None for one whose settings are missing or wrong: others must not wait for it."""
     account = find_account(name)
     if account is None:
-        logger.error("Work of the account %s cannot be taken up: the settings have no such account", name)
+        logger.error("Work of the account %s waits: its settings are missing or wrong", name)
     return account

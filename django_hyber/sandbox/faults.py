@@ -101,18 +101,18 @@ class Fault:
         if self.count is not None and self.count < 0:
             raise ValueError("count must not be negative")
         for option in fields(self):
-            unused = option.name in _KIND_OPTIONS and option.name not in self.what.options
+            unused = option.name in _KIND_OPTIONS and option.name not in self.definition.options
             if unused and getattr(self, option.name) != option.default:
                 raise ValueError(f"{self.kind} does not use {option.name}")
 
     @property
-    def what(self) -> "Kind":
+    def definition(self) -> "Kind":
         """The row of the table of kinds."""
         return KINDS[self.kind]
 
     def answer(self, take: Take) -> Answer:
         """Answer a request that this fault hits."""
-        return self.what.answer(self, take)
+        return self.definition.answer(self, take)
 
     def visibility(self) -> Visibility:
         """Return what GETs will know of the messages that this fault hits."""

@@ -138,7 +138,7 @@ class Platform:
 
     def _lasting(self, fault: Fault) -> Fault:
         """Give a fault of a number the time that faults of numbers last."""
-        return replace(fault, seconds=self.settings.fault_seconds) if "seconds" in fault.what.options else fault
+        return replace(fault, seconds=self.settings.fault_seconds) if "seconds" in fault.definition.options else fault
 
     def _take(self, request: Request, visibility: Visibility, *, sync: bool) -> Answer:
         outcomes = _message_outcomes(request)

@@ -157,7 +157,7 @@ class Handler(BaseHTTPRequestHandler):
         fault = None
         if route is not None and route.method == self.command:
             fault = platform.faults.choose(route.path, time.monotonic() - self._idle_since)
-        if fault is not None and not fault.what.arrives:
+        if fault is not None and not fault.definition.arrives:
             self._write(platform, fault.answer(lambda _=VISIBLE: NOT_FOUND))
             return
         body = self._read_body()

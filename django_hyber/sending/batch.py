@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
@@ -15,8 +16,8 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, get_account
 from django_hyber.db import lease
-from django_hyber.db.transactions import insisting, lock, write_transaction
-from django_hyber.models import Batch, Campaign, Message
+from django_hyber.db.transactions import insisting, lock, refuse_transaction, write_transaction
+from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import HyberClient, SyncEntry
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.sending import doubt
@@ -28,7 +29,7 @@ from django_hyber.sending.batch_messages import (
     record_entries,
     suppress,
 )
-from django_hyber.sending.exchange import TEXT_LIMIT, act_on, exchange, get_client
+from django_hyber.sending.exchange import ClaimLost, get_client, hand_over
 from django_hyber.sending.pace import breaker, schedule, throttle
 from django_hyber.sending.runs import settle
 
@@ -61,6 +62,11 @@ class BatchClaim:
         return self.batch.attempts
 
     @property
+    def host(self) -> AccountState.Host:
+        """Campaigns go to a host of their own."""
+        return AccountState.Host.BULK
+
+    @property
     def counted_attempts(self) -> int:
         """How many of its attempts the platform let the account in for."""
         return self.batch.attempts - self.batch.held_attempts
@@ -74,28 +80,74 @@ class BatchClaim:
         """Return every message that the batch speaks for."""
         return Message.objects.filter(self.batch.members(), campaign_id=self.batch.campaign_id)
 
+    def confirm(self) -> None:
+        """Renew the lease right before the request is written, if the campaign still sends. Raises ClaimLost."""
+        sending = self.rows().filter(state=State.SENDING, campaign__status=Campaign.Status.SENDING)
+        if not lease.renew(sending, self.account.lease):
+            raise ClaimLost(f"Batch {self.batch.pk} was claimed by another worker, or its campaign stopped, unsent")
+
     @insisting
     def record(self, answer: BatchAnswer) -> None:
         """End the batch, and give every message what the platform has answered about it."""
         with write_transaction():
-            if not self.finish(State.DONE, job_id=answer.job_id):
-                logger.warning("Batch %s was claimed by another worker before its answer came", self.batch.pk)
+            is_ours = self.finish(State.DONE, job_id=answer.job_id)
             lock(self.messages())
+            outgoing = answer.outgoing
+            if not is_ours:
+                logger.warning("Batch %s was claimed by another worker before its answer came", self.batch.pk)
+                # A message with a new id is in another run, about which this answer says nothing.
+                current = dict(self.messages().values_list("pk", "extra_id"))
+                outgoing = [item for item in outgoing if current.get(item.pk) == item.recipient.extra_id]
             if answer.entries is None:
-                accept_all(answer.outgoing)
+                accept_all(outgoing)
             else:
-                record_entries(answer.outgoing, answer.entries, self._begin_doubt())
+                record_entries(outgoing, answer.entries, self._begin_doubt())
         if answer.entries:
             _apply_waiting(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
 
     @insisting
-    def put_back(self, waits_for: str, reason: str, due_at: datetime | None) -> None:
+    def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
         """Queue the batch again; if a sweep has marked it unconfirmed meanwhile, its messages are queued again too."""
         with write_transaction():
-            held = F("held_attempts") + int(waits_for == WaitsFor.ACCOUNT)
+            held = F("held_attempts") + int(waits_for != WaitsFor.RETRY)
             changes = NOTHING_LEFT | {"due_at": due_at, "waits_for": waits_for, "held_attempts": held}
             if self.rows().update(state=State.PENDING, error_text=reason, **changes):
                 self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
+
+    @insisting
+    def set_aside(self, reason: str) -> None:
+        """Pause the campaign for a person. In one commit, or the batch would be sent again at once."""
+        with write_transaction():
+            self.put_back("", reason, None)
+            campaigns = Campaign.objects.filter(pk=self.batch.campaign_id, status=Campaign.Status.SENDING)
+            campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)
+
+    @insisting
+    def split(self, reason: str) -> None:
+        """Queue the batch again as two halves; reject the message of a batch that has only one."""
+        with write_transaction():
+            changes = NOTHING_LEFT | {"held_attempts": F("held_attempts") + 1, "error_text": reason}
+            if not self.rows().update(**changes):
+                return
+            self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
+            queued = list(self.messages().filter(status=Status.QUEUED).order_by("pk").values_list("pk", flat=True))
+            half = len(queued) // 2
+            if not half:
+                self.end(Status.REJECTED, reason, None)
+                return
+            batch, middle = self.batch, queued[half]
+            self.rows().update(state=State.PENDING, last_id=middle - 1, size=half)
+            Batch.objects.create(
+                campaign_id=batch.campaign_id,
+                run=batch.run,
+                first_id=middle,
+                last_id=batch.last_id,
+                size=len(queued) - half,
+                zone=batch.zone,
+                phone_prefixes=batch.phone_prefixes,
+                error_text=reason,
+            )
+        logger.warning("Batch %s is too large for the platform: it is sent in two halves", batch.pk)
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
@@ -147,13 +199,20 @@ def claim_batch(pk: int) -> BatchClaim | None:
 
     None as well when it must wait: for the sending window, the throttle, or a platform that does not answer.
     """
+    refuse_transaction()
     now = timezone.now()
     batch = Batch.objects.filter(lease.is_due(now), pk=pk, state=State.PENDING)
     found = batch.select_related("campaign").first()
     if found is None:
         return None
     account = get_account(found.campaign.account)
-    opening = _next_opening(found, now)
+    try:
+        opening = _next_opening(found, now)
+    except schedule.UnknownZoneError:
+        # The window is kept: at a guess, people could be written to at night.
+        logger.warning("Batch %s waits: this machine does not know the time zone %s", pk, found.zone)
+        _put_off(pk, now + schedule.ZONE_RETRY, WaitsFor.WINDOW, schedule.UNKNOWN_ZONE)
+        return None
     if opening:
         _put_off(pk, opening, WaitsFor.WINDOW)
         return None
@@ -163,7 +222,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
         # Read before the commit: a worker that stands still after it would take the next claim for its own.
         claimed = Batch.objects.select_related("campaign").get(pk=pk)
         waits_for = WaitsFor.PLATFORM
-        until = breaker.blocked_until(account)
+        until = breaker.blocked_until(account, AccountState.Host.BULK)
         if until is None:
             waits_for, until = WaitsFor.THROTTLE, throttle.reserve(found.campaign, account, found.size)
         # The claim, and what it took of the throttle, must not outlive a "not now".
@@ -187,9 +246,9 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
     return lease.claim(batches, account.lease, state=State.SENDING, due_at=None, waits_for="", enqueued_at=None)
 
 
-def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor) -> None:
+def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, reason: str = "") -> None:
     batches = Batch.objects.filter(pk=pk, state=State.PENDING)
-    batches.update(due_at=until, waits_for=waits_for, error_text="", enqueued_at=None)
+    batches.update(due_at=until, waits_for=waits_for, error_text=reason, enqueued_at=None)
 
 
 def _apply_waiting(account: Account, message_ids: Sequence[str]) -> None:
@@ -207,39 +266,19 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
     suppress(claim.messages())
     outgoing = read_outgoing(claim.batch.campaign, claim.messages())
     if outgoing:
-        _send(claim, outgoing, client or get_client(claim.account))
+        hand_over(partial(_post, claim, client, outgoing), claim)
     else:
         claim.finish(Batch.State.DONE)
     settle(claim.batch.campaign.pk)
 
 
-def _send(claim: BatchClaim, outgoing: Sequence[Outgoing], client: HyberClient) -> None:
-    try:
-        body = build_body(claim.batch.campaign, claim.account, [item.recipient for item in outgoing])
-    except ValueError as error:
-        _pause_campaign(claim, str(error)[:TEXT_LIMIT])
-        return
-    if not lease.renew(claim.rows().filter(state=Batch.State.SENDING), claim.account.lease):
-        logger.warning("Batch %s was claimed by another worker before it was sent", claim.batch.pk)
-        return
-    act_on(exchange(lambda: _post(claim, client, body, outgoing)), claim)
-
-
-def _post(claim: BatchClaim, client: HyberClient, body: dict[str, Any], outgoing: Sequence[Outgoing]) -> BatchAnswer:
-    is_small = len(outgoing) <= claim.account.sync_limit
-    if claim.batch.campaign.has_own_texts:
-        if is_small:
-            return BatchAnswer(outgoing, client.send_batch_sync(body), "")
-        return BatchAnswer(outgoing, None, client.send_batch(body))
-    if is_small:
-        return BatchAnswer(outgoing, client.send_broadcast_sync(body), "")
-    return BatchAnswer(outgoing, None, client.send_broadcast(body))
-
-
-@insisting
-def _pause_campaign(claim: BatchClaim, reason: str) -> None:
-    """Let a person correct what no request can say. In one commit, or the batch would be sent again at once."""
-    with write_transaction():
-        claim.put_back("", reason, None)
-        campaigns = Campaign.objects.filter(pk=claim.batch.campaign.pk, status=Campaign.Status.SENDING)
-        campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)
+def _post(
+    claim: BatchClaim, client: HyberClient | None, outgoing: Sequence[Outgoing], before_write: Callable[[], None]
+) -> BatchAnswer:
+    campaign, client = claim.batch.campaign, client or get_client(claim.account)
+    body = build_body(campaign, claim.account, [item.recipient for item in outgoing])
+    if len(outgoing) <= claim.account.sync_limit:
+        send = client.send_batch_sync if campaign.has_own_texts else client.send_broadcast_sync
+        return BatchAnswer(outgoing, send(body, before_write=before_write), "")
+    send_job = client.send_batch if campaign.has_own_texts else client.send_broadcast
+    return BatchAnswer(outgoing, None, send_job(body, before_write=before_write))

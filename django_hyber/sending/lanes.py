@@ -109,9 +109,9 @@ def _may_send(campaign_pk: int) -> bool:
     account = find_account(name) if name else None
     if account is None:
         if name:
-            logger.error("Campaign %s waits: the settings have no account %s", campaign_pk, name)
+            logger.error("Campaign %s waits: the settings of the account %s are missing or wrong", campaign_pk, name)
         return False
-    if breaker.is_blocked(account.name):
+    if breaker.is_blocked(account.name, AccountState.Host.BULK):
         return False
     if AccountState.objects.filter(account=account.name, next_send_at__gt=now).exists():
         return False

@@ -6,21 +6,22 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import Change, announce_changes, announce_finished, has_listeners
+from django_hyber.announce import announce_finished, announce_moved, announcing, has_listeners
 from django_hyber.conf import get_account
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import Page, campaign_pages
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
+from django_hyber.models import Announcement, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
 from django_hyber.sending.pace import schedule, throttle
 
 REQUEUE_CHUNK = 10_000
+ANNOUNCED_AT_ONCE = 10_000
 NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")
 OPEN_BATCHES = (Batch.State.PENDING, Batch.State.SENDING, Batch.State.UNCONFIRMED)
 
@@ -75,6 +76,13 @@ def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
     return [group._asdict() for group in schedule.group_by_zone(page)]
 
 
+def count_on_the_wire(campaign_pk: int) -> int:
+    """Count the recipients in requests that are being made, or of which a worker that has stopped may have made one."""
+    sending = Batch.objects.filter(campaign=campaign_pk, state=Batch.State.SENDING)
+    people: int = sending.aggregate(people=Sum("size", default=0))["people"]
+    return people
+
+
 def settle(campaign_pk: int) -> None:
     """Finish a campaign of which nothing is left to send; cancel what came back to a cancelled one."""
     status = Campaign.objects.filter(pk=campaign_pk).values_list("status", flat=True).first()
@@ -105,9 +113,10 @@ def cancel_waiting(campaign_pk: int) -> None:
     on_the_wire = batches.filter(state=Batch.State.SENDING)
     for batch in on_the_wire:
         queued = queued.exclude(batch.members())
-    pks = list(queued.values_list("pk", flat=True)) if has_listeners() else []
+    if has_listeners():
+        pages = ([pk for (pk,) in page] for page in campaign_pages(queued, ANNOUNCED_AT_ONCE))
+        announce_moved(pages, Message.Status.QUEUED, Message.Status.CANCELLED)
     queued.update(status=Message.Status.CANCELLED, finished_at=now)
-    announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks])
 
 
 def retryable(campaign: Campaign, ended: Q) -> MessageQuerySet:
@@ -154,11 +163,11 @@ def finish_if_done(campaign_pk: int) -> bool:
         return False
     open_messages = Message.objects.filter(campaign=OuterRef("pk"), status__in=BEFORE_ACCEPTANCE)
     reached = Message.objects.filter(campaign=campaign_pk).exclude(status=Message.Status.SUPPRESSED)
-    finished = campaigns.filter(~Exists(open_batches), ~Exists(open_messages)).update(
-        status=Campaign.Status.FINISHED,
-        status_reason="" if reached.exists() else NOBODY_LEFT,
-        finished_at=timezone.now(),
-    )
-    if finished:
-        announce_finished(campaign_pk)
+    reason = "" if reached.exists() else NOBODY_LEFT
+    with announcing(Announcement.Signal.CAMPAIGN_FINISHED):
+        finished = campaigns.filter(~Exists(open_batches), ~Exists(open_messages)).update(
+            status=Campaign.Status.FINISHED, status_reason=reason, finished_at=timezone.now()
+        )
+        if finished:
+            announce_finished(campaign_pk)
     return bool(finished)

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import Change, announce_changes
+from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.db import lease
-from django_hyber.db.transactions import insisting
-from django_hyber.models import Batch, Message, Suppression
+from django_hyber.db.transactions import insisting, refuse_transaction
+from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending import doubt
-from django_hyber.sending.exchange import act_on, exchange, get_client
-from django_hyber.sending.pace import breaker
+from django_hyber.sending.exchange import ClaimLost, get_client, hand_over
+from django_hyber.sending.pace import breaker, retries
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
@@ -46,40 +47,65 @@ class MessageClaim:
         return self.message.attempts
 
     @property
+    def host(self) -> AccountState.Host:
+        """Single messages go to a host of their own."""
+        return AccountState.Host.SINGLE
+
+    @property
     def counted_attempts(self) -> int:
         """How many of its attempts the platform let the account in for."""
         return self.message.attempts - self.message.held_attempts
 
     def rows(self) -> QuerySet[Message]:
         """Select the message as long as nobody has claimed it since and no report has moved it on."""
-        return lease.held(Message.objects.all(), self.message.pk, self.attempt).filter(status__in=BEFORE_ACCEPTANCE)
+        return self._of_this_run().filter(status__in=BEFORE_ACCEPTANCE)
+
+    def _of_this_run(self) -> QuerySet[Message]:
+        # A message that is sent again gets a new id: what comes late about the old one says nothing about it.
+        same_run = Message.objects.filter(extra_id=self.message.extra_id)
+        return lease.held(same_run, self.message.pk, self.attempt)
+
+    def confirm(self) -> None:
+        """Renew the lease right before the request is written. Raises ClaimLost."""
+        if not lease.renew(self.rows().filter(status=Status.SENDING), self.account.lease):
+            raise ClaimLost(f"Message {self.message.extra_id} was claimed by another worker before it was sent")
 
     @insisting
     def record(self, answer: str) -> None:
         """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **NOTHING_LEFT}
-        moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
-        if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
-        else:
-            lease.held(Message.objects.all(), self.message.pk, self.attempt).update(**known)
+        with announcing():
+            moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
+            if moved:
+                announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
+        if not moved:
+            self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
     @insisting
-    def put_back(self, waits_for: Batch.WaitsFor, reason: str, due_at: datetime) -> None:
+    def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
         """Queue the message again."""
-        held = F("held_attempts") + int(waits_for == Batch.WaitsFor.ACCOUNT)
+        held = F("held_attempts") + int(waits_for != Batch.WaitsFor.RETRY)
         changes = NOTHING_LEFT | {"due_at": due_at}
         self.rows().update(status=Status.QUEUED, error_text=reason, held_attempts=held, **changes)
+
+    def set_aside(self, reason: str) -> None:
+        """Queue the message again, to be tried less and less often until somebody has corrected what is wrong."""
+        self.put_back("", reason, retries.next_attempt(self.account, self.attempt, timezone.now()))
+
+    def split(self, reason: str) -> None:
+        """Reject the message: one recipient cannot be divided."""
+        self.end(Status.REJECTED, reason, None)
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """End the message without its having been taken."""
-        moved = self.rows().update(
-            status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
-        )
-        if moved:
-            announce_changes([Change(self.message.pk, Status.SENDING, status)])
+        with announcing():
+            moved = self.rows().update(
+                status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
+            )
+            if moved:
+                announce_changes([Change(self.message.pk, Status.SENDING, status)])
 
     @insisting
     def mark_unconfirmed(
@@ -87,11 +113,12 @@ class MessageClaim:
     ) -> None:
         """The platform may or may not have it: from now on only its own report can show what became of it."""
         begun = doubt.begin(self.account, doubt.start_time_of(self.message.content or {}))
-        known = {"error_text": reason, "error_code": error_code, "due_at": ask_at, "lease_until": None}
-        moved = self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **known)
-        if moved:
-            logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
+        changes = {"error_text": reason, "error_code": error_code, "due_at": ask_at, "lease_until": None}
+        with announcing():
+            if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **changes):
+                return
             announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)])
+        logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
@@ -102,13 +129,13 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
     if _must_not_be_sent(claim):
         claim.end(Status.SUPPRESSED, OPTED_OUT, None)
         return
-    client = client or get_client(claim.account)
-    message = claim.message
+    hand_over(partial(_post, claim, client), claim)
+
+
+def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callable[[], None]) -> str:
+    message, client = claim.message, client or get_client(claim.account)
     body = build_body(claim.account, message.phone_number or "", message.extra_id, message.content or {})
-    if not lease.renew(claim.rows().filter(status=Status.SENDING), claim.account.lease):
-        logger.warning("Message %s was claimed by another worker before it was sent", message.extra_id)
-        return
-    act_on(exchange(lambda: client.send_single(body)), claim)
+    return client.send_single(body, before_write=before_write)
 
 
 def _must_not_be_sent(claim: MessageClaim) -> bool:
@@ -120,13 +147,14 @@ def _must_not_be_sent(claim: MessageClaim) -> bool:
 
 def claim_message(pk: int) -> MessageClaim | None:
     """Claim a due message, or put it off while its account is blocked."""
+    refuse_transaction()
     is_due = lease.is_due(timezone.now())
     waiting = Message.objects.filter(is_due, pk=pk, status=Status.QUEUED, campaign=None)
     message = waiting.first()
     if message is None:
         return None
     account = get_account(message.account)
-    blocked_until = breaker.blocked_until(account)
+    blocked_until = breaker.blocked_until(account, AccountState.Host.SINGLE)
     if blocked_until:
         reason = HELD if breaker.is_held(account.name) else BLOCKED
         waiting.update(due_at=blocked_until, error_text=reason, enqueued_at=None)

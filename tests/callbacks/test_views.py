@@ -68,6 +68,13 @@ def test_wrong_token_is_refused_and_stores_nothing(client, message, token):
     assert status(message) == "accepted"
 
 
+def test_report_for_an_account_that_cannot_be_read_is_our_trouble_and_may_come_again(client, settings, message):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_TOKENS": [TOKEN], "LEASE": 0}}
+    client.raise_request_exception = False
+
+    assert post(client, report(message)).status_code == 500
+
+
 def test_without_tokens_nobody_is_let_in(client, settings, message):
     settings.HYBER = {"default": {"CLIENT_ID": "1", "CALLBACK_TOKENS": []}}
 

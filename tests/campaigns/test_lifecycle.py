@@ -161,7 +161,7 @@ def test_channels_of_a_launched_campaign_cannot_be_changed(platform):
 
 def test_whole_refused_request_ends_all_its_messages_as_rejected(platform):
     campaign = make_campaign([phone(1), phone(2)], division_code="d" * 100)
-    platform.fault("status", status=400)
+    platform.fault("error", status=400)
     start_campaign(campaign)
 
     assert statuses(campaign) == ["rejected", "rejected"]
@@ -248,7 +248,11 @@ def test_people_of_the_first_run_do_not_vouch_for_a_second_run_that_was_dropped(
 
 def test_message_that_the_answer_does_not_mention_is_asked_about(platform, monkeypatch):
     original = HyberClient.send_broadcast_sync
-    monkeypatch.setattr(HyberClient, "send_broadcast_sync", lambda client, body: original(client, body)[:-1])
+
+    def leave_out_the_last(client, body, before_write):
+        return original(client, body, before_write=before_write)[:-1]
+
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", leave_out_the_last)
     campaign = start_campaign(make_campaign([phone(1), phone(2)]))
 
     assert statuses(campaign) == ["accepted", "unconfirmed"]
@@ -264,8 +268,8 @@ def test_message_that_the_answer_does_not_mention_is_given_its_grace_period(plat
     settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
     original = HyberClient.send_broadcast_sync
 
-    def forget_the_last(client, body):
-        return original(client, body | {"recipients": body["recipients"][:-1]})
+    def forget_the_last(client, body, before_write):
+        return original(client, body | {"recipients": body["recipients"][:-1]}, before_write=before_write)
 
     monkeypatch.setattr(HyberClient, "send_broadcast_sync", forget_the_last)
     campaign = start_campaign(make_campaign([phone(1), phone(2)]))
@@ -288,7 +292,7 @@ def test_campaign_whose_last_worker_was_stopped_before_it_could_say_so_is_finish
 def test_batch_that_was_doubted_too_early_and_not_taken_after_all_is_sent_again(platform, monkeypatch):
     campaign = make_campaign([phone(1)])
 
-    def doubted_then_refused(client, body):
+    def doubted_then_refused(client, body, before_write):
         campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
         unconfirmed.recover_expired_leases()
         assert statuses(campaign) == ["unconfirmed"]
@@ -365,11 +369,11 @@ def test_message_that_was_left_out_of_a_request_is_sent_in_a_batch_of_its_own(pl
     original = HyberClient.send_broadcast_sync
     calls = []
 
-    def forget_the_last(client, body):
+    def forget_the_last(client, body, before_write):
         calls.append(body)
         if len(calls) > 1:
-            return original(client, body)
-        return original(client, body | {"recipients": body["recipients"][:-1]})
+            return original(client, body, before_write=before_write)
+        return original(client, body | {"recipients": body["recipients"][:-1]}, before_write=before_write)
 
     monkeypatch.setattr(HyberClient, "send_broadcast_sync", forget_the_last)
     campaign = start_campaign(make_campaign([phone(1), phone(2)]))
@@ -537,8 +541,8 @@ def pause_after(monkeypatch, campaign, requests):
     original = HyberClient.send_broadcast_sync
     sent = []
 
-    def send_and_pause(client, body):
-        entries = original(client, body)
+    def send_and_pause(client, body, before_write):
+        entries = original(client, body, before_write=before_write)
         sent.append(body)
         if len(sent) == requests:
             pause_campaign(Campaign.objects.get(pk=campaign.pk))

@@ -50,7 +50,8 @@ def failing_after_the_request(monkeypatch, method, table, times=1):
     original = getattr(HyberClient, method)
     with ExitStack() as trouble:
 
-        def send(client, body):
+        def send(client, body, before_write):
+            before_write()
             trouble.enter_context(failing(table, times))
             return original(client, body)
 

@@ -29,8 +29,6 @@ if ENGINE == "celery":
         "unacked_restore_throttle": 1,
     }
 
-# A test waits for a lease to end: it has to be short, and a process that is to be killed must not give up before.
-SILENCED_SYSTEM_CHECKS = ["django_hyber.E011"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

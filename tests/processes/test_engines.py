@@ -25,7 +25,14 @@ RECIPIENTS = 240
 LEAD_TIME = timedelta(seconds=600)
 MOMENT = timedelta(seconds=0.5)
 #: Small batches make many moments to die in; short leases make them pass quickly.
-BRITTLE = {"BATCH_SIZE": 4, "LEASE": 2, "READ_TIMEOUT": 20, "ASK_EVERY": 0.2, "BREAKER_THRESHOLD": 50}
+BRITTLE = {
+    "BATCH_SIZE": 4,
+    "CONNECT_TIMEOUT": 1,
+    "READ_TIMEOUT": 5,
+    "LEASE": 7,
+    "ASK_EVERY": 0.2,
+    "BREAKER_THRESHOLD": 50,
+}
 
 
 @pytest.fixture(params=sorted(WORKERS))

@@ -24,7 +24,10 @@ class Request:
 
 @dataclass
 class Platform:
-    """Answers every request with the same status, headers and body, and remembers what was asked."""
+    """Answers every request with the same status, headers and body, and remembers what was asked.
+
+    A body may be made from the request by a function.
+    """
 
     status: int = 200
     headers: dict = field(default_factory=dict)
@@ -32,9 +35,9 @@ class Platform:
     requests: list = field(default_factory=list)
     url: str = ""
 
-    @property
-    def answer(self):
-        return self.body if isinstance(self.body, bytes) else json.dumps(self.body).encode()
+    def answer_to(self, request):
+        body = self.body(request) if callable(self.body) else self.body
+        return body if isinstance(body, bytes) else json.dumps(body).encode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -45,11 +48,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         request = Request(self.command, self.path, dict(self.headers), body, self.client_address)
         platform.requests.append(request)
+        answer = platform.answer_to(request)
         self.send_response(platform.status)
-        for name, value in {"Content-Length": str(len(platform.answer)), **platform.headers}.items():
+        for name, value in {"Content-Length": str(len(answer)), **platform.headers}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(platform.answer)
+        self.wfile.write(answer)
 
     def do_GET(self):
         self.do_POST()
@@ -101,6 +105,27 @@ def accept(*behaviours):
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
         thread.join()
+
+
+def answering(data, finish=lambda connection: None):
+    """Read a request, send these bytes, and finish."""
+
+    def behave(connection):
+        read_request(connection)
+        connection.sendall(data)
+        finish(connection)
+
+    return behave
+
+
+def in_tls(tls, behave):
+    """Behave so after a TLS handshake."""
+
+    def secured(connection):
+        with tls.wrap_socket(connection, server_side=True) as wrapped:
+            behave(wrapped)
+
+    return secured
 
 
 def read_request(connection):

@@ -17,6 +17,8 @@ from django_hyber.protocol import (
     NotTaken,
     OutcomeUnknown,
     ReportNotFound,
+    RequestTooLarge,
+    TooManyRequests,
     UnreadableResponse,
     single_body,
 )
@@ -120,7 +122,7 @@ class TestWhatGoesOut:
         assert send(BODY).client == send(BODY).client
 
 
-def test_a_session_of_the_caller_is_used_and_closed(platform, make_client):
+def test_a_session_of_the_caller_brings_its_headers_and_is_closed(platform, make_client):
     closed = []
 
     class Adapter(HTTPAdapter):
@@ -129,13 +131,21 @@ def test_a_session_of_the_caller_is_used_and_closed(platform, make_client):
             super().close()
 
     session = requests.Session()
-    session.mount("http://", Adapter(pool_maxsize=2))
+    session.mount("http://", Adapter())
     session.headers["X-Of-The-Caller"] = "yes"
     platform.body = {"message_id": "m"}
     with make_client(platform.url, session=session) as client:
         client.send_single(BODY)
     assert platform.requests[0].headers["X-Of-The-Caller"] == "yes"
     assert closed
+
+
+def test_a_session_of_the_caller_does_not_get_round_the_last_check(platform, make_client):
+    session = requests.Session()
+    session.mount(platform.url, HTTPAdapter())
+    with pytest.raises(ZeroDivisionError):
+        make_client(platform.url, session=session).send_single(BODY, before_write=lambda: 1 / 0)
+    assert platform.requests == []
 
 
 class TestAnswersToPosts:
@@ -152,17 +162,31 @@ class TestAnswersToPosts:
     def test_success_is_the_expected_key_at_any_2xx(self, send, status):
         assert send(status, {"message_id": "m", "unknown": 1}) == "m"
 
-    @pytest.mark.parametrize("status", [200, 400, 404, 409, 429, 500, 502, 503])
-    def test_an_error_of_the_platform_is_a_refusal_at_any_status(self, send, status):
+    @pytest.mark.parametrize("status", [200, 202, 400, 405, 409, 422])
+    def test_an_error_of_the_platform_is_a_refusal(self, send, status):
         with pytest.raises(APIError) as caught:
             send(status, OURS)
         error = caught.value
+        assert type(error) is APIError
         assert (error.http_status, error.error_code, error.error_text) == (status, 36024, "Phone number incorrect")
 
-    def test_an_error_with_429_can_be_repeated_when_the_platform_wishes(self, send):
-        with pytest.raises(NotTaken) as caught:
-            send(429, OURS, Retry_After="7")
-        assert (caught.value.retry_after, caught.value.reason) == (7.0, "HTTP 429")
+    @pytest.mark.parametrize("status", [102, 302, 404, 408, 500, 502, 503, 504])
+    def test_an_error_of_the_platform_at_a_status_that_proves_nothing_is_kept(self, send, status):
+        with pytest.raises(UnreadableResponse) as caught:
+            send(status, OURS)
+        error = caught.value
+        kept = None if status == 102 else 36024  # an interim answer has no body
+        assert (error.http_status, error.error_code) == (status, kept)
+        assert kept is None or "error 36024): Phone number incorrect" in str(error)
+
+    @pytest.mark.parametrize("body", [b"", b"<html>", OURS])
+    def test_too_many_requests_can_be_repeated_when_the_platform_wishes(self, send, body):
+        with pytest.raises(TooManyRequests) as caught:
+            send(429, body, Retry_After="7")
+        error = caught.value
+        assert isinstance(error, NotTaken)
+        assert (error.retry_after, error.reason) == (7.0, "HTTP 429")
+        assert error.error_code == (36024 if body == OURS else None)
 
     @pytest.mark.parametrize("code", [0, "0", "", None, False])
     def test_code_zero_is_no_error(self, send, code):
@@ -180,38 +204,57 @@ class TestAnswersToPosts:
             send(400, {"error_code": "E1", "error_text": None})
         assert (caught.value.error_code, caught.value.error_text) == (None, "")
 
-    @pytest.mark.parametrize("status", [401, 403])
-    @pytest.mark.parametrize("body", [b"", b"<html>", OURS, {"error_text": "no"}])
+    @pytest.mark.parametrize(
+        ("status", "body"), [(401, b""), (401, b"<html>"), (401, OURS), (401, {"error_text": "no"}), (403, OURS)]
+    )
     def test_wrong_credentials(self, send, status, body):
         with pytest.raises(AuthenticationError) as caught:
             send(status, body)
         assert caught.value.http_status == status
 
-    @pytest.mark.parametrize("status", [400, 404, 405, 413, 422])
-    def test_other_4xx_are_refusals_and_keep_the_body(self, send, status):
-        with pytest.raises(APIError) as caught:
-            send(status, b"<html>too much\x00</html>")
-        error = caught.value
-        assert (error.http_status, error.error_code) == (status, None)
-        assert error.body == "<html>too much</html>"
-        assert "html" not in str(error)
+    @pytest.mark.parametrize("body", [b"", b"<html>Forbidden</html>", {"error_text": "no"}])
+    def test_403_of_a_firewall_neither_refuses_nor_blames_the_password(self, send, body):
+        with pytest.raises(UnreadableResponse, match=r"firewalls and proxies.*IP address"):
+            send(403, body)
 
-    def test_a_4xx_with_a_text_of_theirs_but_no_code_shows_it(self, send):
-        with pytest.raises(APIError, match="Bad request indeed"):
+    @pytest.mark.parametrize("body", [b"", b"<html>too much\x00</html>", OURS])
+    def test_413_says_that_the_request_is_too_large_whoever_answers(self, send, body):
+        with pytest.raises(RequestTooLarge, match="split it") as caught:
+            send(413, body)
+        error = caught.value
+        assert (error.http_status, error.error_code) == (413, 36024 if body == OURS else None)
+        assert "html" not in str(error)
+        assert "\x00" not in error.body
+
+    @pytest.mark.parametrize("status", [400, 404, 405, 409, 410, 422])
+    @pytest.mark.parametrize("body", [b"", b"<html>", {"message": "no"}, {"error_code": 0}, {"error_code": {}}])
+    def test_4xx_that_is_not_the_platforms_own_refuses_nobody(self, send, status, body):
+        with pytest.raises(UnreadableResponse) as caught:
+            send(status, body)
+        assert caught.value.http_status == status
+        assert status != 404 or "nothing seems to be at this URL" in str(caught.value)
+
+    def test_a_text_of_theirs_without_a_code_is_shown(self, send):
+        with pytest.raises(UnreadableResponse, match="Bad request indeed"):
             send(400, {"error_text": "Bad request indeed"})
 
     def test_the_kept_body_has_a_limit(self, send):
         with pytest.raises(APIError) as caught:
-            send(400, b"x" * 100_000)
+            send(400, OURS | {"details": "x" * 100_000})
         assert len(caught.value.body) == 2000
 
-    @pytest.mark.parametrize("status", [429, 503])
-    @pytest.mark.parametrize("body", [b"", b"<html>busy</html>", {"message": "busy"}, []])
-    def test_a_busy_platform_took_nothing(self, send, status, body):
+    @pytest.mark.parametrize("body", [b"", b"<html>busy</html>", {"message": "busy"}, OURS, []])
+    def test_503_that_asks_to_come_back_took_nothing(self, send, body):
         with pytest.raises(NotTaken) as caught:
-            send(status, body, Retry_After="7")
+            send(503, body, Retry_After="7")
         assert caught.value.retry_after == 7.0
-        assert str(status) in str(caught.value)
+        assert "503" in str(caught.value)
+
+    @pytest.mark.parametrize("body", [b"", b"<html>upstream connect error</html>"])
+    def test_503_that_does_not_may_have_lost_an_answer(self, send, body):
+        with pytest.raises(UnreadableResponse) as caught:
+            send(503, body)
+        assert caught.value.http_status == 503
 
     def test_retry_after_may_be_a_date(self, send):
         with pytest.raises(NotTaken) as caught:
@@ -226,8 +269,10 @@ class TestAnswersToPosts:
     @pytest.mark.parametrize("value", ["", "soon", "-5", "9" * 400, "inf"])
     def test_another_retry_after_is_none(self, send, value):
         with pytest.raises(NotTaken) as caught:
-            send(503, Retry_After=value)
+            send(429, Retry_After=value)
         assert caught.value.retry_after is None
+        with pytest.raises(UnreadableResponse):
+            send(503, Retry_After=value)
 
     @pytest.mark.parametrize("status", [408, 500, 502, 504, 599])
     @pytest.mark.parametrize("body", [b"", b"<html>", {"message": "oops"}])
@@ -249,7 +294,7 @@ class TestAnswersToPosts:
 
     @pytest.mark.parametrize("status", [300, 301, 302, 303, 304, 307, 308])
     def test_redirects_are_not_followed(self, send, platform, status):
-        with pytest.raises(APIError, match="Check the URL") as caught:
+        with pytest.raises(UnreadableResponse, match="Check the URL") as caught:
             send(status, Location=f"{platform.url}/elsewhere")
         assert caught.value.http_status == status
         assert len(platform.requests) == 1
@@ -298,26 +343,39 @@ class TestReports:
             (200, None),
             (200, OURS),
             (400, OURS),
+            (413, OURS),
         ],
     )
     def test_ways_to_say_that_there_is_no_report(self, platform, client, status, body):
         platform.status, platform.body = status, body
         with pytest.raises(ReportNotFound) as caught:
             client.fetch_report(extra_id="a")
-        assert caught.value.http_status == status
-        assert caught.value.error_code == (36024 if body == OURS else None)
+        assert caught.value.answer == (status, 36024 if body == OURS else None)
+
+    def test_answers_about_two_ids_can_be_compared(self, platform, client):
+        found = []
+        for body in (OURS, {"error_code": "E1"}, {"error_code": "36024"}, {"error_code": "E2"}, b"<html>"):
+            platform.status, platform.body = 404, body
+            with pytest.raises(ReportNotFound) as caught:
+                client.fetch_report(extra_id="a")
+            found.append(caught.value.answer)
+        assert found == [(404, 36024), (404, "E1"), (404, 36024), (404, "E2"), (404, None)]
 
     @pytest.mark.parametrize(
         ("status", "body", "error"),
         [
             (401, OURS, AuthenticationError),
-            (403, b"", AuthenticationError),
-            (400, b"", APIError),
-            (302, b"", APIError),
-            (429, b"", NotTaken),
+            (403, OURS, AuthenticationError),
+            (403, b"<html>", UnreadableResponse),
+            (400, b"", UnreadableResponse),
+            (405, b"", UnreadableResponse),
+            (302, b"", UnreadableResponse),
+            (408, OURS, UnreadableResponse),
+            (429, b"", TooManyRequests),
+            (429, OURS, TooManyRequests),
             (503, b"", NotTaken),
-            (429, OURS, APIError),
-            (500, OURS, APIError),
+            (503, OURS, NotTaken),
+            (500, OURS, UnreadableResponse),
             (500, b"", UnreadableResponse),
             (200, b"<html>", UnreadableResponse),
         ],
@@ -326,6 +384,13 @@ class TestReports:
         platform.status, platform.body = status, body
         with pytest.raises(error):
             client.fetch_report(extra_id="a")
+
+    @pytest.mark.parametrize("status", [429, 503])
+    def test_a_question_can_be_repeated_when_the_platform_wishes(self, platform, client, status):
+        platform.status, platform.headers = status, {"Retry-After": "7"}
+        with pytest.raises(NotTaken) as caught:
+            client.fetch_report(extra_id="a")
+        assert caught.value.retry_after == 7.0
 
     def test_a_campaign_status_gives_its_entries(self, platform, client):
         platform.body = vectors.load("doc_campaign_status")
@@ -352,6 +417,11 @@ class TestCheck:
     def test_wrong_credentials_are_said_to_be_wrong(self, platform, client):
         platform.status = 401
         with pytest.raises(AuthenticationError):
+            client.check()
+
+    def test_a_firewall_is_not_the_platform(self, platform, client):
+        platform.status, platform.body = 403, b"<html>"
+        with pytest.raises(UnreadableResponse, match="firewall"):
             client.check()
 
 

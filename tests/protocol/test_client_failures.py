@@ -7,14 +7,18 @@ import socket
 import threading
 import time
 import traceback
+from concurrent.futures import Future
 from contextlib import ExitStack
 
 import pytest
 import requests
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from django_hyber.protocol import ConnectionLost, NotTaken, OutcomeUnknown, ReadTimeout
+from django_hyber.protocol import ConnectionLost, HyberError, NotTaken, OutcomeUnknown, ReadTimeout, RequestTooLarge
 from tests.protocol import platforms
 from tests.protocol.conftest import LOGIN, PASSWORD
+from tests.protocol.platforms import answering
 
 BODY = {"phone_number": 380671234567, "channel_options": {"sms": {"text": "one-time code 4711"}}}
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"message_id": "m1"}'
@@ -29,13 +33,25 @@ def send_to(make_client, port, scheme="http", **options):
     return make_client(f"{scheme}://127.0.0.1:{port}", **options).send_single(BODY)
 
 
-def answering(data, finish=lambda connection: None):
-    def behave(connection):
-        platforms.read_request(connection)
-        connection.sendall(data)
-        finish(connection)
+HEADS = st.sampled_from(
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n2\r\n\x1f\x8b\r\n",
+        b"HTTP/1.1 503 Busy\r\nRetry-After: ",
+        b"HTTP/1.1 ",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ]
+)
 
-    return behave
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(head=HEADS, rest=st.binary(max_size=50))
+def test_whatever_comes_back_is_an_outcome(make_client, head, rest):
+    with platforms.accept(answering(head + rest)) as port, pytest.raises(HyberError):
+        send_to(make_client, port)
 
 
 class TestSurelyNotTaken:
@@ -152,12 +168,19 @@ class TestOutcomeUnknown:
         with platforms.accept(behave) as port, pytest.raises(ConnectionLost):
             make_client(f"http://127.0.0.1:{port}").send_batch(b"x" * 20_000_000)
 
+    def test_answer_that_comes_before_the_whole_request_was_read_counts(self, make_client):
+        def behave(connection):
+            connection.recv(1000)
+            connection.sendall(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+
+        with platforms.accept(behave) as port, pytest.raises(RequestTooLarge):
+            make_client(f"http://127.0.0.1:{port}").send_batch(b"x" * 20_000_000)
+
     @pytest.mark.parametrize("sent", [b"", OK[:10], OK[:-5]], ids=["nothing", "half a header", "half a body"])
     def test_answer_that_does_not_come_in_time(self, make_client, sent):
         behave = answering(sent, platforms.await_hang_up)
-        with platforms.accept(behave) as port, pytest.raises(OutcomeUnknown) as caught:
+        with platforms.accept(behave) as port, pytest.raises(ReadTimeout):
             send_to(make_client, port, read_timeout=0.2)
-        assert isinstance(caught.value, ReadTimeout) == (sent != OK[:-5])
 
     @pytest.mark.parametrize("finish", [lambda connection: None, platforms.reset], ids=["closes", "resets"])
     def test_tls_connection_that_breaks_after_the_request(self, make_client, monkeypatch, tls, certificate, finish):
@@ -187,6 +210,14 @@ class TestOutcomeUnknown:
             try:
                 requests.post(f"http://127.0.0.1:{closed_port()}", timeout=2)
             except requests.ConnectionError:
+                with pytest.raises(ConnectionLost, match="RemoteDisconnected"):
+                    send_to(make_client, port)
+
+    def test_an_earlier_failure_does_not_count_in_the_body_either(self, make_client):
+        with platforms.accept(answering(OK[:-5])) as port:
+            try:
+                Future().result(timeout=0)
+            except TimeoutError:
                 with pytest.raises(ConnectionLost):
                     send_to(make_client, port)
 
@@ -260,3 +291,15 @@ def test_credentials_are_in_no_text_log_or_frame(make_client, behave, caplog):
         assert secret not in shown
     assert "380671234567" not in str(caught.value)
     assert "4711" not in str(caught.value)
+
+
+def test_credentials_are_in_no_frame_of_what_the_last_check_raises(make_client):
+    def check():
+        raise LookupError
+
+    with platforms.accept(platforms.await_hang_up) as port, pytest.raises(LookupError) as caught:
+        make_client(f"http://127.0.0.1:{port}").send_single(BODY, before_write=check)
+    shown = " ".join(shown_to_an_error_reporter(caught.value))
+    assert "Exchange" in shown
+    for secret in secrets():
+        assert secret not in shown

@@ -13,6 +13,7 @@ from django_hyber.protocol import (
     OutcomeUnknown,
     ReadTimeout,
     ReportNotFound,
+    RequestTooLarge,
     TooManyRequests,
     UnreadableReply,
     UnreadableReport,
@@ -26,11 +27,12 @@ ERRORS = [
     NotTaken(retry_after=5.0, reason="HTTP 503"),
     APIError(200, 36024, "Phone number incorrect", "{}"),
     AuthenticationError(401),
-    TooManyRequests(429, 36024),
+    RequestTooLarge(413),
+    TooManyRequests(5.0, 36024, "Busy"),
     OutcomeUnknown(),
     ReadTimeout(),
     ConnectionLost(),
-    UnreadableResponse(502),
+    UnreadableResponse(502, "no", 36024, "Phone number incorrect"),
     ReportNotFound(404),
     UnreadableReport("it is not an object"),
     UnreadableReply("it is not an object"),
@@ -76,7 +78,7 @@ def test_what_the_platform_quotes_is_not_in_the_repr():
 
 
 def test_a_refusal_without_a_body_of_theirs_shows_the_status():
-    assert str(APIError(413, body="<html>380671234567</html>")) == "The platform refused the request (HTTP 413)."
+    assert str(APIError(400, body="<html>380671234567</html>")) == "The platform refused the request (HTTP 400)."
 
 
 def test_wrong_credentials_mention_the_address_of_the_server():

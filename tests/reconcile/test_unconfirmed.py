@@ -41,8 +41,8 @@ def lost_answers(monkeypatch, *names):
         for name in names:
             send = getattr(HyberClient, name)
 
-            def lose(client, body, send=send):
-                send(client, body)
+            def lose(client, body, send=send, **options):
+                send(client, body, **options)
                 raise ConnectionLost
 
             patch.setattr(HyberClient, name, lose)
@@ -343,7 +343,9 @@ def test_message_in_doubt_by_itself_does_not_wait_for_another_batch(platform, co
     configure(BATCH_SIZE=2)
     send = HyberClient.send_broadcast_sync
     with monkeypatch.context() as forgetful:
-        forgetful.setattr(HyberClient, "send_broadcast_sync", lambda client, body: send(client, body)[:-1])
+        forgetful.setattr(
+            HyberClient, "send_broadcast_sync", lambda *content, **options: send(*content, **options)[:-1]
+        )
         campaign = start_campaign(make_campaign([phone(1), phone(2)]))
     lone = campaign.messages.get(status="unconfirmed")
     keys = [campaign.messages.create(phone_number=phone(number), extra_id=f"own-{number}").pk for number in (3, 4)]
@@ -361,7 +363,7 @@ def test_platform_that_asks_to_wait_is_left_alone_for_so_long(platform):
     ask(message, times=3)
 
     assert (message.status, message.questions) == ("unconfirmed", 1)
-    until = AccountState.objects.get().questions_after
+    until = AccountState.objects.get(host="reports").questions_after
     assert until > clock.now() + timedelta(seconds=590)
     assert message.due_at == until
 

@@ -138,13 +138,13 @@ class WrongPasswordTests:
             dispatch()
         locked_out()
         settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2}}
-        platform.fault("down")
+        platform.fault("status", status=429)
         dispatch()
 
         message.refresh_from_db()
         assert (message.status, message.attempts) == ("queued", 5)
         assert message.due_at < timezone.now() + timedelta(seconds=30)
-        platform.fault("down")
+        platform.fault("status", status=429)
         let_the_hold_end()
         dispatch()
         message.refresh_from_db()
@@ -159,7 +159,7 @@ class WrongPasswordTests:
             dispatch()
         locked_out()
         settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2}}
-        platform.fault("down")
+        platform.fault("status", status=429)
         dispatch_until_finished(campaign)
 
         batch = campaign.batches.get()

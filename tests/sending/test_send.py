@@ -116,10 +116,10 @@ def test_row_is_committed_before_the_platform_hears_of_it(silent, monkeypatch):
     seen = []
     original = HyberClient.send_single
 
-    def spy(client, body):
+    def spy(client, body, before_write):
         seen.append(list(Message.objects.values_list("extra_id", "status")))
         assert not transaction.get_connection().in_atomic_block
-        return original(client, body)
+        return original(client, body, before_write=before_write)
 
     monkeypatch.setattr(HyberClient, "send_single", spy)
     message = send_message(PHONE, SMS_ONLY)

@@ -73,9 +73,9 @@ class SingleMessageTests:
         assert (message.status, message.error_text) == ("accepted", "")
         assert platform.ledger.taken == 1
 
-    def test_platform_that_stays_down_ends_the_message_after_the_last_attempt(self, platform, settings):
+    def test_platform_that_stays_busy_ends_the_message_after_the_last_attempt(self, platform, settings):
         settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2}}
-        platform.fault("down", count=2)
+        platform.fault("status", count=2, status=429)
         message = send_message(phone(1), TEXT)
         make_due(message)
         dispatch()

@@ -90,10 +90,10 @@ def test_batch_is_its_workers_own_until_the_lease_ends(platform, monkeypatch, ow
     campaign = make_campaign([phone(1)])
     function, states = getattr(owner, name), []
 
-    def be_swept(*arguments):
+    def be_swept(*arguments, **options):
         unconfirmed.recover_expired_leases()
         states.append(campaign.batches.get().state)
-        return function(*arguments)
+        return function(*arguments, **options)
 
     monkeypatch.setattr(owner, name, be_swept)
     start_campaign(campaign)
@@ -164,7 +164,7 @@ def test_late_news_of_a_batch_that_others_have_sent_since_changes_nothing(platfo
     make_known()
     campaign = make_campaign([phone(1), phone(2)])
 
-    def hear_late(client, body):
+    def hear_late(client, body, before_write):
         platform.fault("drop_answer")
         send_by_others(campaign)
         raise late_news
@@ -182,7 +182,7 @@ def test_lost_answer_that_is_noticed_late_holds_back_a_batch_that_nobody_has_cla
     make_known()
     campaign = make_campaign([phone(1), phone(2)])
 
-    def lose_late(client, body):
+    def lose_late(client, body, before_write):
         campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
         unconfirmed.recover_expired_leases()
         ask_twice(campaign)
@@ -230,8 +230,8 @@ def test_not_found_that_comes_late_is_not_about_a_batch_that_was_sent_again(plat
 def test_not_found_that_comes_late_does_not_free_a_message_that_is_on_the_wire_again(platform, monkeypatch):
     send = HyberClient.send_broadcast_sync
 
-    def forget_the_last(client, body):
-        return send(client, body | {"recipients": body["recipients"][:-1]})
+    def forget_the_last(client, body, before_write):
+        return send(client, body | {"recipients": body["recipients"][:-1]}, before_write=before_write)
 
     with monkeypatch.context() as forgetful:
         forgetful.setattr(HyberClient, "send_broadcast_sync", forget_the_last)
@@ -311,9 +311,12 @@ def test_answer_for_a_campaign_that_was_deleted_meanwhile_is_no_error(platform, 
     campaign = make_campaign([phone(1)])
     send = HyberClient.send_broadcast_sync
 
-    def delete_and_send(client, body):
-        Campaign.objects.all().delete()
-        return send(client, body)
+    def delete_and_send(client, body, before_write):
+        def delete():
+            before_write()
+            Campaign.objects.all().delete()
+
+        return send(client, body, before_write=delete)
 
     monkeypatch.setattr(HyberClient, "send_broadcast_sync", delete_and_send)
     Campaign.objects.filter(pk=campaign.pk).update(status="sending", run=1)

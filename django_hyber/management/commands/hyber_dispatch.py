@@ -49,5 +49,5 @@ class Command(BaseCommand):
         if done.total:
             self.stdout.write(
                 f"{done.messages} messages, {done.batches} batches, {done.questions} questions, "
-                f"{done.matched_reports} reports matched"
+                f"{done.matched_reports} reports matched, {done.signals} signals"
             )

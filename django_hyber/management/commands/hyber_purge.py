@@ -28,5 +28,6 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'would be ' if options['dry_run'] else ''}anonymised: "
             f"{purged.messages} messages, {purged.reports} delivery reports, {purged.replies} replies; "
-            f"deleted: {purged.waiting_reports} waiting reports, {purged.unreadable} unreadable callbacks"
+            f"deleted: {purged.waiting_reports} waiting reports, {purged.unreadable} unreadable callbacks, "
+            f"{purged.announcements} announcements"
         )

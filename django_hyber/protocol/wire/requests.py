@@ -5,16 +5,14 @@ The builders do not validate: see the validation module. They run for 50,000 rec
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 from django_hyber.protocol.channels.content import Channel
 
 MAX_RECIPIENTS = 50_000
-
-T = TypeVar("T")
 
 
 class BatchMessage(NamedTuple):
@@ -33,71 +31,65 @@ class Recipient(NamedTuple):
     variables: Mapping[str, str]
 
 
+class Options(TypedDict, total=False):
+    """What each of the three kinds of request takes."""
+
+    callback_url: str | None
+    start_time: datetime | str | None
+    tag: str
+    division_code: str
+
+
 def single_body(
     *,
     phone_number: str,
     channels: Sequence[Channel],
     extra_id: str | None = None,
-    callback_url: str | None = None,
-    start_time: datetime | str | None = None,
-    tag: str = "",
-    division_code: str = "",
     phone_as_number: bool = True,
+    **options: Unpack[Options],
 ) -> dict[str, Any]:
     """Build the body for one person. Raises ValueError for a naive start time or a phone that is not all digits."""
     phone = int if phone_as_number else str
-    recipient = _entries([phone_number], lambda numbers: [{"phone_number": phone(number)} for number in numbers])[0]
+    [recipient] = _collect({"phone_number": phone(number)} for number in (phone_number,))
     if extra_id:
         recipient["extra_id"] = extra_id
-    return recipient | _common(channels, callback_url, start_time, tag, division_code)
+    return recipient | _common(channels, **options)
 
 
 def batch_body(
     messages: Iterable[BatchMessage],
     channels: Sequence[Channel],
     *,
-    callback_url: str | None = None,
-    start_time: datetime | str | None = None,
-    tag: str = "",
-    division_code: str = "",
     phone_as_number: bool = True,
+    **options: Unpack[Options],
 ) -> dict[str, Any]:
     """Build the body for up to 50,000 people, each with their own text; the channels then carry none.
 
     Raises ValueError for too many recipients or none, a naive start time, or a phone that is not all digits.
     """
     phone = int if phone_as_number else str
-    entries = _entries(
-        messages,
-        lambda items: [
-            {"phone_number": phone(number), "extra_id": extra_id, "text": text} for number, extra_id, text in items
-        ],
+    entries = (
+        {"phone_number": phone(number), "extra_id": extra_id, "text": text} for number, extra_id, text in messages
     )
-    return {"messages": entries} | _common(channels, callback_url, start_time, tag, division_code)
+    return {"messages": _collect(entries)} | _common(channels, **options)
 
 
 def broadcast_body(
     recipients: Iterable[Recipient],
     channels: Sequence[Channel],
     *,
-    callback_url: str | None = None,
-    start_time: datetime | str | None = None,
-    tag: str = "",
-    division_code: str = "",
     phone_as_number: bool = True,
+    **options: Unpack[Options],
 ) -> dict[str, Any]:
     """Build the body for up to 50,000 people with one content and their own values of its variables.
 
     Raises ValueError for too many recipients or none, a naive start time, or a phone that is not all digits.
     """
     phone = int if phone_as_number else str
-    entries = _entries(
-        recipients,
-        lambda items: [
-            {**variables, "phone_number": phone(number), "extra_id": extra_id} for number, extra_id, variables in items
-        ],
+    entries = (
+        {**variables, "phone_number": phone(number), "extra_id": extra_id} for number, extra_id, variables in recipients
     )
-    return {"recipients": entries} | _common(channels, callback_url, start_time, tag, division_code)
+    return {"recipients": _collect(entries)} | _common(channels, **options)
 
 
 def format_start_time(value: datetime | str) -> str:
@@ -112,27 +104,28 @@ def format_start_time(value: datetime | str) -> str:
     return value.isoformat(sep=" ", timespec="seconds")
 
 
-def _entries(items: Iterable[T], build: Callable[[Iterable[T]], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+def _collect(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     try:
-        entries = build(islice(items, MAX_RECIPIENTS + 1))
+        found = list(islice(entries, MAX_RECIPIENTS + 1))
     except ValueError:
         # int() would quote the number in its own message.
-        entries = None
-    if entries is None:
+        found = None
+    if found is None:
         raise ValueError("A phone number must consist of digits only.")
-    if not entries:
+    if not found:
         raise ValueError("There are no recipients.")
-    if len(entries) > MAX_RECIPIENTS:
+    if len(found) > MAX_RECIPIENTS:
         raise ValueError(f"One request takes at most {MAX_RECIPIENTS:,} recipients: split the list.")
-    return entries
+    return found
 
 
 def _common(
     channels: Sequence[Channel],
-    callback_url: str | None,
-    start_time: datetime | str | None,
-    tag: str,
-    division_code: str,
+    *,
+    callback_url: str | None = None,
+    start_time: datetime | str | None = None,
+    tag: str = "",
+    division_code: str = "",
 ) -> dict[str, Any]:
     optional = {
         "callback_url": callback_url,

@@ -100,8 +100,8 @@ def to_int(value: object) -> int | None:
 
 
 def is_error_code(value: object) -> bool:
-    """Say whether this ``error_code`` is an error; some send 0 where there is none."""
-    return value not in (None, "") and to_int(value) != 0 and value is not False
+    """Say whether this ``error_code`` is an error: a number or text, and not 0, which some send where there is none."""
+    return type(value) in (int, float, str) and value != "" and to_int(value) != 0
 
 
 def to_identifier(value: object) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import lru_cache
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -21,6 +21,13 @@ MISSED = gettext_noop("Its start was missed while nothing ran here. Look whether
 NORTH_AMERICA = "1"
 AREA_CODE = 3
 LONGEST_COUNTRY_CODE = 3
+UNKNOWN_ZONE = gettext_noop("This machine does not know the time zone. Install the Python package tzdata.")
+#: When to look again for a time zone that this machine did not know.
+ZONE_RETRY = timedelta(minutes=5)
+
+
+class UnknownZoneError(Exception):
+    """A time zone that cannot be read on this machine."""
 
 
 def is_early(campaign: Campaign, now: datetime) -> bool:
@@ -110,12 +117,12 @@ def group_by_zone(rows: Iterable[tuple[int, str]]) -> list[ZoneGroup]:
 def next_opening(campaign: Campaign, zone: str, moment: datetime) -> datetime | None:
     """Return None when people in this zone may be written to at this moment, or else when they may next.
 
-    A window whose end is not after its beginning goes over midnight.
+    A window whose end is not after its beginning goes over midnight. Raises UnknownZoneError for a zone without data.
     """
     start, end = campaign.window_start, campaign.window_end
     if start is None or end is None:
         return None
-    clock = ZoneInfo(zone) if zone else timezone.get_default_timezone()
+    clock = _clock(zone)
     local = moment.astimezone(clock)
     if _is_within(local.time(), start, end):
         return None
@@ -125,6 +132,13 @@ def next_opening(campaign: Campaign, zone: str, moment: datetime) -> datetime | 
         # In the night in which clocks are put back, this time of day comes a second time.
         opening = datetime.combine(day, start.replace(fold=1), tzinfo=clock).astimezone(UTC)
     return opening.astimezone(moment.tzinfo)
+
+
+def _clock(zone: str) -> tzinfo:
+    try:
+        return ZoneInfo(zone) if zone else timezone.get_default_timezone()
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise UnknownZoneError(zone) from None
 
 
 def _is_within(now: time, start: time, end: time) -> bool:

@@ -42,8 +42,8 @@ def reserve(campaign: Campaign, account: Account, recipients: int) -> datetime |
         if until:
             return until
     if account.throttle:
-        AccountState.objects.get_or_create(account=account.name)
-        shared = AccountState.objects.filter(account=account.name)
+        AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.ALL)
+        shared = AccountState.objects.filter(account=account.name, host=AccountState.Host.ALL)
         return _take_room(shared, account.throttle, recipients)
     return None
 

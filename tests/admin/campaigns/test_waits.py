@@ -92,7 +92,7 @@ class WaitTests:
 
         assert waits(campaign) == [("blocked", 0, NOW + 5 * MINUTE)]
         assert texts(campaign) == [
-            "The platform has not taken the last requests of the account “default”. Next try in 5 minutes. "
+            "The platform did not accept the last requests of the account “default”. Next try in 5 minutes. "
             "Connection refused"
         ]
 
@@ -129,11 +129,35 @@ class WaitTests:
             "10 recipients in the time zone America/New_York wait for the time of day: in 2 hours.",
         ]
 
+    def test_who_waits_because_the_time_zone_is_unknown(self, campaign):
+        values = {"zone": "Asia/Calcutta", "waits_for": WaitsFor.WINDOW, "due_at": NOW + 5 * MINUTE}
+        add_batch(campaign, 3, error_text="Install it.", **values)
+
+        assert waits(campaign) == [("zone", 3, NOW + 5 * MINUTE)]
+        assert texts(campaign) == [
+            "3 recipients in the time zone Asia/Calcutta are not written to. Next try in 5 minutes. Install it."
+        ]
+
+    @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.SENDING, Status.PAUSED])
+    def test_an_account_with_a_mistake_in_its_settings(self, campaign, settings, status):
+        set_to(campaign, status=status)
+        settings.HYBER = {"default": {"LEASE": 0}}
+
+        assert texts(campaign)[-1].startswith(
+            "Nothing is sent, because the settings of the account “default” are missing or wrong. "
+            "HYBER['default']['LEASE'] is 0; it must be"
+        )
+
+    def test_an_account_that_the_settings_do_not_have(self, campaign):
+        set_to(campaign, account="gone")
+
+        assert [name for name, _people, _until in waits(campaign)] == ["settings"]
+
     def test_what_was_not_taken_is_tried_again(self, campaign):
         add_batch(campaign, 1, waits_for=WaitsFor.RETRY, error_text="HTTP 503", due_at=NOW + 2 * MINUTE)
 
         assert texts(campaign) == [
-            "The platform did not take the request for 1 recipient. Next try in 2 minutes. HTTP 503"
+            "The platform did not accept the request for 1 recipient. Next try in 2 minutes. HTTP 503"
         ]
 
     def test_what_waits_for_the_account_is_merely_next(self, campaign):
@@ -153,7 +177,7 @@ class WaitTests:
         add_batch(campaign, 3, Batch.State.UNCONFIRMED, error_text="Read timed out.")
 
         assert texts(campaign) == [
-            "It is not known whether the platform has taken the requests for 5 recipients: it is being asked. "
+            "It is unknown whether the platform has accepted the requests for 5 recipients: it is being queried. "
             "Read timed out."
         ]
 
@@ -203,7 +227,7 @@ class WaitTests:
     def test_what_may_need_a_person_stands_out(self, campaign):
         alarming = {kind for kind in Standstill if wait_line(campaign, Wait(standstill=kind), NOW).is_alarming}
 
-        assert alarming == {Standstill.PAUSED, Standstill.BLOCKED, Standstill.RETRY, Standstill.UNCONFIRMED}
+        assert alarming == {"paused", "settings", "blocked", "zone", "retry", "unconfirmed"}
 
     def test_the_same_queries_whatever_the_number_of_batches(self, campaign):
         used = []

@@ -117,6 +117,11 @@ def test_what_is_empty_is_left_out():
     assert set(body) == {"phone_number", "channels", "channel_options"}
 
 
+def test_a_misspelled_option_is_not_left_out_silently():
+    with pytest.raises(TypeError, match="calback_url"):
+        batch_body([BatchMessage("380961111111", "a", "Hi")], [SMS(text="Hi")], calback_url="https://shop.example")
+
+
 def test_phones_can_go_out_as_strings():
     sms = [SMS(text="Hi")]
     phone = "380961111111"

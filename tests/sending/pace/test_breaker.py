@@ -17,6 +17,7 @@ from tests.builders import dispatch_until_finished, make_campaign, make_due, pos
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
+Host = AccountState.Host
 CODE = [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
 
 
@@ -33,7 +34,7 @@ def let_the_block_end():
 
 
 def test_outage_costs_a_few_requests_and_not_one_for_every_batch(fragile):
-    fragile.fault("status", count=100, status=503)
+    fragile.fault("status", count=100, status=429)
     campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
     for _ in range(5):
         dispatch()
@@ -44,7 +45,7 @@ def test_outage_costs_a_few_requests_and_not_one_for_every_batch(fragile):
 
 
 def test_one_request_tries_whether_the_platform_answers_again(fragile):
-    fragile.fault("status", count=100, status=503)
+    fragile.fault("status", count=100, status=429)
     campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
     let_the_block_end()
     make_due(campaign)
@@ -56,7 +57,7 @@ def test_one_request_tries_whether_the_platform_answers_again(fragile):
 
 
 def test_answer_sets_the_whole_campaign_free(fragile):
-    fragile.fault("status", count=3, status=503)
+    fragile.fault("status", count=3, status=429)
     campaign = start_campaign(make_campaign([phone(number) for number in range(20)]))
     let_the_block_end()
     dispatch_until_finished(campaign)
@@ -74,7 +75,7 @@ def test_lost_answers_block_the_account_too(fragile):
 
 
 def test_refused_request_is_an_answer(fragile):
-    fragile.fault("status", count=2, status=503)
+    fragile.fault("status", count=2, status=429)
     for number in range(2):
         send_message(phone(number), CODE)
     send_message(phone(3, "92"), CODE)
@@ -83,7 +84,7 @@ def test_refused_request_is_an_answer(fragile):
 
 
 def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is_free(fragile):
-    fragile.fault("status", count=3, status=503)
+    fragile.fault("status", count=3, status=429)
     for number in range(3):
         send_message(phone(number), CODE)
     message = send_message(phone(4), CODE)
@@ -100,32 +101,28 @@ def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is
 
 
 def test_batch_says_why_it_waits(fragile):
-    fragile.fault("status", count=100, status=503)
-    for number in range(3):
-        send_message(phone(number), CODE)
-    campaign = make_campaign([phone(number) for number in range(10, 13)])
-    AccountState.objects.update(blocked_until="2020-01-01T00:00:00Z")
-    start_campaign(campaign)
+    fragile.fault("status", count=100, status=429)
+    campaign = start_campaign(make_campaign([phone(10)]))
 
     probe = campaign.batches.first()
     assert probe.attempts == 1
-    assert "503" in probe.error_text
+    assert "429" in probe.error_text
     assert AccountState.objects.get().reason
 
 
 def test_of_many_who_find_the_time_come_one_tries(fragile):
     account = get_account()
     for _ in range(3):
-        breaker.note_failure(account, "no connection")
+        breaker.note_failure(account, Host.SINGLE, "no connection")
     let_the_block_end()
 
-    assert [breaker.blocked_until(account) is None for _ in range(5)] == [True, *[False] * 4]
+    assert [breaker.blocked_until(account, Host.SINGLE) is None for _ in range(5)] == [True, *[False] * 4]
 
 
 def test_platform_that_names_a_time_is_not_tried_before(fragile):
     account = get_account()
     for _ in range(3):
-        breaker.note_failure(account, "HTTP 503", retry_after=3_600)
+        breaker.note_failure(account, Host.SINGLE, "HTTP 503", retry_after=3_600)
 
     state = AccountState.objects.get()
     assert (state.blocked_until - breaker.timezone.now()).total_seconds() > 3_500
@@ -134,7 +131,7 @@ def test_platform_that_names_a_time_is_not_tried_before(fragile):
 def test_other_accounts_are_not_blocked(fragile, settings):
     settings.HYBER["other"] = settings.HYBER["default"]
     for _ in range(3):
-        breaker.note_failure(get_account(), "no connection")
+        breaker.note_failure(get_account(), Host.BULK, "no connection")
     campaign = start_campaign(make_campaign([phone(1)], account="other"))
 
     assert Campaign.objects.get(pk=campaign.pk).status == "finished"
@@ -144,7 +141,9 @@ def test_repeated_task_asks_nobody_earlier_than_the_platform_wished(fragile):
     wished = timezone.now() + timedelta(hours=1)
     message = send_message(phone(92, "92"), CODE)
     Message.objects.filter(pk=message.pk).update(status="queued", due_at=wished)
-    AccountState.objects.create(account="default", failures=3, blocked_until=timezone.now() + timedelta(minutes=1))
+    AccountState.objects.create(
+        account="default", host=Host.SINGLE, failures=3, blocked_until=timezone.now() + timedelta(minutes=1)
+    )
     tasks.submit_message.call(message.pk)
 
     message.refresh_from_db()
@@ -154,7 +153,17 @@ def test_repeated_task_asks_nobody_earlier_than_the_platform_wished(fragile):
 def test_task_that_comes_too_early_does_not_take_the_turn_of_the_probe(fragile):
     message = send_message(phone(92, "92"), CODE)
     Message.objects.filter(pk=message.pk).update(status="queued", due_at=timezone.now() + timedelta(hours=1))
-    AccountState.objects.create(account="default", failures=3, blocked_until="2020-01-01T00:00:00Z")
+    AccountState.objects.create(account="default", host=Host.SINGLE, failures=3, blocked_until="2020-01-01T00:00:00Z")
     tasks.submit_message.call(message.pk)
 
-    assert breaker.blocked_until(get_account()) is None
+    assert breaker.blocked_until(get_account(), Host.SINGLE) is None
+
+
+def test_host_of_campaigns_that_is_down_delays_no_single_message(fragile):
+    fragile.fault("status", count=3, status=429)
+    start_campaign(make_campaign([phone(number) for number in range(20)]))
+    message = send_message(phone(30), CODE)
+
+    message.refresh_from_db()
+    assert message.status == "accepted"
+    assert AccountState.objects.get().host == Host.BULK

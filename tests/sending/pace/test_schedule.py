@@ -50,6 +50,37 @@ def test_nothing_leaves_before_the_lead_time(scheduled, platform, clock):
     assert posts(platform) == []
 
 
+@pytest.fixture
+def two_accounts(platform, settings):
+    good = settings.HYBER["default"]
+    settings.HYBER = {"default": good, "promo": good | {"CALLBACK_TOKENS": ["token-of-the-promo-account"]}}
+    return good
+
+
+def test_account_with_a_mistake_does_not_hold_up_another_one(two_accounts, platform, settings, clock):
+    campaigns = [
+        start_campaign(make_campaign([phone(number)], account=name, start_time=timezone.now() + timedelta(days=1)))
+        for number, name in enumerate(["default", "promo"])
+    ]
+    settings.HYBER = settings.HYBER | {"default": two_accounts | {"ASK_EVERY": 0}}
+    clock(hours=23, minutes=51)
+    dispatch()
+
+    assert [statuses(campaign) for campaign in campaigns] == [["queued"], ["accepted"]]
+
+
+def test_campaign_whose_account_has_a_mistake_goes_out_once_it_is_corrected(scheduled, platform, settings, clock):
+    good = settings.HYBER
+    settings.HYBER = {"default": good["default"] | {"NOT_FOUND_GRACE": 0}}
+    clock(hours=23, minutes=51)
+    dispatch()
+    assert posts(platform) == []
+
+    settings.HYBER = good
+    dispatch()
+    assert statuses(scheduled) == ["accepted", "accepted"]
+
+
 def test_campaign_is_handed_over_before_its_start_with_the_start_on_the_wire(scheduled, platform, clock):
     clock(hours=23, minutes=51)
     dispatch()

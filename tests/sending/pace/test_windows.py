@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from datetime import UTC, datetime, time
 
 import pytest
 from django.db import IntegrityError
+from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber import tasks
@@ -115,8 +117,33 @@ class SendingTests:
         assert (mixed.status, statuses(mixed)) == ("finished", ["accepted"] * 4)
         assert (platform.ledger.taken, platform.ledger.duplicates) == (4, {})
 
-    def test_refused_request_ends_only_the_messages_of_its_own_zone(self, platform, mixed):
-        platform.fault("status", status=400)
+    def test_people_whose_zone_is_unknown_here_wait_and_the_others_do_not(self, platform, mixed, forget_zones):
+        forget_zones(package=True)
+        start_campaign(mixed)
+
+        assert statuses(mixed) == ["accepted", "queued", "accepted", "queued"]
+
+    def test_page_says_why_people_whose_zone_is_unknown_here_wait(self, platform, mixed, forget_zones, admin_client):
+        forget_zones(package=True)
+        start_campaign(mixed)
+        page = admin_client.get(reverse("admin:django_hyber_campaign_change", args=[mixed.pk]))
+
+        assert "2 recipients in the time zone America/New_York are not written to." in page.text
+        assert "Install the Python package tzdata." in page.text
+
+    def test_people_whose_zone_was_unknown_follow_when_it_is_known(self, platform, mixed, forget_zones):
+        forget_zones(package=True)
+        start_campaign(mixed)
+        zoneinfo.reset_tzpath()
+        self.moment = datetime(2026, 11, 25, 14, 1, tzinfo=UTC)
+        dispatch()
+
+        mixed.refresh_from_db()
+        assert (mixed.status, statuses(mixed)) == ("finished", ["accepted"] * 4)
+
+    def test_refused_request_ends_only_the_messages_of_its_own_zone(self, platform, mixed, settings):
+        too_long = {"CALLBACK_BASE_URL": "https://shop.example/" + "p" * 256, "CALLBACK_TOKENS": ["token"]}
+        settings.HYBER = {"default": settings.HYBER["default"] | too_long}
         start_campaign(mixed)
 
         assert statuses(mixed) == ["rejected", "queued", "rejected", "queued"]

@@ -1,0 +1,233 @@
+"""What each setting of an account may be: its type, bounds and unit, in one table.
+
+Most bounds keep a promise: with a time of 0 or NaN, a message could be sent twice or never. Upper bounds keep values
+within what sockets, dates and columns can hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from phonenumbers import SUPPORTED_REGIONS
+
+from django_hyber.protocol.channels.content import CHANNELS
+
+MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
+MONTH = 30 * DAY
+GIGABYTE = 1024**3
+MAX_BATCH_SIZE = 50_000
+#: What the columns hold that count attempts and failures, with room to spare for the first.
+MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
+TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
+
+UNREADABLE, BAD_URL, BAD_ORIGIN, BAD_NUMBER = (f"django_hyber.{number}" for number in ("E001", "E003", "E007", "E010"))
+
+
+class OutOfBoundsError(ValueError):
+    """A number that can be read and is not in the domain; the text names the number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Domain:
+    """The values that a setting may have: in words, and as the function that reads one.
+
+    ``read`` raises ValueError, TypeError or OverflowError for any other value. It gets the value of the settings, or
+    what ``parse`` makes of the text in the environment. ``check_id`` is that of the system check's error.
+    """
+
+    description: str
+    read: Callable[[Any], Any]
+    parse: Callable[[str], Any] = str
+    check_id: str = UNREADABLE
+
+
+def describe_wrong(value: object, error: Exception) -> str:
+    """Say what a refused value is, without repeating text: it may be a secret in the wrong place."""
+    if isinstance(error, OutOfBoundsError):
+        return str(error)
+    if value is None or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, str):
+        return "text that cannot be read" if value.strip() else "empty"
+    return f"a value of the type {type(value).__name__} that cannot be read"
+
+
+def _read_number(value: Any, *, least: float, most: float, is_whole: bool) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
+        raise TypeError
+    number = float(value)
+    # In this form the comparison refuses NaN, too.
+    if not least <= number <= most or (is_whole and not number.is_integer()):
+        raise OutOfBoundsError(str(value).strip())
+    return int(number) if is_whole else number
+
+
+def _read_item(value: Any, *, least: float, is_whole: bool) -> float:
+    try:
+        return _read_number(value, least=least, most=MAX_COUNT, is_whole=is_whole)
+    except OutOfBoundsError as error:
+        raise OutOfBoundsError(f"wrong at {error}") from None
+
+
+def _read_flag(value: Any) -> bool:
+    text = str(int(value) if isinstance(value, bool) else value).strip().lower()
+    if text in TRUE or text in FALSE:
+        return text in TRUE
+    raise ValueError
+
+
+def _read_text(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise TypeError
+    return str(value)
+
+
+def _read_items(value: Any) -> Iterator[Any]:
+    if isinstance(value, str | bytes | Mapping):
+        raise TypeError
+    items: Iterator[Any] = iter(value)
+    return items
+
+
+def _read_texts(value: Any) -> tuple[str, ...]:
+    return tuple(_read_text(item) for item in _read_items(value))
+
+
+def _read_url(value: Any, *, may_be_empty: bool = False) -> str:
+    url = _read_text(value)
+    if may_be_empty and not url:
+        return url
+    parts = urlsplit(url)
+    # Reading the port raises ValueError for one that is not a number.
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or len(url.split()) != 1:
+        raise ValueError
+    return url
+
+
+def _read_region(value: Any) -> str | None:
+    if value is None or value == "":
+        return None
+    region = _read_text(value).upper()
+    if region not in SUPPORTED_REGIONS:
+        raise ValueError
+    return region
+
+
+def _read_code(value: Any) -> int:
+    return int(_read_item(value, least=-MAX_COUNT, is_whole=True))
+
+
+def _read_codes(value: Any) -> frozenset[int]:
+    return frozenset(_read_code(item) for item in _read_items(value))
+
+
+def _read_code_names(value: Any) -> dict[int, str]:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return {_read_code(code): _read_text(text) for code, text in value.items()}
+
+
+def _read_prices(value: Any) -> dict[str, Decimal]:
+    if not isinstance(value, Mapping) or not value.keys() <= CHANNELS.keys():
+        raise ValueError
+    for price in value.values():
+        _read_item(price, least=0, is_whole=False)
+    # By way of a string, so that 0.1 means 0.1.
+    return {channel: Decimal(str(price)) for channel, price in value.items()}
+
+
+def _read_throttle(value: Any) -> int | None:
+    if value is None or value == "":
+        return None
+    return int(_read_number(value, least=1, most=MAX_COUNT, is_whole=True))
+
+
+def _seconds(least: float, most: float) -> Domain:
+    return Domain(
+        description=f"a number of seconds from {least:,} to {most:,}",
+        read=partial(_read_number, least=least, most=most, is_whole=False),
+        check_id=BAD_NUMBER,
+    )
+
+
+def _count(least: int, most: int, unit: str) -> Domain:
+    return Domain(
+        description=f"a whole number of {unit} from {least:,} to {most:,}",
+        read=partial(_read_number, least=least, most=most, is_whole=True),
+        check_id=BAD_NUMBER,
+    )
+
+
+def _parse_list(raw: str) -> Any:
+    return environ.Env.parse_value(raw, list)
+
+
+_FLAG = Domain(description="True or False", read=_read_flag)
+# Text is taken as it is: a password may begin with "$", which django-environ reads as a reference.
+_TEXT = Domain(description="text", read=_read_text)
+_TEXTS = Domain(description="a list of texts", read=_read_texts, parse=_parse_list)
+_URL = Domain(description="an http(s) URL", read=_read_url, check_id=BAD_URL)
+
+DOMAINS: Mapping[str, Domain] = {
+    "CLIENT_ID": _TEXT,
+    "LOGIN": _TEXT,
+    "PASSWORD": _TEXT,
+    "SITE": _TEXT,
+    "API_URL": _URL,
+    "BULK_URL": _URL,
+    "REPORTS_URL": _URL,
+    "CALLBACK_BASE_URL": Domain(
+        description="the public http(s) origin of this project, as in https://shop.example, or empty",
+        read=partial(_read_url, may_be_empty=True),
+        check_id=BAD_ORIGIN,
+    ),
+    "CALLBACK_TOKENS": _TEXTS,
+    "CALLBACK_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
+    "DEFAULT_REGION": Domain(description='the two letters of a country, as in "UA", or None', read=_read_region),
+    "CONNECT_TIMEOUT": _seconds(MILLISECOND, HOUR),
+    "READ_TIMEOUT": _seconds(MILLISECOND, HOUR),
+    "PHONE_AS_NUMBER": _FLAG,
+    "BATCH_SIZE": _count(1, MAX_BATCH_SIZE, "recipients"),
+    "SYNC_LIMIT": _count(0, MAX_COUNT, "recipients"),
+    # Its lower bound depends on others, and is applied when the account is complete (conf.py).
+    "LEASE": replace(
+        _seconds(MILLISECOND, DAY),
+        description=f"a number of seconds above CONNECT_TIMEOUT + READ_TIMEOUT, up to {DAY:,}",
+    ),
+    "MAX_ATTEMPTS": _count(1, MAX_ATTEMPTS, "attempts"),
+    # The delays double up to 15 minutes.
+    "RETRY_DELAY": _seconds(MILLISECOND, 15 * MINUTE),
+    "NOT_FOUND_GRACE": _seconds(MILLISECOND, DAY),
+    "ASK_EVERY": _seconds(MILLISECOND, DAY),
+    "PARALLEL_BATCHES": _count(1, MAX_COUNT, "requests"),
+    "THROTTLE": Domain(
+        description=f"a whole number of recipients a minute from 1 to {MAX_COUNT:,}, or None",
+        read=_read_throttle,
+        check_id=BAD_NUMBER,
+    ),
+    "BREAKER_THRESHOLD": _count(1, MAX_COUNT, "requests"),
+    "LEAD_TIME": _seconds(0, MONTH),
+    # Sweeps may be a minute apart: with less, each campaign that one hands over would count as missed.
+    "SCHEDULE_GRACE": _seconds(MINUTE, MONTH),
+    "FOUR_EYES": _FLAG,
+    "SUPPRESS_TRANSACTIONAL": _FLAG,
+    "SEEN_CODES": Domain(description="a list of whole numbers", read=_read_codes, parse=_parse_list),
+    "CODE_NAMES": Domain(
+        description='a dict of texts by code, as in {36001: "Blocked"}', read=_read_code_names, parse=json.loads
+    ),
+    "STOP_WORDS": _TEXTS,
+    "FETCH_MEDIA": _FLAG,
+    "MEDIA_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
+    "PRICES": Domain(
+        description=f'a dict of prices from 0 by channel ({", ".join(CHANNELS)}), as in {{"sms": "0.98"}}',
+        read=_read_prices,
+        parse=json.loads,
+    ),
+}

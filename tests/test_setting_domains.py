@@ -1,0 +1,173 @@
+"""Every bound of every setting, as the system checks and the reader of an account apply it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields
+from decimal import Decimal
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+from django_hyber.conf import KEYS, Account, get_account
+from django_hyber.setting_domains import DOMAINS
+
+MINUTE, HOUR, DAY = 60, 3_600, 86_400
+MONTH = 30 * DAY
+MOST_IN_A_COLUMN = 2**31 - 1
+#: The least and the most of each.
+TIMES = {
+    "CONNECT_TIMEOUT": (0.001, HOUR),
+    "READ_TIMEOUT": (0.001, HOUR),
+    "RETRY_DELAY": (0.001, 15 * MINUTE),
+    "NOT_FOUND_GRACE": (0.001, DAY),
+    "ASK_EVERY": (0.001, DAY),
+    "LEAD_TIME": (0, MONTH),
+    "SCHEDULE_GRACE": (MINUTE, MONTH),
+}
+COUNTS = {
+    "BATCH_SIZE": (1, 50_000),
+    "SYNC_LIMIT": (0, MOST_IN_A_COLUMN),
+    "MAX_ATTEMPTS": (1, 1_000),
+    "PARALLEL_BATCHES": (1, MOST_IN_A_COLUMN),
+    "BREAKER_THRESHOLD": (1, MOST_IN_A_COLUMN),
+    "THROTTLE": (1, MOST_IN_A_COLUMN),
+    "CALLBACK_MAX_BYTES": (1, 1024**3),
+    "MEDIA_MAX_BYTES": (1, 1024**3),
+}
+NUMBERS = [*TIMES, "LEASE", *COUNTS]
+NO_NUMBERS = [True, False, "soon", " ", [], {}, b"5", float("nan"), float("inf"), -float("inf"), 10**400]
+FLAGS = ["PHONE_AS_NUMBER", "FOUR_EYES", "SUPPRESS_TRANSACTIONAL", "FETCH_MEDIA"]
+TEXTS = ["CLIENT_ID", "LOGIN", "PASSWORD", "SITE"]
+URLS = ["API_URL", "BULK_URL", "REPORTS_URL", "CALLBACK_BASE_URL"]
+
+
+def number_cases(table, *steps):
+    """The values at the bounds, moved outwards by each step."""
+    return [
+        (key, bound + side * step)
+        for key, bounds in table.items()
+        for side, bound in zip((-1, 1), bounds, strict=True)
+        for step in steps
+    ]
+
+
+REFUSED = [
+    *number_cases(TIMES, 0.001, 1, MONTH),
+    *number_cases(COUNTS, 1, MONTH),
+    *((key, least + 1.5) for key, (least, _most) in COUNTS.items()),
+    *((key, value) for key in NUMBERS for value in NO_NUMBERS),
+    *((key, None) for key in NUMBERS if key != "THROTTLE"),
+    ("LEASE", -1),
+    ("LEASE", DAY + 1),
+    *((key, value) for key in FLAGS for value in (None, "", "maybe", 2, 0.5, [])),
+    *((key, value) for key in TEXTS for value in (None, True, 1.5, b"shop", ["shop"])),
+    *((key, value) for key in URLS for value in (None, "shop.example", "ftp://shop.example", "https://", "https://[")),
+    *((key, value) for key in URLS for value in ("https://shop.example:http", "https://shop .example", 5)),
+    *((key, value) for key in ("CALLBACK_TOKENS", "STOP_WORDS") for value in (None, "stop", [None], {"stop": 1}, 5)),
+    *(("DEFAULT_REGION", value) for value in ("UKR", "XX", True, ["UA"])),
+    *(("SEEN_CODES", value) for value in (None, "23001", ["x"], [1.5], [True], [10**400], 23001)),
+    *(("CODE_NAMES", value) for value in (None, "x", [(1, "a")], {"x": "a"}, {1: None})),
+    *(("PRICES", value) for value in (None, 1, {"fax": 1}, {"sms": -0.01}, {"sms": "nan"}, {"sms": True})),
+]
+ACCEPTED = [
+    *((key, bound, bound) for key, bounds in (TIMES | COUNTS).items() for bound in bounds),
+    *((key, str(bound), bound) for key, bounds in (TIMES | COUNTS).items() for bound in bounds),
+    ("LEASE", DAY, DAY),
+    ("BATCH_SIZE", 500.0, 500),
+    ("READ_TIMEOUT", Decimal("2.5"), 2.5),
+    ("THROTTLE", None, None),
+    ("THROTTLE", "", None),
+    *((key, value, True) for key in FLAGS for value in (True, 1, "on", "TRUE", " yes ")),
+    *((key, value, False) for key in FLAGS for value in (False, 0, "off", "False", "no")),
+    ("CLIENT_ID", 1234, "1234"),
+    ("API_URL", "http://[::1]:8800/{client_id}", "http://[::1]:8800/{client_id}"),
+    ("CALLBACK_BASE_URL", "", ""),
+    ("STOP_WORDS", ["stop"], ("stop",)),
+    ("DEFAULT_REGION", "pl", "PL"),
+    ("DEFAULT_REGION", None, None),
+    ("SEEN_CODES", {"23001", 23002}, {23001, 23002}),
+    ("CODE_NAMES", {"36001": "Blocked"}, {36001: "Blocked"}),
+    ("PRICES", {"sms": 0.1, "viber": "0"}, {"sms": Decimal("0.1"), "viber": Decimal(0)}),
+]
+
+
+def account_with(key, value):
+    # Long enough for the longest timeout.
+    return {"LEASE": DAY, key: value}
+
+
+@pytest.mark.parametrize(("key", "value"), REFUSED)
+def test_value_outside_of_the_domain_is_refused_by_the_reader(settings, key, value):
+    settings.HYBER = {"default": account_with(key, value)}
+    with pytest.raises(ImproperlyConfigured, match=rf"HYBER\['default'\]\['{key}'\] is .+; it must be "):
+        get_account()
+
+
+@pytest.mark.parametrize(("key", "value"), REFUSED)
+def test_value_outside_of_the_domain_is_an_error_of_the_check(settings, key, value):
+    settings.HYBER = {"default": account_with(key, value)}
+    errors = run_checks(tags=["django_hyber"])
+
+    assert [error.msg.split(" ")[0] for error in errors if error.is_serious()] == [f"HYBER['default']['{key}']"]
+
+
+@pytest.mark.parametrize(("key", "value", "meant"), ACCEPTED)
+def test_value_within_the_domain_is_read(settings, key, value, meant):
+    settings.HYBER = {"default": account_with(key, value)}
+
+    assert getattr(get_account(), key.lower()) == meant
+
+
+@pytest.mark.parametrize("value", ["-1", "nan", "inf", "1e400", "soon", " ", "true"])
+@pytest.mark.parametrize("key", NUMBERS)
+def test_number_of_the_environment_has_the_same_domain(settings, monkeypatch, key, value):
+    settings.HYBER = {"default": {}}
+    monkeypatch.setenv(f"HYBER_{key}", value)
+    with pytest.raises(ImproperlyConfigured, match=f"from the environment variable HYBER_{key}, is "):
+        get_account()
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        *((key, text) for key in FLAGS for text in ("", "maybe", "2")),
+        ("PRICES", "{"),
+        ("PRICES", json.dumps({"sms": -1})),
+        ("CODE_NAMES", json.dumps(["Blocked"])),
+        ("SEEN_CODES", "23001,seen"),
+        ("DEFAULT_REGION", "UKR"),
+        ("REPORTS_URL", ""),
+    ],
+)
+def test_text_of_the_environment_that_cannot_be_read_is_refused(settings, monkeypatch, key, text):
+    settings.HYBER = {"default": {}}
+    monkeypatch.setenv(f"HYBER_{key}", text)
+    with pytest.raises(ImproperlyConfigured, match=f"from the environment variable HYBER_{key}, is "):
+        get_account()
+
+
+def test_every_setting_has_a_domain():
+    assert DOMAINS.keys() == KEYS
+
+
+@pytest.mark.parametrize("item", [item for item in fields(Account) if item.name != "name"], ids=lambda item: item.name)
+def test_every_default_is_in_the_domain(item):
+    default = item.default_factory() if callable(item.default_factory) else item.default
+
+    assert DOMAINS[item.name.upper()].read(default) == default
+
+
+def test_number_that_is_refused_is_shown_with_its_bounds_and_the_default(settings):
+    settings.HYBER = {"default": {"NOT_FOUND_GRACE": 0}}
+    (error,) = (error for error in run_checks(tags=["django_hyber"]) if error.is_serious())
+
+    assert error.msg == "HYBER['default']['NOT_FOUND_GRACE'] is 0; it must be a number of seconds from 0.001 to 86,400."
+    assert error.hint == "Correct it, or leave it out for the default, 120."
+
+
+def test_price_that_is_refused_is_shown(settings):
+    settings.HYBER = {"default": {"PRICES": {"viber": 1, "sms": "-0.5"}}}
+    with pytest.raises(ImproperlyConfigured, match=r"\['PRICES'\] is wrong at -0\.5; it must be a dict of prices"):
+        get_account()
