@@ -29,6 +29,7 @@ from django_hyber.sending.ids import new_extra_id
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
+REPORTS = AccountState.Host.REPORTS
 TEXT_LIMIT = 100
 #: The platform takes no questions of the account now: the next one would fare no better.
 NOT_NOW = (NotTaken, AuthenticationError, ReadTimeout)
@@ -117,7 +118,7 @@ def silent_until(account_name: str, now: datetime) -> datetime | None:
 
 def silent_accounts() -> list[str]:
     """Return the accounts that are asked nothing at this moment."""
-    silent = AccountState.objects.filter(questions_after__gt=clock.now())
+    silent = AccountState.objects.filter(host=REPORTS, questions_after__gt=clock.now())
     return list(silent.values_list("account", flat=True))
 
 
@@ -136,7 +137,7 @@ def _controls(account: Account, asked_at: datetime) -> Controls:
         return Controls(unknown="", known=Known.NO_ANSWER)
     known = ask_about_known(account)
     if known is not Known.NO_ANSWER:
-        AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.REPORTS)
+        AccountState.objects.get_or_create(account=account.name, host=REPORTS)
         _states(account.name).update(controls_at=now, unknown_answer=unknown.text, known_answer=known.value)
     return Controls(unknown=unknown.text, known=known)
 
@@ -186,7 +187,7 @@ def _note_answer(account: Account) -> None:
 
 def _note_silence(account: Account, error: HyberError) -> None:
     """Leave the account alone for a while when the platform takes no questions at all."""
-    AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.REPORTS)
+    AccountState.objects.get_or_create(account=account.name, host=REPORTS)
     states = _states(account.name)
     states.update(silent_questions=F("silent_questions") + 1)
     silent = states.values_list("silent_questions", flat=True).get()
@@ -202,4 +203,4 @@ def _note_silence(account: Account, error: HyberError) -> None:
 
 
 def _states(account_name: str) -> QuerySet[AccountState]:
-    return AccountState.objects.filter(account=account_name, host=AccountState.Host.REPORTS)
+    return AccountState.objects.filter(account=account_name, host=REPORTS)

@@ -21,6 +21,7 @@ from django_hyber.protocol import (
     NotTaken,
     OutcomeUnknown,
     RequestTooLarge,
+    UnreadableResponse,
 )
 from django_hyber.sending.pace import breaker, retries
 
@@ -147,7 +148,8 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
     except APIError as error:
         return Outcome(kind=Kind.REJECTED, reason=describe(error), error_code=error.error_code)
     except OutcomeUnknown as error:
-        return Outcome(kind=Kind.UNKNOWN, reason=describe(error), error_code=getattr(error, "error_code", None))
+        error_code = error.error_code if isinstance(error, UnreadableResponse) else None
+        return Outcome(kind=Kind.UNKNOWN, reason=describe(error), error_code=error_code)
 
 
 def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:

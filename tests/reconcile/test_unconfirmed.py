@@ -392,6 +392,18 @@ class RefusalTests:
         assert (queued.status, queued.error_code, queued.error_text) == ("rejected", 7, "Number is wrong")
         assert queued.finished_at
 
+    def test_code_of_the_answer_is_remembered_from_one_request_to_the_next(self, platform):
+        make_known()
+        platform.fault("error", status=500, error_code=7, count=2, paths=("single",))
+        message = send_message(phone(1), SMS)
+        ask(message)
+        assert (message.status, message.not_taken_code) == ("queued", 7)
+        dispatch()
+        ask(message)
+
+        assert (message.status, message.error_code) == ("rejected", 7)
+        assert was_sent_once(platform, KNOWN)
+
     @pytest.mark.parametrize("codes", [(7, 8), (7, None), (None, None)])
     def test_message_with_another_code_is_sent_again(self, queued, codes):
         for code in codes:
