@@ -13,11 +13,17 @@ from django_hyber.models import Batch, Message
 TaskName = Literal[
     "submit_message", "submit_batch", "resolve_message", "resolve_batch", "fetch_media", "fetch_reports", "run_job"
 ]
+#: A person waits for a one-time code. All the rest can wait, for other tasks of the project as well: Celery over Redis
+#: has no priority before its default one.
+URGENT, BULK = 50, -50
 
 
 def enqueue(task: TaskName, *arguments: int) -> None:
-    """Enqueue one of the tasks in ``django_hyber.tasks``."""
-    import_string(f"django_hyber.tasks.{task}").enqueue(*arguments)
+    """Enqueue one of the tasks in ``django_hyber.tasks``, single messages before all others if the backend can."""
+    found = import_string(f"django_hyber.tasks.{task}")
+    if found.get_backend().supports_priority:
+        found = found.using(priority=URGENT if task == "submit_message" else BULK)
+    found.enqueue(*arguments)
 
 
 def run_now(task: TaskName, *arguments: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 try:
@@ -15,6 +15,7 @@ from django_hyber.audience import export, uploads  # noqa: F401  registers the k
 from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  the same
 from django_hyber.db.transactions import leave_lost_connection
 from django_hyber.jobs import background as jobs
+from django_hyber.queueing import enqueue
 from django_hyber.reconcile import overdue, question_lane, unconfirmed
 from django_hyber.replies import attachments
 from django_hyber.sending import lanes, single
@@ -40,13 +41,13 @@ def submit_message(pk: int) -> None:
 @background
 def submit_batch(pk: int) -> None:
     """Send one batch of a campaign to the platform, then enqueue the campaign's next one."""
-    lanes.run_lane(pk, submit_batch.enqueue)
+    lanes.run_lane(pk, partial(enqueue, "submit_batch"))
 
 
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
     """Query the outcome of one unconfirmed message; up to ``following`` others are enqueued one after another."""
-    question_lane.ask_in_turn(pk, following, resolve_message.enqueue)
+    question_lane.ask_in_turn(pk, following, partial(enqueue, "resolve_message"))
 
 
 @background
