@@ -30,10 +30,11 @@ if ENGINE == "celery-redis":
         "visibility_timeout": 5,
         "unacked_restore_interval": 1,
         "unacked_restore_throttle": 1,
+        "socket_timeout": 1,
     }
 if ENGINE == "celery-rabbitmq":
     CELERY_TASK_QUEUE_MAX_PRIORITY = 9
-    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True}
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"confirm_publish": True, "read_timeout": 1, "write_timeout": 1}
 
 LOGGING = {
     "version": 1,

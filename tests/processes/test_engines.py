@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from datetime import timedelta
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
@@ -14,8 +16,8 @@ from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.reconcile import question_lane
 from django_hyber.services import import_recipients, start_campaign
-from tests.processes.engines import WORKERS, Engine, needs_broker
-from tests.processes.programs import wait_until
+from tests.processes.engines import BROKERS, PROGRAM, WORKERS, Engine, needs_broker
+from tests.processes.programs import Firewall, wait_until
 from tests.reconcile.test_question_lane import make_unconfirmed
 from tests.samples import phone
 
@@ -136,6 +138,24 @@ def test_one_time_code_overtakes_batches_and_questions_that_wait_for_a_worker(en
 
     assert "one-time-code" in platform.requests[0].body
     assert "one-time-code" not in "".join(request.body for request in platform.requests[1:])
+
+
+@pytest.mark.parametrize("engine", sorted(BROKERS), indirect=True)
+def test_one_time_code_does_not_wait_for_a_connection_that_a_firewall_has_forgotten(engine, platform):
+    engine.start_worker()
+    broker = urlsplit(BROKERS[engine.name])
+    with Firewall((broker.hostname, broker.port)) as firewall:
+        place = broker.netloc.replace(f"{broker.hostname}:{broker.port}", f"127.0.0.1:{firewall.port}")
+        engine.environment["TEST_BROKER"] = broker._replace(netloc=place).geturl()
+        first_code = ONE_TIME_CODE.replace("one-time-code", "first-code")
+        sender = engine.start(
+            [*PROGRAM, "shell", "--command", f"{first_code}\ninput()\n{ONE_TIME_CODE}"], stdin=subprocess.PIPE
+        )
+        accepted = Message.objects.exclude(accepted_at=None)
+        wait_until(accepted.filter(extra_id="first-code").exists, otherwise=engine.logs)
+        firewall.forget()
+        sender.communicate(b"\n", timeout=20)
+        wait_until(accepted.filter(extra_id="one-time-code").exists, timeout=20, otherwise=engine.logs)
 
 
 def states():
