@@ -51,6 +51,7 @@ except ImportError:  # Django 5.2
     from django_tasks.signals import task_enqueued, task_finished, task_started
 
 OWN_APP = "django_hyber.celery_app.app"
+RUN_TASK = "django_hyber.run_task"
 MAX_CELERY_PRIORITY = 9
 
 
@@ -65,7 +66,7 @@ class CeleryBackend(BaseTaskBackend):
         """Hand the task to the broker."""
         self.validate_task(task)
         result = replace(new_result(task, str(uuid.uuid4()), args, kwargs), enqueued_at=timezone.now())
-        self.app.tasks[run_task.name].apply_async(
+        self.app.tasks[RUN_TASK].apply_async(
             [task.module_path, result.args, result.kwargs],
             task_id=result.id,
             # Workers of the project listen to Celery's default queue, whatever its name is.
@@ -123,7 +124,7 @@ def new_result(task: Any, pk: str, args: Sequence[Any], kwargs: Mapping[str, Any
     )
 
 
-@shared_task(bind=True, name="django_hyber.run_task", ignore_result=True)  # type: ignore[untyped-decorator]
+@shared_task(bind=True, name=RUN_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
 def run_task(self: Any, path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
     """Run one of Django's tasks in a worker."""
     task = import_string(path)
