@@ -1,74 +1,273 @@
-"""The signals to the host project, sent after commit and robustly. Without a receiver nothing is loaded."""
+"""The signals to the host project: after commit, robustly, and at least once.
+
+The calls to be made are stored in the transaction of what is announced. After the commit this process makes them and
+deletes them; those of a process that was killed are made by the sweep. Without a receiver nothing is stored or loaded.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+import logging
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from uuid import uuid4
 
-from django_hyber.db.transactions import after_commit
-from django_hyber.models import Campaign, Message, Reply
-from django_hyber.protocol import DeliveryReport
+from django.db.models import Model, QuerySet
+from django.dispatch import Signal
+from django.utils import timezone
+
+from django_hyber.conf import find_account
+from django_hyber.db import lease
+from django_hyber.db.bulk import insert_rows
+from django_hyber.db.transactions import after_commit, atomic
+from django_hyber.models import Announcement, Campaign, Message, Reply
+from django_hyber.models import DeliveryReport as StoredReport
+from django_hyber.protocol import DeliveryReport, UnreadableReport, fingerprint, parse_report
 from django_hyber.signals import campaign_finished, message_status_changed, reply_received
 
-CHUNK = 1_000
+logger = logging.getLogger("django_hyber")
+#: Calls in one row. A process that is killed repeats as many at most.
+CHUNK = 200
+#: Seconds without a sign of life after which another process makes the calls. Renewed between two calls.
+LEASE = 30
+#: Seconds before each repetition of a call that raised an exception.
+RETRY_AFTER = (30, 300)
+#: How long a sweep makes calls, and how many rows it takes up at most; the next sweep goes on.
+SWEEP_SECONDS = 10
+SWEEP_LIMIT = 1_000
+COLUMNS = ("key", "signal", "events", "attempts", "failures", "lease_until")
+NO_REPORTS: Mapping[int, DeliveryReport] = MappingProxyType({})
 
 
 class Change(NamedTuple):
-    """A message that has moved from one status to another."""
+    """A message that has moved from one status to another; ``account`` is that of the report."""
 
     pk: int
     old: str
     new: str
     report: DeliveryReport | None = None
+    account: str = ""
 
 
-def has_listeners() -> bool:
-    """Return whether ``message_status_changed`` has receivers."""
-    return message_status_changed.has_listeners(Message)
+class Event(NamedTuple):
+    """One call of a signal's receivers, as it is stored."""
+
+    pk: int
+    old: str = ""
+    new: str = ""
+    report: str = ""
+
+
+class Topic(NamedTuple):
+    """A signal, who sends it, and the argument that has the instance of the sender."""
+
+    signal: Signal
+    sender: type[Model]
+    argument: str
+
+
+TOPICS = {
+    Announcement.Signal.MESSAGE_STATUS_CHANGED: Topic(message_status_changed, Message, "message"),
+    Announcement.Signal.REPLY_RECEIVED: Topic(reply_received, Reply, "reply"),
+    Announcement.Signal.CAMPAIGN_FINISHED: Topic(campaign_finished, Campaign, "campaign"),
+}
+
+
+class Claim:
+    """One process's claim to the calls of one row."""
+
+    def __init__(self, row: Announcement) -> None:
+        self.row = row
+        self._renewed_at = time.monotonic()
+
+    def rows(self) -> QuerySet[Announcement]:
+        """Select the row as long as no other process has claimed it."""
+        return lease.held(Announcement.objects.all(), self.row.pk, self.row.attempts)
+
+    def keep(self) -> bool:
+        """Renew the lease when a good part of it is over, and say whether the row is still this process's."""
+        if time.monotonic() - self._renewed_at < LEASE / 3:
+            return True
+        self._renewed_at = time.monotonic()
+        return lease.renew(self.rows(), LEASE)
+
+    def settle(self, failed: Sequence[Event]) -> None:
+        """Delete the row; or keep in it what receivers have failed at, as long as that is to be repeated."""
+        failures = self.row.failures
+        if failed and failures < len(RETRY_AFTER):
+            retry_at = timezone.now() + timedelta(seconds=RETRY_AFTER[failures])
+            self.rows().update(events=failed, failures=failures + 1, lease_until=retry_at)
+            return
+        for event in failed:
+            logger.error(
+                "A receiver of %s failed %d times and is not called again for event %s, %s",
+                self.row.signal,
+                failures + 1,
+                event_id(self.row, event),
+                event,
+            )
+        self.rows().delete()
+
+
+def has_listeners(signal: Announcement.Signal = Announcement.Signal.MESSAGE_STATUS_CHANGED) -> bool:
+    """Return whether a signal has receivers."""
+    topic = TOPICS[signal]
+    return topic.signal.has_listeners(topic.sender)
+
+
+def announcing(
+    signal: Announcement.Signal = Announcement.Signal.MESSAGE_STATUS_CHANGED,
+) -> AbstractContextManager[None]:
+    """Open a transaction for a single statement and what it announces; without receivers it needs none."""
+    return atomic() if has_listeners(signal) else nullcontext()
+
+
+def event_id(row: Announcement, event: Event) -> str:
+    """Return the id that the event has in every repetition of its call."""
+    return f"{row.key}-{event.pk}"
 
 
 def announce_changes(changes: Sequence[Change]) -> None:
     """Send ``message_status_changed`` for each change when the transaction is committed."""
-    if changes and has_listeners():
-        after_commit(_send_changes, changes)
+    if not changes or not has_listeners():
+        return
+    reports = {change.pk: change.report for change in changes if change.report}
+    claims = _store(Announcement.Signal.MESSAGE_STATUS_CHANGED, [_event(change) for change in changes])
+    after_commit(_announce_all, claims, reports)
+
+
+def announce_moved(pages: Iterable[Sequence[int]], old: str, new: str) -> None:
+    """Send ``message_status_changed`` for the messages of all pages, however many, when the transaction is committed.
+
+    Only the keys of the rows are kept in memory until then.
+    """
+    keys: list[str] = []
+    for page in pages:
+        claims = _store(Announcement.Signal.MESSAGE_STATUS_CHANGED, [Event(pk, old, new) for pk in page])
+        keys += [claim.row.key for claim in claims]
+    after_commit(_announce_stored, keys)
 
 
 def announce_finished(campaign_pk: int) -> None:
     """Send ``campaign_finished`` when the transaction is committed."""
-    if campaign_finished.has_listeners(Campaign):
-        after_commit(_send_finished, campaign_pk)
+    _announce_rows(Announcement.Signal.CAMPAIGN_FINISHED, [campaign_pk])
 
 
-def announce_replies(fingerprints: Sequence[str]) -> None:
+def announce_replies(pks: Sequence[int]) -> None:
     """Send ``reply_received`` for each new reply when the transaction is committed."""
-    if fingerprints and reply_received.has_listeners(Reply):
-        after_commit(_send_replies, fingerprints)
+    _announce_rows(Announcement.Signal.REPLY_RECEIVED, pks)
 
 
-def _send_changes(changes: Sequence[Change]) -> None:
-    for chunk in _chunks(changes):
-        messages = Message.objects.in_bulk([change.pk for change in chunk])
-        for change in chunk:
-            if change.pk in messages:
-                message_status_changed.send_robust(
-                    Message,
-                    message=messages[change.pk],
-                    old_status=str(change.old),
-                    new_status=str(change.new),
-                    report=change.report,
-                )
+def announce_left_over() -> int:
+    """Announce what stopped processes have not, and what receivers have failed at; return how many calls that were.
+
+    A process without receivers leaves it to one that has them.
+    """
+    signals = [signal for signal in TOPICS if has_listeners(signal)]
+    if not signals:
+        return 0
+    end, count = time.monotonic() + SWEEP_SECONDS, 0
+    left = Announcement.objects.filter(lease.has_ended(timezone.now()), signal__in=signals)
+    for key, attempts in list(left.order_by("lease_until").values_list("key", "attempts")[:SWEEP_LIMIT]):
+        if time.monotonic() > end:
+            break
+        if lease.claim(lease.held(left, key, attempts), LEASE):
+            count += _announce_row(key, attempts + 1)
+    return count
 
 
-def _send_finished(campaign_pk: int) -> None:
-    for campaign in Campaign.objects.filter(pk=campaign_pk):
-        campaign_finished.send_robust(Campaign, campaign=campaign)
+def _announce_rows(signal: Announcement.Signal, pks: Sequence[int]) -> None:
+    if pks and has_listeners(signal):
+        after_commit(_announce_all, _store(signal, [Event(pk) for pk in pks]), NO_REPORTS)
 
 
-def _send_replies(fingerprints: Sequence[str]) -> None:
-    for reply in Reply.objects.filter(fingerprint__in=fingerprints):
-        reply_received.send_robust(Reply, reply=reply)
+def _event(change: Change) -> Event:
+    mark = fingerprint(change.report, change.account) if change.report else ""
+    return Event(change.pk, str(change.old), str(change.new), mark)
 
 
-def _chunks(changes: Sequence[Change]) -> Iterator[Sequence[Change]]:
-    for start in range(0, len(changes), CHUNK):
-        yield changes[start : start + CHUNK]
+def _store(signal: Announcement.Signal, events: Sequence[Event]) -> list[Claim]:
+    """Store the calls, claimed by this process."""
+    lease_until = timezone.now() + timedelta(seconds=LEASE)
+    rows = [
+        Announcement(
+            key=uuid4().hex,
+            signal=signal,
+            events=events[start : start + CHUNK],
+            attempts=1,
+            lease_until=lease_until,
+        )
+        for start in range(0, len(events), CHUNK)
+    ]
+    insert_rows(Announcement, COLUMNS, [[getattr(row, column) for column in COLUMNS] for row in rows])
+    return [Claim(row) for row in rows]
+
+
+def _announce_all(claims: Sequence[Claim], reports: Mapping[int, DeliveryReport]) -> None:
+    for claim in claims:
+        if claim.keep():
+            _call_receivers(claim, claim.row.events, reports)
+
+
+def _announce_stored(keys: Sequence[str]) -> None:
+    for key in keys:
+        if lease.renew(lease.held(Announcement.objects.all(), key, 1), LEASE):
+            _announce_row(key, 1)
+
+
+def _announce_row(key: str, attempt: int) -> int:
+    """Make the calls of a row that this process has claimed, and return their number."""
+    row = lease.held(Announcement.objects.all(), key, attempt).first()
+    if row is None:
+        return 0
+    events = [Event(*event) for event in row.events]
+    _call_receivers(Claim(row), events, _stored_reports(events))
+    return len(events)
+
+
+def _stored_reports(events: Sequence[Event]) -> dict[int, DeliveryReport]:
+    """Read the reports that the changes came from; those that were purged are left out."""
+    owners = {event.report: event.pk for event in events if event.report}
+    if not owners:
+        return {}
+    found: dict[int, DeliveryReport] = {}
+    stored = StoredReport.objects.filter(fingerprint__in=owners).exclude(raw={})
+    for mark, name, raw in stored.values_list("fingerprint", "account", "raw"):
+        account = find_account(name)
+        try:
+            found[owners[mark]] = parse_report(raw, seen_codes=account.seen_codes if account else ())
+        except UnreadableReport:
+            logger.warning("The report of event %s can no longer be read", mark)
+    return found
+
+
+def _call_receivers(claim: Claim, events: Sequence[Event], reports: Mapping[int, DeliveryReport]) -> None:
+    signal, sender, argument = TOPICS[Announcement.Signal(claim.row.signal)]
+    instances = sender._default_manager.in_bulk([event.pk for event in events])
+    failed = []
+    for event in events:
+        if not claim.keep():
+            return
+        instance = instances.get(event.pk)
+        if instance is None:
+            continue
+        values: dict[str, Any] = {argument: instance, "event_id": event_id(claim.row, event)}
+        if event.new:
+            values |= {"old_status": event.old, "new_status": event.new, "report": reports.get(event.pk)}
+        if not _call(signal, sender, values):
+            failed.append(event)
+    claim.settle(failed)
+
+
+def _call(signal: Signal, sender: type[Model], values: Mapping[str, Any]) -> bool:
+    """Call the receivers and say whether all of them returned. Django logs those that raised an exception."""
+    try:
+        answers = signal.send_robust(sender, **values)
+    # Django reads the name of a receiver that has failed, and a functools.partial has none.
+    except Exception:
+        logger.exception("A receiver failed at event %s", values["event_id"])
+        return False
+    return not any(isinstance(answer, Exception) for _receiver, answer in answers)

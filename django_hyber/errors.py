@@ -1,4 +1,4 @@
-"""Errors that several rooms raise."""
+"""Exceptions that several packages raise."""
 
 from __future__ import annotations
 
@@ -6,4 +6,4 @@ from django.core.exceptions import ValidationError
 
 
 class CampaignError(ValidationError):
-    """A campaign cannot do what was asked; ``messages`` says why, in the reader's language."""
+    """The operation is not possible for this campaign. ``messages`` has the reasons, translated."""

@@ -1,4 +1,4 @@
-"""Removal of personal data that is older than needed, a range of rows at a time; totals stay."""
+"""Removal of old personal data, a range of rows at a time; totals stay the same."""
 
 from __future__ import annotations
 
@@ -13,37 +13,38 @@ from django.utils import timezone
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import table_pages
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.models import Announcement, DeliveryReport, Message, Reply, UnreadableCallback
 from django_hyber.models.message import GIVEN_UP
 from django_hyber.reports.ranks import FINAL
 
 CHUNK = 5_000
 Status = Message.Status
-#: No report will come for the last of these: it was asked for long enough.
+#: Messages that have ended; for the given-up ones no report is expected any more.
 OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | GIVEN_UP
 NO_REPLY_DATA = {
     **dict.fromkeys(("phone_number", "text", "media_url", "media_file", "file_name", "location"), ""),
-    "media_lease_until": None,
+    "lease_until": None,
 }
 
 
 @dataclass(kw_only=True)
 class Purged:
-    """How many rows were made anonymous, and of the last two how many were deleted."""
+    """How many rows were anonymized; the last three count deleted rows."""
 
     messages: int = 0
     reports: int = 0
     replies: int = 0
     waiting_reports: int = 0
     unreadable: int = 0
+    announcements: int = 0
 
 
 def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purged:
-    """Make anonymous what ended longer ago than this, and delete reports and callbacks that nothing was made of.
+    """Anonymize what ended longer ago than this, and delete unmatched reports and unreadable callbacks.
 
-    Numbers, variables and texts go; ids, statuses, codes and times stay, so every total stays as it is. Messages on
-    their way and opted-out numbers are left alone. May be stopped and started again, for each range of rows is a
-    transaction of its own; ``dry_run`` only counts.
+    Numbers, variables and texts go; ids, statuses, codes and times stay, so every total stays as it is. Messages under
+    way and opted-out numbers are not changed. It can be stopped and started again: each range of rows is a separate
+    transaction. ``dry_run`` only counts.
     """
     before = timezone.now() - older_than
     purged = Purged()
@@ -55,6 +56,9 @@ def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purg
     unreadable = UnreadableCallback.objects.filter(received_at__lt=before)
     purged.waiting_reports = waiting.count() if dry_run else _delete(waiting)
     purged.unreadable = unreadable.count() if dry_run else _delete(unreadable)
+    # No process has receivers for them any more, or the sweeps of a day would have called these.
+    left = Announcement.objects.filter(lease_until__lt=min(before, timezone.now() - timedelta(days=1)))
+    purged.announcements = left.count() if dry_run else _delete(left)
     return purged
 
 
@@ -62,7 +66,7 @@ def _purge_messages(first_id: int, last_id: int, before: datetime, purged: Purge
     is_old = Q(finished_at__lt=before) | Q(finished_at=None, created_at__lt=before)
     old = Message.objects.filter(OVER, is_old, pk__gte=first_id, pk__lte=last_id)
     due = old.not_purged()
-    # A report that came after its message was purged is found as well.
+    # Includes reports that arrived after their message was purged.
     near = DeliveryReport.objects.filter(message__gte=first_id, message__lte=last_id)
     reports = near.filter(message__in=old.order_by().values("pk")).exclude(raw={})
     if dry_run:
@@ -88,7 +92,7 @@ def _purge_replies(first_id: int, last_id: int, before: datetime, purged: Purged
     if dry_run:
         purged.replies += replies.count()
         return
-    # Before the names are removed from the rows: to delete a file twice is harmless.
+    # Before the names are removed from the rows: deleting a file twice is harmless.
     for name in replies.exclude(media_file="").values_list("media_file", flat=True):
         Reply.media_file.field.storage.delete(name)
     purged.replies += replies.update(raw={}, **NO_REPLY_DATA)

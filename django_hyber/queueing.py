@@ -1,4 +1,4 @@
-"""Where tasks are enqueued. Rooms below the tasks name them, for the tasks import those rooms."""
+"""Enqueuing tasks. They are referred to by name, because ``tasks`` imports the packages that enqueue them."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from django_hyber.models import Batch, Message
 TaskName = Literal[
     "submit_message", "submit_batch", "resolve_message", "resolve_batch", "fetch_media", "fetch_reports", "run_job"
 ]
-#: A person waits for a one-time code. All the rest can wait, for other tasks of the project as well: Celery over Redis
-#: has no priority before its default one.
+#: A single message goes before all other tasks: it may be a one-time code. The others have a priority below the default
+#: one, because Celery over Redis has none above it.
 URGENT, BULK = 50, -50
 
 
 def enqueue(task: TaskName, *arguments: int) -> None:
-    """Enqueue one of the tasks in ``django_hyber.tasks``, single messages before all others if the backend can."""
+    """Enqueue a task of ``django_hyber.tasks``. Single messages go first on a backend that has priorities."""
     found = import_string(f"django_hyber.tasks.{task}")
     if found.get_backend().supports_priority:
         found = found.using(priority=URGENT if task == "submit_message" else BULK)
@@ -27,17 +27,17 @@ def enqueue(task: TaskName, *arguments: int) -> None:
 
 
 def run_now(task: TaskName, *arguments: int) -> None:
-    """Do what the task would do, in this process and before this function returns."""
+    """Run the function of the task immediately, in this process."""
     import_string(f"django_hyber.tasks.{task}").call(*arguments)
 
 
 def enqueue_after_commit(task: TaskName, *arguments: int) -> None:
-    """Enqueue the task once the transaction is committed; a broker that is down must not fail the caller."""
+    """Enqueue the task after the transaction is committed. A failure of the broker does not reach the caller."""
     after_commit(enqueue, task, *arguments)
 
 
 def nudge(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int, *arguments: int) -> None:
-    """Enqueue the task for a row that is marked as enqueued. If the broker is down, the next sweep does it."""
+    """Enqueue the task of a row that is marked as enqueued. If that fails, remove the mark: the next sweep retries."""
     try:
         enqueue(task, pk, *arguments)
     except BaseException:
@@ -46,5 +46,5 @@ def nudge(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int, *a
 
 
 def nudge_after_commit(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int) -> None:
-    """Enqueue the task once the row is committed; a broker that is down must not fail the caller."""
+    """Enqueue the task after the row is committed. A failure of the broker does not reach the caller."""
     after_commit(nudge, task, rows, pk)

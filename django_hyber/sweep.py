@@ -7,6 +7,7 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from django_hyber.announce import announce_left_over
 from django_hyber.db.transactions import refuse_transaction
 from django_hyber.jobs.background import recover_jobs
 from django_hyber.models import Batch, Campaign, Message
@@ -26,17 +27,18 @@ CHUNK = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Dispatched:
-    """How many of each kind a sweep has enqueued, and how many reports it has matched."""
+    """How many of each kind a sweep has enqueued, how many reports it has matched, and how many signals it has sent."""
 
     questions: int
     messages: int
     batches: int
     matched_reports: int
+    signals: int
 
     @property
     def total(self) -> int:
         """The sum of all kinds."""
-        return self.questions + self.messages + self.batches + self.matched_reports
+        return self.questions + self.messages + self.batches + self.matched_reports + self.signals
 
 
 def dispatch() -> Dispatched:
@@ -56,7 +58,9 @@ def dispatch() -> Dispatched:
     batches = sum(lanes.fill_lanes(campaign_pk) for campaign_pk in _running())
     runs.settle_all()
     recover_jobs()
-    return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched)
+    # Last, because nobody knows how long receivers take.
+    signals = announce_left_over()
+    return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched, signals=signals)
 
 
 def _running() -> list[int]:

@@ -1,4 +1,4 @@
-"""What people call things: channels, their options, codes, reports, accounts, and phone numbers as they type them."""
+"""Names and texts for people: channels, options, codes, reports, accounts; and phone numbers as people type them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ STATE_TEXTS = {
 }
 
 CHANNEL_NAMES = dict(CampaignChannel.Name.choices)
-#: What people call the options, in the order of the form.
+#: The labels of the options, in the order of the form.
 LABELS: Mapping[str, str | StrPromise] = {
     "text": _("Text"),
     "title": _("Title"),
@@ -66,12 +66,12 @@ LABELS: Mapping[str, str | StrPromise] = {
 
 
 def home_region() -> str | None:
-    """Return the region of numbers that belong to no account: that of the first one that can be read."""
+    """Return the region for numbers that belong to no account: that of the first readable account."""
     return next((account.default_region for account in find_accounts()), None)
 
 
 def clean_phone(typed: str) -> str:
-    """Return the digits of a phone number as people write it. Raises ValidationError in the reader's language."""
+    """Return the digits of a phone number in any notation. Raises ValidationError in the reader's language."""
     try:
         return normalize_phone(typed, home_region())
     except InvalidPhone as error:
@@ -79,7 +79,7 @@ def clean_phone(typed: str) -> str:
 
 
 def phone_candidates(typed: str) -> set[str]:
-    """Return the stored numbers that may be meant: by the region of every account, and the digits as they are."""
+    """Return the numbers to search for: the typed one by the region of every account, and its bare digits."""
     found = set()
     for region in {account.default_region for account in find_accounts()}:
         try:
@@ -92,7 +92,7 @@ def phone_candidates(typed: str) -> set[str]:
 
 
 def describe_code(code: int | None, account: str) -> str:
-    """Return what a detailed status or an error code means, in the reader's language, or "" if nobody knows."""
+    """Return the meaning of a detailed status or error code in the reader's language, or "" if unknown."""
     if code is None:
         return ""
     configured = find_account(account)
@@ -109,14 +109,14 @@ def describe_end(code: int | None, text: str, account: str) -> str:
 
 
 def is_partial(message: Message) -> bool:
-    """Say whether an SMS was delivered without some of its parts."""
+    """Return whether some parts of a delivered SMS are missing."""
     if message.status not in DELIVERIES or message.channel not in {"", CampaignChannel.Name.SMS}:
         return False
     return (message.delivered_sms_parts or 0) < (message.total_sms_parts or 0)
 
 
 def describe_report(report: DeliveryReport) -> str:
-    """Return what a stored report says, in plain words of the reader's language."""
+    """Return the text of a stored report in the reader's language."""
     configured = find_account(report.account)
     try:
         parsed = parse_report(report.raw, seen_codes=configured.seen_codes if configured else ())
@@ -126,14 +126,14 @@ def describe_report(report: DeliveryReport) -> str:
 
 
 def describe_parsed(report: ParsedReport, account: str) -> str:
-    """Return what a report that has been read says, in plain words of the reader's language."""
+    """Return the text of a parsed report in the reader's language."""
     state = str(STATE_TEXTS[report.state])
     detail = describe_code(report.code, account) or report.error_text
     return f"{state}: {detail}" if detail and detail.casefold() != state else state
 
 
 def label_of(name: str) -> str | StrPromise:
-    """Return what people call an option."""
+    """Return the label of an option."""
     return LABELS.get(name, name)
 
 
@@ -144,12 +144,12 @@ def place_of(problem: Problem) -> str:
 
 
 def problem_text(problem: Problem) -> str:
-    """Return a problem in the reader's language; the fields that it speaks of have the names of the form."""
+    """Return a problem in the reader's language, with the labels of the form for field names."""
     other = problem.params.get("other")
     named = replace(problem, params={**problem.params, "other": f"“{label_of(other)}”"}) if other else problem
     return gettext(named.template) % named.params
 
 
 def name_of_channel(channel: str) -> str:
-    """Return what people call a channel; one that we do not know keeps the platform's name, and none is ""."""
+    """Return the label of a channel; an unknown channel keeps the platform's name."""
     return str(CHANNEL_NAMES.get(channel, channel))

@@ -300,7 +300,10 @@ def test_statements_of_a_range_do_not_grow_with_it(count, django_assert_max_num_
 
 
 def test_command_tells_the_counts(ended):
-    line = "anonymised: 1 messages, 1 delivery reports, 1 replies; deleted: 0 waiting reports, 0 unreadable callbacks\n"
+    line = (
+        "anonymised: 1 messages, 1 delivery reports, 1 replies; "
+        "deleted: 0 waiting reports, 0 unreadable callbacks, 0 announcements\n"
+    )
 
     assert run("hyber_purge", "--older-than", "30", "--dry-run")[0] == f"would be {line}"
     assert run("hyber_purge", "--older-than", "30")[0] == line

@@ -1,4 +1,4 @@
-"""The admin: campaigns to write, send and follow; everything that the platform said is there to read."""
+"""The admin: write, send and follow campaigns, and read everything that the platform reported."""
 
 from django_hyber.admin.audience.opt_outs import SuppressionAdmin
 from django_hyber.admin.campaigns.batches import BatchAdmin

@@ -16,14 +16,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.statistics_table import channel_label
-from django_hyber.admin.campaigns.wait_texts import distance
+from django_hyber.admin.campaigns.wait_texts import distance, with_reason
 from django_hyber.admin.common import charts
-from django_hyber.admin.common.base import EMPTY, short_time
+from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import AccountState, Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
-from django_hyber.statistics.counts import StatusCounts
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
     TOO_LONG,
@@ -40,7 +39,7 @@ Status = Message.Status
 
 
 class Figure(NamedTuple):
-    """A number with its label and the address of its list; ``name`` is for tests and style sheets."""
+    """A number with its label and the URL of its list; ``name`` is for tests and style sheets."""
 
     name: str
     label: str
@@ -60,7 +59,7 @@ class CampaignLine(NamedTuple):
 
 
 class AccountLine(NamedTuple):
-    """An account in words."""
+    """The state of an account, in words."""
 
     name: str
     problems: list[str]
@@ -69,7 +68,7 @@ class AccountLine(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """What the index page shows; what the user may not see is left empty."""
+    """What the index page shows; fields that the user may not see are empty."""
 
     today: list[Figure] = field(default_factory=list)
     today_bar: list[Piece] = field(default_factory=list)
@@ -108,7 +107,7 @@ def dashboard_of(request: HttpRequest) -> Dashboard:
 
 
 def may_see(request: HttpRequest, model: str) -> bool:
-    """Say whether the user may see the lists and pages of this model."""
+    """Return whether the user may see the lists and pages of this model."""
     return request.user.has_perm(f"django_hyber.view_{model}")
 
 
@@ -150,20 +149,21 @@ def _channels(today: Today) -> list[Share]:
 def _campaigns() -> list[CampaignLine]:
     campaigns = dashboard.last_campaigns()
     counts = count_by_status(campaign.pk for campaign in campaigns)
-    return [_campaign_line(campaign, counts[campaign.pk]) for campaign in campaigns]
-
-
-def _campaign_line(campaign: Campaign, counted: StatusCounts) -> CampaignLine:
-    total = counted.total
-    items = charts.shares(((name, Status(name).label, counted.count(name)) for name in BAR_ORDER), total)
-    return CampaignLine(
-        campaign=campaign,
-        url=_campaign_url(campaign),
-        bar=charts.stacked_bar(items),
-        total=total,
-        delivered=charts.percent(counted.delivered, total),
-        sent=charts.percent(counted.sent, total),
-    )
+    lines = []
+    for campaign in campaigns:
+        counted = counts[campaign.pk]
+        items = ((name, Status(name).label, counted.count(name)) for name in BAR_ORDER)
+        lines.append(
+            CampaignLine(
+                campaign=campaign,
+                url=_campaign_url(campaign),
+                bar=charts.stacked_bar(charts.shares(items, counted.total)),
+                total=counted.total,
+                delivered=charts.percent(counted.delivered, counted.total),
+                sent=charts.percent(counted.sent, counted.total),
+            )
+        )
+    return lines
 
 
 def _campaign_url(campaign: Campaign) -> str:
@@ -175,7 +175,9 @@ def _accounts(now: datetime) -> tuple[list[AccountLine], str]:
         found = dashboard.account_health()
     except ImproperlyConfigured as error:
         return [], str(error)
-    return [AccountLine(health.name, list(_problems(health, now)), _last_report(health)) for health in found], ""
+    return [
+        AccountLine(health.name, list(_problems(health, now)), short_time(health.last_report)) for health in found
+    ], ""
 
 
 def _problems(health: AccountHealth, now: datetime) -> Iterator[str]:
@@ -184,7 +186,7 @@ def _problems(health: AccountHealth, now: datetime) -> Iterator[str]:
     if not health.can_be_called:
         yield _("The platform cannot report back: CALLBACK_BASE_URL or CALLBACK_TOKENS is not set.")
     for state in health.troubles:
-        yield f"{_trouble(state, now)} {_(state.reason) if state.reason else ''}".strip()
+        yield with_reason(_trouble(state, now), state.reason)
 
 
 def _trouble(state: AccountState, now: datetime) -> str:
@@ -193,13 +195,9 @@ def _trouble(state: AccountState, now: datetime) -> str:
         return _("The platform refuses the login: nothing is sent. Next try in %(distance)s.") % {"distance": next_try}
     host = {"host": state.get_host_display()}
     if state.blocked_until and state.blocked_until > now:
-        text = _("The platform does not take requests (%(host)s). Next try in %(distance)s.")
+        text = _("The platform does not accept requests (%(host)s). Next try in %(distance)s.")
         return text % {**host, "distance": next_try}
     return _("Failed requests in a row (%(host)s): %(count)s.") % {**host, "count": grouped(state.failures)}
-
-
-def _last_report(health: AccountHealth) -> str:
-    return short_time(health.last_report) if health.last_report else EMPTY
 
 
 def _waiting(request: HttpRequest, waiting: Waiting) -> Iterator[Figure]:
@@ -230,26 +228,24 @@ def _stale(request: HttpRequest, stale: Stale, now: datetime) -> Iterator[Figure
 
 
 def _stale_text(name: str, count: int) -> str:
-    """Say what waits, without its number."""
+    """Return the label for a number of stale rows."""
     texts = {
         "old": ngettext(
             "single message queued for over ten minutes", "single messages queued for over ten minutes", count
         ),
-        "unconfirmed": ngettext(
-            "message that may or may not have been taken", "messages that may or may not have been taken", count
-        ),
+        "unconfirmed": ngettext("message with unknown outcome", "messages with unknown outcome", count),
         "unreported": ngettext(
             "single message without a report for over a day", "single messages without a report for over a day", count
         ),
         "unmatched": ngettext("report waiting for its message", "reports waiting for their message", count),
-        "unreadable": ngettext("callback that could not be read", "callbacks that could not be read", count),
+        "unreadable": ngettext("unreadable callback to inspect", "unreadable callbacks to inspect", count),
     }
     return texts[name]
 
 
 def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figure]:
     for campaign in dashboard.idle_campaigns(now):
-        label = _("could go on, and nobody sends it. Is hyber_dispatch running?")
+        label = _("is due, but is not being sent. Is hyber_dispatch running?")
         yield Figure("idle", label, str(campaign), _campaign_url(campaign))
     for campaign, count in dashboard.unreported_campaigns(now):
         label = ngettext(

@@ -30,7 +30,7 @@ from django_hyber.words import name_of_channel
 
 
 class UnreadFilter(admin.SimpleListFilter):
-    """Replies that nobody has read yet."""
+    """Filters for read or unread replies."""
 
     title = _("read")
     parameter_name = "read"
@@ -47,7 +47,7 @@ class UnreadFilter(admin.SimpleListFilter):
 
 
 class ReplyButton(NamedTuple):
-    """A button under a reply; it posts."""
+    """A button under a reply, which posts."""
 
     label: str
     url: str
@@ -55,7 +55,7 @@ class ReplyButton(NamedTuple):
 
 @admin.register(Reply)
 class ReplyAdmin(ReadOnlyAdmin):
-    """What people answered. Only the mark of having been read can change."""
+    """The replies of recipients. Only the read mark can be changed."""
 
     list_display = (
         "unread_mark",
@@ -83,22 +83,22 @@ class ReplyAdmin(ReadOnlyAdmin):
     readonly_fields = ("opt_out_note", "attachment", "message_link", "campaign_link", "as_received")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reply]:
-        """Know of each number whether it has opted out, also where the number itself is masked."""
+        """Annotate whether the number has opted out, for users who see only masked numbers too."""
         opted_out = Suppression.objects.filter(phone_number=OuterRef("phone_number"))
         replies: QuerySet[Reply] = super().get_queryset(request)
         return replies.annotate(opted_out=Subquery(opted_out.values("pk")))
 
     def has_mark_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission to change replies, though nothing but the mark can be changed."""
+        """Require the permission to change replies, although only the mark can be changed."""
         return request.user.has_perm("django_hyber.change_reply")
 
     def has_opt_out_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission to add opted-out numbers."""
+        """Require the permission to add opted-out numbers."""
         return request.user.has_perm("django_hyber.add_suppression")
 
     @admin.display(description=_("unread"), ordering="read_at")
     def unread_mark(self, reply: Reply) -> SafeString | str:
-        """A dot for the eye and a word for a screen reader."""
+        """A dot, with a word for screen readers."""
         if reply.read_at:
             return ""
         return format_html(
@@ -107,7 +107,7 @@ class ReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("replied"), ordering="replied_at")
     def replied(self, reply: Reply) -> str:
-        """When it was written."""
+        """The time of the reply."""
         return short_time(reply.replied_at or reply.received_at)
 
     @admin.display(description=_("channel"), ordering="channel")
@@ -133,7 +133,7 @@ class ReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("opted out"))
     def is_opted_out(self, reply: Reply) -> str:
-        """A word at those who must not be written to any more."""
+        """Whether the number has opted out."""
         return gettext("opted out") if reply.opted_out else ""  # type: ignore[attr-defined]  # set by get_queryset
 
     @admin.display(description=_("opted out"))
@@ -148,7 +148,7 @@ class ReplyAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("attachment"))
     def attachment(self, reply: Reply) -> SafeString | str:
-        """Our copy, or the platform's as long as there is one."""
+        """A link to our copy, or to the platform's while it exists."""
         found = find_attachment(reply)
         return described_attachment(found) if found else EMPTY
 
@@ -163,7 +163,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         chosen = list(queryset[:2])
         count = mark_replies_read(queryset)
         text = ngettext("%(count)d reply was marked as read.", "%(count)d replies were marked as read.", count)
-        self._tell(request, chosen, count, text)
+        self._report(request, chosen, count, text)
 
     @admin.action(description=_("Mark as unread"), permissions=["mark"])
     def mark_unread(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
@@ -171,31 +171,31 @@ class ReplyAdmin(ReadOnlyAdmin):
         chosen = list(queryset[:2])
         count = mark_replies_unread(queryset)
         text = ngettext("%(count)d reply was marked as unread.", "%(count)d replies were marked as unread.", count)
-        self._tell(request, chosen, count, text)
+        self._report(request, chosen, count, text)
 
     @admin.action(description=_("Add to the opted-out numbers"), permissions=["opt_out"])
     def opt_out(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
-        """Write no more to those who wrote the chosen replies."""
+        """Add the senders of the chosen replies to the opt-out list."""
         chosen = list(queryset[:2])
         count = opt_out_senders(queryset)
         text = ngettext("%(count)d number was added.", "%(count)d numbers were added.", count)
-        self._tell(request, chosen, count, text)
+        self._report(request, chosen, count, text)
 
-    def _tell(self, request: HttpRequest, chosen: list[Reply], count: int, text: str) -> None:
-        """Say what has been done, and write into the admin's log what has changed something."""
+    def _report(self, request: HttpRequest, chosen: list[Reply], count: int, text: str) -> None:
+        """Report the result, and log it if anything has changed."""
         if count:
             self.log_chosen(request, chosen, text % {"count": count})
         self.message_user(request, text % {"count": count}, messages.SUCCESS)
 
     def fetch(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
-        """Try once more to keep an attachment."""
+        """Try again to fetch an attachment."""
         for reply in queryset:
             fetch_again(reply)
-            self.log_change(request, reply, _("Asked for the attachment again."))
+            self.log_change(request, reply, _("Requested the attachment again."))
         self.message_user(request, _("The attachment is being fetched."), messages.SUCCESS)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Add the buttons. Opening the page does not mark the reply as read: a button does."""
+        """Add the buttons. Opening the page does not mark the reply as read."""
         context["buttons"] = list(self._buttons(request, kwargs["obj"]))
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -212,7 +212,7 @@ class ReplyAdmin(ReadOnlyAdmin):
             yield ReplyButton(gettext("Add to the opted-out numbers"), _url("opt_out", reply.pk))
 
     def get_urls(self) -> list[Any]:
-        """Add what the buttons post to."""
+        """Add the URLs of the buttons."""
         views = {
             "read": self._posted(self.mark_read, self.has_mark_permission),
             "unread": self._posted(self.mark_unread, self.has_mark_permission),
@@ -228,7 +228,7 @@ class ReplyAdmin(ReadOnlyAdmin):
     def _posted(
         self, act: Callable[[HttpRequest, QuerySet[Reply]], None], is_allowed: Callable[[HttpRequest], bool]
     ) -> Callable[..., HttpResponseBase]:
-        """Make a view that does to one reply what an action does to many."""
+        """Return a view that runs an action on one reply."""
 
         def view(request: HttpRequest, reply_id: int) -> HttpResponse:
             if request.method != "POST":
@@ -245,7 +245,7 @@ class ReplyAdmin(ReadOnlyAdmin):
 
 
 def described_attachment(found: Attachment) -> SafeString | str:
-    """Return where an attachment can be had, and until when."""
+    """Return where an attachment is available, and until when."""
     link = found.name
     if found.url:
         link = format_html('<a href="{}" rel="noopener noreferrer">{}</a>', found.url, found.name)

@@ -1,4 +1,4 @@
-"""What the columns of a source are for: guessed by their headers and values, chosen by a person, and checked."""
+"""The use of the columns of an import: guessed by headers and values, chosen by a person, and checked."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django_hyber.texts.rules import campaign_variables
 from django_hyber.texts.variables import OWN_TEXT
 from django_hyber.words import home_region, problem_text
 
-#: In the order of preference: "number" may as well be that of an order.
+#: In order of preference: "number" comes late, because it may be an order number.
 PHONE_HEADERS = (
     "phone_number",
     "phone",
@@ -39,16 +39,16 @@ PHONE_HEADERS = (
 )
 REASON_HEADERS = ("reason", "причина", "source", "джерело", "comment", "коментар")
 TEXT_HEADERS = ("text", "message", "sms", "текст", "повідомлення", "сообщение")
-#: What a row of the opt-out list has instead of variables.
+#: The only variable of a row for the opt-out list.
 REASON = "reason"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Columns:
-    """What the columns of a source are for, by their headers; what is empty is found by ``find``.
+    """The use of the columns of a source, by header; ``find`` fills in what is empty.
 
-    ``text_column`` holds a text for each recipient. ``variables`` names the variable that a column becomes, and columns
-    that are not in it are ignored; None makes a variable of every column whose header can name one.
+    ``text_column`` holds a text for each recipient. ``variables`` maps headers to names of variables, and columns that
+    are not in it are ignored; None makes a variable of every column whose header is a valid name.
     """
 
     phone_column: str = ""
@@ -71,7 +71,7 @@ class Columns:
         return asdict(self)
 
     def find(self, headers: Sequence[str]) -> Columns:
-        """Return the columns that a source with these headers has; the own text is one of the variables.
+        """Return the columns found among these headers; the recipient's own text is one of the variables.
 
         Raises UnreadableFileError when there is no phone or text column.
         """
@@ -104,9 +104,9 @@ def guess_column(headers: Sequence[str], names: Sequence[str] = PHONE_HEADERS) -
 
 
 def guess_columns(headers: Sequence[str], campaign: Campaign | None, rows: Sequence[Sequence[str]] = ()) -> Columns:
-    """Return what the columns are for, as far as their headers show; without a campaign on the opt-out list.
+    """Guess the use of the columns by their headers; without a campaign, for the opt-out list.
 
-    Where no header shows which column holds the numbers, the first ``rows`` may.
+    If no header names the phone column, it is guessed by the values in ``rows``.
     """
     phone = guess_column(headers) or _column_of_phones(headers, rows, campaign)
     others = [header for header in headers if header != phone]
@@ -124,7 +124,7 @@ def guess_columns(headers: Sequence[str], campaign: Campaign | None, rows: Seque
 
 
 def missing_variables(given: Iterable[str], campaign: Campaign | None) -> list[str]:
-    """Return the variables in the texts of the campaign that are not among those that the columns give."""
+    """Return the variables in the campaign's texts that are not among the given ones."""
     return sorted({*campaign_variables(campaign)} - {*given}) if campaign else []
 
 
@@ -150,7 +150,7 @@ OPT_OUT_USES = (Use.PHONE, Use.REASON, Use.NOTHING)
 
 
 def choice_for(header: str, columns: Columns, campaign: Campaign | None) -> Choice:
-    """Return what is chosen for a column as long as nobody has changed it."""
+    """Return the initial choice for a column."""
     if header == columns.phone_column:
         return Choice(Use.PHONE)
     if header == columns.text_column:
@@ -172,7 +172,7 @@ def chosen_columns(headers: Sequence[str], choices: Sequence[Choice]) -> Columns
 
 
 def check_choices(choices: Sequence[Choice], campaign: Campaign | None) -> Iterator[tuple[int | None, ValidationError]]:
-    """Yield what is wrong with the choices: the number of the column, or None for all of them, and the error."""
+    """Yield the errors, each with the number of its column, or None if it concerns all of them."""
     uses = [choice.use for choice in choices]
     if Use.PHONE not in uses:
         yield None, ValidationError(_("Choose the column that holds the phone numbers."), code="no-phone-column")
@@ -247,5 +247,5 @@ def _find_column(headers: Sequence[str], wanted: str) -> str:
 
 
 def _as_header(name: str) -> str:
-    """Return a header as it is compared: "Phone number" is "phone_number"."""
+    """Normalize a header for comparison: "Phone number" becomes "phone_number"."""
     return re.sub(r"[\s-]+", "_", str(name).strip().casefold())

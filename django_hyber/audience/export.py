@@ -1,4 +1,4 @@
-"""Who is in a campaign and what became of each, or the opt-out list, as a file that can be imported again."""
+"""Exports: the recipients of a campaign with their results, or the opt-out list, as a file that can be imported."""
 
 from __future__ import annotations
 
@@ -28,8 +28,6 @@ from django_hyber.words import describe_end
 
 CHUNK = 5_000
 KNOWN_REASONS = 1_000
-#: From so many rows on, the file is made in the background.
-IN_BACKGROUND_FROM = 20_000
 Kind = BackgroundJob.Kind
 Format = Literal["csv", "xlsx"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -63,22 +61,19 @@ def export_recipients(
     *,
     progress: Progress | None = None,
 ) -> Iterator[bytes]:
-    """Return the pieces of a file with every recipient, the variables and what became of the message.
+    """Return the pieces of a file with every recipient, the variables and the result of the message.
 
     The memory that it takes does not grow with the campaign. The file can be imported again as it is: the phone and the
     variables come back unchanged, and the headers of the other columns cannot be names of variables. CSV is UTF-8 with
-    a byte order mark, and a text that a spreadsheet could take for a formula has an apostrophe before it, which the
-    import takes off. The texts of an XLSX file are cells of the type text; the file is written to a temporary one
+    a byte order mark, and a text that looks like a formula is prefixed with an apostrophe, which the import
+    strips. The texts of an XLSX file are cells of the type text; the file is written to a temporary one
     before its first piece. ``progress`` is called with the number of rows written so far.
 
     Raises ValueError for another format, ExportError for more recipients than an XLSX sheet has rows, and if the
     library that writes XLSX is not installed.
     """
-    if format not in FORMATS:
-        raise ValueError(f"Recipients are exported as {' or '.join(FORMATS)}, not as {format!r}.")
-    kind = file_type(format)
     too_many = _("An XLSX table has room for %(most)d recipients. Export this campaign as CSV.")
-    _check_room(kind, campaign.messages.count, too_many)
+    kind = _type_for(format, campaign.messages.all(), too_many)
     variables = _variables(campaign)
     as_row = _row_maker(campaign, variables, kind.protect)
     pages = campaign_pages(campaign.messages.all(), CHUNK, *Exported._fields[1:])
@@ -98,12 +93,9 @@ def export_suppressions(
     Raises ValueError for another format, ExportError for more numbers than an XLSX sheet has rows, and if the library
     that writes XLSX is not installed.
     """
-    if format not in FORMATS:
-        raise ValueError(f"Opted-out numbers are exported as {' or '.join(FORMATS)}, not as {format!r}.")
-    kind = file_type(format)
     too_many = _("An XLSX table has room for %(most)d numbers. Export the list as CSV.")
-    _check_room(kind, Suppression.objects.count, too_many)
-    # Looked up now, as in _row_maker.
+    kind = _type_for(format, Suppression.objects.all(), too_many)
+    # Read now, as in _row_maker.
     zone = get_current_timezone()
     plus = kind.protect("+")
     pages = table_pages(Suppression.objects.all(), CHUNK, "phone_number", "reason", "created_at")
@@ -114,19 +106,14 @@ def export_suppressions(
     return _write(kind, ["phone", REASON, _("added at")], rows, progress)
 
 
-def is_large(rows: QuerySet[Any]) -> bool:
-    """Say whether the export of so many rows is made in the background."""
-    return rows.order_by()[:IN_BACKGROUND_FROM].count() == IN_BACKGROUND_FROM
-
-
 def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
-    """Ask for an export, unless one for this person is under way, and say whether this call has.
+    """Request an export unless this user already has one under way, and return whether this call did.
 
-    Without a campaign it is that of the opt-out list.
+    Without a campaign, it is of the opt-out list.
     """
     with write_transaction():
         if campaign:
-            # Of two presses of the same button, the second waits here; for the list there would be two files.
+            # A second click waits here; for the list it makes a second file.
             Campaign.objects.select_for_update().get(pk=campaign.pk)
         open_jobs = BackgroundJob.objects.open().filter(kind=Kind.EXPORT)
         under_way = open_jobs.filter(campaign=campaign, created_by=user.pk)
@@ -146,8 +133,8 @@ def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
         if done < total:
             claim.progress(done)
         else:
-            # An XLSX file is put together after its last row.
-            claim.write(done=total, lease=LONG_LEASE)
+            # An XLSX file is assembled after its last row.
+            claim.write(done=total, seconds=LONG_LEASE)
 
     claim.write(total=total)
     with tempfile.TemporaryFile() as file:
@@ -160,9 +147,13 @@ def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     return {"recipients": total}
 
 
-def _check_room(kind: FileType, count: Callable[[], int], text: str) -> None:
-    if kind.most_rows is not None and count() >= kind.most_rows:
-        raise ExportError(text, code="too-many", params={"most": kind.most_rows - 1})
+def _type_for(file_format: str, rows: QuerySet[Any], too_many: str) -> FileType:
+    if file_format not in FORMATS:
+        raise ValueError(f"Files are exported as {' or '.join(FORMATS)}, not as {file_format!r}.")
+    kind = file_type(file_format)
+    if kind.most_rows is not None and rows.count() >= kind.most_rows:
+        raise ExportError(too_many, code="too-many", params={"most": kind.most_rows - 1})
+    return kind
 
 
 def _write(
@@ -211,7 +202,7 @@ def _header(variables: Sequence[str]) -> list[str]:
 def _row_maker(
     campaign: Campaign, variables: Sequence[str], protected: Callable[[str], str]
 ) -> Callable[[Exported], list[Cell]]:
-    # Looked up now: the reader's language and time zone are set only while the answer is being prepared.
+    # Read now: the reader's language and time zone are reset before the response is streamed.
     statuses = {value: str(label) for value, label in Message.Status.choices}
     channels = {value: str(label) for value, label in CampaignChannel.Name.choices}
     zone = get_current_timezone()
@@ -239,7 +230,7 @@ def _row_maker(
 def _reasons(account: str) -> Callable[[int | None, str], str]:
     language = get_language() or settings.LANGUAGE_CODE
 
-    # A limited number, because a platform that writes the phone number into the text makes one of each message.
+    # Limited: if the platform puts the phone number into the text, each message has its own.
     @lru_cache(KNOWN_REASONS)
     def reason(code: int | None, text: str) -> str:
         with override(language):

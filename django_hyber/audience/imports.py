@@ -1,4 +1,4 @@
-"""The import of rows into a table: page by page, with a report of what became of each row."""
+"""The import of rows into a table, page by page, with a report."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class RejectedRow:
 
 @dataclass(kw_only=True)
 class ImportReport:
-    """What became of the rows: ``total`` = ``accepted`` + ``duplicates`` + ``existing`` + ``rejected_count``.
+    """The result of an import: ``total`` = ``accepted`` + ``duplicates`` + ``existing`` + ``rejected_count``.
 
     ``duplicates`` repeat a number of the same source, ``existing`` were there before. ``opted_out`` of the accepted
     recipients will be left out of the sending. ``reasons`` counts the rejected rows by reason, in English for
-    translation; ``rejected`` holds the first 1,000 of them: all are in the file that the import was given for them.
-    ``removed_characters`` are the NUL characters that were taken out of a text file.
+    translation; ``rejected`` holds the first 1,000 of them: ``rejected_file`` has all of them.
+    ``removed_characters`` counts the NUL characters that were removed from a text file.
     """
 
     total: int = 0
@@ -64,21 +64,21 @@ class ImportReport:
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> ImportReport:
-        """Return the report that a job has kept; after a while it is without the rejected rows."""
+        """Return the report that a job has stored; the rejected rows are deleted after a while."""
         kept = result.get("rejected", ())
         rejected = [RejectedRow(row=row, reason=reason, values=dict(pairs)) for row, reason, pairs in kept]
         values = {name: result[name] for name in cls.__dataclass_fields__ if name in result}
         return cls(**{**values, "rejected": rejected})
 
     def as_json(self) -> dict[str, Any]:
-        """Return the report as a job keeps it."""
-        # Pairs, because PostgreSQL puts the names of an object into an order of its own.
+        """Return the report as a job stores it."""
+        # Pairs, because PostgreSQL does not keep the order of the keys of an object.
         kept = [[row.row, str(row.reason), list(row.values.items())] for row in self.rejected[:KEPT_BY_JOBS]]
         return {**vars(self), "rejected": kept}
 
 
 class Destination(Protocol):
-    """Where the numbers of an import go, read by the rules of ``region``."""
+    """The table that an import writes to. Numbers are parsed by the rules of ``region``."""
 
     region: str | None
 
@@ -88,22 +88,22 @@ class Destination(Protocol):
 
     @property
     def columns(self) -> Sequence[str]:
-        """The names of what a row is made of."""
+        """The columns of a row."""
 
     def prepare(self) -> None:
         """Lock what must not change until the end of the transaction. Raises ValidationError to refuse."""
 
     def rows(self) -> QuerySet[Any]:
-        """Return the rows that are there, of which each has a ``phone_number`` of its own."""
+        """Return the existing rows; each has a unique ``phone_number``."""
 
     def as_row(self, phone: str, values: dict[str, str]) -> Sequence[Any]:
         """Return the new row. Raises InvalidPhone to reject it."""
 
 
 class RowImport:
-    """Rows on their way to a destination; what became of them is in ``report``.
+    """An import of rows into a destination; the result is in ``report``.
 
-    ``newest`` is the key of the newest row from before the import: what has a key up to it was there already.
+    ``newest`` is the key of the newest row before the import: rows up to it existed already.
     """
 
     def __init__(
@@ -123,7 +123,7 @@ class RowImport:
         self._found: dict[tuple[str, ...], Columns] = {}
 
     def add(self, rows: Iterable[NumberedRow], saved: Callable[[ImportReport], object]) -> None:
-        """Write the rows, each page in a transaction together with what ``saved`` does about it."""
+        """Write the rows, each page in one transaction with a call of ``saved``."""
         for page in pages_of(rows):
             with write_transaction():
                 self._destination.prepare()
@@ -131,7 +131,7 @@ class RowImport:
                 saved(self.report)
 
     def repeat(self, rows: Iterable[NumberedRow], progress: Callable[[int], object]) -> None:
-        """Go over rows that an earlier run has added, for their part in the file of rejected rows."""
+        """Read rows that an earlier attempt has added, to write the rejected ones to the file again."""
         for number, values in rows:
             try:
                 self._read(values)
@@ -200,11 +200,11 @@ def import_rows(
     rejected_file: IO[bytes] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> tuple[ImportReport, int]:
-    """Import all rows in one transaction; return the report and the key of the newest row from before."""
+    """Import all rows in one transaction; return the report and the key of the newest row before it."""
     file_format = recognise(cast("IO[bytes]", source)) if hasattr(source, "read") else None
     report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
     with write_transaction(), closing(number_rows(source, file_format)) as rows:
-        # Before the newest row is looked up: no other import may add one meanwhile.
+        # Before the newest row is read: no other import may add rows meanwhile.
         destination.prepare()
         newest = newest_row(destination)
         work = RowImport(destination, columns, report, newest=newest, rejected_file=rejected_file)
@@ -226,7 +226,7 @@ def number_rows(
         yield from read_rows(cast("IO[bytes]", source), file_format, header)
         return
     for number, values in enumerate(source, start=1):
-        # Most are texts, and a call of our own for each would be felt.
+        # Most values are texts, for which a function call each would be slow.
         yield (
             number,
             {

@@ -17,7 +17,7 @@ from django_hyber.protocol.phones.numbers import SEVERAL
 from django_hyber.words import home_region
 
 LONGEST_REASON = 255
-#: As many digits make a phone number, and no reason.
+#: A text with so many digits is a phone number, not a reason.
 _LEAST_DIGITS = 9
 
 
@@ -30,7 +30,7 @@ class NewSuppression(NamedTuple):
 
 
 class OptOuts:
-    """Where an import writes. ``reason`` is for the rows that have none."""
+    """The destination. ``reason`` is for the rows that have none."""
 
     model = Suppression
     columns = NewSuppression._fields
@@ -48,7 +48,7 @@ class OptOuts:
         return Suppression.objects.all()
 
     def as_row(self, phone: str, values: dict[str, str]) -> NewSuppression:
-        """Return an entry; a second number in the place of the reason must not get lost as one."""
+        """Return an entry. Reject a second number in place of the reason: it must not get lost."""
         reason = values.get(REASON, "").strip()
         if sum(map(str.isdecimal, reason)) >= _LEAST_DIGITS and not any(map(str.isalpha, reason)):
             raise InvalidPhone(SEVERAL)

@@ -46,7 +46,7 @@ class Recipients:
         self._pk, self._account, self._now = campaign.pk, campaign.account, timezone.now()
 
     def prepare(self) -> None:
-        """Lock the campaign, refuse if it has been launched, and note on it that its recipients bring their texts."""
+        """Lock the campaign, refuse if it has been launched, and mark it if its recipients have their own texts."""
         campaigns = Campaign.objects.all()
         current = campaigns.select_for_update().get(pk=self._pk)
         if not current.is_editable:
@@ -80,9 +80,9 @@ def import_recipients(
 
     ``source`` is an iterable of dicts or an open binary file (CSV, XLSX). The phone column is found by its header
     (phone, phone_number, телефон, ...) or named; the other columns become variables, or those in ``variables`` (names
-    by header). A number is taken once a campaign. ``text_column`` holds a text for each recipient: the campaign then
-    has own texts, and its channels none. All rejected rows go to ``rejected_file`` as CSV; ``progress`` is called with
-    the number of rows read so far.
+    by header). A number is accepted once per campaign. ``text_column`` holds a text for each recipient: then the
+    campaign has own texts, and its channels none. All rejected rows go to ``rejected_file`` as CSV; ``progress`` is
+    called with the number of rows read so far.
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch.
     """

@@ -1,4 +1,4 @@
-"""Uploaded files of numbers: kept until a person has matched their columns, then imported by a background job."""
+"""Uploaded files of numbers: stored until a person has matched their columns, then imported by a background job."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit
+from django_hyber.jobs import size
 from django_hyber.jobs.background import create_job, delete_file, enqueue_again_at
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
@@ -32,21 +33,20 @@ from django_hyber.queueing import enqueue, run_now
 State = BackgroundJob.State
 MEGABYTE = 1024 * 1024
 MAX_BYTES = 100 * MEGABYTE
-#: From here on a file is imported in the background.
+#: The rows of a larger file are not counted before it is imported, which is then done in the background.
 LARGE_BYTES = MEGABYTE
-LARGE_ROWS = 5_000
 MAX_COLUMNS = 200
 SHOWN_ROWS = 5
 SHOWN_CHARACTERS = 200
 PASTED_COLUMNS = Columns(phone_column="phone", variables={REASON: REASON})
-#: The likeliest separator of pasted text first: a reason may well have a comma in it.
+#: The likeliest separator of pasted text first: a reason may contain a comma.
 PASTED_SEPARATORS = "\t;,"
 
 User = AbstractBaseUser | AnonymousUser | None
 
 
 def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, reason: str = "") -> BackgroundJob:
-    """Keep a file of numbers for an import that is still to be confirmed; a day later it is deleted.
+    """Store a file of numbers until its import is confirmed; without that it is deleted after a day.
 
     Without a campaign the numbers are for the opt-out list, and ``reason`` is for the rows that have none.
     Raises UnreadableFileError.
@@ -67,7 +67,7 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
 
 
 def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJob, Columns | None]:
-    """Keep pasted numbers for the opt-out list: one on a line, a reason behind it if there is one.
+    """Store pasted numbers for the opt-out list: one per line, optionally followed by a reason.
 
     Returns the upload and, unless the first line names columns for a person to match, the columns to confirm.
     Raises UnreadableFileError.
@@ -91,14 +91,14 @@ def describe_format(job: BackgroundJob) -> str:
     return file_type(found.kind).describe(found)
 
 
-def is_large(job: BackgroundJob) -> bool:
-    """Say whether an upload is imported in the background."""
+def is_large_upload(job: BackgroundJob) -> bool:
+    """Return whether an upload is imported in the background."""
     count = job.parameters.get("rows")
-    return count is None or count > LARGE_ROWS
+    return count is None or count >= size.IN_BACKGROUND_FROM
 
 
 def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False) -> bool:
-    """Import a kept file, ``at_once`` or in the background, and say whether it was this call that asked for it.
+    """Import a stored file, ``at_once`` or in the background, and return whether this call started it.
 
     The parameters are those of import_recipients that say what the columns are.
     """
@@ -157,18 +157,18 @@ def _rows_of(job: BackgroundJob, file: IO[bytes]) -> Generator[NumberedRow, None
 
 
 def discard_upload(job: BackgroundJob) -> bool:
-    """Delete a kept file that has not been confirmed, and say whether this call did."""
+    """Delete a stored file that has not been confirmed, and return whether this call did."""
     if not BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED).delete()[0]:
         return False
     after_commit(delete_file, job, "source")
     return True
 
 
-def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], size: int) -> dict[str, Any]:
-    """Return what the page shows of a file. A small one is read to its end, so that it is known to be whole."""
+def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes: int) -> dict[str, Any]:
+    """Return what the page shows of a file. A small file is read to its end, which shows that it is readable."""
     with closing(read_rows(file, found, header)) as rows:
         first = list(islice(rows, SHOWN_ROWS))
-        count = len(first) + sum(1 for _row in rows) if size <= LARGE_BYTES else None
+        count = len(first) + sum(1 for _row in rows) if n_bytes <= LARGE_BYTES else None
     if not first:
         raise UnreadableFileError(_("The file has no rows below the names of its columns."), code="no-rows")
     headers = list(first[0][1])

@@ -1,4 +1,4 @@
-"""Another campaign like this one: its texts and settings, and if wanted its recipients, copied by the database."""
+"""Copies of a campaign: its texts and settings, and optionally its recipients."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NAME_LENGTH = 200
 
 
 class Audience(StrEnum):
-    """Whose numbers the copy gets."""
+    """Which recipients the copy gets."""
 
     NOBODY = "nobody"
     EVERYBODY = "everybody"
@@ -36,7 +36,7 @@ _STATUSES: Mapping[Audience, tuple[str, ...]] = {
     Audience.NOBODY: (),
     Audience.EVERYBODY: tuple(Status.values),
     Audience.FAILED: FAILURES,
-    # Who has opted out has not seen it either, and is not to be asked again.
+    # Opted-out recipients have not seen it either, but must not get the copy.
     Audience.NOT_SEEN: tuple(status for status in Status.values if status not in (Status.SEEN, Status.SUPPRESSED)),
 }
 
@@ -64,8 +64,8 @@ def duplicate_once(
 ) -> tuple[Campaign, bool]:
     """Make a draft with the campaign's texts and settings, without its start time, and with these recipients.
 
-    The question was shown at ``asked_at``: a second answer makes no second copy. Returns the copy, and whether this
-    call has made it.
+    ``asked_at`` is when the form was shown: submitting it twice makes one copy. Returns the copy, and whether this call
+    has made it.
     """
     with locked(campaign):
         same = Campaign.objects.filter(name=name, author=user, created_at__gte=asked_at)
@@ -87,9 +87,9 @@ def _copy(campaign: Campaign, name: str, audience: Audience, user: Any) -> Campa
 
 
 def _copy_recipients(messages: QuerySet[Message], copy: Campaign) -> None:
-    """Insert what the database selects: no row passes through this process, however many there are."""
+    """Copy the rows within the database (INSERT ... SELECT), however many there are."""
     connection = db_connection()
-    # A beginning of this copy's own and the row that it comes from: unique without reading any other id.
+    # A random prefix and the key of the source row: unique without reading other ids.
     extra_id = Concat(Value(secrets.token_hex(8)), Cast(F("pk"), CharField(max_length=20)))
     columns: dict[str, Combinable] = {
         "campaign_id": Value(copy.pk),

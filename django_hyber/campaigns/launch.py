@@ -1,4 +1,4 @@
-"""The one door through which a campaign starts: for code, for the command and for a person who has confirmed it."""
+"""The launch of a campaign: by code, by the command, and by a person who has confirmed it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from django_hyber.campaigns.preflight import (
     fingerprint,
     is_four_eyes,
 )
-from django_hyber.campaigns.preflight_jobs import is_large, kept_preflight
+from django_hyber.campaigns.preflight_jobs import kept_preflight
 from django_hyber.errors import CampaignError
+from django_hyber.jobs.size import is_large
 from django_hyber.models import Campaign
 from django_hyber.sending import runs
 from django_hyber.texts.check import check_texts
@@ -29,7 +30,7 @@ MAX_DIGITS = 9
 
 @dataclass(frozen=True, kw_only=True)
 class Confirmation:
-    """What a person has seen and agreed to. As a text it goes into the form, and comes back with the answer."""
+    """What a person has seen and confirmed. The form carries it as text."""
 
     fingerprint: str
     opted_out: int
@@ -39,12 +40,12 @@ class Confirmation:
 
 
 def confirmation_of(found: Preflight) -> Confirmation:
-    """Return what a person confirms who has seen this."""
+    """Return the confirmation for this pre-flight."""
     return Confirmation(fingerprint=found.fingerprint, opted_out=found.opted_out)
 
 
 def parse_confirmation(text: str) -> Confirmation:
-    """Return the confirmation that was written so, or for anything else one that fits no campaign."""
+    """Parse a confirmation; for an invalid text, return one that matches no campaign."""
     seen, _separator, opted_out = text.partition("-")
     if not (opted_out.isascii() and opted_out.isdecimal() and len(opted_out) <= MAX_DIGITS):
         return Confirmation(fingerprint="", opted_out=0)
@@ -54,8 +55,8 @@ def parse_confirmation(text: str) -> Confirmation:
 def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) -> Campaign:
     """Launch a campaign: its recipients are cut into batches, and each batch is sent by a task after commit.
 
-    A campaign that starts later is ``scheduled`` and held here until shortly before. ``user`` is who launches it; with
-    FOUR_EYES it must be somebody else than its author.
+    A campaign that starts later is ``scheduled`` and held here until shortly before. ``user`` launches it; with
+    FOUR_EYES the author may not.
 
     Raises CampaignError, and changes nothing, when it has been launched already or something is wrong with it.
     """
@@ -66,8 +67,8 @@ def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) 
 def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Confirmation | None = None) -> int:
     """Check the campaign, start it, and return how many people get it.
 
-    ``confirmed`` is what a person has seen: anyone who opts out afterwards only makes them fewer. Raises CampaignError,
-    and changes nothing, for anything else that has changed since ("changed"), and for all that forbids a launch.
+    ``confirmed`` is what a person has seen; opt-outs since then are allowed. Raises CampaignError, and changes nothing,
+    if anything else has changed since ("changed"), and for everything that forbids a launch.
 
     The texts are checked before the campaign is locked, which may take minutes; its fingerprint shows afterwards
     whether it is still the same.
@@ -89,7 +90,7 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
         now = timezone.now()
         move(campaign, Verb.START, run=1, launched_at=now, launched_by=launcher, next_send_at=None)
         runs.give_account(campaign)
-        # Should two starts ever get as far as this, the unique ranges of the batches stop the second.
+        # Should two launches ever get this far, the unique ranges of the batches stop the second.
         runs.cut_batches(campaign)
         begin(campaign)
     # With an immediate task backend, requests have gone out by now.
@@ -100,17 +101,17 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
 def _check_launcher(campaign: Campaign, user: AbstractBaseUser | None) -> list[ValidationError]:
     if user is None or campaign.author_id != user.pk or not is_four_eyes(campaign):
         return []
-    return [ValidationError(_("You wrote this campaign: somebody else has to launch it."), code="four-eyes")]
+    return [ValidationError(_("You wrote this campaign: another person has to launch it."), code="four-eyes")]
 
 
 def _is_as_confirmed(campaign: Campaign, checked: str, confirmed: Confirmation) -> bool:
-    # With fewer opted out, somebody would get it whom nobody has confirmed.
+    # A shorter opt-out list would add recipients whom nobody has confirmed.
     return checked == confirmed.fingerprint and count_opted_out(campaign) >= confirmed.opted_out
 
 
 def _check_texts(campaign: Campaign, checked: str, *, is_confirmed: bool) -> int:
     """Return how many people get the campaign; a person does not wait for what was checked in the background."""
-    if is_confirmed and is_large(campaign):
+    if is_confirmed and is_large(campaign.messages.all()):
         found = kept_preflight(campaign, checked)
         if found is None:
             raise CampaignError([_changed()])
@@ -124,5 +125,5 @@ def _check_texts(campaign: Campaign, checked: str, *, is_confirmed: bool) -> int
 
 
 def _changed() -> ValidationError:
-    text = _("The campaign or its recipients have changed since you looked. Nothing was sent: look at what it is now.")
+    text = _("The campaign or its recipients have changed since you opened the page. Nothing was sent: check it again.")
     return ValidationError(text, code="changed")

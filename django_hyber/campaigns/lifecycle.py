@@ -1,4 +1,4 @@
-"""The verbs that each status of a campaign allows, the status that follows, and the guard against a second press."""
+"""The verbs that each status of a campaign allows, the status that follows, and the lock for them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Status = Campaign.Status
 
 
 class Verb(StrEnum):
-    """What people and code can tell a campaign to do."""
+    """An action on a campaign."""
 
     START = "start"
     PAUSE = "pause"
@@ -31,7 +31,7 @@ class Verb(StrEnum):
     RETRY = "retry"
 
 
-#: The status that follows each verb. Where there are two, the second is for a campaign whose start is still far off.
+#: The status that follows each verb. If there are two, the second is for a campaign whose start time is still far off.
 #: A verb that is missing from a status is refused there.
 TRANSITIONS: Mapping[Status, Mapping[Verb, tuple[Status, ...]]] = {
     Status.DRAFT: {Verb.START: (Status.SENDING, Status.SCHEDULED), Verb.CANCEL: (Status.CANCELLED,)},
@@ -48,20 +48,20 @@ TRANSITIONS: Mapping[Status, Mapping[Verb, tuple[Status, ...]]] = {
 
 
 def is_possible(campaign: Campaign, verb: Verb) -> bool:
-    """Say whether the verb has an effect in the campaign's status."""
+    """Return whether the campaign's status allows the verb."""
     return verb in TRANSITIONS[Status(campaign.status)]
 
 
 def is_done(campaign: Campaign, verb: Verb) -> bool:
-    """Say whether the campaign already has a status that this verb leads to."""
+    """Return whether the campaign already has a status that this verb leads to."""
     return any(campaign.status in verbs.get(verb, ()) for verbs in TRANSITIONS.values())
 
 
 @contextmanager
 def locked(campaign: Campaign) -> Iterator[None]:
-    """Open a transaction that holds the campaign's row, freshly read,.
+    """Open a transaction with the campaign locked and read again.
 
-    Of two presses of the same button, the second waits here and finds what the first has done.
+    The second of two clicks waits here and sees the result of the first.
     """
     with write_transaction():
         campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update())
@@ -80,7 +80,7 @@ def move(campaign: Campaign, verb: Verb, **values: object) -> None:
 
 
 def perform(campaign: Campaign, verb: Verb) -> bool:
-    """Pause, resume, withdraw or cancel, and say whether this call did: False if the campaign was so already.
+    """Pause, resume, withdraw or cancel, and return whether this call did: False if it was done already.
 
     Raises CampaignError when that is not possible in the campaign's status.
     """
@@ -97,24 +97,24 @@ def perform(campaign: Campaign, verb: Verb) -> bool:
 def pause_campaign(campaign: Campaign) -> Campaign:
     """Stop before the next request. A paused campaign stays paused.
 
-    ``on_the_wire`` of the campaign is how many recipients are in requests under way: what the platform answers
-    about them is still recorded. No other request is written once this has returned.
+    ``on_the_wire`` of the campaign is how many recipients are in requests under way: the answers
+    to them are still recorded. No other request is written once this has returned.
     """
     perform(campaign, Verb.PAUSE)
     return campaign
 
 
 def resume_campaign(campaign: Campaign) -> Campaign:
-    """Go on with the batches that have not gone out; nobody is repeated and nobody is left out.
+    """Continue with the batches that have not been sent; nobody is sent to twice and nobody is skipped.
 
-    A campaign whose start is still far is scheduled again.
+    A campaign whose start time is still far off is scheduled again.
     """
     perform(campaign, Verb.RESUME)
     return campaign
 
 
 def withdraw_campaign(campaign: Campaign) -> Campaign:
-    """Make a scheduled campaign a draft again, to be changed and launched anew."""
+    """Make a scheduled campaign a draft again, which can be changed and launched."""
     perform(campaign, Verb.WITHDRAW)
     return campaign
 
@@ -131,7 +131,7 @@ def begin(campaign: Campaign) -> None:
 
 
 def forget_credit(campaign: Campaign) -> None:
-    """Give no throttle credit for the time that the campaign stood still; what it has used up stays used up."""
+    """Discard the throttle credit that accumulated while the campaign was not sending."""
     rows = Campaign.objects.filter(pk=campaign.pk, next_send_at__lt=timezone.now())
     rows.update(next_send_at=None)
 
@@ -159,7 +159,7 @@ def _resume(campaign: Campaign) -> None:
     if campaign.status == Status.SCHEDULED:
         return
     forget_credit(campaign)
-    # Tasks that ran during the pause have done nothing.
+    # Tasks that ran during the pause did nothing.
     campaign.batches.filter(state=Batch.State.PENDING).update(enqueued_at=None)
     begin(campaign)
     runs.finish_if_done(campaign.pk)

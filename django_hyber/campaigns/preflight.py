@@ -1,4 +1,4 @@
-"""The pre-flight check: what forbids a launch, who would get the campaign, and what it would cost."""
+"""The pre-flight check: what forbids a launch, who would get the campaign, and the cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
 
-#: What a campaign is checked with, and must be sent with.
+#: The fields that must not change between the check and the launch.
 CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 
 OPTED_OUT_CODE = "opted-out"
@@ -56,15 +56,15 @@ class Segments:
 
 @dataclass(frozen=True, kw_only=True)
 class Preflight:
-    """What launching a campaign would mean, as long as it has this ``fingerprint``.
+    """The result of the check, valid while the campaign has this ``fingerprint``.
 
     ``problems`` forbid it, ``warnings`` do not. ``missing`` counts, by variable, the recipients without a value of
     their own, whatever the campaign does about them. ``segments`` is None without SMS, or while the texts of the
     channels themselves are wrong.
 
     The costs are those of reaching everybody who is not skipped, each by one channel: by the one that costs least for
-    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Who is not reached costs nothing.
-    None if a channel has no price in the settings, or if the texts are wrong.
+    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Recipients who are not reached
+    cost nothing. None if a channel has no price in the settings, or if the texts are wrong.
     """
 
     fingerprint: str
@@ -82,7 +82,7 @@ class Preflight:
 
     @property
     def may_start(self) -> bool:
-        """Say whether nothing forbids the launch."""
+        """Whether nothing forbids the launch."""
         return not self.problems
 
     @property
@@ -94,7 +94,7 @@ class Preflight:
 def fingerprint(campaign: Campaign) -> str:
     """Return a text that changes as soon as recipients, channels or settings do.
 
-    Opting out changes nothing of a campaign: that is checked again when each message goes out.
+    Opt-outs do not change it: they are checked again when each message is sent.
     """
     recipients = campaign.messages.aggregate(number=Count("pk"), newest=Max("pk"))
     channels = list(campaign.channels.values_list("position", "channel", "options"))
@@ -104,7 +104,7 @@ def fingerprint(campaign: Campaign) -> str:
 
 
 def _as_text(value: Any) -> str:
-    # The same moment in whatever time zone: what has been saved comes back in UTC.
+    # In UTC, in which a saved time is read back.
     is_moment = isinstance(value, datetime) and value.tzinfo is not None
     return str(value.astimezone(UTC) if is_moment else value)
 
@@ -131,7 +131,7 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
 
 
 def already_started(campaign: Campaign) -> ValidationError:
-    """Return the error for a campaign that is no draft any more."""
+    """Return the error for a campaign that is no longer a draft."""
     return ValidationError(
         _("This campaign has already been started: it is %(status)s."),
         code="already-started",
@@ -140,7 +140,7 @@ def already_started(campaign: Campaign) -> ValidationError:
 
 
 def is_four_eyes(campaign: Campaign) -> bool:
-    """Say whether the author of a campaign may not launch it."""
+    """Return whether the author of a campaign may not launch it."""
     account = find_account(campaign.account)
     return account is not None and account.four_eyes
 
@@ -153,7 +153,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
     """
     checked = fingerprint(campaign)
     texts = check_texts(campaign, progress)
-    skipped = [*_opted_out(campaign), *_left_out(texts)]
+    skipped = [*_opted_out(campaign), *_skipped_by_value(texts)]
     recipients = texts.recipients + sum(item.count for item in skipped if item.code == OPTED_OUT_CODE)
     low, high = _costs(campaign, texts)
     zone = timezone.get_current_timezone()
@@ -162,7 +162,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
         recipients=recipients,
         will_receive=texts.will_receive,
         problems=[*check_state(campaign), *texts.errors],
-        warnings=[*texts.warnings, *_doubts(campaign, recipients, texts.will_receive)],
+        warnings=[*texts.warnings, *_warnings(campaign, recipients, texts.will_receive)],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
         segments=_summary(texts),
@@ -187,7 +187,7 @@ def _opted_out(campaign: Campaign) -> list[Skipped]:
     return [Skipped(reason=_("opted out"), code=OPTED_OUT_CODE, count=count, examples=examples)]
 
 
-def _left_out(texts: TextReport) -> list[Skipped]:
+def _skipped_by_value(texts: TextReport) -> list[Skipped]:
     if not texts.left_out:
         return []
     names = ", ".join(f"%{name}%" for name in sorted(texts.missing))
@@ -196,15 +196,15 @@ def _left_out(texts: TextReport) -> list[Skipped]:
     return [Skipped(reason=reason, code=MISSING_CODE, count=texts.left_out, examples=examples)]
 
 
-def _doubts(campaign: Campaign, recipients: int, will_receive: int) -> list[ValidationError]:
-    doubts = []
+def _warnings(campaign: Campaign, recipients: int, will_receive: int) -> list[ValidationError]:
+    warnings = []
     if recipients and not will_receive:
-        doubts.append(ValidationError(_("Nobody would receive it: all recipients are left out."), code="nobody"))
-    return [*doubts, *doubts_of_this_moment(campaign)]
+        warnings.append(ValidationError(_("Nobody would receive it: all recipients are left out."), code="nobody"))
+    return [*warnings, *time_warnings(campaign)]
 
 
-def doubts_of_this_moment(campaign: Campaign) -> list[ValidationError]:
-    """Return what becomes doubtful by itself, as time goes by."""
+def time_warnings(campaign: Campaign) -> list[ValidationError]:
+    """Return the warnings that depend on the current time."""
     if campaign.start_time and campaign.start_time < timezone.now():
         return [ValidationError(_("The start time is in the past."), code=PAST_START_CODE)]
     return []

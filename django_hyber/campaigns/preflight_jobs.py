@@ -1,4 +1,4 @@
-"""The pre-flight of a campaign as a page shows it: at once for a few recipients, in the background for many."""
+"""The pre-flight check for pages: immediate for a few recipients, in the background for many."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from django.core.exceptions import ValidationError
 
 from django_hyber.campaigns.lifecycle import locked
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, fingerprint, preflight
+from django_hyber.jobs import size
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.texts.check import LaunchError
 
-#: From so many recipients on, nobody is kept waiting for it.
-IN_BACKGROUND_FROM = 20_000
 LATEST_IMPORTS = 20
 Kind = BackgroundJob.Kind
 State = BackgroundJob.State
@@ -27,10 +26,10 @@ State = BackgroundJob.State
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What is known about the launch of a campaign.
+    """The latest check of a campaign.
 
-    ``found`` is None as long as nobody has checked the campaign as it is now; ``job`` is the last check in the
-    background, None where there was none or none is needed.
+    ``found`` is None while the campaign has not been checked since its last change; ``job`` is the last check in the
+    background, or None.
     """
 
     found: Preflight | None
@@ -38,7 +37,7 @@ class Check:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether the check goes on at this moment."""
+        """Whether the check is under way."""
         return self.job is not None and self.job.is_open
 
     @property
@@ -47,22 +46,17 @@ class Check:
         return self.found is None and self.job is not None and self.job.state == State.DONE
 
 
-def is_large(campaign: Campaign) -> bool:
-    """Say whether a campaign is checked in the background."""
-    return campaign.messages.order_by()[:IN_BACKGROUND_FROM].count() == IN_BACKGROUND_FROM
-
-
 def check_of(campaign: Campaign) -> Check:
-    """Return the pre-flight of a campaign as it is now: a fresh one, or the one that was kept for it."""
-    return _kept_check(campaign) if is_large(campaign) else Check(found=preflight(campaign))
+    """Return the check of a campaign: a new one, or the stored one if it is large."""
+    return _kept_check(campaign) if size.is_large(campaign.messages.all()) else Check(found=preflight(campaign))
 
 
 def checks_of(campaigns: Iterable[Campaign]) -> Iterator[tuple[Campaign, Check]]:
     """Yield each campaign with its check; no more recipients are read for all of them than for one alone."""
-    room = IN_BACKGROUND_FROM
+    room = most = size.IN_BACKGROUND_FROM
     for campaign in campaigns:
-        recipients = campaign.messages.order_by()[:IN_BACKGROUND_FROM].count()
-        if recipients == IN_BACKGROUND_FROM:
+        recipients = campaign.messages.order_by()[:most].count()
+        if recipients == most:
             yield campaign, _kept_check(campaign)
         elif recipients > room:
             yield campaign, Check(found=None)
@@ -72,7 +66,7 @@ def checks_of(campaigns: Iterable[Campaign]) -> Iterator[tuple[Campaign, Check]]
 
 
 def kept_preflight(campaign: Campaign, checked: str) -> Preflight | None:
-    """Return what the last check in the background has found, if the campaign had this fingerprint then."""
+    """Return the result of the last check in the background, if it is for this fingerprint."""
     return _found_by(_last_job(campaign), checked)
 
 
@@ -92,13 +86,13 @@ def _found_by(job: BackgroundJob | None, checked: str) -> Preflight | None:
 
 
 def count_rejected(campaign: Campaign) -> int:
-    """Count the rows of imported files that could not be used; nobody has become a recipient by them."""
+    """Count the rejected rows of the latest imports."""
     imports = campaign.jobs.filter(kind=Kind.IMPORT, state=State.DONE).order_by("-id")
     return sum(result.get("rejected_count", 0) for result in imports.values_list("result", flat=True)[:LATEST_IMPORTS])
 
 
 def request_check(campaign: Campaign, user: Any) -> bool:
-    """Ask for a check, unless one is under way, and say whether this call has."""
+    """Request a check unless one is under way, and return whether this call did."""
     with locked(campaign):
         if campaign.jobs.open().filter(kind=Kind.CHECK).exists():
             return False
@@ -108,7 +102,7 @@ def request_check(campaign: Campaign, user: Any) -> bool:
 
 @job_kind(Kind.CHECK)
 def run_check(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
-    """Check the campaign as it would go out."""
+    """Check the campaign."""
     campaign = campaign_of(job)
     claim.write(total=campaign.messages.count())
     return preflight_as_json(preflight(campaign, progress=claim.progress))
@@ -127,7 +121,7 @@ def preflight_as_json(found: Preflight) -> dict[str, Any]:
 
 
 def preflight_from_json(kept: Mapping[str, Any]) -> Preflight:
-    """Return the pre-flight that was kept; its texts are in the language of whoever asked for it."""
+    """Return the stored pre-flight; its texts are in the language of the user who requested it."""
     return Preflight(
         **{
             **kept,

@@ -1,4 +1,4 @@
-"""Sending failed messages again: all of a kind, or those that a person has chosen, once however often that is asked."""
+"""Retrying failed messages: all with some reasons, or selected ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.files import File
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
@@ -20,21 +20,20 @@ from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.jobs.kinds import campaign_of, job_kind, open_source
+from django_hyber.jobs.size import is_large
 from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending import runs
 
 #: Why a message failed: a status and a code, or None without one.
 Reason = tuple[str, int | None]
-#: From so many recipients on, nobody is kept waiting for it.
-IN_BACKGROUND_FROM = 5_000
 HAS_FAILED = Q(status__in=FAILURES)
 #: The parameters of a job that say which failures.
 CHOICES = ("statuses", "error_codes", "reasons")
 
 
 class Retried(Enum):
-    """What came of it."""
+    """The result of a request to retry."""
 
     DONE = "done"
     IN_BACKGROUND = "in background"
@@ -43,7 +42,7 @@ class Retried(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Selected:
-    """The failed ones of chosen messages, in one campaign. Nothing is sent to those who have opted out meanwhile."""
+    """The failed messages of a selection that are in one campaign. Opted-out recipients get nothing."""
 
     campaign: Campaign
     failed: int
@@ -51,7 +50,7 @@ class Selected:
 
     @property
     def people(self) -> int:
-        """How many get a message."""
+        """The number of people who get a message."""
         return self.failed - self.opted_out
 
 
@@ -67,7 +66,7 @@ def retry_failed(
     ``error_codes`` narrows that to these codes; None among them stands for failures without a code. ``reasons`` narrows
     it to these pairs of a status and a code.
 
-    Raises CampaignError while the campaign is not finished, or when nothing has failed that way.
+    Raises CampaignError if the campaign is not finished, or if no message failed like this.
     """
     wanted = {str(status) for status in statuses}
     others = sorted(wanted - {str(status) for status in FAILURES})
@@ -82,7 +81,7 @@ def retry_failed(
 
 
 def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = None) -> Campaign:
-    """Send again to those whose messages ended so, or to those of them with these keys. Raises as retry_failed does."""
+    """Retry the messages that meet the condition, or those of them with these keys. Raises as retry_failed does."""
     failed = runs.retryable(campaign, ended)
     with locked(campaign):
         if not failed.exists():
@@ -99,24 +98,24 @@ def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = No
 
 
 def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> MessageQuerySet:
-    """Return the messages that are sent again for these reasons; purged ones have no number any more."""
+    """Return the messages to retry for these reasons, without purged ones."""
     return runs.retryable(campaign, _ended_for(reasons))
 
 
 def count_opted_out(failed: MessageQuerySet) -> int:
-    """Count those who have opted out meanwhile: nothing is sent to them."""
+    """Count the recipients who have since opted out: they get nothing."""
     return failed.opted_out().count()
 
 
 def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
-    """Send again what failed for these reasons, unless somebody has done so since ``run``, which the person has seen.
+    """Retry what failed for these reasons, unless it was retried since ``run``, which the user has seen.
 
-    Raises CampaignError when the campaign is still on its way, or when nothing has failed that way.
+    Raises CampaignError if the campaign is not finished, or if no message failed for these reasons.
     """
     with locked(campaign):
         if _is_retried_already(campaign, run):
             return Retried.ALREADY
-        if _are_few(messages_failed_for(campaign, reasons)):
+        if not is_large(messages_failed_for(campaign, reasons)):
             retry_failed(campaign, reasons=reasons)
             return Retried.DONE
         request_job(BackgroundJob.Kind.RETRY, campaign, {"reasons": reasons}, user)
@@ -124,7 +123,7 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
 
 
 def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
-    """Return what of these messages can be sent again, for up to ``most`` campaigns, in three queries.
+    """Return what can be retried of these messages, for up to ``most`` campaigns, in three queries.
 
     Single messages are left out: the code that sent them decides whether to send another.
     """
@@ -138,12 +137,12 @@ def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
 
 
 def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: Any) -> Retried:
-    """Send again the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
+    """Retry the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
     with locked(campaign):
         if _is_retried_already(campaign, run):
             return Retried.ALREADY
         keys = _failed(chosen).filter(campaign=campaign).order_by("pk").values_list("pk", flat=True)
-        if _are_few(keys):
+        if not is_large(keys):
             retry_messages(campaign, HAS_FAILED, list(keys))
             return Retried.DONE
         with tempfile.TemporaryFile() as file:
@@ -170,10 +169,6 @@ def _is_retried_already(campaign: Campaign, run: int) -> bool:
     return campaign.run != run or jobs.exists()
 
 
-def _are_few(rows: QuerySet[Any]) -> bool:
-    return rows.order_by()[:IN_BACKGROUND_FROM].count() < IN_BACKGROUND_FROM
-
-
 def _failed(chosen: MessageQuerySet) -> MessageQuerySet:
     return chosen.not_purged().filter(HAS_FAILED, campaign__isnull=False)
 
@@ -185,12 +180,12 @@ def _by_campaign(messages: MessageQuerySet, most: int | None) -> Mapping[int, in
 
 @job_kind(BackgroundJob.Kind.RETRY)
 def run_retry(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
-    """Send again to those whose messages have failed so."""
+    """Retry the messages that the job names."""
     campaign = campaign_of(job)
     result: dict[str, Any] = job.result or {"run": campaign.run}
-    # In a later run already: an earlier attempt has done it, and was stopped before it could say so.
+    # In a later run, an earlier attempt has done it and was cut off before it was recorded.
     if result["run"] == campaign.run:
-        claim.write(result=result, lease=LONG_LEASE)
+        claim.write(result=result, seconds=LONG_LEASE)
         if job.source:
             with open_source(job) as file:
                 retry_messages(campaign, HAS_FAILED, map(int, file))

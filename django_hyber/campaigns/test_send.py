@@ -1,6 +1,6 @@
-"""The texts of a campaign sent to a few numbers of one's own, before anybody else gets them.
+"""Tests: the texts of a campaign, sent to a few numbers before the launch.
 
-Each goes out as a single message, by the way that single messages take: it belongs to no campaign and counts in none.
+Each is a single message, which belongs to no campaign and is counted in none.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from django_hyber.texts.samples import Sample, fill_in
 
 Status = Message.Status
 MAX_NUMBERS = 10
-#: How many tests a number may get within this time: many presses of the button must not flood a stranger's phone.
+#: How many tests a number may get within this time, against flooding a stranger's phone.
 MAX_PER_NUMBER = 5
 PERIOD = timedelta(minutes=10)
-#: How long it is worth looking whether a test that was delivered is seen, and whether any other one arrives.
+#: How long the page polls for a delivered test to be seen, and for any other to be delivered.
 SEEN_WITHIN = timedelta(minutes=10)
 ENDS_WITHIN = timedelta(days=1)
 TESTABLE = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED, Campaign.Status.PAUSED)
@@ -46,7 +46,7 @@ _TOKEN = re.compile(r"[0-9a-f]{16}")
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What came of a test. ``is_repeated`` says that it had been sent before; ``opted_out`` are who gets nothing."""
+    """The result of a test. ``is_repeated`` says that it was already sent; ``opted_out`` numbers got nothing."""
 
     messages: list[Message]
     opted_out: list[str] = field(default_factory=list)
@@ -54,24 +54,24 @@ class Trial:
 
 
 def is_testable(campaign: Campaign) -> bool:
-    """Say whether a test of the campaign makes sense: all or some of it is still to come."""
+    """Return whether a test makes sense: some of the campaign is still to be sent."""
     return campaign.status in TESTABLE
 
 
 def new_token() -> str:
-    """Return what tells one test from another, and the second press of a button from the first."""
+    """Return a new token, which identifies a test and its repeated submission."""
     return secrets.token_hex(8)
 
 
 def is_token(text: str) -> bool:
-    """Say whether a text is such a token."""
+    """Return whether a text is a token."""
     return _TOKEN.fullmatch(text) is not None
 
 
 def parse_numbers(typed: str, campaign: Campaign) -> list[str]:
-    """Return the numbers that somebody has typed, each once, as the region of the campaign's account reads them.
+    """Return the typed numbers without repeats, parsed by the region of the campaign's account.
 
-    Raises ValidationError that names each number that is none.
+    Raises ValidationError, which names each invalid number.
     """
     account = find_account(campaign.account)
     region = account.default_region if account else None
@@ -93,14 +93,28 @@ def parse_numbers(typed: str, campaign: Campaign) -> list[str]:
 
 def trial_problems(campaign: Campaign, sample: Sample) -> list[ValidationError]:
     """Return what forbids a test with the values of this recipient."""
-    return list(_problems(campaign, sample))
+    problems = []
+    try:
+        get_account(campaign.account)
+    except ImproperlyConfigured as error:
+        problems.append(ValidationError(str(error), code="account"))
+    channels = campaign.get_channels()
+    used = used_variables(channels, own_text=campaign.has_own_texts)
+    values = fill_in(campaign, used, sample) or {}
+    lacking = sorted(name for name in used if not values.get(name))
+    if lacking:
+        text = _("This recipient has no value for %(names)s: choose another one.")
+        names = ", ".join(f"%{name}%" for name in lacking)
+        problems.append(ValidationError(text, code="lacking", params={"names": names}))
+    refused = (problem for problem in validate_channels(_filled(campaign, sample)) if problem.is_error)
+    return [*problems, *map(as_error, refused)]
 
 
 def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str) -> Trial:
     """Send the campaign's texts with the values of the sample to these numbers, once for each token.
 
-    Who has opted out gets nothing. Raises CampaignError, and sends nothing, for texts that the platform would refuse
-    and for numbers that have got too many tests lately.
+    Opted-out numbers get nothing. Raises CampaignError, and sends nothing, for texts that the platform would refuse and
+    for numbers that got too many tests lately.
     """
     problems = trial_problems(campaign, sample)
     if problems:
@@ -136,7 +150,7 @@ def trial_messages(campaign: Campaign, token: str) -> list[Message]:
 
 
 def is_live(messages: Sequence[Message], now: datetime) -> bool:
-    """Say whether anything about these messages may still change by itself soon."""
+    """Return whether these messages may still change soon."""
     return any(_is_live(message, now) for message in messages)
 
 
@@ -145,24 +159,6 @@ def _is_live(message: Message, now: datetime) -> bool:
     if message.status == Status.DELIVERED:
         return age < SEEN_WITHIN
     return message.status in (*BEFORE_ACCEPTANCE, Status.ACCEPTED) and age < ENDS_WITHIN
-
-
-def _problems(campaign: Campaign, sample: Sample) -> Iterator[ValidationError]:
-    try:
-        get_account(campaign.account)
-    except ImproperlyConfigured as error:
-        yield ValidationError(str(error), code="account")
-    channels = campaign.get_channels()
-    used = used_variables(channels, own_text=campaign.has_own_texts)
-    values = fill_in(campaign, used, sample) or {}
-    lacking = sorted(name for name in used if not values.get(name))
-    if lacking:
-        text = _("This recipient has no value for %(names)s: choose another one.")
-        names = ", ".join(f"%{name}%" for name in lacking)
-        yield ValidationError(text, code="lacking", params={"names": names})
-    for problem in validate_channels(_filled(campaign, sample)):
-        if problem.is_error:
-            yield as_error(problem)
 
 
 def _filled(campaign: Campaign, sample: Sample) -> list[Channel]:

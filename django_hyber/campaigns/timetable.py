@@ -1,4 +1,4 @@
-"""When a campaign would go out: its start, how fast, in which hours, and about when it would be through."""
+"""The schedule of a campaign: its start, rate, sending window and estimated end."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MAX_WINDOWS = 400
 
 @dataclass(frozen=True, kw_only=True)
 class Timetable:
-    """When a campaign would go out if it were launched now.
+    """The schedule of a campaign if it were launched now.
 
     ``start`` is None for at once. Until ``held_until`` it waits here and can be withdrawn; None if it would not wait.
-    ``per_minute`` is the slower of the throttles of campaign and account. By the project's own clock, ``opens_at`` is
-    when the sending window opens, None if it is open at the start, and ``end`` about when the last message is handed
-    over, None if nobody can tell.
+    ``per_minute`` is the slower of the throttles of campaign and account. In the project's time zone, ``opens_at`` is
+    when the sending window opens, None if it is open at the start, and ``end`` the estimated time of the last message,
+    None if unknown.
     """
 
     start: datetime | None
@@ -33,7 +33,7 @@ class Timetable:
 
 
 def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
-    """Return when the campaign would go out to so many people."""
+    """Return the schedule of the campaign for so many people."""
     account = find_account(campaign.account)
     per_minute = throttle.per_minute(campaign, account)
     is_early = account is not None and schedule.is_early(campaign, now)

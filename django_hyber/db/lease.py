@@ -1,7 +1,7 @@
-"""The claim of a row by one worker until its lease ends: a conditional UPDATE, so of two workers only one gets the row.
+"""Claims with a lease: a conditional UPDATE gives a row to one worker until the lease ends.
 
-It is for models with ``attempts`` and ``lease_until``. The number of the attempt tells claims apart: a worker that has
-lost its row to another one finds nothing to write to.
+The model needs the columns ``attempts``, ``due_at`` and ``lease_until``. Each claim has its own attempt number, so the
+updates of a worker whose row was claimed by another one match nothing.
 """
 
 from __future__ import annotations
@@ -16,30 +16,31 @@ Row = TypeVar("Row", bound=Model)
 
 
 def is_due(now: datetime) -> Q:
-    """Select the rows whose next step may be taken now."""
+    """Select the rows whose next step is due."""
     return Q(due_at=None) | Q(due_at__lte=now)
 
 
 def claim(due: QuerySet[Row], seconds: float, **values: Any) -> bool:
-    """Begin the next attempt of the one row that is due, and say whether it was; ``values`` are written with it."""
+    """Claim the row and set ``values``. Return False if ``due`` no longer selects it."""
     return bool(due.update(attempts=F("attempts") + 1, lease_until=_end(seconds), **values))
 
 
-def held(rows: QuerySet[Row], pk: int, attempt: int) -> QuerySet[Row]:
-    """Select a claimed row as long as nobody has claimed it since."""
+def held(rows: QuerySet[Row], pk: int | str, attempt: int) -> QuerySet[Row]:
+    """Select the row, unless another worker has begun a later attempt."""
     return rows.filter(pk=pk, attempts=attempt)
 
 
-def renew(mine: QuerySet[Row], seconds: float) -> bool:
-    """Begin the lease anew, and say whether the row is still this worker's.
+def renew(claimed: QuerySet[Row], seconds: float, **values: Any) -> bool:
+    """Renew the lease and set ``values``. Return False if the claim was lost.
 
-    Do so right before what must not be done twice: a worker that stood still may have lost the row meanwhile.
+    Call it right before an action that must not happen twice: another worker may have claimed the row if this one was
+    suspended.
     """
-    return bool(mine.update(lease_until=_end(seconds)))
+    return bool(claimed.update(**{"lease_until": _end(seconds), **values}))
 
 
 def has_ended(now: datetime) -> Q:
-    """Select the rows whose worker is taken for stopped."""
+    """Select the rows whose lease has ended; their worker is considered stopped."""
     return Q(lease_until__lt=now)
 
 

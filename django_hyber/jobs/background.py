@@ -1,4 +1,4 @@
-"""Long work done in the background, with its progress where a page can show it."""
+"""Background jobs: long work with its progress in the database, for pages to show."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
 from django.db import DatabaseError
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
+from django_hyber.db import lease
 from django_hyber.db.transactions import atomic
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
@@ -30,7 +31,7 @@ MAX_ATTEMPTS = 5
 #: How long the files of finished jobs are kept, and an upload that is not confirmed.
 FILES_STAY = timedelta(days=7)
 UPLOADS_STAY = timedelta(days=1)
-#: How many rows of each kind one sweep handles: the next sweep goes on.
+#: How many rows of each kind one sweep handles; the next sweep continues.
 LIMIT = 100
 TEXT_LIMIT = 255
 
@@ -45,8 +46,8 @@ def request_job(
     """Request long work. A task begins it after commit; if that task is lost, a sweep enqueues another.
 
     ``kind`` is one of BackgroundJob.Kind; ``parameters`` are, for IMPORT, those of import_recipients, for RETRY those
-    of retry_failed, for EXPORT the ``format``. ``source`` is the file to import, or one of the keys of the
-    messages to RETRY, one a line.
+    of retry_failed, for EXPORT the ``format``. ``source`` is the file to import, or a file with the keys of
+    the messages to RETRY, one per line.
     """
     job = create_job(State.WAITING, kind, campaign, parameters, user, source)
     enqueue_after_commit("run_job", job.pk)
@@ -61,7 +62,7 @@ def create_job(
     user: Any,
     source: File[Any] | None,
 ) -> BackgroundJob:
-    """Store a job, with its file under a name that nobody can guess, without enqueueing it."""
+    """Store a job without enqueueing it; its file gets an unguessable name."""
     job = BackgroundJob(
         kind=kind,
         campaign=campaign,
@@ -77,9 +78,9 @@ def create_job(
 
 
 def stop_job(job: BackgroundJob) -> bool:
-    """Stop work that is waiting or running, and return whether this call did it. What is done stays done."""
+    """Stop work that is waiting or running, and return whether this call did it. Work already done is kept."""
     open_jobs = BackgroundJob.objects.open().filter(pk=job.pk)
-    # The worker finds out when it next writes, in the same transaction as what it has done since.
+    # The worker notices at its next write, which is in the transaction of its work.
     if not open_jobs.update(state=State.STOPPED, finished_at=timezone.now(), lease_until=None):
         return False
     delete_file(job, "source")
@@ -100,11 +101,11 @@ def run_job(pk: int) -> None:
         except ValidationError as error:
             _finish(claim, State.FAILED, " ".join(error.messages))
         except (DatabaseError, OSError):
-            # The job stays as it is, and the sweep recovers it when the lease has expired.
+            # The job stays RUNNING, and a sweep recovers it when the lease has expired.
             logger.exception("Job %s was cut off", pk)
         except Exception:
             logger.exception("Job %s has failed", pk)
-            _finish(claim, State.FAILED, _("Something unforeseen has happened. The log of the server says more."))
+            _finish(claim, State.FAILED, _("An unexpected error occurred. See the log of the server."))
         else:
             _finish(claim, State.DONE, result=result)
 
@@ -113,7 +114,7 @@ def recover_jobs() -> int:
     """Enqueue the jobs that no worker holds, delete old files, and return how many jobs were enqueued."""
     jobs = BackgroundJob.objects.all()
     now = timezone.now()
-    due = jobs.open().filter(Q(lease_until=None) | Q(lease_until__lte=now))
+    due = jobs.open().filter(Q(lease_until=None) | lease.has_ended(now))
     pks = list(due.order_by("pk").values_list("pk", flat=True)[:LIMIT])
     jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=enqueue_again_at())
     for pk in pks:
@@ -129,13 +130,10 @@ def recover_jobs() -> int:
 
 
 def _claim(pk: int) -> BackgroundJob | None:
-    """Claim a waiting job, or one whose lease has expired, by a conditional UPDATE."""
+    """Claim a waiting job, or one whose worker is presumed dead."""
     jobs = BackgroundJob.objects.all()
-    now = timezone.now()
-    free = Q(state=State.WAITING) | Q(state=State.RUNNING, lease_until__lte=now)
-    if not jobs.filter(free, pk=pk).update(
-        state=State.RUNNING, attempts=F("attempts") + 1, lease_until=now + LEASE, error_text=""
-    ):
+    free = Q(state=State.WAITING) | Q(lease.has_ended(timezone.now()), state=State.RUNNING)
+    if not lease.claim(jobs.filter(free, pk=pk), LEASE, state=State.RUNNING, error_text=""):
         return None
     job = jobs.select_related("campaign").get(pk=pk)
     if job.attempts <= MAX_ATTEMPTS:
@@ -164,7 +162,7 @@ def delete_file(job: BackgroundJob, name: str) -> None:
 
 
 def _delete_personal_data(job: BackgroundJob) -> None:
-    """Keep the counts of a job, and nothing about people."""
+    """Keep only the counts of a job."""
     delete_file(job, "produced")
     kept = {name: value for name, value in job.result.items() if name != "rejected"}
     BackgroundJob.objects.filter(pk=job.pk).update(result=kept)
@@ -172,4 +170,4 @@ def _delete_personal_data(job: BackgroundJob) -> None:
 
 def enqueue_again_at() -> datetime:
     """Return when a sweep may enqueue a waiting job again: its first task may still be on its way."""
-    return timezone.now() + LEASE
+    return timezone.now() + timedelta(seconds=LEASE)

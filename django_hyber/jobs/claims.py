@@ -1,29 +1,29 @@
-"""The claim of one worker to a background job: a worker that has lost its lease finds out when it next writes."""
+"""The claim of a worker to a background job: a worker that has lost its lease notices at its next write."""
 
 from __future__ import annotations
 
 import time
-from datetime import timedelta
 from typing import Any
 
-from django.utils import timezone
+from django.db.models import QuerySet
 
+from django_hyber.db import lease
 from django_hyber.models import BackgroundJob
 
-#: How long a job may go without progress before another worker claims it.
-LEASE = timedelta(seconds=60)
-LONG_LEASE = timedelta(minutes=15)
-#: How often progress is written: whichever comes first.
+#: Seconds that a job may go without progress before another worker claims it.
+LEASE = 60
+LONG_LEASE = 15 * 60
+#: Progress is written after so many rows or seconds, whichever comes first.
 ROWS = 10_000
 SECONDS = 3
 
 
 class JobLostError(Exception):
-    """The job belongs to another worker, or is over."""
+    """The job belongs to another worker, or has ended."""
 
 
 class JobClaim:
-    """One worker's claim to one job, of this attempt."""
+    """The claim of one worker to a job, for one attempt."""
 
     def __init__(self, job: BackgroundJob) -> None:
         self.pk = job.pk
@@ -32,14 +32,17 @@ class JobClaim:
         self._written_at = time.monotonic()
 
     def progress(self, done: int) -> None:
-        """Write how much is done, now and then, which also renews the lease. Raises JobLostError."""
+        """Write the progress from time to time, which also renews the lease. Raises JobLostError."""
         if done - self._done < ROWS and time.monotonic() - self._written_at < SECONDS:
             return
         self.write(done=done)
         self._done, self._written_at = done, time.monotonic()
 
-    def write(self, *, lease: timedelta = LEASE, **values: Any) -> None:
+    def rows(self) -> QuerySet[BackgroundJob]:
+        """Select the job unless it was stopped or another worker has claimed it."""
+        return lease.held(BackgroundJob.objects.all(), self.pk, self._attempt).filter(state=BackgroundJob.State.RUNNING)
+
+    def write(self, *, seconds: float = LEASE, **values: Any) -> None:
         """Write to the row of the job and renew the lease. Raises JobLostError."""
-        mine = BackgroundJob.objects.filter(pk=self.pk, attempts=self._attempt, state=BackgroundJob.State.RUNNING)
-        if not mine.update(**{"lease_until": timezone.now() + lease, **values}):
+        if not lease.renew(self.rows(), seconds, **values):
             raise JobLostError

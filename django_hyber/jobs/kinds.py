@@ -1,4 +1,4 @@
-"""The kinds of background jobs, registered by the rooms that do the work, and what these have in common."""
+"""The registry of background jobs, and helpers for the functions that do their work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS: dict[str, Work] = {}
 def job_kind(kind: str) -> Callable[[Work], Work]:
     """Register the function that does the work of a kind and returns the result of the job.
 
-    The work may be cut off anywhere and be started again. The module has to be imported by ``django_hyber.tasks``.
+    The work may be cut off at any point and started again. The module has to be imported by ``django_hyber.tasks``.
     """
 
     def register(work: Work) -> Work:

@@ -1,6 +1,7 @@
-"""The tables: columns, constraints and querysets. Nothing here talks to the platform or changes a status."""
+"""The tables: columns, constraints and querysets. Nothing here sends requests or changes a status."""
 
 from django_hyber.models.account_state import AccountState
+from django_hyber.models.announcement import Announcement
 from django_hyber.models.background_job import BackgroundJob
 from django_hyber.models.batch import Batch
 from django_hyber.models.callbacks import UnreadableCallback
@@ -12,6 +13,7 @@ from django_hyber.models.suppression import Suppression
 
 __all__ = [
     "AccountState",
+    "Announcement",
     "BackgroundJob",
     "Batch",
     "Campaign",

@@ -7,10 +7,10 @@ from django_hyber.models.base import HyberModel
 
 
 class AccountState(HyberModel):
-    """What all workers have to know about an account, or about the account at one of the platform's hosts."""
+    """State that workers share about an account, as a whole or at one of the platform's hosts."""
 
     class Host(models.TextChoices):
-        """The hosts fail apart from each other. The throttle and the login are of the account as a whole."""
+        """The hosts fail independently. The throttle and the login belong to the account as a whole (ALL)."""
 
         ALL = "", _("all hosts")
         SINGLE = "single", _("single messages")
@@ -20,17 +20,20 @@ class AccountState(HyberModel):
     account = models.CharField(_("account"), max_length=64)
     host = models.CharField(_("host"), max_length=8, choices=Host.choices, default=Host.ALL, blank=True)
     failures = models.PositiveIntegerField(
-        _("failures"), default=0, help_text=_("Requests in a row that the platform did not take.")
+        _("failures"), default=0, help_text=_("Consecutive requests that the platform did not accept.")
     )
     blocked_until = models.DateTimeField(
-        _("blocked until"), null=True, blank=True, help_text=_("Then one request tries whether it answers again.")
+        _("blocked until"),
+        null=True,
+        blank=True,
+        help_text=_("After this time, one request checks whether the platform answers again."),
     )
     held_since = models.DateTimeField(
-        _("held since"), null=True, blank=True, help_text=_("Since then the platform does not let the account in.")
+        _("held since"), null=True, blank=True, help_text=_("Since when the platform refuses the login.")
     )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     next_send_at = models.DateTimeField(
-        _("next request at"), null=True, blank=True, help_text=_("Earliest, by the throttle.")
+        _("next request at"), null=True, blank=True, help_text=_("The earliest time that the throttle allows.")
     )
 
     class Meta:

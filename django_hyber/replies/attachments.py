@@ -1,4 +1,4 @@
-"""Attachments of replies: the platform keeps them for a day, we as long as the project wants."""
+"""Attachments of replies: the platform stores them for a day; copies are kept as long as the project wants."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from tempfile import TemporaryFile
 from urllib.parse import unquote, urlsplit
 
 from django.core.files import File
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.conf import Account, find_account, get_account
+from django_hyber.db import lease
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public
 from django_hyber.queueing import enqueue
@@ -26,9 +27,9 @@ logger = logging.getLogger("django_hyber")
 #: How long the platform keeps an attachment (guide, chapter 6).
 LIFE = timedelta(days=1)
 DEADLINE = 120
-LEASE = timedelta(minutes=10)
+LEASE = 10 * 60
 LONGEST_STEM = 60
-#: What a web server hands out as a picture, a film, a sound or a document, and never as a page or a program.
+#: Served by web servers as images, videos, audio or documents, never as pages or programs.
 EXTENSIONS = frozenset(
     (
         *(".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
@@ -42,7 +43,7 @@ OTHER_EXTENSION = ".bin"
 
 
 class AttachmentState(Enum):
-    """Where an attachment can be had."""
+    """Where an attachment is available."""
 
     KEPT = "kept"
     BEING_FETCHED = "being fetched"
@@ -52,7 +53,7 @@ class AttachmentState(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """The attachment of a reply. ``url`` is "" where there is none that may be followed.
+    """The attachment of a reply. ``url`` is "" if there is no safe link.
 
     ``is_missing``: FETCH_MEDIA is on and yet there is no copy; it waits for its task, or fetching it failed.
     """
@@ -66,11 +67,11 @@ class Attachment:
 
 @dataclass(frozen=True, kw_only=True)
 class MediaClaim:
-    """An attachment that this worker alone may fetch. No other claim of the row has the same end."""
+    """An attachment that this worker alone may fetch until its lease ends."""
 
     reply: Reply
     account: Account
-    lease_until: datetime
+    attempt: int
 
 
 def find_attachment(reply: Reply) -> Attachment | None:
@@ -92,35 +93,35 @@ def find_attachment(reply: Reply) -> Attachment | None:
 
 
 def fetch_again(reply: Reply) -> None:
-    """Enqueue another attempt to keep the attachment; nothing happens if it is kept already."""
+    """Enqueue another attempt to download the attachment; it does nothing if there is a copy."""
     enqueue("fetch_media", reply.pk)
 
 
 def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) -> None:
-    """Keep the attachment of a reply; do nothing when it is kept already or another worker has it.
+    """Download the attachment of a reply, unless there is a copy or another worker is downloading it.
 
-    A failure is logged and leaves the reply as it was, so that it can be tried again while the link lives.
+    A failure is logged; the download can be tried again while the link is valid.
     """
     claim = _claim(reply_pk)
     if claim is None:
         return
-    ours = Reply.objects.filter(pk=reply_pk, media_lease_until=claim.lease_until)
+    ours = lease.held(_without_copy(), reply_pk, claim.attempt)
     name = ""
     try:
         name = _keep(claim, is_allowed)
     except DownloadFailed as error:
         logger.warning("The attachment of reply %d was not kept: %s", reply_pk, error)
     finally:
-        is_recorded = ours.update(media_file=name, media_lease_until=None)
+        is_recorded = ours.update(media_file=name, lease_until=None)
     if name and not is_recorded:
-        logger.warning("The attachment of reply %d was taken over by another worker", reply_pk)
+        logger.warning("The attachment of reply %d was claimed by another worker", reply_pk)
         Reply.media_file.field.storage.delete(name)
 
 
 def safe_name(file_name: str, url: str) -> str:
-    """Return a name to store an attachment under, which nobody can guess and no web server takes for a page.
+    """Return an unguessable name for an attachment, which no web server serves as a page.
 
-    The last part of the given name stays readable; an extension that is not in EXTENSIONS becomes ``.bin``.
+    It contains the original name; an extension that is not in EXTENSIONS becomes ``.bin``.
     """
     given = PurePosixPath((file_name or unquote(urlsplit(url).path)).replace("\\", "/"))
     extension = given.suffix.lower()
@@ -130,17 +131,19 @@ def safe_name(file_name: str, url: str) -> str:
 
 
 def _claim(reply_pk: int) -> MediaClaim | None:
-    """Claim an attachment by a conditional UPDATE: of two workers only one sees a row changed."""
-    now = timezone.now()
-    free = Q(media_lease_until=None) | Q(media_lease_until__lte=now)
-    replies = Reply.objects.filter(free, pk=reply_pk, media_file="").exclude(media_url="")
-    reply = replies.first()
+    free = _without_copy().filter(Q(lease_until=None) | lease.has_ended(timezone.now()))
+    reply = free.filter(pk=reply_pk).first()
     if reply is None:
         return None
     account = get_account(reply.account)
-    if not replies.update(media_lease_until=now + LEASE):
+    if not lease.claim(lease.held(free, reply.pk, reply.attempts), LEASE):
         return None
-    return MediaClaim(reply=reply, account=account, lease_until=now + LEASE)
+    return MediaClaim(reply=reply, account=account, attempt=reply.attempts + 1)
+
+
+def _without_copy() -> QuerySet[Reply]:
+    """Select the replies whose attachment can still be fetched; a purged reply has no link any more."""
+    return Reply.objects.filter(media_file="").exclude(media_url="")
 
 
 def _keep(claim: MediaClaim, is_allowed: Callable[[str], bool]) -> str:
@@ -165,13 +168,13 @@ def _state(reply: Reply) -> AttachmentState:
     now = timezone.now()
     if reply.media_file:
         return AttachmentState.KEPT
-    if reply.media_lease_until and reply.media_lease_until > now:
+    if reply.lease_until and reply.lease_until > now:
         return AttachmentState.BEING_FETCHED
     return AttachmentState.AT_THE_PLATFORM if now < _available_until(reply) else AttachmentState.GONE
 
 
 def _available_until(reply: Reply) -> datetime:
-    # The person's clock is not ours: a time in the future must not make the link live longer.
+    # The clock of the phone may be wrong: a time in the future must not extend the link.
     return min(reply.replied_at or reply.received_at, reply.received_at) + LIFE
 
 
@@ -184,5 +187,5 @@ def _url_of_copy(reply: Reply) -> str:
 
 
 def _web_link(url: str) -> str:
-    """Return a link only if a browser would go to a web site by it, and not run it as a script."""
+    """Return the link if it is HTTP(S): others, such as javascript:, must not be followed."""
     return url if url.lower().startswith(("https://", "http://")) else ""

@@ -1,4 +1,4 @@
-"""Replies of recipients: each stored once, matched to the message that it answers, and obeyed if it is a stop word."""
+"""Replies of recipients: stored once, matched to their message; a stop word opts the sender out."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ COLUMNS = (
     "file_name",
     "location",
     "media_file",
+    "attempts",
     "replied_at",
     "received_at",
     "raw",
 )
-#: Stored as it stands and translated where it is shown; the time is in ``created_at``.
+#: Stored in English and translated where it is shown.
 OPTED_OUT_BY_REPLY = gettext_noop("Opted out by reply.")
 OPTED_OUT_BY_COLLEAGUE = gettext_noop("Added by a colleague because of a reply.")
-#: How far back a reply without ids may reach, and how much two clocks may differ.
+#: How old the message of a reply without ids may be, and how much two clocks may differ.
 ANSWERED_WITHIN = timedelta(days=7)
 CLOCKS_DIFFER_BY = timedelta(minutes=1)
 REACHED = (Message.Status.ACCEPTED, Message.Status.DELIVERED, Message.Status.SEEN)
@@ -57,7 +58,7 @@ class Recent(NamedTuple):
 
 
 def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT) -> int:
-    """Store what people answered, each reply once, and return how many were new.
+    """Store replies, each once, and return how many were new.
 
     A reply that is one of STOP_WORDS puts its number on the opt-out list. With FETCH_MEDIA, a task fetches each
     attachment after commit.
@@ -85,26 +86,26 @@ def mark_replies_unread(chosen: QuerySet[Reply]) -> int:
 
 
 def opt_out_senders(chosen: QuerySet[Reply]) -> int:
-    """Put the numbers that the replies came from on the opt-out list and return how many were not there yet."""
+    """Add the senders of the replies to the opt-out list and return how many were new."""
     numbers = chosen.order_by().values_list("phone_number", flat=True).distinct()
     return opt_out(numbers, OPTED_OUT_BY_COLLEAGUE)
 
 
 def plain_words(text: str) -> str:
-    """Return a text by which stop words are compared: no case, punctuation or emoji, and one space between words."""
+    """Normalize a text to compare stop words: without case, punctuation, emoji and extra spaces."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     return " ".join("".join(letter if letter.isalnum() else " " for letter in folded).split())
 
 
 def opt_out(phone_numbers: Iterable[str], reason: str) -> int:
-    """Put the numbers on the opt-out list and return how many were not there yet."""
+    """Add the numbers to the opt-out list and return how many were new."""
     now = timezone.now()
     rows = [(number, reason, now) for number in sorted(set(phone_numbers) - {""})]
     return insert_rows(Suppression, ("phone_number", "reason", "created_at"), rows)
 
 
 def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, UserReply]:
-    """Store the replies that are new, obey and announce them, and return them by primary key."""
+    """Store the new replies, opt out senders of stop words, announce the replies, and return them by primary key."""
     given = {reply_fingerprint(reply, account.name): reply for reply in replies}
     known = set(_stored(given).values_list("fingerprint", flat=True))
     fresh = {mark: given[mark] for mark in given.keys() - known}
@@ -113,11 +114,11 @@ def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, Us
     now = timezone.now()
     found = _match(account, fresh, now)
     with write_transaction():
-        # Held until the commit: MariaDB would drop the reply to a message that is deleted in this very moment.
+        # Locked until the commit: MariaDB would drop the reply to a message that is deleted concurrently.
         held = set(lock(Message.objects.filter(pk__in=set(found.values())))) if found else set()
         messages = {mark: pk for mark, pk in found.items() if pk in held}
         rows = [_row(account, mark, fresh[mark], messages.get(mark), now) for mark in sorted(fresh)]
-        # The same reply may have come in another callback of this moment: its row keeps the time of the other.
+        # A concurrent callback may have stored the same reply: its row then has another time.
         if not insert_rows(Reply, COLUMNS, rows):
             return {}
         ours = dict(_stored(fresh).filter(received_at=now).order_by("pk").values_list("pk", "fingerprint"))
@@ -125,7 +126,7 @@ def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, Us
         stop_words = {plain_words(word) for word in account.stop_words} - {""}
         stops = [reply.phone_number for reply in stored.values() if plain_words(reply.text) in stop_words]
         opt_out(stops, OPTED_OUT_BY_REPLY)
-        announce_replies(list(ours.values()))
+        announce_replies(list(ours))
     return stored
 
 
@@ -146,6 +147,7 @@ def _row(account: Account, mark: str, reply: UserReply, message: int | None, now
         reply.file_name[:255],
         reply.location[:64],
         "",
+        0,
         reply.time,
         now,
         reply.raw,
@@ -153,12 +155,12 @@ def _row(account: Account, mark: str, reply: UserReply, message: int | None, now
 
 
 def _match(account: Account, replies: Mapping[str, UserReply], now: datetime) -> dict[str, int]:
-    """Return the message that each reply answers, where that is known.
+    """Return the message of each reply, if known.
 
     The ids of a reply decide, and a reply whose ids are not ours is matched to nothing. One without ids comes from
     WhatsApp or from a chat opened through a deep link. It answers the newest message of its account to its number that
-    the platform had taken before the reply and within ANSWERED_WITHIN, and that its channel has delivered or may have.
-    If two such messages were taken at the same moment, it is matched to neither.
+    the platform had accepted before the reply and within ANSWERED_WITHIN, and that its channel has or may have
+    delivered. If two such messages were accepted at the same moment, it is matched to neither.
     """
     by_extra_id = primary_keys("extra_id", {reply.extra_id for reply in replies.values()})
     by_message_id = primary_keys("message_id", {reply.message_id for reply in replies.values()})
@@ -174,7 +176,7 @@ def _match(account: Account, replies: Mapping[str, UserReply], now: datetime) ->
 
 
 def _recent(account: Account, phone_numbers: set[str], now: datetime) -> dict[str, list[Recent]]:
-    """Return what has lately reached, or may have reached, each of the numbers."""
+    """Return the recent messages that have, or may have, reached each of the numbers."""
     if not phone_numbers:
         return {}
     rows = Message.objects.filter(

@@ -1,4 +1,4 @@
-"""Reports that came before their message was known. They are applied when it is."""
+"""Reports that arrived before their message was known. They are applied once it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django_hyber.protocol import parse_report
 from django_hyber.reports.intake import CHUNK, Applied, Marked, apply_stored, chunks
 from django_hyber.reports.matching import AWAITING, UNNAMED
 
-#: Only one message can be meant, as far as the database can tell: an ambiguous report would be tried in every sweep.
+#: Exactly one message matches. Ambiguous reports are excluded: they would be tried again in every sweep.
 BY_PHONE = Q(extra_id="", phone_number__gt="") & (
     Q(hyber_message_id="", awaiting=1)
     | Q(hyber_message_id__gt="", nameless=1)
@@ -26,7 +26,7 @@ def apply_waiting_reports(account: Account, message_ids: Sequence[str]) -> Appli
     """Apply the reports that came before their message was known by these ids."""
     total = Applied()
     waiting = DeliveryReport.objects.filter(message=None, account=account.name)
-    # Mostly nothing waits, and ten thousand ids make a long query.
+    # Usually nothing waits, and ten thousand ids make a long query.
     if waiting.exists():
         for chunk in chunks(message_ids):
             _apply(account, waiting.filter(hyber_message_id__in=chunk), total)
@@ -36,8 +36,8 @@ def apply_waiting_reports(account: Account, message_ids: Sequence[str]) -> Appli
 def rematch_reports(since: datetime | None = None) -> Applied:
     """Match the waiting reports whose message has been stored since, or whose first application was interrupted.
 
-    With ``since``, only those received from then on: where another system sends by the same account as well, its
-    reports pile up, and every one of them costs some ten microseconds.
+    With ``since``, only those received from then on: if another system uses the same account, its reports accumulate
+    here, and each costs about ten microseconds.
     """
     total = Applied()
     waiting = DeliveryReport.objects.filter(message=None)
@@ -67,7 +67,7 @@ def _exists(column: str, reported: str) -> Exists:
 
 
 def _number_of(condition: Q, **conditions: None) -> Subquery:
-    """Count the messages of this kind to the number of the report; NULL stands for none."""
+    """Count the messages of this kind to the phone number of the report; NULL means none."""
     same = Message.objects.filter(
         condition, account=OuterRef("account"), phone_number=OuterRef("phone_number"), **conditions
     )

@@ -61,7 +61,7 @@ Item = TypeVar("Item")
 
 @dataclass(kw_only=True)
 class Applied:
-    """What became of delivery reports. All numbers count reports, but ``changed``, which counts messages.
+    """The result of an intake. All numbers count reports, except ``changed``, which counts messages.
 
     ``received`` = ``stored`` + ``repeated`` + ``unreadable``; of the readable ones ``unknown`` wait for their message.
     """
@@ -86,9 +86,9 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
     """Store delivery reports as they came and move their messages forward.
 
     Takes the dicts of any of the platform's spellings: callbacks, simple and detailed reports, campaign status. Repeats
-    and late reports change nothing; items that cannot be read are kept apart and cost the others nothing.
+    and late reports change nothing; unreadable items are stored separately and do not affect the others.
 
-    Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
+    Raises DatabaseError if some could not be applied; the remaining ones are stored nevertheless.
     """
     items = raw_reports if isinstance(raw_reports, list) else list(raw_reports)
     settings, total = get_account(account), Applied(received=len(items))
@@ -109,7 +109,7 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
 def apply_reports(account: Account, reports: Sequence[DeliveryReport], total: Applied | None = None) -> Applied:
     """Store the reports and move their messages forward. Reports of unknown messages wait for them.
 
-    Raises DatabaseError when some could not be applied; those that come after them are stored all the same.
+    Raises DatabaseError if some could not be applied; the remaining ones are stored nevertheless.
     """
     total = total or Applied()
     failure: DatabaseError | None = None
@@ -124,9 +124,9 @@ def apply_reports(account: Account, reports: Sequence[DeliveryReport], total: Ap
 
 
 def apply_stored(account: Account, waiting: Sequence[Marked], total: Applied) -> None:
-    """Apply reports that are stored already and had to wait for their message, as far as it is known by now.
+    """Apply stored reports that waited for their message, if it is known now.
 
-    What is about an earlier run of a message becomes part of its history and changes nothing.
+    Reports about an earlier run of a message become part of its history and change nothing.
     """
     found = find_messages(account, [item.report for item in waiting])
     if not found.matches and not found.former:
@@ -150,16 +150,16 @@ def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) ->
     try:
         unmatched = _store_and_advance(account, reports, total)
     except DatabaseError:
-        # What cannot be applied is kept all the same: the sweep, or the sender's next try, finds it waiting.
+        # Store the reports nevertheless: a sweep, or the sender's next attempt, applies them.
         _store(account, reports, {})
         raise
-    # A message that was being stored while its report came is there by now, or its writer finds the report waiting.
+    # A message that was stored concurrently exists by now, or its writer finds the waiting report.
     if unmatched:
         apply_stored(account, unmatched, total)
 
 
 def _store_and_advance(account: Account, reports: Sequence[Marked], total: Applied) -> list[Marked]:
-    """Store what is new, move the messages forward, and return the reports whose message is not known by an id."""
+    """Store new reports, move their messages forward, and return the reports that match no message by id."""
     with write_transaction():
         states = lock_by_ids([item.report for item in reports])
         matches = group_by_message(
@@ -207,7 +207,7 @@ def _store(account: Account, reports: Sequence[Marked], owners: Mapping[int, int
         )
         for mark, report in reports
     ]
-    # In one order everywhere: two clients that post the same reports must not wait for each other in a circle.
+    # Always in the same order: two clients that post the same reports must not deadlock.
     rows.sort(key=itemgetter(2))
     return insert_rows(StoredReport, STORED_COLUMNS, rows)
 
@@ -232,7 +232,7 @@ def _advance(account: Account, states: Sequence[State], matches: Matches) -> int
         advanced = [state._replace(channel=winners.get(state.id, state.channel)) for state in advanced]
     update_rows(Message, CHANGING, changed_columns(states, advanced))
     changes = [
-        Change(new.id, old.status, new.status, _winner(new, matches[new.id]))
+        Change(new.id, old.status, new.status, _winner(new, matches[new.id]), account.name)
         for old, new in zip(states, advanced, strict=True)
         if old.status != new.status
     ]

@@ -19,10 +19,10 @@ from django_hyber.reports.outcome import State
 Status = Message.Status
 Row = TypeVar("Row", bound=Model)
 Matches = Mapping[int, Sequence[DeliveryReport]]
-#: What the platform has, or may have.
+#: Accepted by the platform, or possibly accepted.
 HANDED_OVER = (Status.SENDING, Status.UNCONFIRMED, Status.ACCEPTED)
 AWAITING = Q(status__in=HANDED_OVER, given_up_at=None)
-#: It has ended, but by reports that did not say by which id the platform knows it.
+#: Messages that reports have reached without naming the platform's id.
 UNNAMED = Q(message_id=None) & (Q(accepted_at__isnull=False) | Q(hyber_status__isnull=False))
 
 
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
 
     @property
     def is_awaiting(self) -> bool:
-        """Say whether a report is still expected."""
+        """Whether a report is still expected."""
         return self.status in HANDED_OVER and self.given_up_at is None
 
 
@@ -60,7 +60,7 @@ class SentBatch(NamedTuple):
     finished_at: datetime
 
     def holds(self, message: Candidate) -> bool:
-        """Say whether the message may have gone out in this batch."""
+        """Return whether the message may have been sent in this batch."""
         if message.campaign_id != self.campaign_id or not self.first_id <= message.pk <= self.last_id:
             return False
         return not self.phone_prefixes or message.phone_number.startswith(tuple(self.phone_prefixes))
@@ -71,7 +71,7 @@ def lock_by_ids(reports: Iterable[DeliveryReport]) -> list[State]:
     extra_ids, message_ids = _ids(reports)
     if db_connection().vendor != "mysql":
         return _lock({"message_id": message_ids, "extra_id": extra_ids})
-    # It would lock in the order of the two indexes, and all other code locks in the order of the keys.
+    # MariaDB would lock in the order of the two indexes; all other code locks in the order of the keys.
     rows = _by_ids(Message.objects.all(), extra_ids, message_ids, "message_id")
     return lock_by_keys([pk for pk, *_ in rows])
 
@@ -101,7 +101,7 @@ def group_by_message(
 
 
 def find_messages(account: Account, reports: Sequence[DeliveryReport]) -> Found:
-    """Find the messages of reports in every way there is, without locking.
+    """Find the messages of reports by id, history and phone number, without locking.
 
     A report that has our own id is never matched by phone: that id is committed before anything is sent, so one that
     is unknown belongs to another system, or to an earlier run of a message.
@@ -172,7 +172,7 @@ def _by_phone(account: Account, reports: Iterable[DeliveryReport]) -> dict[int, 
 
 
 def is_of_one_message(reports: Iterable[DeliveryReport], message_id: str | None = None) -> bool:
-    """Say whether the platform knows the message of all these reports by no more than one id."""
+    """Return whether these reports name at most one message id."""
     return len({report.message_id for report in reports} | {message_id or ""} - {""}) <= 1
 
 

@@ -1,4 +1,4 @@
-"""What reports make of a message: pure decisions, whatever the order in which they came."""
+"""The effect of reports on a message: pure functions, independent of the order of the reports."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class State(NamedTuple):
 
 
 CHANGING = ("id", *State._fields[3:])
-#: Of two different failures of one channel the one that says more is kept, whichever came first.
+#: Of two different failures of one channel the later in this list is kept.
 _MOST_TELLING = (Message.Status.EXPIRED, Message.Status.UNDELIVERED, Message.Status.REJECTED)
 LONGEST_FAILURES = 128
 
@@ -47,7 +47,7 @@ def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[An
 
 
 def is_about(state: State | Message, extra_id: str, message_id: str) -> bool:
-    """Return whether these ids are the message's own: one that was retried has new ones, its history the old."""
+    """Return whether these ids are the message's own; a retried message has new ids, and its history the old ones."""
     if not extra_id and not message_id:
         return True
     return extra_id == state.extra_id or (message_id != "" and message_id == state.message_id)

@@ -1,4 +1,4 @@
-"""The rank table: a status only moves forward, whatever the order in which news arrives."""
+"""The rank table: a status only moves forward, whatever the order of the reports."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RANKS = MappingProxyType(
         Status.QUEUED: 0,
         Status.SENDING: 1,
         Status.UNCONFIRMED: 1,
-        # Not sent as far as we know; a report about such a message shows that it was.
+        # Not sent as far as known; a report about such a message proves that it was.
         Status.CANCELLED: 1,
         Status.SUPPRESSED: 1,
         Status.ACCEPTED: 2,
@@ -31,7 +31,7 @@ RANKS = MappingProxyType(
 FAILURES = (Status.EXPIRED, Status.UNDELIVERED, Status.REJECTED)
 DELIVERIES = (Status.DELIVERED, Status.SEEN)
 FINAL = (*FAILURES, *DELIVERIES)
-#: Where the platform's answer to our own request may still change the status.
+#: Statuses that the answer to our request may still change.
 BEFORE_ACCEPTANCE = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
 
 STATUS_OF_STATE = MappingProxyType(
@@ -50,7 +50,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class Standing(NamedTuple):
-    """Where a message stands, or would stand after a report."""
+    """The reported state of a message, or what it would be after a report."""
 
     status: str
     time: datetime | None
@@ -60,7 +60,7 @@ class Standing(NamedTuple):
 
 
 def status_of(report: DeliveryReport, channels: Sequence[str]) -> Status:
-    """Say what a report means for its message; a failed channel is not the end while another one follows."""
+    """Return the status of the message by a report; a failed channel is not final while another one follows."""
     status = STATUS_OF_STATE[report.state]
     if status in FAILURES and report.channel in channels[:-1]:
         return Status.ACCEPTED
@@ -68,10 +68,10 @@ def status_of(report: DeliveryReport, channels: Sequence[str]) -> Status:
 
 
 def is_forward(old: Standing, new: Standing) -> bool:
-    """Say whether ``new`` replaces ``old``.
+    """Return whether ``new`` replaces ``old``.
 
-    The higher rank wins. Between two deliveries the earlier one counts, between two of anything else the later one: it
-    says how it ended. No time is the weakest.
+    The higher rank wins. Of two deliveries the earlier one wins, of any other two the later one. A report without
+    a time is the weakest.
     """
     old_rank, new_rank = RANKS[Status(old.status)], RANKS[Status(new.status)]
     if new_rank != old_rank:
@@ -80,7 +80,7 @@ def is_forward(old: Standing, new: Standing) -> bool:
 
 
 def _weight(standing: Standing) -> tuple[Any, ...]:
-    """Order what has one rank. What is said breaks a tie of times, so that nothing depends on which came first."""
+    """Order within a rank. The content breaks ties of time, so that the order of arrival does not matter."""
     _, time, hyber_status, error_code, error_text = standing
     seconds = (time or _NEVER).timestamp()
     when = -seconds if standing.status in DELIVERIES else seconds

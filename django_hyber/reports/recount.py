@@ -27,7 +27,7 @@ Status = Message.Status
 
 @dataclass(kw_only=True)
 class Recount:
-    """Messages by status, and how those with reports compare with what their reports say.
+    """Messages by status, and how they differ from what their reports say.
 
     ``statuses`` adds up to ``total``. Of the messages with reports, ``checked`` were compared; ``skipped`` have reports
     that have been purged, or whose account is not configured any more. ``listed`` are the extra ids of the first
@@ -44,17 +44,17 @@ class Recount:
 
 
 class Difference(NamedTuple):
-    """A message of which the reports say something else."""
+    """A message that differs from its reports."""
 
     state: State
     reports: Sequence[tuple[str, DeliveryReport]]
 
 
 def recount(campaign: Campaign | None = None, *, reclassify: bool = False) -> Recount:
-    """Work out from the stored reports, by the SEEN_CODES of today, where messages stand, and compare.
+    """Compute the statuses of messages from the stored reports, by the current SEEN_CODES, and compare.
 
-    ``reclassify`` moves forward what has come to mean more, with the usual signals, and matches the reports whose
-    message has turned up since. Nothing is ever moved back.
+    ``reclassify`` moves forward the messages that differ, with the usual signals, and matches reports whose message has
+    been stored since. Nothing is moved back.
     """
     campaign_pk = campaign.pk if campaign else None
     accounts = {account.name: account for account in get_accounts()}
@@ -64,7 +64,7 @@ def recount(campaign: Campaign | None = None, *, reclassify: bool = False) -> Re
     for states in _pages(campaign_pk):
         differences = _compare(states, accounts, found)
         if differences:
-            # A report may have come between reading the messages and reading the reports.
+            # A report may have arrived between reading the messages and reading the reports.
             again = _read_again(differences)
             differences = _compare(again, accounts, Recount())
         found.differences += len(differences)
@@ -119,7 +119,7 @@ def _histories(
 ) -> tuple[dict[int, list[tuple[str, DeliveryReport]]], set[int]]:
     """Return (account, report) by message, and the messages of which a report cannot be read again."""
     pks = [state.id for state in states]
-    # The range says nothing more, but without it PostgreSQL reads a table that has no statistics yet from end to end.
+    # The range is redundant, but without it PostgreSQL scans a table that has no statistics yet.
     stored = StoredReport.objects.filter(message__gte=pks[0], message__lte=pks[-1], message__in=pks)
     histories: dict[int, list[tuple[str, DeliveryReport]]] = {}
     unreadable = set()
@@ -148,13 +148,13 @@ def _computed(state: State, reports: Sequence[DeliveryReport], channels: Sequenc
     current = [report for report in reports if is_about(state, report.extra_id, report.message_id)]
     before = _before(state, is_first_run=len(current) == len(reports))
     computed = reduce(lambda state, report: advance(state, report, channels), current, before)
-    # The time at which it ended is by our own clock; whether it has ended is not.
+    # When a message ended is by our own clock, and cannot be computed.
     computed = computed._replace(finished_at=computed.finished_at and (state.finished_at or computed.finished_at))
     return computed._replace(channel=_winner(current)) if computed.status in DELIVERIES else computed
 
 
 def _before(state: State, *, is_first_run: bool) -> State:
-    """Return the message without what its reports have changed; a failure without a time is our own or the answer's."""
+    """Undo what reports have changed; a failure without a time comes from us or from the answer to our request."""
     if is_first_run:
         state = state._replace(failed_channels="", total_sms_parts=None, delivered_sms_parts=None, clicks=None)
     if state.status in DELIVERIES or (state.status in FAILURES and state.reported_at):

@@ -1,4 +1,4 @@
-"""What could not be parsed is kept, so that a person can read it."""
+"""Storage of callbacks that could not be parsed, for inspection."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import clean_text, write_json
 
 COLUMNS = ("kind", "account", "body", "reason", "received_at")
-#: So many items of one callback are kept one by one; nobody reads millions of them.
+#: How many items of one callback are stored separately; more are grouped by reason.
 KEPT_APART = 1_000
-#: Characters of a body in one row. MariaDB takes 16 MB in a statement, and a body may be longer.
+#: Characters of a body per row: MariaDB accepts statements of 16 MB, and a body may be longer.
 PIECE = 1_000_000
 
 
 def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[object, str]]) -> int:
-    """Keep the items, each with the reason: a long one in several rows, very many of them in one array per reason."""
+    """Store the items with their reasons: a long item in several rows, very many items as one array per reason."""
     now = timezone.now()
     rows = [
         (kind, account.name, piece, note[:255], now)
@@ -33,9 +33,9 @@ def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[obj
 def keep_unreadable_body(
     kind: UnreadableCallback.Kind, body: bytes, reason: str, account: str = DEFAULT_ACCOUNT
 ) -> None:
-    """Keep a callback body that is not the JSON it should be.
+    """Store a callback body that is not valid JSON.
 
-    What is not UTF-8 stands there byte by byte, as ``\\xcf``: it may be another encoding, and can be read again.
+    Bytes that are not UTF-8 are stored as escapes such as ``\\xcf``, from which the body can be restored.
     """
     text = body.decode("utf-8", errors="backslashreplace")
     keep_unreadable_items(kind, get_account(account), [(text, reason)])

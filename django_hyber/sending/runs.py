@@ -1,4 +1,4 @@
-"""A campaign as a whole: cut into batches, finished when nothing is left to hand over."""
+"""Runs of a campaign: divide it into batches, finish it after the last one, queue failed messages for another run."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import Change, announce_changes, announce_finished, has_listeners
+from django_hyber.announce import announce_finished, announce_moved, announcing, has_listeners
 from django_hyber.conf import get_account
 from django_hyber.db.bulk import update_rows
 from django_hyber.db.pages import Page, campaign_pages
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
+from django_hyber.models import Announcement, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
 from django_hyber.sending.pace import schedule, throttle
 
 REQUEUE_CHUNK = 10_000
+ANNOUNCED_AT_ONCE = 10_000
 NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")
 OPEN_BATCHES = (Batch.State.PENDING, Batch.State.SENDING, Batch.State.UNCONFIRMED)
 
 
 class Requeued(NamedTuple):
-    """A message as it is before its next run."""
+    """Columns of a message that are reset before its next run."""
 
     id: int
     extra_id: str
@@ -47,18 +48,18 @@ class Requeued(NamedTuple):
 
 
 def give_account(campaign: Campaign) -> None:
-    """Let the messages be of the campaign's account, which may have been chosen after they were imported.
+    """Set the campaign's account on its messages: it may have been changed after the import.
 
-    A question to another account would be answered with "not found", and they would be sent again.
+    A query with another account would return "not found", and the messages would be sent twice.
     """
     others = Message.objects.filter(campaign=campaign).exclude(account=campaign.account)
     others.update(account=campaign.account)
 
 
 def cut_batches(campaign: Campaign) -> None:
-    """Cut the queued messages into batches; in a campaign with a sending window, each of one time zone.
+    """Divide the queued messages into batches. With a sending window, each batch has a single time zone.
 
-    The database forbids a second cut of the same run.
+    A unique constraint prevents the batches of a run from being created twice.
     """
     size = throttle.batch_size(campaign, get_account(campaign.account))
     batches: list[Batch] = []
@@ -75,14 +76,14 @@ def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
 
 
 def count_on_the_wire(campaign_pk: int) -> int:
-    """Count the recipients in requests that are being made, or of which a worker that has stopped may have made one."""
+    """Count the recipients in batches with a worker, including a stopped worker that may have sent its request."""
     sending = Batch.objects.filter(campaign=campaign_pk, state=Batch.State.SENDING)
     people: int = sending.aggregate(people=Sum("size", default=0))["people"]
     return people
 
 
 def settle(campaign_pk: int) -> None:
-    """Finish a campaign of which nothing is left to send; cancel what came back to a cancelled one."""
+    """Finish a running campaign with nothing left to send; cancel batches that returned to a cancelled campaign."""
     status = Campaign.objects.filter(pk=campaign_pk).values_list("status", flat=True).first()
     if status == Campaign.Status.SENDING:
         finish_if_done(campaign_pk)
@@ -92,16 +93,16 @@ def settle(campaign_pk: int) -> None:
 
 
 def settle_all() -> None:
-    """Settle every campaign that a stopped worker has not settled."""
+    """Settle campaigns whose last worker stopped before it did so."""
     batches = Batch.objects.filter(campaign=OuterRef("pk"))
     is_done = Q(~Exists(batches.filter(state__in=OPEN_BATCHES)), status=Campaign.Status.SENDING)
-    came_back = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
-    for campaign_pk in list(Campaign.objects.filter(is_done | came_back).values_list("pk", flat=True)):
+    has_returned = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
+    for campaign_pk in list(Campaign.objects.filter(is_done | has_returned).values_list("pk", flat=True)):
         settle(campaign_pk)
 
 
 def cancel_waiting(campaign_pk: int) -> None:
-    """Cancel the batches that nobody has taken, and the messages that are in none or only in such a one."""
+    """Cancel the pending batches, and the queued messages that no worker is sending."""
     now = timezone.now()
     batches = Batch.objects.filter(campaign=campaign_pk)
     batches.filter(state=Batch.State.PENDING).update(
@@ -111,20 +112,21 @@ def cancel_waiting(campaign_pk: int) -> None:
     on_the_wire = batches.filter(state=Batch.State.SENDING)
     for batch in on_the_wire:
         queued = queued.exclude(batch.members())
-    pks = list(queued.values_list("pk", flat=True)) if has_listeners() else []
+    if has_listeners():
+        pages = ([pk for (pk,) in page] for page in campaign_pages(queued, ANNOUNCED_AT_ONCE))
+        announce_moved(pages, Message.Status.QUEUED, Message.Status.CANCELLED)
     queued.update(status=Message.Status.CANCELLED, finished_at=now)
-    announce_changes([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks])
 
 
 def retryable(campaign: Campaign, ended: Q) -> MessageQuerySet:
-    """Return the messages that ended so, and whose number is still known."""
+    """Return the messages of the campaign that ended this way and have not been purged."""
     return Message.objects.not_purged().filter(ended, campaign=campaign)
 
 
 def requeue(failed: QuerySet[Message], keys: Iterable[int] | None = None) -> int:
-    """Queue failed messages again, all or those with these keys, and return how many.
+    """Queue failed messages again, all of them or those with these keys, and return their number.
 
-    Each gets a new id: what the platform does with a used one is not documented.
+    Each gets a new extra id: the platform does not document what happens to a repeated one.
     """
     fresh_ids = extra_ids()
     count = 0
@@ -148,23 +150,23 @@ def _pages_of(failed: QuerySet[Message], keys: Iterable[int]) -> Iterator[list[i
 
 
 def _lock(failed: QuerySet[Message]) -> list[int]:
-    """Lock what has failed for certain: a report of this very moment may say that it arrived after all."""
+    """Lock the messages that still count as failed: late reports may have changed some of them."""
     return list(failed.order_by("pk").select_for_update().values_list("pk", flat=True)[:REQUEUE_CHUNK])
 
 
 def finish_if_done(campaign_pk: int) -> bool:
-    """End a campaign of which nothing is left to hand over, and say whether this call did it."""
+    """Finish a running campaign with nothing left to send. Return whether this call finished it."""
     campaigns = Campaign.objects.filter(pk=campaign_pk, status=Campaign.Status.SENDING)
     open_batches = Batch.objects.filter(campaign=OuterRef("pk"), state__in=OPEN_BATCHES)
     if not campaigns.filter(~Exists(open_batches)).exists():
         return False
     open_messages = Message.objects.filter(campaign=OuterRef("pk"), status__in=BEFORE_ACCEPTANCE)
     reached = Message.objects.filter(campaign=campaign_pk).exclude(status=Message.Status.SUPPRESSED)
-    finished = campaigns.filter(~Exists(open_batches), ~Exists(open_messages)).update(
-        status=Campaign.Status.FINISHED,
-        status_reason="" if reached.exists() else NOBODY_LEFT,
-        finished_at=timezone.now(),
-    )
-    if finished:
-        announce_finished(campaign_pk)
+    reason = "" if reached.exists() else NOBODY_LEFT
+    with announcing(Announcement.Signal.CAMPAIGN_FINISHED):
+        finished = campaigns.filter(~Exists(open_batches), ~Exists(open_messages)).update(
+            status=Campaign.Status.FINISHED, status_reason=reason, finished_at=timezone.now()
+        )
+        if finished:
+            announce_finished(campaign_pk)
     return bool(finished)

@@ -15,23 +15,23 @@ from django_hyber.reports.outcome import read_failures
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
 
 Status = Message.Status
-#: What the platform has accepted for certain. A message that was given up before it got there is undelivered too.
+#: What the platform has certainly accepted. Not UNDELIVERED: the message may never have reached the platform.
 ACCEPTED = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
-#: What is still to come, what was left out and what was stopped in time.
+#: Not sent yet, skipped, or cancelled in time.
 NOT_SENT = (*BEFORE_ACCEPTANCE, Status.SUPPRESSED, Status.CANCELLED)
 ACCEPTED_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelStatistics:
-    """What became of the messages on one channel; ``channel`` is "" for what the platform did not say of a channel.
+    """The results of one channel; ``channel`` is "" where the platform did not name one.
 
     A message that went on to the next channel counts in each that tried it. ``accepted`` are those whose end on this
     channel is known: ``delivered``, ``expired`` and ``undelivered`` add up to it, and ``delivered`` includes ``seen``.
     A delivery counts for the channel that won.
 
-    ``clicked`` counts messages, ``clicks`` every click on them. Of the parts of delivered SMS, ``total_parts`` went out
-    and ``delivered_parts`` arrived; ``partly_delivered`` messages lack some. ``cost`` is None without a price.
+    ``clicked`` counts messages, ``clicks`` every click on them. Of the parts of delivered SMS, ``total_parts`` were
+    sent and ``delivered_parts`` delivered; ``partly_delivered`` messages lack some. ``cost`` is None without a price.
     """
 
     channel: str
@@ -51,7 +51,7 @@ class ChannelStatistics:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusCounts:
-    """Messages counted by status: of a campaign, of a line in a list, of a day. What is missing is 0."""
+    """Messages counted by status. A missing status is 0."""
 
     statuses: Mapping[str, int]
 
@@ -66,32 +66,32 @@ class StatusCounts:
 
     @property
     def waiting(self) -> int:
-        """How many have not been handed over, as far as is known."""
+        """How many have not been handed over, as far as known."""
         return self.count(*BEFORE_ACCEPTANCE)
 
     @property
     def sent(self) -> int:
-        """How many have been handed over, whatever became of them; without those left out or stopped in time."""
+        """How many have been handed over, whatever the result; without those skipped or cancelled."""
         return self.total - self.count(*NOT_SENT)
 
     @property
     def delivered(self) -> int:
-        """How many have arrived, seen or not."""
+        """How many were delivered, seen or not."""
         return self.count(*DELIVERIES)
 
     @property
     def seen(self) -> int:
-        """How many have been opened."""
+        """How many were opened."""
         return self.count(Status.SEEN)
 
     @property
     def failed(self) -> int:
-        """How many will not arrive."""
+        """How many failed."""
         return self.count(*FAILURES)
 
     @property
     def expired(self) -> int:
-        """How many were not delivered in time."""
+        """How many expired."""
         return self.count(Status.EXPIRED)
 
     @property
@@ -107,7 +107,7 @@ class StatusCounts:
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignStatistics(StatusCounts):
-    """How a campaign goes. Each stage includes the next: ``total`` >= ``accepted`` >= ``delivered`` >= ``seen``.
+    """The results of a campaign. Each stage includes the next: ``total`` >= ``accepted`` >= ``delivered`` >= ``seen``.
 
     ``statuses`` has every status of a message, and its numbers add up to ``total``. ``channels`` has the campaign's
     channels in their order, then any others that reports name. ``cost`` is None when a channel has no price.
@@ -174,7 +174,7 @@ def _count_messages(campaign: Campaign) -> list[Counted]:
 
 
 def _count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
-    """Count what the platform has accepted: of the undelivered ones, some were given up before."""
+    """Count what the platform has accepted: some undelivered messages were given up before."""
     accepted = sum(row.messages for row in counted if row.status in ACCEPTED)
     if any(row.status == Status.UNDELIVERED for row in counted):
         accepted += campaign.messages.filter(status=Status.UNDELIVERED, accepted_at__isnull=False).count()
@@ -182,7 +182,7 @@ def _count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
 
 
 def _statistics(campaign: Campaign, counted: Sequence[Counted], accepted: int) -> CampaignStatistics:
-    """Add up what has been counted."""
+    """Add up the counts."""
     statuses: Counter[str] = Counter()
     for row in counted:
         statuses[row.status] += row.messages
@@ -213,7 +213,7 @@ def _channels(campaign: Campaign, counted: Sequence[Counted]) -> list[ChannelSta
         for channel, status in _failures(row):
             failed.setdefault(channel, Counter())[status] += row.messages
     own = [channel.channel for channel in campaign.channels.all()]
-    # What no report names a channel for comes last.
+    # Results without a channel come last.
     others = sorted(delivered.keys() | failed.keys(), key=lambda name: (name == "", name))
     return [
         _channel(name, delivered.get(name, ()), failed.get(name, Counter()), prices.get(name))
@@ -222,7 +222,7 @@ def _channels(campaign: Campaign, counted: Sequence[Counted]) -> list[ChannelSta
 
 
 def _failures(row: Counted) -> list[tuple[str, str]]:
-    """Return where and how these messages failed; a channel that has delivered in the end has not failed."""
+    """Return where and how these messages failed; the channel that delivered has not failed."""
     known = read_failures(row.failed_channels)
     if row.status in DELIVERIES:
         known.pop(row.channel, None)

@@ -1,4 +1,4 @@
-"""What is going on today, and what needs somebody: every number from an index, whatever the size of the tables."""
+"""Today's numbers and what needs attention. Every number is read from an index, whatever the size of the tables."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from django_hyber.reports.ranks import DELIVERIES, FINAL
 from django_hyber.statistics.counts import StatusCounts
 
 Status = Message.Status
-#: Beyond this, "more than" is enough.
+#: Higher numbers are shown as "more than".
 MOST_COUNTED = 10_000
-#: So long after a campaign was handed over, its messages have ended, or never will.
+#: Reports that have not come within this time after the end of a campaign are not expected any more.
 REPORTED_WITHIN = timedelta(days=7)
-#: What has not been taken up by then is not merely waiting for its turn.
+#: Anything that has waited longer than this is stuck.
 TOO_LONG = timedelta(minutes=10)
 UNREPORTED_AFTER = timedelta(days=1)
 LAST_CAMPAIGNS = 5
@@ -42,9 +42,9 @@ NEWEST_REPORTS = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Today(StatusCounts):
-    """The messages that have come to an end since midnight; ``channels`` are deliveries.
+    """The messages that have ended since midnight; ``channels`` counts deliveries.
 
-    ``first_id`` is a number that none of their primary keys is below: it makes a list of them quick.
+    ``first_id`` is a lower bound of their primary keys, which makes their list fast.
     """
 
     since: datetime
@@ -54,10 +54,10 @@ class Today(StatusCounts):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountHealth:
-    """Whether an account can send and is heard of.
+    """Whether an account can send and receive reports.
 
-    ``troubles`` are the hosts that do not take its requests. ``last_report`` is None when none of the newest reports is
-    its.
+    ``troubles`` are the hosts that do not accept its requests. ``last_report`` is None if none of the newest reports is
+    its own.
     """
 
     name: str
@@ -69,7 +69,7 @@ class AccountHealth:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """What has its turn to come: here, or with the platform. The last two stop at MOST_COUNTED + 1."""
+    """What waits here, or at the platform. The last two are counted up to MOST_COUNTED + 1."""
 
     recipients: int
     singles: int
@@ -78,7 +78,7 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Stale:
-    """What has waited for too long. Each number stops at MOST_COUNTED + 1."""
+    """What has waited too long. Each is counted up to MOST_COUNTED + 1."""
 
     old_singles: int
     unconfirmed: int
@@ -88,20 +88,20 @@ class Stale:
 
 
 def midnight(now: datetime) -> datetime:
-    """Return when today began, by the clock of the reader."""
+    """Return when today began, in the current time zone."""
     return timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 def today(now: datetime) -> Today:
-    """Count what has ended since midnight, by the clock of the reader, in the campaigns of the last days and alone.
+    """Count the messages that have ended since midnight: single ones, and those of recent campaigns.
 
-    The conditions name every column of the index of campaigns, so that of it only the rows of today are read.
+    The conditions name every column of the index of campaigns, so that only the entries of today are read.
     """
     since = midnight(now)
     campaigns = list(_recent_campaigns(since).values_list("pk", flat=True))
-    ended = _ended(since)
+    ended = Message.objects.filter(channel__in=("", *CampaignChannel.Name.values), finished_at__gte=since).order_by()
     whose = (ended.filter(campaign=None), ended.filter(campaign__in=campaigns))
-    # Apart by status, because SQLite looks for several statuses at once in another index.
+    # One query for each status: for several at once SQLite uses another index.
     parts = [rows.filter(status=status) for rows in whose for status in FINAL]
     counted = [rows.values_list("status", "channel").annotate(count=Count("*")) for rows in parts]
     statuses: Counter[str] = Counter()
@@ -114,7 +114,7 @@ def today(now: datetime) -> Today:
 
 
 def account_health() -> list[AccountHealth]:
-    """Return how the configured accounts are. Raises ImproperlyConfigured when the setting cannot be read."""
+    """Return the state of the configured accounts. Raises ImproperlyConfigured if the setting cannot be read."""
     accounts = get_accounts()
     troubled = list(AccountState.objects.filter(failures__gt=0))
     reports = _last_reports()
@@ -131,7 +131,7 @@ def account_health() -> list[AccountHealth]:
 
 
 def waiting() -> Waiting:
-    """Count what has its turn to come."""
+    """Count what is waiting."""
     pending = Batch.objects.filter(campaign__status=Campaign.Status.SENDING, state=Batch.State.PENDING)
     return Waiting(
         recipients=pending.aggregate(people=Sum("size", default=0))["people"],
@@ -141,7 +141,7 @@ def waiting() -> Waiting:
 
 
 def stale(now: datetime) -> Stale:
-    """Count what waits although it should not; campaigns that do are found by ``idle_campaigns``."""
+    """Count what should not be waiting any more; for campaigns see ``idle_campaigns``."""
     singles = Message.objects.filter(campaign=None)
     return Stale(
         old_singles=count_up_to(singles.filter(status=Status.QUEUED, created_at__lt=now - TOO_LONG)),
@@ -153,7 +153,7 @@ def stale(now: datetime) -> Stale:
 
 
 def idle_campaigns(now: datetime) -> list[Campaign]:
-    """Return the campaigns that could go on, and with which nobody does: no worker or sweep seems to run."""
+    """Return the campaigns that are due and yet make no progress: no worker or sweep seems to run."""
     long_ago = now - TOO_LONG
     own = Batch.objects.filter(campaign=OuterRef("pk"))
     due = own.filter(is_due(long_ago), state=Batch.State.PENDING)
@@ -164,7 +164,7 @@ def idle_campaigns(now: datetime) -> list[Campaign]:
 
 
 def unreported_campaigns(now: datetime) -> list[tuple[Campaign, int]]:
-    """Return the campaigns handed over lately, but over a day ago, with how many messages nobody has reported on."""
+    """Return campaigns that ended over a day ago, with their numbers of messages that lack a report."""
     ended = Campaign.objects.filter(
         finished_at__lt=now - UNREPORTED_AFTER, finished_at__gte=now - UNREPORTED_AFTER - REPORTED_WITHIN
     )
@@ -175,13 +175,13 @@ def unreported_campaigns(now: datetime) -> list[tuple[Campaign, int]]:
 
 
 def last_campaigns() -> list[Campaign]:
-    """Return the campaigns that were launched last, or are to start next."""
+    """Return the newest campaigns that are not drafts."""
     launched = Campaign.objects.exclude(status=Campaign.Status.DRAFT)
     return list(launched.order_by("-pk")[:LAST_CAMPAIGNS])
 
 
 def unread_replies() -> int:
-    """Count the replies that nobody has read, up to MOST_COUNTED + 1."""
+    """Count the unread replies, up to MOST_COUNTED + 1."""
     return count_up_to(Reply.objects.filter(read_at=None))
 
 
@@ -191,7 +191,7 @@ def opted_out_since(moment: datetime) -> int:
 
 
 def count_up_to(rows: QuerySet[Any]) -> int:
-    """Count rows until it is clear that there are more than MOST_COUNTED."""
+    """Count rows, up to MOST_COUNTED + 1."""
     return rows.order_by()[: MOST_COUNTED + 1].count()
 
 
@@ -201,21 +201,17 @@ def _recent_campaigns(since: datetime) -> QuerySet[Campaign]:
     return Campaign.objects.filter(recent, launched_at__isnull=False)
 
 
-def _ended(since: datetime) -> QuerySet[Message]:
-    return Message.objects.filter(channel__in=("", *CampaignChannel.Name.values), finished_at__gte=since).order_by()
-
-
 def _first_id(campaigns: Sequence[int], ended: QuerySet[Message]) -> int:
     first = Batch.objects.filter(campaign__in=campaigns).aggregate(first=Min("first_id"))["first"]
-    # The sum keeps databases from looking for the lowest key by reading the table from its beginning.
+    # The addition keeps databases from scanning the primary key from its beginning.
     alone = ended.filter(campaign=None, status__in=FINAL).aggregate(first=Min(F("pk") + 0))["first"]
     return min((pk for pk in (first, alone) if pk is not None), default=0)
 
 
 def _last_reports() -> dict[str, datetime]:
     newest = DeliveryReport.objects.order_by("-received_at").values("pk")[:NEWEST_REPORTS]
-    told = DeliveryReport.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by()
-    return dict(told.values_list("account").annotate(last=Max("received_at")))
+    reports = DeliveryReport.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by()
+    return dict(reports.values_list("account").annotate(last=Max("received_at")))
 
 
 def _can_be_called(account: Account) -> bool:

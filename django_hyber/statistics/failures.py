@@ -1,4 +1,4 @@
-"""Why messages of a campaign did not arrive, grouped so that a person can do something about it."""
+"""Why messages of a campaign were not delivered, grouped by reason."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django_hyber.privacy import mask_phones_in
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.words import describe_code
 
-#: So many kinds of failure are shown; a platform that writes the number into the text would make one of each message.
+#: How many reasons are shown: if the platform puts the phone number into the text, each message has its own.
 SHOWN_REASONS = 25
 LEFT_OUT = (*FAILURES, Message.Status.SUPPRESSED)
 
@@ -47,7 +47,7 @@ def failure_reasons(campaign: Campaign, *, masked: bool = False) -> FailureReaso
 
 
 def retryable_reasons(campaign: Campaign, *, masked: bool = False) -> list[FailureReason]:
-    """Group what may be sent again by status and code alone, without those whose number has been purged."""
+    """Group the messages that can be retried by status and code, without purged ones."""
     failed = campaign.messages.not_purged().filter(status__in=FAILURES).order_by()
     rows = _grouped(failed.values_list("status", "error_code", Value("")))
     return [_reason(campaign, *row, masked=masked) for row in rows]

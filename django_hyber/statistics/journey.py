@@ -1,4 +1,4 @@
-"""The way of one message: from here to the platform, then from channel to channel, and where it ended."""
+"""The path of one message through its channels, from its reports."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ Status = Message.Status
 
 
 class Stage(StrEnum):
-    """Where a channel of a message stands, as far as the platform has told."""
+    """The state of one channel of a message, as far as reported."""
 
     DELIVERED = "delivered"
     FAILED = "failed"
     TRYING = "trying"
     #: The platform has gone on to the next channel, or given up, without saying how this one ended.
-    UNTOLD = "untold"
-    #: It comes if those before it fail.
+    UNREPORTED = "unreported"
+    #: Tried if the ones before it fail.
     NEXT = "next"
-    #: One before it delivered, or the message never went out.
+    #: An earlier one delivered, or the message was never sent.
     NOT_NEEDED = "not needed"
 
 
 #: Statuses in which the platform has tried no channel.
 NEVER_OUT = (Status.CANCELLED, Status.SUPPRESSED, Status.REJECTED)
-#: What a report says of its channel; every other state is a failure.
+#: The stage by the state of a report; every other state is a failure.
 _STAGES = {
     ReportState.DELIVERED: Stage.DELIVERED,
     ReportState.SEEN: Stage.DELIVERED,
@@ -45,9 +45,9 @@ _STAGES = {
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelStep:
-    """One channel of a message. ``time`` is that of its last action, by the platform's clock, if it told any.
+    """One channel of a message. ``time`` is that of the last report, by the platform's clock.
 
-    ``meaning`` says in the reader's words what was reported, or is "". The parts are those of an SMS.
+    ``meaning`` is what was reported, in the reader's language, or "". The parts are those of an SMS.
     """
 
     channel: str
@@ -74,16 +74,16 @@ class Journey:
 
 
 def message_journey(message: Message, reports: Iterable[DeliveryReport]) -> Journey:
-    """Put together how a message went through its channels, from the reports of its history.
+    """Return the path of a message through its channels, from its reports.
 
-    What was reported about an earlier run, before the message was sent again, is left out.
+    Reports about an earlier run, before a retry, are ignored.
     """
     words = _last_words(message, reports)
     channels = list(dict.fromkeys([*_chain(message), *words]))
     steps = [
-        _told(message, channel, words[channel])
+        _reported_step(message, channel, words[channel])
         if channel in words
-        else _untold(message, channel, channels[:position], channels[position + 1 :], words)
+        else _inferred_step(message, channel, channels[:position], channels[position + 1 :], words)
         for position, channel in enumerate(channels)
     ]
     return Journey(steps=steps, delivered_by=[step.channel for step in steps if step.stage == Stage.DELIVERED])
@@ -96,7 +96,7 @@ def _chain(message: Message) -> list[str]:
 
 
 def _last_words(message: Message, reports: Iterable[DeliveryReport]) -> dict[str, ParsedReport]:
-    """Return the report that counts for each channel that was reported about."""
+    """Return the decisive report of each channel that has any."""
     account = find_account(message.account)
     seen_codes = account.seen_codes if account else frozenset()
     words: dict[str, ParsedReport] = {}
@@ -115,7 +115,7 @@ def _weight(report: ParsedReport) -> tuple[int, float]:
     return RANKS[STATUS_OF_STATE[report.state]], report.time.timestamp() if report.time else 0.0
 
 
-def _told(message: Message, channel: str, report: ParsedReport) -> ChannelStep:
+def _reported_step(message: Message, channel: str, report: ParsedReport) -> ChannelStep:
     return ChannelStep(
         channel=channel,
         stage=_STAGES.get(report.state, Stage.FAILED),
@@ -128,41 +128,26 @@ def _told(message: Message, channel: str, report: ParsedReport) -> ChannelStep:
     )
 
 
-def _untold(
+def _inferred_step(
     message: Message, channel: str, before: Sequence[str], after: Sequence[str], words: Mapping[str, ParsedReport]
 ) -> ChannelStep:
-    """Say what can be known of a channel of which nothing was reported, from the others and from the message."""
+    """Infer the stage of a channel without reports from the other channels and the message."""
     has_won = _has_won(message, channel)
-    return ChannelStep(channel=channel, stage=_guess(message, before, after, words, has_won=has_won), has_won=has_won)
+    stage = Stage.DELIVERED if has_won else _guess(message, before, after, words)
+    return ChannelStep(channel=channel, stage=stage, has_won=has_won)
 
 
-def _guess(
-    message: Message,
-    before: Sequence[str],
-    after: Sequence[str],
-    words: Mapping[str, ParsedReport],
-    *,
-    has_won: bool,
-) -> Stage:
-    if has_won:
-        return Stage.DELIVERED
+def _guess(message: Message, before: Sequence[str], after: Sequence[str], words: Mapping[str, ParsedReport]) -> Stage:
     if any(name in words for name in after):
-        return Stage.UNTOLD
-    if message.status in NEVER_OUT or any(_has_delivered(words.get(name)) for name in before):
+        return Stage.UNREPORTED
+    states = [words[name].state if name in words else None for name in before]
+    if message.status in NEVER_OUT or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state):
         return Stage.NOT_NEEDED
     if message.status in FINAL or message.given_up_at:
-        return Stage.UNTOLD
-    is_next = message.status == Status.ACCEPTED and all(_has_failed(words.get(name)) for name in before)
+        return Stage.UNREPORTED
+    is_next = message.status == Status.ACCEPTED and all(state and state not in _STAGES for state in states)
     return Stage.TRYING if is_next else Stage.NEXT
 
 
 def _has_won(message: Message, channel: str) -> bool:
     return message.status in DELIVERIES and message.channel == channel
-
-
-def _has_delivered(report: ParsedReport | None) -> bool:
-    return report is not None and _STAGES.get(report.state) == Stage.DELIVERED
-
-
-def _has_failed(report: ParsedReport | None) -> bool:
-    return report is not None and report.state not in _STAGES

@@ -1,4 +1,4 @@
-"""How far a campaign is: numbers counted from its messages, how fast it goes, and what it waits for."""
+"""The progress of a campaign: numbers counted from its messages, its rate, and what it waits for."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JOBS_SHOWN_FOR = timedelta(days=7)
 
 @dataclass(frozen=True, kw_only=True)
 class CampaignProgress:
-    """What the page of a launched campaign tells. ``is_live`` while anything of it may change by itself."""
+    """The progress of a campaign. ``is_live`` says whether anything may still change by itself."""
 
     statistics: CampaignStatistics
     pace: Pace | None
@@ -57,14 +57,14 @@ def count_by_status(campaign_pks: Iterable[int]) -> dict[int, StatusCounts]:
 
 
 def tracks_clicks(campaign: Campaign) -> bool:
-    """Say whether the platform counts clicks for a channel of this campaign."""
+    """Return whether clicks are tracked for a channel of this campaign."""
     return any(channel.options.get("ctr") for channel in campaign.channels.all())
 
 
 def recent_jobs(campaign: Campaign | None, now: datetime) -> list[BackgroundJob]:
-    """Return the background work that somebody has asked for lately on the page of a campaign, the newest first.
+    """Return the recently requested background jobs of a campaign, the newest first.
 
-    Without a campaign it is that for the opt-out list.
+    Without a campaign, those of the opt-out list.
     """
     jobs = BackgroundJob.objects.filter(campaign=campaign)
     recent = jobs.filter(kind__in=SHOWN_KINDS, created_at__gte=now - JOBS_SHOWN_FOR)

@@ -1,4 +1,4 @@
-"""When the messages of a campaign arrived or failed: counted by the database, by the clock of the reader."""
+"""When the messages of a campaign were delivered or failed: counted by the database, in the current time zone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django_hyber.reports.ranks import DELIVERIES, FAILURES
 Unit = Literal["minute", "hour", "day", "month"]
 MINUTE = 60
 HOUR = 3_600
-#: Every time zone is a whole number of these away from UTC, so that hours and days can be put together from them.
+#: The offset of every time zone is a multiple of this, so hours and days can be composed from these slots.
 QUARTER = 900
 UNITS: tuple[tuple[timedelta, Unit], ...] = (
     (timedelta(hours=2), "minute"),
@@ -30,7 +30,7 @@ UNITS: tuple[tuple[timedelta, Unit], ...] = (
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """What arrived and what failed within one minute, hour, day or month."""
+    """Deliveries and failures within one minute, hour, day or month."""
 
     start: datetime
     delivered: int
@@ -46,7 +46,7 @@ class Timeline:
 
 
 class TimeSlot(Func):
-    """The number of the slot of so many seconds, since 1970, in which a time lies.
+    """The number of the slot of so many seconds, counted since 1970, that contains a time.
 
     Django's ``Trunc...`` calls Python for every row of SQLite: 200,000 messages take 11 s, and 1.2 s this way. On
     MariaDB it needs tables of time zones, which a fresh server does not have.
@@ -74,7 +74,7 @@ class TimeSlot(Func):
 
 
 def delivery_timeline(campaign: Campaign, first: datetime | None, last: datetime | None) -> Timeline | None:
-    """Count by the time at which the end of a message became known, between the first and the last such time."""
+    """Count by ``finished_at``, between its first and last value."""
     if first is None or last is None:
         return None
     unit: Unit = next((unit for span, unit in UNITS if last - first <= span), "month")
@@ -82,7 +82,7 @@ def delivery_timeline(campaign: Campaign, first: datetime | None, last: datetime
     delivered: Counter[float] = Counter()
     failed: Counter[float] = Counter()
     for slot, arrived, lost in _count(campaign, seconds):
-        # By the absolute time, because aware times of one zone are equal in the hour that comes twice.
+        # By timestamp: aware datetimes of one zone are equal in the repeated hour of a clock change.
         start = _floor(_local(slot * seconds), unit).timestamp()
         delivered[start] += arrived
         failed[start] += lost
@@ -94,7 +94,7 @@ def delivery_timeline(campaign: Campaign, first: datetime | None, last: datetime
 def _count(campaign: Campaign, seconds: int) -> list[tuple[int, int, int]]:
     ended = campaign.messages.filter(status__in=(*DELIVERIES, *FAILURES), finished_at__isnull=False).order_by()
     slots = ended.values_list(TimeSlot("finished_at", seconds))
-    # A column of the index is counted, and not the primary key, for which every row would have to be read.
+    # Count a column of the index: counting the primary key would read every row.
     counted = slots.annotate(
         delivered=Count("status", filter=Q(status__in=DELIVERIES)),
         failed=Count("status", filter=Q(status__in=FAILURES)),
@@ -129,7 +129,7 @@ def _next(start: float, unit: Unit) -> float:
         return start + MINUTE
     if unit == "hour":
         return start + HOUR
-    # The arithmetic of aware times is that of the clock on the wall, which days and months go by.
+    # Aware datetimes are added in wall-clock time, as days and months require.
     if unit == "day":
         return (_floor(_local(start), unit) + timedelta(days=1)).timestamp()
     return (_floor(_local(start), unit) + timedelta(days=31)).replace(day=1).timestamp()

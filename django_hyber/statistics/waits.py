@@ -1,4 +1,4 @@
-"""What a campaign waits for, and how fast it goes: told by its batches, which are few, and not by its messages."""
+"""What a campaign waits for, and its rate: read from its batches, which are few, not from its messages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from django_hyber.reconcile.overdue import lifetime_of
 from django_hyber.reconcile.question import GIVE_UP_AFTER
 from django_hyber.sending.pace import throttle
 
-#: The rate is that of the last minutes: what was an hour ago says nothing about when it will be over.
+#: The rate is measured over the last minutes only, for a better estimate of the end.
 RATE_WINDOW = timedelta(minutes=5)
 Status = Campaign.Status
 State = Batch.State
@@ -27,7 +27,7 @@ Host = AccountState.Host
 
 
 class Standstill(StrEnum):
-    """Why something of a campaign does not go on at this moment."""
+    """Why a part of a campaign does not progress at the moment."""
 
     SCHEDULED = "scheduled"
     PAUSED = "paused"
@@ -46,7 +46,7 @@ class Standstill(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """One thing that is waited for: by how many people, until when, and why, as far as that is known."""
+    """One thing the campaign waits for: how many recipients are affected, until when, and why, if known."""
 
     standstill: Standstill
     people: int = 0
@@ -57,7 +57,7 @@ class Wait:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """How fast requests go out. ``per_minute`` is None when it is not known, ``left`` when no end can be foretold."""
+    """The rate of requests. ``per_minute`` is None if unknown, ``left`` if the end cannot be estimated."""
 
     per_minute: int | None
     left: timedelta | None
@@ -77,7 +77,7 @@ class Batches(NamedTuple):
 
 
 def read_batches(campaign: Campaign, now: datetime) -> list[Batches]:
-    """Count the batches of the campaign's run in one query; ``lately`` are people whose request went out by now."""
+    """Count the batches of the current run in one query; ``lately`` counts recipients sent within RATE_WINDOW."""
     ended = Q(finished_at__gte=now - RATE_WINDOW, state=State.DONE)
     rows = campaign.batches.filter(run=campaign.run).order_by().values_list("state", "zone", "waits_for", "error_text")
     counted = rows.annotate(
@@ -90,7 +90,7 @@ def read_batches(campaign: Campaign, now: datetime) -> list[Batches]:
 
 
 def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime) -> Pace | None:
-    """Return how fast a campaign goes that is on its way, and how long it will take if it goes on like this."""
+    """Return the rate of a campaign that is being sent, and the time left at this rate."""
     if campaign.status != Status.SENDING:
         return None
     begun = min((row.since for row in batches), default=now)
@@ -103,14 +103,14 @@ def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime) -> Pa
 
 
 def waits_of(campaign: Campaign, batches: Sequence[Batches], accepted: int, now: datetime) -> list[Wait]:
-    """Return what a campaign waits for, the most important first; ``accepted`` messages lack their last report."""
+    """Return what a campaign waits for, the most important first; ``accepted`` of its messages lack a final report."""
     waits = [*_of_campaign(campaign, now)]
     if campaign.status == Status.SENDING:
         waits += _of_requests(batches, now)
     on_the_wire = _people(batches, State.SENDING)
     if on_the_wire:
         waits.append(Wait(standstill=Standstill.ON_THE_WIRE, people=on_the_wire))
-    waits += _of_doubts(batches)
+    waits += _of_unconfirmed(batches)
     if accepted and _may_be_reported(campaign, now):
         waits.append(Wait(standstill=Standstill.REPORTS, people=accepted))
     return waits
@@ -159,7 +159,7 @@ def _of_requests(batches: Sequence[Batches], now: datetime) -> Iterator[Wait]:
             yield Wait(standstill=Standstill.RETRY, people=row.people, until=row.due, reason=row.reason)
 
 
-def _of_doubts(batches: Sequence[Batches]) -> Iterator[Wait]:
+def _of_unconfirmed(batches: Sequence[Batches]) -> Iterator[Wait]:
     people = _people(batches, State.UNCONFIRMED)
     if people:
         reason = next((row.reason for row in batches if row.state == State.UNCONFIRMED and row.reason), "")
@@ -171,7 +171,7 @@ def _people(batches: Sequence[Batches], state: str) -> int:
 
 
 def _may_be_reported(campaign: Campaign, now: datetime) -> bool:
-    """Say whether the platform is still asked: for days after the last channel of the last message has had its time."""
+    """Return whether the platform is still queried: until days after the TTL of the last message."""
     if campaign.finished_at is None:
         return True
     begun = max(campaign.finished_at, campaign.start_time or campaign.finished_at)

@@ -1,4 +1,4 @@
-"""The check of a campaign's texts before anything is sent: of each text as its recipient would get it."""
+"""The check of a campaign's texts: of each text as its recipient would get it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ SHOWN = 5
 
 @dataclass(kw_only=True)
 class TextReport:
-    """What the check of the texts has found, for the recipients who have not opted out.
+    """The result of the check of the texts, for the recipients who have not opted out.
 
-    ``missing`` counts the recipients without a value of a variable; of those who are left out for it, ``left_out`` is
-    the number and ``left_out_examples`` are the primary keys of the first messages. ``segments`` counts those whose
-    text could be completed by encoding and number of SMS segments; ``ucs2`` is what made some of them UCS-2.
+    ``missing`` counts the recipients without a value of a variable; ``left_out`` counts those who are
+    skipped for it, and ``left_out_examples`` are the primary keys of the first ones. ``segments`` counts complete texts
+    by encoding and number of SMS segments; ``ucs2`` has the characters that require UCS-2.
     """
 
     errors: list[ValidationError] = field(default_factory=list)
@@ -75,7 +75,7 @@ def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = N
 
 
 class LaunchError(ValidationError):
-    """What is wrong with a campaign; ``channel`` and ``field`` say where, "" if it is about no channel or option."""
+    """A problem of a campaign; ``channel`` and ``field`` say where, "" if it is about none."""
 
     def __init__(self, message: str, code: str, params: Any = None, *, channel: str = "", field: str = "") -> None:
         super().__init__(message, code, params)
@@ -96,10 +96,10 @@ def _channel_problems(campaign: Campaign, channels: Sequence[Channel]) -> Iterat
 
 
 def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError]:
-    """With a text for each recipient, the platform fills in no variables."""
+    """With a text for each recipient, the platform does not replace variables."""
     names = sorted(find_variables(channels))
     if names:
-        message = _("Where every recipient has a text of their own, this would go out as it stands: %(variables)s.")
+        message = _("Every recipient has a text of their own, so this would be sent unchanged: %(variables)s.")
         variables = ", ".join(f"%{name}%" for name in names)
         yield ValidationError(message, code="unfilled-variables", params={"variables": variables})
 
@@ -111,7 +111,7 @@ def _read_recipients(
     report: TextReport,
     progress: Callable[[int], object] | None,
 ) -> list[ValidationError]:
-    """Hand the values of every recipient to ``texts``; return an error for each variable that stays without a value."""
+    """Add the values of every recipient to ``texts``; return an error for each variable without a value."""
     lacking: Counter[str] = Counter()
     recipients = campaign.messages.not_opted_out()
     for page in campaign_pages(recipients, PAGE, VARIABLES_TEXT):

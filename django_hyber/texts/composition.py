@@ -1,4 +1,4 @@
-"""A text being written: what each channel looks like to one recipient, its length, and its problems."""
+"""The preview, lengths and problems of each channel, while its text is written."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from django_hyber.protocol import (
 from django_hyber.protocol.channels.problems import gettext_noop, warning
 from django_hyber.texts.measure import Measure, measure
 from django_hyber.texts.preview import Preview, preview, rendered, used_variables
-from django_hyber.texts.samples import Sample, fill_in
+from django_hyber.texts.samples import Sample, fill_in, known_columns
 
 Content = tuple[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Composition:
-    """One channel for one recipient. ``problems`` are about what has been written, never about what is still empty."""
+    """One channel for one recipient. ``problems`` ignore fields that are still empty."""
 
     preview: Preview
     measures: Mapping[str, Measure]
@@ -39,7 +39,7 @@ class Composition:
 
 @dataclass(frozen=True, kw_only=True)
 class Composed:
-    """All channels in their order. ``is_left_out`` says that the recipient lacks a value and will get nothing."""
+    """All channels in order. ``is_left_out`` says that the recipient lacks a value and is skipped."""
 
     channels: Sequence[Composition]
     variables: Sequence[str]
@@ -70,6 +70,12 @@ def compose(campaign: Campaign, contents: Iterable[Content], sample: Sample, col
         for channel, seen in zip(channels, filled, strict=True)
     ]
     return Composed(channels=compositions, variables=sorted(used), is_left_out=values is None)
+
+
+def compose_saved(campaign: Campaign, sample: Sample) -> Composed:
+    """Compose the channels of a campaign as they are stored."""
+    contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
+    return compose(campaign, contents, sample, known_columns(campaign))
 
 
 def _problems(channels: Sequence[Channel], filled: Sequence[Channel], *, own_text: bool) -> Iterator[Problem]:

@@ -1,8 +1,7 @@
-"""How much of a channel's limits is used, and what is wrong with what stands there: beside each field, while typing."""
+"""The lengths of the texts of a channel, and their limits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django_hyber.protocol import MAX_SEGMENTS, SMS, Channel, SegmentCount, count_segments, field_rules
@@ -14,7 +13,7 @@ __all__ = ["Measure", "SegmentCount", "measure"]
 class Measure:
     """The length of a text in characters, and its limit. ``segments`` is that of an SMS text only.
 
-    ``length_as_written`` is what the SMS text takes with its own links, where click tracking puts others in; else None.
+    ``length_as_written`` is the length of an SMS with its original links, if click tracking replaces them; else None.
     """
 
     field: str
@@ -25,7 +24,7 @@ class Measure:
 
     @property
     def left(self) -> int:
-        """How many characters may follow; negative is too many."""
+        """How many characters are left; negative if too many are used."""
         return self.limit - self.length
 
     @property
@@ -35,25 +34,23 @@ class Measure:
 
     @property
     def is_over(self) -> bool:
-        """Whether this is more than the platform takes."""
+        """Whether the text is longer than the platform accepts."""
         return self.left < 0 or (self.segments is not None and not self.segments.fits)
 
 
 def measure(channel: Channel) -> list[Measure]:
-    """Measure every field of a channel that has a limit and is a text; values have been put in before."""
-    return list(_measures(channel))
-
-
-def _measures(channel: Channel) -> Iterator[Measure]:
+    """Measure every text field of a channel that has a limit. Its variables have already been replaced."""
+    measures = []
     for rule in field_rules(type(channel)):
         if rule.max_length is None:
             continue
         value = getattr(channel, rule.name)
         text = value if isinstance(value, str) else ""
         if isinstance(channel, SMS) and rule.name == "text":
-            yield _sms_measure(channel, text, rule.max_length)
+            measures.append(_sms_measure(channel, text, rule.max_length))
         else:
-            yield Measure(field=rule.name, length=len(text), limit=rule.max_length)
+            measures.append(Measure(field=rule.name, length=len(text), limit=rule.max_length))
+    return measures
 
 
 def _sms_measure(sms: SMS, text: str, limit: int) -> Measure:

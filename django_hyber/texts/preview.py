@@ -1,4 +1,4 @@
-"""What a recipient sees of each channel: its parts in their order on the phone, with the values put in."""
+"""What a recipient sees of each channel, with the variables replaced."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from django_hyber.protocol import (
 )
 
 PartKind = Literal["title", "text", "image", "video", "file", "audio", "location", "button"]
-#: Far beyond every limit of the platform: what is longer has no preview to its end.
+#: Far beyond every limit of the platform; a longer text is cut.
 MAX_SHOWN = 4_000
 _WEB_ADDRESS = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One thing in the bubble. ``segments`` are the pieces of a text as they go out; only an SMS has several.
+    """One part of the message. ``segments`` are the pieces of a text as they are sent; only an SMS has several.
 
-    ``address`` is where a picture lies or a button leads, as it stands; ``is_web`` says whether it is one to open.
+    ``address`` is the link of a picture or a button; ``is_web`` says whether it can be opened.
     """
 
     kind: PartKind
@@ -57,7 +57,7 @@ class Preview:
 
     @property
     def channel_label(self) -> str:
-        """What people call the channel."""
+        """The label of the channel."""
         return str(CampaignChannel.Name(self.channel).label)
 
 
@@ -74,7 +74,7 @@ def used_variables(channels: Sequence[Channel], *, own_text: bool = False) -> fr
 
 
 def preview(channel: Channel) -> Preview:
-    """Return what the phone shows of a channel whose values have been put in."""
+    """Return what the phone shows of a channel whose variables have been replaced."""
     parts = _PARTS[channel.name](channel)
     return Preview(channel=channel.name, sender=_text(channel, "alpha_name"), parts=list(parts))
 
@@ -104,7 +104,7 @@ def _sms(sms: Channel) -> Iterator[Part]:
     if not text:
         return
     is_tracked = bool(getattr(sms, "ctr", None)) and count_segments(text, click_tracking=True) != count_segments(text)
-    # Nobody knows the links that will stand there, and so nobody knows where the cuts will be.
+    # The links are replaced by the platform, so where the text is cut is unknown.
     pieces = [text] if is_tracked else split_segments(text)
     yield Part(kind="text", segments=[mark_links(piece) for piece in pieces])
 

@@ -1,4 +1,4 @@
-"""What a form of channels needs to know: the fields and limits of each channel, and what is wrong with an input."""
+"""The rules for forms of channels: their fields and limits, and the check of an input."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ __all__ = [
     "is_variable_name",
 ]
 
-#: Seconds. Push and Viber reach whoever has looked at the phone within the hour; an SMS waits a day for a phone that
-#: is switched off.
+#: Seconds. Push and Viber are tried for an hour, for phones in use; an SMS waits a day for a phone that is switched
+#: off.
 DEFAULT_TTL: Mapping[str, int] = {"push": 3_600, "viber": 3_600, "sms": 86_400}
 
 
 def channel_rules(name: str) -> tuple[FieldRule, ...]:
-    """Return the rules of the fields that a person fills in: all but those that can have one value only."""
+    """Return the rules of the fields that a person fills in: all but those with only one valid value."""
     return tuple(rule for rule in field_rules(CHANNELS[name]) if not _is_fixed(rule))
 
 
 def complete_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Add what a person need not fill in: the default TTL, and the fields that can have one value only."""
+    """Add what a person does not fill in: the default TTL, and the fields with only one valid value."""
     defaults = {"ttl": DEFAULT_TTL[name]} if name in DEFAULT_TTL else {}
     fixed = {rule.name: rule.minimum for rule in field_rules(CHANNELS[name]) if _is_fixed(rule)}
     return {**defaults, **options, **fixed}
 
 
 def check_channels(contents: Iterable[tuple[str, Mapping[str, Any]]], *, own_texts: bool = False) -> list[Problem]:
-    """Return what is wrong or doubtful about these channels (name and options, in their order), variables allowed.
+    """Return the problems of these channels (name and options, in order); variables are allowed.
 
     With ``own_texts`` the texts come from the recipients.
     """
@@ -60,7 +60,7 @@ def campaign_variables(campaign: Campaign) -> list[str]:
 
 
 def is_variable_name(name: str) -> bool:
-    """Say whether a column of this name can be used in a text."""
+    """Return whether a variable can have this name."""
     return check_variable_name(name) is None
 
 

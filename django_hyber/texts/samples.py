@@ -1,4 +1,4 @@
-"""A recipient to try a text on: one of the campaign's own, or values made up from the names of the variables."""
+"""Sample recipients for previews: one of the campaign's own, or made-up values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from django.db.models import QuerySet
 from django_hyber.models import Campaign, Message
 from django_hyber.texts.variables import complete_variables
 
-#: How many recipients are read for the names of the columns: an import gives the same ones to all of its rows.
-LOOKED_AT = 100
+#: How many recipients are read for the names of the columns: all rows of an import have the same ones.
+SAMPLED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """Whose values a preview shows. ``pk`` is that of the message, None for values that are made up."""
+    """The recipient of a preview. ``pk`` is that of the message, None for made-up values."""
 
     pk: int | None = None
     phone_number: str = ""
@@ -31,8 +31,7 @@ MADE_UP = Sample()
 def find_sample(campaign: Campaign, pk: int | None = None, step: int = 0) -> Sample:
     """Return the recipient with this primary key, or its neighbour before (-1) or after (1); without a key the first.
 
-    The order is that of the phone numbers, for which the database has an index of each campaign. Without recipients
-    the values are made up.
+    Recipients are ordered by phone number, for which there is an index. Without recipients the values are made up.
     """
     if not campaign.pk:
         return MADE_UP
@@ -49,20 +48,20 @@ def find_sample(campaign: Campaign, pk: int | None = None, step: int = 0) -> Sam
 
 
 def known_columns(campaign: Campaign) -> list[str]:
-    """Return the names of the variables that the recipients have, as far as a look at some of them tells."""
+    """Return the names of the recipients' variables, read from the first and the last of them."""
     if not campaign.pk:
         return []
     recipients = _recipients(campaign)
     rows: list[Mapping[str, str]] = []
     for some in (recipients, recipients.reverse()):
-        rows += some.values_list("variables", flat=True)[:LOOKED_AT]
+        rows += some.values_list("variables", flat=True)[:SAMPLED]
     return list(dict.fromkeys(name for row in rows for name in row))
 
 
 def fill_in(campaign: Campaign, used: Collection[str], sample: Sample) -> dict[str, str] | None:
-    """Return what the variables in use are filled with, or None if this recipient will be left out.
+    """Return the values of the variables in use, or None if this recipient is skipped.
 
-    Nothing is made up for a real recipient: a value that is missing is missing in the preview as well.
+    For a real recipient nothing is made up: missing values are missing in the preview too.
     """
     if sample.pk is not None:
         return complete_variables(campaign, used, sample.variables)
@@ -72,7 +71,7 @@ def fill_in(campaign: Campaign, used: Collection[str], sample: Sample) -> dict[s
 
 
 def made_up_value(name: str) -> str:
-    """Return a value to look at for a variable: its own name, as a word."""
+    """Return an example value for a variable: its own name, as a word."""
     return name.replace("_", " ").strip().capitalize() or name
 
 

@@ -114,14 +114,16 @@ class TodayTests:
         page = admin_client.get(PAGE).content.decode()
 
         rows = re.findall(
-            r'<tr data-channel="(\w*)">.*?<td class="hyber-number">(.*?)</td><td class="hyber-number">(.*?)</td>', page
+            r'<tr data-channel="(\w*)">.*?<td class="hyber-number">(.*?)</td>\s*<td class="hyber-number">(.*?)</td>',
+            page,
+            re.DOTALL,
         )
         assert rows == [("viber", "9", "64.3 %"), ("sms", "5", "35.7 %")]
 
     def test_a_delivery_of_an_unnamed_channel_is_counted_too(self, admin_client, db):
         single(1, status=Status.DELIVERED, finished_at=timezone.now())
 
-        assert "not told 1 100 %" in text_of(admin_client.get(PAGE).content.decode())
+        assert "not reported 1 100 %" in text_of(admin_client.get(PAGE).content.decode())
 
     def test_the_bar_adds_up_to_what_has_ended(self, admin_client, busy_day):
         page = admin_client.get(PAGE).content.decode()
@@ -240,10 +242,10 @@ class AttentionTests:
         numbers = {"old": 1, "unconfirmed": 3, "unreported": 1, "unmatched": 2, "unreadable": 1}
         page = text_of(admin_client.get(PAGE).content.decode())
         assert "1 single message queued for over ten minutes" in page
-        assert "3 messages that may or may not have been taken" in page
+        assert "3 messages with unknown outcome" in page
         assert "1 single message without a report for over a day" in page
         assert "2 reports waiting for their message" in page
-        assert "1 callback that could not be read" in page
+        assert "1 unreadable callback to inspect" in page
         for name, number in numbers.items():
             assert found[name][0] == str(number), name
             assert admin_client.get(found[name][1]).context["cl"].result_count == number, name
@@ -359,7 +361,7 @@ class AccountTests:
 
         # The page is opened a moment later.
         assert (
-            "The platform does not take requests (campaigns). Next try in 59 minutes. Connection refused"
+            "The platform does not accept requests (campaigns). Next try in 59 minutes. Connection refused"
             in page.replace("\xa0", " ")
         )
 

@@ -247,7 +247,7 @@ def test_a_copy_in_a_storage_without_addresses_is_only_named(admin_client, make_
 def test_an_attachment_that_is_being_fetched_is_no_copy_yet(admin_client, make_reply):
     end = timezone.now() + timedelta(minutes=1)
 
-    shown = attachment_on(admin_client, make_reply(media_url=LINK, media_lease_until=end))
+    shown = attachment_on(admin_client, make_reply(media_url=LINK, lease_until=end))
     assert "being fetched" in shown
     assert "kept here" not in shown
 

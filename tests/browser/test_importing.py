@@ -5,7 +5,7 @@ from __future__ import annotations
 import django
 import pytest
 
-from django_hyber.audience import imports, uploads
+from django_hyber.audience import imports
 from django_hyber.models import BackgroundJob, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.tasks import run_job
@@ -38,7 +38,7 @@ def people(tmp_path):
 def many(tmp_path, settings, monkeypatch):
     """A file that is large, and nobody to import it yet."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-    monkeypatch.setattr(uploads, "LARGE_ROWS", 10)
+    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 10)
     monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 10)
     path = tmp_path / "many.csv"
     path.write_text("phone,name\n" + "".join(f"{phone(number)},Name {number}\n" for number in range(40)))
@@ -104,8 +104,8 @@ def test_wrong_choices_and_files_are_told_beside_their_fields(draft, people, tmp
     page.locator("[data-column=name]").get_by_text("Latin letters").wait_for()
     assert page.get_attribute("#id_name-1", "aria-invalid") == "true"
     assert list(problems_of(page, "en")) == []
-    page.get_by_role("button", name="Throw the file away").click()
-    page.get_by_text("The file has been thrown away.").wait_for()
+    page.get_by_role("button", name="Discard the file").click()
+    page.get_by_text("The file was discarded.").wait_for()
     assert not BackgroundJob.objects.exists()
     assert complaints == []
 

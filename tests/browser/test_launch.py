@@ -36,7 +36,7 @@ def campaign():
 
 @pytest.fixture
 def is_large(monkeypatch):
-    monkeypatch.setattr("django_hyber.campaigns.preflight_jobs.IN_BACKGROUND_FROM", PEOPLE)
+    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", PEOPLE)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ class LaunchTests:
         page.goto(page_of(campaign))
         page.get_by_text("10 people will get it.").wait_for()
         page.get_by_text("1 person has opted out and gets nothing.").wait_for()
-        page.get_by_text("1 person lacks a value and is left out, as this campaign says: %name% (1).").wait_for()
+        page.get_by_text("1 person has no value and is skipped, as set in the campaign: %name% (1).").wait_for()
 
         page.get_by_role("button", name="Send to 10 people").press("Enter")
         page.get_by_text("Sending to 10 people started.").wait_for()
@@ -88,7 +88,7 @@ class LaunchTests:
 
         page.get_by_role("button", name="Send to 10 people").click()
 
-        page.get_by_text("have changed since you looked. Nothing was sent").wait_for()
+        page.get_by_text("have changed since you opened the page. Nothing was sent").wait_for()
         page.locator(".hyber-phone-sms").get_by_text("Another text").wait_for()
         page.get_by_role("button", name="Send to 11 people").wait_for()
         assert Campaign.objects.get().status == "draft"

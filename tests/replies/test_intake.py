@@ -430,7 +430,7 @@ def test_of_two_tasks_one_downloads(storage, monkeypatch):
 
     assert len(downloads) == 1
     kept.refresh_from_db()
-    assert (bool(kept.media_file), kept.media_lease_until) == (True, None)
+    assert (bool(kept.media_file), kept.lease_until) == (True, None)
 
 
 def test_of_two_tasks_that_have_read_the_same_row_one_downloads(storage, server, monkeypatch):
@@ -438,7 +438,7 @@ def test_of_two_tasks_that_have_read_the_same_row_one_downloads(storage, server,
     as_it_is = attachments.get_account
 
     def get_account(name):
-        Reply.objects.update(media_lease_until=timezone.now() + timedelta(minutes=1))
+        Reply.objects.update(lease_until=timezone.now() + timedelta(minutes=1))
         return as_it_is(name)
 
     monkeypatch.setattr(attachments, "get_account", get_account)
@@ -449,19 +449,19 @@ def test_of_two_tasks_that_have_read_the_same_row_one_downloads(storage, server,
 
 def test_what_a_stopped_worker_left_is_taken_up_after_its_lease(storage, server):
     kept = with_media(server.url)
-    Reply.objects.update(media_lease_until=timezone.now() - timedelta(seconds=1))
+    Reply.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
 
     fetch_media(kept.pk, allow_all)
 
     kept.refresh_from_db()
-    assert (bool(kept.media_file), kept.media_lease_until) == (True, None)
+    assert (bool(kept.media_file), kept.lease_until) == (True, None)
 
 
 def test_a_worker_that_was_taken_over_leaves_no_file(storage, monkeypatch):
     kept = with_media("http://media.example/x")
 
     def download(url, target, **limits):
-        Reply.objects.update(media_file="hyber/replies/of-the-other.jpg", media_lease_until=None)
+        Reply.objects.update(media_file="hyber/replies/of-the-other.jpg", attempts=2, lease_until=None)
         target.write(b"x")
         return 1
 
@@ -479,14 +479,14 @@ def test_a_failure_is_logged_without_the_link_and_can_be_tried_again(storage, se
     fetch_media(kept.pk, allow_all)
 
     kept.refresh_from_db()
-    assert (kept.media_file.name, kept.media_lease_until) == ("", None)
+    assert (kept.media_file.name, kept.lease_until) == ("", None)
     assert f"The attachment of reply {kept.pk} was not kept: HTTP 404" in caplog.text
     assert "secret" not in caplog.text
 
     server.status = 200
     fetch_media(kept.pk, allow_all)
     kept.refresh_from_db()
-    assert (bool(kept.media_file), kept.media_lease_until) == (True, None)
+    assert (bool(kept.media_file), kept.lease_until) == (True, None)
 
 
 def test_trouble_with_the_storage_frees_the_attachment(storage, server, settings):
@@ -498,7 +498,7 @@ def test_trouble_with_the_storage_frees_the_attachment(storage, server, settings
         fetch_media(kept.pk, allow_all)
 
     kept.refresh_from_db()
-    assert (kept.media_file.name, kept.media_lease_until) == ("", None)
+    assert (kept.media_file.name, kept.lease_until) == ("", None)
 
 
 def test_a_file_over_the_limit_is_not_kept(storage, server):

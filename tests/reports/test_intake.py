@@ -398,7 +398,7 @@ def test_trouble_with_telling_costs_no_report(message, changes, monkeypatch, dja
     def fail(*arguments):
         raise DatabaseError("gone")
 
-    monkeypatch.setattr(announce, "_send_changes", fail)
+    monkeypatch.setattr(announce, "_announce_all", fail)
     with django_capture_on_commit_callbacks(execute=True):
         apply(report(message))
 

@@ -82,13 +82,13 @@ def test_a_chain_shows_each_channel_with_its_time_and_meaning(message):
 def test_a_channel_that_was_skipped_in_silence_is_not_called_delivered(message):
     tell(message, {"sent_via": "sms"})
 
-    assert stages(message) == {"viber": Stage.UNTOLD, "sms": Stage.DELIVERED}
+    assert stages(message) == {"viber": Stage.UNREPORTED, "sms": Stage.DELIVERED}
 
 
 def test_a_channel_that_was_passed_over_in_silence_is_not_being_tried(message):
     tell(message, {"sent_via": "sms", **PENDING})
 
-    assert stages(message) == {"viber": Stage.UNTOLD, "sms": Stage.TRYING}
+    assert stages(message) == {"viber": Stage.UNREPORTED, "sms": Stage.TRYING}
 
 
 def test_a_late_failure_does_not_hide_that_the_channel_delivered(message):
@@ -101,7 +101,7 @@ def test_nothing_is_being_tried_of_what_was_given_up(message):
     Message.objects.update(given_up_at=timezone.now())
     message.refresh_from_db()
 
-    assert stages(message) == {"viber": Stage.UNTOLD, "sms": Stage.UNTOLD}
+    assert stages(message) == {"viber": Stage.UNREPORTED, "sms": Stage.UNREPORTED}
 
 
 def test_both_channels_that_delivered_are_told_and_one_has_won(message):

@@ -85,7 +85,7 @@ def test_a_long_list_says_what_its_number_is_worth(admin_client, shop, monkeypat
     monkeypatch.setattr(paginators, "MOST_COUNTED", 100)
     url = f"{reverse('admin:django_hyber_message_changelist')}?campaign={shop.sending.pk}"
 
-    assert "can be looked through: narrow the list" in admin_client.get(url).content.decode()
+    assert "can be shown: narrow the list" in admin_client.get(url).content.decode()
 
 
 def test_a_message_tells_its_way(admin_client, shop):

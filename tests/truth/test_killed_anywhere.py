@@ -11,10 +11,11 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from django_hyber.models import AccountState, Batch, Campaign, Message, Suppression
-from django_hyber.services import cancel_campaign, dispatch, start_campaign
+from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message, Suppression
+from django_hyber.services import apply_delivery_reports, cancel_campaign, dispatch, start_campaign
+from django_hyber.signals import message_status_changed
 from tests.builders import make_campaign, make_due, statuses
-from tests.samples import phone
+from tests.samples import phone, report
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -64,6 +65,7 @@ def recover(campaign, *, sweeps=12):
             for column in ("lease_until", "not_found_after"):
                 model.objects.exclude(**{column: None}).update(**{column: LONG_AGO})
             model.objects.update(enqueued_at=None)
+        Announcement.objects.update(lease_until=LONG_AGO)
         AccountState.objects.update(blocked_until=LONG_AGO)
         make_due(campaign)
         dispatch()
@@ -103,6 +105,35 @@ def test_launch_that_is_killed_at_any_statement_reaches_everybody_once(small_bat
         assert first in {"accepted", "delivered"}, number
         assert others == ["rejected", "suppressed"], number
     assert number > 20
+
+
+def test_change_that_is_killed_at_any_statement_is_announced(small_batches, chance):
+    announced = {}
+
+    def receiver(message, event_id, **kwargs):
+        announced.setdefault(message.pk, set()).add(event_id)
+
+    message_status_changed.connect(receiver)
+    try:
+        for number, statements in kills(chance):
+            renew(small_batches).delete()
+            campaign = start_campaign(make_campaign([phone(1, "93"), phone(2, "93"), phone(3, "93")]))
+            announced.clear()
+            with killed_before(number, statements):
+                apply_delivery_reports([report(message) for message in campaign.messages.all()])
+            # The platform was not answered, and sends it again.
+            apply_delivery_reports([report(message) for message in campaign.messages.all()])
+            recover(campaign)
+
+            assert statuses(campaign)[:2] == ["delivered", "delivered"], number
+            assert {pk: len(ids) for pk, ids in announced.items()} == dict.fromkeys(delivered(campaign), 1), number
+    finally:
+        message_status_changed.disconnect(receiver)
+    assert number > 6
+
+
+def delivered(campaign):
+    return campaign.messages.filter(status="delivered").values_list("pk", flat=True)
 
 
 def test_cancel_that_is_killed_at_any_statement_leaves_nobody_queued(small_batches, chance):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
+from datetime import timedelta
 
 import pytest
+from django.utils import timezone
 
 from django_hyber.audience import imports
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS, HyberClient
-from django_hyber.services import import_recipients, preflight, start_campaign
+from django_hyber.sending import runs
+from django_hyber.services import cancel_campaign, import_recipients, preflight, start_campaign
+from django_hyber.signals import message_status_changed
 from django_hyber.texts import check
 from tests.samples import phone
 
@@ -47,7 +51,51 @@ def test_memory_of_an_import_does_not_grow_with_the_file(monkeypatch):
     assert large < small * 1.3
 
 
-@pytest.mark.parametrize("step", [preflight, start_campaign], ids=["look", "launch and hand over"])
+def test_memory_of_a_cancellation_with_a_receiver_does_not_grow_with_the_campaign(platform, settings, monkeypatch):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 200}}
+    monkeypatch.setattr(runs, "ANNOUNCED_AT_ONCE", 200)
+    drafts = [make_draft() for _ in range(3)]
+    for draft, size in zip(drafts, (100, 1_000, 5_000), strict=True):
+        draft.start_time = timezone.now() + timedelta(days=2)
+        draft.save()
+        fill(draft, size)
+        start_campaign(draft)
+    heard = 0
+
+    def receiver(new_status, **kwargs):
+        nonlocal heard
+        heard += new_status == "cancelled"
+
+    message_status_changed.connect(receiver)
+    try:
+        _first, small, large = (peak_of(cancel_campaign, draft) for draft in drafts)
+    finally:
+        message_status_changed.disconnect(receiver)
+
+    assert heard == 6_100
+    assert large < small * 1.3
+
+
+def launch_with_a_receiver(draft):
+    heard = 0
+
+    def receiver(**kwargs):
+        nonlocal heard
+        heard += 1
+
+    message_status_changed.connect(receiver)
+    try:
+        start_campaign(draft)
+    finally:
+        message_status_changed.disconnect(receiver)
+    assert heard == draft.messages.count()
+
+
+@pytest.mark.parametrize(
+    "step",
+    [preflight, start_campaign, launch_with_a_receiver],
+    ids=["look", "launch and hand over", "launch and announce"],
+)
 def test_memory_of_a_launch_does_not_grow_with_the_campaign(platform, settings, monkeypatch, step):
     settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 200, "SYNC_LIMIT": 0}}
     monkeypatch.setattr(check, "PAGE", 500)

@@ -1,4 +1,4 @@
-"""Exporting from the admin: who is in a campaign and what became of each, or the opt-out list, as a file."""
+"""Exports in the admin: the recipients of a campaign and their results, or the opt-out list."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from django.utils.translation import ngettext
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import export_name
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.audience.export import FORMATS, Format, export_once, is_large
+from django_hyber.audience.export import FORMATS, Format, export_once
 from django_hyber.audience.files.reading import file_type
+from django_hyber.jobs.size import is_large
 from django_hyber.models import Suppression
 from django_hyber.services import ExportError, export_recipients, export_suppressions
 
 
 def export_view(desk: Desk) -> HttpResponseBase:
-    """Offer the recipients of the campaign, or the opt-out list, as a file; on POST, return it and log that."""
+    """Offer the recipients of the campaign, or the opt-out list, as a file; on POST, return it and log the export."""
     campaign = desk.campaign
     in_background = is_large(campaign.messages.all() if campaign else Suppression.objects.all())
     if not desk.is_post:
@@ -57,9 +58,9 @@ def _exported_text(desk: Desk, chosen: Format) -> str:
 def _export_in_background(desk: Desk, chosen: Format) -> HttpResponseBase:
     named = {"format": chosen.upper()}
     if export_once(desk.campaign, chosen, desk.request.user):
-        desk.log_change(_("Export as %(format)s asked for.") % named)
+        desk.log_change(_("Requested an export as %(format)s.") % named)
         text = _("The export as %(format)s has begun: the file will be on this page.") % named
         desk.message_user(text, messages.SUCCESS)
     else:
-        desk.message_user(_("An export as %(format)s is already on its way.") % named)
+        desk.message_user(_("An export as %(format)s is already under way.") % named)
     return desk.redirect()

@@ -1,4 +1,4 @@
-"""The forms of an import: which file, and what its columns are."""
+"""The forms of an import: the file, and the use of its columns."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from django_hyber.audience.opt_outs import LONGEST_REASON
 from django_hyber.audience.uploads import MAX_BYTES, MEGABYTE
 from django_hyber.models import BackgroundJob
 
-#: A form may carry 2.5 MB (DATA_UPLOAD_MAX_MEMORY_SIZE), and a letter may take two bytes.
+#: DATA_UPLOAD_MAX_MEMORY_SIZE is 2.5 MB by default, and a letter may take two bytes.
 LONGEST_PASTED = 1_000_000
 LONGEST_NAME = 255
 USE_LABELS = {
@@ -76,18 +76,18 @@ class OptOutForm(UploadForm):
         required=False,
         max_length=LONGEST_PASTED,
         widget=AdminTextareaWidget(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("One on a line; a reason may stand behind it, after a semicolon or a tab."),
+        help_text=gettext_lazy("One per line, optionally followed by a reason after a semicolon or a tab."),
     )
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         required=False,
         max_length=LONGEST_REASON,
         widget=AdminTextInputWidget(),
-        help_text=gettext_lazy("For the rows that tell none: where the list comes from, or why people are on it."),
+        help_text=gettext_lazy("For rows without a reason: where the list comes from, or why people are on it."),
     )
 
     def clean(self) -> dict[str, Any]:
-        """Ask for one of the two."""
+        """Require either a file or pasted numbers."""
         cleaned: dict[str, Any] = super().clean() or {}
         has_file, has_text = bool(cleaned.get("file")), bool(cleaned.get("pasted"))
         if has_file and has_text:
@@ -139,7 +139,7 @@ class ColumnsForm(forms.Form):
             )
 
     def clean(self) -> dict[str, Any]:
-        """Put each error beside the field that it is about."""
+        """Add each error to its field."""
         cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
             return cleaned
@@ -153,11 +153,11 @@ class ColumnsForm(forms.Form):
         return cleaned
 
     def chosen(self) -> Columns:
-        """Return what a valid form says."""
+        """Return the columns of a valid form."""
         return chosen_columns(self.headers, self._choices(self.cleaned_data))
 
     def missing(self) -> list[str]:
-        """Return the variables of the campaign's texts that no column gives, as far as the choice goes."""
+        """Return the variables of the campaign's texts for which no column is chosen."""
         values = {name: self[name].value() or "" for name in self.fields}
         return missing_variables({choice.name for choice in self._choices(values)}, self._campaign)
 
@@ -173,6 +173,6 @@ class ColumnsForm(forms.Form):
             chosen = values.get(f"use-{number}", "")
             use = Use(chosen) if chosen in {*Use} else Use.NOTHING
             name = values.get(f"name-{number}", "") if use == Use.VARIABLE else ""
-            # People copy the percent signs from the texts.
+            # Percent signs are often copied from the texts.
             choices.append(Choice(use, name.strip().strip("%")))
         return choices

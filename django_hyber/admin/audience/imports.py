@@ -1,4 +1,4 @@
-"""The pages of an import: upload a file, match its columns, follow it, read what became of its rows."""
+"""The pages of an import: upload a file, match its columns, follow the progress, read the report."""
 
 from __future__ import annotations
 
@@ -8,13 +8,7 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import (
-    FileResponse,
-    Http404,
-    HttpRequest,
-    HttpResponseBase,
-    HttpResponseNotAllowed,
-)
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -24,11 +18,11 @@ from django.utils.translation import ngettext
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import Desk
-from django_hyber.admin.common.jobs import file_name, import_title
+from django_hyber.admin.common.jobs import file_name, import_title, produced_file
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.columns import Columns, missing_variables
 from django_hyber.audience.imports import ImportReport
-from django_hyber.audience.uploads import describe_format, discard_upload, is_large, keep_pasted
+from django_hyber.audience.uploads import describe_format, discard_upload, is_large_upload, keep_pasted
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
@@ -42,7 +36,7 @@ MOST_DIGITS = 15
 
 @dataclass(frozen=True)
 class ImportDesk(Desk):
-    """Where numbers are imported: into a campaign, or without one into the opt-out list."""
+    """A request about imports into a campaign, or without one into the opt-out list."""
 
     def find(self, job_pk: int) -> BackgroundJob:
         """Return an import of this desk."""
@@ -52,7 +46,7 @@ class ImportDesk(Desk):
         return job
 
     def find_or_none(self, job_pk: int) -> BackgroundJob | None:
-        """Return an import of this desk, or None when there is none (any more)."""
+        """Return an import of this desk, or None if it does not exist (any more)."""
         jobs = BackgroundJob.objects.filter(campaign=self.campaign, kind=BackgroundJob.Kind.IMPORT)
         job = jobs.filter(pk=job_pk).first()
         if job:
@@ -70,7 +64,7 @@ DeskFinder = Callable[..., ImportDesk]
 
 
 def import_urls(model_admin: HyberAdmin, find_desk: DeskFinder, prefix: str, name: str) -> list[URLPattern]:
-    """Return the addresses of the pages; ``find_desk`` checks the permissions and is given what the prefix names."""
+    """Return the addresses of the pages; ``find_desk`` checks the permissions and gets the arguments of the prefix."""
 
     def page(route: str, view: View, suffix: str, *, post_only: bool = False, may_be_gone: bool = False) -> URLPattern:
         def answer(request: HttpRequest, job_id: int | None = None, **keys: Any) -> HttpResponseBase:
@@ -125,11 +119,11 @@ def _keep(desk: ImportDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
 
 
 def job_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
-    """Show an import as far as it is: its columns to choose, its progress, or its report; on POST, confirm it."""
+    """Show the columns, the progress or the report of an import, by its state; on POST, confirm the columns."""
     if job.state == State.UPLOADED:
         return _columns_view(desk, job)
     if desk.is_post:
-        # The second of two clicks, which finds the import confirmed.
+        # The second of two clicks: the import is already confirmed.
         return desk.redirect("import_job", job.pk)
     return desk.render_import("job", import_title(job), **_job_context(desk, job))
 
@@ -149,7 +143,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         "rows": rows,
         "format": format_text(job),
         "is_masked": is_masked,
-        "is_large": is_large(job),
+        "is_large": is_large_upload(job),
         "missing": form.missing(),
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
         "discard_url": desk.url("import_discard", job.pk),
@@ -158,7 +152,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 
 
 def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns) -> None:
-    if not confirm_upload(job, columns.as_parameters(), at_once=not is_large(job)):
+    if not confirm_upload(job, columns.as_parameters(), at_once=not is_large_upload(job)):
         return
     job.refresh_from_db()
     if job.state != State.DONE:
@@ -189,9 +183,9 @@ def stop_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 
 
 def discard_view(desk: ImportDesk, job: BackgroundJob | None) -> HttpResponseBase:
-    """Delete a file that has not been imported; the second of two clicks finds it gone."""
+    """Delete a file that has not been imported; ``job`` is None for the second of two clicks."""
     if job and discard_upload(job):
-        desk.message_user(_("The file has been thrown away. Nothing of it was imported."), messages.SUCCESS)
+        desk.message_user(_("The file was discarded. Nothing was imported from it."), messages.SUCCESS)
     return desk.redirect("import")
 
 
@@ -199,14 +193,9 @@ def rejected_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     """Return the rejected rows as a file that can be fixed and imported again."""
     if not desk.sees_personal_data:
         raise PermissionDenied
-    if not job.produced:
-        raise Http404
-    try:
-        file = job.produced.open("rb")
-    except FileNotFoundError:
-        raise Http404 from None
+    response = produced_file(job, f"rejected-{job.pk}.csv")
     desk.log_change(_("Downloaded the rejected rows of %(file)s.") % {"file": file_name(job)})
-    return FileResponse(file, as_attachment=True, filename=f"rejected-{job.pk}.csv")
+    return response
 
 
 def _may_add(desk: ImportDesk) -> bool:
@@ -228,7 +217,7 @@ def _job_context(desk: ImportDesk, job: BackgroundJob) -> dict[str, Any]:
 
 
 class RejectedLine(NamedTuple):
-    """A row that was left out, as the page shows it."""
+    """A rejected row."""
 
     number: int
     reason: str
@@ -237,7 +226,7 @@ class RejectedLine(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportPage:
-    """An import that has been confirmed. ``refresh`` is "" once nothing changes any more by itself."""
+    """A confirmed import. ``refresh`` is "" when nothing can change by itself."""
 
     job: BackgroundJob
     report: ImportReport

@@ -10,7 +10,6 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext
@@ -47,13 +46,13 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
         fields = ("phone_number", "reason")
 
     def clean_phone_number(self) -> str:
-        """Return the digits, by which campaigns compare."""
+        """Return the digits only, as campaigns compare numbers."""
         return clean_phone(self.cleaned_data["phone_number"])
 
 
 @admin.register(Suppression)
 class SuppressionAdmin(HyberAdmin):
-    """Who must not be written to."""
+    """The opt-out list."""
 
     form = SuppressionForm
     actions = ("delete_selected",)
@@ -68,7 +67,7 @@ class SuppressionAdmin(HyberAdmin):
         js = ("django_hyber/admin/campaign.js",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse users who may not see numbers: the form would show which ones are on the list already."""
+        """Refuse users who may not see numbers: the form reveals which ones are on the list."""
         return sees_personal_data(request) and super().has_add_permission(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
@@ -99,20 +98,20 @@ class SuppressionAdmin(HyberAdmin):
         return export_view(Desk(self, request, None))
 
     def exported_view(self, request: HttpRequest, job_id: int) -> HttpResponseBase:
-        """Return a file that has been made in the background."""
+        """Return a file that a background job has written."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         self._check_export(request)
         return exported_file(Desk(self, request, None), job_id)
 
     def jobs_view(self, request: HttpRequest) -> HttpResponseBase:
-        """Return the part of the list's page that shows background work; the page polls it."""
+        """Return the part of the list's page that shows background jobs; the page polls it."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        return TemplateResponse(request, "admin/django_hyber/suppression/jobs.html", self._jobs(request))
+        return Desk(self, request, None).part("suppression/jobs", **self._jobs(request))
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Add the buttons for imports and exports, and the background work for the list."""
+        """Add the buttons for imports and exports, and the background jobs."""
         return super().changelist_view(request, {**self._jobs(request), **(extra_context or {})})
 
     def _jobs(self, request: HttpRequest) -> dict[str, Any]:
@@ -128,7 +127,7 @@ class SuppressionAdmin(HyberAdmin):
 
     @admin.action(description=_("Take selected numbers off the list"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> Any:
-        """Take numbers off the list after a confirmation that names each of them."""
+        """Delete numbers after a confirmation page that lists each of them."""
         if len(queryset.order_by().values_list("pk")[: MOST_DELETED + 1]) > MOST_DELETED:
             text = _("No more than %(most)s numbers can be taken off the list at once.")
             self.message_user(request, text % {"most": grouped(MOST_DELETED)}, messages.ERROR)
@@ -137,5 +136,5 @@ class SuppressionAdmin(HyberAdmin):
 
     @admin.display(description=_("reason"))
     def why(self, suppression: Suppression) -> str:
-        """The reason; what the app itself writes there is translated."""
+        """The reason; the reasons that this package writes are translated."""
         return gettext(suppression.reason) if suppression.reason else "-"

@@ -1,4 +1,4 @@
-"""The buttons of a campaign: each posts, is written into the admin's log, and does no harm when pressed twice."""
+"""The buttons of a campaign: each posts, is logged, and can safely be pressed twice."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from django_hyber.services import CampaignError, CampaignStatistics, campaign_st
 
 DONE = {
     Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What the platform has accepted will still arrive."),
-    Verb.RESUME: gettext_lazy("“%(name)s” goes on."),
+    Verb.RESUME: gettext_lazy("“%(name)s” has been resumed."),
     Verb.CANCEL: gettext_lazy("“%(name)s” has been cancelled. What the platform has accepted will still arrive."),
-    Verb.WITHDRAW: gettext_lazy("“%(name)s” is a draft again, and does not go out until it is sent anew."),
+    Verb.WITHDRAW: gettext_lazy("“%(name)s” is a draft again, and is not sent until it is launched again."),
 }
 ALREADY = {
     Verb.PAUSE: gettext_lazy("“%(name)s” is already paused."),
@@ -44,7 +44,7 @@ LABELS = {
     Verb.WITHDRAW: gettext_lazy("Back to draft"),
     Verb.CANCEL: gettext_lazy("Cancel campaign"),
 }
-#: The button leads to a page that asks.
+#: The button leads to a confirmation page.
 CONFIRMED_FIRST = (Verb.CANCEL,)
 
 
@@ -81,7 +81,7 @@ def _sending_buttons(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Bu
 
 
 def is_offered(campaign: Campaign, verb: Verb) -> bool:
-    """Say whether the admin lets people tell the campaign this now: a draft is deleted and not cancelled."""
+    """Return whether the admin offers the verb now: a draft is deleted, not cancelled."""
     return is_possible(campaign, verb) and not (campaign.is_editable and verb is Verb.CANCEL)
 
 
@@ -90,7 +90,7 @@ def _button(desk: CampaignDesk, name: str, label: str, *, posts: bool = False) -
 
 
 def steer_view(desk: CampaignDesk, verb: Verb) -> HttpResponseBase:
-    """Pause, resume, withdraw or cancel, and say what came of it."""
+    """Pause, resume, withdraw or cancel, and report the result."""
     campaign = desk.campaign
     if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
@@ -124,7 +124,7 @@ def _under_way(campaign: Campaign, verb: Verb) -> str:
 
 
 def cancel_view(desk: CampaignDesk) -> HttpResponseBase:
-    """Ask whether the campaign is to be stopped for good; on POST, do it."""
+    """Ask for confirmation before cancelling; on POST, cancel."""
     if desk.is_post:
         return steer_view(desk, Verb.CANCEL)
     if not is_offered(desk.campaign, Verb.CANCEL):
@@ -150,7 +150,7 @@ def cancel_view(desk: CampaignDesk) -> HttpResponseBase:
 
 
 def refuse(desk: CampaignDesk) -> HttpResponseRedirect:
-    """Say that the campaign's status does not allow this, and go back to its page."""
+    """Report that the campaign's status does not allow this, and return to its page."""
     desk.message_user(" ".join(wrong_status(desk.campaign).messages), messages.ERROR)
     return desk.redirect()
 

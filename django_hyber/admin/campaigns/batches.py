@@ -12,7 +12,7 @@ from django_hyber.words import describe_code
 
 @admin.register(Batch)
 class BatchAdmin(ReadOnlyAdmin):
-    """How the requests of a campaign went."""
+    """The requests of a campaign and their results."""
 
     list_display = ("id", "campaign", "run", "size", "state", "error", "finished")
     list_filter = ("state", CampaignFilter)
@@ -20,7 +20,7 @@ class BatchAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("finished at"))
     def finished(self, batch: Batch) -> str:
-        """When nothing more was to be done for it."""
+        """When the batch was finished."""
         return short_time(batch.finished_at)
 
     @admin.display(description=_("error"))

@@ -24,7 +24,7 @@ from django_hyber.words import place_of, problem_text
 
 @admin.register(Campaign)
 class CampaignAdmin(HyberAdmin):
-    """Campaigns: written, filled with recipients, sent, and followed."""
+    """Campaigns: write them, import recipients, send and follow them."""
 
     form = CampaignForm
     inlines = (ChannelInline,)
@@ -45,17 +45,17 @@ class CampaignAdmin(HyberAdmin):
         return super().get_queryset(request).prefetch_related("channels")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CampaignList]:
-        """Use the list that counts."""
+        """Use the list with the numbers of recipients and deliveries."""
         return CampaignList
 
     @admin.display(description=_("recipients"))
     def recipients(self, campaign: Campaign) -> str:
-        """How many people are in it."""
+        """The number of recipients."""
         return grouped(campaign.recipients)  # type: ignore[attr-defined]  # set by CampaignList
 
     @admin.display(description=_("delivered"))
     def delivered(self, campaign: Campaign) -> str:
-        """How many messages have arrived."""
+        """The number of delivered messages."""
         return grouped(campaign.delivered)  # type: ignore[attr-defined]  # set by CampaignList
 
     @admin.display(description=_("channels"))
@@ -65,35 +65,35 @@ class CampaignAdmin(HyberAdmin):
 
     @admin.display(description=_("start time"), ordering="start_time")
     def starts(self, campaign: Campaign) -> str:
-        """When it is to start, if not at once."""
+        """The start time, if there is one."""
         return short_time(campaign.start_time)
 
     @admin.display(description=_("created at"), ordering="created_at")
     def created(self, campaign: Campaign) -> str:
-        """When it was begun."""
+        """The time of creation."""
         return short_time(campaign.created_at)
 
     def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
-        """Refuse to change what has been sent."""
+        """Allow changes until the launch only."""
         return (obj is None or obj.is_editable) and super().has_change_permission(request, obj)
 
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
-        """Refuse to delete history: only a draft can go."""
+        """Allow only drafts to be deleted: the others are history."""
         return (obj is None or obj.is_editable) and super().has_delete_permission(request, obj)
 
     def has_send_permission(self, request: HttpRequest) -> bool:
-        """Ask for the permission of its own: writing a text and sending it to a million people are two things."""
+        """Require a separate permission: writing a text and sending it to a million people are different jobs."""
         return request.user.has_perm("django_hyber.send_campaign")
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Campaign | None:
-        """Lock the campaign while a form of it is saved: an older form must not undo a launch of the same second."""
+        """Lock the campaign while its form is saved: the form must not undo a launch at the same moment."""
         campaign: Campaign | None = super().get_object(request, object_id, from_field)
         if campaign and request.method == "POST" and transaction.get_connection(campaign._state.db).in_atomic_block:
             campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update())
         return campaign
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-        """Say why a form comes too late, instead of refusing it without a word."""
+        """Explain why the form can no longer be saved, instead of answering 403."""
         if request.method == "POST":
             desk = find_desk(self, request, object_id)
             if not desk.campaign.is_editable and desk.may_view:
@@ -103,7 +103,7 @@ class CampaignAdmin(HyberAdmin):
         return super().change_view(request, object_id, *args, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Add how the campaign goes and what can be done with it."""
+        """Add the campaign's progress and its buttons."""
         campaign = kwargs.get("obj")
         context["can_test"] = self.has_send_permission(request)
         if campaign:
@@ -120,7 +120,7 @@ class CampaignAdmin(HyberAdmin):
         return super().get_inline_formsets(request, formsets, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
-        """Note who wrote it; doubt a start time that is over: the platform decides what it does with it."""
+        """Record the author; warn about a start time in the past, which the platform may accept or not."""
         if not change or AUTHORED_FIELDS.intersection(form.changed_data):
             obj.author = request.user  # type: ignore[assignment]  # nobody else gets in here
         super().save_model(request, obj, form, change)
@@ -128,11 +128,11 @@ class CampaignAdmin(HyberAdmin):
             self.message_user(request, _("The start time is in the past."), messages.WARNING)
 
     def response_post_save_add(self, request: HttpRequest, obj: Campaign) -> HttpResponseRedirect:
-        """Go on to the test, if that was the button."""
+        """Redirect to the test page if its button was pressed."""
         return self._to_test(request, obj) or super().response_post_save_add(request, obj)
 
     def response_post_save_change(self, request: HttpRequest, obj: Campaign) -> HttpResponseRedirect:
-        """Go on to the test, if that was the button."""
+        """Redirect to the test page if its button was pressed."""
         return self._to_test(request, obj) or super().response_post_save_change(request, obj)
 
     def _to_test(self, request: HttpRequest, campaign: Campaign) -> HttpResponseRedirect | None:
@@ -140,7 +140,7 @@ class CampaignAdmin(HyberAdmin):
         return desk.redirect("test") if "_test" in request.POST and desk.may_send else None
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
-        """Show what is doubtful about the channels, though it does not forbid sending."""
+        """Show the warnings about the channels, which do not forbid sending."""
         super().save_formset(request, form, formset, change)
         if change and formset.has_changed():
             form.instance.author = request.user
@@ -149,7 +149,7 @@ class CampaignAdmin(HyberAdmin):
             self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """Name the campaigns only: a list of their recipients would have no end."""
+        """List the campaigns only, not their recipients: there may be millions."""
         campaigns = list(objs)
         launched = [str(campaign) for campaign in campaigns if not campaign.is_editable]
         return (

@@ -1,4 +1,4 @@
-"""Duplicating a campaign from the admin: a form that asks for a name and for whose numbers go along."""
+"""Duplicating a campaign in the admin: a form for the name and the recipients of the copy."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DAY = 24 * 60 * 60
 
 
 class DuplicateForm(forms.Form):
-    """``asked_at`` is when the question was shown: a second answer to the same question is recognised by it."""
+    """``asked_at`` is when the form was shown: it identifies a second submission of the same form."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=200, widget=AdminTextInputWidget())
     audience = forms.ChoiceField(label=gettext_lazy("Recipients"), widget=forms.RadioSelect())
@@ -35,7 +35,7 @@ class DuplicateForm(forms.Form):
         self.fields["audience"].choices = audience_choices(sizes)  # type: ignore[attr-defined]
 
     def clean_asked_at(self) -> datetime:
-        """Return the time, which must be one that we have written."""
+        """Return the time. Its signature must be ours."""
         try:
             written = signing.loads(self.cleaned_data["asked_at"], salt=SALT, max_age=DAY)
         except signing.BadSignature:
@@ -44,7 +44,7 @@ class DuplicateForm(forms.Form):
 
 
 def audience_choices(sizes: Mapping[Audience, int]) -> list[tuple[str, str]]:
-    """Return whose numbers can go along, with how many they are."""
+    """Return the groups of recipients that can be copied, with their sizes."""
     texts = {
         Audience.NOBODY: _("none: only the texts and settings"),
         Audience.EVERYBODY: _("all"),

@@ -1,4 +1,4 @@
-"""The campaign's own form: when it goes out, how fast, and what stands in for values that are missing."""
+"""The form of a campaign: when it is sent, how fast, and what replaces missing values."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from django_hyber.conf import account_names
 from django_hyber.models import Campaign
 from django_hyber.texts.rules import campaign_variables, is_variable_name
 
-#: What makes a text another one for its readers; who changes it, or the channels, is the author.
+#: Anyone who changes one of these fields, or the channels, becomes the author.
 AUTHORED_FIELDS = frozenset({"account", "missing_variables", "variable_defaults"})
 
 MAX_DEFAULT_TEXT = 255
@@ -49,12 +49,12 @@ class ClockTimeWidget(AdminSplitDateTime):
 
 
 class ClockTimeField(forms.SplitDateTimeField):
-    """A date and a time in the current time zone. A time that the clocks skip or show twice is refused."""
+    """A date and a time in the current time zone. A time that a clock change skips or repeats is invalid."""
 
     widget = ClockTimeWidget
 
     def compress(self, data_list: Any) -> Any:
-        """Say in the reader's language what Django has found: its own sentence is not translated everywhere."""
+        """Replace Django's message, which is not translated into every language."""
         try:
             return super().compress(data_list)
         except ValidationError as error:
@@ -65,7 +65,7 @@ class ClockTimeField(forms.SplitDateTimeField):
 
 
 class DefaultTextsWidget(forms.Widget):
-    """One input for each variable in use; ``names`` says which, texts of others are shown as well."""
+    """One input for each variable in ``names``, and for any other that has a text."""
 
     template_name = "admin/django_hyber/campaign/default_texts.html"
     use_fieldset = True
@@ -85,16 +85,16 @@ class DefaultTextsWidget(forms.Widget):
         return context
 
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> dict[str, str]:
-        """Collect the inputs, whichever they are; an empty one is no text."""
+        """Collect all inputs that are not empty."""
         prefix = f"{name}-"
         return {key.removeprefix(prefix): data[key] for key in data if key.startswith(prefix) and data[key]}
 
     def value_omitted_from_data(self, data: Mapping[str, Any], files: Any, name: str) -> bool:
-        """Never: a form without any input has no texts."""
+        """Return False: a form without inputs has no texts."""
         return False
 
     def id_for_label(self, id_: str) -> str:
-        """Return none: each input has a label of its own."""
+        """Return "": each input has its own label."""
         return ""
 
 
@@ -105,7 +105,7 @@ class DefaultTextsField(forms.Field):
     default_error_messages = {"too-long": _("The text for “%(name)s” is longer than %(limit)d characters.")}
 
     def to_python(self, value: Any) -> dict[str, str]:
-        """Keep what is a text under a possible name."""
+        """Keep the texts of valid variable names."""
         return {name: self._text(name, text) for name, text in (value or {}).items() if is_variable_name(name)}
 
     def has_changed(self, initial: Any, data: Any) -> bool:
@@ -120,14 +120,14 @@ class DefaultTextsField(forms.Field):
 
 
 class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
-    """The campaign itself; its channels are edited beside it."""
+    """The campaign itself; its channels are inline forms."""
 
     account = forms.ChoiceField(label=_("Account"), help_text=_("Which account at GMS sends and pays."))
     start_time = ClockTimeField(label=_("Start time"), required=False)
     variable_defaults = DefaultTextsField(
         label=_("Default texts"),
         required=False,
-        help_text=_("What stands in the text where a recipient has no value."),
+        help_text=_("Replaces a missing value of a recipient in the text."),
     )
 
     class Meta:
@@ -148,10 +148,10 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "missing_variables" not in self.fields:
-            # A page to read only has hardly any fields.
+            # A read-only page has hardly any fields.
             return
         self.fields["account"].choices = account_choices(self.instance)  # type: ignore[attr-defined]
-        # Left out by a program that posts the form, it stays as it is.
+        # If a program posts the form without it, the value is kept.
         self.fields["missing_variables"].required = False
         self.fields["start_time"].help_text = _lazy_start_help(self)
         self.show_default_texts(campaign_variables(self.instance) if self.instance.pk else ())
@@ -161,7 +161,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         self.fields["variable_defaults"].widget.names = tuple(names)
 
     def clean(self) -> dict[str, Any]:
-        """Say beside the field what is missing of a sending window."""
+        """Report an incomplete sending window beside the missing field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         cleaned["missing_variables"] = cleaned.get("missing_variables") or self.instance.missing_variables
         start, end = cleaned.get("window_start"), cleaned.get("window_end")
@@ -176,7 +176,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
 
 
 def account_choices(campaign: Campaign) -> list[tuple[str, str]]:
-    """Return the configured accounts, and the campaign's own if it is none of them (any more)."""
+    """Return the configured accounts, and the campaign's own if it is no longer configured."""
     names = account_names()
     choices = [(name, name) for name in names]
     if campaign.pk and campaign.account not in names:
@@ -186,7 +186,7 @@ def account_choices(campaign: Campaign) -> list[tuple[str, str]]:
 
 
 def start_time_note(campaign: Campaign) -> str:
-    """Return the start time of a campaign with its zone and its distance from now, or "" without one."""
+    """Return the start time with its zone and its distance from now, or "" without one."""
     return described_moment(campaign.start_time) if campaign.start_time else ""
 
 
@@ -200,12 +200,12 @@ _lazy_start_help = lazy(_start_help, str)
 
 
 def zone_name() -> str:
-    """Return the name of the time zone in which people see and type times."""
+    """Return the name of the current time zone."""
     return str(timezone.get_current_timezone())
 
 
 def described_moment(moment: datetime) -> str:
-    """Return a time with its zone and how far it is away, as in "May 2, noon Europe/Kyiv (UTC+03:00), in 2 days"."""
+    """Return a time with its zone and distance, as in "May 2, noon Europe/Kyiv (UTC+03:00), in 2 days"."""
     local = timezone.localtime(moment)
     offset = local.strftime("%z")
     params = {
@@ -218,7 +218,7 @@ def described_moment(moment: datetime) -> str:
 
 
 def distance_from_now(moment: datetime) -> str:
-    """Return how far a moment is away, as in "in 2 days, 3 hours" or "5 minutes ago"."""
+    """Return the distance of a moment, as in "in 2 days, 3 hours" or "5 minutes ago"."""
     now = timezone.now()
     if moment > now:
         return gettext("in %(distance)s") % {"distance": timeuntil(moment, now)}

@@ -1,4 +1,4 @@
-"""A campaign as it would go out, prepared for the page on which the launch is confirmed."""
+"""The data of the page on which a launch is confirmed."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from django_hyber.campaigns.preflight import (
     OPTED_OUT_CODE,
     PAST_START_CODE,
     check_state,
-    doubts_of_this_moment,
     is_four_eyes,
+    time_warnings,
 )
 from django_hyber.campaigns.preflight_jobs import Check, count_rejected
 from django_hyber.campaigns.timetable import Timetable, timetable_of
@@ -31,15 +31,15 @@ from django_hyber.models import Campaign, Message
 from django_hyber.services import Preflight
 from django_hyber.words import CHANNEL_NAMES, label_of
 
-#: What the text of a problem does not say itself.
+#: How to fix a problem, where its text does not say so.
 ADVICE = {
     "account": gettext_lazy("Choose one of the accounts in the settings."),
     "blank": gettext_lazy("Fill it in, or take it away."),
-    "changed": gettext_lazy("Look at it again."),
-    "importing": gettext_lazy("Wait until it has ended, then look again."),
+    "changed": gettext_lazy("Review it again."),
+    "importing": gettext_lazy("Wait until it has ended, then check again."),
     "required": gettext_lazy("Fill it in."),
     "too-long": gettext_lazy("Shorten it."),
-    "too-many-segments": gettext_lazy("Shorten it, or do without the characters that make it UCS-2."),
+    "too-many-segments": gettext_lazy("Shorten it, or remove the characters that require UCS-2."),
 }
 RECIPIENTS = ("import", "")
 CHANNELS = ("change", "channels-group")
@@ -65,14 +65,14 @@ LABELS = {
 
 
 class Link(NamedTuple):
-    """Where something is done."""
+    """A link."""
 
     label: str
     url: str
 
 
 class ProblemLine(NamedTuple):
-    """A problem in words, with what can be done about it."""
+    """A problem, with advice and links to fix it."""
 
     text: str
     advice: str
@@ -80,7 +80,7 @@ class ProblemLine(NamedTuple):
 
 
 class SkippedLine(NamedTuple):
-    """Who is left out, with links to a list of them and to some of them."""
+    """A group of skipped recipients, with a link to their list and some examples."""
 
     code: str
     text: str
@@ -90,9 +90,9 @@ class SkippedLine(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class PreflightFacts:
-    """What the page says of a campaign. ``confirmation`` is None if it cannot be launched, or not by this person.
+    """What the page shows of a campaign. ``confirmation`` is None if this user cannot launch it.
 
-    ``four_eyes`` says who may launch it, "" without that rule.
+    ``four_eyes`` explains who may launch it, "" without that rule.
     """
 
     campaign: Campaign
@@ -109,61 +109,61 @@ class PreflightFacts:
 
     @property
     def found(self) -> Preflight | None:
-        """What the check of the campaign as it is now has found."""
+        """The result of the check, if it is up to date."""
         return self.check.found
 
     @property
     def people(self) -> int:
-        """How many get it."""
+        """The number of people who will get a message."""
         return self.found.will_receive if self.found else 0
 
     @property
     def refresh(self) -> int | None:
-        """Seconds until the page asks for these facts again."""
+        """Seconds until the page polls again."""
         return REFRESH if self.check.is_under_way else None
 
     @property
     def milestone(self) -> str:
-        """What has to change for a screen reader to be told."""
+        """A value whose change makes a screen reader announce ``summary``."""
         job = self.check.job
         return f"{job.state}:{MILESTONE * job.done // job.total if job.total else 0}" if job else ""
 
     @property
     def summary(self) -> str:
-        """What a screen reader is told then."""
+        """The announcement for screen readers."""
         job = self.check.job
         if job is None:
             return ""
         if self.check.is_under_way:
             return _("Checking: %(percent)s.") % {"percent": percent(job.done, job.total or 0)}
         if self.found is None:
-            return _("The check has not come to its end.")
+            return _("The check did not finish.")
         return _("Checked. %(headline)s") % {"headline": texts.headline(self.found)}
 
     @property
     def headline(self) -> str:
-        """How many people get it, in words."""
+        """The number of people, as a sentence."""
         return texts.headline(self.found) if self.found else ""
 
     @property
     def defaults(self) -> list[str]:
-        """Who gets which default text."""
+        """The default texts and how many recipients get them."""
         return list(texts.default_texts(self.campaign, self.found)) if self.found else []
 
     @property
     def rejected_text(self) -> str:
-        """What the imports have not taken."""
+        """The number of rows that imports rejected, as a sentence."""
         return texts.rejected_text(self.rejected) if self.rejected else ""
 
     @property
     def segments(self) -> list[str]:
-        """How many segments the SMS take."""
+        """The number of SMS segments."""
         segments = self.found.segments if self.found else None
         return list(texts.segment_texts(self.campaign, segments)) if segments else []
 
     @property
     def cost(self) -> str:
-        """What it costs, "" without prices."""
+        """The cost, or "" without prices."""
         found = self.found
         if found is None or found.cost_low is None or found.cost_high is None:
             return ""
@@ -171,7 +171,7 @@ class PreflightFacts:
 
     @property
     def when(self) -> list[str]:
-        """When it goes out."""
+        """The schedule."""
         return list(texts.when_texts(self.campaign, self.timetable, timezone.now()))
 
     @property
@@ -181,12 +181,12 @@ class PreflightFacts:
 
     @property
     def button(self) -> str:
-        """What the button says."""
+        """The label of the button."""
         return texts.button_text(self.people, is_later=self.timetable.start is not None)
 
 
 def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
-    """Return what is known about the launch of a campaign, as far as this person may see it."""
+    """Return what the page shows to this user."""
     campaign, found = desk.campaign, check.found
     people = found.will_receive if found else 0
     problems, warnings = _problems(campaign, check)
@@ -210,26 +210,26 @@ def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
 def _problems(campaign: Campaign, check: Check) -> tuple[list[ValidationError], list[ValidationError]]:
     found = check.found
     if found is None:
-        return check_state(campaign), doubts_of_this_moment(campaign)
-    # An import may have begun since, and have added nobody yet.
+        return check_state(campaign), time_warnings(campaign)
+    # An import may have started since the check and have added nobody yet.
     known = {problem.code for problem in found.problems}
     since = [problem for problem in check_state(campaign) if problem.code not in known] if check.job else []
-    # A check that was kept may have been made before the start time was over.
+    # A stored check may be older than the start time.
     warnings = [warning for warning in found.warnings if warning.code != PAST_START_CODE]
-    return [*found.problems, *since], [*warnings, *doubts_of_this_moment(campaign)]
+    return [*found.problems, *since], [*warnings, *time_warnings(campaign)]
 
 
 def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
-    """Return what the page says about who may launch, and whether this person may not."""
+    """Return the note about who may launch, and whether this user is the author and may not."""
     if not is_four_eyes(desk.campaign):
         return "", False
     if desk.campaign.author_id == desk.request.user.pk:
         return _(
-            "Here four eyes look at every campaign. You wrote this one or changed it last: somebody else who may send "
-            "has to open this page and launch it."
+            "Two-person approval is on. You wrote this campaign or changed it last: another person who may send has to "
+            "open this page and launch it."
         ), True
     return _(
-        "Here four eyes look at every campaign: whoever wrote or changed it last cannot launch it. You can."
+        "Two-person approval is on: the person who wrote a campaign or changed it last cannot launch it. You can."
     ), False
 
 
@@ -259,7 +259,7 @@ def _examples(desk: CampaignDesk, found: Preflight) -> Mapping[int, Link]:
 
 
 def problem_lines(campaign: Campaign, problems: Iterable[ValidationError], *, may_change: bool) -> list[ProblemLine]:
-    """Return the problems with links for those who may change the campaign."""
+    """Return the problems, with links if the user may change the campaign."""
     channels = [channel.channel for channel in campaign.channels.all()]
     return [
         ProblemLine(

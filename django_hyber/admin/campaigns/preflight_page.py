@@ -1,4 +1,4 @@
-"""The page before the launch: what would go out to whom and when, and the launch of what it has shown."""
+"""The page before the launch: it shows what would be sent to whom and when, and launches exactly that."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from django.contrib import messages
 from django.contrib.admin import helpers
 from django.db.models import QuerySet
 from django.http import HttpResponseBase, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
-from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -23,11 +21,10 @@ from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
-from django_hyber.texts.composition import compose
-from django_hyber.texts.samples import known_columns
+from django_hyber.texts.composition import compose_saved
 
 CONFIRMED = "post"
-#: The name of the input in which a page puts what it has shown of a campaign.
+#: The name of the input that holds the confirmation of a campaign.
 CONFIRMATION = "plan-{pk}"
 
 
@@ -40,39 +37,34 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
     if not campaign.is_editable:
         return _already_started(desk)
     sample = asked_sample(desk.request, campaign)
-    channels = list(campaign.channels.all())
-    contents = [(channel.channel, channel.options) for channel in channels]
     return desk.render(
         "campaign/preflight/page",
         _("Send campaign"),
         facts=preflight_facts(desk, check_of(campaign)),
         sample=sample,
-        composed=compose(campaign, contents, sample, known_columns(campaign)),
-        channels=[(str(channel), described_options(channel)) for channel in channels],
+        composed=compose_saved(campaign, sample),
+        channels=[(str(channel), described_options(channel)) for channel in campaign.channels.all()],
     )
 
 
 def preflight_part(desk: CampaignDesk) -> HttpResponseBase:
-    """Return the part of the page that changes while a campaign is checked; the page asks for it again and again."""
-    context = {"original": desk.campaign, "facts": preflight_facts(desk, check_of(desk.campaign))}
-    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/preflight/part.html", context)
-    patch_cache_control(response, no_store=True)
-    return response
+    """Return the part of the page that changes while a campaign is checked; the page polls it."""
+    return desk.part("campaign/preflight/part", facts=preflight_facts(desk, check_of(desk.campaign)))
 
 
 def check_view(desk: CampaignDesk) -> HttpResponseBase:
-    """Request a check in the background, and go back to the page that shows it."""
+    """Request a check in the background, and return to the page."""
     if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
     if not desk.campaign.is_editable:
         return _already_started(desk)
     if request_check(desk.campaign, desk.request.user):
-        desk.log_change(_("Asked for a check before the launch."))
+        desk.log_change(_("Requested a check before the launch."))
     return desk.redirect("send")
 
 
 def confirm_selected(desk: Desk, campaigns: Iterable[Campaign]) -> HttpResponseBase:
-    """Return the page on which the launch of several campaigns is confirmed; one alone has a page of its own."""
+    """Return the page on which the launch of several campaigns is confirmed; a single one has its own page."""
     chosen = list(campaigns)
     if len(chosen) == 1:
         return desk.of(chosen[0]).redirect("send")
@@ -89,13 +81,13 @@ def confirm_selected(desk: Desk, campaigns: Iterable[Campaign]) -> HttpResponseB
 
 
 def start_selected(desk: Desk, campaigns: QuerySet[Campaign]) -> None:
-    """Start each campaign on its own and say of each what came of it."""
+    """Start each campaign separately and report each result."""
     for campaign in campaigns.order_by("pk"):
         _start(desk.of(campaign))
 
 
 def _start(desk: CampaignDesk) -> bool:
-    """Start a campaign, write that into the admin's log, and say what came of it."""
+    """Start a campaign, log that, and report the result."""
     campaign, user = desk.campaign, desk.request.user
     confirmed = parse_confirmation(desk.request.POST.get(CONFIRMATION.format(pk=campaign.pk), ""))
     try:

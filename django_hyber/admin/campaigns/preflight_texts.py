@@ -1,4 +1,4 @@
-"""What a launch would mean, in sentences: who is left out, how the SMS are cut, when it goes out, what stays done."""
+"""The sentences of the page before the launch: recipients, SMS segments, cost, schedule, and what is irreversible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from django_hyber.services import Preflight, Segments, Skipped
 
 
 def headline(found: Preflight) -> str:
-    """Say how many people get it, or would if it could be sent."""
+    """Say how many people will get it, or would if the problems were fixed."""
     people = found.will_receive
     if found.may_start:
         text = ngettext("%(count)s person will get it.", "%(count)s people will get it.", people)
@@ -32,7 +32,7 @@ def headline(found: Preflight) -> str:
 
 
 def skipped_text(found: Preflight, skipped: Skipped) -> str:
-    """Say how many are left out for a reason; of missing values which, and how often."""
+    """Say how many are skipped for a reason; for missing values also which ones."""
     count = {"count": grouped(skipped.count)}
     if skipped.code == OPTED_OUT_CODE:
         text = ngettext(
@@ -42,8 +42,8 @@ def skipped_text(found: Preflight, skipped: Skipped) -> str:
         )
         return text % count
     text = ngettext(
-        "%(count)s person lacks a value and is left out, as this campaign says: %(names)s.",
-        "%(count)s people lack a value and are left out, as this campaign says: %(names)s.",
+        "%(count)s person has no value and is skipped, as set in the campaign: %(names)s.",
+        "%(count)s people have no value and are skipped, as set in the campaign: %(names)s.",
         skipped.count,
     )
     names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in found.missing.items())
@@ -51,22 +51,22 @@ def skipped_text(found: Preflight, skipped: Skipped) -> str:
 
 
 def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
-    """Say who gets a default text, and which."""
+    """Say how many people get which default text."""
     if campaign.missing_variables != Campaign.MissingVariables.DEFAULT:
         return
     for name, number in found.missing.items():
         default = campaign.variable_defaults.get(name)
         if default:
             text = ngettext(
-                "%(count)s person has no value for %(name)s and gets “%(text)s” instead, as this campaign says.",
-                "%(count)s people have no value for %(name)s and get “%(text)s” instead, as this campaign says.",
+                "%(count)s person has no value for %(name)s and gets “%(text)s” instead, as set in the campaign.",
+                "%(count)s people have no value for %(name)s and get “%(text)s” instead, as set in the campaign.",
                 number,
             )
             yield text % {"count": grouped(number), "name": f"%{name}%", "text": default}
 
 
 def rejected_text(rows: int) -> str:
-    """Say what the imports have not taken."""
+    """Say how many rows the imports rejected."""
     text = ngettext(
         "%(count)s row of the imported files could not be used, and is not among the recipients.",
         "%(count)s rows of the imported files could not be used, and are not among the recipients.",
@@ -76,7 +76,7 @@ def rejected_text(rows: int) -> str:
 
 
 def segment_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
-    """Say how many segments the SMS take, and what made them UCS-2."""
+    """Say how many segments the SMS take, and which characters require UCS-2."""
     total = {"total": grouped(segments.total), "most": grouped(segments.most), "fewest": grouped(segments.fewest)}
     if segments.fewest == segments.most:
         text = ngettext(
@@ -97,7 +97,7 @@ def segment_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
 
 
 def cost_text(low: Decimal, high: Decimal) -> str:
-    """Say what it costs, by the prices in the settings."""
+    """State the cost by the PRICES setting."""
     if low == high:
         return _("%(amount)s if everybody is reached.") % {"amount": amount_text(low)}
     text = _("From %(low)s to %(high)s if everybody is reached, depending on the channel that delivers.")
@@ -105,7 +105,7 @@ def cost_text(low: Decimal, high: Decimal) -> str:
 
 
 def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Iterator[str]:
-    """Say when it starts, in which hours it goes out, how fast, and about when it is through."""
+    """State the start, the sending window, the rate and the estimated end."""
     yield described_moment(timetable.start) if timetable.start else _("At once, as soon as you press the button.")
     if campaign.window_start and campaign.window_end:
         text = _("Only from %(start)s to %(end)s, by the clock where each recipient lives.")
@@ -137,13 +137,14 @@ def recall_texts(timetable: Timetable) -> Iterator[str]:
         yield _("Pause and Cancel stop what has not been handed over yet.")
     else:
         yield _(
-            "Pause and Cancel stop only what has not been handed over yet: without a throttle, that is soon nothing."
+            "Pause and Cancel stop only what has not been handed over yet. Without a throttle, that may be nothing "
+            "within seconds."
         )
     yield _("From the launch on, texts and recipients cannot be changed.")
 
 
 def button_text(people: int, *, is_later: bool) -> str:
-    """Name the number of people on the button."""
+    """Return the label of the button, with the number of people."""
     if is_later:
         text = ngettext("Schedule for %(count)s person", "Schedule for %(count)s people", people)
     else:
@@ -172,7 +173,7 @@ def _ucs2_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
 
 
 def amount_text(value: Decimal) -> str:
-    """Write an amount of money, whose currency is that of the settings."""
+    """Format an amount of money, in the currency of the settings."""
     return str(number_format(value, decimal_pos=2, force_grouping=True))
 
 

@@ -1,4 +1,4 @@
-"""How campaigns go: every number is counted from the messages when it is asked for."""
+"""The progress of campaigns: every number is counted from the messages on request."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ from django_hyber.statistics.timeline import Unit, delivery_timeline
 
 Status = Message.Status
 SHOWN_BATCHES = 50
-#: Seconds between two looks at a campaign that goes on by itself; the page looks less often while nothing changes.
+#: Seconds between two polls while a campaign is under way; the page polls less often while nothing changes.
 REFRESH = 2
 MILESTONE = 10
 VIEW_MESSAGE = "django_hyber.view_message"
 
 
 class FailureLine(NamedTuple):
-    """A reason with the address of exactly its messages, if the user may see them."""
+    """A reason for failure, with the address of its messages if the user may see them."""
 
     reason: FailureReason
     code: str
@@ -55,7 +55,7 @@ class FailureLine(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class TimeChart:
-    """Deliveries and failures over time, with what stands below and beside the columns."""
+    """Deliveries and failures over time, with the labels of the axes."""
 
     bars: list[Bar]
     unit: str
@@ -67,7 +67,7 @@ class TimeChart:
 
 @dataclass(frozen=True, kw_only=True)
 class DraftPage:
-    """What the page of a draft shows of its recipients and of work that is being done for it."""
+    """What the page of a draft shows: its recipients and background jobs."""
 
     progress: CampaignProgress
     jobs: list[JobLine]
@@ -79,7 +79,7 @@ class DraftPage:
 
     @property
     def refresh(self) -> int | None:
-        """Seconds until the page asks again; None once nothing changes any more by itself."""
+        """Seconds until the page polls again; None when nothing can change by itself."""
         return REFRESH if self.progress.is_live else None
 
 
@@ -97,12 +97,12 @@ class ProgressPage(DraftPage):
 
     @property
     def sent(self) -> str:
-        """The share that has been handed over."""
+        """The share that was handed over to the platform."""
         return charts.percent(self.numbers.sent, self.numbers.total)
 
     @property
     def delivered(self) -> str:
-        """The share that has arrived."""
+        """The share that was delivered."""
         return charts.percent(self.numbers.delivered, self.numbers.total)
 
     @property
@@ -113,7 +113,7 @@ class ProgressPage(DraftPage):
 
     @property
     def bar(self) -> list[Piece]:
-        """The same as a bar."""
+        """The statuses as a bar chart."""
         return charts.stacked_bar(self.statuses)
 
     @cached_property
@@ -126,12 +126,12 @@ class ProgressPage(DraftPage):
 
     @property
     def donut(self) -> list[Piece]:
-        """The same as a ring."""
+        """The channels as a donut chart."""
         return charts.donut(self.channels)
 
     @cached_property
     def funnel(self) -> list[FunnelStage]:
-        """How many got how far; clicks only where the platform counts them."""
+        """The funnel from recipient to click; clicks only if they are tracked."""
         numbers = self.numbers
         stages: list[tuple[str, object, int]] = [
             ("queued", _("Recipients"), numbers.total),
@@ -155,12 +155,12 @@ class ProgressPage(DraftPage):
 
     @property
     def pace(self) -> str:
-        """How fast it goes, in words."""
+        """The rate, in words."""
         return pace_text(self.progress.pace)
 
     @property
     def milestone(self) -> str:
-        """What has to change for a screen reader to be told: not every number of every second."""
+        """A value whose change makes a screen reader announce ``summary``: not each number."""
         numbers = self.numbers
         counts = (numbers.sent, numbers.delivered)
         tenths = [MILESTONE * count // numbers.total if numbers.total else 0 for count in counts]
@@ -168,17 +168,17 @@ class ProgressPage(DraftPage):
 
     @property
     def summary(self) -> str:
-        """What a screen reader is told then."""
+        """The announcement for screen readers."""
         text = _("%(status)s. Sent: %(sent)s. Delivered: %(delivered)s.")
         status = self.campaign.get_status_display()
         return text % {"status": status, "sent": self.sent, "delivered": self.delivered}
 
 
 class CampaignList(BigTableList):
-    """The list of campaigns, with the numbers of the campaigns on the page counted in one query."""
+    """The list of campaigns; the numbers of a page are counted in one query."""
 
     def get_results(self, request: HttpRequest) -> None:
-        """Count the recipients of the campaigns that are shown, and of no others."""
+        """Count the recipients of the campaigns on this page only."""
         super().get_results(request)
         campaigns = list(self.result_list)
         counts = count_by_status(campaign.pk for campaign in campaigns)
@@ -195,7 +195,7 @@ def draft_page(desk: CampaignDesk) -> DraftPage:
 
 
 def progress_page(desk: CampaignDesk) -> ProgressPage:
-    """Count a campaign and prepare what its page shows of it."""
+    """Count a campaign and return what its page shows."""
     campaign, now = desk.campaign, timezone.now()
     progress = campaign_progress(campaign)
     total = progress.statistics.total
@@ -225,7 +225,7 @@ def messages_url(campaign: Campaign, **conditions: object) -> str:
 
 
 def time_chart(campaign: Campaign, numbers: CampaignStatistics) -> TimeChart | None:
-    """Return deliveries and failures by minute, hour, day or month, or None before anything has ended."""
+    """Return deliveries and failures by minute, hour, day or month, or None before the first of them."""
     timeline = delivery_timeline(campaign, numbers.first_end, numbers.last_end)
     if timeline is None or not timeline.columns:
         return None
@@ -244,7 +244,7 @@ def _failure_line(desk: CampaignDesk, reason: FailureReason, total: int) -> Fail
     conditions: Mapping[str, object] = {"status__exact": reason.status, "error_code__exact": reason.code}
     if reason.code is None:
         conditions = {"status__exact": reason.status, "error_code__isnull": True, "error_text__exact": reason.text}
-    # By a text, which may hold a number, nobody filters who may not see numbers.
+    # The text may contain a phone number: only users who may see numbers filter by it.
     may_filter = reason.code is not None or desk.sees_personal_data
     may_see = desk.request.user.has_perm(VIEW_MESSAGE)
     url = messages_url(desk.campaign, **conditions) if may_filter and may_see else ""

@@ -1,4 +1,4 @@
-"""Sending failed messages again from the admin: the reasons are chosen, then the number of people is confirmed."""
+"""Retrying failed messages in the admin: choose the reasons, then confirm the number of people."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class ReasonChoice(NamedTuple):
 
 
 def retry_view(desk: CampaignDesk) -> HttpResponseBase:
-    """Ask which failures are to be sent again, then whether they really are; after that, do it."""
+    """Ask which failures to retry, then for confirmation; after that, retry."""
     campaign = desk.campaign
     if CONFIRMED in desk.request.POST and _run(desk) != campaign.run:
-        _say_already(desk)
+        desk.message_user(already_text(desk.campaign))
         return desk.redirect()
     if not is_possible(campaign, Verb.RETRY):
         return refuse(desk)
@@ -47,18 +47,14 @@ def retry_view(desk: CampaignDesk) -> HttpResponseBase:
     return _retry(desk, chosen)
 
 
-def _say_already(desk: CampaignDesk) -> None:
-    desk.message_user(already_text(desk.campaign), messages.INFO)
-
-
 def already_text(campaign: Campaign) -> str:
-    """Say that somebody was faster, which may have been the first of two clicks."""
-    return _("The failed messages of “%(name)s” have already been taken up again.") % {"name": campaign}
+    """Say that the messages are already being retried, perhaps by the first of two clicks."""
+    return _("The failed messages of “%(name)s” are already being retried.") % {"name": campaign}
 
 
 def _choice_page(desk: CampaignDesk, reasons: list[FailureReason]) -> HttpResponseBase:
     is_empty_answer = desk.is_post
-    lines = [ReasonChoice(_key(reason), reason, _label(reason), is_chosen=not is_empty_answer) for reason in reasons]
+    lines = [_choice(reason, is_chosen=not is_empty_answer) for reason in reasons]
     title = _("Retry failed messages")
     return desk.render("campaign/retry", title, reasons=lines, nothing_chosen=is_empty_answer)
 
@@ -69,11 +65,10 @@ def _confirmation(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpRespon
     return desk.render(
         "campaign/retry_confirm",
         _("Retry failed messages"),
-        lines=[ReasonChoice(_key(reason), reason, _label(reason), is_chosen=True) for reason in chosen],
+        lines=[_choice(reason, is_chosen=True) for reason in chosen],
         run=desk.campaign.run,
-        people=people,
         opted_out=opted_out,
-        button=button % {"count": grouped(people)},
+        button=button % {"count": grouped(people)} if people else "",
     )
 
 
@@ -85,7 +80,7 @@ def _retry(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpResponseBase:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
     if retried is Retried.ALREADY:
-        _say_already(desk)
+        desk.message_user(already_text(desk.campaign))
         return desk.redirect()
     text = retried_text(people)
     desk.log_change(text)
@@ -94,7 +89,7 @@ def _retry(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpResponseBase:
 
 
 def retried_text(people: int) -> str:
-    """Say to how many people messages go out again."""
+    """Say how many messages are being sent again."""
     text = ngettext(
         "%(count)s failed message is being sent again.", "%(count)s failed messages are being sent again.", people
     )
@@ -102,7 +97,7 @@ def retried_text(people: int) -> str:
 
 
 def _count(campaign: Campaign, chosen: list[FailureReason]) -> tuple[int, int]:
-    """Count the people who get a message, and those who have opted out meanwhile."""
+    """Count the people who get a message, and those who have since opted out."""
     failed = messages_failed_for(campaign, _pairs(chosen))
     opted_out = count_opted_out(failed)
     return failed.count() - opted_out, opted_out
@@ -116,8 +111,8 @@ def _key(reason: FailureReason) -> str:
     return f"{reason.status}:{'' if reason.code is None else reason.code}"
 
 
-def _label(reason: FailureReason) -> str:
-    return str(Message.Status(reason.status).label)
+def _choice(reason: FailureReason, *, is_chosen: bool) -> ReasonChoice:
+    return ReasonChoice(_key(reason), reason, str(Message.Status(reason.status).label), is_chosen)
 
 
 def _run(desk: CampaignDesk) -> int:

@@ -1,4 +1,4 @@
-"""The pages of a campaign: the address of each, the permission that it asks for, and the view that answers."""
+"""The pages of a campaign: the address, permission and view of each."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
-from django.template.response import TemplateResponse
 from django.urls import path
-from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
@@ -35,7 +33,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
     sends, adds, exports = attrgetter("may_send"), attrgetter("may_add"), attrgetter("may_export")
 
     def page(route: str, name: str, view: View, is_allowed: Callable[[Desk], bool]) -> Any:
-        """For anyone who may see the campaign and, besides, do what the page is for."""
+        """Allow users who may see the campaign and also pass ``is_allowed``."""
 
         def of_campaign(request: HttpRequest, campaign_id: int, **arguments: Any) -> HttpResponseBase:
             desk = find_desk(admin, request, campaign_id)
@@ -80,20 +78,17 @@ def _import_desk(admin: HyberAdmin, request: HttpRequest, campaign_id: int) -> I
 
 
 def exported_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:
-    """Give a file that has been made in the background."""
+    """Return a file that a background job has written."""
     return exported_file(desk, job_id) if desk.is_post else HttpResponseNotAllowed(["POST"])
 
 
 def progress_part(desk: CampaignDesk) -> HttpResponseBase:
-    """Return the part of the campaign's page that changes; the page asks for it again and again."""
-    context = {"original": desk.campaign, **progress_context(desk)}
-    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/progress/part.html", context)
-    patch_cache_control(response, no_store=True)
-    return response
+    """Return the part of the campaign's page that changes; the page polls it."""
+    return desk.part("campaign/progress/part", **progress_context(desk))
 
 
 def progress_context(desk: CampaignDesk) -> dict[str, Any]:
-    """Return what the campaign's page shows of its progress."""
+    """Return the context of the progress part of the campaign's page."""
     user = desk.request.user
     found = draft_page(desk) if desk.campaign.is_editable else progress_page(desk)
     return {

@@ -1,4 +1,4 @@
-"""What became of a campaign on each of its channels, as a table of its page."""
+"""The table of results by channel on the page of a campaign."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Counts = ChannelStatistics | CampaignStatistics
 
 
 class Line(NamedTuple):
-    """One kind of number: of each channel, then of the campaign."""
+    """A row of the table: a cell for each channel, then one for the campaign."""
 
     name: str
     label: str
@@ -27,14 +27,14 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class StatisticsTable:
-    """``names`` and ``labels`` are those of the channels; each line has a cell more, for the campaign."""
+    """``columns`` are name and label of each channel; each line has one more cell, for the campaign."""
 
     columns: Sequence[tuple[str, str]]
     lines: Sequence[Line]
 
 
 def statistics_table(statistics: CampaignStatistics) -> StatisticsTable:
-    """Write the numbers of the channels and of the campaign, a line for each kind."""
+    """Return the numbers of the channels and of the campaign, a line for each kind of number."""
     rows: list[Counts] = [*statistics.channels, statistics]
     return StatisticsTable(
         columns=[(channel.channel, channel_label(channel.channel)) for channel in statistics.channels],
@@ -43,8 +43,8 @@ def statistics_table(statistics: CampaignStatistics) -> StatisticsTable:
 
 
 def channel_label(name: str) -> str:
-    """Return what people call a channel, or what to say where the platform did not name one."""
-    return name_of_channel(name) or _("not told")
+    """Return the label of a channel, or a text if the platform did not name one."""
+    return name_of_channel(name) or _("not reported")
 
 
 def _counts(rows: Sequence[Counts]) -> Iterator[Line]:

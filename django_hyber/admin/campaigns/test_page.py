@@ -1,4 +1,4 @@
-"""A test of a campaign from the admin: typed numbers, the values of one recipient, and what becomes of each message."""
+"""A test of a campaign in the admin: its texts are sent to typed numbers, with the values of one recipient."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponseBase
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -21,7 +19,7 @@ from django_hyber.admin.campaigns.preflight_facts import problem_lines
 from django_hyber.admin.campaigns.progress_page import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.common.desk import CampaignDesk
-from django_hyber.admin.common.masking import masked_copies
+from django_hyber.admin.common.masking import for_reader
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
     Trial,
@@ -36,11 +34,11 @@ from django_hyber.campaigns.test_send import (
 )
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phone
-from django_hyber.texts.composition import compose
-from django_hyber.texts.samples import MADE_UP, Sample, known_columns
+from django_hyber.texts.composition import compose_saved
+from django_hyber.texts.samples import MADE_UP, Sample
 from django_hyber.words import describe_end, name_of_channel
 
-#: Where the session keeps the numbers that were typed last, and when how many tests were sent.
+#: Keys of the session: the numbers typed last, and the times of the tests sent.
 NUMBERS = "django_hyber_test_numbers"
 SENT = "django_hyber_tests_sent"
 MAX_PER_SESSION = 50
@@ -49,7 +47,7 @@ EXAMPLES = "examples"
 
 
 class TrialForm(forms.Form):
-    """The numbers, and the token by which a second press of the button is recognised."""
+    """The numbers, and the token that identifies a second submission."""
 
     numbers = forms.CharField(
         label=gettext_lazy("Phone numbers"),
@@ -64,21 +62,21 @@ class TrialForm(forms.Form):
         self.fields["numbers"].help_text = _("Up to %(limit)d, each on a line of its own.") % {"limit": MAX_NUMBERS}
 
     def clean_numbers(self) -> list[str]:
-        """Return the numbers; the message names each that is none."""
+        """Return the numbers. The error names each invalid one."""
         numbers = parse_numbers(self.cleaned_data["numbers"], self.campaign)
         if not numbers:
             raise ValidationError(self.fields["numbers"].error_messages["required"], code="required")
         return numbers
 
     def clean_token(self) -> str:
-        """Refuse a token that no page of ours has given."""
+        """Reject a token that was not generated here."""
         if not is_token(self.cleaned_data["token"]):
             raise ValidationError(_("This page is too old. Try again."))
         return str(self.cleaned_data["token"])
 
 
 class ResultLine(NamedTuple):
-    """What became of the message to one number."""
+    """The result of the test for one number."""
 
     phone_number: str
     status: str
@@ -89,7 +87,7 @@ class ResultLine(NamedTuple):
 
 
 def trial_page(desk: CampaignDesk) -> HttpResponseBase:
-    """Ask for the numbers and show what they would get; on POST, send it or show it as another recipient sees it."""
+    """Ask for the numbers and show a preview; on POST, send the test or show the preview of another recipient."""
     campaign = desk.campaign
     if not is_testable(campaign):
         return refuse(desk)
@@ -105,25 +103,19 @@ def trial_page(desk: CampaignDesk) -> HttpResponseBase:
 
 
 def results_page(desk: CampaignDesk, token: str) -> HttpResponseBase:
-    """Show what becomes of a test."""
+    """Show the results of a test."""
     return desk.render("campaign/test/results", _("Test of the campaign"), **_results(desk, token))
 
 
 def results_part(desk: CampaignDesk, token: str) -> HttpResponseBase:
-    """Return the part of that page which changes; the page asks for it again and again."""
-    context = {"original": desk.campaign, **_results(desk, token)}
-    response = TemplateResponse(desk.request, "admin/django_hyber/campaign/test/results_part.html", context)
-    patch_cache_control(response, no_store=True)
-    return response
+    """Return the part of that page which changes; the page polls it."""
+    return desk.part("campaign/test/results_part", **_results(desk, token))
 
 
 def _sample(desk: CampaignDesk) -> Sample:
     step, recipient = desk.request.POST.get("step", ""), desk.request.POST.get("recipient", "")
-    return (
-        MADE_UP
-        if step == EXAMPLES or (not step and recipient == EXAMPLES)
-        else asked_sample(desk.request, desk.campaign)
-    )
+    is_made_up = (step or recipient) == EXAMPLES
+    return MADE_UP if is_made_up else asked_sample(desk.request, desk.campaign)
 
 
 def _form(desk: CampaignDesk, *, is_answer: bool) -> TrialForm:
@@ -139,7 +131,6 @@ def _form(desk: CampaignDesk, *, is_answer: bool) -> TrialForm:
 
 def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[ValidationError]) -> HttpResponseBase:
     campaign = desk.campaign
-    contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
     return desk.render(
         "campaign/test/page",
         _("Send a test"),
@@ -147,16 +138,16 @@ def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[Va
         sample=sample,
         recipient=EXAMPLES if sample.pk is None else str(sample.pk),
         has_recipients=desk.sees_personal_data and campaign.messages.exists(),
-        composed=compose(campaign, contents, sample, known_columns(campaign)),
+        composed=compose_saved(campaign, sample),
         problems=problem_lines(campaign, problems, may_change=desk.may_change),
     )
 
 
 def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBase | None:
-    """Send, and go to the page of the results; None if nothing was sent, and the form says why."""
+    """Send the test and redirect to its results; return None if nothing was sent: the form has the errors."""
     numbers, token = form.cleaned_data["numbers"], form.cleaned_data["token"]
     desk.request.session[NUMBERS] = "\n".join(f"+{number}" for number in numbers)
-    if _sent_lately(desk) + len(numbers) > MAX_PER_SESSION:
+    if len(_stamps(desk)) + len(numbers) > MAX_PER_SESSION:
         text = _("You have sent %(limit)d tests in ten minutes. Wait a little.")
         form.add_error(None, text % {"limit": MAX_PER_SESSION})
         return None
@@ -168,13 +159,13 @@ def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBa
     if not trial.messages:
         form.add_error("numbers", _opted_out_text(trial.opted_out))
         return None
-    _tell(desk, trial)
+    _report(desk, trial)
     return desk.redirect("test_results", token)
 
 
-def _tell(desk: CampaignDesk, trial: Trial) -> None:
+def _report(desk: CampaignDesk, trial: Trial) -> None:
     if trial.is_repeated:
-        text = _("This test has already been sent: here is what becomes of it. For another one, start anew.")
+        text = _("This test has already been sent: these are its results. To send another one, start again.")
         desk.message_user(text, messages.INFO)
         return
     count = len(trial.messages)
@@ -203,10 +194,6 @@ def _stamps(desk: CampaignDesk) -> list[float]:
     return [moment for moment in desk.request.session.get(SENT, []) if moment > since]
 
 
-def _sent_lately(desk: CampaignDesk) -> int:
-    return len(_stamps(desk))
-
-
 def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:
     found = trial_messages(desk.campaign, token) if is_token(token) else []
     if not found:
@@ -223,7 +210,7 @@ def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:
 
 
 def _line(desk: CampaignDesk, message: Message) -> ResultLine:
-    seen = message if desk.sees_personal_data else masked_copies([message])[0]
+    [seen] = for_reader(desk.request, [message])
     code = message.hyber_status if message.error_code is None else message.error_code
     may_see = desk.request.user.has_perm(VIEW_MESSAGE)
     return ResultLine(

@@ -1,4 +1,4 @@
-"""What a campaign waits for, and how fast it goes, in words."""
+"""The texts of what a campaign waits for, and of its rate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from django_hyber.models import Campaign
 from django_hyber.statistics.waits import Pace, Standstill, Wait
 
 SOON = timedelta(minutes=1)
-#: What a person may have to do something about.
+#: What may need action by a person.
 ALARMING = frozenset(
     {
         Standstill.PAUSED,
@@ -31,7 +31,7 @@ ALARMING = frozenset(
 
 
 class WaitLine(NamedTuple):
-    """A sentence about one thing that is waited for."""
+    """A sentence about one thing the campaign waits for."""
 
     name: str
     text: str
@@ -39,13 +39,13 @@ class WaitLine(NamedTuple):
 
 
 def wait_line(campaign: Campaign, wait: Wait, now: datetime) -> WaitLine:
-    """Say what is waited for."""
+    """Return the sentence for one thing the campaign waits for."""
     text = _TEXTS[wait.standstill](campaign, wait, now)
     return WaitLine(wait.standstill, text, wait.standstill in ALARMING)
 
 
 def pace_text(pace: Pace | None) -> str:
-    """Say how fast a campaign goes and how long it will take, as far as it is known."""
+    """Return the rate and the time left, if known."""
     if pace is None:
         return ""
     parts = []
@@ -59,8 +59,13 @@ def pace_text(pace: Pace | None) -> str:
 
 
 def distance(moment: datetime, now: datetime) -> str:
-    """Return the time until a moment, in words; "less than a minute" once it is that near."""
+    """Return the time until a moment in words, at the least "less than a minute"."""
     return timeuntil(moment, now) if moment - now >= SOON else _("less than a minute")
+
+
+def with_reason(sentence: str, reason: str) -> str:
+    """Add a stored reason, translated, if there is one."""
+    return f"{sentence} {_(reason)}" if reason else sentence
 
 
 def _scheduled(_campaign: Campaign, wait: Wait, now: datetime) -> str:
@@ -79,7 +84,7 @@ def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 def _held(campaign: Campaign, wait: Wait, now: datetime) -> str:
     text = _("The platform refuses the login of the account “%(account)s”. Next try in %(distance)s.")
     params = {"account": campaign.account, "distance": distance(max(wait.until or now, now), now)}
-    return f"{text % params} {_(wait.reason) if wait.reason else ''}".strip()
+    return with_reason(text % params, wait.reason)
 
 
 def _settings(campaign: Campaign, wait: Wait, _now: datetime) -> str:
@@ -88,9 +93,9 @@ def _settings(campaign: Campaign, wait: Wait, _now: datetime) -> str:
 
 
 def _blocked(campaign: Campaign, wait: Wait, now: datetime) -> str:
-    text = _("The platform has not taken the last requests of the account “%(account)s”. Next try in %(distance)s.")
+    text = _("The platform did not accept the last requests of the account “%(account)s”. Next try in %(distance)s.")
     params = {"account": campaign.account, "distance": distance(wait.until or now, now)}
-    return f"{text % params} {_(wait.reason) if wait.reason else ''}".strip()
+    return with_reason(text % params, wait.reason)
 
 
 def _throttle(_campaign: Campaign, wait: Wait, now: datetime) -> str:
@@ -114,17 +119,17 @@ def _zone(_campaign: Campaign, wait: Wait, now: datetime) -> str:
         wait.people,
     )
     params = {"count": grouped(wait.people), "zone": wait.zone, "distance": distance(wait.until or now, now)}
-    return f"{text % params} {_(wait.reason) if wait.reason else ''}".strip()
+    return with_reason(text % params, wait.reason)
 
 
 def _retry(_campaign: Campaign, wait: Wait, now: datetime) -> str:
     text = ngettext(
-        "The platform did not take the request for %(count)s recipient. Next try in %(distance)s.",
-        "The platform did not take the requests for %(count)s recipients. Next try in %(distance)s.",
+        "The platform did not accept the request for %(count)s recipient. Next try in %(distance)s.",
+        "The platform did not accept the requests for %(count)s recipients. Next try in %(distance)s.",
         wait.people,
     )
-    sentence = text % {"count": grouped(wait.people), "distance": distance(wait.until or now, now)}
-    return f"{sentence} {_(wait.reason) if wait.reason else ''}".strip()
+    params = {"count": grouped(wait.people), "distance": distance(wait.until or now, now)}
+    return with_reason(text % params, wait.reason)
 
 
 def _queued(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
@@ -143,12 +148,11 @@ def _on_the_wire(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 
 def _unconfirmed(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     text = ngettext(
-        "It is not known whether the platform has taken the request for %(count)s recipient: it is being asked.",
-        "It is not known whether the platform has taken the requests for %(count)s recipients: it is being asked.",
+        "It is unknown whether the platform has accepted the request for %(count)s recipient: it is being queried.",
+        "It is unknown whether the platform has accepted the requests for %(count)s recipients: it is being queried.",
         wait.people,
     )
-    sentence = text % {"count": grouped(wait.people)}
-    return f"{sentence} {_(wait.reason) if wait.reason else ''}".strip()
+    return with_reason(text % {"count": grouped(wait.people)}, wait.reason)
 
 
 def _reports(_campaign: Campaign, wait: Wait, _now: datetime) -> str:

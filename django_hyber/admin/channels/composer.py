@@ -24,8 +24,8 @@ from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign
-from django_hyber.texts.composition import compose
-from django_hyber.texts.samples import MADE_UP, Sample, find_sample, known_columns
+from django_hyber.texts.composition import compose_saved
+from django_hyber.texts.samples import MADE_UP, Sample, find_sample
 
 STEPS = {"previous": -1, "next": 1}
 MAX_KEY_DIGITS = 19
@@ -34,7 +34,7 @@ SAMPLE = "admin/django_hyber/campaignchannel/sample.html"
 
 
 def composer_urls(model_admin: HyberAdmin) -> list[Any]:
-    """Return the addresses of the form's live part and of the preview without it."""
+    """Return the addresses of the live part and of the preview page, which needs no script."""
 
     def page(route: str, view: Callable[..., HttpResponse], name: str) -> Any:
         def of_campaign(request: HttpRequest, campaign_id: int | None = None) -> HttpResponse:
@@ -56,7 +56,7 @@ def composer_urls(model_admin: HyberAdmin) -> list[Any]:
 
 
 def compose_view(desk: Desk) -> HttpResponse:
-    """Answer the unsaved form with the pieces of the page that depend on it."""
+    """Return the parts of the page that depend on the unsaved form."""
     campaign = desk.campaign
     if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
@@ -85,15 +85,13 @@ def preview_page(desk: CampaignDesk) -> TemplateResponse:
     """Show the saved texts as one recipient sees them, without any script."""
     if not desk.may_view:
         raise PermissionDenied
-    campaign = desk.campaign
-    sample = asked_sample(desk.request, campaign)
-    contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
-    composed = compose(campaign, contents, sample, known_columns(campaign))
+    sample = asked_sample(desk.request, desk.campaign)
+    composed = compose_saved(desk.campaign, sample)
     return desk.render("campaign/preview", _("Preview"), composed=composed, sample=sample)
 
 
 def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
-    """Return the recipient that the page asks for; made-up values for those who may not see real ones."""
+    """Return the requested recipient; made-up values for users who may not see real ones."""
     if not sees_personal_data(request):
         return MADE_UP
     asked = request.POST if request.method == "POST" else request.GET
@@ -102,7 +100,7 @@ def asked_sample(request: HttpRequest, campaign: Campaign) -> Sample:
 
 
 def is_key(text: str) -> bool:
-    """Say whether the text can be a primary key."""
+    """Return whether the text can be a primary key."""
     return text.isascii() and text.isdecimal() and len(text) < MAX_KEY_DIGITS
 
 

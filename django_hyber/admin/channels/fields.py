@@ -43,7 +43,7 @@ LONG_TEXTS = frozenset({"text", "img_name", "doc_name", "video_name"})
 
 
 class TextField(forms.CharField):
-    """Text with the line ends of a message: a browser sends two characters for each, and limits count both."""
+    """Text with LF line ends: browsers send CRLF, and both characters would count towards the limit."""
 
     def to_python(self, value: Any) -> str:
         """Turn CRLF into LF."""
@@ -51,7 +51,7 @@ class TextField(forms.CharField):
 
 
 class NumberField(forms.FloatField):
-    """A number that stays whole when it is whole, as in the vendor's samples."""
+    """A float, converted to an integer if it is whole, as in the vendor's samples."""
 
     def to_python(self, value: Any) -> Any:
         """Turn 3.0 into 3."""

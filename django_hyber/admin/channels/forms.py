@@ -54,7 +54,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
         if self.instance.pk is None:
             self.initial.setdefault("position", None)
             return
-        # A saved channel keeps its kind, so that two of them can never change places in the unique index.
+        # A saved channel keeps its kind: swapping two of them would violate the unique constraint.
         self.fields["channel"].disabled = True
         self.fields["channel"].help_text = _("To use another channel instead, delete this one and add the other.")
         self.initial = {**self.instance.options, **self.initial}
@@ -82,7 +82,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
 
     @property
     def composition(self) -> Composition | None:
-        """What this channel looks like and uses of its limits, or None without a channel."""
+        """The preview, lengths and problems of this channel, or None without a channel."""
         return self.formset.compositions.get(self.prefix or "")
 
     @property
@@ -104,10 +104,10 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
             field.help_text = format_html("{}{}", field.help_text, live_part(f"{self.prefix}-{name}", note))
 
     def validate_constraints(self) -> None:
-        """Leave it to the formset: the database still holds the rows that are being removed."""
+        """Do nothing: the formset validates, because the database still has the rows that are being removed."""
 
     def _forget_other_fields(self, channel: str) -> None:
-        """Drop errors of fields that the chosen channel does not show: nobody could find them."""
+        """Drop errors of fields that the chosen channel does not show."""
         others = set(OPTION_NAMES) - {rule.name for rule in channel_rules(channel)}
         for name in others & set(self.errors):
             del self.errors[name]
@@ -133,7 +133,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
 class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     """The channels together: each once, in their order. ``warnings`` are those of a valid form.
 
-    ``may_see_values`` lets the values of real recipients into the previews; with ``is_open`` the texts can still be
+    With ``may_see_values`` the previews show the values of real recipients; with ``is_open`` the texts can still be
     changed. ``is_live`` is set while the user types: nothing is saved then, and errors are shown as notes.
     """
 
@@ -143,7 +143,7 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     is_live = False
 
     def add_fields(self, form: Any, index: int | None) -> None:
-        """Let each form know the others."""
+        """Give each form access to the formset."""
         super().add_fields(form, index)
         form.formset = self
         if index is None:
@@ -151,7 +151,7 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             form.add_notes(None)
 
     def add_notes(self) -> None:
-        """Add the live notes to the forms, which are about to be shown."""
+        """Add the live notes before the forms are shown."""
         forms: Any = self.forms
         for form in forms:
             form.add_notes(form.composition)
@@ -163,24 +163,24 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
 
     @cached_property
     def columns(self) -> list[str]:
-        """The variables that the recipients have, as far as they can be used."""
+        """The variables of the recipients, while the texts can be changed."""
         return known_columns(self.instance) if self.is_open else []
 
     @cached_property
     def composed(self) -> Composed:
-        """All chosen channels in their order, as the sample sees them."""
+        """All chosen channels in order, with the values of the sample."""
         contents = [(form.channel_name, form.instance.options) for form in self._chosen]
         return compose(self.instance, contents, self.sample, self.columns)
 
     @cached_property
     def compositions(self) -> Mapping[str, Composition]:
-        """What each form looks like, by its prefix."""
+        """The composition of each form, by its prefix."""
         prefixes = (form.prefix for form in self._chosen)
         return dict(zip(prefixes, self.composed.channels, strict=True))
 
     @property
     def variables(self) -> list[str]:
-        """The variables that can be put into a text: those of the recipients, and others that are in use."""
+        """The variables that a text can use: those of the recipients, and others already in use."""
         names = dict.fromkeys((*self.columns, *self.composed.variables))
         return [name for name in names if is_variable_name(name)]
 
@@ -189,7 +189,7 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         return sorted(self._remaining(), key=lambda form: form.instance.position)
 
     def clean(self) -> None:
-        """Check what concerns several channels."""
+        """Check the channels together."""
         super().clean()
         live = self._remaining()
         self._refuse_repeated(live)
@@ -223,4 +223,4 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             form.instance.position = last if position is None else position
 
     def validate_unique(self) -> None:
-        """Do nothing: a repeated channel is an error of its own field."""
+        """Do nothing: a repeated channel is reported at its field."""

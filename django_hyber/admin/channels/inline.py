@@ -1,4 +1,4 @@
-"""The channels of a campaign, edited in place, each beside a phone that shows what a recipient sees."""
+"""The channels of a campaign as inline forms, each beside a preview."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from django_hyber.words import CHANNEL_NAMES, label_of
 
 
 class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
-    """A part of the campaign: its permissions are those of the campaign, and it is read-only after the launch."""
+    """The channels: they have the permissions of the campaign, and are read-only after the launch."""
 
     model = CampaignChannel
     form = ChannelForm
@@ -35,7 +35,7 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
 
     def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Show the values of real recipients to those who may see them."""
-        # The form adds the options by itself: as names of fieldsets Django would take them for columns.
+        # The form adds the options itself: Django would look for columns of these names.
         kwargs["fields"] = ChannelForm.Meta.fields
         formset: Any = super().get_formset(request, obj, **kwargs)
         formset.may_see_values = sees_personal_data(request)

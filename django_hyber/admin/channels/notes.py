@@ -14,7 +14,7 @@ from django_hyber.texts.measure import Measure, SegmentCount
 from django_hyber.texts.rules import Problem
 from django_hyber.words import problem_text
 
-#: How many of the characters that forced UCS-2 are named: a Ukrainian text has dozens.
+#: How many of the characters that require UCS-2 are listed: a Ukrainian text has dozens.
 SHOWN_CHARACTERS = 12
 
 
@@ -81,6 +81,6 @@ def _sms_text(measure: Measure, count: SegmentCount) -> str:
 
 
 def shown_characters(characters: str) -> str:
-    """Return a few characters so that each is visible: special spaces and marks are replaced by their Unicode names."""
+    """Return the first characters, the invisible ones (spaces, marks) by their Unicode names."""
     shown = [unicodedata.name(item, item) if unicodedata.category(item)[0] in "MCZ" else item for item in characters]
     return " ".join([*shown[:SHOWN_CHARACTERS], "…"] if len(shown) > SHOWN_CHARACTERS else shown)

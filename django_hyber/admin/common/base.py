@@ -82,7 +82,7 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         return found
 
     def get_search_fields(self, request: HttpRequest) -> Any:
-        """Offer no search where every searchable column is hidden."""
+        """Offer no search if the user may see none of the searchable columns."""
         if self.phone_column and not self.exact_columns and not sees_personal_data(request):
             return ()
         return super().get_search_fields(request)
@@ -90,7 +90,7 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
-        """Compare for equality: a search for parts of a number would scan a table of millions."""
+        """Compare for equality: a substring search would scan the whole table."""
         term = search_term.strip()
         if not term or not (self.exact_columns or self.phone_column):
             return super().get_search_results(request, queryset, search_term)
@@ -102,14 +102,14 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         return queryset.filter(condition), False
 
     def log_chosen(self, request: HttpRequest, chosen: Sequence[Model], text: str) -> None:
-        """Log what was done to one row, or in a single entry what was done to many."""
+        """Log a change of one row, or one entry for a change of many rows."""
         if len(chosen) == 1:
             self.log_change(request, chosen[0], text)
         else:
             self.log_about_list(request, text)
 
     def log_about_list(self, request: HttpRequest, text: str) -> None:
-        """Log what was done to many rows of the list, or to all of it."""
+        """Log an action on many rows, or on the whole list."""
         LogEntry.objects.create(
             user=request.user,  # type: ignore[misc]  # nobody else gets in here
             content_type=get_content_type_for_model(self.model),
@@ -126,15 +126,15 @@ class ReadOnlyAdmin(HyberAdmin):
     sortable_by = ()
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Rows are written by the services only."""
+        """Return False: only services write rows."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Rows are history."""
+        """Return False: rows are history."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Rows are history."""
+        """Return False: rows are history."""
         return False
 
 
@@ -147,7 +147,7 @@ def pretty_json(value: object) -> SafeString | str:
 
 
 def hide_callback_url(value: object) -> object:
-    """Leave only the host of a callback URL: its path holds the token that lets callbacks in."""
+    """Show only the host of a callback URL: its path contains the token."""
     if not isinstance(value, dict) or not isinstance(value.get("callback_url"), str) or not value["callback_url"]:
         return value
     return {**value, "callback_url": _host_of(value["callback_url"])}

@@ -1,6 +1,6 @@
-"""The geometry of the charts: the templates draw it as SVG, and a table beside each has the same numbers.
+"""The geometry of the charts: the templates draw it as SVG, with the same numbers in a table.
 
-Lengths are texts, because a template would write a number the way the reader's language does.
+Lengths are texts, because a template would localize numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ BAR_ORDER = (
 )
 #: The width of a bar, in its own units; the page stretches it.
 BAR = 1_000
-#: A share that is not zero is never invisible.
+#: The least width of a share that is not zero, so that it stays visible.
 LEAST = 4
 COLUMN = 10
 HEIGHT = 100
@@ -84,7 +84,7 @@ class Bar:
 
 
 def percent(part: int, whole: int) -> str:
-    """Return a share for people: what is not all is never shown as 100 %, and what is not nothing never as 0 %."""
+    """Return a percentage. Only the whole is shown as 100 %, and only nothing as 0 %."""
     if not whole or part in (0, whole):
         return "100 %" if whole and part == whole else "0 %"
     tenths = min(999, max(1, round(1_000 * part / whole)))
@@ -93,7 +93,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def shares(items: Iterable[tuple[str, object, int]], whole: int) -> list[Share]:
-    """Return the shares of what there is any of."""
+    """Return the shares of the items whose count is not zero."""
     return [
         Share(name=name, label=str(label), count=count, share=percent(count, whole))
         for name, label, count in items
@@ -102,7 +102,7 @@ def shares(items: Iterable[tuple[str, object, int]], whole: int) -> list[Share]:
 
 
 def stacked_bar(items: Sequence[Share]) -> list[Piece]:
-    """Lay the shares side by side."""
+    """Place the shares side by side."""
     total = sum(item.count for item in items)
     pieces = []
     start = 0.0
@@ -115,7 +115,7 @@ def stacked_bar(items: Sequence[Share]) -> list[Piece]:
 
 
 def donut(items: Sequence[Share]) -> list[Piece]:
-    """Lay the shares around a circle of 100, from the top and clockwise."""
+    """Place the shares around a circle of circumference 100, clockwise from the top."""
     total = sum(item.count for item in items)
     pieces = []
     start = 0.0
@@ -148,7 +148,7 @@ def funnel(stages: Sequence[tuple[str, object, int]]) -> list[FunnelStage]:
 
 
 def columns(items: Sequence[tuple[str, int, int]]) -> list[Bar]:
-    """Stand (label, delivered, failed) side by side, the highest of them as high as the chart."""
+    """Place a column for each (label, delivered, failed); the highest takes the full height."""
     highest = max((delivered + failed for _, delivered, failed in items), default=0) or 1
     bars = []
     for number, (label, delivered, failed) in enumerate(items):
@@ -170,7 +170,7 @@ def columns(items: Sequence[tuple[str, int, int]]) -> list[Bar]:
 
 def _trapezium(top: float, bottom: float, y: int) -> str:
     middle = FUNNEL_WIDTH / 2
-    # A line of one unit remains of what is empty, so that its place can be seen.
+    # An empty stage is a line of one unit, so that it stays visible.
     top, bottom = max(top, 1) / 2, max(bottom, 1) / 2
     low = y + FUNNEL_STEP - 2
     corners = ((middle - top, y), (middle + top, y), (middle + bottom, low), (middle - bottom, low))

@@ -1,4 +1,4 @@
-"""What a view of the admin works with, as one object: who asks, about which campaign, and how to answer."""
+"""What a view of the admin works with, as one object: the request, its campaign, and ways to respond."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.masking import sees_personal_data
@@ -44,12 +45,12 @@ class Desk:
 
     @property
     def may_send(self) -> bool:
-        """The user may send campaigns: a permission of its own, for writing and sending are two jobs."""
+        """The user may send campaigns, which is a separate permission from writing them."""
         return self.request.user.has_perm("django_hyber.send_campaign")
 
     @property
     def may_export(self) -> bool:
-        """The user may download recipients: a permission of its own, for reading numbers is less than taking a copy."""
+        """The user may download recipients, which is a separate permission from seeing them."""
         return self.request.user.has_perm("django_hyber.export_campaign")
 
     @property
@@ -73,11 +74,11 @@ class Desk:
         return self.url("change" if self.campaign else "changelist")
 
     def redirect(self, page: str = "", *arguments: object) -> HttpResponseRedirect:
-        """Go to a page, or back home."""
+        """Redirect to a page, by default to ``home``."""
         return HttpResponseRedirect(self.url(page, *arguments) if page else self.home)
 
     def render(self, template: str, title: str, **context: object) -> TemplateResponse:
-        """Return a page of its own; ``template`` is its place below ``admin/django_hyber``, without the ending."""
+        """Render a page; ``template`` is its path below ``admin/django_hyber``, without the extension."""
         shared = {
             **self.admin.admin_site.each_context(self.request),
             "title": title,
@@ -87,12 +88,19 @@ class Desk:
         }
         return TemplateResponse(self.request, f"admin/django_hyber/{template}.html", {**shared, **context})
 
+    def part(self, template: str, **context: object) -> TemplateResponse:
+        """Return a piece of a page that the page itself polls; it is never cached."""
+        path = f"admin/django_hyber/{template}.html"
+        response = TemplateResponse(self.request, path, {"original": self.campaign, **context})
+        patch_cache_control(response, no_store=True)
+        return response
+
     def message_user(self, text: str, level: int = messages.INFO) -> None:
         """Show a text on the next page."""
         self.admin.message_user(self.request, text, level)
 
     def log_change(self, text: str) -> None:
-        """Write into the admin's log: about the campaign, or about the whole list, which has no row of its own."""
+        """Log a change of the campaign, or of the list if there is none."""
         if self.campaign:
             self.admin.log_change(self.request, self.campaign, text)
         else:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import BigIntegerField, Count, Exists, ExpressionWrapper, F, Max, Min, OuterRef, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -15,16 +15,13 @@ from django_hyber.models.message import AWAITED, GIVEN_UP
 
 NEWEST = 20
 NO_CAMPAIGN = "none"
-#: A longer number fits into no column of a database.
+#: A longer number does not fit into a database column.
 LONGEST_PK = 18
-#: A campaign with fewer of the messages between its first and its last than one in so many is looked up by its index.
-SPARSE = 10
-CAMPAIGN_PK = ExpressionWrapper(F("campaign_id") + 0, output_field=BigIntegerField())
 Choices = Iterable[tuple[str, Any]]
 
 
 class CampaignFilter(admin.SimpleListFilter):
-    """The newest campaigns and the chosen one: nobody could use a list of all."""
+    """Filters by one of the newest campaigns, or the chosen one: a list of all would be too long."""
 
     title = _("campaign")
     parameter_name = "campaign"
@@ -38,7 +35,7 @@ class CampaignFilter(admin.SimpleListFilter):
         return [(NO_CAMPAIGN, _("without a campaign")), *((str(pk), name) for pk, name in newest)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter by one campaign, or by single messages."""
+        """Filter by one campaign, or for messages without one."""
         chosen = self.value()
         if not chosen:
             return queryset
@@ -53,31 +50,26 @@ class CampaignFilter(admin.SimpleListFilter):
 
 
 class MessageCampaignFilter(CampaignFilter):
-    """The messages of one campaign, found by their range of keys: they lie close together in the table."""
+    """The messages of one campaign, which lie close together in the table."""
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """Filter by the range of the campaign's keys as well: else old messages are searched for among the newest."""
+        """Filter by the range of the campaign's keys as well.
+
+        Without it PostgreSQL looks for an old campaign among all newer messages: for 200,000 messages at the beginning
+        of a million, the list takes 0.4 seconds instead of 0.1, and longer the more messages follow.
+        """
         chosen = self._chosen_pk()
+        found = super().queryset(request, queryset)
         if chosen is None:
-            return super().queryset(request, queryset)
-        # With every status named and grouped by, the index of statuses and campaigns answers.
-        own = Message.objects.filter(campaign=chosen, status__in=Message.Status.values)
-        ends = own.order_by().values_list("status").annotate(Min("pk"), Max("pk"), Count("pk"))
-        statuses = list(ends)
-        if not statuses:
-            return queryset.none()
-        _names, first_ids, last_ids, counts = zip(*statuses, strict=True)
-        first, last, count = min(first_ids), max(last_ids), sum(counts)
-        rows = queryset.filter(pk__range=(first, last))
-        if count * SPARSE < last - first:
-            return rows.filter(campaign=chosen)
-        # Kept from the index of campaigns, SQLite goes along the keys and stops at the end of the page: 13 ms, not 300.
-        nearby: QuerySet[Any] = rows.alias(of=CAMPAIGN_PK).filter(of=chosen)
-        return nearby
+            return found
+        # Grouped, the keys are read by the index of campaigns.
+        own = Message.objects.filter(campaign=chosen).order_by().values("campaign")
+        ends = list(own.annotate(first=Min("pk"), last=Max("pk")).values_list("first", "last"))
+        return found.filter(pk__range=ends[0]) if ends else found.none()
 
 
 class ChannelFilter(admin.SimpleListFilter):
-    """The channels, without a SELECT DISTINCT."""
+    """Filters by channel, without a SELECT DISTINCT."""
 
     title = _("channel")
     parameter_name = "channel"
@@ -92,7 +84,7 @@ class ChannelFilter(admin.SimpleListFilter):
 
 
 class ReportFilter(admin.SimpleListFilter):
-    """Messages without a final report: it is still awaited, or it never came."""
+    """Filters for messages without a final report: still awaited, or given up."""
 
     title = _("final report")
     parameter_name = "report"
@@ -108,7 +100,7 @@ class ReportFilter(admin.SimpleListFilter):
 
 
 class OptedOutFilter(admin.SimpleListFilter):
-    """The recipients of one campaign who have opted out since; on the whole table the query would take too long."""
+    """Filters for recipients who have since opted out; within a campaign only, as the query is slow."""
 
     title = _("opted out")
     parameter_name = "opted_out"
@@ -118,11 +110,11 @@ class OptedOutFilter(admin.SimpleListFilter):
         self.has_campaign = request.GET.get(CampaignFilter.parameter_name, "").isdecimal()
 
     def has_output(self) -> bool:
-        """Show the filter for one campaign only."""
+        """Show the filter only within a campaign."""
         return self.has_campaign
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
-        """List the one choice."""
+        """Return the one choice."""
         return [("yes", _("have opted out by now"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
@@ -133,7 +125,7 @@ class OptedOutFilter(admin.SimpleListFilter):
 
 
 class WaitingFilter(admin.SimpleListFilter):
-    """Reports whose message is not known (yet)."""
+    """Filters for reports whose message is not known yet."""
 
     title = _("message")
     parameter_name = "waiting"

@@ -1,10 +1,11 @@
-"""Background work, as the page of a campaign or of the opt-out list shows it, and the files that it has made."""
+"""Background jobs on the page of a campaign or of the opt-out list, and the files they have written."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
@@ -18,7 +19,7 @@ State = BackgroundJob.State
 
 
 class JobLine(NamedTuple):
-    """One piece of background work; ``done`` and ``total`` are texts for the progress bar, "" where not known.
+    """A background job; ``done`` and ``total`` are texts for the progress bar, "" if unknown.
 
     ``page_url`` is that of an import's own page.
     """
@@ -34,7 +35,7 @@ class JobLine(NamedTuple):
 
 
 def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob) -> JobLine:
-    """Return what the page of a campaign, or without one the opt-out list, says about a job."""
+    """Return what a page shows of a job; without a campaign it is the page of the opt-out list."""
     is_file = job.kind == BackgroundJob.Kind.EXPORT and job.state == State.DONE and job.produced
     is_mine = job.created_by_id == request.user.pk
     is_import = job.kind == BackgroundJob.Kind.IMPORT
@@ -61,42 +62,39 @@ def file_name(job: BackgroundJob) -> str:
 
 
 def may_import(request: HttpRequest, campaign: Campaign | None) -> bool:
-    """Say whether the user may see the imports into a campaign, or into the opt-out list."""
+    """Return whether the user may see imports into a campaign, or without one into the opt-out list."""
     if campaign:
         return request.user.has_perm("django_hyber.change_campaign")
     return request.user.has_perm("django_hyber.add_suppression") and sees_personal_data(request)
 
 
 def may_export(request: HttpRequest, campaign: Campaign | None) -> bool:
-    """Say whether the user may have numbers as a file: those of campaigns, or the opt-out list."""
+    """Return whether the user may export the numbers of a campaign, or without one the opt-out list."""
     return request.user.has_perm("django_hyber.export_campaign") and (bool(campaign) or sees_personal_data(request))
 
 
 def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:
-    """Return a file that an export of this user has made, and log the download."""
+    """Return the file of an export of this user, and log the download."""
     campaign = desk.campaign
-    # Nobody else's: what the file shows of the numbers depends on the permissions of the user who asked for it.
-    exports = BackgroundJob.objects.filter(
-        pk=job_pk,
-        campaign=campaign,
-        kind=BackgroundJob.Kind.EXPORT,
-        state=State.DONE,
-        created_by=desk.request.user.pk,
-    )
-    job = exports.exclude(produced="").first()
-    if job is None:
-        raise Http404
-    try:
-        file = job.produced.open("rb")
-    except FileNotFoundError:
-        raise Http404 from None
+    # Only the user's own: what a file shows depends on the permissions of the user who requested it.
+    exports = BackgroundJob.objects.filter(campaign=campaign, kind=BackgroundJob.Kind.EXPORT, state=State.DONE)
+    job = get_object_or_404(exports, pk=job_pk, created_by=desk.request.user.pk)
+    response = produced_file(job, export_name(campaign, job.parameters.get("format", "csv")))
     desk.log_change(_("Downloaded the exported recipients.") if campaign else _("Downloaded the exported numbers."))
-    name = export_name(campaign, job.parameters.get("format", "csv"))
-    return FileResponse(file, as_attachment=True, filename=name)
+    return response
+
+
+def produced_file(job: BackgroundJob, name: str) -> FileResponse:
+    """Return the file that a job has written, for download under this name. Raises Http404 when there is none."""
+    try:
+        return FileResponse(job.produced.open("rb"), as_attachment=True, filename=name)
+    except (FileNotFoundError, ValueError):
+        # Not on the disk, or never written.
+        raise Http404 from None
 
 
 def export_name(campaign: Campaign | None, file_format: str) -> str:
-    """Return what the file of an export is called."""
+    """Return the file name of an export."""
     return f"campaign-{campaign.pk}.{file_format}" if campaign else f"opted-out.{file_format}"
 
 

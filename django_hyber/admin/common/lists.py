@@ -11,26 +11,28 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.common.masking import for_reader
 from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator, grouped
 
-#: What a list's form has beside a checkbox for each row.
+#: The fields of a list's form apart from the checkboxes of the rows.
 OTHER_FIELDS = 20
 
 
 class BigTableList(ChangeList):
-    """A list whose pages take the same few queries however long it is."""
+    """A list that takes a constant number of queries, whatever its length."""
 
     paginator: BigTablePaginator
 
     def get_results(self, request: HttpRequest) -> None:
-        """Find the page; instead of one that is not there, show the last and say so."""
+        """Find the page; if it does not exist, show the last page and a warning."""
         self._limit_page()
         self.page_num = max(1, self.page_num)
         super().get_results(request)
         if not self.multi_page or (self.show_all and self.can_show_all):
             self.result_list = self.paginator.rows(0, self.result_count)
+        self.result_list = for_reader(request, self.result_list)
         if self.paginator.is_cut_off:
-            # Beside the search Django would show the limit as if it were the number of results.
+            # Django would show the limit as the total number of results.
             self.full_result_count = self.result_count
         last = self.paginator.num_pages
         if self.page_num > last:
@@ -38,11 +40,11 @@ class BigTableList(ChangeList):
             self._explain(request)
 
     def get_ordering_field(self, field_name: Any) -> Any:
-        """Sort by nothing but the columns that the list offers, whatever the address says."""
+        """Sort only by columns that the list offers, whatever the URL says."""
         return super().get_ordering_field(field_name) if field_name in (self.sortable_by or ()) else None
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[Any]:
-        """Sort by the time that the list is filtered by: else a filter for today would scan all the years."""
+        """Sort by the time column if the list is filtered by it: otherwise a filter for today scans all rows."""
         column = self.model_admin.time_column  # type: ignore[attr-defined]  # every list is one of a HyberAdmin
         if column and any(name.startswith(f"{column}__") for name in request.GET):
             return [f"-{column}", "-pk"]
@@ -55,11 +57,11 @@ class BigTableList(ChangeList):
 
     @property
     def count_note(self) -> str:
-        """What to do about a list that is too long to page through."""
+        """Advice on a list that is too long to page through."""
         return self._advice() if self.paginator.is_cut_off else ""
 
     def _limit_page(self) -> None:
-        """Show no more rows than the project lets a form have fields: every row has a checkbox."""
+        """Respect DATA_UPLOAD_MAX_NUMBER_FIELDS: every row has a checkbox."""
         allowed: int | None = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
         if allowed is None:
             return
@@ -74,5 +76,5 @@ class BigTableList(ChangeList):
             messages.warning(request, _("There is no such page: this is the last one."))
 
     def _advice(self) -> str:
-        text = _("Only the first %(count)s can be looked through: narrow the list with a filter or a search.")
+        text = _("Only the first %(count)s can be shown: narrow the list with a filter or a search.")
         return text % {"count": grouped(MOST_COUNTED)}

@@ -1,14 +1,17 @@
-"""Pages for users who may not see personal data: it is masked, and cannot be searched or filtered by."""
+"""Pages for users who may not see personal data: it is masked, and cannot be searched or filtered by.
+
+Rows are masked where the admin gets them to show them: the row of a page in ``get_object``, those of a list in its
+``ChangeList``, those to delete in ``get_deleted_objects``. What is logged is always masked.
+"""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.contrib import admin
-from django.db.models import Model, QuerySet
-from django.db.models.query import ModelIterable
+from django.db.models import Model
 from django.http import HttpRequest
 
 from django_hyber.privacy import PERSONAL_COLUMNS, mask
@@ -18,24 +21,13 @@ Row = TypeVar("Row", bound=Model)
 
 
 def sees_personal_data(request: HttpRequest) -> bool:
-    """Say whether the user may see phone numbers, values and texts in full."""
+    """Return whether the user may see phone numbers, values and texts in full."""
     return request.user.has_perm("django_hyber.view_personal_data")
 
 
-def for_reader(request: HttpRequest, rows: QuerySet[Row]) -> QuerySet[Row]:
-    """Return the rows as the user may see them. Conditions, counts and values() work on the data itself."""
-    if sees_personal_data(request):
-        return rows
-    masked = rows.all()
-    masked._iterable_class = MaskedIterable
-    return masked
-
-
-class MaskedIterable(ModelIterable):  # type: ignore[type-arg]
-    """Masks the personal data of every row that is read: for a list, a page, a title or a message."""
-
-    def __iter__(self) -> Iterator[Any]:
-        return map(mask, super().__iter__())
+def for_reader(request: HttpRequest, rows: Iterable[Row]) -> list[Row]:
+    """Return the rows as the user may see them."""
+    return list(rows) if sees_personal_data(request) else masked_copies(rows)
 
 
 def masked_copies(rows: Iterable[Row]) -> list[Row]:
@@ -46,12 +38,17 @@ def masked_copies(rows: Iterable[Row]) -> list[Row]:
 class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """Masks every row before an admin page shows it, unless the user may see personal data."""
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Return the rows as the user may see them."""
-        return for_reader(request, super().get_queryset(request))
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the row of a page as the user may see it."""
+        row = super().get_object(request, object_id, from_field)
+        return row and for_reader(request, [row])[0]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the rows on the confirmation page as the user may see them."""
+        return super().get_deleted_objects(for_reader(request, objs), request)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        """Allow no filter by personal data for users who may not see it: they could guess it."""
+        """Allow no filter by personal data to users who may not see it: they could find it out by filtering."""
         if not sees_personal_data(request) and ALL_PERSONAL_COLUMNS.intersection(lookup.split("__")):
             return False
         return super().lookup_allowed(lookup, value, request)
@@ -78,11 +75,8 @@ class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's
 
     def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Name what was added as the user may see it."""
-        return super().response_add(request, self._as_seen(request, obj), *args, **kwargs)
+        return super().response_add(request, for_reader(request, [obj])[0], *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: Any) -> Any:
         """Name what was changed as the user may see it."""
-        return super().response_change(request, self._as_seen(request, obj))
-
-    def _as_seen(self, request: HttpRequest, row: Row) -> Row:
-        return row if sees_personal_data(request) else masked_copies([row])[0]
+        return super().response_change(request, for_reader(request, [obj])[0])

@@ -29,23 +29,23 @@ class BigTablePaginator(Paginator):  # type: ignore[type-arg]  # Django's class 
         return len(self._first_keys) > MOST_COUNTED
 
     def validate_number(self, number: Any) -> int:
-        """Take the last page instead of one beyond it."""
+        """Return the last page instead of raising for one beyond it."""
         try:
             return super().validate_number(number)
         except EmptyPage:
             return min(max(1, int(number)), self.num_pages)
 
     def page(self, number: Any) -> Any:
-        """Return a page; of the rows that are skipped before it nothing but the keys is read."""
+        """Return a page. Of the rows before it only the keys are read."""
         number = self.validate_number(number)
         start = (number - 1) * self.per_page
         return Page(self.rows(start, start + self.per_page), number, self)
 
     def rows(self, start: int, end: int) -> list[Any]:
-        """Return the rows from one place in the order up to another."""
+        """Return a slice of the rows."""
         keys = self._first_keys[start : min(end, MOST_COUNTED)]
         chosen = self.object_list.order_by()
-        # The keys alone say which rows: with more conditions, or an order, SQLite would walk through an index of those.
+        # The keys are enough: with other conditions or an order, SQLite would use a slower index.
         chosen.query.clear_where()
         found = {row.pk: row for row in chosen.filter(pk__in=keys)}
         return [found[key] for key in keys if key in found]
@@ -57,5 +57,5 @@ class BigTablePaginator(Paginator):  # type: ignore[type-arg]  # Django's class 
 
 
 def grouped(number: int) -> str:
-    """Return a number with the separators of the reader's language, whatever the project's settings say."""
+    """Return a number with thousand separators, even without USE_THOUSAND_SEPARATOR."""
     return str(number_format(number, force_grouping=True))

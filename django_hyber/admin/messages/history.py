@@ -19,20 +19,20 @@ from django_hyber.sending.request import request_of
 from django_hyber.statistics.journey import ChannelStep, Journey, Stage, message_journey
 from django_hyber.words import describe_report, name_of_channel
 
-#: What stands beside a channel of which nothing more is known, and the sign that says it without words.
+#: The text and the sign of a channel about which nothing more specific is known.
 STAGE_TEXTS = {
     Stage.DELIVERED: _("delivered"),
     Stage.FAILED: _("not delivered"),
     Stage.TRYING: _("on its way"),
-    Stage.UNTOLD: _("the platform has not said how it ended"),
-    Stage.NEXT: _("comes if those before it fail"),
+    Stage.UNREPORTED: _("the platform has not reported how it ended"),
+    Stage.NEXT: _("tried if the ones before it fail"),
     Stage.NOT_NEEDED: _("was not needed"),
 }
 SIGNS = {
     Stage.DELIVERED: "✓",
     Stage.FAILED: "✗",
     Stage.TRYING: "…",
-    Stage.UNTOLD: "?",
+    Stage.UNREPORTED: "?",
     Stage.NEXT: "·",
     Stage.NOT_NEEDED: "–",
 }
@@ -64,7 +64,7 @@ class HistoryLine:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """All of it. ``notes`` say what is out of the ordinary; ``request`` is "" when it cannot be put together."""
+    """The whole history. ``notes`` say what is unusual; ``request`` is "" if it cannot be rebuilt."""
 
     message: Message
     steps: Sequence[StepLine]
@@ -75,9 +75,9 @@ class History:
 
 def history_of(request: HttpRequest, message_pk: str) -> History:
     """Read a message's history, masked for users who may not see personal data."""
-    message = get_object_or_404(for_reader(request, Message.objects.select_related("campaign")), pk=message_pk)
-    stored = for_reader(request, DeliveryReport.objects.filter(message=message).order_by("reported_at", "id"))
-    reports = list(stored)
+    stored = get_object_or_404(Message.objects.select_related("campaign"), pk=message_pk)
+    [message] = for_reader(request, [stored])
+    reports = for_reader(request, stored.delivery_reports.order_by("reported_at", "id"))
     journey = message_journey(message, reports)
     body = request_of(message.pk)
     return History(

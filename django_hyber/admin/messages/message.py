@@ -19,7 +19,7 @@ from django_hyber.words import describe_code, describe_end, is_partial, name_of_
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin):
-    """Every message and what became of it."""
+    """All messages and their results."""
 
     list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "when")
     list_filter = ("status", ChannelFilter, ReportFilter, MessageCampaignFilter, OptedOutFilter, "created_at")
@@ -56,12 +56,12 @@ class MessageAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the message with its way from channel to channel, its reports and its request."""
+        """Show the message with its path through the channels, its reports and its request."""
         context = {"history": lambda: history_of(request, object_id), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
-        """Ask for what it takes on the page of the campaign: to see it, and to send."""
+        """Require the same permissions as the page of the campaign."""
         return request.user.has_perms(("django_hyber.view_campaign", "django_hyber.send_campaign"))
 
     @admin.action(description=_("Send failed messages again"), permissions=["retry"])
@@ -81,7 +81,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("problem"))
     def problem(self, message: Message) -> str:
-        """Why the message did not arrive, or what of it did not."""
+        """Why the message, or a part of it, was not delivered."""
         if is_partial(message):
             return parts_note(message.delivered_sms_parts, message.total_sms_parts)
         meaning = describe_end(message.error_code, message.error_text, message.account)
@@ -89,7 +89,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("when"))
     def when(self, message: Message) -> str:
-        """When its status was reached, or before any report when it was made."""
+        """When its status was reached; before any report, when it was created."""
         return short_time(message.reported_at or message.created_at)
 
     @admin.display(description=_("content"))

@@ -1,4 +1,4 @@
-"""What the platform sent: delivery reports, and callbacks that could not be read."""
+"""What the platform sent: delivery reports, and unreadable callbacks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from django_hyber.words import describe_code, describe_report, name_of_channel
 
 @admin.register(DeliveryReport)
 class DeliveryReportAdmin(ReadOnlyAdmin):
-    """Every report as it came."""
+    """All reports as received."""
 
     list_display = ("received", "phone_number", "channel_name", "meaning", "message_link")
     list_filter = (WaitingFilter, ChannelFilter, "received_at")
@@ -48,12 +48,12 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("received at"))
     def received(self, report: DeliveryReport) -> str:
-        """When it came."""
+        """The time of receipt."""
         return short_time(report.received_at)
 
     @admin.display(description=_("channel"))
     def channel_name(self, report: DeliveryReport) -> str:
-        """The channel that it is about."""
+        """The channel of the report."""
         return name_of_channel(report.channel) or EMPTY
 
     @admin.display(description=_("message"))
@@ -89,7 +89,7 @@ class UnreadableCallbackAdmin(ReadOnlyAdmin):
     readonly_fields = ("as_received",)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Leave it to the permissions of the user."""
+        """Require the user's permission only."""
         return HyberAdmin.has_delete_permission(self, request, obj)
 
     @admin.display(description=_("as received"))

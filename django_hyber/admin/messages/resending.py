@@ -1,4 +1,4 @@
-"""Retry the selected messages of the list, or all of them: after a confirmation, and once."""
+"""Retry the selected messages of the list, or all of them: once, after a confirmation."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RetryLine(NamedTuple):
 
 
 def retry_selected(desk: Desk, chosen: MessageQuerySet) -> TemplateResponse | None:
-    """Confirm that the failed ones of the selected messages are to be sent again; after that, retry them."""
+    """Ask for confirmation, then retry those of the selected messages that have failed."""
     if CONFIRMED in desk.request.POST:
         for campaign, run in _runs(desk.request):
             _retry(desk.of(campaign), run, chosen)
@@ -69,8 +69,7 @@ def _confirmation(desk: Desk, selected: list[Selected]) -> TemplateResponse:
         action=ACTION,
         chosen=list(_chosen(desk.request)),
         lines=lines,
-        people=people,
-        button=button % {"count": grouped(people)},
+        button=button % {"count": grouped(people)} if people else "",
         back=desk.request.get_full_path(),
     )
 

@@ -26,7 +26,7 @@ _QUOTED = re.compile(r'"[^"]*"?')
 
 
 class CsvFile(FileType):
-    """Text files; every file that no other type has recognised counts as one."""
+    """Text files, and any file that no other type has recognised."""
 
     name = "csv"
     content_type = "text/csv; charset=utf-8"
@@ -56,7 +56,7 @@ class CsvFile(FileType):
         except csv.Error:
             raise UnreadableFileError(
                 gettext_lazy(
-                    "The file is not a valid CSV file: the row that begins on line %(line)d cannot be read. Look at "
+                    "The file is not a valid CSV file: the row that begins on line %(line)d cannot be read. Check "
                     "its quotation marks, or save the table as CSV in UTF-8 again."
                 ),
                 code="csv",
@@ -70,7 +70,7 @@ class CsvFile(FileType):
         return f"CSV, {ENCODING_NAMES[found.encoding]}, {SEPARATORS[found.separator]}"
 
     def protect(self, text: str) -> str:
-        """Put an apostrophe before what a spreadsheet could take for a formula."""
+        """Prefix a text that looks like a formula with an apostrophe."""
         return protect(text)
 
     def write(self, pages: Pages) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""In which encoding a text file was saved, and at which line it stops being text."""
+"""Detection of the encoding of a text file."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "c
 BLOCK = 64 * 1024
 #: A table in UTF-16 without a byte order mark has a NUL beside every digit and separator: ten and more a line.
 MOST_NULS = 5
-#: With NUL characters in it, a file is no text if two stand side by side or if it has other control characters.
+#: A file with NUL characters is binary if two are adjacent or if it has other control characters.
 BINARY = re.compile("\x00\x00|[\x01-\x08\x0e-\x19\x1c-\x1f]")
 
 
 class Encoding(NamedTuple):
-    """The encoding of a file, and how many stray NUL characters it has: no database stores them in a text."""
+    """The encoding of a file, and its number of stray NUL characters, which databases do not accept."""
 
     name: str
     nuls: int
 
 
 class Decoded(NamedTuple):
-    """How a file decodes in some encoding: the first line that is no text, if there is one, and its NUL characters."""
+    """The result of decoding: the first line that is not text, if any, and the number of NUL characters."""
 
     bad_line: int | None
     nuls: int
 
 
 def find_encoding(file: IO[bytes]) -> Encoding:
-    """Return the encoding that fits the whole file: a bad byte on the last line must not cost half an import.
+    """Return the encoding that fits the whole file: a bad byte on the last line must be found before the import starts.
 
     Raises UnreadableFileError, which names the line.
     """
@@ -67,7 +67,7 @@ def _damaged(encoding: str, line: int) -> UnreadableFileError:
     return UnreadableFileError(
         _(
             "The file is %(encoding)s text, but line %(line)d is not: it was damaged, or put together from two files. "
-            "Mend that line, or save the table as CSV in UTF-8 again."
+            "Fix that line, or save the table as CSV in UTF-8 again."
         ),
         code="encoding",
         params={"encoding": ENCODING_NAMES[encoding], "line": line},
@@ -99,7 +99,7 @@ def _decode(file: IO[bytes], encoding: str) -> Decoded:
 
 
 def _is_damaged_utf8(file: IO[bytes]) -> bool:
-    """Say whether more letters are UTF-8 than are not: of another encoding's letters hardly any would be."""
+    """Return whether most non-ASCII letters are valid UTF-8; in another encoding hardly any would be."""
     file.seek(0)
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     letters = bad = 0

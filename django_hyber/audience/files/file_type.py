@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 
 from django_hyber.protocol import clean_text
 
-#: A text that a spreadsheet could take for a formula, and such a text behind the apostrophe that keeps it from that.
+#: A text that a spreadsheet would evaluate as a formula, and such a text with an apostrophe before it.
 FORMULA = re.compile("'*(?:[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
 PROTECTED = re.compile(f"'{FORMULA.pattern}")
 
@@ -29,8 +29,8 @@ class UnreadableFileError(ValidationError):
 class FileFormat:
     """How a file is to be read; jobs store it as JSON. ``kind`` is the name of its type, the rest is for that type.
 
-    ``other_sheets`` of an XLSX table hold something as well, and are not read. ``nuls`` counts the NUL characters of a
-    text file: they are left out.
+    ``other_sheets`` counts the sheets of an XLSX table that are not read, ``nuls`` the NUL characters of a text file,
+    which are removed.
     """
 
     kind: str
@@ -42,7 +42,7 @@ class FileFormat:
 
 
 class ShownText(str):
-    """A value that is no text, as text. ``raw`` is the value itself: a phone number that became a date is no number."""
+    """The text of a value of another type. ``raw`` is the value itself: a date must not be parsed as a phone number."""
 
     __slots__ = ("raw",)
     raw: object
@@ -61,7 +61,7 @@ class ShownText(str):
 
 
 class FileType(ABC):
-    """One type of table files. A new one is a subclass in a module of its own, listed in FILE_TYPES."""
+    """One type of table files. A new one is a subclass in its own module, listed in FILE_TYPES."""
 
     name: ClassVar[str]
     content_type: ClassVar[str]
@@ -72,7 +72,7 @@ class FileType(ABC):
 
     @abstractmethod
     def recognise(self, file: IO[bytes]) -> FileFormat | None:
-        """Say how the file is to be read, or None if it is of another type. Raises UnreadableFileError."""
+        """Return how to read the file, or None if it is of another type. Raises UnreadableFileError."""
 
     @abstractmethod
     def read(self, file: IO[bytes], found: FileFormat) -> Generator[Sequence[str], None, None]:
@@ -84,7 +84,7 @@ class FileType(ABC):
 
     @abstractmethod
     def protect(self, text: str) -> str:
-        """Return the text as it has to be written, so that it cannot become a formula and is read back unchanged."""
+        """Return the text to write: it must not become a formula, and must be read back unchanged."""
 
     @abstractmethod
     def write(self, pages: Pages) -> Iterator[bytes]:
@@ -92,15 +92,15 @@ class FileType(ABC):
 
 
 def protect(text: str) -> str:
-    """Put an apostrophe before a text that a spreadsheet could take for a formula; reading a file takes it off."""
+    """Prefix a text that looks like a formula with an apostrophe; the import strips it."""
     return f"'{text}" if FORMULA.match(text) else text
 
 
 def protect_protected(text: str) -> str:
-    """Put an apostrophe before a text that looks protected, so that it keeps the one it has."""
+    """Prefix a text that looks protected with another apostrophe, so that it keeps its own."""
     return f"'{text}" if PROTECTED.match(text) else text
 
 
 def unprotect(text: str) -> str:
-    """Take the apostrophe off."""
+    """Strip the apostrophe."""
     return text[1:] if text[:1] == "'" and PROTECTED.match(text) else text

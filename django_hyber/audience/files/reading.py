@@ -13,16 +13,16 @@ from django_hyber.audience.files.file_type import FileFormat, FileType, Unreadab
 from django_hyber.audience.files.xlsx_file import XlsxFile
 from django_hyber.protocol import clean_text
 
-#: In the order in which they are tried: CSV takes whatever no other type has recognised.
+#: In the order in which they are tried: CSV accepts any file.
 FILE_TYPES: tuple[FileType, ...] = (XlsxFile(), CsvFile())
-#: As many make a phone number, and no name of a column.
+#: A header with so many digits is a phone number.
 _LEAST_DIGITS = 9
 
 NumberedRow = tuple[int, dict[str, str]]
 
 
 class WideRow(dict[str, str]):
-    """A row with more values than there are columns: nobody can say which of them belong together."""
+    """A row with more values than columns: which value belongs to which column is unknown."""
 
 
 def file_type(name: str) -> FileType:
@@ -32,7 +32,7 @@ def file_type(name: str) -> FileType:
 
 
 def recognise(file: IO[bytes]) -> FileFormat:
-    """Find out how an open binary file is to be read. Raises UnreadableFileError."""
+    """Detect the format of an open binary file. Raises UnreadableFileError."""
     recognised = (known.recognise(file) for known in FILE_TYPES)
     return next(found for found in recognised if found)
 

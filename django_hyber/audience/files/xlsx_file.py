@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
 
 ZIP_SIGNATURE = b"PK\x03\x04"
-#: Of Excel's tables before XLSX, and of those that have a password.
+#: The signature of the old XLS format, and of files with a password.
 OLE_SIGNATURE = b"\xd0\xcf\x11\xe0"
-#: What the parts of an XLSX file may come to: a file of 1 MB can be made to unpack to a thousand.
+#: The limit of the unpacked size: a malicious file of 1 MB can unpack to a thousand times that.
 MAX_UNPACKED = 1024 * 1024 * 1024
 #: What one cell can hold.
 MAX_CELL = 32_767
 BLOCK = 64 * 1024
-#: XlsxWriter takes the first for markup, and escapes only every other of what looks like its escapes in the second.
+#: XlsxWriter treats the first as markup, and escapes texts like the second only in part.
 _MISREAD = re.compile(r"<r>.*</r>\Z|.*_x[0-9A-Fa-f]{4}_x", re.DOTALL)
 _PIECES = re.compile("[^<_]*[<_]|[^<_]+")
 
@@ -47,7 +47,7 @@ class XlsxFile(FileType):
     most_rows = 1_048_576
 
     def recognise(self, file: IO[bytes]) -> FileFormat | None:
-        """Recognise ZIP files, and refuse the tables of an old Excel."""
+        """Recognise ZIP files, and reject the old XLS format."""
         file.seek(0)
         signature = file.read(len(ZIP_SIGNATURE))
         if signature == OLE_SIGNATURE:
@@ -85,11 +85,11 @@ class XlsxFile(FileType):
         return f"XLSX, {sheet} ({others % {'count': count}})"
 
     def protect(self, text: str) -> str:
-        """Leave a text as it is, for its cell is of the type text; one that reading would change gets an apostrophe."""
+        """Return the text unchanged, because its cell has the type text, unless reading would strip its apostrophe."""
         return protect_protected(text)
 
     def write(self, pages: Pages) -> Iterator[bytes]:
-        """Yield the file once all rows are in it: until then it grows on the disk."""
+        """Yield the file once all rows are written; until then it is on disk."""
         try:
             from xlsxwriter import Workbook  # noqa: PLC0415  an extra
         except ImportError:
@@ -97,7 +97,7 @@ class XlsxFile(FileType):
 
         def blocks() -> Iterator[bytes]:
             with tempfile.TemporaryFile() as file:
-                # The library keeps the rows in files of its own, and removes them only when all goes well.
+                # The library writes temporary files, and does not remove them after an error.
                 with (
                     tempfile.TemporaryDirectory() as folder,
                     Workbook(file, {"constant_memory": True, "tmpdir": folder}) as book,

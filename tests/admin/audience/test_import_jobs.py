@@ -30,7 +30,7 @@ ROWS = "phone,name\n" + "".join(f"{phone(number)},Name {number}\n" for number in
 def in_background(settings, monkeypatch):
     """Every file is large, and nobody works on tasks but the sweep."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-    monkeypatch.setattr(uploads, "LARGE_ROWS", 10)
+    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 10)
     monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 10)
 
 
@@ -58,7 +58,7 @@ class BackgroundTests:
 
         job = keep_upload(draft, None, ContentFile(ROWS.encode(), name="people.csv"))
 
-        assert uploads.is_large(job)
+        assert uploads.is_large_upload(job)
 
     def test_the_page_refreshes_a_part_of_itself(self, admin_client, draft, in_background):
         confirm(admin_client, upload(admin_client, draft, ROWS))

@@ -129,14 +129,14 @@ class UploadTests:
         assert not BackgroundJob.objects.exists()
         assert [path for path in media.rglob("*") if path.is_file()] == []
 
-    def test_a_file_can_be_thrown_away_at_once(self, admin_client, draft, media):
+    def test_a_file_can_be_discarded_at_once(self, admin_client, draft, media):
         upload(admin_client, draft, CSV)
         url = url_of(draft, "import_discard", draft.jobs.get().pk)
 
         assert admin_client.get(url).status_code == 405
         response = admin_client.post(url, follow=True)
 
-        assert "thrown away" in response.content.decode()
+        assert "was discarded" in response.content.decode()
         assert not draft.jobs.exists()
         assert [path for path in media.rglob("*") if path.is_file()] == []
 

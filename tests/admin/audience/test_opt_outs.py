@@ -6,7 +6,6 @@ from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from django_hyber.audience import export, uploads
 from django_hyber.models import BackgroundJob, Suppression
 from django_hyber.services import import_suppressions
 from django_hyber.tasks import run_job
@@ -119,7 +118,7 @@ class ImportTests:
     def test_a_large_list_is_imported_in_the_background_and_the_list_leads_to_it(
         self, admin_client, lost_tasks, monkeypatch
     ):
-        monkeypatch.setattr(uploads, "LARGE_ROWS", 2)
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
         run(admin_client, CSV)
         job = BackgroundJob.objects.get()
 
@@ -132,7 +131,7 @@ class ImportTests:
         assert len(the_list()) == 2
 
     def test_it_can_be_stopped(self, admin_client, lost_tasks, monkeypatch):
-        monkeypatch.setattr(uploads, "LARGE_ROWS", 2)
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
         run(admin_client, CSV)
         job = BackgroundJob.objects.get()
 
@@ -183,7 +182,7 @@ class ExportTests:
     def test_a_long_list_is_made_in_the_background_for_whoever_asked(
         self, admin_client, lost_tasks, monkeypatch, django_user_model
     ):
-        monkeypatch.setattr(export, "IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
         assert "made in the background" in admin_client.get(url_of("export")).content.decode()
 
         for _click in range(2):

@@ -20,7 +20,7 @@ BUTTON = re.compile(r'id="hyber-(pause|resume|withdraw|cancel|retry|duplicate|ex
 EFFECTS = {
     ("pause", "sending"): ("paused", "“Spring sale” has been paused.", "Paused."),
     ("pause", "scheduled"): ("paused", "“Spring sale” has been paused.", "Paused."),
-    ("resume", "paused"): ("sending", "“Spring sale” goes on.", "Resumed."),
+    ("resume", "paused"): ("sending", "“Spring sale” has been resumed.", "Resumed."),
     ("cancel", "sending"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),
     ("cancel", "scheduled"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),
     ("cancel", "paused"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),

@@ -122,7 +122,7 @@ def test_every_chart_has_a_name(admin_client, launched):
 
     assert re.findall(r'<title id="[\w-]+">(.*?)</title>', page) == [
         "Messages by status",
-        "From the list to the click",
+        "Funnel",
         "Which channel delivered",
         "When messages arrived, by minute",
     ]

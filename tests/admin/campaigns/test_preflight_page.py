@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.campaigns.preflight_jobs import IN_BACKGROUND_FROM
+from django_hyber.jobs.size import IN_BACKGROUND_FROM
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import preflight, request_job
@@ -87,11 +87,11 @@ class PreflightTests:
         Campaign.objects.update(missing_variables="skip")
 
         text = text_of(admin_client.get(url_of(draft)))
-        assert "2 people lack a value and are left out, as this campaign says: %city% (2)." in text
+        assert "2 people have no value and are skipped, as set in the campaign: %city% (2)." in text
 
         Campaign.objects.update(missing_variables="default", variable_defaults={"city": "your city"})
         text = text_of(admin_client.get(url_of(draft)))
-        assert "2 people have no value for %city% and get “your city” instead, as this campaign says." in text
+        assert "2 people have no value for %city% and get “your city” instead, as set in the campaign." in text
         assert "3 people will get it." in text
 
     def test_segments_and_what_made_them_ucs2(self, admin_client, draft, add_recipients):
@@ -257,14 +257,14 @@ class ProblemTests:
         page = client.get(url_of(ready)).content.decode()
 
         assert "This is required." in page
-        assert "Mend it:" not in page
+        assert "Fix:" not in page
 
     def test_doubts_leave_the_button(self, admin_client, ready):
         Campaign.objects.update(start_time=timezone.now() - timedelta(hours=1))
 
         response = admin_client.get(url_of(ready))
 
-        assert "Worth a second look: The start time is in the past." in text_of(response)
+        assert "Warnings: The start time is in the past." in text_of(response)
         assert button_of(response) == "Send to 3 people"
 
     def test_nobody_is_not_a_number_to_send_to(self, admin_client, ready):
@@ -311,7 +311,7 @@ class LaunchTests:
         for given in ({}, {f"plan-{ready.pk}": "x"}, {f"plan-{ready.pk}": f"x-{'9' * 5_000}"}):
             response = admin_client.post(url_of(ready), given, follow=True)
 
-            assert "have changed since you looked. Nothing was sent" in text_of(response)
+            assert "have changed since you opened the page. Nothing was sent" in text_of(response)
         assert status_of(ready) == "draft"
 
     @pytest.mark.parametrize(
@@ -332,7 +332,7 @@ class LaunchTests:
         response = admin_client.post(url_of(ready), seen, follow=True)
 
         assert status_of(ready) == "draft"
-        assert "have changed since you looked. Nothing was sent" in text_of(response)
+        assert "have changed since you opened the page. Nothing was sent" in text_of(response)
         assert button_of(response)
         assert not LogEntry.objects.exists()
 
@@ -386,10 +386,10 @@ class FourEyesTests:
 
         response = client.get(url_of(ready))
 
-        assert "somebody else who may send has to open this page and launch it" in text_of(response)
+        assert "another person who may send has to open this page and launch it" in text_of(response)
         assert button_of(response) is None
         refused = client.post(url_of(ready), seen, follow=True)
-        assert "You wrote this campaign: somebody else has to launch it." in text_of(refused)
+        assert "You wrote this campaign: another person has to launch it." in text_of(refused)
         assert status_of(ready) == "draft"
 
     def test_whoever_did_not_write_it_launches_it(self, client, ready, log_in, admin_user, four_eyes):
@@ -397,7 +397,7 @@ class FourEyesTests:
         user = log_in(*SEES_ALL)
 
         response = client.get(url_of(ready))
-        assert "whoever wrote or changed it last cannot launch it. You can." in text_of(response)
+        assert "the person who wrote a campaign or changed it last cannot launch it. You can." in text_of(response)
         confirm(client, ready)
 
         assert status_of(ready) == "sending"
@@ -449,7 +449,7 @@ class SelectedTests:
         assert select(admin_client, ready).redirect_chain == [(url_of(ready), 302)]
 
     def test_together_no_more_recipients_are_read_than_for_one(self, admin_client, ready, second, monkeypatch):
-        monkeypatch.setattr("django_hyber.campaigns.preflight_jobs.IN_BACKGROUND_FROM", 4)
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 4)
         third = Campaign.objects.create(name="Third")
         third.set_channels(ready.get_channels())
         Message.objects.create(campaign=third, phone_number="380671234567", extra_id="third")
@@ -464,7 +464,7 @@ class LargeTests:
     @pytest.fixture(autouse=True)
     def large(self, monkeypatch):
         assert IN_BACKGROUND_FROM == 20_000
-        monkeypatch.setattr("django_hyber.campaigns.preflight_jobs.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
 
     @pytest.fixture
     def no_worker(self, settings):
@@ -480,7 +480,7 @@ class LargeTests:
         response = admin_client.post(url_of(ready, "check"), follow=True)
         assert button_of(response) == "Send to 2 people"
         assert "Checked at" in text_of(response)
-        assert LogEntry.objects.get().get_change_message() == "Asked for a check before the launch."
+        assert LogEntry.objects.get().get_change_message() == "Requested a check before the launch."
 
         assert "Sending to 2 people started." in text_of(confirm(admin_client, ready, follow=True))
         assert status_of(ready) == "sending"
@@ -571,7 +571,7 @@ class LargeTests:
 
         text = text_of(admin_client.get(url_of(ready)))
 
-        assert "The check has not come to its end. It was cut off 5 times." in text
+        assert "The check did not finish. It was cut off 5 times." in text
         assert "Check again" in text
 
     def test_a_check_is_asked_for_by_post_and_only_for_drafts(self, admin_client, ready):

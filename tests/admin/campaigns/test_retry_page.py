@@ -71,7 +71,7 @@ class ChoiceTests:
         assert {key: chosen for key, (chosen, _) in found.items()} == dict.fromkeys(
             (EXPIRED, "undelivered:36", "undelivered:", REJECTED), True
         )
-        assert found[EXPIRED][1] == "no reason was told, expired: 3 recipients"
+        assert found[EXPIRED][1] == "no reason given, expired: 3 recipients"
         assert found["undelivered:"][1] == "Absent subscriber, undelivered: 2 recipients"
         assert found[REJECTED][1] == "Phone number incorrect (36024), rejected: 1 recipient"
 
@@ -183,7 +183,7 @@ class RetryTests:
         admin_client.post(url_of(finished), answer)
         response = admin_client.post(url_of(finished), answer, follow=True)
 
-        assert told(response)[-1:] == ["The failed messages of “Spring sale” have already been taken up again."]
+        assert told(response)[-1:] == ["The failed messages of “Spring sale” are already being retried."]
         finished.refresh_from_db()
         assert finished.run == 2
         assert LogEntry.objects.count() == 1
@@ -197,7 +197,7 @@ class RetryTests:
 
         response = admin_client.post(url_of(finished), answer, follow=True)
 
-        assert "already been taken up again" in told(response)[-1]
+        assert "already being retried" in told(response)[-1]
         assert counted(finished)["expired"] == 4
 
     @pytest.mark.parametrize("run", ["", "0", "-1", "one", "²", "9" * 40])
@@ -231,14 +231,14 @@ class RetryTests:
         monkeypatch.setattr("django_hyber.admin.campaigns.retry_page.retry_once", late)
         response = admin_client.post(url_of(finished), confirmed(finished, EXPIRED), follow=True)
 
-        assert "already been taken up again" in told(response)[-1]
+        assert "already being retried" in told(response)[-1]
         assert not LogEntry.objects.exists()
 
 
 class BackgroundTests:
     @pytest.fixture(autouse=True)
     def many(self, monkeypatch):
-        monkeypatch.setattr(retry, "IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
 
     def test_many_are_sent_again_by_a_job(self, admin_client, finished, admin_user):
         response = admin_client.post(url_of(finished), confirmed(finished, EXPIRED, REJECTED), follow=True)
@@ -254,7 +254,7 @@ class BackgroundTests:
         for _ in range(2):
             response = admin_client.post(url_of(finished), confirmed(finished, EXPIRED), follow=True)
 
-        assert "already been taken up again" in told(response)[-1]
+        assert "already being retried" in told(response)[-1]
         assert BackgroundJob.objects.count() == 1
 
     def test_the_page_follows_the_job(self, admin_client, finished):

@@ -92,7 +92,7 @@ class WaitTests:
 
         assert waits(campaign) == [("blocked", 0, NOW + 5 * MINUTE)]
         assert texts(campaign) == [
-            "The platform has not taken the last requests of the account “default”. Next try in 5 minutes. "
+            "The platform did not accept the last requests of the account “default”. Next try in 5 minutes. "
             "Connection refused"
         ]
 
@@ -157,7 +157,7 @@ class WaitTests:
         add_batch(campaign, 1, waits_for=WaitsFor.RETRY, error_text="HTTP 503", due_at=NOW + 2 * MINUTE)
 
         assert texts(campaign) == [
-            "The platform did not take the request for 1 recipient. Next try in 2 minutes. HTTP 503"
+            "The platform did not accept the request for 1 recipient. Next try in 2 minutes. HTTP 503"
         ]
 
     def test_what_waits_for_the_account_is_merely_next(self, campaign):
@@ -177,7 +177,7 @@ class WaitTests:
         add_batch(campaign, 3, Batch.State.UNCONFIRMED, error_text="Read timed out.")
 
         assert texts(campaign) == [
-            "It is not known whether the platform has taken the requests for 5 recipients: it is being asked. "
+            "It is unknown whether the platform has accepted the requests for 5 recipients: it is being queried. "
             "Read timed out."
         ]
 

@@ -12,8 +12,8 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.audience import export
-from django_hyber.audience.export import export_once, is_large
+from django_hyber.audience.export import export_once
+from django_hyber.jobs.size import is_large
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import request_job
 from django_hyber.tasks import run_job
@@ -48,7 +48,7 @@ def media(settings, tmp_path):
 @pytest.fixture
 def large(draft, add_recipients, monkeypatch):
     """A campaign that is exported in the background."""
-    monkeypatch.setattr(export, "IN_BACKGROUND_FROM", 3)
+    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
     add_recipients(draft, 3, variables={"name": "Olena"})
     return draft
 
@@ -79,13 +79,13 @@ class LargeExportTests:
         job = BackgroundJob.objects.get()
         assert (job.kind, job.state, job.created_by) == ("export", "waiting", admin_user)
         assert job.parameters["format"] == "xlsx"
-        assert LogEntry.objects.get().get_change_message() == "Export as XLSX asked for."
+        assert LogEntry.objects.get().get_change_message() == "Requested an export as XLSX."
 
     def test_a_double_click_asks_once(self, admin_client, large):
         for _ in range(2):
             response = admin_client.post(url_of(large), {"format": "csv"}, follow=True)
 
-        assert told(response)[-1] == "An export as CSV is already on its way."
+        assert told(response)[-1] == "An export as CSV is already under way."
         assert BackgroundJob.objects.count() == LogEntry.objects.count() == 1
 
     def test_another_format_and_another_person_get_their_own(self, large, admin_user, django_user_model):

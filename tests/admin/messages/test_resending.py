@@ -9,7 +9,6 @@ import pytest
 from django.contrib.admin.models import LogEntry
 
 from django_hyber.admin.messages import resending
-from django_hyber.campaigns import retry
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.tasks import run_job
 from tests.queries import statements_of
@@ -159,7 +158,7 @@ class OnceTests:
         answer(admin_client, page)
         response = answer(admin_client, page)
 
-        assert told(response) == ["The failed messages of “Spring sale” have already been taken up again."]
+        assert told(response) == ["The failed messages of “Spring sale” are already being retried."]
         finished.refresh_from_db()
         assert finished.run == 2
         assert LogEntry.objects.count() == 1
@@ -183,7 +182,7 @@ class OnceTests:
 class BackgroundTests:
     @pytest.fixture(autouse=True)
     def many(self, monkeypatch):
-        monkeypatch.setattr(retry, "IN_BACKGROUND_FROM", 10)
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 10)
         monkeypatch.setattr("django_hyber.sending.runs.REQUEUE_CHUNK", 7)
 
     def test_many_are_sent_again_by_a_job_and_exactly_those(self, admin_client, finished, admin_user):
@@ -205,7 +204,7 @@ class BackgroundTests:
         page = choose(admin_client, everything=True)
         answer(admin_client, page)
 
-        assert "already been taken up again" in told(answer(admin_client, page))[0]
+        assert "already being retried" in told(answer(admin_client, page))[0]
         assert BackgroundJob.objects.count() == 1
 
     def test_the_same_statements_whatever_the_number(self, admin_client, finished, add_recipients):

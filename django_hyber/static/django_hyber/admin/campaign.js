@@ -1,10 +1,10 @@
-/* How a campaign, a check or a test goes, followed without a reload: the same part of the page is asked for again, and what
-   has changed in it is put in. Without this script all is as it was at the moment at which the page was opened. */
+/* The progress of a campaign, a check or a test without a reload: polls a part of the page and replaces what has changed.
+   Without this script the page shows the state at the time it was opened. */
 "use strict";
 {
     const LONGEST_WAIT = 60;
     const GROWTH = 1.5;
-    // A server for which the answer is hard work is asked less often.
+    // A server that answers slowly is polled less often.
     const SHARE_OF_SERVER = 10;
 
     const keepOpen = (old, fresh) => {
@@ -81,7 +81,7 @@
             try {
                 const response = await fetch(section.dataset.url, {credentials: "same-origin", redirect: "manual"});
                 if (response.type === "opaqueredirect") {
-                    // Nobody is logged in any more: the page itself says so.
+                    // The session has ended: a reload shows the login page.
                     location.reload();
                     return;
                 }

@@ -84,7 +84,7 @@
         changed(box);
     };
 
-    // A row is dragged by its grip alone, so that text in its fields can still be selected with the mouse.
+    // Only the grip drags a row, so that text in its fields can still be selected with the mouse.
     const addGrip = (row, place) => {
         const grip = document.createElement("span");
         grip.className = "hyber-grip";
@@ -174,7 +174,7 @@
         }
     });
 
-    // Django numbers the rows anew in the order in which they stand, and the saved ones have to come first in it.
+    // Django renumbers the rows in their order on the page, and expects the saved ones first.
     document.addEventListener("formset:removed", () => {
         for (const box of document.querySelectorAll(".hyber-channels.hyber-live")) {
             arrange(box, indexOf);

@@ -12,7 +12,7 @@
         if (!place) {
             return;
         }
-        // What has not changed is left alone, so that screen readers do not read it again.
+        // Unchanged parts are not replaced, so that screen readers do not read them again.
         const shown = place.dataset.shown ?? place.innerHTML;
         place.dataset.shown = html;
         if (shown.trim() !== html.trim()) {
@@ -20,7 +20,7 @@
         }
     };
 
-    /* Whether the page's content policy lets a picture in: to try would put an error into the console. */
+    /* Whether the content security policy allows a picture: loading it anyway would log an error. */
     const admits = (policy, address) => {
         const directives = new Map((policy || "").split(/[;,]/).map((line) => {
             const [name, ...sources] = line.trim().toLowerCase().split(/\s+/);
@@ -120,7 +120,7 @@
             timer = setTimeout(ask, WAIT, "");
         };
 
-        /* Buttons that put a variable where the cursor is, or was, in one of the row's fields. */
+        /* Buttons that insert a variable at the last cursor position in the fields of the row. */
         const offer = (row) => {
             const text = row.querySelector("textarea[name$='-text']");
             let bar = row.querySelector(".hyber-insert");

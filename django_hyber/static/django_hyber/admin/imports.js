@@ -1,5 +1,5 @@
-/* What the columns of a file are: the name of a variable is asked for only where there is one, and the variables that no
-   column gives are named while one chooses. Without this script all names are shown, and the server says what is wrong. */
+/* The choice of columns: shows the input for a variable's name only where it is needed, and lists the variables that no
+   column gives. Without this script all inputs are shown, and the server reports errors. */
 "use strict";
 {
     const NAMED = "variable";
