@@ -17,10 +17,9 @@ from uuid import uuid4
 
 from django.db.models import Model, QuerySet
 from django.dispatch import Signal
-from django.utils import timezone
 
 from django_hyber.conf import find_account
-from django_hyber.db import lease
+from django_hyber.db import clock, lease
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import after_commit, atomic
 from django_hyber.models import Announcement, Campaign, Message, Reply
@@ -98,7 +97,7 @@ class Claim:
         """Delete the row; or keep in it what receivers have failed at, as long as that is to be repeated."""
         failures = self.row.failures
         if failed and failures < len(RETRY_AFTER):
-            retry_at = timezone.now() + timedelta(seconds=RETRY_AFTER[failures])
+            retry_at = clock.now() + timedelta(seconds=RETRY_AFTER[failures])
             self.rows().update(events=failed, failures=failures + 1, lease_until=retry_at)
             return
         for event in failed:
@@ -170,7 +169,7 @@ def announce_left_over() -> int:
     if not signals:
         return 0
     end, count = time.monotonic() + SWEEP_SECONDS, 0
-    left = Announcement.objects.filter(lease.has_ended(timezone.now()), signal__in=signals)
+    left = Announcement.objects.filter(lease.has_ended(), signal__in=signals)
     for key, attempts in list(left.order_by("lease_until").values_list("key", "attempts")[:SWEEP_LIMIT]):
         if time.monotonic() > end:
             break
@@ -191,7 +190,7 @@ def _event(change: Change) -> Event:
 
 def _store(signal: Announcement.Signal, events: Sequence[Event]) -> list[Claim]:
     """Store the calls, claimed by this process."""
-    lease_until = timezone.now() + timedelta(seconds=LEASE)
+    lease_until = clock.now() + timedelta(seconds=LEASE)
     rows = [
         Announcement(
             key=uuid4().hex,

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
-from django_hyber.protocol import HyberClient, HyberError, ReportNotFound
+from django_hyber.protocol import HyberClient, HyberError
+from django_hyber.reconcile.asking import ask_about_known, ask_about_unknown
+from django_hyber.reconcile.proof import Known
 from django_hyber.sending.exchange import get_client
-from django_hyber.sending.ids import new_extra_id
 
 METHOD_NOT_ALLOWED = 405
 NO_SUCH_ADDRESS = (404, 410)
@@ -26,13 +27,14 @@ class Finding:
 
 
 def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
-    """Check an account without sending anything: its settings, the platform's hosts, the login.
+    """Check an account without sending anything: its settings, the platform's hosts, the login, and
+    whether the outcome of a request whose answer was lost can be found out.
 
     Raises ImproperlyConfigured for an unknown or invalid account.
     """
     account = get_account(name)
     client = get_client(account)
-    return [*_probe_settings(account), _probe_sending(client), _probe_reports(client)]
+    return [*_probe_settings(account), _probe_sending(client), *_probe_reports(account)]
 
 
 def _probe_settings(account: Account) -> Iterator[Finding]:
@@ -78,12 +80,33 @@ def _without_secrets(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
-def _probe_reports(client: HyberClient) -> Finding:
-    try:
-        client.fetch_report(extra_id=new_extra_id())
-    except ReportNotFound:
-        text = "the platform answers, and correctly has no report for an unknown message"
-        return Finding(subject="Reports", is_good=True, text=text)
-    except HyberError as error:
-        return Finding(subject="Reports", is_good=False, text=str(error))
-    return Finding(subject="Reports", is_good=True, text="the platform answers")
+def _probe_reports(account: Account) -> Iterator[Finding]:
+    """Ask the two questions by which a "not found" is believed: about an id that was never used and a known message."""
+    unknown = ask_about_unknown(account)
+    if unknown.is_not_found:
+        text = f"the platform answers, and has no report of a message that was never sent ({unknown.text})"
+    elif unknown.is_found:
+        text = "the platform reports on a message that was never sent. Correct REPORTS_URL"
+    else:
+        text = unknown.text
+    yield Finding(subject="Reports", is_good=unknown.is_not_found, text=text)
+    if unknown.is_not_found:
+        is_good, text = _RESOLVES[ask_about_known(account)]
+        yield Finding(subject="Unknown outcomes", is_good=is_good, text=text)
+
+
+#: What the answer about a known message says about the resolution of unknown outcomes.
+_RESOLVES = {
+    Known.FOUND: (True, "can be resolved: a message that the platform has is found, and another one is not"),
+    Known.NOT_FOUND: (
+        False,
+        "cannot be resolved: the platform does not find messages that it has accepted. Correct REPORTS_URL, or ask GMS"
+        " how reports are found by extra_id",
+    ),
+    Known.NO_ANSWER: (False, "cannot be resolved: the platform does not answer about a message that it has accepted"),
+    Known.NONE: (
+        True,
+        "cannot be resolved yet, which also means that a wrong REPORTS_URL would not be noticed. Check again when the"
+        " platform has accepted a message",
+    ),
+}

@@ -12,7 +12,7 @@ from django_hyber.db.transactions import refuse_transaction
 from django_hyber.jobs.background import recover_jobs
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.queueing import TaskName, nudge
-from django_hyber.reconcile import question_lane, unconfirmed
+from django_hyber.reconcile import unconfirmed
 from django_hyber.reports import early
 from django_hyber.sending import lanes, runs
 from django_hyber.sending.pace import schedule
@@ -50,8 +50,8 @@ def dispatch() -> Dispatched:
     refuse_transaction()
     unconfirmed.recover_expired_leases()
     matched = early.rematch_reports(since=timezone.now() - STILL_EXPECTED).matched
-    asked = _enqueue(Batch.objects.filter(lanes.due(Batch.State.UNCONFIRMED)), "resolve_batch")
-    asked += question_lane.fill_questions()
+    asked = _enqueue(unconfirmed.due_batches(), "resolve_batch")
+    asked += unconfirmed.fill_questions()
     queued = Message.objects.filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
     sent = _enqueue(queued, "submit_message")
     schedule.hand_over_due()

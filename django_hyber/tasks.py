@@ -16,7 +16,7 @@ from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  as above
 from django_hyber.db.transactions import close_lost_connection
 from django_hyber.jobs import background as jobs
 from django_hyber.queueing import enqueue
-from django_hyber.reconcile import overdue, question_lane, unconfirmed
+from django_hyber.reconcile import overdue, unconfirmed
 from django_hyber.replies import attachments
 from django_hyber.sending import lanes, single
 
@@ -47,13 +47,13 @@ def submit_batch(pk: int) -> None:
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
     """Query the outcome of an unconfirmed message, then enqueue up to ``following`` others, one after another."""
-    question_lane.ask_in_turn(pk, following, partial(enqueue, "resolve_message"))
+    unconfirmed.ask_in_turn(pk, following, partial(enqueue, "resolve_message"))
 
 
 @background
 def resolve_batch(pk: int) -> None:
     """Query the outcome of an unconfirmed batch."""
-    unconfirmed.resolve_batch(pk)
+    unconfirmed.ask_about_batch(pk, partial(enqueue, "resolve_batch"))
 
 
 @background

@@ -3,12 +3,29 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
-from django_hyber.models import Campaign
+from django.utils import timezone
+
+from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS, Viber
-from django_hyber.services import dispatch, import_recipients
+from django_hyber.services import dispatch, import_recipients, send_message
+from tests.samples import phone
 
 CHANNELS = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", alpha_name="GMSU", ttl=300)]
+
+
+#: How many messages the platform has taken and how many requests it has had by ``make_known``.
+KNOWN = 1
+
+
+def make_known(number=90_000):
+    """Send a message that the platform surely has: without one, no "not found" is believed."""
+    message = send_message(phone(number), CHANNELS[1:])
+    message.refresh_from_db()
+    assert message.status == "accepted"
+    Message.objects.filter(pk=message.pk).update(accepted_at=timezone.now() - timedelta(hours=1))
+    return message
 
 
 def make_campaign(phones, channels=CHANNELS, **values):

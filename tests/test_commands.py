@@ -16,7 +16,7 @@ from django_hyber.management.commands import hyber_dispatch
 from django_hyber.management.progress import ProgressBar
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS
-from tests.builders import make_campaign, posts
+from tests.builders import make_campaign, make_known, posts
 from tests.protocol import platforms
 from tests.samples import phone
 
@@ -141,9 +141,28 @@ def test_dispatch_loop_outlives_a_broker_that_is_down(platform, monkeypatch, cap
 def test_check_proves_a_good_account_without_sending(wired):
     out, _ = run("hyber_check")
 
-    assert out.count("ok") == 4
+    assert out.count("ok") == 5
+    assert "ok   Unknown outcomes: cannot be resolved yet" in out
     assert wired.ledger.taken == 0
     assert not [request for request in wired.requests if request.method == "POST"]
+
+
+def test_check_proves_that_unknown_outcomes_can_be_resolved(wired):
+    make_known()
+    out, _ = run("hyber_check")
+
+    assert "ok   Unknown outcomes: can be resolved" in out
+
+
+def test_check_finds_a_wrong_address_of_the_reports_by_a_message_that_is_known(wired, settings):
+    make_known()
+    wired.fault("page", status=404, paths=["reports"], count=None)
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="not ready"):
+        call_command("hyber_check", stdout=out)
+
+    assert "FAIL Unknown outcomes: cannot be resolved" in out.getvalue()
+    assert "Correct REPORTS_URL" in out.getvalue()
 
 
 def test_check_tells_a_wrong_password(wired, settings):
@@ -235,7 +254,7 @@ def test_check_of_a_campaign_tells_what_the_launch_would_mean_and_sends_nothing(
 
 
 def test_wait_sweeps_until_everything_is_handed_over(platform):
-    platform.fault("status", status=503)
+    platform.fault("status", status=429)
     campaign = make_campaign([phone(1), phone(2)])
     out, _ = run("hyber_send_campaign", str(campaign.pk), "--wait")
 

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
-from django.utils import timezone
+
+from django_hyber.db import clock
 
 Row = TypeVar("Row", bound=Model)
 
@@ -39,10 +40,10 @@ def renew(claimed: QuerySet[Row], seconds: float, **values: Any) -> bool:
     return bool(claimed.update(**{"lease_until": _end(seconds), **values}))
 
 
-def has_ended(now: datetime) -> Q:
+def has_ended() -> Q:
     """Select the rows whose lease has ended; their worker is considered stopped."""
-    return Q(lease_until__lt=now)
+    return Q(lease_until__lt=clock.now())
 
 
 def _end(seconds: float) -> datetime:
-    return timezone.now() + timedelta(seconds=seconds)
+    return clock.now() + timedelta(seconds=seconds)

@@ -114,7 +114,7 @@ def recover_jobs() -> int:
     """Enqueue the jobs that no worker holds, delete old files, and return how many jobs were enqueued."""
     jobs = BackgroundJob.objects.all()
     now = timezone.now()
-    due = jobs.open().filter(Q(lease_until=None) | lease.has_ended(now))
+    due = jobs.open().filter(Q(lease_until=None) | lease.has_ended())
     pks = list(due.order_by("pk").values_list("pk", flat=True)[:LIMIT])
     jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=enqueue_again_at())
     for pk in pks:
@@ -132,7 +132,7 @@ def recover_jobs() -> int:
 def _claim(pk: int) -> BackgroundJob | None:
     """Claim a waiting job, or one whose worker is presumed dead."""
     jobs = BackgroundJob.objects.all()
-    free = Q(state=State.WAITING) | Q(lease.has_ended(timezone.now()), state=State.RUNNING)
+    free = Q(state=State.WAITING) | Q(lease.has_ended(), state=State.RUNNING)
     if not lease.claim(jobs.filter(free, pk=pk), LEASE, state=State.RUNNING, error_text=""):
         return None
     job = jobs.select_related("campaign").get(pk=pk)

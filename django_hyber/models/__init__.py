@@ -7,11 +7,12 @@ from django_hyber.models.batch import Batch
 from django_hyber.models.callbacks import UnreadableCallback
 from django_hyber.models.campaign import Campaign, CampaignChannel
 from django_hyber.models.delivery_report import DeliveryReport
-from django_hyber.models.message import Message, MessageQuerySet
+from django_hyber.models.message import LONE, Message, MessageQuerySet
 from django_hyber.models.reply import Reply
 from django_hyber.models.suppression import Suppression
 
 __all__ = [
+    "LONE",
     "AccountState",
     "Announcement",
     "BackgroundJob",

@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.base import HyberModel
 from django_hyber.models.campaign import Campaign
+from django_hyber.models.doubt import DoubtModel
 
 
-class Batch(HyberModel):
+class Batch(HyberModel, DoubtModel):
     """A range of a campaign's messages that is sent in one request.
 
     In a campaign with a sending window, a batch contains only messages of one time zone: those of its range whose
@@ -50,8 +51,6 @@ class Batch(HyberModel):
     held_attempts = models.PositiveSmallIntegerField(_("attempts while held"), default=0, editable=False)
     # Set while the batch is being sent. After this time, its worker is considered stopped.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    # Set while the batch is unconfirmed. After this time, "not found" means that the platform did not accept it.
-    not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
     # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(

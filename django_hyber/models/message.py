@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.base import HyberManager, PersonalDataModel
 from django_hyber.models.campaign import Campaign
+from django_hyber.models.doubt import DoubtModel
 from django_hyber.models.suppression import Suppression
 
 
@@ -35,7 +36,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 MessageManager = HyberManager.from_queryset(MessageQuerySet)
 
 
-class Message(PersonalDataModel):
+class Message(PersonalDataModel, DoubtModel):
     """One send to one person, alone or as a recipient of a campaign."""
 
     class Status(models.TextChoices):
@@ -110,8 +111,6 @@ class Message(PersonalDataModel):
     )
     # Set while the message is being sent. After this time, its worker is considered stopped.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    # Set while the message is unconfirmed. After this time, "not found" means that the platform did not accept it.
-    not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
     # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
@@ -148,6 +147,8 @@ class Message(PersonalDataModel):
         return self.extra_id
 
 
+#: A message whose own outcome is queried. The other unconfirmed messages are in an unconfirmed batch, which is queried.
+LONE = models.Q(status=Message.Status.UNCONFIRMED, not_found_after__isnull=False)
 #: Accepted messages whose final report is still queried, or no longer queried. A late report changes both.
 AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
 GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
 from django_hyber.reconcile.question import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
 from django_hyber.reconcile.seen_and_clicks import clicked_jobs, delivered_lately
+from django_hyber.sending.doubt import start_time_of
 
 Status = Message.Status
 #: Messages that are read at once: none of the databases is asked for all that waits.
@@ -140,7 +140,8 @@ def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta]) -> timedelta:
         content = row["content"] or {}
         ttls = sum(option.get("ttl") or 0 for option in content.get("channel_options", {}).values())
         since: datetime = row["since"]
-        return max(_start_time(content) - since, timedelta(0)) + timedelta(seconds=ttls)
+        start = start_time_of(content) or since
+        return max(start - since, timedelta(0)) + timedelta(seconds=ttls)
     return _campaign_lifetime(campaign_id, known)
 
 
@@ -153,9 +154,3 @@ def _campaign_lifetime(campaign_id: int, known: dict[int, timedelta]) -> timedel
 def lifetime_of(campaign: Campaign) -> timedelta:
     """Return how long a message of the campaign may be on its way: the TTLs of all channels together."""
     return timedelta(seconds=sum(channel.to_wire().get("ttl", 0) for channel in campaign.get_channels()))
-
-
-def _start_time(content: Mapping[str, Any]) -> datetime:
-    """Return when a single message was to start; long ago if it was not said, or not in a way that can be read."""
-    start = parse_datetime(content.get("start_time", ""))
-    return start if start and start.tzinfo else datetime.min.replace(tzinfo=UTC)

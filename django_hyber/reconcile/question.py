@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
+from django_hyber.db import clock
 from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import insisting
 from django_hyber.models import Batch, Message
@@ -111,7 +112,7 @@ def _of_job(entry: object, job_id: str) -> object:
 @insisting
 def take_turn(rows: QuerySet[Batch] | QuerySet[Message], again_at: datetime) -> bool:
     """Put off the next question, and say whether this one was due: of two who ask at once one sees a row changed."""
-    return bool(rows.filter(is_due(timezone.now())).update(due_at=again_at, enqueued_at=None))
+    return bool(rows.filter(is_due(clock.now())).update(due_at=again_at, enqueued_at=None))
 
 
 def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
@@ -122,7 +123,8 @@ def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
 def ask(overdue: Overdue, fetched: Fetched) -> None:
     """Ask about one message, unless another worker has just done so; give it up when it is long overdue."""
     now = timezone.now()
-    message = Message.objects.filter(pk=overdue.pk, status=overdue.status)
+    # Another run of it has another id, and this question is not about that.
+    message = Message.objects.filter(pk=overdue.pk, extra_id=overdue.extra_id, status=overdue.status)
     if not take_turn(message, _ask_again_at(overdue, now)):
         return
     fetched.asked += 1

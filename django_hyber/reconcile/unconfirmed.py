@@ -1,205 +1,360 @@
-"""The unknown outcome: the platform is asked for its own report, and nothing is guessed."""
+"""The unknown outcome: the platform is asked for its own report, and nothing is guessed.
+
+There may be ten thousands of messages to ask about, after the answer to a large request was lost. A few questions are
+under way at once, and each, when it is answered, gives the next one to a task of its own: a one-time code gets its turn
+between two questions, and a platform that does not answer is asked a few things and not all of them.
+"""
 
 from __future__ import annotations
 
 import enum
 import logging
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import groupby
+from typing import NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import Change, announce_changes
-from django_hyber.conf import Account, find_account, get_account
-from django_hyber.db import lease
-from django_hyber.db.transactions import lock, write_transaction
-from django_hyber.models import Batch, Message
-from django_hyber.protocol import (
-    ConnectionLost,
-    DeliveryReport,
-    HyberClient,
-    HyberError,
-    NotTaken,
-    ReadTimeout,
-    ReportNotFound,
-    parse_reports,
+from django_hyber.conf import Account, find_account
+from django_hyber.db import clock, lease
+from django_hyber.models import LONE, Batch, Message
+from django_hyber.queueing import nudge
+from django_hyber.reconcile import asking, endings
+from django_hyber.reconcile.proof import (
+    SAMPLE,
+    Answer,
+    Doubt,
+    Proof,
+    Reply,
+    after_question,
+    after_round,
+    ask_again_at,
+    is_round_complete,
+    parts_grace,
 )
-from django_hyber.reconcile.question import take_turn
-from django_hyber.reports.intake import apply_reports
+from django_hyber.sending import lanes
 from django_hyber.sending.batch import BatchClaim
-from django_hyber.sending.exchange import get_client
-from django_hyber.sending.pace import schedule
 from django_hyber.sending.runs import settle
 from django_hyber.sending.single import MessageClaim
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
-NO_PLATFORM = (NotTaken, ReadTimeout, ConnectionLost)
-#: How many messages of a batch must be unknown to the platform before the batch counts as not taken. A few alone could
-#: all have been refused inside a request that was taken.
-SAMPLE = 20
+State = Batch.State
 LEASE_ENDED = gettext_noop("The worker that was sending it has stopped.")
+#: How many questions may wait for a worker.
+AT_ONCE = 4
+#: How many may follow one that a sweep has enqueued. Where tasks run at once, the sweep has other things to do as well.
+IN_A_ROW = 250
+#: How many messages of a batch are asked about while "not found" would not count yet: any one that is found will do.
+EARLY_SAMPLE = 3
+#: How many more than needed may be asked about at once, in place of those about which no answer comes.
+SPARE = 5
+#: After so many questions without an answer, another message of the batch is asked about instead.
+FAILING = 3
+#: Seconds after which the questions about a batch let other work have its turn.
+TURN = 1.0
+#: What the controls show, and what every other message would be answered with as well.
+NO_BETTER = (Answer.NO_CONTROL, Answer.NOT_EVEN_KNOWN)
 
 
-class Finding(enum.Enum):
-    """What the platform says about something that we may have sent."""
+class _Sampled(enum.Enum):
+    """How the questions about a sample of a batch have ended."""
 
-    TAKEN = enum.auto()
-    NOT_FOUND = enum.auto()
-    NO_ANSWER = enum.auto()
+    FOUND = enum.auto()
+    #: The turn was over, and more can be asked at once.
+    IN_PART = enum.auto()
+    ENOUGH = enum.auto()
+
+
+class Member(NamedTuple):
+    """A message of a batch in doubt."""
+
+    pk: int
+    extra_id: str
+    unanswered: int
+    asked_at: datetime | None
+    answer: str
 
 
 def recover_expired_leases() -> None:
     """Put what stopped workers were sending among the unconfirmed: it may be with the platform already."""
     now = timezone.now()
-    has_ended = lease.has_ended(now)
+    has_ended = lease.has_ended()
     messages = Message.objects.filter(has_ended, status=Status.SENDING)
     for message in list(messages):
         account = _account(message.account)
         if account:
             is_left = Q(has_ended, status=Status.SENDING)
             MessageClaim(message=message, account=account).mark_unconfirmed(LEASE_ENDED, now, only=is_left)
-    batches = Batch.objects.filter(has_ended, state=Batch.State.SENDING)
-    for batch in list(batches.select_related("campaign")):
+    left = Batch.objects.filter(has_ended, state=State.SENDING)
+    for batch in list(left.select_related("campaign")):
         account = _account(batch.campaign.account)
         if account:
-            is_left = Q(has_ended, state=Batch.State.SENDING)
+            is_left = Q(has_ended, state=State.SENDING)
             BatchClaim(batch=batch, account=account).mark_unconfirmed(LEASE_ENDED, now, only=is_left)
 
 
-def resolve_message(pk: int, client: HyberClient | None = None) -> bool:
-    """Ask about one unconfirmed message; do nothing when it is not due or another worker asks.
+def ask_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
+    """Ask about a message and, once that is answered, enqueue the question about the next one."""
+    lanes.one_after_another("questions", (pk, following), lambda item: _ask_and_go_on(*item, enqueue))
 
-    False when the platform does not answer.
-    """
-    message = Message.objects.filter(pk=pk, status=Status.UNCONFIRMED).first()
-    if message is None:
-        return True
-    account = get_account(message.account)
-    unconfirmed = Message.objects.filter(pk=pk, status=Status.UNCONFIRMED)
-    if not take_turn(unconfirmed, timezone.now() + timedelta(seconds=account.ask_every)):
-        return True
-    finding = ask(account, [message.extra_id], client or get_client(account))
-    if finding is Finding.TAKEN:
-        _confirm(unconfirmed)
-    elif finding is Finding.NOT_FOUND and _is_past(message.not_found_after):
-        # An answer may come so late that the message has been sent again meanwhile: it is not about that.
-        asked_about = unconfirmed.filter(attempts=message.attempts, not_found_after=message.not_found_after)
-        with write_transaction():
-            if _send_again(asked_about):
-                _give_own_batch(message)
+
+def _ask_and_go_on(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
+    resolve_message(pk)
+    next_pk = take_next(after=pk) if following else None
+    if next_pk:
+        enqueue(next_pk, following - 1)
+
+
+def ask_about_batch(pk: int, enqueue: Callable[[int], object]) -> None:
+    """Ask about a batch for a moment, and enqueue the rest of the questions."""
+    lanes.one_after_another("batches in doubt", pk, lambda pk: resolve_batch(pk) and enqueue(pk))
+
+
+def fill_questions() -> int:
+    """Enqueue as many questions as may wait for a worker, and return how many were enqueued."""
+    pk, count = 0, 0
+    for _ in range(count_room()):
+        found = take_next(after=pk)
+        if not found:
+            break
+        nudge("resolve_message", Message.objects.all(), found, IN_A_ROW)
+        pk, count = found, count + 1
+    return count
+
+
+def take_next(after: int = 0) -> int | None:
+    """Mark the next message to ask about as enqueued and return its primary key."""
+    due = Message.objects.filter(LONE, lanes.due(Status.UNCONFIRMED, "status"), pk__gt=after)
+    return lanes.mark_first(due.exclude(account__in=asking.silent_accounts()), Message.objects.filter(LONE))
+
+
+def count_room() -> int:
+    """Return how many more questions may be enqueued."""
+    since = timezone.now() - lanes.ENQUEUED_FOR
+    return max(0, AT_ONCE - Message.objects.filter(LONE, enqueued_at__gt=since).count())
+
+
+def due_batches() -> QuerySet[Batch]:
+    """Return the batches that are to be asked about now."""
+    due = Batch.objects.filter(lanes.due(State.UNCONFIRMED))
+    return due.exclude(campaign__account__in=asking.silent_accounts())
+
+
+def resolve_message(pk: int) -> None:
+    """Ask about one message that is in doubt by itself; do nothing when it is not due or another worker asks."""
+    message = Message.objects.filter(LONE, pk=pk).first()
+    account = _account(message.account) if message else None
+    if message is None or account is None:
+        return
+    # An answer may come so late that the message has been sent again meanwhile: it is not about that.
+    doubted = Message.objects.filter(
+        LONE, pk=pk, extra_id=message.extra_id, attempts=message.attempts, doubted_at=message.doubted_at
+    )
+    asked_at = clock.now()
+    if not asking.take_turn_of(doubted, account, message, asked_at):
+        return
+    answer, reply = asking.ask(account, message.extra_id, asked_at)
+    if answer is None:
+        endings.end_message_as_taken(doubted)
+        _note_known(message, account)
+    else:
+        doubt = _doubt_about(message, account)
+        if answer is Answer.NOT_FOUND and asked_at >= doubt.round_begins:
+            doubt = _with_its_request(doubt, message, account)
+        proof, doubt = after_question(doubt, answer, asked_at)
+        doubted.update(
+            **_noted(answer, reply, asked_at),
+            not_found_after=doubt.not_found_after,
+            not_found_at=doubt.not_found_at,
+            due_at=ask_again_at(doubt, account.ask_every, asked_at),
+        )
+        if proof is Proof.NOT_TAKEN:
+            endings.end_message_as_not_taken(doubted, message)
     if message.campaign_id:
         settle(message.campaign_id)
-    return finding is not Finding.NO_ANSWER
 
 
-def resolve_batch(pk: int, client: HyberClient | None = None) -> None:
+def resolve_batch(pk: int) -> bool:
     """Ask about an unconfirmed batch by a sample of its messages: the platform reads a request whole or not at all.
 
     When it has read it, some messages may still have been refused, so each is asked about, unless its report is first.
+    Returns whether there is more to ask at once: other work gets its turn in between.
     """
-    row = Batch.objects.filter(pk=pk, state=Batch.State.UNCONFIRMED).select_related("campaign").first()
-    if row is None:
-        return
-    account = get_account(row.campaign.account)
-    batches = Batch.objects.filter(pk=pk, state=Batch.State.UNCONFIRMED)
-    if not take_turn(batches, timezone.now() + timedelta(seconds=account.ask_every)):
-        return
-    messages = BatchClaim(batch=row, account=account).messages()
-    unconfirmed = messages.filter(status=Status.UNCONFIRMED)
-    # A report that was pushed meanwhile proves that the request was taken; one of an earlier run proves nothing.
-    was_taken = messages.filter(accepted_at__gte=row.created_at).exists()
-    finding = Finding.TAKEN if was_taken else _ask_about_sample(unconfirmed, account, client)
-    if finding is Finding.TAKEN:
-        _leave_to_its_messages(batches, unconfirmed, account)
-    elif finding is Finding.NOT_FOUND and _is_past(row.not_found_after):
-        with write_transaction():
-            # An answer may come so late that the batch has been sent again meanwhile: it is not about that. The batch
-            # is locked first, as when the answer to it is recorded at this very moment.
-            asked_about = batches.filter(attempts=row.attempts)
-            if asked_about.update(state=Batch.State.PENDING, not_found_after=None, due_at=None):
-                _send_again(unconfirmed)
-    settle(row.campaign_id)
+    batch = Batch.objects.filter(pk=pk, state=State.UNCONFIRMED).select_related("campaign").first()
+    account = _account(batch.campaign.account) if batch else None
+    if batch is None or account is None:
+        return False
+    # An answer may come so late that the batch has been sent again meanwhile: it is not about that.
+    doubted = Batch.objects.filter(
+        pk=pk,
+        state=State.UNCONFIRMED,
+        attempts=batch.attempts,
+        doubted_at=batch.doubted_at,
+        not_found_after=batch.not_found_after,
+    )
+    asked_at = clock.now()
+    if not asking.take_turn_of(doubted, account, batch, asked_at):
+        return False
+    goes_on = _BatchInDoubt(batch, account, doubted).ask(asked_at)
+    settle(batch.campaign_id)
+    return goes_on
 
 
-def ask(account: Account, extra_ids: Iterable[str], client: HyberClient) -> Finding:
-    """Ask for the reports by our own ids until one is known; what comes back is applied like any report."""
-    finding = Finding.NOT_FOUND
-    for extra_id in extra_ids:
-        try:
-            payload = client.fetch_report(extra_id=extra_id)
-        except ReportNotFound:
-            continue
-        except HyberError as error:
-            logger.info("No answer about message %s: %s", extra_id, type(error).__name__)
-            finding = Finding.NO_ANSWER
-            if isinstance(error, NO_PLATFORM):
-                # Each further question would wait as long, and a "not found" could still not be believed.
+@dataclass(frozen=True)
+class _BatchInDoubt:
+    """A batch in doubt, as it was read by the one worker that asks about it now.
+
+    ``doubted`` selects it as long as this doubt goes on.
+    """
+
+    batch: Batch
+    account: Account
+    doubted: QuerySet[Batch]
+
+    def ask(self, asked_at: datetime) -> bool:
+        """Ask about some of its messages, do what follows from all answers up to now, and return whether to go on."""
+        doubt = _doubt_about(self.batch, self.account)
+        sampled = _Sampled.FOUND if endings.was_taken(self.batch) else self._ask_about_sample(doubt, asked_at)
+        if sampled is _Sampled.FOUND:
+            until = clock.now() + _parts_grace(self.batch, self.account)
+            endings.leave_to_messages(self.doubted, self.batch, self.account, until)
+            return False
+        if sampled is _Sampled.IN_PART:
+            return bool(self.doubted.update(due_at=None, enqueued_at=timezone.now()))
+        members = self._members()
+        others = [member for member in members if not _is_shown(member, doubt)]
+        proof = Proof.NOTHING
+        if is_round_complete(len(members) - len(others), len(members)):
+            proof, doubt = after_round(doubt, clock.now())
+        elif all(member.unanswered >= FAILING for member in others):
+            # Too few can be asked about for a sample. Those that are not found can still be proved one by one.
+            endings.leave_to_messages(self.doubted, self.batch, self.account)
+            return False
+        due_at = ask_again_at(doubt, self.account.ask_every, asked_at)
+        self.doubted.update(not_found_at=doubt.not_found_at, due_at=due_at)
+        if proof is Proof.NOT_TAKEN:
+            endings.end_batch_as_not_taken(self.doubted, self.batch)
+        return False
+
+    def _ask_about_sample(self, doubt: Doubt, asked_at: datetime) -> _Sampled:
+        """Ask until enough messages were not found, one of them was, or the next question would fare no better."""
+        members = self._members()
+        needed = EARLY_SAMPLE
+        if asked_at >= doubt.round_begins:
+            needed = min(SAMPLE, len(members)) - sum(_is_shown(member, doubt) for member in members)
+        begun = time.monotonic()
+        for member in _sample(members, doubt, needed + SPARE):
+            now = clock.now()
+            answer, reply = asking.ask(self.account, member.extra_id, now)
+            if answer is None:
+                return _Sampled.FOUND
+            self.doubted.update(**_noted(answer, reply, now))
+            self._note(member, doubt, answer, reply, now)
+            needed -= answer is not Answer.NO_ANSWER
+            if needed <= 0 or answer in NO_BETTER or asking.silent_until(self.account.name, now):
                 break
-            continue
-        reports = _about(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
-        if reports:
-            apply_reports(account, reports)
-            return Finding.TAKEN
-        finding = Finding.NO_ANSWER
-    return finding
+            if time.monotonic() - begun > TURN:
+                return _Sampled.IN_PART
+        return _Sampled.ENOUGH
+
+    def _note(self, member: Member, doubt: Doubt, answer: Answer, reply: Reply, asked_at: datetime) -> None:
+        asked = endings.in_doubt(self.batch).filter(pk=member.pk, extra_id=member.extra_id)
+        asked.update(**_noted(answer, reply, asked_at))
+        if answer is Answer.NOT_FOUND and asked_at >= doubt.not_found_after:
+            asked.filter(not_found_at=None).update(not_found_at=asked_at)
+
+    def _members(self) -> list[Member]:
+        rows = endings.in_doubt(self.batch).order_by("pk").values_list(*Member._fields)
+        return [Member._make(row) for row in rows]
 
 
-def _about(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
-    return [report for report in reports if report.extra_id == extra_id]
-
-
-def _ask_about_sample(unconfirmed: QuerySet[Message], account: Account, client: HyberClient | None) -> Finding:
-    extra_ids = list(unconfirmed.order_by("pk").values_list("extra_id", flat=True))
-    sample = extra_ids[:: max(1, len(extra_ids) // SAMPLE)]
-    return ask(account, sample, client or get_client(account))
-
-
-def _leave_to_its_messages(batches: QuerySet[Batch], unconfirmed: QuerySet[Message], account: Account) -> None:
-    now = timezone.now()
-    with write_transaction():
-        batches.update(state=Batch.State.DONE, finished_at=now, error_text="", not_found_after=None, due_at=None)
-        lock(unconfirmed)
-        unconfirmed.update(
-            not_found_after=now + timedelta(seconds=account.not_found_grace),
-            due_at=now + timedelta(seconds=account.ask_every),
-        )
-
-
-def _is_past(time: datetime | None) -> bool:
-    return time is not None and time <= timezone.now()
-
-
-def _confirm(unconfirmed: QuerySet[Message]) -> None:
-    _move(unconfirmed, Status.ACCEPTED, accepted_at=timezone.now())
-
-
-def _send_again(unconfirmed: QuerySet[Message]) -> int:
-    return _move(unconfirmed, Status.QUEUED)
-
-
-def _give_own_batch(message: Message) -> None:
-    """A campaign's message goes out in a batch; the one that it was in is done. Run 0 is for such stragglers."""
-    if not message.campaign_id:
-        return
-    zone = schedule.zone_of(schedule.prefix_of((message.phone_number or "")[:4]))
-    Batch.objects.update_or_create(
-        campaign_id=message.campaign_id,
-        run=0,
-        first_id=message.pk,
-        # The attempts that it had are kept, so that it is given up one day.
-        defaults={"last_id": message.pk, "size": 1, "state": Batch.State.PENDING, "zone": zone, "enqueued_at": None},
+def _doubt_about(row: Message | Batch, account: Account) -> Doubt:
+    grace = timedelta(seconds=account.not_found_grace)
+    # What is in doubt always has the time from which "not found" counts.
+    not_found_after = row.not_found_after or clock.now() + grace
+    return Doubt(
+        since=row.doubted_at or not_found_after - grace,
+        not_found_after=not_found_after,
+        grace=grace,
+        not_found_at=row.not_found_at,
     )
 
 
-def _move(rows: QuerySet[Message], status: Status, **values: object) -> int:
-    with write_transaction():
-        pks = lock(rows)
-        moved = rows.update(status=status, error_text="", not_found_after=None, due_at=None, **values)
-        announce_changes([Change(pk, Status.UNCONFIRMED, status) for pk in pks])
-    return moved
+def _noted(answer: Answer, reply: Reply, asked_at: datetime) -> dict[str, object]:
+    is_silent = answer is Answer.NO_ANSWER and not reply.is_not_found
+    return {
+        "asked_at": asked_at,
+        "questions": F("questions") + 1,
+        "unanswered": F("unanswered") + 1 if is_silent else 0,
+        "answer": answer,
+        "answer_text": reply.text[: asking.TEXT_LIMIT],
+    }
+
+
+def _is_shown(member: Member, doubt: Doubt) -> bool:
+    """Say whether the message was "not found" in this round."""
+    is_in_round = member.asked_at is not None and member.asked_at >= doubt.round_begins
+    return is_in_round and member.answer == Answer.NOT_FOUND
+
+
+def _sample(members: Sequence[Member], doubt: Doubt, count: int) -> Iterator[Member]:
+    """Yield messages from all over the batch, first those with the fewest questions without an answer, then the new."""
+
+    def standing(member: Member) -> tuple[int, bool]:
+        return member.unanswered, member.asked_at is not None
+
+    waiting = sorted((member for member in members if not _is_shown(member, doubt)), key=standing)
+    for _standing, group in groupby(waiting, key=standing):
+        alike = list(group)
+        chosen = alike[:: max(1, len(alike) // count)][:count] if count > 0 else []
+        yield from chosen
+        count -= len(chosen)
+
+
+def _with_its_request(doubt: Doubt, message: Message, account: Account) -> Doubt:
+    """Let "not found" count later while the platform works off the request that the message was in."""
+    batch = _lost_batch(message)
+    if batch is None:
+        return doubt
+    counts_from = max(filter(None, (batch.not_found_after, doubt.not_found_after)))
+    if counts_from <= clock.now():
+        # Those that were sent again meanwhile are not of this doubt any more.
+        of_the_request = endings.messages_of(batch).filter(doubted_at=batch.doubted_at)
+        latest = of_the_request.aggregate(latest=Max("accepted_at"))["latest"]
+        counts_from = max(counts_from, latest + _parts_grace(batch, account)) if latest else counts_from
+    is_still_first = doubt.not_found_at is not None and doubt.not_found_at >= counts_from
+    return replace(doubt, not_found_after=counts_from, not_found_at=doubt.not_found_at if is_still_first else None)
+
+
+def _note_known(message: Message, account: Account) -> None:
+    """Another message of a request became known: the platform still works it off."""
+    batch = _lost_batch(message)
+    if batch:
+        later = clock.now() + _parts_grace(batch, account)
+        Batch.objects.filter(pk=batch.pk, state=State.DONE).update(not_found_after=later)
+
+
+def _parts_grace(batch: Batch, account: Account) -> timedelta:
+    return parts_grace(timedelta(seconds=account.not_found_grace), is_job=batch.size > account.sync_limit)
+
+
+def _lost_batch(message: Message) -> Batch | None:
+    """Return the batch that the message was in when its answer was lost, if it was in one."""
+    if message.campaign_id is None or message.doubted_at is None:
+        return None
+    return Batch.objects.filter(
+        campaign=message.campaign_id,
+        first_id__lte=message.pk,
+        last_id__gte=message.pk,
+        state=State.DONE,
+        doubted_at=message.doubted_at,
+    ).first()
 
 
 def _account(name: str) -> Account | None:

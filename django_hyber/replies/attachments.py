@@ -131,7 +131,7 @@ def safe_name(file_name: str, url: str) -> str:
 
 
 def _claim(reply_pk: int) -> MediaClaim | None:
-    free = _without_copy().filter(Q(lease_until=None) | lease.has_ended(timezone.now()))
+    free = _without_copy().filter(Q(lease_until=None) | lease.has_ended())
     reply = free.filter(pk=reply_pk).first()
     if reply is None:
         return None

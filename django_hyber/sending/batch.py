@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
@@ -20,6 +20,7 @@ from django_hyber.db.transactions import insisting, lock, refuse_transaction, wr
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import HyberClient, SyncEntry
 from django_hyber.reports.early import apply_waiting_reports
+from django_hyber.sending import doubt
 from django_hyber.sending.batch_messages import (
     Outgoing,
     accept_all,
@@ -36,7 +37,7 @@ logger = logging.getLogger("django_hyber")
 State = Batch.State
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
-RELEASED = {"lease_until": None, "not_found_after": None, "due_at": None, "waits_for": ""}
+RELEASED = {"lease_until": None, "doubted_at": None, "not_found_after": None, "due_at": None, "waits_for": ""}
 ALWAYS = Q()
 
 
@@ -100,7 +101,7 @@ class BatchClaim:
             if answer.entries is None:
                 accept_all(outgoing)
             else:
-                record_entries(outgoing, answer.entries, self.account.not_found_grace)
+                record_entries(outgoing, answer.entries, self._begin_doubt())
         if answer.entries:
             _apply_early_reports(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
 
@@ -162,18 +163,33 @@ class BatchClaim:
                 self._move(old, status, **changes)
 
     @insisting
-    def mark_unconfirmed(self, reason: str, query_at: datetime, only: Q = ALWAYS) -> None:
+    def mark_unconfirmed(
+        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
+    ) -> None:
         """Record that the outcome is unknown: it is decided by the platform's reports, queried from ``query_at``."""
-        not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
-        changes = RELEASED | {"not_found_after": not_found_after, "due_at": query_at}
-        # A "not found" may have queued the batch again in the meantime; that does not matter unless it was claimed.
-        states = (State.PENDING, State.SENDING, State.UNCONFIRMED)
-        batch = lease.held(Batch.objects.all(), self.batch.pk, self.attempt).filter(only, state__in=states)
+        begun = self._begin_doubt()
+        known = {
+            "error_text": reason,
+            "error_code": error_code,
+            "due_at": query_at,
+            "lease_until": None,
+            "waits_for": "",
+        }
+        batch = lease.held(Batch.objects.all(), self.batch.pk, self.attempt).filter(only)
         with write_transaction():
-            if not batch.update(state=State.UNCONFIRMED, error_text=reason, **changes):
+            # A sweep has already marked it: the doubt continues, and the grace starts at the end of the connection.
+            again = {name: value for name, value in begun.items() if name != "doubted_at"}
+            if batch.filter(state=State.UNCONFIRMED).update(**again, **known):
                 return
-            self._move(Status.QUEUED, Status.UNCONFIRMED, error_text=reason)
+            # A "not found" may have queued the batch again in the meantime; that does not matter unless it was claimed.
+            doubted = batch.filter(state__in=(State.PENDING, State.SENDING))
+            if not doubted.update(state=State.UNCONFIRMED, **begun, **known):
+                return
+            self._move(Status.QUEUED, Status.UNCONFIRMED, error_text=reason, **begun | {"not_found_after": None})
         logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)
+
+    def _begin_doubt(self) -> dict[str, Any]:
+        return doubt.begin(self.account, self.batch.campaign.start_time)
 
     def finish(self, state: Batch.State, **values: object) -> bool:
         """End the batch without changing its messages. Return False if another worker has claimed it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -118,8 +118,6 @@ class OtherRow(NamedTuple):
     error_code: int | None = None
     error_text: str = ""
     finished_at: datetime | None = None
-    not_found_after: datetime | None = None
-    due_at: datetime | None = None
 
 
 Rows = Sequence[AcceptedRow] | Sequence[OtherRow]
@@ -130,29 +128,25 @@ def accept_all(outgoing: Sequence[Outgoing]) -> None:
     _accept([AcceptedRow(item.pk, None) for item in outgoing])
 
 
-def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], grace: float) -> None:
+def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], doubt: Mapping[str, Any]) -> None:
     """Record the platform's entry for each message, matched by extra id, or by phone number if an entry has none.
 
-    The outcome of a message without an entry is unknown. ``grace`` is the number of seconds after which "not found"
-    means that the platform did not accept it.
+    The outcome of a message without an entry is unknown. ``doubt`` is what is written to it.
     """
     by_extra_id = {entry.extra_id: entry for entry in entries if entry.extra_id}
     by_phone = {entry.phone_number: entry for entry in entries if not entry.extra_id}
-    accepted, others = [], []
+    accepted, rejected, unmentioned = [], [], []
     for pk, recipient in outgoing:
         entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
         if entry is not None and entry.accepted:
             accepted.append(AcceptedRow(pk, entry.message_id or None))
+        elif entry is not None:
+            rejected.append(_rejected(pk, entry))
         else:
-            others.append(_unmentioned(pk, grace) if entry is None else _rejected(pk, entry))
+            unmentioned.append(OtherRow(pk, None, Status.UNCONFIRMED.value, error_text=NO_ANSWER))
     _accept(accepted)
-    _write(others)
-
-
-def _unmentioned(pk: int, grace: float) -> OtherRow:
-    now = timezone.now()
-    status, not_found_after = Status.UNCONFIRMED.value, now + timedelta(seconds=grace)
-    return OtherRow(pk, None, status, error_text=NO_ANSWER, not_found_after=not_found_after, due_at=now)
+    _write(rejected, {"not_found_after": None, "due_at": None})
+    _write(unmentioned, {**doubt, "due_at": None})
 
 
 def _rejected(pk: int, entry: SyncEntry) -> OtherRow:

@@ -100,7 +100,7 @@ class Target(Protocol[Answer_contra]):
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """Give it this final status."""
 
-    def mark_unconfirmed(self, reason: str, query_at: datetime) -> None:
+    def mark_unconfirmed(self, reason: str, query_at: datetime, *, error_code: int | None = None) -> None:
         """Record that the outcome is unknown. The platform's reports are first queried at ``query_at``."""
 
 
@@ -147,7 +147,7 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
     except APIError as error:
         return Outcome(kind=Kind.REJECTED, reason=describe(error), error_code=error.error_code)
     except OutcomeUnknown as error:
-        return Outcome(kind=Kind.UNKNOWN, reason=describe(error))
+        return Outcome(kind=Kind.UNKNOWN, reason=describe(error), error_code=getattr(error, "error_code", None))
 
 
 def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
@@ -173,7 +173,8 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
             target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
     else:
         breaker.note_failure(account, target.host, reason)
-        target.mark_unconfirmed(reason, now + timedelta(seconds=account.retry_delay))
+        query_at = now + timedelta(seconds=account.retry_delay)
+        target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code)
 
 
 def describe(error: Exception) -> str:

@@ -45,6 +45,7 @@ class Requeued(NamedTuple):
     reported_at: None = None
     finished_at: None = None
     not_found_after: None = None
+    not_taken_code: None = None
 
 
 def give_account(campaign: Campaign) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending import doubt
 from django_hyber.sending.exchange import ClaimLost, get_client, hand_over
 from django_hyber.sending.pace import breaker, retries
 
@@ -107,12 +108,14 @@ class MessageClaim:
                 announce_changes([Change(self.message.pk, Status.SENDING, status)])
 
     @insisting
-    def mark_unconfirmed(self, reason: str, query_at: datetime, only: Q = ALWAYS) -> None:
+    def mark_unconfirmed(
+        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
+    ) -> None:
         """Record that the outcome is unknown: it is decided by the platform's report, queried from ``query_at``."""
-        not_found_after = timezone.now() + timedelta(seconds=self.account.not_found_grace)
-        changes = {"error_text": reason, "lease_until": None, "not_found_after": not_found_after, "due_at": query_at}
+        begun = doubt.begin(self.account, doubt.start_time_of(self.message.content or {}))
+        known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
         with announcing():
-            if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **changes):
+            if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **known):
                 return
             announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)])
         logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)

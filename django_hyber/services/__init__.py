@@ -16,10 +16,11 @@ from django_hyber.campaigns.lifecycle import (
 )
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, check_campaign, preflight
 from django_hyber.campaigns.retry import retry_failed
-from django_hyber.errors import CampaignError
+from django_hyber.errors import CampaignError, DoubtError
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
 from django_hyber.purge import Purged, purge_personal_data
+from django_hyber.reconcile.decisions import Doubt, ask_now, doubts, mark_as_sent, send_again
 from django_hyber.reconcile.overdue import fetch_reports
 from django_hyber.reconcile.question import Fetched
 from django_hyber.replies.intake import apply_replies
@@ -35,6 +36,8 @@ __all__ = [
     "CampaignError",
     "CampaignStatistics",
     "ChannelStatistics",
+    "Doubt",
+    "DoubtError",
     "ExportError",
     "Fetched",
     "ImportReport",
@@ -47,12 +50,14 @@ __all__ = [
     "UnreadableFileError",
     "apply_delivery_reports",
     "apply_replies",
+    "ask_now",
     "campaign_statistics",
     "cancel_campaign",
     "check_campaign",
     "confirm_upload",
     "count_waiting",
     "dispatch",
+    "doubts",
     "export_recipients",
     "export_suppressions",
     "fetch_reports",
@@ -60,6 +65,7 @@ __all__ = [
     "import_suppressions",
     "keep_unreadable_body",
     "keep_upload",
+    "mark_as_sent",
     "pause_campaign",
     "preflight",
     "probe_account",
@@ -68,6 +74,7 @@ __all__ = [
     "request_job",
     "resume_campaign",
     "retry_failed",
+    "send_again",
     "send_message",
     "start_campaign",
     "stop_job",

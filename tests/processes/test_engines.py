@@ -14,11 +14,11 @@ from django.utils import timezone
 
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import SMS
-from django_hyber.reconcile import question_lane
+from django_hyber.reconcile import unconfirmed
 from django_hyber.services import import_recipients, start_campaign
 from tests.processes.engines import BROKERS, PROGRAM, WORKERS, Engine, needs_broker
 from tests.processes.programs import Firewall, wait_until
-from tests.reconcile.test_question_lane import make_unconfirmed
+from tests.reconcile.test_questions_in_turn import make_unconfirmed
 from tests.samples import phone
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -95,7 +95,7 @@ def has_gone_on(platform, taken):
 PRIORITISED = ["celery-rabbitmq", "celery-redis", "django-tasks-db"]
 ONE_TIME_CODE = """
 from django_hyber.protocol import SMS
-from django_hyber.reconcile import question_lane
+from django_hyber.reconcile import unconfirmed
 from django_hyber.services import send_message
 send_message("380671234500", [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)], extra_id="one-time-code")
 """
@@ -132,9 +132,9 @@ def test_one_time_code_overtakes_batches_and_questions_that_wait_for_a_worker(en
     time.sleep(MOMENT.total_seconds())
     engine.prepare(f"from django_hyber.services import dispatch\ndispatch()\n{ONE_TIME_CODE}")()
     assert Batch.objects.exclude(enqueued_at=None).count() == 10
-    assert Message.objects.filter(status="unconfirmed").exclude(enqueued_at=None).count() == question_lane.AT_ONCE
+    assert Message.objects.filter(status="unconfirmed").exclude(enqueued_at=None).count() == unconfirmed.AT_ONCE
     engine.start_worker()
-    wait_until(lambda: len(platform.requests) > question_lane.AT_ONCE, otherwise=engine.logs)
+    wait_until(lambda: len(platform.requests) > unconfirmed.AT_ONCE, otherwise=engine.logs)
 
     assert "one-time-code" in platform.requests[0].body
     assert "one-time-code" not in "".join(request.body for request in platform.requests[1:])

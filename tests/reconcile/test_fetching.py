@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.models import Campaign, Message
-from django_hyber.protocol import SMS, HyberClient, Viber, WhatsApp
+from django_hyber.protocol import SMS, HyberClient, ReportNotFound, Viber, WhatsApp
 from django_hyber.reconcile import overdue
 from django_hyber.services import fetch_reports, import_recipients, send_message, start_campaign
 from tests.builders import make_campaign
@@ -117,6 +117,20 @@ def test_message_is_given_up_after_three_days_and_says_so(platform):
     message.refresh_from_db()
     assert (message.status, message.error_text) == ("accepted", "The platform has never reported how it ended.")
     assert fetch_reports().asked == 0
+
+
+def test_run_that_began_while_the_one_before_was_asked_about_is_not_given_up(platform, monkeypatch):
+    message = accepted(1, "85", ago=timedelta(days=4))
+
+    def begin_another_run(client, **ids):
+        Message.objects.filter(pk=message.pk).update(extra_id="own-2", message_id=None, accepted_at=timezone.now())
+        raise ReportNotFound
+
+    monkeypatch.setattr(HyberClient, "fetch_report", begin_another_run)
+    fetched = fetch_reports()
+
+    message.refresh_from_db()
+    assert (fetched.asked, fetched.given_up, message.given_up_at) == (1, 0, None)
 
 
 def test_platform_that_does_not_answer_changes_nothing(platform, settings):

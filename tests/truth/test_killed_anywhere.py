@@ -14,7 +14,7 @@ from django.db import connection
 from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message, Suppression
 from django_hyber.services import apply_delivery_reports, cancel_campaign, dispatch, start_campaign
 from django_hyber.signals import message_status_changed
-from tests.builders import make_campaign, make_due, statuses
+from tests.builders import KNOWN, make_campaign, make_due, make_known, statuses
 from tests.samples import phone, report
 
 pytestmark = [
@@ -85,6 +85,8 @@ def renew(platform):
     platform.reset()
     Campaign.objects.all().delete()
     AccountState.objects.all().delete()
+    Message.objects.all().delete()
+    make_known()
     return make_campaign([phone(1, "94"), phone(2, "92"), phone(3)])
 
 
@@ -95,7 +97,7 @@ def test_launch_that_is_killed_at_any_statement_reaches_everybody_once(small_bat
             start_campaign(campaign)
         campaign.refresh_from_db()
         if campaign.status == "draft":
-            assert not small_batches.requests
+            assert len(small_batches.requests) == KNOWN
             start_campaign(campaign)
         recover(campaign)
 

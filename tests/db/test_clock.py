@@ -1,0 +1,84 @@
+"""Leases, doubts and graces are measured by the clock of the database, whatever the host of a worker believes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from django_hyber.db import clock
+from django_hyber.models import Message
+from django_hyber.reconcile import unconfirmed
+from django_hyber.sending.single import claim_message
+from django_hyber.services import send_message, start_campaign
+from tests.builders import CHANNELS, make_campaign, make_due, make_known
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(params=[timedelta(seconds=8), timedelta(hours=1), -timedelta(hours=1)], ids=str)
+def shifted(request, monkeypatch):
+    """A function that shifts the clock by which this process measures time."""
+    now = timezone.now
+
+    def shift():
+        monkeypatch.setattr(timezone, "now", lambda: now() + request.param)
+
+    return shift
+
+
+@pytest.fixture
+def graced(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 5, "LEASE": 8}}
+    return platform
+
+
+def test_clock_is_close_to_that_of_the_test_and_aware(db):
+    assert abs(clock.now() - timezone.now()) < timedelta(seconds=5)
+
+
+def test_lease_is_as_long_as_it_should_be_on_a_host_with_another_clock(graced, shifted):
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content={})
+    shifted()
+    claim_message(message.pk)
+
+    message.refresh_from_db()
+    assert timedelta(seconds=3) < message.lease_until - clock.now() < timedelta(seconds=9)
+
+
+def test_host_with_another_clock_does_not_end_the_lease_of_a_worker(graced, shifted):
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content={})
+    claim_message(message.pk)
+    shifted()
+    unconfirmed.recover_expired_leases()
+
+    message.refresh_from_db()
+    assert message.status == "sending"
+
+
+def test_doubt_begins_and_counts_by_the_clock_of_the_database(graced, shifted):
+    shifted()
+    message = send_message(phone(1, "94"), CHANNELS)
+
+    message.refresh_from_db()
+    assert abs(message.doubted_at - clock.now()) < timedelta(seconds=5)
+    assert message.not_found_after == message.doubted_at + timedelta(seconds=5)
+
+
+def test_host_with_another_clock_does_not_end_a_grace(graced, shifted):
+    make_known()
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2)]))
+    message = send_message(phone(3, "87"), CHANNELS)
+    shifted()
+    for _ in range(2):
+        make_due(campaign)
+        Message.objects.filter(pk=message.pk).update(due_at=None)
+        unconfirmed.resolve_batch(campaign.batches.get().pk)
+        unconfirmed.resolve_message(message.pk)
+
+    message.refresh_from_db()
+    assert (message.status, message.questions, message.not_found_at) == ("unconfirmed", 2, None)
+    batch = campaign.batches.get()
+    assert (batch.state, batch.questions, batch.not_found_at) == ("unconfirmed", 4, None)

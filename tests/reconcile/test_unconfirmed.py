@@ -1,0 +1,473 @@
+"""What is in doubt is asked about over real HTTP: nobody gets it twice, and nobody is forgotten."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from django_hyber.conf import get_account
+from django_hyber.db import clock
+from django_hyber.models import AccountState, Batch, Campaign, Message
+from django_hyber.protocol import ConnectionLost, HyberClient, UnreadableResponse
+from django_hyber.reconcile import endings, unconfirmed
+from django_hyber.sending.batch import claim_batch
+from django_hyber.sending.single import claim_message
+from django_hyber.services import dispatch, send_message, start_campaign
+from tests.builders import CHANNELS, KNOWN, dispatch_until_finished, make_campaign, make_due, make_known, statuses
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+SMS = CHANNELS[1:]
+REPORTS = {"paths": ("reports",), "count": None}
+
+
+@pytest.fixture
+def configure(platform, settings):
+    def change(**values):
+        settings.HYBER = {"default": settings.HYBER["default"] | values}
+
+    return change
+
+
+@contextmanager
+def lost_answers(monkeypatch, *names):
+    """The platform takes what is sent, and our connection breaks before the answer."""
+    with monkeypatch.context() as patch:
+        for name in names:
+            send = getattr(HyberClient, name)
+
+            def lose(client, body, before_write, send=send):
+                send(client, body, before_write=before_write)
+                raise ConnectionLost
+
+            patch.setattr(HyberClient, name, lose)
+        yield
+
+
+def sweep_until_nothing_is_open(seconds=60):
+    end = time.monotonic() + seconds
+    while Message.objects.filter(status__in=["queued", "sending", "unconfirmed"]).exists():
+        assert time.monotonic() < end, list(Message.objects.values_list("status", "answer").distinct().order_by())
+        dispatch()
+        time.sleep(0.02)
+    dispatch()
+
+
+def make_pending_batch():
+    """A campaign of two that was launched, whose only batch nobody has taken up."""
+    campaign = make_campaign([phone(1), phone(2)])
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", run=1)
+    keys = campaign.messages.order_by("pk").values_list("pk", flat=True)
+    return campaign, campaign.batches.create(run=1, first_id=keys[0], last_id=keys[1], size=2)
+
+
+def ask(message, times=2):
+    for _ in range(times):
+        Message.objects.filter(pk=message.pk).update(due_at=None)
+        unconfirmed.resolve_message(message.pk)
+    message.refresh_from_db()
+
+
+def was_sent_once(platform, people):
+    return (platform.ledger.taken, platform.ledger.duplicates) == (people, {})
+
+
+@pytest.mark.parametrize("answer", ["404", "404-json", "404-page", "200-empty", "200-error", "400-error"])
+def test_dropped_request_is_sent_again_however_the_platform_says_not_found(platform, answer):
+    make_known()
+    platform.answer_unknown_ids(answer)
+    message = send_message(phone(1, "87"), SMS)
+    ask(message)
+    assert message.status == "queued"
+    dispatch()
+
+    message.refresh_from_db()
+    assert message.status == "accepted"
+    assert was_sent_once(platform, 1 + KNOWN)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "page", "status": 404},
+        {"kind": "status", "status": 404},
+        {"kind": "error", "status": 200},
+        {"kind": "error", "status": 400},
+        {"kind": "empty"},
+    ],
+    ids=lambda fault: "-".join(map(str, fault.values())),
+)
+def test_address_that_knows_nobody_proves_nothing(platform, fault):
+    make_known()
+    platform.fault(**fault, **REPORTS)
+    message = send_message(phone(1, "94"), SMS)
+    campaign = start_campaign(make_campaign([phone(2, "94"), phone(3)]))
+    for _ in range(4):
+        make_due(campaign)
+        ask(message, times=1)
+        dispatch()
+
+    assert (message.status, message.answer) == ("unconfirmed", "not-even-known")
+    assert campaign.batches.get().answer == "not-even-known"
+    assert was_sent_once(platform, 3 + KNOWN)
+
+
+def test_without_a_known_message_the_doubt_waits_for_the_first_one(platform):
+    message = send_message(phone(1, "87"), SMS)
+    ask(message, times=4)
+    assert (message.status, message.answer) == ("unconfirmed", "no-control")
+    make_known()
+    forget_controls()
+    ask(message)
+
+    assert message.status == "queued"
+
+
+def test_message_that_was_accepted_within_a_grace_is_no_control(platform, configure):
+    configure(NOT_FOUND_GRACE=60)
+    send_message(phone(2), SMS)
+    message = send_message(phone(1, "87"), SMS)
+    ask(message)
+
+    assert message.answer == "no-control"
+
+
+def test_answer_unlike_that_about_an_unknown_id_is_no_proof(platform, monkeypatch):
+    make_known()
+    message = send_message(phone(1, "87"), SMS)
+    fetch = HyberClient.fetch_report
+
+    def answer_otherwise(client, *, extra_id):
+        if extra_id == message.extra_id:
+            platform.fault("error", status=400, error_code=7, paths=("reports",))
+        return fetch(client, extra_id=extra_id)
+
+    monkeypatch.setattr(HyberClient, "fetch_report", answer_otherwise)
+    ask(message)
+
+    assert (message.status, message.answer) == ("unconfirmed", "unlike-unknown")
+    assert message.answer_text == "HTTP 400, error 7"
+
+
+def test_controls_serve_the_questions_of_a_few_seconds_and_not_longer(platform):
+    make_known()
+    messages = [send_message(phone(number, "87"), SMS) for number in range(5)]
+    before = len(platform.requests)
+    for message in messages:
+        ask(message, times=1)
+    assert len(platform.requests) - before == 5 + 2
+
+    AccountState.objects.update(controls_at=clock.now() - timedelta(seconds=6))
+    ask(messages[0], times=1)
+    assert len(platform.requests) - before == 5 + 2 + 3
+
+
+def test_what_the_platform_finds_late_is_not_sent_twice(platform, configure, monkeypatch):
+    make_known()
+    configure(NOT_FOUND_GRACE=0.5)
+    for kind in ("single", "bulk"):
+        platform.fault("late_report", seconds=0.9, paths=(kind,))
+    with lost_answers(monkeypatch, "send_single", "send_broadcast_sync"):
+        send_message(phone(1), SMS)
+        start_campaign(make_campaign([phone(2), phone(3)]))
+    sweep_until_nothing_is_open()
+
+    assert was_sent_once(platform, 3 + KNOWN)
+
+
+def test_not_found_before_the_start_time_does_not_count(platform, configure):
+    make_known()
+    start = timezone.now() + timedelta(hours=2)
+    message = send_message(phone(1, "87"), SMS, start_time=start)
+    campaign = make_campaign([phone(2, "87")], start_time=start)
+    configure(LEAD_TIME=3 * 3_600)
+    start_campaign(campaign)
+    for _ in range(4):
+        make_due(campaign)
+        ask(message, times=1)
+        dispatch()
+
+    batch = campaign.batches.get()
+    assert (message.status, batch.state) == ("unconfirmed", "unconfirmed")
+    assert message.not_found_after >= start.replace(microsecond=0)
+    assert batch.not_found_after >= start.replace(microsecond=0)
+
+
+@pytest.mark.parametrize(("sync_limit", "method"), [(0, "send_broadcast"), (100, "send_broadcast_sync")])
+def test_request_that_is_worked_off_in_parts_is_not_sent_twice(platform, configure, monkeypatch, sync_limit, method):
+    make_known()
+    grace = 0.3
+    configure(SYNC_LIMIT=sync_limit, NOT_FOUND_GRACE=grace)
+    # The second half is known after the grace in which "not found" is proved, and before the longer one is over.
+    platform.fault("parts", seconds=4 * grace, paths=("bulk",))
+    with lost_answers(monkeypatch, method):
+        campaign = start_campaign(make_campaign([phone(number) for number in range(10)]))
+    sweep_until_nothing_is_open()
+
+    assert was_sent_once(platform, 10 + KNOWN)
+    assert Batch.objects.count() == 1
+    campaign.refresh_from_db()
+    assert campaign.status == "finished"
+
+
+def test_silence_of_a_job_counts_from_the_last_message_that_became_known(platform, configure, monkeypatch):
+    make_known()
+    configure(SYNC_LIMIT=0, NOT_FOUND_GRACE=0.01)
+    platform.fault("parts", seconds=600, paths=("bulk",))
+    with lost_answers(monkeypatch, "send_broadcast"):
+        campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    make_due(campaign)
+    dispatch()
+    batch = campaign.batches.get()
+    assert batch.state == "done"
+    time.sleep(0.4)
+    last = campaign.messages.order_by("pk").last()
+    # One of the others is reported by a callback.
+    campaign.messages.exclude(pk=last.pk).update(accepted_at=timezone.now())
+    ask(last)
+
+    assert last.status == "unconfirmed"
+    assert last.not_found_after > clock.now()
+
+
+def test_message_that_was_sent_again_does_not_vouch_for_the_request_before(platform, configure, monkeypatch):
+    make_known()
+    configure(SYNC_LIMIT=0, NOT_FOUND_GRACE=0.01)
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2)]))
+    last = campaign.messages.order_by("pk").last()
+    fetch = HyberClient.fetch_report
+
+    def stumble(client, *, extra_id):
+        if extra_id == last.extra_id:
+            raise UnreadableResponse(500)
+        return fetch(client, extra_id=extra_id)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(HyberClient, "fetch_report", stumble)
+        for _ in range(12):
+            make_due(campaign)
+            dispatch()
+    assert statuses(campaign) == ["accepted", "unconfirmed"]
+    AccountState.objects.update(questions_after=None)
+    for _ in range(2):
+        time.sleep(0.02)
+        ask(last, times=1)
+
+    assert last.status == "queued"
+
+
+def test_one_thousand_are_sent_to_once_by_ten_questions_a_second_of_which_a_fifth_fails(
+    platform, configure, monkeypatch
+):
+    make_known()
+    configure(NOT_FOUND_GRACE=0.5, ASK_EVERY=0.5)
+    platform.fault("drop_request", paths=("bulk",))
+    platform.fault("status", status=429, per_second=10, **REPORTS)
+    platform.fault("status", status=500, share=0.2, seed=7, **REPORTS)
+    campaign = start_campaign(make_campaign([phone(number) for number in range(1_000)]))
+    failing = campaign.messages.order_by("pk").first().extra_id
+    fetch = HyberClient.fetch_report
+
+    def stumble(client, *, extra_id):
+        if extra_id == failing:
+            raise UnreadableResponse(500)
+        return fetch(client, extra_id=extra_id)
+
+    monkeypatch.setattr(HyberClient, "fetch_report", stumble)
+    sweep_until_nothing_is_open(seconds=120)
+
+    assert was_sent_once(platform, 1_000 + KNOWN)
+    campaign.refresh_from_db()
+    assert campaign.status == "finished"
+
+
+def test_questions_about_a_batch_let_other_work_have_its_turn(platform, monkeypatch):
+    make_known()
+    campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
+    monkeypatch.setattr(unconfirmed, "TURN", 0)
+    batch = campaign.batches.get()
+    for _ in range(unconfirmed.SAMPLE - 1):
+        make_due(campaign)
+        assert unconfirmed.resolve_batch(batch.pk)
+        assert campaign.batches.get().due_at is None
+    assert not campaign.batches.get().not_found_at
+    assert not unconfirmed.resolve_batch(batch.pk)
+    assert campaign.batches.get().not_found_at
+
+
+def test_batch_is_asked_about_to_the_end_by_one_task_after_another(platform, monkeypatch):
+    make_known()
+    campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
+    monkeypatch.setattr(unconfirmed, "TURN", 0)
+    dispatch_until_finished(campaign, sweeps=3)
+
+    assert was_sent_once(platform, 40 + KNOWN)
+
+
+def test_no_further_question_is_asked_when_the_controls_fail(platform):
+    campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
+    make_due(campaign)
+    before = len(platform.requests)
+    unconfirmed.resolve_batch(campaign.batches.get().pk)
+
+    assert len(platform.requests) - before == 1 + KNOWN
+
+
+def test_message_without_an_answer_does_not_keep_the_others_of_a_small_batch_in_doubt(platform, monkeypatch):
+    make_known()
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2), phone(3)]))
+    failing = campaign.messages.order_by("pk").last()
+    fetch = HyberClient.fetch_report
+
+    def stumble(client, *, extra_id):
+        if extra_id == failing.extra_id:
+            raise UnreadableResponse(500)
+        return fetch(client, extra_id=extra_id)
+
+    monkeypatch.setattr(HyberClient, "fetch_report", stumble)
+    for _ in range(12):
+        make_due(campaign)
+        dispatch()
+
+    assert statuses(campaign) == ["accepted", "accepted", "unconfirmed"]
+    assert was_sent_once(platform, 2 + KNOWN)
+
+
+def test_message_in_doubt_by_itself_does_not_wait_for_another_batch(platform, configure, monkeypatch):
+    make_known()
+    configure(BATCH_SIZE=2)
+    send = HyberClient.send_broadcast_sync
+    with monkeypatch.context() as forgetful:
+        forgetful.setattr(
+            HyberClient,
+            "send_broadcast_sync",
+            lambda client, body, before_write: send(client, body, before_write=before_write)[:-1],
+        )
+        campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    lone = campaign.messages.get(status="unconfirmed")
+    keys = [campaign.messages.create(phone_number=phone(number), extra_id=f"own-{number}").pk for number in (3, 4)]
+    batch = campaign.batches.create(run=1, first_id=keys[0], last_id=keys[1], size=2)
+    claim_batch(batch.pk).mark_unconfirmed("lost", clock.now())
+    make_due(campaign)
+
+    assert unconfirmed.take_next() == lone.pk
+    assert unconfirmed.take_next() is None
+
+
+def test_platform_that_asks_to_wait_is_left_alone_for_so_long(platform):
+    message = send_message(phone(1, "94"), SMS)
+    platform.fault("status", status=429, retry_after=600, paths=("reports",))
+    ask(message, times=3)
+
+    assert (message.status, message.questions) == ("unconfirmed", 1)
+    until = AccountState.objects.get(host="reports").questions_after
+    assert until > clock.now() + timedelta(seconds=590)
+    assert message.due_at == until
+
+
+class RefusalTests:
+    """A 5xx with an error code: the platform may have taken it, or meant to refuse it."""
+
+    def lose_single(self, message, error_code):
+        claim_message(message.pk).mark_unconfirmed("Number is wrong", clock.now(), error_code=error_code)
+
+    @pytest.fixture
+    def queued(self, platform):
+        make_known()
+        content = {"channels": ["sms"], "channel_options": {"sms": SMS[0].to_wire()}}
+        return Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
+
+    def test_message_that_is_proved_not_taken_twice_with_the_same_code_was_refused(self, queued):
+        self.lose_single(queued, 7)
+        ask(queued)
+        assert (queued.status, queued.error_code) == ("queued", None)
+        self.lose_single(queued, 7)
+        ask(queued)
+
+        assert (queued.status, queued.error_code, queued.error_text) == ("rejected", 7, "Number is wrong")
+        assert queued.finished_at
+
+    @pytest.mark.parametrize("codes", [(7, 8), (7, None), (None, None)])
+    def test_message_with_another_code_is_sent_again(self, queued, codes):
+        for code in codes:
+            self.lose_single(queued, code)
+            ask(queued)
+
+            assert queued.status == "queued"
+
+    def test_batch_that_is_proved_not_taken_twice_with_the_same_code_was_refused(self, platform):
+        make_known()
+        campaign, batch = make_pending_batch()
+        for state in ("pending", "failed"):
+            claim_batch(batch.pk).mark_unconfirmed("Sender is unknown", clock.now(), error_code=9)
+            for _ in range(2):
+                make_due(campaign)
+                unconfirmed.resolve_batch(batch.pk)
+            batch.refresh_from_db()
+            assert batch.state == state
+
+        assert statuses(campaign) == ["rejected", "rejected"]
+        assert set(campaign.messages.values_list("error_code", "error_text")) == {(9, "Sender is unknown")}
+        campaign.refresh_from_db()
+        assert campaign.status == "finished"
+
+
+def test_late_end_of_a_connection_begins_the_graces_of_a_batch_again(platform, configure):
+    make_known()
+    campaign, batch = make_pending_batch()
+    claim = claim_batch(batch.pk)
+    claim.mark_unconfirmed("the lease has ended", clock.now())
+    make_due(campaign)
+    unconfirmed.resolve_batch(batch.pk)
+    assert campaign.batches.get().not_found_at
+    configure(NOT_FOUND_GRACE=60)
+    replace(claim, account=get_account()).mark_unconfirmed("the answer did not come", clock.now())
+
+    batch.refresh_from_db()
+    assert batch.not_found_at is None
+    assert batch.not_found_after > clock.now() + timedelta(seconds=50)
+    assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
+
+
+def test_report_that_comes_after_the_last_answer_holds_back_the_whole_batch(platform, monkeypatch):
+    make_known()
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2), phone(3)]))
+    end = endings.end_batch_as_not_taken
+
+    def be_overtaken(doubted, batch):
+        campaign.messages.filter(phone_number=phone(2)).update(status="delivered", accepted_at=timezone.now())
+        return end(doubted, batch)
+
+    monkeypatch.setattr(endings, "end_batch_as_not_taken", be_overtaken)
+    for _ in range(2):
+        make_due(campaign)
+        unconfirmed.resolve_batch(campaign.batches.get().pk)
+
+    assert statuses(campaign) == ["unconfirmed", "delivered", "unconfirmed"]
+    assert campaign.batches.get().state == "unconfirmed"
+
+
+def test_account_that_the_settings_do_not_have_is_asked_nothing(platform, caplog):
+    message = send_message(phone(1, "87"), SMS)
+    Message.objects.update(account="gone")
+    ask(message)
+
+    assert (message.status, message.questions) == ("unconfirmed", 0)
+    assert "gone" in caplog.text
+
+
+def test_report_of_a_batch_in_doubt_ends_its_questions(wired):
+    campaign = start_campaign(make_campaign([phone(1, "94"), phone(2)]))
+    assert wired.wait_idle(10)
+    dispatch_until_finished(campaign)
+
+    assert statuses(campaign) == ["delivered", "delivered"]
+
+
+def forget_controls():
+    AccountState.objects.update(controls_at=None)
