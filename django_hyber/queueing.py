@@ -13,11 +13,17 @@ from django_hyber.models import Batch, Message
 TaskName = Literal[
     "submit_message", "submit_batch", "resolve_message", "resolve_batch", "fetch_media", "fetch_reports", "run_job"
 ]
+#: A single message goes before all other tasks: it may be a one-time code. The others have a priority below the default
+#: one, because Celery over Redis has none above it.
+URGENT, BULK = 50, -50
 
 
 def enqueue(task: TaskName, *arguments: int) -> None:
-    """Enqueue one of the tasks in ``django_hyber.tasks``."""
-    import_string(f"django_hyber.tasks.{task}").enqueue(*arguments)
+    """Enqueue a task of ``django_hyber.tasks``. Single messages go first on a backend that has priorities."""
+    found = import_string(f"django_hyber.tasks.{task}")
+    if found.get_backend().supports_priority:
+        found = found.using(priority=URGENT if task == "submit_message" else BULK)
+    found.enqueue(*arguments)
 
 
 def run_now(task: TaskName, *arguments: int) -> None:

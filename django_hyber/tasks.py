@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 try:
@@ -15,6 +15,7 @@ from django_hyber.audience import export, uploads  # noqa: F401  registers the k
 from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  as above
 from django_hyber.db.transactions import close_lost_connection
 from django_hyber.jobs import background as jobs
+from django_hyber.queueing import enqueue
 from django_hyber.reconcile import overdue, unconfirmed
 from django_hyber.replies import attachments
 from django_hyber.sending import lanes, single
@@ -40,19 +41,19 @@ def submit_message(pk: int) -> None:
 @background
 def submit_batch(pk: int) -> None:
     """Send a batch to the platform, then enqueue the next batch of its campaign."""
-    lanes.run_lane(pk, submit_batch.enqueue)
+    lanes.run_lane(pk, partial(enqueue, "submit_batch"))
 
 
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
     """Query the outcome of an unconfirmed message, then enqueue up to ``following`` others, one after another."""
-    unconfirmed.ask_in_turn(pk, following, resolve_message.enqueue)
+    unconfirmed.ask_in_turn(pk, following, partial(enqueue, "resolve_message"))
 
 
 @background
 def resolve_batch(pk: int) -> None:
     """Query the outcome of an unconfirmed batch."""
-    unconfirmed.ask_about_batch(pk, resolve_batch.enqueue)
+    unconfirmed.ask_about_batch(pk, partial(enqueue, "resolve_batch"))
 
 
 @background

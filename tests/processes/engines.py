@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import uuid
 
+import kombu
 import pytest
 
 from tests.processes.programs import END, environment
 
-BROKER = os.environ.get("HYBER_TEST_BROKER", "redis://127.0.0.1:6379/0")
+BROKERS = {
+    "celery-rabbitmq": os.environ.get("HYBER_TEST_RABBITMQ_URL", "amqp://guest:guest@127.0.0.1:5672//"),
+    "celery-redis": os.environ.get("HYBER_TEST_REDIS_URL", "redis://127.0.0.1:6379/0"),
+}
 PROGRAM = [sys.executable, "-m", "django"]
+CELERY = [
+    *(sys.executable, "-m", "celery", "--app", "django_hyber.celery_app", "worker"),
+    *("--concurrency", "1", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"),
+]
 WORKERS = {
     # Nothing but the sweep: it sends what it finds due.
     "immediate": [*PROGRAM, "hyber_dispatch", "--loop", "--interval", "0.25"],
     "django-tasks-db": [*PROGRAM, "db_worker", "--interval", "0.05", "--no-startup-delay"],
-    "celery": [
-        *(sys.executable, "-m", "celery", "--app", "django_tasks_fennel.app", "worker"),
-        *("--concurrency", "1", "--queues", "default", "--loglevel", "WARNING"),
-        *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-    ],
+    **dict.fromkeys(BROKERS, CELERY),
 }
 SWEEP = [*PROGRAM, "hyber_dispatch", "--loop", "--interval", "0.25"]
 
@@ -35,12 +38,12 @@ class Engine:
         self.name = name
         self.folder = folder
         self.processes = []
-        self.key_prefix = f"hyber-test-{uuid.uuid4().hex}-"
+        self.queue = f"hyber-test-{uuid.uuid4().hex}"
         self.use(accounts)
 
     def use(self, accounts):
         """Give the processes that are started from now on these accounts."""
-        more = {"TEST_ENGINE": self.name, "TEST_BROKER": BROKER, "TEST_KEY_PREFIX": self.key_prefix}
+        more = {"TEST_ENGINE": self.name, "TEST_BROKER": BROKERS.get(self.name, ""), "TEST_QUEUE": self.queue}
         self.environment = environment(accounts, **more)
 
     def start(self, program, **options):
@@ -83,16 +86,19 @@ class Engine:
         for process in self.processes:
             if process.poll() is None:
                 self.kill(process)
+        if self.name in BROKERS:
+            with kombu.Connection(BROKERS[self.name]) as broker:
+                broker.default_channel.queue_delete(self.queue)
 
     def logs(self):
         return "\n".join(path.read_text(errors="replace")[-2_000:] for path in sorted(self.folder.glob("*.log")))
 
 
 def needs_broker(name):
-    if name != "celery":
+    if name not in BROKERS:
         return
-    host, _, port = BROKER.split("/")[2].partition(":")
     try:
-        socket.create_connection((host, int(port or 6379)), 2).close()
-    except OSError:
-        pytest.skip(f"No Redis at {BROKER}: nothing to run Celery with.")
+        with kombu.Connection(BROKERS[name], connect_timeout=2) as broker:
+            broker.ensure_connection(max_retries=1)
+    except kombu.exceptions.OperationalError:
+        pytest.skip(f"Nothing answers at {BROKERS[name]}: {name} has no broker.")

@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import requests
@@ -95,3 +96,44 @@ def stop(process):
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait(END)
+
+
+class Firewall:
+    """Forwards connections to an address, and can forget them as firewalls do: silently, while new ones get through."""
+
+    def __init__(self, target):
+        self.target = target
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.ends = []
+        self.forgotten = set()
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        # A thread that waits in accept() or recv() does not hear of a close.
+        for end in (self.listener, *self.ends):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def accept(self):
+        with suppress(OSError):
+            while True:
+                inside, _ = self.listener.accept()
+                outside = socket.create_connection(self.target)
+                self.ends += [inside, outside]
+                for source, sink in ((inside, outside), (outside, inside)):
+                    threading.Thread(target=self.forward, args=(source, sink), daemon=True).start()
+
+    def forward(self, source, sink):
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                if source not in self.forgotten:
+                    sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def forget(self):
+        self.forgotten |= set(self.ends)

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from datetime import timedelta
 from functools import partial
+from urllib.parse import urlsplit
 
 import pytest
 from django.utils import timezone
 
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import SMS
+from django_hyber.reconcile import unconfirmed
 from django_hyber.services import import_recipients, start_campaign
-from tests.processes.engines import WORKERS, Engine, needs_broker
-from tests.processes.programs import wait_until
+from tests.processes.engines import BROKERS, PROGRAM, WORKERS, Engine, needs_broker
+from tests.processes.programs import Firewall, wait_until
+from tests.reconcile.test_questions_in_turn import make_unconfirmed
 from tests.samples import phone
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -87,14 +91,17 @@ def has_gone_on(platform, taken):
     return platform.ledger.taken > taken or not is_sending()
 
 
+#: The engines that have an order.
+PRIORITISED = ["celery-rabbitmq", "celery-redis", "django-tasks-db"]
 ONE_TIME_CODE = """
 from django_hyber.protocol import SMS
+from django_hyber.reconcile import unconfirmed
 from django_hyber.services import send_message
 send_message("380671234500", [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)], extra_id="one-time-code")
 """
 
 
-@pytest.mark.parametrize("engine", ["celery", "django-tasks-db"], indirect=True)
+@pytest.mark.parametrize("engine", PRIORITISED, indirect=True)
 def test_one_time_code_does_not_wait_for_the_campaign_of_the_only_worker(engine, platform, settings):
     settings.HYBER["default"] |= {"BATCH_SIZE": 10}
     engine.use(settings.HYBER)
@@ -114,6 +121,41 @@ def test_one_time_code_does_not_wait_for_the_campaign_of_the_only_worker(engine,
     # Of a thousand; some while whoever sent the code was connecting to the broker. How few a code waits for once it is
     # enqueued, tests/sending/test_lanes.py shows.
     assert meanwhile.count() < 100
+
+
+@pytest.mark.parametrize("engine", PRIORITISED, indirect=True)
+def test_one_time_code_overtakes_batches_and_questions_that_wait_for_a_worker(engine, platform, settings):
+    settings.HYBER["default"] |= {"PARALLEL_BATCHES": 10}
+    engine.use(settings.HYBER)
+    launch(0)
+    make_unconfirmed(10)
+    time.sleep(MOMENT.total_seconds())
+    engine.prepare(f"from django_hyber.services import dispatch\ndispatch()\n{ONE_TIME_CODE}")()
+    assert Batch.objects.exclude(enqueued_at=None).count() == 10
+    assert Message.objects.filter(status="unconfirmed").exclude(enqueued_at=None).count() == unconfirmed.AT_ONCE
+    engine.start_worker()
+    wait_until(lambda: len(platform.requests) > unconfirmed.AT_ONCE, otherwise=engine.logs)
+
+    assert "one-time-code" in platform.requests[0].body
+    assert "one-time-code" not in "".join(request.body for request in platform.requests[1:])
+
+
+@pytest.mark.parametrize("engine", sorted(BROKERS), indirect=True)
+def test_one_time_code_does_not_wait_for_a_connection_that_a_firewall_has_forgotten(engine, platform):
+    engine.start_worker()
+    broker = urlsplit(BROKERS[engine.name])
+    with Firewall((broker.hostname, broker.port)) as firewall:
+        place = broker.netloc.replace(f"{broker.hostname}:{broker.port}", f"127.0.0.1:{firewall.port}")
+        engine.environment["TEST_BROKER"] = broker._replace(netloc=place).geturl()
+        first_code = ONE_TIME_CODE.replace("one-time-code", "first-code")
+        sender = engine.start(
+            [*PROGRAM, "shell", "--command", f"{first_code}\ninput()\n{ONE_TIME_CODE}"], stdin=subprocess.PIPE
+        )
+        accepted = Message.objects.exclude(accepted_at=None)
+        wait_until(accepted.filter(extra_id="first-code").exists, otherwise=engine.logs)
+        firewall.forget()
+        sender.communicate(b"\n", timeout=20)
+        wait_until(accepted.filter(extra_id="one-time-code").exists, timeout=20, otherwise=engine.logs)
 
 
 def states():

@@ -1,0 +1,150 @@
+"""Django's tasks on Celery, in the project's own Celery app or, without one, in ``django_hyber.celery_app``.
+
+    TASKS = {
+        "default": {
+            "BACKEND": "django_hyber.celery_backend.CeleryBackend",
+            "OPTIONS": {"app": "shop.celery.app"},
+        }
+    }
+
+Results are not kept. Whether a task of a killed worker is run again is up to Celery's settings: see
+``docs/deployment.rst``.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from traceback import format_exception
+from typing import Any
+
+from celery import Celery, shared_task
+from django.utils import timezone
+from django.utils.module_loading import import_string
+
+try:
+    from django.tasks.backends.base import BaseTaskBackend
+    from django.tasks.base import (
+        DEFAULT_TASK_PRIORITY,
+        DEFAULT_TASK_QUEUE_NAME,
+        TASK_MAX_PRIORITY,
+        TaskContext,
+        TaskError,
+        TaskResult,
+        TaskResultStatus,
+    )
+    from django.tasks.signals import task_enqueued, task_finished, task_started
+except ImportError:  # Django 5.2
+    from django_tasks.backends.base import BaseTaskBackend  # type: ignore[assignment]
+    from django_tasks.base import (  # type: ignore[assignment]
+        DEFAULT_TASK_PRIORITY,
+        DEFAULT_TASK_QUEUE_NAME,
+        TASK_MAX_PRIORITY,
+        TaskContext,
+        TaskError,
+        TaskResult,
+        TaskResultStatus,
+    )
+    from django_tasks.signals import task_enqueued, task_finished, task_started
+
+OWN_APP = "django_hyber.celery_app.app"
+RUN_TASK = "django_hyber.run_task"
+MAX_CELERY_PRIORITY = 9
+
+
+class CeleryBackend(BaseTaskBackend):
+    """Enqueues tasks in Celery's default queue, and those of another queue of Django's in the one of the same name."""
+
+    supports_async_task = True
+    supports_defer = True
+    supports_priority = True
+
+    def enqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Hand the task to the broker."""
+        self.validate_task(task)
+        result = replace(new_result(task, str(uuid.uuid4()), args, kwargs), enqueued_at=timezone.now())
+        self.app.tasks[RUN_TASK].apply_async(
+            [task.module_path, result.args, result.kwargs],
+            task_id=result.id,
+            # Workers of the project listen to Celery's default queue, whatever its name is.
+            queue=None if task.queue_name == DEFAULT_TASK_QUEUE_NAME else task.queue_name,
+            priority=self.translate_priority(task.priority),
+            eta=task.run_after,
+            # Logs and monitors show this name.
+            shadow=task.module_path,
+        )
+        task_enqueued.send(type(self), task_result=result)
+        return result
+
+    @cached_property
+    def app(self) -> Celery:
+        """The Celery app, which is imported as late as the first task is enqueued."""
+        app: Celery = import_string(self.options.get("app", OWN_APP))
+        return app
+
+    def translate_priority(self, priority: int) -> int | None:
+        """Place Django's -100 to 100 between the app's default priority and the first or the last one of its broker.
+
+        The default is left to Celery: whatever else is in the queue keeps its order.
+        """
+        if priority == DEFAULT_TASK_PRIORITY:
+            return None
+        default: int = self.app.conf.task_default_priority or 0
+        first, last = self._ends
+        end = first if priority > 0 else last
+        steps = math.ceil(abs(end - default) * abs(priority) / TASK_MAX_PRIORITY)
+        return default + steps if end > default else default - steps
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        """The priorities that the broker begins and ends with: Celery over Redis reads them the other way round."""
+        if self.app.connection_for_write().transport.driver_type == "redis":
+            return 0, MAX_CELERY_PRIORITY
+        return self.app.conf.task_queue_max_priority or MAX_CELERY_PRIORITY, 0
+
+
+def new_result(task: Any, pk: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult[..., Any]:
+    """Return what Django calls the result of a task, of one that has not begun."""
+    return TaskResult(
+        task=task,
+        id=pk,
+        status=TaskResultStatus.READY,
+        enqueued_at=None,
+        started_at=None,
+        last_attempted_at=None,
+        finished_at=None,
+        args=list(args),
+        kwargs=dict(kwargs),
+        backend=task.backend,
+        errors=[],
+        worker_ids=[],
+    )
+
+
+@shared_task(bind=True, name=RUN_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def run_task(self: Any, path: str, args: list[Any], kwargs: dict[str, Any]) -> None:
+    """Run one of Django's tasks in a worker."""
+    task = import_string(path)
+    now, worker = timezone.now(), str(self.request.hostname)
+    result = replace(
+        new_result(task, self.request.id, args, kwargs),
+        status=TaskResultStatus.RUNNING,
+        started_at=now,
+        last_attempted_at=now,
+        worker_ids=[worker],
+    )
+    backend = type(task.get_backend())
+    task_started.send(backend, task_result=result)
+    try:
+        task.call(*([TaskContext(task_result=result)] if task.takes_context else []), *args, **kwargs)
+    except Exception as error:
+        name = f"{type(error).__module__}.{type(error).__qualname__}"
+        errors = [TaskError(exception_class_path=name, traceback="".join(format_exception(error)))]
+        failed = replace(result, status=TaskResultStatus.FAILED, finished_at=timezone.now(), errors=errors)
+        task_finished.send(backend, task_result=failed)
+        raise
+    done = replace(result, status=TaskResultStatus.SUCCESSFUL, finished_at=timezone.now())
+    task_finished.send(backend, task_result=done)
