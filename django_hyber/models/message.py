@@ -124,7 +124,10 @@ class Message(PersonalDataModel, DoubtModel):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ("-id",)
-        permissions = (("view_personal_data", _("Can see phone numbers and values in full")),)
+        permissions = (
+            ("view_personal_data", _("Can see phone numbers and values in full")),
+            ("resolve_doubt", _("Can decide about unknown outcomes")),
+        )
         # Named here and not on the fields, where PostgreSQL would get a second index for LIKE with each of them.
         constraints = (
             models.UniqueConstraint(fields=("campaign", "phone_number"), name="hyber_phone_once_a_campaign"),
