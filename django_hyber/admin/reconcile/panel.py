@@ -117,7 +117,7 @@ def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[Fact]:
         yield Fact("answer", _("Last answer"), masked(_answer(row)))
     not_found = _time(row.not_found_at) if row.not_found_at else _("not yet in a way that counts")
     yield Fact("not-found", _("First “not found”"), not_found)
-    people = ngettext("%(count)s person may have got it.", "%(count)s people may have got it.", doubt.people)
+    people = ngettext("%(count)s recipient", "%(count)s recipients", doubt.people)
     yield Fact("people", _("Who may have got it"), people % {"count": grouped(doubt.people)})
 
 
@@ -136,8 +136,8 @@ def _questions(row: Batch | Message) -> str:
 
 
 def _answer(row: Batch | Message) -> str:
-    detail = f" ({row.answer_text})" if row.answer_text else ""
-    return f"{row.get_answer_display()}{detail} {NO_PROOF[Answer(row.answer)]}"
+    detail = f"{row.answer_text.removesuffix('.')}. " if row.answer_text else ""
+    return f"{detail}{row.get_answer_display()} {NO_PROOF[Answer(row.answer)]}"
 
 
 def _time(moment: datetime) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 
 import pytest
 from django.urls import reverse
 from django.utils import timezone, translation
 
+from django_hyber.admin.reconcile.panel import NO_PROOF
 from django_hyber.models import Batch, Message
 from django_hyber.services import mark_as_sent
 
@@ -34,7 +35,7 @@ def change(row, **values):
 
 def test_everything_known_is_on_the_page(admin_client, row):
     # 14:00 in Kyiv.
-    noon = timezone.datetime(2026, 6, 10, 11, 0, tzinfo=timezone.get_fixed_timezone(0))
+    noon = datetime(2026, 6, 10, 11, 0, tzinfo=UTC)
     change(
         row,
         doubted_at=noon,
@@ -53,11 +54,11 @@ def test_everything_known_is_on_the_page(admin_client, row):
     assert facts["request"] == "12 (HTTP 502)"
     assert facts["questions"] == "1,200, the last at June 10, 2026, 2:05 p.m."
     assert facts["answer"] == (
-        "Not found, but no message is known yet that the platform surely has. (HTTP 404) "
+        "HTTP 404. Not found, but no message is known yet that the platform surely has. "
         "So it cannot be told apart from a platform that finds nothing at all, as at a wrong address."
     )
     assert facts["not-found"] == "June 10, 2026, 2:02 p.m."
-    people = {Message: "1 person may have got it.", Batch: "3 people may have got it."}
+    people = {Message: "1 recipient", Batch: "3 recipients"}
     assert facts["people"] == people[type(row)]
 
 
@@ -75,8 +76,7 @@ def test_every_answer_is_said_to_be_no_proof(admin_client, message, answer):
 
     text = facts_of(page_of(admin_client, message))["answer"]
 
-    assert text.startswith(str(answer.label))
-    assert len(text) > len(str(answer.label)) + 20
+    assert text == f"{answer.label} {NO_PROOF[answer]}"
 
 
 def test_a_person_is_asked_only_when_it_should_have_been_proved_long_ago(admin_client, row):
@@ -115,7 +115,7 @@ def test_buttons_take_a_permission_of_their_own(client, row, log_in, django_user
     views = f"view_{row._meta.model_name}"
     log_in(views)
     page = page_of(client, row)
-    assert facts_of(page)["people"]
+    assert "questions" in facts_of(page)
     assert BUTTONS.findall(page) == []
 
     django_user_model.objects.all().delete()
