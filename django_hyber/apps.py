@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class HyberConfig(AppConfig):
-    """The app; its system checks are registered when Django is ready."""
+    """The configuration of the app."""
 
     name = "django_hyber"
     verbose_name = _("Hyber messages")

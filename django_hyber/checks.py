@@ -1,4 +1,4 @@
-"""System checks: a misconfiguration is seen at start, not at the first send."""
+"""System checks, which report a wrong configuration at startup instead of at the first send."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def _check_shared_tokens(accounts: list[Account]) -> Iterator[CheckMessage]:
         for token in account.callback_tokens:
             if owners.setdefault(token, account.name) != account.name:
                 yield Error(
-                    f"HYBER[{account.name!r}] and HYBER[{owners[token]!r}] have a callback token in common.",
-                    hint="A token tells whose callback it is: give each account tokens of its own.",
+                    f"HYBER[{account.name!r}] and HYBER[{owners[token]!r}] share a callback token.",
+                    hint="A token identifies the account of a callback. Use different tokens for each account.",
                     id="django_hyber.E014",
                 )
 
@@ -76,14 +76,14 @@ def _check_urls(account: Account) -> Iterator[CheckMessage]:
 def _check_callback_token(account: Account) -> Iterator[CheckMessage]:
     if account.callback_base_url and not account.callback_tokens:
         yield Error(
-            f"HYBER[{account.name!r}] has CALLBACK_BASE_URL but no CALLBACK_TOKENS: no callback would be let in.",
-            hint="Make one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'",
+            f"HYBER[{account.name!r}] has CALLBACK_BASE_URL but no CALLBACK_TOKENS: every callback would be rejected.",
+            hint="Create one with: python -c 'import secrets; print(secrets.token_urlsafe(24))'",
             id="django_hyber.E005",
         )
     for token in account.callback_tokens:
         if not _is_good(token):
             yield Error(
-                f"HYBER[{account.name!r}] has a callback token that is too short or does not fit into a URL.",
+                f"HYBER[{account.name!r}] has a callback token that is too short or not safe in a URL.",
                 hint=f"Use at least {MIN_TOKEN_LENGTH} characters from A-Z, a-z, 0-9, - and _.",
                 id="django_hyber.E006",
             )
@@ -102,13 +102,13 @@ def _check_callback_url(account: Account) -> Iterator[CheckMessage]:
     except NoReverseMatch:
         yield Error(
             "The callback URLs of django-hyber are not in the URLconf.",
-            hint='Add path("hyber/", include("django_hyber.urls")) to the ROOT_URLCONF.',
+            hint='Add path("hyber/", include("django_hyber.urls")) to ROOT_URLCONF.',
             id="django_hyber.E008",
         )
         return
     if longest > MAX_CALLBACK_URL:
         yield Error(
-            f"The callback URL of HYBER[{account.name!r}] has {longest} characters; the platform takes 256.",
+            f"The callback URL of HYBER[{account.name!r}] has {longest} characters; the platform accepts 256.",
             hint="Shorten CALLBACK_BASE_URL, the path of the include or the token.",
             id="django_hyber.E009",
         )
@@ -116,12 +116,16 @@ def _check_callback_url(account: Account) -> Iterator[CheckMessage]:
 
 @register("django_hyber")
 def check_time_zones(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Refuse naive times and unknown clocks: reports come in UTC, replies in Kyiv time, campaigns start in yours."""
+    """Check USE_TZ, TIME_ZONE and the time zones of phone numbers.
+
+    The package converts between UTC (reports), Kyiv time (replies), the project's time zone (the start of campaigns)
+    and those of recipients (sending windows).
+    """
     found: list[CheckMessage] = []
     if not settings.USE_TZ:
         found.append(
             Error(
-                "USE_TZ is off: times of reports and campaigns cannot be stored truly.",
+                "USE_TZ is off: times of reports and campaigns cannot be stored correctly.",
                 hint="Set USE_TZ = True, which is Django's default.",
                 id="django_hyber.E013",
             )
@@ -129,7 +133,7 @@ def check_time_zones(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
     if not _is_known(settings.TIME_ZONE):
         found.append(
             Error(
-                f"TIME_ZONE is {settings.TIME_ZONE!r}, which this machine does not know: no sending window could open.",
+                f"TIME_ZONE is {settings.TIME_ZONE!r}, which is not installed: campaigns with a sending window wait.",
                 hint="Correct the name, or install the time zones: pip install tzdata.",
                 id="django_hyber.E015",
             )
@@ -138,8 +142,8 @@ def check_time_zones(app_configs: Any = None, **kwargs: Any) -> list[CheckMessag
     if unknown:
         found.append(
             Warning(
-                f"This machine does not know {len(unknown)} time zones of phone numbers, such as {unknown[0]}: "
-                "campaigns with a sending window do not write to people there.",
+                f"{len(unknown)} time zones of phone numbers are not installed, such as {unknown[0]}: "
+                "campaigns with a sending window do not send to recipients there.",
                 hint="Install the newest time zones: pip install --upgrade tzdata.",
                 id="django_hyber.W016",
             )
@@ -157,13 +161,13 @@ def _is_known(zone: str) -> bool:
 
 @register("django_hyber")
 def check_task_backend(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Warn when campaigns would be sent inside the web request that starts them."""
+    """Warn if campaigns are sent within the web request that starts them."""
     default = (getattr(settings, "TASKS", None) or {}).get("default", {})
     if settings.DEBUG or default.get("BACKEND", IMMEDIATE_BACKENDS[0]) not in IMMEDIATE_BACKENDS:
         return []
     return [
         Warning(
-            "TASKS uses the immediate backend: campaigns are sent inside the web request that starts them.",
+            "TASKS uses the immediate backend: campaigns are sent within the web request that starts them.",
             hint="Use a backend with workers (django-tasks-db on one machine, Celery on several); see the README.",
             id="django_hyber.W012",
         )

@@ -1,4 +1,4 @@
-"""The ``HYBER`` setting: one dict of named accounts, read when it is needed and never at import."""
+"""The ``HYBER`` setting: a dict of named accounts. It is read at each access and never at import."""
 
 from __future__ import annotations
 
@@ -19,28 +19,34 @@ from django_hyber.setting_domains import DOMAINS, UNREADABLE, describe_wrong
 
 DEFAULT_ACCOUNT = "default"
 ENVIRONMENT_PREFIX = "HYBER_"
-#: That of the columns that hold the name of an account.
+#: The length of the database columns with the name of an account.
 MAX_NAME_LENGTH = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
-    """One account at GMS and how this project uses it. The field names, in capitals, are the keys of the setting.
+    """The settings of one account at GMS. The field names in capitals are the keys of the setting.
 
-    What each may be is in the table of ``setting_domains``; times are seconds, sizes bytes. ``batch_size`` is the
-    number of recipients in one request, up to the platform's 50,000; batches of up to ``sync_limit`` recipients ask for
-    the message ids in the answer. ``lease`` is how long a worker may hold a message or a batch before another may take
-    it up. What may or may not have been taken is asked about every ``ask_every``, and sent again only when the platform
-    still does not know it after ``not_found_grace``.
-    ``retry_delay`` is the wait after a first failed attempt; it doubles up to 15 minutes, ``max_attempts`` times.
-    At most ``parallel_batches`` requests of a campaign are under way at once, so that single messages get between them;
-    ``throttle`` is recipients a minute over all campaigns (None: no limit). After ``breaker_threshold`` requests in a
-    row that were not taken, one at a time tries whether the platform answers again. A scheduled campaign is handed over
-    ``lead_time`` before its start; one whose start is past by ``schedule_grace`` waits for a person. With
-    ``four_eyes``, who wrote a campaign cannot launch it. With ``suppress_transactional``, single messages to people who
-    opted out are not sent either.
-    A reply that is one of ``stop_words`` opts its sender out. ``prices`` are per delivered message of a channel, and
-    per part of an SMS.
+    The allowed values are in ``setting_domains``. Times are in seconds, sizes in bytes.
+
+    Requests: ``batch_size`` is the number of recipients in one request, at most the platform's 50,000. Batches of up to
+    ``sync_limit`` recipients are sent with a method that returns the message ids. A campaign sends at most
+    ``parallel_batches`` requests at once, which leaves workers for single messages. ``throttle`` limits the recipients
+    per minute of all campaigns together (None: no limit).
+
+    Failures: ``lease`` is how long a worker may hold a message or batch before another one may claim it. The first
+    retry follows after ``retry_delay``; the delay then doubles, up to 15 minutes. After ``max_attempts`` attempts, the
+    send has failed. After ``breaker_threshold`` consecutive failures, only one probe request at a time is sent. If the
+    outcome of a request is unknown, the platform is queried every ``ask_every``; the message is sent again only if it
+    is still not found after ``not_found_grace``.
+
+    Campaigns: a scheduled campaign is handed over ``lead_time`` before its start. If its start was missed by more than
+    ``schedule_grace``, it is paused. With ``four_eyes``, the author of a campaign cannot launch it.
+
+    Recipients: a reply that is one of ``stop_words`` opts its sender out. With ``suppress_transactional``, opting out
+    stops single messages too.
+
+    ``prices`` are per delivered message of a channel, and per part for SMS.
     """
 
     name: str
@@ -86,15 +92,15 @@ DEFAULTS = {item.name.upper(): item.default for item in fields(Account)}
 
 @sensitive_variables()
 def get_account(name: str = DEFAULT_ACCOUNT) -> Account:
-    """Return the account of this name as the settings and the environment describe it now.
+    """Return the account with this name, with the current values from the settings and the environment.
 
-    Raises ImproperlyConfigured for an unknown name or key, and for a value that its setting may not have: an account
-    that could send twice, or never, does not run.
+    Raises ImproperlyConfigured for an unknown name or key, and for a value that is not allowed: with some values,
+    messages could be sent twice or never.
     """
     configured = _configured_accounts()
     if name not in configured:
         known = ", ".join(sorted(map(str, configured)))
-        raise ImproperlyConfigured(f"HYBER has no account {name!r}. It has: {known}.")
+        raise ImproperlyConfigured(f"HYBER has no account {name!r}. Its accounts are: {known}.")
     account, errors = _read(name, configured[name])
     if account is None:
         raise ImproperlyConfigured(" ".join(f"{error.msg} {error.hint}" for error in errors))
@@ -102,9 +108,9 @@ def get_account(name: str = DEFAULT_ACCOUNT) -> Account:
 
 
 def find_account(name: str) -> Account | None:
-    """Return the account, or None when the settings do not have it (any more), or have a mistake in it.
+    """Return the account, or None if it is missing from the settings or invalid.
 
-    Rows outlive the settings.
+    Rows may refer to an account that was removed from the settings.
     """
     try:
         return get_account(name)
@@ -113,41 +119,42 @@ def find_account(name: str) -> Account | None:
 
 
 def find_prices(name: str) -> Mapping[str, Decimal]:
-    """Return the prices of an account by channel; none for an account that is not configured."""
+    """Return the prices of an account by channel, empty for an account that is not configured."""
     account = find_account(name)
     return account.prices if account else {}
 
 
 @sensitive_variables()
 def account_names() -> list[str]:
-    """Return the names of the configured accounts, in the order of the setting, also of those that cannot be read."""
+    """Return the names of all configured accounts, including invalid ones, in the order of the setting."""
     return list(_configured_accounts())
 
 
 @sensitive_variables()
 def get_accounts() -> list[Account]:
-    """Return every configured account. Raises ImproperlyConfigured when one of them cannot be read."""
+    """Return all configured accounts. Raises ImproperlyConfigured if one of them is invalid."""
     return [get_account(name) for name in _configured_accounts()]
 
 
 @sensitive_variables()
 def find_accounts() -> list[Account]:
-    """Return the accounts that can be read: a mistake in one does not stop the others."""
+    """Return the valid accounts."""
     return inspect_accounts()[0]
 
 
 @sensitive_variables()
 def inspect_accounts() -> tuple[list[Account], list[Error]]:
-    """Return the accounts that can be read, and what is wrong with the others."""
+    """Return the valid accounts, and the errors of the others."""
     read = [_read(name, given) for name, given in _configured_accounts().items()]
     return [account for account, _ in read if account], [error for _, errors in read for error in errors]
 
 
 @sensitive_variables()
 def find_account_by_token(token: str) -> Account | None:
-    """Return the account that this callback token belongs to; every token is compared, in constant time.
+    """Return the account of this callback token. Every token is compared in constant time.
 
-    Raises ImproperlyConfigured when it may belong to an account that cannot be read: the platform may report again.
+    Raises ImproperlyConfigured if the token is unknown while an account is invalid: it may belong to that account, and
+    after the answer 500 the platform may send the callback again.
     """
     accounts, errors = inspect_accounts()
     found = None
@@ -161,9 +168,9 @@ def find_account_by_token(token: str) -> Account | None:
 
 
 def get_callback_url(account: Account, token: str = "") -> str:
-    """Return where the platform reports for this account, or "" without CALLBACK_BASE_URL or tokens.
+    """Return the callback URL of this account, or "" without CALLBACK_BASE_URL or CALLBACK_TOKENS.
 
-    Raises NoReverseMatch when the project does not include ``django_hyber.urls``.
+    Raises NoReverseMatch if the project does not include ``django_hyber.urls``.
     """
     if not account.callback_base_url or not account.callback_tokens:
         return ""
@@ -181,7 +188,7 @@ def _configured_accounts() -> dict[str, Mapping[str, Any]]:
 
 @sensitive_variables()
 def _read(name: str, given: Mapping[str, Any]) -> tuple[Account | None, list[Error]]:
-    """Return the account, or None and what is wrong with it."""
+    """Return the account, or None and its errors."""
     errors = [*_name_errors(name), *_unknown_keys(name, given)]
     values: dict[str, Any] = {}
     for key in sorted(KEYS & (given.keys() | _environment_keys())):
@@ -208,7 +215,7 @@ def _name_errors(name: object) -> Iterator[Error]:
     if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME_LENGTH:
         yield Error(
             f"HYBER has an account with the name {name!r}; a name must be text of 1 to {MAX_NAME_LENGTH} characters.",
-            hint="Give the account another name.",
+            hint="Rename the account.",
             id=UNREADABLE,
         )
 
@@ -229,20 +236,20 @@ def _wrong_value(name: str, key: str, wrong: str, *, is_given: bool) -> Error:
     is_plain = isinstance(default, int | float)
     return Error(
         f"HYBER[{name!r}][{key!r}]{origin} is {wrong}; it must be {DOMAINS[key].description}.",
-        hint=f"Correct it, or leave it out for the default{f', {default}' if is_plain else ''}.",
+        hint=f"Correct it, or omit it to use the default{f', {default}' if is_plain else ''}.",
         id=DOMAINS[key].check_id,
     )
 
 
 def _lease_errors(account: Account) -> Iterator[Error]:
-    """A lease that ends during an exchange gives the batch to another worker, which sends it a second time."""
+    """Check that a lease cannot end during a request: another worker would claim the batch and send it again."""
     connecting, reading = account.connect_timeout, account.read_timeout
     deadline = connecting + reading
     if account.lease <= deadline:
         yield Error(
-            f"HYBER[{account.name!r}]['LEASE'] is {account.lease:g} seconds; it must be longer than one exchange with "
+            f"HYBER[{account.name!r}]['LEASE'] is {account.lease:g} seconds; it must be longer than one request to "
             f"the platform, {deadline:g} seconds, or two workers could send the same batch.",
-            hint=f"One exchange may take CONNECT_TIMEOUT + READ_TIMEOUT = {connecting:g} + {reading:g} = {deadline:g} "
+            hint=f"One request may take CONNECT_TIMEOUT + READ_TIMEOUT = {connecting:g} + {reading:g} = {deadline:g} "
             f"seconds. Set LEASE above {deadline:g}, or lower the timeouts.",
             id="django_hyber.E011",
         )

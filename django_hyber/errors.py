@@ -1,4 +1,4 @@
-"""Errors that several rooms raise."""
+"""Exceptions that several packages raise."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from django.utils.translation import gettext_lazy as _
 
 
 class CampaignError(ValidationError):
-    """A campaign cannot do what was asked; ``messages`` says why, in the reader's language."""
+    """The operation is not possible for this campaign. ``messages`` has the reasons, translated."""
 
 
 class DoubtError(ValidationError):
-    """Something is not in doubt, so nobody has to decide about it; ``messages`` says so, in the reader's language."""
+    """The outcome is not unknown any more. ``messages`` has the reason, translated."""
 
     def __init__(self) -> None:
-        super().__init__(_("Nothing is in doubt here any more. Look at what has become of it."))
+        super().__init__(_("The outcome is known by now. Nothing was changed."))

@@ -1,4 +1,4 @@
-"""Which columns hold personal data, and how they are masked for users who may not see it."""
+"""The columns with personal data, and their masks for users who may not see it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Row = TypeVar("Row", bound=Model)
 
 
 def _nothing(_value: Any) -> str:
-    """Remove what cannot be masked, such as the link to an attachment."""
+    """Replace a value that has no masked form, such as the link to an attachment."""
     return ""
 
 
@@ -53,9 +53,9 @@ PERSONAL_COLUMNS: Mapping[type[Model], Mapping[str, Callable[[Any], Any]]] = {
 
 
 def mask(row: Row) -> Row:
-    """Mask the personal data of a row in memory, and of the rows that were read along with it.
+    """Mask the personal data of a row and its loaded related rows in memory.
 
-    Such a row cannot be saved: the masks would replace the data.
+    A masked row cannot be saved, because the masks would replace the data.
     """
     columns = PERSONAL_COLUMNS.get(type(row), {})
     for column in columns.keys() & row.__dict__.keys():

@@ -30,7 +30,7 @@ def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
     """Check an account without sending anything: its settings, the platform's hosts, the login, and
     whether the outcome of a request whose answer was lost can be found out.
 
-    Raises ImproperlyConfigured for an unknown account or a broken setting.
+    Raises ImproperlyConfigured for an unknown or invalid account.
     """
     account = get_account(name)
     client = get_client(account)
@@ -42,14 +42,14 @@ def _probe_settings(account: Account) -> Iterator[Finding]:
     text = f"missing: {', '.join(missing)}" if missing else "client id, login and password are set"
     yield Finding(subject="Settings", is_good=not missing, text=text)
     if get_callback_url(account):
-        text = f"reports are called back to {account.callback_base_url}"
+        text = f"the platform sends reports to {account.callback_base_url}"
     else:
-        text = "CALLBACK_BASE_URL or CALLBACK_TOKENS is not set: the platform cannot report back"
+        text = "CALLBACK_BASE_URL or CALLBACK_TOKENS is not set: the platform cannot send reports"
     yield Finding(subject="Callbacks", is_good=bool(get_callback_url(account)), text=text)
 
 
 def _probe_sending(client: HyberClient) -> Finding:
-    """Query the URL of single messages: the platform is recognised by its refusal of the method."""
+    """Send a GET to the URL of single messages. The platform answers it with 405 (method not allowed)."""
     try:
         status = client.check()
     except HyberError as error:
@@ -65,13 +65,13 @@ def _probe_sending(client: HyberClient) -> Finding:
 
 
 def _remedy(status: int) -> str:
-    """Return what is wrong with the URL and how to fix it, or "" if it may accept messages all the same."""
+    """Return what is wrong with the URL and how to fix it, or "" if it may still accept messages."""
     if status in NO_SUCH_ADDRESS:
-        return "nobody takes messages there. Correct CLIENT_ID and SITE, or API_URL if you have set it"
+        return "this URL does not exist there. Correct CLIENT_ID and SITE, or API_URL if you have set it"
     if status in REDIRECTS:
-        return "it leads elsewhere, and a message is not sent after it. Put the address that it leads to into API_URL"
+        return "this is a redirect, which is not followed when sending. Set API_URL to the target of the redirect"
     if status == TOO_MANY or status >= SERVER_TROUBLE:
-        return "the platform has trouble of its own. Try again later, and ask GMS if it stays so"
+        return "the platform is overloaded or has failed. Try again later; if it persists, contact GMS"
     return ""
 
 

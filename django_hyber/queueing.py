@@ -1,4 +1,4 @@
-"""Where tasks are enqueued. Rooms below the tasks name them, for the tasks import those rooms."""
+"""Enqueuing tasks. They are referred to by name, because ``tasks`` imports the packages that enqueue them."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ def enqueue(task: TaskName, *arguments: int) -> None:
 
 
 def run_now(task: TaskName, *arguments: int) -> None:
-    """Do what the task would do, in this process and before this function returns."""
+    """Run the function of the task immediately, in this process."""
     import_string(f"django_hyber.tasks.{task}").call(*arguments)
 
 
 def enqueue_after_commit(task: TaskName, *arguments: int) -> None:
-    """Enqueue the task once the transaction is committed; a broker that is down must not fail the caller."""
+    """Enqueue the task after the transaction is committed. A failure of the broker does not reach the caller."""
     after_commit(enqueue, task, *arguments)
 
 
 def nudge(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int, *arguments: int) -> None:
-    """Enqueue the task for a row that is marked as enqueued. If the broker is down, the next sweep does it."""
+    """Enqueue the task of a row that is marked as enqueued. If that fails, remove the mark: the next sweep retries."""
     try:
         enqueue(task, pk, *arguments)
     except BaseException:
@@ -40,5 +40,5 @@ def nudge(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int, *a
 
 
 def nudge_after_commit(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int) -> None:
-    """Enqueue the task once the row is committed; a broker that is down must not fail the caller."""
+    """Enqueue the task after the row is committed. A failure of the broker does not reach the caller."""
     after_commit(nudge, task, rows, pk)

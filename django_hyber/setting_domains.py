@@ -1,7 +1,7 @@
-"""What each setting of an account may be: its type, bounds and unit, in one table.
+"""The allowed values of each setting of an account: type, bounds and unit, in one table.
 
-Most bounds keep a promise: with a time of 0 or NaN, a message could be sent twice or never. Upper bounds keep values
-within what sockets, dates and columns can hold.
+Most lower bounds prevent wrong behaviour: with a time of 0 or NaN, a message could be sent twice or never. Upper bounds
+are limits of sockets, dates and database columns.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
 MONTH = 30 * DAY
 GIGABYTE = 1024**3
 MAX_BATCH_SIZE = 50_000
-#: What the columns hold that count attempts and failures, with room to spare for the first.
+#: Limits of the columns that count attempts and failures; that of attempts is well below the column's maximum.
 MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
 TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
 
@@ -31,15 +31,15 @@ UNREADABLE, BAD_URL, BAD_ORIGIN, BAD_NUMBER = (f"django_hyber.{number}" for numb
 
 
 class OutOfBoundsError(ValueError):
-    """A number that can be read and is not in the domain; the text names the number."""
+    """A valid number outside of the domain. The text contains the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Domain:
-    """The values that a setting may have: in words, and as the function that reads one.
+    """The allowed values of a setting: a description, and a function that reads a value.
 
-    ``read`` raises ValueError, TypeError or OverflowError for any other value. It gets the value of the settings, or
-    what ``parse`` makes of the text in the environment. ``check_id`` is that of the system check's error.
+    ``read`` raises ValueError, TypeError or OverflowError for a value that is not allowed. It gets the value from the
+    settings, or the result of ``parse`` for a text from the environment. ``check_id`` is the id of the system check.
     """
 
     description: str
@@ -49,7 +49,7 @@ class Domain:
 
 
 def describe_wrong(value: object, error: Exception) -> str:
-    """Say what a refused value is, without repeating text: it may be a secret in the wrong place."""
+    """Describe a value that is not allowed. Text is not repeated, because it may be a misplaced secret."""
     if isinstance(error, OutOfBoundsError):
         return str(error)
     if value is None or isinstance(value, bool):
@@ -63,7 +63,7 @@ def _read_number(value: Any, *, least: float, most: float, is_whole: bool) -> fl
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         raise TypeError
     number = float(value)
-    # In this form the comparison refuses NaN, too.
+    # Written this way, the comparison rejects NaN too.
     if not least <= number <= most or (is_whole and not number.is_integer()):
         raise OutOfBoundsError(str(value).strip())
     return int(number) if is_whole else number
@@ -105,7 +105,7 @@ def _read_url(value: Any, *, may_be_empty: bool = False) -> str:
     if may_be_empty and not url:
         return url
     parts = urlsplit(url)
-    # Reading the port raises ValueError for one that is not a number.
+    # Reading the port raises ValueError if it is not a number.
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or len(url.split()) != 1:
         raise ValueError
     return url
@@ -139,7 +139,7 @@ def _read_prices(value: Any) -> dict[str, Decimal]:
         raise ValueError
     for price in value.values():
         _read_item(price, least=0, is_whole=False)
-    # By way of a string, so that 0.1 means 0.1.
+    # Converted through a string, so that the float 0.1 becomes Decimal("0.1").
     return {channel: Decimal(str(price)) for channel, price in value.items()}
 
 
@@ -170,7 +170,7 @@ def _parse_list(raw: str) -> Any:
 
 
 _FLAG = Domain(description="True or False", read=_read_flag)
-# Text is taken as it is: a password may begin with "$", which django-environ reads as a reference.
+# Text is not parsed: a password may start with "$", which django-environ would treat as a reference.
 _TEXT = Domain(description="text", read=_read_text)
 _TEXTS = Domain(description="a list of texts", read=_read_texts, parse=_parse_list)
 _URL = Domain(description="an http(s) URL", read=_read_url, check_id=BAD_URL)
@@ -196,7 +196,7 @@ DOMAINS: Mapping[str, Domain] = {
     "PHONE_AS_NUMBER": _FLAG,
     "BATCH_SIZE": _count(1, MAX_BATCH_SIZE, "recipients"),
     "SYNC_LIMIT": _count(0, MAX_COUNT, "recipients"),
-    # Its lower bound depends on others, and is applied when the account is complete (conf.py).
+    # Its lower bound depends on other settings and is checked in conf.py.
     "LEASE": replace(
         _seconds(MILLISECOND, DAY),
         description=f"a number of seconds above CONNECT_TIMEOUT + READ_TIMEOUT, up to {DAY:,}",
@@ -214,7 +214,7 @@ DOMAINS: Mapping[str, Domain] = {
     ),
     "BREAKER_THRESHOLD": _count(1, MAX_COUNT, "requests"),
     "LEAD_TIME": _seconds(0, MONTH),
-    # Sweeps may be a minute apart: with less, each campaign that one hands over would count as missed.
+    # Sweeps may be a minute apart. With a lower value, a campaign could count as missed before the next sweep.
     "SCHEDULE_GRACE": _seconds(MINUTE, MONTH),
     "FOUR_EYES": _FLAG,
     "SUPPRESS_TRANSACTIONAL": _FLAG,

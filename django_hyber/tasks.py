@@ -1,4 +1,4 @@
-"""Background entry points. A task may be lost, repeated or late: what has to be done is in the tables."""
+"""Background entry points. A task may be lost, repeated or late, because all pending work is stored in the tables."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
 from django_hyber.audience import export, uploads  # noqa: F401  registers the kinds of jobs
-from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  the same
-from django_hyber.db.transactions import leave_lost_connection
+from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  as above
+from django_hyber.db.transactions import close_lost_connection
 from django_hyber.jobs import background as jobs
 from django_hyber.reconcile import overdue, unconfirmed
 from django_hyber.replies import attachments
@@ -21,11 +21,11 @@ from django_hyber.sending import lanes, single
 
 
 def background(function: Callable[..., None]) -> Any:
-    """Make a task of a function that starts with a working connection, whatever an earlier task has left."""
+    """Turn the function into a task that starts without a connection that an earlier task has lost."""
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
-        leave_lost_connection()
+        close_lost_connection()
         function(*args, **kwargs)
 
     return task(run)
@@ -33,31 +33,31 @@ def background(function: Callable[..., None]) -> Any:
 
 @background
 def submit_message(pk: int) -> None:
-    """Send one single message to the platform."""
+    """Send a single message to the platform."""
     single.submit_message(pk)
 
 
 @background
 def submit_batch(pk: int) -> None:
-    """Send one batch of a campaign to the platform, then enqueue the campaign's next one."""
+    """Send a batch to the platform, then enqueue the next batch of its campaign."""
     lanes.run_lane(pk, submit_batch.enqueue)
 
 
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
-    """Query the outcome of one unconfirmed message; up to ``following`` others are enqueued one after another."""
+    """Query the outcome of an unconfirmed message, then enqueue up to ``following`` others, one after another."""
     unconfirmed.ask_in_turn(pk, following, resolve_message.enqueue)
 
 
 @background
 def resolve_batch(pk: int) -> None:
-    """Query the outcome of one unconfirmed batch."""
+    """Query the outcome of an unconfirmed batch."""
     unconfirmed.ask_about_batch(pk, resolve_batch.enqueue)
 
 
 @background
 def fetch_media(pk: int) -> None:
-    """Keep the attachment of one reply."""
+    """Store the attachment of a reply."""
     attachments.fetch_media(pk)
 
 
@@ -69,5 +69,5 @@ def fetch_reports(limit: int = 1_000, *, learn_seen: bool = False, learn_clicks:
 
 @background
 def run_job(pk: int) -> None:
-    """Do the work of one background job."""
+    """Run a background job."""
     jobs.run_job(pk)

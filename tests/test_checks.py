@@ -85,7 +85,7 @@ def test_lease_that_ends_during_an_exchange_is_refused(settings, lease, timeouts
     (error,) = found(settings, LEASE=lease, **timeouts)
 
     assert error.id == "django_hyber.E011"
-    assert error.msg.startswith(f"HYBER['default']['LEASE'] is {lease} seconds; it must be longer than one exchange")
+    assert error.msg.startswith(f"HYBER['default']['LEASE'] is {lease} seconds; it must be longer than one request")
 
 
 def test_lease_that_is_refused_shows_what_it_has_to_exceed(settings):

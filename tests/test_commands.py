@@ -189,7 +189,7 @@ def answering(wired, settings):
     [
         (404, "Correct CLIENT_ID and SITE, or API_URL"),
         (410, "Correct CLIENT_ID and SITE, or API_URL"),
-        (302, "Put the address that it leads to into API_URL"),
+        (302, "Set API_URL to the target of the redirect"),
         (503, "Try again later"),
         (429, "Try again later"),
     ],

@@ -79,7 +79,7 @@ def test_default_region_none_means_international_numbers_only(settings):
         ({"default": {"CLIENT": "1"}}, "unknown keys: CLIENT"),
         ({"default": {"READ_TIMEOUT": "soon"}}, "READ_TIMEOUT"),
         ({"default": {"CALLBACK_TOKENS": "one-string"}}, "CALLBACK_TOKENS"),
-        ({"other": {}}, "no account 'default'. It has: other"),
+        ({"other": {}}, "no account 'default'. Its accounts are: other"),
         ({"CLIENT_ID": "1"}, "dict of accounts"),
     ],
 )
@@ -132,9 +132,9 @@ def test_all_mistakes_of_an_account_are_in_the_error_with_what_to_do(settings):
 
     assert str(caught.value) == (
         "HYBER['default']['ASK_EVERY'] is -1; it must be a number of seconds from 0.001 to 86,400. "
-        "Correct it, or leave it out for the default, 30. "
+        "Correct it, or omit it to use the default, 30. "
         "HYBER['default']['RETRY_DELAY'] is 0; it must be a number of seconds from 0.001 to 900. "
-        "Correct it, or leave it out for the default, 5."
+        "Correct it, or omit it to use the default, 5."
     )
 
 

@@ -164,7 +164,7 @@ def test_number_that_is_refused_is_shown_with_its_bounds_and_the_default(setting
     (error,) = (error for error in run_checks(tags=["django_hyber"]) if error.is_serious())
 
     assert error.msg == "HYBER['default']['NOT_FOUND_GRACE'] is 0; it must be a number of seconds from 0.001 to 86,400."
-    assert error.hint == "Correct it, or leave it out for the default, 120."
+    assert error.hint == "Correct it, or omit it to use the default, 120."
 
 
 def test_price_that_is_refused_is_shown(settings):

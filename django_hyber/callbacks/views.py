@@ -1,7 +1,7 @@
 """The callbacks of the platform: authenticate, parse, call the service, answer.
 
-Answers: 200 stored · 400 not JSON · 403 wrong token · 413 too large · 500 our own failure, send it again. The views
-take nothing from the project's REST framework settings, so that a callback works whatever those say.
+Answers: 200 stored · 400 not JSON · 403 wrong token · 413 too large · 500 failure on our side, send it again. The views
+override the project's REST framework settings, so that callbacks do not depend on them.
 """
 
 from __future__ import annotations
@@ -27,39 +27,39 @@ from django_hyber.protocol import read_json
 from django_hyber.services import CallbackKind
 
 logger = logging.getLogger("django_hyber.callbacks")
-#: A report has a hundred bytes and more, so no body of CALLBACK_MAX_BYTES, as it is by default, has as many of them.
+#: A report has at least a hundred bytes, so a valid body within the default CALLBACK_MAX_BYTES has fewer items.
 MAX_ITEMS = 250_000
 
 
 class OnlyOne(BaseContentNegotiation):
-    """The platform is answered in JSON whatever it says it accepts."""
+    """Always answers in JSON, regardless of the Accept header."""
 
     def select_parser(self, request: Request, parsers: Iterable[BaseParser]) -> None:
-        """Return none: the body is read as it is, whatever its content type."""
+        """Return None: the view reads the raw body, regardless of its content type."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
-        """Return the one renderer there is."""
+        """Return the only renderer."""
         renderer = next(iter(renderers))
         return renderer, renderer.media_type
 
 
 class HasToken(BasePermission):
-    """Requires one of the CALLBACK_TOKENS of an account; the token says which account it is."""
+    """Requires one of the CALLBACK_TOKENS of an account. The token identifies the account."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        """Compare with every token, in constant time, and remember the account."""
+        """Compare the token in constant time, and set the account on the view."""
         account = find_account_by_token(view.kwargs["token"])
         if account is None:
-            logger.warning("A callback with a wrong token was refused")
+            logger.warning("A callback with a wrong token was rejected")
             return False
         view.account = account  # type: ignore[attr-defined]
         return True
 
 
 class CallbackView(APIView, ABC):
-    """What both callbacks share: a POST of a JSON object, or an array of them."""
+    """The base of both callbacks: a POST of a JSON object or an array of objects."""
 
     account: Account
     kind: CallbackKind
@@ -75,53 +75,53 @@ class CallbackView(APIView, ABC):
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
-        """Keep ATOMIC_REQUESTS of any database out: it would undo on an error what has to be stored first."""
+        """Exempt the view from ATOMIC_REQUESTS: on an error, it would roll back what is already stored."""
         view = super().as_view(**initkwargs)
         for alias in connections:
             view = transaction.non_atomic_requests(using=alias)(view)
         return view
 
     def get_exception_handler(self) -> Any:
-        """Use the framework's own handler: the project's may answer in a form that is not meant for the platform."""
+        """Use the framework's default handler: a project's handler may answer in another format."""
         return exception_handler
 
     def post(self, request: Request, token: str) -> Response:
-        """Store the items and answer, quickly; signals follow after commit."""
+        """Store the items and answer. Signals are sent after commit."""
         body = read_body(request._request, self.account.callback_max_bytes + 1)
         if len(body) > self.account.callback_max_bytes:
-            logger.warning("A callback of more than %d bytes was refused", self.account.callback_max_bytes)
+            logger.warning("A callback of more than %d bytes was rejected", self.account.callback_max_bytes)
             return Response({"error": f"The body is larger than {self.account.callback_max_bytes} bytes."}, status=413)
         items, problem = read_items(body)
         if problem:
             services.keep_unreadable_body(self.kind, body, problem, account=self.account.name)
             return Response({"error": problem}, status=400)
         if len(items) > MAX_ITEMS:
-            # Kept as it came: to parse each of millions would take longer than the platform waits for an answer.
+            # Stored unparsed: parsing millions of items would exceed the platform's timeout.
             reason = f"The array has more than {MAX_ITEMS} items."
             services.keep_unreadable_body(self.kind, body, reason, account=self.account.name)
             return Response({"received": len(items), "stored": 0, "unreadable": len(items)})
         return Response({"received": len(items), **self.apply(items)})
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Answer 500 for our own failure, and log it here: Django would log the path, and the token in it."""
+        """Log failures on our side and answer 500. Django's own logging would include the path with the token."""
         try:
             return super().handle_exception(exc)
         except Exception:
             logger.exception("A callback could not be stored")
-            return Response({"error": "It could not be stored now. Send it again."}, status=500)
+            return Response({"error": "The callback could not be stored. Send it again."}, status=500)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Tell Django that there is nothing to log any more, for the same reason."""
+        """Prevent Django from logging error responses, for the same reason."""
         response._has_been_logged = True
         return super().finalize_response(request, response, *args, **kwargs)
 
     @abstractmethod
     def apply(self, items: list[Any]) -> dict[str, int]:
-        """Hand the items to the service and return the counts of the answer."""
+        """Pass the items to the service and return the counts for the answer."""
 
 
 class ReportsView(CallbackView):
-    """Takes delivery reports, single or batched (guide, chapter 4)."""
+    """Receives delivery reports, single or in arrays (guide, chapter 4)."""
 
     kind = CallbackKind.REPORTS
 
@@ -132,7 +132,7 @@ class ReportsView(CallbackView):
 
 
 class RepliesView(CallbackView):
-    """Takes what people answered in Viber and WhatsApp (guide, chapter 6)."""
+    """Receives user replies in Viber and WhatsApp (guide, chapter 6)."""
 
     kind = CallbackKind.REPLIES
 
@@ -142,9 +142,9 @@ class RepliesView(CallbackView):
 
 
 def read_body(request: HttpRequest, limit: int) -> bytes:
-    """Read up to ``limit`` bytes from the stream itself: Django's own limit on uploads is the project's and not ours.
+    """Read up to ``limit`` bytes from the stream, so that DATA_UPLOAD_MAX_MEMORY_SIZE of the project does not apply.
 
-    A body in chunks has no length, and Django would take it for empty; where the server marks its end it is read.
+    Django considers a chunked body empty because it has no length. It is read if the server marks the end of the body.
     """
     stream: Any = request
     if not request.META.get("CONTENT_LENGTH") and request.META.get("wsgi.input_terminated"):
@@ -153,7 +153,7 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
 
 
 def read_items(body: bytes) -> tuple[list[Any], str]:
-    """Return the items of a body and "", or an empty list and what is wrong with it."""
+    """Return the items of the body and "", or an empty list and the error."""
     try:
         payload = read_json(body)
     except (ValueError, RecursionError):

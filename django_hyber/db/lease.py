@@ -1,7 +1,7 @@
-"""The claim of a row by one worker until its lease ends: a conditional UPDATE, so only one worker gets the row.
+"""Claims with a lease: a conditional UPDATE gives a row to one worker until the lease ends.
 
-For models with ``attempts`` and ``lease_until``. The number of the attempt distinguishes claims: a worker that has lost
-its row to another one finds nothing to write to.
+The model needs the columns ``attempts``, ``due_at`` and ``lease_until``. Each claim has its own attempt number, so the
+updates of a worker whose row was claimed by another one match nothing.
 """
 
 from __future__ import annotations
@@ -17,30 +17,31 @@ Row = TypeVar("Row", bound=Model)
 
 
 def is_due(now: datetime) -> Q:
-    """Select the rows whose next step may be taken now."""
+    """Select the rows whose next step is due."""
     return Q(due_at=None) | Q(due_at__lte=now)
 
 
 def claim(due: QuerySet[Row], seconds: float, **values: Any) -> bool:
-    """Begin the next attempt of the one due row, write ``values`` with it, and return whether it was due."""
+    """Claim the row and set ``values``. Return False if ``due`` no longer selects it."""
     return bool(due.update(attempts=F("attempts") + 1, lease_until=_end(seconds), **values))
 
 
 def held(rows: QuerySet[Row], pk: int | str, attempt: int) -> QuerySet[Row]:
-    """Select a row unless another worker has claimed it since this attempt."""
+    """Select the row, unless another worker has begun a later attempt."""
     return rows.filter(pk=pk, attempts=attempt)
 
 
-def renew(mine: QuerySet[Row], seconds: float, **values: Any) -> bool:
-    """Extend the lease and return whether the row is still this worker's; ``values`` are written with it.
+def renew(claimed: QuerySet[Row], seconds: float, **values: Any) -> bool:
+    """Renew the lease and set ``values``. Return False if the claim was lost.
 
-    Call this right before anything that must not happen twice: a worker that was paused may have lost the row.
+    Call it right before an action that must not happen twice: another worker may have claimed the row if this one was
+    suspended.
     """
-    return bool(mine.update(**{"lease_until": _end(seconds), **values}))
+    return bool(claimed.update(**{"lease_until": _end(seconds), **values}))
 
 
 def has_ended() -> Q:
-    """Select the rows whose worker is presumed dead."""
+    """Select the rows whose lease has ended; their worker is considered stopped."""
     return Q(lease_until__lt=clock.now())
 
 

@@ -23,7 +23,7 @@ PAUSES = (0.05, 0.2, 1.0, 3.0)
 
 
 def database() -> str:
-    """Return the alias of the database that the tables are written to, and read from."""
+    """Return the alias of the database that the tables are written to and read from."""
     return router.db_for_write(Message)
 
 
@@ -38,10 +38,10 @@ def atomic() -> Atomic:
 
 
 def refuse_transaction() -> None:
-    """Raise RuntimeError inside a transaction, which could still undo what is about to be written.
+    """Raise RuntimeError inside a transaction, which could roll back the following writes.
 
-    A claim that is undone after its request went out would be claimed and sent again. The transaction that Django's
-    TestCase puts around a test does not count.
+    A claim that is rolled back after its request was sent would be claimed and sent again. The transaction of Django's
+    TestCase is allowed.
     """
     if db_connection().in_atomic_block:
         with transaction.atomic(using=database(), durable=True):
@@ -52,8 +52,8 @@ def refuse_transaction() -> None:
 def write_transaction() -> Iterator[None]:
     """Open a transaction that reads before it writes.
 
-    SQLite refuses to turn a read transaction into a writing one when another process has written meanwhile; there the
-    transaction takes the write lock at once, and others wait for it.
+    On SQLite it takes the write lock at once. A read transaction could not become a write transaction there after
+    another process has written.
     """
     with atomic():
         if db_connection().vendor == "sqlite":
@@ -61,11 +61,11 @@ def write_transaction() -> Iterator[None]:
         yield
 
 
-def leave_lost_connection() -> None:
-    """Close a connection that has failed and is unusable: the next query opens another one.
+def close_lost_connection() -> None:
+    """Close the connection if it failed and is unusable, so that the next query opens a new one.
 
-    Django does that between two requests. Celery, when it keeps connections, does not between two tasks: every task of
-    a worker would fail after a restart of the database.
+    Django does this between requests. Celery does not do it between tasks if it keeps connections open: after a restart
+    of the database, every task of the worker would fail.
     """
     connection = db_connection()
     if connection.errors_occurred:
@@ -73,23 +73,23 @@ def leave_lost_connection() -> None:
 
 
 def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
-    """Retry a function that a deadlock, a lost connection or a locked file has rolled back.
+    """Retry a function that was rolled back by a deadlock, a lost connection or a locked database file.
 
-    That is for the platform's answers: if one is not stored, the outcome of a whole request has to be queried. It is
-    also for claims that two workers may want at once. The function must be safe to repeat.
+    It is used to store the platform's answers, because an answer that is lost has to be queried again, and for claims
+    that workers compete for. The function must be safe to repeat.
     """
 
     @wraps(record)
     def insist(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
         for pause in PAUSES:
             connection = db_connection()
-            # An outer transaction is lost as a whole.
+            # The whole outer transaction is lost, so a part of it cannot be retried.
             if connection.in_atomic_block:
                 break
             try:
                 return record(*args, **kwargs)
             except (OperationalError, InterfaceError) as error:
-                logger.warning("The database failed, and the result is stored again: %s", type(error).__name__)
+                logger.warning("The database failed; the write is retried: %s", type(error).__name__)
                 connection.close_if_unusable_or_obsolete()
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads load, guards nothing
         return record(*args, **kwargs)
@@ -100,16 +100,16 @@ def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Resu
 def lock(messages: QuerySet[Message]) -> list[int]:
     """Lock the messages until the end of the transaction and return their primary keys.
 
-    All code that locks many messages locks them in this order. An UPDATE locks them as it finds them: two of them, or
-    one and the reports that come meanwhile, would deadlock.
+    All code that locks many messages must use this order. An UPDATE locks rows in the order in which it finds them and
+    could deadlock with another one, or with incoming reports.
     """
     return list(messages.order_by("pk").select_for_update().values_list("pk", flat=True))
 
 
 def after_commit(function: Callable[..., object], *arguments: object) -> None:
-    """Call the function once the transaction is committed; its failure is logged and undoes nothing."""
+    """Call the function after the transaction is committed. Exceptions are logged."""
 
-    # A plain function, because Django names it in its log and a functools.partial has no name.
+    # A plain function: Django logs its name, and a functools.partial has none.
     def call() -> None:
         function(*arguments)
 

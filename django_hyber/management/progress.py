@@ -6,22 +6,22 @@ WIDTH = 30
 
 
 class ProgressBar:
-    """How far a command is, in one line of a terminal that is written over; nothing where nobody watches."""
+    """A progress bar in one line of a terminal. Without a terminal, nothing is written."""
 
     def __init__(self, stream: TextIO, total: int | None = None) -> None:
         self._stream = stream
         self._total = total
-        self._is_watched = stream.isatty()
+        self._is_terminal = stream.isatty()
 
     def show(self, done: int) -> None:
-        """Show that so many are done."""
-        if self._is_watched:
+        """Show that this many are done."""
+        if self._is_terminal:
             self._stream.write(f"\r{self._line(done)}")
             self._stream.flush()
 
     def end(self) -> None:
-        """Leave the line to what comes next."""
-        if self._is_watched:
+        """End the line."""
+        if self._is_terminal:
             self._stream.write("\n")
 
     def _line(self, done: int) -> str:

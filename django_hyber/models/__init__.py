@@ -1,4 +1,4 @@
-"""The tables: columns, constraints and querysets. Nothing here talks to the platform or changes a status."""
+"""The tables: columns, constraints and querysets. Nothing here sends requests or changes a status."""
 
 from django_hyber.models.account_state import AccountState
 from django_hyber.models.announcement import Announcement

@@ -7,10 +7,10 @@ from django_hyber.models.base import HyberModel
 
 
 class AccountState(HyberModel):
-    """What all workers have to know about an account, or about the account at one of the platform's hosts."""
+    """State that workers share about an account, as a whole or at one of the platform's hosts."""
 
     class Host(models.TextChoices):
-        """The hosts fail apart from each other. The throttle and the login are of the account as a whole."""
+        """The hosts fail independently. The throttle and the login belong to the account as a whole (ALL)."""
 
         ALL = "", _("all hosts")
         SINGLE = "single", _("single messages")
@@ -20,26 +20,29 @@ class AccountState(HyberModel):
     account = models.CharField(_("account"), max_length=64)
     host = models.CharField(_("host"), max_length=8, choices=Host.choices, default=Host.ALL, blank=True)
     failures = models.PositiveIntegerField(
-        _("failures"), default=0, help_text=_("Requests in a row that the platform did not take.")
+        _("failures"), default=0, help_text=_("Consecutive requests that the platform did not accept.")
     )
     blocked_until = models.DateTimeField(
-        _("blocked until"), null=True, blank=True, help_text=_("Then one request tries whether it answers again.")
+        _("blocked until"),
+        null=True,
+        blank=True,
+        help_text=_("After this time, one request checks whether the platform answers again."),
     )
     held_since = models.DateTimeField(
-        _("held since"), null=True, blank=True, help_text=_("Since then the platform does not let the account in.")
+        _("held since"), null=True, blank=True, help_text=_("Since when the platform refuses the login.")
     )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     next_send_at = models.DateTimeField(
-        _("next request at"), null=True, blank=True, help_text=_("Earliest, by the throttle.")
+        _("next request at"), null=True, blank=True, help_text=_("The earliest time that the throttle allows.")
     )
     questions_after = models.DateTimeField(
-        _("next question at"), null=True, blank=True, help_text=_("Earliest: the platform did not answer the last one.")
+        _("next query at"), null=True, blank=True, help_text=_("Earliest, after a query that was not answered.")
     )
     silent_questions = models.PositiveIntegerField(
-        _("questions without an answer"), default=0, help_text=_("Questions in a row that were not answered.")
+        _("queries without an answer"), default=0, help_text=_("Queries in a row that were not answered.")
     )
     # What the platform answers about two ids of which the truth is known. Shared by the questions of a few seconds.
-    controls_at = models.DateTimeField(_("controls asked at"), null=True, blank=True, editable=False)
+    controls_at = models.DateTimeField(_("control queries at"), null=True, blank=True, editable=False)
     unknown_answer = models.CharField(_("answer about an unused id"), max_length=100, blank=True, editable=False)
     known_answer = models.CharField(_("answer about a known message"), max_length=16, blank=True, editable=False)
 

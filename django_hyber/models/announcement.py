@@ -6,11 +6,11 @@ from django_hyber.models.base import HyberModel
 
 
 class Announcement(HyberModel):
-    """Calls of a signal's receivers that are still to be made, up to a few hundred in a row.
+    """Pending events of a signal, up to a few hundred in a row.
 
-    Written in the transaction of what is announced, deleted when the receivers have been called. ``events`` has a list
-    for each call: the primary key of what it is about and, for a message, the old status, the new one, and the
-    fingerprint of its report. There are no personal data in it, and no foreign key: what is gone is not announced.
+    The row is written in the transaction of the change, and deleted after the receivers were called. ``events`` has a
+    list for each event: the primary key of the object and, for a message, the old status, the new status and the
+    fingerprint of the report. It contains no personal data and no foreign key; deleted objects are not announced.
     """
 
     class Signal(models.TextChoices):
@@ -18,7 +18,7 @@ class Announcement(HyberModel):
         REPLY_RECEIVED = "reply_received"
         CAMPAIGN_FINISHED = "campaign_finished"
 
-    # Made before the row is written: a bulk insert does not return keys. Receivers get it, with the key of the message.
+    # Set before the insert, because a bulk insert does not return keys. It is part of the event id.
     key = models.CharField(max_length=32, primary_key=True)
     signal = models.CharField(max_length=32, choices=Signal.choices)
     events = models.JSONField()
@@ -27,7 +27,7 @@ class Announcement(HyberModel):
     lease_until = models.DateTimeField(db_index=True)
 
     class Meta:
-        # Nobody edits it, in the admin or elsewhere.
+        # It is not edited in the admin.
         default_permissions = ()
 
     def __str__(self) -> str:

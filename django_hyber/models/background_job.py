@@ -12,10 +12,10 @@ from django_hyber.models.campaign import Campaign
 
 
 class BackgroundJobQuerySet(models.QuerySet["BackgroundJob"]):
-    """Jobs by how far they are."""
+    """Filters by state."""
 
     def open(self) -> Self:
-        """Leave those that are waiting or running."""
+        """Select the jobs that are waiting or running."""
         return self.filter(state__in=BackgroundJob.OPEN_STATES)
 
 
@@ -23,7 +23,7 @@ BackgroundJobManager = HyberManager.from_queryset(BackgroundJobQuerySet)
 
 
 class BackgroundJob(HyberModel):
-    """Long work that a user of the admin has requested, and its progress."""
+    """A long task that a user requested in the admin, with its progress."""
 
     class Kind(models.TextChoices):
         IMPORT = "import", _("import of recipients")
@@ -32,7 +32,7 @@ class BackgroundJob(HyberModel):
         EXPORT = "export", _("export")
 
     class State(models.TextChoices):
-        # The file is stored, and the user has not yet said what to do with it.
+        # The file is stored, but the user has not yet confirmed the import.
         UPLOADED = "uploaded", _("not confirmed")
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")

@@ -10,27 +10,27 @@ Row = TypeVar("Row", bound=models.Model)
 class HyberManager(models.Manager[Row]):
     """Reads from the database that the table is written to.
 
-    Decisions about requests must not be based on a replica, which may lag behind.
+    Decisions about requests must not depend on a replica, which may lag behind.
     """
 
     def get_queryset(self) -> models.QuerySet[Row]:
-        """Select all rows."""
+        """Select all rows, from the database for writes."""
         return super().get_queryset().using(self._db or router.db_for_write(self.model))
 
 
 class HyberModel(models.Model):
-    """A table of this package."""
+    """The base class of all tables of this package."""
 
     objects = HyberManager()
 
     class Meta:
         abstract = True
-        # For ``refresh_from_db`` and for what a foreign key leads to.
+        # Used by ``refresh_from_db`` and by foreign keys.
         base_manager_name = "objects"
 
 
 class PersonalDataModel(HyberModel):
-    """A table with personal data. A row that is masked in memory cannot be saved: the masks would replace the data."""
+    """A table with personal data. A row masked in memory cannot be saved, because the masks would replace the data."""
 
     is_masked = False
 

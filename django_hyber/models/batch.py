@@ -15,10 +15,10 @@ from django_hyber.models.doubt import DoubtModel
 class Batch(HyberModel, DoubtModel):
     """A range of a campaign's messages that is sent in one request.
 
-    In a campaign with a sending window a batch holds only those of its range whose numbers are of one time zone: the
-    ones that begin with one of ``phone_prefixes``.
+    In a campaign with a sending window, a batch contains only messages of one time zone: those of its range whose
+    numbers start with one of ``phone_prefixes``.
 
-    Its messages stay ``queued`` while it is on the wire: the batch speaks for them until the answer is there.
+    Its messages stay ``queued`` during the request. The state of the batch applies to them until the answer arrives.
     """
 
     class State(models.TextChoices):
@@ -30,7 +30,7 @@ class Batch(HyberModel, DoubtModel):
         CANCELLED = "cancelled", _("cancelled")
 
     class WaitsFor(models.TextChoices):
-        """What a pending batch waits for until it is due, when it is not merely its turn."""
+        """The reason why a pending batch is not due yet. Empty if it only waits for its turn."""
 
         PLATFORM = "platform", _("Waits until the platform answers again.")
         ACCOUNT = "account", _("Waits until the platform accepts the login of the account.")
@@ -47,15 +47,14 @@ class Batch(HyberModel, DoubtModel):
     phone_prefixes = models.JSONField(_("phone prefixes"), default=list, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    # Those at which the platform did not let the account in. They do not count against MAX_ATTEMPTS.
+    # Attempts at which the platform refused the login, and others that do not count towards MAX_ATTEMPTS.
     held_attempts = models.PositiveSmallIntegerField(_("attempts while held"), default=0, editable=False)
-    # While it is being sent: after this the worker is presumed dead.
+    # Set while the batch is being sent. After this time, its worker is considered stopped.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    # When the next step is due: sending it, asking about it while it is unconfirmed, asking for its reports later on.
-    # Empty means at once.
+    # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
-        _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
+        _("enqueued at"), null=True, blank=True, help_text=_("When a task for it was last enqueued.")
     )
     waits_for = models.CharField(_("waits for"), max_length=8, choices=WaitsFor.choices, blank=True)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
@@ -74,7 +73,7 @@ class Batch(HyberModel, DoubtModel):
         indexes = (models.Index(fields=("state", "due_at"), name="hyber_batch_due"),)
 
     def members(self) -> models.Q:
-        """Select the messages that it speaks for, among those of its campaign."""
+        """Select the messages of the batch from those of its campaign."""
         condition = models.Q(pk__gte=self.first_id, pk__lte=self.last_id)
         if not self.phone_prefixes:
             return condition

@@ -8,7 +8,7 @@ from django_hyber.models.base import PersonalDataModel
 
 
 class UnreadableCallback(PersonalDataModel):
-    """A callback, or one item of it, that could not be parsed: kept so that nothing is lost."""
+    """A callback, or one item of it, that could not be parsed. It is stored so that no data is lost."""
 
     class Kind(models.TextChoices):
         REPORTS = "reports", _("delivery reports")

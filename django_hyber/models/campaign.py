@@ -16,9 +16,9 @@ from django_hyber.models.base import HyberModel
 
 
 class Campaign(HyberModel):
-    """One text for many people. Its messages are its recipients."""
+    """One text for many people. Each of its messages is a recipient."""
 
-    #: What is chosen for a campaign beside its name, its start, its channels and its recipients.
+    #: Options of a campaign other than its name, start time, channels and recipients.
     SETTINGS = (
         "tag",
         "division_code",
@@ -40,13 +40,13 @@ class Campaign(HyberModel):
         CANCELLED = "cancelled", _("cancelled")
 
     class MissingVariables(models.TextChoices):
-        """What happens with a recipient for whom a variable of the text is missing or empty."""
+        """What to do with a recipient whose value for a variable of the text is missing or empty."""
 
         REFUSE = "refuse", _("do not launch")
         SKIP = "skip", _("leave the recipient out")
-        DEFAULT = "default", _("put the default text")
+        DEFAULT = "default", _("use the default text")
 
-    # With a context: the project may translate a bare "name" as that of a person.
+    # With a context, because a project may translate "name" as the name of a person.
     name = models.CharField(pgettext_lazy("campaign", "name"), max_length=200)
     tag = models.CharField(
         _("tag"), max_length=64, blank=True, help_text=_("Campaign name in Hyber's statistics. Empty: the name above.")
@@ -68,13 +68,13 @@ class Campaign(HyberModel):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("Recipients a minute at most. Empty: as fast as it goes."),
+        help_text=_("Maximum recipients per minute. Empty: no limit."),
     )
     window_start = models.TimeField(
         _("not before"),
         null=True,
         blank=True,
-        help_text=_("Time of day from which people may be written to, by the clock where they live."),
+        help_text=_("The earliest time of day to send, in the recipient's time zone."),
     )
     window_end = models.TimeField(_("not after"), null=True, blank=True)
     missing_variables = models.CharField(
@@ -89,7 +89,7 @@ class Campaign(HyberModel):
         _("own texts"),
         default=False,
         editable=False,
-        help_text=_("Every recipient has a text of their own, in the variable “text”; the channels carry none."),
+        help_text=_("Every recipient has an individual text in the variable “text”; the channels have none."),
     )
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
@@ -99,7 +99,7 @@ class Campaign(HyberModel):
         _("run"), default=0, editable=False, help_text=_("0 before the launch; each retry of failed messages adds one.")
     )
     next_send_at = models.DateTimeField(
-        _("next request at"), null=True, editable=False, help_text=_("Earliest, by the throttle.")
+        _("next request at"), null=True, editable=False, help_text=_("The earliest time that the throttle allows.")
     )
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -108,7 +108,7 @@ class Campaign(HyberModel):
         editable=False,
         related_name="+",
         verbose_name=_("author"),
-        help_text=_("Who wrote it last."),
+        help_text=_("The user who edited it last."),
     )
     launched_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -122,7 +122,7 @@ class Campaign(HyberModel):
     launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)
 
-    #: Recipients in requests under way, as ``pause_campaign`` and ``cancel_campaign`` found them.
+    #: Recipients in batches being sent, set by ``pause_campaign`` and ``cancel_campaign``.
     on_the_wire = 0
 
     class Meta:
@@ -147,26 +147,26 @@ class Campaign(HyberModel):
 
     @property
     def is_editable(self) -> bool:
-        """Say whether text and recipients may still change: only before the launch."""
+        """Whether text and recipients may still change, which is the case only before the launch."""
         return self.status == self.Status.DRAFT
 
     def start_time_on_wire(self, now: datetime) -> datetime | None:
-        """Return what a request of this moment says: nothing when the hand-over took longer than until the start.
+        """Return the start time for a request made now, or None if the start was reached during the hand-over.
 
-        A start that was over at the launch already is passed on as it was given.
+        A start time that was already past at the launch is sent unchanged.
         """
         if self.start_time and self.launched_at and self.launched_at < self.start_time <= now:
             return None
         return self.start_time
 
     def get_channels(self) -> list[protocol.Channel]:
-        """Return the channels in the order in which they are tried."""
+        """Return the channels in fallback order."""
         return [channel.content for channel in self.channels.all()]
 
     def set_channels(self, channels: Iterable[protocol.Channel]) -> None:
-        """Replace the channels; the order given is the order in which they are tried.
+        """Replace the channels, given in fallback order.
 
-        Raises ValidationError once the campaign has been launched.
+        Raises ValidationError after the launch of the campaign.
         """
         drafts = Campaign.objects.filter(pk=self.pk, status=self.Status.DRAFT)
         if not drafts.exists():
@@ -181,7 +181,7 @@ class Campaign(HyberModel):
 
 
 class CampaignChannel(HyberModel):
-    """One channel of a campaign with its content, as it will stand on the wire."""
+    """One channel of a campaign, with its options in the wire format."""
 
     class Name(models.TextChoices):
         PUSH = "push", _("Push")
@@ -213,5 +213,5 @@ class CampaignChannel(HyberModel):
 
     @property
     def content(self) -> protocol.Channel:
-        """The channel as the protocol knows it; options that it does not know are passed through."""
+        """The channel as an object of the protocol. Unknown options are passed through."""
         return protocol.channel_from_wire(self.channel, self.options)

@@ -9,9 +9,9 @@ from django_hyber.models.message import Message
 
 
 class DeliveryReport(PersonalDataModel):
-    """What the platform said about a message, once per fact, as it was received.
+    """A statement of the platform about a message, as received. Repeated reports are stored once.
 
-    ``message`` is empty while no message is known by the report's ids: it is matched when the message turns up.
+    ``message`` is empty until a message with one of the report's ids exists; then the report is matched.
     """
 
     message = models.ForeignKey(

@@ -15,27 +15,27 @@ class DoubtModel(models.Model):
     class Answer(models.TextChoices):
         """What the last question has shown."""
 
-        NO_ANSWER = "no-answer", _("The platform did not answer the question.")
-        NOT_FOUND = "not-found", _("The platform does not know it.")
-        NO_CONTROL = "no-control", _("Not found, but no message is known yet that the platform surely has.")
+        NO_ANSWER = "no-answer", _("The platform did not answer the query.")
+        NOT_FOUND = "not-found", _("The platform has no report of it.")
+        NO_CONTROL = "no-control", _("Not found, but there is no accepted message yet to verify the answer with.")
         NOT_EVEN_KNOWN = (
             "not-even-known",
-            _("Not found, but a message that the platform surely has is not found either."),
+            _("Not found, but a message that the platform has accepted is not found either."),
         )
         UNLIKE_UNKNOWN = (
             "unlike-unknown",
-            _("Not found, but the answer about an id that was never used is another one."),
+            _("Not found, but an id that was never used gets a different answer."),
         )
 
-    doubted_at = models.DateTimeField(_("in doubt since"), null=True, blank=True, editable=False)
+    doubted_at = models.DateTimeField(_("outcome unknown since"), null=True, blank=True, editable=False)
     # Empty for a message in an unconfirmed batch: the batch is asked about, and not its messages.
     not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
     # The first of the two answers, a grace apart, that prove it. Of a batch: when enough messages had given it.
     not_found_at = models.DateTimeField(_("first not found at"), null=True, blank=True, editable=False)
-    asked_at = models.DateTimeField(_("last asked at"), null=True, blank=True, editable=False)
-    questions = models.PositiveIntegerField(_("questions"), default=0, db_default=0, editable=False)
+    asked_at = models.DateTimeField(_("last query at"), null=True, blank=True, editable=False)
+    questions = models.PositiveIntegerField(_("queries"), default=0, db_default=0, editable=False)
     # In a row. They say nothing about it: another message of the batch is asked about instead.
-    unanswered = models.PositiveIntegerField(_("questions without an answer"), default=0, db_default=0, editable=False)
+    unanswered = models.PositiveIntegerField(_("queries without an answer"), default=0, db_default=0, editable=False)
     answer = models.CharField(
         _("last answer"), max_length=16, choices=Answer.choices, blank=True, default="", db_default="", editable=False
     )
@@ -44,7 +44,7 @@ class DoubtModel(models.Model):
     )
     # The error code of an earlier request that was proved not taken. If the next one ends in the same way, the code
     # was a refusal.
-    not_taken_code = models.IntegerField(_("error code before"), null=True, blank=True, editable=False)
+    not_taken_code = models.IntegerField(_("previous error code"), null=True, blank=True, editable=False)
 
     class Meta:
         abstract = True

@@ -14,22 +14,22 @@ from django_hyber.models.suppression import Suppression
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    """Messages by what is known of the person they are for."""
+    """Filters by the recipient."""
 
     def purged(self) -> Self:
-        """Leave those whose personal data has been removed."""
+        """Select the messages whose personal data has been purged."""
         return self.filter(phone_number=None)
 
     def not_purged(self) -> Self:
-        """Leave those whose number is still known."""
+        """Select the messages whose personal data has not been purged."""
         return self.exclude(phone_number=None)
 
     def opted_out(self) -> Self:
-        """Leave those whose number is on the opt-out list now."""
+        """Select the messages whose number is on the opt-out list."""
         return self.filter(Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
 
     def not_opted_out(self) -> Self:
-        """Leave those whose number is not on the opt-out list now."""
+        """Select the messages whose number is not on the opt-out list."""
         return self.filter(~Exists(Suppression.objects.filter(phone_number=OuterRef("phone_number"))))
 
 
@@ -63,7 +63,7 @@ class Message(PersonalDataModel, DoubtModel):
         db_index=False,
     )
     account = models.CharField(_("account"), max_length=64, default="default")
-    # NULL once personal data has been removed: an empty text would be the same phone twice in one campaign.
+    # NULL after a purge: empty strings would violate the unique constraint of phones in a campaign.
     phone_number = models.CharField(_("phone number"), max_length=15, null=True)  # noqa: DJ001
     extra_id = models.CharField(_("extra id"), max_length=64)
     message_id = models.CharField(_("message id"), max_length=64, null=True, blank=True)  # noqa: DJ001
@@ -80,9 +80,9 @@ class Message(PersonalDataModel, DoubtModel):
         blank=True,
         editable=False,
         default="",
-        # For the statements that write new messages in bulk, which have never failed anywhere.
+        # Bulk inserts of new messages omit this column.
         db_default="",
-        help_text=_("Those of which a report says that they did not deliver, and how it ended there."),
+        help_text=_("The channels that did not deliver according to a report, with their status."),
     )
     hyber_status = models.IntegerField(_("Hyber status"), null=True, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
@@ -97,25 +97,24 @@ class Message(PersonalDataModel, DoubtModel):
         _("reported at"), null=True, blank=True, help_text=_("When, by the platform's clock, the status was reached.")
     )
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
-    # Since then the platform is no longer queried for the final report of this accepted message.
+    # When the package stopped querying the final report of this accepted message.
     given_up_at = models.DateTimeField(_("given up at"), null=True, blank=True, editable=False)
 
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    # Attempts that failed at the login of the account. They do not count against MAX_ATTEMPTS.
+    # Attempts at which the platform refused the login, and others that do not count towards MAX_ATTEMPTS.
     held_attempts = models.PositiveSmallIntegerField(
         _("attempts while held"),
         default=0,
-        # For the statements that write new messages in bulk.
+        # Bulk inserts of new messages omit this column.
         db_default=0,
         editable=False,
     )
-    # While it is being sent: after this the worker is presumed dead.
+    # Set while the message is being sent. After this time, its worker is considered stopped.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
-    # When the next step is due: sending it, querying its outcome while it is unconfirmed, fetching its reports later.
-    # Empty means at once.
+    # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(
-        _("enqueued at"), null=True, blank=True, help_text=_("When a task was last asked to take care of it.")
+        _("enqueued at"), null=True, blank=True, help_text=_("When a task for it was last enqueued.")
     )
 
     objects = MessageManager()  # type: ignore[misc]  # declared on the base class too
@@ -128,14 +127,14 @@ class Message(PersonalDataModel, DoubtModel):
             ("view_personal_data", _("Can see phone numbers and values in full")),
             ("resolve_doubt", _("Can decide about unknown outcomes")),
         )
-        # Named here and not on the fields, where PostgreSQL would get a second index for LIKE with each of them.
+        # Declared here because unique=True and db_index=True on text columns create a second index on PostgreSQL.
         constraints = (
             models.UniqueConstraint(fields=("campaign", "phone_number"), name="hyber_phone_once_a_campaign"),
             models.UniqueConstraint(fields=("extra_id",), name="hyber_extra_id_once"),
         )
         indexes = (
             models.Index(fields=("status", "id"), name="hyber_message_status"),
-            # All that the page of a campaign counts, so that no row has to be read for it.
+            # Contains all columns that the campaign page counts, so that the index alone answers its queries.
             models.Index(
                 fields=(
                     *("campaign", "status", "channel", "failed_channels", "finished_at"),
@@ -151,8 +150,8 @@ class Message(PersonalDataModel, DoubtModel):
         return self.extra_id
 
 
-#: In doubt on its own. The other unconfirmed messages are in an unconfirmed batch, which is asked about instead.
+#: A message whose own outcome is queried. The other unconfirmed messages are in an unconfirmed batch, which is queried.
 LONE = models.Q(status=Message.Status.UNCONFIRMED, not_found_after__isnull=False)
-#: Accepted, and the final report is still expected, or was given up. A late report changes both.
+#: Accepted messages whose final report is still queried, or no longer queried. A late report changes both.
 AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
 GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)

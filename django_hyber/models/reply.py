@@ -9,7 +9,7 @@ from django_hyber.models.message import Message
 
 
 class Reply(PersonalDataModel):
-    """What a person answered in Viber or WhatsApp."""
+    """A reply of a recipient in Viber or WhatsApp."""
 
     message = models.ForeignKey(
         Message,
@@ -32,7 +32,7 @@ class Reply(PersonalDataModel):
     file_name = models.CharField(_("file name"), max_length=255, blank=True)
     location = models.CharField(_("location"), max_length=64, blank=True)
     replied_at = models.DateTimeField(_("replied at"), null=True, blank=True)
-    media_file = models.FileField(_("attachment, kept"), upload_to="hyber/replies/%Y/%m/", max_length=255, blank=True)
+    media_file = models.FileField(_("stored attachment"), upload_to="hyber/replies/%Y/%m/", max_length=255, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True, editable=False)
     read_at = models.DateTimeField(_("read at"), null=True, blank=True, db_index=True)

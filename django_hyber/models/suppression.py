@@ -10,7 +10,7 @@ from django_hyber.models.base import PersonalDataModel
 
 
 class Suppression(PersonalDataModel):
-    """A number that has opted out: campaigns never reach it."""
+    """A number that has opted out. Campaigns do not send to it."""
 
     phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
     reason = models.CharField(_("reason"), max_length=255, blank=True)
@@ -22,7 +22,7 @@ class Suppression(PersonalDataModel):
         ordering = ("-id",)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Keep the digits only, as messages have them: a "+" must not hide an opt-out."""
+        """Save the number with digits only, as in messages. With a "+", it would not match."""
         self.phone_number = "".join(filter(str.isdecimal, self.phone_number))
         super().save(*args, **kwargs)
 

@@ -1,6 +1,6 @@
-"""The HTTP client. Every answer and every failure becomes a value or one of the errors of the errors module.
+"""The HTTP client. Every answer and every failure becomes a value or an exception of the errors module.
 
-Nothing is repeated here: a caller repeats what surely was not taken, and asks about the rest.
+The client does not retry. Its callers retry requests that were certainly not accepted, and query the outcome of others.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from django_hyber.protocol.wire.responses import SyncEntry, parse_job_id, parse_
 API_URL = "https://api-v2-{site}.hyber.im/{client_id}"
 BULK_URL = "https://proxy-{site}.hyber.im/{client_id}"
 REPORTS_URL = "https://dr-v2-{site}.hyber.im/{client_id}"
-#: How many bytes of an answer are read, after decompression. An id or a report takes a few hundred.
+#: Maximum size of an answer in bytes, after decompression. An id or a report has a few hundred.
 MAX_ANSWER = 1024**2
-#: For an answer about up to 50,000 recipients. Each of them takes some 300 bytes, and a refused one its text as well.
+#: The same for an answer about up to 50,000 recipients. Each has about 300 bytes, plus the error text of a rejection.
 MAX_LONG_ANSWER = 64 * 1024**2
 
 #: A request body: a mapping, or JSON that is already encoded.
 Body: TypeAlias = Mapping[str, Any] | bytes
-#: What a caller does at the last moment before the request is written.
+#: A function of the caller that runs right before the request is written.
 Check: TypeAlias = Callable[[], None]
 
 _CHUNK = 64 * 1024
@@ -51,15 +51,16 @@ _CHUNK = 64 * 1024
 class HyberClient:
     """One account at GMS Hyber.
 
-    An empty ``site`` drops ``-{site}`` from the hosts; each of the three URLs may be replaced in full. Timeouts are
-    seconds: for connecting, and for each wait for data. Together they are the deadline of a whole exchange, from
-    connecting to the last byte of the answer. Bodies are mappings, or JSON that is already encoded. A session of your
-    own brings headers, proxies and certificates; the connections are always the client's.
+    An empty ``site`` removes ``-{site}`` from the host names. Each of the three URLs can be overridden. Timeouts are in
+    seconds: one for connecting, one for each wait for data. Their sum is the deadline of a whole exchange, from
+    connecting to the last byte of the answer. A body is a mapping or encoded JSON. A custom session provides headers,
+    proxies and certificates, but not connections.
 
-    ``before_write`` is called when the body is encoded and the connection is open, right before the first byte. What
-    it raises goes to the caller as it is, and nothing is written. Nothing is written either when it took so long that
-    its result may be out of date: that is NotTaken.
-    Every call raises NotTaken, APIError or OutcomeUnknown (see the errors module for what each allows).
+    ``before_write`` is called after the body is encoded and the connection is open, right before the first byte is
+    written. If it raises an exception, nothing is written and the exception is passed on. If it takes so long that its
+    result may be outdated, nothing is written and NotTaken is raised.
+
+    All methods raise NotTaken, APIError or OutcomeUnknown; see the errors module.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class HyberClient:
         self._timeout = (connect_timeout, read_timeout)
         self._session = session or requests.Session()
         self._adapter = Adapter()
-        # As bytes, because requests would encode text as Latin-1.
+        # Encoded here, because requests would encode str as Latin-1.
         self._auth = HTTPBasicAuth(login.encode(), password.encode())
 
     def __repr__(self) -> str:
@@ -99,12 +100,12 @@ class HyberClient:
         self.close()
 
     def close(self) -> None:
-        """Close the connections that are kept open."""
+        """Close idle connections."""
         self._adapter.close()
         self._session.close()
 
     def send_single(self, body: Body, *, before_write: Check | None = None) -> str:
-        """Send to one person and return the message id."""
+        """Send to one recipient and return the message id."""
         answer = self._post(self.api_url, body, before_write)
         return parse_message_id(read_answer(answer), http_status=answer.status)
 
@@ -125,28 +126,28 @@ class HyberClient:
         return self._send_and_wait("broadcast/sync", body, before_write)
 
     def fetch_campaign_status(self, job_id: str) -> list[Any]:
-        """Return the entries of a job as they came, for parse_report. Raises ReportNotFound as well."""
+        """Return the raw entries of a job, for parse_report. Also raises ReportNotFound."""
         answer = self._get(f"{self.bulk_url}/status/{quote(job_id, safe='')}", limit=MAX_LONG_ANSWER)
         return parse_messages(read_report(answer), http_status=answer.status)
 
     def fetch_report(
         self, *, message_id: str | None = None, extra_id: str | None = None, advanced: bool = False
     ) -> Any:
-        """Return the report of one message as it came, for parse_reports. Raises ReportNotFound as well.
+        """Return the raw report of a message, for parse_reports. Also raises ReportNotFound.
 
-        Give either the platform's id or our own; if our own was ever used twice, the platform does not say whose
-        report it returns. An advanced report has one entry for each channel that was tried.
+        Pass either the platform's id or our own. If our own id was used twice, it is undocumented which report the
+        platform returns. An advanced report has one entry per attempted channel.
         """
         if bool(message_id) == bool(extra_id):
-            raise ValueError("Give either message_id or extra_id.")
+            raise ValueError("Pass either message_id or extra_id.")
         path = quote(message_id, safe="") if message_id else f"external/{quote(extra_id or '', safe='')}"
         return read_report(self._get(f"{self.reports_url}/api/dr/{path}/{'advanced' if advanced else 'simple'}"))
 
     def check(self) -> int:
-        """Ask the single-message URL for an answer without sending anything, and return its HTTP status.
+        """Send a GET to the URL of single messages, which sends no message, and return the HTTP status.
 
-        A working account answers 405. Raises AuthenticationError for wrong credentials, and UnreadableResponse when
-        something in between forbids the request.
+        The status is 405 if the account works. Raises AuthenticationError for wrong credentials, and UnreadableResponse
+        if a proxy or firewall forbids the request.
         """
         answer = self._get(self.api_url)
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
@@ -181,11 +182,11 @@ class HyberClient:
             failure = stopped.error
         except (OSError, HTTPError) as error:
             failure = _explain(error, outer, is_written=exchange.is_written)
-        # Raised out here so that no error report shows the frames of requests, whose variables hold the credentials.
+        # Raised here, outside of requests, so that error reports contain none of its frames with the credentials.
         raise failure
 
     def _send(self, method: str, url: str, data: bytes | None) -> requests.Response:
-        """Send past the session, which would follow redirects and may have adapters of its own."""
+        """Send without the session, which would follow redirects and might use other adapters."""
         headers = {"Accept": "application/json", "User-Agent": _user_agent()}
         if data is not None:
             headers["Content-Type"] = "application/json"
@@ -199,7 +200,7 @@ class HyberClient:
 
 
 def build_url(template: str, *, site: str, client_id: str) -> str:
-    """Put the site and the client id into a URL that has places for them. Raises ValueError if it is not http(s)."""
+    """Fill in the placeholders for site and client id. Raises ValueError if the URL is not http(s)."""
     url = template if site else template.replace("-{site}", "")
     url = url.replace("{site}", site).replace("{client_id}", quote(client_id, safe=""))
     if not url.lower().startswith(("https://", "http://")):
@@ -208,9 +209,9 @@ def build_url(template: str, *, site: str, client_id: str) -> str:
 
 
 def encode_body(body: Mapping[str, Any]) -> bytes:
-    """Encode a request body as compact UTF-8 JSON. Raises ValueError or TypeError for what JSON cannot say."""
+    """Encode a request body as compact UTF-8 JSON. Raises ValueError or TypeError for values that JSON lacks."""
     text = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Only lone surrogates cannot be encoded, and their Python escape is their JSON escape.
+    # Only lone surrogates cannot be encoded; their Python escape is also valid in JSON.
     return text.encode("utf-8", "backslashreplace")
 
 
@@ -223,11 +224,11 @@ def _user_agent() -> str:
 
 
 def _receive(response: requests.Response, limit: int, outer: BaseException | None) -> Answer:
-    """Read the answer as it comes, up to so many bytes."""
+    """Read the answer up to a maximum size."""
     status, headers = response.status_code, response.headers
     parts: list[bytes] = []
     size = 0
-    # What follows an interim answer is the final one, so nothing else may be read from this connection.
+    # The final answer would follow the interim one, so this connection cannot be reused.
     stream = response.raw.stream(_CHUNK, decode_content=True) if status >= HTTPStatus.OK else ()
     try:
         for part in stream:
@@ -249,11 +250,11 @@ def _explain(error: Exception, outer: BaseException | None, *, is_written: bool)
 def _lost(cause: BaseException) -> OutcomeUnknown:
     if isinstance(cause, TimeoutError):
         return ReadTimeout()
-    return ConnectionLost(f"the connection broke before the whole answer had come ({type(cause).__name__})")
+    return ConnectionLost(f"the connection broke before the answer was complete ({type(cause).__name__})")
 
 
 def _root_cause(error: BaseException, outer: BaseException | None) -> BaseException:
-    """Return the first of the errors that led to this one, apart from what the caller was already handling."""
+    """Return the first exception in the chain, without those that the caller was already handling."""
     while error.__context__ is not None and error.__context__ is not outer:
         error = error.__context__
     return error

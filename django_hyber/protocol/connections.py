@@ -1,8 +1,8 @@
-"""Connections to the platform that know which exchange they serve, who opened them and how long they have been idle.
+"""Connections to the platform with one deadline for the whole exchange.
 
-By itself urllib3 limits each wait for data, so an answer that trickles in may take hours. It connects while it writes,
-and it reuses a connection after any idleness and in a forked process. Here an exchange has one deadline. The connection
-is opened first, then the caller is asked once more, then the whole request is written at once.
+The timeout of urllib3 applies to each wait for data, so a slow answer may take hours. It also reuses connections after
+any idle time and in forked processes. Here the steps are separate: connect, call ``before_write``, then write the whole
+request at once. An idle connection is reused only for a short time and by the process that opened it.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from urllib3.util.connection import create_connection
 
 from django_hyber.protocol.errors import NotTaken
 
-#: Seconds of idleness after which a connection is not used again. Servers keep one open for 5 seconds or more, and a
-#: balancer may forget it without a word.
+#: Idle seconds after which a connection is not reused. Servers close one after 5 seconds or more, and a load balancer
+#: may drop it without notice.
 MAX_IDLE = 4.0
-#: Seconds between the last check and the first byte. Milliseconds are usual, so more means that the process was stopped
-#: in between, or the database kept it waiting, and what was checked may not hold any more.
+#: Maximum seconds from the last check to the first byte. Milliseconds are usual. If it takes longer, the process was
+#: suspended or waited for the database, and the result of the check may be outdated.
 MAX_CHECK_AGE = 5.0
 
-#: A clock that nobody sets, and that goes on while the machine sleeps where the system has such a one.
+#: A monotonic clock. Where the system supports it, the clock continues while the machine is suspended.
 clock = partial(time.clock_gettime, time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic
 
 
-class Stopped(Exception):  # noqa: N818 - it carries an error past urllib3, which would take an OSError for one of its own
-    """The exchange ended before anything was written; ``error`` says why."""
+class Stopped(Exception):  # noqa: N818 - wraps errors that urllib3 would otherwise handle, such as OSError
+    """The exchange ended before anything was written. ``error`` is the reason."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -46,7 +46,7 @@ class Stopped(Exception):  # noqa: N818 - it carries an error past urllib3, whic
 
 
 class Exchange:
-    """One request and its answer: until when it may last, and whether the platform may have a byte of it."""
+    """One request and its answer: its deadline, and whether any byte of it may have been written."""
 
     def __init__(
         self, connect_timeout: float, read_timeout: float, before_write: Callable[[], None] | None = None
@@ -59,7 +59,7 @@ class Exchange:
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """Make it the exchange that this thread's connections serve."""
+        """Make this the current exchange of the thread's connections."""
         token = _current.set(self)
         try:
             yield
@@ -67,29 +67,29 @@ class Exchange:
             _current.reset(token)
 
     def time_to_connect(self) -> float:
-        """Return the seconds that are left for connecting. Raises TimeoutError if there are none."""
+        """Return the remaining seconds for connecting. Raises TimeoutError if there are none."""
         return _positive(self._connected_by - clock())
 
     def time_to_write(self) -> float:
-        """Return the seconds that are left for all the rest."""
+        """Return the remaining seconds of the exchange. Raises TimeoutError if there are none."""
         return _positive(self._ends_at - clock())
 
     def time_to_read(self) -> float:
-        """Return how long to wait for the next bytes, of a proxy that connects or of the platform that answers."""
+        """Return the seconds to wait for the next bytes, from a proxy during connecting or from the platform."""
         if self.is_written:
             return min(self._read_timeout, self.time_to_write())
         return self.time_to_connect()
 
     def begin(self) -> None:
-        """Ask the caller once more; after that, a byte may be with the platform. Raises Stopped."""
-        asked_at = clock()
+        """Call ``before_write``. After this, bytes of the request may have been written. Raises Stopped."""
+        called_at = clock()
         try:
             if self._before_write:
                 self._before_write()
-        except Exception as error:  # noqa: BLE001 - of whatever kind it is, it goes to the caller as it is
+        except Exception as error:  # noqa: BLE001 - any exception is passed to the caller
             raise Stopped(error) from None
-        # From before the check, because a process is most often stopped while it waits for an answer.
-        if self._before_write and clock() - asked_at > MAX_CHECK_AGE:
+        # Measured from the start of the check: a process is usually suspended while it waits for the database.
+        if self._before_write and clock() - called_at > MAX_CHECK_AGE:
             raise Stopped(NotTaken(reason="the last check before writing was too long ago"))
         if clock() > self._ends_at:
             raise Stopped(NotTaken(reason="no time was left to write the request"))
@@ -106,7 +106,7 @@ def _positive(seconds: float) -> float:
 
 
 class _Incoming(io.RawIOBase):
-    """What comes in on a connection. Each wait ends with the exchange: a timeout alone begins again with every byte."""
+    """The incoming bytes of a connection. Waits end at the deadline; a socket timeout would restart with every byte."""
 
     def __init__(self, raw: io.RawIOBase, connection: socket.socket, exchange: Exchange) -> None:
         self._raw = raw
@@ -139,17 +139,17 @@ class _Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Whether the next request may use it: in the process that opened it, and not after a long idleness."""
+        """Whether it can be reused: by the process that opened it, and only after a short idle time."""
         is_ours = self._owner == os.getpid()
         return is_ours and clock() - self.idle_since < MAX_IDLE and super().is_connected
 
     def connect(self) -> None:
-        """Connect to the platform, through the proxy and with TLS if need be."""
+        """Connect to the platform, through the proxy and with TLS if required."""
         super().connect()
         self._owner = os.getpid()
 
     def _new_conn(self) -> socket.socket:
-        """Try the addresses of the host. One that never answers leaves the others their share of the time."""
+        """Try the addresses of the host. Each gets a share of the time, so one without an answer does not use it up."""
         exchange = _current.get()
         try:
             found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
@@ -160,7 +160,7 @@ class _Connection(HTTPConnection):
                 share = exchange.time_to_connect() / left
                 host, port = str(address[0]), int(address[1])
                 opened = create_connection((host, port), share, self.source_address, self.socket_options)
-                # For the proxy and TLS.
+                # The timeout of the handshakes with the proxy and of TLS.
                 opened.settimeout(exchange.time_to_connect())
             except OSError:
                 if left == 1:
@@ -170,7 +170,7 @@ class _Connection(HTTPConnection):
         raise OSError("The host has no address.")
 
     def request(self, method: str, url: str, *arguments: Any, **options: Any) -> None:
-        """Write the request in one go, after the last check."""
+        """Run the last check, then write the whole request at once."""
         parts: list[bytes] = []
         self._unwritten = parts
         try:
@@ -184,7 +184,7 @@ class _Connection(HTTPConnection):
         self.send(data)
 
     def send(self, data: Any) -> None:
-        """Write, or keep what belongs to a request until all of it is there."""
+        """Write the data, or collect it until the request is complete."""
         if self._unwritten is None:
             super().send(data)
         else:
@@ -218,15 +218,15 @@ _POOLS = {"http": _Pool, "https": _SecurePool}
 
 
 class Adapter(HTTPAdapter):
-    """An adapter of requests whose pools hold these connections. SOCKS proxies are not supported."""
+    """An adapter for requests with pools of these connections. SOCKS proxies are not supported."""
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
-        """Make the pools of the hosts that are reached directly."""
+        """Set up pools for direct connections."""
         super().init_poolmanager(*arguments, **options)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        """Make the pools of the hosts that are reached through a proxy."""
+        """Set up pools for connections through a proxy."""
         if proxy.lower().startswith("socks"):
             raise InvalidProxyURL("SOCKS proxies are not supported.")
         manager = super().proxy_manager_for(proxy, **options)

@@ -1,8 +1,7 @@
-"""Download a file from an address that a third party has chosen, without reaching our own network.
+"""Download a file from a URL of a third party, protected against server-side request forgery.
 
-The name is resolved once, its addresses are checked, and the connection goes to the very address that was checked: a
-name server that changes its mind gains nothing. Redirects are never followed, and proxies, which would resolve the name
-again, are never used.
+The host name is resolved once, and the connection uses one of the checked addresses, so a changed DNS answer has no
+effect. Redirects are not followed. Proxies are not used, because they would resolve the name again.
 """
 
 from __future__ import annotations
@@ -27,22 +26,22 @@ from django_hyber.protocol.errors import HyberError
 CHUNK = 64 * 1024
 PORTS = {"http": 80, "https": 443}
 
-# Where clouds tell a machine its secrets, though the addresses are public ones by the book: Azure; Oracle, whose one
-# Python has known to be special since 2024 only.
+# Metadata services of clouds at addresses that count as public: Azure; Oracle, whose address Python treats as special
+# only since 2024.
 _OF_CLOUDS = (IPv4Network("168.63.129.16/32"), IPv4Network("192.0.0.0/24"))
 _NAT64 = IPv6Network("64:ff9b::/96")
 _SAFE_IN_URL = "/?%:@!$&'()*+,;="
 
 
 class DownloadFailed(HyberError):  # noqa: N818 - named as the other errors are
-    """The file was not fetched. ``reason`` says why, and holds nothing of the URL."""
+    """The file could not be downloaded. ``reason`` contains no part of the URL."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
         super().__init__(reason)
 
 
-class _Place(NamedTuple):
+class _Destination(NamedTuple):
     scheme: str
     host: str
     port: int
@@ -56,10 +55,10 @@ class _Place(NamedTuple):
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to the public internet.
+    """Return whether an IP address belongs to the public internet.
 
-    Private, loopback, link-local, multicast and reserved ones do not, nor do those that carry an IPv4 address in
-    disguise. Behind the prefix of NAT64 the IPv4 address itself decides.
+    Private, loopback, link-local, multicast and reserved addresses do not, nor do IPv6 addresses that embed an IPv4
+    address. With the prefix of NAT64, the embedded IPv4 address is checked.
     """
     try:
         found = ip_address(address)
@@ -85,28 +84,28 @@ def download(
     deadline: float = 120.0,
     is_allowed: Callable[[str], bool] = is_public,
 ) -> int:
-    """Write the file to ``target`` and return its number of bytes; nothing of ours is sent along.
+    """Write the file to ``target`` and return its size. The request contains no credentials.
 
-    Timeouts are seconds: for each connection, for each wait for data, and for all after the name has been resolved.
-    ``is_allowed`` decides about each IP address of the host; one that it refuses is enough. Raises DownloadFailed.
+    Timeouts are in seconds: for connecting to each address, for each wait for data, and for everything after the name
+    is resolved. ``is_allowed`` must accept every IP address of the host. Raises DownloadFailed.
     """
-    place = _read_url(url)
-    addresses = _resolve(place, is_allowed)
+    destination = _read_url(url)
+    addresses = _resolve(destination, is_allowed)
     ends_at = monotonic() + deadline
-    with closing(_connect(place, addresses, connect_timeout, ends_at)) as connection:
+    with closing(_connect(destination, addresses, connect_timeout, ends_at)) as connection:
         connection.settimeout(read_timeout)
-        with _cut_off(connection, ends_at) as is_over:
+        with _shut_down_at(connection, ends_at) as is_over:
             try:
-                size = _transfer(connection, place, target, max_bytes)
+                size = _transfer(connection, destination, target, max_bytes)
             except (OSError, HTTPException, ValueError) as error:
                 raise DownloadFailed(_explain(error, is_over)) from None
-            # An answer without a length seems complete when it is cut off.
+            # An answer without a length seems complete if the connection was shut down.
             if is_over.is_set():
                 raise DownloadFailed("it took too long")
     return size
 
 
-def _read_url(url: str) -> _Place:
+def _read_url(url: str) -> _Destination:
     try:
         parts = urlsplit(url)
         host = (parts.hostname or "").encode("idna").decode()
@@ -117,12 +116,12 @@ def _read_url(url: str) -> _Place:
         raise DownloadFailed("the URL does not begin with https:// or http://")
     query = f"?{parts.query}" if parts.query else ""
     target = quote((parts.path or "/") + query, safe=_SAFE_IN_URL)
-    return _Place(parts.scheme, host, PORTS[parts.scheme] if port is None else port, target)
+    return _Destination(parts.scheme, host, PORTS[parts.scheme] if port is None else port, target)
 
 
-def _resolve(place: _Place, is_allowed: Callable[[str], bool]) -> list[str]:
+def _resolve(destination: _Destination, is_allowed: Callable[[str], bool]) -> list[str]:
     try:
-        found = socket.getaddrinfo(place.host, place.port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(destination.host, destination.port, type=socket.SOCK_STREAM)
     except (OSError, ValueError):
         raise DownloadFailed("the name of the host cannot be resolved") from None
     addresses = list(dict.fromkeys(str(socket_address[0]) for *_, socket_address in found))
@@ -131,38 +130,38 @@ def _resolve(place: _Place, is_allowed: Callable[[str], bool]) -> list[str]:
     return addresses
 
 
-def _connect(place: _Place, addresses: list[str], timeout: float, ends_at: float) -> socket.socket:
+def _connect(destination: _Destination, addresses: list[str], timeout: float, ends_at: float) -> socket.socket:
     for address in addresses:
         remaining = ends_at - monotonic()
         if remaining <= 0:
             break
         try:
-            connection = socket.create_connection((address, place.port), min(timeout, remaining))
+            connection = socket.create_connection((address, destination.port), min(timeout, remaining))
         except OSError:
             continue
-        return _secure(connection, place.host) if place.scheme == "https" else connection
+        return _secure(connection, destination.host) if destination.scheme == "https" else connection
     raise DownloadFailed("no connection")
 
 
 def _secure(connection: socket.socket, host: str) -> ssl.SSLSocket:
-    # The authorities that requests trusts in the client, too.
+    # The same certificate authorities as in the client.
     context = ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH)
-    # The handshake comes later, when the deadline is watched.
+    # The handshake follows when the timer of the deadline runs.
     return context.wrap_socket(connection, server_hostname=host, do_handshake_on_connect=False)
 
 
 @contextmanager
-def _cut_off(connection: socket.socket, ends_at: float) -> Iterator[Event]:
-    """Shut the connection down when the time is over: a timeout of the socket is renewed by every byte."""
+def _shut_down_at(connection: socket.socket, ends_at: float) -> Iterator[Event]:
+    """Shut the connection down at the deadline. A socket timeout would restart with every byte."""
     is_over = Event()
 
-    def cut() -> None:
+    def shut_down() -> None:
         is_over.set()
         with suppress(OSError):
-            # Not the method of SSLSocket, which takes its TLS state away from under the reading thread.
+            # The method of SSLSocket would remove the TLS state while the other thread is reading.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
-    timer = Timer(max(0.0, ends_at - monotonic()), cut)
+    timer = Timer(max(0.0, ends_at - monotonic()), shut_down)
     timer.daemon = True
     timer.start()
     try:
@@ -171,12 +170,12 @@ def _cut_off(connection: socket.socket, ends_at: float) -> Iterator[Event]:
         timer.cancel()
 
 
-def _transfer(connection: socket.socket, place: _Place, target: IO[bytes], max_bytes: int) -> int:
+def _transfer(connection: socket.socket, destination: _Destination, target: IO[bytes], max_bytes: int) -> int:
     if isinstance(connection, ssl.SSLSocket):
         connection.do_handshake()
-    http = HTTPConnection(place.host, place.port)
+    http = HTTPConnection(destination.host, destination.port)
     http.sock = connection
-    http.request("GET", place.target, headers={"Host": place.authority, "User-Agent": "django-hyber"})
+    http.request("GET", destination.target, headers={"Host": destination.authority, "User-Agent": "django-hyber"})
     with http.getresponse() as response:
         if response.status != HTTPStatus.OK:
             is_redirect = HTTPStatus.MULTIPLE_CHOICES <= response.status < HTTPStatus.BAD_REQUEST

@@ -1,23 +1,23 @@
-"""What can go wrong, from the caller's point of view: may the request be repeated?
+"""The exceptions of the package, by whether the request can be retried.
 
 HyberError
-├── InvalidMessage (ValueError)      refused here, before anything was sent
-├── NotTaken                         surely not taken by the platform: safe to repeat
+├── InvalidMessage (ValueError)      rejected here, before anything was sent
+├── NotTaken                         certainly not accepted by the platform: safe to retry
 │   └── TooManyRequests              HTTP 429
-├── APIError                         refused by the platform in its own form: repeating it unchanged does not help
-│   ├── AuthenticationError          the platform does not accept the account
+├── APIError                         rejected by the platform: a retry without changes does not help
+│   ├── AuthenticationError          the platform refuses the login
 │   └── RequestTooLarge              a smaller request may be accepted
-├── OutcomeUnknown                   perhaps taken: ask for the report before repeating
+├── OutcomeUnknown                   possibly accepted: query the report before a retry
 │   ├── ReadTimeout
 │   ├── ConnectionLost
 │   └── UnreadableResponse
 ├── ReportNotFound                   the platform has no report, or not yet
-├── UnreadableReport (ValueError)    what came is not a delivery report
-└── UnreadableReply (ValueError)     what came is not a user reply
+├── UnreadableReport (ValueError)    the item is not a delivery report
+└── UnreadableReply (ValueError)     the item is not a user reply
 
-The texts hold no credentials, phone numbers or message texts, so they may be logged.
+The texts contain no credentials, phone numbers or message texts, so they may be logged.
 """
-# ruff: noqa: N818 - the names say what happened, and callers read them in except clauses
+# ruff: noqa: N818 - the names state what happened, which reads well in except clauses
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ MAX_ERROR_TEXT = 200
 
 
 class HyberError(Exception):
-    """Root of all errors of this package."""
+    """Base class of the exceptions of this package."""
 
 
 class InvalidMessage(HyberError, ValueError):
-    """The message breaks the rules of the channels; ``problems`` says which."""
+    """The message violates rules of the channels, listed in ``problems``."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
         self.problems = tuple(problems)
@@ -44,9 +44,9 @@ class InvalidMessage(HyberError, ValueError):
 
 
 class NotTaken(HyberError):
-    """No byte of the request was written, or the platform asked to come back later.
+    """The platform has not accepted the request: nothing was written, or it answered to retry later.
 
-    ``retry_after`` is the platform's wish in seconds, if it gave one.
+    ``retry_after`` is the delay in seconds that the platform requested, if any.
     """
 
     def __init__(self, retry_after: float | None = None, reason: str = "no connection") -> None:
@@ -55,11 +55,11 @@ class NotTaken(HyberError):
         super().__init__(retry_after, reason)
 
     def __str__(self) -> str:
-        return f"The platform did not take the request ({self.reason}). It can be repeated."
+        return f"The platform did not accept the request ({self.reason}). It can be retried."
 
 
 class TooManyRequests(NotTaken):
-    """HTTP 429, with the error of the platform if it gave one."""
+    """HTTP 429, with the platform's error if there is one."""
 
     def __init__(self, retry_after: float | None = None, error_code: int | None = None, error_text: str = "") -> None:
         super().__init__(retry_after, "HTTP 429")
@@ -69,22 +69,22 @@ class TooManyRequests(NotTaken):
 
 
 class APIError(HyberError):
-    """The platform said no, in its own form. ``error_code`` is None if it is no number; ``body`` is cut."""
+    """The platform rejected the request. ``error_code`` is None if it is not a number; ``body`` is shortened."""
 
     def __init__(self, http_status: int, error_code: int | None = None, error_text: str = "", body: str = "") -> None:
         self.http_status = http_status
         self.error_code = error_code
         self.error_text = error_text
         self.body = body
-        # The rest is left out of repr(): a body may quote what was sent.
+        # repr() omits the body, which may quote the request.
         super().__init__(http_status, error_code)
 
     def __str__(self) -> str:
-        return f"The platform refused the request {_describe_answer(self)}"
+        return f"The platform rejected the request {_describe_answer(self)}"
 
 
 class AuthenticationError(APIError):
-    """HTTP 401, or 403 in the platform's own form."""
+    """HTTP 401, or 403 with the platform's error format."""
 
     def __str__(self) -> str:
         return (
@@ -94,39 +94,39 @@ class AuthenticationError(APIError):
 
 
 class RequestTooLarge(APIError):
-    """HTTP 413, from the platform or from a proxy in between."""
+    """HTTP 413, from the platform or a proxy."""
 
     def __str__(self) -> str:
         return f"{super().__str__()} It is too large: split it."
 
 
 class OutcomeUnknown(HyberError):
-    """The request went out and no usable answer came back."""
+    """The request was sent, but there is no usable answer."""
 
-    def __init__(self, reason: str = "no usable answer came back") -> None:
+    def __init__(self, reason: str = "there is no usable answer") -> None:
         self.reason = reason
         super().__init__(reason)
 
     def __str__(self) -> str:
-        return f"It is unknown whether the platform took the request: {self.reason}."
+        return f"It is unknown whether the platform accepted the request: {self.reason}."
 
 
 class ReadTimeout(OutcomeUnknown):
-    """The answer did not come in time."""
+    """The answer did not arrive before the deadline."""
 
-    def __init__(self, reason: str = "the answer did not come in time") -> None:
+    def __init__(self, reason: str = "the answer did not arrive in time") -> None:
         super().__init__(reason)
 
 
 class ConnectionLost(OutcomeUnknown):
-    """The connection broke after the request had started, or in the middle of the answer."""
+    """The connection broke while the request was written or the answer was read."""
 
-    def __init__(self, reason: str = "the connection broke before the whole answer had come") -> None:
+    def __init__(self, reason: str = "the connection broke before the answer was complete") -> None:
         super().__init__(reason)
 
 
 class UnreadableResponse(OutcomeUnknown):
-    """An answer came, but it proves neither yes nor no. An error of the platform in it is kept."""
+    """The answer shows neither acceptance nor rejection. It may contain an error of the platform."""
 
     def __init__(
         self,
@@ -146,9 +146,9 @@ class UnreadableResponse(OutcomeUnknown):
 
 
 class ReportNotFound(HyberError):
-    """HTTP 404, an empty answer or an error body in answer to a GET.
+    """A GET was answered with HTTP 404, an empty body or an error.
 
-    How the platform answers about an unknown id is not documented, and a wrong URL answers so about every id.
+    The platform does not document its answer for an unknown id. With a wrong URL, every id gets such an answer.
     """
 
     def __init__(self, http_status: int = 404, error_code: int | str | None = None, error_text: str = "") -> None:
@@ -159,7 +159,7 @@ class ReportNotFound(HyberError):
 
     @property
     def answer(self) -> tuple[int, int | str | None]:
-        """Exactly what came, to be compared with the answer about another id."""
+        """The status and error, for comparison with the answer about another id."""
         return self.http_status, self.error_code
 
     def __str__(self) -> str:
@@ -168,7 +168,7 @@ class ReportNotFound(HyberError):
 
 
 class UnreadableReport(HyberError, ValueError):
-    """One item is not a delivery report; ``reason`` says why."""
+    """The item is not a delivery report; see ``reason``."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -176,7 +176,7 @@ class UnreadableReport(HyberError, ValueError):
 
 
 class UnreadableReply(HyberError, ValueError):
-    """One item is not a user reply; ``reason`` says why."""
+    """The item is not a user reply; see ``reason``."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason

@@ -1,4 +1,4 @@
-"""Personal data made unreadable for those who may not see it; ids, codes and times stay, for support needs them."""
+"""Masks for personal data. Ids, codes and times are not masked, because support needs them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _OPERATOR_DIGITS = 2
 _LAST_DIGITS = 2
 _LEAST_HIDDEN = 4
 _LONGEST_COUNTRY_CODE = 3
-#: Fields of requests, reports and replies (guide, chapters 2 to 6) that say nothing about a person.
+#: Fields of requests, reports and replies (guide, chapters 2 to 6) without personal data.
 _OPEN_FIELDS = frozenset(
     {
         *("message_id", "extra_id", "umid", "job_id", "matching_template_id", "callback_url"),
@@ -24,15 +24,15 @@ _OPEN_FIELDS = frozenset(
     }
 )
 _PHONE_FIELDS = frozenset({"number", "phone", "phone_number"})
-# Not inside a word or an id, such as a UUID.
+# Digits within a word or an id, such as a UUID, are not a phone number.
 _PHONE_IN_TEXT = re.compile(r"(?<![\w-])\+?[0-9]{9,15}(?![\w-])")
 _WRITTEN_PHONE = re.compile(r"\+?[0-9]+")
 
 
 def mask_phone(phone: str) -> str:
-    """Return the number with its country, its operator and its last two digits: ``38067•••••12``.
+    """Return the number with only the country code, the operator code and the last two digits: ``38067•••••12``.
 
-    What is no number stays as it is.
+    Anything that is not a number is returned unchanged.
     """
     if not _WRITTEN_PHONE.fullmatch(phone):
         return phone
@@ -45,22 +45,22 @@ def mask_phone(phone: str) -> str:
 
 
 def mask_phones_in(text: str) -> str:
-    """Mask the phone numbers in a text that is not itself personal, such as an error text."""
+    """Mask phone numbers in a text without other personal data, such as an error text."""
     return _PHONE_IN_TEXT.sub(lambda found: mask_phone(found[0]), text)
 
 
 def mask_text(text: str) -> str:
-    """Return the mask of a text; an empty text stays empty."""
+    """Return the mask for a text, or an empty string for an empty text."""
     return MASK if text else ""
 
 
 def mask_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Mask the values of variables, and leave their names."""
+    """Mask the values of variables, but not their names."""
     return {name: _mask(value) for name, value in values.items()}
 
 
 def mask_payload(payload: Any) -> Any:
-    """Mask a request, a report or a reply as it stands on the wire: whatever is not known to be harmless."""
+    """Mask a request, report or reply in wire format: everything but the fields that are known to be harmless."""
     if isinstance(payload, list):
         return [mask_payload(item) for item in payload]
     if isinstance(payload, Mapping):

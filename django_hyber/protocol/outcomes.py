@@ -1,7 +1,7 @@
-"""What an answer of the platform proves.
+"""What an HTTP answer means: accepted, rejected, or unknown.
 
-Proxies, firewalls and balancers answer as well, with any status. So only the platform's own JSON is a refusal, and an
-answer that proves nothing leaves the outcome unknown.
+Proxies, firewalls and load balancers may answer too, with any status. Therefore only JSON in the platform's format is a
+rejection; with any other error, the outcome is unknown.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _MAX_KEPT_BODY = 2000
 _NOT_JSON = object()
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _REASONS: dict[int, str] = {
-    HTTPStatus.FORBIDDEN: "the answer is not the platform's own. Check the firewalls and proxies on the way, and ask"
-    " GMS whether the IP address of this server has to be registered",
-    HTTPStatus.NOT_FOUND: "nothing seems to be at this URL. Check it, and the proxies on the way",
-    HTTPStatus.REQUEST_TIMEOUT: "the server says that the request did not arrive in time",
+    HTTPStatus.FORBIDDEN: "the answer is not from the platform. Check firewalls and proxies, and ask GMS whether the IP"
+    " address of this server has to be registered",
+    HTTPStatus.NOT_FOUND: "this URL does not seem to exist. Check it, and any proxies",
+    HTTPStatus.REQUEST_TIMEOUT: "the server reports that the request did not arrive in time",
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """An HTTP answer. ``failure`` says why the body is not known when only the status and the headers came."""
+    """An HTTP answer. If only its status and headers were received, ``failure`` is the reason."""
 
     status: int
     headers: Mapping[str, str]
-    #: Not in the repr, because it names people.
+    #: Not in the repr, because it contains personal data.
     content: bytes = field(default=b"", repr=False)
     failure: OutcomeUnknown | None = None
 
@@ -61,7 +61,7 @@ class Answer:
 
     @cached_property
     def payload(self) -> Any:
-        """The JSON in the body, or a mark of its own if there is none."""
+        """The JSON in the body, or ``_NOT_JSON``."""
         try:
             return read_json(self.content)
         except (ValueError, RecursionError):
@@ -69,17 +69,17 @@ class Answer:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The payload if it is an object, or an empty one."""
+        """The payload if it is a JSON object, otherwise an empty dict."""
         return self.payload if isinstance(self.payload, dict) else {}
 
     @property
     def is_own_error(self) -> bool:
-        """Whether the body is an error in the platform's own form."""
+        """Whether the body is an error in the platform's format."""
         return is_error_code(self.fields.get("error_code"))
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds of Retry-After, which is a number or a date."""
+        """The seconds of Retry-After, which may be a number or a date."""
         value = self.headers.get("Retry-After", "").strip()
         if _SECONDS.fullmatch(value):
             return float(value)
@@ -90,25 +90,25 @@ class Answer:
 
 
 def read_answer(answer: Answer) -> Any:
-    """Return the JSON of a success in answer to a POST. Raises NotTaken, APIError or OutcomeUnknown."""
+    """Return the JSON of a successful POST. Raises NotTaken, APIError or OutcomeUnknown."""
     if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        raise _refusal(RequestTooLarge, answer)
+        raise _rejection(RequestTooLarge, answer)
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.retry_after is not None:
         raise NotTaken(answer.retry_after, f"HTTP {answer.status}")
     _raise_for_account(answer)
-    # What comes of a 404 or 408 is decided by routers and timers, whatever the body says.
+    # A router or a timer decides on a 404 or 408, so it does not prove a rejection, regardless of the body.
     by_router = answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT)
     if answer.is_own_error and (answer.is_success or (answer.is_client_error and not by_router)):
-        raise _refusal(APIError, answer)
+        raise _rejection(APIError, answer)
     if answer.is_success and not answer.is_own_error:
         return _read_success(answer)
-    raise _doubt(answer)
+    raise _unknown_outcome(answer)
 
 
 def read_report(answer: Answer) -> Any:
-    """Return the JSON of a report in answer to a GET. Raises ReportNotFound, NotTaken or OutcomeUnknown.
+    """Return the JSON of a report requested with GET. Raises ReportNotFound, NotTaken or OutcomeUnknown.
 
-    How an unknown id is answered is not documented: 404, nothing, or an error of the platform.
+    The answer for an unknown id is not documented. It may be 404, an empty body, or an error of the platform.
     """
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE:
         raise NotTaken(answer.retry_after, f"HTTP {answer.status}")
@@ -123,7 +123,7 @@ def read_report(answer: Answer) -> Any:
     if answer.status == HTTPStatus.NOT_FOUND:
         raise ReportNotFound(answer.status)
     if not answer.is_success:
-        raise _doubt(answer)
+        raise _unknown_outcome(answer)
     report = _read_success(answer) if answer.content.strip() else None
     if not report:
         raise ReportNotFound(answer.status)
@@ -131,9 +131,9 @@ def read_report(answer: Answer) -> Any:
 
 
 def _raise_for_account(answer: Answer) -> None:
-    """Raise AuthenticationError or TooManyRequests if the platform accepts nothing of the account now."""
+    """Raise AuthenticationError or TooManyRequests if the platform accepts no request of the account now."""
     if answer.status == HTTPStatus.UNAUTHORIZED or (answer.status == HTTPStatus.FORBIDDEN and answer.is_own_error):
-        raise _refusal(AuthenticationError, answer)
+        raise _rejection(AuthenticationError, answer)
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise TooManyRequests(answer.retry_after, *_code_and_text(answer))
 
@@ -146,12 +146,12 @@ def _read_success(answer: Answer) -> Any:
     return answer.payload
 
 
-def _refusal(kind: type[APIError], answer: Answer) -> APIError:
+def _rejection(kind: type[APIError], answer: Answer) -> APIError:
     start = answer.content[:_MAX_KEPT_BODY].decode("utf-8", "replace")
     return kind(answer.status, *_code_and_text(answer), clean_text(start))
 
 
-def _doubt(answer: Answer) -> OutcomeUnknown:
+def _unknown_outcome(answer: Answer) -> OutcomeUnknown:
     return answer.failure or UnreadableResponse(answer.status, _reason(answer), *_code_and_text(answer))
 
 
@@ -161,9 +161,9 @@ def _code_and_text(answer: Answer) -> tuple[int | None, str]:
 
 def _reason(answer: Answer) -> str:
     if answer.status < HTTPStatus.OK:
-        return "the answer is not a final one"
+        return "the answer is not final"
     if answer.status < HTTPStatus.BAD_REQUEST:
         return "the answer is a redirect, which is never followed. Check the URL"
     if answer.is_own_error:
-        return "the platform reports an error with a status that leaves open whether it took the request"
+        return "the platform reports an error, but its status does not show whether it accepted the request"
     return _REASONS.get(answer.status, "the answer is an HTTP error without an error of the platform")

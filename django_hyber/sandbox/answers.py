@@ -1,4 +1,4 @@
-"""HTTP answers, the error codes in them, and the ways in which they are written."""
+"""HTTP answers: their error codes, and how they are written to the connection."""
 
 import json
 import socket
@@ -12,14 +12,14 @@ from threading import Event
 from typing import Final, NamedTuple
 
 PHONE_INCORRECT: Final = 36024
-# The platform's own list of parameter errors is not public. No code of the platform begins with a 9.
+# The platform's list of parameter errors is not public. None of its known codes starts with a 9.
 PARAMETER_INCORRECT: Final = 99001
 MESSAGE_UNKNOWN: Final = 99002
 INTERNAL_ERROR: Final = 99003
 
 
 class ParameterError(Exception):
-    """A request or one of its recipients is refused; becomes `error_code` and `error_text` of the answer."""
+    """Rejects a request or one of its recipients with the `error_code` and `error_text` of the answer."""
 
     def __init__(self, text: str, *, code: int = PARAMETER_INCORRECT) -> None:
         super().__init__(text)
@@ -27,42 +27,42 @@ class ParameterError(Exception):
         self.text = text
 
     def as_dict(self) -> dict[str, object]:
-        """Shape the error as the platform answers it."""
+        """Return the error in the platform's format."""
         return {"error_code": self.code, "error_text": self.text}
 
 
 def phone_error() -> ParameterError:
-    """The one error whose code and text the guide gives."""
+    """Return the only error whose code and text are in the guide."""
     return ParameterError("Phone number incorrect", code=PHONE_INCORRECT)
 
 
 @dataclass(frozen=True)
 class Wire:
-    """The connection to a client; `closed` ends every pause when the sandbox is closed or reset."""
+    """The connection to a client. `closed` ends all pauses when the sandbox is closed or reset."""
 
     connection: socket.socket
     closed: Event
 
     def send(self, data: bytes) -> None:
-        """Send bytes at once."""
+        """Send bytes immediately."""
         self.connection.sendall(data)
 
     def pause(self, seconds: float) -> None:
-        """Let the client wait."""
+        """Pause the answer."""
         self.closed.wait(seconds)
 
     def reset(self) -> None:
-        """End the connection with RST. The server's own end of it would send FIN first."""
+        """Close the connection with RST. A normal close would send FIN."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         socket.close(self.connection.detach())
 
 
-# Writes head and body; returns whether the connection stays open.
+# Writes head and body, and returns whether the connection stays open.
 Deliver = Callable[[Wire, bytes, bytes], bool]
 
 
 def whole(wire: Wire, head: bytes, body: bytes) -> bool:
-    """Write the answer as any server does."""
+    """Write the answer normally."""
     wire.send(head + body)
     return True
 
@@ -98,7 +98,7 @@ def reset(wire: Wire, _head: bytes, _body: bytes) -> bool:
 
 
 def silence(seconds: float) -> Deliver:
-    """Let the client wait, then close the connection without an answer."""
+    """Send nothing for the given seconds, then close the connection."""
 
     def deliver(wire: Wire, _head: bytes, _body: bytes) -> bool:
         wire.pause(seconds)
@@ -108,7 +108,7 @@ def silence(seconds: float) -> Deliver:
 
 
 def late(seconds: float) -> Deliver:
-    """Let the client wait for the answer."""
+    """Write the answer after the given seconds."""
 
     def deliver(wire: Wire, head: bytes, body: bytes) -> bool:
         wire.pause(seconds)
@@ -118,13 +118,13 @@ def late(seconds: float) -> Deliver:
 
 
 def trickle(seconds: float, *, with_head: bool) -> Deliver:
-    """Write single bytes, evenly over the given seconds: the body, or the head as well."""
+    """Write the body, or also the head, byte by byte, evenly over the given seconds."""
 
     def deliver(wire: Wire, head: bytes, body: bytes) -> bool:
         at_once, slowly = (b"", head + body) if with_head else (head, body)
         wire.send(at_once)
         sent, ends = 0, time.monotonic() + seconds
-        # A long body may need more steps than fit into the time: what is left then is sent at once.
+        # A long body may have more bytes than steps fit into the time. The rest is then sent at once.
         while sent < len(slowly) and time.monotonic() < ends:
             wire.send(slowly[sent : sent + 1])
             wire.pause(seconds / len(slowly))
@@ -136,7 +136,7 @@ def trickle(seconds: float, *, with_head: bool) -> Deliver:
 
 
 class Answer(NamedTuple):
-    """An HTTP answer. Its body is the JSON of `payload`, or `html`, or empty."""
+    """An HTTP answer. The body is `payload` as JSON, or `html`, or empty."""
 
     status: int
     payload: object = None
@@ -151,8 +151,8 @@ class Answer(NamedTuple):
         headers = {"Server": "HyberSandbox", "Date": formatdate(usegmt=True), **self.headers}
         if data:
             headers["Content-Type"] = "text/html; charset=utf-8" if self.payload is None else "application/json"
-        # Interim answers have no body, and no length of it.
-        if self.status >= 200:  # noqa: PLR2004 - the first that is not interim
+        # Interim answers have neither a body nor a Content-Length.
+        if self.status >= 200:  # noqa: PLR2004 - the first final status
             headers["Content-Length"] = str(len(data))
         lines = [f"HTTP/1.1 {self.status} {responses.get(self.status, '')}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -173,7 +173,7 @@ def page(status: int, headers: Mapping[str, str] = {}) -> Answer:
 
 NOT_FOUND: Final = Answer(404)
 
-# How a GET for an unknown id is answered is documented nowhere: any of these may be the platform's way.
+# The platform's answer to a GET for an unknown id is not documented. Any of these is possible.
 UNKNOWN_ID_ANSWERS: Final[dict[str, Answer]] = {
     "404": NOT_FOUND,
     "404-json": error_answer(404, MESSAGE_UNKNOWN, "Message not found"),

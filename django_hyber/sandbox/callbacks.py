@@ -1,4 +1,7 @@
-"""Calls delivery reports back: single messages at once as objects, mass requests in rounds as arrays (chapter 4)."""
+"""Sends delivery reports: of single messages immediately as objects, of mass requests as arrays at intervals.
+
+See chapter 4 of the guide.
+"""
 
 import heapq
 import json
@@ -26,8 +29,8 @@ Render = Callable[[int, Fact], dict[str, Any]]
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
-class Parcel:
-    """The reports of one POST; they are rendered only when it is sent."""
+class Callback:
+    """The reports of one POST. They are rendered only when it is sent."""
 
     url: str
     reports: list[tuple[int, Fact]]
@@ -36,7 +39,7 @@ class Parcel:
 
 
 class CallbackSender:
-    """One thread per host and kind, so that the reports of a campaign do not delay those of a one-time code."""
+    """Sends callbacks in one thread per host and kind, so that a campaign does not delay the report of a single one."""
 
     def __init__(self, render: Render, *, report_batch: int, report_interval: float) -> None:
         self.counts = CallbackCounts()
@@ -49,7 +52,7 @@ class CallbackSender:
         self._lanes: dict[tuple[str, str, bool], Lane] = {}
 
     def add(self, group: Group, fact: Fact) -> None:
-        """Report a fact of all the messages of a group."""
+        """Report a fact for all messages of a group."""
         with self.changed:
             lane = self._lane(group)
             if lane is not None:
@@ -57,38 +60,38 @@ class CallbackSender:
                 self._count_in(group)
 
     def deliver_now(self, group: Group, fact: Fact) -> None:
-        """Report a fact and come back when it was answered, or when that took too long."""
-        parcel = Parcel(url=group.order.callback_url or "", reports=[(row, fact) for row in group.rows])
+        """Report a fact, and wait until the callback is answered or times out."""
+        callback = Callback(url=group.order.callback_url or "", reports=[(row, fact) for row in group.rows])
         with self.changed:
             lane = self._lane(group)
             if lane is not None:
-                lane.push(parcel, due=0)
+                lane.push(callback, due=0)
                 self._count_in(group)
-                self.changed.wait_for(lambda: parcel.settled or self.closed, TIMEOUT)
+                self.changed.wait_for(lambda: callback.settled or self.closed, TIMEOUT)
 
     def wait_empty(self, timeout: float) -> bool:
-        """Wait until every report was answered or given up."""
+        """Wait until every report is answered or given up."""
         with self.changed:
             return self.changed.wait_for(lambda: not self._pending, timeout)
 
     def close(self) -> None:
-        """Drop what is left; a request under way may finish."""
+        """Drop pending reports. A request in progress may finish."""
         with self.changed:
             self.closed = True
             self.changed.notify_all()
         for lane in self._lanes.values():
             lane.join(TIMEOUT)
 
-    def settle(self, parcel: Parcel, *, answered: bool) -> None:
-        """Count the end of a parcel."""
+    def settle(self, callback: Callback, *, answered: bool) -> None:
+        """Count a callback that was answered or given up."""
         with self.changed:
-            self._pending -= len(parcel.reports)
+            self._pending -= len(callback.reports)
             if answered:
                 self.counts.answered_200 += 1
-                self.counts.reports += len(parcel.reports)
+                self.counts.reports += len(callback.reports)
             else:
                 self.counts.failed += 1
-            parcel.settled = True
+            callback.settled = True
             self.changed.notify_all()
 
     def _count_in(self, group: Group) -> None:
@@ -96,7 +99,7 @@ class CallbackSender:
         self.changed.notify_all()
 
     def _lane(self, group: Group) -> "Lane | None":
-        """Find the thread for a group; None if it is not to be reported at all."""
+        """Return the thread for a group, or None if the group has no callback URL."""
         if self.closed or group.order.callback_url is None:
             return None
         target = urlsplit(group.order.callback_url)
@@ -108,7 +111,7 @@ class CallbackSender:
 
 
 class Lane(Thread):
-    """Sends to one host over one connection. All its fields are guarded by the sender's condition."""
+    """Sends to one host over one connection. The sender's condition guards its fields."""
 
     def __init__(self, sender: CallbackSender, target: SplitResult, *, mass: bool) -> None:
         super().__init__(name=f"hyber-sandbox-callbacks-{target.hostname}", daemon=True)
@@ -117,42 +120,42 @@ class Lane(Thread):
         self._connection = _connection(target)
         self._numbers = count()
         self._waiting: dict[str, deque[tuple[int, Fact]]] = {}
-        self._ready: list[tuple[float, int, Parcel]] = []
-        self._next_round = 0.0
+        self._ready: list[tuple[float, int, Callback]] = []
+        self._next_batch_at = 0.0
 
     def add(self, url: str, rows: list[int], fact: Fact) -> None:
-        """Let reports of mass requests wait for the next round; single ones go at once."""
+        """Queue reports: of mass requests for the next interval, single ones immediately."""
         if self._mass:
             self._waiting.setdefault(url, deque()).extend((row, fact) for row in rows)
             return
         for row in rows:
-            self.push(Parcel(url=url, reports=[(row, fact)]), due=0)
+            self.push(Callback(url=url, reports=[(row, fact)]), due=0)
 
-    def push(self, parcel: Parcel, *, due: float) -> None:
-        """Queue a parcel for a moment of the monotonic clock."""
-        heapq.heappush(self._ready, (due, next(self._numbers), parcel))
+    def push(self, callback: Callback, *, due: float) -> None:
+        """Queue a callback for a time of the monotonic clock."""
+        heapq.heappush(self._ready, (due, next(self._numbers), callback))
 
     def run(self) -> None:
         """Send until the sender is closed."""
-        while (parcel := self._next_parcel()) is not None:
-            self._send(parcel)
+        while (callback := self._next_callback()) is not None:
+            self._send(callback)
         self._connection.close()
 
-    def _next_parcel(self) -> Parcel | None:
+    def _next_callback(self) -> Callback | None:
         with self._sender.changed:
             while not self._sender.closed:
                 now = time.monotonic()
-                if self._waiting and self._next_round <= now:
+                if self._waiting and self._next_batch_at <= now:
                     self._pack(now)
                 if self._ready and self._ready[0][0] <= now:
                     return heapq.heappop(self._ready)[2]
-                self._sender.changed.wait(self._nap(now))
+                self._sender.changed.wait(self._seconds_to_wait(now))
             return None
 
-    def _nap(self, now: float) -> float | None:
+    def _seconds_to_wait(self, now: float) -> float | None:
         moments = [self._ready[0][0]] if self._ready else []
         if self._waiting:
-            moments.append(self._next_round)
+            moments.append(self._next_batch_at)
         return max(min(moments) - now, 0) if moments else None
 
     def _pack(self, now: float) -> None:
@@ -160,30 +163,30 @@ class Lane(Thread):
         for url, waiting in self._waiting.items():
             reports = list(waiting)
             for start in range(0, len(reports), size):
-                self.push(Parcel(url=url, reports=reports[start : start + size]), due=0)
+                self.push(Callback(url=url, reports=reports[start : start + size]), due=0)
         self._waiting = {}
-        self._next_round = now + self._sender.report_interval
+        self._next_batch_at = now + self._sender.report_interval
 
-    def _send(self, parcel: Parcel) -> None:
-        status = self._post(parcel)
-        parcel.attempts += 1
-        if status == 200:  # noqa: PLR2004 - the one answer that the guide speaks of
-            self._sender.settle(parcel, answered=True)
-        elif (status is None or status >= 500) and parcel.attempts <= len(RETRY_DELAYS):  # noqa: PLR2004 - 5xx
+    def _send(self, callback: Callback) -> None:
+        status = self._post(callback)
+        callback.attempts += 1
+        if status == 200:  # noqa: PLR2004 - the only status in the guide
+            self._sender.settle(callback, answered=True)
+        elif (status is None or status >= 500) and callback.attempts <= len(RETRY_DELAYS):  # noqa: PLR2004 - 5xx
             with self._sender.changed:
-                self.push(parcel, due=time.monotonic() + RETRY_DELAYS[parcel.attempts - 1])
+                self.push(callback, due=time.monotonic() + RETRY_DELAYS[callback.attempts - 1])
         else:
-            logger.warning("callback given up reports=%d attempts=%d", len(parcel.reports), parcel.attempts)
-            self._sender.settle(parcel, answered=False)
+            logger.warning("callback given up reports=%d attempts=%d", len(callback.reports), callback.attempts)
+            self._sender.settle(callback, answered=False)
 
-    def _post(self, parcel: Parcel) -> int | None:
-        """Return the HTTP status, or None when there was no answer."""
+    def _post(self, callback: Callback) -> int | None:
+        """Return the HTTP status, or None without an answer."""
         with self._sender.changed:
             self._sender.counts.sent += 1
-        target = urlsplit(parcel.url)
+        target = urlsplit(callback.url)
         path = (target.path or "/") + (f"?{target.query}" if target.query else "")
         try:
-            self._connection.request("POST", path, self._body(parcel), {"Content-Type": "application/json"})
+            self._connection.request("POST", path, self._body(callback), {"Content-Type": "application/json"})
             with self._connection.getresponse() as response:
                 response.read()
                 return response.status
@@ -192,8 +195,8 @@ class Lane(Thread):
             self._connection.close()
             return None
 
-    def _body(self, parcel: Parcel) -> bytes:
-        reports = [self._sender.render(row, fact) for row, fact in parcel.reports]
+    def _body(self, callback: Callback) -> bytes:
+        reports = [self._sender.render(row, fact) for row, fact in callback.reports]
         return json.dumps(reports if self._mass else reports[0], separators=(",", ":")).encode()
 
 

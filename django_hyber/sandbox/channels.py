@@ -1,4 +1,4 @@
-"""The options of each channel: types and limits (chapters 2 and 8 of the guide), SMS segments (7), %variables% (3)."""
+"""Options of the channels: types and limits (guide, chapters 2 and 8), SMS segments (7), %variables% (3)."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ FILE_EXTENSIONS: Final = frozenset({*_DOCUMENTS, *_PDF_GROUP, *_SPREADSHEETS})
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelRule:
-    """`lengths` are the text options and their greatest lengths in characters; `ttl` is a range in seconds."""
+    """`lengths` maps text options to their maximum length in characters; `ttl` is a range in seconds."""
 
     ttl: tuple[int, int]
     lengths: Mapping[str, int]
@@ -66,7 +66,7 @@ RULES: Final[dict[str, ChannelRule]] = {
 
 
 def check_options(channel: str, options: Mapping[str, Any]) -> None:
-    """Check everything that does not depend on the recipient; texts may still hold %variables%."""
+    """Check everything that does not depend on the recipient. Texts may contain %variables%."""
     rule, where = RULES[channel], f"channel_options.{channel}"
     _check_ttl(where, options.get("ttl"), rule.ttl)
     if type(options.get("ctr", False)) is not bool:
@@ -82,7 +82,7 @@ def check_options(channel: str, options: Mapping[str, Any]) -> None:
 
 
 def check_text(channel: str, name: str, value: str) -> None:
-    """Check one text option as the recipient will get it."""
+    """Check a text option as rendered for the recipient."""
     where, limit = f"channel_options.{channel}.{name}", RULES[channel].lengths[name]
     if len(value) > limit:
         raise ParameterError(f"{where} has {len(value)} characters, {limit} are allowed")
@@ -93,7 +93,7 @@ def check_text(channel: str, name: str, value: str) -> None:
     if name == "device" and value not in {"all", "phone"}:
         raise ParameterError(f'{where} must be "all" or "phone"')
     if (channel, name) == ("sms", "alpha_name") and not is_alpha_name(value):
-        raise ParameterError(f"{where} must keep to the basic GSM alphabet")
+        raise ParameterError(f"{where} must only have characters of the basic GSM alphabet")
 
 
 def _check_ttl(where: str, ttl: object, allowed: tuple[int, int]) -> None:
@@ -153,7 +153,7 @@ _KIND_CHECKS: Final[dict[str, Callable[[str, Mapping[str, Any]], None]]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """`template` marks a Viber message of text alone, which the platform compares with its registered templates."""
+    """`template` marks a text-only Viber message, which the platform compares with its registered templates."""
 
     name: str
     ttl: float
@@ -177,12 +177,12 @@ _RESERVED = frozenset({"phone_number", "extra_id"})
 
 
 def is_alpha_name(value: str) -> bool:
-    """Return whether an SMS sender name keeps to the basic GSM table."""
+    """Return whether an alpha name has only characters of the basic GSM table."""
     return _ALPHA_NAME.fullmatch(value) is not None
 
 
 def sms_segments(text: str) -> int:
-    """Count the segments that an SMS is sent in."""
+    """Count the segments of an SMS."""
     if _BASIC.fullmatch(text):
         return _segments(len(text), lone=160, joined=153)
     if _GSM.fullmatch(text):
@@ -191,19 +191,19 @@ def sms_segments(text: str) -> int:
 
 
 def with_short_links(text: str) -> str:
-    """Give every link the length that click tracking gives it."""
+    """Replace every link with one of the length of tracked links."""
     return _LINK.sub("x" * CTR_LINK_LENGTH, text)
 
 
 class Template(NamedTuple):
-    """A text with variables, kept as a format string because it is rendered once per recipient."""
+    """A text with variables, stored as a format string because it is rendered for every recipient."""
 
     pattern: str
     names: tuple[str, ...]
 
     @classmethod
     def compile(cls, text: str) -> Self:
-        """Read %name% as a variable and any other percent sign as itself."""
+        """Parse a text: %name% is a variable, other percent signs are literal."""
         pieces = _VARIABLE.split(text)
         literals = [piece.replace("%", "%%") for piece in pieces]
         literals[1::2] = [f"%({name})s" for name in pieces[1::2]]
@@ -213,7 +213,7 @@ class Template(NamedTuple):
         return cls("".join(literals), names)
 
     def render(self, variables: Mapping[str, Any]) -> str:
-        """Fill the variables in; each must be there, as a string."""
+        """Replace the variables. Each must have a string as its value."""
         for name in self.names:
             if type(variables.get(name)) is not str:
                 raise ParameterError(f"{name} must be given to this recipient, as a string")

@@ -1,4 +1,4 @@
-"""The sandbox in the foreground, for `python -m django_hyber.sandbox` and `manage.py hyber_sandbox`."""
+"""Runs the sandbox in the foreground, for `python -m django_hyber.sandbox` and `manage.py hyber_sandbox`."""
 
 import signal
 import time
@@ -21,41 +21,41 @@ _OPTIONS: Final = {
     "latency": "seconds until a channel delivers",
     "time_scale": "factor applied to every TTL",
     "report_batch": "reports per callback at most",
-    "report_interval": "seconds between rounds of batched callbacks",
+    "report_interval": "seconds between callbacks with the reports of mass requests",
     "unknown_id": f"answer to a GET for an unknown id: {', '.join(UNKNOWN_ID_ANSWERS)}",
-    "fault_seconds": "seconds that the faults of phone numbers last",
+    "fault_seconds": "duration of faults selected by phone numbers, in seconds",
 }
 _SWITCHES: Final = ("callbacks", "errors_as_200")
 
 
 class Output(Protocol):
-    """What the two commands print to: sys.stdout, or Django's wrapper of it."""
+    """The output of the two commands: sys.stdout, or Django's wrapper of it."""
 
     def write(self, text: str, /) -> object:
-        """Print."""
+        """Write text."""
 
     def flush(self) -> object:
-        """Let a reader at the other end of a pipe see it."""
+        """Flush, so that the reader of a pipe gets the text."""
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """Declare the address and the options."""
+    """Add the address and the options."""
     parser.add_argument("addrport", nargs="?", default=DEFAULT_ADDRESS, help="port, or address:port (%(default)s)")
     for option, meaning in _OPTIONS.items():
         default = getattr(_DEFAULTS, option)
         flag = f"--{option.replace('_', '-')}"
         parser.add_argument(flag, type=type(default), default=default, help=f"{meaning} (%(default)s)")
-    parser.add_argument("--no-callbacks", dest="callbacks", action="store_false", help="never call back")
+    parser.add_argument("--no-callbacks", dest="callbacks", action="store_false", help="send no callbacks")
     parser.add_argument("--errors-as-200", action="store_true", help="answer error bodies with HTTP 200, not 400")
 
 
 def serve(options: Mapping[str, Any], out: Output) -> None:
-    """Serve until Ctrl-C or SIGTERM; raises OSError if the address cannot be bound and ValueError if it is none."""
+    """Serve until Ctrl-C or SIGTERM. Raises OSError if the address cannot be bound, ValueError if it is invalid."""
     host, port = _address(options["addrport"])
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     options_given = {name: options[name] for name in (*_OPTIONS, *_SWITCHES)}
     try:
-        # Around everything: a reader of the address may stop the sandbox before this thread sleeps.
+        # Around everything: a process that reads the address may stop the sandbox before this thread sleeps.
         with suppress(KeyboardInterrupt), Sandbox(host, port, **options_given) as sandbox:
             out.write(_welcome(sandbox, options))
             out.flush()
@@ -74,7 +74,7 @@ def _address(addrport: str) -> tuple[str, int]:
 
 
 def _shown_password(password: str) -> str:
-    """Show the default password only: another one may be in use elsewhere."""
+    """Return the default password, or a placeholder: a custom password may be used elsewhere too."""
     return password if password == _DEFAULTS.password else "..."
 
 

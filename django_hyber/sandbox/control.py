@@ -15,16 +15,16 @@ FLUSH_TIMEOUT: Final = 30.0
 
 
 class Controlled(Protocol):
-    """The part of the server that is controlled."""
+    """The part of the server used by the control URLs."""
 
     platform: Platform
 
     def reset(self) -> None:
-        """Forget everything."""
+        """Discard all state."""
 
 
 class Call(NamedTuple):
-    """One control request."""
+    """A control request."""
 
     server: Controlled
     query: Mapping[str, list[str]]
@@ -32,7 +32,7 @@ class Call(NamedTuple):
 
 
 def control(server: Controlled, method: str, url: str, body: bytes) -> Answer:
-    """Answer one control request."""
+    """Answer a control request."""
     parts = urlsplit(url)
     serve = _CALLS.get((method, parts.path.removeprefix(CONTROL_PREFIX)))
     if serve is None:
@@ -44,7 +44,7 @@ def control(server: Controlled, method: str, url: str, body: bytes) -> Answer:
 
 
 def read_fault(data: Mapping[str, Any]) -> Fault:
-    """Read a fault from JSON; raises ValueError or TypeError."""
+    """Read a fault from JSON. Raises ValueError or TypeError."""
     if unknown := data.keys() - _OPTIONS.keys():
         raise ValueError(f"{min(unknown)!r} is not an option of faults; these are: {', '.join(_OPTIONS)}")
     given = {"kind": "status", **data} if "status" in data else data

@@ -1,4 +1,4 @@
-"""Faults: which requests they hit, and what goes wrong with them."""
+"""Faults: which requests they affect, and how."""
 
 import math
 from collections import deque
@@ -33,7 +33,7 @@ PATHS: Final = (SINGLE, BULK, STATUS, REPORTS)
 
 @dataclass(frozen=True, kw_only=True)
 class Visibility:
-    """What GETs know of the messages of a request; times are in seconds after it was taken."""
+    """How GETs answer about the messages of a request. Times are in seconds after it was accepted."""
 
     hidden_for: float = 0.0
     second_half_after: float = 0.0
@@ -44,14 +44,14 @@ VISIBLE: Final = Visibility()
 
 
 class Take(Protocol):
-    """Serves the request as if there were no fault: its messages are taken, or its question is answered."""
+    """Serves the request without the fault: accepts its messages, or answers the query."""
 
     def __call__(self, visibility: Visibility = VISIBLE) -> Answer:
         """Return the answer."""
 
 
 class FaultOptions(TypedDict, total=False):
-    """The fields of a fault that may be left out."""
+    """The optional fields of a fault."""
 
     paths: tuple[str, ...]
     count: int | None
@@ -68,10 +68,10 @@ class FaultOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """What goes wrong (`kind`, and the options that it uses) and which requests it hits (the options from `paths` on).
+    """A kind of fault with its options, and the requests that it affects (the options from `paths` on).
 
-    It hits requests to `paths`, on connections that were idle for so long, at random by `share`, beyond so many
-    `per_second`; after `count` of them it is over, or never if that is None.
+    It affects requests to `paths`, on connections that were `idle` for this time, a random `share` of them, and only
+    those above a rate of `per_second`. It ends after `count` requests, or never if that is None.
     """
 
     kind: str
@@ -92,7 +92,7 @@ class Fault:
             raise ValueError(f"kind must be one of {', '.join(KINDS)}")
         if unknown := set(self.paths) - set(PATHS):
             raise ValueError(f"paths: {min(unknown)!r} is not one of {', '.join(PATHS)}")
-        # An interim answer cannot have a body.
+        # Interim answers have no body.
         lowest = 100 if self.kind == "status" else 200
         if not lowest <= self.status <= 599:  # noqa: PLR2004 - the last of HTTP
             raise ValueError(f"status must be from {lowest} to 599")
@@ -107,21 +107,21 @@ class Fault:
 
     @property
     def definition(self) -> "Kind":
-        """The row of the table of kinds."""
+        """The definition of the kind."""
         return KINDS[self.kind]
 
     def answer(self, take: Take) -> Answer:
-        """Answer a request that this fault hits."""
+        """Answer a request affected by this fault."""
         return self.definition.answer(self, take)
 
     def visibility(self) -> Visibility:
-        """Return what GETs will know of the messages that this fault hits."""
+        """Return how GETs answer about messages affected by this fault."""
         make = _VISIBILITIES.get(self.kind)
         return VISIBLE if make is None else make(self.seconds)
 
 
 class Kind(NamedTuple):
-    """`options` are those that the kind uses. What does not arrive is neither read, recorded nor taken."""
+    """A kind of fault with the `options` that it uses. Without `arrives`, requests are neither read nor recorded."""
 
     sentence: str
     answer: Callable[[Fault, Take], Answer]
@@ -146,7 +146,7 @@ def _status(fault: Fault, take: Take) -> Answer:
     if fault.taken:
         take()
     answer = Answer(fault.status, headers=_headers(fault))
-    # The final answer after an interim one never comes.
+    # The interim answer is not followed by a final one.
     return answer._replace(deliver=last) if fault.status < 200 else answer  # noqa: PLR2004 - interim
 
 
@@ -159,7 +159,7 @@ def _page(fault: Fault, take: Take) -> Answer:
 def _error(fault: Fault, take: Take) -> Answer:
     if fault.taken:
         take()
-    answer = error_answer(fault.status, fault.error_code, "The sandbox was asked to answer with this error")
+    answer = error_answer(fault.status, fault.error_code, "The sandbox is set up to answer with this error")
     return answer._replace(headers=_headers(fault))
 
 
@@ -213,12 +213,12 @@ def _empty(_fault: Fault, take: Take) -> Answer:
     return Answer(200)
 
 
-def _asked_later(fault: Fault, take: Take) -> Answer:
+def _query_fault(fault: Fault, take: Take) -> Answer:
     return take(fault.visibility())
 
 
 KINDS: Final[dict[str, Kind]] = {
-    "down": Kind("HTTP 503 without a body; nothing is taken", _down),
+    "down": Kind("HTTP 503 without a body; nothing is accepted", _down),
     "status": Kind(
         "the HTTP status given as status, without a body; after 1xx the connection is closed",
         _status,
@@ -230,51 +230,57 @@ KINDS: Final[dict[str, Kind]] = {
         ("status", "taken", "retry_after"),
     ),
     "error": Kind(
-        "the same with the platform's own JSON: error_code and error_text",
+        "the same with an error of the platform as JSON: error_code and error_text",
         _error,
         ("status", "taken", "retry_after", "error_code"),
     ),
-    "drop_request": Kind("the connection is closed; nothing is taken", _drop_request),
+    "drop_request": Kind("the connection is closed; nothing is accepted", _drop_request),
     "reset_request": Kind(
-        "the connection is reset (RST) before the body is read; nothing is taken", _reset_request, arrives=False
+        "the connection is reset (RST) before the body is read; nothing is accepted", _reset_request, arrives=False
     ),
     "silent_request": Kind(
-        "the body is not read and nothing is answered for seconds, then the connection is closed; nothing is taken",
+        "the body is not read and nothing is answered for seconds, then the connection is closed; nothing is accepted",
         _silent_request,
         ("seconds",),
         arrives=False,
     ),
-    "drop_answer": Kind("the messages are taken, then the connection is closed", _drop_answer),
+    "drop_answer": Kind("the messages are accepted, then the connection is closed", _drop_answer),
     "silent": Kind(
-        "the messages are taken, then nothing for seconds, then the connection is closed", _silent, ("seconds",)
+        "the messages are accepted; after seconds the connection is closed without an answer", _silent, ("seconds",)
     ),
-    "late_answer": Kind("the messages are taken, and answered after seconds", _late_answer, ("seconds",)),
+    "late_answer": Kind("the messages are accepted, and answered after seconds", _late_answer, ("seconds",)),
     "trickle": Kind(
-        "the messages are taken, and the body of the answer comes byte by byte within seconds", _trickle, ("seconds",)
+        "the messages are accepted, and the body of the answer is sent byte by byte within seconds",
+        _trickle,
+        ("seconds",),
     ),
     "trickle_head": Kind(
-        "the messages are taken, and the answer comes byte by byte within seconds, its head too",
+        "the messages are accepted, and the answer is sent byte by byte within seconds, including its head",
         _trickle_head,
         ("seconds",),
     ),
-    "half_answer": Kind("the messages are taken, half of the body comes, then the connection is closed", _half_answer),
-    "reset_answer": Kind(
-        "the messages are taken, half of the body comes, then the connection is reset (RST)", _reset_answer
+    "half_answer": Kind(
+        "the messages are accepted; half of the body is sent, then the connection is closed", _half_answer
     ),
-    "not_json": Kind("the messages are taken, and answered with HTTP 200 and an HTML page", _not_json),
-    "empty": Kind("the messages are taken, and answered with HTTP 200 and no body", _empty),
+    "reset_answer": Kind(
+        "the messages are accepted; half of the body is sent, then the connection is reset (RST)", _reset_answer
+    ),
+    "not_json": Kind("the messages are accepted, and answered with HTTP 200 and an HTML page", _not_json),
+    "empty": Kind("the messages are accepted, and answered with HTTP 200 and no body", _empty),
     "late_report": Kind(
-        "the messages are taken and answered; for seconds a GET answers as for an unknown id",
-        _asked_later,
+        "the messages are accepted and answered; for seconds a GET answers as for an unknown id",
+        _query_fault,
         ("seconds",),
     ),
-    "never_found": Kind("the messages are taken and answered; a GET always answers as for an unknown id", _asked_later),
+    "never_found": Kind(
+        "the messages are accepted and answered; a GET always answers as for an unknown id", _query_fault
+    ),
     "failing_report": Kind(
-        "the messages are taken and answered; a GET of their reports always answers HTTP 500", _asked_later
+        "the messages are accepted and answered; a GET of their reports always answers HTTP 500", _query_fault
     ),
     "parts": Kind(
-        "the messages are taken; the second half of a mass request becomes known and is sent only after seconds",
-        _asked_later,
+        "the messages are accepted; the second half of a mass request is known and sent only after seconds",
+        _query_fault,
         ("seconds",),
     ),
 }
@@ -288,8 +294,8 @@ _VISIBILITIES: Final[dict[str, Callable[[float], Visibility]]] = {
 
 
 @dataclass
-class _Waiting:
-    """A fault and what it has seen of the requests so far."""
+class _ActiveFault:
+    """An active fault, with its counters."""
 
     fault: Fault
     left: float
@@ -317,25 +323,25 @@ class _Waiting:
 
 
 class Faults:
-    """The faults that wait for requests; the oldest that hits one is over first."""
+    """The active faults. The oldest one that applies to a request is used."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[_ActiveFault] = []
         self._lock = Lock()
 
     def __len__(self) -> int:
-        """Count the requests that are still to be hit; a fault without a count is one."""
+        """Count the requests that will still be affected. A fault without a count counts as one."""
         with self._lock:
             return sum(1 if waiting.left == math.inf else int(waiting.left) for waiting in self._waiting)
 
     def add(self, fault: Fault) -> None:
-        """Let a fault hit the requests from now on."""
+        """Activate a fault."""
         left = math.inf if fault.count is None else fault.count
         if not left:
             return
         with self._lock:
-            self._waiting.append(_Waiting(fault, left, Random(fault.seed)))  # noqa: S311 - to be repeatable
+            self._waiting.append(_ActiveFault(fault, left, Random(fault.seed)))  # noqa: S311 - to be repeatable
 
     def clear(self) -> None:
         """End all faults."""
@@ -343,7 +349,7 @@ class Faults:
             self._waiting.clear()
 
     def choose(self, path: str, idle: float) -> Fault | None:
-        """Return the fault that hits a request, if there is one."""
+        """Return the fault that affects a request, if any."""
         with self._lock:
             for waiting in self._waiting:
                 if waiting.hits(path, idle, self._clock()):

@@ -1,4 +1,4 @@
-"""The account of what the sandbox was asked and what it did, for tests to read."""
+"""The ledger: counts of requests, messages and callbacks of the sandbox, for tests."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ KEPT_BODY: Final = 64 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class RecordedRequest:
-    """`headers` lack Authorization; of a long body only the beginning is kept, `body_size` is the whole in bytes."""
+    """A request without its Authorization header. A long body is shortened; `body_size` is its full size in bytes."""
 
     method: str
     path: str
@@ -22,13 +22,13 @@ class RecordedRequest:
     body_size: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Shape the request for `GET /_sandbox/requests`."""
+        """Return the request in the format of `GET /_sandbox/requests`."""
         return asdict(self)
 
 
 @dataclass(kw_only=True)
 class CallbackCounts:
-    """Counts of callback requests, repeats included; `failed` were given up, `reports` are the reports answered 200."""
+    """Counts of callbacks, including retries. `failed` were given up; `reports` are the reports answered with 200."""
 
     sent: int = 0
     answered_200: int = 0
@@ -38,7 +38,7 @@ class CallbackCounts:
 
 @dataclass(kw_only=True)
 class Ledger:
-    """`taken` counts messages, `refused` those answered with an error, `duplicates` how often an extra id was taken."""
+    """`taken` and `refused` count accepted and rejected messages; `duplicates` counts uses of repeated extra ids."""
 
     requests: int = 0
     taken: int = 0
@@ -49,12 +49,12 @@ class Ledger:
     callbacks: CallbackCounts = field(default_factory=CallbackCounts)
 
     def as_dict(self) -> dict[str, Any]:
-        """Shape the ledger for `GET /_sandbox/ledger`."""
+        """Return the ledger in the format of `GET /_sandbox/ledger`."""
         return asdict(self)
 
 
 class RequestLog:
-    """The last requests."""
+    """A log of the latest requests."""
 
     def __init__(self) -> None:
         self._requests: deque[RecordedRequest] = deque(maxlen=KEPT_REQUESTS)
@@ -62,7 +62,7 @@ class RequestLog:
         self.total = 0
 
     def add(self, method: str, path: str, headers: Mapping[str, str], body: bytes, *, authorized: bool) -> None:
-        """Record a request, without its secrets."""
+        """Record a request without its credentials."""
         shown = {name: value for name, value in headers.items() if name.lower() != "authorization"}
         request = RecordedRequest(
             method=method,
@@ -77,6 +77,6 @@ class RequestLog:
             self._requests.append(request)
 
     def last(self, limit: int = KEPT_REQUESTS) -> list[RecordedRequest]:
-        """The last requests, oldest first."""
+        """Return the latest requests, the oldest first."""
         with self._lock:
             return list(self._requests)[-limit:] if limit else []

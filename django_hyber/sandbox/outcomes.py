@@ -1,4 +1,4 @@
-"""The outcome of a message, chosen by the last two digits of its phone number, and the steps that lead to it."""
+"""Outcomes of messages, selected by the last two digits of the phone number, and their steps."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ from django_hyber.sandbox.faults import Fault
 class Outcome:
     """One row of the tables in docs/sandbox.rst.
 
-    A `transport` outcome happens to the HTTP request as a whole, so a mass request takes it from its first recipient.
-    Its `fault` happens the first time an extra id is seen; the repeat is taken and delivered.
+    A `transport` outcome affects the whole HTTP request; in a mass request, that of the first recipient applies. Its
+    `fault` affects only the first request with an extra id. A retry is accepted and delivered.
     """
 
     name: str
@@ -25,35 +25,35 @@ class Outcome:
 DELIVERED: Final = Outcome("delivered", "Delivered by the first channel.")
 
 OUTCOMES: Final[dict[str, Outcome]] = {
-    "85": Outcome("unreported", "Delivered, but never called back: only a GET tells it."),
+    "85": Outcome("unreported", "Delivered without a callback: only a GET returns the report."),
     "86": Outcome("clicked", "Delivered by the first channel, with two clicks when ctr is on."),
     "87": Outcome(
         "dropped-request",
-        "The connection is closed before the request is taken, the first time; a repeat is taken and delivered.",
+        "The first time, the connection is closed before the request is accepted; a retry is accepted and delivered.",
         transport=True,
         fault=Fault(kind="drop_request"),
     ),
     "88": Outcome("partly-delivered", "An SMS on the first channel is delivered without its last part."),
     "89": Outcome("expired", "Expired on every channel."),
     "90": Outcome("fallback", "Expired on the first channel, delivered by the next; with one channel, expired."),
-    "91": Outcome("seen", "Delivered by the first channel, then seen: a second report."),
-    "92": Outcome("rejected", "Refused with error 36024, Phone number incorrect."),
-    "93": Outcome("never-reported", "Taken and never reported: no callback, and a GET answers status -1."),
+    "91": Outcome("seen", "Delivered by the first channel, then seen, with a second report."),
+    "92": Outcome("rejected", "Rejected with error 36024, Phone number incorrect."),
+    "93": Outcome("never-reported", "Accepted and never reported: no callback, and a GET answers status -1."),
     "94": Outcome(
         "dropped-answer",
-        "Taken and delivered, but the connection is closed without an answer, the first time; a repeat is answered.",
+        "Accepted and delivered, but the first time the connection is closed without an answer; a retry is answered.",
         transport=True,
         fault=Fault(kind="drop_answer"),
     ),
-    "95": Outcome("early-report", "Delivered; the report is called back before the POST is answered.", transport=True),
-    "96": Outcome("repeated-report", "Delivered by the first channel, and every report comes twice."),
+    "95": Outcome("early-report", "Delivered; the callback is sent before the POST is answered.", transport=True),
+    "96": Outcome("repeated-report", "Delivered by the first channel, and every report is sent twice."),
     "97": Outcome(
         "reordered-reports",
-        "Delivered by the last channel; the older report of the first channel comes after it.",
+        "Delivered by the last channel; the older report of the first channel is sent after it.",
     ),
     "98": Outcome(
         "unavailable",
-        "HTTP 503 with Retry-After: 1 and no body, the first time; a repeat is taken and delivered.",
+        "The first time, HTTP 503 with Retry-After: 1 and no body; a retry is accepted and delivered.",
         transport=True,
         fault=Fault(kind="status", status=503, retry_after=1),
     ),
@@ -69,49 +69,55 @@ def _page(name: str, status: int, sentence: str, *, taken: bool, retry_after: in
     return _broken(name, sentence, Fault(kind="page", status=status, taken=taken, retry_after=retry_after))
 
 
-# The time that a fault lasts is a setting of the sandbox. 67 and 68 end the numbers that people make up: 0671234567.
+# The duration of these faults is a setting of the sandbox. 67 and 68 are not used, because invented numbers such as
+# 0671234567 often end with them.
 FAULT_OUTCOMES: Final[dict[str, Outcome]] = {
-    "60": _broken("trickled-answer", "Taken; the answer's body comes byte by byte.", Fault(kind="trickle")),
-    "61": _broken("trickled-head", "Taken; the answer comes byte by byte, its head too.", Fault(kind="trickle_head")),
-    "62": _broken("late-answer", "Taken, and answered late.", Fault(kind="late_answer")),
+    "60": _broken("trickled-answer", "Accepted; the body of the answer is sent byte by byte.", Fault(kind="trickle")),
+    "61": _broken(
+        "trickled-head", "Accepted; the answer is sent byte by byte, including its head.", Fault(kind="trickle_head")
+    ),
+    "62": _broken("late-answer", "Accepted, and answered late.", Fault(kind="late_answer")),
     "63": _broken(
         "half-answer",
-        "Taken; half of the answer's body comes, then the connection is closed.",
+        "Accepted; half of the answer's body is sent, then the connection is closed.",
         Fault(kind="half_answer"),
     ),
     "64": _broken(
         "reset-answer",
-        "Taken; half of the answer's body comes, then the connection is reset.",
+        "Accepted; half of the answer's body is sent, then the connection is reset.",
         Fault(kind="reset_answer"),
     ),
-    "65": _broken("not-json", "Taken, and answered with HTTP 200 and an HTML page.", Fault(kind="not_json")),
-    "66": _broken("empty-answer", "Taken, and answered with HTTP 200 and no body.", Fault(kind="empty")),
+    "65": _broken("not-json", "Accepted, and answered with HTTP 200 and an HTML page.", Fault(kind="not_json")),
+    "66": _broken("empty-answer", "Accepted, and answered with HTTP 200 and no body.", Fault(kind="empty")),
     "69": _broken(
         "processing",
-        "Taken, and answered with HTTP 102 and nothing after it.",
+        "Accepted, and answered with HTTP 102 without a final answer.",
         Fault(kind="status", status=102, taken=True),
     ),
-    "70": _page("moved", 301, "Taken, and answered with HTTP 301 and an HTML page.", taken=True),
-    "71": _page("see-other", 303, "Taken, and answered with HTTP 303 and an HTML page.", taken=True),
-    "72": _page("forbidden", 403, "Taken, and answered with HTTP 403 and an HTML page.", taken=True),
-    "73": _page("not-found", 404, "Taken, and answered with HTTP 404 and an HTML page.", taken=True),
-    "74": _page("too-large", 413, "Not taken: HTTP 413 and an HTML page.", taken=False),
-    "75": _page("bad-gateway", 502, "Taken, and answered with HTTP 502 and an HTML page.", taken=True),
+    "70": _page("moved", 301, "Accepted, and answered with HTTP 301 and an HTML page.", taken=True),
+    "71": _page("see-other", 303, "Accepted, and answered with HTTP 303 and an HTML page.", taken=True),
+    "72": _page("forbidden", 403, "Accepted, and answered with HTTP 403 and an HTML page.", taken=True),
+    "73": _page("not-found", 404, "Accepted, and answered with HTTP 404 and an HTML page.", taken=True),
+    "74": _page("too-large", 413, "Not accepted: HTTP 413 and an HTML page.", taken=False),
+    "75": _page("bad-gateway", 502, "Accepted, and answered with HTTP 502 and an HTML page.", taken=True),
     "76": _page(
-        "unavailable-page", 503, "Taken, and answered with HTTP 503 and an HTML page, without Retry-After.", taken=True
+        "unavailable-page",
+        503,
+        "Accepted, and answered with HTTP 503 and an HTML page, without Retry-After.",
+        taken=True,
     ),
     "77": _page(
-        "maintenance", 503, "Not taken: HTTP 503 with Retry-After: 1 and an HTML page.", taken=False, retry_after=1
+        "maintenance", 503, "Not accepted: HTTP 503 with Retry-After: 1 and an HTML page.", taken=False, retry_after=1
     ),
-    "78": _page("gateway-timeout", 504, "Taken, and answered with HTTP 504 and an HTML page.", taken=True),
+    "78": _page("gateway-timeout", 504, "Accepted, and answered with HTTP 504 and an HTML page.", taken=True),
     "79": _broken(
         "too-many-requests",
-        "Not taken: HTTP 429 with Retry-After: 1 and no body.",
+        "Not accepted: HTTP 429 with Retry-After: 1 and no body.",
         Fault(kind="status", status=429, retry_after=1),
     ),
     "80": _broken(
         "internal-error",
-        "Taken, and answered with HTTP 500 and the platform's own error body.",
+        "Accepted, and answered with HTTP 500 and an error of the platform.",
         Fault(kind="error", status=500, taken=True),
     ),
     "81": Outcome(
@@ -131,7 +137,7 @@ FAULT_OUTCOMES: Final[dict[str, Outcome]] = {
     ),
     "84": _broken(
         "in-parts",
-        "Taken; the second half of a mass request becomes known and is sent some time later.",
+        "Accepted; the second half of a mass request is known and sent only some time later.",
         Fault(kind="parts"),
     ),
 }
@@ -139,14 +145,14 @@ _BY_DIGITS: Final = {**OUTCOMES, **FAULT_OUTCOMES}
 
 
 def outcome_for(phone: str) -> Outcome:
-    """Look the phone number's outcome up; numbers outside the tables are delivered."""
+    """Return the outcome of a phone number. Numbers that are not in the tables are delivered."""
     return _BY_DIGITS.get(phone[-2:], DELIVERED)
 
 
 STATUS_DELIVERED: Final = 2
 STATUS_FAILED: Final = 3
 
-# 23011, 23033, 23043 and 35015 are the guide's. The guide names no other codes: these are the sandbox's own.
+# 23011, 23033, 23043 and 35015 are from the guide. It has no other codes, so the rest is invented.
 _DELIVERED_CODES: Final = {"sms": 23011, "viber": 23033, "push": 23091, "whatsapp": 23092}
 _DELIVERED_TEMPLATE: Final = 23043
 SEEN: Final = 23099
@@ -159,7 +165,7 @@ _NAMES: Final = {"sms": "SMS", "viber": "Viber", "push": "Push", "whatsapp": "Wh
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Fact:
-    """What one channel did, once. A failure is final only on the last channel; `cut`: an SMS lost its last part."""
+    """An event of one channel. A failure is final only on the last channel. `cut`: an SMS lost its last part."""
 
     channel: Channel
     status: int
@@ -172,7 +178,7 @@ class Fact:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """`after` is in seconds from the beginning. A GET returns recorded facts, a callback reports pushed ones."""
+    """A fact `after` seconds. GETs return facts that are `recorded`; callbacks report those that are `pushed`."""
 
     after: float
     fact: Fact
@@ -182,14 +188,14 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Seconds that a channel needs, and the factor that shortens every TTL."""
+    """Seconds until a channel delivers, and a factor for every TTL."""
 
     latency: float
     time_scale: float
 
 
 def plan(outcome: Outcome, channels: Sequence[Channel], pace: Pace) -> tuple[Step, ...]:
-    """Lay out the steps of every message with this outcome and these channels."""
+    """Return the steps of messages with this outcome and these channels."""
     make = _PLANS.get(outcome.name, _delivered_by_first)
     return tuple(make(channels, pace))
 

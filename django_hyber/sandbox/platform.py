@@ -1,4 +1,4 @@
-"""The platform without its HTTP side: takes messages, lets their outcomes happen, and answers about them."""
+"""The platform without HTTP: accepts messages, runs the steps of their outcomes, and answers queries about them."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How the sandbox behaves; times in seconds."""
+    """Settings of the sandbox. Times are in seconds."""
 
     client_id: str = "sandbox"
     login: str = "sandbox"
@@ -39,7 +39,7 @@ class Settings:
 
 
 class Platform:
-    """Everything that a reset of the sandbox replaces."""
+    """The state of the sandbox, which a reset replaces."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -56,11 +56,11 @@ class Platform:
         self._callbacks = CallbackSender(
             self._render, report_batch=settings.report_batch, report_interval=settings.report_interval
         )
-        self._scheduler = Scheduler(self._happen, settings.clock)
+        self._scheduler = Scheduler(self._run_step, settings.clock)
 
     @property
     def ledger(self) -> Ledger:
-        """The account up to now."""
+        """The current counts."""
         with self._lock:
             return Ledger(
                 requests=self.requests.total,
@@ -73,13 +73,13 @@ class Platform:
             )
 
     def answer_unknown_ids(self, how: str) -> None:
-        """Choose how a GET for an unknown id is answered; raises ValueError."""
+        """Set the answer to a GET for an unknown id. Raises ValueError."""
         if how not in UNKNOWN_ID_ANSWERS:
             raise ValueError(f"the answer to an unknown id must be one of {', '.join(UNKNOWN_ID_ANSWERS)}")
         self._unknown_id_answer = UNKNOWN_ID_ANSWERS[how]
 
     def send(self, kind: Kind, body: bytes, visibility: Visibility, *, sync: bool = False) -> Answer:
-        """Take the messages of a POST, or refuse them."""
+        """Accept or reject the messages of a POST."""
         try:
             request = read_request(kind, _parse(body))
         except ParameterError as error:
@@ -112,32 +112,32 @@ class Platform:
         return Answer(200, {"messages": [*entries, *job.refused]})
 
     def flush(self) -> int:
-        """Let every step happen now; returns how many there were."""
+        """Run all pending steps now, and return their number."""
         return self._scheduler.flush()
 
     def wait_idle(self, timeout: float) -> bool:
-        """Wait until every message came to its end and every report was answered or given up."""
+        """Wait until every step has run and every report is answered or given up."""
         deadline = time.monotonic() + timeout
         return self._scheduler.wait_empty(timeout) and self._callbacks.wait_empty(deadline - time.monotonic())
 
     def close(self) -> None:
-        """End the threads and the silence; a report under way may finish, those not yet sent are dropped."""
+        """Stop the threads and pauses. A callback in progress may finish; pending ones are dropped."""
         self.closed.set()
         self._scheduler.close()
         self._callbacks.close()
 
     def _fault_of_first(self, request: Request) -> Fault | None:
-        """Return the fault that the number of the first recipient asks for; it happens once."""
+        """Return the fault selected by the number of the first recipient, if it has not occurred yet."""
         outcome = outcome_for(request.first_phone)
         if outcome.fault is None or not outcome.transport:
             return None
         with self._lock:
             repeated = request.first_key in self._seen_once
             self._seen_once.add(request.first_key)
-        return None if repeated else self._lasting(outcome.fault)
+        return None if repeated else self._with_duration(outcome.fault)
 
-    def _lasting(self, fault: Fault) -> Fault:
-        """Give a fault of a number the time that faults of numbers last."""
+    def _with_duration(self, fault: Fault) -> Fault:
+        """Set the duration of a fault that was selected by a phone number."""
         return replace(fault, seconds=self.settings.fault_seconds) if "seconds" in fault.definition.options else fault
 
     def _take(self, request: Request, visibility: Visibility, *, sync: bool) -> Answer:
@@ -160,14 +160,14 @@ class Platform:
     def _groups(
         self, request: Request, outcomes: Sequence[Outcome], visibility: Visibility, *, delay: float
     ) -> list[Group]:
-        """Return the group of each message: those with the same outcome share one."""
+        """Return the group of each message. Messages with the same outcome share a group."""
         groups = {outcome: self._group(request, outcome, visibility, delay) for outcome in set(outcomes)}
         return [groups[outcome] for outcome in outcomes]
 
     def _group(self, request: Request, outcome: Outcome, visibility: Visibility, delay: float) -> Group:
         now = self.settings.clock()
         if outcome.fault is not None and not outcome.transport:
-            visibility = self._lasting(outcome.fault).visibility()
+            visibility = self._with_duration(outcome.fault).visibility()
         hidden_for = max(visibility.hidden_for, delay)
         return Group(
             order=request.order,
@@ -204,7 +204,7 @@ class Platform:
             return Answer(200, simple_report(message))
         return Answer(200, advanced_report(message, self.settings.clock()))
 
-    def _happen(self, group: Group, step: Step) -> None:
+    def _run_step(self, group: Group, step: Step) -> None:
         if step.recorded:
             group.record(step.fact, self.settings.clock())
         if step.pushed and self.settings.callbacks:
@@ -222,7 +222,7 @@ def _parse(body: bytes) -> object:
 
 
 def _message_outcomes(request: Request) -> Sequence[Outcome]:
-    """One outcome per recipient; beyond the first of a request, transport outcomes mean plain delivery."""
+    """Return one outcome per recipient. Transport outcomes apply only to the first one; others are delivered."""
     outcomes = [_message_outcome(recipient) for recipient in request.recipients]
     first = outcome_for(request.first_phone)
     if first.transport and request.recipients and str(request.recipients[0].phone) == request.first_phone:

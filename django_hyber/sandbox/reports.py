@@ -1,4 +1,4 @@
-"""The shapes of reports about a message (chapters 3, 4 and 5 of the guide)."""
+"""The formats of delivery reports (guide, chapters 3 to 5)."""
 
 from typing import Any, Final
 
@@ -7,14 +7,14 @@ from django_hyber.sandbox.store import Group, Message
 
 TEMPLATE_ID: Final = 1000001
 NO_FINAL_STATUS: Final = -1
-# The guide's name of the last partner while no channel has a final status.
+# The last partner in the guide's samples while no channel has a final status.
 NO_CHANNEL: Final = "hyber"
 
 
 def callback_report(message: Message, fact: Fact) -> dict[str, Any]:
-    """One delivery report as it is called back (chapter 4).
+    """Return the delivery report of a callback (chapter 4).
 
-    The number is a JSON number where the guide's sample has one: in the report of a single SMS.
+    As in the guide's samples, the phone number is a JSON number only in the report of a single SMS.
     """
     alone = message.group.order.kind == "single" and fact.channel.name == "sms"
     return {
@@ -29,7 +29,7 @@ def callback_report(message: Message, fact: Fact) -> dict[str, Any]:
 
 
 def simple_report(message: Message) -> dict[str, Any]:
-    """The answer of a GET ending in /simple (chapter 5)."""
+    """Return the answer to a GET of /simple (chapter 5)."""
     group, fact = message.group, message.group.result
     if fact is None:
         return _unfinished(message, NO_CHANNEL)
@@ -37,7 +37,7 @@ def simple_report(message: Message) -> dict[str, Any]:
 
 
 def advanced_report(message: Message, now: float) -> dict[str, Any]:
-    """The answer of a GET ending in /advanced (chapter 5)."""
+    """Return the answer to a GET of /advanced (chapter 5)."""
     group, result = message.group, message.group.result
     started = group.begins_at <= now or bool(group.times)
     return {
@@ -51,7 +51,7 @@ def advanced_report(message: Message, now: float) -> dict[str, Any]:
 
 
 def status_entry(message: Message) -> dict[str, Any]:
-    """One entry of a campaign's status (chapter 3); an unfinished one looks as in a sync answer."""
+    """Return an entry of a campaign status (chapter 3). While unfinished, it is the same as in a sync answer."""
     group, fact = message.group, message.group.result
     if fact is None:
         return accepted_entry(message)
@@ -68,13 +68,13 @@ def status_entry(message: Message) -> dict[str, Any]:
 
 
 def accepted_entry(message: Message) -> dict[str, Any]:
-    """One entry of the answer to a /sync request (chapter 3)."""
+    """Return an entry of the answer to a /sync request (chapter 3)."""
     return {"processed": True, "phone_number": message.phone, **_ids(message), "accepted": True}
 
 
 def _tried_channels(message: Message) -> list[dict[str, Any]]:
     group = message.group
-    # Facts are recorded in the order of their times: of one channel, the latest stays.
+    # Facts are in the order of their times, so the latest one of each channel is kept.
     ended = {fact.channel: fact for fact in group.times if fact.status >= STATUS_DELIVERED}
     reports = [_channel_report(message, fact) for fact in ended.values()]
     if group.result is None:
@@ -129,7 +129,7 @@ def _details(message: Message, fact: Fact) -> dict[str, Any]:
 def _parts(message: Message, fact: Fact) -> dict[str, Any]:
     if fact.channel.name != "sms":
         return {}
-    # An SMS that loses a part has at least two.
+    # An SMS can lose a part only if it has at least two.
     total = max(message.sms_parts, 2) if fact.cut else message.sms_parts
     if fact.status != STATUS_DELIVERED:
         return {"total_sms_parts": total}

@@ -1,4 +1,4 @@
-"""The HTTP side: one server plays the three hosts of the platform, and `/_sandbox/` serves tests."""
+"""The HTTP server: it takes the place of the platform's three hosts, and has control URLs at `/_sandbox/`."""
 
 import logging
 import sys
@@ -24,7 +24,7 @@ MAX_BODY: Final = 64 * 1024 * 1024
 
 
 class Route(NamedTuple):
-    """The one method of a URL, its name among the paths of faults, and what answers it."""
+    """The method of a URL, its name in the paths of faults, and the function that answers."""
 
     method: str
     path: str
@@ -32,11 +32,11 @@ class Route(NamedTuple):
 
 
 def find_route(path: str, client_id: str, platform: Platform) -> Route | None:
-    """Find what answers a path of the platform."""
+    """Return the route of a path of the platform."""
     first, *rest = [unquote(segment) for segment in path.split("/")[1:]] or [""]
     if first != client_id:
         return None
-    return _sending_route(rest, platform) or _asking_route(rest, platform)
+    return _sending_route(rest, platform) or _query_route(rest, platform)
 
 
 def _sending_route(segments: list[str], platform: Platform) -> Route | None:
@@ -50,7 +50,7 @@ def _sending_route(segments: list[str], platform: Platform) -> Route | None:
     return None
 
 
-def _asking_route(segments: list[str], platform: Platform) -> Route | None:
+def _query_route(segments: list[str], platform: Platform) -> Route | None:
     match segments:
         case ["status", job_id]:
             return Route("GET", STATUS, lambda *_: platform.campaign_status(job_id))
@@ -62,7 +62,7 @@ def _asking_route(segments: list[str], platform: Platform) -> Route | None:
 
 
 class SandboxServer(ThreadingHTTPServer):
-    """Knows its open connections, so that closing the server ends them too."""
+    """Tracks its open connections, which are closed together with the server."""
 
     daemon_threads = False
     request_queue_size = 128
@@ -85,66 +85,66 @@ class SandboxServer(ThreadingHTTPServer):
         return compare_digest(header.encode(), self._authorization.encode())
 
     def reset(self) -> None:
-        """Forget everything and start with a new platform."""
+        """Replace the platform, discarding all state."""
         old, self.platform = self.platform, Platform(self.settings)
         old.close()
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Remember the connection."""
+        """Add the connection to the open ones."""
         with self._connections_lock:
             self._connections.add(request)
         super().process_request(request, client_address)
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget the connection."""
+        """Remove the connection from the open ones."""
         with self._connections_lock:
             self._connections.discard(request)
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what went wrong in a handler; that a client left early is nothing special."""
+        """Log an error of a handler. A client that disconnects early is not an error."""
         error = sys.exception()
         if isinstance(error, ConnectionError):
-            logger.debug("client left: %s", error)
+            logger.debug("client disconnected: %s", error)
         else:
             logger.error("a request was not answered", exc_info=error)
 
     def close(self) -> None:
-        """Stop serving, end the connections and drop what was not yet reported."""
-        # Where the end of the listening socket is not noticed, the next look at the flag is that of `serve_forever`.
-        _hang_up(self.socket)
+        """Stop serving, close the connections and drop pending reports."""
+        # On systems that do not report the closed listening socket, `serve_forever` checks the flag at its next poll.
+        _disconnect(self.socket)
         self.shutdown()
         with self._connections_lock:
             for connection in self._connections:
-                _hang_up(connection)
+                _disconnect(connection)
         self.platform.close()
         self.server_close()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads one request, lets the platform answer it, and writes the answer."""
+    """Reads a request, gets the platform's answer, and writes it."""
 
     server: SandboxServer
     protocol_version = "HTTP/1.1"
     timeout = 75
-    # What is written goes out at once.
+    # Writes are not buffered.
     disable_nagle_algorithm = True
 
     def setup(self) -> None:
-        """Let the connection be idle from now on."""
+        """Start measuring the idle time of the connection."""
         super().setup()
         self._idle_since = time.monotonic()
 
     def do_GET(self) -> None:
-        """Serve reports and the status of campaigns."""
+        """Answer queries of reports and of campaign statuses."""
         self._serve()
 
     def do_POST(self) -> None:
-        """Serve messages."""
+        """Accept messages."""
         self._serve()
 
     def do_DELETE(self) -> None:
-        """Serve the control calls that have this method."""
+        """Answer control requests with this method."""
         self._serve()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
@@ -162,12 +162,12 @@ class Handler(BaseHTTPRequestHandler):
             return
         body = self._read_body()
         if body is None:
-            # The rest of such a request cannot be read.
+            # The size of the body is unknown, so no further request can be read from the connection.
             self._write(platform, Answer(413, headers={"Connection": "close"}, deliver=last))
         elif path.startswith(CONTROL_PREFIX):
             self._write(platform, control(self.server, self.command, self.path, body))
         else:
-            # A request that began before a reset belongs to what was forgotten.
+            # A request that started before a reset belongs to the old platform.
             self._write(platform, self._answer(platform, route, fault, body))
 
     def _answer(self, platform: Platform, route: Route | None, fault: Fault | None, body: bytes) -> Answer:
@@ -188,7 +188,7 @@ class Handler(BaseHTTPRequestHandler):
         return take() if fault is None else fault.answer(take)
 
     def _read_body(self) -> bytes | None:
-        """Read the body; None if its size is not given or beyond reason."""
+        """Read the body. Returns None if its size is missing or too large."""
         try:
             size = int(self.headers.get("Content-Length", "0"))
         except ValueError:
@@ -207,19 +207,19 @@ class Handler(BaseHTTPRequestHandler):
         self._idle_since = time.monotonic()
 
 
-def _hang_up(connection: socket) -> None:
+def _disconnect(connection: socket) -> None:
     try:
         connection.shutdown(SHUT_RDWR)
     except OSError as error:
-        logger.debug("connection was gone already: %s", error)
+        logger.debug("connection was already closed: %s", error)
 
 
 class Sandbox:
-    """A local platform; serves between `start()` and `close()`, or inside a `with` block.
+    """A local stand-in for the platform. It serves between `start()` and `close()`, or within a `with` block.
 
-    Times are in seconds. `time_scale` shortens every TTL, `latency` is what a channel needs to deliver, `clock`
-    returns epoch seconds. `unknown_id` chooses the answer to a GET for an unknown id, `fault_seconds` is how long the
-    faults of phone numbers last. Port 0 takes a free one.
+    Times are in seconds. `time_scale` is a factor for every TTL, `latency` is the time until a channel delivers, and
+    `clock` returns epoch seconds. `unknown_id` selects the answer to a GET for an unknown id. `fault_seconds` is the
+    duration of faults selected by phone numbers. With port 0, a free port is used.
     """
 
     def __init__(
@@ -264,56 +264,56 @@ class Sandbox:
         self.close()
 
     def start(self) -> None:
-        """Bind the port and serve; raises OSError if the port is taken."""
+        """Bind the port and serve. Raises OSError if the port is in use."""
         self._server = SandboxServer(self._address, self._settings)
         self._thread = Thread(target=self._server.serve_forever, args=[0.05], name="hyber-sandbox", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop serving; reports not yet sent are dropped."""
+        """Stop serving. Pending reports are dropped."""
         self._server.close()
         self._thread.join()
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port."""
+        """The scheme, host and port."""
         return f"http://{self._address[0]}:{self._server.server_port}"
 
     @property
     def url(self) -> str:
-        """The URL of single messages, and the beginning of all others: origin and client id."""
+        """The URL of single messages, and the prefix of the others: origin and client id."""
         return f"{self.origin}/{self._settings.client_id}"
 
     @property
     def ledger(self) -> Ledger:
-        """The account of what was asked and done, up to now."""
+        """The current counts of messages and callbacks."""
         return self._server.platform.ledger
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """The last requests, oldest first."""
+        """The latest requests, the oldest first."""
         return self._server.platform.requests.last()
 
     def reset(self) -> None:
-        """Forget messages, requests, faults and reports not yet sent."""
+        """Discard messages, requests, faults and pending reports."""
         self._server.reset()
 
     def fault(self, kind: str, **options: Unpack[FaultOptions]) -> None:
-        """Let requests fail, the next POST if nothing else is given; see docs/sandbox.rst for kinds and options."""
+        """Add a fault. By default it affects the next POST; see docs/sandbox.rst for kinds and options."""
         self._server.platform.faults.add(Fault(kind=kind, **options))
 
     def clear_faults(self) -> None:
-        """End all faults."""
+        """Remove all faults."""
         self._server.platform.faults.clear()
 
     def answer_unknown_ids(self, how: str) -> None:
-        """Choose how a GET for an unknown id is answered until the next reset."""
+        """Set the answer to a GET for an unknown id, until the next reset."""
         self._server.platform.answer_unknown_ids(how)
 
     def flush(self) -> int:
-        """Let everything happen now that is due or still to come; returns the number of steps."""
+        """Run all pending steps now, and return their number."""
         return self._server.platform.flush()
 
     def wait_idle(self, timeout: float = 10.0) -> bool:
-        """Wait until every report was answered or given up; False if that took too long."""
+        """Wait until every report is answered or given up. Returns False after the timeout."""
         return self._server.platform.wait_idle(timeout)

@@ -1,7 +1,7 @@
-"""The messages that were taken, in columns: a million of them must fit into the memory of a laptop.
+"""The accepted messages, stored in columns, so that a million of them fit into the memory of a laptop.
 
-Messages of one request that share an outcome form a group, and all of a group goes through its steps together,
-so that a message itself is a row of four columns and nothing else.
+Messages of one request with the same outcome form a group. The steps belong to the group, so a message is only a row of
+four columns.
 """
 
 import heapq
@@ -19,9 +19,9 @@ from django_hyber.sandbox.validation import Order, Recipient
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class Group:
-    """`times` says what happened so far and when, in epoch milliseconds.
+    """Messages with a common outcome. `times` has the facts so far, with their epoch milliseconds.
 
-    Before `visible_at`, in epoch seconds, GETs do not know the messages; with `fails` they end in an error.
+    Until `visible_at`, in epoch seconds, GETs answer as for unknown ids. With `fails`, they answer with an error.
     """
 
     order: Order
@@ -34,19 +34,19 @@ class Group:
     times: dict[Fact, int] = field(default_factory=dict)
 
     def record(self, fact: Fact, now: float) -> None:
-        """Note that a fact happened; later facts always get later times."""
+        """Record the time of a fact. Later facts always get later times."""
         earliest = max(self.times.values(), default=0) + 1
-        # A new dict, because answers read the old one in other threads.
+        # A new dict, because other threads may be reading the old one.
         self.times = {**self.times, fact: max(int(now * 1000), earliest)}
 
     @property
     def result(self) -> Fact | None:
-        """The final fact so far: a later one (seen) stands over an earlier one (delivered)."""
+        """The latest final fact: "seen" replaces "delivered"."""
         return max((fact for fact in self.times if fact.final), key=self.times.__getitem__, default=None)
 
 
 class Message(NamedTuple):
-    """One row, read."""
+    """A message, as read from the columns."""
 
     message_id: str
     phone: str
@@ -57,14 +57,14 @@ class Message(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """The messages that `/status/{job_id}` lists."""
+    """The messages listed by `/status/{job_id}`."""
 
     rows: range
     refused: list[dict[str, object]]
 
 
 class MessageStore:
-    """Rows are found by message id (which holds the row number), extra id (the latest one) or job id."""
+    """Finds rows by message id (which contains the row number), extra id (the latest row) or job id."""
 
     def __init__(self) -> None:
         self._prefix = f"{str(uuid4())[:14]}5{str(uuid4())[15:24]}"
@@ -81,11 +81,11 @@ class MessageStore:
 
     @property
     def distinct(self) -> int:
-        """How many different extra ids were taken."""
+        """The number of different extra ids."""
         return len(self._by_extra_id)
 
     def add(self, recipients: Sequence[Recipient], groups: Iterable[Group]) -> range:
-        """Take recipients, each with its group, and return their rows."""
+        """Add recipients with their groups, and return their rows."""
         first = len(self)
         rows = range(first, first + len(recipients))
         for row, recipient, group in zip(rows, recipients, groups, strict=True):
@@ -99,7 +99,7 @@ class MessageStore:
         return rows
 
     def add_job(self, rows: range, refused: list[dict[str, object]]) -> str:
-        """Remember a mass request and return its job id."""
+        """Add a mass request, and return its job id."""
         job_id = str(uuid4())
         self.jobs[job_id] = Job(rows=rows, refused=refused)
         return job_id
@@ -115,7 +115,7 @@ class MessageStore:
         )
 
     def by_message_id(self, message_id: str) -> Message | None:
-        """Find a message by the id it was answered with."""
+        """Find a message by its message id."""
         prefix, number = message_id[:24], message_id[24:]
         try:
             row = int(number, 16)
@@ -135,15 +135,15 @@ class MessageStore:
         self._by_extra_id[extra_id] = row
 
 
-# The clock may be a test's, or be set by hand: look at it again after this many seconds at the latest.
-LONGEST_NAP: Final = 0.2
+# Maximum seconds between two readings of the clock, which may be adjusted or replaced by a test.
+MAX_WAIT: Final = 0.2
 
 
 class Scheduler:
-    """`happen(group, step)` is called for one step at a time, in the order in which they are due."""
+    """Calls `run_step(group, step)` for one step at a time, in the order of their times."""
 
-    def __init__(self, happen: Callable[[Group, Step], None], clock: Callable[[], float]) -> None:
-        self._happen = happen
+    def __init__(self, run_step: Callable[[Group, Step], None], clock: Callable[[], float]) -> None:
+        self._run_step = run_step
         self._clock = clock
         self._numbers = count()
         self._due: list[tuple[float, int, Group, Step]] = []
@@ -153,24 +153,24 @@ class Scheduler:
         self._thread.start()
 
     def add(self, group: Group) -> None:
-        """Plan all the steps of a group."""
+        """Schedule the steps of a group."""
         with self._changed:
             for step in group.steps:
                 heapq.heappush(self._due, (group.begins_at + step.after, next(self._numbers), group, step))
             self._changed.notify_all()
 
     def flush(self) -> int:
-        """Let everything happen now that is due or still to come; returns the number of steps."""
+        """Run all pending steps now, and return their number."""
         with self._changed:
             return self._run_until(float("inf"))
 
     def wait_empty(self, timeout: float) -> bool:
-        """Wait until nothing is left to happen."""
+        """Wait until no step is pending."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._due, timeout)
 
     def close(self) -> None:
-        """Drop what is left and end the thread."""
+        """Drop pending steps and stop the thread."""
         with self._changed:
             self._closed = True
             self._due.clear()
@@ -181,18 +181,18 @@ class Scheduler:
         with self._changed:
             while not self._closed:
                 self._run_until(self._clock())
-                self._changed.wait(self._nap())
+                self._changed.wait(self._seconds_to_wait())
 
-    def _nap(self) -> float | None:
+    def _seconds_to_wait(self) -> float | None:
         if not self._due:
             return None
-        return min(max(self._due[0][0] - self._clock(), 0), LONGEST_NAP)
+        return min(max(self._due[0][0] - self._clock(), 0), MAX_WAIT)
 
     def _run_until(self, moment: float) -> int:
         steps = 0
         while self._due and self._due[0][0] <= moment:
             _, _, group, step = heapq.heappop(self._due)
-            self._happen(group, step)
+            self._run_step(group, step)
             steps += 1
         if steps:
             self._changed.notify_all()

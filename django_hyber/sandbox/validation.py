@@ -1,4 +1,4 @@
-"""From the JSON of a POST to what the platform takes: an order and its recipients (chapters 2 and 3 of the guide)."""
+"""Validation of the JSON of a POST, which gives an order and its recipients (guide, chapters 2 and 3)."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -33,7 +33,7 @@ _START_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d([+-]\d\d:\d\d)?", re.A
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """What all the messages of one request share; `start_at` is in epoch seconds."""
+    """The common options of the messages of a request. `start_at` is in epoch seconds."""
 
     kind: Kind
     channels: tuple[Channel, ...]
@@ -42,7 +42,7 @@ class Order:
 
 
 class Recipient(NamedTuple):
-    """One addressee that passed the checks."""
+    """A valid recipient."""
 
     phone: int
     extra_id: str | None
@@ -51,7 +51,7 @@ class Recipient(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A readable request. `refused` holds the entries of a mass request that are answered with an error."""
+    """A valid request. `refused` has the rejected entries of a mass request, with their errors."""
 
     order: Order
     recipients: list[Recipient]
@@ -67,7 +67,7 @@ class _Field(NamedTuple):
 
 
 class _Content(NamedTuple):
-    """Texts that differ between recipients, and the SMS: its template, or its parts if it is the same for all."""
+    """Texts that differ between recipients, and the SMS: its template, or its parts if all recipients get the same."""
 
     fields: list[_Field]
     sms: Template | None
@@ -76,7 +76,7 @@ class _Content(NamedTuple):
 
 
 def read_request(kind: Kind, data: object) -> Request:
-    """Check a request body; a single message that must be refused and a broken mass request raise ParameterError."""
+    """Validate a request body. Raises ParameterError for an invalid single message or mass request."""
     if not isinstance(data, dict):
         raise ParameterError("the body must be a JSON object")
     entries = _entries(kind, data)
@@ -140,7 +140,7 @@ def _checked_options(kind: Kind, channel: str, options: dict[str, Any]) -> dict[
     if kind == "batch":
         if "text" in options:
             raise ParameterError(f"channel_options.{channel}.text: in a batch the text belongs to each recipient")
-        # From here on a batch is a broadcast whose text is the one variable %text%.
+        # A batch is processed as a broadcast whose text is the variable %text%.
         options = options | {"text": "%text%"}
     check_options(channel, options)
     return options
@@ -190,7 +190,7 @@ def _content(kind: Kind, options: dict[str, dict[str, Any]]) -> _Content:
                 check_text(channel, name, values[name])
     sms = options.get("sms", {"text": ""})
     ctr = sms.get("ctr", False)
-    # The text of an SMS has no limit in characters: it is rendered once, to count its parts.
+    # The text of an SMS has no limit in characters. It is rendered only to count its parts.
     sms_text = next((field.template for field in fields if field[:2] == ("sms", "text")), None)
     fields = [field for field in fields if field[:2] != ("sms", "text")]
     return _Content(fields, sms_text, 0 if sms_text else _count_parts(sms["text"], ctr=ctr), ctr)
@@ -242,7 +242,7 @@ def _phone(entry: dict[str, Any]) -> int:
 def _extra_id(entry: dict[str, Any]) -> str | None:
     if "extra_id" not in entry:
         return None
-    # The vendor's own PHP client sends an integer.
+    # The vendor's PHP client sends an integer.
     extra_id = str(entry["extra_id"]) if type(entry["extra_id"]) is int else entry["extra_id"]
     if type(extra_id) is not str or not 0 < len(extra_id) <= _EXTRA_ID_LENGTH:
         raise ParameterError(f"extra_id must be a string of 1 to {_EXTRA_ID_LENGTH} characters, or an integer")

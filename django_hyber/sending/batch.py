@@ -1,4 +1,4 @@
-"""A batch of a campaign on its way: claimed by one worker, sent in one request, and its answer recorded."""
+"""Sending a batch of a campaign: claim it, send it in one request, record the answer."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ logger = logging.getLogger("django_hyber")
 State = Batch.State
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
-NOTHING_LEFT = {"lease_until": None, "doubted_at": None, "not_found_after": None, "due_at": None, "waits_for": ""}
+RELEASED = {"lease_until": None, "doubted_at": None, "not_found_after": None, "due_at": None, "waits_for": ""}
 ALWAYS = Q()
 
 
 class BatchAnswer(NamedTuple):
-    """What was sent and taken: with the entries of a synchronous answer, or else the id of a job."""
+    """A request that the platform accepted: the entries of a synchronous answer, or otherwise the id of a job."""
 
     outgoing: Sequence[Outgoing]
     entries: Sequence[SyncEntry] | None
@@ -51,51 +51,51 @@ class BatchAnswer(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class BatchClaim:
-    """A batch, as it was read by the one worker that may send it until its lease ends."""
+    """A batch that this worker has claimed. No other worker may send it until the lease ends."""
 
     batch: Batch
     account: Account
 
     @property
     def attempt(self) -> int:
-        """How many times it has been claimed, which tells claims apart."""
+        """The number of this claim of the batch; each claim has its own."""
         return self.batch.attempts
 
     @property
     def host(self) -> AccountState.Host:
-        """Campaigns go to a host of their own."""
+        """The platform has a separate host for campaigns."""
         return AccountState.Host.BULK
 
     @property
     def counted_attempts(self) -> int:
-        """How many of its attempts the platform let the account in for."""
+        """The attempts that count: not those for which the platform refused the login."""
         return self.batch.attempts - self.batch.held_attempts
 
     def rows(self) -> QuerySet[Batch]:
-        """Select the batch as long as nobody has claimed it since."""
+        """Select the batch, unless another worker has claimed it since."""
         batches = lease.held(Batch.objects.all(), self.batch.pk, self.attempt)
         return batches.filter(state__in=(State.SENDING, State.UNCONFIRMED))
 
     def messages(self) -> QuerySet[Message]:
-        """Return every message that the batch speaks for."""
+        """Return every message of the batch."""
         return Message.objects.filter(self.batch.members(), campaign_id=self.batch.campaign_id)
 
     def confirm(self) -> None:
-        """Renew the lease right before the request is written, if the campaign still sends. Raises ClaimLost."""
+        """Renew the lease right before the request is written. Raises ClaimLost, also if the campaign was stopped."""
         sending = self.rows().filter(state=State.SENDING, campaign__status=Campaign.Status.SENDING)
         if not lease.renew(sending, self.account.lease):
-            raise ClaimLost(f"Batch {self.batch.pk} was claimed by another worker, or its campaign stopped, unsent")
+            raise ClaimLost(f"Batch {self.batch.pk} was not sent: another worker claimed it, or the campaign stopped")
 
     @insisting
     def record(self, answer: BatchAnswer) -> None:
-        """End the batch, and give every message what the platform has answered about it."""
+        """Mark the batch as done and record the platform's answer for each message."""
         with write_transaction():
             is_ours = self.finish(State.DONE, job_id=answer.job_id)
             lock(self.messages())
             outgoing = answer.outgoing
             if not is_ours:
-                logger.warning("Batch %s was claimed by another worker before its answer came", self.batch.pk)
-                # A message with a new id is in another run, about which this answer says nothing.
+                logger.warning("Batch %s was claimed by another worker before its answer arrived", self.batch.pk)
+                # A message with a new id belongs to another run; this answer does not apply to it.
                 current = dict(self.messages().values_list("pk", "extra_id"))
                 outgoing = [item for item in outgoing if current.get(item.pk) == item.recipient.extra_id]
             if answer.entries is None:
@@ -103,20 +103,23 @@ class BatchClaim:
             else:
                 record_entries(outgoing, answer.entries, self._begin_doubt())
         if answer.entries:
-            _apply_waiting(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
+            _apply_early_reports(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
 
     @insisting
     def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
-        """Queue the batch again; if a sweep has marked it unconfirmed meanwhile, its messages are queued again too."""
+        """Queue the batch again, and its messages too if a sweep has marked them as unconfirmed."""
         with write_transaction():
             held = F("held_attempts") + int(waits_for != WaitsFor.RETRY)
-            changes = NOTHING_LEFT | {"due_at": due_at, "waits_for": waits_for, "held_attempts": held}
+            changes = RELEASED | {"due_at": due_at, "waits_for": waits_for, "held_attempts": held}
             if self.rows().update(state=State.PENDING, error_text=reason, **changes):
                 self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
 
     @insisting
     def set_aside(self, reason: str) -> None:
-        """Pause the campaign for a person. In one commit, or the batch would be sent again at once."""
+        """Pause the campaign until a user resumes it.
+
+        One transaction covers both updates: a batch queued in a running campaign would be sent again at once.
+        """
         with write_transaction():
             self.put_back("", reason, None)
             campaigns = Campaign.objects.filter(pk=self.batch.campaign_id, status=Campaign.Status.SENDING)
@@ -124,9 +127,9 @@ class BatchClaim:
 
     @insisting
     def split(self, reason: str) -> None:
-        """Queue the batch again as two halves; reject the message of a batch that has only one."""
+        """Queue the batch again as two halves. If it has only one message, reject that message."""
         with write_transaction():
-            changes = NOTHING_LEFT | {"held_attempts": F("held_attempts") + 1, "error_text": reason}
+            changes = RELEASED | {"held_attempts": F("held_attempts") + 1, "error_text": reason}
             if not self.rows().update(**changes):
                 return
             self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
@@ -147,11 +150,11 @@ class BatchClaim:
                 phone_prefixes=batch.phone_prefixes,
                 error_text=reason,
             )
-        logger.warning("Batch %s is too large for the platform: it is sent in two halves", batch.pk)
+        logger.warning("Batch %s is too large for the platform and was split into two", batch.pk)
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
-        """End the batch and its messages without their having been taken."""
+        """Mark the batch as failed and give its messages the final status."""
         with write_transaction():
             if not self.finish(State.FAILED, error_code=error_code, error_text=reason):
                 return
@@ -161,19 +164,25 @@ class BatchClaim:
 
     @insisting
     def mark_unconfirmed(
-        self, reason: str, ask_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
+        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
     ) -> None:
-        """The platform may or may not have it: from now on only its own reports can show what became of it."""
+        """Record that the outcome is unknown: it is decided by the platform's reports, queried from ``query_at``."""
         begun = self._begin_doubt()
-        known = {"error_text": reason, "error_code": error_code, "due_at": ask_at, "lease_until": None, "waits_for": ""}
-        mine = lease.held(Batch.objects.all(), self.batch.pk, self.attempt).filter(only)
+        known = {
+            "error_text": reason,
+            "error_code": error_code,
+            "due_at": query_at,
+            "lease_until": None,
+            "waits_for": "",
+        }
+        batch = lease.held(Batch.objects.all(), self.batch.pk, self.attempt).filter(only)
         with write_transaction():
-            # A sweep was earlier: the doubt goes on, and its graces begin with the end of the connection.
+            # A sweep has already marked it: the doubt continues, and the grace starts at the end of the connection.
             again = {name: value for name, value in begun.items() if name != "doubted_at"}
-            if mine.filter(state=State.UNCONFIRMED).update(**again, **known):
+            if batch.filter(state=State.UNCONFIRMED).update(**again, **known):
                 return
-            # Also if "not found" has queued it again meanwhile, as long as nobody has claimed it since.
-            doubted = mine.filter(state__in=(State.PENDING, State.SENDING))
+            # A "not found" may have queued the batch again in the meantime; that does not matter unless it was claimed.
+            doubted = batch.filter(state__in=(State.PENDING, State.SENDING))
             if not doubted.update(state=State.UNCONFIRMED, **begun, **known):
                 return
             self._move(Status.QUEUED, Status.UNCONFIRMED, error_text=reason, **begun | {"not_found_after": None})
@@ -183,8 +192,8 @@ class BatchClaim:
         return doubt.begin(self.account, self.batch.campaign.start_time)
 
     def finish(self, state: Batch.State, **values: object) -> bool:
-        """End the batch alone, and say whether it was still this worker's."""
-        changes = {"error_text": "", "finished_at": timezone.now(), **NOTHING_LEFT, **values}
+        """End the batch without changing its messages. Return False if another worker has claimed it."""
+        changes = {"error_text": "", "finished_at": timezone.now(), **RELEASED, **values}
         return bool(self.rows().update(state=state, **changes))
 
     def _move(self, old: Status, new: Status, **values: object) -> None:
@@ -197,7 +206,8 @@ class BatchClaim:
 def claim_batch(pk: int) -> BatchClaim | None:
     """Claim a due batch of a running campaign.
 
-    None as well when it must wait: for the sending window, the throttle, or a platform that does not answer.
+    Returns None if there is none, or if the batch has to wait for the sending window, the throttle, the login of the
+    account, or a platform that does not answer.
     """
     refuse_transaction()
     now = timezone.now()
@@ -209,8 +219,8 @@ def claim_batch(pk: int) -> BatchClaim | None:
     try:
         opening = _next_opening(found, now)
     except schedule.UnknownZoneError:
-        # The window is kept: at a guess, people could be written to at night.
-        logger.warning("Batch %s waits: this machine does not know the time zone %s", pk, found.zone)
+        # Guessing the time zone could send messages at night.
+        logger.warning("Batch %s waits: the time zone %s is not installed on this machine", pk, found.zone)
         _put_off(pk, now + schedule.ZONE_RETRY, WaitsFor.WINDOW, schedule.UNKNOWN_ZONE)
         return None
     if opening:
@@ -219,13 +229,13 @@ def claim_batch(pk: int) -> BatchClaim | None:
     with write_transaction():
         if not _claim(pk, account, now):
             return None
-        # Read before the commit: a worker that stands still after it would take the next claim for its own.
+        # Read before the commit: a worker that is suspended after it could read the attempt number of another claim.
         claimed = Batch.objects.select_related("campaign").get(pk=pk)
         waits_for = WaitsFor.PLATFORM
         until = breaker.blocked_until(account, AccountState.Host.BULK)
         if until is None:
             waits_for, until = WaitsFor.THROTTLE, throttle.reserve(found.campaign, account, found.size)
-        # The claim, and what it took of the throttle, must not outlive a "not now".
+        # A batch that has to wait must keep neither the claim nor its reservation in the throttle.
         transaction.set_rollback(until is not None)
     if until:
         is_held = waits_for == WaitsFor.PLATFORM and breaker.is_held(account.name)
@@ -235,7 +245,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
 
 
 def _next_opening(batch: Batch, now: datetime) -> datetime | None:
-    # The platform holds what it is given until the start time, so that is when people are written to.
+    # The platform delivers no earlier than the start time, so the window is checked for that time.
     start_time = batch.campaign.start_time
     return schedule.next_opening(batch.campaign, batch.zone, max(now, start_time) if start_time else now)
 
@@ -251,15 +261,15 @@ def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, reason: str = 
     batches.update(due_at=until, waits_for=waits_for, error_text=reason, enqueued_at=None)
 
 
-def _apply_waiting(account: Account, message_ids: Sequence[str]) -> None:
+def _apply_early_reports(account: Account, message_ids: Sequence[str]) -> None:
     try:
         apply_waiting_reports(account, message_ids)
     except DatabaseError:
-        logger.exception("Reports that came early wait for the next sweep")
+        logger.exception("Early reports could not be applied; the next sweep applies them")
 
 
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:
-    """Hand a batch to the platform; do nothing when it is not due, is taken or must not be sent now."""
+    """Send a batch to the platform. Does nothing if the batch is not due, is claimed, or has to wait."""
     claim = claim_batch(pk)
     if claim is None:
         return

@@ -1,4 +1,4 @@
-"""The messages of a batch: what of each goes out, and what the platform answers about it."""
+"""The messages of a batch: which of them are sent, with which values, and the platform's answer for each."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NO_VALUE = gettext_noop("Left out: a value for the text is missing.")
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 TEXT_LIMIT = 255
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-#: What an accepted message has no more of.
+#: Columns that are reset when a message is accepted.
 CLEARED = MappingProxyType(
     {"error_code": None, "error_text": "", "finished_at": None, "not_found_after": None, "due_at": None}
 )
@@ -35,14 +35,14 @@ NOT_YET_ACCEPTED = MappingProxyType({"status": [status.value for status in BEFOR
 
 
 class Outgoing(NamedTuple):
-    """A message of the batch as it goes out."""
+    """A message to be sent."""
 
     pk: int
     recipient: Recipient
 
 
 def suppress(messages: QuerySet[Message]) -> None:
-    """Take out who has opted out, at the last moment before sending."""
+    """Suppress recipients who opted out after the launch. Call it right before sending."""
     opted_out = Suppression.objects.values("phone_number")
     waiting = messages.filter(status=Status.QUEUED, phone_number__in=opted_out)
     if waiting.exists():
@@ -57,14 +57,17 @@ def _leave_out(waiting: QuerySet[Message], reason: str) -> None:
 
 
 def read_outgoing(campaign: Campaign, messages: QuerySet[Message]) -> list[Outgoing]:
-    """Read what is still to be sent, without a model instance per row; recipients without a value may be left out."""
+    """Read the queued messages, without a model instance per row.
+
+    Recipients without a value for a variable are left out if the campaign says so.
+    """
     waiting = messages.filter(status=Status.QUEUED)
     rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
     used = used_values(campaign)
     outgoing, incomplete = [], []
     for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):
         variables = complete_variables(campaign, used, values)
-        # The launch check has seen a text for everybody; a recipient who has lost it since is left out alone.
+        # The pre-flight check requires a text for everybody; one removed since then excludes only that recipient.
         if variables is None or (campaign.has_own_texts and not variables.get(OWN_TEXT)):
             incomplete.append(pk)
         else:
@@ -75,7 +78,7 @@ def read_outgoing(campaign: Campaign, messages: QuerySet[Message]) -> list[Outgo
 
 
 def build_body(campaign: Campaign, account: Account, recipients: Iterable[Recipient]) -> dict[str, Any]:
-    """Build the request that hands these recipients over. Raises ValueError for a phone that is not all digits."""
+    """Build the request for these recipients. Raises ValueError for a phone number with anything but digits."""
     options: dict[str, Any] = {
         "callback_url": get_callback_url(account),
         "start_time": campaign.start_time_on_wire(timezone.now()),
@@ -90,24 +93,24 @@ def build_body(campaign: Campaign, account: Account, recipients: Iterable[Recipi
 
 
 def used_values(campaign: Campaign) -> list[str]:
-    """Return the names of the values that go out: what no text uses is nobody else's business."""
+    """Return the names of the variables in the texts. Values of other variables are not sent to the platform."""
     return sorted(find_variables(campaign.get_channels()) | ({OWN_TEXT} if campaign.has_own_texts else set()))
 
 
 class AcceptedRow(NamedTuple):
-    """A message that the platform took; what is the same for all of them is written beside it."""
+    """Columns of an accepted message that differ from row to row."""
 
     id: int
     message_id: str | None
 
     @property
     def status(self) -> str:
-        """Return what the message becomes."""
+        """The new status of the message."""
         return Status.ACCEPTED.value
 
 
 class OtherRow(NamedTuple):
-    """A message that the platform refused, or did not mention."""
+    """Columns of a message that the platform rejected or did not mention."""
 
     id: int
     message_id: str | None
@@ -121,33 +124,32 @@ Rows = Sequence[AcceptedRow] | Sequence[OtherRow]
 
 
 def accept_all(outgoing: Sequence[Outgoing]) -> None:
-    """The platform took the whole request as a job; each message's id comes with its report."""
+    """Accept every message of a request that became a job. The message ids arrive with the reports."""
     _accept([AcceptedRow(item.pk, None) for item in outgoing])
 
 
 def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], doubt: Mapping[str, Any]) -> None:
-    """Give every message the entry of its own: by our id first, then by phone, in whatever order they came.
+    """Record the platform's entry for each message, matched by extra id, or by phone number if an entry has none.
 
-    A message without an entry may have been taken, so its outcome is unknown; ``doubt`` are the columns that this
-    gives it.
+    The outcome of a message without an entry is unknown. ``doubt`` is what is written to it.
     """
     by_extra_id = {entry.extra_id: entry for entry in entries if entry.extra_id}
     by_phone = {entry.phone_number: entry for entry in entries if not entry.extra_id}
-    accepted, refused, unmentioned = [], [], []
+    accepted, rejected, unmentioned = [], [], []
     for pk, recipient in outgoing:
         entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
         if entry is not None and entry.accepted:
             accepted.append(AcceptedRow(pk, entry.message_id or None))
         elif entry is not None:
-            refused.append(_refused(pk, entry))
+            rejected.append(_rejected(pk, entry))
         else:
             unmentioned.append(OtherRow(pk, None, Status.UNCONFIRMED.value, error_text=NO_ANSWER))
     _accept(accepted)
-    _write(refused, {"not_found_after": None, "due_at": None})
+    _write(rejected, {"not_found_after": None, "due_at": None})
     _write(unmentioned, {**doubt, "due_at": None})
 
 
-def _refused(pk: int, entry: SyncEntry) -> OtherRow:
+def _rejected(pk: int, entry: SyncEntry) -> OtherRow:
     text, status = entry.error_text[:TEXT_LIMIT], Status.REJECTED.value
     return OtherRow(pk, entry.message_id or None, status, entry.error_code, text, finished_at=timezone.now())
 
@@ -158,10 +160,10 @@ def _accept(rows: Sequence[AcceptedRow]) -> None:
 
 
 def _write(rows: Rows, same: Mapping[str, Any] = NOTHING, overtaken: Mapping[str, Any] = NOTHING) -> None:
-    """Write the rows, which the caller has locked; ``same`` are the columns that become the same in all of them.
+    """Write rows that the caller has locked. ``same`` holds the columns with the same value in all of them.
 
-    Where a report came before the answer, the status stays as it is: only the platform's id is still missing, and the
-    columns of ``overtaken``.
+    If a report arrived before the answer, the message keeps its status and gets only the platform's id and the columns
+    of ``overtaken``.
     """
     if not rows:
         return
@@ -181,7 +183,7 @@ def _statuses(rows: Rows) -> dict[int, str]:
 
 
 def _changes(rows: Rows, before: Mapping[int, str]) -> list[Change]:
-    """Return what has changed; of some messages a report has said the same already."""
+    """Return the changes of status, without those that a report has already made."""
     return [
         Change(row.id, before[row.id], row.status)
         for row in rows

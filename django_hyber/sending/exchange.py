@@ -1,4 +1,4 @@
-"""One exchange with the platform: what its outcome is, and what follows for the message or batch that was sent."""
+"""One request to the platform: its outcome, and what the outcome means for the message or batch that was sent."""
 
 from __future__ import annotations
 
@@ -30,28 +30,28 @@ Answer_contra = TypeVar("Answer_contra", contravariant=True)
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
 TEXT_LIMIT = 255
-GAVE_UP = "Not handed over after %(attempts)d attempts: %(reason)s"
+GAVE_UP = "Not accepted by the platform after %(attempts)d attempts: %(reason)s"
 _local = threading.local()
 
 
 class Kind(enum.Enum):
     """What is known after a request."""
 
-    TAKEN = enum.auto()
-    REFUSED = enum.auto()
-    #: Surely not, and not at all in one piece.
+    ACCEPTED = enum.auto()
+    REJECTED = enum.auto()
+    #: Not accepted, and a retry needs smaller requests.
     TOO_LARGE = enum.auto()
-    #: The platform does not let the account in: nothing that it sends can be taken now.
+    #: The platform refused the login, so it accepts no request of the account.
     HELD = enum.auto()
-    #: Surely not, so it can be repeated.
-    NOT_TAKEN = enum.auto()
-    #: Perhaps: only the platform's own report can show it.
+    #: Certainly not accepted: the request can be retried.
+    NOT_ACCEPTED = enum.auto()
+    #: Only the platform's report can show whether it was accepted.
     UNKNOWN = enum.auto()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome(Generic[Answer]):
-    """How an exchange ended. ``answer`` is what came back when it was taken, ``retry_after`` is in seconds."""
+    """The outcome of a request. ``answer`` is set if it was accepted; ``retry_after`` is in seconds."""
 
     kind: Kind
     answer: Answer | None = None
@@ -61,54 +61,55 @@ class Outcome(Generic[Answer]):
 
 
 class ClaimLost(Exception):  # noqa: N818  it says what happened
-    """The message or batch must not be sent now: another worker has it, or its campaign was stopped."""
+    """The message or batch must not be sent now: another worker claimed it, or its campaign was stopped."""
 
 
 class Target(Protocol[Answer_contra]):
-    """What was sent: the claim of a single message, or that of a batch, which stands for all its messages.
+    """What was sent: the claim of a single message or of a batch with all its messages.
 
-    Once another worker has claimed it, nothing changes any more, except that the answer is still recorded.
+    Once another worker has claimed the same row, only ``record`` still has an effect.
     """
 
     @property
     def account(self) -> Account:
-        """Whose request it was."""
+        """The account that sends."""
 
     @property
     def host(self) -> AccountState.Host:
-        """Which host of the platform the request goes to."""
+        """The host of the platform that receives the request."""
 
     @property
     def counted_attempts(self) -> int:
-        """How many of its attempts count: not those at which the platform did not let the account in."""
+        """The attempts that count: not those for which the platform refused the login."""
 
     def record(self, answer: Answer_contra) -> None:
-        """Store what the platform has answered about what it took."""
+        """Store the platform's answer to an accepted request."""
 
     def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
-        """Queue it again. The attempt counts if the platform was asked to take it (RETRY)."""
+        """Queue it again. Only a RETRY counts as an attempt."""
 
     def set_aside(self, reason: str) -> None:
-        """Queue it again, so that a person can correct what keeps it from being sent."""
+        """Queue it again after a failure on our side, which a user has to fix."""
 
     def confirm(self) -> None:
         """Renew the lease right before the request is written. Raises ClaimLost."""
 
     def split(self, reason: str) -> None:
-        """Queue it again in two halves, or reject what cannot be divided."""
+        """Queue it again in two halves, or reject it if it is a single message."""
 
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
-        """End it with this failure."""
+        """Give it this final status."""
 
-    def mark_unconfirmed(self, reason: str, ask_at: datetime, *, error_code: int | None = None) -> None:
-        """Leave it to the platform's reports, which are first asked for at ``ask_at``."""
+    def mark_unconfirmed(self, reason: str, query_at: datetime, *, error_code: int | None = None) -> None:
+        """Record that the outcome is unknown. The platform's reports are first queried at ``query_at``."""
 
 
 def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[Answer]) -> None:
-    """Make the request and do what follows from its outcome.
+    """Make the request and act on its outcome.
 
-    The request is given a function to call right before it writes its first byte. Until then, whatever fails is our own
-    failure and nothing was sent: the target is set aside with the reason. From then on, the platform may have it.
+    ``request`` receives a function that it calls right before its first byte is written. An error before that call is
+    a failure on our side: nothing was sent, and the target is set aside. After an error past that call, the outcome is
+    unknown.
     """
     is_written = False
 
@@ -123,7 +124,7 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
         logger.warning("%s", error)
         target.put_back("", "", None)
     except Exception as error:
-        logger.exception("A request has failed for a reason of our own")
+        logger.exception("A request failed on our side")
         if is_written:
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error)), target)
         else:
@@ -133,56 +134,56 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
 
 
 def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
-    """Make the request, and say what is known after it."""
+    """Make the request and return its outcome."""
     try:
-        return Outcome(kind=Kind.TAKEN, answer=request())
+        return Outcome(kind=Kind.ACCEPTED, answer=request())
     except NotTaken as error:
-        return Outcome(kind=Kind.NOT_TAKEN, reason=describe(error), retry_after=error.retry_after)
+        return Outcome(kind=Kind.NOT_ACCEPTED, reason=describe(error), retry_after=error.retry_after)
     except AuthenticationError as error:
-        # Its own text says where to look.
+        # The text of the exception explains more than the platform's answer.
         return Outcome(kind=Kind.HELD, reason=str(error)[:TEXT_LIMIT])
     except RequestTooLarge as error:
         return Outcome(kind=Kind.TOO_LARGE, reason=describe(error))
     except APIError as error:
-        return Outcome(kind=Kind.REFUSED, reason=describe(error), error_code=error.error_code)
+        return Outcome(kind=Kind.REJECTED, reason=describe(error), error_code=error.error_code)
     except OutcomeUnknown as error:
         return Outcome(kind=Kind.UNKNOWN, reason=describe(error), error_code=getattr(error, "error_code", None))
 
 
 def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
-    """Do what follows from the outcome, for the account and for what was sent."""
+    """Update the account's circuit breaker and the target."""
     account, reason, now = target.account, outcome.reason, timezone.now()
     if outcome.answer is not None:
         breaker.note_answer(account, target.host)
         target.record(outcome.answer)
-    elif outcome.kind is Kind.REFUSED:
+    elif outcome.kind is Kind.REJECTED:
         breaker.note_answer(account, target.host)
         target.end(Status.REJECTED, reason, outcome.error_code)
     elif outcome.kind is Kind.TOO_LARGE:
         target.split(reason)
     elif outcome.kind is Kind.HELD:
         target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason))
-    elif outcome.kind is Kind.NOT_TAKEN:
+    elif outcome.kind is Kind.NOT_ACCEPTED:
         breaker.note_failure(account, target.host, reason, outcome.retry_after)
         if retries.should_retry(account, target.counted_attempts):
-            again_at = retries.next_attempt(account, target.counted_attempts, now, outcome.retry_after)
-            target.put_back(WaitsFor.RETRY, reason, again_at)
+            next_at = retries.next_attempt(account, target.counted_attempts, now, outcome.retry_after)
+            target.put_back(WaitsFor.RETRY, reason, next_at)
         else:
             text = GAVE_UP % {"attempts": target.counted_attempts, "reason": reason}
             target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
     else:
         breaker.note_failure(account, target.host, reason)
-        ask_at = now + timedelta(seconds=account.retry_delay)
-        target.mark_unconfirmed(reason, ask_at, error_code=outcome.error_code)
+        query_at = now + timedelta(seconds=account.retry_delay)
+        target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code)
 
 
 def describe(error: Exception) -> str:
-    """Return what the platform said, or else what happened, cut to what the column holds."""
+    """Return the platform's error text, or otherwise that of the exception, cut to the length of the column."""
     return (getattr(error, "error_text", "") or str(error) or type(error).__name__)[:TEXT_LIMIT]
 
 
 def get_client(account: Account) -> HyberClient:
-    """Return this thread's client of the account; its connections are kept open between requests."""
+    """Return this thread's client of the account. It keeps its connections open between requests."""
     clients: dict[str, tuple[dict[str, object], HyberClient]] = _local.__dict__.setdefault("clients", {})
     arguments = _arguments(account)
     known = clients.get(account.name)
@@ -196,7 +197,6 @@ def get_client(account: Account) -> HyberClient:
 
 
 def _arguments(account: Account) -> dict[str, object]:
-    names = (
-        "client_id login password site api_url bulk_url reports_url connect_timeout read_timeout"  # as in HyberClient
-    )
+    # The names are those of HyberClient's arguments.
+    names = "client_id login password site api_url bulk_url reports_url connect_timeout read_timeout"
     return {name: getattr(account, name) for name in names.split()}

@@ -1,4 +1,4 @@
-"""Our own ids, given before anything is sent: the key by which every report finds its message."""
+"""Extra ids: our own ids of messages, set before sending. Reports are matched by them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 
 
 def new_extra_id() -> str:
-    """Return an id that no other message has, of letters, digits, - and _ only: it is part of a URL."""
+    """Return a unique id that is safe as part of a URL."""
     return secrets.token_hex(12)
 
 
 def extra_ids() -> Iterator[str]:
-    """Yield ids for one import: a random beginning and a count, so that their index grows at one end."""
+    """Yield ids with one random prefix and a counter, so that new entries are adjacent in the index."""
     beginning = secrets.token_hex(8)
     return (f"{beginning}{number:08x}" for number in itertools.count())

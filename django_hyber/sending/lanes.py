@@ -1,7 +1,7 @@
-"""How the batches of a campaign follow one another.
+"""The order in which the batches of a campaign are sent.
 
-A few batches are under way at once, and each, when it is done, gives the next one to a task of its own: whatever else
-waits for a worker, a one-time code above all, gets its turn between two batches of a million-recipient campaign.
+A few batches are sent in parallel, one lane each. A task sends one batch and then enqueues the next one as a new task.
+Between two batches of a large campaign, workers can therefore process other tasks, such as one-time codes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from django_hyber.sending.pace import breaker
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State
-#: A task that has not begun by then is taken for lost.
+#: A task that has not started within this time is considered lost.
 ENQUEUED_FOR = timedelta(minutes=1)
 _local = threading.local()
 Item = TypeVar("Item")
@@ -33,14 +33,14 @@ Row = TypeVar("Row", bound=Model)
 
 
 def run_lane(pk: int, enqueue: Callable[[int], object]) -> None:
-    """Submit a batch, and enqueue the next one of its campaign."""
-    one_after_another("batches", pk, lambda pk: _submit_and_go_on(pk, enqueue))
+    """Submit a batch and enqueue the next one of its campaign."""
+    one_after_another("batches", pk, lambda pk: _submit_and_enqueue_next(pk, enqueue))
 
 
 def one_after_another(kind: str, item: Item, work: Callable[[Item], object]) -> None:
-    """Work on the item, and then on what was enqueued of its kind meanwhile.
+    """Work on the item, and then on items of the same kind that were enqueued in the meantime.
 
-    That is for a backend that runs a task at once: it would nest one task in another, hundreds deep.
+    A task backend that runs tasks immediately would otherwise nest them hundreds of levels deep.
     """
     waiting: deque[Item] | None = getattr(_local, kind, None)
     if waiting is not None:
@@ -55,7 +55,7 @@ def one_after_another(kind: str, item: Item, work: Callable[[Item], object]) -> 
         setattr(_local, kind, None)
 
 
-def _submit_and_go_on(pk: int, enqueue: Callable[[int], object]) -> None:
+def _submit_and_enqueue_next(pk: int, enqueue: Callable[[int], object]) -> None:
     submit_batch(pk)
     campaign_pk = Batch.objects.filter(pk=pk).values_list("campaign", flat=True).first()
     following = campaign_pk and take_next(campaign_pk)
@@ -64,7 +64,7 @@ def _submit_and_go_on(pk: int, enqueue: Callable[[int], object]) -> None:
 
 
 def fill_lanes(campaign_pk: int) -> int:
-    """Enqueue a campaign's due batches until as many are under way as may be, and return how many were enqueued."""
+    """Enqueue due batches of a campaign up to the parallel limit and return their number."""
     count = 0
     while pk := take_next(campaign_pk):
         nudge("submit_batch", Batch.objects.all(), pk)
@@ -75,7 +75,7 @@ def fill_lanes(campaign_pk: int) -> int:
 def take_next(campaign_pk: int) -> int | None:
     """Mark the campaign's next due batch as enqueued and return its primary key.
 
-    None when nothing is due, enough is under way, or the campaign or its account must not send now.
+    Returns None if no batch is due, the parallel limit is reached, or the campaign or its account must not send now.
     """
     if not _may_send(campaign_pk):
         return None
@@ -84,18 +84,18 @@ def take_next(campaign_pk: int) -> int | None:
 
 
 def mark_first(due_rows: QuerySet[Row], rows: QuerySet[Row]) -> int | None:
-    """Mark the first of the due rows as enqueued and return its primary key; ``rows`` is where it must still be."""
+    """Mark the first due row as enqueued and return its primary key. The row must still be among ``rows``."""
     for pk, enqueued_at in due_rows.order_by("pk").values_list("pk", "enqueued_at")[:10]:
-        # Of two workers that want the same row one sees it changed, and the other tries the one after it.
+        # If another worker has just enqueued this row, the update matches nothing and the next row is tried.
         if rows.filter(pk=pk, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
             return int(pk)
     return None
 
 
 def due(state: str, name: str = "state") -> Q:
-    """Select what is in this state, is due, and whose task has not been enqueued or is taken for lost.
+    """Select due rows in this state whose task was not enqueued or is considered lost.
 
-    The worker that claims a row, or puts it off, clears ``enqueued_at``.
+    The worker that claims or postpones a row clears ``enqueued_at``.
     """
     now = timezone.now()
     return Q(is_due(now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
@@ -109,7 +109,7 @@ def _may_send(campaign_pk: int) -> bool:
     account = find_account(name) if name else None
     if account is None:
         if name:
-            logger.error("Campaign %s waits: the settings of the account %s are missing or wrong", campaign_pk, name)
+            logger.error("Campaign %s waits: the settings of account %s are missing or invalid", campaign_pk, name)
         return False
     if breaker.is_blocked(account.name, AccountState.Host.BULK):
         return False
@@ -117,5 +117,5 @@ def _may_send(campaign_pk: int) -> bool:
         return False
     sending = Q(state=State.SENDING, lease_until__gt=now)
     enqueued = Q(state=State.PENDING, enqueued_at__gt=now - ENQUEUED_FOR)
-    under_way = Batch.objects.filter(sending | enqueued, campaign=campaign_pk).count()
-    return under_way < account.parallel_batches
+    in_progress = Batch.objects.filter(sending | enqueued, campaign=campaign_pk).count()
+    return in_progress < account.parallel_batches

@@ -1,4 +1,4 @@
-"""The request of one message as it stands on the wire: for the vendor's support, who ask for it."""
+"""The request that sends one message, rebuilt for the vendor's support, who ask for it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from django_hyber.texts.variables import complete_variables
 
 
 def request_of(message_pk: int) -> Mapping[str, Any] | None:
-    """Return the body that hands this message over, with no other recipient in it.
+    """Return the request body for this message, without other recipients of its batch.
 
-    It is built from what is stored, so a text that was changed since is the new one. None when it cannot be built: the
-    account is gone, the number was purged, or a value is missing.
+    It is rebuilt from the current data, so it contains a text that was changed after sending. Returns None if the
+    account no longer exists, the number was purged, or a value is missing.
     """
     message = Message.objects.select_related("campaign").get(pk=message_pk)
     account = find_account(message.account if message.campaign is None else message.campaign.account)

@@ -1,4 +1,4 @@
-"""A campaign as a whole: cut into batches, finished when nothing is left to hand over."""
+"""Runs of a campaign: divide it into batches, finish it after the last one, queue failed messages for another run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ OPEN_BATCHES = (Batch.State.PENDING, Batch.State.SENDING, Batch.State.UNCONFIRME
 
 
 class Requeued(NamedTuple):
-    """A message as it is before its next run."""
+    """Columns of a message that are reset before its next run."""
 
     id: int
     extra_id: str
@@ -49,18 +49,18 @@ class Requeued(NamedTuple):
 
 
 def give_account(campaign: Campaign) -> None:
-    """Let the messages be of the campaign's account, which may have been chosen after they were imported.
+    """Set the campaign's account on its messages: it may have been changed after the import.
 
-    A question to another account would be answered with "not found", and they would be sent again.
+    A query with another account would return "not found", and the messages would be sent twice.
     """
     others = Message.objects.filter(campaign=campaign).exclude(account=campaign.account)
     others.update(account=campaign.account)
 
 
 def cut_batches(campaign: Campaign) -> None:
-    """Cut the queued messages into batches; in a campaign with a sending window, each of one time zone.
+    """Divide the queued messages into batches. With a sending window, each batch has a single time zone.
 
-    The database forbids a second cut of the same run.
+    A unique constraint prevents the batches of a run from being created twice.
     """
     size = throttle.batch_size(campaign, get_account(campaign.account))
     batches: list[Batch] = []
@@ -77,14 +77,14 @@ def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
 
 
 def count_on_the_wire(campaign_pk: int) -> int:
-    """Count the recipients in requests that are being made, or of which a worker that has stopped may have made one."""
+    """Count the recipients in batches with a worker, including a stopped worker that may have sent its request."""
     sending = Batch.objects.filter(campaign=campaign_pk, state=Batch.State.SENDING)
     people: int = sending.aggregate(people=Sum("size", default=0))["people"]
     return people
 
 
 def settle(campaign_pk: int) -> None:
-    """Finish a campaign of which nothing is left to send; cancel what came back to a cancelled one."""
+    """Finish a running campaign with nothing left to send; cancel batches that returned to a cancelled campaign."""
     status = Campaign.objects.filter(pk=campaign_pk).values_list("status", flat=True).first()
     if status == Campaign.Status.SENDING:
         finish_if_done(campaign_pk)
@@ -94,16 +94,16 @@ def settle(campaign_pk: int) -> None:
 
 
 def settle_all() -> None:
-    """Settle every campaign that a stopped worker has not settled."""
+    """Settle campaigns whose last worker stopped before it did so."""
     batches = Batch.objects.filter(campaign=OuterRef("pk"))
     is_done = Q(~Exists(batches.filter(state__in=OPEN_BATCHES)), status=Campaign.Status.SENDING)
-    came_back = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
-    for campaign_pk in list(Campaign.objects.filter(is_done | came_back).values_list("pk", flat=True)):
+    has_returned = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
+    for campaign_pk in list(Campaign.objects.filter(is_done | has_returned).values_list("pk", flat=True)):
         settle(campaign_pk)
 
 
 def cancel_waiting(campaign_pk: int) -> None:
-    """Cancel the batches that nobody has taken, and the messages that are in none or only in such a one."""
+    """Cancel the pending batches, and the queued messages that no worker is sending."""
     now = timezone.now()
     batches = Batch.objects.filter(campaign=campaign_pk)
     batches.filter(state=Batch.State.PENDING).update(
@@ -120,14 +120,14 @@ def cancel_waiting(campaign_pk: int) -> None:
 
 
 def retryable(campaign: Campaign, ended: Q) -> MessageQuerySet:
-    """Return the messages that ended so, and whose number is still known."""
+    """Return the messages of the campaign that ended this way and have not been purged."""
     return Message.objects.not_purged().filter(ended, campaign=campaign)
 
 
 def requeue(failed: QuerySet[Message], keys: Iterable[int] | None = None) -> int:
-    """Queue failed messages again, all or those with these keys, and return how many.
+    """Queue failed messages again, all of them or those with these keys, and return their number.
 
-    Each gets a new id: what the platform does with a used one is not documented.
+    Each gets a new extra id: the platform does not document what happens to a repeated one.
     """
     fresh_ids = extra_ids()
     count = 0
@@ -151,12 +151,12 @@ def _pages_of(failed: QuerySet[Message], keys: Iterable[int]) -> Iterator[list[i
 
 
 def _lock(failed: QuerySet[Message]) -> list[int]:
-    """Lock what has failed for certain: a report of this very moment may say that it arrived after all."""
+    """Lock the messages that still count as failed: late reports may have changed some of them."""
     return list(failed.order_by("pk").select_for_update().values_list("pk", flat=True)[:REQUEUE_CHUNK])
 
 
 def finish_if_done(campaign_pk: int) -> bool:
-    """End a campaign of which nothing is left to hand over, and say whether this call did it."""
+    """Finish a running campaign with nothing left to send. Return whether this call finished it."""
     campaigns = Campaign.objects.filter(pk=campaign_pk, status=Campaign.Status.SENDING)
     open_batches = Batch.objects.filter(campaign=OuterRef("pk"), state__in=OPEN_BATCHES)
     if not campaigns.filter(~Exists(open_batches)).exists():

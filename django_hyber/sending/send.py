@@ -37,12 +37,12 @@ def send_message(
 ) -> Message:
     """Store a message and send it as soon as the surrounding transaction is committed.
 
-    The channels are tried in the order given until one delivers. ``callback_url=None`` means this project's own, if
-    CALLBACK_BASE_URL is set; a string is sent as given, and "" leaves the field out. The message returned is
-    ``queued``: call ``refresh_from_db()`` to see what has become of it.
+    The channels are tried in the given order until one delivers. ``callback_url=None`` means the URL of this project,
+    if CALLBACK_BASE_URL is set; a string is sent as it is, and "" omits the field. The returned message is ``queued``:
+    call ``refresh_from_db()`` to read its current status.
 
-    Raises InvalidPhone or InvalidMessage (both ValueError) for what the platform would refuse, IntegrityError for an
-    ``extra_id`` that is taken, ImproperlyConfigured for an unknown account.
+    Raises InvalidPhone or InvalidMessage (both ValueError) for a message that the platform would reject,
+    IntegrityError for an ``extra_id`` that is already used, ImproperlyConfigured for an unknown account.
     """
     settings = get_account(account)
     phone = normalize_phone(phone_number, settings.default_region)

@@ -1,4 +1,4 @@
-"""A single message on its way: claim, send, record. No transaction is open while the platform is asked."""
+"""Sending a single message: claim it, send it, record the answer. No transaction is open during the request."""
 
 from __future__ import annotations
 
@@ -30,50 +30,50 @@ Status = Message.Status
 OPTED_OUT = gettext_noop("The recipient has opted out.")
 BLOCKED = gettext_noop("Waits until the platform answers again.")
 HELD = gettext_noop("Waits until the platform accepts the login of the account.")
-NOTHING_LEFT = {"lease_until": None, "not_found_after": None, "due_at": None}
+RELEASED = {"lease_until": None, "not_found_after": None, "due_at": None}
 ALWAYS = Q()
 
 
 @dataclass(frozen=True, kw_only=True)
 class MessageClaim:
-    """A single message, as it was read by the one worker that may send it until its lease ends."""
+    """A single message that this worker has claimed. No other worker may send it until the lease ends."""
 
     message: Message
     account: Account
 
     @property
     def attempt(self) -> int:
-        """How many times it has been claimed, which tells claims apart."""
+        """The number of this claim of the message; each claim has its own."""
         return self.message.attempts
 
     @property
     def host(self) -> AccountState.Host:
-        """Single messages go to a host of their own."""
+        """The platform has a separate host for single messages."""
         return AccountState.Host.SINGLE
 
     @property
     def counted_attempts(self) -> int:
-        """How many of its attempts the platform let the account in for."""
+        """The attempts that count: not those for which the platform refused the login."""
         return self.message.attempts - self.message.held_attempts
 
     def rows(self) -> QuerySet[Message]:
-        """Select the message as long as nobody has claimed it since and no report has moved it on."""
+        """Select the message, unless another worker has claimed it or a report has advanced its status."""
         return self._of_this_run().filter(status__in=BEFORE_ACCEPTANCE)
 
     def _of_this_run(self) -> QuerySet[Message]:
-        # A message that is sent again gets a new id: what comes late about the old one says nothing about it.
+        # Each run has a new extra id, so a late answer to an earlier run matches nothing.
         same_run = Message.objects.filter(extra_id=self.message.extra_id)
         return lease.held(same_run, self.message.pk, self.attempt)
 
     def confirm(self) -> None:
         """Renew the lease right before the request is written. Raises ClaimLost."""
         if not lease.renew(self.rows().filter(status=Status.SENDING), self.account.lease):
-            raise ClaimLost(f"Message {self.message.extra_id} was claimed by another worker before it was sent")
+            raise ClaimLost(f"Message {self.message.extra_id} was not sent: another worker claimed it")
 
     @insisting
     def record(self, answer: str) -> None:
-        """Store the platform's id. A report may have overtaken the answer: then the status is already further on."""
-        known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **NOTHING_LEFT}
+        """Store the platform's id. If a report arrived before the answer, the message keeps its newer status."""
+        known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
         with announcing():
             moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
             if moved:
@@ -84,36 +84,36 @@ class MessageClaim:
 
     @insisting
     def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
-        """Queue the message again."""
+        """Queue the message again. Only a RETRY counts as an attempt."""
         held = F("held_attempts") + int(waits_for != Batch.WaitsFor.RETRY)
-        changes = NOTHING_LEFT | {"due_at": due_at}
+        changes = RELEASED | {"due_at": due_at}
         self.rows().update(status=Status.QUEUED, error_text=reason, held_attempts=held, **changes)
 
     def set_aside(self, reason: str) -> None:
-        """Queue the message again, to be tried less and less often until somebody has corrected what is wrong."""
+        """Queue the message again with a growing delay, until a user has fixed the cause."""
         self.put_back("", reason, retries.next_attempt(self.account, self.attempt, timezone.now()))
 
     def split(self, reason: str) -> None:
-        """Reject the message: one recipient cannot be divided."""
+        """Reject the message: a single message cannot be split."""
         self.end(Status.REJECTED, reason, None)
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
-        """End the message without its having been taken."""
+        """Give the message its final status."""
         with announcing():
             moved = self.rows().update(
-                status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **NOTHING_LEFT
+                status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **RELEASED
             )
             if moved:
                 announce_changes([Change(self.message.pk, Status.SENDING, status)])
 
     @insisting
     def mark_unconfirmed(
-        self, reason: str, ask_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
+        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
     ) -> None:
-        """The platform may or may not have it: from now on only its own report can show what became of it."""
+        """Record that the outcome is unknown: it is decided by the platform's report, queried from ``query_at``."""
         begun = doubt.begin(self.account, doubt.start_time_of(self.message.content or {}))
-        known = {"error_text": reason, "error_code": error_code, "due_at": ask_at, "lease_until": None}
+        known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
         with announcing():
             if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **known):
                 return
@@ -122,7 +122,7 @@ class MessageClaim:
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
-    """Hand a queued single message to the platform; do nothing when it is not due or another worker has it."""
+    """Send a queued single message to the platform. Does nothing if it is not due or another worker claimed it."""
     claim = claim_message(pk)
     if claim is None:
         return
@@ -139,14 +139,14 @@ def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callabl
 
 
 def _must_not_be_sent(claim: MessageClaim) -> bool:
-    """A single message answers to something that its recipient did; SUPPRESS_TRANSACTIONAL stops these too."""
+    """Whether the recipient has opted out of transactional messages too (SUPPRESS_TRANSACTIONAL)."""
     if not claim.account.suppress_transactional:
         return False
     return Suppression.objects.filter(phone_number=claim.message.phone_number).exists()
 
 
 def claim_message(pk: int) -> MessageClaim | None:
-    """Claim a due message, or put it off while its account is blocked."""
+    """Claim a due message, or postpone it while its account is blocked."""
     refuse_transaction()
     is_due = lease.is_due(timezone.now())
     waiting = Message.objects.filter(is_due, pk=pk, status=Status.QUEUED, campaign=None)
@@ -167,7 +167,7 @@ def claim_message(pk: int) -> MessageClaim | None:
 
 
 def build_body(account: Account, phone_number: str, extra_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Build the request from the stored content; our own callback URL is added here, so no token is ever stored."""
+    """Build the request from the stored content. The callback URL is added here, so its token is never stored."""
     options = dict(content)
     channels = channels_from_wire(options.pop("channels"), options.pop("channel_options"))
     options.setdefault("callback_url", get_callback_url(account))

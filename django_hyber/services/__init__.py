@@ -1,4 +1,4 @@
-"""The public functions."""
+"""The public functions of the package, for code and for its own admin and commands."""
 
 from django_hyber.audience.export import ExportError, export_recipients, export_suppressions
 from django_hyber.audience.files.file_type import UnreadableFileError

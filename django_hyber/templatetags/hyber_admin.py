@@ -1,4 +1,4 @@
-"""What the templates of the admin need: numbers that people can read, and the data of the app's own index page."""
+"""Filters and tags for the templates of the admin: formatted numbers and times, and the data of the dashboard."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ register.filter("short_time", short_time)
 
 @register.simple_tag(takes_context=True)
 def hyber_dashboard(context: dict[str, Any]) -> Dashboard:
-    """Return what the index page shows, so that it works with the admin site of any project."""
+    """Return the data of the dashboard. A tag works with any admin site of the project."""
     return dashboard_of(context["request"])

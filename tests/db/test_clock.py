@@ -81,4 +81,4 @@ def test_host_with_another_clock_does_not_end_a_grace(graced, shifted):
     message.refresh_from_db()
     assert (message.status, message.questions, message.not_found_at) == ("unconfirmed", 2, None)
     batch = campaign.batches.get()
-    assert (batch.state, batch.questions, batch.not_found_at) == ("unconfirmed", 2, None)
+    assert (batch.state, batch.questions, batch.not_found_at) == ("unconfirmed", 4, None)

@@ -232,7 +232,7 @@ class TestAnswersToPosts:
         with pytest.raises(UnreadableResponse) as caught:
             send(status, body)
         assert caught.value.http_status == status
-        assert status != 404 or "nothing seems to be at this URL" in str(caught.value)
+        assert status != 404 or "this URL does not seem to exist" in str(caught.value)
 
     def test_a_text_of_theirs_without_a_code_is_shown(self, send):
         with pytest.raises(UnreadableResponse, match="Bad request indeed"):

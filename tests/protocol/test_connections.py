@@ -225,7 +225,7 @@ class TestReuse:
         late = answering(b"HTTP/1.1 102 Processing\r\n\r\n", platforms.await_hang_up)
         with platforms.accept(late, answering(OK)) as port:
             client = make_client(f"http://127.0.0.1:{port}")
-            with pytest.raises(UnreadableResponse, match="not a final one"):
+            with pytest.raises(UnreadableResponse, match="not final"):
                 client.send_single(BODY)
             assert client.send_single(BODY) == "m1"
 

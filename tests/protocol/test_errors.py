@@ -68,7 +68,7 @@ def test_an_invalid_message_lists_its_errors_and_not_its_warnings_or_text():
 
 def test_a_refusal_shows_code_and_text_but_not_all_of_a_long_text():
     error = APIError(400, 36024, "x" * 1000)
-    assert str(error).startswith("The platform refused the request (HTTP 400, error 36024): xxx")
+    assert str(error).startswith("The platform rejected the request (HTTP 400, error 36024): xxx")
     assert str(error).count("x") == 200
     assert len(error.error_text) == 1000
 
@@ -78,7 +78,7 @@ def test_what_the_platform_quotes_is_not_in_the_repr():
 
 
 def test_a_refusal_without_a_body_of_theirs_shows_the_status():
-    assert str(APIError(400, body="<html>380671234567</html>")) == "The platform refused the request (HTTP 400)."
+    assert str(APIError(400, body="<html>380671234567</html>")) == "The platform rejected the request (HTTP 400)."
 
 
 def test_wrong_credentials_mention_the_address_of_the_server():

@@ -188,7 +188,7 @@ def test_what_is_sent_again_of_a_cancelled_campaign_is_cancelled(batch, campaign
 def test_nothing_is_decided_about_what_is_no_longer_in_doubt(request, name, decide, platform):
     row = request.getfixturevalue(name)
     mark_as_sent(row, by="olena")
-    with pytest.raises(DoubtError, match="Nothing is in doubt"):
+    with pytest.raises(DoubtError, match="The outcome is known"):
         decide(row, by="ihor")
 
     assert platform.ledger.taken == 0

@@ -212,7 +212,7 @@ def test_command_tells_the_counts(platform):
     accepted(1, "85", ago=timedelta(hours=1))
     platform.flush()
 
-    assert run("hyber_fetch_reports", margin=0)[0].strip() == "1 asked about, 1 changed, 0 given up"
+    assert run("hyber_fetch_reports", margin=0)[0].strip() == "1 queried, 1 changed, 0 given up"
 
 
 @pytest.fixture
@@ -485,7 +485,7 @@ def test_what_was_never_asked_about_comes_before_what_was(delivered_and_clicked,
 
 
 def test_command_asks_for_clicks(delivered_and_clicked, platform):
-    assert "1 asked about" in run("hyber_fetch_reports", "--clicks")[0]
+    assert "1 queried" in run("hyber_fetch_reports", "--clicks")[0]
 
 
 def test_what_waits_is_read_in_pages(platform, monkeypatch):

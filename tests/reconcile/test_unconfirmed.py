@@ -343,7 +343,11 @@ def test_message_in_doubt_by_itself_does_not_wait_for_another_batch(platform, co
     configure(BATCH_SIZE=2)
     send = HyberClient.send_broadcast_sync
     with monkeypatch.context() as forgetful:
-        forgetful.setattr(HyberClient, "send_broadcast_sync", lambda client, body, before_write: send(client, body, before_write=before_write)[:-1])
+        forgetful.setattr(
+            HyberClient,
+            "send_broadcast_sync",
+            lambda client, body, before_write: send(client, body, before_write=before_write)[:-1],
+        )
         campaign = start_campaign(make_campaign([phone(1), phone(2)]))
     lone = campaign.messages.get(status="unconfirmed")
     keys = [campaign.messages.create(phone_number=phone(number), extra_id=f"own-{number}").pk for number in (3, 4)]

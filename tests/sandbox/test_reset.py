@@ -14,7 +14,7 @@ import requests
 
 from django_hyber.sandbox.ledger import Ledger
 from django_hyber.sandbox.server import Handler
-from django_hyber.sandbox.store import LONGEST_NAP
+from django_hyber.sandbox.store import MAX_WAIT
 from tests.conftest import LOGIN, PASSWORD
 from tests.sandbox.bodies import broadcast, single
 
@@ -58,7 +58,7 @@ def test_steps_that_are_due_later_do_not_happen(start, receiver):
     assert api.sandbox.wait_idle(0)
     assert api.sandbox.flush() == 0
     now[0] += 4 * 3600
-    time.sleep(2 * LONGEST_NAP)
+    time.sleep(2 * MAX_WAIT)
     assert receiver.bodies == []
 
 

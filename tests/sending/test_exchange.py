@@ -40,9 +40,9 @@ def let_the_hold_end():
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (NotTaken(), Kind.NOT_TAKEN),
+        (NotTaken(), Kind.NOT_ACCEPTED),
         (AuthenticationError(401), Kind.HELD),
-        (APIError(400, 36024, "Phone number incorrect"), Kind.REFUSED),
+        (APIError(400, 36024, "Phone number incorrect"), Kind.REJECTED),
         (ConnectionLost(), Kind.UNKNOWN),
     ],
 )
@@ -56,7 +56,7 @@ def test_every_error_of_the_protocol_has_one_outcome(error, kind):
 def test_answer_is_the_outcome_of_what_was_taken():
     outcome = exchange(lambda: "id-1")
 
-    assert (outcome.kind, outcome.answer) == (Kind.TAKEN, "id-1")
+    assert (outcome.kind, outcome.answer) == (Kind.ACCEPTED, "id-1")
 
 
 @pytest.mark.django_db(transaction=True)

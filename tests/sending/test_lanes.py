@@ -247,7 +247,7 @@ class RulesTests:
         settings.HYBER = {"default": settings.HYBER["default"] | {"FOUR_EYES": True}}
         author, other = (get_user_model().objects.create_user(name) for name in ("author", "other"))
         campaign = make_campaign([phone(1)], author=author)
-        with pytest.raises(CampaignError, match="somebody else"):
+        with pytest.raises(CampaignError, match="another person"):
             start_campaign(campaign, user=author)
 
         start_campaign(campaign, user=other)

@@ -67,9 +67,9 @@ def ask_view(desk: Desk, row: Row) -> HttpResponseBase:
     except DoubtError as error:
         return _refuse(desk, row, error)
     if not is_asked:
-        desk.message_user(_("The platform has been asked since then."))
+        desk.message_user(_("The platform has been queried since then."))
         return _back(row)
-    return _done(desk, row, _("The platform is asked about it now."))
+    return _done(desk, row, _("The platform is being queried about it now."))
 
 
 def sent_view(desk: Desk, row: Row) -> HttpResponseBase:

@@ -27,17 +27,15 @@ PERMISSION = "django_hyber.resolve_doubt"
 Answer = Batch.Answer
 #: Why the last answer is no proof.
 NO_PROOF = {
-    Answer.NO_ANSWER: gettext_lazy("That shows nothing, neither that it has it nor that it does not."),
+    Answer.NO_ANSWER: gettext_lazy("Without an answer nothing is proved."),
     Answer.NOT_FOUND: gettext_lazy(
-        "That counts only when it is answered twice, some time apart: the platform may be late with its own reports."
+        "One such answer proves nothing, for the platform may be late with its reports: it takes two, some time apart."
     ),
-    Answer.NO_CONTROL: gettext_lazy(
-        "So it cannot be told apart from a platform that finds nothing at all, as at a wrong address."
-    ),
+    Answer.NO_CONTROL: gettext_lazy("A wrong address would answer in the same way about everything."),
     Answer.NOT_EVEN_KNOWN: gettext_lazy(
-        "So the platform is late with its reports, or REPORTS_URL of the account is not its address."
+        "The reports of the platform are late, or REPORTS_URL of the account is wrong."
     ),
-    Answer.UNLIKE_UNKNOWN: gettext_lazy("So the platform may know something of it."),
+    Answer.UNLIKE_UNKNOWN: gettext_lazy("The platform may have a record of it."),
 }
 
 
@@ -101,18 +99,20 @@ def _panel_of_member(request: HttpRequest, doubt: Doubt) -> DoubtPanel:
 def _intro(doubt: Doubt) -> str:
     if doubt.needs_decision:
         return _(
-            "Nothing has proved for over an hour whether the platform has this. The questions go on, but a person "
-            "should decide."
+            "Nothing has proved for over an hour whether the platform has this. It is still being queried, but "
+            "a person should decide."
         )
-    return _("It is unknown whether the platform has this. It is being asked, and nothing is sent again without proof.")
+    return _(
+        "It is unknown whether the platform has this. It is being queried, and nothing is sent again without proof."
+    )
 
 
 def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[Fact]:
     row = doubt.row
     if row.doubted_at:
-        yield Fact("since", _("In doubt since"), _time(row.doubted_at))
+        yield Fact("since", _("Outcome unknown since"), _time(row.doubted_at))
     yield Fact("request", _("How the request ended"), masked(_request(doubt)))
-    yield Fact("questions", _("Questions"), _questions(row))
+    yield Fact("questions", _("Queries"), _questions(row))
     if row.answer:
         yield Fact("answer", _("Last answer"), masked(_answer(row)))
     not_found = _time(row.not_found_at) if row.not_found_at else _("not yet in a way that counts")

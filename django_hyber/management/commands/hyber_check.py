@@ -9,16 +9,16 @@ from django_hyber.services import probe_account
 
 
 class Command(BaseCommand):
-    """Prove an account's configuration without sending anything."""
+    """Verify an account's configuration without sending anything."""
 
-    help = "Ask the platform whether it can be reached and knows the login; nothing is sent to anybody."
+    help = "Verify that the platform can be reached and accepts the login. No message is sent."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
         parser.add_argument("--account", default="default", help="Name in the HYBER setting (default: default).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print one line for each thing that was tried; exit with 1 when one of them failed."""
+        """Print one line for each check; exit with 1 if one of them failed."""
         findings = probe_account(options["account"])
         for finding in findings:
             style = self.style.SUCCESS if finding.is_good else self.style.ERROR

@@ -15,17 +15,17 @@ logger = logging.getLogger("django_hyber")
 
 
 class Command(BaseCommand):
-    """Sweep once, or keep sweeping until the process is told to stop."""
+    """Sweep once, or repeatedly until the process is stopped."""
 
-    help = "Take up whatever is due: new and repeated attempts, unknown outcomes, work of stopped workers."
+    help = "Process everything that is due: new messages, retries, unknown outcomes, and the work of stopped workers."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
-        parser.add_argument("--loop", action="store_true", help="Keep sweeping until SIGTERM or Ctrl-C.")
+        parser.add_argument("--loop", action="store_true", help="Repeat the sweep until SIGTERM or Ctrl-C.")
         parser.add_argument("--interval", type=float, default=5.0, help="Seconds between two sweeps (default: 5).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Sweep; a sweep under way is finished before the process ends."""
+        """Sweep. A sweep in progress is finished before the process ends."""
         if not options["loop"]:
             self._sweep()
             return
@@ -40,14 +40,14 @@ class Command(BaseCommand):
     def _sweep_or_log(self) -> None:
         try:
             self._sweep()
-        # Whatever it is, a broker that is down or a database that starts anew, it must not end the loop.
+        # No error may end the loop: a broker or a database may be down for a while.
         except Exception:
-            logger.exception("The sweep was cut off; the next one goes on")
+            logger.exception("The sweep failed; the next one continues")
 
     def _sweep(self) -> None:
         done = dispatch()
         if done.total:
             self.stdout.write(
-                f"{done.messages} messages, {done.batches} batches, {done.questions} questions, "
+                f"{done.messages} messages, {done.batches} batches, {done.questions} queries, "
                 f"{done.matched_reports} reports matched, {done.signals} signals"
             )

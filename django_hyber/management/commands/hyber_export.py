@@ -11,17 +11,17 @@ from django_hyber.services import ExportError, export_recipients
 
 
 class Command(BaseCommand):
-    """Export the recipients of a campaign with what became of their messages."""
+    """Export the recipients of a campaign with the status of their messages."""
 
-    help = "Write the recipients of a campaign, their variables and outcomes into a CSV or XLSX file."
+    help = "Export the recipients of a campaign, their variables and the status of their messages to CSV or XLSX."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the arguments."""
         parser.add_argument("campaign", type=int, help="Id of the campaign.")
-        parser.add_argument("file", type=Path, help="File to write, replacing what is there: .csv or .xlsx.")
+        parser.add_argument("file", type=Path, help="File to write, .csv or .xlsx. An existing file is replaced.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Export, and write how many bytes the file has."""
+        """Export, and print the size of the file."""
         file = options["file"]
         written = 0
         try:

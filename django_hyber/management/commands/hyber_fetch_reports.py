@@ -10,32 +10,32 @@ from django_hyber.services import fetch_reports
 
 
 class Command(BaseCommand):
-    """Ask for the reports that were never called back."""
+    """Query the reports that did not arrive by callback."""
 
-    help = "Ask the platform about messages that should have a final report by now. Run it every few minutes."
+    help = "Query the platform for final reports that are overdue. Run it every few minutes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
-        parser.add_argument("--limit", type=int, default=1_000, help="Messages to ask about at most (default: 1000).")
-        parser.add_argument("--rate", type=float, default=20, help="Questions in a second at most (default: 20).")
+        parser.add_argument("--limit", type=int, default=1_000, help="Maximum number of messages (default: 1000).")
+        parser.add_argument("--rate", type=float, default=20, help="Maximum queries per second (default: 20).")
         parser.add_argument(
-            "--margin", type=int, default=600, help="Seconds after the TTLs of all channels (default: 600)."
+            "--margin", type=int, default=600, help="Seconds to wait after the TTLs of all channels (default: 600)."
         )
         parser.add_argument(
             "--seen",
             action="store_true",
-            help="Also ask who has seen what was delivered within two days, where SEEN_CODES are set.",
+            help='Also query messages delivered in the last two days for "seen", if SEEN_CODES is set.',
         )
         parser.add_argument(
             "--clicks",
             action="store_true",
-            help="Also ask for the clicks on what was delivered within fourteen days, where clicks are tracked (ctr).",
+            help="Also query the clicks of messages delivered in the last fourteen days with click tracking (ctr).",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Ask, and tell the counts."""
+        """Query the reports and print the counts."""
         if options["rate"] <= 0:
-            raise CommandError("--rate is a number of questions in a second, so it has to be above zero.")
+            raise CommandError("--rate is the number of queries per second; it must be greater than zero.")
         for name in ("limit", "margin"):
             if options[name] < 0:
                 raise CommandError(f"--{name} cannot be negative.")
@@ -46,4 +46,4 @@ class Command(BaseCommand):
             learn_seen=options["seen"],
             learn_clicks=options["clicks"],
         )
-        self.stdout.write(f"{fetched.asked} asked about, {fetched.changed} changed, {fetched.given_up} given up")
+        self.stdout.write(f"{fetched.asked} queried, {fetched.changed} changed, {fetched.given_up} given up")

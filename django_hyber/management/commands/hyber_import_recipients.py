@@ -22,13 +22,13 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the arguments."""
         parser.add_argument("campaign", type=int, help="Id of the campaign.")
-        parser.add_argument("file", type=Path, help="CSV or XLSX file; its first line names the columns.")
-        parser.add_argument("--phone-column", default="", help="Header of the phone column, when it is not found.")
+        parser.add_argument("file", type=Path, help="CSV or XLSX file with column headers in its first row.")
+        parser.add_argument("--phone-column", default="", help="Header of the phone column, if it is not recognized.")
         parser.add_argument("--text-column", default="", help="Header of the column with a text for each recipient.")
-        parser.add_argument("--rejected", type=Path, metavar="FILE", help="CSV file to write the rejected rows into.")
+        parser.add_argument("--rejected", type=Path, metavar="FILE", help="CSV file for the rejected rows.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Import, then write the counts and every rejected row."""
+        """Import, then print the counts and the rejected rows."""
         try:
             campaign = Campaign.objects.get(pk=options["campaign"])
             report = self._import(campaign, options)
@@ -42,7 +42,7 @@ class Command(BaseCommand):
             for row in report.rejected:
                 self.stderr.write(f"row {row.row}: {row.reason}")
         if report.removed_characters:
-            self.stderr.write(f"{report.removed_characters} NUL characters were removed: no text has them.")
+            self.stderr.write(f"{report.removed_characters} NUL characters were removed.")
         self.stdout.write(
             f"{report.accepted} accepted, {report.duplicates} duplicates, {report.existing} already there, "
             f"{report.rejected_count} rejected of {report.total} rows"

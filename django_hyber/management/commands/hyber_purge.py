@@ -12,18 +12,18 @@ from django_hyber.services import purge_personal_data
 class Command(BaseCommand):
     """Remove personal data that is no longer needed."""
 
-    help = "Make messages, reports and replies anonymous that ended so many days ago; every total stays as it is."
+    help = "Anonymise messages, reports and replies older than a given age. Statistics do not change."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
         parser.add_argument("--older-than", type=int, required=True, metavar="DAYS", help="Age in days.")
-        parser.add_argument("--dry-run", action="store_true", help="Only tell how much it would be.")
+        parser.add_argument("--dry-run", action="store_true", help="Only print the counts.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Purge, and tell the counts."""
+        """Purge and print the counts."""
         days = options["older_than"]
         if days < 0:
-            raise CommandError("--older-than is a number of days ago, so it cannot be negative.")
+            raise CommandError("--older-than is a number of days; it cannot be negative.")
         purged = purge_personal_data(timedelta(days=days), dry_run=options["dry_run"])
         self.stdout.write(
             f"{'would be ' if options['dry_run'] else ''}anonymised: "

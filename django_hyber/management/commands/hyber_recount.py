@@ -10,9 +10,9 @@ from django_hyber.services import recount
 
 
 class Command(BaseCommand):
-    """Compare messages with what their stored reports say."""
+    """Compare the status of messages with their stored reports."""
 
-    help = "Count messages by status, and tell which ones differ from what their stored delivery reports say."
+    help = "Count messages by status, and list those whose status contradicts their stored delivery reports."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the arguments."""
@@ -20,11 +20,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--reclassify",
             action="store_true",
-            help="Move forward what its reports put further on, as by new SEEN_CODES.",
+            help="Advance messages whose reports lead to a later status, for example after a change of SEEN_CODES.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Compare, and tell the counts and the first differences by our own id."""
+        """Compare, and print the counts and the extra ids of the first differences."""
         campaign = self._campaign(options["campaign"])
         found = recount(campaign, reclassify=options["reclassify"])
         for status, count in found.statuses.items():

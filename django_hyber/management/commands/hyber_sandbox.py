@@ -8,13 +8,13 @@ from django_hyber.sandbox.cli import add_arguments, serve
 
 
 class Command(BaseCommand):
-    """`manage.py hyber_sandbox [ADDRPORT]`; needs no database and no settings of its own."""
+    """`manage.py hyber_sandbox [ADDRPORT]`; needs neither a database nor settings."""
 
-    help = "Serve a local stand-in for the Hyber platform, with its URL and its table of outcomes printed first."
+    help = "Serve a local stand-in for the Hyber platform. Prints its URL and its table of outcomes first."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take the options of `python -m django_hyber.sandbox`."""
+        """Describe the options, which are those of `python -m django_hyber.sandbox`."""
         add_arguments(parser)
 
     def handle(self, *_args: Any, **options: Any) -> None:

@@ -18,20 +18,20 @@ Status = Campaign.Status
 class Command(BaseCommand):
     """Launch a campaign."""
 
-    help = "Launch a campaign; with the immediate task backend it is handed over before the command returns."
+    help = "Launch a campaign. With the immediate task backend, it is sent before the command returns."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the arguments."""
         parser.add_argument("campaign", type=int, help="Id of the campaign.")
-        parser.add_argument("--check", action="store_true", help="Only tell what the launch would mean.")
-        parser.add_argument("--wait", action="store_true", help="Sweep until nothing is left to hand over.")
-        parser.add_argument("--timeout", type=float, metavar="SECONDS", help="Wait no longer than this.")
+        parser.add_argument("--check", action="store_true", help="Only run the pre-flight check.")
+        parser.add_argument("--wait", action="store_true", help="Sweep until nothing is left to send.")
+        parser.add_argument("--timeout", type=float, metavar="SECONDS", help="Maximum time to wait.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Launch, or tell all that stands in the way; exit with 1 when it is not finished after the wait."""
+        """Launch, or print the problems; exit with 1 if there are any or the campaign is unfinished after the wait."""
         campaign = self._find(options["campaign"])
         if options["check"]:
-            self._tell(preflight(campaign))
+            self._print(preflight(campaign))
             return
         try:
             campaign = start_campaign(campaign)
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         bar.show(total - count_waiting(campaign))
         bar.end()
 
-    def _tell(self, found: Preflight) -> None:
+    def _print(self, found: Preflight) -> None:
         self.stdout.write(f"{found.will_receive} of {found.recipients} recipients would receive it")
         for skipped in found.skipped:
             self.stdout.write(f"left out: {skipped.count}, {skipped.reason}")

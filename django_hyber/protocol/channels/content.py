@@ -1,7 +1,6 @@
 """The four channels with their fields and limits (vendor's guide, chapters 2 and 8).
 
-The limits stand here once, as rules attached to the fields: validation checks them and forms build themselves
-from them.
+The limits are defined only here, as rules of the fields. Validation and the forms of the admin use them.
 """
 
 from __future__ import annotations
@@ -24,15 +23,16 @@ WHATSAPP_TTL = 604_800
 
 
 class UnknownChannel(ValueError):  # noqa: N818 - the names of this package say what happened
-    """The name is none of push, viber, sms and whatsapp."""
+    """The name is not one of push, viber, sms and whatsapp."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FieldRule:
-    """What one field may hold.
+    """The allowed values of a field.
 
-    ``url`` is http(s) only, ``action`` also viber:// and tel:. Lengths are code points; an SMS text is limited by its
-    segments as well (see the sms module). ``minimum`` and ``maximum`` are seconds for a TTL, degrees for coordinates.
+    ``url`` is http(s) only; ``action`` also allows viber:// and tel:. Lengths are in code points; an SMS text is also
+    limited by its segments (see the sms module). ``minimum`` and ``maximum`` are seconds for a TTL, degrees for
+    coordinates.
     """
 
     name: str = ""
@@ -54,7 +54,7 @@ def _ttl(minimum: int, maximum: int, *, default: int | None = None) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Channel:
-    """What all channels share. ``extra`` holds options that this package does not know; they are sent as they are."""
+    """The base class of the channels. ``extra`` holds options unknown to this package; they are sent unchanged."""
 
     name: ClassVar[str] = ""
 
@@ -68,7 +68,7 @@ class Channel:
 
 @dataclass(frozen=True, kw_only=True)
 class Push(Channel):
-    """A push notification to the customer's own application."""
+    """A push notification to the customer's application."""
 
     name: ClassVar[str] = "push"
 
@@ -85,8 +85,8 @@ class Push(Channel):
 class Viber(Channel):
     """A Viber message: text, text with a button, text with an image and a button, image, file or video.
 
-    ``action`` is where the button leads, or where the file or video lies. ``file_size`` is in megabytes and
-    ``duration`` in seconds, as the samples of the guide suggest.
+    ``action`` is the URL of the button, the file or the video. ``file_size`` is in megabytes and ``duration`` in
+    seconds, as the samples of the guide suggest.
     """
 
     name: ClassVar[str] = "viber"
@@ -119,7 +119,7 @@ class SMS(Channel):
 
 @dataclass(frozen=True, kw_only=True)
 class WhatsApp(Channel):
-    """A WhatsApp message: a registered template (text alone), or anything within a day of the user's last message."""
+    """A WhatsApp message: a registered template (text only), or any content within a day of the user's last message."""
 
     name: ClassVar[str] = "whatsapp"
 
@@ -137,7 +137,7 @@ class WhatsApp(Channel):
     ctr: bool | None = _option("boolean")
 
     def to_wire(self) -> dict[str, Any]:
-        """Return the channel's entry of ``channel_options``; coordinates go out as strings."""
+        """Return the channel's entry of ``channel_options``, with coordinates as strings."""
         wire = Channel.to_wire(self)
         for name in ("latitude", "longitude"):
             if name in wire:
@@ -152,7 +152,7 @@ _RULES: dict[type[Channel], tuple[FieldRule, ...]] = {}
 
 
 def field_rules(channel: type[Channel]) -> tuple[FieldRule, ...]:
-    """Return the rules of a channel's own fields, in the order of the fields."""
+    """Return the rules of a channel's fields, in the order of the fields."""
     if channel not in _RULES:
         found = ((item.name, item.metadata.get("rule")) for item in fields(channel))
         _RULES[channel] = tuple(replace(rule, name=name) for name, rule in found if rule)
@@ -160,7 +160,7 @@ def field_rules(channel: type[Channel]) -> tuple[FieldRule, ...]:
 
 
 def channel_from_wire(name: str, options: Mapping[str, Any]) -> Channel:
-    """Build a channel from its entry of ``channel_options``; unknown options go to ``extra``.
+    """Build a channel from its entry of ``channel_options``. Unknown options are put into ``extra``.
 
     Raises UnknownChannel.
     """
@@ -173,10 +173,10 @@ def channel_from_wire(name: str, options: Mapping[str, Any]) -> Channel:
 
 
 def channels_from_wire(names: Iterable[str], options_by_name: Mapping[str, Mapping[str, Any]]) -> list[Channel]:
-    """Build the channels of a request body, in their order of priority. Raises UnknownChannel."""
+    """Build the channels of a request body, in fallback order. Raises UnknownChannel."""
     return [channel_from_wire(name, options_by_name.get(name, {})) for name in names]
 
 
 def _coordinate_text(value: Any) -> Any:
-    # Floats near zero would print with an exponent, which no sample has.
+    # str() of a float near zero has an exponent, which no sample of the guide has.
     return f"{Decimal(str(value)):f}" if isinstance(value, (int, float, Decimal)) else value

@@ -1,4 +1,4 @@
-"""Checks of one field at a time, by the rules that stand beside the fields."""
+"""Checks of single fields by their rules."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _WRONG_TYPE: Mapping[Kind, str] = {
 
 
 def check_fields(channel: Channel, *, text_from_recipient: bool, variables: bool) -> Iterator[Problem]:
-    """Check every field of a channel by its rule."""
+    """Check every field of a channel."""
     for rule in field_rules(type(channel)):
         value = getattr(channel, rule.name)
         if text_from_recipient and rule.name == "text":
@@ -54,7 +54,7 @@ def check_fields(channel: Channel, *, text_from_recipient: bool, variables: bool
 
 
 def check_extra(channel: Channel) -> Iterator[Problem]:
-    """Check the options that are passed through: only that they can be, and do not hide a known field."""
+    """Check that the options passed through can be encoded as JSON and contain no known field."""
     problem = _check_extra(channel.extra, {rule.name for rule in field_rules(type(channel))})
     if problem:
         yield replace(problem, channel=channel.name, field="extra")
@@ -66,13 +66,13 @@ def check_length(value: str, limit: int) -> Problem | None:
 
 
 def length_problem(length: int, limit: int) -> Problem:
-    """Say that a text is too long."""
+    """Return the problem of a text that is too long."""
     template = gettext_noop("This has %(length)s characters; the limit is %(limit)s.")
     return error("too-long", template, length=length, limit=limit)
 
 
 def check_url(value: str) -> Problem | None:
-    """Check that this is an address on the web."""
+    """Check that this is an http(s) URL."""
     if _URL.fullmatch(value):
         return None
     return error("not-url", gettext_noop("This must be a web address that begins with https:// or http://."))
@@ -85,7 +85,7 @@ def _check_absent(value: Any) -> Problem | None:
 
 
 def check_value(rule: FieldRule, value: Any, *, templated: bool = False) -> Problem | None:
-    """Check a value by the rule of its field; of what is still ``templated`` only that it is a text."""
+    """Check a value by the rule of its field. If it is still ``templated``, check only its type."""
     is_blank = value is None or (isinstance(value, str) and not value.strip())
     if is_blank and rule.required:
         return error("required", gettext_noop("This is required."))
@@ -151,7 +151,7 @@ def _check_coordinate(rule: FieldRule, value: str | float | Decimal) -> Problem 
 
 
 def _check_nothing(_rule: FieldRule, _value: bool) -> None:  # noqa: FBT001 - the value is the subject, not a switch
-    """A boolean of the right type is right."""
+    """Accept any boolean."""
 
 
 _CHECKS: Mapping[Kind, Callable[[FieldRule, Any], Problem | None]] = {
@@ -176,5 +176,5 @@ def _check_extra(extra: Any, known: set[str]) -> Problem | None:
     try:
         json.dumps(dict(extra), allow_nan=False)
     except (TypeError, ValueError, RecursionError):
-        return error("extra-not-json", gettext_noop("Extra options must consist of what JSON can say."))
+        return error("extra-not-json", gettext_noop("Extra options must be valid JSON values."))
     return None

@@ -1,4 +1,4 @@
-"""What validation finds, as data: a template to translate and the values that go into it."""
+"""The problems that validation finds, as data: a translatable template and its values."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 
 def gettext_noop(message: str) -> str:
-    """Mark a literal for translation; the caller that shows it translates it and puts the values in."""
+    """Mark a literal for translation. It is translated and formatted where it is shown."""
     return message
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """One thing that is wrong with a message (an error) or doubtful about it (a warning).
+    """An error or a warning about a message.
 
-    ``channel`` is empty for what concerns the whole request. The texts never quote a phone number or a message text.
+    ``channel`` is empty if the problem concerns the whole request. The text contains no phone number or message text.
     """
 
     level: Literal["error", "warning"]
@@ -29,7 +29,7 @@ class Problem:
 
     @property
     def message(self) -> str:
-        """The English text with the values put in."""
+        """The formatted English text."""
         return self.template % self.params
 
     @property
@@ -43,10 +43,10 @@ class Problem:
 
 
 def error(code: str, template: str, *, channel: str = "", field: str = "", **params: Any) -> Problem:
-    """Build a problem that forbids sending."""
+    """Build a problem that prevents sending."""
     return Problem(level="error", channel=channel, field=field, code=code, template=template, params=params)
 
 
 def warning(code: str, template: str, *, channel: str = "", field: str = "", **params: Any) -> Problem:
-    """Build a problem that does not forbid sending."""
+    """Build a problem that does not prevent sending."""
     return Problem(level="warning", channel=channel, field=field, code=code, template=template, params=params)

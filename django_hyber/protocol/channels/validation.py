@@ -38,10 +38,10 @@ _NO_CONTENT = gettext_noop("The message is empty.")
 def validate_channels(
     channels: Sequence[Channel], *, text_from_recipient: bool = False, variables: bool = False
 ) -> list[Problem]:
-    """Return everything that is wrong or doubtful about these channels, in this order of priority.
+    """Return the errors and warnings about these channels, given in fallback order.
 
-    ``text_from_recipient`` is for a batch, whose channels carry no text. ``variables`` is for a broadcast: fields with
-    ``%name%`` in them are measured only when they are rendered, so validate the rendered channels too.
+    ``text_from_recipient`` is for a batch, whose channels have no text. ``variables`` is for a broadcast: the length of
+    fields with ``%name%`` is not checked, so validate the rendered channels too.
     """
     return [
         *_check_order(channels),
@@ -62,9 +62,9 @@ def validate_request(
     tag: str = "",
     division_code: str = "",
 ) -> list[Problem]:
-    """Return everything that is wrong or doubtful about the rest of a request; what is None or empty is left out of it.
+    """Return the errors and warnings about the other fields of a request. Fields that are None or empty are not sent.
 
-    The phone number is the digits that go on the wire.
+    The phone number is given in wire format, as digits.
     """
     found = (
         ("phone_number", _check_phone(phone_number) if phone_number is not None else None),
@@ -88,7 +88,7 @@ def _check_order(channels: Sequence[Channel]) -> Iterator[Problem]:
         if count > 1:
             yield error("duplicate-channel", gettext_noop("This channel is listed more than once."), channel=name)
     if "sms" in names[:-1]:
-        template = gettext_noop("SMS is meant to be the last channel.")
+        template = gettext_noop("SMS should be the last channel.")
         yield warning("sms-not-last", template, channel="sms")
 
 
@@ -123,9 +123,7 @@ def _check_start_time(start_time: datetime | str) -> Problem | None:
     if isinstance(start_time, str):
         if _START_TIME.fullmatch(start_time):
             return None
-        template = gettext_noop(
-            "Write the time as 2020-12-12 10:10:10+03:00; without an offset it is taken for Kyiv time."
-        )
+        template = gettext_noop("Write the time as 2020-12-12 10:10:10+03:00; without an offset, Kyiv time is assumed.")
         return warning("start-time-format", template)
     if start_time.utcoffset() is not None:
         return None
@@ -133,7 +131,7 @@ def _check_start_time(start_time: datetime | str) -> Problem | None:
 
 
 def _check_viber(viber: Viber, *, text_from_recipient: bool, variables: bool) -> Iterator[Problem]:
-    """Check that the fields make one of the kinds of Viber message."""
+    """Check that the fields form one of the kinds of Viber messages."""
     given = _given(viber, text_from_recipient=text_from_recipient)
     yield from _check_viber_kind(given)
     yield from _check_viber_file(viber, given, variables=variables)
@@ -154,7 +152,7 @@ def _check_sms(sms: SMS, *, variables: bool) -> Iterator[Problem]:
 
 
 def _check_whatsapp(whatsapp: WhatsApp, *, text_from_recipient: bool) -> Iterator[Problem]:
-    """Check that there is a content, and that what belongs together is there together."""
+    """Check that there is content, and that fields which require each other are present."""
     given = _given(whatsapp, text_from_recipient=text_from_recipient)
     if given.isdisjoint(_WHATSAPP_CONTENT):
         yield error("no-content", _NO_CONTENT, channel="whatsapp")
@@ -178,7 +176,7 @@ def check_alpha_name(alpha_name: str) -> Iterator[Problem]:
 
 
 def check_extension(file_name: str) -> Iterator[Problem]:
-    """Check that Viber shows a file of this name."""
+    """Check that Viber accepts the extension of this file name."""
     if PurePath(file_name).suffix.lower() not in VIBER_FILE_EXTENSIONS:
         yield error(
             "file-extension",
@@ -190,7 +188,7 @@ def check_extension(file_name: str) -> Iterator[Problem]:
 
 
 def segments_problem(encoding: str, segments: int) -> Problem:
-    """Say that an SMS is too long."""
+    """Return the problem of an SMS with too many segments."""
     return error(
         "too-many-segments",
         gettext_noop("The text takes %(segments)s SMS segments (%(encoding)s); the limit is %(limit)s."),
@@ -213,7 +211,7 @@ def _check_viber_kind(given: set[str]) -> Iterator[Problem]:
     if "caption" in given and "action" not in given:
         yield error("needs", _NEEDS, channel="viber", field="caption", other="action")
     if {"text", "img"} <= given and not {"caption", "action"} <= given:
-        template = gettext_noop("Text with an image is meant to have a button: caption and action.")
+        template = gettext_noop("Text with an image should have a button: caption and action.")
         yield warning("image-without-button", template, channel="viber", field="img")
 
 
@@ -224,7 +222,7 @@ def _check_viber_file(viber: Viber, given: set[str], *, variables: bool) -> Iter
         yield error("needs", _NEEDS, channel="viber", field="file_name", other="action")
     for other in _NOT_WITH_A_FILE:
         if other in given:
-            template = gettext_noop("A file goes alone: it cannot be combined with %(other)s.")
+            template = gettext_noop("A file cannot be combined with %(other)s.")
             yield error("excludes", template, channel="viber", field="file_name", other=other)
     if isinstance(viber.file_name, str) and not (variables and has_variables(viber.file_name)):
         yield from check_extension(viber.file_name)

@@ -1,4 +1,4 @@
-"""Phone numbers as people and spreadsheets write them, to the digits that the platform takes."""
+"""Conversion of phone numbers, as written by people and spreadsheets, to the digits that the platform accepts."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django_hyber.protocol.phones.plans import find_plan
 
 EMPTY = gettext_noop("The phone number is empty.")
 LOSSY = gettext_noop(
-    "A spreadsheet has shortened this number, so digits are lost. Format the column as text, then put the numbers in "
+    "A spreadsheet has shortened this number, so digits are lost. Format the column as text, then enter the numbers "
     "again."
 )
 DATE = gettext_noop(
-    "A spreadsheet has made a date of this number. Format the column as text, then put the numbers in again."
+    "A spreadsheet has converted this number to a date. Format the column as text, then enter the numbers again."
 )
-FORMULA_ERROR = gettext_noop("This is an error message of a spreadsheet, not a number. Mend the formula.")
-SEVERAL = gettext_noop("There are several numbers here. Leave one, and give the others rows of their own.")
+FORMULA_ERROR = gettext_noop("This is an error message of a spreadsheet, not a number. Correct the formula.")
+SEVERAL = gettext_noop("There are several numbers here. Keep one, and put the others into separate rows.")
 UNUSABLE = gettext_noop("A phone number consists of digits, spaces, dashes and brackets.")
 INVALID = gettext_noop("This is not a valid phone number.")
 TOO_SHORT = gettext_noop("This is not a valid phone number: digits are missing.")
@@ -28,7 +28,7 @@ TOO_LONG = gettext_noop("This is not a valid phone number: it has too many digit
 
 _MAX_TEXT = 40
 _MAX_EXACT_FLOAT = 2**53
-# Invisible marks come along when a number is copied from a chat or an address book.
+# Numbers copied from a chat or an address book may contain invisible characters.
 _INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
 _WRITTEN = re.compile(r"\+?[0-9(][0-9\s().\u2010-\u2015\u2212-]*")
 _NOT_DIGITS = re.compile(r"[^0-9]")
@@ -37,7 +37,7 @@ _WHOLE_FLOAT = re.compile(r"([0-9]{7,})[.,]0+")
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){2,}(\.0+)?")
 _SPREADSHEET_ERROR = re.compile(r"#[A-Z/0]+[!?]?|#+")
 _SEPARATORS = (re.compile(r"[,;/|\n]"), re.compile(r"\s"))
-# The shortest that somebody would write a second number with.
+# Fewer digits are not considered another number.
 _MIN_OF_SEVERAL = 9
 _INTERNATIONAL = range(10, 16)
 _LENGTHS = {
@@ -48,7 +48,7 @@ _LENGTHS = {
 
 
 class InvalidPhone(ValueError):  # noqa: N818 - the names of this package say what happened
-    """``reason`` is a short English text for translation, without the number itself."""
+    """``reason`` is a short, translatable English text. It does not contain the number."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -58,9 +58,9 @@ class InvalidPhone(ValueError):  # noqa: N818 - the names of this package say wh
 def normalize_phone(raw: object, region: str | None = "UA") -> str:
     """Return the digits of the number in international form, without ``+``.
 
-    A number without ``+`` or ``00`` is tried as a number of the region first, then as an international one; with
-    ``region=None`` only as an international one. Takes text, and the numbers that a spreadsheet makes of phones.
-    Raises InvalidPhone.
+    A number without ``+`` or ``00`` is read as a number of the region, or otherwise as an international one. With
+    ``region=None``, it is only read as an international one. ``raw`` is text, or a number from a spreadsheet. Raises
+    InvalidPhone.
     """
     text = raw if isinstance(raw, str) and raw.isdigit() and raw.isascii() else _to_text(raw)
     digits = _NOT_DIGITS.sub("", text)
@@ -75,15 +75,15 @@ def normalize_phone(raw: object, region: str | None = "UA") -> str:
     if not number and len(digits) in _INTERNATIONAL:
         number = _parse(f"+{digits}", None)
     if not number:
-        raise InvalidPhone(_what_is_wrong(text, digits, None if is_international else region))
+        raise InvalidPhone(_explain_number(text, digits, None if is_international else region))
     return number
 
 
-def _what_is_wrong(text: str, digits: str, region: str | None) -> str:
+def _explain_number(text: str, digits: str, region: str | None) -> str:
     if _has_several(text):
         return SEVERAL
     plan = find_plan(region) if region else None
-    # phonenumbers takes the prefix for a part of the number when digits are missing behind it.
+    # If digits are missing after the prefix, phonenumbers treats the prefix as part of the number.
     written = digits.removeprefix(plan.national_prefix) if plan else digits
     try:
         number = phonenumbers.parse(written if region else f"+{digits}", region)
@@ -102,7 +102,7 @@ def _has_several(text: str) -> bool:
 
 def _to_text(raw: object) -> str:
     if isinstance(raw, str):
-        # The apostrophe is how one tells a spreadsheet that a number is a text.
+        # In a spreadsheet, a leading apostrophe marks a number as text.
         return _check_text(_INVISIBLE.sub("", raw).strip().removeprefix("'"))
     if raw is None:
         raise InvalidPhone(EMPTY)
@@ -122,10 +122,10 @@ def _check_text(text: str) -> str:
     whole = _WHOLE_FLOAT.fullmatch(text)
     if whole:
         return whole[1]
-    raise InvalidPhone(_why_unusable(text))
+    raise InvalidPhone(_explain_text(text))
 
 
-def _why_unusable(text: str) -> str:
+def _explain_text(text: str) -> str:
     if _SCIENTIFIC.fullmatch(text):
         return LOSSY
     if _SPREADSHEET_ERROR.fullmatch(text):

@@ -1,18 +1,17 @@
-"""The quick way to valid numbers of one country: the same answer as ``phonenumbers``, at a twentieth of its cost.
+"""Fast validation of the numbers of one country, with the same results as ``phonenumbers`` at a twentieth of the cost.
 
-Measured on Python 3.11 with 20,000 numbers of Ukraine in three spellings: 1.1 to 2.3 µs of processor time a number,
-where ``parse`` and ``is_valid_number`` take 24 to 50. With all that ``normalize_phone`` does around it, it is a tenth.
+Measured on Python 3.11 with 20,000 Ukrainian numbers in three spellings: 1.1 to 2.3 µs of CPU time per number, instead
+of 24 to 50 µs for ``parse`` and ``is_valid_number``. The whole of ``normalize_phone`` takes a tenth.
 
-Everything is taken from the metadata of ``phonenumbers`` itself when a region is first asked for. The quick way is gone
-only where ``parse`` and ``is_valid_number`` leave no choice; about all else they are asked themselves. It rests on how
-``parse`` reads digits:
+The patterns come from the metadata of ``phonenumbers`` and are built when a region is first used. A number is read here
+only if its result is certain; otherwise ``phonenumbers`` is called. This relies on how ``parse`` reads digits:
 
-* Calling codes are no beginnings of each other, and this one belongs to one region only. So ``+380671234567`` has the
-  national part ``671234567``, of which nothing is stripped unless the national prefix stands at its beginning.
-* Without a plus, and with no exit code of the region (``00``) at the beginning, a leading calling code is stripped when
-  the whole is no national number and the rest is one.
-* Otherwise a leading national prefix (``0``) is stripped when the rest is a national number.
-* A national part is valid when it matches the general pattern and that of any type, each in one of its lengths.
+* No calling code is a prefix of another one, and this one belongs to a single region. So ``+380671234567`` has the
+  national part ``671234567``. Nothing is stripped from it unless it starts with the national prefix.
+* Without a plus and without the exit code of the region (``00``), a leading calling code is stripped if the whole is
+  not a national number and the rest is one.
+* Otherwise a leading national prefix (``0``) is stripped if the rest is a national number.
+* A national part is valid if it matches the general pattern and the pattern of a type, each with one of its lengths.
 """
 
 from __future__ import annotations
@@ -41,7 +40,7 @@ _TYPES = (
 
 @dataclass(frozen=True, kw_only=True)
 class PhonePlan:
-    """What has to be known of a region to read its numbers. ``valid`` and ``general`` match a national part."""
+    """The patterns and prefixes of a region. ``valid`` and ``general`` match a national part."""
 
     country_code: str
     national_prefix: str
@@ -50,13 +49,13 @@ class PhonePlan:
     valid: re.Pattern[str]
 
     def read_international(self, digits: str) -> str:
-        """Return the digits if they, behind a plus, are a valid number of the region beyond doubt."""
+        """Return the digits after a plus if they are certainly a valid number of the region, or an empty string."""
         if not digits.startswith(self.country_code):
             return ""
         return digits if self._is_valid(digits[len(self.country_code) :]) else ""
 
     def read(self, digits: str) -> str:
-        """Return the international digits of what somebody in the region would dial, or nothing if in any doubt."""
+        """Return the international digits of a number as dialled in the region, or an empty string if not certain."""
         if self.exit_code.match(digits):
             return ""
         if digits.startswith(self.country_code):
@@ -71,7 +70,7 @@ class PhonePlan:
 
 @cache
 def find_plan(region: str) -> PhonePlan | None:
-    """Return the plan of a region, or None where only ``phonenumbers`` itself can tell."""
+    """Return the plan of a region, or None if its numbers have to be read by ``phonenumbers``."""
     metadata = PhoneMetadata.metadata_for_region(region, None)
     country_code = metadata.country_code if metadata else None
     if metadata is None or country_code is None or COUNTRY_CODE_TO_REGION_CODE[country_code] != (region,):
@@ -89,13 +88,13 @@ def find_plan(region: str) -> PhonePlan | None:
         national_prefix=prefix,
         exit_code=re.compile(metadata.international_prefix or "(?!)"),
         general=re.compile(general.national_number_pattern),
-        # No zero in front: it would be taken for one that belongs to the number, as in Italy.
+        # No leading zero: phonenumbers would keep it as part of the number, as in Italy.
         valid=re.compile(rf"(?!0){_whole(general)}(?:{types})"),
     )
 
 
 def _has_other_readings(country_code: int) -> bool:
-    """Whether the beginning of the calling code is one as well; it never is."""
+    """Whether a prefix of the calling code is a calling code too. This is never the case."""
     text = str(country_code)
     return any(int(text[:length]) in COUNTRY_CODE_TO_REGION_CODE for length in range(1, len(text)))
 
@@ -108,7 +107,7 @@ def _patterns(metadata: Any) -> Iterator[str]:
 
 
 def _whole(description: Any) -> str:
-    """Return a look ahead: the whole rest matches the pattern and has one of the lengths."""
+    """Return a lookahead for a rest that matches the pattern and has one of its lengths."""
     lengths = "|".join(f"[0-9]{{{length}}}" for length in description.possible_length if length > 0)
     of_length = rf"(?=(?:{lengths})\Z)" if description.possible_length else ""
     return rf"{of_length}(?=(?:{description.national_number_pattern})\Z)"

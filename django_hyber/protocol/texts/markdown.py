@@ -1,7 +1,7 @@
-"""The markdown of Viber and WhatsApp as a phone shows it: ``*bold*``, ``_italics_``, ``~strikethrough~`` and
+"""The markdown of Viber and WhatsApp, as rendered on a phone: ``*bold*``, ``_italics_``, ``~strikethrough~`` and
 monospace between triple backticks (guide, chapter 8).
 
-Links are runs of their own, because phones underline them.
+Links are separate runs, because phones underline them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 @dataclass(frozen=True, kw_only=True)
 class TextRun:
-    """A piece of text that looks the same from end to end."""
+    """A part of a text with uniform formatting."""
 
     text: str
     bold: bool = False
@@ -25,8 +25,8 @@ class TextRun:
 
 _LINK = r"https?://\S*[^\s.,;:!?)\]}'\"»]"
 _LINKS = re.compile(f"({_LINK})", re.IGNORECASE)
-# A mark counts at the edge of a word only, so that 2*3*4 and snake_case_names stay as they are. Bold, italics and
-# strikethrough end with their line.
+# A mark is recognized only at the edge of a word, so that 2*3*4 and snake_case_names are not changed. Bold, italics
+# and strikethrough do not span lines.
 _TOKEN = re.compile(
     r"```(?P<mono>.+?)```"
     rf"|(?P<link>{_LINK})"
@@ -38,12 +38,12 @@ _TOKEN = re.compile(
 
 
 def parse_markdown(text: str) -> list[TextRun]:
-    """Return the text in runs, without the marks that have had their effect."""
+    """Return the text as formatted runs, without the marks."""
     return list(_runs(text, TextRun(text="")))
 
 
 def mark_links(text: str) -> list[TextRun]:
-    """Return the text in runs of which only the links stand out, as in an SMS."""
+    """Return the text as runs with links but without other formatting, as in an SMS."""
     pieces = enumerate(_LINKS.split(text))
     return [TextRun(text=piece, link=bool(number % 2)) for number, piece in pieces if piece]
 
@@ -55,7 +55,7 @@ def _runs(text: str, style: TextRun) -> Iterator[TextRun]:
             yield replace(style, text=text[end : match.start()])
         kind = match.lastgroup or ""
         marked = replace(style, text=match[kind], **{kind: True})
-        # Inside of monospace and links nothing is a mark.
+        # Marks have no effect within monospace and links.
         yield from (marked,) if kind in {"mono", "link"} else _runs(marked.text, marked)
         end = match.end()
     if end < len(text):

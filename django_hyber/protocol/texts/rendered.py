@@ -1,4 +1,4 @@
-"""What a broadcast becomes for each of its recipients: every text is completed, checked and counted."""
+"""The texts of a broadcast, rendered for each recipient, validated and counted in SMS segments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django_hyber.protocol.channels.validation import check_alpha_name, check_ex
 from django_hyber.protocol.texts.sms import MAX_SEGMENTS, Encoding, foreign_characters, measure, track_links
 from django_hyber.protocol.texts.variables import split_template
 
-#: The values of one recipient, in the order of the names that were given.
+#: The values of one recipient, in the order of the given names.
 Values = tuple[str, ...]
 Segments = tuple[Encoding, int]
 
@@ -23,24 +23,24 @@ _CHECKS: dict[tuple[type[Channel], str], Callable[[str], Iterator[Problem]]] = {
     (SMS, "alpha_name"): check_alpha_name,
     (Viber, "file_name"): check_extension,
 }
-#: Of so many recipients of a page, and so many characters of each place, it is kept what made their texts UCS-2.
+#: Limits for collecting the characters that cause UCS-2: recipients per page, and characters per source.
 _LOOKED_AT = 1_000
 _KEPT = 12
 
 
 class TextFinding(NamedTuple):
-    """A problem that ``recipients`` have; ``example`` is how it is with the first of them."""
+    """A problem, the number of ``recipients`` with it, and the first of them as an ``example``."""
 
     example: Problem
     recipients: int
 
 
 class RenderedTexts:
-    """The channels of a broadcast as its recipients get them, who are added page by page.
+    """The channels of a broadcast, rendered for recipients that are added page by page.
 
-    ``names`` is the order in which the values of a recipient are given; none of them may be empty. ``segments`` counts
-    the recipients by encoding and number of SMS segments; ``ucs2`` has the first characters that made a text UCS-2, by
-    the variable whose values hold them ("" is the text itself).
+    ``names`` is the order of a recipient's values, none of which may be empty. ``segments`` counts the recipients by
+    encoding and number of SMS segments. ``ucs2`` has the first characters that caused UCS-2, by the variable that
+    contains them ("" for the text itself).
     """
 
     def __init__(self, channels: Iterable[Channel], names: Sequence[str]) -> None:
@@ -56,10 +56,10 @@ class RenderedTexts:
         self._fields = [field for field in fields if field.names or field.is_sms_text]
 
     def add(self, rows: Sequence[Values], *, times: int = 1) -> None:
-        """Add the values of more recipients; each row stands for so many of them."""
+        """Add the values of recipients. Each row counts ``times``."""
         for field in self._fields:
             texts = field.render(rows)
-            # A field without variables is checked with its channel, before anybody's values are read.
+            # A field without variables is validated with its channel, before recipients are added.
             for text in texts if field.names else ():
                 problem = check_value(field.rule, text)
                 if problem:
@@ -71,7 +71,7 @@ class RenderedTexts:
 
     @property
     def findings(self) -> list[TextFinding]:
-        """What is wrong so far, the most frequent first."""
+        """The problems found so far, the most frequent first."""
         return sorted(self._found.values(), key=lambda finding: -finding.recipients)
 
     def _note(self, problem: Problem, recipients: int) -> None:
@@ -95,7 +95,7 @@ class RenderedTexts:
 
 
 class _Field:
-    """One text of a channel, with variables in it or without."""
+    """A text of a channel, with or without variables."""
 
     def __init__(self, channel: Channel, rule: FieldRule, text: str, names: Sequence[str]) -> None:
         self.channel, self.rule = channel, rule
@@ -104,18 +104,18 @@ class _Field:
         self.check = _CHECKS.get((type(channel), rule.name))
         self.literals, self.names = split_template(text)
         self._places = [names.index(name) for name in self.names]
-        # To fill a format string takes a third of the time that finding the variables again takes.
+        # Filling a format string takes a third of the time of searching for the variables again.
         self._format = "%s".join(literal.replace("%", "%%") for literal in self.literals)
 
     def render(self, rows: Sequence[Values]) -> list[str]:
         """Return the text of each recipient."""
         if not self._places:
             return ["".join(self.literals)] * len(rows)
-        # With one index itemgetter returns the item itself, which the % operator takes as well.
+        # With a single index, itemgetter returns the item itself; the % operator accepts that too.
         return list(map(self._format.__mod__, map(itemgetter(*self._places), rows)))
 
     def sources(self, rows: Sequence[Values]) -> Iterator[tuple[str, str]]:
-        """Yield where the characters of the texts come from: the text itself (as ""), and each variable's values."""
+        """Yield the sources of characters: the text itself (with the name ""), and each variable's values."""
         yield "", "".join(map(track_links, self.literals) if self.is_tracked else self.literals)
         for name, place in zip(self.names, self._places, strict=True):
             yield name, "".join(row[place] for row in rows)

@@ -16,20 +16,20 @@ GSM_BASIC = frozenset(
 )
 GSM_EXTENDED = frozenset("\f^{}\\[~]|€")
 
-#: What a single SMS takes, and each segment of a longer one.
+#: The capacity of a single SMS, and of each segment of a longer one.
 _LIMITS: dict[Encoding, tuple[int, int]] = {"GSM-7": (160, 153), "UCS-2": (70, 67)}
 _GSM_CHARACTERS = GSM_BASIC | GSM_EXTENDED
 _LAST_OF_BMP = "\uffff"
-# The platform replaces each URL by a link of this length when clicks are tracked (guide, chapter 8).
+# With click tracking, the platform replaces each URL by a link of this length (guide, chapter 8).
 _TRACKED_LINK = "x" * 28
 _URL = re.compile(r"https?://\S*[^\s.,;:!?)\]}'\"»]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentCount:
-    """How a text goes out: ``length`` and ``units_left`` (until the next segment) are septets or UTF-16 units.
+    """The segments of a text. ``length`` and ``units_left`` (in the last segment) are septets or UTF-16 units.
 
-    ``ucs2_characters`` are the characters that forced UCS-2, each once, in the order of the text.
+    ``ucs2_characters`` are the characters that require UCS-2, each once, in the order of the text.
     """
 
     encoding: Encoding
@@ -40,12 +40,12 @@ class SegmentCount:
 
     @property
     def fits(self) -> bool:
-        """Whether the platform takes the text."""
+        """Whether the platform accepts a text of this length."""
         return self.segments <= MAX_SEGMENTS
 
 
 def count_segments(text: str, *, click_tracking: bool = False) -> SegmentCount:
-    """Count the segments of a text; with click tracking every URL counts as the 28 characters that will replace it."""
+    """Count the segments of a text. With click tracking, every URL counts as the 28 characters that will replace it."""
     if click_tracking:
         text = track_links(text)
     encoding = encoding_of(text)
@@ -60,23 +60,23 @@ def count_segments(text: str, *, click_tracking: bool = False) -> SegmentCount:
 
 
 def measure(text: str) -> tuple[Encoding, int]:
-    """Return encoding and number of segments: of a SegmentCount, what is needed of a million texts."""
+    """Return the encoding and the number of segments, faster than ``count_segments``."""
     encoding = encoding_of(text)
     return encoding, _split(text, encoding)[0]
 
 
 def encoding_of(text: str) -> Encoding:
-    """Return how a text goes out."""
+    """Return the encoding in which a text is sent."""
     return "GSM-7" if _GSM_CHARACTERS.issuperset(text) else "UCS-2"
 
 
 def foreign_characters(text: str) -> str:
-    """Return the characters of a text that GSM-7 does not have, in their order."""
+    """Return the characters of a text that are not in GSM-7, in the order of the text."""
     return "".join(character for character in text if character not in _GSM_CHARACTERS)
 
 
 def split_segments(text: str) -> list[str]:
-    """Return the text cut into its segments, as many as ``count_segments`` counts; the phone joins them again."""
+    """Split the text into its segments, as counted by ``count_segments``."""
     count = count_segments(text)
     if count.segments <= 1:
         return [text] if text else []
@@ -84,7 +84,7 @@ def split_segments(text: str) -> list[str]:
 
 
 def track_links(text: str) -> str:
-    """Put a link as long as those of the platform in place of every URL."""
+    """Replace every URL with a link of the length of the platform's links."""
     return _URL.sub(_TRACKED_LINK, text)
 
 
@@ -99,7 +99,7 @@ def _split(text: str, encoding: Encoding) -> tuple[int, int, int]:
         return min(length, 1), length, alone - length
     if length == len(text):
         return -(-length // many), length, -length % many
-    # Neither an escape pair nor a surrogate pair is cut in two: a segment may end with an empty unit.
+    # Escape pairs and surrogate pairs are not split, so a segment may end with an unused unit.
     pieces = _cut(text, encoding)
     return len(pieces), length, many - sum(_width(character, encoding) for character in pieces[-1])
 

@@ -1,4 +1,4 @@
-"""Texts for the codes that are known. The vendor's full list was never published, so the registry is open."""
+"""Texts for known codes. The vendor has not published the full list, so projects can add their own."""
 
 from __future__ import annotations
 
@@ -17,5 +17,5 @@ CODES: Mapping[int, str] = {
 
 
 def describe(code: int, extra: Mapping[int, str] = {}) -> str:
-    """Return a short English text for a detailed status or an error code; your own texts in ``extra`` come first."""
+    """Return a short English text for a detailed status or an error code. Texts in ``extra`` take precedence."""
     return extra.get(code) or CODES.get(code, "")

@@ -1,4 +1,4 @@
-"""JSON as it comes from outside, and as it is kept for a person to read."""
+"""Tolerant reading of JSON, and writing it as text for users."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import Any
 
 
 def read_json(body: bytes | str) -> Any:
-    """Read JSON, and what is nearly JSON: NaN, Infinity and integers too long to be numbers come as their text.
+    """Read JSON. NaN, Infinity and integers that are too long for Python are returned as text.
 
-    Raises ValueError or RecursionError for anything else.
+    Raises ValueError or RecursionError for invalid JSON.
     """
     try:
         return json.loads(body, parse_constant=str)
     except json.JSONDecodeError:
         raise
     except ValueError:
-        # Python reads no integer of more digits than sys.get_int_max_str_digits(). A reader of our own is slow, so
-        # only a body with such a number in it gets one.
+        # Python rejects integers with more digits than sys.get_int_max_str_digits(). A custom parser of integers is
+        # slow, so it is used only for a body with such a number.
         return json.loads(body, parse_constant=str, parse_int=_read_integer)
 
 
 def write_json(value: object) -> str:
-    """Write any JSON value for keeping, however deeply it is nested."""
+    """Write any JSON value as text, regardless of its nesting depth."""
     try:
         return json.dumps(value, ensure_ascii=False, default=str)
     except RecursionError:
@@ -38,7 +38,7 @@ def _read_integer(digits: str) -> int | str:
 
 
 class _Piece(str):
-    """Written text, as opposed to a value that is still to be written."""
+    """Text that is already written, as opposed to a value that has to be written."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ def _pieces(value: object) -> Iterator[str]:
 
 
 def _opened(container: dict[Any, Any] | list[Any]) -> list[object]:
-    """Return the pieces of an object or an array, with the values in it as they are."""
+    """Return the pieces of an object or an array. Its values are not written yet."""
     parts: list[object] = []
     if isinstance(container, dict):
         for key, value in container.items():

@@ -1,4 +1,4 @@
-"""Replies of users in two-way Viber and WhatsApp chats (guide, chapter 6)."""
+"""User replies in two-way Viber and WhatsApp chats (guide, chapter 6)."""
 
 from __future__ import annotations
 
@@ -36,11 +36,12 @@ _MEDIA_KINDS = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UserReply:
-    """One message of a user to us; what it does not have is an empty string.
+    """A message from a user. Missing values are empty strings.
 
-    ``media_url`` works for one day. ``media_kind`` is image, video, audio, document, or file for a Viber attachment of
-    any kind; ``location`` is ``"lat,lon"``. ``text_to_subscriber`` and the ids name the message that was replied to:
-    ``message_id`` and ``extra_id`` on Viber, ``umid`` on WhatsApp; a chat opened through a deep link has none of them.
+    ``media_url`` is valid for one day. ``media_kind`` is image, video, audio, document, or file for a Viber attachment
+    of any kind. ``location`` is ``"lat,lon"``. ``text_to_subscriber`` and the ids refer to the message that the user
+    replied to: ``message_id`` and ``extra_id`` on Viber, ``umid`` on WhatsApp. A chat opened through a deep link has
+    none of them.
     """
 
     channel: str
@@ -59,7 +60,7 @@ class UserReply:
 
 
 class ParsedReplies(NamedTuple):
-    """The readable replies of a body, and the items that are none (cleaned for keeping), each with the reason."""
+    """The replies of a body, and its unreadable items (cleaned for storage), each with the reason."""
 
     replies: list[UserReply]
     unreadable: list[tuple[object, str]]
@@ -87,11 +88,11 @@ def parse_reply(item: object) -> UserReply:
 
 
 def parse_replies(payload: object) -> ParsedReplies:
-    """Read a callback body: one reply or an array of them. One bad item does not cost the others."""
+    """Read a callback body: one reply or an array of them. An unreadable item does not affect the others."""
     replies: list[UserReply] = []
     unreadable: list[tuple[object, str]] = []
     for item in payload if isinstance(payload, list) else [payload]:
-        # Without an exception for each: there may be many thousands of them in one body.
+        # No exception is raised for each item, because a body may have thousands of them.
         if not isinstance(item, dict):
             unreadable.append((clean_item(item), NO_OBJECT))
             continue
@@ -103,7 +104,7 @@ def parse_replies(payload: object) -> ParsedReplies:
 
 
 def reply_fingerprint(reply: UserReply, account: str = "") -> str:
-    """Return 32 hexadecimal digits that are equal for equal replies; the platform gives replies no id of their own."""
+    """Return 32 hexadecimal digits that identify the reply: the platform assigns no id to replies."""
     facts = (
         account,
         reply.channel,
@@ -131,13 +132,13 @@ def _readable(item: object) -> dict[str, Any]:
 
 
 def _reference(value: object) -> str:
-    """A reference that cannot be one of ours is left out: the reply itself matters more."""
+    """Return the id of the message replied to, or an empty string if it is invalid, so that the reply is not lost."""
     text = to_identifier(value)
     return text if len(text) <= MAX_ID_LENGTH else ""
 
 
 def _reply_time(value: object) -> datetime | None:
-    """Viber writes Kyiv local time, WhatsApp ISO 8601 in UTC."""
+    """Parse Kyiv local time (Viber) or ISO 8601 in UTC (WhatsApp)."""
     if not isinstance(value, str):
         return to_time(value)
     try:
@@ -154,5 +155,5 @@ def _kyiv() -> ZoneInfo:
     try:
         return ZoneInfo("Europe/Kyiv")
     except ZoneInfoNotFoundError:
-        # The name until the time zone database of 2022.
+        # The name in time zone databases before 2022.
         return ZoneInfo("Europe/Kiev")

@@ -1,4 +1,4 @@
-"""Delivery reports by every way they come: callback, report of one message, campaign status (chapters 3 to 5)."""
+"""Delivery reports from every source: callback, report of one message, campaign status (guide, chapters 3 to 5)."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ MAX_CHANNEL_LENGTH = 16
 _NOT_FINAL = (-1, 1)
 _DELIVERED = 2
 _FAILED = 3
-# 26 is what one client calls "not delivered within the TTL"; the guide's own samples of that have 35.
+# 26 is "not delivered within the TTL" in an existing client; the samples of the guide have 35.
 _EXPIRED_SUBSTATUSES = (35, 26)
 _DETAILED_CODES = range(10_000, 100_000)
 
 
 class ReportState(StrEnum):
-    """What a report says about the channel it speaks of."""
+    """The state of a channel in a report."""
 
     PENDING = "pending"
     DELIVERED = "delivered"
@@ -49,10 +49,10 @@ class ReportState(StrEnum):
 class DeliveryReport:
     """One statement of the platform about one message.
 
-    Ids, phone and channel are empty strings when the report has none; ``time`` is the channel's last action, in UTC.
-    ``job_id`` is the job that the message went out in, if that is known.
-    ``status`` and ``substatus`` are derived from the digits of ``hyber_status`` when the report leaves them out.
-    ``raw`` is the report as received, without the characters that PostgreSQL cannot store.
+    Ids, phone number and channel are empty strings if the report has none. ``time`` is the channel's last action, in
+    UTC. ``job_id`` is the job of the message, if known. ``status`` and ``substatus`` are derived from the digits of
+    ``hyber_status`` if the report lacks them. ``raw`` is the report as received, without characters that PostgreSQL
+    cannot store.
     """
 
     phone_number: str
@@ -75,12 +75,12 @@ class DeliveryReport:
 
     @property
     def code(self) -> int | None:
-        """The code of the outcome. One number space: a callback gives as ``hyber_status`` what a job gives as error."""
+        """The code of the outcome. ``hyber_status`` of a callback and the error code of a job share the same codes."""
         return self.hyber_status if self.error_code is None else self.error_code
 
 
 class ParsedReports(NamedTuple):
-    """The readable reports of a body, and the items that are none (cleaned for keeping), each with the reason."""
+    """The reports of a body, and its unreadable items (cleaned for storage), each with the reason."""
 
     reports: list[DeliveryReport]
     unreadable: list[tuple[object, str]]
@@ -89,14 +89,14 @@ class ParsedReports(NamedTuple):
 def parse_report(item: object, *, seen_codes: Container[int] = ()) -> DeliveryReport:
     """Read one report. ``seen_codes`` are the detailed statuses that mean "seen" for this account.
 
-    Raises UnreadableReport for anything but an object with an id or a phone number in it.
+    Raises UnreadableReport unless the item is an object with an id or a phone number.
     """
     raw = _clean(item)
     get = raw.get
     message_id, extra_id = to_identifier(get("message_id")), to_identifier(get("extra_id"))
     phone_number = to_phone(get("number") or get("phone_number"))
     _require_identity(message_id, extra_id, phone_number)
-    # Code 0 is how some say that there is no error.
+    # Some reports have the code 0 for "no error".
     error_code = to_int(get("error_code")) or None
     hyber_status = to_int(get("hyber_status"))
     if hyber_status is None:
@@ -124,11 +124,11 @@ def parse_report(item: object, *, seen_codes: Container[int] = ()) -> DeliveryRe
 
 
 def parse_reports(payload: object, *, seen_codes: Container[int] = ()) -> ParsedReports:
-    """Read a callback body, a simple or advanced report, or a campaign status; a bad item does not cost the others."""
+    """Read a callback body, a report or a campaign status. An unreadable item does not affect the others."""
     reports: list[DeliveryReport] = []
     unreadable: list[tuple[object, str]] = []
     for item in _items(payload):
-        # Without an exception for each: there may be many thousands of them in one body.
+        # No exception is raised for each item, because a body may have thousands of them.
         if not isinstance(item, dict):
             unreadable.append((clean_item(item), NO_OBJECT))
             continue
@@ -140,7 +140,7 @@ def parse_reports(payload: object, *, seen_codes: Container[int] = ()) -> Parsed
 
 
 def fingerprint(report: DeliveryReport, account: str = "") -> str:
-    """Return 32 hexadecimal digits that are equal for equal facts, however the report came."""
+    """Return 32 hexadecimal digits that identify the reported fact, regardless of the source of the report."""
     facts = (
         account,
         report.message_id,
@@ -177,12 +177,12 @@ def _require_identity(message_id: str, extra_id: str, phone_number: str) -> None
 
 def _channel(raw: dict[str, Any]) -> str:
     name = to_text(raw.get("sent_via") or raw.get("last_partner") or raw.get("delivered_via")).lower()
-    # "hyber" stands for the platform itself: accepted without a final status, or blocked.
+    # "hyber" is the platform itself: the message has no final status yet, or is blocked.
     return "" if name == "hyber" or len(name) > MAX_CHANNEL_LENGTH else name
 
 
 def _levels(status: int | None, substatus: int | None, hyber_status: int | None) -> tuple[int | None, int | None]:
-    """Fill in what is missing from a five-digit code: its first digit is the status, its first two the substatus."""
+    """Derive missing levels from a five-digit code: its first digit is the status, the first two the substatus."""
     if hyber_status is None or hyber_status not in _DETAILED_CODES:
         return status, substatus
     derived = hyber_status // 10_000
@@ -233,7 +233,7 @@ def _items(payload: object) -> list[object]:
 
 
 def _advanced_items(items: list[object], advanced: dict[str, Any]) -> list[object]:
-    """Give the clicks, which an advanced report counts once for all channels, to the channel that delivered."""
+    """Assign the clicks to the channel that delivered: an advanced report counts them once for all channels."""
     clicks = advanced.get("clicks")
     if clicks is None or not items:
         return items

@@ -1,6 +1,6 @@
 """Bodies of the three kinds of request: single, batch and broadcast (guide, chapters 2 and 3).
 
-The builders do not validate: see the validation module. They run for 50,000 recipients at a time.
+The builders are used for up to 50,000 recipients at a time and do not validate; see the validation module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ MAX_RECIPIENTS = 50_000
 
 
 class BatchMessage(NamedTuple):
-    """One recipient of a batch with a text of their own, which goes to all channels."""
+    """One recipient of a batch, with an individual text for all channels."""
 
     phone_number: str
     extra_id: str
@@ -24,7 +24,7 @@ class BatchMessage(NamedTuple):
 
 
 class Recipient(NamedTuple):
-    """One recipient of a broadcast with the values of its variables."""
+    """One recipient of a broadcast, with the values of the variables."""
 
     phone_number: str
     extra_id: str
@@ -32,7 +32,7 @@ class Recipient(NamedTuple):
 
 
 class Options(TypedDict, total=False):
-    """What each of the three kinds of request takes."""
+    """The options of all three kinds of request."""
 
     callback_url: str | None
     start_time: datetime | str | None
@@ -48,7 +48,7 @@ def single_body(
     phone_as_number: bool = True,
     **options: Unpack[Options],
 ) -> dict[str, Any]:
-    """Build the body for one person. Raises ValueError for a naive start time or a phone that is not all digits."""
+    """Build the body for one recipient. Raises ValueError for a naive start time or a phone with other characters."""
     phone = int if phone_as_number else str
     [recipient] = _collect({"phone_number": phone(number)} for number in (phone_number,))
     if extra_id:
@@ -63,9 +63,9 @@ def batch_body(
     phone_as_number: bool = True,
     **options: Unpack[Options],
 ) -> dict[str, Any]:
-    """Build the body for up to 50,000 people, each with their own text; the channels then carry none.
+    """Build the body for up to 50,000 recipients with individual texts. The channels have no text.
 
-    Raises ValueError for too many recipients or none, a naive start time, or a phone that is not all digits.
+    Raises ValueError for too many recipients or none, a naive start time, or a phone with anything but digits.
     """
     phone = int if phone_as_number else str
     entries = (
@@ -81,9 +81,9 @@ def broadcast_body(
     phone_as_number: bool = True,
     **options: Unpack[Options],
 ) -> dict[str, Any]:
-    """Build the body for up to 50,000 people with one content and their own values of its variables.
+    """Build the body for up to 50,000 recipients with the same content and individual values of its variables.
 
-    Raises ValueError for too many recipients or none, a naive start time, or a phone that is not all digits.
+    Raises ValueError for too many recipients or none, a naive start time, or a phone with anything but digits.
     """
     phone = int if phone_as_number else str
     entries = (
@@ -93,14 +93,14 @@ def broadcast_body(
 
 
 def format_start_time(value: datetime | str) -> str:
-    """Write a time as the platform reads it: ``2020-12-12 10:10:10+03:00``. Strings are passed as given.
+    """Format a time for the platform: ``2020-12-12 10:10:10+03:00``. Strings are returned unchanged.
 
-    Raises ValueError for a naive datetime, which the platform would take for Kyiv time.
+    Raises ValueError for a naive datetime, because the platform would assume Kyiv time.
     """
     if isinstance(value, str):
         return value
     if value.utcoffset() is None:
-        raise ValueError("start_time must carry a UTC offset: give an aware datetime.")
+        raise ValueError("start_time needs a UTC offset: pass an aware datetime.")
     return value.isoformat(sep=" ", timespec="seconds")
 
 
@@ -108,14 +108,14 @@ def _collect(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     try:
         found = list(islice(entries, MAX_RECIPIENTS + 1))
     except ValueError:
-        # int() would quote the number in its own message.
+        # The message of int() would contain the number.
         found = None
     if found is None:
         raise ValueError("A phone number must consist of digits only.")
     if not found:
         raise ValueError("There are no recipients.")
     if len(found) > MAX_RECIPIENTS:
-        raise ValueError(f"One request takes at most {MAX_RECIPIENTS:,} recipients: split the list.")
+        raise ValueError(f"One request can have at most {MAX_RECIPIENTS:,} recipients: split the list.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""Successful answers to the three kinds of request (guide, chapters 2 and 3)."""
+"""Parsing of successful answers to the three kinds of request (guide, chapters 2 and 3)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django_hyber.protocol.wire.values import MAX_ID_LENGTH, is_error_code, to_i
 
 
 class SyncEntry(NamedTuple):
-    """What a ``/sync`` answer says about one recipient. ``message_id`` is empty if there is none, as for a refusal."""
+    """The entry of one recipient in a ``/sync`` answer. ``message_id`` is empty if the message was rejected."""
 
     phone_number: str
     message_id: str
@@ -32,13 +32,13 @@ def parse_job_id(payload: object, *, http_status: int = 200) -> str:
 def parse_sync(payload: object, *, http_status: int = 200) -> list[SyncEntry]:
     """Read the answer to a synchronous batch or broadcast, in the platform's order. Raises UnreadableResponse.
 
-    Items that are not objects are left out: their recipients have no answer.
+    Items that are not objects are ignored: their recipients have no answer.
     """
     return [_parse_entry(item) for item in parse_messages(payload, http_status=http_status) if isinstance(item, dict)]
 
 
 def parse_messages(payload: object, *, http_status: int = 200) -> list[Any]:
-    """Return the ``messages`` of a synchronous answer or a campaign status as they came. Raises UnreadableResponse."""
+    """Return the raw ``messages`` of a synchronous answer or a campaign status. Raises UnreadableResponse."""
     messages = payload.get("messages") if isinstance(payload, dict) else None
     if not isinstance(messages, list):
         raise UnreadableResponse(http_status, 'the answer has no "messages"')
@@ -56,7 +56,7 @@ def _parse_entry(item: dict[str, Any]) -> SyncEntry:
     message_id = to_identifier(item.get("message_id"))
     is_error = is_error_code(item.get("error_code"))
     accepted = item.get("accepted")
-    # By position: with names it would take a third longer, and there are 50,000 of them in an answer.
+    # Positional arguments: keywords would take a third longer, and an answer may have 50,000 entries.
     return SyncEntry(
         to_phone(item.get("phone_number")),
         message_id if len(message_id) <= MAX_ID_LENGTH else "",

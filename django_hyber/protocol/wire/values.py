@@ -1,4 +1,4 @@
-"""Tolerant reading of what comes in: numbers as strings, seconds or milliseconds, characters no database takes."""
+"""Tolerant reading of incoming values: numbers as strings, milliseconds or seconds, characters that need cleaning."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from django_hyber.protocol.wire.json_text import write_json
 
 MAX_ID_LENGTH = 64
 MAX_PHONE_DIGITS = 15
-# MariaDB takes no JSON that is nested deeper.
+# MariaDB rejects JSON that is nested more deeply.
 MAX_DEPTH = 31
-# A report has some hundred characters. What is longer than this is kept as text, in pieces that MariaDB takes.
+# A report has a few hundred characters. A longer item is stored as text, in parts that MariaDB accepts.
 MAX_ITEM_LENGTH = 1_000_000
-#: Why an item is neither a report nor a reply.
+#: The reason why an item is neither a report nor a reply.
 NO_OBJECT = "it is not an object"
 
 _INT32 = 2**31
 _LONGEST_ID = 10**MAX_ID_LENGTH
 _MILLISECONDS_FROM = 10**11
-# Report times outside of these are slips of a clock or of a unit, and would upset the order of the history.
+# Times outside of this range are errors of a clock or a unit, and would break the order of the history.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PHONE_PUNCTUATION = re.compile(r"[\s+().-]")
-# Fewer keys with shorter texts cannot be longer than MAX_ITEM_LENGTH.
+# An item within these limits cannot be longer than MAX_ITEM_LENGTH.
 _PLAIN_KEYS = 64
 _PLAIN_LENGTH = 4_000
 
@@ -42,9 +42,9 @@ def clean_text(value: str) -> str:
 
 
 def clean_object(value: dict[str, Any]) -> dict[str, Any]:
-    """Return a JSON object with its strings cleaned and NaN and Infinity, which are not JSON, as None.
+    """Return a JSON object with cleaned strings, and with None for NaN and Infinity, which are not valid JSON.
 
-    Raises ValueError, which says why, for an object that is nested too deeply or too long to be stored as one.
+    Raises ValueError with the reason if the object is nested too deeply or too long to be stored.
     """
     if len(value) <= _PLAIN_KEYS and _is_plain(value) and _is_plain(value.values()):
         return value
@@ -55,7 +55,7 @@ def clean_object(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def clean_item(value: object) -> Any:
-    """Clean any JSON value, for keeping what could not be read; what is nested too deeply comes as its JSON text."""
+    """Clean any JSON value for storage. A value that is nested too deeply is returned as JSON text."""
     try:
         return _clean(value, MAX_DEPTH)
     except ValueError:
@@ -88,7 +88,7 @@ def _clean(value: Any, depth: int) -> Any:
 
 
 def to_int(value: object) -> int | None:
-    """Read an integer that fits a database column of 32 bits, or None."""
+    """Return the value as an integer of 32 bits, or None."""
     if value is None:
         return None
     if type(value) is int:
@@ -100,12 +100,12 @@ def to_int(value: object) -> int | None:
 
 
 def is_error_code(value: object) -> bool:
-    """Say whether this ``error_code`` is an error: a number or text, and not 0, which some send where there is none."""
+    """Return whether this ``error_code`` is an error: a number or text other than 0, which means "no error"."""
     return type(value) in (int, float, str) and value != "" and to_int(value) != 0
 
 
 def to_identifier(value: object) -> str:
-    """Read an id, which may come as a number; anything else is an empty string."""
+    """Return an id as text, also if it is a number; otherwise an empty string."""
     if isinstance(value, str):
         return clean_text(value)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -114,7 +114,7 @@ def to_identifier(value: object) -> str:
 
 
 def to_phone(value: object) -> str:
-    """Read a phone number as its digits, or as an empty string if it is none."""
+    """Return the digits of a phone number, or an empty string."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = value if isinstance(value, str) else to_identifier(value)
@@ -124,12 +124,12 @@ def to_phone(value: object) -> str:
 
 
 def to_text(value: object) -> str:
-    """Read a text; anything else is an empty string."""
+    """Return the value if it is text, or an empty string."""
     return clean_text(value) if isinstance(value, str) else ""
 
 
 def to_time(value: object) -> datetime | None:
-    """Read a Unix timestamp in milliseconds or seconds; None for anything that cannot be the time of a report."""
+    """Read a Unix timestamp in milliseconds or seconds. Returns None if it cannot be the time of a report."""
     if isinstance(value, str):
         try:
             value = float(value)

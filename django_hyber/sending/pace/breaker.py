@@ -1,7 +1,7 @@
-"""The circuit breaker: trouble with a host of the platform costs one probe at a time, and not a storm.
+"""The circuit breaker: while a host of the platform fails, only one probe request at a time is sent to it.
 
-It opens after several failures in a row, for the account at this host. A login that the platform refuses holds the
-account at all hosts at once.
+It opens after several consecutive failures of an account at this host. If the platform refuses the login, the account
+is held at all hosts.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from django_hyber.sending.pace import retries
 
 Host = AccountState.Host
 REASON_LIMIT = 255
-#: Seconds before a login that was refused is tried again, at first: a person has to do something about it.
+#: Seconds before the first retry of a refused login. A user usually has to correct the settings.
 HELD_FOR = 60.0
 
 
 def blocked_until(account: Account, host: Host) -> datetime | None:
-    """Return None when a request may be sent now, or else when to ask again.
+    """Return None if a request may be sent now, or otherwise when to check again.
 
-    Once the time has come, the first who asks may send: that request tries whether the platform answers again.
+    When that time is reached, the first caller gets None. Its request is the probe.
     """
     now = timezone.now()
     is_open = Q(failures__gte=account.breaker_threshold) | Q(held_since__isnull=False)
     for pk, until in _states(account.name, host).filter(is_open).values_list("pk", "blocked_until"):
         if until and until > now:
             return until
-        # The answer to the probe, or the end of its patience, moves this on.
+        # The other callers wait for the longest time that the probe can take.
         next_probe = now + timedelta(seconds=account.connect_timeout + account.read_timeout)
         is_over = Q(blocked_until=None) | Q(blocked_until__lte=now)
         if not AccountState.objects.filter(is_over, pk=pk).update(blocked_until=next_probe):
@@ -42,36 +42,36 @@ def blocked_until(account: Account, host: Host) -> datetime | None:
 
 
 def is_blocked(account_name: str, host: Host) -> bool:
-    """Say whether nothing may be sent at this moment, without taking the turn of a probe."""
+    """Return whether sending is blocked at this moment, without starting a probe."""
     return _states(account_name, host).filter(blocked_until__gt=timezone.now()).exists()
 
 
 def is_held(account_name: str) -> bool:
-    """Say whether the platform refused the login of the account when it was last tried."""
+    """Return whether the platform refused the last login of the account."""
     return AccountState.objects.filter(account=account_name, held_since__isnull=False).exists()
 
 
 @insisting
 def note_answer(account: Account, host: Host) -> None:
-    """The platform has answered, if only to refuse a message: the host works, and the login is right."""
+    """Close the circuit: the platform has answered, even if it rejected the message."""
     troubled = _states(account.name, host).filter(Q(failures__gt=0) | Q(held_since__isnull=False))
     troubled.update(failures=0, blocked_until=None, held_since=None, reason="")
 
 
 @insisting
 def note_failure(account: Account, host: Host, reason: str, retry_after: float | None = None) -> None:
-    """The host has not taken a request, or not answered; after several in a row it is blocked for the account."""
+    """Count a failed or unanswered request. Consecutive failures block the host for the account."""
     beyond = _count_failure(account, host, reason) - account.breaker_threshold
     until = retries.next_attempt(account, max(beyond + 1, 1), timezone.now(), retry_after)
     if beyond >= 0:
         AccountState.objects.filter(account=account.name, host=host).update(blocked_until=until)
-    # A probe of the login that came to nothing is repeated, and does not wait for an answer any more.
+    # A failed probe of a refused login is repeated after the same delay.
     AccountState.objects.filter(account=account.name, held_since__isnull=False).update(blocked_until=until)
 
 
 @insisting
 def hold(account: Account, reason: str) -> datetime:
-    """The platform refuses the login: block all hosts at once, and return when a probe may find it accepted again."""
+    """Block all hosts after a refused login, and return the time of the next probe."""
     failures = _count_failure(account, Host.ALL, reason)
     until = retries.next_attempt(account, failures, timezone.now(), HELD_FOR)
     whole = AccountState.objects.filter(account=account.name, host=Host.ALL)

@@ -1,4 +1,4 @@
-"""When a campaign may go out by the clock: its start, and the hours in which its recipients may be written to."""
+"""The schedule of a campaign: its start time, and the sending window in the time zone of each recipient."""
 
 from __future__ import annotations
 
@@ -17,12 +17,15 @@ from django_hyber.conf import Account, find_account, get_account
 from django_hyber.models import Campaign
 
 Status = Campaign.Status
-MISSED = gettext_noop("Its start was missed while nothing ran here. Look whether it may still go out, then resume it.")
+MISSED = gettext_noop(
+    "Its start was missed because the background process was not running. Check whether it may still be sent, then "
+    "resume it."
+)
 NORTH_AMERICA = "1"
 AREA_CODE = 3
 LONGEST_COUNTRY_CODE = 3
-UNKNOWN_ZONE = gettext_noop("This machine does not know the time zone. Install the Python package tzdata.")
-#: When to look again for a time zone that this machine did not know.
+UNKNOWN_ZONE = gettext_noop("The time zone is not installed on this machine. Install the Python package tzdata.")
+#: How long a batch waits before its time zone is looked up again.
 ZONE_RETRY = timedelta(minutes=5)
 
 
@@ -31,13 +34,13 @@ class UnknownZoneError(Exception):
 
 
 def is_early(campaign: Campaign, now: datetime) -> bool:
-    """Say whether the campaign has to be held until its hand-over is due."""
+    """Return whether the hand-over of the campaign is not due yet."""
     moment = hand_over_time(campaign)
     return moment is not None and moment > now
 
 
 def hand_over_time(campaign: Campaign) -> datetime | None:
-    """Return when a campaign that starts later is handed over, or None for one that starts at once."""
+    """Return when the campaign is handed over to the platform, or None if it has no start time."""
     if campaign.start_time is None:
         return None
     account = get_account(campaign.account)
@@ -45,22 +48,25 @@ def hand_over_time(campaign: Campaign) -> datetime | None:
 
 
 def _lead_time(account: Account, *, is_throttled: bool) -> timedelta:
-    """What leaves before the start reaches everybody at the start: with a throttle, nothing may pile up until then."""
+    """Return how long before its start a campaign is handed over.
+
+    The platform delivers at the start time what it received earlier. That would bypass a throttle.
+    """
     return timedelta(seconds=0 if is_throttled or account.throttle else account.lead_time)
 
 
 def hand_over_due() -> int:
-    """Let the campaigns go whose time has come, and return how many; one that has missed its start waits for a person.
+    """Start scheduled campaigns that are due, and return their number. Campaigns that missed their start are paused.
 
-    The platform gets the start time with every request, so a hand-over that takes a while still starts on the minute.
+    Every request carries the start time, so a long hand-over does not delay the delivery.
     """
     now = timezone.now()
     scheduled = Campaign.objects.filter(status=Status.SCHEDULED)
-    gone = 0
+    count = 0
     for name in list(scheduled.order_by().values_list("account", flat=True).distinct()):
         account = find_account(name)
         if account is None:
-            # They wait for it; those of others go.
+            # These campaigns wait for their account; those of other accounts start.
             continue
         own = scheduled.filter(account=name)
         missed = own.filter(start_time__lt=now - timedelta(seconds=account.schedule_grace))
@@ -68,12 +74,12 @@ def hand_over_due() -> int:
         for is_throttled in (False, True):
             due = own.filter(throttle__isnull=not is_throttled)
             moment = now + _lead_time(account, is_throttled=is_throttled)
-            gone += due.filter(start_time__lte=moment).update(status=Status.SENDING)
-    return gone
+            count += due.filter(start_time__lte=moment).update(status=Status.SENDING)
+    return count
 
 
 class ZoneGroup(NamedTuple):
-    """Messages of one range whose recipients live by one clock; ``zone`` is "" for the project's own."""
+    """Messages of one range whose recipients share a time zone; ``zone`` is "" for the project's time zone."""
 
     zone: str
     first_id: int
@@ -83,16 +89,16 @@ class ZoneGroup(NamedTuple):
 
 
 def zone_of(prefix: str) -> str:
-    """Return the time zone of the numbers that begin so, or "" when the prefix does not tell one zone."""
+    """Return the time zone of numbers with this prefix, or "" if there is more than one."""
     zones = TIMEZONE_DATA.get(prefix, ())
     return zones[0] if len(zones) == 1 else ""
 
 
 @lru_cache(maxsize=4_096)
 def prefix_of(head: str) -> str:
-    """Return what of a number tells its time zone: its country code, and in North America its area code too.
+    """Return the prefix that determines the time zone: the country code, and in North America also the area code.
 
-    No such prefix is the beginning of another one. ``head`` is the first four digits of the number.
+    ``head`` is the first four digits of a number. No prefix starts with another one.
     """
     if head.startswith(NORTH_AMERICA):
         return head[: len(NORTH_AMERICA) + AREA_CODE]
@@ -103,7 +109,7 @@ def prefix_of(head: str) -> str:
 
 
 def group_by_zone(rows: Iterable[tuple[int, str]]) -> list[ZoneGroup]:
-    """Group (primary key, phone number), given in the order of the keys, by the time zone of the number."""
+    """Group (primary key, phone number) pairs by the time zone of the number. The pairs must be sorted by key."""
     members: dict[str, list[int]] = {}
     prefixes: dict[str, set[str]] = {}
     for pk, phone_number in rows:
@@ -115,9 +121,9 @@ def group_by_zone(rows: Iterable[tuple[int, str]]) -> list[ZoneGroup]:
 
 
 def next_opening(campaign: Campaign, zone: str, moment: datetime) -> datetime | None:
-    """Return None when people in this zone may be written to at this moment, or else when they may next.
+    """Return None if the sending window is open in this zone at ``moment``, or otherwise when it opens next.
 
-    A window whose end is not after its beginning goes over midnight. Raises UnknownZoneError for a zone without data.
+    A window whose end is not after its beginning spans midnight. Raises UnknownZoneError for a zone without data.
     """
     start, end = campaign.window_start, campaign.window_end
     if start is None or end is None:
@@ -129,7 +135,7 @@ def next_opening(campaign: Campaign, zone: str, moment: datetime) -> datetime | 
     day = local.date() if local.time() < start else local.date() + timedelta(days=1)
     opening = datetime.combine(day, start, tzinfo=clock).astimezone(UTC)
     if opening <= moment:
-        # In the night in which clocks are put back, this time of day comes a second time.
+        # When clocks are set back, this time of day occurs twice.
         opening = datetime.combine(day, start.replace(fold=1), tzinfo=clock).astimezone(UTC)
     return opening.astimezone(moment.tzinfo)
 

@@ -148,7 +148,7 @@ def test_doubts_do_not_forbid_saving_and_are_told(admin_client, campaign_form):
 
     assert response.status_code == 302
     page = admin_client.get(response["Location"]).content.decode()
-    assert "SMS is meant to be the last channel." in page
+    assert "SMS should be the last channel." in page
     assert "Below 60 seconds" in page
 
 

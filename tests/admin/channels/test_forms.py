@@ -46,4 +46,4 @@ def test_a_warning_stands_beside_its_field(draft, admin_client):
     draft.set_channels([SMS(text="Hi", ttl=300, alpha_name="Shop"), *draft.get_channels()[:1]])
     page = admin_client.get(reverse("admin:django_hyber_campaign_change", args=[draft.pk])).content.decode()
 
-    assert "SMS is meant to be the last channel." in page
+    assert "SMS should be the last channel." in page

@@ -19,7 +19,7 @@ from tests.builders import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HIDDEN = re.compile(r'<input type="hidden" name="(doubt|questions)" value="([^"]*)">')
-OVER = "Nothing is in doubt here any more. Look at what has become of it."
+OVER = "The outcome is known by now. Nothing was changed."
 
 
 def url_of(row, page="change"):
@@ -59,7 +59,7 @@ def test_ask_now_asks_and_is_logged(admin_client, row, platform):
 
     text = press(admin_client, row, "ask")
 
-    assert text == ["The platform is asked about it now."]
+    assert text == ["The platform is being queried about it now."]
     assert len(platform.requests) > before
     assert logged() == [(str(row.pk), text[0])]
 
@@ -69,7 +69,7 @@ def test_second_click_on_ask_now_is_no_second_question(admin_client, row, platfo
     press(admin_client, row, "ask", seen)
     asked = len(platform.requests)
 
-    assert press(admin_client, row, "ask", seen) == ["The platform has been asked since then."]
+    assert press(admin_client, row, "ask", seen) == ["The platform has been queried since then."]
     assert len(platform.requests) == asked
     assert len(logged()) == 1
 

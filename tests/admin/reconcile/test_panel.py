@@ -54,8 +54,8 @@ def test_everything_known_is_on_the_page(admin_client, row):
     assert facts["request"] == "12 (HTTP 502)"
     assert facts["questions"] == "1,200, the last at June 10, 2026, 2:05 p.m."
     assert facts["answer"] == (
-        "HTTP 404. Not found, but no message is known yet that the platform surely has. "
-        "So it cannot be told apart from a platform that finds nothing at all, as at a wrong address."
+        "HTTP 404. Not found, but there is no accepted message yet to verify the answer with. "
+        "A wrong address would answer in the same way about everything."
     )
     assert facts["not-found"] == "June 10, 2026, 2:02 p.m."
     people = {Message: "1 recipient", Batch: "3 recipients"}
@@ -80,7 +80,7 @@ def test_every_answer_is_said_to_be_no_proof(admin_client, message, answer):
 
 
 def test_a_person_is_asked_only_when_it_should_have_been_proved_long_ago(admin_client, row):
-    assert "It is being asked, and nothing is sent again without proof." in page_of(admin_client, row)
+    assert "It is being queried, and nothing is sent again without proof." in page_of(admin_client, row)
 
     change(row, not_found_after=timezone.now() - timedelta(hours=2))
 

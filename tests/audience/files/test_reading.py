@@ -220,9 +220,9 @@ class SpreadsheetDamageTests:
             ("3.80671E+11", "shortened this number, so digits are lost"),
             ("3,80671E+11", "shortened this number, so digits are lost"),
             ("3.80671112233E+11", "shortened this number, so digits are lost"),
-            (date(2067, 11, 12), "made a date of this number"),
-            (datetime(2067, 11, 12, 13, 14), "made a date of this number"),  # noqa: DTZ001  a cell has no zone
-            (time(6, 7), "made a date of this number"),
+            (date(2067, 11, 12), "converted this number to a date"),
+            (datetime(2067, 11, 12, 13, 14), "converted this number to a date"),  # noqa: DTZ001  a cell has no zone
+            (time(6, 7), "converted this number to a date"),
             (timedelta(hours=38067), "digits, spaces, dashes and brackets"),
             ("####", "error message of a spreadsheet"),
             (380671112233.5, "not a valid phone number"),
