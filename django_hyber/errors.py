@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
 
 
 class CampaignError(ValidationError):
@@ -11,3 +12,6 @@ class CampaignError(ValidationError):
 
 class DoubtError(ValidationError):
     """The outcome is not unknown any more. ``messages`` has the reason, translated."""
+
+    def __init__(self) -> None:
+        super().__init__(_("The outcome is known by now. Nothing was changed."))

@@ -21,7 +21,7 @@ from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.models import AccountState, Campaign, CampaignChannel, Message
+from django_hyber.models import AccountState, Batch, Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
@@ -36,6 +36,7 @@ from django_hyber.statistics.dashboard import (
 from django_hyber.statistics.progress import count_by_status
 
 Status = Message.Status
+UNCONFIRMED = {"status__exact": Status.UNCONFIRMED.value}
 
 
 class Figure(NamedTuple):
@@ -215,9 +216,13 @@ def _waiting(request: HttpRequest, waiting: Waiting) -> Iterator[Figure]:
 def _stale(request: HttpRequest, stale: Stale, now: datetime) -> Iterator[Figure]:
     queued = {"status__exact": Status.QUEUED.value, "created_at__lt": (now - TOO_LONG).isoformat()}
     silent = {"status__exact": Status.ACCEPTED.value, "accepted_at__lt": (now - UNREPORTED_AFTER).isoformat()}
+    late = {"not_found_after__lte": stale.decide_before.isoformat()}
+    batches = {"state__exact": Batch.State.UNCONFIRMED.value, **late}
     figures: tuple[tuple[str, int, str, dict[str, str]], ...] = (
+        ("batches-to-decide", stale.batches_to_decide, "batch", batches),
+        ("messages-to-decide", stale.messages_to_decide, "message", {**UNCONFIRMED, **late}),
         ("old", stale.old_singles, "message", {"campaign": "none", **queued}),
-        ("unconfirmed", stale.unconfirmed, "message", {"status__exact": Status.UNCONFIRMED.value}),
+        ("unconfirmed", stale.unconfirmed, "message", UNCONFIRMED),
         ("unreported", stale.unreported, "message", {"campaign": "none", **silent}),
         ("unmatched", stale.unmatched, "deliveryreport", {"waiting": "yes"}),
         ("unreadable", stale.unreadable, "unreadablecallback", {}),
@@ -230,6 +235,16 @@ def _stale(request: HttpRequest, stale: Stale, now: datetime) -> Iterator[Figure
 def _stale_text(name: str, count: int) -> str:
     """Return the label for a number of stale rows."""
     texts = {
+        "batches-to-decide": ngettext(
+            "batch whose outcome a person has to decide",
+            "batches whose outcome a person has to decide",
+            count,
+        ),
+        "messages-to-decide": ngettext(
+            "message whose outcome a person has to decide",
+            "messages whose outcome a person has to decide",
+            count,
+        ),
         "old": ngettext(
             "single message queued for over ten minutes", "single messages queued for over ten minutes", count
         ),

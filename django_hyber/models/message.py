@@ -123,7 +123,10 @@ class Message(PersonalDataModel, DoubtModel):
         verbose_name = _("message")
         verbose_name_plural = _("messages")
         ordering = ("-id",)
-        permissions = (("view_personal_data", _("Can see phone numbers and values in full")),)
+        permissions = (
+            ("view_personal_data", _("Can see phone numbers and values in full")),
+            ("resolve_doubt", _("Can decide about unknown outcomes")),
+        )
         # Declared here because unique=True and db_index=True on text columns create a second index on PostgreSQL.
         constraints = (
             models.UniqueConstraint(fields=("campaign", "phone_number"), name="hyber_phone_once_a_campaign"),

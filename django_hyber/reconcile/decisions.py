@@ -6,11 +6,10 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db.models import Q, QuerySet
-from django.utils.translation import gettext_lazy as _
 
 from django_hyber.db import clock
 from django_hyber.db.transactions import write_transaction
@@ -41,35 +40,74 @@ class Doubt:
     needs_decision: bool
 
 
+def overdue(now: datetime) -> Q:
+    """Select what should have been proved long ago, among the batches or messages in doubt."""
+    return Q(not_found_after__lte=now - DECIDE_AFTER)
+
+
 def doubts(*, account: str = "", campaign_pk: int | None = None, only_overdue: bool = True) -> Iterator[Doubt]:
     """Yield what needs a person, or all that is in doubt: the batches, then the messages, the oldest first."""
-    decide_before = clock.now() - DECIDE_AFTER
-    overdue = Q(not_found_after__lte=decide_before) if only_overdue else Q()
-    batches = Batch.objects.filter(overdue, state=Batch.State.UNCONFIRMED).select_related("campaign")
-    messages = Message.objects.filter(LONE, overdue)
+    now = clock.now()
+    wanted = overdue(now) if only_overdue else Q()
+    batches = Batch.objects.filter(wanted, state=Batch.State.UNCONFIRMED).select_related("campaign")
+    messages = Message.objects.filter(LONE, wanted)
     if account:
         batches, messages = batches.filter(campaign__account=account), messages.filter(account=account)
     if campaign_pk is not None:
         batches, messages = batches.filter(campaign=campaign_pk), messages.filter(campaign=campaign_pk)
     for batch in batches.order_by("pk").iterator():
-        people = endings.in_doubt(batch).count()
-        is_late = batch.not_found_after is not None and batch.not_found_after <= decide_before
-        yield Doubt(row=batch, account=batch.campaign.account, people=people, needs_decision=is_late)
+        yield _about_batch(batch, now)
     for message in messages.order_by("pk").iterator():
-        is_late = message.not_found_after is not None and message.not_found_after <= decide_before
-        yield Doubt(row=message, account=message.account, people=1, needs_decision=is_late)
+        yield _about_message(message, now)
 
 
-def ask_now(row: Batch | Message, *, by: str) -> None:
-    """Ask the platform once more as soon as a worker is free. Raises DoubtError when nothing is in doubt any more."""
+def find_doubt(row: Batch | Message) -> Doubt | None:
+    """Return the doubt about a batch or a message, or None without one.
+
+    A message of a batch in doubt is not decided about by itself: its doubt is that of the batch.
+    """
+    if isinstance(row, Batch):
+        return _about_batch(row, clock.now()) if row.state == Batch.State.UNCONFIRMED else None
+    if row.status != Message.Status.UNCONFIRMED:
+        return None
+    if row.not_found_after is not None:
+        return _about_message(row, clock.now())
+    doubted = Batch.objects.filter(
+        campaign=row.campaign_id, state=Batch.State.UNCONFIRMED, first_id__lte=row.pk, last_id__gte=row.pk
+    )
+    own = (batch for batch in doubted if endings.in_doubt(batch).filter(pk=row.pk).exists())
+    return next((_about_batch(batch, clock.now()) for batch in own), None)
+
+
+def _about_batch(batch: Batch, now: datetime) -> Doubt:
+    people = endings.in_doubt(batch).count()
+    return Doubt(row=batch, account=batch.campaign.account, people=people, needs_decision=_is_overdue(batch, now))
+
+
+def _about_message(message: Message, now: datetime) -> Doubt:
+    return Doubt(row=message, account=message.account, people=1, needs_decision=_is_overdue(message, now))
+
+
+def _is_overdue(row: Batch | Message, now: datetime) -> bool:
+    return row.not_found_after is not None and row.not_found_after <= now - DECIDE_AFTER
+
+
+def ask_now(row: Batch | Message, *, by: str) -> bool:
+    """Ask the platform as soon as a worker is free, and return False when a question is due already.
+
+    Raises DoubtError when nothing is in doubt any more.
+    """
     if isinstance(row, Batch):
         with _decided(_doubted_batch(row), "asked about now", by):
-            Batch.objects.filter(pk=row.pk).update(due_at=None)
-            nudge_after_commit("resolve_batch", Batch.objects.all(), row.pk)
-        return
+            is_new = Batch.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
+            if is_new:
+                nudge_after_commit("resolve_batch", Batch.objects.all(), row.pk)
+        return is_new
     with _decided(_doubted_message(row), "asked about now", by):
-        Message.objects.filter(pk=row.pk).update(due_at=None)
-        nudge_after_commit("resolve_message", Message.objects.all(), row.pk)
+        is_new = Message.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
+        if is_new:
+            nudge_after_commit("resolve_message", Message.objects.all(), row.pk)
+    return is_new
 
 
 def mark_as_sent(row: Batch | Message, *, by: str) -> int:
@@ -122,7 +160,7 @@ def _decided(doubted: QuerySet[Row], what: str, by: str) -> Iterator[Row]:
     with write_transaction():
         row = doubted.select_for_update().first()
         if row is None:
-            raise DoubtError(_("The outcome is known by now. Nothing was changed."))
+            raise DoubtError
         yield row
     kind = "Batch" if isinstance(row, Batch) else "Message"
     name = row.pk if isinstance(row, Batch) else row.extra_id

@@ -20,7 +20,7 @@ from django_hyber.errors import CampaignError, DoubtError
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
 from django_hyber.purge import Purged, purge_personal_data
-from django_hyber.reconcile.decisions import Doubt, ask_now, doubts, mark_as_sent, send_again
+from django_hyber.reconcile.decisions import Doubt, ask_now, doubts, find_doubt, mark_as_sent, send_again
 from django_hyber.reconcile.overdue import fetch_reports
 from django_hyber.reconcile.question import Fetched
 from django_hyber.replies.intake import apply_replies
@@ -61,6 +61,7 @@ __all__ = [
     "export_recipients",
     "export_suppressions",
     "fetch_reports",
+    "find_doubt",
     "import_recipients",
     "import_suppressions",
     "keep_unreadable_body",

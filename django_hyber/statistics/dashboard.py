@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_hyber.conf import Account, get_accounts, get_callback_url
 from django_hyber.db.lease import is_due
 from django_hyber.models import (
+    LONE,
     AccountState,
     Batch,
     Campaign,
@@ -25,6 +26,7 @@ from django_hyber.models import (
     Suppression,
     UnreadableCallback,
 )
+from django_hyber.reconcile.decisions import DECIDE_AFTER, overdue
 from django_hyber.reports.ranks import DELIVERIES, FINAL
 from django_hyber.statistics.counts import StatusCounts
 
@@ -78,9 +80,15 @@ class Waiting:
 
 @dataclass(frozen=True, kw_only=True)
 class Stale:
-    """What has waited too long. Each is counted up to MOST_COUNTED + 1."""
+    """What has waited too long. Each is counted up to MOST_COUNTED + 1.
+
+    The first two need a person: "not found" has counted since before ``decide_before``, and still nothing is proved.
+    """
 
     old_singles: int
+    batches_to_decide: int
+    messages_to_decide: int
+    decide_before: datetime
     unconfirmed: int
     unreported: int
     unmatched: int
@@ -145,6 +153,9 @@ def stale(now: datetime) -> Stale:
     singles = Message.objects.filter(campaign=None)
     return Stale(
         old_singles=count_up_to(singles.filter(status=Status.QUEUED, created_at__lt=now - TOO_LONG)),
+        batches_to_decide=count_up_to(Batch.objects.filter(overdue(now), state=Batch.State.UNCONFIRMED)),
+        messages_to_decide=count_up_to(Message.objects.filter(LONE, overdue(now))),
+        decide_before=now - DECIDE_AFTER,
         unconfirmed=count_up_to(Message.objects.filter(status=Status.UNCONFIRMED)),
         unreported=count_up_to(singles.filter(status=Status.ACCEPTED, accepted_at__lt=now - UNREPORTED_AFTER)),
         unmatched=count_up_to(DeliveryReport.objects.filter(message=None)),

@@ -36,7 +36,8 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
     statistics = campaign_statistics(campaign)
     batches = read_batches(campaign, now)
     jobs = recent_jobs(campaign, now)
-    waits = waits_of(campaign, batches, statistics.statuses[Status.ACCEPTED], now)
+    accepted, unconfirmed = (statistics.statuses[status] for status in (Status.ACCEPTED, Status.UNCONFIRMED))
+    waits = waits_of(campaign, batches, accepted=accepted, unconfirmed=unconfirmed, now=now)
     return CampaignProgress(
         statistics=statistics,
         pace=pace_of(campaign, batches, now),
@@ -76,5 +77,8 @@ def _is_live(campaign: Campaign, waits: Iterable[Wait], jobs: Iterable[Backgroun
         return True
     if any(job.is_open for job in jobs):
         return True
-    in_flight = (Standstill.ON_THE_WIRE, Standstill.UNCONFIRMED, Standstill.REPORTS)
+    in_flight = (
+        *(Standstill.ON_THE_WIRE, Standstill.UNCONFIRMED, Standstill.REPORTS),
+        *(Standstill.BATCHES_TO_DECIDE, Standstill.MESSAGES_TO_DECIDE),
+    )
     return any(wait.standstill in in_flight for wait in waits)

@@ -13,7 +13,8 @@ from django.db.models import Min, Q, Sum
 from django.utils import timezone
 
 from django_hyber.conf import find_account, get_account
-from django_hyber.models import AccountState, Batch, Campaign
+from django_hyber.models import LONE, AccountState, Batch, Campaign
+from django_hyber.reconcile.decisions import overdue
 from django_hyber.reconcile.overdue import lifetime_of
 from django_hyber.reconcile.question import GIVE_UP_AFTER
 from django_hyber.sending.pace import throttle
@@ -41,6 +42,8 @@ class Standstill(StrEnum):
     QUEUED = "queued"
     ON_THE_WIRE = "on-the-wire"
     UNCONFIRMED = "unconfirmed"
+    BATCHES_TO_DECIDE = "batches-to-decide"
+    MESSAGES_TO_DECIDE = "messages-to-decide"
     REPORTS = "reports"
 
 
@@ -102,8 +105,13 @@ def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime) -> Pa
     return Pace(per_minute=per_minute or None, left=left)
 
 
-def waits_of(campaign: Campaign, batches: Sequence[Batches], accepted: int, now: datetime) -> list[Wait]:
-    """Return what a campaign waits for, the most important first; ``accepted`` of its messages lack a final report."""
+def waits_of(
+    campaign: Campaign, batches: Sequence[Batches], *, accepted: int, unconfirmed: int, now: datetime
+) -> list[Wait]:
+    """Return what a campaign waits for, the most important first.
+
+    ``accepted`` of its messages lack a final report, and ``unconfirmed`` ones are in doubt.
+    """
     waits = [*_of_campaign(campaign, now)]
     if campaign.status == Status.SENDING:
         waits += _of_requests(batches, now)
@@ -111,6 +119,8 @@ def waits_of(campaign: Campaign, batches: Sequence[Batches], accepted: int, now:
     if on_the_wire:
         waits.append(Wait(standstill=Standstill.ON_THE_WIRE, people=on_the_wire))
     waits += _of_unconfirmed(batches)
+    if unconfirmed:
+        waits += _of_decisions(campaign, now)
     if accepted and _may_be_reported(campaign, now):
         waits.append(Wait(standstill=Standstill.REPORTS, people=accepted))
     return waits
@@ -164,6 +174,16 @@ def _of_unconfirmed(batches: Sequence[Batches]) -> Iterator[Wait]:
     if people:
         reason = next((row.reason for row in batches if row.state == State.UNCONFIRMED and row.reason), "")
         yield Wait(standstill=Standstill.UNCONFIRMED, people=people, reason=reason)
+
+
+def _of_decisions(campaign: Campaign, now: datetime) -> Iterator[Wait]:
+    batches = campaign.batches.filter(overdue(now), state=State.UNCONFIRMED)
+    people = batches.aggregate(people=Sum("size", default=0))["people"]
+    if people:
+        yield Wait(standstill=Standstill.BATCHES_TO_DECIDE, people=people)
+    alone = campaign.messages.filter(LONE, overdue(now)).count()
+    if alone:
+        yield Wait(standstill=Standstill.MESSAGES_TO_DECIDE, people=alone)
 
 
 def _people(batches: Sequence[Batches], state: str) -> int:

@@ -250,6 +250,29 @@ class AttentionTests:
             assert found[name][0] == str(number), name
             assert admin_client.get(found[name][1]).context["cl"].result_count == number, name
 
+    def test_what_a_person_has_to_decide_with_the_lists_of_it(self, admin_client, launched, add_recipients):
+        now = timezone.now()
+        late, early = now - HOUR - timedelta(minutes=1), now - HOUR / 2
+        single(1, status=Status.UNCONFIRMED, not_found_after=late)
+        single(2, status=Status.UNCONFIRMED, not_found_after=early)
+        single(3, status=Status.ACCEPTED, not_found_after=late)
+        add_recipients(launched, 1, status=Status.UNCONFIRMED, not_found_after=late)
+        add_recipients(launched, 5, status=Status.UNCONFIRMED)
+        for number, (state, moment) in enumerate([("unconfirmed", late), ("unconfirmed", early), ("done", late)]):
+            first = 10**9 + number
+            Batch.objects.create(
+                campaign=launched, first_id=first, last_id=first, size=1, state=state, not_found_after=moment
+            )
+
+        found = figures(admin_client)
+
+        page = text_of(admin_client.get(PAGE).content.decode())
+        assert "1 batch whose outcome a person has to decide" in page
+        assert "2 messages whose outcome a person has to decide" in page
+        for name, number in {"batches-to-decide": 1, "messages-to-decide": 2}.items():
+            assert found[name][0] == str(number), name
+            assert admin_client.get(found[name][1]).context["cl"].result_count == number, name
+
     def test_a_campaign_with_which_nobody_goes_on(self, admin_client, launched):
         Batch.objects.update(finished_at=timezone.now() - HOUR)
         Batch.objects.create(campaign=launched, first_id=10**9 + 1, last_id=10**9 + 2, size=2)

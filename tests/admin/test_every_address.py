@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import django
@@ -26,7 +26,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.models import BackgroundJob, Campaign, Message, Reply
+from django_hyber.models import BackgroundJob, Batch, Campaign, Message, Reply
 from django_hyber.services import ImportReport, keep_upload, start_campaign
 from tests.admin.pages import seen_on
 
@@ -35,6 +35,8 @@ USUAL = ("add", "change", "changelist", "delete", "history")
 Status = Campaign.Status
 #: By which a page knows a test of a campaign again.
 TOKEN = "0123456789abcdef"
+#: When what is in doubt got there.
+DOUBTED = datetime(2026, 6, 10, 11, 0, tzinfo=UTC)
 
 
 def nothing(scene: Scene) -> dict[str, Any]:
@@ -60,6 +62,8 @@ class Address:
     logs_again: bool = False
     keeps_again: bool = False
     is_of_test: bool = False
+    #: Of what is in doubt: the single message, or the batch of the campaign.
+    is_doubt: bool = False
 
 
 @dataclass
@@ -69,14 +73,20 @@ class Scene:
     campaign: Campaign
     reply: Reply
     job: BackgroundJob
+    single: Message
+    batch: Batch
     client: Client
 
     def url(self, name: str) -> str:
         keys = [self.reply.pk] if name.startswith("reply") else []
+        keys += [self.doubted(name).pk] if ADDRESSES[name].is_doubt else []
         keys += [self.campaign.pk] if name.startswith("campaign") and name != "campaign_compose_new" else []
         keys += [self.job.pk] if ADDRESSES[name].job else []
         keys += [TOKEN] if ADDRESSES[name].is_of_test else []
         return reverse(f"admin:django_hyber_{name}", args=keys)
+
+    def doubted(self, name: str) -> Message | Batch:
+        return self.batch if name.startswith("batch") else self.single
 
 
 def plan(scene: Scene) -> dict[str, Any]:
@@ -109,12 +119,18 @@ def copy_of(scene: Scene) -> dict[str, Any]:
     return {"name": "Again", "audience": "everybody", "asked_at": asked_at}
 
 
+def seen_doubt(scene: Scene) -> dict[str, Any]:
+    return {"doubt": DOUBTED.isoformat(), "questions": "0"}
+
+
 def form(scene: Scene) -> dict[str, Any]:
     return {"name": "Spring sale", "channels-TOTAL_FORMS": "0", "channels-INITIAL_FORMS": "0"}
 
 
 SENDS = ("view_campaign", "send_campaign")
 EXPORTS = ("view_campaign", "export_campaign")
+DECIDES = ("view_message", "resolve_doubt")
+DECIDES_BATCHES = ("view_batch", "resolve_doubt")
 OPTS_OUT = ("add_suppression", "view_personal_data")
 LIST_EXPORTS = ("view_suppression", "export_campaign", "view_personal_data")
 ADDRESSES = {
@@ -146,6 +162,12 @@ ADDRESSES = {
     "campaign_cancel": Address(permissions=SENDS, status="sending"),
     "campaign_retry": Address(permissions=SENDS, status="finished", data=failed),
     "campaign_duplicate": Address(permissions=("view_campaign", "add_campaign"), status="finished", data=copy_of),
+    "batch_ask": Address(permissions=DECIDES_BATCHES, looks=405, is_doubt=True, data=seen_doubt),
+    "batch_sent": Address(permissions=DECIDES_BATCHES, is_doubt=True, data=seen_doubt),
+    "batch_again": Address(permissions=DECIDES_BATCHES, is_doubt=True, data=seen_doubt),
+    "message_ask": Address(permissions=DECIDES, looks=405, is_doubt=True, data=seen_doubt),
+    "message_sent": Address(permissions=DECIDES, is_doubt=True, data=seen_doubt),
+    "message_again": Address(permissions=DECIDES, is_doubt=True, data=seen_doubt),
     "reply_read": Address(permissions=("view_reply", "change_reply"), looks=405),
     "reply_unread": Address(permissions=("view_reply", "change_reply"), looks=405),
     "reply_fetch": Address(permissions=("view_reply", "change_reply"), looks=405, writes=False, logs_again=True),
@@ -164,7 +186,9 @@ ADDRESSES = {
 }
 #: Whoever may change something may see it.
 IMPLIED = {
+    "change_batch": "view_batch",
     "change_campaign": "view_campaign",
+    "change_message": "view_message",
     "change_reply": "view_reply",
     "change_suppression": "view_suppression",
 }
@@ -204,7 +228,22 @@ def scene(draft, add_recipients, admin_client, admin_user, settings, tmp_path):
         raw={},
         message=recipient,
     )
-    return Scene(campaign=draft, reply=reply, job=BackgroundJob(), client=admin_client)
+    return Scene(campaign=draft, reply=reply, job=BackgroundJob(), single=Message(), batch=Batch(), client=admin_client)
+
+
+def make_doubt(scene, name):
+    """The outcome of the campaign's only batch is unknown, or that of a single message."""
+    values = {"doubted_at": DOUBTED, "not_found_after": DOUBTED, "due_at": DOUBTED}
+    if name.startswith("message"):
+        scene.single = Message.objects.create(
+            phone_number="380671234567", extra_id="single", status="unconfirmed", **values
+        )
+        return
+    pk = scene.campaign.messages.get().pk
+    scene.campaign.messages.update(status="unconfirmed", doubted_at=DOUBTED)
+    scene.batch = Batch.objects.create(
+        campaign=scene.campaign, first_id=pk, last_id=pk, size=1, state="unconfirmed", **values
+    )
 
 
 def make_job(kind, campaign, user):
@@ -228,6 +267,8 @@ def stage(scene, admin_user):
         address, campaign = ADDRESSES[name], scene.campaign
         if address.job:
             scene.job = make_job(address.job, campaign if name.startswith("campaign") else None, admin_user)
+        if address.is_doubt:
+            make_doubt(scene, name)
         if address.is_of_test:
             Message.objects.create(phone_number="380671234567", extra_id=f"test-{campaign.pk}-{TOKEN}-0")
         if address.status != "draft":
@@ -362,7 +403,7 @@ def test_what_is_not_there_is_not_found(scene, name):
     if name in WITHOUT_ROW:
         return
     for pk in (10**6, 10**18, 10**30):
-        scene.campaign.pk = scene.reply.pk = scene.job.pk = pk
+        scene.campaign.pk = scene.reply.pk = scene.job.pk = scene.single.pk = scene.batch.pk = pk
         address = scene.url(name)
         assert scene.client.post(address).status_code == 404, pk
         assert scene.client.get(address).status_code in (404, 405), pk
@@ -370,7 +411,8 @@ def test_what_is_not_there_is_not_found(scene, name):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "name", [name for name in CHANGING if name.startswith("campaign") and name != "campaign_import"]
+    "name",
+    [name for name in CHANGING if name.startswith(("campaign", "batch", "message")) and name != "campaign_import"],
 )
 def test_two_clicks_of_the_same_moment_are_one(scene, stage, admin_user, settings, name):
     address = stage(name)

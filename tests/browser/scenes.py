@@ -277,6 +277,26 @@ def _people(words, message, now):
     return reply, Suppression.objects.create(phone_number="380671230000", reason=words.reason)
 
 
+def open_doubts(shop):
+    """Leave a batch and a single message in doubt until a person has to decide, and return them."""
+    long_ago = timezone.now() - timedelta(hours=2)
+    known = {
+        "doubted_at": long_ago,
+        "not_found_after": long_ago + MINUTE,
+        "asked_at": long_ago + 110 * MINUTE,
+        "due_at": long_ago + 130 * MINUTE,
+        "questions": 41,
+        "answer": Batch.Answer.NO_CONTROL,
+        "answer_text": "HTTP 404",
+        "error_text": "It is unknown whether the platform took the request: the answer did not come in time.",
+    }
+    batch = shop.sending.batches.order_by("pk").last()
+    Batch.objects.filter(pk=batch.pk).update(state="unconfirmed", **known)
+    shop.sending.messages.filter(batch.members()).update(status=Status.UNCONFIRMED, doubted_at=long_ago)
+    Message.objects.filter(pk=shop.single.pk).update(**known)
+    return batch, shop.single
+
+
 def busy_jobs(campaign, user):
     """Background work on the page of a campaign: one that is done, one on its way, one that failed."""
     states = (("done", 2_480, ""), ("running", 900, ""), ("failed", 0, "It was cut off 5 times."))

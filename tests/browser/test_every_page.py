@@ -7,7 +7,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from tests.browser.csp import POLICY
-from tests.browser.scenes import busy_jobs, open_imports, open_shop
+from tests.browser.scenes import busy_jobs, open_doubts, open_imports, open_shop
 from tests.browser.views import LOCALES, problems_of
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -73,6 +73,17 @@ def addresses_of(imports):
     }
 
 
+def decisions_about(doubted):
+    """The page of each row in doubt, and those on which the decision is confirmed."""
+    return {
+        f"{row._meta.model_name}: {page} of what is in doubt": reverse(
+            f"admin:django_hyber_{row._meta.model_name}_{page}", args=[row.pk]
+        )
+        for row in doubted
+        for page in ("change", "sent", "again")
+    }
+
+
 @pytest.mark.usefixtures("short_lists")
 @pytest.mark.parametrize("language", LOCALES)
 def test_every_page_fits_and_can_be_read(open_admin, admin_user, complaints, settings, tmp_path, language):
@@ -80,7 +91,7 @@ def test_every_page_fits_and_can_be_read(open_admin, admin_user, complaints, set
     shop = open_shop(language, admin_user, size=0.05)
     for campaign in (shop.finished, None):
         busy_jobs(campaign, admin_user)
-    pages = pages_of(shop) | addresses_of(open_imports(shop, admin_user))
+    pages = pages_of(shop) | decisions_about(open_doubts(shop)) | addresses_of(open_imports(shop, admin_user))
     page = open_admin(language)
     wrong = []
     for name, address in pages.items():

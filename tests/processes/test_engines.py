@@ -26,11 +26,13 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 #: The first worker, the second one and the sweep die in turn.
 KILLS = int(os.environ.get("HYBER_KILLS", "3"))
 RECIPIENTS = 240
-LEAD_TIME = timedelta(seconds=600)
+#: "Not found" counts only after the start: with ten minutes, what was lost would wait for as long.
+LEAD_TIME = timedelta(seconds=1)
 MOMENT = timedelta(seconds=0.5)
 #: Small batches make many moments to die in; short leases make them pass quickly.
 BRITTLE = {
     "BATCH_SIZE": 4,
+    "LEAD_TIME": LEAD_TIME.total_seconds(),
     "CONNECT_TIMEOUT": 1,
     "READ_TIMEOUT": 5,
     "LEASE": 7,

@@ -15,6 +15,7 @@ from django_hyber.services import (
     cancel_campaign,
     dispatch,
     doubts,
+    find_doubt,
     mark_as_sent,
     send_again,
     send_message,
@@ -92,6 +93,34 @@ def test_asked_now_although_it_is_not_due(request, name, platform, caplog):
     row.refresh_from_db()
     assert row.questions == 1
     assert "olena" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["message", "batch"])
+def test_question_that_is_due_already_is_not_asked_twice(request, name, platform):
+    row = request.getfixturevalue(name)
+    type(row).objects.filter(pk=row.pk).update(due_at=None)
+    before = len(platform.requests)
+
+    assert ask_now(row, by="olena") is False
+    assert len(platform.requests) == before
+
+
+def test_doubt_of_a_row_is_found(message, batch):
+    assert find_doubt(message).row == message
+    assert (find_doubt(batch).row, find_doubt(batch).people) == (batch, 3)
+
+
+def test_doubt_of_a_message_in_a_batch_is_that_of_the_batch(batch, campaign):
+    assert [find_doubt(member).row for member in campaign.messages.all()] == [batch] * 3
+
+
+@pytest.mark.parametrize("name", ["message", "batch"])
+def test_nothing_is_found_once_the_doubt_is_over(request, name):
+    row = request.getfixturevalue(name)
+    mark_as_sent(row, by="olena")
+    row.refresh_from_db()
+
+    assert find_doubt(row) is None
 
 
 def test_message_that_was_sent_is_accepted(message, platform, caplog):

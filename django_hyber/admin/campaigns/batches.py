@@ -4,14 +4,15 @@ from django.contrib import admin
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import ReadOnlyAdmin, described_code, short_time
+from django_hyber.admin.common.base import described_code, short_time
 from django_hyber.admin.common.filters import CampaignFilter
+from django_hyber.admin.reconcile.pages import DoubtAdmin
 from django_hyber.models import Batch
 from django_hyber.words import describe_code
 
 
 @admin.register(Batch)
-class BatchAdmin(ReadOnlyAdmin):
+class BatchAdmin(DoubtAdmin):
     """The requests of a campaign and their results."""
 
     list_display = ("id", "campaign", "run", "size", "state", "error", "finished")

@@ -26,22 +26,27 @@ ALARMING = frozenset(
         Standstill.ZONE,
         Standstill.RETRY,
         Standstill.UNCONFIRMED,
+        Standstill.BATCHES_TO_DECIDE,
+        Standstill.MESSAGES_TO_DECIDE,
     }
 )
 
+DECIDED_IN = {Standstill.BATCHES_TO_DECIDE: "batch", Standstill.MESSAGES_TO_DECIDE: "message"}
+
 
 class WaitLine(NamedTuple):
-    """A sentence about one thing the campaign waits for."""
+    """A sentence about one thing the campaign waits for; ``model`` names the list of what a person decides about."""
 
     name: str
     text: str
     is_alarming: bool
+    model: str = ""
 
 
 def wait_line(campaign: Campaign, wait: Wait, now: datetime) -> WaitLine:
     """Return the sentence for one thing the campaign waits for."""
     text = _TEXTS[wait.standstill](campaign, wait, now)
-    return WaitLine(wait.standstill, text, wait.standstill in ALARMING)
+    return WaitLine(wait.standstill, text, wait.standstill in ALARMING, DECIDED_IN.get(wait.standstill, ""))
 
 
 def pace_text(pace: Pace | None) -> str:
@@ -155,6 +160,16 @@ def _unconfirmed(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     return with_reason(text % {"count": grouped(wait.people)}, wait.reason)
 
 
+def _to_decide(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
+    text = ngettext(
+        "Nothing proves whether the platform has accepted the request for %(count)s recipient: a person has to decide.",
+        "Nothing proves whether the platform has accepted the requests for %(count)s recipients: a person has to "
+        "decide.",
+        wait.people,
+    )
+    return text % {"count": grouped(wait.people)}
+
+
 def _reports(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     text = ngettext(
         "%(count)s message is with the platform, which has not reported yet how it ended.",
@@ -177,5 +192,7 @@ _TEXTS: dict[Standstill, Callable[[Campaign, Wait, datetime], str]] = {
     Standstill.QUEUED: _queued,
     Standstill.ON_THE_WIRE: _on_the_wire,
     Standstill.UNCONFIRMED: _unconfirmed,
+    Standstill.BATCHES_TO_DECIDE: _to_decide,
+    Standstill.MESSAGES_TO_DECIDE: _to_decide,
     Standstill.REPORTS: _reports,
 }

@@ -8,17 +8,18 @@ from django.template.response import TemplateResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, described_code, link_to, pretty_json, short_time
+from django_hyber.admin.common.base import EMPTY, described_code, link_to, pretty_json, short_time
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.resending import retry_selected
+from django_hyber.admin.reconcile.pages import DoubtAdmin
 from django_hyber.models import Message, MessageQuerySet
 from django_hyber.words import describe_code, describe_end, is_partial, name_of_channel
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(DoubtAdmin):
     """All messages and their results."""
 
     list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "when")

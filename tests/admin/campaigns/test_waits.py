@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from html import unescape
 
 import pytest
 from django.urls import reverse
@@ -19,6 +20,7 @@ NOW = datetime(2026, 6, 10, 11, 0, tzinfo=UTC)
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 Status = Campaign.Status
 WaitsFor = Batch.WaitsFor
+TO_DECIDE = ("batches-to-decide", "messages-to-decide")
 
 
 def plain(text):
@@ -49,15 +51,17 @@ def add_batch(campaign, size, state=Batch.State.PENDING, **values):
     )
 
 
-def waits(campaign, accepted=0):
+def waits(campaign, accepted=0, unconfirmed=0):
     """What is waited for: the kind, by how many people and until when."""
-    found = waits_of(campaign, read_batches(campaign, NOW), accepted, NOW)
+    batches = read_batches(campaign, NOW)
+    found = waits_of(campaign, batches, accepted=accepted, unconfirmed=unconfirmed, now=NOW)
     return [(wait.standstill.value, wait.people, wait.until) for wait in found]
 
 
-def texts(campaign, accepted=0):
+def texts(campaign, accepted=0, unconfirmed=0):
     """The same in words."""
-    found = waits_of(campaign, read_batches(campaign, NOW), accepted, NOW)
+    batches = read_batches(campaign, NOW)
+    found = waits_of(campaign, batches, accepted=accepted, unconfirmed=unconfirmed, now=NOW)
     return [plain(wait_line(campaign, wait, NOW).text) for wait in found]
 
 
@@ -181,6 +185,29 @@ class WaitTests:
             "Read timed out."
         ]
 
+    def test_what_needs_a_decision(self, campaign):
+        long_ago, lately = NOW - 2 * HOUR, NOW - 50 * MINUTE
+        add_batch(campaign, 2, Batch.State.UNCONFIRMED, not_found_after=lately)
+        add_batch(campaign, 3, Batch.State.UNCONFIRMED, not_found_after=long_ago)
+        add_batch(campaign, 4, Batch.State.UNCONFIRMED, not_found_after=long_ago, run=0)
+        add_batch(campaign, 5, Batch.State.DONE, not_found_after=long_ago)
+        for number, moment in enumerate((lately, long_ago, None)):
+            Message.objects.create(
+                campaign=campaign,
+                phone_number=f"38067000000{number}",
+                extra_id=f"{number}",
+                status=Message.Status.UNCONFIRMED,
+                not_found_after=moment,
+            )
+
+        found = waits(campaign, unconfirmed=1)
+
+        assert found == [("unconfirmed", 5, None), ("batches-to-decide", 7, None), ("messages-to-decide", 1, None)]
+        assert texts(campaign, unconfirmed=1)[1:] == [
+            "Nothing proves whether the platform has accepted the requests for 7 recipients: a person has to decide.",
+            "Nothing proves whether the platform has accepted the request for 1 recipient: a person has to decide.",
+        ]
+
     def test_what_the_platform_has_not_reported_yet(self, campaign):
         assert texts(campaign, accepted=1) == [
             "1 message is with the platform, which has not reported yet how it ended."
@@ -227,7 +254,7 @@ class WaitTests:
     def test_what_may_need_a_person_stands_out(self, campaign):
         alarming = {kind for kind in Standstill if wait_line(campaign, Wait(standstill=kind), NOW).is_alarming}
 
-        assert alarming == {"paused", "settings", "blocked", "zone", "retry", "unconfirmed"}
+        assert alarming == {"paused", "settings", "blocked", "zone", "retry", "unconfirmed", *TO_DECIDE}
 
     def test_the_same_queries_whatever_the_number_of_batches(self, campaign):
         used = []
@@ -321,3 +348,28 @@ class PageTests:
             refreshes[status, ended] = re.search(r'data-refresh="(\d*)"', page)[1]
 
         assert list(refreshes.values()) == ["2", "2", "2", ""]
+
+    @pytest.fixture
+    def undecided(self, campaign, add_recipients):
+        """A batch and a message by itself about which a person has to decide."""
+        long_ago = NOW - 2 * HOUR
+        first, *_others = add_recipients(campaign, 3, status=Message.Status.UNCONFIRMED)
+        Message.objects.filter(pk=first.pk).update(not_found_after=long_ago)
+        add_batch(campaign, 2, Batch.State.UNCONFIRMED, not_found_after=long_ago)
+        add_batch(campaign, 1, Batch.State.DONE)
+        return campaign
+
+    def test_what_needs_a_decision_leads_to_the_lists_of_it(self, admin_client, undecided):
+        page = admin_client.get(reverse("admin:django_hyber_campaign_progress", args=[undecided.pk])).content.decode()
+
+        links = dict(re.findall(r'<li data-wait="([a-z]+-to-decide)"[^>]*>[^<]*<a href="(.*?)">', page))
+        shown = {name: admin_client.get(unescape(link)).context["cl"].result_count for name, link in links.items()}
+        assert shown == {"batches-to-decide": 1, "messages-to-decide": 3}
+
+    def test_it_is_said_without_links_to_users_who_may_not_see_the_lists(self, client, undecided, log_in):
+        log_in("view_campaign")
+
+        page = client.get(reverse("admin:django_hyber_campaign_progress", args=[undecided.pk])).content.decode()
+
+        assert "a person has to decide." in page
+        assert "Show the" not in page

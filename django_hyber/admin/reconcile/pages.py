@@ -1,0 +1,220 @@
+"""Deciding about an unknown outcome: ask now, it was sent, send again. Each is logged, and safely pressed twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import path
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_hyber.admin.common.base import ReadOnlyAdmin
+from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.reconcile.panel import PERMISSION, doubt_panel, doubt_url, key_of
+from django_hyber.models import Batch, Campaign, Message
+from django_hyber.services import Doubt, DoubtError, ask_now, find_doubt, mark_as_sent, send_again
+
+Row = Batch | Message
+View = Callable[[Desk, Row], HttpResponseBase]
+
+
+class DoubtAdmin(ReadOnlyAdmin):
+    """Shows what is known of an unknown outcome on the page of a row, and has the pages of the decision."""
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Add what is in doubt."""
+        row: Row | None = kwargs.get("obj")
+        doubt = find_doubt(row) if row else None
+        if row and doubt:
+            context["doubt"] = doubt_panel(request, row, doubt)
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_urls(self) -> list[Any]:
+        """Add the pages of the decision."""
+        return [
+            *(self._page(name, view) for name, view in (("ask", ask_view), ("sent", sent_view), ("again", again_view))),
+            *super().get_urls(),
+        ]
+
+    def _page(self, name: str, view: View) -> Any:
+        """Allow users who may see the row and decide about unknown outcomes."""
+
+        def of_row(request: HttpRequest, row_id: int) -> HttpResponseBase:
+            row = self.get_object(request, str(row_id))
+            if row is None:
+                raise Http404
+            if not self.has_view_permission(request, row) or not request.user.has_perm(PERMISSION):
+                raise PermissionDenied
+            return view(Desk(self, request, None), row)
+
+        address = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
+        return path(f"<int:row_id>/{name}/", self.admin_site.admin_view(of_row), name=address)
+
+
+def ask_view(desk: Desk, row: Row) -> HttpResponseBase:
+    """Ask the platform now; a second click is not a second question."""
+    if not desk.is_post:
+        return HttpResponseNotAllowed(["POST"])
+    if not _is_as_seen(desk, row):
+        return _refuse(desk, row, DoubtError())
+    try:
+        is_asked = desk.request.POST.get("questions") == str(row.questions) and ask_now(row, by=_name(desk))
+    except DoubtError as error:
+        return _refuse(desk, row, error)
+    if not is_asked:
+        desk.message_user(_("The platform has been queried since then."))
+        return _back(row)
+    return _done(desk, row, _("The platform is being queried about it now."))
+
+
+def sent_view(desk: Desk, row: Row) -> HttpResponseBase:
+    """Ask for confirmation; then take the word of the user that the platform has it."""
+    if desk.is_post:
+        return _decide(desk, row, _mark_as_sent)
+    doubt = _own_doubt(row)
+    if doubt is None:
+        return _refuse(desk, row, DoubtError())
+    taken = ngettext(
+        "%(count)s message counts as accepted by the platform from now on, and is not sent again.",
+        "%(count)s messages count as accepted by the platform from now on, and are not sent again.",
+        doubt.people,
+    )
+    risk = ngettext(
+        "If the platform does not have it after all, %(count)s person gets nothing.",
+        "If the platform does not have them after all, %(count)s people get nothing.",
+        doubt.people,
+    )
+    sentences = [text % {"count": grouped(doubt.people)} for text in (taken, risk)]
+    return _question(desk, row, _("It was sent"), [*sentences, _advice()], _("It was sent"))
+
+
+def again_view(desk: Desk, row: Row) -> HttpResponseBase:
+    """Ask for confirmation; then take the word of the user that the platform does not have it."""
+    if desk.is_post:
+        return _decide(desk, row, _send_again)
+    doubt = _own_doubt(row)
+    if doubt is None:
+        return _refuse(desk, row, DoubtError())
+    if _is_cancelled(row.campaign):
+        return _question(desk, row, _("Send again"), [_cancelled(doubt.people), _advice()], _("It was not sent"))
+    again = ngettext(
+        "%(count)s message is sent again, with the id that it has.",
+        "%(count)s messages are sent again, with the ids that they have.",
+        doubt.people,
+    )
+    risk = ngettext(
+        "If the platform has it after all, %(count)s person may get it twice.",
+        "If the platform has them after all, %(count)s people may get it twice.",
+        doubt.people,
+    )
+    sentences = [text % {"count": grouped(doubt.people)} for text in (again, risk)]
+    button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", doubt.people)
+    return _question(
+        desk,
+        row,
+        _("Send again"),
+        [*sentences, *_later(row.campaign), _advice()],
+        button % {"count": grouped(doubt.people)},
+    )
+
+
+def _mark_as_sent(desk: Desk, row: Row) -> str:
+    count = mark_as_sent(row, by=_name(desk))
+    text = ngettext(
+        "Decided that it was sent: %(count)s message counts as accepted.",
+        "Decided that it was sent: %(count)s messages count as accepted.",
+        count,
+    )
+    return text % {"count": grouped(count)}
+
+
+def _send_again(desk: Desk, row: Row) -> str:
+    count = send_again(row, by=_name(desk))
+    if _is_cancelled(row.campaign):
+        return " ".join([_("Decided that it was not sent."), _cancelled(count)])
+    text = ngettext(
+        "Decided that it was not sent: %(count)s message is sent again.",
+        "Decided that it was not sent: %(count)s messages are sent again.",
+        count,
+    )
+    return " ".join([text % {"count": grouped(count)}, *_later(row.campaign)])
+
+
+def _decide(desk: Desk, row: Row, decision: Callable[[Desk, Row], str]) -> HttpResponseBase:
+    if not _is_as_seen(desk, row):
+        return _refuse(desk, row, DoubtError())
+    try:
+        text = decision(desk, row)
+    except DoubtError as error:
+        return _refuse(desk, row, error)
+    return _done(desk, row, text)
+
+
+def _is_as_seen(desk: Desk, row: Row) -> bool:
+    """Return whether the row is in the doubt that the user has seen, and not in a later one."""
+    return desk.request.POST.get("doubt") == key_of(row)
+
+
+def _done(desk: Desk, row: Row, text: str) -> HttpResponseRedirect:
+    desk.admin.log_change(desk.request, row, text)
+    desk.message_user(text, messages.SUCCESS)
+    return _back(row)
+
+
+def _question(desk: Desk, row: Row, title: str, sentences: list[str], button: str) -> HttpResponseBase:
+    return desk.render(
+        "doubt/confirm",
+        title,
+        row=row,
+        row_url=doubt_url(row, "change"),
+        key=key_of(row),
+        sentences=sentences,
+        button=button,
+    )
+
+
+def _own_doubt(row: Row) -> Doubt | None:
+    """Return the doubt about the row itself: a message of a batch in doubt is decided about on the batch's page."""
+    doubt = find_doubt(row)
+    return doubt if doubt and doubt.row == row else None
+
+
+def _refuse(desk: Desk, row: Row, error: DoubtError) -> HttpResponseRedirect:
+    desk.message_user(" ".join(error.messages), messages.WARNING)
+    return _back(row)
+
+
+def _advice() -> str:
+    return _("Nobody here can know it for sure: ask the support of the platform, or somebody who should have got it.")
+
+
+def _is_cancelled(campaign: Campaign | None) -> bool:
+    return campaign is not None and campaign.status == Campaign.Status.CANCELLED
+
+
+def _cancelled(count: int) -> str:
+    text = ngettext(
+        "The campaign is cancelled, so that nothing is sent: %(count)s message is cancelled as well.",
+        "The campaign is cancelled, so that nothing is sent: %(count)s messages are cancelled as well.",
+        count,
+    )
+    return text % {"count": grouped(count)}
+
+
+def _later(campaign: Campaign | None) -> list[str]:
+    if campaign and campaign.status == Campaign.Status.PAUSED:
+        return [_("The campaign is paused: nothing goes out until it is resumed.")]
+    return []
+
+
+def _name(desk: Desk) -> str:
+    return desk.request.user.get_username()
+
+
+def _back(row: Row) -> HttpResponseRedirect:
+    return HttpResponseRedirect(doubt_url(row, "change"))

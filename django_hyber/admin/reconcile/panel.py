@@ -1,0 +1,144 @@
+"""What is known of an unknown outcome, in words, on the page of a batch or of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from django_hyber.admin.common.base import described_code, link_to
+from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.paginators import grouped
+from django_hyber.models import Batch, Message
+from django_hyber.privacy import mask_phones_in
+from django_hyber.services import Doubt
+from django_hyber.words import describe_end
+
+PERMISSION = "django_hyber.resolve_doubt"
+Answer = Batch.Answer
+#: Why the last answer is no proof.
+NO_PROOF = {
+    Answer.NO_ANSWER: gettext_lazy("Without an answer nothing is proved."),
+    Answer.NOT_FOUND: gettext_lazy(
+        "One such answer proves nothing, for the platform may be late with its reports: it takes two, some time apart."
+    ),
+    Answer.NO_CONTROL: gettext_lazy("A wrong address would answer in the same way about everything."),
+    Answer.NOT_EVEN_KNOWN: gettext_lazy(
+        "The reports of the platform are late, or REPORTS_URL of the account is wrong."
+    ),
+    Answer.UNLIKE_UNKNOWN: gettext_lazy("The platform may have a record of it."),
+}
+
+
+class Fact(NamedTuple):
+    """Something that is known; ``name`` is for tests and style sheets."""
+
+    name: str
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class DoubtPanel:
+    """What the page shows. The addresses are "" for users who may not decide, and where the batch is decided about."""
+
+    intro: str
+    facts: list[Fact]
+    batch_link: SafeString | str = ""
+    key: str = ""
+    questions: str = ""
+    ask_url: str = ""
+    sent_url: str = ""
+    again_url: str = ""
+
+
+def doubt_panel(request: HttpRequest, row: Batch | Message, doubt: Doubt) -> DoubtPanel:
+    """Return what is known about the row, and what this user may do about it."""
+    if doubt.row != row:
+        return _panel_of_member(request, doubt)
+    may_decide = request.user.has_perm(PERMISSION)
+    return DoubtPanel(
+        intro=_intro(doubt),
+        facts=list(_facts(doubt, str if sees_personal_data(request) else mask_phones_in)),
+        key=key_of(row),
+        questions=str(row.questions),
+        ask_url=doubt_url(row, "ask") if may_decide else "",
+        sent_url=doubt_url(row, "sent") if may_decide else "",
+        again_url=doubt_url(row, "again") if may_decide else "",
+    )
+
+
+def doubt_url(row: Batch | Message, page: str) -> str:
+    """Return the address of one of the pages about a row in doubt, or of its own page ("change")."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
+
+
+def key_of(row: Batch | Message) -> str:
+    """Return what a page posts, so that a decision is about the doubt that was shown there."""
+    return row.doubted_at.isoformat() if row.doubted_at else ""
+
+
+def _panel_of_member(request: HttpRequest, doubt: Doubt) -> DoubtPanel:
+    may_see = request.user.has_perm("django_hyber.view_batch")
+    return DoubtPanel(
+        intro=_("Whether the platform has this message is unknown together with the other messages of its batch."),
+        facts=[],
+        batch_link=link_to(doubt.row, _("Batch %(number)s") % {"number": doubt.row.pk}) if may_see else "",
+    )
+
+
+def _intro(doubt: Doubt) -> str:
+    if doubt.needs_decision:
+        return _(
+            "Nothing has proved for over an hour whether the platform has this. It is still being queried, but "
+            "a person should decide."
+        )
+    return _(
+        "It is unknown whether the platform has this. It is being queried, and nothing is sent again without proof."
+    )
+
+
+def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[Fact]:
+    row = doubt.row
+    if row.doubted_at:
+        yield Fact("since", _("Outcome unknown since"), _time(row.doubted_at))
+    yield Fact("request", _("How the request ended"), masked(_request(doubt)))
+    yield Fact("questions", _("Queries"), _questions(row))
+    if row.answer:
+        yield Fact("answer", _("Last answer"), masked(_answer(row)))
+    not_found = _time(row.not_found_at) if row.not_found_at else _("not yet in a way that counts")
+    yield Fact("not-found", _("First “not found”"), not_found)
+    people = ngettext("%(count)s recipient", "%(count)s recipients", doubt.people)
+    yield Fact("people", _("Who may have got it"), people % {"count": grouped(doubt.people)})
+
+
+def _request(doubt: Doubt) -> str:
+    row = doubt.row
+    if not row.error_text and row.error_code is None:
+        return _("Its answer is not known.")
+    return described_code(row.error_code, describe_end(row.error_code, row.error_text, doubt.account))
+
+
+def _questions(row: Batch | Message) -> str:
+    if not row.questions or not row.asked_at:
+        return _("none yet")
+    text = ngettext("%(count)s, at %(time)s", "%(count)s, the last at %(time)s", row.questions)
+    return text % {"count": grouped(row.questions), "time": _time(row.asked_at)}
+
+
+def _answer(row: Batch | Message) -> str:
+    detail = f"{row.answer_text.removesuffix('.')}. " if row.answer_text else ""
+    return f"{detail}{row.get_answer_display()} {NO_PROOF[Answer(row.answer)]}"
+
+
+def _time(moment: datetime) -> str:
+    return date_format(localtime(moment), "DATETIME_FORMAT")
