@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 import uuid
 
 import kombu
@@ -81,6 +82,12 @@ class Engine:
     def kill(self, process):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait(END)
+
+    def freeze(self, process, seconds):
+        """Stop the process and its children for so long, as a host that is suspended does."""
+        os.killpg(process.pid, signal.SIGSTOP)
+        time.sleep(seconds)
+        os.killpg(process.pid, signal.SIGCONT)
 
     def close(self):
         for process in self.processes:

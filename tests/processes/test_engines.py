@@ -16,6 +16,7 @@ from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.reconcile import unconfirmed
 from django_hyber.services import import_recipients, start_campaign
+from tests.builders import KNOWN, make_known
 from tests.processes.engines import BROKERS, PROGRAM, WORKERS, Engine, needs_broker
 from tests.processes.programs import Firewall, wait_until
 from tests.reconcile.test_questions_in_turn import make_unconfirmed
@@ -23,9 +24,20 @@ from tests.samples import phone
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
-#: The first worker, the second one and the sweep die in turn.
+#: The first worker, the second one and the sweep die in turn; the next after them is frozen.
 KILLS = int(os.environ.get("HYBER_KILLS", "3"))
 RECIPIENTS = 240
+#: What happens to requests meanwhile.
+FAULTS = [
+    {"kind": "drop_request"},
+    {"kind": "drop_answer"},
+    {"kind": "half_answer"},
+    {"kind": "not_json"},
+    {"kind": "page", "status": 502, "taken": True},
+    {"kind": "page", "status": 403, "taken": True},
+    {"kind": "status", "status": 503},
+    {"kind": "status", "status": 429, "retry_after": 1},
+]
 #: "Not found" counts only after the start: with ten minutes, what was lost would wait for as long.
 LEAD_TIME = timedelta(seconds=1)
 MOMENT = timedelta(seconds=0.5)
@@ -64,6 +76,7 @@ def is_sending():
 
 
 def test_workers_killed_at_random_moments_send_to_everybody_once(engine, platform, chance):
+    make_known()
     sweep = engine.start_sweep()
     workers = [engine.start_worker() for _ in range(2)]
     waves = 0
@@ -73,9 +86,12 @@ def test_workers_killed_at_random_moments_send_to_everybody_once(engine, platfor
             waves += 1
         went_on = partial(has_gone_on, platform, platform.ledger.taken)
         wait_until(went_on, timeout=60, otherwise=engine.logs)
+        platform.fault(**chance.choice(FAULTS), count=2, paths=("bulk",))
         time.sleep(chance.uniform(0, 0.4))
-        victim = kill % 3
-        if victim == 2:
+        victim = kill % 4
+        if victim == 3:
+            engine.freeze(workers[0], BRITTLE["LEASE"] + 1)
+        elif victim == 2:
             engine.kill(sweep)
             sweep = engine.start_sweep()
         else:
@@ -84,7 +100,8 @@ def test_workers_killed_at_random_moments_send_to_everybody_once(engine, platfor
     wait_until(lambda: not is_sending(), timeout=120, otherwise=lambda: f"{states()}\n{engine.logs()}")
 
     ledger = platform.ledger
-    assert (ledger.taken, ledger.distinct, ledger.duplicates) == (waves * RECIPIENTS, waves * RECIPIENTS, {})
+    people = waves * RECIPIENTS + KNOWN
+    assert (ledger.taken, ledger.distinct, ledger.duplicates) == (people, people, {})
     assert set(Campaign.objects.values_list("status", flat=True)) == {"finished"}
     assert set(Message.objects.values_list("status", flat=True)) <= {"accepted", "delivered"}
 
