@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import timedelta
 
@@ -35,8 +36,13 @@ def own_app(settings):
 
 @pytest.fixture(scope="module")
 def running_worker():
+    # A worker takes the root logger over; without its own level and handlers, later tests would see no log.
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
     with start_worker(celery_project.app, perform_ping_check=False, shutdown_timeout=10):
         yield
+    root.setLevel(level)
+    root.handlers[:] = handlers
 
 
 @pytest.fixture
