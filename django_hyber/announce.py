@@ -1,7 +1,7 @@
-"""The signals to the host project: after commit, robustly, and at least once.
+"""Sending the signals: after the commit, with ``send_robust``, and at least once.
 
-The calls to be made are stored in the transaction of what is announced. After the commit this process makes them and
-deletes them; those of a process that was killed are made by the sweep. Without a receiver nothing is stored or loaded.
+The events are stored in the transaction of the change. After the commit, the same process calls the receivers and
+deletes the events. If it is killed before that, the sweep calls them. Without receivers, nothing is stored or read.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from django_hyber.protocol import DeliveryReport, UnreadableReport, fingerprint,
 from django_hyber.signals import campaign_finished, message_status_changed, reply_received
 
 logger = logging.getLogger("django_hyber")
-#: Calls in one row. A process that is killed repeats as many at most.
+#: The most events in one row. After a process was killed, at most this many are repeated.
 CHUNK = 200
-#: Seconds without a sign of life after which another process makes the calls. Renewed between two calls.
+#: Seconds after which another process may claim the row. The lease is renewed between two events.
 LEASE = 30
-#: Seconds before each repetition of a call that raised an exception.
+#: Seconds before each retry of an event at which a receiver raised an exception.
 RETRY_AFTER = (30, 300)
-#: How long a sweep makes calls, and how many rows it takes up at most; the next sweep goes on.
+#: The limits of one sweep: the time for calling receivers, and the number of rows. The next sweep continues.
 SWEEP_SECONDS = 10
 SWEEP_LIMIT = 1_000
 COLUMNS = ("key", "signal", "events", "attempts", "failures", "lease_until")
@@ -42,7 +42,7 @@ NO_REPORTS: Mapping[int, DeliveryReport] = MappingProxyType({})
 
 
 class Change(NamedTuple):
-    """A message that has moved from one status to another; ``account`` is that of the report."""
+    """A change of a message's status. ``report`` is its cause, if any, and ``account`` is the account of the report."""
 
     pk: int
     old: str
@@ -52,7 +52,7 @@ class Change(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One call of a signal's receivers, as it is stored."""
+    """One sending of a signal, as it is stored."""
 
     pk: int
     old: str = ""
@@ -61,7 +61,7 @@ class Event(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """A signal, who sends it, and the argument that has the instance of the sender."""
+    """A signal, its sender, and the name of the argument that receives the instance."""
 
     signal: Signal
     sender: type[Model]
@@ -76,25 +76,25 @@ TOPICS = {
 
 
 class Claim:
-    """One process's claim to the calls of one row."""
+    """A row of events that this process has claimed."""
 
     def __init__(self, row: Announcement) -> None:
         self.row = row
         self._renewed_at = time.monotonic()
 
     def rows(self) -> QuerySet[Announcement]:
-        """Select the row as long as no other process has claimed it."""
+        """Select the row, unless another process has claimed it."""
         return lease.held(Announcement.objects.all(), self.row.pk, self.row.attempts)
 
-    def keep(self) -> bool:
-        """Renew the lease when a good part of it is over, and say whether the row is still this process's."""
+    def renew(self) -> bool:
+        """Renew the lease after a third of it. Return False if another process has claimed the row."""
         if time.monotonic() - self._renewed_at < LEASE / 3:
             return True
         self._renewed_at = time.monotonic()
         return lease.renew(self.rows(), LEASE)
 
-    def settle(self, failed: Sequence[Event]) -> None:
-        """Delete the row; or keep in it what receivers have failed at, as long as that is to be repeated."""
+    def finish(self, failed: Sequence[Event]) -> None:
+        """Delete the row, or keep the failed events in it for a retry."""
         failures = self.row.failures
         if failed and failures < len(RETRY_AFTER):
             retry_at = clock.now() + timedelta(seconds=RETRY_AFTER[failures])
@@ -112,7 +112,7 @@ class Claim:
 
 
 def has_listeners(signal: Announcement.Signal = Announcement.Signal.MESSAGE_STATUS_CHANGED) -> bool:
-    """Return whether a signal has receivers."""
+    """Whether the signal has receivers for its sender."""
     topic = TOPICS[signal]
     return topic.signal.has_listeners(topic.sender)
 
@@ -120,17 +120,17 @@ def has_listeners(signal: Announcement.Signal = Announcement.Signal.MESSAGE_STAT
 def announcing(
     signal: Announcement.Signal = Announcement.Signal.MESSAGE_STATUS_CHANGED,
 ) -> AbstractContextManager[None]:
-    """Open a transaction for a single statement and what it announces; without receivers it needs none."""
+    """Open a transaction for a single statement and its events. Without receivers, no transaction is opened."""
     return atomic() if has_listeners(signal) else nullcontext()
 
 
 def event_id(row: Announcement, event: Event) -> str:
-    """Return the id that the event has in every repetition of its call."""
+    """Return the id of the event. It is the same in every retry."""
     return f"{row.key}-{event.pk}"
 
 
 def announce_changes(changes: Sequence[Change]) -> None:
-    """Send ``message_status_changed`` for each change when the transaction is committed."""
+    """Send ``message_status_changed`` for each change after the commit."""
     if not changes or not has_listeners():
         return
     reports = {change.pk: change.report for change in changes if change.report}
@@ -139,9 +139,9 @@ def announce_changes(changes: Sequence[Change]) -> None:
 
 
 def announce_moved(pages: Iterable[Sequence[int]], old: str, new: str) -> None:
-    """Send ``message_status_changed`` for the messages of all pages, however many, when the transaction is committed.
+    """Send ``message_status_changed`` for the messages of all pages after the commit.
 
-    Only the keys of the rows are kept in memory until then.
+    The number of messages is not limited: only the keys of the stored rows are kept in memory.
     """
     keys: list[str] = []
     for page in pages:
@@ -151,29 +151,29 @@ def announce_moved(pages: Iterable[Sequence[int]], old: str, new: str) -> None:
 
 
 def announce_finished(campaign_pk: int) -> None:
-    """Send ``campaign_finished`` when the transaction is committed."""
+    """Send ``campaign_finished`` after the commit."""
     _announce_rows(Announcement.Signal.CAMPAIGN_FINISHED, [campaign_pk])
 
 
 def announce_replies(pks: Sequence[int]) -> None:
-    """Send ``reply_received`` for each new reply when the transaction is committed."""
+    """Send ``reply_received`` for each new reply after the commit."""
     _announce_rows(Announcement.Signal.REPLY_RECEIVED, pks)
 
 
-def announce_left_over() -> int:
-    """Announce what stopped processes have not, and what receivers have failed at; return how many calls that were.
+def announce_pending() -> int:
+    """Send the stored events of stopped processes and those due for a retry. Return the number of events.
 
-    A process without receivers leaves it to one that has them.
+    Only signals with receivers in this process are sent; the rows of others stay for a process that has receivers.
     """
     signals = [signal for signal in TOPICS if has_listeners(signal)]
     if not signals:
         return 0
     end, count = time.monotonic() + SWEEP_SECONDS, 0
-    left = Announcement.objects.filter(lease.has_ended(), signal__in=signals)
-    for key, attempts in list(left.order_by("lease_until").values_list("key", "attempts")[:SWEEP_LIMIT]):
+    pending = Announcement.objects.filter(lease.has_ended(), signal__in=signals)
+    for key, attempts in list(pending.order_by("lease_until").values_list("key", "attempts")[:SWEEP_LIMIT]):
         if time.monotonic() > end:
             break
-        if lease.claim(lease.held(left, key, attempts), LEASE):
+        if lease.claim(lease.held(pending, key, attempts), LEASE):
             count += _announce_row(key, attempts + 1)
     return count
 
@@ -189,7 +189,7 @@ def _event(change: Change) -> Event:
 
 
 def _store(signal: Announcement.Signal, events: Sequence[Event]) -> list[Claim]:
-    """Store the calls, claimed by this process."""
+    """Store the events in rows that this process has claimed."""
     lease_until = clock.now() + timedelta(seconds=LEASE)
     rows = [
         Announcement(
@@ -207,7 +207,7 @@ def _store(signal: Announcement.Signal, events: Sequence[Event]) -> list[Claim]:
 
 def _announce_all(claims: Sequence[Claim], reports: Mapping[int, DeliveryReport]) -> None:
     for claim in claims:
-        if claim.keep():
+        if claim.renew():
             _call_receivers(claim, claim.row.events, reports)
 
 
@@ -218,7 +218,7 @@ def _announce_stored(keys: Sequence[str]) -> None:
 
 
 def _announce_row(key: str, attempt: int) -> int:
-    """Make the calls of a row that this process has claimed, and return their number."""
+    """Send the events of a row that this process has claimed. Return their number."""
     row = lease.held(Announcement.objects.all(), key, attempt).first()
     if row is None:
         return 0
@@ -228,7 +228,7 @@ def _announce_row(key: str, attempt: int) -> int:
 
 
 def _stored_reports(events: Sequence[Event]) -> dict[int, DeliveryReport]:
-    """Read the reports that the changes came from; those that were purged are left out."""
+    """Read the reports that caused the changes, except those that were purged."""
     owners = {event.report: event.pk for event in events if event.report}
     if not owners:
         return {}
@@ -239,7 +239,7 @@ def _stored_reports(events: Sequence[Event]) -> dict[int, DeliveryReport]:
         try:
             found[owners[mark]] = parse_report(raw, seen_codes=account.seen_codes if account else ())
         except UnreadableReport:
-            logger.warning("The report of event %s can no longer be read", mark)
+            logger.warning("The report with fingerprint %s is unreadable", mark)
     return found
 
 
@@ -248,7 +248,7 @@ def _call_receivers(claim: Claim, events: Sequence[Event], reports: Mapping[int,
     instances = sender._default_manager.in_bulk([event.pk for event in events])
     failed = []
     for event in events:
-        if not claim.keep():
+        if not claim.renew():
             return
         instance = instances.get(event.pk)
         if instance is None:
@@ -258,15 +258,15 @@ def _call_receivers(claim: Claim, events: Sequence[Event], reports: Mapping[int,
             values |= {"old_status": event.old, "new_status": event.new, "report": reports.get(event.pk)}
         if not _call(signal, sender, values):
             failed.append(event)
-    claim.settle(failed)
+    claim.finish(failed)
 
 
 def _call(signal: Signal, sender: type[Model], values: Mapping[str, Any]) -> bool:
-    """Call the receivers and say whether all of them returned. Django logs those that raised an exception."""
+    """Call the receivers. Return False if one raised an exception, which Django has logged."""
     try:
         answers = signal.send_robust(sender, **values)
-    # Django reads the name of a receiver that has failed, and a functools.partial has none.
+    # Django logs the name of a receiver that failed, and raises AttributeError if it is a functools.partial.
     except Exception:
-        logger.exception("A receiver failed at event %s", values["event_id"])
+        logger.exception("A receiver failed for event %s", values["event_id"])
         return False
     return not any(isinstance(answer, Exception) for _receiver, answer in answers)

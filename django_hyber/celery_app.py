@@ -1,4 +1,4 @@
-"""The Celery app of a project that has none of its own: ``celery --app django_hyber.celery_app worker``."""
+"""The Celery app for projects without their own: ``celery --app django_hyber.celery_app worker``."""
 
 from __future__ import annotations
 

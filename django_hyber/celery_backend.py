@@ -1,4 +1,6 @@
-"""Django's tasks on Celery, in the project's own Celery app or, without one, in ``django_hyber.celery_app``.
+"""A backend that runs Django's tasks on Celery.
+
+It uses the Celery app named in ``OPTIONS``, or ``django_hyber.celery_app`` if none is named.
 
     TASKS = {
         "default": {
@@ -7,7 +9,7 @@
         }
     }
 
-Results are not kept. Whether a task of a killed worker is run again is up to Celery's settings: see
+Results are not stored. Celery's settings determine whether a task of a killed worker is run again: see
 ``docs/deployment.rst``.
 """
 
@@ -56,20 +58,20 @@ MAX_CELERY_PRIORITY = 9
 
 
 class CeleryBackend(BaseTaskBackend):
-    """Enqueues tasks in Celery's default queue, and those of another queue of Django's in the one of the same name."""
+    """Enqueues tasks of Django's default queue in Celery's default queue, and others in the queue of the same name."""
 
     supports_async_task = True
     supports_defer = True
     supports_priority = True
 
     def enqueue(self, task: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        """Hand the task to the broker."""
+        """Send the task to the broker."""
         self.validate_task(task)
         result = replace(new_result(task, str(uuid.uuid4()), args, kwargs), enqueued_at=timezone.now())
         self.app.tasks[RUN_TASK].apply_async(
             [task.module_path, result.args, result.kwargs],
             task_id=result.id,
-            # Workers of the project listen to Celery's default queue, whatever its name is.
+            # The default queue of the Celery app may have another name.
             queue=None if task.queue_name == DEFAULT_TASK_QUEUE_NAME else task.queue_name,
             priority=self.translate_priority(task.priority),
             eta=task.run_after,
@@ -81,33 +83,34 @@ class CeleryBackend(BaseTaskBackend):
 
     @cached_property
     def app(self) -> Celery:
-        """The Celery app, which is imported as late as the first task is enqueued."""
+        """The Celery app. It is imported when the first task is enqueued."""
         app: Celery = import_string(self.options.get("app", OWN_APP))
         return app
 
     def translate_priority(self, priority: int) -> int | None:
-        """Place Django's -100 to 100 between the app's default priority and the first or the last one of its broker.
+        """Map Django's priorities (-100 to 100) to those of the broker.
 
-        The default is left to Celery: whatever else is in the queue keeps its order.
+        Positive ones are mapped to the range from the app's default priority to the broker's highest one, negative ones
+        to the range down to the lowest one. Returns None for Django's default, so that Celery uses its own.
         """
         if priority == DEFAULT_TASK_PRIORITY:
             return None
         default: int = self.app.conf.task_default_priority or 0
-        first, last = self._ends
-        end = first if priority > 0 else last
-        steps = math.ceil(abs(end - default) * abs(priority) / TASK_MAX_PRIORITY)
-        return default + steps if end > default else default - steps
+        highest, lowest = self._limits
+        limit = highest if priority > 0 else lowest
+        steps = math.ceil(abs(limit - default) * abs(priority) / TASK_MAX_PRIORITY)
+        return default + steps if limit > default else default - steps
 
     @cached_property
-    def _ends(self) -> tuple[int, int]:
-        """The priorities that the broker begins and ends with: Celery over Redis reads them the other way round."""
+    def _limits(self) -> tuple[int, int]:
+        """The broker's highest and lowest priority. With Redis, Celery processes 0 first."""
         if self.app.connection_for_write().transport.driver_type == "redis":
             return 0, MAX_CELERY_PRIORITY
         return self.app.conf.task_queue_max_priority or MAX_CELERY_PRIORITY, 0
 
 
 def new_result(task: Any, pk: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> TaskResult[..., Any]:
-    """Return what Django calls the result of a task, of one that has not begun."""
+    """Return the TaskResult of a task that has not started."""
     return TaskResult(
         task=task,
         id=pk,

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
 from django_hyber.protocol import HyberClient, HyberError
-from django_hyber.reconcile.asking import ask_about_known, ask_about_unknown
+from django_hyber.reconcile.outcome_queries import query_known_messages, query_unknown_id
 from django_hyber.reconcile.proof import Known
 from django_hyber.sending.exchange import get_client
 
@@ -82,7 +82,7 @@ def _without_secrets(url: str) -> str:
 
 def _probe_reports(account: Account) -> Iterator[Finding]:
     """Ask the two questions by which a "not found" is believed: about an id that was never used and a known message."""
-    unknown = ask_about_unknown(account)
+    unknown = query_unknown_id(account)
     if unknown.is_not_found:
         text = f"the platform answers, and has no report of a message that was never sent ({unknown.text})"
     elif unknown.is_found:
@@ -91,7 +91,7 @@ def _probe_reports(account: Account) -> Iterator[Finding]:
         text = unknown.text
     yield Finding(subject="Reports", is_good=unknown.is_not_found, text=text)
     if unknown.is_not_found:
-        is_good, text = _RESOLVES[ask_about_known(account)]
+        is_good, text = _RESOLVES[query_known_messages(account)]
         yield Finding(subject="Unknown outcomes", is_good=is_good, text=text)
 
 

@@ -1,3 +1,5 @@
+"""The sweep: one pass over everything that is due."""
+
 from __future__ import annotations
 
 import logging
@@ -7,18 +9,18 @@ from datetime import timedelta
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from django_hyber.announce import announce_left_over
+from django_hyber.announce import announce_pending
 from django_hyber.db.transactions import refuse_transaction
 from django_hyber.jobs.background import recover_jobs
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.queueing import TaskName, nudge
+from django_hyber.queueing import TaskName, enqueue_row
 from django_hyber.reconcile import unconfirmed
 from django_hyber.reports import early
 from django_hyber.sending import lanes, runs
 from django_hyber.sending.pace import schedule
 
 logger = logging.getLogger("django_hyber")
-#: How many rows of each kind one sweep enqueues: the next sweep goes on.
+#: How many rows of each kind one sweep enqueues. The next sweep enqueues the rest.
 LIMIT = 1_000
 #: How old an unmatched report may be for the sweep to match it; hyber_recount matches reports of any age.
 STILL_EXPECTED = timedelta(days=1)
@@ -27,7 +29,7 @@ CHUNK = 500
 
 @dataclass(frozen=True, kw_only=True)
 class Dispatched:
-    """How many of each kind a sweep has enqueued, how many reports it has matched, and how many signals it has sent."""
+    """How many tasks of each kind a sweep has enqueued, how many reports it has matched and signals it has sent."""
 
     questions: int
     messages: int
@@ -42,7 +44,7 @@ class Dispatched:
 
 
 def dispatch() -> Dispatched:
-    """Make one sweep: enqueue what is due, what a task backend has lost, and what a stopped worker has left.
+    """Make one sweep: enqueue due work, including work lost by a task backend or a stopped worker.
 
     Safe to run at any time, from several processes at once: every task claims its row before it acts. Raises
     RuntimeError inside a transaction.
@@ -50,17 +52,17 @@ def dispatch() -> Dispatched:
     refuse_transaction()
     unconfirmed.recover_expired_leases()
     matched = early.rematch_reports(since=timezone.now() - STILL_EXPECTED).matched
-    asked = _enqueue(unconfirmed.due_batches(), "resolve_batch")
-    asked += unconfirmed.fill_questions()
+    queries = _enqueue(unconfirmed.due_batches(), "resolve_batch")
+    queries += unconfirmed.enqueue_queries()
     queued = Message.objects.filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
     sent = _enqueue(queued, "submit_message")
     schedule.hand_over_due()
     batches = sum(lanes.fill_lanes(campaign_pk) for campaign_pk in _running())
     runs.settle_all()
     recover_jobs()
-    # Last, because nobody knows how long receivers take.
-    signals = announce_left_over()
-    return Dispatched(questions=asked, messages=sent, batches=batches, matched_reports=matched, signals=signals)
+    # Signals come last, because their receivers may be slow.
+    signals = announce_pending()
+    return Dispatched(questions=queries, messages=sent, batches=batches, matched_reports=matched, signals=signals)
 
 
 def _running() -> list[int]:
@@ -69,11 +71,11 @@ def _running() -> list[int]:
 
 
 def _enqueue(rows: QuerySet[Message] | QuerySet[Batch], task: TaskName) -> int:
-    """Enqueue a task for each row, once until it is due again: a busy backend must not get the same row repeatedly."""
+    """Enqueue a task for each row and mark the rows, so that the next sweep does not enqueue them again."""
     pks = list(rows.order_by("pk").values_list("pk", flat=True)[:LIMIT])
     model = rows.model._default_manager
     for start in range(0, len(pks), CHUNK):
         model.filter(pk__in=pks[start : start + CHUNK]).update(enqueued_at=timezone.now())
     for pk in pks:
-        nudge(task, rows, pk)
+        enqueue_row(task, rows, pk)
     return len(pks)

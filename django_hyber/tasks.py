@@ -47,13 +47,13 @@ def submit_batch(pk: int) -> None:
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
     """Query the outcome of an unconfirmed message, then enqueue up to ``following`` others, one after another."""
-    unconfirmed.ask_in_turn(pk, following, partial(enqueue, "resolve_message"))
+    unconfirmed.query_in_turn(pk, following, partial(enqueue, "resolve_message"))
 
 
 @background
 def resolve_batch(pk: int) -> None:
     """Query the outcome of an unconfirmed batch."""
-    unconfirmed.ask_about_batch(pk, partial(enqueue, "resolve_batch"))
+    unconfirmed.query_batch(pk, partial(enqueue, "resolve_batch"))
 
 
 @background

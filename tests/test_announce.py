@@ -165,7 +165,7 @@ def test_outcome_of_a_single_message_is_stored_with_its_announcement(platform, o
     assert Message.objects.get().status == outcome
     let_leases_end()
     with connected(Receiver()) as receiver:
-        announce.announce_left_over()
+        announce.announce_pending()
 
     assert [arguments["new_status"] for _event_id, arguments in receiver.events] == [outcome]
 
@@ -202,7 +202,7 @@ def test_slow_receiver_does_not_lose_its_lease(messages, monkeypatch):
 
     def work():
         time.sleep(0.1)
-        announce.announce_left_over()
+        announce.announce_pending()
 
     with connected(Receiver(work)) as receiver:
         deliver(messages[:15])
@@ -216,7 +216,7 @@ def test_process_that_has_lost_its_lease_leaves_the_rest_to_the_other(messages, 
     def stand_still_once():
         if len(receiver.ids) == 1:
             time.sleep(0.4)
-            announce.announce_left_over()
+            announce.announce_pending()
 
     with connected(Receiver(stand_still_once)) as receiver:
         deliver(messages)
@@ -285,7 +285,7 @@ def test_receiver_that_kills_its_process_is_never_given_up(messages):
     killed_at_the_first_call(deliver, messages)
     for _ in range(5):
         let_leases_end()
-        killed_at_the_first_call(announce.announce_left_over)
+        killed_at_the_first_call(announce.announce_pending)
     let_leases_end()
     with connected(Receiver()) as receiver:
         dispatch()
@@ -409,7 +409,7 @@ def test_without_receivers_nothing_is_asked_of_the_table(platform):
         assert about_announcements(statements_of(live_through_all, 2))
 
 
-@pytest.mark.parametrize("function", [deliver, lambda messages: announce.announce_left_over()], ids=["own", "sweep"])
+@pytest.mark.parametrize("function", [deliver, lambda messages: announce.announce_pending()], ids=["own", "sweep"])
 def test_statements_do_not_grow_with_the_events_of_a_row(messages, function):
     first, others = messages[:1], messages[1:]
     counts = []

@@ -8,9 +8,10 @@ from django_hyber.models.base import HyberModel
 class Announcement(HyberModel):
     """Pending events of a signal, up to a few hundred in a row.
 
-    The row is written in the transaction of the change, and deleted after the receivers were called. ``events`` has a
-    list for each event: the primary key of the object and, for a message, the old status, the new status and the
-    fingerprint of the report. It contains no personal data and no foreign key; deleted objects are not announced.
+    The row is inserted in the transaction of the change and deleted after the receivers were called. ``events``
+    contains a list for each event: the primary key of the object and, for a message, the old status, the new status and
+    the fingerprint of the report. It contains no personal data and no foreign key. No signal is sent for an object that
+    was deleted.
     """
 
     class Signal(models.TextChoices):
@@ -18,7 +19,7 @@ class Announcement(HyberModel):
         REPLY_RECEIVED = "reply_received"
         CAMPAIGN_FINISHED = "campaign_finished"
 
-    # Set before the insert, because a bulk insert does not return keys. It is part of the event id.
+    # Generated before the insert, because a bulk insert does not return keys. It is part of the event id.
     key = models.CharField(max_length=32, primary_key=True)
     signal = models.CharField(max_length=32, choices=Signal.choices)
     events = models.JSONField()
@@ -27,7 +28,7 @@ class Announcement(HyberModel):
     lease_until = models.DateTimeField(db_index=True)
 
     class Meta:
-        # It is not edited in the admin.
+        # The admin has no page for it.
         default_permissions = ()
 
     def __str__(self) -> str:

@@ -7,13 +7,13 @@ from django.utils.translation import gettext_lazy as _
 
 
 class DoubtModel(models.Model):
-    """Something that the platform may or may not have taken, and what questions about it have shown.
+    """The evidence about a message or batch with an unknown outcome, collected by queries.
 
-    The columns mean something while the row is ``unconfirmed``. Each doubt begins with new values.
+    The columns are valid while the row is ``unconfirmed``. They are reset at the start of each doubt.
     """
 
     class Answer(models.TextChoices):
-        """What the last question has shown."""
+        """The result of the last query."""
 
         NO_ANSWER = "no-answer", _("The platform did not answer the query.")
         NOT_FOUND = "not-found", _("The platform has no report of it.")
@@ -28,13 +28,13 @@ class DoubtModel(models.Model):
         )
 
     doubted_at = models.DateTimeField(_("outcome unknown since"), null=True, blank=True, editable=False)
-    # Empty for a message in an unconfirmed batch: the batch is asked about, and not its messages.
+    # Empty for a message in an unconfirmed batch, which is queried as a whole.
     not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
-    # The first of the two answers, a grace apart, that prove it. Of a batch: when enough messages had given it.
+    # Two answers a grace apart are proof; this is the first. For a batch: when enough messages were not found.
     not_found_at = models.DateTimeField(_("first not found at"), null=True, blank=True, editable=False)
     asked_at = models.DateTimeField(_("last query at"), null=True, blank=True, editable=False)
     questions = models.PositiveIntegerField(_("queries"), default=0, db_default=0, editable=False)
-    # In a row. They say nothing about it: another message of the batch is asked about instead.
+    # In a row. They prove nothing, so another message of the batch is queried instead.
     unanswered = models.PositiveIntegerField(_("queries without an answer"), default=0, db_default=0, editable=False)
     answer = models.CharField(
         _("last answer"), max_length=16, choices=Answer.choices, blank=True, default="", db_default="", editable=False
@@ -42,8 +42,8 @@ class DoubtModel(models.Model):
     answer_text = models.CharField(
         _("last answer in detail"), max_length=100, blank=True, default="", db_default="", editable=False
     )
-    # The error code of an earlier request that was proved not taken. If the next one ends in the same way, the code
-    # was a refusal.
+    # The error code of an earlier request that was proved not accepted. If the next one ends with the same code, it
+    # was rejected.
     not_taken_code = models.IntegerField(_("previous error code"), null=True, blank=True, editable=False)
 
     class Meta:

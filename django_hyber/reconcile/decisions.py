@@ -1,4 +1,4 @@
-"""What cannot be proved waits for a person: all that is known about it, and what a person may do."""
+"""Unknown outcomes that cannot be proved: what is known about them, and the decisions a user can make."""
 
 from __future__ import annotations
 
@@ -15,23 +15,24 @@ from django_hyber.db import clock
 from django_hyber.db.transactions import write_transaction
 from django_hyber.errors import DoubtError
 from django_hyber.models import LONE, Batch, Message
-from django_hyber.queueing import nudge_after_commit
+from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.reconcile import endings
 from django_hyber.sending.runs import settle
 
 logger = logging.getLogger("django_hyber")
-#: So long after "not found" began to count, something should have been proved. Then a person is asked.
+#: A user should decide if nothing is proved within this time after "not found" began to count.
 DECIDE_AFTER = timedelta(hours=1)
 Row = TypeVar("Row", Batch, Message)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """A batch, or a message by itself, of which nothing proves whether the platform has it.
+    """A batch or single message with an unknown outcome.
 
-    ``row`` has what is known: ``error_text`` and ``error_code`` say how its request ended, ``doubted_at`` when,
-    ``questions`` and ``asked_at`` what was asked, ``answer`` and ``answer_text`` what came last and why it is no proof,
-    ``not_found_at`` when "not found" was believed for the first time. ``people`` may have got it.
+    The columns of ``row`` contain the evidence. ``error_text`` and ``error_code`` are those of its request, which ended
+    at ``doubted_at``. ``questions`` is the number of queries, and ``asked_at`` the time of the last one. ``answer`` and
+    ``answer_text`` describe the last answer and why it is not proof. ``not_found_at`` is the time of the first "not
+    found" that counted. ``people`` is the number of recipients who may have received the message.
     """
 
     row: Batch | Message
@@ -41,12 +42,12 @@ class Doubt:
 
 
 def overdue(now: datetime) -> Q:
-    """Select what should have been proved long ago, among the batches or messages in doubt."""
+    """Select the unconfirmed batches or messages that should have been resolved by now."""
     return Q(not_found_after__lte=now - DECIDE_AFTER)
 
 
 def doubts(*, account: str = "", campaign_pk: int | None = None, only_overdue: bool = True) -> Iterator[Doubt]:
-    """Yield what needs a person, or all that is in doubt: the batches, then the messages, the oldest first."""
+    """Yield the unknown outcomes that need a decision, or all: first batches, then messages, each oldest first."""
     now = clock.now()
     wanted = overdue(now) if only_overdue else Q()
     batches = Batch.objects.filter(wanted, state=Batch.State.UNCONFIRMED).select_related("campaign")
@@ -56,35 +57,35 @@ def doubts(*, account: str = "", campaign_pk: int | None = None, only_overdue: b
     if campaign_pk is not None:
         batches, messages = batches.filter(campaign=campaign_pk), messages.filter(campaign=campaign_pk)
     for batch in batches.order_by("pk").iterator():
-        yield _about_batch(batch, now)
+        yield _batch_doubt(batch, now)
     for message in messages.order_by("pk").iterator():
-        yield _about_message(message, now)
+        yield _message_doubt(message, now)
 
 
 def find_doubt(row: Batch | Message) -> Doubt | None:
-    """Return the doubt about a batch or a message, or None without one.
+    """Return the doubt about a batch or message, or None if its outcome is known.
 
-    A message of a batch in doubt is not decided about by itself: its doubt is that of the batch.
+    A message of an unconfirmed batch has no doubt of its own: the doubt of the batch is returned.
     """
     if isinstance(row, Batch):
-        return _about_batch(row, clock.now()) if row.state == Batch.State.UNCONFIRMED else None
+        return _batch_doubt(row, clock.now()) if row.state == Batch.State.UNCONFIRMED else None
     if row.status != Message.Status.UNCONFIRMED:
         return None
     if row.not_found_after is not None:
-        return _about_message(row, clock.now())
+        return _message_doubt(row, clock.now())
     doubted = Batch.objects.filter(
         campaign=row.campaign_id, state=Batch.State.UNCONFIRMED, first_id__lte=row.pk, last_id__gte=row.pk
     )
     own = (batch for batch in doubted if endings.in_doubt(batch).filter(pk=row.pk).exists())
-    return next((_about_batch(batch, clock.now()) for batch in own), None)
+    return next((_batch_doubt(batch, clock.now()) for batch in own), None)
 
 
-def _about_batch(batch: Batch, now: datetime) -> Doubt:
+def _batch_doubt(batch: Batch, now: datetime) -> Doubt:
     people = endings.in_doubt(batch).count()
     return Doubt(row=batch, account=batch.campaign.account, people=people, needs_decision=_is_overdue(batch, now))
 
 
-def _about_message(message: Message, now: datetime) -> Doubt:
+def _message_doubt(message: Message, now: datetime) -> Doubt:
     return Doubt(row=message, account=message.account, people=1, needs_decision=_is_overdue(message, now))
 
 
@@ -93,45 +94,45 @@ def _is_overdue(row: Batch | Message, now: datetime) -> bool:
 
 
 def ask_now(row: Batch | Message, *, by: str) -> bool:
-    """Ask the platform as soon as a worker is free, and return False when a question is due already.
+    """Query the platform as soon as a worker is free. Return False if a query is already due.
 
-    Raises DoubtError when nothing is in doubt any more.
+    Raises DoubtError if the outcome is no longer unknown.
     """
     if isinstance(row, Batch):
-        with _decided(_doubted_batch(row), "asked about now", by):
+        with _decided(_doubted_batch(row), "queried now", by):
             is_new = Batch.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
             if is_new:
-                nudge_after_commit("resolve_batch", Batch.objects.all(), row.pk)
+                enqueue_row_after_commit("resolve_batch", Batch.objects.all(), row.pk)
         return is_new
-    with _decided(_doubted_message(row), "asked about now", by):
+    with _decided(_doubted_message(row), "queried now", by):
         is_new = Message.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
         if is_new:
-            nudge_after_commit("resolve_message", Message.objects.all(), row.pk)
+            enqueue_row_after_commit("resolve_message", Message.objects.all(), row.pk)
     return is_new
 
 
 def mark_as_sent(row: Batch | Message, *, by: str) -> int:
-    """Take the word of a person that the platform has it, and return how many messages count as accepted now.
+    """Mark it as accepted by decision of the user ``by``. Return the number of messages.
 
-    Raises DoubtError when nothing is in doubt any more.
+    Raises DoubtError if the outcome is no longer unknown.
     """
     if isinstance(row, Batch):
         doubted = _doubted_batch(row)
         with _decided(doubted, "marked as sent", by) as batch:
-            count = endings.end_batch_as_taken(doubted, batch)
+            count = endings.end_batch_as_accepted(doubted, batch)
     else:
         rows = _doubted_message(row)
         with _decided(rows, "marked as sent", by):
-            count = endings.end_message_as_taken(rows)
+            count = endings.end_message_as_accepted(rows)
     _settle(row)
     return count
 
 
 def send_again(row: Batch | Message, *, by: str) -> int:
-    """Take the word of a person that the platform does not have it, and return how many messages are sent again.
+    """Send it again by decision of the user ``by``. Return the number of messages.
 
-    They keep their ids, so that a platform that has them after all can refuse the repetition. Raises DoubtError when
-    nothing is in doubt any more.
+    The messages keep their ids, so that the platform can reject a duplicate. Raises DoubtError if the outcome is no
+    longer unknown.
     """
     if isinstance(row, Batch):
         doubted = _doubted_batch(row)
@@ -146,7 +147,7 @@ def send_again(row: Batch | Message, *, by: str) -> int:
 
 
 def _doubted_batch(batch: Batch) -> QuerySet[Batch]:
-    """Select the batch while the doubt goes on that the person has seen."""
+    """Select the batch while it is still in the doubt that was shown to the user."""
     return Batch.objects.filter(pk=batch.pk, state=Batch.State.UNCONFIRMED, doubted_at=batch.doubted_at)
 
 
@@ -156,7 +157,7 @@ def _doubted_message(message: Message) -> QuerySet[Message]:
 
 @contextmanager
 def _decided(doubted: QuerySet[Row], what: str, by: str) -> Iterator[Row]:
-    """Lock what is in doubt while the decision is carried out, and log it."""
+    """Lock the row while the decision is applied, then log the decision. Raises DoubtError."""
     with write_transaction():
         row = doubted.select_for_update().first()
         if row is None:

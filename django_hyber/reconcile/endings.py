@@ -1,4 +1,7 @@
-"""How a doubt ends: what was in doubt counts as taken, is sent again, or was refused after all."""
+"""Resolving an unknown outcome: the message or batch was accepted, is sent again, or was rejected.
+
+The ``doubted`` querysets match only while the outcome is still unknown, so a later result is never overwritten.
+"""
 
 from __future__ import annotations
 
@@ -12,95 +15,102 @@ from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account
 from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Batch, Message
-from django_hyber.reconcile.proof import is_refusal
+from django_hyber.reconcile.proof import is_rejection
 from django_hyber.sending.pace import schedule
 
 Status = Message.Status
 State = Batch.State
 NO_DOUBT = {"doubted_at": None, "not_found_after": None, "due_at": None, "enqueued_at": None}
-OVER = {"error_text": "", "error_code": None, "not_found_after": None, "due_at": None, "enqueued_at": None}
+RESOLVED = {"error_text": "", "error_code": None, "not_found_after": None, "due_at": None, "enqueued_at": None}
 
 
-def end_message_as_taken(doubted: QuerySet[Message]) -> int:
-    """Accept messages that are still in doubt, and return how many were."""
-    return _move(doubted, Status.ACCEPTED, accepted_at=timezone.now(), **OVER)
+def end_message_as_accepted(doubted: QuerySet[Message]) -> int:
+    """Mark the messages as accepted and return their number."""
+    return _move(doubted, Status.ACCEPTED, accepted_at=timezone.now(), **RESOLVED)
 
 
-def end_message_as_not_taken(doubted: QuerySet[Message], message: Message) -> int:
-    """Send a message again that is still in doubt, unless its request was refused, and return whether it was."""
+def end_message_as_not_accepted(doubted: QuerySet[Message], message: Message) -> int:
+    """Queue the message again, or reject it if two requests in a row ended with the same error code.
+
+    Returns the number of changed messages.
+    """
     with write_transaction():
-        if is_refusal(message.error_code, message.not_taken_code):
-            return _refuse(doubted, message.error_code, message.error_text)
+        if is_rejection(message.error_code, message.not_taken_code):
+            return _reject(doubted, message.error_code, message.error_text)
         return queue_message_again(doubted, message, not_taken_code=message.error_code)
 
 
 def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_code: int | None = None) -> int:
-    """Queue a message again that is still in doubt, and return whether it was.
+    """Queue the message again and return the number of changed rows.
 
-    ``not_taken_code`` is the error code that its request ended with, if it is proved that it was not taken.
+    ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
-        moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **OVER, doubted_at=None)
+        moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **RESOLVED, doubted_at=None)
         if moved and message.campaign_id:
             _give_own_batch(message)
         return moved
 
 
 def messages_of(batch: Batch) -> QuerySet[Message]:
-    """Return every message that the batch speaks for."""
+    """Select all messages of the batch."""
     return Message.objects.filter(batch.members(), campaign=batch.campaign_id)
 
 
 def in_doubt(batch: Batch) -> QuerySet[Message]:
-    """Return the messages of the batch of which nothing is known."""
+    """Select the messages of the batch whose outcome is unknown."""
     return messages_of(batch).filter(status=Status.UNCONFIRMED)
 
 
-def was_taken(batch: Batch) -> bool:
-    """Say whether a report that was pushed proves that the request was taken; one of an earlier run does not."""
+def was_accepted(batch: Batch) -> bool:
+    """Whether a report proves that the request was accepted. Reports of an earlier run do not count."""
     since_doubted = Q(doubted_at=batch.doubted_at, doubted_at__isnull=False) & ~Q(status=Status.UNCONFIRMED)
     before = Q(accepted_at__gte=batch.created_at) if batch.run > 1 else Q(accepted_at__isnull=False)
     return messages_of(batch).filter(since_doubted | before).exists()
 
 
-def end_batch_as_taken(doubted: QuerySet[Batch], batch: Batch) -> int:
-    """Accept the messages in doubt of a batch that is still in doubt, and return how many there were."""
+def end_batch_as_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
+    """Mark the batch as done and its unconfirmed messages as accepted. Return the number of messages."""
     with write_transaction():
         if not doubted.update(state=State.DONE, finished_at=timezone.now(), error_text="", error_code=None, **NO_DOUBT):
             return 0
-        return end_message_as_taken(in_doubt(batch))
+        return end_message_as_accepted(in_doubt(batch))
 
 
-def end_batch_as_not_taken(doubted: QuerySet[Batch], batch: Batch) -> int:
-    """Send a batch again that is still in doubt, unless it was refused, and return how many messages were in doubt."""
+def end_batch_as_not_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
+    """Queue the batch again, or reject its messages if two requests in a row ended with the same error code.
+
+    Returns the number of changed messages.
+    """
     with write_transaction():
-        # A report may have come after the last answer.
-        if was_taken(batch):
+        # A report may have arrived after the last query.
+        if was_accepted(batch):
             return 0
-        if is_refusal(batch.error_code, batch.not_taken_code):
+        if is_rejection(batch.error_code, batch.not_taken_code):
             failed = doubted.update(state=State.FAILED, finished_at=timezone.now(), **NO_DOUBT)
-            return _refuse(in_doubt(batch), batch.error_code, batch.error_text) if failed else 0
+            return _reject(in_doubt(batch), batch.error_code, batch.error_text) if failed else 0
         return queue_batch_again(doubted, batch, not_taken_code=batch.error_code)
 
 
 def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: int | None = None) -> int:
-    """Queue a batch again that is still in doubt, and return how many messages were in doubt.
+    """Queue the batch and its unconfirmed messages again. Return the number of messages.
 
-    ``not_taken_code`` is the error code that its request ended with, if it is proved that it was not taken.
+    ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
         again = {"state": State.PENDING, "error_text": "", "error_code": None, "not_taken_code": not_taken_code}
         if not doubted.update(**again, **NO_DOUBT):
             return 0
-        return _move(in_doubt(batch), Status.QUEUED, **OVER, doubted_at=None)
+        return _move(in_doubt(batch), Status.QUEUED, **RESOLVED, doubted_at=None)
 
 
-def leave_to_messages(
+def resolve_separately(
     doubted: QuerySet[Batch], batch: Batch, account: Account, parts_until: datetime | None = None
 ) -> None:
-    """End a batch whose messages are in doubt each by itself from now on. It keeps that it was in doubt.
+    """End the batch, so that each of its unconfirmed messages is resolved separately.
 
-    When one of its messages was found, the platform may work off the others until ``parts_until``.
+    ``parts_until`` is set if one of the messages was found: the platform may still be processing the others until then.
+    The batch keeps ``doubted_at``, by which its messages find it.
     """
     changes: dict[str, Any] = {"not_found_after": parts_until or batch.not_found_after}
     now = timezone.now()
@@ -116,19 +126,19 @@ def leave_to_messages(
         )
 
 
-def _refuse(doubted: QuerySet[Message], error_code: int | None, reason: str) -> int:
-    changes = OVER | {"error_code": error_code, "error_text": reason, "finished_at": timezone.now()}
+def _reject(doubted: QuerySet[Message], error_code: int | None, reason: str) -> int:
+    changes = RESOLVED | {"error_code": error_code, "error_text": reason, "finished_at": timezone.now()}
     return _move(doubted, Status.REJECTED, **changes)
 
 
 def _give_own_batch(message: Message) -> None:
-    """A campaign's message goes out in a batch; the one that it was in is done. Run 0 is for such stragglers."""
+    """Create a batch for the message alone, because its previous batch is done. Such batches have run 0."""
     zone = schedule.zone_of(schedule.prefix_of((message.phone_number or "")[:4]))
     Batch.objects.update_or_create(
         campaign=message.campaign,
         run=0,
         first_id=message.pk,
-        # The attempts that it had are kept, so that it is given up one day.
+        # The number of attempts is kept, so that the batch is given up at some point.
         defaults={"last_id": message.pk, "size": 1, "state": State.PENDING, "zone": zone}
         | NO_DOUBT
         | {"error_text": "", "error_code": None, "not_taken_code": None},

@@ -1,4 +1,4 @@
-"""Ask for what was never reported: a callback can be lost, and "seen" is not called back by default."""
+"""Query reports that did not arrive: a callback can be lost, and the platform sends none for "seen" by default."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from django.utils import timezone
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
-from django_hyber.reconcile.question import MARGIN, Fetched, Job, Overdue, ask, ask_job, paced
-from django_hyber.reconcile.seen_and_clicks import clicked_jobs, delivered_lately
+from django_hyber.reconcile.report_queries import MARGIN, Fetched, Job, Overdue, paced, query_job, query_message
+from django_hyber.reconcile.seen_and_clicks import click_tracking_jobs, recently_delivered
 from django_hyber.sending.doubt import start_time_of
 
 Status = Message.Status
-#: Messages that are read at once: none of the databases is asked for all that waits.
+#: How many messages are read in one database query.
 PAGE = 5_000
 
 
@@ -31,40 +31,40 @@ def fetch_reports(
     learn_seen: bool = False,
     learn_clicks: bool = False,
 ) -> Fetched:
-    """Ask the platform about messages that should have a final report by now: their TTLs and ``margin`` are over.
+    """Query the platform about messages without a final report whose TTLs and ``margin`` have passed.
 
-    Asks up to ``limit`` questions, no faster than ``per_second``. A job is asked about first, all its messages in one
-    question. A message that still has no final report is asked about again after a growing time, and given up three
-    days after it was due: it stays ``accepted``, and its ``error_text`` says that no report came. While the platform
-    takes no questions of an account, the rest of that account waits for the next call, and nothing is given up for a
-    month.
+    Sends up to ``limit`` queries, at most ``per_second`` of them per second. Jobs come first: one query covers all
+    messages of a job. A message that still has no final report is queried again at growing intervals. It is given up
+    three days after the report was expected: it stays ``accepted``, and its ``error_text`` says that no report came.
+    If the platform accepts no queries of an account, the account is skipped until the next call, and its messages are
+    given up only after a month.
 
-    With up to ``limit`` questions more, ``learn_seen`` asks which of the messages delivered within two days were seen,
-    in accounts that have SEEN_CODES, and ``learn_clicks`` asks about clicks on those delivered within fourteen days.
+    ``learn_seen`` and ``learn_clicks`` send up to ``limit`` more queries. ``learn_seen`` covers messages delivered
+    within the last two days, in accounts with SEEN_CODES; ``learn_clicks`` covers those of the last fourteen days.
     """
     fetched = Fetched()
     pause = 1 / per_second
     jobs = (job for job in _overdue_jobs(margin) if job.account not in fetched.not_now)
     for job in paced(islice(jobs, limit), pause):
-        ask_job(job, fetched)
+        query_job(job, fetched)
     overdue = _overdue(margin, fetched.not_now)
     for message in paced(islice(overdue, limit - fetched.asked), pause):
-        ask(message, fetched)
+        query_message(message, fetched)
     if learn_seen or learn_clicks:
-        _ask_afterwards(limit, pause, fetched, learn_seen=learn_seen, learn_clicks=learn_clicks)
+        _query_seen_and_clicks(limit, pause, fetched, learn_seen=learn_seen, learn_clicks=learn_clicks)
     return fetched
 
 
-def _ask_afterwards(limit: int, pause: float, fetched: Fetched, *, learn_seen: bool, learn_clicks: bool) -> None:
+def _query_seen_and_clicks(limit: int, pause: float, fetched: Fetched, *, learn_seen: bool, learn_clicks: bool) -> None:
     asked_before = fetched.asked
     if learn_clicks:
-        jobs = (job for job in clicked_jobs() if job.account not in fetched.not_now)
+        jobs = (job for job in click_tracking_jobs() if job.account not in fetched.not_now)
         for job in paced(islice(jobs, limit), pause):
-            ask_job(job, fetched)
+            query_job(job, fetched)
     left = limit - (fetched.asked - asked_before)
-    delivered = delivered_lately(left, learn_seen=learn_seen, learn_clicks=learn_clicks)
+    delivered = recently_delivered(left, learn_seen=learn_seen, learn_clicks=learn_clicks)
     for message in paced((item for item in delivered if item.account not in fetched.not_now), pause):
-        ask(message, fetched)
+        query_message(message, fetched)
 
 
 def _overdue_jobs(margin: timedelta) -> list[Job]:
@@ -83,7 +83,7 @@ def _overdue_jobs(margin: timedelta) -> list[Job]:
         expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes)
         if expected_at + margin > now:
             continue
-        # Batches of several time zones share a range; those are few, so each is looked at on its own.
+        # Batches of several time zones share a range; those are few, so each is checked separately.
         if not batch.phone_prefixes or _has_unreported(batch):
             overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
     return overdue
@@ -95,7 +95,10 @@ def _has_unreported(batch: Batch) -> bool:
 
 
 def _overdue(margin: timedelta, not_now: Collection[str]) -> Iterator[Overdue]:
-    """Yield what should have a final report by now, but for the accounts that have come into ``not_now`` meanwhile."""
+    """Yield the messages whose final report is overdue.
+
+    ``not_now`` may grow during the iteration; the messages of its accounts are skipped.
+    """
     now = timezone.now()
     lifetimes: dict[int, timedelta] = {}
     for row in _accepted_before(now - margin, now):
@@ -113,28 +116,28 @@ def _overdue(margin: timedelta, not_now: Collection[str]) -> Iterator[Overdue]:
 
 
 def _accepted_before(moment: datetime, now: datetime) -> Iterator[dict[str, Any]]:
-    """Yield what lacks a report, a page at a time: first what was never asked about, then the longest left alone."""
+    """Yield messages without a final report, read in pages: those never queried first, then by due time."""
     waiting = (
         Message.objects.filter(AWAITED)
         .annotate(since=Coalesce(Greatest("accepted_at", "campaign__start_time"), "accepted_at"))
         .filter(since__lte=moment)
     )
     columns = ("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since", "due_at")
-    never_asked = waiting.filter(due_at=None).order_by("pk").values(*columns)
+    never_queried = waiting.filter(due_at=None).order_by("pk").values(*columns)
     after = Q()
-    while page := list(never_asked.filter(after)[:PAGE]):
+    while page := list(never_queried.filter(after)[:PAGE]):
         yield from page
         after = Q(pk__gt=page[-1]["pk"])
-    asked = waiting.filter(due_at__lte=now).order_by("due_at", "pk").values(*columns)
+    queried = waiting.filter(due_at__lte=now).order_by("due_at", "pk").values(*columns)
     after = Q()
-    while page := list(asked.filter(after)[:PAGE]):
+    while page := list(queried.filter(after)[:PAGE]):
         yield from page
         time, pk = page[-1]["due_at"], page[-1]["pk"]
         after = Q(due_at__gt=time) | Q(due_at=time, pk__gt=pk)
 
 
 def _lifetime(row: Mapping[str, Any], known: dict[int, timedelta]) -> timedelta:
-    """Return how long the message may take: until its own start, and the TTLs of all channels together."""
+    """Return how long delivery may take: the wait for the start time plus the TTLs of all channels."""
     campaign_id = row["campaign_id"]
     if campaign_id is None:
         content = row["content"] or {}
@@ -152,5 +155,5 @@ def _campaign_lifetime(campaign_id: int, known: dict[int, timedelta]) -> timedel
 
 
 def lifetime_of(campaign: Campaign) -> timedelta:
-    """Return how long a message of the campaign may be on its way: the TTLs of all channels together."""
+    """Return how long the delivery of a message may take: the sum of the TTLs of all channels."""
     return timedelta(seconds=sum(channel.to_wire().get("ttl", 0) for channel in campaign.get_channels()))

@@ -1,8 +1,8 @@
-"""What counts as proof that the platform has something, or has not. Nothing here asks or writes: it only decides.
+"""What proves that the platform did or did not accept a request. The functions here send no query and write nothing.
 
-How the platform answers about an id that it does not know is documented nowhere. A wrong address answers "not found"
-about everything, and a slow platform about what it took a minute ago. So "not found" is believed only beside two
-controls, and only twice.
+The platform's answer about an unknown id is not documented. A wrong URL answers "not found" about every id, and a slow
+platform about messages that it has just accepted. A "not found" therefore counts only if two control queries confirm
+it. Two of them, a grace apart, are proof.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from datetime import datetime, timedelta
 from django_hyber.models.doubt import DoubtModel
 
 Answer = DoubtModel.Answer
-#: How many messages of a batch must be unknown to the platform before the batch counts as not taken. A few alone could
-#: all have been refused inside a request that was taken.
+#: How many messages of a batch must be "not found" before the batch counts as not accepted. A few could all have been
+#: rejected within an accepted request.
 SAMPLE = 20
-#: While the platform works a request off in parts, "not found" proves nothing: not until so many graces after the last
-#: of its messages became known. The status of a job does not say whether the job is done. A synchronous request is
-#: worked off while its sender waits, and a little longer.
+#: A platform that processes a request in parts may not have reached a message that is "not found". Such an answer
+#: counts only after this many graces have passed since the last message of the request was found. The status of a job
+#: does not say whether the job is finished. A synchronous request is processed faster: its sender waits for the answer.
 JOB_GRACES, SYNC_GRACES = 30, 5
-#: The time between two questions is such a part of the age of the doubt, from ASK_EVERY up to so many times of it.
-RARER, LONGEST_PAUSE = 10, 20
+#: The interval between two queries is the age of the doubt divided by AGE_DIVISOR: at least ASK_EVERY, and at most
+#: MAX_FACTOR times ASK_EVERY.
+AGE_DIVISOR, MAX_FACTOR = 10, 20
 
 
 class Known(enum.StrEnum):
-    """What the platform answers about a message that it surely has."""
+    """The platform's answer about a message that it has certainly accepted."""
 
     FOUND = "found"
     NOT_FOUND = "not-found"
@@ -37,7 +38,7 @@ class Known(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """One answer. ``text`` is what can be compared of a "not found", or else what went wrong."""
+    """The answer to one query. ``text`` is the HTTP status and error code of a "not found", or the error."""
 
     is_found: bool = False
     is_not_found: bool = False
@@ -46,7 +47,7 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
-    """What the platform answers at the same time about an id that was never used, and about a known message."""
+    """The answers to the two control queries: about an id that was never used, and about an accepted message."""
 
     unknown: str
     known: Known
@@ -54,9 +55,9 @@ class Controls:
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """What is known about a message or a batch. "Not found" counts from ``not_found_after`` on.
+    """The evidence about a message or batch with an unknown outcome.
 
-    ``not_found_at`` is when it was believed for the first time.
+    "Not found" counts from ``not_found_after``. ``not_found_at`` is the time of the first one that counted.
     """
 
     since: datetime
@@ -66,7 +67,7 @@ class Doubt:
 
     @property
     def round_begins(self) -> datetime:
-        """Return from when on a question counts: for the first round, or for the second one."""
+        """The time from which a "not found" counts for the current round. There are two rounds."""
         return self.not_found_after if self.not_found_at is None else self.not_found_at + self.grace
 
 
@@ -74,12 +75,11 @@ class Proof(enum.Enum):
     """What has been proved."""
 
     NOTHING = enum.auto()
-    TAKEN = enum.auto()
-    NOT_TAKEN = enum.auto()
+    NOT_ACCEPTED = enum.auto()
 
 
 def judge(reply: Reply, controls: Controls) -> Answer:
-    """Say whether a "not found" is believed, and if not, why."""
+    """Return NOT_FOUND if the controls confirm the "not found", or otherwise the reason why they do not."""
     if not reply.is_not_found or not controls.unknown or controls.known is Known.NO_ANSWER:
         return Answer.NO_ANSWER
     if reply.text != controls.unknown:
@@ -89,42 +89,42 @@ def judge(reply: Reply, controls: Controls) -> Answer:
     return Answer.NOT_FOUND if controls.known is Known.FOUND else Answer.NOT_EVEN_KNOWN
 
 
-def after_question(doubt: Doubt, answer: Answer, asked_at: datetime) -> tuple[Proof, Doubt]:
-    """Return what a question about a single message has proved, and what is known after it."""
+def after_query(doubt: Doubt, answer: Answer, asked_at: datetime) -> tuple[Proof, Doubt]:
+    """Return what a query about a single message has proved, and the updated evidence."""
     if answer is not Answer.NOT_FOUND or asked_at < doubt.round_begins:
         return Proof.NOTHING, doubt
     return after_round(doubt, asked_at)
 
 
 def after_round(doubt: Doubt, ended_at: datetime) -> tuple[Proof, Doubt]:
-    """Return what a round has proved in which everything was "not found"."""
+    """Return what a round in which every answer was "not found" has proved, and the updated evidence."""
     if doubt.not_found_at is not None:
-        return Proof.NOT_TAKEN, doubt
+        return Proof.NOT_ACCEPTED, doubt
     return Proof.NOTHING, replace(doubt, not_found_at=ended_at)
 
 
 def is_round_complete(not_found: int, in_doubt: int) -> bool:
-    """Say whether enough messages of a batch were "not found" in this round."""
+    """Whether enough messages of a batch were "not found" in this round."""
     return not_found >= min(SAMPLE, in_doubt) > 0
 
 
 def parts_grace(grace: timedelta, *, is_job: bool) -> timedelta:
-    """Return how long silence about the other messages of a request proves nothing after one became known."""
+    """Return how long, after one message of a request was found, a "not found" about the others does not count."""
     return (JOB_GRACES if is_job else SYNC_GRACES) * grace
 
 
-def is_refusal(error_code: int | None, not_taken_code: int | None) -> bool:
-    """Say whether a request that was not taken was refused: the one before it ended with the same error code."""
+def is_rejection(error_code: int | None, not_taken_code: int | None) -> bool:
+    """Whether a request that was not accepted was rejected: the one before it ended with the same error code."""
     return error_code is not None and error_code == not_taken_code
 
 
-def pause(ask_every: float, age: timedelta) -> timedelta:
-    """Return the time between two questions, which grows with the age of the doubt."""
+def query_interval(ask_every: float, age: timedelta) -> timedelta:
+    """Return the interval between two queries. It grows with the age of the doubt."""
     least = timedelta(seconds=ask_every)
-    return min(max(least, age / RARER), LONGEST_PAUSE * least)
+    return min(max(least, age / AGE_DIVISOR), MAX_FACTOR * least)
 
 
-def ask_again_at(doubt: Doubt, ask_every: float, asked_at: datetime) -> datetime:
-    """Return when the next question is due: at the beginning of the next round, if that is earlier."""
-    later = asked_at + pause(ask_every, asked_at - doubt.since)
+def next_query_at(doubt: Doubt, ask_every: float, asked_at: datetime) -> datetime:
+    """Return when the next query is due: after the interval, or at the start of the next round if that is earlier."""
+    later = asked_at + query_interval(ask_every, asked_at - doubt.since)
     return min(later, doubt.round_begins) if doubt.round_begins > asked_at else later

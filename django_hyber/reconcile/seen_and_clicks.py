@@ -1,6 +1,6 @@
-"""What happens after the delivery and is not called back: that a message was seen, and how often it was clicked.
+"""Which messages to query for "seen" and clicks. The platform sends no callback for them.
 
-The report of a message has both. The status of a job has the clicks of all its messages.
+The report of a message contains both. The status of a job contains the clicks of all its messages.
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from django.utils import timezone
 from django_hyber.conf import find_accounts
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
-from django_hyber.reconcile.question import MARGIN, Job, Overdue
+from django_hyber.reconcile.report_queries import MARGIN, Job, Overdue
 from django_hyber.reports.ranks import DELIVERIES
 
 Status = Message.Status
 SEEN_WITHIN = timedelta(days=2)
-#: As long as the platform counts them (guide, chapter 8).
+#: The platform counts clicks for 14 days (guide, chapter 8).
 CLICKS_WITHIN = timedelta(days=14)
 #: The channels that report "seen" (guide, chapter 5).
 REPORT_SEEN = ("viber", "whatsapp")
-#: Each time as long as it has been up to then: eight questions in two days, eleven in fourteen.
-PATIENCE = 1.0
+#: The interval doubles: eight queries in two days, eleven in fourteen.
+INTERVAL_FACTOR = 1.0
 
 
-def clicked_jobs() -> Iterator[Job]:
-    """Yield the jobs of campaigns that track clicks."""
+def click_tracking_jobs() -> Iterator[Job]:
+    """Yield the jobs whose clicks are due to be queried."""
     now = timezone.now()
     batches = Batch.objects.filter(
         is_due(now),
@@ -42,11 +42,11 @@ def clicked_jobs() -> Iterator[Job]:
     for pk, account, job_id, ended in batches.order_by("pk").values_list(
         "pk", "campaign__account", "job_id", "finished_at"
     ):
-        yield Job(pk, account, job_id, ended or now, PATIENCE)
+        yield Job(pk, account, job_id, ended or now, INTERVAL_FACTOR)
 
 
-def delivered_lately(limit: int, *, learn_seen: bool, learn_clicks: bool) -> list[Overdue]:
-    """Return up to ``limit`` messages of which something may have become known since, the never asked first."""
+def recently_delivered(limit: int, *, learn_seen: bool, learn_clicks: bool) -> list[Overdue]:
+    """Return up to ``limit`` delivered messages that are due to be queried, those never queried first."""
     now = timezone.now()
     wanted = [_may_have_been_seen(now)] if learn_seen else []
     if learn_clicks:
@@ -62,7 +62,7 @@ def delivered_lately(limit: int, *, learn_seen: bool, learn_clicks: bool) -> lis
             extra_id=extra_id,
             expected_at=ended or now,
             status=status,
-            patience=PATIENCE,
+            interval_factor=INTERVAL_FACTOR,
         )
         for pk, account, message_id, extra_id, ended, status in rows.values_list(*columns)[:limit]
     ]
@@ -74,7 +74,7 @@ def _may_have_been_seen(now: datetime) -> Q:
 
 
 def _may_have_been_clicked(now: datetime) -> Q:
-    # What went out as a job is asked about by its job.
+    # Messages of a job are queried with their job.
     of_a_job = Batch.objects.filter(
         campaign=OuterRef("campaign"), first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk"), job_id__gt=""
     )
@@ -85,6 +85,6 @@ def _may_have_been_clicked(now: datetime) -> Q:
 
 
 def _tracking() -> list[int]:
-    """Return the campaigns of which a channel tracks clicks."""
+    """Return the campaigns in which a channel tracks clicks."""
     channels = CampaignChannel.objects.filter(options__ctr=True)
     return list(channels.order_by().values_list("campaign", flat=True).distinct())

@@ -1,8 +1,8 @@
-"""The unknown outcome: the platform is asked for its own report, and nothing is guessed.
+"""Resolving unknown outcomes by querying the platform's reports.
 
-There may be ten thousands of messages to ask about, after the answer to a large request was lost. A few questions are
-under way at once, and each, when it is answered, gives the next one to a task of its own: a one-time code gets its turn
-between two questions, and a platform that does not answer is asked a few things and not all of them.
+After the answer to a large request was lost, tens of thousands of messages may have to be queried. Only a few queries
+are enqueued at a time, and each one enqueues the next as a new task. Workers can therefore send one-time codes between
+two queries, and a platform that does not answer receives only a few queries.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from django.utils.translation import gettext_noop
 from django_hyber.conf import Account, find_account
 from django_hyber.db import clock, lease
 from django_hyber.models import LONE, Batch, Message
-from django_hyber.queueing import nudge
-from django_hyber.reconcile import asking, endings
+from django_hyber.queueing import enqueue_row
+from django_hyber.reconcile import endings, outcome_queries
 from django_hyber.reconcile.proof import (
     SAMPLE,
     Answer,
     Doubt,
     Proof,
     Reply,
-    after_question,
+    after_query,
     after_round,
-    ask_again_at,
     is_round_complete,
+    next_query_at,
     parts_grace,
 )
 from django_hyber.sending import lanes
@@ -46,33 +46,33 @@ logger = logging.getLogger("django_hyber")
 Status = Message.Status
 State = Batch.State
 LEASE_ENDED = gettext_noop("The worker that was sending it has stopped.")
-#: How many questions may wait for a worker.
-AT_ONCE = 4
-#: How many may follow one that a sweep has enqueued. Where tasks run at once, the sweep has other things to do as well.
-IN_A_ROW = 250
-#: How many messages of a batch are asked about while "not found" would not count yet: any one that is found will do.
+#: How many queries may be enqueued at a time.
+MAX_ENQUEUED = 4
+#: How many queries may follow one enqueued by a sweep. If the backend runs tasks immediately, the sweep waits for them.
+MAX_FOLLOWING = 250
+#: How many messages of a batch are queried before "not found" counts. A single one that is found is proof.
 EARLY_SAMPLE = 3
-#: How many more than needed may be asked about at once, in place of those about which no answer comes.
-SPARE = 5
-#: After so many questions without an answer, another message of the batch is asked about instead.
-FAILING = 3
-#: Seconds after which the questions about a batch let other work have its turn.
-TURN = 1.0
-#: What the controls show, and what every other message would be answered with as well.
-NO_BETTER = (Answer.NO_CONTROL, Answer.NOT_EVEN_KNOWN)
+#: How many additional messages may be queried in place of those without an answer.
+SPARES = 5
+#: A message with this many unanswered queries in a row can be left out of the sample.
+MAX_UNANSWERED = 3
+#: Seconds after which the queries about a batch continue in a new task, so that other tasks can run.
+TURN_SECONDS = 1.0
+#: Answers that depend only on the controls, so every other message would get the same.
+CONTROLS_FAILED = (Answer.NO_CONTROL, Answer.NOT_EVEN_KNOWN)
 
 
 class _Sampled(enum.Enum):
-    """How the questions about a sample of a batch have ended."""
+    """The result of querying a sample of a batch."""
 
     FOUND = enum.auto()
-    #: The turn was over, and more can be asked at once.
+    #: The time of the task was used up; the rest can be queried immediately.
     IN_PART = enum.auto()
     ENOUGH = enum.auto()
 
 
 class Member(NamedTuple):
-    """A message of a batch in doubt."""
+    """A message of an unconfirmed batch, with the results of its queries."""
 
     pk: int
     extra_id: str
@@ -82,7 +82,7 @@ class Member(NamedTuple):
 
 
 def recover_expired_leases() -> None:
-    """Put what stopped workers were sending among the unconfirmed: it may be with the platform already."""
+    """Mark what stopped workers were sending as unconfirmed: the platform may have accepted it."""
     now = timezone.now()
     has_ended = lease.has_ended()
     messages = Message.objects.filter(has_ended, status=Status.SENDING)
@@ -99,98 +99,102 @@ def recover_expired_leases() -> None:
             BatchClaim(batch=batch, account=account).mark_unconfirmed(LEASE_ENDED, now, only=is_left)
 
 
-def ask_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
-    """Ask about a message and, once that is answered, enqueue the question about the next one."""
-    lanes.one_after_another("questions", (pk, following), lambda item: _ask_and_go_on(*item, enqueue))
+def query_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
+    """Query the outcome of a message, then enqueue the query of the next one."""
+    lanes.one_after_another("queries", (pk, following), lambda item: _query_and_enqueue_next(*item, enqueue))
 
 
-def _ask_and_go_on(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
+def _query_and_enqueue_next(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
     resolve_message(pk)
     next_pk = take_next(after=pk) if following else None
     if next_pk:
         enqueue(next_pk, following - 1)
 
 
-def ask_about_batch(pk: int, enqueue: Callable[[int], object]) -> None:
-    """Ask about a batch for a moment, and enqueue the rest of the questions."""
-    lanes.one_after_another("batches in doubt", pk, lambda pk: resolve_batch(pk) and enqueue(pk))
+def query_batch(pk: int, enqueue: Callable[[int], object]) -> None:
+    """Query the outcome of a batch for up to TURN_SECONDS, and enqueue the rest of its queries."""
+    lanes.one_after_another("unconfirmed batches", pk, lambda pk: resolve_batch(pk) and enqueue(pk))
 
 
-def fill_questions() -> int:
-    """Enqueue as many questions as may wait for a worker, and return how many were enqueued."""
+def enqueue_queries() -> int:
+    """Enqueue queries of single messages up to MAX_ENQUEUED and return their number."""
     pk, count = 0, 0
-    for _ in range(count_room()):
+    for _ in range(count_free_slots()):
         found = take_next(after=pk)
         if not found:
             break
-        nudge("resolve_message", Message.objects.all(), found, IN_A_ROW)
+        enqueue_row("resolve_message", Message.objects.all(), found, MAX_FOLLOWING)
         pk, count = found, count + 1
     return count
 
 
 def take_next(after: int = 0) -> int | None:
-    """Mark the next message to ask about as enqueued and return its primary key."""
+    """Mark the next message to query as enqueued and return its primary key."""
     due = Message.objects.filter(LONE, lanes.due(Status.UNCONFIRMED, "status"), pk__gt=after)
-    return lanes.mark_first(due.exclude(account__in=asking.silent_accounts()), Message.objects.filter(LONE))
+    return lanes.mark_first(due.exclude(account__in=outcome_queries.paused_accounts()), Message.objects.filter(LONE))
 
 
-def count_room() -> int:
-    """Return how many more questions may be enqueued."""
+def count_free_slots() -> int:
+    """Return how many more queries may be enqueued."""
     since = timezone.now() - lanes.ENQUEUED_FOR
-    return max(0, AT_ONCE - Message.objects.filter(LONE, enqueued_at__gt=since).count())
+    return max(0, MAX_ENQUEUED - Message.objects.filter(LONE, enqueued_at__gt=since).count())
 
 
 def due_batches() -> QuerySet[Batch]:
-    """Return the batches that are to be asked about now."""
+    """Return the unconfirmed batches whose query is due."""
     due = Batch.objects.filter(lanes.due(State.UNCONFIRMED))
-    return due.exclude(campaign__account__in=asking.silent_accounts())
+    return due.exclude(campaign__account__in=outcome_queries.paused_accounts())
 
 
 def resolve_message(pk: int) -> None:
-    """Ask about one message that is in doubt by itself; do nothing when it is not due or another worker asks."""
+    """Query the outcome of a message that is not part of an unconfirmed batch.
+
+    Does nothing if the query is not due or another worker claimed it.
+    """
     message = Message.objects.filter(LONE, pk=pk).first()
     account = _account(message.account) if message else None
     if message is None or account is None:
         return
-    # An answer may come so late that the message has been sent again meanwhile: it is not about that.
+    # If the message has been sent again in the meantime, a late answer does not apply to it.
     doubted = Message.objects.filter(
         LONE, pk=pk, extra_id=message.extra_id, attempts=message.attempts, doubted_at=message.doubted_at
     )
     asked_at = clock.now()
-    if not asking.take_turn_of(doubted, account, message, asked_at):
+    if not outcome_queries.claim_outcome_query(doubted, account, message, asked_at):
         return
-    answer, reply = asking.ask(account, message.extra_id, asked_at)
+    answer, reply = outcome_queries.query_outcome(account, message.extra_id, asked_at)
     if answer is None:
-        endings.end_message_as_taken(doubted)
-        _note_known(message, account)
+        endings.end_message_as_accepted(doubted)
+        _note_found(message, account)
     else:
-        doubt = _doubt_about(message, account)
+        doubt = _read_doubt(message, account)
         if answer is Answer.NOT_FOUND and asked_at >= doubt.round_begins:
-            doubt = _with_its_request(doubt, message, account)
-        proof, doubt = after_question(doubt, answer, asked_at)
+            doubt = _postponed_for_request(doubt, message, account)
+        proof, doubt = after_query(doubt, answer, asked_at)
         doubted.update(
-            **_noted(answer, reply, asked_at),
+            **_query_columns(answer, reply, asked_at),
             not_found_after=doubt.not_found_after,
             not_found_at=doubt.not_found_at,
-            due_at=ask_again_at(doubt, account.ask_every, asked_at),
+            due_at=next_query_at(doubt, account.ask_every, asked_at),
         )
-        if proof is Proof.NOT_TAKEN:
-            endings.end_message_as_not_taken(doubted, message)
+        if proof is Proof.NOT_ACCEPTED:
+            endings.end_message_as_not_accepted(doubted, message)
     if message.campaign_id:
         settle(message.campaign_id)
 
 
 def resolve_batch(pk: int) -> bool:
-    """Ask about an unconfirmed batch by a sample of its messages: the platform reads a request whole or not at all.
+    """Query the outcome of an unconfirmed batch by a sample of its messages.
 
-    When it has read it, some messages may still have been refused, so each is asked about, unless its report is first.
-    Returns whether there is more to ask at once: other work gets its turn in between.
+    The platform accepts a request as a whole or not at all. Within an accepted request it may still reject messages,
+    so each message is then queried separately, unless its report arrives first. Returns whether more queries can be
+    sent immediately, in a new task.
     """
     batch = Batch.objects.filter(pk=pk, state=State.UNCONFIRMED).select_related("campaign").first()
     account = _account(batch.campaign.account) if batch else None
     if batch is None or account is None:
         return False
-    # An answer may come so late that the batch has been sent again meanwhile: it is not about that.
+    # If the batch has been sent again in the meantime, a late answer does not apply to it.
     doubted = Batch.objects.filter(
         pk=pk,
         state=State.UNCONFIRMED,
@@ -199,84 +203,84 @@ def resolve_batch(pk: int) -> bool:
         not_found_after=batch.not_found_after,
     )
     asked_at = clock.now()
-    if not asking.take_turn_of(doubted, account, batch, asked_at):
+    if not outcome_queries.claim_outcome_query(doubted, account, batch, asked_at):
         return False
-    goes_on = _BatchInDoubt(batch, account, doubted).ask(asked_at)
+    has_more = _BatchInDoubt(batch, account, doubted).query(asked_at)
     settle(batch.campaign_id)
-    return goes_on
+    return has_more
 
 
 @dataclass(frozen=True)
 class _BatchInDoubt:
-    """A batch in doubt, as it was read by the one worker that asks about it now.
+    """An unconfirmed batch, as read by the worker that claimed its query.
 
-    ``doubted`` selects it as long as this doubt goes on.
+    ``doubted`` selects the batch while this doubt lasts.
     """
 
     batch: Batch
     account: Account
     doubted: QuerySet[Batch]
 
-    def ask(self, asked_at: datetime) -> bool:
-        """Ask about some of its messages, do what follows from all answers up to now, and return whether to go on."""
-        doubt = _doubt_about(self.batch, self.account)
-        sampled = _Sampled.FOUND if endings.was_taken(self.batch) else self._ask_about_sample(doubt, asked_at)
+    def query(self, asked_at: datetime) -> bool:
+        """Query some of its messages, then act on all answers so far. Return whether to continue immediately."""
+        doubt = _read_doubt(self.batch, self.account)
+        sampled = _Sampled.FOUND if endings.was_accepted(self.batch) else self._query_sample(doubt, asked_at)
         if sampled is _Sampled.FOUND:
             until = clock.now() + _parts_grace(self.batch, self.account)
-            endings.leave_to_messages(self.doubted, self.batch, self.account, until)
+            endings.resolve_separately(self.doubted, self.batch, self.account, until)
             return False
         if sampled is _Sampled.IN_PART:
             return bool(self.doubted.update(due_at=None, enqueued_at=timezone.now()))
         members = self._members()
-        others = [member for member in members if not _is_shown(member, doubt)]
+        others = [member for member in members if not _was_not_found(member, doubt)]
         proof = Proof.NOTHING
         if is_round_complete(len(members) - len(others), len(members)):
             proof, doubt = after_round(doubt, clock.now())
-        elif all(member.unanswered >= FAILING for member in others):
-            # Too few can be asked about for a sample. Those that are not found can still be proved one by one.
-            endings.leave_to_messages(self.doubted, self.batch, self.account)
+        elif all(member.unanswered >= MAX_UNANSWERED for member in others):
+            # Too few messages get an answer for a complete sample. The others can still be resolved separately.
+            endings.resolve_separately(self.doubted, self.batch, self.account)
             return False
-        due_at = ask_again_at(doubt, self.account.ask_every, asked_at)
+        due_at = next_query_at(doubt, self.account.ask_every, asked_at)
         self.doubted.update(not_found_at=doubt.not_found_at, due_at=due_at)
-        if proof is Proof.NOT_TAKEN:
-            endings.end_batch_as_not_taken(self.doubted, self.batch)
+        if proof is Proof.NOT_ACCEPTED:
+            endings.end_batch_as_not_accepted(self.doubted, self.batch)
         return False
 
-    def _ask_about_sample(self, doubt: Doubt, asked_at: datetime) -> _Sampled:
-        """Ask until enough messages were not found, one of them was, or the next question would fare no better."""
+    def _query_sample(self, doubt: Doubt, asked_at: datetime) -> _Sampled:
+        """Query until a message is found, enough are not found, or the next query would have the same result."""
         members = self._members()
         needed = EARLY_SAMPLE
         if asked_at >= doubt.round_begins:
-            needed = min(SAMPLE, len(members)) - sum(_is_shown(member, doubt) for member in members)
+            needed = min(SAMPLE, len(members)) - sum(_was_not_found(member, doubt) for member in members)
         begun = time.monotonic()
-        for member in _sample(members, doubt, needed + SPARE):
+        for member in _sample(members, doubt, needed + SPARES):
             now = clock.now()
-            answer, reply = asking.ask(self.account, member.extra_id, now)
+            answer, reply = outcome_queries.query_outcome(self.account, member.extra_id, now)
             if answer is None:
                 return _Sampled.FOUND
-            self.doubted.update(**_noted(answer, reply, now))
-            self._note(member, doubt, answer, reply, now)
+            self.doubted.update(**_query_columns(answer, reply, now))
+            self._record(member, doubt, answer, reply, now)
             needed -= answer is not Answer.NO_ANSWER
-            if needed <= 0 or answer in NO_BETTER or asking.silent_until(self.account.name, now):
+            if needed <= 0 or answer in CONTROLS_FAILED or outcome_queries.paused_until(self.account.name, now):
                 break
-            if time.monotonic() - begun > TURN:
+            if time.monotonic() - begun > TURN_SECONDS:
                 return _Sampled.IN_PART
         return _Sampled.ENOUGH
 
-    def _note(self, member: Member, doubt: Doubt, answer: Answer, reply: Reply, asked_at: datetime) -> None:
-        asked = endings.in_doubt(self.batch).filter(pk=member.pk, extra_id=member.extra_id)
-        asked.update(**_noted(answer, reply, asked_at))
+    def _record(self, member: Member, doubt: Doubt, answer: Answer, reply: Reply, asked_at: datetime) -> None:
+        queried = endings.in_doubt(self.batch).filter(pk=member.pk, extra_id=member.extra_id)
+        queried.update(**_query_columns(answer, reply, asked_at))
         if answer is Answer.NOT_FOUND and asked_at >= doubt.not_found_after:
-            asked.filter(not_found_at=None).update(not_found_at=asked_at)
+            queried.filter(not_found_at=None).update(not_found_at=asked_at)
 
     def _members(self) -> list[Member]:
         rows = endings.in_doubt(self.batch).order_by("pk").values_list(*Member._fields)
         return [Member._make(row) for row in rows]
 
 
-def _doubt_about(row: Message | Batch, account: Account) -> Doubt:
+def _read_doubt(row: Message | Batch, account: Account) -> Doubt:
     grace = timedelta(seconds=account.not_found_grace)
-    # What is in doubt always has the time from which "not found" counts.
+    # An unconfirmed batch or message always has ``not_found_after``.
     not_found_after = row.not_found_after or clock.now() + grace
     return Doubt(
         since=row.doubted_at or not_found_after - grace,
@@ -286,45 +290,45 @@ def _doubt_about(row: Message | Batch, account: Account) -> Doubt:
     )
 
 
-def _noted(answer: Answer, reply: Reply, asked_at: datetime) -> dict[str, object]:
-    is_silent = answer is Answer.NO_ANSWER and not reply.is_not_found
+def _query_columns(answer: Answer, reply: Reply, asked_at: datetime) -> dict[str, object]:
+    is_unanswered = answer is Answer.NO_ANSWER and not reply.is_not_found
     return {
         "asked_at": asked_at,
         "questions": F("questions") + 1,
-        "unanswered": F("unanswered") + 1 if is_silent else 0,
+        "unanswered": F("unanswered") + 1 if is_unanswered else 0,
         "answer": answer,
-        "answer_text": reply.text[: asking.TEXT_LIMIT],
+        "answer_text": reply.text[: outcome_queries.TEXT_LIMIT],
     }
 
 
-def _is_shown(member: Member, doubt: Doubt) -> bool:
-    """Say whether the message was "not found" in this round."""
+def _was_not_found(member: Member, doubt: Doubt) -> bool:
+    """Whether the message was "not found" in this round."""
     is_in_round = member.asked_at is not None and member.asked_at >= doubt.round_begins
     return is_in_round and member.answer == Answer.NOT_FOUND
 
 
 def _sample(members: Sequence[Member], doubt: Doubt, count: int) -> Iterator[Member]:
-    """Yield messages from all over the batch, first those with the fewest questions without an answer, then the new."""
+    """Yield messages spread over the batch. Those with few unanswered queries come first, then those never queried."""
 
-    def standing(member: Member) -> tuple[int, bool]:
+    def rank(member: Member) -> tuple[int, bool]:
         return member.unanswered, member.asked_at is not None
 
-    waiting = sorted((member for member in members if not _is_shown(member, doubt)), key=standing)
-    for _standing, group in groupby(waiting, key=standing):
-        alike = list(group)
-        chosen = alike[:: max(1, len(alike) // count)][:count] if count > 0 else []
+    waiting = sorted((member for member in members if not _was_not_found(member, doubt)), key=rank)
+    for _rank, group in groupby(waiting, key=rank):
+        equal = list(group)
+        chosen = equal[:: max(1, len(equal) // count)][:count] if count > 0 else []
         yield from chosen
         count -= len(chosen)
 
 
-def _with_its_request(doubt: Doubt, message: Message, account: Account) -> Doubt:
-    """Let "not found" count later while the platform works off the request that the message was in."""
-    batch = _lost_batch(message)
+def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> Doubt:
+    """Postpone the time from which "not found" counts while the platform may still be processing the request."""
+    batch = _unanswered_batch(message)
     if batch is None:
         return doubt
     counts_from = max(filter(None, (batch.not_found_after, doubt.not_found_after)))
     if counts_from <= clock.now():
-        # Those that were sent again meanwhile are not of this doubt any more.
+        # Messages that were sent again in the meantime are no longer part of this doubt.
         of_the_request = endings.messages_of(batch).filter(doubted_at=batch.doubted_at)
         latest = of_the_request.aggregate(latest=Max("accepted_at"))["latest"]
         counts_from = max(counts_from, latest + _parts_grace(batch, account)) if latest else counts_from
@@ -332,9 +336,9 @@ def _with_its_request(doubt: Doubt, message: Message, account: Account) -> Doubt
     return replace(doubt, not_found_after=counts_from, not_found_at=doubt.not_found_at if is_still_first else None)
 
 
-def _note_known(message: Message, account: Account) -> None:
-    """Another message of a request became known: the platform still works it off."""
-    batch = _lost_batch(message)
+def _note_found(message: Message, account: Account) -> None:
+    """Record that a message of the request was found: the platform may still be processing the others."""
+    batch = _unanswered_batch(message)
     if batch:
         later = clock.now() + _parts_grace(batch, account)
         Batch.objects.filter(pk=batch.pk, state=State.DONE).update(not_found_after=later)
@@ -344,8 +348,8 @@ def _parts_grace(batch: Batch, account: Account) -> timedelta:
     return parts_grace(timedelta(seconds=account.not_found_grace), is_job=batch.size > account.sync_limit)
 
 
-def _lost_batch(message: Message) -> Batch | None:
-    """Return the batch that the message was in when its answer was lost, if it was in one."""
+def _unanswered_batch(message: Message) -> Batch | None:
+    """Return the batch whose request contained the message when the answer was lost, or None."""
     if message.campaign_id is None or message.doubted_at is None:
         return None
     return Batch.objects.filter(
@@ -358,8 +362,8 @@ def _lost_batch(message: Message) -> Batch | None:
 
 
 def _account(name: str) -> Account | None:
-    """Return the account, or None for one whose settings are missing or wrong: others must not wait for it."""
+    """Return the account, or None if its settings are missing or invalid, so that other accounts are not affected."""
     account = find_account(name)
     if account is None:
-        logger.error("Work of the account %s waits: its settings are missing or wrong", name)
+        logger.error("Account %s waits: its settings are missing or invalid", name)
     return account

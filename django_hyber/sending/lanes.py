@@ -19,7 +19,7 @@ from django.utils import timezone
 from django_hyber.conf import find_account
 from django_hyber.db.lease import is_due
 from django_hyber.models import AccountState, Batch, Campaign
-from django_hyber.queueing import nudge
+from django_hyber.queueing import enqueue_row
 from django_hyber.sending.batch import submit_batch
 from django_hyber.sending.pace import breaker
 
@@ -67,7 +67,7 @@ def fill_lanes(campaign_pk: int) -> int:
     """Enqueue due batches of a campaign up to the parallel limit and return their number."""
     count = 0
     while pk := take_next(campaign_pk):
-        nudge("submit_batch", Batch.objects.all(), pk)
+        enqueue_row("submit_batch", Batch.objects.all(), pk)
         count += 1
     return count
 

@@ -18,7 +18,7 @@ from django_hyber.protocol import (
     validate_channels,
     validate_request,
 )
-from django_hyber.queueing import nudge_after_commit
+from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.sending.ids import new_extra_id
 
 logger = logging.getLogger("django_hyber")
@@ -59,7 +59,7 @@ def send_message(
         content=_content(phone, channels, options),
         enqueued_at=timezone.now(),
     )
-    nudge_after_commit("submit_message", messages.all(), message.pk)
+    enqueue_row_after_commit("submit_message", messages.all(), message.pk)
     return message
 
 

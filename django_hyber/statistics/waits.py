@@ -16,7 +16,7 @@ from django_hyber.conf import find_account, get_account
 from django_hyber.models import LONE, AccountState, Batch, Campaign
 from django_hyber.reconcile.decisions import overdue
 from django_hyber.reconcile.overdue import lifetime_of
-from django_hyber.reconcile.question import GIVE_UP_AFTER
+from django_hyber.reconcile.report_queries import GIVE_UP_AFTER
 from django_hyber.sending.pace import throttle
 
 #: The rate is measured over the last minutes only, for a better estimate of the end.

@@ -22,7 +22,7 @@ from django_hyber.audience.files.xlsx_file import XlsxFile
 from django_hyber.jobs.claims import JobLostError
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
-from django_hyber.reconcile.question import NO_REPORT
+from django_hyber.reconcile.report_queries import NO_REPORT
 from django_hyber.services import (
     ExportError,
     apply_delivery_reports,

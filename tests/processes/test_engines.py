@@ -151,9 +151,9 @@ def test_one_time_code_overtakes_batches_and_questions_that_wait_for_a_worker(en
     time.sleep(MOMENT.total_seconds())
     engine.prepare(f"from django_hyber.services import dispatch\ndispatch()\n{ONE_TIME_CODE}")()
     assert Batch.objects.exclude(enqueued_at=None).count() == 10
-    assert Message.objects.filter(status="unconfirmed").exclude(enqueued_at=None).count() == unconfirmed.AT_ONCE
+    assert Message.objects.filter(status="unconfirmed").exclude(enqueued_at=None).count() == unconfirmed.MAX_ENQUEUED
     engine.start_worker()
-    wait_until(lambda: len(platform.requests) > unconfirmed.AT_ONCE, otherwise=engine.logs)
+    wait_until(lambda: len(platform.requests) > unconfirmed.MAX_ENQUEUED, otherwise=engine.logs)
 
     assert "one-time-code" in platform.requests[0].body
     assert "one-time-code" not in "".join(request.body for request in platform.requests[1:])

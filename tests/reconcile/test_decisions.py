@@ -228,10 +228,10 @@ def test_word_of_a_person_is_no_proof_of_a_refusal(message, platform):
 def test_answer_that_comes_after_the_decision_changes_nothing(message, platform, monkeypatch):
     def decide_first(account, extra_id, asked_at):
         send_again(message, by="olena")
-        return ask(account, extra_id, asked_at)
+        return query(account, extra_id, asked_at)
 
-    ask = unconfirmed.asking.ask
-    monkeypatch.setattr(unconfirmed.asking, "ask", decide_first)
+    query = unconfirmed.outcome_queries.query_outcome
+    monkeypatch.setattr(unconfirmed.outcome_queries, "query_outcome", decide_first)
     Message.objects.filter(pk=message.pk).update(due_at=None)
     unconfirmed.resolve_message(message.pk)
 

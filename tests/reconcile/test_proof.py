@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hyber.reconcile.proof import (
-    LONGEST_PAUSE,
+    MAX_FACTOR,
     SAMPLE,
     Answer,
     Controls,
@@ -18,11 +18,11 @@ from django_hyber.reconcile.proof import (
     Known,
     Proof,
     Reply,
-    after_question,
-    ask_again_at,
-    is_refusal,
+    after_query,
+    is_rejection,
     is_round_complete,
     judge,
+    next_query_at,
 )
 
 NOON = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
@@ -49,26 +49,26 @@ def test_not_found_is_believed_beside_both_controls_only(reply, controls, answer
 
 
 def test_two_answers_a_grace_apart_prove_that_it_was_not_taken():
-    proof, doubt = after_question(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
+    proof, doubt = after_query(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
     assert (proof, doubt.not_found_at) == (Proof.NOTHING, NOON + GRACE)
 
-    assert after_question(doubt, Answer.NOT_FOUND, NOON + 2 * GRACE)[0] is Proof.NOT_TAKEN
+    assert after_query(doubt, Answer.NOT_FOUND, NOON + 2 * GRACE)[0] is Proof.NOT_ACCEPTED
 
 
 def test_answer_within_the_first_grace_does_not_count():
-    assert after_question(DOUBT, Answer.NOT_FOUND, NOON + GRACE * 0.99) == (Proof.NOTHING, DOUBT)
+    assert after_query(DOUBT, Answer.NOT_FOUND, NOON + GRACE * 0.99) == (Proof.NOTHING, DOUBT)
 
 
 def test_second_answer_within_a_grace_of_the_first_does_not_count():
-    _, doubt = after_question(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
+    _, doubt = after_query(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
 
-    assert after_question(doubt, Answer.NOT_FOUND, NOON + GRACE * 1.99) == (Proof.NOTHING, doubt)
+    assert after_query(doubt, Answer.NOT_FOUND, NOON + GRACE * 1.99) == (Proof.NOTHING, doubt)
 
 
 def test_question_without_an_answer_keeps_what_the_one_before_has_shown():
-    _, doubt = after_question(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
+    _, doubt = after_query(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
 
-    assert after_question(doubt, Answer.NO_ANSWER, NOON + 2 * GRACE) == (Proof.NOTHING, doubt)
+    assert after_query(doubt, Answer.NO_ANSWER, NOON + 2 * GRACE) == (Proof.NOTHING, doubt)
 
 
 class Question(NamedTuple):
@@ -90,7 +90,7 @@ def end_of(questions):
     doubt, asked = DOUBT, []
     for question in sorted(questions, key=lambda item: item.asked_at):
         asked.append(question)
-        proof, doubt = after_question(doubt, judge(question.reply, question.controls), question.asked_at)
+        proof, doubt = after_query(doubt, judge(question.reply, question.controls), question.asked_at)
         if proof is not Proof.NOTHING:
             return proof, asked
     return Proof.NOTHING, asked
@@ -107,7 +107,7 @@ def test_nothing_is_sent_again_without_two_believed_answers_a_grace_apart(questi
     good = [item.asked_at for item in asked if proves_something(item) and item.asked_at >= NOON + GRACE]
 
     is_proved = bool(good) and good[-1] - good[0] >= GRACE
-    assert (proof is Proof.NOT_TAKEN) is is_proved
+    assert (proof is Proof.NOT_ACCEPTED) is is_proved
 
 
 @given(
@@ -125,8 +125,8 @@ def test_platform_that_is_up_to_two_graces_behind_is_never_misread(moments, know
             return
         else:
             answer = judge(NOT_FOUND, BELIEVED)
-        proof, doubt = after_question(doubt, answer, asked_at)
-        assert proof is not Proof.NOT_TAKEN
+        proof, doubt = after_query(doubt, answer, asked_at)
+        assert proof is not Proof.NOT_ACCEPTED
 
 
 def test_batch_is_not_sent_again_for_a_few_of_its_messages():
@@ -147,12 +147,12 @@ def test_batch_of_which_nothing_is_in_doubt_proves_nothing():
     ("codes", "refused"), [((7, 7), True), ((7, 8), False), ((7, None), False), ((None, None), False)]
 )
 def test_same_error_code_twice_is_a_refusal(codes, refused):
-    assert is_refusal(*codes) is refused
+    assert is_rejection(*codes) is refused
 
 
 def test_questions_become_rarer_and_none_is_late_for_its_round():
-    assert ask_again_at(DOUBT, 30, NOON) == NOON + timedelta(seconds=30)
-    assert ask_again_at(DOUBT, 300, NOON) == NOON + GRACE
+    assert next_query_at(DOUBT, 30, NOON) == NOON + timedelta(seconds=30)
+    assert next_query_at(DOUBT, 300, NOON) == NOON + GRACE
     hour, day = NOON + timedelta(hours=1), NOON + timedelta(days=1)
-    assert ask_again_at(DOUBT, 30, hour) == hour + timedelta(minutes=6)
-    assert ask_again_at(DOUBT, 30, day) == day + timedelta(seconds=30) * LONGEST_PAUSE
+    assert next_query_at(DOUBT, 30, hour) == hour + timedelta(minutes=6)
+    assert next_query_at(DOUBT, 30, day) == day + timedelta(seconds=30) * MAX_FACTOR

@@ -289,7 +289,7 @@ def test_one_thousand_are_sent_to_once_by_ten_questions_a_second_of_which_a_fift
 def test_questions_about_a_batch_let_other_work_have_its_turn(platform, monkeypatch):
     make_known()
     campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
-    monkeypatch.setattr(unconfirmed, "TURN", 0)
+    monkeypatch.setattr(unconfirmed, "TURN_SECONDS", 0)
     batch = campaign.batches.get()
     for _ in range(unconfirmed.SAMPLE - 1):
         make_due(campaign)
@@ -303,7 +303,7 @@ def test_questions_about_a_batch_let_other_work_have_its_turn(platform, monkeypa
 def test_batch_is_asked_about_to_the_end_by_one_task_after_another(platform, monkeypatch):
     make_known()
     campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
-    monkeypatch.setattr(unconfirmed, "TURN", 0)
+    monkeypatch.setattr(unconfirmed, "TURN_SECONDS", 0)
     dispatch_until_finished(campaign, sweeps=3)
 
     assert was_sent_once(platform, 40 + KNOWN)
@@ -449,13 +449,13 @@ def test_late_end_of_a_connection_begins_the_graces_of_a_batch_again(platform, c
 def test_report_that_comes_after_the_last_answer_holds_back_the_whole_batch(platform, monkeypatch):
     make_known()
     campaign = start_campaign(make_campaign([phone(1, "87"), phone(2), phone(3)]))
-    end = endings.end_batch_as_not_taken
+    end = endings.end_batch_as_not_accepted
 
     def be_overtaken(doubted, batch):
         campaign.messages.filter(phone_number=phone(2)).update(status="delivered", accepted_at=timezone.now())
         return end(doubted, batch)
 
-    monkeypatch.setattr(endings, "end_batch_as_not_taken", be_overtaken)
+    monkeypatch.setattr(endings, "end_batch_as_not_accepted", be_overtaken)
     for _ in range(2):
         make_due(campaign)
         unconfirmed.resolve_batch(campaign.batches.get().pk)

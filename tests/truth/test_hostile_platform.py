@@ -1,6 +1,6 @@
-"""Proxies, networks and a platform that do their worst: nobody gets a message twice, and nobody is forgotten.
+"""Failures of proxies, networks and the platform: every recipient gets the message exactly once.
 
-Each case is sent as a single message, in a synchronous request and as a job.
+Each case is tested with single messages, a synchronous request and a job.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SENDING = ("single", "bulk")
 QUERIES = ("status", "reports")
 OPEN = ("queued", "sending", "unconfirmed")
 
-#: What becomes of a request: the fault, in the words of the sandbox.
+#: What happens to a request, and the fault of the sandbox that causes it.
 REQUESTS = {
     "closed before it was accepted": {"kind": "drop_request"},
     "reset before it was read": {"kind": "reset_request"},
@@ -76,7 +76,7 @@ def hostile(settings):
 
 @pytest.fixture(params=["single", "synchronous", "job"])
 def send(request, hostile, settings):
-    """A function that sends to these numbers, in one request or each in its own, which end with the fault."""
+    """Return a function that sends to phone numbers. The fault applies to each of its requests."""
     if request.param == "job":
         settings.HYBER["default"]["SYNC_LIMIT"] = 0
 
@@ -98,10 +98,10 @@ def is_open():
 
 
 def sweep(seconds):
-    """Sweep until nothing is open, or for so many seconds."""
+    """Sweep until no message is open, for at most ``seconds``."""
     end = time.monotonic() + seconds
     while is_open() and time.monotonic() < end:
-        # The holds and waits of the platform are over: what counts here is what is sent, and not when.
+        # Skip retry delays and holds: the tests check what is sent, not when.
         Message.objects.filter(status="queued").update(due_at=None)
         Batch.objects.filter(state="pending").update(due_at=None)
         AccountState.objects.update(blocked_until=None)

@@ -1,4 +1,7 @@
-"""Deciding about an unknown outcome: ask now, it was sent, send again. Each is logged, and safely pressed twice."""
+"""The pages on which a user decides about an unknown outcome: query now, mark as sent, send again.
+
+Each decision is logged. Submitting a page twice has no further effect.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +27,10 @@ View = Callable[[Desk, Row], HttpResponseBase]
 
 
 class DoubtAdmin(ReadOnlyAdmin):
-    """Shows what is known of an unknown outcome on the page of a row, and has the pages of the decision."""
+    """Shows the evidence about an unknown outcome on the change page, and adds the pages of the decision."""
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Add what is in doubt."""
+        """Add the panel of a row with an unknown outcome."""
         row: Row | None = kwargs.get("obj")
         doubt = find_doubt(row) if row else None
         if row and doubt:
@@ -36,10 +39,8 @@ class DoubtAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[Any]:
         """Add the pages of the decision."""
-        return [
-            *(self._page(name, view) for name, view in (("ask", ask_view), ("sent", sent_view), ("again", again_view))),
-            *super().get_urls(),
-        ]
+        views = {"ask": query_view, "sent": sent_view, "again": again_view}
+        return [*(self._page(name, view) for name, view in views.items()), *super().get_urls()]
 
     def _page(self, name: str, view: View) -> Any:
         """Allow users who may see the row and decide about unknown outcomes."""
@@ -56,30 +57,30 @@ class DoubtAdmin(ReadOnlyAdmin):
         return path(f"<int:row_id>/{name}/", self.admin_site.admin_view(of_row), name=address)
 
 
-def ask_view(desk: Desk, row: Row) -> HttpResponseBase:
-    """Ask the platform now; a second click is not a second question."""
+def query_view(desk: Desk, row: Row) -> HttpResponseBase:
+    """Query the platform now. A second click sends no second query."""
     if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
     if not _is_as_seen(desk, row):
         return _refuse(desk, row, DoubtError())
     try:
-        is_asked = desk.request.POST.get("questions") == str(row.questions) and ask_now(row, by=_name(desk))
+        is_queried = desk.request.POST.get("questions") == str(row.questions) and ask_now(row, by=_name(desk))
     except DoubtError as error:
         return _refuse(desk, row, error)
-    if not is_asked:
+    if not is_queried:
         desk.message_user(_("The platform has been queried since then."))
         return _back(row)
     return _done(desk, row, _("The platform is being queried about it now."))
 
 
 def sent_view(desk: Desk, row: Row) -> HttpResponseBase:
-    """Ask for confirmation; then take the word of the user that the platform has it."""
+    """Ask for confirmation, then mark the row as sent."""
     if desk.is_post:
         return _decide(desk, row, _mark_as_sent)
     doubt = _own_doubt(row)
     if doubt is None:
         return _refuse(desk, row, DoubtError())
-    taken = ngettext(
+    accepted = ngettext(
         "%(count)s message counts as accepted by the platform from now on, and is not sent again.",
         "%(count)s messages count as accepted by the platform from now on, and are not sent again.",
         doubt.people,
@@ -89,19 +90,19 @@ def sent_view(desk: Desk, row: Row) -> HttpResponseBase:
         "If the platform does not have them after all, %(count)s people get nothing.",
         doubt.people,
     )
-    sentences = [text % {"count": grouped(doubt.people)} for text in (taken, risk)]
-    return _question(desk, row, _("It was sent"), [*sentences, _advice()], _("It was sent"))
+    sentences = [text % {"count": grouped(doubt.people)} for text in (accepted, risk)]
+    return _confirmation(desk, row, _("It was sent"), [*sentences, _advice()], _("It was sent"))
 
 
 def again_view(desk: Desk, row: Row) -> HttpResponseBase:
-    """Ask for confirmation; then take the word of the user that the platform does not have it."""
+    """Ask for confirmation, then send the row again."""
     if desk.is_post:
         return _decide(desk, row, _send_again)
     doubt = _own_doubt(row)
     if doubt is None:
         return _refuse(desk, row, DoubtError())
     if _is_cancelled(row.campaign):
-        return _question(desk, row, _("Send again"), [_cancelled(doubt.people), _advice()], _("It was not sent"))
+        return _confirmation(desk, row, _("Send again"), [_cancelled(doubt.people), _advice()], _("It was not sent"))
     again = ngettext(
         "%(count)s message is sent again, with the id that it has.",
         "%(count)s messages are sent again, with the ids that they have.",
@@ -114,7 +115,7 @@ def again_view(desk: Desk, row: Row) -> HttpResponseBase:
     )
     sentences = [text % {"count": grouped(doubt.people)} for text in (again, risk)]
     button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", doubt.people)
-    return _question(
+    return _confirmation(
         desk,
         row,
         _("Send again"),
@@ -156,7 +157,7 @@ def _decide(desk: Desk, row: Row, decision: Callable[[Desk, Row], str]) -> HttpR
 
 
 def _is_as_seen(desk: Desk, row: Row) -> bool:
-    """Return whether the row is in the doubt that the user has seen, and not in a later one."""
+    """Whether the row is still in the doubt that was shown to the user."""
     return desk.request.POST.get("doubt") == key_of(row)
 
 
@@ -166,7 +167,7 @@ def _done(desk: Desk, row: Row, text: str) -> HttpResponseRedirect:
     return _back(row)
 
 
-def _question(desk: Desk, row: Row, title: str, sentences: list[str], button: str) -> HttpResponseBase:
+def _confirmation(desk: Desk, row: Row, title: str, sentences: list[str], button: str) -> HttpResponseBase:
     return desk.render(
         "doubt/confirm",
         title,
@@ -179,7 +180,7 @@ def _question(desk: Desk, row: Row, title: str, sentences: list[str], button: st
 
 
 def _own_doubt(row: Row) -> Doubt | None:
-    """Return the doubt about the row itself: a message of a batch in doubt is decided about on the batch's page."""
+    """Return the doubt of the row itself. A message of an unconfirmed batch has none: the batch has it."""
     doubt = find_doubt(row)
     return doubt if doubt and doubt.row == row else None
 

@@ -1,4 +1,4 @@
-"""What is known of an unknown outcome, in words, on the page of a batch or of a message."""
+"""The panel with the evidence about an unknown outcome, on the page of a batch or message."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from django_hyber.words import describe_end
 
 PERMISSION = "django_hyber.resolve_doubt"
 Answer = Batch.Answer
-#: Why the last answer is no proof.
+#: Why the last answer is not proof.
 NO_PROOF = {
     Answer.NO_ANSWER: gettext_lazy("Without an answer nothing is proved."),
     Answer.NOT_FOUND: gettext_lazy(
@@ -40,7 +40,7 @@ NO_PROOF = {
 
 
 class Fact(NamedTuple):
-    """Something that is known; ``name`` is for tests and style sheets."""
+    """A line of the panel. ``name`` identifies it in tests and style sheets."""
 
     name: str
     label: str
@@ -49,7 +49,7 @@ class Fact(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class DoubtPanel:
-    """What the page shows. The addresses are "" for users who may not decide, and where the batch is decided about."""
+    """The content of the panel. The URLs are empty if the user may not decide, or decides on the page of the batch."""
 
     intro: str
     facts: list[Fact]
@@ -62,7 +62,7 @@ class DoubtPanel:
 
 
 def doubt_panel(request: HttpRequest, row: Batch | Message, doubt: Doubt) -> DoubtPanel:
-    """Return what is known about the row, and what this user may do about it."""
+    """Return the panel for this user, with masked phone numbers if the user may not see them."""
     if doubt.row != row:
         return _panel_of_member(request, doubt)
     may_decide = request.user.has_perm(PERMISSION)
@@ -78,12 +78,12 @@ def doubt_panel(request: HttpRequest, row: Batch | Message, doubt: Doubt) -> Dou
 
 
 def doubt_url(row: Batch | Message, page: str) -> str:
-    """Return the address of one of the pages about a row in doubt, or of its own page ("change")."""
+    """Return the URL of a page of the row: "ask", "sent", "again" or "change"."""
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
 
 
 def key_of(row: Batch | Message) -> str:
-    """Return what a page posts, so that a decision is about the doubt that was shown there."""
+    """Return the value that a page posts, so that a decision applies only to the doubt that was shown."""
     return row.doubted_at.isoformat() if row.doubted_at else ""
 
 

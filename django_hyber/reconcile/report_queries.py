@@ -1,4 +1,4 @@
-"""One question to the platform, about a message or a whole job, and what is done with its answer."""
+"""One query for missing reports, about a message or a whole job, and what follows from its answer."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from django_hyber.sending.exchange import get_client
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 Item = TypeVar("Item")
-#: After the TTLs of all channels, a final report should be there; this much more is given to it.
+#: A final report is overdue this long after the TTLs of all channels have passed.
 MARGIN = timedelta(minutes=10)
-#: After the moment at which the final report was due. Who does not answer at all is asked for longer.
+#: A message is given up this long after its report was expected, or later if the platform does not answer at all.
 GIVE_UP_AFTER = timedelta(days=3)
 GIVE_UP_UNANSWERED_AFTER = timedelta(days=30)
-#: Shown with a message that is given up.
+#: The error text of a message that is given up.
 NO_REPORT = gettext_noop("The platform has never reported how it ended.")
-#: The platform takes no questions of the account now: the next one would fare no better.
-NOT_NOW = (NotTaken, AuthenticationError, ReadTimeout)
+#: After these errors, the next query of the account would probably fail too.
+PAUSING_ERRORS = (NotTaken, AuthenticationError, ReadTimeout)
 
 
 @dataclass(kw_only=True)
 class Fetched:
-    """How many questions were asked, about a message or a job each, and how many messages it has changed.
+    """How many queries were sent, and how many messages their reports have changed.
 
-    ``not_now`` are the accounts whose questions the platform did not take: they are left alone until the next time.
+    ``not_now`` are the accounts for which the platform did not accept a query. They are skipped until the next call.
     """
 
     asked: int = 0
@@ -52,9 +52,9 @@ class Fetched:
 
 @dataclass(frozen=True, kw_only=True)
 class Overdue:
-    """A message that should have a final report since ``expected_at``.
+    """A message whose final report was expected at ``expected_at``.
 
-    ``patience`` is how much of its lateness it is left alone for after a question.
+    The time until its next query is the time since then, multiplied by ``interval_factor``.
     """
 
     pk: int
@@ -63,87 +63,87 @@ class Overdue:
     extra_id: str
     expected_at: datetime
     status: str = Status.ACCEPTED.value
-    patience: float = 0.5
+    interval_factor: float = 0.5
 
 
 class Job(NamedTuple):
-    """A batch that the platform took as a job; every message in it should have been reported by ``expected_at``."""
+    """A batch that the platform accepted as a job. The reports of all its messages were expected at ``expected_at``."""
 
     pk: int
     account: str
     job_id: str
     expected_at: datetime
-    patience: float = 0.5
+    interval_factor: float = 0.5
 
 
 def paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
-    """Yield the items no faster than one in so many seconds."""
+    """Yield at most one item per ``pause`` seconds."""
     for item in items:
         started = time.monotonic()
         yield item
         time.sleep(max(0.0, pause - (time.monotonic() - started)))
 
 
-def ask_job(job: Job, fetched: Fetched) -> None:
-    """Ask about all messages of a job at once, unless another worker has just done so."""
+def query_job(job: Job, fetched: Fetched) -> None:
+    """Query all messages of a job in one request, unless another worker has claimed this query."""
     now = timezone.now()
     batch = Batch.objects.filter(pk=job.pk, state=Batch.State.DONE)
-    if not take_turn(batch, _ask_again_at(job, now)):
+    if not claim_query(batch, _next_query_at(job, now)):
         return
     fetched.asked += 1
     try:
         account = get_account(job.account)
         entries = [_of_job(entry, job.job_id) for entry in get_client(account).fetch_campaign_status(job.job_id)]
     except ImproperlyConfigured:
-        logger.exception("Job %s cannot be asked about", job.job_id)
+        logger.exception("Job %s cannot be queried", job.job_id)
     except HyberError as error:
-        logger.warning("No answer about job %s: %s", job.job_id, type(error).__name__)
-        _note_silence(job.account, error, fetched)
+        logger.warning("No answer to the query about job %s: %s", job.job_id, type(error).__name__)
+        _note_failure(job.account, error, fetched)
     else:
         reports = parse_reports({"messages": entries}, seen_codes=account.seen_codes).reports
         fetched.changed += apply_reports(account, reports).changed
 
 
 def _of_job(entry: object, job_id: str) -> object:
-    """Name the job in an entry without our id: the job may be all that the report can be matched by."""
+    """Add the job id to an entry without our id, because the report may have nothing else to be matched by."""
     return {"job_id": job_id, **entry} if isinstance(entry, dict) and not entry.get("extra_id") else entry
 
 
 @insisting
-def take_turn(rows: QuerySet[Batch] | QuerySet[Message], again_at: datetime) -> bool:
-    """Put off the next question, and say whether this one was due: of two who ask at once one sees a row changed."""
+def claim_query(rows: QuerySet[Batch] | QuerySet[Message], again_at: datetime) -> bool:
+    """Set the time of the next query. Return False if this one is not due or another worker has claimed it."""
     return bool(rows.filter(is_due(clock.now())).update(due_at=again_at, enqueued_at=None))
 
 
-def _ask_again_at(item: Overdue | Job, now: datetime) -> datetime:
-    """A part of the time that it is late already: often at first, seldom later."""
-    return now + max((now - item.expected_at) * item.patience, MARGIN)
+def _next_query_at(item: Overdue | Job, now: datetime) -> datetime:
+    """Return when to query again. The interval grows with the time since the report was expected."""
+    return now + max((now - item.expected_at) * item.interval_factor, MARGIN)
 
 
-def ask(overdue: Overdue, fetched: Fetched) -> None:
-    """Ask about one message, unless another worker has just done so; give it up when it is long overdue."""
+def query_message(overdue: Overdue, fetched: Fetched) -> None:
+    """Query one message, unless another worker has claimed this query. Give it up if it is long overdue."""
     now = timezone.now()
-    # Another run of it has another id, and this question is not about that.
+    # After a retry the message has another id, and the query does not apply to it.
     message = Message.objects.filter(pk=overdue.pk, extra_id=overdue.extra_id, status=overdue.status)
-    if not take_turn(message, _ask_again_at(overdue, now)):
+    if not claim_query(message, _next_query_at(overdue, now)):
         return
     fetched.asked += 1
     is_answered = _fetch(overdue, fetched)
-    if overdue.status == Status.ACCEPTED and _is_hopeless(now - overdue.expected_at, is_answered=is_answered):
+    if overdue.status == Status.ACCEPTED and _should_give_up(now - overdue.expected_at, is_answered=is_answered):
         fetched.given_up += _give_up(message)
 
 
-def _is_hopeless(late: timedelta, *, is_answered: bool) -> bool:
-    """Say whether to ask no more. While the platform does not answer at all, it may still have the report."""
+def _should_give_up(late: timedelta, *, is_answered: bool) -> bool:
+    """Whether to stop querying. If the platform does not answer at all, it may still have the report."""
     return late > (GIVE_UP_AFTER if is_answered else GIVE_UP_UNANSWERED_AFTER)
 
 
 def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
-    """Ask about one message, apply what is answered, and say whether anything was."""
+    """Query one message and apply its report. Return whether the platform answered."""
     try:
         account = get_account(overdue.account)
     except ImproperlyConfigured:
-        logger.exception("Message %s cannot be asked about", overdue.extra_id)
+        logger.exception("Message %s cannot be queried", overdue.extra_id)
         return False
     ids = {"message_id": overdue.message_id} if overdue.message_id else {"extra_id": overdue.extra_id}
     try:
@@ -151,16 +151,16 @@ def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
     except ReportNotFound:
         return True
     except HyberError as error:
-        logger.warning("No answer about message %s: %s", overdue.extra_id, type(error).__name__)
-        _note_silence(overdue.account, error, fetched)
+        logger.warning("No answer to the query about message %s: %s", overdue.extra_id, type(error).__name__)
+        _note_failure(overdue.account, error, fetched)
         return False
     reports = parse_reports(payload, seen_codes=account.seen_codes).reports
     fetched.changed += apply_reports(account, reports).changed
     return True
 
 
-def _note_silence(account: str, error: HyberError, fetched: Fetched) -> None:
-    if isinstance(error, NOT_NOW):
+def _note_failure(account: str, error: HyberError, fetched: Fetched) -> None:
+    if isinstance(error, PAUSING_ERRORS):
         fetched.not_now.add(account)
 
 

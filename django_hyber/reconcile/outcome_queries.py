@@ -1,0 +1,209 @@
+"""Queries about messages with an unknown outcome.
+
+A "not found" is compared with the answers to two control queries. The queries of an account are paused while the
+platform does not answer.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.db.models import F, Q, QuerySet
+
+from django_hyber.conf import Account
+from django_hyber.db import clock
+from django_hyber.models import AccountState, Batch, Message
+from django_hyber.protocol import (
+    DeliveryReport,
+    HyberError,
+    NotTaken,
+    ReportNotFound,
+    parse_reports,
+)
+from django_hyber.reconcile.proof import Answer, Controls, Known, Reply, judge, query_interval
+from django_hyber.reconcile.report_queries import PAUSING_ERRORS, claim_query
+from django_hyber.reports.intake import apply_reports
+from django_hyber.sending.exchange import get_client
+from django_hyber.sending.ids import new_extra_id
+
+logger = logging.getLogger("django_hyber")
+Status = Message.Status
+REPORTS = AccountState.Host.REPORTS
+TEXT_LIMIT = 100
+#: After this many unanswered queries in a row, the queries of the account are paused, whatever the errors were.
+MAX_UNANSWERED = 5
+#: How long other queries may reuse the control answers of one query.
+CONTROLS_VALID_FOR = timedelta(seconds=5)
+#: How long the platform keeps reports is not documented, so only recent messages are used as controls.
+RECENT = timedelta(days=3)
+#: Several messages are tried, because the report of a single one may be missing for an unrelated reason.
+CANDIDATES = 3
+POOL_SIZE = 20
+RANGE_SIZE = 10_000
+#: Seconds until the next query after an answer without Retry-After. The pause doubles each time.
+FIRST_PAUSE = 1.0
+ACCEPTED_STATUSES = (Status.ACCEPTED, Status.DELIVERED, Status.SEEN, Status.EXPIRED, Status.UNDELIVERED)
+
+
+def claim_outcome_query(
+    doubted: QuerySet[Message] | QuerySet[Batch], account: Account, row: Message | Batch, now: datetime
+) -> bool:
+    """Claim the next query of a row. Return False if another worker claimed it or the account is paused."""
+    until = paused_until(account.name, now)
+    if until:
+        doubted.update(due_at=until, enqueued_at=None)
+        return False
+    return claim_query(doubted, now + query_interval(account.ask_every, now - (row.doubted_at or now)))
+
+
+def query_outcome(account: Account, extra_id: str, asked_at: datetime) -> tuple[Answer | None, Reply]:
+    """Query the outcome of a message by our own id. A report in the answer is applied.
+
+    The first result is None if the message was found, which proves that the platform accepted it.
+    """
+    reply = query_report(account, extra_id)
+    if reply.is_found:
+        return None, reply
+    if not reply.is_not_found:
+        return Answer.NO_ANSWER, reply
+    return judge(reply, _controls(account, asked_at)), reply
+
+
+def query_report(account: Account, extra_id: str) -> Reply:
+    """Send one query and apply the report. A query without an answer may pause the account."""
+    try:
+        payload = get_client(account).fetch_report(extra_id=extra_id)
+    except ReportNotFound as error:
+        _note_answer(account)
+        return Reply(is_not_found=True, text=_describe(error))
+    except HyberError as error:
+        logger.info("No answer to the query about message %s: %s", extra_id, type(error).__name__)
+        _note_failure(account, error)
+        return Reply(text=str(error))
+    _note_answer(account)
+    reports = _matching(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
+    if not reports:
+        return Reply(text="a report about another message")
+    apply_reports(account, reports)
+    return Reply(is_found=True)
+
+
+def query_unknown_id(account: Account) -> Reply:
+    """Query the report of an id that was never used (the first control)."""
+    return query_report(account, new_extra_id())
+
+
+def query_known_messages(account: Account) -> Known:
+    """Query messages that the platform has certainly accepted, until one is found (the second control)."""
+    known = Known.NONE
+    for extra_id in _known_messages(account):
+        reply = query_report(account, extra_id)
+        if reply.is_found:
+            return Known.FOUND
+        if reply.is_not_found:
+            known = Known.NOT_FOUND
+        elif known is Known.NONE:
+            known = Known.NO_ANSWER
+    return known
+
+
+def paused_until(account_name: str, now: datetime) -> datetime | None:
+    """Return when the pause of the account's queries ends, or None if they are not paused."""
+    states = _states(account_name).filter(questions_after__gt=now)
+    return states.values_list("questions_after", flat=True).first()
+
+
+def paused_accounts() -> list[str]:
+    """Return the accounts whose queries are paused."""
+    paused = AccountState.objects.filter(host=REPORTS, questions_after__gt=clock.now())
+    return list(paused.values_list("account", flat=True))
+
+
+def _controls(account: Account, asked_at: datetime) -> Controls:
+    """Return the current control answers. Answers to the controls of another recent query are reused."""
+    shared = _states(account.name).filter(controls_at__gte=asked_at - CONTROLS_VALID_FOR)
+    row = shared.values_list("unknown_answer", "known_answer").first()
+    if row:
+        return Controls(unknown=row[0], known=Known(row[1]))
+    now = clock.now()
+    # A failed control makes the query itself useless, so it is repeated once.
+    unknown = query_unknown_id(account)
+    if not unknown.is_not_found and not unknown.is_found and not paused_until(account.name, clock.now()):
+        unknown = query_unknown_id(account)
+    if not unknown.is_not_found:
+        return Controls(unknown="", known=Known.NO_ANSWER)
+    known = query_known_messages(account)
+    if known is not Known.NO_ANSWER:
+        AccountState.objects.get_or_create(account=account.name, host=REPORTS)
+        _states(account.name).update(controls_at=now, unknown_answer=unknown.text, known_answer=known.value)
+    return Controls(unknown=unknown.text, known=known)
+
+
+def _known_messages(account: Account) -> Sequence[str]:
+    """Return the ids of a few accepted messages that are old enough for the platform to have a report."""
+    now = clock.now()
+    window = (now - RECENT, now - timedelta(seconds=account.not_found_grace))
+    known = Message.objects.filter(status__in=ACCEPTED_STATUSES, account=account.name, accepted_at__range=window)
+    found: dict[str, bool] = {}
+    for pks in (*_recent_batch_ranges(account, window), *_latest_ranges()):
+        rows = known.filter(pks).order_by("-pk").values_list("extra_id", "message_id")
+        found |= {extra_id: bool(message_id) for extra_id, message_id in rows[:CANDIDATES]}
+        if len(found) >= POOL_SIZE:
+            break
+    chosen = random.sample(sorted(found), len(found))
+    # Messages with an id of the platform go first: a job may not have processed the others yet.
+    chosen.sort(key=lambda extra_id: not found[extra_id])
+    return chosen[:CANDIDATES]
+
+
+def _recent_batch_ranges(account: Account, window: tuple[datetime, datetime]) -> Iterator[Q]:
+    batches = Batch.objects.filter(campaign__account=account.name, state=Batch.State.DONE, finished_at__range=window)
+    for first, last in batches.order_by("-pk").values_list("first_id", "last_id")[:CANDIDATES]:
+        yield Q(pk__range=(first, last))
+
+
+def _latest_ranges() -> Iterator[Q]:
+    """Yield ranges of primary keys at growing distances from the newest: the last million may be too recent.
+
+    There is no index by time.
+    """
+    top = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    for distance in (0, 10_000, 100_000, 1_000_000):
+        yield Q(pk__gt=top - distance - RANGE_SIZE, pk__lte=top - distance)
+
+
+def _matching(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
+    return [report for report in reports if report.extra_id == extra_id]
+
+
+def _describe(error: ReportNotFound) -> str:
+    code = "" if error.error_code is None else f", error {error.error_code}"
+    return f"HTTP {error.http_status}{code}"[:TEXT_LIMIT]
+
+
+def _note_answer(account: Account) -> None:
+    _states(account.name).filter(silent_questions__gt=0).update(silent_questions=0)
+
+
+def _note_failure(account: Account, error: HyberError) -> None:
+    """Count the unanswered query. Pause the account's queries if the next one would probably fail too."""
+    AccountState.objects.get_or_create(account=account.name, host=REPORTS)
+    states = _states(account.name)
+    states.update(silent_questions=F("silent_questions") + 1)
+    unanswered = states.values_list("silent_questions", flat=True).get()
+    if isinstance(error, NotTaken):
+        wanted = min(FIRST_PAUSE * 2 ** min(unanswered - 1, 10), account.ask_every) if error.retry_after is None else 0
+        seconds = max(error.retry_after or 0, wanted)
+    elif isinstance(error, PAUSING_ERRORS) or unanswered >= MAX_UNANSWERED:
+        seconds = account.ask_every
+    else:
+        return
+    until = clock.now() + timedelta(seconds=seconds)
+    states.filter(Q(questions_after=None) | Q(questions_after__lt=until)).update(questions_after=until)
+
+
+def _states(account_name: str) -> QuerySet[AccountState]:
+    return AccountState.objects.filter(account=account_name, host=REPORTS)
