@@ -16,9 +16,7 @@ from django_hyber.reports.matching import AWAITING, UNNAMED
 
 #: Exactly one message matches. Ambiguous reports are excluded: they would be tried again in every sweep.
 BY_PHONE = Q(extra_id="", phone_number__gt="") & (
-    Q(hyber_message_id="", awaiting=1)
-    | Q(hyber_message_id__gt="", nameless=1)
-    | Q(hyber_message_id__gt="", nameless=None, unnamed=1)
+    Q(hyber_message_id="", awaiting=1) | Q(hyber_message_id__gt="", unnamed=1)
 )
 
 
@@ -44,7 +42,7 @@ def rematch_reports(since: datetime | None = None) -> Applied:
     if since:
         waiting = waiting.filter(received_at__gte=since)
     found = waiting.annotate(
-        awaiting=_number_of(AWAITING), nameless=_number_of(AWAITING, message_id=None), unnamed=_number_of(UNNAMED)
+        awaiting=_number_of(AWAITING), unnamed=_number_of(AWAITING & Q(message_id=None) | UNNAMED)
     ).filter(Q(_exists("extra_id", "extra_id")) | Q(_exists("message_id", "hyber_message_id")) | BY_PHONE)
     for account in find_accounts():
         _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], total)

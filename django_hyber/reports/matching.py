@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Model, Q, QuerySet
 
-from django_hyber.conf import Account
+from django_hyber.conf import Account, find_accounts
 from django_hyber.db.bulk import lock_rows
 from django_hyber.db.transactions import db_connection
 from django_hyber.models import Batch, Message
@@ -37,6 +37,7 @@ class Candidate(NamedTuple):
     """A message that a report without our id may be about."""
 
     pk: int
+    account: str
     phone_number: str
     message_id: str | None
     campaign_id: int | None
@@ -156,7 +157,7 @@ def _without(reports: Iterable[DeliveryReport], matches: Matches) -> list[Delive
 
 
 def _by_phone(account: Account, reports: Iterable[DeliveryReport]) -> dict[int, list[DeliveryReport]]:
-    """Match reports without our id to the one message to their number that waits for a report."""
+    """Match reports without our id to the only message to their number that they may be about."""
     nameless = [report for report in reports if report.phone_number and not report.extra_id]
     if not nameless:
         return {}
@@ -165,9 +166,9 @@ def _by_phone(account: Account, reports: Iterable[DeliveryReport]) -> dict[int, 
     matches: dict[int, list[DeliveryReport]] = {}
     for report in nameless:
         possible = [item for item in candidates.get(report.phone_number, ()) if _may_be_of(report, item, jobs)]
-        likely = [item for item in possible if item.is_awaiting] or possible
-        if len(likely) == 1:
-            matches.setdefault(likely[0].pk, []).append(report)
+        # Which of several is meant cannot be known, not even if only one of them still awaits a report.
+        if len(possible) == 1 and possible[0].account == account.name:
+            matches.setdefault(possible[0].pk, []).append(report)
     return {pk: group for pk, group in matches.items() if is_of_one_message(group)}
 
 
@@ -177,7 +178,9 @@ def is_of_one_message(reports: Iterable[DeliveryReport], message_id: str | None 
 
 
 def _candidates(account: Account, phone_numbers: set[str]) -> dict[str, list[Candidate]]:
-    rows = Message.objects.filter(AWAITING | UNNAMED, account=account.name, phone_number__in=phone_numbers)
+    # The platform knows the client, and several accounts of the settings may be the same one.
+    accounts = [other.name for other in find_accounts() if other.client_id == account.client_id]
+    rows = Message.objects.filter(AWAITING | UNNAMED, account__in=accounts, phone_number__in=phone_numbers)
     candidates: dict[str, list[Candidate]] = {}
     for row in rows.values_list(*Candidate._fields):
         candidate = Candidate(*row)

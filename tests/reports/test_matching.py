@@ -99,12 +99,30 @@ def test_message_that_does_not_wait_is_not_meant_by_a_phone_alone(state):
     assert waiting() == 1
 
 
-def test_message_that_was_given_up_is_not_meant_while_another_one_waits():
+def test_report_that_may_be_about_either_of_two_messages_changes_neither():
     given_up = make_message(1, given_up_at=timezone.now())
     message = make_message(2)
     apply(nameless(message_id="new"))
 
-    assert (status(given_up), status(message)) == ("accepted", "delivered")
+    assert (status(given_up), status(message)) == ("accepted", "accepted")
+    assert waiting() == 1
+
+
+def test_later_report_about_one_campaign_does_not_deliver_the_message_of_another():
+    first, second = (Campaign.objects.create(name=name) for name in ("First", "Second"))
+    delivered = make_message(1, campaign=first, status="delivered", hyber_status=23011)
+    awaiting = make_message(2, campaign=second)
+    apply(nameless(message_id="of the first"))
+
+    assert (status(delivered), status(awaiting)) == ("delivered", "accepted")
+
+
+def test_two_accounts_of_one_client_make_it_unclear_which_message_is_meant(settings):
+    settings.HYBER = {"default": {"CLIENT_ID": "7"}, "promo": {"CLIENT_ID": "7"}}
+    own, other = make_message(1), make_message(2, account="promo")
+    apply(nameless(message_id="new"))
+
+    assert (status(own), status(other)) == ("accepted", "accepted")
 
 
 def test_message_that_was_given_up_leaves_no_doubt_for_the_sweep():
