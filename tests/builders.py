@@ -23,7 +23,8 @@ def make_known(number=90_000):
     """Send a message that the platform surely has: without one, no "not found" is believed."""
     message = send_message(phone(number), CHANNELS[1:])
     message.refresh_from_db()
-    assert message.status == "accepted"
+    # Its report may be as quick as the answer.
+    assert message.status in ("accepted", "delivered")
     Message.objects.filter(pk=message.pk).update(accepted_at=timezone.now() - timedelta(hours=1))
     return message
 
