@@ -29,16 +29,18 @@ CONNECT_TIMEOUT = 15
 #: One worker for each core; whoever is done first takes over from the other.
 PARALLEL = ("-n", "auto", "--dist", "worksteal")
 IN_THIS_PROCESS = ("-m", "not browser and not processes")
-#: Ranks and reports, claims, the ladder of retries, launches, imports, callbacks, opt-outs, permissions.
+#: Ranks and reports, claims, retries, proof, launches, imports, callbacks, opt-outs, permissions.
 CORE_RULES = (
     "tests/reports/test_intake.py",
     "tests/reports/test_matching.py",
     "tests/callbacks",
-    "tests/sending/test_batch.py",
+    "tests/sending/test_single.py",
+    "tests/sending/test_hand_over.py",
     "tests/sending/test_takeovers.py",
     "tests/db",
     "tests/sending/pace/test_breaker.py",
     "tests/sending/test_send.py",
+    "tests/reconcile/test_proof.py",
     "tests/campaigns/test_lifecycle.py",
     "tests/audience/test_recipients.py",
     "tests/audience/files",

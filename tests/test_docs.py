@@ -12,6 +12,7 @@ from django.dispatch import Signal
 from django_hyber import conf, signals
 from django_hyber.models import Message
 from django_hyber.sandbox import OUTCOMES
+from tests.run import CORE_RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -76,3 +77,7 @@ def test_every_picture_is_told_to_those_who_do_not_see_it(page):
 
 def test_pictures_are_small():
     assert {path.name for path in (DOCS / "screenshots").rglob("*.png") if path.stat().st_size >= 150_000} == set()
+
+
+def test_quick_tests_name_files_that_exist():
+    assert [path for path in CORE_RULES if not (ROOT / path).exists()] == []
