@@ -19,9 +19,9 @@ from django.db.models import Model, QuerySet
 from django.dispatch import Signal
 
 from django_hyber.conf import find_account
-from django_hyber.db import clock, lease
+from django_hyber.db import lease
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import after_commit, atomic
+from django_hyber.db.transactions import after_commit, atomic, database_time
 from django_hyber.models import Announcement, Campaign, Message, Reply
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, UnreadableReport, fingerprint, parse_report
@@ -97,7 +97,7 @@ class Claim:
         """Delete the row, or keep the failed events in it for a retry."""
         failures = self.row.failures
         if failed and failures < len(RETRY_AFTER):
-            retry_at = clock.now() + timedelta(seconds=RETRY_AFTER[failures])
+            retry_at = database_time() + timedelta(seconds=RETRY_AFTER[failures])
             self.rows().update(events=failed, failures=failures + 1, lease_until=retry_at)
             return
         for event in failed:
@@ -190,7 +190,7 @@ def _event(change: Change) -> Event:
 
 def _store(signal: Announcement.Signal, events: Sequence[Event]) -> list[Claim]:
     """Store the events in rows that this process has claimed."""
-    lease_until = clock.now() + timedelta(seconds=LEASE)
+    lease_until = database_time() + timedelta(seconds=LEASE)
     rows = [
         Announcement(
             key=uuid4().hex,

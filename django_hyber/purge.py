@@ -10,8 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from django_hyber.db.bulk import update_rows
-from django_hyber.db.pages import table_pages
+from django_hyber.db.bulk import table_pages, update_rows
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Announcement, DeliveryReport, Message, Reply, UnreadableCallback
 from django_hyber.models.message import GIVEN_UP

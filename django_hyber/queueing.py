@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import threading
+from collections import deque
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Literal, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, Q, QuerySet
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import after_commit
 from django_hyber.models import Batch, Message
 
@@ -16,6 +22,11 @@ TaskName = Literal[
 #: A single message may be a one-time code, so it has the highest priority. Other tasks are below the default priority,
 #: because Celery with Redis has none above it.
 URGENT, BULK = 50, -50
+#: A task that has not started within this time is considered lost.
+ENQUEUED_FOR = timedelta(minutes=1)
+_local = threading.local()
+Item = TypeVar("Item")
+Row = TypeVar("Row", bound=Model)
 
 
 def enqueue(task: TaskName, *arguments: int) -> None:
@@ -48,3 +59,39 @@ def enqueue_row(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: i
 def enqueue_row_after_commit(task: TaskName, rows: QuerySet[Message] | QuerySet[Batch], pk: int) -> None:
     """Enqueue the task of a marked row after the commit. An error of the broker is logged and not raised."""
     after_commit(enqueue_row, task, rows, pk)
+
+
+def due_to_enqueue(state: str, name: str = "state") -> Q:
+    """Select due rows in this state whose task was not enqueued or is considered lost.
+
+    The worker that claims or postpones a row clears ``enqueued_at``.
+    """
+    now = timezone.now()
+    return Q(is_due(now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
+
+
+def mark_first(due_rows: QuerySet[Row], rows: QuerySet[Row]) -> int | None:
+    """Mark the first due row as enqueued and return its primary key. The row must still be among ``rows``."""
+    for pk, enqueued_at in due_rows.order_by("pk").values_list("pk", "enqueued_at")[:10]:
+        # If another worker has just enqueued this row, the update matches nothing and the next row is tried.
+        if rows.filter(pk=pk, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
+            return int(pk)
+    return None
+
+
+def one_after_another(kind: str, item: Item, work: Callable[[Item], object]) -> None:
+    """Work on the item, and then on items of the same kind that were enqueued in the meantime.
+
+    A task backend that runs tasks immediately would otherwise nest them hundreds of levels deep.
+    """
+    waiting: deque[Item] | None = getattr(_local, kind, None)
+    if waiting is not None:
+        waiting.append(item)
+        return
+    waiting = deque([item])
+    setattr(_local, kind, waiting)
+    try:
+        while waiting:
+            work(waiting.popleft())
+    finally:
+        setattr(_local, kind, None)

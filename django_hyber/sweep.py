@@ -13,10 +13,10 @@ from django_hyber.announce import announce_pending
 from django_hyber.db.transactions import refuse_transaction
 from django_hyber.jobs.background import recover_jobs
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.queueing import TaskName, enqueue_row
+from django_hyber.queueing import TaskName, due_to_enqueue, enqueue_row
 from django_hyber.reconcile import unconfirmed
 from django_hyber.reports import early
-from django_hyber.sending import lanes, runs
+from django_hyber.sending import runs
 from django_hyber.sending.pace import schedule
 
 logger = logging.getLogger("django_hyber")
@@ -54,10 +54,10 @@ def dispatch() -> Dispatched:
     matched = early.rematch_reports(since=timezone.now() - STILL_EXPECTED).matched
     queries = _enqueue(unconfirmed.due_batches(), "resolve_batch")
     queries += unconfirmed.enqueue_queries()
-    queued = Message.objects.filter(lanes.due(Message.Status.QUEUED, "status"), campaign=None)
+    queued = Message.objects.filter(due_to_enqueue(Message.Status.QUEUED, "status"), campaign=None)
     sent = _enqueue(queued, "submit_message")
     schedule.hand_over_due()
-    batches = sum(lanes.fill_lanes(campaign_pk) for campaign_pk in _running())
+    batches = sum(runs.fill_lanes(campaign_pk) for campaign_pk in _running())
     runs.settle_all()
     recover_jobs()
     # Signals come last, because their receivers may be slow.

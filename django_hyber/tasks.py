@@ -18,7 +18,7 @@ from django_hyber.jobs import background as jobs
 from django_hyber.queueing import enqueue
 from django_hyber.reconcile import overdue, unconfirmed
 from django_hyber.replies import attachments
-from django_hyber.sending import lanes, single
+from django_hyber.sending import batch, single
 
 
 def background(function: Callable[..., None]) -> Any:
@@ -41,7 +41,7 @@ def submit_message(pk: int) -> None:
 @background
 def submit_batch(pk: int) -> None:
     """Send a batch to the platform, then enqueue the next batch of its campaign."""
-    lanes.run_lane(pk, partial(enqueue, "submit_batch"))
+    batch.run_lane(pk, partial(enqueue, "submit_batch"))
 
 
 @background

@@ -9,7 +9,7 @@ from django_hyber.services import dispatch, send_message, start_campaign
 from tests.builders import make_campaign
 from tests.reconcile.test_questions_in_turn import make_unconfirmed
 from tests.samples import phone
-from tests.sending.test_lanes import CODE, collected, default_task_backend
+from tests.sending.test_order import CODE, collected, default_task_backend
 
 try:
     from django.tasks.backends.dummy import DummyBackend

@@ -15,8 +15,8 @@ from django_hyber.audience.files.file_type import UnreadableFileError
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
+from django_hyber.texts.check import OWN_TEXT
 from django_hyber.texts.rules import campaign_variables
-from django_hyber.texts.variables import OWN_TEXT
 from django_hyber.words import home_region, problem_text
 
 #: In order of preference: "number" comes late, because it may be an order number.

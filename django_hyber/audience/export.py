@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django_hyber.audience.columns import REASON
 from django_hyber.audience.files.file_type import Cell, FileType, ShownText, UnreadableFileError
 from django_hyber.audience.files.reading import file_type
-from django_hyber.db.pages import campaign_pages, table_pages
+from django_hyber.db.bulk import campaign_pages, table_pages
 from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim

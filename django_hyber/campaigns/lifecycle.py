@@ -14,7 +14,7 @@ from django_hyber.db.transactions import after_commit, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.models import Batch, Campaign
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending import lanes, runs
+from django_hyber.sending import runs
 from django_hyber.sending.pace import schedule
 
 Status = Campaign.Status
@@ -127,7 +127,7 @@ def cancel_campaign(campaign: Campaign) -> Campaign:
 
 def begin(campaign: Campaign) -> None:
     """Enqueue, after the commit, as many batches as may be under way at once; each enqueues the one that follows it."""
-    after_commit(lanes.fill_lanes, campaign.pk)
+    after_commit(runs.fill_lanes, campaign.pk)
 
 
 def forget_credit(campaign: Campaign) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
-from django_hyber.sending.pace import schedule, throttle
+from django_hyber.sending.pace import schedule
 
 #: For a campaign that would take more sending windows than this, no end is estimated.
 MAX_WINDOWS = 400
@@ -35,7 +35,7 @@ class Timetable:
 def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
     """Return the schedule of the campaign for so many people."""
     account = find_account(campaign.account)
-    per_minute = throttle.per_minute(campaign, account)
+    per_minute = schedule.per_minute(campaign, account)
     is_early = account is not None and schedule.is_early(campaign, now)
     start = campaign.start_time if campaign.start_time and campaign.start_time > now else None
     begin = start or now

@@ -1,4 +1,7 @@
-"""Bulk statements: many rows are passed as one JSON parameter, without model instances.
+"""Bulk statements and pages: many rows are written or read at once, without model instances.
+
+A statement gets its rows as one JSON parameter. A table is read page by page in the order of its primary key, in
+constant memory.
 
 A campaign can have a million rows. Per row, an insert takes 9.9 µs and an update 4.4 µs; ``bulk_create`` and
 ``bulk_update`` take 80 µs and more. Locking and reading a row takes 2.6 µs instead of 8.2 µs in the ORM. For a callback
@@ -8,19 +11,25 @@ with a single report, it is 0.4 ms instead of 1.1 ms (PostgreSQL, CPU time).
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from itertools import chain
+from itertools import chain, islice
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db import models
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import ExpressionWrapper, F, QuerySet, TextField
+from django.db.models.expressions import Combinable
 
 from django_hyber.db.transactions import db_connection
+from django_hyber.models import Message
 
 Row = Sequence[Any]
+Page = list[tuple[Any, ...]]
+#: The variables of messages as JSON text, for ``read_documents``.
+VARIABLES_TEXT = ExpressionWrapper(F("variables"), output_field=TextField())
 
 
 class Statement(NamedTuple):
@@ -278,3 +287,30 @@ _UPDATE = {
     "sqlite": "UPDATE {table} AS t SET {sets} FROM {source} WHERE {match}",
     "mysql": "UPDATE {table} AS t JOIN {source} ON {match} SET {sets}",
 }
+
+
+def table_pages(rows: QuerySet[Any], size: int, *columns: str | Combinable) -> Iterator[Page]:
+    """Yield pages of (primary key, *columns). Each page is a separate query."""
+    selected = rows.order_by("pk").values_list("pk", *columns)
+    last_id = 0
+    while page := list(selected.filter(pk__gt=last_id)[:size]):
+        yield page
+        last_id = page[-1][0]
+
+
+def campaign_pages(messages: QuerySet[Message], size: int, *columns: str | Combinable) -> Iterator[Page]:
+    """Yield pages of (primary key, *columns) of the messages of one campaign."""
+    if connections[messages.db].vendor == "mysql":
+        # Its client would load the whole result into memory.
+        yield from table_pages(messages, size, *columns)
+        return
+    # A single query: without fresh statistics, right after an import, PostgreSQL would sort the table for every page.
+    cursor = messages.order_by("pk").values_list("pk", *columns).iterator(chunk_size=size)
+    while page := list(islice(cursor, size)):
+        yield page
+
+
+def read_documents(texts: Iterable[str]) -> list[Any]:
+    """Parse many JSON documents at once, which is twice as fast as one by one."""
+    documents: list[Any] = json.loads(f"[{','.join(texts)}]")
+    return documents

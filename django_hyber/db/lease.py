@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
 
-from django_hyber.db import clock
+from django_hyber.db.transactions import database_time
 
 Row = TypeVar("Row", bound=Model)
 
@@ -42,8 +42,8 @@ def renew(claimed: QuerySet[Row], seconds: float, **values: Any) -> bool:
 
 def has_ended() -> Q:
     """Select the rows whose lease has ended; their worker is considered stopped."""
-    return Q(lease_until__lt=clock.now())
+    return Q(lease_until__lt=database_time())
 
 
 def _end(seconds: float) -> datetime:
-    return clock.now() + timedelta(seconds=seconds)
+    return database_time() + timedelta(seconds=seconds)

@@ -5,7 +5,9 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import wraps
+from types import MappingProxyType
 from typing import ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
@@ -20,6 +22,7 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 #: Seconds before each retry; a server takes a few to restart.
 PAUSES = (0.05, 0.2, 1.0, 3.0)
+_CLOCKS = MappingProxyType({"postgresql": "SELECT statement_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"})
 
 
 def database() -> str:
@@ -30,6 +33,23 @@ def database() -> str:
 def db_connection() -> BaseDatabaseWrapper:
     """Return this thread's connection to that database."""
     return connections[database()]
+
+
+def database_time() -> datetime:
+    """Return the time of the database server, by which leases and the graces of unknown outcomes are measured.
+
+    The clocks of hosts differ: a worker whose own clock is ahead would end them too early. The file of SQLite is on one
+    machine, whose clock is the only one.
+    """
+    connection = db_connection()
+    query = _CLOCKS.get(connection.vendor)
+    if query is None:
+        return datetime.now(UTC)
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        moment: datetime = cursor.fetchone()[0]
+    # MariaDB returns it without a time zone.
+    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def atomic() -> Atomic:

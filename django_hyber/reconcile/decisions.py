@@ -11,8 +11,7 @@ from typing import TypeVar
 
 from django.db.models import Q, QuerySet
 
-from django_hyber.db import clock
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import database_time, write_transaction
 from django_hyber.errors import DoubtError
 from django_hyber.models import LONE, Batch, Message
 from django_hyber.queueing import enqueue_row_after_commit
@@ -48,7 +47,7 @@ def overdue(now: datetime) -> Q:
 
 def doubts(*, account: str = "", campaign_pk: int | None = None, only_overdue: bool = True) -> Iterator[Doubt]:
     """Yield the unknown outcomes that need a decision, or all: first batches, then messages, each oldest first."""
-    now = clock.now()
+    now = database_time()
     wanted = overdue(now) if only_overdue else Q()
     batches = Batch.objects.filter(wanted, state=Batch.State.UNCONFIRMED).select_related("campaign")
     messages = Message.objects.filter(LONE, wanted)
@@ -68,16 +67,16 @@ def find_doubt(row: Batch | Message) -> Doubt | None:
     A message of an unconfirmed batch has no doubt of its own: the doubt of the batch is returned.
     """
     if isinstance(row, Batch):
-        return _batch_doubt(row, clock.now()) if row.state == Batch.State.UNCONFIRMED else None
+        return _batch_doubt(row, database_time()) if row.state == Batch.State.UNCONFIRMED else None
     if row.status != Message.Status.UNCONFIRMED:
         return None
     if row.not_found_after is not None:
-        return _message_doubt(row, clock.now())
+        return _message_doubt(row, database_time())
     doubted = Batch.objects.filter(
         campaign=row.campaign_id, state=Batch.State.UNCONFIRMED, first_id__lte=row.pk, last_id__gte=row.pk
     )
     own = (batch for batch in doubted if endings.in_doubt(batch).filter(pk=row.pk).exists())
-    return next((_batch_doubt(batch, clock.now()) for batch in own), None)
+    return next((_batch_doubt(batch, database_time()) for batch in own), None)
 
 
 def _batch_doubt(batch: Batch, now: datetime) -> Doubt:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q, QuerySet
 
 from django_hyber.conf import Account
-from django_hyber.db import clock
+from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import (
     DeliveryReport,
@@ -118,7 +118,7 @@ def paused_until(account_name: str, now: datetime) -> datetime | None:
 
 def paused_accounts() -> list[str]:
     """Return the accounts whose queries are paused."""
-    paused = AccountState.objects.filter(host=REPORTS, questions_after__gt=clock.now())
+    paused = AccountState.objects.filter(host=REPORTS, questions_after__gt=database_time())
     return list(paused.values_list("account", flat=True))
 
 
@@ -128,10 +128,10 @@ def _controls(account: Account, asked_at: datetime) -> Controls:
     row = shared.values_list("unknown_answer", "known_answer").first()
     if row:
         return Controls(unknown=row[0], known=Known(row[1]))
-    now = clock.now()
+    now = database_time()
     # A failed control makes the query itself useless, so it is repeated once.
     unknown = query_unknown_id(account)
-    if not unknown.is_not_found and not unknown.is_found and not paused_until(account.name, clock.now()):
+    if not unknown.is_not_found and not unknown.is_found and not paused_until(account.name, database_time()):
         unknown = query_unknown_id(account)
     if not unknown.is_not_found:
         return Controls(unknown="", known=Known.NO_ANSWER)
@@ -144,7 +144,7 @@ def _controls(account: Account, asked_at: datetime) -> Controls:
 
 def _known_messages(account: Account) -> Sequence[str]:
     """Return the ids of a few accepted messages that are old enough for the platform to have a report."""
-    now = clock.now()
+    now = database_time()
     window = (now - RECENT, now - timedelta(seconds=account.not_found_grace))
     known = Message.objects.filter(status__in=ACCEPTED_STATUSES, account=account.name, accepted_at__range=window)
     found: dict[str, bool] = {}
@@ -201,7 +201,7 @@ def _note_failure(account: Account, error: HyberError) -> None:
         seconds = account.ask_every
     else:
         return
-    until = clock.now() + timedelta(seconds=seconds)
+    until = database_time() + timedelta(seconds=seconds)
     states.filter(Q(questions_after=None) | Q(questions_after__lt=until)).update(questions_after=until)
 
 

@@ -15,9 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import get_account
-from django_hyber.db import clock
 from django_hyber.db.lease import is_due
-from django_hyber.db.transactions import insisting
+from django_hyber.db.transactions import database_time, insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
 from django_hyber.reports.intake import apply_reports
@@ -112,7 +111,7 @@ def _of_job(entry: object, job_id: str) -> object:
 @insisting
 def claim_query(rows: QuerySet[Batch] | QuerySet[Message], again_at: datetime) -> bool:
     """Set the time of the next query. Return False if this one is not due or another worker has claimed it."""
-    return bool(rows.filter(is_due(clock.now())).update(due_at=again_at, enqueued_at=None))
+    return bool(rows.filter(is_due(database_time())).update(due_at=again_at, enqueued_at=None))
 
 
 def _next_query_at(item: Overdue | Job, now: datetime) -> datetime:

@@ -21,9 +21,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, find_account
-from django_hyber.db import clock, lease
+from django_hyber.db import lease
+from django_hyber.db.transactions import database_time
 from django_hyber.models import LONE, Batch, Message
-from django_hyber.queueing import enqueue_row
+from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first, one_after_another
 from django_hyber.reconcile import endings, outcome_queries
 from django_hyber.reconcile.proof import (
     SAMPLE,
@@ -37,7 +38,6 @@ from django_hyber.reconcile.proof import (
     next_query_at,
     parts_grace,
 )
-from django_hyber.sending import lanes
 from django_hyber.sending.batch import BatchClaim
 from django_hyber.sending.runs import settle
 from django_hyber.sending.single import MessageClaim
@@ -101,7 +101,7 @@ def recover_expired_leases() -> None:
 
 def query_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
     """Query the outcome of a message, then enqueue the query of the next one."""
-    lanes.one_after_another("queries", (pk, following), lambda item: _query_and_enqueue_next(*item, enqueue))
+    one_after_another("queries", (pk, following), lambda item: _query_and_enqueue_next(*item, enqueue))
 
 
 def _query_and_enqueue_next(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
@@ -113,7 +113,7 @@ def _query_and_enqueue_next(pk: int, following: int, enqueue: Callable[[int, int
 
 def query_batch(pk: int, enqueue: Callable[[int], object]) -> None:
     """Query the outcome of a batch for up to TURN_SECONDS, and enqueue the rest of its queries."""
-    lanes.one_after_another("unconfirmed batches", pk, lambda pk: resolve_batch(pk) and enqueue(pk))
+    one_after_another("unconfirmed batches", pk, lambda pk: resolve_batch(pk) and enqueue(pk))
 
 
 def enqueue_queries() -> int:
@@ -130,19 +130,19 @@ def enqueue_queries() -> int:
 
 def take_next(after: int = 0) -> int | None:
     """Mark the next message to query as enqueued and return its primary key."""
-    due = Message.objects.filter(LONE, lanes.due(Status.UNCONFIRMED, "status"), pk__gt=after)
-    return lanes.mark_first(due.exclude(account__in=outcome_queries.paused_accounts()), Message.objects.filter(LONE))
+    due = Message.objects.filter(LONE, due_to_enqueue(Status.UNCONFIRMED, "status"), pk__gt=after)
+    return mark_first(due.exclude(account__in=outcome_queries.paused_accounts()), Message.objects.filter(LONE))
 
 
 def count_free_slots() -> int:
     """Return how many more queries may be enqueued."""
-    since = timezone.now() - lanes.ENQUEUED_FOR
+    since = timezone.now() - ENQUEUED_FOR
     return max(0, MAX_ENQUEUED - Message.objects.filter(LONE, enqueued_at__gt=since).count())
 
 
 def due_batches() -> QuerySet[Batch]:
     """Return the unconfirmed batches whose query is due."""
-    due = Batch.objects.filter(lanes.due(State.UNCONFIRMED))
+    due = Batch.objects.filter(due_to_enqueue(State.UNCONFIRMED))
     return due.exclude(campaign__account__in=outcome_queries.paused_accounts())
 
 
@@ -159,7 +159,7 @@ def resolve_message(pk: int) -> None:
     doubted = Message.objects.filter(
         LONE, pk=pk, extra_id=message.extra_id, attempts=message.attempts, doubted_at=message.doubted_at
     )
-    asked_at = clock.now()
+    asked_at = database_time()
     if not outcome_queries.claim_outcome_query(doubted, account, message, asked_at):
         return
     answer, reply = outcome_queries.query_outcome(account, message.extra_id, asked_at)
@@ -202,7 +202,7 @@ def resolve_batch(pk: int) -> bool:
         doubted_at=batch.doubted_at,
         not_found_after=batch.not_found_after,
     )
-    asked_at = clock.now()
+    asked_at = database_time()
     if not outcome_queries.claim_outcome_query(doubted, account, batch, asked_at):
         return False
     has_more = _BatchInDoubt(batch, account, doubted).query(asked_at)
@@ -226,7 +226,7 @@ class _BatchInDoubt:
         doubt = _read_doubt(self.batch, self.account)
         sampled = _Sampled.FOUND if endings.was_accepted(self.batch) else self._query_sample(doubt, asked_at)
         if sampled is _Sampled.FOUND:
-            until = clock.now() + _parts_grace(self.batch, self.account)
+            until = database_time() + _parts_grace(self.batch, self.account)
             endings.resolve_separately(self.doubted, self.batch, self.account, until)
             return False
         if sampled is _Sampled.IN_PART:
@@ -235,7 +235,7 @@ class _BatchInDoubt:
         others = [member for member in members if not _was_not_found(member, doubt)]
         proof = Proof.NOTHING
         if is_round_complete(len(members) - len(others), len(members)):
-            proof, doubt = after_round(doubt, clock.now())
+            proof, doubt = after_round(doubt, database_time())
         elif all(member.unanswered >= MAX_UNANSWERED for member in others):
             # Too few messages get an answer for a complete sample. The others can still be resolved separately.
             endings.resolve_separately(self.doubted, self.batch, self.account)
@@ -254,7 +254,7 @@ class _BatchInDoubt:
             needed = min(SAMPLE, len(members)) - sum(_was_not_found(member, doubt) for member in members)
         begun = time.monotonic()
         for member in _sample(members, doubt, needed + SPARES):
-            now = clock.now()
+            now = database_time()
             answer, reply = outcome_queries.query_outcome(self.account, member.extra_id, now)
             if answer is None:
                 return _Sampled.FOUND
@@ -281,7 +281,7 @@ class _BatchInDoubt:
 def _read_doubt(row: Message | Batch, account: Account) -> Doubt:
     grace = timedelta(seconds=account.not_found_grace)
     # An unconfirmed batch or message always has ``not_found_after``.
-    not_found_after = row.not_found_after or clock.now() + grace
+    not_found_after = row.not_found_after or database_time() + grace
     return Doubt(
         since=row.doubted_at or not_found_after - grace,
         not_found_after=not_found_after,
@@ -327,7 +327,7 @@ def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> 
     if batch is None:
         return doubt
     counts_from = max(filter(None, (batch.not_found_after, doubt.not_found_after)))
-    if counts_from <= clock.now():
+    if counts_from <= database_time():
         # Messages that were sent again in the meantime are no longer part of this doubt.
         of_the_request = endings.messages_of(batch).filter(doubted_at=batch.doubted_at)
         latest = of_the_request.aggregate(latest=Max("accepted_at"))["latest"]
@@ -340,7 +340,7 @@ def _note_found(message: Message, account: Account) -> None:
     """Record that a message of the request was found: the platform may still be processing the others."""
     batch = _unanswered_batch(message)
     if batch:
-        later = clock.now() + _parts_grace(batch, account)
+        later = database_time() + _parts_grace(batch, account)
         Batch.objects.filter(pk=batch.pk, state=State.DONE).update(not_found_after=later)
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from django.db.models import Count, Q
 
 from django_hyber.conf import Account, get_accounts
-from django_hyber.db.pages import campaign_pages, table_pages
+from django_hyber.db.bulk import campaign_pages, table_pages
 from django_hyber.models import Campaign, Message
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report

@@ -19,8 +19,8 @@ from django_hyber.db import lease
 from django_hyber.db.transactions import insisting, lock, refuse_transaction, write_transaction
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import HyberClient, SyncEntry
+from django_hyber.queueing import one_after_another
 from django_hyber.reports.early import apply_waiting_reports
-from django_hyber.sending import doubt
 from django_hyber.sending.batch_messages import (
     Outgoing,
     accept_all,
@@ -29,9 +29,9 @@ from django_hyber.sending.batch_messages import (
     record_entries,
     suppress,
 )
-from django_hyber.sending.exchange import ClaimLost, get_client, hand_over
-from django_hyber.sending.pace import breaker, schedule, throttle
-from django_hyber.sending.runs import settle
+from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
+from django_hyber.sending.pace import breaker, schedule
+from django_hyber.sending.runs import settle, take_next
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State
@@ -189,7 +189,7 @@ class BatchClaim:
         logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)
 
     def _begin_doubt(self) -> dict[str, Any]:
-        return doubt.begin(self.account, self.batch.campaign.start_time)
+        return begin_doubt(self.account, self.batch.campaign.start_time)
 
     def finish(self, state: Batch.State, **values: object) -> bool:
         """End the batch without changing its messages. Return False if another worker has claimed it."""
@@ -234,7 +234,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
         waits_for = WaitsFor.PLATFORM
         until = breaker.blocked_until(account, AccountState.Host.BULK)
         if until is None:
-            waits_for, until = WaitsFor.THROTTLE, throttle.reserve(found.campaign, account, found.size)
+            waits_for, until = WaitsFor.THROTTLE, schedule.reserve(found.campaign, account, found.size)
         # A batch that has to wait must keep neither the claim nor its reservation in the throttle.
         transaction.set_rollback(until is not None)
     if until:
@@ -292,3 +292,16 @@ def _post(
         return BatchAnswer(outgoing, send(body, before_write=before_write), "")
     send_job = client.send_batch if campaign.has_own_texts else client.send_broadcast
     return BatchAnswer(outgoing, None, send_job(body, before_write=before_write))
+
+
+def run_lane(pk: int, enqueue: Callable[[int], object]) -> None:
+    """Submit a batch and enqueue the next one of its campaign."""
+    one_after_another("batches", pk, lambda pk: _submit_and_enqueue_next(pk, enqueue))
+
+
+def _submit_and_enqueue_next(pk: int, enqueue: Callable[[int], object]) -> None:
+    submit_batch(pk)
+    campaign_pk = Batch.objects.filter(pk=pk).values_list("campaign", flat=True).first()
+    following = campaign_pk and take_next(campaign_pk)
+    if following:
+        enqueue(following)

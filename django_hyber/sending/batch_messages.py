@@ -13,14 +13,13 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, has_listeners
 from django_hyber.conf import Account, get_callback_url
-from django_hyber.db.bulk import update_rows
-from django_hyber.db.pages import VARIABLES_TEXT, read_documents
+from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.single import OPTED_OUT
-from django_hyber.texts.variables import OWN_TEXT, complete_variables
+from django_hyber.texts.check import OWN_TEXT, complete_variables
 
 Status = Message.Status
 NO_VALUE = gettext_noop("Left out: a value for the text is missing.")

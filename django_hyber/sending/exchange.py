@@ -5,14 +5,17 @@ from __future__ import annotations
 import enum
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Generic, Literal, Protocol, TypeVar
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from django_hyber.conf import Account
+from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import (
     APIError,
@@ -33,6 +36,10 @@ WaitsFor = Batch.WaitsFor
 TEXT_LIMIT = 255
 GAVE_UP = "Not accepted by the platform after %(attempts)d attempts: %(reason)s"
 _local = threading.local()
+#: The columns of a doubt without queries.
+NO_QUERIES: Mapping[str, Any] = MappingProxyType(
+    {"not_found_at": None, "asked_at": None, "questions": 0, "unanswered": 0, "answer": "", "answer_text": ""}
+)
 
 
 class Kind(enum.Enum):
@@ -177,6 +184,27 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
         breaker.note_failure(account, target.host, reason)
         query_at = now + timedelta(seconds=account.retry_delay)
         target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code)
+
+
+def begin_doubt(account: Account, start_time: datetime | None) -> dict[str, Any]:
+    """Return the columns of a doubt that begins now. Call it after the connection was closed.
+
+    "Not found" counts after NOT_FOUND_GRACE. The platform may not process a message before its start time, so the grace
+    begins no earlier.
+    """
+    now = database_time()
+    grace = timedelta(seconds=account.not_found_grace)
+    return {**NO_QUERIES, "doubted_at": now, "not_found_after": max(now, start_time or now) + grace}
+
+
+def start_time_of(content: Mapping[str, Any]) -> datetime | None:
+    """Return the start time of a single message, or None if it has none or an invalid one."""
+    try:
+        start = parse_datetime(content.get("start_time") or "")
+    except ValueError:
+        return None
+    # The platform reads a time without an offset as Kyiv time. The same time in UTC is later, which is safe here.
+    return start if start is None or start.tzinfo else start.replace(tzinfo=UTC)
 
 
 def describe(error: Exception) -> str:

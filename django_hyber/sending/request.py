@@ -9,7 +9,7 @@ from django_hyber.conf import Account, find_account
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient
 from django_hyber.sending import batch_messages, single
-from django_hyber.texts.variables import complete_variables
+from django_hyber.texts.check import complete_variables
 
 
 def request_of(message_pk: int) -> Mapping[str, Any] | None:

@@ -1,7 +1,13 @@
-"""Runs of a campaign: divide it into batches, finish it after the last one, queue failed messages for another run."""
+"""Runs of a campaign: divide it into batches, send a few of them in parallel, finish it after the last one.
+
+Each parallel lane is a chain of tasks: a task sends one batch and then enqueues the next one. Between two batches of a
+large campaign, workers can therefore process other tasks, such as one-time codes. Messages that failed are queued again
+for another run.
+"""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
@@ -11,15 +17,16 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.announce import announce_finished, announce_moved, announcing, has_listeners
-from django_hyber.conf import get_account
-from django_hyber.db.bulk import update_rows
-from django_hyber.db.pages import Page, campaign_pages
+from django_hyber.conf import find_account, get_account
+from django_hyber.db.bulk import Page, campaign_pages, update_rows
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import Announcement, Batch, Campaign, Message, MessageQuerySet
+from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message, MessageQuerySet
+from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
-from django_hyber.sending.pace import schedule, throttle
+from django_hyber.sending.pace import breaker, schedule
 
+logger = logging.getLogger("django_hyber")
 REQUEUE_CHUNK = 10_000
 ANNOUNCED_AT_ONCE = 10_000
 NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")
@@ -62,7 +69,7 @@ def cut_batches(campaign: Campaign) -> None:
 
     A unique constraint prevents the batches of a run from being created twice.
     """
-    size = throttle.batch_size(campaign, get_account(campaign.account))
+    size = schedule.batch_size(campaign, get_account(campaign.account))
     batches: list[Batch] = []
     queued = Message.objects.filter(campaign=campaign, status=Message.Status.QUEUED)
     for page in campaign_pages(queued, size, "phone_number"):
@@ -81,6 +88,46 @@ def count_on_the_wire(campaign_pk: int) -> int:
     sending = Batch.objects.filter(campaign=campaign_pk, state=Batch.State.SENDING)
     people: int = sending.aggregate(people=Sum("size", default=0))["people"]
     return people
+
+
+def fill_lanes(campaign_pk: int) -> int:
+    """Enqueue due batches of a campaign up to the parallel limit and return their number."""
+    count = 0
+    while pk := take_next(campaign_pk):
+        enqueue_row("submit_batch", Batch.objects.all(), pk)
+        count += 1
+    return count
+
+
+def take_next(campaign_pk: int) -> int | None:
+    """Mark the campaign's next due batch as enqueued and return its primary key.
+
+    Returns None if no batch is due, the parallel limit is reached, or the campaign or its account must not send now.
+    """
+    if not _may_send(campaign_pk):
+        return None
+    pending = Batch.objects.filter(campaign=campaign_pk, state=Batch.State.PENDING)
+    return mark_first(pending.filter(due_to_enqueue(Batch.State.PENDING)), pending)
+
+
+def _may_send(campaign_pk: int) -> bool:
+    now = timezone.now()
+    ready = Q(next_send_at=None) | Q(next_send_at__lte=now)
+    campaigns = Campaign.objects.filter(ready, pk=campaign_pk, status=Campaign.Status.SENDING)
+    name = campaigns.values_list("account", flat=True).first()
+    account = find_account(name) if name else None
+    if account is None:
+        if name:
+            logger.error("Campaign %s waits: the settings of account %s are missing or invalid", campaign_pk, name)
+        return False
+    if breaker.is_blocked(account.name, AccountState.Host.BULK):
+        return False
+    if AccountState.objects.filter(account=account.name, next_send_at__gt=now).exists():
+        return False
+    sending = Q(state=Batch.State.SENDING, lease_until__gt=now)
+    enqueued = Q(state=Batch.State.PENDING, enqueued_at__gt=now - ENQUEUED_FOR)
+    in_progress = Batch.objects.filter(sending | enqueued, campaign=campaign_pk).count()
+    return in_progress < account.parallel_batches
 
 
 def settle(campaign_pk: int) -> None:

@@ -21,8 +21,7 @@ from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending import doubt
-from django_hyber.sending.exchange import ClaimLost, get_client, hand_over
+from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over, start_time_of
 from django_hyber.sending.pace import breaker, retries
 
 logger = logging.getLogger("django_hyber")
@@ -112,7 +111,7 @@ class MessageClaim:
         self, reason: str, query_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
     ) -> None:
         """Record that the outcome is unknown: it is decided by the platform's report, queried from ``query_at``."""
-        begun = doubt.begin(self.account, doubt.start_time_of(self.message.content or {}))
+        begun = begin_doubt(self.account, start_time_of(self.message.content or {}))
         known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
         with announcing():
             if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **known):

@@ -17,7 +17,7 @@ from django_hyber.models import LONE, AccountState, Batch, Campaign
 from django_hyber.reconcile.decisions import overdue
 from django_hyber.reconcile.overdue import lifetime_of
 from django_hyber.reconcile.report_queries import GIVE_UP_AFTER
-from django_hyber.sending.pace import throttle
+from django_hyber.sending.pace import schedule
 
 #: The rate is measured over the last minutes only, for a better estimate of the end.
 RATE_WINDOW = timedelta(minutes=5)
@@ -99,7 +99,7 @@ def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime) -> Pa
     begun = min((row.since for row in batches), default=now)
     minutes = max(min(RATE_WINDOW, now - begun).total_seconds(), 1) / 60
     per_minute = round(sum(row.lately for row in batches) / minutes)
-    rate = per_minute or throttle.per_minute(campaign, find_account(campaign.account))
+    rate = per_minute or schedule.per_minute(campaign, find_account(campaign.account))
     people = sum(row.people for row in batches if row.state in (State.PENDING, State.SENDING))
     left = timedelta(minutes=people / rate) if rate and people else None
     return Pace(per_minute=per_minute or None, left=left)

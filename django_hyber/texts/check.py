@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.db.pages import VARIABLES_TEXT, campaign_pages, read_documents
+from django_hyber.db.bulk import VARIABLES_TEXT, campaign_pages, read_documents
 from django_hyber.models import Campaign
 from django_hyber.protocol import (
     Channel,
@@ -21,11 +21,15 @@ from django_hyber.protocol import (
     find_variables,
     validate_channels,
 )
-from django_hyber.texts.variables import OWN_TEXT, complete_variables
 from django_hyber.words import place_of, problem_text
 
 PAGE = 5_000
 SHOWN = 5
+#: The variable that holds a recipient's own text.
+OWN_TEXT = "text"
+# As plain strings: enum lookups are slow, and this runs for every recipient.
+SKIP = Campaign.MissingVariables.SKIP.value
+DEFAULT = Campaign.MissingVariables.DEFAULT.value
 
 
 @dataclass(kw_only=True)
@@ -170,3 +174,25 @@ def _rendered_error(problem: Problem, count: int) -> ValidationError:
     )
     params = {"problem": as_error(problem).message, "count": count}
     return LaunchError(message, problem.code, params, channel=problem.channel, field=problem.field)
+
+
+def complete_variables(campaign: Campaign, used: Collection[str], values: Mapping[str, str]) -> dict[str, str] | None:
+    """Return the values of the variables that the texts use, or None for a recipient who is skipped.
+
+    A missing or empty value is replaced by the campaign's default text for it. Without one, the recipient is
+    skipped under SKIP; otherwise an empty value stays empty and a missing one stays missing: the check refuses both.
+    """
+    complete = {name: values[name] for name in used if values.get(name)}
+    if len(complete) == len(used):
+        return complete
+    policy = campaign.missing_variables
+    defaults = campaign.variable_defaults if policy == DEFAULT else {}
+    for name in used:
+        value = values.get(name)
+        if not value:
+            value = defaults.get(name) or value
+        if not value and policy == SKIP:
+            return None
+        if value is not None:
+            complete[name] = value
+    return complete

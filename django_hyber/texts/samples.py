@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from django.db.models import QuerySet
 
 from django_hyber.models import Campaign, Message
-from django_hyber.texts.variables import complete_variables
+from django_hyber.texts.check import complete_variables
 
 #: How many recipients are read for the names of the columns: all rows of an import have the same ones.
 SAMPLED = 100

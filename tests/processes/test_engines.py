@@ -138,7 +138,7 @@ def test_one_time_code_does_not_wait_for_the_campaign_of_the_only_worker(engine,
     code = accepted.get()
     meanwhile = Batch.objects.filter(finished_at__range=(code.created_at, code.accepted_at))
     # Of a thousand; some while whoever sent the code was connecting to the broker. How few a code waits for once it is
-    # enqueued, tests/sending/test_lanes.py shows.
+    # enqueued, tests/sending/test_order.py shows.
     assert meanwhile.count() < 100
 
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from django_hyber.db import clock
+from django_hyber.db.transactions import database_time
 from django_hyber.models import Batch, Message
 from django_hyber.reconcile import unconfirmed
 from django_hyber.services import (
@@ -46,7 +46,7 @@ def batch(campaign):
 
 
 def age(row):
-    type(row).objects.filter(pk=row.pk).update(not_found_after=clock.now() - LONG_AGO)
+    type(row).objects.filter(pk=row.pk).update(not_found_after=database_time() - LONG_AGO)
 
 
 def test_what_cannot_be_proved_is_shown_with_what_is_known(message, batch):
@@ -85,7 +85,7 @@ def test_messages_of_a_batch_in_doubt_are_shown_as_the_batch(batch):
 @pytest.mark.parametrize("name", ["message", "batch"])
 def test_asked_now_although_it_is_not_due(request, name, platform, caplog):
     row = request.getfixturevalue(name)
-    type(row).objects.filter(pk=row.pk).update(due_at=clock.now() + LONG_AGO)
+    type(row).objects.filter(pk=row.pk).update(due_at=database_time() + LONG_AGO)
     before = len(platform.requests)
     ask_now(row, by="olena")
 
@@ -167,7 +167,7 @@ def test_message_of_a_campaign_is_sent_again_in_a_batch_of_its_own(batch, campai
     Batch.objects.update(state="done")
     last = campaign.messages.order_by("pk").last()
     campaign.messages.exclude(pk=last.pk).update(status="accepted")
-    campaign.messages.filter(pk=last.pk).update(not_found_after=clock.now())
+    campaign.messages.filter(pk=last.pk).update(not_found_after=database_time())
     last.refresh_from_db()
     send_again(last, by="olena")
     dispatch()

@@ -13,7 +13,7 @@ from django_hyber.reconcile import unconfirmed
 from django_hyber.services import dispatch, send_message, start_campaign
 from tests.builders import dispatch_until_finished, make_campaign, make_due
 from tests.samples import phone
-from tests.sending.test_lanes import CODE, collected
+from tests.sending.test_order import CODE, collected
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["collected"]

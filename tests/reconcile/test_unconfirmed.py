@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from django_hyber.conf import get_account
-from django_hyber.db import clock
+from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import ConnectionLost, HyberClient, UnreadableResponse
 from django_hyber.reconcile import endings, unconfirmed
@@ -162,7 +162,7 @@ def test_controls_serve_the_questions_of_a_few_seconds_and_not_longer(platform):
         ask(message, times=1)
     assert len(platform.requests) - before == 5 + 2
 
-    AccountState.objects.update(controls_at=clock.now() - timedelta(seconds=6))
+    AccountState.objects.update(controls_at=database_time() - timedelta(seconds=6))
     ask(messages[0], times=1)
     assert len(platform.requests) - before == 5 + 2 + 3
 
@@ -232,7 +232,7 @@ def test_silence_of_a_job_counts_from_the_last_message_that_became_known(platfor
     ask(last)
 
     assert last.status == "unconfirmed"
-    assert last.not_found_after > clock.now()
+    assert last.not_found_after > database_time()
 
 
 def test_message_that_was_sent_again_does_not_vouch_for_the_request_before(platform, configure, monkeypatch):
@@ -352,7 +352,7 @@ def test_message_in_doubt_by_itself_does_not_wait_for_another_batch(platform, co
     lone = campaign.messages.get(status="unconfirmed")
     keys = [campaign.messages.create(phone_number=phone(number), extra_id=f"own-{number}").pk for number in (3, 4)]
     batch = campaign.batches.create(run=1, first_id=keys[0], last_id=keys[1], size=2)
-    claim_batch(batch.pk).mark_unconfirmed("lost", clock.now())
+    claim_batch(batch.pk).mark_unconfirmed("lost", database_time())
     make_due(campaign)
 
     assert unconfirmed.take_next() == lone.pk
@@ -366,7 +366,7 @@ def test_platform_that_asks_to_wait_is_left_alone_for_so_long(platform):
 
     assert (message.status, message.questions) == ("unconfirmed", 1)
     until = AccountState.objects.get(host="reports").questions_after
-    assert until > clock.now() + timedelta(seconds=590)
+    assert until > database_time() + timedelta(seconds=590)
     assert message.due_at == until
 
 
@@ -374,7 +374,7 @@ class RefusalTests:
     """A 5xx with an error code: the platform may have taken it, or meant to refuse it."""
 
     def lose_single(self, message, error_code):
-        claim_message(message.pk).mark_unconfirmed("Number is wrong", clock.now(), error_code=error_code)
+        claim_message(message.pk).mark_unconfirmed("Number is wrong", database_time(), error_code=error_code)
 
     @pytest.fixture
     def queued(self, platform):
@@ -416,7 +416,7 @@ class RefusalTests:
         make_known()
         campaign, batch = make_pending_batch()
         for state in ("pending", "failed"):
-            claim_batch(batch.pk).mark_unconfirmed("Sender is unknown", clock.now(), error_code=9)
+            claim_batch(batch.pk).mark_unconfirmed("Sender is unknown", database_time(), error_code=9)
             for _ in range(2):
                 make_due(campaign)
                 unconfirmed.resolve_batch(batch.pk)
@@ -433,16 +433,16 @@ def test_late_end_of_a_connection_begins_the_graces_of_a_batch_again(platform, c
     make_known()
     campaign, batch = make_pending_batch()
     claim = claim_batch(batch.pk)
-    claim.mark_unconfirmed("the lease has ended", clock.now())
+    claim.mark_unconfirmed("the lease has ended", database_time())
     make_due(campaign)
     unconfirmed.resolve_batch(batch.pk)
     assert campaign.batches.get().not_found_at
     configure(NOT_FOUND_GRACE=60)
-    replace(claim, account=get_account()).mark_unconfirmed("the answer did not come", clock.now())
+    replace(claim, account=get_account()).mark_unconfirmed("the answer did not come", database_time())
 
     batch.refresh_from_db()
     assert batch.not_found_at is None
-    assert batch.not_found_after > clock.now() + timedelta(seconds=50)
+    assert batch.not_found_after > database_time() + timedelta(seconds=50)
     assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
 
 

@@ -1,4 +1,7 @@
-"""The schedule of a campaign: its start time, and the sending window in the time zone of each recipient."""
+"""The schedule of a campaign: its start time, the sending window in the time zone of each recipient, and the throttle.
+
+The throttle is in recipients a minute: each request sets the time of the next one in a row that workers share.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from django_hyber.conf import Account, find_account, get_account
-from django_hyber.models import Campaign
+from django_hyber.models import AccountState, Campaign
 
 Status = Campaign.Status
 MISSED = gettext_noop(
@@ -27,6 +31,10 @@ LONGEST_COUNTRY_CODE = 3
 UNKNOWN_ZONE = gettext_noop("The time zone is not installed on this machine. Install the Python package tzdata.")
 #: How long a batch waits before its time zone is looked up again.
 ZONE_RETRY = timedelta(minutes=5)
+#: A throttled campaign sends this many batches a minute, so that its traffic is even.
+BATCHES_A_MINUTE = 4
+#: How much unused time a late sweep may catch up.
+CREDIT = timedelta(minutes=1)
 
 
 class UnknownZoneError(Exception):
@@ -151,3 +159,45 @@ def _is_within(now: time, start: time, end: time) -> bool:
     if start < end:
         return start <= now < end
     return now >= start or now < end
+
+
+def per_minute(campaign: Campaign, account: Account | None) -> int | None:
+    """Return the lower throttle of campaign and account, or None if neither has one."""
+    limits = (campaign.throttle, account.throttle if account else None)
+    return min((limit for limit in limits if limit), default=None)
+
+
+def batch_size(campaign: Campaign, account: Account) -> int:
+    """Return the number of recipients in one request."""
+    limit = per_minute(campaign, account)
+    if limit is None:
+        return account.batch_size
+    return min(account.batch_size, max(1, limit // BATCHES_A_MINUTE))
+
+
+def reserve(campaign: Campaign, account: Account, recipients: int) -> datetime | None:
+    """Reserve this many recipients and return None, or return the time to try again.
+
+    Call it inside a transaction, and roll back if a time is returned: the campaign's reservation may have succeeded
+    before the account's failed.
+    """
+    if campaign.throttle:
+        own = Campaign.objects.filter(pk=campaign.pk)
+        until = _reserve(own, campaign.throttle, recipients)
+        if until:
+            return until
+    if account.throttle:
+        AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.ALL)
+        shared = AccountState.objects.filter(account=account.name, host=AccountState.Host.ALL)
+        return _reserve(shared, account.throttle, recipients)
+    return None
+
+
+def _reserve(rows: QuerySet[Campaign] | QuerySet[AccountState], per_minute: int, recipients: int) -> datetime | None:
+    now = timezone.now()
+    next_send_at: datetime | None = rows.select_for_update().values_list("next_send_at", flat=True).get()
+    if next_send_at and next_send_at > now:
+        return next_send_at
+    since = max(next_send_at, now - CREDIT) if next_send_at else now
+    rows.update(next_send_at=since + timedelta(minutes=recipients / per_minute))
+    return None

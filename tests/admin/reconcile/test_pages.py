@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import F
 from django.urls import reverse
 
-from django_hyber.db import clock
+from django_hyber.db.transactions import database_time
 from django_hyber.models import Message
 from django_hyber.services import cancel_campaign, dispatch, mark_as_sent, pause_campaign, send_again
 from tests.admin.pages import button_of, text_of
@@ -54,7 +54,7 @@ def people(row, one, more):
 
 
 def test_ask_now_asks_and_is_logged(admin_client, row, platform):
-    type(row).objects.update(due_at=clock.now() + timedelta(hours=2))
+    type(row).objects.update(due_at=database_time() + timedelta(hours=2))
     before = len(platform.requests)
 
     text = press(admin_client, row, "ask")
@@ -129,7 +129,7 @@ def test_message_of_a_campaign_that_is_in_doubt_by_itself_is_sent_again(admin_cl
     last = campaign.messages.order_by("pk").last()
     campaign.messages.exclude(pk=last.pk).update(status="accepted")
     campaign.messages.filter(pk=last.pk).update(
-        doubted_at=batch.doubted_at, not_found_after=clock.now(), due_at=clock.now()
+        doubted_at=batch.doubted_at, not_found_after=database_time(), due_at=database_time()
     )
 
     press(admin_client, last, "again")
