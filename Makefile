@@ -37,7 +37,7 @@ lint: $(VENV)/.installed-dev
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tox
-	rm -rf example_project/demo.sqlite3* example_project/media tests/*.sqlite3* test-artifacts
+	rm -rf example_project/demo.sqlite3* example_project/media example_project/hyber-private tests/*.sqlite3* test-artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A name on the PATH may lead to nothing (version managers leave such ones), so each is asked; venv needs ensurepip.

@@ -12,5 +12,5 @@ class HyberConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
-        from django_hyber import checks  # noqa: F401, PLC0415
+        """Register the system checks, and the deletion of files with their rows."""
+        from django_hyber import checks, file_checks, stored_files  # noqa: F401, PLC0415

@@ -15,6 +15,7 @@ from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Announcement, DeliveryReport, Message, Reply, UnreadableCallback
 from django_hyber.models.message import GIVEN_UP
 from django_hyber.reports.ranks import FINAL
+from django_hyber.stored_files import delete_stored
 
 CHUNK = 5_000
 Status = Message.Status
@@ -93,7 +94,7 @@ def _purge_replies(first_id: int, last_id: int, before: datetime, purged: Purged
         return
     # Before the names are removed from the rows: deleting a file twice is harmless.
     for name in replies.exclude(media_file="").values_list("media_file", flat=True):
-        Reply.media_file.field.storage.delete(name)
+        delete_stored(name)
     purged.replies += replies.update(raw={}, **NO_REPLY_DATA)
 
 

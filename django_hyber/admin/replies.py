@@ -14,6 +14,7 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
+from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -22,9 +23,17 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, short_time
 from django_hyber.admin.common.filters import ChannelFilter
+from django_hyber.admin.common.jobs import private_file
+from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
-from django_hyber.replies.attachments import Attachment, AttachmentState, fetch_again, find_attachment
+from django_hyber.replies.attachments import (
+    Attachment,
+    AttachmentState,
+    download_name,
+    fetch_again,
+    find_attachment,
+)
 from django_hyber.replies.intake import mark_replies_read, mark_replies_unread, opt_out_senders
 from django_hyber.words import name_of_channel
 
@@ -150,7 +159,10 @@ class ReplyAdmin(ReadOnlyAdmin):
     def attachment(self, reply: Reply) -> SafeString | str:
         """A link to our copy, or to the platform's while it exists."""
         found = find_attachment(reply)
-        return described_attachment(found) if found else EMPTY
+        if found is None:
+            return EMPTY
+        is_kept = found.state is AttachmentState.KEPT
+        return described_attachment(found, _url("attachment", reply.pk) if is_kept else found.url)
 
     @admin.display(description=_("as received"))
     def as_received(self, reply: Reply) -> str:
@@ -223,7 +235,16 @@ class ReplyAdmin(ReadOnlyAdmin):
             path(f"<int:reply_id>/{name}/", self.admin_site.admin_view(view), name=f"django_hyber_reply_{name}")
             for name, view in views.items()
         ]
-        return [*pages, *super().get_urls()]
+        address = "<int:reply_id>/attachment/"
+        view = self.admin_site.admin_view(self.attachment_view)
+        return [*pages, path(address, view, name="django_hyber_reply_attachment"), *super().get_urls()]
+
+    def attachment_view(self, request: HttpRequest, reply_id: int) -> HttpResponseBase:
+        """Return our copy of an attachment, for those who may see what people write."""
+        if not self.has_view_permission(request) or not sees_personal_data(request):
+            raise PermissionDenied
+        reply = get_object_or_404(self.get_queryset(request), pk=reply_id)
+        return private_file(reply.media_file, download_name(reply.file_name, reply.media_url))
 
     def _posted(
         self, act: Callable[[HttpRequest, QuerySet[Reply]], None], is_allowed: Callable[[HttpRequest], bool]
@@ -244,11 +265,11 @@ class ReplyAdmin(ReadOnlyAdmin):
         return view
 
 
-def described_attachment(found: Attachment) -> SafeString | str:
+def described_attachment(found: Attachment, url: str) -> SafeString | str:
     """Return where an attachment is available, and until when."""
     link = found.name
-    if found.url:
-        link = format_html('<a href="{}" rel="noopener noreferrer">{}</a>', found.url, found.name)
+    if url:
+        link = format_html('<a href="{}" rel="noopener noreferrer">{}</a>', url, found.name)
     note = gettext("No copy has been kept; if fetching it failed, the log says why.") if found.is_missing else ""
     return format_html("{} ({}) {}", link, _availability(found), note)
 

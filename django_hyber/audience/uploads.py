@@ -24,7 +24,7 @@ from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit
 from django_hyber.jobs import size
-from django_hyber.jobs.background import create_job, delete_file, enqueue_again_at
+from django_hyber.jobs.background import create_job, enqueue_again_at
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
@@ -158,10 +158,7 @@ def _rows_of(job: BackgroundJob, file: IO[bytes]) -> Generator[NumberedRow, None
 
 def discard_upload(job: BackgroundJob) -> bool:
     """Delete a stored file that has not been confirmed, and return whether this call did."""
-    if not BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED).delete()[0]:
-        return False
-    after_commit(delete_file, job, "source")
-    return True
+    return bool(BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED).delete()[0])
 
 
 def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes: int) -> dict[str, Any]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import PurePath
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -23,6 +21,7 @@ from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.queueing import enqueue, enqueue_after_commit
+from django_hyber.stored_files import delete_file, delete_some_orphans
 
 logger = logging.getLogger("django_hyber")
 
@@ -62,7 +61,7 @@ def create_job(
     user: Any,
     source: File[Any] | None,
 ) -> BackgroundJob:
-    """Store a job without enqueueing it; its file gets an unguessable name."""
+    """Store a job without enqueueing it."""
     job = BackgroundJob(
         kind=kind,
         campaign=campaign,
@@ -72,7 +71,7 @@ def create_job(
         lease_until=enqueue_again_at(),
     )
     if source:
-        job.source.save(secrets.token_urlsafe(24) + PurePath(source.name or "").suffix, source, save=False)
+        job.source.save(source.name or "", source, save=False)
     job.save()
     return job
 
@@ -121,11 +120,11 @@ def recover_jobs() -> int:
         enqueue("run_job", pk)
     uploads = jobs.filter(state=State.UPLOADED, created_at__lte=now - UPLOADS_STAY)
     for job in uploads[:LIMIT]:
-        delete_file(job, "source")
         job.delete()
-    finished = jobs.filter(~Q(produced="") | Q(result__has_key="rejected"), finished_at__lte=now - FILES_STAY)
-    for job in finished[:LIMIT]:
+    personal = ~Q(produced="") | ~Q(source="") | Q(result__has_key="rejected")
+    for job in jobs.filter(personal, finished_at__lte=now - FILES_STAY)[:LIMIT]:
         _delete_personal_data(job)
+    delete_some_orphans()
     return len(pks)
 
 
@@ -153,16 +152,9 @@ def _finish(claim: JobClaim, state: str, error_text: str = "", **values: Any) ->
     delete_file(job, "source")
 
 
-def delete_file(job: BackgroundJob, name: str) -> None:
-    """Delete one of the files of a job."""
-    file = getattr(job, name)
-    if file:
-        file.delete(save=False)
-        BackgroundJob.objects.filter(pk=job.pk).update(**{name: ""})
-
-
 def _delete_personal_data(job: BackgroundJob) -> None:
     """Keep only the counts of a job."""
+    delete_file(job, "source")
     delete_file(job, "produced")
     kept = {name: value for name, value in job.result.items() if name != "rejected"}
     BackgroundJob.objects.filter(pk=job.pk).update(result=kept)

@@ -10,8 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.utils.translation import gettext as _
 
-from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.claims import JobClaim, JobLostError
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.stored_files import delete_stored
 
 Work = Callable[[BackgroundJob, JobClaim], dict[str, Any]]
 KINDS: dict[str, Work] = {}
@@ -49,7 +50,14 @@ def open_source(job: BackgroundJob) -> Iterator[IO[bytes]]:
 
 
 def keep_produced(job: BackgroundJob, claim: JobClaim, file: IO[bytes], suffix: str) -> None:
-    """Store the file that a job has written."""
+    """Store the file that a job has written, in place of that of an earlier attempt."""
+    earlier = job.produced.name
     file.seek(0)
     job.produced.save(f"{job.kind}.{suffix}", File(file), save=False)
-    claim.write(produced=job.produced.name)
+    try:
+        claim.write(produced=job.produced.name)
+    except JobLostError:
+        delete_stored(str(job.produced.name))
+        raise
+    if earlier:
+        delete_stored(earlier)

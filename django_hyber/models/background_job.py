@@ -9,6 +9,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.base import HyberManager, HyberModel
 from django_hyber.models.campaign import Campaign
+from django_hyber.storage import hyber_storage, private_name
+
+
+def job_file_name(job: BackgroundJob, file_name: str) -> str:
+    """Return the name under which a file of a job is stored."""
+    return private_name("jobs", file_name)
 
 
 class BackgroundJobQuerySet(models.QuerySet["BackgroundJob"]):
@@ -47,8 +53,10 @@ class BackgroundJob(HyberModel):
         Campaign, on_delete=models.CASCADE, null=True, blank=True, related_name="jobs", verbose_name=_("campaign")
     )
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
-    source = models.FileField(_("file"), upload_to="hyber/jobs/%Y/%m/", max_length=255, blank=True)
-    produced = models.FileField(_("result file"), upload_to="hyber/jobs/%Y/%m/", max_length=255, blank=True)
+    source = models.FileField(_("file"), upload_to=job_file_name, storage=hyber_storage, max_length=255, blank=True)
+    produced = models.FileField(
+        _("result file"), upload_to=job_file_name, storage=hyber_storage, max_length=255, blank=True
+    )
     state = models.CharField(_("state"), max_length=8, choices=State.choices, default=State.WAITING)
     done = models.PositiveIntegerField(_("done"), default=0)
     total = models.PositiveIntegerField(_("of"), null=True, blank=True)

@@ -6,6 +6,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.base import PersonalDataModel
 from django_hyber.models.message import Message
+from django_hyber.storage import hyber_storage, private_name
+
+
+def reply_file_name(reply: Reply, file_name: str) -> str:
+    """Return the name under which an attachment is stored."""
+    return private_name("replies", file_name)
 
 
 class Reply(PersonalDataModel):
@@ -32,7 +38,9 @@ class Reply(PersonalDataModel):
     file_name = models.CharField(_("file name"), max_length=255, blank=True)
     location = models.CharField(_("location"), max_length=64, blank=True)
     replied_at = models.DateTimeField(_("replied at"), null=True, blank=True)
-    media_file = models.FileField(_("stored attachment"), upload_to="hyber/replies/%Y/%m/", max_length=255, blank=True)
+    media_file = models.FileField(
+        _("stored attachment"), upload_to=reply_file_name, storage=hyber_storage, max_length=255, blank=True
+    )
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True, editable=False)
     read_at = models.DateTimeField(_("read at"), null=True, blank=True, db_index=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -22,6 +21,7 @@ from django_hyber.db import lease
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public
 from django_hyber.queueing import enqueue
+from django_hyber.stored_files import delete_stored
 
 logger = logging.getLogger("django_hyber")
 #: How long the platform keeps an attachment (guide, chapter 6).
@@ -29,7 +29,7 @@ LIFE = timedelta(days=1)
 DEADLINE = 120
 LEASE = 10 * 60
 LONGEST_STEM = 60
-#: Served by web servers as images, videos, audio or documents, never as pages or programs.
+#: Opened as images, videos, audio or documents, never as pages or programs.
 EXTENSIONS = frozenset(
     (
         *(".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"),
@@ -53,7 +53,7 @@ class AttachmentState(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Attachment:
-    """The attachment of a reply. ``url`` is "" if there is no safe link.
+    """The attachment of a reply. ``url`` is that of the platform, "" if there is no safe link or a copy.
 
     ``is_missing``: FETCH_MEDIA is on and yet there is no copy; it waits for its task, or fetching it failed.
     """
@@ -83,7 +83,7 @@ def find_attachment(reply: Reply) -> Attachment | None:
     account = find_account(reply.account)
     return Attachment(
         name=reply.file_name or reply.media_kind,
-        url=_url_of_copy(reply) if state is AttachmentState.KEPT else _web_link(reply.media_url) if has_link else "",
+        url=_web_link(reply.media_url) if has_link else "",
         state=state,
         available_until=_available_until(reply),
         is_missing=state in {AttachmentState.AT_THE_PLATFORM, AttachmentState.GONE}
@@ -115,19 +115,19 @@ def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) ->
         is_recorded = ours.update(media_file=name, lease_until=None)
     if name and not is_recorded:
         logger.warning("The attachment of reply %d was claimed by another worker", reply_pk)
-        Reply.media_file.field.storage.delete(name)
+        delete_stored(name)
 
 
-def safe_name(file_name: str, url: str) -> str:
-    """Return an unguessable name for an attachment, which no web server serves as a page.
+def download_name(file_name: str, url: str) -> str:
+    """Return the name under which an attachment is downloaded, which no computer opens as a page or a program.
 
-    It contains the original name; an extension that is not in EXTENSIONS becomes ``.bin``.
+    It contains the original name; an extension that is not in EXTENSIONS is followed by ``.bin``.
     """
     given = PurePosixPath((file_name or unquote(urlsplit(url).path)).replace("\\", "/"))
     extension = given.suffix.lower()
     stem = given.stem if extension in EXTENSIONS else given.name
     readable = re.sub(r"\W+", "_", stem)[:LONGEST_STEM].strip("_")
-    return f"{secrets.token_hex(12)}-{readable or 'file'}{extension if extension in EXTENSIONS else OTHER_EXTENSION}"
+    return f"{readable or 'file'}{extension if extension in EXTENSIONS else OTHER_EXTENSION}"
 
 
 def _claim(reply_pk: int) -> MediaClaim | None:
@@ -160,7 +160,7 @@ def _keep(claim: MediaClaim, is_allowed: Callable[[str], bool]) -> str:
             is_allowed=is_allowed,
         )
         copy.seek(0)
-        reply.media_file.save(safe_name(reply.file_name, reply.media_url), File(copy), save=False)
+        reply.media_file.save(download_name(reply.file_name, reply.media_url), File(copy), save=False)
     return str(reply.media_file.name)
 
 
@@ -176,14 +176,6 @@ def _state(reply: Reply) -> AttachmentState:
 def _available_until(reply: Reply) -> datetime:
     # The clock of the phone may be wrong: a time in the future must not extend the link.
     return min(reply.replied_at or reply.received_at, reply.received_at) + LIFE
-
-
-def _url_of_copy(reply: Reply) -> str:
-    try:
-        return str(reply.media_file.url)
-    except (NotImplementedError, ValueError):
-        # A private storage has no addresses.
-        return ""
 
 
 def _web_link(url: str) -> str:

@@ -172,6 +172,7 @@ ADDRESSES = {
     "reply_unread": Address(permissions=("view_reply", "change_reply"), looks=405),
     "reply_fetch": Address(permissions=("view_reply", "change_reply"), looks=405, writes=False, logs_again=True),
     "reply_opt_out": Address(permissions=("view_reply", "add_suppression"), looks=405),
+    "reply_attachment": Address(permissions=("view_reply", "view_personal_data"), writes=False, logs=False),
     "suppression_import": Address(permissions=OPTS_OUT, data=numbers, logs_again=True, keeps_again=True),
     "suppression_import_job": Address(permissions=OPTS_OUT, data=columns, job="uploaded"),
     "suppression_import_progress": Address(permissions=OPTS_OUT, job="waiting", writes=False),
@@ -217,7 +218,7 @@ def log():
 @pytest.fixture
 def scene(draft, add_recipients, admin_client, admin_user, settings, tmp_path):
     """A campaign with somebody in it, and an answer."""
-    settings.MEDIA_ROOT = tmp_path
+    settings.MEDIA_ROOT = tmp_path / "media"
     (recipient,) = add_recipients(draft, 1)
     reply = Reply.objects.create(
         account="default",
@@ -277,6 +278,8 @@ def stage(scene, admin_user):
         if address.status == "finished":
             campaign.messages.update(status="expired")
             campaign.batches.update(state="done")
+        if name == "reply_attachment":
+            scene.reply.media_file.save("photo.jpg", ContentFile(b"photo"))
         if name == "reply_unread":
             Reply.objects.update(read_at=timezone.now())
         campaign.refresh_from_db()
@@ -306,7 +309,10 @@ def test_a_look_changes_nothing(scene, stage, name):
     address = stage(name)
     before = rows(), log()
 
-    assert scene.client.get(scene.url(name)).status_code == address.looks
+    response = scene.client.get(scene.url(name))
+
+    assert response.status_code == address.looks
+    assert content_of(response) is not None
     assert (rows(), log()) == before
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.files.base import ContentFile
+from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber.models import Message, Reply, Suppression
@@ -40,6 +41,11 @@ def attachment_on(client, reply):
     """The attachment's part of the page."""
     page = page_of(client, reply)
     return re.search(r'field-attachment.*?<div class="readonly">(.*?)</div>', page, re.DOTALL)[1]
+
+
+def address_of(reply):
+    """The address of our copy of an attachment."""
+    return reverse("admin:django_hyber_reply_attachment", args=[reply.pk])
 
 
 def act(client, name, *replies):
@@ -225,23 +231,36 @@ def test_what_is_no_web_address_is_no_link(admin_client, make_reply, link):
 
 
 def test_a_copy_is_linked_for_ever(admin_client, make_reply, settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path
-    settings.MEDIA_URL = "/media/"
+    settings.MEDIA_ROOT = tmp_path / "media"
     settings.HYBER = {"default": {"FETCH_MEDIA": True}}
     old = timezone.now() - timedelta(days=300)
     reply = make_reply(media_url=LINK, file_name="photo.jpg", received_at=old)
     reply.media_file.save("x-photo.jpg", ContentFile(b"x"))
 
     shown = attachment_on(admin_client, reply)
-    assert f'<a href="/media/{reply.media_file.name}" rel="noopener noreferrer">photo.jpg</a> (kept here)' in shown
+    assert f'<a href="{address_of(reply)}" rel="noopener noreferrer">photo.jpg</a> (kept here)' in shown
     assert "No copy" not in shown
 
 
-def test_a_copy_in_a_storage_without_addresses_is_only_named(admin_client, make_reply, monkeypatch):
-    reply = make_reply(media_url=LINK, file_name="photo.jpg", media_file="hyber/replies/x-photo.jpg")
-    monkeypatch.setattr(Reply.media_file.field.storage, "base_url", None)
+@pytest.mark.parametrize(("name", "shown"), [("photo.jpg", "photo.jpg"), ("page.html", "page_html.bin")])
+def test_a_copy_is_downloaded_and_never_shown(admin_client, make_reply, settings, tmp_path, name, shown):
+    settings.MEDIA_ROOT = tmp_path / "media"
+    reply = make_reply(media_url=LINK, file_name=name)
+    reply.media_file.save(name, ContentFile(b"<script>"))
 
-    assert "photo.jpg (kept here)" in attachment_on(admin_client, reply)
+    response = admin_client.get(address_of(reply))
+
+    assert b"".join(response.streaming_content) == b"<script>"
+    assert response["Content-Disposition"] == f'attachment; filename="{shown}"'
+    assert response["Content-Type"] == "application/octet-stream"
+    assert response["X-Content-Type-Options"] == "nosniff"
+    assert "no-store" in response["Cache-Control"]
+
+
+def test_a_copy_that_is_gone_is_not_found(admin_client, make_reply):
+    reply = make_reply(media_url=LINK, file_name="photo.jpg", media_file="hyber/replies/x-photo.jpg")
+
+    assert admin_client.get(address_of(reply)).status_code == 404
 
 
 def test_an_attachment_that_is_being_fetched_is_no_copy_yet(admin_client, make_reply):

@@ -87,7 +87,7 @@ def decisions_about(doubted):
 @pytest.mark.usefixtures("short_lists")
 @pytest.mark.parametrize("language", LOCALES)
 def test_every_page_fits_and_can_be_read(open_admin, admin_user, complaints, settings, tmp_path, language):
-    settings.MEDIA_ROOT = tmp_path
+    settings.MEDIA_ROOT = tmp_path / "media"
     shop = open_shop(language, admin_user, size=0.05)
     for campaign in (shop.finished, None):
         busy_jobs(campaign, admin_user)

@@ -174,7 +174,7 @@ def take(page, language, name, **part):
 
 @pytest.mark.parametrize("language", LOCALES)
 def test_the_pictures_of_the_documentation(open_admin, admin_user, complaints, settings, tmp_path, language):
-    settings.MEDIA_ROOT = tmp_path
+    settings.MEDIA_ROOT = tmp_path / "media"
     settings.HYBER = {"default": {**settings.HYBER["default"], "PRICES": {"viber": "0.45", "sms": "0.98"}}}
     is_taken = bool(os.environ.get("HYBER_SCREENSHOTS"))
     shop = open_shop(language, admin_user, size=1 if is_taken else 0.1)

@@ -38,7 +38,7 @@ FILE = "phone,name\n0671112233,Olena\n+380 67 111 22 33,Again\n12,Ivan\n06711122
 
 @pytest.fixture(autouse=True)
 def media(settings, tmp_path):
-    settings.MEDIA_ROOT = tmp_path
+    settings.MEDIA_ROOT = tmp_path / "media"
     return tmp_path
 
 

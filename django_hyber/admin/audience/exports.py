@@ -7,6 +7,7 @@ from typing import cast
 from django.contrib import messages
 from django.http import HttpResponseBadRequest, HttpResponseBase
 from django.http.response import StreamingHttpResponse
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -42,6 +43,7 @@ def export_view(desk: Desk) -> HttpResponseBase:
     desk.log_change(_exported_text(desk, chosen))
     response = StreamingHttpResponse(pieces, content_type=file_type(chosen).content_type)
     response["Content-Disposition"] = f'attachment; filename="{export_name(campaign, chosen)}"'
+    patch_cache_control(response, private=True, no_store=True)
     return response
 
 

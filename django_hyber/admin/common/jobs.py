@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from django.db.models.fields.files import FieldFile
 from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
@@ -86,11 +88,20 @@ def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:
 
 def produced_file(job: BackgroundJob, name: str) -> FileResponse:
     """Return the file that a job has written, for download under this name. Raises Http404 when there is none."""
+    return private_file(job.produced, name)
+
+
+def private_file(file: FieldFile, name: str) -> FileResponse:
+    """Return a stored file for download; no browser shows it or keeps a copy. Raises Http404 when there is none."""
     try:
-        return FileResponse(job.produced.open("rb"), as_attachment=True, filename=name)
+        opened = file.open("rb")
     except (FileNotFoundError, ValueError):
         # Not on the disk, or never written.
         raise Http404 from None
+    response = FileResponse(opened, as_attachment=True, filename=name, content_type="application/octet-stream")
+    response["X-Content-Type-Options"] = "nosniff"
+    patch_cache_control(response, private=True, no_store=True)
+    return response
 
 
 def export_name(campaign: Campaign | None, file_format: str) -> str:

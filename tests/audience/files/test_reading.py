@@ -256,7 +256,7 @@ class SpreadsheetDamageTests:
         assert sum(report.reasons.values()) == report.rejected_count
 
     def test_rejected_rows_with_control_characters_reach_the_database_as_text(self, campaign, settings, tmp_path):
-        settings.MEDIA_ROOT = tmp_path
+        settings.MEDIA_ROOT = tmp_path / "media"
         file = as_xlsx(["phone", "name"], [12, "C_x0000_D"], ["0671112233", "A_x0000_B"])
 
         job = request_job(
