@@ -41,7 +41,7 @@ class Account:
     is still not found after ``not_found_grace``.
 
     Campaigns: a scheduled campaign is handed over ``lead_time`` before its start. If its start was missed by more than
-    ``schedule_grace``, it is paused. With ``four_eyes``, the author of a campaign cannot launch it.
+    ``schedule_grace``, it is paused. With ``four_eyes``, nobody who contributed to a campaign can launch it.
 
     Recipients: a reply that is one of ``stop_words`` opts its sender out. With ``suppress_transactional``, opting out
     stops single messages too.

@@ -61,7 +61,7 @@ def _check_default(storage: FileSystemStorage) -> Iterator[CheckMessage]:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         yield Warning(
-            f"Uploads, exports and attachments cannot be stored in {folder}: {existing} is no folder that this user can write to.",
+            f"Uploads, exports and attachments cannot be stored in {folder}: this user cannot write to {existing}.",
             hint=HINT,
             id="django_hyber.W044",
         )

@@ -22,7 +22,8 @@ from django_hyber.audience.files.reading import NumberedRow, file_type, read_row
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
-from django_hyber.db.transactions import after_commit
+from django_hyber.db.transactions import after_commit, atomic
+from django_hyber.four_eyes import add_contributor
 from django_hyber.jobs import size
 from django_hyber.jobs.background import create_job, enqueue_again_at
 from django_hyber.jobs.claims import JobClaim
@@ -97,16 +98,23 @@ def is_large_upload(job: BackgroundJob) -> bool:
     return count is None or count >= size.IN_BACKGROUND_FROM
 
 
-def confirm_upload(job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False) -> bool:
+def confirm_upload(
+    job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False, user: User = None
+) -> bool:
     """Import a stored file, ``at_once`` or in the background, and return whether this call started it.
 
-    The parameters are those of import_recipients that say what the columns are.
+    The parameters are those of import_recipients that say what the columns are. Whoever uploaded the file and ``user``,
+    who confirms its columns, have contributed to the campaign.
     """
     uploads = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
     known = {name: value for name, value in job.parameters.items() if name != "preview"}
     wanted = {**known, **Columns.of(parameters).as_parameters(), "language": get_language()}
-    if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
-        return False
+    with atomic():
+        if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
+            return False
+        if job.campaign:
+            add_contributor(job.campaign, job.created_by)
+            add_contributor(job.campaign, user)
     after_commit(run_now if at_once else enqueue, "run_job", job.pk)
     return True
 

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import locked
 from django_hyber.db.transactions import db_connection
+from django_hyber.four_eyes import add_contributor, copy_contributors
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.reports.ranks import FAILURES
 
@@ -81,6 +82,8 @@ def _copy(campaign: Campaign, name: str, audience: Audience, user: Any) -> Campa
     channels = campaign.channels.order_by("position", "id").values("position", "channel", "options")
     rows = [CampaignChannel(campaign=copy, **channel) for channel in channels]
     CampaignChannel.objects.bulk_create(rows)
+    add_contributor(copy, user)
+    copy_contributors(campaign, copy)
     if audience is not Audience.NOBODY:
         _copy_recipients(audience_of(campaign, audience).all(), copy)
     return copy

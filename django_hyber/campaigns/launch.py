@@ -16,10 +16,10 @@ from django_hyber.campaigns.preflight import (
     check_state,
     count_opted_out,
     fingerprint,
-    is_four_eyes,
 )
 from django_hyber.campaigns.preflight_jobs import kept_preflight
 from django_hyber.errors import CampaignError
+from django_hyber.four_eyes import approval_problem
 from django_hyber.jobs.size import is_large
 from django_hyber.models import Campaign
 from django_hyber.sending import runs
@@ -56,7 +56,7 @@ def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) 
     """Launch a campaign: its recipients are cut into batches, and each batch is sent by a task after commit.
 
     A campaign that starts later is ``scheduled`` and held here until shortly before. ``user`` launches it; with
-    FOUR_EYES the author may not.
+    FOUR_EYES nobody may who has contributed to the campaign; code that names no user is not restricted.
 
     Raises CampaignError, and changes nothing, when it has been launched already or something is wrong with it.
     """
@@ -83,6 +83,8 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
     with locked(campaign):
         if not is_possible(campaign, Verb.START):
             raise CampaignError([already_started(campaign)])
+        if problems := _check_launcher(campaign, user):
+            raise CampaignError(problems)
         if fingerprint(campaign) != checked:
             text = _("The campaign was changed while it was being checked. Start it again.")
             raise CampaignError([ValidationError(text, code="changed")])
@@ -99,9 +101,8 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
 
 
 def _check_launcher(campaign: Campaign, user: AbstractBaseUser | None) -> list[ValidationError]:
-    if user is None or campaign.author_id != user.pk or not is_four_eyes(campaign):
-        return []
-    return [ValidationError(_("You wrote this campaign: another person has to launch it."), code="four-eyes")]
+    problem = approval_problem(campaign, user)
+    return [problem] if problem else []
 
 
 def _is_as_confirmed(campaign: Campaign, checked: str, confirmed: Confirmation) -> bool:

@@ -16,7 +16,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.conf import find_account, find_prices, get_account
+from django_hyber.conf import find_prices, get_account
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
 
@@ -137,12 +137,6 @@ def already_started(campaign: Campaign) -> ValidationError:
         code="already-started",
         params={"status": campaign.get_status_display()},
     )
-
-
-def is_four_eyes(campaign: Campaign) -> bool:
-    """Return whether the author of a campaign may not launch it."""
-    account = find_account(campaign.account)
-    return account is not None and account.four_eyes
 
 
 def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = None) -> Preflight:

@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Count
@@ -19,7 +20,7 @@ from django.utils.translation import gettext as _
 from django_hyber.campaigns.lifecycle import locked
 from django_hyber.conf import find_account, get_account
 from django_hyber.errors import CampaignError
-from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.models import Campaign, Message, Suppression, TrialSender
 from django_hyber.protocol import Channel, InvalidPhone, normalize_phone, validate_channels
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.send import send_message
@@ -29,8 +30,9 @@ from django_hyber.texts.samples import Sample, fill_in
 
 Status = Message.Status
 MAX_NUMBERS = 10
-#: How many tests a number may get within this time, against flooding a stranger's phone.
+#: How many tests a number may get, and a user may send, within this time, against flooding a stranger's phone.
 MAX_PER_NUMBER = 5
+MAX_PER_USER = 50
 PERIOD = timedelta(minutes=10)
 #: How long the page polls for a delivered test to be seen, and for any other to be delivered.
 SEEN_WITHIN = timedelta(minutes=10)
@@ -110,11 +112,11 @@ def trial_problems(campaign: Campaign, sample: Sample) -> list[ValidationError]:
     return [*problems, *map(as_error, refused)]
 
 
-def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str) -> Trial:
+def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str, *, user: Any) -> Trial:
     """Send the campaign's texts with the values of the sample to these numbers, once for each token.
 
-    Opted-out numbers get nothing. Raises CampaignError, and sends nothing, for texts that the platform would refuse and
-    for numbers that got too many tests lately.
+    Opted-out numbers get nothing. Raises CampaignError, and sends nothing, for texts that the platform would refuse,
+    for numbers that got too many tests lately, and for a user who has sent too many.
     """
     problems = trial_problems(campaign, sample)
     if problems:
@@ -127,6 +129,8 @@ def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token
         opted_out = set(known.values_list("phone_number", flat=True))
         wanted = [number for number in numbers if number not in opted_out]
         _refuse_too_many(wanted)
+        if wanted:
+            _count_for(user, len(wanted), _id_prefix(campaign.pk, token))
         channels = _filled(campaign, sample)
         ids = zip(wanted, _extra_ids(campaign, token), strict=False)
         messages = [
@@ -167,8 +171,39 @@ def _filled(campaign: Campaign, sample: Sample) -> list[Channel]:
     return [rendered(channel, values, own_text=own_text) for channel in channels]
 
 
+def latest_numbers(user: Any) -> list[str]:
+    """Return the numbers that the user has sent a test to last, while its messages have not been purged."""
+    sender = TrialSender.objects.filter(user_key=str(user.pk)).first()
+    if sender is None:
+        return []
+    sent = Message.objects.not_purged().filter(extra_id__in=list(_ids(sender.latest)), campaign=None).order_by("pk")
+    return [str(number) for number in sent.values_list("phone_number", flat=True)]
+
+
 def _extra_ids(campaign: Campaign, token: str) -> Iterator[str]:
-    return (f"{PREFIX}{campaign.pk}-{token}-{number}" for number in range(MAX_NUMBERS))
+    return _ids(_id_prefix(campaign.pk, token))
+
+
+def _ids(prefix: str) -> Iterator[str]:
+    return (f"{prefix}-{number}" for number in range(MAX_NUMBERS))
+
+
+def _id_prefix(campaign_pk: int, token: str) -> str:
+    return f"{PREFIX}{campaign_pk}-{token}"
+
+
+def _count_for(user: Any, count: int, latest: str) -> None:
+    """Count tests for a user, in whatever session. Raises CampaignError if there are too many."""
+    key = str(user.pk)
+    TrialSender.objects.get_or_create(user_key=key)
+    # Locked: two tests of the same user, of different campaigns, are counted one after the other.
+    sender = TrialSender.objects.select_for_update().get(user_key=key)
+    now = timezone.now().timestamp()
+    recent = [moment for moment in sender.sent_at if moment > now - PERIOD.total_seconds()]
+    if len(recent) + count > MAX_PER_USER:
+        text = _("You have sent %(limit)d tests in ten minutes. Wait a little.")
+        raise CampaignError([ValidationError(text, code="too-many-tests", params={"limit": MAX_PER_USER})])
+    TrialSender.objects.filter(pk=sender.pk).update(sent_at=[*recent, *[now] * count], latest=latest)
 
 
 def _refuse_too_many(numbers: Sequence[str]) -> None:

@@ -8,6 +8,7 @@ from django_hyber.models.callbacks import UnreadableCallback
 from django_hyber.models.campaign import Campaign, CampaignChannel
 from django_hyber.models.delivery_report import DeliveryReport
 from django_hyber.models.message import LONE, Message, MessageQuerySet
+from django_hyber.models.people import Contributor, TrialSender
 from django_hyber.models.reply import Reply
 from django_hyber.models.suppression import Suppression
 
@@ -19,10 +20,12 @@ __all__ = [
     "Batch",
     "Campaign",
     "CampaignChannel",
+    "Contributor",
     "DeliveryReport",
     "Message",
     "MessageQuerySet",
     "Reply",
     "Suppression",
+    "TrialSender",
     "UnreadableCallback",
 ]

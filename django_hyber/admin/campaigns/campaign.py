@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.campaigns.form import AUTHORED_FIELDS, FIELDSETS, CampaignForm
+from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, CampaignForm
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
 from django_hyber.admin.campaigns.progress_page import CampaignList
 from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progress_context
@@ -18,6 +18,7 @@ from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.four_eyes import record_author
 from django_hyber.models import Campaign
 from django_hyber.words import place_of, problem_text
 
@@ -120,10 +121,10 @@ class CampaignAdmin(HyberAdmin):
         return super().get_inline_formsets(request, formsets, *args, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
-        """Record the author; warn about a start time in the past, which the platform may accept or not."""
-        if not change or AUTHORED_FIELDS.intersection(form.changed_data):
-            obj.author = request.user  # type: ignore[assignment]  # nobody else gets in here
+        """Record who wrote it; warn about a start time in the past, which the platform may accept or not."""
         super().save_model(request, obj, form, change)
+        if not change or not SCHEDULE_FIELDS.issuperset(form.changed_data):
+            record_author(obj, request.user)
         if obj.start_time and obj.start_time < timezone.now():
             self.message_user(request, _("The start time is in the past."), messages.WARNING)
 
@@ -143,8 +144,7 @@ class CampaignAdmin(HyberAdmin):
         """Show the warnings about the channels, which do not forbid sending."""
         super().save_formset(request, form, formset, change)
         if change and formset.has_changed():
-            form.instance.author = request.user
-            form.instance.save(update_fields=["author"])
+            record_author(form.instance, request.user)
         for problem in formset.warnings:
             self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
 

@@ -22,8 +22,8 @@ from django_hyber.conf import account_names
 from django_hyber.models import Campaign
 from django_hyber.texts.rules import campaign_variables, is_variable_name
 
-#: Anyone who changes one of these fields, or the channels, becomes the author.
-AUTHORED_FIELDS = frozenset({"account", "missing_variables", "variable_defaults"})
+#: Whoever changes another field than these, or the channels, has written the campaign; these say only when it is sent.
+SCHEDULE_FIELDS = frozenset({"start_time", "window_start", "window_end", "throttle"})
 
 MAX_DEFAULT_TEXT = 255
 

@@ -22,11 +22,11 @@ from django_hyber.campaigns.preflight import (
     OPTED_OUT_CODE,
     PAST_START_CODE,
     check_state,
-    is_four_eyes,
     time_warnings,
 )
 from django_hyber.campaigns.preflight_jobs import Check, count_rejected
 from django_hyber.campaigns.timetable import Timetable, timetable_of
+from django_hyber.four_eyes import UNKNOWN, approval_problem, is_four_eyes
 from django_hyber.models import Campaign, Message
 from django_hyber.services import Preflight
 from django_hyber.words import CHANNEL_NAMES, label_of
@@ -190,8 +190,8 @@ def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
     campaign, found = desk.campaign, check.found
     people = found.will_receive if found else 0
     problems, warnings = _problems(campaign, check)
-    four_eyes, is_author = _four_eyes(desk)
-    may_launch = people and not problems and not is_author
+    four_eyes, is_barred = _four_eyes(desk)
+    may_launch = people and not problems and not is_barred
     return PreflightFacts(
         campaign=campaign,
         check=check,
@@ -220,17 +220,18 @@ def _problems(campaign: Campaign, check: Check) -> tuple[list[ValidationError], 
 
 
 def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
-    """Return the note about who may launch, and whether this user is the author and may not."""
+    """Return the note about who may launch, and whether this user may not."""
     if not is_four_eyes(desk.campaign):
         return "", False
-    if desk.campaign.author_id == desk.request.user.pk:
-        return _(
-            "Two-person approval is on. You wrote this campaign or changed it last: another person who may send has to "
-            "open this page and launch it."
-        ), True
+    problem = approval_problem(desk.campaign, desk.request.user)
+    if problem is None:
+        return _("Two-person approval is on: nobody who has worked on a campaign can launch it. You can."), False
+    if problem.code == UNKNOWN:
+        return " ".join([_("Two-person approval is on."), *problem.messages]), True
     return _(
-        "Two-person approval is on: the person who wrote a campaign or changed it last cannot launch it. You can."
-    ), False
+        "Two-person approval is on. You have worked on this campaign: another person who may send has to open this "
+        "page and launch it."
+    ), True
 
 
 def _skipped(desk: CampaignDesk, found: Preflight) -> list[SkippedLine]:

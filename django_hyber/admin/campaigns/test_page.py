@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, NamedTuple
 
 from django import forms
@@ -26,6 +25,7 @@ from django_hyber.campaigns.test_send import (
     is_live,
     is_testable,
     is_token,
+    latest_numbers,
     new_token,
     parse_numbers,
     send_trial,
@@ -38,11 +38,6 @@ from django_hyber.texts.composition import compose_saved
 from django_hyber.texts.samples import MADE_UP, Sample
 from django_hyber.words import describe_end, name_of_channel
 
-#: Keys of the session: the numbers typed last, and the times of the tests sent.
-NUMBERS = "django_hyber_test_numbers"
-SENT = "django_hyber_tests_sent"
-MAX_PER_SESSION = 50
-PERIOD = 10 * 60
 EXAMPLES = "examples"
 
 
@@ -122,8 +117,9 @@ def _form(desk: CampaignDesk, *, is_answer: bool) -> TrialForm:
     if is_answer:
         return TrialForm(desk.request.POST, campaign=desk.campaign)
     token = desk.request.POST.get("token", "")
+    typed = desk.request.POST.get("numbers")
     initial = {
-        "numbers": desk.request.POST.get("numbers", desk.request.session.get(NUMBERS, "")),
+        "numbers": "\n".join(f"+{number}" for number in latest_numbers(desk.request.user)) if typed is None else typed,
         "token": token if is_token(token) else new_token(),
     }
     return TrialForm(initial=initial, campaign=desk.campaign)
@@ -146,13 +142,8 @@ def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[Va
 def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBase | None:
     """Send the test and redirect to its results; return None if nothing was sent: the form has the errors."""
     numbers, token = form.cleaned_data["numbers"], form.cleaned_data["token"]
-    desk.request.session[NUMBERS] = "\n".join(f"+{number}" for number in numbers)
-    if len(_stamps(desk)) + len(numbers) > MAX_PER_SESSION:
-        text = _("You have sent %(limit)d tests in ten minutes. Wait a little.")
-        form.add_error(None, text % {"limit": MAX_PER_SESSION})
-        return None
     try:
-        trial = send_trial(desk.campaign, numbers, sample, token)
+        trial = send_trial(desk.campaign, numbers, sample, token, user=desk.request.user)
     except ValidationError as error:
         form.add_error(None, error)
         return None
@@ -169,7 +160,6 @@ def _report(desk: CampaignDesk, trial: Trial) -> None:
         desk.message_user(text, messages.INFO)
         return
     count = len(trial.messages)
-    desk.request.session[SENT] = [*_stamps(desk), *[time.time()] * count]
     numbers = ", ".join(mask_phone(message.phone_number or "") for message in trial.messages)
     desk.log_change(_("Sent a test to %(numbers)s.") % {"numbers": numbers})
     text = ngettext(
@@ -186,12 +176,8 @@ def _opted_out_text(numbers: list[str]) -> str:
         "%(numbers)s have opted out: nothing was sent there.",
         len(numbers),
     )
-    return text % {"numbers": ", ".join(f"+{number}" for number in numbers)}
-
-
-def _stamps(desk: CampaignDesk) -> list[float]:
-    since = time.time() - PERIOD
-    return [moment for moment in desk.request.session.get(SENT, []) if moment > since]
+    # Masked: the text waits in a cookie or a session until it is shown.
+    return text % {"numbers": ", ".join(mask_phone(f"+{number}") for number in numbers)}
 
 
 def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:

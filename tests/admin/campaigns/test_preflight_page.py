@@ -389,7 +389,7 @@ class FourEyesTests:
         assert "another person who may send has to open this page and launch it" in text_of(response)
         assert button_of(response) is None
         refused = client.post(url_of(ready), seen, follow=True)
-        assert "You wrote this campaign: another person has to launch it." in text_of(refused)
+        assert "You have worked on this campaign: another person has to launch it." in text_of(refused)
         assert status_of(ready) == "draft"
 
     def test_whoever_did_not_write_it_launches_it(self, client, ready, log_in, admin_user, four_eyes):
@@ -397,15 +397,15 @@ class FourEyesTests:
         user = log_in(*SEES_ALL)
 
         response = client.get(url_of(ready))
-        assert "the person who wrote a campaign or changed it last cannot launch it. You can." in text_of(response)
+        assert "nobody who has worked on a campaign can launch it. You can." in text_of(response)
         confirm(client, ready)
 
         assert status_of(ready) == "sending"
         assert ready.launched_by == user
 
-    def test_the_list_does_not_get_around_it(self, client, ready, log_in, add_recipients, four_eyes):
+    def test_the_list_does_not_get_around_it(self, client, ready, log_in, admin_user, add_recipients, four_eyes):
         user = log_in(*SEES_ALL)
-        other = Campaign.objects.create(name="Of another")
+        other = Campaign.objects.create(name="Of another", author=admin_user)
         other.set_channels(ready.get_channels())
         add_recipients(other, 1)
         Campaign.objects.filter(pk=ready.pk).update(author=user)

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
-from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.models import Campaign, Message, Suppression, TrialSender
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import campaign_statistics
 from tests.admin.pages import button_of, text_of, url_of
@@ -114,7 +114,7 @@ class SendingTests:
         Suppression.objects.create(phone_number=PHONES[0])
 
         text = text_of(send(admin_client, ready, *NUMBERS))
-        assert f"+{PHONES[0]} has opted out: nothing was sent there." in text
+        assert "+38067•••••00 has opted out: nothing was sent there." in text
         assert sent_tests().get().phone_number == PHONES[1]
 
         text = text_of(send(admin_client, ready, NUMBERS[0]))
@@ -151,6 +151,34 @@ class SendingTests:
 
         assert "You have sent 50 tests in ten minutes." in text_of(send(admin_client, ready, NUMBERS[0]))
         assert sent_tests().count() == 50
+
+    def test_another_session_and_campaign_do_not_raise_that_limit(self, admin_client, admin_user, ready, platform):
+        for start in range(0, 50, 10):
+            send(admin_client, ready, *(phone(number) for number in range(start, start + 10)))
+        admin_client.force_login(admin_user)
+        other = Campaign.objects.create(name="Other")
+        other.set_channels([SMS(text="Hi", ttl=300, alpha_name="Shop")])
+
+        assert "You have sent 50 tests in ten minutes." in text_of(send(admin_client, other, NUMBERS[0]))
+        assert sent_tests().count() == 50
+
+        TrialSender.objects.update(sent_at=[(timezone.now() - timedelta(minutes=11)).timestamp()] * 50)
+        send(admin_client, other, NUMBERS[0])
+        assert sent_tests().count() == 51
+
+    def test_each_person_has_a_limit_of_their_own(self, admin_client, admin_user, ready, platform):
+        TrialSender.objects.create(user_key="another", sent_at=[timezone.now().timestamp()] * 50)
+        send(admin_client, ready, NUMBERS[0])
+
+        assert sent_tests().count() == 1
+        assert len(TrialSender.objects.get(user_key=str(admin_user.pk)).sent_at) == 1
+
+    def test_the_session_holds_no_number(self, admin_client, ready, platform):
+        Suppression.objects.create(phone_number=PHONES[0])
+        send(admin_client, ready, *NUMBERS, follow=False)
+
+        assert PHONES[0][-9:] not in str(dict(admin_client.session)) + str(admin_client.cookies)
+        assert PHONES[1][-9:] not in str(dict(admin_client.session)) + str(admin_client.cookies)
 
     def test_a_token_of_nobody_is_refused(self, admin_client, ready, platform):
         assert "This page is too old." in text_of(send(admin_client, ready, NUMBERS[0], token="x' OR 1=1"))
@@ -342,8 +370,8 @@ def test_the_page_takes_the_same_queries_for_any_campaign(
     admin_client, ready, add_recipients, django_assert_num_queries
 ):
     admin_client.get(url_of(ready, "test"))
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         admin_client.get(url_of(ready, "test"))
     add_recipients(ready, 300, variables={"name": "Olena"})
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         admin_client.get(url_of(ready, "test"))

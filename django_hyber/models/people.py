@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.models.base import HyberModel
+from django_hyber.models.campaign import Campaign
+
+USER_KEY_LENGTH = 64
+
+
+class Contributor(HyberModel):
+    """A user who wrote a campaign, changed it or imported recipients, or did so with the one that it was copied from.
+
+    The row stays when the user is deleted, and needs no foreign key into the database of the users.
+    """
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="contributors", verbose_name=_("campaign"), db_index=False
+    )
+    user_key = models.CharField(max_length=USER_KEY_LENGTH)
+
+    class Meta:
+        # The admin has no page for it.
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("campaign", "user_key"), name="hyber_contributor_once"),)
+
+    def __str__(self) -> str:
+        return f"{self.campaign_id}: {self.user_key}"
+
+
+class TrialSender(HyberModel):
+    """A user who sends tests: when the latest were sent, and the id of the last one."""
+
+    user_key = models.CharField(max_length=USER_KEY_LENGTH, unique=True)
+    sent_at = models.JSONField(default=list)
+    latest = models.CharField(max_length=64, blank=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return self.user_key
