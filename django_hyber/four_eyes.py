@@ -57,6 +57,6 @@ def approval_problem(campaign: Campaign, user: Any) -> ValidationError | None:
 
 
 def _contributors(campaign: Campaign) -> set[str]:
-    keys = set(campaign.contributors.values_list("user_key", flat=True))
+    keys = set(Contributor.objects.filter(campaign=campaign).values_list("user_key", flat=True))
     # Code may set the author alone.
     return keys | {str(campaign.author_id)} if campaign.author_id is not None else keys

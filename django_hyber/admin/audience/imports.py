@@ -153,7 +153,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 
 def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns) -> None:
     is_at_once = not is_large_upload(job)
-    if not confirm_upload(job, columns.as_parameters(), at_once=is_at_once, user=desk.request.user):  # type: ignore[arg-type]  # nobody else gets in here
+    if not confirm_upload(job, columns.as_parameters(), at_once=is_at_once, user=desk.request.user):
         return
     job.refresh_from_db()
     if job.state != State.DONE:
