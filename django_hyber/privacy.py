@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from django.db.models import Model
 
-from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.models import Batch, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.models.base import PersonalDataModel
 from django_hyber.protocol import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 
 __all__ = [
+    "HIDDEN_COLUMNS",
     "MASK",
     "PERSONAL_COLUMNS",
     "mask",
@@ -36,6 +37,7 @@ PERSONAL_COLUMNS: Mapping[type[Model], Mapping[str, Callable[[Any], Any]]] = {
         "variables": mask_values,
         "content": mask_payload,
         "error_text": mask_phones_in,
+        "answer_text": mask_phones_in,
     },
     DeliveryReport: {"phone_number": mask_phone, "raw": mask_payload},
     Reply: {
@@ -47,8 +49,15 @@ PERSONAL_COLUMNS: Mapping[type[Model], Mapping[str, Callable[[Any], Any]]] = {
         "location": mask_text,
         "raw": mask_payload,
     },
+    Batch: {"error_text": mask_phones_in, "answer_text": mask_phones_in},
     Suppression: {"phone_number": mask_phone, "reason": mask_phones_in},
     UnreadableCallback: {"body": mask_text, "reason": mask_phones_in},
+}
+
+#: By these columns, users who may not see personal data can neither filter nor sort.
+HIDDEN_COLUMNS = frozenset(column for columns in PERSONAL_COLUMNS.values() for column in columns) | {
+    *("status_reason", "phone_prefixes", "variable_defaults"),
+    *("parameters", "result", "source", "produced", "opted_out"),
 }
 
 

@@ -7,20 +7,32 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.apps import apps
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.db.bulk import table_pages, update_rows
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import Announcement, DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.models import (
+    AccountState,
+    Announcement,
+    BackgroundJob,
+    Batch,
+    Campaign,
+    DeliveryReport,
+    Message,
+    Reply,
+    UnreadableCallback,
+)
 from django_hyber.models.message import GIVEN_UP
 from django_hyber.reports.ranks import FINAL
-from django_hyber.stored_files import delete_stored
+from django_hyber.stored_files import delete_orphans, delete_stored
 
 CHUNK = 5_000
 Status = Message.Status
 #: Messages that have ended; for the given-up ones no report is expected any more.
 OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | GIVEN_UP
+ANONYMOUS_COLUMNS = ("id", "phone_number", "variables", "content", "error_text", "answer_text")
 NO_REPLY_DATA = {
     **dict.fromkeys(("phone_number", "text", "media_url", "media_file", "file_name", "location"), ""),
     "lease_until": None,
@@ -29,7 +41,7 @@ NO_REPLY_DATA = {
 
 @dataclass(kw_only=True)
 class Purged:
-    """How many rows were anonymized; the last three count deleted rows."""
+    """How many rows were anonymized; the last five count deleted rows, and files without a row."""
 
     messages: int = 0
     reports: int = 0
@@ -37,12 +49,15 @@ class Purged:
     waiting_reports: int = 0
     unreadable: int = 0
     announcements: int = 0
+    jobs: int = 0
+    log_entries: int = 0
 
 
 def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purged:
-    """Anonymize what ended longer ago than this, and delete unmatched reports and unreadable callbacks.
+    """Anonymize what ended longer ago than this, and delete what nobody needs any more.
 
-    Numbers, variables and texts go; ids, statuses, codes and times stay, so every total stays as it is. Messages under
+    Numbers, variables, texts, reasons and files go; ids, statuses, codes and times stay, so every total stays as it is.
+    Unmatched reports, unreadable callbacks, background jobs and entries of the admin's log are deleted. Messages under
     way and opted-out numbers are not changed. It can be stopped and started again: each range of rows is a separate
     transaction. ``dry_run`` only counts.
     """
@@ -52,14 +67,53 @@ def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purg
         _purge_messages(page[0][0], page[-1][0], before, purged, dry_run=dry_run)
     for page in table_pages(Reply.objects.all(), CHUNK):
         _purge_replies(page[0][0], page[-1][0], before, purged, dry_run=dry_run)
-    waiting = DeliveryReport.objects.filter(message=None, received_at__lt=before)
-    unreadable = UnreadableCallback.objects.filter(received_at__lt=before)
-    purged.waiting_reports = waiting.count() if dry_run else _delete(waiting)
-    purged.unreadable = unreadable.count() if dry_run else _delete(unreadable)
-    # No process has receivers for them any more, or the sweeps of a day would have called these.
-    left = Announcement.objects.filter(lease_until__lt=min(before, timezone.now() - timedelta(days=1)))
-    purged.announcements = left.count() if dry_run else _delete(left)
+    for name, rows in _deleted(before).items():
+        setattr(purged, name, rows.count() if dry_run else _delete(rows))
+    if not dry_run:
+        _purge_reasons(before)
+        delete_orphans()
     return purged
+
+
+def admin_log(**conditions: Any) -> QuerySet[Any] | None:
+    """Select the entries of the admin's log about rows of this package, or return None without the admin."""
+    if not apps.is_installed("django.contrib.admin"):
+        return None
+    entries: QuerySet[Any] = apps.get_model("admin", "LogEntry").objects.all()
+    return entries.filter(content_type__app_label="django_hyber", **conditions)
+
+
+def anonymize(messages: QuerySet[Message]) -> int:
+    """Remove the personal data of these messages and return how many there were. Runs in a transaction."""
+    rows = messages.order_by("pk").select_for_update().values_list("pk", "content")
+    return update_rows(Message, ANONYMOUS_COLUMNS, [_anonymous(pk, content) for pk, content in rows])
+
+
+def anonymize_reports(reports: QuerySet[DeliveryReport]) -> int:
+    """Remove the personal data of these reports and return how many there were."""
+    return reports.update(phone_number="", raw={})
+
+
+def anonymize_replies(replies: QuerySet[Reply]) -> int:
+    """Remove the personal data of these replies and their attachments, and return how many there were."""
+    # Before the names are removed from the rows: deleting a file twice is harmless.
+    for name in replies.exclude(media_file="").values_list("media_file", flat=True):
+        delete_stored(name)
+    return replies.update(raw={}, **NO_REPLY_DATA)
+
+
+def _deleted(before: datetime) -> dict[str, QuerySet[Any]]:
+    """Return the rows to delete, by the name of their count."""
+    day_ago = timezone.now() - timedelta(days=1)
+    found: dict[str, QuerySet[Any]] = {
+        "waiting_reports": DeliveryReport.objects.filter(message=None, received_at__lt=before),
+        "unreadable": UnreadableCallback.objects.filter(received_at__lt=before),
+        # No process has receivers for them any more, or the sweeps of a day would have called these.
+        "announcements": Announcement.objects.filter(lease_until__lt=min(before, day_ago)),
+        "jobs": BackgroundJob.objects.filter(finished_at__lt=before),
+    }
+    log = admin_log(action_time__lt=before)
+    return found if log is None else found | {"log_entries": log}
 
 
 def _purge_messages(first_id: int, last_id: int, before: datetime, purged: Purged, *, dry_run: bool) -> None:
@@ -74,28 +128,32 @@ def _purge_messages(first_id: int, last_id: int, before: datetime, purged: Purge
         purged.reports += reports.count()
         return
     with write_transaction():
-        rows = due.order_by("pk").select_for_update().values_list("pk", "content")
-        anonymous = [_anonymous(pk, content) for pk, content in rows]
-        purged.messages += update_rows(Message, ("id", "phone_number", "variables", "content"), anonymous)
-        purged.reports += reports.update(phone_number="", raw={})
+        purged.messages += anonymize(due)
+        # The text of a report that came after the purge.
+        old.purged().exclude(error_text="").update(error_text="")
+        purged.reports += anonymize_reports(reports)
 
 
 def _anonymous(pk: int, content: Mapping[str, Any] | None) -> tuple[Any, ...]:
-    """Return the row without phone and variables; of the content, reports still need the channels."""
+    """Return the row without phone, variables and texts; of the content, reports still need the channels."""
     kept = content and {"channels": content.get("channels", []), "channel_options": {}}
-    return pk, None, {}, kept
+    return pk, None, {}, kept, "", ""
 
 
 def _purge_replies(first_id: int, last_id: int, before: datetime, purged: Purged, *, dry_run: bool) -> None:
     here = Reply.objects.filter(pk__gte=first_id, pk__lte=last_id)
     replies = here.filter(received_at__lt=before).exclude(raw={})
-    if dry_run:
-        purged.replies += replies.count()
-        return
-    # Before the names are removed from the rows: deleting a file twice is harmless.
-    for name in replies.exclude(media_file="").values_list("media_file", flat=True):
-        delete_stored(name)
-    purged.replies += replies.update(raw={}, **NO_REPLY_DATA)
+    purged.replies += replies.count() if dry_run else anonymize_replies(replies)
+
+
+def _purge_reasons(before: datetime) -> None:
+    """Remove the platform's texts about requests, campaigns and accounts: they may quote a number or a text."""
+    Batch.objects.filter(finished_at__lt=before).exclude(error_text="", answer_text="").update(
+        error_text="", answer_text=""
+    )
+    Campaign.objects.filter(finished_at__lt=before).exclude(status_reason="").update(status_reason="")
+    states = AccountState.objects.filter(Q(blocked_until=None) | Q(blocked_until__lt=before), held_since=None)
+    states.exclude(reason="").update(reason="")
 
 
 def _delete(rows: QuerySet[Any]) -> int:

@@ -125,6 +125,7 @@ class Message(PersonalDataModel, DoubtModel):
         ordering = ("-id",)
         permissions = (
             ("view_personal_data", _("Can see phone numbers and values in full")),
+            ("forget_number", _("Can download and remove what is stored under a phone number")),
             ("resolve_doubt", _("Can decide about unknown outcomes")),
         )
         # Declared here because unique=True and db_index=True on text columns create a second index on PostgreSQL.

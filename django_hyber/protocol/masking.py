@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
+from unicodedata import decimal
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
@@ -14,6 +15,7 @@ _OPERATOR_DIGITS = 2
 _LAST_DIGITS = 2
 _LEAST_HIDDEN = 4
 _LONGEST_COUNTRY_CODE = 3
+_LONGEST_PHONE = 15
 #: Fields of requests, reports and replies (guide, chapters 2 to 6) without personal data.
 _OPEN_FIELDS = frozenset(
     {
@@ -24,8 +26,16 @@ _OPEN_FIELDS = frozenset(
     }
 )
 _PHONE_FIELDS = frozenset({"number", "phone", "phone_number"})
-# Digits within a word or an id, such as a UUID, are not a phone number.
-_PHONE_IN_TEXT = re.compile(r"(?<![\w-])\+?[0-9]{9,15}(?![\w-])")
+# In a text, the digits of a number may be separated by spaces, invisible marks, dashes, dots, slashes and brackets.
+_SEPARATORS = r"[\s().\-/\u00ad\u200b-\u200f\u2010-\u2015\u2060-\u2069\ufeff]{0,3}"
+# UUIDs, dates and addresses of hosts are not phone numbers, nor are digits within a word.
+_IN_TEXT = re.compile(
+    r"(?P<kept>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
+    r"|\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?\b"
+    r"|\b[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}\b"
+    r"|\b(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}\b)"
+    rf"|(?<![^\W_])(?:\+{_SEPARATORS}|\()?\d(?:{_SEPARATORS}\d){{8,}}(?![^\W_])"
+)
 _WRITTEN_PHONE = re.compile(r"\+?[0-9]+")
 
 
@@ -45,8 +55,18 @@ def mask_phone(phone: str) -> str:
 
 
 def mask_phones_in(text: str) -> str:
-    """Mask phone numbers in a text without other personal data, such as an error text."""
-    return _PHONE_IN_TEXT.sub(lambda found: mask_phone(found[0]), text)
+    """Mask phone numbers, however they are written, in a text without other personal data, such as an error text."""
+    return _IN_TEXT.sub(_mask_found, text)
+
+
+def _mask_found(found: re.Match[str]) -> str:
+    if found["kept"]:
+        return found[0]
+    digits = "".join(str(decimal(character)) for character in found[0] if character.isdecimal())
+    if len(digits) > _LONGEST_PHONE:
+        # Several numbers, or one among codes.
+        return MASK
+    return mask_phone(f"+{digits}" if found[0].startswith("+") else digits)
 
 
 def mask_text(text: str) -> str:

@@ -17,6 +17,7 @@ from django_hyber.campaigns.lifecycle import (
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, check_campaign, preflight
 from django_hyber.campaigns.retry import retry_failed
 from django_hyber.errors import CampaignError, DoubtError
+from django_hyber.forgetting import ForgetError, Forgotten, export_number, forget_number
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
 from django_hyber.purge import Purged, purge_personal_data
@@ -40,6 +41,8 @@ __all__ = [
     "DoubtError",
     "ExportError",
     "Fetched",
+    "ForgetError",
+    "Forgotten",
     "ImportReport",
     "Preflight",
     "Purged",
@@ -58,10 +61,12 @@ __all__ = [
     "count_waiting",
     "dispatch",
     "doubts",
+    "export_number",
     "export_recipients",
     "export_suppressions",
     "fetch_reports",
     "find_doubt",
+    "forget_number",
     "import_recipients",
     "import_suppressions",
     "keep_unreadable_body",

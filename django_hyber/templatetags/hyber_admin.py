@@ -9,11 +9,13 @@ from django import template
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.dashboard import Dashboard, dashboard_of
+from django_hyber.privacy import mask_phones_in
 
 register = template.Library()
 
 register.filter("grouped", grouped)
 register.filter("short_time", short_time)
+register.filter("without_numbers", mask_phones_in)
 
 
 @register.simple_tag(takes_context=True)

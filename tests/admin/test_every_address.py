@@ -105,6 +105,10 @@ def own_numbers(scene: Scene) -> dict[str, Any]:
     return {"numbers": "067 123 45 67", "token": TOKEN}
 
 
+def own_number(scene: Scene) -> dict[str, Any]:
+    return {"number": "067 111 22 33", "forget": "", "confirmed": "yes"}
+
+
 def columns(scene: Scene) -> dict[str, Any]:
     return {"use-0": "phone", "name-0": ""}
 
@@ -128,7 +132,8 @@ def form(scene: Scene) -> dict[str, Any]:
 
 
 SENDS = ("view_campaign", "send_campaign")
-EXPORTS = ("view_campaign", "export_campaign")
+TESTS = (*SENDS, "view_personal_data")
+EXPORTS = ("view_campaign", "export_campaign", "view_personal_data")
 DECIDES = ("view_message", "resolve_doubt")
 DECIDES_BATCHES = ("view_batch", "resolve_doubt")
 OPTS_OUT = ("add_suppression", "view_personal_data")
@@ -145,9 +150,9 @@ ADDRESSES = {
     "campaign_send": Address(permissions=SENDS, data=plan),
     "campaign_plan": Address(permissions=SENDS, writes=False),
     "campaign_check": Address(permissions=SENDS, looks=405),
-    "campaign_test": Address(permissions=SENDS, data=own_numbers),
-    "campaign_test_results": Address(permissions=SENDS, is_of_test=True, writes=False),
-    "campaign_test_part": Address(permissions=SENDS, is_of_test=True, writes=False),
+    "campaign_test": Address(permissions=TESTS, data=own_numbers),
+    "campaign_test_results": Address(permissions=TESTS, is_of_test=True, writes=False),
+    "campaign_test_part": Address(permissions=TESTS, is_of_test=True, writes=False),
     "campaign_export": Address(
         permissions=EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True
     ),
@@ -172,6 +177,7 @@ ADDRESSES = {
     "reply_unread": Address(permissions=("view_reply", "change_reply"), looks=405),
     "reply_fetch": Address(permissions=("view_reply", "change_reply"), looks=405, writes=False, logs_again=True),
     "reply_opt_out": Address(permissions=("view_reply", "add_suppression"), looks=405),
+    "message_person": Address(permissions=("forget_number", "view_personal_data"), data=own_number),
     "reply_attachment": Address(permissions=("view_reply", "view_personal_data"), writes=False, logs=False),
     "suppression_import": Address(permissions=OPTS_OUT, data=numbers, logs_again=True, keeps_again=True),
     "suppression_import_job": Address(permissions=OPTS_OUT, data=columns, job="uploaded"),
@@ -196,6 +202,7 @@ IMPLIED = {
 #: Addresses of no row of their own; and who throws away what is gone already has what was wanted.
 WITHOUT_ROW = {
     "campaign_compose_new",
+    "message_person",
     "suppression_import",
     "suppression_import_discard",
     "suppression_export",

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 
 import pytest
 
@@ -41,6 +43,57 @@ def test_a_phone_inside_a_text_is_masked_and_an_id_is_not():
     text = "Number +380671234512 is wrong, id 1b4e28ba-2fa1-11d2-883f-380671234512"
 
     assert mask_phones_in(text) == "Number +38067•••••12 is wrong, id 1b4e28ba-2fa1-11d2-883f-380671234512"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        *(
+            "380671234512",
+            "+380671234512",
+            "+380 67 123 45 12",
+            "+38 (067) 123-45-12",
+            "(067) 123 45 12",
+            "067-123-45-12",
+        ),
+        *(
+            "067.123.45.12",
+            "067/123/45/12",
+            "380\u00a067\u00a0123\u00a045\u00a012",
+            "38067\u200b1234512",
+            "067–123–45–12",
+        ),
+        *("３８０６７１２３４５１２", "0671234512", "671234512", "+ 380671234512", "380\n671234512"),
+    ],
+)
+@pytest.mark.parametrize(
+    "text", ["{}", "No route to {}.", "{}-blocked", "number={};", "_{}_", "36024 {} 36024", "({})", "№{}"]
+)
+def test_a_number_in_a_text_is_masked_however_it_is_written(written, text):
+    masked = mask_phones_in(text.format(written))
+
+    digits = re.sub(r"\D", "", masked)
+    assert "1234512" not in digits
+    assert "•" in masked
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("2026-11-29 12:30:45", "until 2026-11-29T12:30", "29.11.2026 12:30", "192.168.100.200:8000", "code 36024"),
+        *("1b4e28ba-2fa1-11d2-883f-380671234512", "3 of 50,000", "abc380671234512def"),
+    ],
+)
+def test_what_is_no_number_stays(text):
+    assert mask_phones_in(text) == text
+
+
+def test_masking_a_long_text_takes_time_in_proportion_to_it():
+    hostile = "1 " * 20_000 + "-" * 20_000 + "1.1" * 20_000 + "+(" * 20_000
+    began = time.perf_counter()
+    mask_phones_in(hostile)
+
+    assert time.perf_counter() - began < 2
 
 
 def test_a_text_is_masked_whatever_its_length():

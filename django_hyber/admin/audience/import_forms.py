@@ -30,6 +30,7 @@ from django_hyber.audience.files.reading import FILE_TYPES
 from django_hyber.audience.opt_outs import LONGEST_REASON
 from django_hyber.audience.uploads import MAX_BYTES, MEGABYTE
 from django_hyber.models import BackgroundJob
+from django_hyber.privacy import MASK, mask_phones_in
 
 #: DATA_UPLOAD_MAX_MEMORY_SIZE is 2.5 MB by default, and a letter may take two bytes.
 LONGEST_PASTED = 1_000_000
@@ -107,17 +108,26 @@ class Column:
     name: BoundField | None
 
 
+def shown_headers(headers: Sequence[str]) -> list[str]:
+    """Return the headers as users see them who may not see personal data.
+
+    If a number is among them, the file has no headers and these are the values of a person.
+    """
+    return [MASK] * len(headers) if any(mask_phones_in(header) != header for header in headers) else list(headers)
+
+
 class ColumnsForm(forms.Form):
     """What each column of an upload is for. The fields are named by the number of the column."""
 
-    def __init__(self, data: Mapping[str, Any] | None, job: BackgroundJob) -> None:
+    def __init__(self, data: Mapping[str, Any] | None, job: BackgroundJob, *, is_masked: bool = False) -> None:
         super().__init__(data)
         self.headers: list[str] = job.parameters["preview"]["headers"]
+        self._shown = shown_headers(self.headers) if is_masked else self.headers
         self._campaign = job.campaign
         rows = [values for _number, values in job.parameters["preview"]["rows"]]
         guessed = guess_columns(self.headers, job.campaign, rows)
         for number, header in enumerate(self.headers):
-            self._add_fields(number, header, choice_for(header, guessed, job.campaign))
+            self._add_fields(number, self._shown[number], choice_for(header, guessed, job.campaign))
 
     def _add_fields(self, number: int, header: str, choice: Choice) -> None:
         offered = CAMPAIGN_USES if self._campaign else OPT_OUT_USES
@@ -134,7 +144,7 @@ class ColumnsForm(forms.Form):
                 label=label,
                 required=False,
                 max_length=LONGEST_NAME,
-                initial=choice.name,
+                initial="" if header == MASK else choice.name,
                 widget=forms.TextInput(attrs={**attributes, "autocomplete": "off", "spellcheck": "false"}),
             )
 
@@ -163,7 +173,7 @@ class ColumnsForm(forms.Form):
 
     def columns(self, rows: Sequence[Sequence[str]]) -> Iterator[Column]:
         """Yield the columns with the values of these rows."""
-        for number, header in enumerate(self.headers):
+        for number, header in enumerate(self._shown):
             name = self[f"name-{number}"] if self._campaign else None
             yield Column(header, [row[number] for row in rows], self[f"use-{number}"], name)
 

@@ -24,7 +24,7 @@ from django_hyber.audience.columns import Columns, missing_variables
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.uploads import describe_format, discard_upload, is_large_upload, keep_pasted
 from django_hyber.models import BackgroundJob
-from django_hyber.privacy import MASK, mask_phone
+from django_hyber.privacy import MASK, mask_phone, mask_phones_in
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
 from django_hyber.texts.rules import campaign_variables
 
@@ -131,11 +131,11 @@ def job_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     if not _may_add(desk):
         return desk.redirect()
-    form = ColumnsForm(desk.request.POST if desk.is_post else None, job)
+    is_masked = not desk.sees_personal_data
+    form = ColumnsForm(desk.request.POST if desk.is_post else None, job, is_masked=is_masked)
     if form.is_valid():
         _confirm(desk, job, form.chosen())
         return desk.redirect("import_job", job.pk)
-    is_masked = not desk.sees_personal_data
     rows = [(number, shown_values(values, is_masked=is_masked)) for number, values in job.parameters["preview"]["rows"]]
     context = {
         "form": form,
@@ -240,16 +240,21 @@ class ImportPage:
     refresh: str
     summary: str
 
+    @property
+    def not_added(self) -> int:
+        """The valid rows that were not added, for users who must not learn which numbers were there already."""
+        return self.report.duplicates + self.report.existing
+
 
 def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
     """Return what the page of an import shows."""
     report = ImportReport.from_json(job.result) if job.result else ImportReport()
     is_open = job.is_open
     reasons = sorted(report.reasons.items(), key=lambda item: (-item[1], item[0]))
-    rejected = [
-        RejectedLine(row.row, str(row.reason), " · ".join(shown_values(list(row.values.values()), is_masked=is_masked)))
-        for row in report.rejected
-    ]
+    rejected = []
+    for row in report.rejected:
+        values = shown_values(list(row.values.values()), is_masked=is_masked)
+        rejected.append(RejectedLine(row.row, mask_phones_in(str(row.reason)), " · ".join(values)))
     return ImportPage(
         job=job,
         report=report,

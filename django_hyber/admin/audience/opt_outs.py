@@ -115,14 +115,14 @@ class SuppressionAdmin(HyberAdmin):
         return super().changelist_view(request, {**self._jobs(request), **(extra_context or {})})
 
     def _jobs(self, request: HttpRequest) -> dict[str, Any]:
-        can_import, can_export = self.has_add_permission(request), may_export(request, None)
+        can_import, can_export = self.has_add_permission(request), may_export(request)
         jobs = recent_jobs(None, timezone.now()) if can_import or can_export else []
         lines = [job_line(request, None, job) for job in jobs]
         refresh = str(REFRESH) if any(line.is_open for line in lines) else ""
         return {"can_import": can_import, "can_export": can_export, "jobs": lines, "refresh": refresh}
 
     def _check_export(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request) or not may_export(request, None):
+        if not self.has_view_permission(request) or not may_export(request):
             raise PermissionDenied
 
     @admin.action(description=_("Take selected numbers off the list"), permissions=["delete"])

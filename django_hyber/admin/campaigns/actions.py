@@ -69,7 +69,7 @@ def buttons_of(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Button]:
 
 def _sending_buttons(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Button]:
     campaign = desk.campaign
-    found = [_button(desk, "test", _("Send a test"))] if is_testable(campaign) else []
+    found = [_button(desk, "test", _("Send a test"))] if is_testable(campaign) and desk.may_test else []
     found += [
         _button(desk, verb, str(label), posts=verb not in CONFIRMED_FIRST)
         for verb, label in LABELS.items()

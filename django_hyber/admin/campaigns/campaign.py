@@ -106,7 +106,7 @@ class CampaignAdmin(HyberAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Add the campaign's progress and its buttons."""
         campaign = kwargs.get("obj")
-        context["can_test"] = self.has_send_permission(request)
+        context["can_test"] = Desk(self, request, None).may_test
         if campaign:
             desk = CampaignDesk(self, request, campaign)
             context |= progress_context(desk)
@@ -138,7 +138,7 @@ class CampaignAdmin(HyberAdmin):
 
     def _to_test(self, request: HttpRequest, campaign: Campaign) -> HttpResponseRedirect | None:
         desk = CampaignDesk(self, request, campaign)
-        return desk.redirect("test") if "_test" in request.POST and desk.may_send else None
+        return desk.redirect("test") if "_test" in request.POST and desk.may_test else None
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
         """Show the warnings about the channels, which do not forbid sending."""

@@ -236,12 +236,13 @@ def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
 
 def _skipped(desk: CampaignDesk, found: Preflight) -> list[SkippedLine]:
     may_see = desk.request.user.has_perm(VIEW_MESSAGE)
+    may_filter = may_see and desk.sees_personal_data
     examples = _examples(desk, found) if may_see else {}
     return [
         SkippedLine(
             code=skipped.code,
             text=texts.skipped_text(found, skipped),
-            url=messages_url(desk.campaign, opted_out="yes") if may_see and skipped.code == OPTED_OUT_CODE else "",
+            url=messages_url(desk.campaign, opted_out="yes") if may_filter and skipped.code == OPTED_OUT_CODE else "",
             examples=[examples[pk] for pk in skipped.examples if pk in examples],
         )
         for skipped in found.skipped

@@ -30,7 +30,8 @@ ROOT = "<int:campaign_id>/"
 
 def campaign_urls(admin: HyberAdmin) -> list[Any]:
     """Return the addresses of a campaign's pages."""
-    sends, adds, exports = attrgetter("may_send"), attrgetter("may_add"), attrgetter("may_export")
+    sends, tests = attrgetter("may_send"), attrgetter("may_test")
+    adds, exports = attrgetter("may_add"), attrgetter("may_export")
 
     def page(route: str, name: str, view: View, is_allowed: Callable[[Desk], bool]) -> Any:
         """Allow users who may see the campaign and also pass ``is_allowed``."""
@@ -49,9 +50,9 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         page("send/", "send", preflight_page, sends),
         page("send/plan/", "plan", preflight_part, sends),
         page("send/check/", "check", check_view, sends),
-        page("test/", "test", trial_page, sends),
-        page("test/<slug:token>/", "test_results", results_page, sends),
-        page("test/<slug:token>/part/", "test_part", results_part, sends),
+        page("test/", "test", trial_page, tests),
+        page("test/<slug:token>/", "test_results", results_page, tests),
+        page("test/<slug:token>/part/", "test_part", results_part, tests),
         page("export/", "export", export_view, exports),
         page("export/<int:job_id>/", "exported", exported_view, exports),
         page("progress/", "progress", progress_part, attrgetter("may_view")),

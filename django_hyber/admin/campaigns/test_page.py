@@ -18,7 +18,6 @@ from django_hyber.admin.campaigns.preflight_facts import problem_lines
 from django_hyber.admin.campaigns.progress_page import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.common.desk import CampaignDesk
-from django_hyber.admin.common.masking import for_reader
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
     Trial,
@@ -133,7 +132,7 @@ def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[Va
         form=form,
         sample=sample,
         recipient=EXAMPLES if sample.pk is None else str(sample.pk),
-        has_recipients=desk.sees_personal_data and campaign.messages.exists(),
+        has_recipients=campaign.messages.exists(),
         composed=compose_saved(campaign, sample),
         problems=problem_lines(campaign, problems, may_change=desk.may_change),
     )
@@ -196,14 +195,13 @@ def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:
 
 
 def _line(desk: CampaignDesk, message: Message) -> ResultLine:
-    [seen] = for_reader(desk.request, [message])
     code = message.hyber_status if message.error_code is None else message.error_code
     may_see = desk.request.user.has_perm(VIEW_MESSAGE)
     return ResultLine(
-        phone_number=seen.phone_number or "",
+        phone_number=message.phone_number or "",
         status=str(message.get_status_display()),
         state=message.status,
         channel=name_of_channel(message.channel),
-        meaning=describe_end(code, seen.error_text, message.account),
+        meaning=describe_end(code, message.error_text, message.account),
         url=reverse("admin:django_hyber_message_change", args=[message.pk]) if may_see else "",
     )

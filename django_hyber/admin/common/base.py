@@ -22,7 +22,7 @@ from django.utils.text import capfirst
 from django.utils.timezone import localtime
 
 from django_hyber.admin.common.lists import BigTableList
-from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data
+from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data, without_numbers
 from django_hyber.admin.common.paginators import BigTablePaginator
 from django_hyber.words import phone_candidates
 
@@ -115,7 +115,7 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
             content_type=get_content_type_for_model(self.model),
             object_repr=str(self.opts.verbose_name_plural),
             action_flag=CHANGE,
-            change_message=text,
+            change_message=without_numbers(text),
         )
 
 

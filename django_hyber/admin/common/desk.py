@@ -50,8 +50,13 @@ class Desk:
 
     @property
     def may_export(self) -> bool:
-        """The user may download recipients, which is a separate permission from seeing them."""
-        return self.request.user.has_perm("django_hyber.export_campaign")
+        """The user may download recipients: this takes a permission of its own, and that to see numbers."""
+        return self.request.user.has_perm("django_hyber.export_campaign") and self.sees_personal_data
+
+    @property
+    def may_test(self) -> bool:
+        """The user may send tests. As their results tell which numbers have opted out, this takes two permissions."""
+        return self.may_send and self.sees_personal_data
 
     @property
     def sees_personal_data(self) -> bool:

@@ -10,6 +10,7 @@ from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
 from django_hyber.models.message import AWAITED, GIVEN_UP
 
@@ -107,11 +108,12 @@ class OptedOutFilter(admin.SimpleListFilter):
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         super().__init__(request, *args)
-        self.has_campaign = request.GET.get(CampaignFilter.parameter_name, "").isdecimal()
+        has_campaign = request.GET.get(CampaignFilter.parameter_name, "").isdecimal()
+        self.is_offered = has_campaign and sees_personal_data(request)
 
     def has_output(self) -> bool:
-        """Show the filter only within a campaign."""
-        return self.has_campaign
+        """Show the filter only within a campaign, and to users who may see numbers."""
+        return self.is_offered
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """Return the one choice."""

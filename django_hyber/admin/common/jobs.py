@@ -16,6 +16,7 @@ from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.privacy import mask_phones_in
 
 State = BackgroundJob.State
 
@@ -49,7 +50,7 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
         total=str(job.total or ""),
         asked_at=short_time(job.created_at),
         page_url=_url(campaign, "import_job", job) if is_import and may_import(request, campaign) else "",
-        download_url=_url(campaign, "exported", job) if is_file and is_mine and may_export(request, campaign) else "",
+        download_url=_url(campaign, "exported", job) if is_file and is_mine and may_export(request) else "",
     )
 
 
@@ -59,8 +60,8 @@ def import_title(job: BackgroundJob) -> str:
 
 
 def file_name(job: BackgroundJob) -> str:
-    """Return the name of the file that was uploaded for an import."""
-    return job.parameters.get("file_name") or _("pasted numbers")
+    """Return the name of the file that was uploaded for an import, without phone numbers."""
+    return mask_phones_in(job.parameters.get("file_name") or _("pasted numbers"))
 
 
 def may_import(request: HttpRequest, campaign: Campaign | None) -> bool:
@@ -70,9 +71,9 @@ def may_import(request: HttpRequest, campaign: Campaign | None) -> bool:
     return request.user.has_perm("django_hyber.add_suppression") and sees_personal_data(request)
 
 
-def may_export(request: HttpRequest, campaign: Campaign | None) -> bool:
-    """Return whether the user may export the numbers of a campaign, or without one the opt-out list."""
-    return request.user.has_perm("django_hyber.export_campaign") and (bool(campaign) or sees_personal_data(request))
+def may_export(request: HttpRequest) -> bool:
+    """Return whether the user may export the numbers of a campaign or the opt-out list."""
+    return request.user.has_perm("django_hyber.export_campaign") and sees_personal_data(request)
 
 
 def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:

@@ -14,9 +14,8 @@ from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
 
-from django_hyber.privacy import PERSONAL_COLUMNS, mask
+from django_hyber.privacy import HIDDEN_COLUMNS, mask, mask_phones_in
 
-ALL_PERSONAL_COLUMNS = frozenset(column for columns in PERSONAL_COLUMNS.values() for column in columns)
 Row = TypeVar("Row", bound=Model)
 
 
@@ -35,6 +34,11 @@ def masked_copies(rows: Iterable[Row]) -> list[Row]:
     return [mask(copy.copy(row)) for row in rows]
 
 
+def without_numbers(message: Any) -> Any:
+    """Return a text for the admin's log without whole phone numbers; a structured message names only fields."""
+    return mask_phones_in(message) if isinstance(message, str) else message
+
+
 class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """Masks every row before an admin page shows it, unless the user may see personal data."""
 
@@ -49,7 +53,7 @@ class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Allow no filter by personal data to users who may not see it: they could find it out by filtering."""
-        if not sees_personal_data(request) and ALL_PERSONAL_COLUMNS.intersection(lookup.split("__")):
+        if not sees_personal_data(request) and HIDDEN_COLUMNS.intersection(lookup.split("__")):
             return False
         return super().lookup_allowed(lookup, value, request)
 
@@ -58,15 +62,15 @@ class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's
         columns = super().get_sortable_by(request)
         if sees_personal_data(request):
             return columns
-        return [column for column in columns if column not in ALL_PERSONAL_COLUMNS]
+        return [column for column in columns if column not in HIDDEN_COLUMNS]
 
     def log_addition(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Log what was added, its number masked."""
-        return super().log_addition(request, masked_copies([obj])[0], message)
+        return super().log_addition(request, masked_copies([obj])[0], without_numbers(message))
 
     def log_change(self, request: HttpRequest, obj: Model, message: Any) -> Any:
         """Log what was changed, its number masked."""
-        return super().log_change(request, masked_copies([obj])[0], message)
+        return super().log_change(request, masked_copies([obj])[0], without_numbers(message))
 
     def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
         """Log what was deleted, the numbers masked."""
@@ -74,9 +78,13 @@ class PersonalDataMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's
         return super().log_deletions(request, rows)
 
     def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Name what was added as the user may see it."""
-        return super().response_add(request, for_reader(request, [obj])[0], *args, **kwargs)
+        """Name what was added by its mask: the text waits in a cookie or a session until it is shown."""
+        return super().response_add(request, masked_copies([obj])[0], *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: Any) -> Any:
-        """Name what was changed as the user may see it."""
-        return super().response_change(request, for_reader(request, [obj])[0])
+        """Name what was changed by its mask, for the same reason."""
+        return super().response_change(request, masked_copies([obj])[0])
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: int) -> Any:
+        """Name what was deleted by its mask, for the same reason."""
+        return super().response_delete(request, mask_phones_in(obj_display), obj_id)

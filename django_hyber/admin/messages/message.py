@@ -3,8 +3,10 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +14,7 @@ from django_hyber.admin.common.base import EMPTY, described_code, link_to, prett
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
 from django_hyber.admin.messages.history import history_of, parts_note
+from django_hyber.admin.messages.person import may_forget, person_page
 from django_hyber.admin.messages.resending import retry_selected
 from django_hyber.admin.reconcile.pages import DoubtAdmin
 from django_hyber.models import Message, MessageQuerySet
@@ -60,6 +63,21 @@ class MessageAdmin(DoubtAdmin):
         """Show the message with its path through the channels, its reports and its request."""
         context = {"history": lambda: history_of(request, object_id), **(extra_context or {})}
         return super().change_view(request, object_id, form_url, context)
+
+    def get_urls(self) -> list[Any]:
+        """Add the page about one phone number."""
+        view = self.admin_site.admin_view(self.person_view)
+        return [path("person/", view, name="django_hyber_message_person"), *super().get_urls()]
+
+    def person_view(self, request: HttpRequest) -> HttpResponseBase:
+        """Return the page about one phone number."""
+        if not may_forget(request):
+            raise PermissionDenied
+        return person_page(Desk(self, request, None))
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Link the page about one phone number."""
+        return super().changelist_view(request, {"can_forget": may_forget(request), **(extra_context or {})})
 
     def has_retry_permission(self, request: HttpRequest) -> bool:
         """Require the same permissions as the page of the campaign."""

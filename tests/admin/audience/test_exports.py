@@ -68,10 +68,17 @@ def test_exporting_takes_a_permission_of_its_own(client, ready, log_in):
 
 
 def test_whoever_may_export_need_not_be_allowed_to_write(client, ready, log_in):
-    log_in("view_campaign", "export_campaign")
+    log_in("view_campaign", "export_campaign", "view_personal_data")
 
     assert url_of(ready) in client.get(url_of(ready, "change")).content.decode()
     assert client.post(url_of(ready), {"format": "csv"}).status_code == 200
+
+
+def test_exporting_needs_to_see_numbers(client, ready, log_in):
+    log_in("view_campaign", "export_campaign")
+
+    assert url_of(ready) not in client.get(url_of(ready, "change")).content.decode()
+    assert client.post(url_of(ready), {"format": "csv"}).status_code == 403
 
 
 def test_exporting_needs_to_see_the_campaign(client, ready, log_in):

@@ -13,7 +13,7 @@ from django.test import Client
 from django.utils import timezone
 
 from django_hyber.audience import imports, uploads
-from django_hyber.models import BackgroundJob
+from django_hyber.models import BackgroundJob, Suppression
 from django_hyber.services import dispatch, keep_upload
 from django_hyber.tasks import run_job
 from tests.admin.audience.test_imports import CSV, chosen, confirm, counts, media, run, text_of, upload, url_of  # noqa: F401
@@ -235,6 +235,40 @@ class PersonalDataTests:
         assert counts(report)["rejected"] == 1
         assert not any(shown in text_of(report) for shown in ("Ivan", "12345", "Download"))
         assert client.post(url_of(draft, "import_rejected", draft.jobs.get().pk)).status_code == 403
+
+    def test_the_report_does_not_tell_who_was_there_already_or_has_opted_out(self, client, draft, log_in):
+        log_in("view_campaign", "change_campaign")
+        run(client, draft, "phone\n0671234567\n")
+        Suppression.objects.create(phone_number="380671234568")
+
+        report = run(client, draft, "phone\n0671234567\n0671234568\n0671234568\n")
+
+        assert counts(report) == {"accepted": 1, "rejected": 0}
+        assert "2 not added" in text_of(report)
+        assert "opted out" not in text_of(report)
+
+    def test_values_in_place_of_headers_are_masked(self, client, draft, log_in):
+        log_in("view_campaign", "change_campaign")
+        job = keep_upload(draft, None, ContentFile(CSV.encode(), name="people.csv"))
+        headers = ["+38 067 123-45-01", "Petrenko"]
+        rows = [[2, ["0671234567", "Olena"]]]
+        BackgroundJob.objects.update(parameters=job.parameters | {"preview": {"headers": headers, "rows": rows}})
+
+        page = client.get(url_of(draft, "import_job", job.pk)).content.decode()
+
+        assert not any(shown in page for shown in ("123-45-01", "Petrenko", "Olena", "1234567"))
+
+    def test_the_name_of_a_file_shows_no_number(self, client, draft, log_in):
+        log_in("view_campaign", "change_campaign")
+        job = keep_upload(draft, None, ContentFile(CSV.encode(), name="380671234599 067 123-45-98.csv"))
+        address = url_of(draft, "import_job", job.pk)
+
+        pages = [client.get(address), client.post(address, chosen(client.get(address)), follow=True)]
+
+        texts = "".join(page.content.decode() for page in pages) + str(LogEntry.objects.values_list("change_message"))
+        assert "Import of •••••.csv" in texts
+        assert "1234599" not in texts
+        assert "45-98" not in texts
 
     def test_whoever_may_see_it_sees_it(self, client, draft, log_in):
         log_in("view_campaign", "change_campaign", "view_personal_data")

@@ -1,0 +1,147 @@
+"""What is stored about one phone number: handed out on request, and removed on request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
+
+from django_hyber.db.transactions import write_transaction
+from django_hyber.models import (
+    AccountState,
+    BackgroundJob,
+    Batch,
+    Campaign,
+    DeliveryReport,
+    Message,
+    Reply,
+    Suppression,
+    UnreadableCallback,
+)
+from django_hyber.purge import OVER, admin_log, anonymize, anonymize_replies, anonymize_reports
+from django_hyber.words import clean_phone
+
+MESSAGE_COLUMNS = (
+    *("extra_id", "message_id", "campaign__name", "account", "status", "channel", "variables", "content"),
+    *("error_code", "error_text", "clicks", "created_at", "accepted_at", "finished_at"),
+)
+REPORT_COLUMNS = ("extra_id", "hyber_message_id", "channel", "reported_at", "received_at", "raw")
+REPLY_COLUMNS = ("channel", "text", "file_name", "media_kind", "location", "replied_at", "received_at", "raw")
+DRAFT = Q(campaign__status=Campaign.Status.DRAFT)
+#: How many campaigns an error names.
+NAMED = 5
+
+
+class ForgetError(ValidationError):
+    """A number cannot be forgotten now; ``messages`` says why, in the reader's language."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgotten:
+    """How much was removed. ``is_opted_out``: the number stays on the opt-out list, without its reason."""
+
+    messages: int
+    recipients: int
+    reports: int
+    replies: int
+    unreadable: int
+    jobs: int
+    log_entries: int
+    is_opted_out: bool
+
+    @property
+    def total(self) -> int:
+        """How many rows were changed or deleted."""
+        rows = self.messages + self.recipients + self.reports + self.replies
+        return rows + self.unreadable + self.jobs + self.log_entries
+
+
+def export_number(phone_number: str) -> dict[str, Any]:
+    """Return everything that is stored under a phone number, as values for JSON or a file. Changes nothing.
+
+    Raises ValidationError for what is not a phone number.
+    """
+    phone = clean_phone(phone_number)
+    messages = list(Message.objects.filter(phone_number=phone).order_by("pk").values(*MESSAGE_COLUMNS))
+    for message in messages:
+        # Its callback URL contains a token.
+        message["content"] = {
+            name: value for name, value in (message["content"] or {}).items() if name != "callback_url"
+        }
+    opt_out = Suppression.objects.filter(phone_number=phone).values("reason", "created_at").first()
+    return {
+        "phone_number": phone,
+        "messages": messages,
+        "delivery_reports": list(_reports(phone).order_by("pk").values(*REPORT_COLUMNS)),
+        "replies": list(Reply.objects.filter(phone_number=phone).order_by("pk").values(*REPLY_COLUMNS)),
+        "opted_out": opt_out,
+    }
+
+
+def forget_number(phone_number: str) -> Forgotten:
+    """Remove everything that is stored under a phone number, and return the counts.
+
+    Messages, reports and replies are anonymized as by ``purge_personal_data``; recipients of drafts are deleted.
+    Imports and exports that have ended, and uploads, may contain the number and are deleted with their files, whoever
+    made them. A number on the opt-out list stays there, alone, so that nobody writes to it again.
+
+    Raises ValidationError for what is not a phone number, and ForgetError, and changes nothing, while a message to it
+    or an import is under way.
+    """
+    phone = clean_phone(phone_number)
+    with write_transaction():
+        _refuse_if_under_way(phone)
+        recipients = Message.objects.filter(DRAFT, phone_number=phone).delete()[1].get(Message._meta.label, 0)
+        own = list(Message.objects.filter(phone_number=phone).order_by("pk").values_list("pk", flat=True))
+        reports = anonymize_reports(_reports(phone).filter(message__isnull=False).exclude(raw={}))
+        waiting = DeliveryReport.objects.filter(phone_number=phone, message=None).delete()[0]
+        _forget_quotes(phone)
+        return Forgotten(
+            messages=anonymize(Message.objects.filter(pk__in=own)),
+            recipients=recipients,
+            reports=reports + waiting,
+            replies=anonymize_replies(Reply.objects.filter(phone_number=phone)),
+            unreadable=UnreadableCallback.objects.filter(body__contains=phone[-9:]).delete()[0],
+            jobs=_forget_jobs(),
+            log_entries=_forget_log(own),
+            is_opted_out=bool(Suppression.objects.filter(phone_number=phone).update(reason="")),
+        )
+
+
+def _reports(phone: str) -> QuerySet[DeliveryReport]:
+    return DeliveryReport.objects.filter(Q(phone_number=phone) | Q(message__phone_number=phone))
+
+
+def _refuse_if_under_way(phone: str) -> None:
+    under_way = Message.objects.filter(phone_number=phone).exclude(OVER).exclude(DRAFT)
+    names = list(under_way.order_by("campaign").values_list("campaign__name", flat=True).distinct()[:NAMED])
+    if names:
+        shown = ", ".join(f"“{name}”" if name else _("single messages") for name in names)
+        text = _("Messages to this number are under way (%(names)s). Wait until they end, or cancel the campaign.")
+        raise ForgetError(text, code="under-way", params={"names": shown})
+    if BackgroundJob.objects.open().filter(kind=BackgroundJob.Kind.IMPORT).exists():
+        raise ForgetError(_("An import of numbers is under way. Wait until it ends."), code="importing")
+
+
+def _forget_quotes(phone: str) -> None:
+    """Remove texts about whole requests, campaigns and accounts that quote the number."""
+    Batch.objects.filter(Q(error_text__contains=phone) | Q(answer_text__contains=phone)).update(
+        error_text="", answer_text=""
+    )
+    Campaign.objects.filter(status_reason__contains=phone).update(status_reason="")
+    AccountState.objects.filter(reason__contains=phone).update(reason="")
+
+
+def _forget_jobs() -> int:
+    """Delete the imports and exports that are not under way, and with them their files."""
+    files = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.EXPORT)
+    ended = BackgroundJob.objects.exclude(state__in=BackgroundJob.OPEN_STATES).filter(kind__in=files)
+    return ended.delete()[1].get(BackgroundJob._meta.label, 0)
+
+
+def _forget_log(messages: list[int]) -> int:
+    entries = admin_log(object_id__in=list(map(str, messages)), content_type__model="message")
+    return 0 if entries is None else int(entries.delete()[0])
