@@ -129,7 +129,7 @@ class Message(PersonalDataModel, DoubtModel):
         )
         # Declared here because unique=True and db_index=True on text columns create a second index on PostgreSQL.
         constraints = (
-            # The number comes first, so that the same index finds the messages of a number: each index slows down sending.
+            # The number comes first, so that no other index is needed to find the messages of a number.
             models.UniqueConstraint(fields=("phone_number", "campaign"), name="hyber_phone_once_a_campaign"),
             models.UniqueConstraint(fields=("extra_id",), name="hyber_extra_id_once"),
         )
