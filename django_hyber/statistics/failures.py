@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phones_in
+from django_hyber.protocol import PERMANENT_CODES
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.words import describe_code
 
@@ -27,6 +28,11 @@ class FailureReason:
     text: str
     meaning: str
     count: int
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether another attempt fails for the same reason."""
+        return self.code in PERMANENT_CODES
 
 
 @dataclass(frozen=True, kw_only=True)
