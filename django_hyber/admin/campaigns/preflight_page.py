@@ -113,6 +113,10 @@ def _start(desk: CampaignDesk) -> bool:
 
 
 def _already_started(desk: CampaignDesk) -> HttpResponseBase:
-    text = _("“%(name)s” has already been started: it is %(status)s.")
-    desk.message_user(text % {"name": desk.campaign, "status": desk.campaign.get_status_display()})
+    if desk.campaign.status == Campaign.Status.SCHEDULED:
+        text = _("“%(name)s” is already scheduled.") % {"name": desk.campaign}
+    else:
+        text = _("“%(name)s” has already been started: it is %(status)s.")
+        text %= {"name": desk.campaign, "status": desk.campaign.get_status_display()}
+    desk.message_user(text)
     return desk.redirect()
