@@ -109,6 +109,8 @@ class Message(PersonalDataModel, DoubtModel):
         db_default=0,
         editable=False,
     )
+    # AccountState.releases at the time when the platform last refused the login for this request.
+    releases_seen = models.PositiveIntegerField(_("releases seen"), null=True, blank=True, editable=False)
     # Set while the message is being sent. After this time, its worker is considered stopped.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.

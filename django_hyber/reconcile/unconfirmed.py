@@ -131,7 +131,8 @@ def enqueue_queries() -> int:
 def take_next(after: int = 0) -> int | None:
     """Mark the next message to query as enqueued and return its primary key."""
     due = Message.objects.filter(LONE, due_to_enqueue(Status.UNCONFIRMED, "status"), pk__gt=after)
-    return mark_first(due.exclude(account__in=outcome_queries.paused_accounts()), Message.objects.filter(LONE))
+    due = due.exclude(account__in=outcome_queries.paused_accounts())
+    return mark_first(due.order_by("pk"), Message.objects.filter(LONE))
 
 
 def count_free_slots() -> int:

@@ -20,6 +20,7 @@ from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.reconcile.panel import PERMISSION, doubt_panel, doubt_url, key_of
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.sending.deadline import is_too_late
 from django_hyber.services import Doubt, DoubtError, ask_now, find_doubt, mark_as_sent, send_again
 
 Row = Batch | Message
@@ -131,6 +132,8 @@ def _again_question(doubt: Doubt) -> Question:
     campaign = doubt.row.campaign
     if _is_cancelled(campaign):
         return Question(_("Send again"), [_cancelled(doubt.people)], _("It was not sent"))
+    if is_too_late(doubt.row):
+        return Question(_("Send again"), [_too_late()], _("It was not sent"))
     again = ngettext(
         "%(count)s message is sent again, with the id that it has.",
         "%(count)s messages are sent again, with the ids that they have.",
@@ -160,6 +163,8 @@ def _send_again(desk: Desk, row: Row) -> str:
     count = send_again(row, by=_name(desk))
     if _is_cancelled(row.campaign):
         return " ".join([_("Decided that it was not sent."), _cancelled(count)])
+    if is_too_late(row):
+        return " ".join([_("Decided that it was not sent."), _too_late()])
     text = ngettext(
         "Decided that it was not sent: %(count)s message is sent again.",
         "Decided that it was not sent: %(count)s messages are sent again.",
@@ -209,6 +214,10 @@ def _cancelled(count: int) -> str:
         count,
     )
     return text % {"count": grouped(count)}
+
+
+def _too_late() -> str:
+    return _("The TTL of the message is over, so that nothing is sent: it expires.")
 
 
 def _later(campaign: Campaign | None) -> list[str]:
