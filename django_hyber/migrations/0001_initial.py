@@ -330,6 +330,10 @@ class Migration(migrations.Migration):
             model_name='message',
             index=models.Index(fields=['message_id'], name='hyber_message_platform_id'),
         ),
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(fields=['account', 'accepted_at'], name='hyber_message_accepted'),
+        ),
         migrations.AddConstraint(
             model_name='message',
             constraint=models.UniqueConstraint(fields=('phone_number', 'campaign'), name='hyber_phone_once_a_campaign'),

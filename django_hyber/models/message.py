@@ -146,6 +146,8 @@ class Message(PersonalDataModel, DoubtModel):
                 name="hyber_message_campaign",
             ),
             models.Index(fields=("message_id",), name="hyber_message_platform_id"),
+            # Finds a message that the platform surely has, to compare the answer about an unconfirmed one with.
+            models.Index(fields=("account", "accepted_at"), name="hyber_message_accepted"),
         )
 
     def __str__(self) -> str:
