@@ -24,6 +24,7 @@ from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, link_to, pretty
 from django_hyber.admin.common.filters import ChannelFilter
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
+from django_hyber.reasons import translate_reason
 from django_hyber.replies.attachments import Attachment, AttachmentState, fetch_again, find_attachment
 from django_hyber.replies.intake import mark_replies_read, mark_replies_unread, opt_out_senders
 from django_hyber.words import name_of_channel
@@ -142,7 +143,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         number = Suppression.objects.filter(pk=reply.opted_out).first()  # type: ignore[attr-defined]  # as above
         if number is None:
             return gettext("no")
-        reason = mask_phones_in(gettext(number.reason)) if number.reason else ""
+        reason = mask_phones_in(translate_reason(number.reason))
         since = gettext("since %(time)s") % {"time": short_time(number.created_at)}
         return f"{since} ({reason})" if reason else since
 

@@ -8,12 +8,9 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.translation import gettext_noop
 
 from django_hyber.models import Batch, Message
-
-TOO_LATE = gettext_noop("Its TTL ended before it could be sent.")
-TOO_LATE_BECAUSE = gettext_noop("Its TTL ended before it could be sent: %(reason)s")
+from django_hyber.reasons import TOO_LATE, TOO_LATE_BECAUSE
 
 
 def deadline_of(message: Message) -> datetime | None:

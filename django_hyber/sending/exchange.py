@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
@@ -29,6 +28,7 @@ from django_hyber.protocol import (
     RequestTooLarge,
     UnreadableResponse,
 )
+from django_hyber.reasons import GAVE_UP
 from django_hyber.sending.ids import new_extra_id
 from django_hyber.sending.pace import breaker, retries
 
@@ -38,7 +38,6 @@ Answer_contra = TypeVar("Answer_contra", contravariant=True)
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
 TEXT_LIMIT = 255
-GAVE_UP = gettext_noop("Not accepted by the platform after %(attempts)d attempts: %(reason)s")
 #: Until a request whose login was refused is tried again, another one has gone first and shows whose fault it is.
 OTHERS_FIRST = timedelta(seconds=5)
 _local = threading.local()

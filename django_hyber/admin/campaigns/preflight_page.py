@@ -20,6 +20,7 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
 from django_hyber.models import Campaign
+from django_hyber.reasons import translate_reason
 from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose_saved
 
@@ -108,7 +109,9 @@ def _start(desk: CampaignDesk) -> bool:
     desk.message_user(f"{campaign}: {text}", messages.SUCCESS)
     if campaign.status == Campaign.Status.PAUSED:
         stopped = _("“%(name)s” has been stopped: %(reason)s")
-        desk.message_user(stopped % {"name": campaign, "reason": campaign.status_reason}, messages.WARNING)
+        desk.message_user(
+            stopped % {"name": campaign, "reason": translate_reason(campaign.status_reason)}, messages.WARNING
+        )
     return True
 
 

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign
+from django_hyber.reasons import translate_reason
 from django_hyber.statistics.waits import Pace, Standstill, Wait
 
 SOON = timedelta(minutes=1)
@@ -70,7 +71,7 @@ def distance(moment: datetime, now: datetime) -> str:
 
 def with_reason(sentence: str, reason: str) -> str:
     """Add a stored reason, translated, if there is one."""
-    return f"{sentence} {_(reason)}" if reason else sentence
+    return f"{sentence} {translate_reason(reason)}" if reason else sentence
 
 
 def _scheduled(_campaign: Campaign, wait: Wait, now: datetime) -> str:
@@ -82,7 +83,7 @@ def _scheduled(_campaign: Campaign, wait: Wait, now: datetime) -> str:
 
 def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     if wait.reason:
-        return _("Paused: %(reason)s") % {"reason": _(wait.reason)}
+        return _("Paused: %(reason)s") % {"reason": translate_reason(wait.reason)}
     return _("Paused: nothing goes out until it is resumed.")
 
 
