@@ -22,12 +22,12 @@ from django_hyber.protocol import (
     ReportNotFound,
     parse_reports,
 )
-from django_hyber.reconcile.pauses import note_answer, note_failure, paused_until
 from django_hyber.reconcile.proof import Answer, Controls, Known, Reply, judge, query_interval
 from django_hyber.reconcile.report_queries import claim_query
 from django_hyber.reports.intake import apply_reports
 from django_hyber.sending.exchange import get_client
 from django_hyber.sending.ids import new_extra_id
+from django_hyber.sending.pace.pauses import note_answer, note_failure, paused_until
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

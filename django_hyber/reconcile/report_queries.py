@@ -19,9 +19,9 @@ from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import database_time, insisting
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import HyberError, ReportNotFound, parse_reports
-from django_hyber.reconcile.pauses import Host, note_answer, note_failure, paused_until
 from django_hyber.reports.intake import apply_reports
 from django_hyber.sending.exchange import get_client
+from django_hyber.sending.pace.pauses import Host, note_answer, note_failure, paused_until
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

@@ -26,7 +26,6 @@ from django_hyber.db.transactions import database_time
 from django_hyber.models import LONE, Batch, Message
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first, one_after_another
 from django_hyber.reconcile import endings, outcome_queries
-from django_hyber.reconcile.pauses import Host, paused_accounts, paused_until
 from django_hyber.reconcile.proof import (
     SAMPLE,
     Answer,
@@ -40,6 +39,7 @@ from django_hyber.reconcile.proof import (
     parts_grace,
 )
 from django_hyber.sending.batch import BatchClaim
+from django_hyber.sending.pace.pauses import Host, paused_accounts, paused_until
 from django_hyber.sending.runs import settle
 from django_hyber.sending.single import MessageClaim
 

@@ -30,7 +30,7 @@ from django_hyber.protocol import (
 )
 from django_hyber.reasons import GAVE_UP
 from django_hyber.sending.ids import new_extra_id
-from django_hyber.sending.pace import breaker, retries
+from django_hyber.sending.pace import breaker, pauses, retries
 
 logger = logging.getLogger("django_hyber")
 Answer = TypeVar("Answer")
@@ -214,13 +214,22 @@ def _is_at_fault_itself(outcome: Outcome[Answer], target: Target[Answer]) -> boo
     login is answered now.
     """
     account, seen = target.account, target.releases_seen
-    if not outcome.refusal or seen is None or not breaker.was_released_since(account.name, seen):
+    was_refused_before = bool(outcome.refusal) and seen is not None
+    return was_refused_before and breaker.was_released_since(account.name, seen or 0) and _is_login_accepted(account)
+
+
+def _is_login_accepted(account: Account) -> bool:
+    """Query an id that was never used. Without an answer, nothing is known."""
+    reports = AccountState.Host.REPORTS
+    if pauses.paused_until(account.name, reports, database_time()):
         return False
     try:
         get_client(account).fetch_report(extra_id=new_extra_id())
     except ReportNotFound:
+        pauses.note_answer(account, reports)
         return True
-    except HyberError:
+    except HyberError as error:
+        pauses.note_failure(account, reports, error)
         return False
     return True
 

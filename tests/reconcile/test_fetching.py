@@ -12,7 +12,8 @@ from django.utils import timezone
 from django_hyber import tasks
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import SMS, HyberClient, ReportNotFound, Viber, WhatsApp
-from django_hyber.reconcile import overdue, pauses
+from django_hyber.reconcile import overdue
+from django_hyber.sending.pace import pauses
 from django_hyber.services import dispatch, fetch_reports, import_recipients, send_message, start_campaign
 from tests.builders import make_campaign
 from tests.samples import phone
