@@ -214,8 +214,9 @@ def _is_at_fault_itself(outcome: Outcome[Answer], target: Target[Answer]) -> boo
     login is answered now.
     """
     account, seen = target.account, target.releases_seen
-    was_refused_before = bool(outcome.refusal) and seen is not None
-    return was_refused_before and breaker.was_released_since(account.name, seen or 0) and _is_login_accepted(account)
+    if not outcome.refusal or seen is None:
+        return False
+    return breaker.was_released_since(account.name, seen) and _is_login_accepted(account)
 
 
 def _is_login_accepted(account: Account) -> bool:
