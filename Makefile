@@ -5,7 +5,7 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-all lint clean
+.PHONY: help demo test test-quick test-all lint docs clean
 
 help:
 	@echo "make demo        a campaign and some orders against the sandbox, then the admin; ARGS=--exit ends after the run"
@@ -13,6 +13,7 @@ help:
 	@echo "make test-quick  those of the core rules, on SQLite, in half a minute"
 	@echo "make test-all    all tests; ARGS of these three are handed to pytest"
 	@echo "make lint        style, types, imports and migrations"
+	@echo "make docs        the documentation, in docs/_build/html"
 	@echo "make clean       remove everything that was built, the virtual environment included"
 
 demo: $(VENV)/.installed-core
@@ -35,8 +36,11 @@ lint: $(VENV)/.installed-dev
 	$(PYTHON) -m django makemigrations --check --dry-run --settings tests.settings
 	$(PYTHON) example_project/manage.py makemigrations --check --dry-run
 
+docs: $(VENV)/.installed-dev
+	$(VENV)/bin/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tox
+	rm -rf $(VENV) build dist docs/_build *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tox
 	rm -rf example_project/demo.sqlite3* example_project/media example_project/hyber-private tests/*.sqlite3* test-artifacts
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

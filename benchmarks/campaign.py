@@ -121,9 +121,10 @@ def _people(recipients: int) -> Iterator[dict[str, str]]:
 
 
 def _phone(person: int) -> str:
-    """Return a number whose last digits ask nothing special of the sandbox: there are a million of them."""
-    operator = (67, 68, 96, 97, 98, 50, 66, 95, 99, 63)[person // 100_000]
-    return f"380{operator}{person % 100_000:05d}00"
+    """Return one of ten million numbers whose last digits ask nothing special of the sandbox: 00 to 09."""
+    operator = (67, 68, 96, 97, 98, 50, 66, 95, 99, 63)[person // 1_000_000]
+    line, ending = person % 100_000, person // 100_000 % 10
+    return f"380{operator}{line:05d}{ending:02d}"
 
 
 def _import(recipients: int) -> None:

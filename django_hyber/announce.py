@@ -2,13 +2,16 @@
 
 The events are stored in the transaction of the change. After the commit, the same process calls the receivers and
 deletes the events. If it is killed before that, the sweep calls them. Without receivers, nothing is stored or read.
+
+The change to ``sending`` is announced together with the one that follows it: otherwise a request would wait for the
+receivers.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from types import MappingProxyType
@@ -126,7 +129,7 @@ def announcing(
 
 def event_id(row: Announcement, event: Event) -> str:
     """Return the id of the event. It is the same in every retry."""
-    return f"{row.key}-{event.pk}"
+    return "-".join(filter(None, (row.key, str(event.pk), event.new)))
 
 
 def announce_changes(changes: Sequence[Change]) -> None:
@@ -134,20 +137,31 @@ def announce_changes(changes: Sequence[Change]) -> None:
     if not changes or not has_listeners():
         return
     reports = {change.pk: change.report for change in changes if change.report}
-    claims = _store(Announcement.Signal.MESSAGE_STATUS_CHANGED, [_event(change) for change in changes])
+    claims = _store(Announcement.Signal.MESSAGE_STATUS_CHANGED, list(_events(changes)))
     after_commit(_announce_all, claims, reports)
 
 
-def announce_moved(pages: Iterable[Sequence[int]], old: str, new: str) -> None:
-    """Send ``message_status_changed`` for the messages of all pages after the commit.
+def store_changes(changes: Sequence[Change]) -> list[str]:
+    """Store the events and return the keys of their rows, for ``announce_stored``.
 
-    The number of messages is not limited: only the keys of the stored rows are kept in memory.
+    With this, a transaction can change any number of messages: only the keys are kept in memory.
     """
-    keys: list[str] = []
-    for page in pages:
-        claims = _store(Announcement.Signal.MESSAGE_STATUS_CHANGED, [Event(pk, old, new) for pk in page])
-        keys += [claim.row.key for claim in claims]
-    after_commit(_announce_stored, keys)
+    if not changes or not has_listeners():
+        return []
+    claims = _store(Announcement.Signal.MESSAGE_STATUS_CHANGED, list(_events(changes)))
+    return [claim.row.key for claim in claims]
+
+
+def announce_stored(keys: Sequence[str]) -> None:
+    """Send ``message_status_changed`` for the events in these rows after the commit."""
+    if keys:
+        after_commit(_announce_stored, keys)
+
+
+def announce_by_sweep(changes: Sequence[Change]) -> None:
+    """Leave ``message_status_changed`` for each change to the next sweep, so that this process calls no receiver."""
+    if changes and has_listeners():
+        _store(Announcement.Signal.MESSAGE_STATUS_CHANGED, list(_events(changes)), is_claimed=False)
 
 
 def announce_finished(campaign_pk: int) -> None:
@@ -183,20 +197,23 @@ def _announce_rows(signal: Announcement.Signal, pks: Sequence[int]) -> None:
         after_commit(_announce_all, _store(signal, [Event(pk) for pk in pks]), NO_REPORTS)
 
 
-def _event(change: Change) -> Event:
-    mark = fingerprint(change.report, change.account) if change.report else ""
-    return Event(change.pk, str(change.old), str(change.new), mark)
+def _events(changes: Sequence[Change]) -> Iterator[Event]:
+    for change in changes:
+        if change.old == Message.Status.SENDING:
+            yield Event(change.pk, Message.Status.QUEUED.value, Message.Status.SENDING.value)
+        mark = fingerprint(change.report, change.account) if change.report else ""
+        yield Event(change.pk, str(change.old), str(change.new), mark)
 
 
-def _store(signal: Announcement.Signal, events: Sequence[Event]) -> list[Claim]:
-    """Store the events in rows that this process has claimed."""
-    lease_until = database_time() + timedelta(seconds=LEASE)
+def _store(signal: Announcement.Signal, events: Sequence[Event], *, is_claimed: bool = True) -> list[Claim]:
+    """Store the events, in rows that this process has claimed or that any process may claim."""
+    lease_until = database_time() + timedelta(seconds=LEASE if is_claimed else 0)
     rows = [
         Announcement(
             key=uuid4().hex,
             signal=signal,
             events=events[start : start + CHUNK],
-            attempts=1,
+            attempts=int(is_claimed),
             lease_until=lease_until,
         )
         for start in range(0, len(events), CHUNK)
@@ -255,7 +272,11 @@ def _call_receivers(claim: Claim, events: Sequence[Event], reports: Mapping[int,
             continue
         values: dict[str, Any] = {argument: instance, "event_id": event_id(claim.row, event)}
         if event.new:
-            values |= {"old_status": event.old, "new_status": event.new, "report": reports.get(event.pk)}
+            values |= {
+                "old_status": event.old,
+                "new_status": event.new,
+                "report": reports.get(event.pk) if event.report else None,
+            }
         if not _call(signal, sender, values):
             failed.append(event)
     claim.finish(failed)

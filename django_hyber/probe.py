@@ -9,6 +9,7 @@ from django_hyber.protocol import HyberClient, HyberError
 from django_hyber.reconcile.outcome_queries import query_known_messages, query_unknown_id
 from django_hyber.reconcile.proof import Known
 from django_hyber.sending.exchange import get_client
+from django_hyber.sending.pace.release import release
 
 METHOD_NOT_ALLOWED = 405
 NO_SUCH_ADDRESS = (404, 410)
@@ -28,13 +29,16 @@ class Finding:
 
 def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
     """Check an account without sending anything: its settings, the platform's hosts, the login, and
-    whether the outcome of a request whose answer was lost can be found out.
+    whether the outcome of a request whose answer was lost can be found out. If the login is accepted, a hold is lifted.
 
     Raises ImproperlyConfigured for an unknown or invalid account.
     """
     account = get_account(name)
     client = get_client(account)
-    return [*_probe_settings(account), _probe_sending(client), *_probe_reports(account)]
+    sending, reports = _probe_sending(client), list(_probe_reports(account))
+    # Only the answer to a query shows that the login is accepted: the platform may answer 405 to anybody.
+    hold = _lift_hold(account) if sending.is_good and reports[0].is_good else ()
+    return [*_probe_settings(account), sending, *reports, *hold]
 
 
 def _probe_settings(account: Account) -> Iterator[Finding]:
@@ -62,6 +66,12 @@ def _probe_sending(client: HyberClient) -> Finding:
         return Finding(subject="Sending", is_good=False, text=text)
     text = f"the platform answers, with HTTP {status} where 405 was expected; if nothing is delivered, check API_URL"
     return Finding(subject="Sending", is_good=True, text=text)
+
+
+def _lift_hold(account: Account) -> Iterator[Finding]:
+    """Let an account send again whose login the platform had refused, instead of waiting for the next try."""
+    if release(account.name):
+        yield Finding(subject="Hold", is_good=True, text="lifted: the platform accepts the login again")
 
 
 def _remedy(status: int) -> str:

@@ -71,8 +71,8 @@ def due_to_enqueue(state: str, name: str = "state") -> Q:
 
 
 def mark_first(due_rows: QuerySet[Row], rows: QuerySet[Row]) -> int | None:
-    """Mark the first due row as enqueued and return its primary key. The row must still be among ``rows``."""
-    for pk, enqueued_at in due_rows.order_by("pk").values_list("pk", "enqueued_at")[:10]:
+    """Mark the first of the sorted due rows as enqueued and return its primary key. It must still be among ``rows``."""
+    for pk, enqueued_at in due_rows.values_list("pk", "enqueued_at")[:10]:
         # If another worker has just enqueued this row, the update matches nothing and the next row is tried.
         if rows.filter(pk=pk, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
             return int(pk)

@@ -72,7 +72,9 @@ def _running() -> list[int]:
 
 def _enqueue(rows: QuerySet[Message] | QuerySet[Batch], task: TaskName) -> int:
     """Enqueue a task for each row and mark the rows, so that the next sweep does not enqueue them again."""
-    pks = list(rows.order_by("pk").values_list("pk", flat=True)[:LIMIT])
+    found = list(rows.order_by("pk").values_list("pk", "releases_seen")[:LIMIT])
+    # Those for which the login was refused go last: one that is always refused would hold up the others.
+    pks = [pk for pk, _seen in sorted(found, key=lambda row: row[1] is not None)]
     model = rows.model._default_manager
     for start in range(0, len(pks), CHUNK):
         model.filter(pk__in=pks[start : start + CHUNK]).update(enqueued_at=timezone.now())

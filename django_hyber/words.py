@@ -22,6 +22,7 @@ from django_hyber.protocol import (
     normalize_phone,
     parse_report,
 )
+from django_hyber.reasons import translate_reason
 from django_hyber.reports.ranks import DELIVERIES
 
 if TYPE_CHECKING:
@@ -103,9 +104,9 @@ def describe_code(code: int | None, account: str) -> str:
 def describe_end(code: int | None, text: str, account: str) -> str:
     """Return why a message ended as it did, in the reader's language: the stored text, else the meaning of the code.
 
-    Our own reasons and the platform's documented texts are stored in English.
+    Our own reasons and the platform's documented texts are stored in English (``reasons``).
     """
-    return gettext(text) if text else describe_code(code, account)
+    return translate_reason(text) if text else describe_code(code, account)
 
 
 def is_partial(message: Message) -> bool:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS, Viber
-from django_hyber.services import dispatch, import_recipients, send_message
+from django_hyber.services import dispatch, import_recipients, send_message, start_campaign
 from tests.samples import phone
 
 CHANNELS = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", alpha_name="GMSU", ttl=300)]
@@ -34,6 +34,18 @@ def make_campaign(phones, channels=CHANNELS, **values):
     campaign.set_channels(channels)
     import_recipients(campaign, [{"phone": number, "name": f"Person {number[-4:]}"} for number in phones])
     return campaign
+
+
+def make_doubted_message():
+    """A single message with an unknown outcome; the platform does not have it."""
+    message = send_message(phone(1, "87"), CHANNELS)
+    message.refresh_from_db()
+    return message
+
+
+def make_doubted_campaign():
+    """A campaign of three, whose only batch has an unknown outcome."""
+    return start_campaign(make_campaign([phone(2, "87"), phone(3), phone(4)]))
 
 
 def posts(sandbox):

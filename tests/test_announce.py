@@ -20,6 +20,7 @@ from django_hyber.services import (
     dispatch,
     pause_campaign,
     purge_personal_data,
+    retry_failed,
     send_message,
     start_campaign,
 )
@@ -146,16 +147,57 @@ def test_end_of_a_campaign_that_was_not_announced_is_announced_by_the_sweep(plat
     assert [arguments["campaign"] for _event_id, arguments in receiver.events] == [campaign]
 
 
-def test_cancelled_recipients_that_were_not_announced_are_announced_by_the_sweep(platform):
+def test_cancelled_recipients_are_announced_by_the_sweep_and_not_by_the_request_that_cancels(platform):
     campaign = make_campaign([phone(number) for number in range(60)], start_time=timezone.now() + timedelta(days=2))
     start_campaign(campaign)
-    killed_at_the_first_call(cancel_campaign, campaign)
-    let_leases_end()
     with connected(Receiver(), message_status_changed) as receiver:
+        cancel_campaign(campaign)
+        assert receiver.events == []
         dispatch()
 
     assert {arguments["new_status"] for _event_id, arguments in receiver.events} == {"cancelled"}
     assert len(set(receiver.ids)) == 60
+    assert not Announcement.objects.exists()
+
+
+def changes_of(receiver):
+    return [(arguments["old_status"], arguments["new_status"]) for _event_id, arguments in receiver.events]
+
+
+def test_retried_recipients_are_announced_before_they_are_sent_again(platform):
+    campaign = start_campaign(make_campaign([phone(1, "92"), phone(2, "92")]))
+    with connected(Receiver(), message_status_changed) as receiver:
+        retry_failed(campaign)
+
+    again = ("rejected", "queued")
+    assert changes_of(receiver) == [again, again, ("queued", "rejected"), ("queued", "rejected")]
+
+
+def test_single_message_that_has_to_wait_is_announced_at_each_step(platform):
+    platform.fault("status", status=429, retry_after=0)
+    with connected(Receiver(), message_status_changed) as receiver:
+        message = send_message(phone(1), CHANNELS[1:])
+        Message.objects.filter(pk=message.pk).update(due_at=None)
+        dispatch()
+
+    begins = ("queued", "sending")
+    assert changes_of(receiver) == [begins, ("sending", "queued"), begins, ("sending", "accepted")]
+
+
+def test_report_before_the_answer_is_announced_after_the_message_was_sending(wired):
+    with connected(Receiver(), message_status_changed) as receiver:
+        send_message(phone(1, "95"), CHANNELS[1:])
+    wired.wait_idle()
+
+    assert changes_of(receiver) == [("queued", "sending"), ("sending", "delivered")]
+    assert [bool(arguments["report"]) for _event_id, arguments in receiver.events] == [False, True]
+
+
+def test_nothing_is_stored_for_the_sweep_where_nobody_listens(platform):
+    campaign = make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=2))
+    cancel_campaign(start_campaign(campaign))
+
+    assert not Announcement.objects.exists()
 
 
 @pytest.mark.parametrize("outcome", ["accepted", "rejected", "unconfirmed"])
@@ -167,7 +209,7 @@ def test_outcome_of_a_single_message_is_stored_with_its_announcement(platform, o
     with connected(Receiver()) as receiver:
         announce.announce_pending()
 
-    assert [arguments["new_status"] for _event_id, arguments in receiver.events] == [outcome]
+    assert [arguments["new_status"] for _event_id, arguments in receiver.events] == ["sending", outcome]
 
 
 def test_change_that_is_rolled_back_is_not_announced(messages):
@@ -372,6 +414,7 @@ def live_through_all(number):
     cancel_campaign(pause_campaign(start_campaign(later)))
     for digits in ("93", "92", "94"):
         send_message(phone(number, digits), CHANNELS[1:])
+    Message.objects.filter(status="unconfirmed").update(due_at=None)
     dispatch()
 
 
@@ -380,7 +423,7 @@ def test_everything_is_announced_with_an_id_of_its_own(platform):
         live_through_all(1)
 
     said = [next(iter(arguments)) for _event_id, arguments in receiver.events]
-    assert (said.count("message"), said.count("reply"), said.count("campaign")) == (7, 1, 1)
+    assert (said.count("message"), said.count("reply"), said.count("campaign")) == (11, 1, 1)
     assert len(receiver.ids) == len(set(receiver.ids))
 
 

@@ -63,7 +63,11 @@ def test_single_message_is_told_of_at_every_step(platform, changes):
     message = send_message(phone(1), CHANNELS[1:])
     apply_delivery_reports([report(message), report(message)])
 
-    assert [change[1:] for change in changes] == [("sending", "accepted"), ("accepted", "delivered")]
+    assert [change[1:] for change in changes] == [
+        ("queued", "sending"),
+        ("sending", "accepted"),
+        ("accepted", "delivered"),
+    ]
 
 
 def test_end_of_a_campaign_is_told_once(platform):

@@ -27,6 +27,7 @@ from django_hyber.admin.common.jobs import private_file
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
+from django_hyber.reasons import translate_reason
 from django_hyber.replies.attachments import (
     Attachment,
     AttachmentState,
@@ -151,7 +152,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         number = Suppression.objects.filter(pk=reply.opted_out).first()  # type: ignore[attr-defined]  # as above
         if number is None:
             return gettext("no")
-        reason = mask_phones_in(gettext(number.reason)) if number.reason else ""
+        reason = mask_phones_in(translate_reason(number.reason))
         since = gettext("since %(time)s") % {"time": short_time(number.created_at)}
         return f"{since} ({reason})" if reason else since
 

@@ -25,12 +25,16 @@ CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 
 OPTED_OUT_CODE = "opted-out"
 MISSING_CODE = "missing-variable"
+BLOCKING_CODE = "blocks-launch"
 PAST_START_CODE = "past-start-time"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """Recipients who will get nothing; ``examples`` are the primary keys of up to five of their messages."""
+    """Recipients who will get nothing, or who forbid the launch (BLOCKING_CODE).
+
+    ``examples`` are the primary keys of up to five of their messages.
+    """
 
     reason: str
     code: str
@@ -156,7 +160,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
         recipients=recipients,
         will_receive=texts.will_receive,
         problems=[*check_state(campaign), *texts.errors],
-        warnings=[*texts.warnings, *_warnings(campaign, recipients, texts.will_receive)],
+        warnings=[*texts.warnings, *_warnings(campaign, recipients, texts)],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
         segments=_summary(texts),
@@ -182,17 +186,22 @@ def _opted_out(campaign: Campaign) -> list[Skipped]:
 
 
 def _skipped_by_value(texts: TextReport) -> list[Skipped]:
-    if not texts.left_out:
-        return []
     names = ", ".join(f"%{name}%" for name in sorted(texts.missing))
     reason = _("no value for %(names)s") % {"names": names}
-    examples = tuple(texts.left_out_examples)
-    return [Skipped(reason=reason, code=MISSING_CODE, count=texts.left_out, examples=examples)]
+    groups = (
+        (MISSING_CODE, texts.left_out, texts.left_out_examples),
+        (BLOCKING_CODE, texts.blocking, texts.blocking_examples),
+    )
+    return [
+        Skipped(reason=reason, code=code, count=count, examples=tuple(examples))
+        for code, count, examples in groups
+        if count
+    ]
 
 
-def _warnings(campaign: Campaign, recipients: int, will_receive: int) -> list[ValidationError]:
+def _warnings(campaign: Campaign, recipients: int, texts: TextReport) -> list[ValidationError]:
     warnings = []
-    if recipients and not will_receive:
+    if recipients and not texts.will_receive and not texts.blocking:
         warnings.append(ValidationError(_("Nobody would receive it: all recipients are left out."), code="nobody"))
     return [*warnings, *time_warnings(campaign)]
 

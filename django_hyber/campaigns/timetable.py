@@ -22,7 +22,7 @@ class Timetable:
     ``start`` is None for at once. Until ``held_until`` it waits here and can be withdrawn; None if it would not wait.
     ``per_minute`` is the slower of the throttles of campaign and account. In the project's time zone, ``opens_at`` is
     when the sending window opens, None if it is open at the start, and ``end`` the estimated time of the last message,
-    None if unknown.
+    None if unknown. ``is_endless`` if it would take more than MAX_WINDOWS days.
     """
 
     start: datetime | None
@@ -30,6 +30,12 @@ class Timetable:
     per_minute: int | None
     opens_at: datetime | None
     end: datetime | None
+    is_endless: bool
+
+    def takes_days(self, now: datetime) -> bool:
+        """Return whether throttle and sending window stretch the campaign over more than a day."""
+        begin = self.opens_at or self.start or now
+        return self.is_endless or (self.end is not None and self.end - begin > timedelta(days=1))
 
 
 def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
@@ -39,12 +45,15 @@ def timetable_of(campaign: Campaign, people: int, now: datetime) -> Timetable:
     is_early = account is not None and schedule.is_early(campaign, now)
     start = campaign.start_time if campaign.start_time and campaign.start_time > now else None
     begin = start or now
+    is_slow = per_minute is not None and people > 0
+    end = _end(campaign, begin, timedelta(minutes=people / per_minute)) if per_minute and people else None
     return Timetable(
         start=start,
         held_until=schedule.hand_over_time(campaign) if is_early else None,
         per_minute=per_minute,
         opens_at=schedule.next_opening(campaign, "", begin),
-        end=_end(campaign, begin, timedelta(minutes=people / per_minute)) if per_minute and people else None,
+        end=end,
+        is_endless=is_slow and end is None,
     )
 
 

@@ -31,6 +31,9 @@ class AccountState(HyberModel):
     held_since = models.DateTimeField(
         _("held since"), null=True, blank=True, help_text=_("Since when the platform refuses the login.")
     )
+    releases = models.PositiveIntegerField(
+        _("releases"), default=0, editable=False, help_text=_("How often the login was accepted after it was refused.")
+    )
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     next_send_at = models.DateTimeField(
         _("next request at"), null=True, blank=True, help_text=_("The earliest time that the throttle allows.")

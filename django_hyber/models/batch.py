@@ -49,6 +49,8 @@ class Batch(HyberModel, DoubtModel):
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     # Attempts at which the platform refused the login, and others that do not count towards MAX_ATTEMPTS.
     held_attempts = models.PositiveSmallIntegerField(_("attempts while held"), default=0, editable=False)
+    # AccountState.releases at the time when the platform last refused the login for this request.
+    releases_seen = models.PositiveIntegerField(_("releases seen"), null=True, blank=True, editable=False)
     # Set while the batch is being sent. After this time, its worker is considered stopped.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.

@@ -59,7 +59,7 @@ class Message(PersonalDataModel, DoubtModel):
         blank=True,
         related_name="messages",
         verbose_name=_("campaign"),
-        # The unique constraint below already indexes the column.
+        # The covering index below begins with the column.
         db_index=False,
     )
     account = models.CharField(_("account"), max_length=64, default="default")
@@ -109,6 +109,8 @@ class Message(PersonalDataModel, DoubtModel):
         db_default=0,
         editable=False,
     )
+    # AccountState.releases at the time when the platform last refused the login for this request.
+    releases_seen = models.PositiveIntegerField(_("releases seen"), null=True, blank=True, editable=False)
     # Set while the message is being sent. After this time, its worker is considered stopped.
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
@@ -130,7 +132,8 @@ class Message(PersonalDataModel, DoubtModel):
         )
         # Declared here because unique=True and db_index=True on text columns create a second index on PostgreSQL.
         constraints = (
-            models.UniqueConstraint(fields=("campaign", "phone_number"), name="hyber_phone_once_a_campaign"),
+            # The number comes first, so that no other index is needed to find the messages of a number.
+            models.UniqueConstraint(fields=("phone_number", "campaign"), name="hyber_phone_once_a_campaign"),
             models.UniqueConstraint(fields=("extra_id",), name="hyber_extra_id_once"),
         )
         indexes = (
@@ -143,8 +146,9 @@ class Message(PersonalDataModel, DoubtModel):
                 ),
                 name="hyber_message_campaign",
             ),
-            models.Index(fields=("phone_number",), name="hyber_message_phone"),
             models.Index(fields=("message_id",), name="hyber_message_platform_id"),
+            # Finds a message that the platform surely has, to compare the answer about an unconfirmed one with.
+            models.Index(fields=("account", "accepted_at"), name="hyber_message_accepted"),
         )
 
     def __str__(self) -> str:

@@ -44,6 +44,7 @@ from django_hyber.protocol.texts.variables import (
     render,
     render_channel,
 )
+from django_hyber.protocol.wire.codes import PERMANENT as PERMANENT_CODES
 from django_hyber.protocol.wire.codes import describe
 from django_hyber.protocol.wire.json_text import read_json, write_json
 from django_hyber.protocol.wire.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
@@ -71,6 +72,7 @@ __all__ = [
     "MASK",
     "MAX_RECIPIENTS",
     "MAX_SEGMENTS",
+    "PERMANENT_CODES",
     "SMS",
     "APIError",
     "AuthenticationError",

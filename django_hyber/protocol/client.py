@@ -22,6 +22,9 @@ from urllib3.exceptions import HTTPError
 
 from django_hyber.protocol.connections import Adapter, Exchange, Stopped
 from django_hyber.protocol.errors import (
+    BROKEN_BECAUSE,
+    NO_CONNECTION_BECAUSE,
+    TOO_LONG,
     ConnectionLost,
     HyberError,
     NotTaken,
@@ -234,7 +237,7 @@ def _receive(response: requests.Response, limit: int, outer: BaseException | Non
         for part in stream:
             size += len(part)
             if size > limit:
-                reason = f"the answer is longer than {limit:,} bytes"
+                reason = TOO_LONG % {"limit": f"{limit:,}"}
                 return Answer(status=status, headers=headers, failure=UnreadableResponse(status, reason))
             parts.append(part)
     except (OSError, HTTPError) as error:
@@ -244,13 +247,13 @@ def _receive(response: requests.Response, limit: int, outer: BaseException | Non
 
 def _explain(error: Exception, outer: BaseException | None, *, is_written: bool) -> HyberError:
     cause = _root_cause(error, outer)
-    return _lost(cause) if is_written else NotTaken(reason=f"no connection, {type(cause).__name__}")
+    return _lost(cause) if is_written else NotTaken(reason=NO_CONNECTION_BECAUSE % {"error": type(cause).__name__})
 
 
 def _lost(cause: BaseException) -> OutcomeUnknown:
     if isinstance(cause, TimeoutError):
         return ReadTimeout()
-    return ConnectionLost(f"the connection broke before the answer was complete ({type(cause).__name__})")
+    return ConnectionLost(BROKEN_BECAUSE % {"error": type(cause).__name__})
 
 
 def _root_cause(error: BaseException, outer: BaseException | None) -> BaseException:

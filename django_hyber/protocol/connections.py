@@ -24,7 +24,7 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.connection import create_connection
 
-from django_hyber.protocol.errors import NotTaken
+from django_hyber.protocol.errors import CHECKED_TOO_EARLY, NO_TIME_LEFT, NotTaken
 
 #: Idle seconds after which a connection is not reused. Servers close one after 5 seconds or more, and a load balancer
 #: may drop it without notice.
@@ -90,9 +90,9 @@ class Exchange:
             raise Stopped(error) from None
         # Measured from the start of the check: a process is usually suspended while it waits for the database.
         if self._before_write and clock() - called_at > MAX_CHECK_AGE:
-            raise Stopped(NotTaken(reason="the last check before writing was too long ago"))
+            raise Stopped(NotTaken(reason=CHECKED_TOO_EARLY))
         if clock() > self._ends_at:
-            raise Stopped(NotTaken(reason="no time was left to write the request"))
+            raise Stopped(NotTaken(reason=NO_TIME_LEFT))
         self.is_written = True
 
 

@@ -23,9 +23,51 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from django_hyber.protocol.channels.problems import Problem
+from django_hyber.protocol.channels.problems import Problem, gettext_noop
 
 MAX_ERROR_TEXT = 200
+# The texts of the exceptions. They are stored in English and translated where they are shown.
+NOT_TAKEN = gettext_noop("The platform did not accept the request (%(reason)s). It can be retried.")
+REJECTED = gettext_noop("The platform rejected the request (%(answer)s).")
+REJECTED_WITH_TEXT = gettext_noop("The platform rejected the request (%(answer)s): %(text)s")
+LOGIN_REFUSED = gettext_noop(
+    "%(rejection)s Check the login, password and client id, and ask GMS whether the IP address of this server has to be"
+    " registered."
+)
+TOO_LARGE = gettext_noop("%(rejection)s It is too large: split it.")
+UNKNOWN = gettext_noop("It is unknown whether the platform accepted the request: %(reason)s.")
+UNREADABLE = gettext_noop("It is unknown whether the platform accepted the request: %(reason)s (%(answer)s).")
+UNREADABLE_WITH_TEXT = gettext_noop(
+    "It is unknown whether the platform accepted the request: %(reason)s (%(answer)s): %(text)s"
+)
+ANSWER = "HTTP %(status)s"
+ANSWER_WITH_CODE = gettext_noop("HTTP %(status)s, error %(code)s")
+# The reasons in these texts.
+NO_CONNECTION = gettext_noop("no connection")
+NO_CONNECTION_BECAUSE = gettext_noop("no connection, %(error)s")
+CHECKED_TOO_EARLY = gettext_noop("the last check before writing was too long ago")
+NO_TIME_LEFT = gettext_noop("no time was left to write the request")
+NO_ANSWER = gettext_noop("there is no usable answer")
+TIMED_OUT = gettext_noop("the answer did not arrive in time")
+BROKEN = gettext_noop("the connection broke before the answer was complete")
+BROKEN_BECAUSE = gettext_noop("the connection broke before the answer was complete (%(error)s)")
+UNEXPECTED_FORM = gettext_noop("the answer has an unexpected form")
+TOO_LONG = gettext_noop("the answer is longer than %(limit)s bytes")
+#: The texts with parameters, those with the longest beginning first.
+TEMPLATES = (
+    LOGIN_REFUSED,
+    TOO_LARGE,
+    NOT_TAKEN,
+    REJECTED_WITH_TEXT,
+    REJECTED,
+    UNREADABLE_WITH_TEXT,
+    UNREADABLE,
+    UNKNOWN,
+    ANSWER_WITH_CODE,
+    NO_CONNECTION_BECAUSE,
+    BROKEN_BECAUSE,
+    TOO_LONG,
+)
 
 
 class HyberError(Exception):
@@ -49,13 +91,13 @@ class NotTaken(HyberError):
     ``retry_after`` is the delay in seconds that the platform requested, if any.
     """
 
-    def __init__(self, retry_after: float | None = None, reason: str = "no connection") -> None:
+    def __init__(self, retry_after: float | None = None, reason: str = NO_CONNECTION) -> None:
         self.retry_after = retry_after
         self.reason = reason
         super().__init__(retry_after, reason)
 
     def __str__(self) -> str:
-        return f"The platform did not accept the request ({self.reason}). It can be retried."
+        return NOT_TAKEN % {"reason": self.reason}
 
 
 class TooManyRequests(NotTaken):
@@ -80,48 +122,45 @@ class APIError(HyberError):
         super().__init__(http_status, error_code)
 
     def __str__(self) -> str:
-        return f"The platform rejected the request {_describe_answer(self)}"
+        return _with_answer(self, REJECTED, REJECTED_WITH_TEXT)
 
 
 class AuthenticationError(APIError):
     """HTTP 401, or 403 with the platform's error format."""
 
     def __str__(self) -> str:
-        return (
-            f"{super().__str__()} Check the login, password and client id, and ask GMS whether the IP address of this"
-            " server has to be registered."
-        )
+        return LOGIN_REFUSED % {"rejection": super().__str__()}
 
 
 class RequestTooLarge(APIError):
     """HTTP 413, from the platform or a proxy."""
 
     def __str__(self) -> str:
-        return f"{super().__str__()} It is too large: split it."
+        return TOO_LARGE % {"rejection": super().__str__()}
 
 
 class OutcomeUnknown(HyberError):
     """The request was sent, but there is no usable answer."""
 
-    def __init__(self, reason: str = "there is no usable answer") -> None:
+    def __init__(self, reason: str = NO_ANSWER) -> None:
         self.reason = reason
         super().__init__(reason)
 
     def __str__(self) -> str:
-        return f"It is unknown whether the platform accepted the request: {self.reason}."
+        return UNKNOWN % {"reason": self.reason}
 
 
 class ReadTimeout(OutcomeUnknown):
     """The answer did not arrive before the deadline."""
 
-    def __init__(self, reason: str = "the answer did not arrive in time") -> None:
+    def __init__(self, reason: str = TIMED_OUT) -> None:
         super().__init__(reason)
 
 
 class ConnectionLost(OutcomeUnknown):
     """The connection broke while the request was written or the answer was read."""
 
-    def __init__(self, reason: str = "the connection broke before the answer was complete") -> None:
+    def __init__(self, reason: str = BROKEN) -> None:
         super().__init__(reason)
 
 
@@ -131,7 +170,7 @@ class UnreadableResponse(OutcomeUnknown):
     def __init__(
         self,
         http_status: int = 200,
-        reason: str = "the answer has an unexpected form",
+        reason: str = UNEXPECTED_FORM,
         error_code: int | None = None,
         error_text: str = "",
     ) -> None:
@@ -142,7 +181,7 @@ class UnreadableResponse(OutcomeUnknown):
         self.args = (http_status, reason, error_code)
 
     def __str__(self) -> str:
-        return f"{super().__str__()[:-1]} {_describe_answer(self)}"
+        return _with_answer(self, UNREADABLE, UNREADABLE_WITH_TEXT, reason=self.reason)
 
 
 class ReportNotFound(HyberError):
@@ -183,7 +222,9 @@ class UnreadableReply(HyberError, ValueError):
         super().__init__(reason)
 
 
-def _describe_answer(error: APIError | UnreadableResponse) -> str:
-    code = "" if error.error_code is None else f", error {error.error_code}"
-    text = f": {error.error_text[:MAX_ERROR_TEXT]}" if error.error_text else "."
-    return f"(HTTP {error.http_status}{code}){text}"
+def _with_answer(error: APIError | UnreadableResponse, template: str, with_text: str, **values: str) -> str:
+    answer = ANSWER if error.error_code is None else ANSWER_WITH_CODE
+    values["answer"] = answer % {"status": error.http_status, "code": error.error_code}
+    if not error.error_text:
+        return template % values
+    return with_text % {**values, "text": error.error_text[:MAX_ERROR_TEXT]}

@@ -15,6 +15,7 @@ from http import HTTPStatus
 from time import time
 from typing import Any
 
+from django_hyber.protocol.channels.problems import gettext_noop
 from django_hyber.protocol.errors import (
     APIError,
     AuthenticationError,
@@ -32,10 +33,12 @@ _MAX_KEPT_BODY = 2000
 _NOT_JSON = object()
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _REASONS: dict[int, str] = {
-    HTTPStatus.FORBIDDEN: "the answer is not from the platform. Check firewalls and proxies, and ask GMS whether the IP"
-    " address of this server has to be registered",
-    HTTPStatus.NOT_FOUND: "this URL does not seem to exist. Check it, and any proxies",
-    HTTPStatus.REQUEST_TIMEOUT: "the server reports that the request did not arrive in time",
+    HTTPStatus.FORBIDDEN: gettext_noop(
+        "the answer is not from the platform. Check firewalls and proxies, and ask GMS whether the IP address of this"
+        " server has to be registered"
+    ),
+    HTTPStatus.NOT_FOUND: gettext_noop("this URL does not seem to exist. Check it, and any proxies"),
+    HTTPStatus.REQUEST_TIMEOUT: gettext_noop("the server reports that the request did not arrive in time"),
 }
 
 
@@ -142,7 +145,7 @@ def _read_success(answer: Answer) -> Any:
     if answer.failure:
         raise answer.failure
     if answer.payload is _NOT_JSON:
-        raise UnreadableResponse(answer.status, "the answer is not JSON")
+        raise UnreadableResponse(answer.status, gettext_noop("the answer is not JSON"))
     return answer.payload
 
 
@@ -161,9 +164,11 @@ def _code_and_text(answer: Answer) -> tuple[int | None, str]:
 
 def _reason(answer: Answer) -> str:
     if answer.status < HTTPStatus.OK:
-        return "the answer is not final"
+        return gettext_noop("the answer is not final")
     if answer.status < HTTPStatus.BAD_REQUEST:
-        return "the answer is a redirect, which is never followed. Check the URL"
+        return gettext_noop("the answer is a redirect, which is never followed. Check the URL")
     if answer.is_own_error:
-        return "the platform reports an error, but its status does not show whether it accepted the request"
-    return _REASONS.get(answer.status, "the answer is an HTTP error without an error of the platform")
+        return gettext_noop(
+            "the platform reports an error, but its status does not show whether it accepted the request"
+        )
+    return _REASONS.get(answer.status, gettext_noop("the answer is an HTTP error without an error of the platform"))

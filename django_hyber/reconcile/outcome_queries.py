@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import QuerySet
 
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
@@ -19,32 +19,29 @@ from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import (
     DeliveryReport,
     HyberError,
-    NotTaken,
     ReportNotFound,
     parse_reports,
 )
 from django_hyber.reconcile.proof import Answer, Controls, Known, Reply, judge, query_interval
-from django_hyber.reconcile.report_queries import PAUSING_ERRORS, claim_query
+from django_hyber.reconcile.report_queries import claim_query
 from django_hyber.reports.intake import apply_reports
 from django_hyber.sending.exchange import get_client
 from django_hyber.sending.ids import new_extra_id
+from django_hyber.sending.pace.pauses import note_answer, note_failure, paused_until
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 REPORTS = AccountState.Host.REPORTS
 TEXT_LIMIT = 100
-#: After this many unanswered queries in a row, the queries of the account are paused, whatever the errors were.
-MAX_UNANSWERED = 5
 #: How long other queries may reuse the control answers of one query.
 CONTROLS_VALID_FOR = timedelta(seconds=5)
 #: How long the platform keeps reports is not documented, so only recent messages are used as controls.
 RECENT = timedelta(days=3)
 #: Several messages are tried, because the report of a single one may be missing for an unrelated reason.
 CANDIDATES = 3
-POOL_SIZE = 20
-RANGE_SIZE = 10_000
-#: Seconds until the next query after an answer without Retry-After. The pause doubles each time.
-FIRST_PAUSE = 1.0
+#: The last request may be one that the platform is still processing, so earlier ones are looked at too.
+AGES = tuple(timedelta(minutes=minutes) for minutes in (0, 10, 60, 6 * 60, 24 * 60))
+IDS = ("extra_id", "message_id")
 ACCEPTED_STATUSES = (Status.ACCEPTED, Status.DELIVERED, Status.SEEN, Status.EXPIRED, Status.UNDELIVERED)
 
 
@@ -52,7 +49,7 @@ def claim_outcome_query(
     doubted: QuerySet[Message] | QuerySet[Batch], account: Account, row: Message | Batch, now: datetime
 ) -> bool:
     """Claim the next query of a row. Return False if another worker claimed it or the account is paused."""
-    until = paused_until(account.name, now)
+    until = paused_until(account.name, REPORTS, now)
     if until:
         doubted.update(due_at=until, enqueued_at=None)
         return False
@@ -77,13 +74,13 @@ def query_report(account: Account, extra_id: str) -> Reply:
     try:
         payload = get_client(account).fetch_report(extra_id=extra_id)
     except ReportNotFound as error:
-        _note_answer(account)
+        note_answer(account, REPORTS)
         return Reply(is_not_found=True, text=_describe(error))
     except HyberError as error:
         logger.info("No answer to the query about message %s: %s", extra_id, type(error).__name__)
-        _note_failure(account, error)
+        note_failure(account, REPORTS, error)
         return Reply(text=str(error))
-    _note_answer(account)
+    note_answer(account, REPORTS)
     reports = _matching(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
     if not reports:
         return Reply(text="a report about another message")
@@ -110,18 +107,6 @@ def query_known_messages(account: Account) -> Known:
     return known
 
 
-def paused_until(account_name: str, now: datetime) -> datetime | None:
-    """Return when the pause of the account's queries ends, or None if they are not paused."""
-    states = _states(account_name).filter(questions_after__gt=now)
-    return states.values_list("questions_after", flat=True).first()
-
-
-def paused_accounts() -> list[str]:
-    """Return the accounts whose queries are paused."""
-    paused = AccountState.objects.filter(host=REPORTS, questions_after__gt=database_time())
-    return list(paused.values_list("account", flat=True))
-
-
 def _controls(account: Account, asked_at: datetime) -> Controls:
     """Return the current control answers. Answers to the controls of another recent query are reused."""
     shared = _states(account.name).filter(controls_at__gte=asked_at - CONTROLS_VALID_FOR)
@@ -131,7 +116,7 @@ def _controls(account: Account, asked_at: datetime) -> Controls:
     now = database_time()
     # A failed control makes the query itself useless, so it is repeated once.
     unknown = query_unknown_id(account)
-    if not unknown.is_not_found and not unknown.is_found and not paused_until(account.name, database_time()):
+    if not unknown.is_not_found and not unknown.is_found and not paused_until(account.name, REPORTS, database_time()):
         unknown = query_unknown_id(account)
     if not unknown.is_not_found:
         return Controls(unknown="", known=Known.NO_ANSWER)
@@ -145,34 +130,17 @@ def _controls(account: Account, asked_at: datetime) -> Controls:
 def _known_messages(account: Account) -> Sequence[str]:
     """Return the ids of a few accepted messages that are old enough for the platform to have a report."""
     now = database_time()
-    window = (now - RECENT, now - timedelta(seconds=account.not_found_grace))
-    known = Message.objects.filter(status__in=ACCEPTED_STATUSES, account=account.name, accepted_at__range=window)
+    known = Message.objects.filter(status__in=ACCEPTED_STATUSES, account=account.name, accepted_at__gte=now - RECENT)
     found: dict[str, bool] = {}
-    for pks in (*_recent_batch_ranges(account, window), *_latest_ranges()):
-        rows = known.filter(pks).order_by("-pk").values_list("extra_id", "message_id")
-        found |= {extra_id: bool(message_id) for extra_id, message_id in rows[:CANDIDATES]}
-        if len(found) >= POOL_SIZE:
-            break
+    for age in AGES:
+        until = now - timedelta(seconds=account.not_found_grace) - age
+        # Without the order by key as well, the index on account and time alone answers this.
+        newest = known.filter(accepted_at__lte=until).order_by("-accepted_at")
+        found |= {extra_id: bool(message_id) for extra_id, message_id in newest.values_list(*IDS)[:CANDIDATES]}
     chosen = random.sample(sorted(found), len(found))
     # Messages with an id of the platform go first: a job may not have processed the others yet.
     chosen.sort(key=lambda extra_id: not found[extra_id])
     return chosen[:CANDIDATES]
-
-
-def _recent_batch_ranges(account: Account, window: tuple[datetime, datetime]) -> Iterator[Q]:
-    batches = Batch.objects.filter(campaign__account=account.name, state=Batch.State.DONE, finished_at__range=window)
-    for first, last in batches.order_by("-pk").values_list("first_id", "last_id")[:CANDIDATES]:
-        yield Q(pk__range=(first, last))
-
-
-def _latest_ranges() -> Iterator[Q]:
-    """Yield ranges of primary keys at growing distances from the newest: the last million may be too recent.
-
-    There is no index by time.
-    """
-    top = Message.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    for distance in (0, 10_000, 100_000, 1_000_000):
-        yield Q(pk__gt=top - distance - RANGE_SIZE, pk__lte=top - distance)
 
 
 def _matching(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
@@ -182,27 +150,6 @@ def _matching(extra_id: str, reports: Sequence[DeliveryReport]) -> list[Delivery
 def _describe(error: ReportNotFound) -> str:
     code = "" if error.error_code is None else f", error {error.error_code}"
     return f"HTTP {error.http_status}{code}"[:TEXT_LIMIT]
-
-
-def _note_answer(account: Account) -> None:
-    _states(account.name).filter(silent_questions__gt=0).update(silent_questions=0)
-
-
-def _note_failure(account: Account, error: HyberError) -> None:
-    """Count the unanswered query. Pause the account's queries if the next one would probably fail too."""
-    AccountState.objects.get_or_create(account=account.name, host=REPORTS)
-    states = _states(account.name)
-    states.update(silent_questions=F("silent_questions") + 1)
-    unanswered = states.values_list("silent_questions", flat=True).get()
-    if isinstance(error, NotTaken):
-        wanted = min(FIRST_PAUSE * 2 ** min(unanswered - 1, 10), account.ask_every) if error.retry_after is None else 0
-        seconds = max(error.retry_after or 0, wanted)
-    elif isinstance(error, PAUSING_ERRORS) or unanswered >= MAX_UNANSWERED:
-        seconds = account.ask_every
-    else:
-        return
-    until = database_time() + timedelta(seconds=seconds)
-    states.filter(Q(questions_after=None) | Q(questions_after__lt=until)).update(questions_after=until)
 
 
 def _states(account_name: str) -> QuerySet[AccountState]:

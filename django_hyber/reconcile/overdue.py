@@ -16,9 +16,12 @@ from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
 from django_hyber.reconcile.report_queries import MARGIN, Fetched, Job, Overdue, paced, query_job, query_message
 from django_hyber.reconcile.seen_and_clicks import click_tracking_jobs, recently_delivered
-from django_hyber.sending.exchange import start_time_of
+from django_hyber.sending.deadline import start_time_of
+from django_hyber.sending.pace.pauses import Host, paused_accounts
 
 Status = Message.Status
+#: The platform has a host for the reports of messages, and another one for the status of jobs.
+QUERIED = (Host.REPORTS, Host.BULK)
 #: How many messages are read in one database query.
 PAGE = 5_000
 
@@ -36,15 +39,15 @@ def fetch_reports(
     Sends up to ``limit`` queries, at most ``per_second`` of them per second. Jobs come first: one query covers all
     messages of a job. A message that still has no final report is queried again at growing intervals. It is given up
     three days after the report was expected: it stays ``accepted``, and its ``error_text`` says that no report came.
-    If the platform accepts no queries of an account, the account is skipped until the next call, and its messages are
-    given up only after a month.
+    If the platform accepts no queries of an account, the account is skipped for as long as the platform asked for, at
+    least until the next call, and its messages are given up only after a month.
 
     ``learn_seen`` and ``learn_clicks`` send up to ``limit`` more queries. ``learn_seen`` covers messages delivered
     within the last two days, in accounts with SEEN_CODES; ``learn_clicks`` covers those of the last fourteen days.
     """
-    fetched = Fetched()
+    fetched = Fetched(not_now={(name, host) for host in QUERIED for name in paused_accounts(host)})
     pause = 1 / per_second
-    jobs = (job for job in _overdue_jobs(margin) if job.account not in fetched.not_now)
+    jobs = (job for job in _overdue_jobs(margin) if (job.account, Host.BULK) not in fetched.not_now)
     for job in paced(islice(jobs, limit), pause):
         query_job(job, fetched)
     overdue = _overdue(margin, fetched.not_now)
@@ -58,12 +61,12 @@ def fetch_reports(
 def _query_seen_and_clicks(limit: int, pause: float, fetched: Fetched, *, learn_seen: bool, learn_clicks: bool) -> None:
     asked_before = fetched.asked
     if learn_clicks:
-        jobs = (job for job in click_tracking_jobs() if job.account not in fetched.not_now)
+        jobs = (job for job in click_tracking_jobs() if (job.account, Host.BULK) not in fetched.not_now)
         for job in paced(islice(jobs, limit), pause):
             query_job(job, fetched)
     left = limit - (fetched.asked - asked_before)
     delivered = recently_delivered(left, learn_seen=learn_seen, learn_clicks=learn_clicks)
-    for message in paced((item for item in delivered if item.account not in fetched.not_now), pause):
+    for message in paced((item for item in delivered if (item.account, Host.REPORTS) not in fetched.not_now), pause):
         query_message(message, fetched)
 
 
@@ -94,7 +97,7 @@ def _has_unreported(batch: Batch) -> bool:
     return messages.filter(AWAITED).exists()
 
 
-def _overdue(margin: timedelta, not_now: Collection[str]) -> Iterator[Overdue]:
+def _overdue(margin: timedelta, not_now: Collection[tuple[str, Host]]) -> Iterator[Overdue]:
     """Yield the messages whose final report is overdue.
 
     ``not_now`` may grow during the iteration; the messages of its accounts are skipped.
@@ -102,7 +105,7 @@ def _overdue(margin: timedelta, not_now: Collection[str]) -> Iterator[Overdue]:
     now = timezone.now()
     lifetimes: dict[int, timedelta] = {}
     for row in _accepted_before(now - margin, now):
-        if row["account"] in not_now:
+        if (row["account"], Host.REPORTS) in not_now:
             continue
         expected_at = row["since"] + _lifetime(row, lifetimes)
         if expected_at + margin <= now:

@@ -14,13 +14,14 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.conf import get_account
+from django_hyber.conf import Account, get_account
 from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import database_time, insisting
 from django_hyber.models import Batch, Message
-from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout, ReportNotFound, parse_reports
+from django_hyber.protocol import HyberError, ReportNotFound, parse_reports
 from django_hyber.reports.intake import apply_reports
 from django_hyber.sending.exchange import get_client
+from django_hyber.sending.pace.pauses import Host, note_answer, note_failure, paused_until
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
@@ -32,21 +33,19 @@ GIVE_UP_AFTER = timedelta(days=3)
 GIVE_UP_UNANSWERED_AFTER = timedelta(days=30)
 #: The error text of a message that is given up.
 NO_REPORT = gettext_noop("The platform has never reported how it ended.")
-#: After these errors, the next query of the account would probably fail too.
-PAUSING_ERRORS = (NotTaken, AuthenticationError, ReadTimeout)
 
 
 @dataclass(kw_only=True)
 class Fetched:
     """How many queries were sent, and how many messages their reports have changed.
 
-    ``not_now`` are the accounts for which the platform did not accept a query. They are skipped until the next call.
+    ``not_now`` are the accounts, with the host, whose queries are paused. They are skipped until the next call.
     """
 
     asked: int = 0
     changed: int = 0
     given_up: int = 0
-    not_now: set[str] = field(default_factory=set)
+    not_now: set[tuple[str, Host]] = field(default_factory=set)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,23 +83,41 @@ def paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
 
 
 def query_job(job: Job, fetched: Fetched) -> None:
-    """Query all messages of a job in one request, unless another worker has claimed this query."""
+    """Query all messages of a job in one request, unless it is paused or another worker has claimed it."""
     now = timezone.now()
     batch = Batch.objects.filter(pk=job.pk, state=Batch.State.DONE)
-    if not claim_query(batch, _next_query_at(job, now)):
+    if _is_paused(job.account, Host.BULK, fetched) or not claim_query(batch, _next_query_at(job, now)):
         return
     fetched.asked += 1
     try:
         account = get_account(job.account)
-        entries = [_of_job(entry, job.job_id) for entry in get_client(account).fetch_campaign_status(job.job_id)]
     except ImproperlyConfigured:
         logger.exception("Job %s cannot be queried", job.job_id)
+        return
+    try:
+        found = get_client(account).fetch_campaign_status(job.job_id)
+    except ReportNotFound:
+        note_answer(account, Host.BULK)
     except HyberError as error:
         logger.warning("No answer to the query about job %s: %s", job.job_id, type(error).__name__)
-        _note_failure(job.account, error, fetched)
+        _note_failure(account, Host.BULK, error, fetched)
     else:
+        note_answer(account, Host.BULK)
+        entries = [_of_job(entry, job.job_id) for entry in found]
         reports = parse_reports({"messages": entries}, seen_codes=account.seen_codes).reports
         fetched.changed += apply_reports(account, reports).changed
+
+
+def _note_failure(account: Account, host: Host, error: HyberError, fetched: Fetched) -> None:
+    if note_failure(account, host, error):
+        fetched.not_now.add((account.name, host))
+
+
+def _is_paused(account_name: str, host: Host, fetched: Fetched) -> bool:
+    is_paused = paused_until(account_name, host, database_time()) is not None
+    if is_paused:
+        fetched.not_now.add((account_name, host))
+    return is_paused
 
 
 def _of_job(entry: object, job_id: str) -> object:
@@ -120,11 +137,11 @@ def _next_query_at(item: Overdue | Job, now: datetime) -> datetime:
 
 
 def query_message(overdue: Overdue, fetched: Fetched) -> None:
-    """Query one message, unless another worker has claimed this query. Give it up if it is long overdue."""
+    """Query one message, unless it is paused or another worker has claimed it. Give it up if it is long overdue."""
     now = timezone.now()
     # After a retry the message has another id, and the query does not apply to it.
     message = Message.objects.filter(pk=overdue.pk, extra_id=overdue.extra_id, status=overdue.status)
-    if not claim_query(message, _next_query_at(overdue, now)):
+    if _is_paused(overdue.account, Host.REPORTS, fetched) or not claim_query(message, _next_query_at(overdue, now)):
         return
     fetched.asked += 1
     is_answered = _fetch(overdue, fetched)
@@ -148,19 +165,16 @@ def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
     try:
         payload = get_client(account).fetch_report(**ids, advanced=True)
     except ReportNotFound:
+        note_answer(account, Host.REPORTS)
         return True
     except HyberError as error:
         logger.warning("No answer to the query about message %s: %s", overdue.extra_id, type(error).__name__)
-        _note_failure(overdue.account, error, fetched)
+        _note_failure(account, Host.REPORTS, error, fetched)
         return False
+    note_answer(account, Host.REPORTS)
     reports = parse_reports(payload, seen_codes=account.seen_codes).reports
     fetched.changed += apply_reports(account, reports).changed
     return True
-
-
-def _note_failure(account: str, error: HyberError, fetched: Fetched) -> None:
-    if isinstance(error, PAUSING_ERRORS):
-        fetched.not_now.add(account)
 
 
 def _give_up(message: QuerySet[Message]) -> int:

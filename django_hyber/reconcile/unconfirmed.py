@@ -39,6 +39,7 @@ from django_hyber.reconcile.proof import (
     parts_grace,
 )
 from django_hyber.sending.batch import BatchClaim
+from django_hyber.sending.pace.pauses import Host, paused_accounts, paused_until
 from django_hyber.sending.runs import settle
 from django_hyber.sending.single import MessageClaim
 
@@ -131,7 +132,8 @@ def enqueue_queries() -> int:
 def take_next(after: int = 0) -> int | None:
     """Mark the next message to query as enqueued and return its primary key."""
     due = Message.objects.filter(LONE, due_to_enqueue(Status.UNCONFIRMED, "status"), pk__gt=after)
-    return mark_first(due.exclude(account__in=outcome_queries.paused_accounts()), Message.objects.filter(LONE))
+    due = due.exclude(account__in=paused_accounts(Host.REPORTS))
+    return mark_first(due.order_by("pk"), Message.objects.filter(LONE))
 
 
 def count_free_slots() -> int:
@@ -143,7 +145,7 @@ def count_free_slots() -> int:
 def due_batches() -> QuerySet[Batch]:
     """Return the unconfirmed batches whose query is due."""
     due = Batch.objects.filter(due_to_enqueue(State.UNCONFIRMED))
-    return due.exclude(campaign__account__in=outcome_queries.paused_accounts())
+    return due.exclude(campaign__account__in=paused_accounts(Host.REPORTS))
 
 
 def resolve_message(pk: int) -> None:
@@ -261,7 +263,7 @@ class _BatchInDoubt:
             self.doubted.update(**_query_columns(answer, reply, now))
             self._record(member, doubt, answer, reply, now)
             needed -= answer is not Answer.NO_ANSWER
-            if needed <= 0 or answer in CONTROLS_FAILED or outcome_queries.paused_until(self.account.name, now):
+            if needed <= 0 or answer in CONTROLS_FAILED or paused_until(self.account.name, Host.REPORTS, now):
                 break
             if time.monotonic() - begun > TURN_SECONDS:
                 return _Sampled.IN_PART

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Q
 
-from django_hyber.conf import Account, get_accounts
+from django_hyber.conf import Account, account_names, find_accounts
 from django_hyber.db.bulk import campaign_pages, table_pages
 from django_hyber.models import Campaign, Message
 from django_hyber.models import DeliveryReport as StoredReport
@@ -30,8 +30,9 @@ class Recount:
     """Messages by status, and how they differ from what their reports say.
 
     ``statuses`` adds up to ``total``. Of the messages with reports, ``checked`` were compared; ``skipped`` have reports
-    that have been purged, or whose account is not configured any more. ``listed`` are the extra ids of the first
-    ``differences``; ``moved`` are those that were moved forward.
+    that have been purged, or whose account is missing or invalid. ``listed`` are the extra ids of the first
+    ``differences``; ``moved`` are those that were moved forward. ``broken_accounts`` are the names of the accounts with
+    invalid settings.
     """
 
     total: int = 0
@@ -41,6 +42,7 @@ class Recount:
     differences: int = 0
     listed: list[str] = field(default_factory=list)
     moved: int = 0
+    broken_accounts: Sequence[str] = ()
 
 
 class Difference(NamedTuple):
@@ -57,8 +59,8 @@ def recount(campaign: Campaign | None = None, *, reclassify: bool = False) -> Re
     been stored since. Nothing is moved back.
     """
     campaign_pk = campaign.pk if campaign else None
-    accounts = {account.name: account for account in get_accounts()}
-    found = Recount()
+    accounts = {account.name: account for account in find_accounts()}
+    found = Recount(broken_accounts=[name for name in account_names() if name not in accounts])
     if reclassify:
         rematch_reports()
     for states in _pages(campaign_pk):

@@ -71,6 +71,11 @@ class BatchClaim:
         """The attempts that count: not those for which the platform refused the login."""
         return self.batch.attempts - self.batch.held_attempts
 
+    @property
+    def releases_seen(self) -> int | None:
+        """The number of releases of the account when the login was last refused for it, or None if it never was."""
+        return self.batch.releases_seen
+
     def rows(self) -> QuerySet[Batch]:
         """Select the batch, unless another worker has claimed it since."""
         batches = lease.held(Batch.objects.all(), self.batch.pk, self.attempt)
@@ -108,10 +113,18 @@ class BatchClaim:
     @insisting
     def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
         """Queue the batch again, and its messages too if a sweep has marked them as unconfirmed."""
+        self._queue(reason, waits_for=waits_for, due_at=due_at)
+
+    @insisting
+    def wait_for_release(self, reason: str, due_at: datetime, releases: int) -> None:
+        """Queue the batch again after the login was refused."""
+        self._queue(reason, waits_for=WaitsFor.ACCOUNT, due_at=due_at, releases_seen=releases)
+
+    def _queue(self, reason: str, *, waits_for: Batch.WaitsFor | Literal[""], **values: Any) -> None:
+        held = F("held_attempts") + int(waits_for != WaitsFor.RETRY)
+        changes = RELEASED | {"waits_for": waits_for, "held_attempts": held, "error_text": reason, **values}
         with write_transaction():
-            held = F("held_attempts") + int(waits_for != WaitsFor.RETRY)
-            changes = RELEASED | {"due_at": due_at, "waits_for": waits_for, "held_attempts": held}
-            if self.rows().update(state=State.PENDING, error_text=reason, **changes):
+            if self.rows().update(state=State.PENDING, **changes):
                 self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
 
     @insisting

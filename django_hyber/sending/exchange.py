@@ -7,12 +7,12 @@ import logging
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
@@ -21,12 +21,16 @@ from django_hyber.protocol import (
     APIError,
     AuthenticationError,
     HyberClient,
+    HyberError,
     NotTaken,
     OutcomeUnknown,
+    ReportNotFound,
     RequestTooLarge,
     UnreadableResponse,
 )
-from django_hyber.sending.pace import breaker, retries
+from django_hyber.reasons import GAVE_UP
+from django_hyber.sending.ids import new_extra_id
+from django_hyber.sending.pace import breaker, pauses, retries
 
 logger = logging.getLogger("django_hyber")
 Answer = TypeVar("Answer")
@@ -34,7 +38,8 @@ Answer_contra = TypeVar("Answer_contra", contravariant=True)
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
 TEXT_LIMIT = 255
-GAVE_UP = "Not accepted by the platform after %(attempts)d attempts: %(reason)s"
+#: Until a request whose login was refused is tried again, another one has gone first and shows whose fault it is.
+OTHERS_FIRST = timedelta(seconds=5)
 _local = threading.local()
 #: The columns of a doubt without queries.
 NO_QUERIES: Mapping[str, Any] = MappingProxyType(
@@ -59,11 +64,15 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome(Generic[Answer]):
-    """The outcome of a request. ``answer`` is set if it was accepted; ``retry_after`` is in seconds."""
+    """The outcome of a request. ``answer`` is set if it was accepted; ``retry_after`` is in seconds.
+
+    ``refusal`` is the platform's text if the login was refused with HTTP 403, which may be about this request alone.
+    """
 
     kind: Kind
     answer: Answer | None = None
     reason: str = ""
+    refusal: str = ""
     error_code: int | None = None
     retry_after: float | None = None
 
@@ -90,11 +99,18 @@ class Target(Protocol[Answer_contra]):
     def counted_attempts(self) -> int:
         """The attempts that count: not those for which the platform refused the login."""
 
+    @property
+    def releases_seen(self) -> int | None:
+        """The number of releases of the account when the login was last refused for it, or None if it never was."""
+
     def record(self, answer: Answer_contra) -> None:
         """Store the platform's answer to an accepted request."""
 
     def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
         """Queue it again. Only a RETRY counts as an attempt."""
+
+    def wait_for_release(self, reason: str, due_at: datetime, releases: int) -> None:
+        """Queue it again after the login was refused. ``releases`` is the number of releases of the account so far."""
 
     def set_aside(self, reason: str) -> None:
         """Queue it again after a failure on our side, which a user has to fix."""
@@ -149,7 +165,9 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
         return Outcome(kind=Kind.NOT_ACCEPTED, reason=describe(error), retry_after=error.retry_after)
     except AuthenticationError as error:
         # The text of the exception explains more than the platform's answer.
-        return Outcome(kind=Kind.HELD, reason=str(error)[:TEXT_LIMIT])
+        refusal = describe(error) if error.http_status == HTTPStatus.FORBIDDEN else ""
+        reason = str(error)[:TEXT_LIMIT]
+        return Outcome(kind=Kind.HELD, reason=reason, refusal=refusal, error_code=error.error_code)
     except RequestTooLarge as error:
         return Outcome(kind=Kind.TOO_LARGE, reason=describe(error))
     except APIError as error:
@@ -170,8 +188,11 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
         target.end(Status.REJECTED, reason, outcome.error_code)
     elif outcome.kind is Kind.TOO_LARGE:
         target.split(reason)
+    elif outcome.kind is Kind.HELD and _is_at_fault_itself(outcome, target):
+        target.end(Status.REJECTED, outcome.refusal, outcome.error_code)
     elif outcome.kind is Kind.HELD:
-        target.put_back(WaitsFor.ACCOUNT, reason, breaker.hold(account, reason))
+        hold = breaker.hold(account, reason)
+        target.wait_for_release(reason, hold.until + OTHERS_FIRST, hold.releases)
     elif outcome.kind is Kind.NOT_ACCEPTED:
         breaker.note_failure(account, target.host, reason, outcome.retry_after)
         if retries.should_retry(account, target.counted_attempts):
@@ -186,6 +207,34 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
         target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code)
 
 
+def _is_at_fault_itself(outcome: Outcome[Answer], target: Target[Answer]) -> bool:
+    """Whether HTTP 403 is about this request and not about the login.
+
+    The same request was answered like this before, another one was accepted in the meantime, and a query with the same
+    login is answered now.
+    """
+    account, seen = target.account, target.releases_seen
+    if not outcome.refusal or seen is None:
+        return False
+    return breaker.was_released_since(account.name, seen) and _is_login_accepted(account)
+
+
+def _is_login_accepted(account: Account) -> bool:
+    """Query an id that was never used. Without an answer, nothing is known."""
+    reports = AccountState.Host.REPORTS
+    if pauses.paused_until(account.name, reports, database_time()):
+        return False
+    try:
+        get_client(account).fetch_report(extra_id=new_extra_id())
+    except ReportNotFound:
+        pauses.note_answer(account, reports)
+        return True
+    except HyberError as error:
+        pauses.note_failure(account, reports, error)
+        return False
+    return True
+
+
 def begin_doubt(account: Account, start_time: datetime | None) -> dict[str, Any]:
     """Return the columns of a doubt that begins now. Call it after the connection was closed.
 
@@ -195,16 +244,6 @@ def begin_doubt(account: Account, start_time: datetime | None) -> dict[str, Any]
     now = database_time()
     grace = timedelta(seconds=account.not_found_grace)
     return {**NO_QUERIES, "doubted_at": now, "not_found_after": max(now, start_time or now) + grace}
-
-
-def start_time_of(content: Mapping[str, Any]) -> datetime | None:
-    """Return the start time of a single message, or None if it has none or an invalid one."""
-    try:
-        start = parse_datetime(content.get("start_time") or "")
-    except ValueError:
-        return None
-    # The platform reads a time without an offset as Kyiv time. The same time in UTC is later, which is safe here.
-    return start if start is None or start.tzinfo else start.replace(tzinfo=UTC)
 
 
 def describe(error: Exception) -> str:

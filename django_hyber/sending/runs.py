@@ -12,11 +12,19 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import announce_finished, announce_moved, announcing, has_listeners
+from django_hyber.announce import (
+    Change,
+    announce_by_sweep,
+    announce_finished,
+    announce_stored,
+    announcing,
+    has_listeners,
+    store_changes,
+)
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.bulk import Page, campaign_pages, update_rows
 from django_hyber.db.transactions import write_transaction
@@ -53,6 +61,7 @@ class Requeued(NamedTuple):
     finished_at: None = None
     not_found_after: None = None
     not_taken_code: None = None
+    releases_seen: None = None
 
 
 def give_account(campaign: Campaign) -> None:
@@ -107,7 +116,9 @@ def take_next(campaign_pk: int) -> int | None:
     if not _may_send(campaign_pk):
         return None
     pending = Batch.objects.filter(campaign=campaign_pk, state=Batch.State.PENDING)
-    return mark_first(pending.filter(due_to_enqueue(Batch.State.PENDING)), pending)
+    due = pending.filter(due_to_enqueue(Batch.State.PENDING))
+    # Those for which the login was refused go last: one that is always refused would hold up the others.
+    return mark_first(due.order_by(F("releases_seen").asc(nulls_first=True), "pk"), pending)
 
 
 def _may_send(campaign_pk: int) -> bool:
@@ -161,8 +172,9 @@ def cancel_waiting(campaign_pk: int) -> None:
     for batch in on_the_wire:
         queued = queued.exclude(batch.members())
     if has_listeners():
-        pages = ([pk for (pk,) in page] for page in campaign_pages(queued, ANNOUNCED_AT_ONCE))
-        announce_moved(pages, Message.Status.QUEUED, Message.Status.CANCELLED)
+        # There may be a million, and a user waits for the answer.
+        for page in campaign_pages(queued, ANNOUNCED_AT_ONCE):
+            announce_by_sweep([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for (pk,) in page])
     queued.update(status=Message.Status.CANCELLED, finished_at=now)
 
 
@@ -177,29 +189,34 @@ def requeue(failed: QuerySet[Message], keys: Iterable[int] | None = None) -> int
     Each gets a new extra id: the platform does not document what happens to a repeated one.
     """
     fresh_ids = extra_ids()
-    count = 0
-    for pks in _pages(failed) if keys is None else _pages_of(failed, keys):
-        rows = [Requeued(pk, next(fresh_ids), Message.Status.QUEUED.value) for pk in pks]
+    count, announced = 0, []
+    for page in _pages(failed) if keys is None else _pages_of(failed, keys):
+        rows = [Requeued(pk, next(fresh_ids), Message.Status.QUEUED.value) for pk, _status in page]
         count += update_rows(Message, Requeued._fields, rows)
+        announced += store_changes([Change(pk, status, Message.Status.QUEUED) for pk, status in page])
+    announce_stored(announced)
     return count
 
 
-def _pages(failed: QuerySet[Message]) -> Iterator[list[int]]:
+def _pages(failed: QuerySet[Message]) -> Iterator[list[tuple[int, str]]]:
     last_id = 0
-    while pks := _lock(failed.filter(pk__gt=last_id)):
-        yield pks
-        last_id = pks[-1]
+    while page := _lock(failed.filter(pk__gt=last_id)):
+        yield page
+        last_id = page[-1][0]
 
 
-def _pages_of(failed: QuerySet[Message], keys: Iterable[int]) -> Iterator[list[int]]:
+def _pages_of(failed: QuerySet[Message], keys: Iterable[int]) -> Iterator[list[tuple[int, str]]]:
     remaining = iter(keys)
     while chunk := list(islice(remaining, REQUEUE_CHUNK)):
         yield _lock(failed.filter(pk__in=chunk))
 
 
-def _lock(failed: QuerySet[Message]) -> list[int]:
-    """Lock the messages that still count as failed: late reports may have changed some of them."""
-    return list(failed.order_by("pk").select_for_update().values_list("pk", flat=True)[:REQUEUE_CHUNK])
+def _lock(failed: QuerySet[Message]) -> list[tuple[int, str]]:
+    """Lock the messages that still count as failed, and return their keys and statuses.
+
+    Late reports may have changed some of them.
+    """
+    return list(failed.order_by("pk").select_for_update().values_list("pk", "status")[:REQUEUE_CHUNK])
 
 
 def finish_if_done(campaign_pk: int) -> bool:

@@ -21,7 +21,8 @@ from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over, start_time_of
+from django_hyber.sending.deadline import deadline_of, describe_lateness, is_too_late, start_time_of
+from django_hyber.sending.exchange import TEXT_LIMIT, ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.pace import breaker, retries
 
 logger = logging.getLogger("django_hyber")
@@ -55,6 +56,11 @@ class MessageClaim:
         """The attempts that count: not those for which the platform refused the login."""
         return self.message.attempts - self.message.held_attempts
 
+    @property
+    def releases_seen(self) -> int | None:
+        """The number of releases of the account when the login was last refused for it, or None if it never was."""
+        return self.message.releases_seen
+
     def rows(self) -> QuerySet[Message]:
         """Select the message, unless another worker has claimed it or a report has advanced its status."""
         return self._of_this_run().filter(status__in=BEFORE_ACCEPTANCE)
@@ -65,7 +71,9 @@ class MessageClaim:
         return lease.held(same_run, self.message.pk, self.attempt)
 
     def confirm(self) -> None:
-        """Renew the lease right before the request is written. Raises ClaimLost."""
+        """Renew the lease right before the request is written. Raises ClaimLost, also if the message is too late."""
+        if is_too_late(self.message):
+            raise ClaimLost(f"Message {self.message.extra_id} was not sent: its TTL is over")
         if not lease.renew(self.rows().filter(status=Status.SENDING), self.account.lease):
             raise ClaimLost(f"Message {self.message.extra_id} was not sent: another worker claimed it")
 
@@ -73,24 +81,31 @@ class MessageClaim:
     def record(self, answer: str) -> None:
         """Store the platform's id. If a report arrived before the answer, the message keeps its newer status."""
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
-        with announcing():
-            moved = self.rows().update(status=Status.ACCEPTED, error_code=None, error_text="", **known)
-            if moved:
-                announce_changes([Change(self.message.pk, Status.SENDING, Status.ACCEPTED)])
-        if not moved:
+        if not self._move(Status.ACCEPTED, {"error_code": None, "error_text": "", **known}):
             self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
-    @insisting
     def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
-        """Queue the message again. Only a RETRY counts as an attempt."""
-        held = F("held_attempts") + int(waits_for != Batch.WaitsFor.RETRY)
-        changes = RELEASED | {"due_at": due_at}
-        self.rows().update(status=Status.QUEUED, error_text=reason, held_attempts=held, **changes)
+        """Queue the message again. Only a RETRY counts as an attempt, and one that would come too late ends it."""
+        deadline = deadline_of(self.message)
+        if waits_for == Batch.WaitsFor.RETRY and due_at and deadline and due_at >= deadline:
+            self.end(Status.EXPIRED, describe_lateness(reason)[:TEXT_LIMIT], None)
+        else:
+            held = F("held_attempts") + int(waits_for != Batch.WaitsFor.RETRY)
+            self._queue(reason, due_at, held_attempts=held)
+
+    def wait_for_release(self, reason: str, due_at: datetime, releases: int) -> None:
+        """Queue the message again after the login was refused."""
+        self._queue(reason, due_at, held_attempts=F("held_attempts") + 1, releases_seen=releases)
 
     def set_aside(self, reason: str) -> None:
         """Queue the message again with a growing delay, until a user has fixed the cause."""
         self.put_back("", reason, retries.next_attempt(self.account, self.attempt, timezone.now()))
+
+    @insisting
+    def _queue(self, reason: str, due_at: datetime | None, **values: Any) -> None:
+        changes = RELEASED | {"due_at": _before_deadline(self.message, due_at), "error_text": reason, **values}
+        self._move(Status.QUEUED, changes)
 
     def split(self, reason: str) -> None:
         """Reject the message: a single message cannot be split."""
@@ -99,12 +114,8 @@ class MessageClaim:
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """Give the message its final status."""
-        with announcing():
-            moved = self.rows().update(
-                status=status, error_code=error_code, error_text=reason, finished_at=timezone.now(), **RELEASED
-            )
-            if moved:
-                announce_changes([Change(self.message.pk, Status.SENDING, status)])
+        ended = {"error_code": error_code, "error_text": reason, "finished_at": timezone.now()}
+        self._move(status, {**RELEASED, **ended})
 
     @insisting
     def mark_unconfirmed(
@@ -113,11 +124,18 @@ class MessageClaim:
         """Record that the outcome is unknown: it is decided by the platform's report, queried from ``query_at``."""
         begun = begin_doubt(self.account, start_time_of(self.message.content or {}))
         known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
-        with announcing():
-            if not self.rows().filter(only).update(status=Status.UNCONFIRMED, **begun, **known):
-                return
-            announce_changes([Change(self.message.pk, Status.SENDING, Status.UNCONFIRMED)])
-        logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
+        if self._move(Status.UNCONFIRMED, begun | known, only):
+            logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
+
+    def _move(self, status: Message.Status, values: Mapping[str, object], only: Q = ALWAYS) -> bool:
+        """Give the message this status and announce it. Return False if the claim was lost or a report came first."""
+        for old in (Status.SENDING, Status.UNCONFIRMED, Status.QUEUED):
+            with announcing():
+                if self.rows().filter(only, status=old).update(status=status, **values):
+                    if status != old:
+                        announce_changes([Change(self.message.pk, old, status)])
+                    return True
+        return False
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
@@ -145,24 +163,41 @@ def _must_not_be_sent(claim: MessageClaim) -> bool:
 
 
 def claim_message(pk: int) -> MessageClaim | None:
-    """Claim a due message, or postpone it while its account is blocked."""
+    """Claim a due message, or postpone it while its account is blocked. A message that is too late expires."""
     refuse_transaction()
     is_due = lease.is_due(timezone.now())
     waiting = Message.objects.filter(is_due, pk=pk, status=Status.QUEUED, campaign=None)
     message = waiting.first()
     if message is None:
         return None
+    if is_too_late(message):
+        _end_late(waiting, message)
+        return None
     account = get_account(message.account)
     blocked_until = breaker.blocked_until(account, AccountState.Host.SINGLE)
     if blocked_until:
         reason = HELD if breaker.is_held(account.name) else BLOCKED
-        waiting.update(due_at=blocked_until, error_text=reason, enqueued_at=None)
+        waiting.update(due_at=_before_deadline(message, blocked_until), error_text=reason, enqueued_at=None)
         return None
     unclaimed = lease.held(waiting, pk, message.attempts)
     if not lease.claim(unclaimed, account.lease, status=Status.SENDING, due_at=None, enqueued_at=None):
         return None
     message.attempts += 1
     return MessageClaim(message=message, account=account)
+
+
+def _end_late(waiting: QuerySet[Message], message: Message) -> None:
+    reason = describe_lateness(message.error_text)[:TEXT_LIMIT]
+    ended = {"error_text": reason, "finished_at": timezone.now(), "due_at": None, "enqueued_at": None}
+    with announcing():
+        if waiting.update(status=Status.EXPIRED, **ended):
+            announce_changes([Change(message.pk, Status.QUEUED, Status.EXPIRED)])
+
+
+def _before_deadline(message: Message, due_at: datetime | None) -> datetime | None:
+    """Return when the message is looked at next. At its deadline it expires, without waiting any longer."""
+    deadline = deadline_of(message)
+    return min(due_at, deadline) if due_at and deadline else due_at
 
 
 def build_body(account: Account, phone_number: str, extra_id: str, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body
 from django_hyber.sending.send import send_message
 from django_hyber.statistics.counts import CampaignStatistics, ChannelStatistics, campaign_statistics
+from django_hyber.statistics.health import Health, check_health
 from django_hyber.sweep import dispatch
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Fetched",
     "ForgetError",
     "Forgotten",
+    "Health",
     "ImportReport",
     "Preflight",
     "Purged",
@@ -57,6 +59,7 @@ __all__ = [
     "campaign_statistics",
     "cancel_campaign",
     "check_campaign",
+    "check_health",
     "confirm_upload",
     "count_waiting",
     "dispatch",

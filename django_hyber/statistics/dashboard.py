@@ -125,7 +125,7 @@ def account_health() -> list[AccountHealth]:
     """Return the state of the configured accounts. Raises ImproperlyConfigured if the setting cannot be read."""
     accounts = get_accounts()
     troubled = list(AccountState.objects.filter(failures__gt=0))
-    reports = _last_reports()
+    reports = last_reports()
     return [
         AccountHealth(
             name=account.name,
@@ -219,7 +219,8 @@ def _first_id(campaigns: Sequence[int], ended: QuerySet[Message]) -> int:
     return min((pk for pk in (first, alone) if pk is not None), default=0)
 
 
-def _last_reports() -> dict[str, datetime]:
+def last_reports() -> dict[str, datetime]:
+    """Return when the last report of each account came, if it is among the newest reports."""
     newest = DeliveryReport.objects.order_by("-received_at").values("pk")[:NEWEST_REPORTS]
     reports = DeliveryReport.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by()
     return dict(reports.values_list("account").annotate(last=Max("received_at")))

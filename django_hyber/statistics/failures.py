@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Case, Count, F, Max, Value, When
-from django.utils.translation import gettext
 
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phones_in
+from django_hyber.protocol import PERMANENT_CODES
+from django_hyber.reasons import translate_reason
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.words import describe_code
 
@@ -27,6 +28,11 @@ class FailureReason:
     text: str
     meaning: str
     count: int
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether another attempt fails for the same reason."""
+        return self.code in PERMANENT_CODES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,6 @@ def _grouped(columns: Any) -> Any:
 def _reason(
     campaign: Campaign, status: str, code: int | None, own_text: str, count: int, text: str, *, masked: bool
 ) -> FailureReason:
-    shown = gettext(text) if text else ""
+    shown = translate_reason(text)
     meaning = describe_code(code, campaign.account) or (mask_phones_in(shown) if masked else shown)
     return FailureReason(status=status, code=code, text=own_text, meaning=meaning, count=count)

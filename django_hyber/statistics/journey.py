@@ -12,7 +12,7 @@ from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import ReportState, UnreadableReport, parse_report
 from django_hyber.reports.outcome import is_about
-from django_hyber.reports.ranks import DELIVERIES, FINAL, RANKS, STATUS_OF_STATE
+from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, RANKS, STATUS_OF_STATE
 from django_hyber.words import describe_parsed
 
 Status = Message.Status
@@ -141,12 +141,17 @@ def _guess(message: Message, before: Sequence[str], after: Sequence[str], words:
     if any(name in words for name in after):
         return Stage.UNREPORTED
     states = [words[name].state if name in words else None for name in before]
-    if message.status in NEVER_OUT or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state):
+    if _was_never_out(message) or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state):
         return Stage.NOT_NEEDED
     if message.status in FINAL or message.given_up_at:
         return Stage.UNREPORTED
     is_next = message.status == Status.ACCEPTED and all(state and state not in _STAGES for state in states)
     return Stage.TRYING if is_next else Stage.NEXT
+
+
+def _was_never_out(message: Message) -> bool:
+    is_unknown_there = message.accepted_at is None and message.reported_at is None
+    return message.status in NEVER_OUT or (message.status in FAILURES and is_unknown_there)
 
 
 def _has_won(message: Message, channel: str) -> bool:

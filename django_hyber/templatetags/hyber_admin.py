@@ -1,4 +1,4 @@
-"""Filters and tags for the templates of the admin: formatted numbers and times, and the data of the dashboard."""
+"""Filters and tags for the templates of the admin: numbers, times, stored reasons, and the data of the dashboard."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.dashboard import Dashboard, dashboard_of
 from django_hyber.privacy import mask_phones_in
+from django_hyber.reasons import translate_reason
 
 register = template.Library()
 
 register.filter("grouped", grouped)
 register.filter("short_time", short_time)
 register.filter("without_numbers", mask_phones_in)
+register.filter("reason", translate_reason)
 
 
 @register.simple_tag(takes_context=True)

@@ -37,7 +37,8 @@ class TextReport:
     """The result of the check of the texts, for the recipients who have not opted out.
 
     ``missing`` counts the recipients without a value of a variable; ``left_out`` counts those who are
-    skipped for it, and ``left_out_examples`` are the primary keys of the first ones. ``segments`` counts complete texts
+    skipped for it, and ``blocking`` those who forbid the launch; the examples are the primary keys of the first ones.
+    ``segments`` counts complete texts
     by encoding and number of SMS segments; ``ucs2`` has the characters that require UCS-2.
     """
 
@@ -47,13 +48,15 @@ class TextReport:
     missing: Counter[str] = field(default_factory=Counter)
     left_out: int = 0
     left_out_examples: list[int] = field(default_factory=list)
+    blocking: int = 0
+    blocking_examples: list[int] = field(default_factory=list)
     segments: Counter[tuple[Any, int]] = field(default_factory=Counter)
     ucs2: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def will_receive(self) -> int:
         """How many people get the campaign."""
-        return self.recipients - self.left_out
+        return self.recipients - self.left_out - self.blocking
 
 
 def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
@@ -127,23 +130,20 @@ def _read_recipients(
                 report.missing.update(name for name, value in zip(names, row, strict=True) if not value)
                 complete = complete_variables(campaign, names, values)
                 if complete is None:
-                    _leave_out(pk, report)
+                    report.left_out += 1
+                    report.left_out_examples += [pk][: SHOWN - len(report.left_out_examples)]
                     continue
                 row = tuple(map(complete.get, names))
             if all(row):
                 rows.append(row)
             else:
                 lacking.update(name for name, value in zip(names, row, strict=True) if not value)
+                report.blocking += 1
+                report.blocking_examples += [pk][: SHOWN - len(report.blocking_examples)]
         texts.add(rows)
         if progress:
             progress(report.recipients)
     return [_missing_variable(campaign, name, count) for name, count in sorted(lacking.items())]
-
-
-def _leave_out(pk: int, report: TextReport) -> None:
-    report.left_out += 1
-    if len(report.left_out_examples) < SHOWN:
-        report.left_out_examples.append(pk)
 
 
 def _missing_variable(campaign: Campaign, name: str, count: int) -> ValidationError:

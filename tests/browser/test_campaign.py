@@ -138,3 +138,53 @@ def test_the_form_works_without_javascript(open_admin):
 
     assert Campaign.objects.get().channels.get().options == {"text": "Hi", "ttl": 3_600}
     assert page.locator("#id_channels-1-channel").is_visible()
+
+
+def test_leaving_unsaved_changes_is_asked_about(open_admin):
+    campaign = Campaign.objects.create(name="Spring sale")
+    page = open_admin()
+    questions = []
+    page.on("dialog", lambda dialog: (questions.append(dialog.type), dialog.accept()))
+    address = f"/admin/django_hyber/campaign/{campaign.pk}/change/"
+    page.goto(address)
+    page.get_by_role("link", name="Import recipients").click()
+    page.get_by_label("File").wait_for()
+    assert questions == []
+
+    page.goto(address)
+    page.fill("#id_name", "Summer sale")
+    page.get_by_role("link", name="Import recipients").click()
+    page.get_by_label("File").wait_for()
+    assert questions == ["beforeunload"]
+
+    page.goto(address)
+    page.fill("#id_name", "Summer sale")
+    page.get_by_role("button", name="Save and continue editing").click()
+    page.get_by_text("was changed successfully").wait_for()
+    assert questions == ["beforeunload"]
+
+
+def test_second_of_two_tabs_sees_what_the_first_has_saved(open_admin, complaints):
+    campaign = Campaign.objects.create(name="Spring sale")
+    campaign.channels.create(channel="viber", options={"text": "Hi", "ttl": 60})
+    address = f"/admin/django_hyber/campaign/{campaign.pk}/change/"
+    second = open_admin()
+    second.goto(address)
+    first = second.context.new_page()
+    first.goto(address)
+    first.fill("#id_channels-0-text", "Hi from the first tab")
+    first.get_by_role("button", name="Save and continue editing").click()
+    first.get_by_text("was changed successfully").wait_for()
+    first.close()
+
+    second.fill("#id_channels-0-text", "Hi from the second tab")
+    second.get_by_role("button", name="Save and continue editing").click()
+    row = second.get_by_role("row", name=re.compile("Viber: Text"))
+    row.wait_for()
+    assert row.get_by_role("cell").all_inner_texts() == ["Hi from the first tab", "Hi from the second tab"]
+    assert campaign.channels.get().options["text"] == "Hi from the first tab"
+    second.get_by_role("button", name="Save and continue editing").click()
+    second.get_by_text("was changed successfully").wait_for()
+
+    assert campaign.channels.get().options["text"] == "Hi from the second tab"
+    assert complaints == []

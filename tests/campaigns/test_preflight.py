@@ -83,6 +83,17 @@ def test_missing_or_empty_value_forbids_the_launch(make_campaign, values):
         start_campaign(campaign)
 
 
+def test_people_who_block_the_launch_are_named_and_do_not_count_as_getting_it(make_campaign):
+    campaign = make_campaign({"name": "Olena"}, {}, {"name": ""})
+
+    result = preflight(campaign)
+
+    assert (result.recipients, result.will_receive) == (3, 1)
+    [blocking] = result.skipped
+    assert (blocking.code, blocking.count) == ("blocks-launch", 2)
+    assert blocking.examples == tuple(campaign.messages.order_by("pk").values_list("pk", flat=True)[1:])
+
+
 def test_recipient_without_a_value_is_left_out_where_the_campaign_says_so(make_campaign):
     campaign = make_campaign({"name": "Olena"}, {}, {"name": ""}, missing_variables=SKIP)
 

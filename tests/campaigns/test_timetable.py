@@ -27,6 +27,25 @@ def test_without_any_limit_it_starts_at_once_and_nobody_knows_the_end():
     assert (found.start, found.held_until, found.per_minute, found.opens_at, found.end) == (None,) * 5
 
 
+@pytest.mark.parametrize(
+    ("values", "takes_days"),
+    [
+        ({"throttle": 10, "people": 14_000}, False),
+        ({"throttle": 10, "people": 15_000}, True),
+        ({"throttle": 1, "people": 100_000, "window_start": time(12), "window_end": time(13)}, True),
+        ({"people": 1_000_000}, False),
+    ],
+)
+def test_throttle_and_window_that_stretch_a_campaign_over_days_are_noticed(values, takes_days):
+    assert timetable(**values).takes_days(NOON) == takes_days
+
+
+def test_waiting_for_the_start_does_not_make_a_campaign_long():
+    start = NOON + timedelta(days=20)
+
+    assert not timetable(start_time=start, throttle=60).takes_days(NOON)
+
+
 def test_a_later_start_is_held_until_its_hand_over():
     found = timetable(start_time=at("26T12:00"))
 

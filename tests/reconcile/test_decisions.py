@@ -18,11 +18,8 @@ from django_hyber.services import (
     find_doubt,
     mark_as_sent,
     send_again,
-    send_message,
-    start_campaign,
 )
-from tests.builders import CHANNELS, make_campaign, make_due, statuses
-from tests.samples import phone
+from tests.builders import make_doubted_campaign, make_doubted_message, make_due, statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG_AGO = timedelta(hours=2)
@@ -30,14 +27,12 @@ LONG_AGO = timedelta(hours=2)
 
 @pytest.fixture
 def message(platform):
-    message = send_message(phone(1, "87"), CHANNELS)
-    message.refresh_from_db()
-    return message
+    return make_doubted_message()
 
 
 @pytest.fixture
 def campaign(platform):
-    return start_campaign(make_campaign([phone(2, "87"), phone(3), phone(4)]))
+    return make_doubted_campaign()
 
 
 @pytest.fixture

@@ -10,10 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_hyber import tasks
-from django_hyber.models import Campaign, Message
+from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import SMS, HyberClient, ReportNotFound, Viber, WhatsApp
 from django_hyber.reconcile import overdue
-from django_hyber.services import fetch_reports, import_recipients, send_message, start_campaign
+from django_hyber.sending.pace import pauses
+from django_hyber.services import dispatch, fetch_reports, import_recipients, send_message, start_campaign
 from tests.builders import make_campaign
 from tests.samples import phone
 from tests.test_commands import run
@@ -179,6 +180,61 @@ def test_platform_that_takes_no_questions_is_left_alone_until_the_next_time(plat
     unreachable()
 
     assert fetch_reports().asked == 1
+
+
+def test_platform_that_asks_to_wait_is_not_queried_before_by_any_kind_of_query(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": [23099]}}
+    accepted(1, "85", ago=timedelta(hours=1))
+    seen = accepted(2, "91", channels=[CLICKABLE], ago=timedelta(hours=1))
+    Message.objects.filter(pk=seen.pk).update(
+        status="delivered", channel="viber", finished_at=timezone.now() - timedelta(hours=1)
+    )
+    platform.fault("status", status=429, retry_after=600, paths=("reports",))
+    fetched = fetch_reports(learn_seen=True, learn_clicks=True)
+    assert (fetched.asked, fetch_reports(learn_seen=True, learn_clicks=True).asked) == (1, 0)
+    state = AccountState.objects.get(host="reports")
+    assert state.questions_after > timezone.now() + timedelta(seconds=590)
+
+    message = send_message(phone(3, "94"), [TEXT])
+    Message.objects.filter(pk=message.pk).update(due_at=None)
+    before = len(platform.requests)
+    dispatch()
+    assert len(platform.requests) == before
+
+
+def test_pause_that_an_outcome_query_was_asked_for_is_kept_by_the_queries_of_reports(platform):
+    accepted(1, "85", ago=timedelta(hours=1))
+    message = send_message(phone(3, "94"), [TEXT])
+    platform.fault("status", status=503, retry_after=600, paths=("reports",))
+    Message.objects.filter(pk=message.pk).update(due_at=None)
+    dispatch()
+    assert fetch_reports().asked == 0
+    AccountState.objects.update(questions_after=None)
+    platform.flush()
+
+    assert (fetch_reports().changed, Message.objects.filter(status="delivered").count()) == (1, 1)
+
+
+def test_host_that_answers_nothing_but_errors_is_left_alone_after_a_few_queries(platform):
+    for number in range(8):
+        accepted(number, "85", ago=timedelta(hours=1))
+    platform.fault("status", status=500, count=None, paths=("reports",))
+
+    assert fetch_reports(per_second=1_000).asked == pauses.MAX_UNANSWERED
+
+
+def test_pause_of_the_queries_about_jobs_is_kept_and_delays_no_other(platform, job):
+    platform.fault("status", status=503, retry_after=600, paths=("status",))
+    accepted(9, "85", ago=timedelta(hours=1))
+    platform.flush()
+    fetched = fetch_reports()
+    assert [state.host for state in AccountState.objects.filter(questions_after__isnull=False)] == ["bulk"]
+    assert fetched.changed >= 1
+    Batch.objects.update(due_at=None)
+    before = len(platform.requests)
+    fetch_reports(limit=1)
+
+    assert not any("/status/" in request.path for request in platform.requests[before:])
 
 
 def test_other_account_is_asked_all_the_same(platform, settings):

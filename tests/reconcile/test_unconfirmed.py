@@ -11,6 +11,7 @@ import pytest
 from django.utils import timezone
 
 from django_hyber.conf import get_account
+from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import ConnectionLost, HyberClient, UnreadableResponse
@@ -135,6 +136,24 @@ def test_message_that_was_accepted_within_a_grace_is_no_control(platform, config
     ask(message)
 
     assert message.answer == "no-control"
+
+
+def test_control_of_a_quiet_account_is_found_among_the_messages_of_another(platform, settings):
+    settings.HYBER = settings.HYBER | {"quiet": settings.HYBER["default"]}
+    known = make_known()
+    two_days_ago = timezone.now() - timedelta(days=2)
+    Message.objects.filter(pk=known.pk).update(account="quiet", accepted_at=two_days_ago)
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    columns = ("account", "phone_number", "extra_id", "variables", "status", "channel", "error_text", "attempts")
+    others = [
+        ("default", phone(number), f"other-{number}", {}, "accepted", "", "", 1, an_hour_ago, an_hour_ago)
+        for number in range(12_000)
+    ]
+    insert_rows(Message, (*columns, "created_at", "accepted_at"), others)
+    message = send_message(phone(1, "87"), SMS, account="quiet")
+    ask(message, times=1)
+
+    assert message.answer == "not-found"
 
 
 def test_answer_unlike_that_about_an_unknown_id_is_no_proof(platform, monkeypatch):

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import io
 from datetime import timedelta
 
 import pytest
-from django.core.management import CommandError
+from django.core.management import CommandError, call_command
 
 from django_hyber.models import Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
@@ -294,3 +295,18 @@ def test_command_takes_a_campaign():
     assert run("hyber_recount", str(campaign.pk))[0].startswith("0 messages, 0 by status")
     with pytest.raises(CommandError, match="no campaign 999"):
         run("hyber_recount", "999")
+
+
+def test_account_with_invalid_settings_is_named_and_the_others_are_counted(message, settings):
+    other = make_message(2, account="broken")
+    apply_delivery_reports([report(message)])
+    settings.HYBER = settings.HYBER | {"broken": settings.HYBER["default"]}
+    apply_delivery_reports([report(other)], account="broken")
+    settings.HYBER["broken"] = settings.HYBER["broken"] | {"LEASE": 0}
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="broken") as raised:
+        call_command("hyber_recount", stdout=out)
+
+    assert raised.value.returncode == 1
+    assert "0 differences in 1 messages with reports; 1 skipped" in out.getvalue()
+    assert recount(reclassify=True).broken_accounts == ["broken"]

@@ -12,7 +12,6 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern, path
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.exports import export_view
@@ -24,6 +23,7 @@ from django_hyber.admin.common.jobs import exported_file, job_line, may_export
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Suppression
+from django_hyber.reasons import translate_reason
 from django_hyber.statistics.progress import recent_jobs
 from django_hyber.words import clean_phone
 
@@ -137,4 +137,4 @@ class SuppressionAdmin(HyberAdmin):
     @admin.display(description=_("reason"))
     def why(self, suppression: Suppression) -> str:
         """The reason; the reasons that this package writes are translated."""
-        return gettext(suppression.reason) if suppression.reason else "-"
+        return translate_reason(suppression.reason) or "-"

@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 from django.contrib import admin
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import described_code, short_time
 from django_hyber.admin.common.filters import CampaignFilter
 from django_hyber.admin.reconcile.pages import DoubtAdmin
 from django_hyber.models import Batch
+from django_hyber.reasons import translate_reason
 from django_hyber.words import describe_code
 
 
@@ -18,6 +18,9 @@ class BatchAdmin(DoubtAdmin):
     list_display = ("id", "campaign", "run", "size", "state", "error", "finished")
     list_filter = ("state", CampaignFilter)
     list_select_related = ("campaign",)
+    readonly_fields = ("error",)
+    # Shown as the error, translated.
+    exclude = ("error_code", "error_text")
 
     @admin.display(description=_("finished at"))
     def finished(self, batch: Batch) -> str:
@@ -28,7 +31,7 @@ class BatchAdmin(DoubtAdmin):
     def error(self, batch: Batch) -> str:
         """The platform's code, or why there was no answer."""
         if batch.error_text:
-            return described_code(batch.error_code, gettext(batch.error_text))
+            return described_code(batch.error_code, translate_reason(batch.error_text))
         if batch.waits_for:
             return str(batch.get_waits_for_display())
         return described_code(batch.error_code, describe_code(batch.error_code, batch.campaign.account))

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.admin.campaigns.conflicts import describe_conflict
 from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, CampaignForm
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
 from django_hyber.admin.campaigns.progress_page import CampaignList
@@ -39,7 +40,7 @@ class CampaignAdmin(HyberAdmin):
 
     class Media:
         css = {"all": ("django_hyber/admin/campaign.css",)}
-        js = ("django_hyber/admin/campaign.js",)
+        js = ("django_hyber/admin/campaign.js", "django_hyber/admin/unsaved.js")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         """Read the channels of a page of campaigns at once."""
@@ -106,8 +107,13 @@ class CampaignAdmin(HyberAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Add the campaign's progress and its buttons."""
         campaign = kwargs.get("obj")
+        form = context["adminform"].form
         context["can_test"] = Desk(self, request, None).may_test
         if campaign:
+            if getattr(form, "is_overtaken", False):
+                formsets = [inline.formset for inline in context["inline_admin_formsets"]]
+                context["conflict"] = describe_conflict(campaign, form, formsets)
+            context |= {"title": str(campaign), "subtitle": None}
             desk = CampaignDesk(self, request, campaign)
             context |= progress_context(desk)
             context["can_import"] = desk.may_change

@@ -17,18 +17,31 @@ from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.admin.campaigns.conflicts import version_of
 from django_hyber.admin.channels.notes import live_part
 from django_hyber.conf import account_names
 from django_hyber.models import Campaign
 from django_hyber.texts.rules import campaign_variables, is_variable_name
 
+EDITED_FIELDS = (
+    "name",
+    "tag",
+    "division_code",
+    "account",
+    "start_time",
+    "window_start",
+    "window_end",
+    "throttle",
+    "missing_variables",
+    "variable_defaults",
+)
 #: Whoever changes another field than these, or the channels, has written the campaign; these say only when it is sent.
 SCHEDULE_FIELDS = frozenset({"start_time", "window_start", "window_end", "throttle"})
 
 MAX_DEFAULT_TEXT = 255
 
 FIELDSETS: Any = (
-    (None, {"fields": ("name", "account")}),
+    (None, {"fields": ("name", "account", "seen_version")}),
     (_("When"), {"fields": ("start_time", ("window_start", "window_end"), "throttle")}),
     (_("Missing values"), {"fields": ("missing_variables", "variable_defaults")}),
     (_("Statistics at Hyber"), {"fields": ("tag", "division_code"), "classes": ("collapse",)}),
@@ -119,10 +132,21 @@ class DefaultTextsField(forms.Field):
         return str(forms.CharField(strip=False).clean(text))
 
 
+class VersionField(forms.CharField):
+    """The fingerprint of what the page showed when it was opened. It is never a change by itself."""
+
+    widget = forms.HiddenInput
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Return False."""
+        return False
+
+
 class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """The campaign itself; its channels are inline forms."""
 
     account = forms.ChoiceField(label=_("Account"), help_text=_("Which account at GMS sends and pays."))
+    seen_version = VersionField(required=False)
     start_time = ClockTimeField(label=_("Start time"), required=False)
     variable_defaults = DefaultTextsField(
         label=_("Default texts"),
@@ -130,26 +154,19 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         help_text=_("Replaces a missing value of a recipient in the text."),
     )
 
+    #: Somebody else has saved the campaign since the page was opened.
+    is_overtaken = False
+
     class Meta:
         model = Campaign
-        fields = (
-            "name",
-            "tag",
-            "division_code",
-            "account",
-            "start_time",
-            "window_start",
-            "window_end",
-            "throttle",
-            "missing_variables",
-            "variable_defaults",
-        )
+        fields = EDITED_FIELDS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if "missing_variables" not in self.fields:
             # A read-only page has hardly any fields.
             return
+        self.initial["seen_version"] = version_of(self.instance, EDITED_FIELDS)
         self.fields["account"].choices = account_choices(self.instance)  # type: ignore[attr-defined]
         # If a program posts the form without it, the value is kept.
         self.fields["missing_variables"].required = False
@@ -163,6 +180,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
     def clean(self) -> dict[str, Any]:
         """Report an incomplete sending window beside the missing field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        self._refuse_overtaken(cleaned.get("seen_version"))
         cleaned["missing_variables"] = cleaned.get("missing_variables") or self.instance.missing_variables
         start, end = cleaned.get("window_start"), cleaned.get("window_end")
         complete = gettext("A sending window needs both its beginning and its end.")
@@ -173,6 +191,17 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         if start and start == end:
             self.add_error("window_end", gettext("The window would be over as soon as it begins."))
         return cleaned
+
+    def _refuse_overtaken(self, seen: str | None) -> None:
+        """Refuse to replace what somebody else has saved since. The next attempt has seen it."""
+        current = self.initial["seen_version"]
+        # A program may post the form without it.
+        if not seen or seen == current:
+            return
+        self.is_overtaken = True
+        self.data = dict(self.data.items()) | {self.add_prefix("seen_version"): current}
+        text = gettext("This campaign was changed after you had opened this page. Your changes are not saved yet.")
+        self.add_error(None, ValidationError(text, code="overtaken"))
 
 
 def account_choices(campaign: Campaign) -> list[tuple[str, str]]:

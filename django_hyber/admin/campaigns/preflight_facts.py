@@ -41,6 +41,7 @@ ADVICE = {
     "too-long": gettext_lazy("Shorten it."),
     "too-many-segments": gettext_lazy("Shorten it, or remove the characters that require UCS-2."),
 }
+LONG_CODE = "takes-days"
 RECIPIENTS = ("import", "")
 CHANNELS = ("change", "channels-group")
 MISSING_VALUES = ("change", "id_missing_variables")
@@ -53,6 +54,7 @@ PLACES: dict[str, list[tuple[str, str]]] = {
     "no-recipients": [RECIPIENTS],
     "nobody": [RECIPIENTS],
     "past-start-time": [("change", "id_start_time_0")],
+    LONG_CODE: [("change", "id_throttle"), ("change", "id_window_start")],
     "unfilled-variables": [CHANNELS],
 }
 LABELS = {
@@ -61,6 +63,8 @@ LABELS = {
     "id_account": gettext_lazy("Account"),
     "id_missing_variables": gettext_lazy("Missing values"),
     "id_start_time_0": gettext_lazy("Start time"),
+    "id_throttle": gettext_lazy("Throttle"),
+    "id_window_start": gettext_lazy("Sending window"),
 }
 
 
@@ -190,12 +194,16 @@ def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
     campaign, found = desk.campaign, check.found
     people = found.will_receive if found else 0
     problems, warnings = _problems(campaign, check)
+    now = timezone.now()
+    timetable = timetable_of(campaign, people, now)
+    if timetable.takes_days(now):
+        warnings.append(ValidationError(texts.days_text(timetable), code=LONG_CODE))
     four_eyes, is_barred = _four_eyes(desk)
     may_launch = people and not problems and not is_barred
     return PreflightFacts(
         campaign=campaign,
         check=check,
-        timetable=timetable_of(campaign, people, timezone.now()),
+        timetable=timetable,
         recipients=found.recipients if found else campaign.messages.count(),
         rejected=count_rejected(campaign),
         skipped=_skipped(desk, found) if found else [],

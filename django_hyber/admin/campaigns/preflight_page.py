@@ -21,6 +21,7 @@ from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
+from django_hyber.reasons import translate_reason
 from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose_saved
 
@@ -110,12 +111,17 @@ def _start(desk: CampaignDesk) -> bool:
     if campaign.status == Campaign.Status.PAUSED:
         stopped = _("“%(name)s” has been stopped: %(reason)s")
         desk.message_user(
-            stopped % {"name": campaign, "reason": mask_phones_in(campaign.status_reason)}, messages.WARNING
+            stopped % {"name": campaign, "reason": mask_phones_in(translate_reason(campaign.status_reason))},
+            messages.WARNING,
         )
     return True
 
 
 def _already_started(desk: CampaignDesk) -> HttpResponseBase:
-    text = _("“%(name)s” has already been started: it is %(status)s.")
-    desk.message_user(text % {"name": desk.campaign, "status": desk.campaign.get_status_display()})
+    if desk.campaign.status == Campaign.Status.SCHEDULED:
+        text = _("“%(name)s” is already scheduled.") % {"name": desk.campaign}
+    else:
+        text = _("“%(name)s” has already been started: it is %(status)s.")
+        text %= {"name": desk.campaign, "status": desk.campaign.get_status_display()}
+    desk.message_user(text)
     return desk.redirect()

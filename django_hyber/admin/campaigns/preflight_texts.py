@@ -15,7 +15,7 @@ from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.preflight import OPTED_OUT_CODE
+from django_hyber.campaigns.preflight import BLOCKING_CODE, OPTED_OUT_CODE
 from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign
 from django_hyber.services import Preflight, Segments, Skipped
@@ -41,11 +41,18 @@ def skipped_text(found: Preflight, skipped: Skipped) -> str:
             skipped.count,
         )
         return text % count
-    text = ngettext(
-        "%(count)s person has no value and is skipped, as set in the campaign: %(names)s.",
-        "%(count)s people have no value and are skipped, as set in the campaign: %(names)s.",
-        skipped.count,
-    )
+    if skipped.code == BLOCKING_CODE:
+        text = ngettext(
+            "%(count)s person has no value, so the campaign cannot be sent: %(names)s.",
+            "%(count)s people have no value, so the campaign cannot be sent: %(names)s.",
+            skipped.count,
+        )
+    else:
+        text = ngettext(
+            "%(count)s person has no value and is skipped, as set in the campaign: %(names)s.",
+            "%(count)s people have no value and are skipped, as set in the campaign: %(names)s.",
+            skipped.count,
+        )
     names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in found.missing.items())
     return text % {**count, "names": names}
 
@@ -125,6 +132,14 @@ def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Itera
         begin = timetable.opens_at or timetable.start or now
         params = {"duration": distance(timetable.end, begin), "time": short_time(timetable.end)}
         yield _("Until about %(time)s it is handed over, which takes %(duration)s.") % params
+
+
+def days_text(timetable: Timetable) -> str:
+    """Warn of a campaign that takes more than a day."""
+    if timetable.end is None:
+        return _("At this rate it takes more than a year.")
+    params = {"time": short_time(timetable.end), "distance": distance_from_now(timetable.end)}
+    return _("At this rate it ends only on %(time)s, %(distance)s.") % params
 
 
 def recall_texts(timetable: Timetable) -> Iterator[str]:

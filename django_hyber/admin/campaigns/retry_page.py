@@ -54,7 +54,7 @@ def already_text(campaign: Campaign) -> str:
 
 def _choice_page(desk: CampaignDesk, reasons: list[FailureReason]) -> HttpResponseBase:
     is_empty_answer = desk.is_post
-    lines = [_choice(reason, is_chosen=not is_empty_answer) for reason in reasons]
+    lines = [_choice(reason, is_chosen=not is_empty_answer and not reason.is_permanent) for reason in reasons]
     title = _("Retry failed messages")
     return desk.render("campaign/retry", title, reasons=lines, nothing_chosen=is_empty_answer)
 

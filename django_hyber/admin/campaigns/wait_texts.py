@@ -15,6 +15,7 @@ from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
+from django_hyber.reasons import translate_reason
 from django_hyber.statistics.waits import Pace, Standstill, Wait
 
 SOON = timedelta(minutes=1)
@@ -71,7 +72,7 @@ def distance(moment: datetime, now: datetime) -> str:
 
 def with_reason(sentence: str, reason: str) -> str:
     """Add a stored reason, translated and without phone numbers, if there is one."""
-    return f"{sentence} {mask_phones_in(_(reason))}" if reason else sentence
+    return f"{sentence} {mask_phones_in(translate_reason(reason))}" if reason else sentence
 
 
 def _scheduled(_campaign: Campaign, wait: Wait, now: datetime) -> str:
@@ -83,7 +84,7 @@ def _scheduled(_campaign: Campaign, wait: Wait, now: datetime) -> str:
 
 def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     if wait.reason:
-        return _("Paused: %(reason)s") % {"reason": mask_phones_in(_(wait.reason))}
+        return _("Paused: %(reason)s") % {"reason": mask_phones_in(translate_reason(wait.reason))}
     return _("Paused: nothing goes out until it is resumed.")
 
 

@@ -6,7 +6,7 @@ Each decision is logged. Submitting a page twice has no further effect.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -20,10 +20,19 @@ from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.reconcile.panel import PERMISSION, doubt_panel, doubt_url, key_of
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.sending.deadline import is_too_late
 from django_hyber.services import Doubt, DoubtError, ask_now, find_doubt, mark_as_sent, send_again
 
 Row = Batch | Message
 View = Callable[[Desk, Row], HttpResponseBase]
+
+
+class Question(NamedTuple):
+    """What the user is asked to confirm before a decision."""
+
+    title: str
+    sentences: list[str]
+    button: str
 
 
 class DoubtAdmin(ReadOnlyAdmin):
@@ -75,11 +84,36 @@ def query_view(desk: Desk, row: Row) -> HttpResponseBase:
 
 def sent_view(desk: Desk, row: Row) -> HttpResponseBase:
     """Ask for confirmation, then mark the row as sent."""
+    return _ask_or_decide(desk, row, _sent_question, _mark_as_sent)
+
+
+def again_view(desk: Desk, row: Row) -> HttpResponseBase:
+    """Ask for confirmation, then send the row again."""
+    return _ask_or_decide(desk, row, _again_question, _send_again)
+
+
+def _ask_or_decide(
+    desk: Desk, row: Row, question: Callable[[Doubt], Question], decision: Callable[[Desk, Row], str]
+) -> HttpResponseBase:
     if desk.is_post:
-        return _decide(desk, row, _mark_as_sent)
-    doubt = _own_doubt(row)
-    if doubt is None:
+        return _decide(desk, row, decision)
+    # A message of an unconfirmed batch has no doubt of its own: the batch has it.
+    doubt = find_doubt(row)
+    if doubt is None or doubt.row != row:
         return _refuse(desk, row, DoubtError())
+    asked = question(doubt)
+    return desk.render(
+        "doubt/confirm",
+        asked.title,
+        row=row,
+        row_url=doubt_url(row, "change"),
+        key=key_of(row),
+        sentences=[*asked.sentences, _advice()],
+        button=asked.button,
+    )
+
+
+def _sent_question(doubt: Doubt) -> Question:
     accepted = ngettext(
         "%(count)s message counts as accepted by the platform from now on, and is not sent again.",
         "%(count)s messages count as accepted by the platform from now on, and are not sent again.",
@@ -91,18 +125,15 @@ def sent_view(desk: Desk, row: Row) -> HttpResponseBase:
         doubt.people,
     )
     sentences = [text % {"count": grouped(doubt.people)} for text in (accepted, risk)]
-    return _confirmation(desk, row, _("It was sent"), [*sentences, _advice()], _("It was sent"))
+    return Question(_("It was sent"), sentences, _("It was sent"))
 
 
-def again_view(desk: Desk, row: Row) -> HttpResponseBase:
-    """Ask for confirmation, then send the row again."""
-    if desk.is_post:
-        return _decide(desk, row, _send_again)
-    doubt = _own_doubt(row)
-    if doubt is None:
-        return _refuse(desk, row, DoubtError())
-    if _is_cancelled(row.campaign):
-        return _confirmation(desk, row, _("Send again"), [_cancelled(doubt.people), _advice()], _("It was not sent"))
+def _again_question(doubt: Doubt) -> Question:
+    campaign = doubt.row.campaign
+    if _is_cancelled(campaign):
+        return Question(_("Send again"), [_cancelled(doubt.people)], _("It was not sent"))
+    if is_too_late(doubt.row):
+        return Question(_("Send again"), [_too_late()], _("It was not sent"))
     again = ngettext(
         "%(count)s message is sent again, with the id that it has.",
         "%(count)s messages are sent again, with the ids that they have.",
@@ -115,13 +146,7 @@ def again_view(desk: Desk, row: Row) -> HttpResponseBase:
     )
     sentences = [text % {"count": grouped(doubt.people)} for text in (again, risk)]
     button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", doubt.people)
-    return _confirmation(
-        desk,
-        row,
-        _("Send again"),
-        [*sentences, *_later(row.campaign), _advice()],
-        button % {"count": grouped(doubt.people)},
-    )
+    return Question(_("Send again"), [*sentences, *_later(campaign)], button % {"count": grouped(doubt.people)})
 
 
 def _mark_as_sent(desk: Desk, row: Row) -> str:
@@ -138,6 +163,8 @@ def _send_again(desk: Desk, row: Row) -> str:
     count = send_again(row, by=_name(desk))
     if _is_cancelled(row.campaign):
         return " ".join([_("Decided that it was not sent."), _cancelled(count)])
+    if is_too_late(row):
+        return " ".join([_("Decided that it was not sent."), _too_late()])
     text = ngettext(
         "Decided that it was not sent: %(count)s message is sent again.",
         "Decided that it was not sent: %(count)s messages are sent again.",
@@ -167,24 +194,6 @@ def _done(desk: Desk, row: Row, text: str) -> HttpResponseRedirect:
     return _back(row)
 
 
-def _confirmation(desk: Desk, row: Row, title: str, sentences: list[str], button: str) -> HttpResponseBase:
-    return desk.render(
-        "doubt/confirm",
-        title,
-        row=row,
-        row_url=doubt_url(row, "change"),
-        key=key_of(row),
-        sentences=sentences,
-        button=button,
-    )
-
-
-def _own_doubt(row: Row) -> Doubt | None:
-    """Return the doubt of the row itself. A message of an unconfirmed batch has none: the batch has it."""
-    doubt = find_doubt(row)
-    return doubt if doubt and doubt.row == row else None
-
-
 def _refuse(desk: Desk, row: Row, error: DoubtError) -> HttpResponseRedirect:
     desk.message_user(" ".join(error.messages), messages.WARNING)
     return _back(row)
@@ -205,6 +214,10 @@ def _cancelled(count: int) -> str:
         count,
     )
     return text % {"count": grouped(count)}
+
+
+def _too_late() -> str:
+    return _("The TTL of the message is over, so that nothing is sent: it expires.")
 
 
 def _later(campaign: Campaign | None) -> list[str]:

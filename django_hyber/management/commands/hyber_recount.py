@@ -24,7 +24,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Compare, and print the counts and the extra ids of the first differences."""
+        """Compare, and print the counts and the extra ids of the first differences.
+
+        Exits with 1 if an account has invalid settings.
+        """
         campaign = self._campaign(options["campaign"])
         found = recount(campaign, reclassify=options["reclassify"])
         for status, count in found.statuses.items():
@@ -37,6 +40,12 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{found.differences} differences in {found.checked} messages with reports{moved}; {found.skipped} skipped"
         )
+        if found.broken_accounts:
+            names = ", ".join(found.broken_accounts)
+            raise CommandError(
+                f"Messages with reports were skipped, because the settings of these accounts are invalid: {names}. Run "
+                "manage.py check, correct the settings, and count again."
+            )
 
     def _campaign(self, pk: int | None) -> Campaign | None:
         if pk is None:

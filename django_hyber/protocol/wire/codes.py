@@ -15,6 +15,9 @@ CODES: Mapping[int, str] = {
     36024: gettext_noop("Phone number incorrect"),
 }
 
+#: A message that failed with one of these fails again: it is the number that is wrong.
+PERMANENT = frozenset({1154, 36024})
+
 
 def describe(code: int, extra: Mapping[int, str] = {}) -> str:
     """Return a short English text for a detailed status or an error code. Texts in ``extra`` take precedence."""

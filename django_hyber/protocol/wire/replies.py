@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from hashlib import blake2b
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from django_hyber.protocol.errors import UnreadableReply
 from django_hyber.protocol.wire.values import (
@@ -144,16 +143,7 @@ def _reply_time(value: object) -> datetime | None:
     try:
         moment = datetime.fromisoformat(value.strip())
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=_kyiv())
+            moment = moment.replace(tzinfo=ZoneInfo("Europe/Kyiv"))
         return moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-@cache
-def _kyiv() -> ZoneInfo:
-    try:
-        return ZoneInfo("Europe/Kyiv")
-    except ZoneInfoNotFoundError:
-        # The name in time zone databases before 2022.
-        return ZoneInfo("Europe/Kiev")

@@ -6,9 +6,12 @@ is held at all hosts.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import Case, F, PositiveIntegerField, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
@@ -21,6 +24,14 @@ Host = AccountState.Host
 REASON_LIMIT = 255
 #: Seconds before the first retry of a refused login. A user usually has to correct the settings.
 HELD_FOR = 60.0
+CLOSED: Mapping[str, Any] = MappingProxyType({"failures": 0, "blocked_until": None, "held_since": None, "reason": ""})
+
+
+class Hold(NamedTuple):
+    """A hold of an account: the time of the next probe, and how many holds were released before."""
+
+    until: datetime
+    releases: int
 
 
 def blocked_until(account: Account, host: Host) -> datetime | None:
@@ -55,7 +66,10 @@ def is_held(account_name: str) -> bool:
 def note_answer(account: Account, host: Host) -> None:
     """Close the circuit: the platform has answered, even if it rejected the message."""
     troubled = _states(account.name, host).filter(Q(failures__gt=0) | Q(held_since__isnull=False))
-    troubled.update(failures=0, blocked_until=None, held_since=None, reason="")
+    # MariaDB assigns from left to right, so ``releases`` is first.
+    is_held = When(held_since__isnull=False, then=F("releases") + 1)
+    releases = Case(is_held, default=F("releases"), output_field=PositiveIntegerField())
+    troubled.update(releases=releases, **CLOSED)
 
 
 @insisting
@@ -70,13 +84,25 @@ def note_failure(account: Account, host: Host, reason: str, retry_after: float |
 
 
 @insisting
-def hold(account: Account, reason: str) -> datetime:
-    """Block all hosts after a refused login, and return the time of the next probe."""
+def hold(account: Account, reason: str) -> Hold:
+    """Block all hosts after a refused login."""
     failures = _count_failure(account, Host.ALL, reason)
     until = retries.next_attempt(account, failures, timezone.now(), HELD_FOR)
     whole = AccountState.objects.filter(account=account.name, host=Host.ALL)
     whole.update(blocked_until=until, held_since=Coalesce("held_since", timezone.now()))
-    return until
+    return Hold(until, whole.values_list("releases", flat=True).get())
+
+
+def lift_hold(account_name: str) -> bool:
+    """Lift the hold of an account whose login was accepted by a check. Return whether the account was held."""
+    held = AccountState.objects.filter(account=account_name, host=Host.ALL, held_since__isnull=False)
+    return bool(held.update(**CLOSED))
+
+
+def was_released_since(account_name: str, releases: int) -> bool:
+    """Return whether the account is not held and a request has been accepted since it had this number of releases."""
+    states = AccountState.objects.filter(account=account_name, host=Host.ALL, held_since=None)
+    return states.filter(releases__gt=releases).exists()
 
 
 def _count_failure(account: Account, host: Host, reason: str) -> int:

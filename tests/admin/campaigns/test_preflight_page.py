@@ -276,6 +276,26 @@ class ProblemTests:
         assert "Nobody would receive it" in text_of(response)
         assert button_of(response) is None
 
+    def test_people_who_block_the_launch_are_linked_and_not_counted(self, admin_client, draft, add_recipients):
+        draft.set_channels([Viber(text="Hi %name%", ttl=60)])
+        (named, nameless) = add_recipients(draft, 2)
+        Message.objects.filter(pk=named.pk).update(variables={"name": "Olena"})
+
+        response = admin_client.get(url_of(draft))
+
+        text = text_of(response)
+        assert "1 person would get it. Recipients of the campaign: 2." in text
+        assert "1 person has no value, so the campaign cannot be sent: %name% (1). For example:" in text
+        assert reverse("admin:django_hyber_message_change", args=[nameless.pk]) in response.content.decode()
+
+    def test_a_campaign_that_takes_days_is_a_warning_with_its_end(self, admin_client, ready):
+        Campaign.objects.update(throttle=1, window_start="12:00", window_end="12:01")
+
+        response = admin_client.get(url_of(ready))
+
+        assert "At this rate it ends only on " in text_of(response)
+        assert url_of(ready, "change") + "#id_throttle" in response.content.decode()
+
 
 class LaunchTests:
     def test_it_starts_the_campaign_and_is_logged(self, admin_client, admin_user, ready):
@@ -291,6 +311,15 @@ class LaunchTests:
 
         assert "Scheduled for 3 people." in text_of(confirm(admin_client, ready, follow=True))
         assert status_of(ready) == "scheduled"
+
+    def test_a_scheduled_campaign_has_not_been_started(self, admin_client, ready):
+        Campaign.objects.update(start_time=timezone.now() + timedelta(days=1))
+        seen = seen_on(admin_client.get(url_of(ready)))
+        admin_client.post(url_of(ready), seen)
+
+        text = text_of(admin_client.post(url_of(ready), seen, follow=True))
+        assert "“Spring sale” is already scheduled." in text
+        assert "started" not in text
 
     def test_a_double_click_sends_once(self, admin_client, ready):
         seen = seen_on(admin_client.get(url_of(ready)))

@@ -68,12 +68,17 @@ class ChoiceTests:
 
         found = reasons_on(admin_client.get(url_of(finished)).content.decode())
 
-        assert {key: chosen for key, (chosen, _) in found.items()} == dict.fromkeys(
-            (EXPIRED, "undelivered:36", "undelivered:", REJECTED), True
-        )
+        assert [*found] == [EXPIRED, "undelivered:", "undelivered:36", REJECTED]
         assert found[EXPIRED][1] == "no reason given, expired: 3 recipients"
         assert found["undelivered:"][1] == "Absent subscriber, undelivered: 2 recipients"
         assert found[REJECTED][1] == "Phone number incorrect (36024), rejected: 1 recipient"
+
+    def test_what_cannot_succeed_is_not_chosen_beforehand(self, admin_client, finished):
+        page = admin_client.get(url_of(finished)).content.decode()
+
+        found = reasons_on(page)
+        assert {key for key, (chosen, _) in found.items() if not chosen} == {REJECTED}
+        assert page.count("Another attempt fails for the same reason.") == 1
 
     def test_a_number_in_a_text_is_masked_for_whoever_may_not_see_it(self, client, finished, log_in):
         finished.messages.filter(error_text="Absent subscriber").update(error_text="380671112233 is absent")

@@ -124,6 +124,19 @@ def test_send_again(admin_client, row, platform):
     assert platform.ledger.taken == people(row, 1, 3)
 
 
+def test_message_whose_ttl_is_over_is_not_sent_again_and_the_page_says_so(admin_client, message, platform):
+    Message.objects.update(created_at=database_time() - timedelta(hours=1))
+    page = admin_client.get(url_of(message, "again"))
+
+    assert "The TTL of the message is over, so that nothing is sent: it expires." in text_of(page)
+    assert press(admin_client, message, "again") == [
+        "Decided that it was not sent. The TTL of the message is over, so that nothing is sent: it expires."
+    ]
+    dispatch()
+    message.refresh_from_db()
+    assert (message.status, platform.ledger.taken) == ("expired", 0)
+
+
 def test_message_of_a_campaign_that_is_in_doubt_by_itself_is_sent_again(admin_client, campaign, batch, platform):
     campaign.batches.update(state="done")
     last = campaign.messages.order_by("pk").last()

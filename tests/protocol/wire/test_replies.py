@@ -1,14 +1,12 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import UnreadableReply, parse_replies, parse_reply, reply_fingerprint
-from django_hyber.protocol.wire import replies
 from tests.protocol import vectors
 
 JSON = st.recursive(
@@ -98,20 +96,6 @@ def test_a_reply_to_an_image_has_no_text_to_refer_to():
 )
 def test_viber_times_are_kyiv_time_and_whatsapp_times_are_utc(time, expected):
     assert reply(time=time).time == expected
-
-
-def test_the_old_name_of_the_zone_serves_where_the_new_one_is_unknown(monkeypatch):
-    def old_database(name):
-        if name == "Europe/Kyiv":
-            raise ZoneInfoNotFoundError(name)
-        return ZoneInfo(name)
-
-    monkeypatch.setattr(replies, "ZoneInfo", old_database)
-    replies._kyiv.cache_clear()
-    try:
-        assert reply(time="2026-07-01 12:00:00").time == datetime(2026, 7, 1, 9, tzinfo=UTC)
-    finally:
-        replies._kyiv.cache_clear()
 
 
 @pytest.mark.parametrize("item", [None, "text", [], {}, {"number": "380951234567"}, {"phone": "hidden"}])

@@ -1,0 +1,51 @@
+"""Until when a single message may be handed over: a one-time code that goes out late is worse than none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from django_hyber.models import Batch, Message
+from django_hyber.reasons import TOO_LATE, TOO_LATE_BECAUSE
+
+
+def deadline_of(message: Message) -> datetime | None:
+    """Return the end of the message's longest TTL, counted from its creation or its start time.
+
+    Returns None if there is no limit: a channel has no TTL, or the message is part of a campaign.
+    """
+    content = message.content or {}
+    options = content.get("channel_options") or {}
+    ttls = [option.get("ttl") for option in options.values()]
+    if message.campaign_id or not ttls or not all(isinstance(ttl, int) for ttl in ttls):
+        return None
+    start = max(message.created_at, start_time_of(content) or message.created_at)
+    try:
+        return start + timedelta(seconds=max(ttls))
+    except OverflowError:
+        return None
+
+
+def is_too_late(row: Message | Batch) -> bool:
+    """Return whether a single message must not be sent any more. A batch is never too late."""
+    deadline = deadline_of(row) if isinstance(row, Message) else None
+    return deadline is not None and deadline <= timezone.now()
+
+
+def describe_lateness(reason: str) -> str:
+    """Return the reason of a message that was not sent in time. ``reason`` is why it had to wait, if known."""
+    return TOO_LATE_BECAUSE % {"reason": reason} if reason else TOO_LATE
+
+
+def start_time_of(content: Mapping[str, Any]) -> datetime | None:
+    """Return the start time of a single message, or None if it has none or an invalid one."""
+    try:
+        start = parse_datetime(content.get("start_time") or "")
+    except ValueError:
+        return None
+    # The platform reads a time without an offset as Kyiv time. The same time in UTC is later, which is safe here.
+    return start if start is None or start.tzinfo else start.replace(tzinfo=UTC)

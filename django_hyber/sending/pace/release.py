@@ -1,0 +1,22 @@
+"""Lifting the hold of an account whose login was accepted by a check."""
+
+from __future__ import annotations
+
+from django.db.models import F
+from django.utils import timezone
+
+from django_hyber.models import Batch, Message
+from django_hyber.sending.pace import breaker
+
+
+def release(account_name: str) -> bool:
+    """Lift the hold of the account, and let what waited for it go on. Return whether the account was held."""
+    if not breaker.lift_hold(account_name):
+        return False
+    held = Batch.objects.filter(state=Batch.State.PENDING, waits_for=Batch.WaitsFor.ACCOUNT)
+    held.filter(campaign__account=account_name).update(due_at=None, waits_for="", enqueued_at=None)
+    waiting = Message.objects.filter(status=Message.Status.QUEUED, campaign=None, account=account_name)
+    # After an attempt that counts, the message may be waiting for the time that the platform asked for.
+    not_retried = waiting.filter(attempts=F("held_attempts"), due_at__gt=timezone.now())
+    not_retried.update(due_at=None, enqueued_at=None)
+    return True
