@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from django_hyber.setting_domains import DOMAINS, UNREADABLE, describe_wrong
+from django_hyber.setting_domains import DOMAINS, UNREADABLE, Network, describe_wrong
 
 DEFAULT_ACCOUNT = "default"
 ENVIRONMENT_PREFIX = "HYBER_"
@@ -46,6 +46,9 @@ class Account:
     Recipients: a reply that is one of ``stop_words`` opts its sender out. With ``suppress_transactional``, opting out
     stops single messages too.
 
+    Callbacks: if ``callback_networks`` are given, only they may call; ``callback_proxies`` are the networks of the
+    project's own proxies, whose X-Forwarded-For is believed.
+
     ``prices`` are per delivered message of a channel, and per part for SMS.
     """
 
@@ -59,7 +62,9 @@ class Account:
     reports_url: str = "https://dr-v2-{site}.hyber.im/{client_id}"
     callback_base_url: str = ""
     callback_tokens: tuple[str, ...] = field(default=(), repr=False)
-    callback_max_bytes: int = 25 * 1024 * 1024
+    callback_max_bytes: int = 5 * 1024 * 1024
+    callback_networks: tuple[Network, ...] = ()
+    callback_proxies: tuple[Network, ...] = ()
     default_region: str | None = "UA"
     connect_timeout: float = 10
     read_timeout: float = 60

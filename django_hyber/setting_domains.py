@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from django_hyber.protocol.channels.content import CHANNELS
 
+Network = IPv4Network | IPv6Network
 MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
 MONTH = 30 * DAY
 GIGABYTE = 1024**3
@@ -100,6 +102,10 @@ def _read_texts(value: Any) -> tuple[str, ...]:
     return tuple(_read_text(item) for item in _read_items(value))
 
 
+def _read_networks(value: Any) -> tuple[Network, ...]:
+    return tuple(ip_network(_read_text(item).strip(), strict=False) for item in _read_items(value))
+
+
 def _read_url(value: Any, *, may_be_empty: bool = False) -> str:
     url = _read_text(value)
     if may_be_empty and not url:
@@ -173,6 +179,11 @@ _FLAG = Domain(description="True or False", read=_read_flag)
 # Text is not parsed: a password may start with "$", which django-environ would treat as a reference.
 _TEXT = Domain(description="text", read=_read_text)
 _TEXTS = Domain(description="a list of texts", read=_read_texts, parse=_parse_list)
+_NETWORKS = Domain(
+    description='a list of networks or addresses, as in ["192.0.2.0/24", "2001:db8::1"]',
+    read=_read_networks,
+    parse=_parse_list,
+)
 _URL = Domain(description="an http(s) URL", read=_read_url, check_id=BAD_URL)
 
 DOMAINS: Mapping[str, Domain] = {
@@ -190,6 +201,8 @@ DOMAINS: Mapping[str, Domain] = {
     ),
     "CALLBACK_TOKENS": _TEXTS,
     "CALLBACK_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
+    "CALLBACK_NETWORKS": _NETWORKS,
+    "CALLBACK_PROXIES": _NETWORKS,
     "DEFAULT_REGION": Domain(description='the two letters of a country, as in "UA", or None', read=_read_region),
     "CONNECT_TIMEOUT": _seconds(MILLISECOND, HOUR),
     "READ_TIMEOUT": _seconds(MILLISECOND, HOUR),

@@ -64,6 +64,7 @@ KEPT = {
     # Keys of users, times, and ids of tests.
     "Contributor": {"user_key"},
     "TrialSender": {"user_key", "sent_at", "latest"},
+    "CallbackQuota": {"account"},
     # Ids and statuses.
     "Announcement": {"key", "signal", "events"},
     # The opt-out list is kept, so that nobody writes to these numbers again.

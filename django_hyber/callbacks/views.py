@@ -1,7 +1,7 @@
 """The callbacks of the platform: authenticate, parse, call the service, answer.
 
-Answers: 200 stored · 400 not JSON · 403 wrong token · 413 too large · 500 failure on our side, send it again. The views
-override the project's REST framework settings, so that callbacks do not depend on them.
+Answers: 200 stored · 400 not JSON · 403 wrong token or network · 413 too large · 500 failure on our side.
+The views override the project's REST framework settings, so that callbacks do not depend on them.
 """
 
 from __future__ import annotations
@@ -21,14 +21,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView, exception_handler
 
-from django_hyber import services
+from django_hyber import protocol, services
+from django_hyber.callbacks.networks import is_allowed
 from django_hyber.conf import Account, find_account_by_token
-from django_hyber.protocol import read_json
 from django_hyber.services import CallbackKind
 
 logger = logging.getLogger("django_hyber.callbacks")
-#: A report has at least a hundred bytes, so a valid body within the default CALLBACK_MAX_BYTES has fewer items.
-MAX_ITEMS = 250_000
+#: A report has at least a hundred bytes, so a valid body has fewer items than its bytes divided by this.
+LEAST_BYTES = 100
+#: So many items may be smaller.
+FEW_ITEMS = 1_000
+TOO_MANY = "The array has more items than a callback of this size can have."
 
 
 class OnlyOne(BaseContentNegotiation):
@@ -53,6 +56,9 @@ class HasToken(BasePermission):
         account = find_account_by_token(view.kwargs["token"])
         if account is None:
             logger.warning("A callback with a wrong token was rejected")
+            return False
+        if not is_allowed(account, request.META):
+            logger.warning("A callback from outside of CALLBACK_NETWORKS was rejected")
             return False
         view.account = account  # type: ignore[attr-defined]
         return True
@@ -91,15 +97,14 @@ class CallbackView(APIView, ABC):
         if len(body) > self.account.callback_max_bytes:
             logger.warning("A callback of more than %d bytes was rejected", self.account.callback_max_bytes)
             return Response({"error": f"The body is larger than {self.account.callback_max_bytes} bytes."}, status=413)
-        items, problem = read_items(body)
+        items, problem = read_items(body, max(FEW_ITEMS, self.account.callback_max_bytes // LEAST_BYTES))
+        if problem == TOO_MANY:
+            # Stored as it came: parsing millions of items would exceed the platform's timeout.
+            services.keep_unreadable_body(self.kind, body, problem, account=self.account.name)
+            return Response({"received": 1, "stored": 0, "unreadable": 1})
         if problem:
             services.keep_unreadable_body(self.kind, body, problem, account=self.account.name)
             return Response({"error": problem}, status=400)
-        if len(items) > MAX_ITEMS:
-            # Stored unparsed: parsing millions of items would exceed the platform's timeout.
-            reason = f"The array has more than {MAX_ITEMS} items."
-            services.keep_unreadable_body(self.kind, body, reason, account=self.account.name)
-            return Response({"received": len(items), "stored": 0, "unreadable": len(items)})
         return Response({"received": len(items), **self.apply(items)})
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -152,10 +157,12 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
     return bytes(stream.read(limit))
 
 
-def read_items(body: bytes) -> tuple[list[Any], str]:
-    """Return the items of the body and "", or an empty list and the error."""
+def read_items(body: bytes, most: int) -> tuple[list[Any], str]:
+    """Return the items of the body and "", or an empty list and the error; no more than ``most`` are built."""
     try:
-        payload = read_json(body)
+        payload = protocol.read_items(body, most)
+    except protocol.TooManyItems:
+        return [], TOO_MANY
     except (ValueError, RecursionError):
         return [], "The body is not JSON."
     if isinstance(payload, dict):

@@ -4,7 +4,7 @@ from django_hyber.models.account_state import AccountState
 from django_hyber.models.announcement import Announcement
 from django_hyber.models.background_job import BackgroundJob
 from django_hyber.models.batch import Batch
-from django_hyber.models.callbacks import UnreadableCallback
+from django_hyber.models.callbacks import CallbackQuota, UnreadableCallback
 from django_hyber.models.campaign import Campaign, CampaignChannel
 from django_hyber.models.delivery_report import DeliveryReport
 from django_hyber.models.message import LONE, Message, MessageQuerySet
@@ -18,6 +18,7 @@ __all__ = [
     "Announcement",
     "BackgroundJob",
     "Batch",
+    "CallbackQuota",
     "Campaign",
     "CampaignChannel",
     "Contributor",

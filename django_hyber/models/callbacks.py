@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import PersonalDataModel
+from django_hyber.models.base import HyberModel, PersonalDataModel
 
 
 class UnreadableCallback(PersonalDataModel):
@@ -27,3 +27,20 @@ class UnreadableCallback(PersonalDataModel):
 
     def __str__(self) -> str:
         return self.reason
+
+
+class CallbackQuota(HyberModel):
+    """How much that nobody can use an account has got on a day (UTC)."""
+
+    account = models.CharField(max_length=64)
+    day = models.DateField()
+    unreadable = models.BigIntegerField(default=0, help_text="Characters of unreadable callbacks.")
+    unmatched = models.BigIntegerField(default=0, help_text="Reports that matched no message when they came.")
+
+    class Meta:
+        # The admin has no page for it.
+        default_permissions = ()
+        constraints = (models.UniqueConstraint(fields=("account", "day"), name="hyber_callback_quota_once_a_day"),)
+
+    def __str__(self) -> str:
+        return f"{self.account}: {self.day}"

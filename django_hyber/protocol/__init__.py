@@ -46,7 +46,7 @@ from django_hyber.protocol.texts.variables import (
 )
 from django_hyber.protocol.wire.codes import PERMANENT as PERMANENT_CODES
 from django_hyber.protocol.wire.codes import describe
-from django_hyber.protocol.wire.json_text import read_json, write_json
+from django_hyber.protocol.wire.json_text import TooManyItems, read_items, read_json, write_json
 from django_hyber.protocol.wire.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
 from django_hyber.protocol.wire.reports import (
     DeliveryReport,
@@ -100,6 +100,7 @@ __all__ = [
     "SegmentCount",
     "SyncEntry",
     "TextRun",
+    "TooManyItems",
     "TooManyRequests",
     "UnknownChannel",
     "UnreadableReply",
@@ -135,6 +136,7 @@ __all__ = [
     "parse_report",
     "parse_reports",
     "parse_sync",
+    "read_items",
     "read_json",
     "render",
     "render_channel",

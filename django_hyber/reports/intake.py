@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import reduce
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
@@ -32,6 +33,7 @@ from django_hyber.reports.matching import (
     lock_by_keys,
 )
 from django_hyber.reports.outcome import CHANGING, State, advance, changed_columns, channels_of, is_about
+from django_hyber.reports.quota import may_keep_unmatched
 from django_hyber.reports.ranks import DELIVERIES, STATUS_OF_STATE
 from django_hyber.reports.unreadable import keep_unreadable_items
 
@@ -147,6 +149,7 @@ def apply_stored(account: Account, waiting: Sequence[Marked], total: Applied) ->
 
 
 def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) -> None:
+    now = timezone.now()
     try:
         unmatched = _store_and_advance(account, reports, total)
     except DatabaseError:
@@ -156,6 +159,19 @@ def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) ->
     # A message that was stored concurrently exists by now, or its writer finds the waiting report.
     if unmatched:
         apply_stored(account, unmatched, total)
+        _limit_unmatched(account, unmatched, now)
+
+
+def _limit_unmatched(account: Account, unmatched: Sequence[Marked], since: datetime) -> None:
+    """Delete the reports that have come now without a message, if the account has too many of them today.
+
+    If one of them came before its message was known, it is queried once it is overdue.
+    """
+    marks = [item.fingerprint for item in unmatched]
+    waiting = StoredReport.objects.filter(message=None, fingerprint__in=marks, received_at__gte=since)
+    count = waiting.count()
+    if count and not may_keep_unmatched(account.name, count):
+        waiting.delete()
 
 
 def _store_and_advance(account: Account, reports: Sequence[Marked], total: Applied) -> list[Marked]:

@@ -11,6 +11,7 @@ from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import clean_text, write_json
+from django_hyber.reports.quota import may_keep_unreadable
 
 COLUMNS = ("kind", "account", "body", "reason", "received_at")
 #: How many items of one callback are stored separately; more are grouped by reason.
@@ -20,13 +21,18 @@ PIECE = 1_000_000
 
 
 def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[object, str]]) -> int:
-    """Store the items with their reasons: a long item in several rows, very many items as one array per reason."""
+    """Store the items with their reasons: a long item in several rows, very many items as one array per reason.
+
+    Nothing is stored of what exceeds the quota of the account for the day.
+    """
     now = timezone.now()
     rows = [
         (kind, account.name, piece, note[:255], now)
         for item, reason in (items if len(items) <= KEPT_APART else _gathered(items))
         for piece, note in _pieces(item if isinstance(item, str) else write_json(item), reason)
     ]
+    if not rows or not may_keep_unreadable(account.name, sum(len(row[2]) for row in rows)):
+        return 0
     return insert_rows(UnreadableCallback, COLUMNS, rows)
 
 

@@ -1,16 +1,23 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+import tracemalloc
+from datetime import timedelta
 from itertools import chain, repeat
 from unittest.mock import DEFAULT, Mock
 
 import pytest
 from django.db import DatabaseError
 from django.urls import reverse
+from django.utils import timezone
 
 from django_hyber.callbacks import views
-from django_hyber.models import DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.callbacks.views import read_items
+from django_hyber.models import CallbackQuota, DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.protocol import read_json
+from django_hyber.reports import quota
 from django_hyber.signals import reply_received
 from tests.conftest import OLD_TOKEN, TOKEN
 from tests.samples import phone, report, sample
@@ -21,6 +28,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def message():
     return Message.objects.create(phone_number=phone(1), extra_id="own-1", status="accepted")
+
+
+@pytest.fixture
+def large_bodies(settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_MAX_BYTES": 25_000_000}}
 
 
 def post(client, body, *, kind="reports", token=TOKEN, content_type="application/json", **extra):
@@ -135,7 +147,7 @@ def test_unknown_ids_are_answered_200_and_kept(client):
 
 def test_unknown_ids_among_known_ones_do_not_cost_queries(client, message, django_assert_max_num_queries):
     reports = [report(message)] + [report(None, extra_id=f"nobody-{number}") for number in range(500)]
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(17):
         post(client, reports)
 
     assert status(message) == "delivered"
@@ -173,6 +185,7 @@ def test_item_nested_too_deeply_is_kept_as_text_and_costs_no_neighbour(client, m
     assert (json.loads(kept.body), kept.reason) == (deep, "it is nested too deeply")
 
 
+@pytest.mark.usefixtures("large_bodies")
 def test_huge_unreadable_body_is_kept_in_pieces(client):
     body = (b'{"text": "' + 'Ж"\\'.encode() * 5_000_000)[:20_000_000]
 
@@ -184,6 +197,7 @@ def test_huge_unreadable_body_is_kept_in_pieces(client):
     ]
 
 
+@pytest.mark.usefixtures("large_bodies")
 def test_huge_array_of_what_is_no_report_is_kept_and_costs_no_neighbour(client, message):
     items = [["\x01 'Їжак' " * 2_000]] * 250
 
@@ -193,24 +207,25 @@ def test_huge_array_of_what_is_no_report_is_kept_and_costs_no_neighbour(client, 
 
 
 @pytest.mark.parametrize("kind", ["reports", "replies"])
-def test_array_of_more_items_than_there_can_be_reports_is_kept_as_it_came(client, kind, monkeypatch):
-    monkeypatch.setattr(views, "MAX_ITEMS", 1_000)
+def test_array_of_more_items_than_there_can_be_reports_is_kept_as_it_came(client, kind, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_MAX_BYTES": 100_000}}
     body = json.dumps([1] * 1_001).encode()
 
     response = post(client, body, kind=kind)
 
-    assert (response.status_code, response.json()) == (200, {"received": 1_001, "stored": 0, "unreadable": 1_001})
+    assert (response.status_code, response.json()) == (200, {"received": 1, "stored": 0, "unreadable": 1})
     kept = UnreadableCallback.objects.get()
-    assert (kept.kind, kept.body.encode(), kept.reason) == (kind, body, "The array has more than 1000 items.")
+    assert (kept.kind, kept.body.encode(), kept.reason) == (kind, body, views.TOO_MANY)
 
 
-def test_millions_of_items_are_answered_in_time(client):
+def test_millions_of_items_are_answered_in_time(client, settings):
     """Three million numbers: nobody waits for an answer for longer than half a minute."""
+    settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_MAX_BYTES": 10_000_000}}
     body = b"[" + b",".join([b"1"] * 3_000_000) + b"]"
     started = time.process_time()
 
     assert post(client, body).status_code == 200
-    assert time.process_time() - started < 10
+    assert time.process_time() - started < 2
     assert "".join(UnreadableCallback.objects.order_by("pk").values_list("body", flat=True)).encode() == body
 
 
@@ -227,6 +242,7 @@ def test_many_items_that_are_none_are_kept_together_and_cost_no_neighbour(client
     ]
 
 
+@pytest.mark.usefixtures("large_bodies")
 def test_reports_with_long_texts_are_stored_whatever_their_number(client, message):
     reports = [report(None, extra_id=f"x-{number}", note="Їжак\\ " * 1_000) for number in range(600)]
 
@@ -240,6 +256,124 @@ def test_report_too_long_to_be_stored_as_one_is_kept_in_pieces(client, message):
     assert post(client, [long, report(message)]).json() == {"received": 2, "stored": 1, "unreadable": 1}
     assert UnreadableCallback.objects.count() == 6
     assert status(message) == "delivered"
+
+
+def test_no_more_items_are_built_than_are_read(client):
+    body = b"[" + b"[{}]," * 900_000 + b"1]"
+    tracemalloc.start()
+    try:
+        read_items(body, 50_000)
+        _now, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert read_items(body, 50_000) == ([], views.TOO_MANY)
+    assert peak < 30_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[",
+        "[1",
+        "[1,",
+        "[1 2]",
+        "[,1]",
+        "[1,]",
+        "[1]]",
+        "[1] x",
+        "",
+        " ",
+        "]",
+        "[" * 100_000,
+        "[1]\x00",
+        "{}{}",
+        "[nul]",
+    ],
+)
+def test_what_is_not_json_is_refused_as_before(text):
+    assert read_items(text.encode(), 50_000) == ([], "The body is not JSON.")
+
+
+@pytest.mark.parametrize(
+    "value", [[], [1], [{"a": [1, 2]}, [], "x]", None], ["\ud83d\ude00", 1e3], [[["deep"]]], [10**5_000]]
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_an_array_is_read_as_json_is(value, encoding):
+    sys.set_int_max_str_digits(0)
+    text = f" \n{json.dumps(value)} \t"
+    sys.set_int_max_str_digits(4_300)
+
+    assert read_items(text.encode(encoding), 50_000) == (read_json(text), "")
+
+
+class QuotaTests:
+    def test_unreadable_callbacks_are_stored_up_to_a_quota(self, client, message, monkeypatch, caplog):
+        monkeypatch.setattr(quota, "UNREADABLE_A_DAY", 300)
+        for _ in range(5):
+            assert post(client, ["x" * 100, report(message)]).status_code == 200
+
+        assert UnreadableCallback.objects.count() == 3
+        assert status(message) == "delivered"
+        assert "too many unusable callbacks today" in caplog.text
+
+    def test_bodies_that_are_no_json_count_too(self, client, monkeypatch):
+        monkeypatch.setattr(quota, "UNREADABLE_A_DAY", 300)
+        assert [post(client, b"x" * 200).status_code for _ in range(3)] == [400, 400, 400]
+
+        assert UnreadableCallback.objects.count() == 1
+
+    def test_reports_of_nobody_are_stored_up_to_a_quota(self, client, message, monkeypatch):
+        monkeypatch.setattr(quota, "UNMATCHED_A_DAY", 3)
+        for start in (0, 2, 4):
+            strangers = [report(None, extra_id=f"x-{number}") for number in range(start, start + 2)]
+            assert post(client, [*strangers, report(message, time=1_700_000_000_000 + start)]).status_code == 200
+
+        assert DeliveryReport.objects.filter(message=None).count() == 2
+        assert DeliveryReport.objects.filter(message=message).count() == 3
+
+    def test_each_account_and_day_has_its_own(self, client, monkeypatch):
+        monkeypatch.setattr(quota, "UNREADABLE_A_DAY", 100)
+        CallbackQuota.objects.create(account="other", day=timezone.now().date(), unreadable=100)
+        CallbackQuota.objects.create(account="default", day=timezone.now().date() - timedelta(days=1), unreadable=100)
+        post(client, b"x" * 90)
+
+        assert UnreadableCallback.objects.count() == 1
+        assert CallbackQuota.objects.filter(account="default").count() == 1
+
+
+class NetworkTests:
+    @pytest.fixture(autouse=True)
+    def networks(self, settings):
+        changes = {"CALLBACK_NETWORKS": ["192.0.2.0/24", "2001:db8::/32"], "CALLBACK_PROXIES": ["10.0.0.0/8"]}
+        settings.HYBER = {"default": settings.HYBER["default"] | changes}
+
+    @pytest.mark.parametrize(
+        ("remote", "forwarded", "answer"),
+        [
+            ("192.0.2.7", "", 200),
+            ("2001:db8::7", "", 200),
+            ("::ffff:192.0.2.7", "", 200),
+            ("198.51.100.7", "", 403),
+            ("10.1.1.1", "192.0.2.7", 200),
+            ("10.1.1.1", "198.51.100.7, 192.0.2.7, 10.2.2.2", 200),
+            ("10.1.1.1", "192.0.2.7:4711", 200),
+            ("10.1.1.1", "[2001:db8::7]:4711", 200),
+            # Whoever is not a proxy may write any header.
+            ("198.51.100.7", "192.0.2.7", 403),
+            ("10.1.1.1", "192.0.2.7, 198.51.100.7", 403),
+            ("10.1.1.1", "192.0.2.7, unknown", 403),
+            ("10.1.1.1", "", 403),
+            ("", "192.0.2.7", 403),
+        ],
+    )
+    def test_only_these_networks_may_call(self, client, message, remote, forwarded, answer):
+        headers = {"REMOTE_ADDR": remote, **({"HTTP_X_FORWARDED_FOR": forwarded} if forwarded else {})}
+        url = reverse("django_hyber:reports", args=[TOKEN])
+        response = client.post(url, json.dumps(report(message)), content_type="application/json", **headers)
+
+        assert response.status_code == answer
+        assert status(message) == ("delivered" if answer == 200 else "accepted")
 
 
 def test_body_over_the_limit_is_answered_413_and_never_read_whole(client, settings, message):

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
+
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def read_json(body: bytes | str) -> Any:
@@ -20,6 +23,57 @@ def read_json(body: bytes | str) -> Any:
         # Python rejects integers with more digits than sys.get_int_max_str_digits(). A custom parser of integers is
         # slow, so it is used only for a body with such a number.
         return json.loads(body, parse_constant=str, parse_int=_read_integer)
+
+
+class TooManyItems(ValueError):  # noqa: N818  the name states what happened
+    """The array has more items than are read."""
+
+
+def read_items(body: bytes | str, most: int) -> Any:
+    """Read JSON; of an array, item by item, so that no more than ``most`` are ever built.
+
+    Raises TooManyItems beyond that. Otherwise as read_json.
+    """
+    text = body if isinstance(body, str) else body.decode(json.detect_encoding(body))
+    start = _after_space(text, 0)
+    if not text.startswith("[", start):
+        return read_json(text)
+    try:
+        return _read_array(text, start + 1, most, json.JSONDecoder(parse_constant=str))
+    except (json.JSONDecodeError, TooManyItems):
+        raise
+    except ValueError:
+        return _read_array(text, start + 1, most, json.JSONDecoder(parse_constant=str, parse_int=_read_integer))
+
+
+def _read_array(text: str, position: int, most: int, decoder: json.JSONDecoder) -> list[Any]:
+    items: list[Any] = []
+    position = _after_space(text, position)
+    if text.startswith("]", position):
+        return _ended(text, position, items)
+    while True:
+        if len(items) == most:
+            raise TooManyItems
+        item, position = decoder.raw_decode(text, position)
+        items.append(item)
+        position = _after_space(text, position)
+        if text.startswith("]", position):
+            return _ended(text, position, items)
+        if not text.startswith(",", position):
+            raise json.JSONDecodeError("Expecting ',' delimiter", text, position)
+        position = _after_space(text, position + 1)
+
+
+def _ended(text: str, position: int, items: list[Any]) -> list[Any]:
+    end = _after_space(text, position + 1)
+    if end != len(text):
+        raise json.JSONDecodeError("Extra data", text, end)
+    return items
+
+
+def _after_space(text: str, position: int) -> int:
+    found = _SPACE.match(text, position)
+    return found.end() if found else position
 
 
 def write_json(value: object) -> str:
