@@ -327,7 +327,7 @@ class PageTests:
         data = {"number": NUMBER, "forget": "", "confirmed": "yes"}
         page = admin_client.post(reverse("admin:django_hyber_message_person"), data, follow=True)
 
-        assert "Removed: 2 messages, 2 delivery reports, 1 replies." in page.content.decode()
+        assert "It was removed. Messages: 2, delivery reports: 2, replies: 1." in page.content.decode()
         assert not Message.objects.filter(phone_number=NUMBER).exists()
 
     def test_what_is_under_way_is_told_beside_the_field(self, admin_client):

@@ -62,7 +62,7 @@ def person_page(desk: Desk) -> HttpResponseBase:
         return _page(desk, form)
     if forgotten.total:
         desk.log_change(_("Removed everything that was stored under a phone number."))
-    desk.message_user(_("Removed: %(counts)s.") % {"counts": _counts_text(forgotten)}, messages.SUCCESS)
+    desk.message_user(_removed_text(forgotten), messages.SUCCESS)
     if forgotten.is_opted_out:
         desk.message_user(_("The number itself stays on the opt-out list, so that nobody writes to it again."))
     return desk.redirect("person")
@@ -92,8 +92,9 @@ def _stored_lines(phone: str) -> list[str]:
     return [*lines, _("The number is on the opt-out list.")] if stored["opted_out"] else lines
 
 
-def _counts_text(forgotten: Forgotten) -> str:
-    return _("%(messages)s messages, %(reports)s delivery reports, %(replies)s replies") % {
+def _removed_text(forgotten: Forgotten) -> str:
+    text = _("It was removed. Messages: %(messages)s, delivery reports: %(reports)s, replies: %(replies)s.")
+    return text % {
         "messages": grouped(forgotten.messages + forgotten.recipients),
         "reports": grouped(forgotten.reports),
         "replies": grouped(forgotten.replies),
