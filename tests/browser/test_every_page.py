@@ -43,6 +43,7 @@ def pages_of(shop):
         "suppression: export": reverse("admin:django_hyber_suppression_export"),
         "message: single": reverse("admin:django_hyber_message_change", args=[shop.single.pk]),
         "message: narrowed": f"{pages['message: list']}?campaign={shop.finished.pk}&status__exact=rejected",
+        "message: person": reverse("admin:django_hyber_message_person"),
         "message: nobody": f"{pages['message: list']}?q=nobody",
     }
     return pages
