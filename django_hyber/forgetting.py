@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import (
     AccountState,
     BackgroundJob,
@@ -93,6 +93,7 @@ def forget_number(phone_number: str) -> Forgotten:
     """
     phone = clean_phone(phone_number)
     with write_transaction():
+        _lock(phone)
         _refuse_if_under_way(phone)
         recipients = Message.objects.filter(DRAFT, phone_number=phone).delete()[1].get(Message._meta.label, 0)
         own = list(Message.objects.filter(phone_number=phone).order_by("pk").values_list("pk", flat=True))
@@ -109,6 +110,13 @@ def forget_number(phone_number: str) -> Forgotten:
             log_entries=_forget_log(own),
             is_opted_out=bool(Suppression.objects.filter(phone_number=phone).update(reason="")),
         )
+
+
+def _lock(phone: str) -> None:
+    """Keep its drafts from being launched, and its messages from being sent again, until the end of the transaction."""
+    drafts = Message.objects.filter(DRAFT, phone_number=phone).values_list("campaign", flat=True)
+    list(Campaign.objects.filter(pk__in=list(drafts)).order_by("pk").select_for_update())
+    lock(Message.objects.filter(phone_number=phone))
 
 
 def _reports(phone: str) -> QuerySet[DeliveryReport]:

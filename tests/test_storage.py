@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -147,6 +150,19 @@ class CheckTests:
         use(settings, "shop.storage.Missing")
 
         assert found() == ["django_hyber.E040"]
+
+    def test_such_a_storage_does_not_keep_the_project_from_starting(self, tmp_path):
+        lines = ["from tests.settings import *", "from django.conf import global_settings"]
+        lines.append("STORAGES = global_settings.STORAGES | {'hyber': {'BACKEND': 'shop.storage.Missing'}}")
+        (tmp_path / "broken.py").write_text("\n".join(lines))
+        path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+        command = [sys.executable, "-m", "django", "check", "--settings", "broken"]
+        ended = subprocess.run(
+            command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+        )
+
+        assert "django_hyber.E040" in ended.stderr
+        assert "Traceback" not in ended.stderr
 
     def test_another_kind_of_storage_is_the_projects_own_care(self, settings):
         use(settings, "django.core.files.storage.InMemoryStorage")
