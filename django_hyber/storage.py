@@ -51,8 +51,8 @@ class PrivateFileSystemStorage(FileSystemStorage):
 class HyberStorage(LazyObject):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """The private storage of this project, set up at its first use."""
 
-    @property
-    def __class__(self) -> type[Storage]:  # type: ignore[misc, override]  # as of an object that it replaces
+    @property  # type: ignore[misc]  # read only, and Python's own is not
+    def __class__(self) -> type[Storage]:  # type: ignore[override]  # as of the object that it replaces
         """The class of a storage, also before the first use: a file column looks at it while models are loaded."""
         return Storage if self._wrapped is empty else type(self._wrapped)
 
