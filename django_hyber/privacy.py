@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Model
 
-from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.models import DeliveryReport, FormerOptOut, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.models.base import PersonalDataModel
 from django_hyber.protocol import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 
@@ -48,6 +48,7 @@ PERSONAL_COLUMNS: Mapping[type[Model], Mapping[str, Callable[[Any], Any]]] = {
         "raw": mask_payload,
     },
     Suppression: {"phone_number": mask_phone, "reason": mask_phones_in},
+    FormerOptOut: {"phone_number": mask_phone, "reason": mask_phones_in},
     UnreadableCallback: {"body": mask_text, "reason": mask_phones_in},
 }
 

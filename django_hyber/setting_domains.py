@@ -100,6 +100,10 @@ def _read_texts(value: Any) -> tuple[str, ...]:
     return tuple(_read_text(item) for item in _read_items(value))
 
 
+def _read_words(value: Any) -> tuple[str, ...] | None:
+    return None if value is None else _read_texts(value)
+
+
 def _read_url(value: Any, *, may_be_empty: bool = False) -> str:
     url = _read_text(value)
     if may_be_empty and not url:
@@ -173,6 +177,7 @@ _FLAG = Domain(description="True or False", read=_read_flag)
 # Text is not parsed: a password may start with "$", which django-environ would treat as a reference.
 _TEXT = Domain(description="text", read=_read_text)
 _TEXTS = Domain(description="a list of texts", read=_read_texts, parse=_parse_list)
+_WORDS = Domain(description="a list of texts, or None", read=_read_words, parse=_parse_list)
 _URL = Domain(description="an http(s) URL", read=_read_url, check_id=BAD_URL)
 
 DOMAINS: Mapping[str, Domain] = {
@@ -222,7 +227,8 @@ DOMAINS: Mapping[str, Domain] = {
     "CODE_NAMES": Domain(
         description='a dict of texts by code, as in {36001: "Blocked"}', read=_read_code_names, parse=json.loads
     ),
-    "STOP_WORDS": _TEXTS,
+    "STOP_WORDS": _WORDS,
+    "START_WORDS": _WORDS,
     "FETCH_MEDIA": _FLAG,
     "MEDIA_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
     "PRICES": Domain(

@@ -9,7 +9,7 @@ from django_hyber.models.campaign import Campaign, CampaignChannel
 from django_hyber.models.delivery_report import DeliveryReport
 from django_hyber.models.message import LONE, Message, MessageQuerySet
 from django_hyber.models.reply import Reply
-from django_hyber.models.suppression import Suppression
+from django_hyber.models.suppression import FormerOptOut, Suppression
 
 __all__ = [
     "LONE",
@@ -20,6 +20,7 @@ __all__ = [
     "Campaign",
     "CampaignChannel",
     "DeliveryReport",
+    "FormerOptOut",
     "Message",
     "MessageQuerySet",
     "Reply",

@@ -34,6 +34,7 @@ from django_hyber.protocol.errors import (
 )
 from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 from django_hyber.protocol.phones.numbers import InvalidPhone, normalize_phone
+from django_hyber.protocol.texts.consent import START_WORDS, STOP_WORDS, Consent, read_consent
 from django_hyber.protocol.texts.markdown import TextRun, mark_links, parse_markdown
 from django_hyber.protocol.texts.rendered import RenderedTexts
 from django_hyber.protocol.texts.sms import MAX_SEGMENTS, SegmentCount, count_segments, split_segments
@@ -74,11 +75,14 @@ __all__ = [
     "MAX_SEGMENTS",
     "PERMANENT_CODES",
     "SMS",
+    "START_WORDS",
+    "STOP_WORDS",
     "APIError",
     "AuthenticationError",
     "BatchMessage",
     "Channel",
     "ConnectionLost",
+    "Consent",
     "DeliveryReport",
     "FieldRule",
     "HyberClient",
@@ -135,6 +139,7 @@ __all__ = [
     "parse_report",
     "parse_reports",
     "parse_sync",
+    "read_consent",
     "read_json",
     "render",
     "render_channel",
