@@ -12,7 +12,7 @@ from django.utils import timezone
 from django_hyber.announce import announce_replies
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import lock, write_transaction
+from django_hyber.db.transactions import insisting, lock, write_transaction
 from django_hyber.models import Message, Reply, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
 from django_hyber.queueing import enqueue_after_commit
@@ -81,6 +81,7 @@ def mark_replies_unread(chosen: QuerySet[Reply]) -> int:
     return chosen.filter(read_at__isnull=False).update(read_at=None)
 
 
+@insisting
 def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, UserReply]:
     """Store the new replies, apply what they ask for, announce the replies, and return them by primary key."""
     given = {reply_fingerprint(reply, account.name): reply for reply in replies}

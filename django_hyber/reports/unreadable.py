@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
+from django_hyber.db.transactions import atomic, insisting
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import clean_text, write_json
 
@@ -19,6 +20,7 @@ KEPT_APART = 1_000
 PIECE = 1_000_000
 
 
+@insisting
 def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[object, str]]) -> int:
     """Store the items with their reasons: a long item in several rows, very many items as one array per reason."""
     now = timezone.now()
@@ -27,7 +29,9 @@ def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[obj
         for item, reason in (items if len(items) <= KEPT_APART else _gathered(items))
         for piece, note in _pieces(item if isinstance(item, str) else write_json(item), reason)
     ]
-    return insert_rows(UnreadableCallback, COLUMNS, rows)
+    # Many rows are more than one statement; a retry must not repeat the first ones.
+    with atomic():
+        return insert_rows(UnreadableCallback, COLUMNS, rows)
 
 
 def keep_unreadable_body(
