@@ -40,6 +40,7 @@ from django_hyber.protocol.texts.rendered import RenderedTexts
 from django_hyber.protocol.texts.sms import MAX_SEGMENTS, SegmentCount, count_segments, split_segments
 from django_hyber.protocol.texts.variables import (
     check_variable_name,
+    find_encoded_links,
     find_misspelled_variables,
     find_variables,
     render,
@@ -121,6 +122,7 @@ __all__ = [
     "count_segments",
     "describe",
     "field_rules",
+    "find_encoded_links",
     "find_misspelled_variables",
     "find_variables",
     "fingerprint",
