@@ -15,7 +15,7 @@ urlpatterns = [
     path("<str:token>/reports/", reports, name="reports"),
     path("<str:token>/replies/", replies, name="replies"),
     # The addresses are also typed by hand: a missing or doubled slash must not cost an opt-out.
-    re_path("^/*(?P<token>[^/]+)/+reports/*$", reports),
-    re_path("^/*(?P<token>[^/]+)/+replies/*$", replies),
+    re_path("^(?:/+)?(?P<token>[^/]+)/+reports/*$", reports),
+    re_path("^(?:/+)?(?P<token>[^/]+)/+replies/*$", replies),
     path("<mistyped_callback:address>", not_found),
 ]

@@ -36,7 +36,7 @@ def storable_ids(ids: set[str]) -> set[str]:
 
 
 def _is_unstorable(text: str) -> bool:
-    return not text.isascii() and _WIDE.search(text) is not None and _is_narrow()
+    return not text.isascii() and _is_narrow() and _WIDE.search(text) is not None
 
 
 def _is_narrow() -> bool:
@@ -48,7 +48,10 @@ def _is_narrow() -> bool:
 @cache
 def _has_narrow_columns(alias: str, name: str) -> bool:
     tables = [model._meta.db_table for model in (DeliveryReport, Message, Reply, UnreadableCallback)]
-    with db_connection().cursor() as cursor:
+    connection = db_connection()
+    connection.ensure_connection()
+    # The driver's cursor: this query is none of those that a project logs or counts.
+    with connection.connection.cursor() as cursor:
         cursor.execute(_QUERY, tables)
         client, columns = cursor.fetchone()
     return client in _NARROW or columns > 0

@@ -6,6 +6,7 @@ from itertools import chain, repeat
 from unittest.mock import DEFAULT, Mock
 
 import pytest
+from django.core.checks import run_checks
 from django.db import DatabaseError
 from django.http import HttpResponse
 from django.urls import include, path, reverse
@@ -386,6 +387,10 @@ def test_address_with_a_missing_or_doubled_slash_is_taken(client, message, kind,
 def test_address_that_is_sent_to_the_platform_has_its_slash():
     assert reverse("django_hyber:reports", kwargs={"token": TOKEN}) == f"/hyber/{TOKEN}/reports/"
     assert reverse("django_hyber:replies", kwargs={"token": TOKEN}) == f"/hyber/{TOKEN}/replies/"
+
+
+def test_addresses_cause_no_warning_of_the_system_check():
+    assert run_checks(tags=["urls"]) == []
 
 
 @pytest.mark.parametrize("is_debug", [True, False])

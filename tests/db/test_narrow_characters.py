@@ -15,7 +15,6 @@ from tests.conftest import TOKEN
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
-NAME = "hyber_test_utf8mb3"
 #: Posts the bodies of its standard input to a project on that database, and writes what is stored then.
 PROJECT = """
 import json, sys
@@ -63,13 +62,14 @@ def narrow(request):
     """A function that posts to a project on a database of narrow tables and returns what is stored."""
     if connection.vendor != "mysql":
         pytest.skip("only MariaDB has narrow character sets")
-    with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE IF EXISTS {NAME}")
-        cursor.execute(f"CREATE DATABASE {NAME} CHARACTER SET utf8mb3")
     there = connection.settings_dict
+    name = f"{there['NAME']}_utf8mb3"
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
+        cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb3")
     login = there["USER"] + (f":{there['PASSWORD']}" if there["PASSWORD"] else "")
     place = f"{there['HOST'] or '127.0.0.1'}:{there['PORT'] or 3306}"
-    url = f"mysql://{login}@{place}/{NAME}{request.param}"
+    url = f"mysql://{login}@{place}/{name}{request.param}"
     environment = os.environ | {"DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "tests.settings"}
 
     def post(phones, *posts):
@@ -86,7 +86,7 @@ def narrow(request):
 
     yield post
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP DATABASE {NAME}")
+        cursor.execute(f"DROP DATABASE {name}")
 
 
 def test_text_that_the_database_cannot_hold_costs_no_neighbour(narrow):
