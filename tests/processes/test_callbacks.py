@@ -155,40 +155,36 @@ def test_storm_of_reports_and_replies_during_sending_is_answered_200(busy_server
     start_campaign(campaign)
     messages = list(campaign.messages.order_by("pk"))
     batches = list(campaign.batches.order_by("-pk").values_list("pk", flat=True))
-    replies = [{"phone": each.phone_number, "channel": "viber", "text_from_subscriber": "стоп"} for each in messages]
     codes = Counter()
     with ThreadPoolExecutor(9) as pool:
         for second in range(STORM_ROUNDS):
             campaign.messages.update(status="queued", message_id=None, channel="", reported_at=None, accepted_at=None)
             campaign.batches.update(state="pending")
             Suppression.objects.all().delete()
-            reports = [
-                report(
-                    each,
-                    message_id=f"m-{second}-{each.pk}",
-                    time=NOON + second * 1_000,
-                    **(DELIVERED, EXPIRED)[each.pk % 2],
-                )
-                for each in messages
-            ]
-            said = [reply | {"time": f"2026-01-01 00:{second:02}:00"} for reply in replies]
-            mixed = [random.Random(seed).sample(reports, STORM) for seed in range(4)]
-            posts = [
-                *((body, "reports") for body in (reports, reports[::-1], *mixed)),
-                (said, "replies"),
-                (said[::-1], "replies"),
-            ]
             sender = pool.submit(in_own_connection(lambda: [submit_batch(pk) for pk in batches]))
-            codes.update(
-                answer.status_code for answer in pool.map(lambda task: post(busy_server, task[0], kind=task[1]), posts)
-            )
+            answers = [pool.submit(post, busy_server, body, kind=kind) for kind, body in storm_of(messages, second)]
+            codes.update(answer.result().status_code for answer in answers)
             sender.result()
             assert set(campaign.messages.values_list("status", flat=True)) <= {"delivered", "expired", "suppressed"}
 
-    assert codes == {200: 8 * STORM_ROUNDS}
+    assert codes.keys() == {200}
     assert DeliveryReport.objects.filter(message__campaign=campaign).count() == STORM * STORM_ROUNDS
     assert Reply.objects.count() == STORM * STORM_ROUNDS
     assert Suppression.objects.count() == STORM
+
+
+def storm_of(messages, second):
+    """The posts of a round: all reports forwards, backwards and mixed, in one array and in small ones, and replies."""
+    reports = [
+        report(each, message_id=f"m-{second}-{each.pk}", time=NOON + second, **(DELIVERED, EXPIRED)[each.pk % 2])
+        for each in messages
+    ]
+    said = {"channel": "viber", "text_from_subscriber": "стоп", "time": f"2026-01-01 00:{second:02}:00"}
+    replies = [said | {"phone": each.phone_number} for each in messages]
+    mixed = [random.Random(seed).sample(reports, len(reports)) for seed in range(4)]
+    small = [part[start : start + 50] for start in range(0, len(reports), 50) for part in mixed[:2]]
+    posts = [*(("reports", body) for body in (reports, reports[::-1], *mixed[2:], *small))]
+    return [*posts, ("replies", replies), ("replies", replies[::-1])]
 
 
 def test_parallel_clients_with_the_same_reports_lose_nothing_and_add_nothing(server):
