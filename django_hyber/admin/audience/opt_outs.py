@@ -195,7 +195,7 @@ class SuppressionAdmin(HyberAdmin):
     @admin.display(description=_("reason"))
     def why(self, suppression: Suppression) -> str:
         """The reason; the reasons that this package writes are translated."""
-        return gettext(suppression.reason) if suppression.reason else "-"
+        return translate_reason(suppression.reason) or "-"
 
 
 @admin.register(FormerOptOut)

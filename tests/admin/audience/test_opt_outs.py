@@ -279,11 +279,11 @@ class ListTests:
             shown = admin_client.get(page).content.decode()
             admin_client.post(reverse("admin:django_hyber_suppression_delete", args=[entry.pk]), {"post": "yes"})
 
-        steps = re.findall(r"<li>.*? – (.*?)</li>", shown)
+        steps = re.findall(r"<tr><td>[^<]*</td><td>(.*?)</td><td>(.*?)</td>", shown)
         assert steps == [
-            "Added to the list: asked again (admin)",
-            "Removed from the list: Removed by a colleague. (admin)",
-            "Added to the list: asked by phone (admin)",
+            ("Added to the list: asked again", "admin"),
+            ("Removed from the list: Removed by a colleague.", "admin"),
+            ("Added to the list: asked by phone", "admin"),
         ]
         assert list(FormerOptOut.objects.values_list("ended_by", flat=True)) == ["admin", "admin"]
 
