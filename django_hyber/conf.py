@@ -43,8 +43,9 @@ class Account:
     Campaigns: a scheduled campaign is handed over ``lead_time`` before its start. If its start was missed by more than
     ``schedule_grace``, it is paused. With ``four_eyes``, nobody who contributed to a campaign can launch it.
 
-    Recipients: a reply that is one of ``stop_words`` opts its sender out. With ``suppress_transactional``, opting out
-    stops single messages too.
+    Recipients: a reply that is one of ``stop_words`` opts its sender out, one of ``start_words`` opts the sender back
+    in (None: the words of ``protocol.texts.consent``). With ``suppress_transactional``, opting out stops single
+    messages too.
 
     Callbacks: if ``callback_networks`` are given, only they may call; ``callback_proxies`` are the networks of the
     project's own proxies, whose X-Forwarded-For is believed.
@@ -85,7 +86,8 @@ class Account:
     suppress_transactional: bool = False
     seen_codes: frozenset[int] = frozenset()
     code_names: Mapping[int, str] = field(default_factory=dict)
-    stop_words: tuple[str, ...] = ("stop", "стоп", "unsubscribe", "відписатися", "відписатись", "відмовляюсь")
+    stop_words: tuple[str, ...] | None = None
+    start_words: tuple[str, ...] | None = None
     fetch_media: bool = False
     media_max_bytes: int = 25 * 1024 * 1024
     prices: Mapping[str, Decimal] = field(default_factory=dict)

@@ -16,6 +16,7 @@ from django_hyber.models import (
     Batch,
     Campaign,
     DeliveryReport,
+    FormerOptOut,
     Message,
     Reply,
     Suppression,
@@ -50,13 +51,14 @@ class Forgotten:
     unreadable: int
     jobs: int
     log_entries: int
+    former_opt_outs: int
     is_opted_out: bool
 
     @property
     def total(self) -> int:
         """How many rows were changed or deleted."""
         rows = self.messages + self.recipients + self.reports + self.replies
-        return rows + self.unreadable + self.jobs + self.log_entries
+        return rows + self.unreadable + self.jobs + self.log_entries + self.former_opt_outs
 
 
 def export_number(phone_number: str) -> dict[str, Any]:
@@ -72,12 +74,14 @@ def export_number(phone_number: str) -> dict[str, Any]:
             name: value for name, value in (message["content"] or {}).items() if name != "callback_url"
         }
     opt_out = Suppression.objects.filter(phone_number=phone).values("reason", "created_at").first()
+    former = FormerOptOut.objects.filter(phone_number=phone)
     return {
         "phone_number": phone,
         "messages": messages,
         "delivery_reports": list(_reports(phone).order_by("pk").values(*REPORT_COLUMNS)),
         "replies": list(Reply.objects.filter(phone_number=phone).order_by("pk").values(*REPLY_COLUMNS)),
         "opted_out": opt_out,
+        "former_opt_outs": list(former.order_by("pk").values("reason", "created_at", "ended_reason", "ended_at")),
     }
 
 
@@ -108,6 +112,7 @@ def forget_number(phone_number: str) -> Forgotten:
             unreadable=UnreadableCallback.objects.filter(body__contains=phone[-9:]).delete()[0],
             jobs=_forget_jobs(),
             log_entries=_forget_log(own),
+            former_opt_outs=FormerOptOut.objects.filter(phone_number=phone).delete()[0],
             is_opted_out=bool(Suppression.objects.filter(phone_number=phone).update(reason="")),
         )
 

@@ -106,6 +106,10 @@ def _read_networks(value: Any) -> tuple[Network, ...]:
     return tuple(ip_network(_read_text(item).strip(), strict=False) for item in _read_items(value))
 
 
+def _read_words(value: Any) -> tuple[str, ...] | None:
+    return None if value is None else _read_texts(value)
+
+
 def _read_url(value: Any, *, may_be_empty: bool = False) -> str:
     url = _read_text(value)
     if may_be_empty and not url:
@@ -184,6 +188,7 @@ _NETWORKS = Domain(
     read=_read_networks,
     parse=_parse_list,
 )
+_WORDS = Domain(description="a list of texts, or None", read=_read_words, parse=_parse_list)
 _URL = Domain(description="an http(s) URL", read=_read_url, check_id=BAD_URL)
 
 DOMAINS: Mapping[str, Domain] = {
@@ -235,7 +240,8 @@ DOMAINS: Mapping[str, Domain] = {
     "CODE_NAMES": Domain(
         description='a dict of texts by code, as in {36001: "Blocked"}', read=_read_code_names, parse=json.loads
     ),
-    "STOP_WORDS": _TEXTS,
+    "STOP_WORDS": _WORDS,
+    "START_WORDS": _WORDS,
     "FETCH_MEDIA": _FLAG,
     "MEDIA_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
     "PRICES": Domain(

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path, register_converter
 
+from django_hyber.callbacks.addresses import MistypedAddress, not_found
 from django_hyber.callbacks.views import RepliesView, ReportsView
 
+register_converter(MistypedAddress, "mistyped_callback")
+
+reports, replies = ReportsView.as_view(), RepliesView.as_view()
 app_name = "django_hyber"
 urlpatterns = [
-    path("<str:token>/reports/", ReportsView.as_view(), name="reports"),
-    path("<str:token>/replies/", RepliesView.as_view(), name="replies"),
+    path("<str:token>/reports/", reports, name="reports"),
+    path("<str:token>/replies/", replies, name="replies"),
+    # The addresses are also typed by hand: a missing or doubled slash must not cost an opt-out.
+    re_path("^(?:/+)?(?P<token>[^/]+)/+reports/*$", reports),
+    re_path("^(?:/+)?(?P<token>[^/]+)/+replies/*$", replies),
+    path("<mistyped_callback:address>", not_found),
 ]

@@ -24,6 +24,7 @@ from django_hyber.models import (
     Batch,
     Campaign,
     DeliveryReport,
+    FormerOptOut,
     Message,
     Reply,
     Suppression,
@@ -68,7 +69,8 @@ KEPT = {
     # Ids and statuses.
     "Announcement": {"key", "signal", "events"},
     # The opt-out list is kept, so that nobody writes to these numbers again.
-    "Suppression": {"phone_number", "reason"},
+    "Suppression": {"phone_number", "reason", "added_by"},
+    "FormerOptOut": {"phone_number", "reason", "added_by", "ended_reason", "ended_by"},
 }
 
 
@@ -204,6 +206,14 @@ def test_a_forgotten_number_stays_opted_out_without_a_reason():
 
     assert forget_number(NUMBER).is_opted_out
     assert list(Suppression.objects.values_list("phone_number", "reason")) == [(NUMBER, "")]
+
+
+def test_the_history_of_a_number_that_came_back_goes():
+    Suppression.objects.create(phone_number=NUMBER, reason=f"{TEXT} has called")
+    Suppression.objects.filter(phone_number=NUMBER).delete()
+
+    assert forget_number(NUMBER).former_opt_outs == 1
+    assert not FormerOptOut.objects.exists()
 
 
 def test_a_number_that_never_opted_out_is_not_put_on_the_list():

@@ -39,6 +39,7 @@ COUNTS = {
 NUMBERS = [*TIMES, "LEASE", *COUNTS]
 NO_NUMBERS = [True, False, "soon", " ", [], {}, b"5", float("nan"), float("inf"), -float("inf"), 10**400]
 FLAGS = ["PHONE_AS_NUMBER", "FOUR_EYES", "SUPPRESS_TRANSACTIONAL", "FETCH_MEDIA"]
+LISTS = ["CALLBACK_TOKENS", "STOP_WORDS", "START_WORDS"]
 TEXTS = ["CLIENT_ID", "LOGIN", "PASSWORD", "SITE"]
 URLS = ["API_URL", "BULK_URL", "REPORTS_URL", "CALLBACK_BASE_URL"]
 
@@ -65,7 +66,8 @@ REFUSED = [
     *((key, value) for key in TEXTS for value in (None, True, 1.5, b"shop", ["shop"])),
     *((key, value) for key in URLS for value in (None, "shop.example", "ftp://shop.example", "https://", "https://[")),
     *((key, value) for key in URLS for value in ("https://shop.example:http", "https://shop .example", 5)),
-    *((key, value) for key in ("CALLBACK_TOKENS", "STOP_WORDS") for value in (None, "stop", [None], {"stop": 1}, 5)),
+    *((key, value) for key in LISTS for value in ("stop", [None], {"stop": 1}, 5)),
+    ("CALLBACK_TOKENS", None),
     *(("DEFAULT_REGION", value) for value in ("UKR", "XX", True, ["UA"])),
     *(("SEEN_CODES", value) for value in (None, "23001", ["x"], [1.5], [True], [10**400], 23001)),
     *(("CODE_NAMES", value) for value in (None, "x", [(1, "a")], {"x": "a"}, {1: None})),
@@ -85,6 +87,8 @@ ACCEPTED = [
     ("API_URL", "http://[::1]:8800/{client_id}", "http://[::1]:8800/{client_id}"),
     ("CALLBACK_BASE_URL", "", ""),
     ("STOP_WORDS", ["stop"], ("stop",)),
+    ("STOP_WORDS", None, None),
+    ("START_WORDS", [], ()),
     ("DEFAULT_REGION", "pl", "PL"),
     ("DEFAULT_REGION", None, None),
     ("SEEN_CODES", {"23001", 23002}, {23001, 23002}),

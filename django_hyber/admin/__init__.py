@@ -1,6 +1,6 @@
 """The admin: write, send and follow campaigns, and read everything that the platform reported."""
 
-from django_hyber.admin.audience.opt_outs import SuppressionAdmin
+from django_hyber.admin.audience.opt_outs import FormerOptOutAdmin, SuppressionAdmin
 from django_hyber.admin.campaigns.batches import BatchAdmin
 from django_hyber.admin.campaigns.campaign import CampaignAdmin
 from django_hyber.admin.messages.message import MessageAdmin
@@ -11,6 +11,7 @@ __all__ = [
     "BatchAdmin",
     "CampaignAdmin",
     "DeliveryReportAdmin",
+    "FormerOptOutAdmin",
     "MessageAdmin",
     "ReplyAdmin",
     "SuppressionAdmin",

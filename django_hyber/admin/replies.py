@@ -35,7 +35,8 @@ from django_hyber.replies.attachments import (
     fetch_again,
     find_attachment,
 )
-from django_hyber.replies.intake import mark_replies_read, mark_replies_unread, opt_out_senders
+from django_hyber.replies.intake import mark_replies_read, mark_replies_unread
+from django_hyber.replies.opt_outs import opt_out_senders
 from django_hyber.words import name_of_channel
 
 
@@ -190,7 +191,7 @@ class ReplyAdmin(ReadOnlyAdmin):
     def opt_out(self, request: HttpRequest, queryset: QuerySet[Reply]) -> None:
         """Add the senders of the chosen replies to the opt-out list."""
         chosen = list(queryset[:2])
-        count = opt_out_senders(queryset)
+        count = opt_out_senders(queryset, by=request.user.get_username())
         text = ngettext("%(count)d number was added.", "%(count)d numbers were added.", count)
         self._report(request, chosen, count, text)
 

@@ -30,7 +30,9 @@ CHUNK = 5_000
 KNOWN_REASONS = 1_000
 Kind = BackgroundJob.Kind
 Format = Literal["csv", "xlsx"]
+Separator = Literal[",", ";"]
 FORMATS: tuple[Format, ...] = get_args(Format)
+SEPARATORS: tuple[Separator, ...] = get_args(Separator)
 Progress = Callable[[int], object]
 
 
@@ -59,54 +61,59 @@ def export_recipients(
     campaign: Campaign,
     format: Format = "csv",  # noqa: A002  the usual word
     *,
+    separator: Separator = ",",
     progress: Progress | None = None,
 ) -> Iterator[bytes]:
     """Return the pieces of a file with every recipient, the variables and the result of the message.
 
     The memory that it takes does not grow with the campaign. The file can be imported again as it is: the phone and the
-    variables come back unchanged, and the headers of the other columns cannot be names of variables. CSV is UTF-8 with
-    a byte order mark, and a text that looks like a formula is prefixed with an apostrophe, which the import
-    strips. The texts of an XLSX file are cells of the type text; the file is written to a temporary one
-    before its first piece. ``progress`` is called with the number of rows written so far.
+    variables come back unchanged, and the headers of the other columns cannot be names of variables. The second column
+    has the phone number as digits only, for other programs.
 
-    Raises ValueError for another format, ExportError for more recipients than an XLSX sheet has rows, and if the
-    library that writes XLSX is not installed.
+    CSV is UTF-8 with a byte order mark, and with ``separator``: Excel expects ";" where decimals have a comma. A text
+    that looks like a formula is prefixed with an apostrophe, which the import strips. The texts of an XLSX file are
+    cells of the type text; the file is written to a temporary one before its first piece. ``progress`` is called with
+    the number of rows written so far.
+
+    Raises ValueError for another format or separator, ExportError for more recipients than an XLSX sheet has rows, and
+    if the library that writes XLSX is not installed.
     """
     too_many = _("An XLSX table has room for %(most)d recipients. Export this campaign as CSV.")
-    kind = _type_for(format, campaign.messages.all(), too_many)
+    kind = _type_for(format, separator, campaign.messages.all(), too_many)
     variables = _variables(campaign)
     as_row = _row_maker(campaign, variables, kind.protect)
     pages = campaign_pages(campaign.messages.all(), CHUNK, *Exported._fields[1:])
     rows = ([as_row(Exported(*row)) for row in page] for page in pages)
-    return _write(kind, _header(variables), rows, progress)
+    return _write(kind, separator, _header(variables), rows, progress)
 
 
 def export_suppressions(
     format: Format = "csv",  # noqa: A002  the usual word
     *,
+    separator: Separator = ",",
     progress: Progress | None = None,
 ) -> Iterator[bytes]:
     """Return the pieces of a file with every opted-out number, the reason, and since when; it can be imported again.
 
     The memory that it takes does not grow with the list. No text in it can become a formula, as in export_recipients.
 
-    Raises ValueError for another format, ExportError for more numbers than an XLSX sheet has rows, and if the library
-    that writes XLSX is not installed.
+    Raises ValueError for another format or separator, ExportError for more numbers than an XLSX sheet has rows, and if
+    the library that writes XLSX is not installed.
     """
     too_many = _("An XLSX table has room for %(most)d numbers. Export the list as CSV.")
-    kind = _type_for(format, Suppression.objects.all(), too_many)
+    kind = _type_for(format, separator, Suppression.objects.all(), too_many)
     # Read now, as in _row_maker.
     zone = get_current_timezone()
     plus = kind.protect("+")
     pages = table_pages(Suppression.objects.all(), CHUNK, "phone_number", "reason", "created_at")
     rows = (
-        [(plus + phone, kind.protect(reason), _as_time(added, zone)) for _pk, phone, reason, added in page]
+        [(plus + phone, phone, kind.protect(reason), _as_time(added, zone)) for _pk, phone, reason, added in page]
         for page in pages
     )
-    return _write(kind, ["phone", REASON, _("added at")], rows, progress)
+    return _write(kind, separator, ["phone", _digits_header(), REASON, _("added at")], rows, progress)
 
 
-def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
+def export_once(campaign: Campaign | None, kind: str, user: Any, *, separator: Separator = ",") -> bool:
     """Request an export unless this user already has one under way, and return whether this call did.
 
     Without a campaign, it is of the opt-out list.
@@ -117,16 +124,17 @@ def export_once(campaign: Campaign | None, kind: str, user: Any) -> bool:
             Campaign.objects.select_for_update().get(pk=campaign.pk)
         open_jobs = BackgroundJob.objects.open().filter(kind=Kind.EXPORT)
         under_way = open_jobs.filter(campaign=campaign, created_by=user.pk)
-        if any(job.parameters.get("format") == kind for job in under_way):
+        wanted = {"format": kind, "separator": separator}
+        if any(wanted.items() <= job.parameters.items() for job in under_way):
             return False
-        request_job(Kind.EXPORT, campaign, {"format": kind}, user)
+        request_job(Kind.EXPORT, campaign, wanted, user)
         return True
 
 
 @job_kind(Kind.EXPORT)
 def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     """Write the file of recipients, or without a campaign that of the opted-out numbers."""
-    kind = job.parameters.get("format", "csv")
+    kind, separator = job.parameters.get("format", "csv"), job.parameters.get("separator", ",")
     total = (job.campaign.messages if job.campaign else Suppression.objects).count()
 
     def progress(done: int) -> None:
@@ -139,17 +147,19 @@ def run_export(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     claim.write(total=total)
     with tempfile.TemporaryFile() as file:
         file.writelines(
-            export_recipients(job.campaign, kind, progress=progress)
+            export_recipients(job.campaign, kind, separator=separator, progress=progress)
             if job.campaign
-            else export_suppressions(kind, progress=progress)
+            else export_suppressions(kind, separator=separator, progress=progress)
         )
         keep_produced(job, claim, file, kind)
     return {"recipients": total}
 
 
-def _type_for(file_format: str, rows: QuerySet[Any], too_many: str) -> FileType:
+def _type_for(file_format: str, separator: str, rows: QuerySet[Any], too_many: str) -> FileType:
     if file_format not in FORMATS:
         raise ValueError(f"Files are exported as {' or '.join(FORMATS)}, not as {file_format!r}.")
+    if separator not in SEPARATORS:
+        raise ValueError(f"The separator is {' or '.join(map(repr, SEPARATORS))}, not {separator!r}.")
     kind = file_type(file_format)
     if kind.most_rows is not None and rows.count() >= kind.most_rows:
         raise ExportError(too_many, code="too-many", params={"most": kind.most_rows - 1})
@@ -157,7 +167,11 @@ def _type_for(file_format: str, rows: QuerySet[Any], too_many: str) -> FileType:
 
 
 def _write(
-    kind: FileType, header: list[str], pages: Iterator[Sequence[Sequence[Cell]]], progress: Progress | None
+    kind: FileType,
+    separator: str,
+    header: list[str],
+    pages: Iterator[Sequence[Sequence[Cell]]],
+    progress: Progress | None,
 ) -> Iterator[bytes]:
     def all_pages() -> Iterator[Sequence[Sequence[Cell]]]:
         yield [header]
@@ -169,7 +183,7 @@ def _write(
                 progress(done)
 
     try:
-        return kind.write(all_pages())
+        return kind.write(all_pages(), separator)
     except UnreadableFileError as error:
         raise ExportError(error.message, code=error.code) from None
 
@@ -196,7 +210,12 @@ def _header(variables: Sequence[str]) -> list[str]:
         _("Delivered SMS parts (Hyber)"),
     )
     # A variable may be called "phone" where the numbers came from another column; "phone_number" is reserved.
-    return ["phone_number" if "phone" in variables else "phone", *variables, *outcome]
+    return ["phone_number" if "phone" in variables else "phone", _digits_header(), *variables, *outcome]
+
+
+def _digits_header() -> str:
+    """Return the header of the number that other programs can read; it is not one that the import takes for a phone."""
+    return _("Phone digits (Hyber)")
 
 
 def _row_maker(
@@ -212,6 +231,7 @@ def _row_maker(
     def as_row(message: Exported) -> list[Cell]:
         return [
             f"{plus}{message.phone_number}" if message.phone_number else "",
+            message.phone_number or "",
             *(protected(ShownText.of(message.variables.get(name))) for name in variables),
             statuses.get(message.status, message.status),
             protected(channels.get(message.channel, message.channel)),

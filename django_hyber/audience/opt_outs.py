@@ -27,17 +27,19 @@ class NewSuppression(NamedTuple):
     phone_number: str
     reason: str
     created_at: datetime
+    added_by: str
 
 
 class OptOuts:
-    """The destination. ``reason`` is for the rows that have none."""
+    """The destination. ``reason`` is for the rows that have none, ``added_by`` the user who imports them."""
 
     model = Suppression
     columns = NewSuppression._fields
 
-    def __init__(self, reason: str = "") -> None:
+    def __init__(self, reason: str = "", added_by: str = "") -> None:
         self.region = home_region()
         self._reason = reason[:LONGEST_REASON]
+        self._added_by = added_by
         self._now = timezone.now()
 
     def prepare(self) -> None:
@@ -52,7 +54,7 @@ class OptOuts:
         reason = values.get(REASON, "").strip()
         if sum(map(str.isdecimal, reason)) >= _LEAST_DIGITS and not any(map(str.isalpha, reason)):
             raise InvalidPhone(SEVERAL)
-        return NewSuppression(phone, reason[:LONGEST_REASON] or self._reason, self._now)
+        return NewSuppression(phone, reason[:LONGEST_REASON] or self._reason, self._now, self._added_by)
 
 
 def import_suppressions(

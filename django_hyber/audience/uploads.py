@@ -127,7 +127,7 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     end: it is read through once before.
     """
     columns = Columns.of(job.parameters)
-    destination = Recipients(job.campaign, columns) if job.campaign else OptOuts(job.parameters.get("reason", ""))
+    destination = Recipients(job.campaign, columns) if job.campaign else _opt_outs(job)
     result: dict[str, Any] = job.result
     with open_source(job) as file, tempfile.TemporaryFile() as rejected_file:
         if not result:
@@ -149,6 +149,11 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
         added = job.campaign.messages.filter(pk__gt=result["newest"])
         report.opted_out = added.opted_out().count()
     return result | report.as_json()
+
+
+def _opt_outs(job: BackgroundJob) -> OptOuts:
+    user = job.created_by
+    return OptOuts(job.parameters.get("reason", ""), user.get_username() if user else "")
 
 
 def _count_rows(job: BackgroundJob, file: IO[bytes], claim: JobClaim) -> int:

@@ -23,6 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import ExpressionWrapper, F, QuerySet, TextField
 from django.db.models.expressions import Combinable
 
+from django_hyber.db.characters import storable_json, storable_text
 from django_hyber.db.transactions import db_connection
 from django_hyber.models import Message
 
@@ -204,7 +205,7 @@ def _execute(statement: Statement, rows: Sequence[Row], before: Sequence[Any] = 
 
 def _documents(rows: Sequence[Row], longest: int | None) -> Iterator[str]:
     """Yield the rows as one JSON array, or as several if the size of a statement is limited."""
-    document = json.dumps(rows, ensure_ascii=False)
+    document = storable_text(json.dumps(rows, ensure_ascii=False))
     if longest is None or len(rows) == 1 or len(document.encode()) <= longest:
         yield document
         return
@@ -235,7 +236,7 @@ def _plain(connection: BaseDatabaseWrapper, row: Row, times: Sequence[int], docu
             plain[index] = str(connection.ops.adapt_datetimefield_value(value))
     for index in documents:
         # As text, because MariaDB's JSON_TABLE yields NULL for a nested document.
-        plain[index] = None if plain[index] is None else json.dumps(plain[index], ensure_ascii=False)
+        plain[index] = None if plain[index] is None else storable_json(json.dumps(plain[index], ensure_ascii=False))
     return plain
 
 

@@ -95,8 +95,8 @@ def close_lost_connection() -> None:
 def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Retry a function that was rolled back by a deadlock, a lost connection or a locked database file.
 
-    It is used to store the platform's answers, because an answer that is lost has to be queried again, and for claims
-    that workers compete for. The function must be safe to repeat.
+    It is used to store callbacks and the platform's answers, because an answer that is lost has to be queried again,
+    and for claims that workers compete for. The function must be safe to repeat.
     """
 
     @wraps(record)

@@ -10,7 +10,7 @@ from django_hyber.models.delivery_report import DeliveryReport
 from django_hyber.models.message import LONE, Message, MessageQuerySet
 from django_hyber.models.people import Contributor, TrialSender
 from django_hyber.models.reply import Reply
-from django_hyber.models.suppression import Suppression
+from django_hyber.models.suppression import FormerOptOut, Suppression
 
 __all__ = [
     "LONE",
@@ -23,6 +23,7 @@ __all__ = [
     "CampaignChannel",
     "Contributor",
     "DeliveryReport",
+    "FormerOptOut",
     "Message",
     "MessageQuerySet",
     "Reply",

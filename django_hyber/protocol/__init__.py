@@ -34,11 +34,13 @@ from django_hyber.protocol.errors import (
 )
 from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 from django_hyber.protocol.phones.numbers import InvalidPhone, normalize_phone
+from django_hyber.protocol.texts.consent import START_WORDS, STOP_WORDS, Consent, read_consent
 from django_hyber.protocol.texts.markdown import TextRun, mark_links, parse_markdown
 from django_hyber.protocol.texts.rendered import RenderedTexts
 from django_hyber.protocol.texts.sms import MAX_SEGMENTS, SegmentCount, count_segments, split_segments
 from django_hyber.protocol.texts.variables import (
     check_variable_name,
+    find_encoded_links,
     find_misspelled_variables,
     find_variables,
     render,
@@ -74,11 +76,14 @@ __all__ = [
     "MAX_SEGMENTS",
     "PERMANENT_CODES",
     "SMS",
+    "START_WORDS",
+    "STOP_WORDS",
     "APIError",
     "AuthenticationError",
     "BatchMessage",
     "Channel",
     "ConnectionLost",
+    "Consent",
     "DeliveryReport",
     "FieldRule",
     "HyberClient",
@@ -118,6 +123,7 @@ __all__ = [
     "count_segments",
     "describe",
     "field_rules",
+    "find_encoded_links",
     "find_misspelled_variables",
     "find_variables",
     "fingerprint",
@@ -136,6 +142,7 @@ __all__ = [
     "parse_report",
     "parse_reports",
     "parse_sync",
+    "read_consent",
     "read_items",
     "read_json",
     "render",

@@ -1,23 +1,22 @@
-"""Replies of recipients: stored once, matched to their message; a stop word opts the sender out."""
+"""Replies of recipients: stored once, matched to their message; stop and start words change the opt-out list."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from django_hyber.announce import announce_replies
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import lock, write_transaction
-from django_hyber.models import Message, Reply, Suppression, UnreadableCallback
+from django_hyber.db.transactions import insisting, lock, write_transaction
+from django_hyber.models import Message, Reply, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
 from django_hyber.queueing import enqueue_after_commit
+from django_hyber.replies.opt_outs import apply_wishes
 from django_hyber.reports.matching import primary_keys
 from django_hyber.reports.unreadable import keep_unreadable_items
 
@@ -39,9 +38,6 @@ COLUMNS = (
     "received_at",
     "raw",
 )
-#: Stored in English and translated where it is shown.
-OPTED_OUT_BY_REPLY = gettext_noop("Opted out by reply.")
-OPTED_OUT_BY_COLLEAGUE = gettext_noop("Added by a colleague because of a reply.")
 #: How old the message of a reply without ids may be, and how much two clocks may differ.
 ANSWERED_WITHIN = timedelta(days=7)
 CLOCKS_DIFFER_BY = timedelta(minutes=1)
@@ -60,8 +56,8 @@ class Recent(NamedTuple):
 def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT) -> int:
     """Store replies, each once, and return how many were new.
 
-    A reply that is one of STOP_WORDS puts its number on the opt-out list. With FETCH_MEDIA, a task fetches each
-    attachment after commit.
+    A reply that asks to stop puts its number on the opt-out list, one that asks to start takes it off. With
+    FETCH_MEDIA, a task fetches each attachment after commit.
     """
     settings = get_account(account)
     parsed = parse_replies(list(raw_replies))
@@ -85,27 +81,9 @@ def mark_replies_unread(chosen: QuerySet[Reply]) -> int:
     return chosen.filter(read_at__isnull=False).update(read_at=None)
 
 
-def opt_out_senders(chosen: QuerySet[Reply]) -> int:
-    """Add the senders of the replies to the opt-out list and return how many were new."""
-    numbers = chosen.order_by().values_list("phone_number", flat=True).distinct()
-    return opt_out(numbers, OPTED_OUT_BY_COLLEAGUE)
-
-
-def plain_words(text: str) -> str:
-    """Normalize a text to compare stop words: without case, punctuation, emoji and extra spaces."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return " ".join("".join(letter if letter.isalnum() else " " for letter in folded).split())
-
-
-def opt_out(phone_numbers: Iterable[str], reason: str) -> int:
-    """Add the numbers to the opt-out list and return how many were new."""
-    now = timezone.now()
-    rows = [(number, reason, now) for number in sorted(set(phone_numbers) - {""})]
-    return insert_rows(Suppression, ("phone_number", "reason", "created_at"), rows)
-
-
+@insisting
 def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, UserReply]:
-    """Store the new replies, opt out senders of stop words, announce the replies, and return them by primary key."""
+    """Store the new replies, apply what they ask for, announce the replies, and return them by primary key."""
     given = {reply_fingerprint(reply, account.name): reply for reply in replies}
     known = set(_stored(given).values_list("fingerprint", flat=True))
     fresh = {mark: given[mark] for mark in given.keys() - known}
@@ -123,9 +101,7 @@ def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, Us
             return {}
         ours = dict(_stored(fresh).filter(received_at=now).order_by("pk").values_list("pk", "fingerprint"))
         stored = {pk: fresh[mark] for pk, mark in ours.items()}
-        stop_words = {plain_words(word) for word in account.stop_words} - {""}
-        stops = [reply.phone_number for reply in stored.values() if plain_words(reply.text) in stop_words]
-        opt_out(stops, OPTED_OUT_BY_REPLY)
+        apply_wishes(account, stored, now)
         announce_replies(list(ours))
     return stored
 

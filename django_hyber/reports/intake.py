@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows, update_rows
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message, UnreadableCallback
 from django_hyber.protocol import DeliveryReport, fingerprint, parse_reports
@@ -76,6 +76,11 @@ class Applied:
     unknown: int = 0
     changed: int = 0
 
+    def add(self, part: Applied) -> None:
+        """Add the numbers of a part."""
+        for name in vars(part):
+            setattr(self, name, getattr(self, name) + getattr(part, name))
+
 
 class Marked(NamedTuple):
     """A report with the fingerprint that it is stored under."""
@@ -130,9 +135,14 @@ def apply_stored(account: Account, waiting: Sequence[Marked], total: Applied) ->
 
     Reports about an earlier run of a message become part of its history and change nothing.
     """
+    total.add(_apply_stored(account, waiting))
+
+
+@insisting
+def _apply_stored(account: Account, waiting: Sequence[Marked]) -> Applied:
     found = find_messages(account, [item.report for item in waiting])
     if not found.matches and not found.former:
-        return
+        return Applied()
     with write_transaction():
         states = lock_by_keys(found.matches.keys() | found.former.keys())
         # A concurrent callback may have given a message its id since.
@@ -143,19 +153,19 @@ def apply_stored(account: Account, waiting: Sequence[Marked], total: Applied) ->
         }
         matched = _owners(matches) | _owners(found.former)
         _link({item.fingerprint: matched[id(item.report)] for item in waiting if id(item.report) in matched})
-        total.changed += _advance(account, [state for state in states if state.id in matches], matches)
-    total.matched += len(matched)
-    total.unknown -= len(matched)
+        changed = _advance(account, [state for state in states if state.id in matches], matches)
+    return Applied(matched=len(matched), unknown=-len(matched), changed=changed)
 
 
 def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) -> None:
     now = timezone.now()
     try:
-        unmatched = _store_and_advance(account, reports, total)
+        applied, unmatched = _store_and_advance(account, reports)
     except DatabaseError:
         # Store the reports nevertheless: a sweep, or the sender's next attempt, applies them.
-        _store(account, reports, {})
+        insisting(_store)(account, reports, {})
         raise
+    total.add(applied)
     # A message that was stored concurrently exists by now, or its writer finds the waiting report.
     if unmatched:
         apply_stored(account, unmatched, total)
@@ -174,7 +184,8 @@ def _limit_unmatched(account: Account, unmatched: Sequence[Marked], since: datet
         waiting.delete()
 
 
-def _store_and_advance(account: Account, reports: Sequence[Marked], total: Applied) -> list[Marked]:
+@insisting
+def _store_and_advance(account: Account, reports: Sequence[Marked]) -> tuple[Applied, list[Marked]]:
     """Store new reports, move their messages forward, and return the reports that match no message by id."""
     with write_transaction():
         states = lock_by_ids([item.report for item in reports])
@@ -185,12 +196,15 @@ def _store_and_advance(account: Account, reports: Sequence[Marked], total: Appli
         stored = _store(account, reports, matched)
         if stored < len(reports) and matched:
             _link({item.fingerprint: matched[id(item.report)] for item in reports if id(item.report) in matched})
-        total.changed += _advance(account, [state for state in states if state.id in matches], matches)
-    total.stored += stored
-    total.repeated += len(reports) - stored
-    total.matched += len(matched)
-    total.unknown += len(reports) - len(matched)
-    return [item for item in reports if id(item.report) not in matched]
+        changed = _advance(account, [state for state in states if state.id in matches], matches)
+    applied = Applied(
+        stored=stored,
+        repeated=len(reports) - stored,
+        matched=len(matched),
+        unknown=len(reports) - len(matched),
+        changed=changed,
+    )
+    return applied, [item for item in reports if id(item.report) not in matched]
 
 
 def _owners(matches: Matches) -> dict[int, int]:

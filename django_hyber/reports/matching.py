@@ -10,6 +10,7 @@ from django.db.models import Model, Q, QuerySet
 
 from django_hyber.conf import Account, find_accounts
 from django_hyber.db.bulk import lock_rows
+from django_hyber.db.characters import storable_ids
 from django_hyber.db.transactions import db_connection
 from django_hyber.models import Batch, Message
 from django_hyber.models import DeliveryReport as StoredReport
@@ -118,7 +119,7 @@ def find_messages(account: Account, reports: Sequence[DeliveryReport]) -> Found:
 
 def primary_keys(column: str, values: set[str]) -> dict[str, int]:
     """Return the primary keys of the messages whose ``message_id`` or ``extra_id`` is one of the values."""
-    values.discard("")
+    values = storable_ids(values - {""})
     if not values:
         return {}
     found = Message.objects.filter(**{f"{column}__in": values})
@@ -128,7 +129,7 @@ def primary_keys(column: str, values: set[str]) -> dict[str, int]:
 def _ids(reports: Iterable[DeliveryReport]) -> tuple[set[str], set[str]]:
     extra_ids = {report.extra_id for report in reports}
     message_ids = {report.message_id for report in reports}
-    return extra_ids - {""}, message_ids - {""}
+    return storable_ids(extra_ids - {""}), storable_ids(message_ids - {""})
 
 
 def _lock(wanted: Mapping[str, Collection[Any]]) -> list[State]:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
+from django_hyber.db.transactions import atomic, insisting
 from django_hyber.models import UnreadableCallback
 from django_hyber.protocol import clean_text, write_json
 from django_hyber.reports.quota import may_keep_unreadable
@@ -20,6 +21,7 @@ KEPT_APART = 1_000
 PIECE = 1_000_000
 
 
+@insisting
 def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[object, str]]) -> int:
     """Store the items with their reasons: a long item in several rows, very many items as one array per reason.
 
@@ -33,7 +35,9 @@ def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[obj
     ]
     if not rows or not may_keep_unreadable(account.name, sum(len(row[2]) for row in rows)):
         return 0
-    return insert_rows(UnreadableCallback, COLUMNS, rows)
+    # Many rows are more than one statement; a retry must not repeat the first ones.
+    with atomic():
+        return insert_rows(UnreadableCallback, COLUMNS, rows)
 
 
 def keep_unreadable_body(

@@ -172,7 +172,8 @@ _ALPHA_NAME = re.compile(f"[{re.escape(_LETTERS + _SIGNS)}]+")
 _BASIC = re.compile(f"[{re.escape(_LETTERS + _SIGNS)}\n\r]*")
 _GSM = re.compile(f"[{re.escape(_LETTERS + _SIGNS + _EXTENSION)}\n\r]*")
 _LINK = re.compile(r"https?://\S+")
-_VARIABLE = re.compile(r"%([A-Za-z_][A-Za-z0-9_]*)%")
+#: Percent-encoded bytes of a link stand before the variables, or %D0%B0 would be one.
+_VARIABLE = re.compile(r"(?:%[0-9A-Fa-f]{2}){2,}|%([A-Za-z_][A-Za-z0-9_]*)%")
 _RESERVED = frozenset({"phone_number", "extra_id"})
 
 
@@ -204,13 +205,15 @@ class Template(NamedTuple):
     @classmethod
     def compile(cls, text: str) -> Self:
         """Parse a text: %name% is a variable, other percent signs are literal."""
-        pieces = _VARIABLE.split(text)
-        literals = [piece.replace("%", "%%") for piece in pieces]
-        literals[1::2] = [f"%({name})s" for name in pieces[1::2]]
-        names = tuple(dict.fromkeys(pieces[1::2]))
+        names = tuple(dict.fromkeys(name for name in _VARIABLE.findall(text) if name))
+        pattern, end = "", 0
+        for match in _VARIABLE.finditer(text):
+            literal, end = text[end : match.start() if match[1] else match.end()], match.end()
+            pattern += literal.replace("%", "%%") + (f"%({match[1]})s" if match[1] else "")
+        pattern += text[end:].replace("%", "%%")
         if reserved := _RESERVED.intersection(names):
             raise ParameterError(f"%{min(reserved)}% is not a variable: choose another name")
-        return cls("".join(literals), names)
+        return cls(pattern, names)
 
     def render(self, variables: Mapping[str, Any]) -> str:
         """Replace the variables. Each must have a string as its value."""

@@ -17,6 +17,7 @@ from django_hyber.protocol import (
     Channel,
     Problem,
     RenderedTexts,
+    find_encoded_links,
     find_misspelled_variables,
     find_variables,
     validate_channels,
@@ -100,6 +101,8 @@ def _channel_problems(campaign: Campaign, channels: Sequence[Channel]) -> Iterat
     has_own_texts = campaign.has_own_texts
     yield from validate_channels(channels, text_from_recipient=has_own_texts, variables=not has_own_texts)
     yield from find_misspelled_variables(channels)
+    if not has_own_texts:
+        yield from find_encoded_links(channels)
 
 
 def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError]:

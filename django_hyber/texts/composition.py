@@ -12,6 +12,7 @@ from django_hyber.protocol import (
     Problem,
     channel_from_wire,
     field_rules,
+    find_encoded_links,
     find_misspelled_variables,
     find_variables,
     validate_channels,
@@ -64,7 +65,7 @@ def compose(campaign: Campaign, contents: Iterable[Content], sample: Sample, col
             measures={item.field: item for item in measure(seen)},
             problems=[
                 *(problem for problem in problems if _is_about(problem, channel)),
-                *_variable_problems(channel, known),
+                *_variable_problems(channel, known, own_text=own_text),
             ],
         )
         for channel, seen in zip(channels, filled, strict=True)
@@ -93,10 +94,10 @@ def _is_about(problem: Problem, channel: Channel) -> bool:
     return not problem.is_error or bool(getattr(channel, problem.field, None))
 
 
-def _variable_problems(channel: Channel, known: set[str] | None) -> Iterator[Problem]:
+def _variable_problems(channel: Channel, known: set[str] | None, *, own_text: bool) -> Iterator[Problem]:
     for rule in field_rules(type(channel)):
         alone = [channel_from_wire(channel.name, {rule.name: getattr(channel, rule.name)})]
-        found = find_misspelled_variables(alone)
+        found = find_misspelled_variables(alone) + ([] if own_text else find_encoded_links(alone))
         template = gettext_noop("The recipients have no column “%(name)s”.")
         unknown = sorted(find_variables(alone) - known) if known is not None else ()
         found += [warning("unknown-variable", template, name=name) for name in unknown]

@@ -26,6 +26,7 @@ from django_hyber.models import (
     Batch,
     Campaign,
     DeliveryReport,
+    FormerOptOut,
     Message,
     Reply,
     Suppression,
@@ -40,7 +41,7 @@ REASON = " / ".join(WRITTEN)
 NAME = "Petrenkivna"
 #: What no page may contain: the end of the number in each notation, and the name.
 SECRETS = ("1239876", "123 98 76", "123-98-76", NAME)
-MODELS = (Campaign, Message, Batch, DeliveryReport, Reply, Suppression, UnreadableCallback)
+MODELS = (Campaign, Message, Batch, DeliveryReport, Reply, Suppression, FormerOptOut, UnreadableCallback)
 KINDS = {
     "reader": ("view_campaign", "view_message", "view_batch", "view_deliveryreport", "view_reply", "view_suppression"),
     "author": ("view_campaign", "add_campaign", "change_campaign", "delete_campaign", "view_message"),
@@ -85,6 +86,7 @@ def planted(scene, settings):  # noqa: F811
     Reply.objects.update(media_url=f"https://media.example/{NAME}")
     scene.reply.refresh_from_db()
     Suppression.objects.create(phone_number=PHONE, reason=f"{REASON} called")
+    FormerOptOut.objects.create(phone_number=PHONE, reason=f"{REASON} called", created_at=now, ended_at=now)
     UnreadableCallback.objects.create(kind="reports", account="default", body=f"{NAME} {PHONE}", reason=REASON)
     Batch.objects.create(
         campaign=campaign, first_id=message.pk, last_id=message.pk, size=1, run=9, state="failed", error_text=REASON

@@ -15,6 +15,7 @@ from django_hyber.models import (
     Campaign,
     CampaignChannel,
     DeliveryReport,
+    FormerOptOut,
     Message,
     Reply,
     Suppression,
@@ -72,6 +73,8 @@ LISTS = [
     ("reply", {"q": "380671234567"}),
     ("batch", {}),
     ("batch", {"campaign": "first"}),
+    ("formeroptout", {}),
+    ("formeroptout", {"q": "380671234567"}),
     ("suppression", {}),
     ("suppression", {"q": "380671234567"}),
     ("unreadablecallback", {}),
@@ -96,6 +99,11 @@ def fill(count):
     BackgroundJob.objects.bulk_create(BackgroundJob(kind="retry", campaign=first, state="done") for _ in numbers)
     add_received(numbers, own)
     Suppression.objects.bulk_create(Suppression(phone_number=f"38067{number:07}") for number in numbers)
+    now, reply = timezone.now(), Reply.objects.order_by("pk").first()
+    FormerOptOut.objects.bulk_create(
+        FormerOptOut(phone_number=f"38067{number:07}", created_at=now, ended_at=now, reply=reply, ended_reply=reply)
+        for number in numbers
+    )
 
 
 def add_campaigns(numbers):

@@ -52,6 +52,16 @@ NASTY = [
     "'quoted'",
     "O'Neil",
     "Olena; =1",
+    "Olena;=1+1",
+    'x;"=1+1"',
+    "x,\t'@SUM(A1)",
+    "x\n=1",
+    "x\r\n\uff0b1",
+    ",;\t\n'-1",
+    ";'=1",
+    ";''=1;'a",
+    '"=1',
+    "Lviv, Kyiv; Odesa",
     'say "=1", twice',
     "two\r\nlines\rand\nmore",
     "  spaces around  ",
@@ -74,8 +84,8 @@ def campaign():
     return campaign
 
 
-def export(campaign, format="csv"):  # noqa: A002
-    return b"".join(export_recipients(campaign, format))
+def export(campaign, format="csv", separator=","):  # noqa: A002
+    return b"".join(export_recipients(campaign, format, separator=separator))
 
 
 def rows_of(content):
@@ -90,9 +100,9 @@ def recipients(campaign):
     return list(campaign.messages.order_by("pk").values_list("phone_number", "variables"))
 
 
-def imported_again(campaign, format):  # noqa: A002
+def imported_again(campaign, format, separator=","):  # noqa: A002
     other = Campaign.objects.create(name="Again")
-    result = import_recipients(other, io.BytesIO(export(campaign, format)))
+    result = import_recipients(other, io.BytesIO(export(campaign, format, separator)))
     assert result.accepted == result.total == campaign.messages.count()
     return recipients(other)
 
@@ -106,6 +116,7 @@ def test_row_tells_phone_variables_and_outcome(campaign):
     assert rows_of(export(campaign)) == [
         {
             "phone": f"'+{phone(1)}",
+            "Phone digits (Hyber)": phone(1),
             "name": "Olena",
             "town": "Lviv",
             "Status (Hyber)": "delivered",
@@ -142,7 +153,7 @@ def test_reason_is_told_in_the_words_of_the_admin(campaign, admin_client, langua
     for message, (status, code, text) in zip(campaign.messages.order_by("pk"), texts, strict=True):
         Message.objects.filter(pk=message.pk).update(status=status, error_code=code, error_text=text)
     with translation.override(language):
-        exported = [list(row.values())[4] for row in rows_of(export(campaign))]
+        exported = [list(row.values())[5] for row in rows_of(export(campaign))]
         page = admin_client.get(MESSAGES, headers={"accept-language": language}).content.decode()
     shown = re.findall(r'class="field-problem">(.*?)</td>', page)[::-1]
 
@@ -159,13 +170,67 @@ def test_spreadsheets_recognise_the_encoding_of_a_csv_file(campaign):
     assert rows_of(content)[0]["name"] == "Олена"
 
 
+dialects = pytest.mark.parametrize("separator", [",", ";"], ids=["commas", "semicolons"])
+
+
+def cells_for(content, separator):
+    rows = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""), delimiter=separator)
+    return [cell for row in rows for cell in row]
+
+
+def formulas_in(content):
+    """The cells that a spreadsheet could evaluate, whichever separator it expects."""
+    cells = [cell for separator in ",;\t" for cell in cells_for(content, separator)]
+    return [cell for cell in cells if cell.strip()[:1] in {*"=+-@\uff1d\uff0b\uff0d\uff20"}]
+
+
+@dialects
 @pytest.mark.parametrize("name", NASTY)
-def test_no_cell_of_a_csv_file_is_a_formula(campaign, name):
+def test_no_cell_of_a_csv_file_is_a_formula(campaign, name, separator):
     import_recipients(campaign, [{"phone": phone(1), "name": name}])
     Message.objects.update(error_text="=1+1")
-    table = csv.reader(io.StringIO(export(campaign).decode("utf-8-sig"), newline=""))
 
-    assert not [cell for row in table for cell in row if cell.strip()[:1] in {*"=+-@\uff1d"} or cell[:1] in {*"\t\r\n"}]
+    content = export(campaign, separator=separator)
+    assert formulas_in(content) == []
+    assert not [cell for cell in cells_for(content, separator) if cell[:1] in {*"\t\r\n"}]
+
+
+@dialects
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=st.text(st.sampled_from("'=+-@\t\r\n ,;\"x\uff1d\u00a0"), max_size=12))
+def test_no_value_becomes_a_formula_in_any_spreadsheet(campaign, name, separator):
+    campaign.messages.all().delete()
+    import_recipients(campaign, [{"phone": phone(1), "name": name}])
+
+    assert formulas_in(export(campaign, separator=separator)) == []
+
+
+def test_csv_for_excel_has_semicolons_and_cells_that_no_program_splits(campaign):
+    import_recipients(campaign, [{"phone": phone(1), "name": "Lviv, Kyiv", "town": "a;b"}])
+    content = export(campaign, separator=";")
+    header, row = content.decode("utf-8-sig").splitlines()
+
+    assert content.startswith(b"\xef\xbb\xbf")
+    assert header.split(";")[:4] == ["phone", "Phone digits (Hyber)", "name", "town"]
+    assert row.startswith(f'\'+{phone(1)};{phone(1)};"Lviv, Kyiv";"a;b";')
+
+
+def test_other_programs_find_a_number_of_digits_only(campaign):
+    import_recipients(campaign, [{"phone": phone(1)}, {"phone": "+48 501 234 567"}])
+
+    assert [row["Phone digits (Hyber)"] for row in rows_of(export(campaign))] == [phone(1), "48501234567"]
+
+
+def test_unknown_separator_is_refused(campaign):
+    with pytest.raises(ValueError, match="separator is ',' or ';'"):
+        export_recipients(campaign, separator="|")
+
+
+def test_command_writes_semicolons_on_request(campaign, tmp_path):
+    import_recipients(campaign, [{"phone": phone(1), "name": "Olena"}])
+    run("hyber_export", str(campaign.pk), str(tmp_path / "people.csv"), "--separator", "semicolon")
+
+    assert (tmp_path / "people.csv").read_text("utf-8-sig").startswith("phone;Phone digits (Hyber);name;")
 
 
 def test_every_text_of_an_xlsx_file_is_a_text(campaign):
@@ -207,15 +272,18 @@ def test_xlsx_without_the_library_is_refused_with_a_cure(campaign, monkeypatch):
         export_recipients(campaign, "xlsx")
 
 
-@pytest.mark.parametrize("format", ["csv", "xlsx"])
-def test_export_is_imported_again_unchanged(campaign, format):  # noqa: A002
+kinds = pytest.mark.parametrize(("format", "separator"), [("csv", ","), ("csv", ";"), ("xlsx", ",")])
+
+
+@kinds
+def test_export_is_imported_again_unchanged(campaign, format, separator):  # noqa: A002
     import_recipients(campaign, [{"phone": phone(number), "name": name} for number, name in enumerate(NASTY)])
     apply_delivery_reports([report(message) for message in campaign.messages.all()])
 
-    assert imported_again(campaign, format) == recipients(campaign)
+    assert imported_again(campaign, format, separator) == recipients(campaign)
 
 
-@pytest.mark.parametrize("format", ["csv", "xlsx"])
+@kinds
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.text(
@@ -225,12 +293,12 @@ def test_export_is_imported_again_unchanged(campaign, format):  # noqa: A002
         max_size=12,
     )
 )
-def test_any_value_is_imported_again_unchanged(campaign, format, name):  # noqa: A002
+def test_any_value_is_imported_again_unchanged(campaign, format, separator, name):  # noqa: A002
     Campaign.objects.exclude(pk=campaign.pk).delete()
     campaign.messages.all().delete()
     import_recipients(campaign, [{"phone": phone(1), "name": name}])
 
-    assert imported_again(campaign, format) == recipients(campaign)
+    assert imported_again(campaign, format, separator) == recipients(campaign)
 
 
 def test_csv_that_a_spreadsheet_has_made_a_table_of_is_imported_unchanged(campaign):
@@ -255,7 +323,7 @@ def test_outcome_never_becomes_a_variable(campaign, language):
     result = import_recipients(other, io.BytesIO(content))
 
     assert other.messages.get().variables == {"name": "Olena"}
-    assert len(result.ignored_columns) == 9
+    assert len(result.ignored_columns) == 10
 
 
 def test_variable_called_phone_does_not_hide_the_number(campaign):

@@ -96,10 +96,11 @@ class ExportTests:
         lines = b"".join(export_suppressions()).decode("utf-8-sig").splitlines()
         book = openpyxl.load_workbook(io.BytesIO(b"".join(export_suppressions("xlsx"))))
 
-        assert lines[0] == "phone,reason,added at"
-        assert lines[1].startswith("'+380671112233,'=cmd|'/c calc'!A0,")
-        assert [(cell.data_type, cell.value) for cell in book.active[2]][:2] == [
+        assert lines[0] == "phone,Phone digits (Hyber),reason,added at"
+        assert lines[1].startswith("'+380671112233,380671112233,'=cmd|'/c calc'!A0,")
+        assert [(cell.data_type, cell.value) for cell in book.active[2]][:3] == [
             ("s", "+380671112233"),
+            ("s", "380671112233"),
             ("s", "=cmd|'/c calc'!A0"),
         ]
 

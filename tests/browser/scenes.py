@@ -15,6 +15,7 @@ from django_hyber.models import (
     Batch,
     Campaign,
     DeliveryReport,
+    FormerOptOut,
     Message,
     Reply,
     Suppression,
@@ -107,6 +108,7 @@ class Shop:
     report: DeliveryReport
     reply: Reply
     suppression: Suppression
+    former: FormerOptOut
     callback: UnreadableCallback
     batch: Batch
 
@@ -132,7 +134,7 @@ def open_shop(language, user, *, size=1):
         content={"channels": ["sms"], "channel_options": {"sms": {"text": "1234", "alpha_name": "Shop", "ttl": 300}}},
     )
     apply_delivery_reports([report(message_id="not-ours", number=380661112233)])
-    reply, suppression = _people(words, message, now)
+    reply, suppression, former = _people(words, message, now)
     return Shop(
         draft=draft,
         sending=sending,
@@ -142,6 +144,7 @@ def open_shop(language, user, *, size=1):
         report=message.delivery_reports.first(),
         reply=reply,
         suppression=suppression,
+        former=former,
         callback=UnreadableCallback.objects.create(
             kind="reports", account="default", body="<html>", reason="Not JSON: Expecting value at character 1."
         ),
@@ -274,7 +277,17 @@ def _people(words, message, now):
         raw={"text_from_subscriber": words.reply},
         message=message,
     )
-    return reply, Suppression.objects.create(phone_number="380671230000", reason=words.reason)
+    suppression = Suppression.objects.create(phone_number="380671230000", reason=words.reason)
+    former = FormerOptOut.objects.create(
+        phone_number="380671230000",
+        reason="Opted out by reply.",
+        created_at=now - 60 * 24 * MINUTE,
+        reply=reply,
+        ended_reason="Removed by a colleague.",
+        ended_at=now - 60 * MINUTE,
+        ended_by="olena",
+    )
+    return reply, suppression, former
 
 
 def open_doubts(shop):

@@ -23,6 +23,7 @@ def pages_of(shop):
         "unreadablecallback": shop.callback,
         "reply": shop.reply,
         "suppression": shop.suppression,
+        "formeroptout": shop.former,
     }
     pages = {"index": reverse("admin:app_list", args=["django_hyber"])}
     for name, row in rows.items():

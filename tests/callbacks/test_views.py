@@ -9,13 +9,15 @@ from itertools import chain, repeat
 from unittest.mock import DEFAULT, Mock
 
 import pytest
+from django.core.checks import run_checks
 from django.db import DatabaseError
-from django.urls import reverse
+from django.http import HttpResponse
+from django.urls import include, path, reverse
 from django.utils import timezone
 
 from django_hyber.callbacks import views
 from django_hyber.callbacks.views import read_items
-from django_hyber.models import CallbackQuota, DeliveryReport, Message, Reply, UnreadableCallback
+from django_hyber.models import CallbackQuota, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import read_json
 from django_hyber.reports import quota
 from django_hyber.signals import reply_received
@@ -33,6 +35,12 @@ def message():
 @pytest.fixture
 def large_bodies(settings):
     settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_MAX_BYTES": 25_000_000}}
+
+
+urlpatterns = [
+    path("", include("django_hyber.urls")),
+    path("shop/news/", lambda request: HttpResponse("news")),
+]
 
 
 def post(client, body, *, kind="reports", token=TOKEN, content_type="application/json", **extra):
@@ -485,6 +493,72 @@ def test_token_is_not_logged_whatever_goes_wrong(client, message, caplog, monkey
 
     assert any("could not be stored" in line for line in lines)
     assert not any(TOKEN in line or "somebody-tried" in line for line in lines)
+
+
+@pytest.mark.parametrize("kind", ["reports", "replies"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/hyber/{token}/{kind}",
+        "/hyber/{token}/{kind}//",
+        "/hyber/{token}//{kind}/",
+        "/hyber//{token}/{kind}",
+        "/hyber///{token}///{kind}///",
+        "/hyber/{token}/{kind}?source=gms",
+        "/hyber/{token}/{kind}/?source=gms&again=1",
+    ],
+)
+def test_address_with_a_missing_or_doubled_slash_is_taken(client, message, kind, address):
+    body = report(message) if kind == "reports" else {"phone": phone(1), "text_from_subscriber": "СТОП"}
+    url = address.format(token=TOKEN, kind=kind)
+    response = client.post(url, json.dumps(body), content_type="application/json")
+
+    assert response.status_code == 200
+    assert response.json()["stored"] == 1
+    assert Suppression.objects.exists() is (kind == "replies")
+
+
+def test_address_that_is_sent_to_the_platform_has_its_slash():
+    assert reverse("django_hyber:reports", kwargs={"token": TOKEN}) == f"/hyber/{TOKEN}/reports/"
+    assert reverse("django_hyber:replies", kwargs={"token": TOKEN}) == f"/hyber/{TOKEN}/replies/"
+
+
+def test_addresses_cause_no_warning_of_the_system_check():
+    assert run_checks(tags=["urls"]) == []
+
+
+@pytest.mark.parametrize("is_debug", [True, False])
+@pytest.mark.parametrize(
+    "address",
+    [
+        f"/hyber/{TOKEN}/report/",
+        f"/hyber/{TOKEN}/reports/reports/",
+        f"/hyber/{TOKEN}/REPLIES",
+        f"/hyber/{TOKEN}",
+        f"/hyber/{TOKEN}/",
+        f"/hyber/{TOKEN[:-1]}/report",
+        f"/hyber/{TOKEN[1:]}/report",
+        f"/hyber/{TOKEN.upper()}/report",
+        f"/hyber/reports/{TOKEN}/",
+        f"/hyber/x{OLD_TOKEN}x.json",
+    ],
+)
+def test_token_of_a_mistyped_address_is_neither_logged_nor_shown(client, settings, caplog, address, is_debug):
+    settings.DEBUG = is_debug
+    caplog.set_level("DEBUG")
+    answers = [client.post(address, b"{}", content_type="application/json"), client.get(address)]
+    lines = [record.getMessage() for record in caplog.records if record.name != "django.db.backends"]
+
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert any("mistyped" in line for line in lines)
+    texts = [*lines, *(answer.content.decode() for answer in answers)]
+    assert not [text for text in texts for part in (TOKEN[2:-2], OLD_TOKEN[2:-2]) if part in text.casefold()]
+
+
+def test_other_pages_of_the_project_under_the_same_prefix_are_not_ours(client, settings):
+    settings.ROOT_URLCONF = "tests.callbacks.test_views"
+
+    assert client.get("/shop/news/").content == b"news"
 
 
 REPLIES = ["doc_reply_viber_text", "doc_reply_viber_deeplink", "doc_reply_viber_media", "doc_reply_whatsapp_text"]

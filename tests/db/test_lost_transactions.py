@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import get_args
 
 import pytest
 from django.db import OperationalError, connection
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_hyber.db import transactions
-from django_hyber.models import Message
+from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import SMS, HyberClient
 from django_hyber.queueing import TaskName
 from django_hyber.reconcile import unconfirmed
-from django_hyber.services import fetch_reports, send_message, start_campaign
+from django_hyber.services import (
+    apply_delivery_reports,
+    apply_replies,
+    fetch_reports,
+    keep_unreadable_body,
+    send_message,
+    start_campaign,
+)
+from django_hyber.signals import message_status_changed
 from tests.builders import make_campaign, statuses
-from tests.samples import phone
+from tests.conftest import TOKEN
+from tests.samples import phone, report
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CODE = [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
@@ -29,13 +40,22 @@ def impatient(monkeypatch):
     monkeypatch.setattr(transactions, "PAUSES", (0.0, 0.0))
 
 
-@contextmanager
 def failing(table, times):
     """Let the next UPDATEs of the table fail as in a deadlock: the transaction is rolled back."""
+    return failing_statements("UPDATE", table, "SET", times)
+
+
+def failing_insert(table, times):
+    """Let the next INSERTs into the table fail in the same way."""
+    return failing_statements("INSERT", table, "SELECT", times)
+
+
+@contextmanager
+def failing_statements(verb, table, end, times):
     failures = []
 
     def fail(execute, sql, *arguments):
-        if sql.startswith("UPDATE") and table in sql.partition("SET")[0] and len(failures) < times:
+        if sql.startswith(verb) and table in sql.partition(end)[0] and len(failures) < times:
             failures.append(sql)
             raise OperationalError("Deadlock found when trying to get lock")
         return execute(sql, *arguments)
@@ -118,3 +138,58 @@ def test_no_task_goes_on_with_a_connection_that_an_earlier_one_has_lost(platform
     monkeypatch.setattr(connection, "errors_occurred", True)
     run(*arguments)
     assert closed == [True]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_callback_of_reports_is_stored_and_counted_once_after_a_deadlock(together):
+    messages = [
+        Message.objects.create(phone_number=phone(number), extra_id=f"own-{number}", status="accepted")
+        for number in range(3)
+    ]
+    reports = [report(message) for message in messages]
+    with failing("django_hyber_message", 2):
+        results = [apply_delivery_reports(body) for body in ([reports] if together else [[item] for item in reports])]
+
+    assert sum(result.stored for result in results) == sum(result.changed for result in results) == 3
+    assert set(Message.objects.values_list("status", flat=True)) == {"delivered"}
+
+
+def test_callback_of_replies_is_stored_once_after_a_deadlock():
+    with failing_insert("django_hyber_suppression", 2):
+        assert apply_replies([{"phone": phone(1), "text_from_subscriber": "стоп", "time": "2026-01-01 10:00:00"}]) == 1
+
+    assert (Reply.objects.count(), Suppression.objects.count()) == (1, 1)
+
+
+def test_unreadable_callback_is_kept_once_after_a_deadlock():
+    with failing_insert("django_hyber_unreadablecallback", 2):
+        keep_unreadable_body("reports", b"{", "The body is not JSON.")
+
+    assert UnreadableCallback.objects.count() == 1
+
+
+def test_callback_that_fails_for_longer_is_answered_500_and_its_reports_are_stored(client):
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", status="accepted")
+    client.raise_request_exception = False
+    with failing("django_hyber_message", 3):
+        response = client.post(
+            reverse("django_hyber:reports", args=[TOKEN]), json.dumps(report(message)), content_type="application/json"
+        )
+
+    assert response.status_code == 500
+    assert DeliveryReport.objects.count() == 1
+
+
+def test_receivers_hear_once_of_a_report_that_was_retried():
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", status="accepted")
+    heard = []
+
+    def receiver(sender, message, **kwargs):
+        heard.append(message.status)
+
+    message_status_changed.connect(receiver)
+    with failing("django_hyber_message", 1):
+        apply_delivery_reports([report(message)])
+    message_status_changed.disconnect(receiver)
+
+    assert heard == ["delivered"]

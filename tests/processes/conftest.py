@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,8 +21,21 @@ ACCOUNTS = {
 @pytest.fixture(scope="session")
 def server(django_db_setup, tmp_path_factory):
     """The origin of this project under gunicorn with two workers, on the database of the tests."""
+    with gunicorn(tmp_path_factory) as origin:
+        yield origin
+
+
+@pytest.fixture
+def busy_server(django_db_setup, tmp_path_factory):
+    """The same with eight requests at once."""
+    with gunicorn(tmp_path_factory, "--threads", "4") as origin:
+        yield origin
+
+
+@contextmanager
+def gunicorn(tmp_path_factory, *more):
     port = free_port()
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--no-control-socket"]
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--no-control-socket", *more]
     program = [sys.executable, "-m", "gunicorn", *options, "django.core.wsgi:get_wsgi_application()"]
     origin = f"http://127.0.0.1:{port}"
     log = tmp_path_factory.mktemp("server") / "gunicorn.log"

@@ -10,11 +10,14 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from django_hyber.models import Campaign, DeliveryReport, Message, UnreadableCallback
-from django_hyber.services import dispatch, import_recipients
+from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.protocol import SMS
+from django_hyber.sending.batch import submit_batch
+from django_hyber.services import dispatch, import_recipients, start_campaign
 from tests.conftest import TOKEN
 from tests.processes.conftest import SEEN_CODES, SMALL_LIMIT, SMALL_TOKEN
 from tests.samples import phone, report
+from tests.truth.clients import in_own_connection
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -23,6 +26,7 @@ SEEN = {"status": 2, "substatus": 23, "hyber_status": SEEN_CODES[0]}
 EXPIRED = {"status": 3, "substatus": 35, "hyber_status": 35015}
 UNDELIVERED = {"status": 3, "substatus": 36, "hyber_status": 36099}
 PENDING = {"status": 1, "substatus": 11, "hyber_status": 11099}
+STORM, STORM_ROUNDS = 1_000, 3
 NOON = 1_700_000_000_000
 
 
@@ -41,9 +45,9 @@ def make_campaign(size):
     return campaign
 
 
-def post(server, body, token=TOKEN, client=requests):
+def post(server, body, token=TOKEN, client=requests, kind="reports"):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    url = f"{server}/hyber/{token}/reports/"
+    url = f"{server}/hyber/{token}/{kind}/"
     return client.post(url, data=data, headers={"Content-Type": "application/json"}, timeout=120)
 
 
@@ -141,6 +145,46 @@ def test_same_reports_at_the_same_moment_do_not_lock_each_other_out(server):
             answers = list(clients.map(lambda body: post(server, body), [reports, reports[::-1]]))
             assert [answer.status_code for answer in answers] == [200, 200]
             assert sum(answer.json()["stored"] for answer in answers) == len(reports)
+
+
+def test_storm_of_reports_and_replies_during_sending_is_answered_200(busy_server, platform, settings):
+    """Clients post the same reports in different orders, and the same replies, while the campaign is being sent."""
+    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 100}}
+    campaign = make_campaign(STORM)
+    campaign.set_channels([SMS(text="Hi", alpha_name="GMSU", ttl=300)])
+    start_campaign(campaign)
+    messages = list(campaign.messages.order_by("pk"))
+    batches = list(campaign.batches.order_by("-pk").values_list("pk", flat=True))
+    codes = Counter()
+    with ThreadPoolExecutor(9) as pool:
+        for second in range(STORM_ROUNDS):
+            campaign.messages.update(status="queued", message_id=None, channel="", reported_at=None, accepted_at=None)
+            campaign.batches.update(state="pending")
+            Suppression.objects.all().delete()
+            sender = pool.submit(in_own_connection(lambda: [submit_batch(pk) for pk in batches]))
+            answers = [pool.submit(post, busy_server, body, kind=kind) for kind, body in storm_of(messages, second)]
+            codes.update(answer.result().status_code for answer in answers)
+            sender.result()
+            assert set(campaign.messages.values_list("status", flat=True)) <= {"delivered", "expired", "suppressed"}
+
+    assert codes.keys() == {200}
+    assert DeliveryReport.objects.filter(message__campaign=campaign).count() == STORM * STORM_ROUNDS
+    assert Reply.objects.count() == STORM * STORM_ROUNDS
+    assert Suppression.objects.count() == STORM
+
+
+def storm_of(messages, second):
+    """The posts of a round: all reports forwards, backwards and mixed, in one array and in small ones, and replies."""
+    reports = [
+        report(each, message_id=f"m-{second}-{each.pk}", time=NOON + second, **(DELIVERED, EXPIRED)[each.pk % 2])
+        for each in messages
+    ]
+    said = {"channel": "viber", "text_from_subscriber": "стоп", "time": f"2026-01-01 00:{second:02}:00"}
+    replies = [said | {"phone": each.phone_number} for each in messages]
+    mixed = [random.Random(seed).sample(reports, len(reports)) for seed in range(4)]
+    small = [part[start : start + 50] for start in range(0, len(reports), 50) for part in mixed[:2]]
+    posts = [*(("reports", body) for body in (reports, reports[::-1], *mixed[2:], *small))]
+    return [*posts, ("replies", replies), ("replies", replies[::-1])]
 
 
 def test_parallel_clients_with_the_same_reports_lose_nothing_and_add_nothing(server):

@@ -179,7 +179,11 @@ class TooLargeTests:
         assert "413" in message.error_text
 
 
-def test_late_answer_about_the_run_before_does_not_accept_a_message_that_was_queued_again(platform, monkeypatch):
+def test_late_answer_about_the_run_before_does_not_accept_a_message_that_was_queued_again(
+    platform, monkeypatch, settings
+):
+    # The retry must not become due before the late answer.
+    settings.HYBER = {"default": settings.HYBER["default"] | {"RETRY_DELAY": 60}}
     campaign = make_campaign([phone(1)])
     send = HyberClient.send_broadcast_sync
 

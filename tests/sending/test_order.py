@@ -17,6 +17,7 @@ from django_hyber.services import (
     dispatch,
     import_recipients,
     pause_campaign,
+    preflight,
     resume_campaign,
     retry_failed,
     send_message,
@@ -252,3 +253,19 @@ class RulesTests:
 
         start_campaign(campaign, user=other)
         assert campaign.launched_by == other
+
+
+@pytest.mark.parametrize("policy", Campaign.MissingVariables.values)
+def test_campaign_with_a_percent_encoded_link_goes_out_as_it_is_written(platform, policy):
+    link = "https://shop.example/%D0%B0%D0%BA?u=%name%"
+    channels = [Viber(text=f"Hi %name%: {link}", ttl=60), SMS(text=link, alpha_name="GMSU", ttl=300)]
+    campaign = make_campaign([phone(1), phone(2)], channels, missing_variables=policy)
+    assert [problem.code for problem in preflight(campaign).warnings] == ["encoded-link", "encoded-link"]
+    start_campaign(campaign)
+
+    body = posts(platform)[0]
+    assert body["channel_options"]["viber"]["text"] == f"Hi %name%: {link}"
+    assert [sorted(recipient.keys() - {"phone_number", "extra_id"}) for recipient in body["recipients"]] == [
+        ["name"]
+    ] * 2
+    assert statuses(campaign) == ["accepted"] * 2

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple
 
 from django.contrib import messages
 from django.http import HttpResponseBadRequest, HttpResponseBase
@@ -14,11 +14,29 @@ from django.utils.translation import ngettext
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import export_name
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.audience.export import FORMATS, Format, export_once
+from django_hyber.audience.export import Format, Separator, export_once
+from django_hyber.audience.files.csv_file import separator_of_reader
 from django_hyber.audience.files.reading import file_type
 from django_hyber.jobs.size import is_large
 from django_hyber.models import Suppression
 from django_hyber.services import ExportError, export_recipients, export_suppressions
+
+
+class Choice(NamedTuple):
+    """What the buttons of the page offer."""
+
+    value: str
+    format: Format
+    separator: Separator
+    label: str
+
+
+def choices() -> list[Choice]:
+    """Return the choices, the most useful one for the reader's spreadsheet first."""
+    excel = Choice("csv-semicolons", "csv", ";", _("Download as CSV for Excel (semicolons)"))
+    commas = Choice("csv", "csv", ",", _("Download as CSV (commas)"))
+    table = Choice("xlsx", "xlsx", ",", _("Download as XLSX"))
+    return [excel, commas, table] if separator_of_reader() == ";" else [commas, excel, table]
 
 
 def export_view(desk: Desk) -> HttpResponseBase:
@@ -26,17 +44,24 @@ def export_view(desk: Desk) -> HttpResponseBase:
     campaign = desk.campaign
     in_background = is_large(campaign.messages.all() if campaign else Suppression.objects.all())
     if not desk.is_post:
+        context = {"in_background": in_background, "choices": choices()}
         if campaign:
-            context = {"recipients": campaign.messages.count(), "in_background": in_background}
-            return desk.render("campaign/export", _("Export recipients"), **context)
-        return desk.render("suppression/export", _("Export opted-out numbers"), in_background=in_background)
-    if desk.request.POST.get("format", "") not in FORMATS:
+            return desk.render(
+                "campaign/export", _("Export recipients"), recipients=campaign.messages.count(), **context
+            )
+        return desk.render("suppression/export", _("Export opted-out numbers"), **context)
+    choice = next((choice for choice in choices() if choice.value == desk.request.POST.get("format")), None)
+    if choice is None:
         return HttpResponseBadRequest()
-    chosen = cast("Format", desk.request.POST["format"])
+    chosen, separator = choice.format, choice.separator
     if in_background:
-        return _export_in_background(desk, chosen)
+        return _export_in_background(desk, chosen, separator)
     try:
-        pieces = export_recipients(campaign, chosen) if campaign else export_suppressions(chosen)
+        pieces = (
+            export_recipients(campaign, chosen, separator=separator)
+            if campaign
+            else export_suppressions(chosen, separator=separator)
+        )
     except ExportError as error:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect("export")
@@ -57,9 +82,9 @@ def _exported_text(desk: Desk, chosen: Format) -> str:
     return text % {"count": grouped(count), "format": chosen.upper()}
 
 
-def _export_in_background(desk: Desk, chosen: Format) -> HttpResponseBase:
+def _export_in_background(desk: Desk, chosen: Format, separator: Separator) -> HttpResponseBase:
     named = {"format": chosen.upper()}
-    if export_once(desk.campaign, chosen, desk.request.user):
+    if export_once(desk.campaign, chosen, desk.request.user, separator=separator):
         desk.log_change(_("Requested an export as %(format)s.") % named)
         text = _("The export as %(format)s has begun: the file will be on this page.") % named
         desk.message_user(text, messages.SUCCESS)

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
@@ -10,25 +11,57 @@ from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.progress_page import REFRESH
-from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.base import EMPTY, HyberAdmin, ReadOnlyAdmin, link_to, short_time
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.models import Suppression
+from django_hyber.models import FormerOptOut, Reply, Suppression
 from django_hyber.reasons import translate_reason
+from django_hyber.replies.opt_outs import remove_opt_outs
 from django_hyber.statistics.progress import recent_jobs
 from django_hyber.words import clean_phone
 
 LONGEST_TYPED = 40
 MOST_DELETED = 1_000
+
+
+class Step(NamedTuple):
+    """A line of a number's history."""
+
+    moment: str
+    text: str
+    by: str
+    reply: SafeString | str
+
+
+def history_of(entry: Suppression) -> list[Step]:
+    """Return every time that the number was put on the list and taken off it, the newest first."""
+    steps = [_opted_out(entry)]
+    for former in FormerOptOut.objects.filter(phone_number=entry.phone_number).select_related("reply", "ended_reply"):
+        text = gettext("Removed from the list")
+        steps.append(_step(former.ended_at, text, former.ended_reason, former.ended_by, former.ended_reply))
+        steps.append(_opted_out(former))
+    return steps
+
+
+def _opted_out(entry: Suppression | FormerOptOut) -> Step:
+    return _step(entry.created_at, gettext("Added to the list"), entry.reason, entry.added_by, entry.reply)
+
+
+def _step(moment: datetime, text: str, reason: str, by: str, reply: Reply | None) -> Step:
+    text = f"{text}: {translate_reason(reason)}" if reason else text
+    return Step(short_time(moment), text, by, link_to(reply))
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
@@ -56,6 +89,8 @@ class SuppressionAdmin(HyberAdmin):
 
     form = SuppressionForm
     actions = ("delete_selected",)
+    fields = ("phone_number", "reason", "history")
+    readonly_fields = ("history",)
     list_display = ("phone_number", "why", "created_at")
     search_fields = ("phone_number",)
     phone_search_help_text = _("A whole phone number, however it is written.")
@@ -73,6 +108,29 @@ class SuppressionAdmin(HyberAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
         """Refuse users who may not see the number: the form would show it."""
         return sees_personal_data(request) and super().has_change_permission(request, obj)
+
+    def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
+        """Show the history of a number that is on the list."""
+        return self.fields if obj else SuppressionForm.Meta.fields
+
+    def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Store who has added the number."""
+        if not change:
+            obj.added_by = request.user.get_username()
+        super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
+        """Take the number off the list; who did it stays in its history."""
+        remove_opt_outs(Suppression.objects.filter(pk=obj.pk), by=request.user.get_username())
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> None:
+        """Take the numbers off the list in the same way."""
+        remove_opt_outs(queryset, by=request.user.get_username())
+
+    @admin.display(description=_("history"))
+    def history(self, entry: Suppression) -> SafeString:
+        """When the number was put on the list and taken off it, by whom or by which reply."""
+        return render_to_string("admin/django_hyber/suppression/history.html", {"steps": history_of(entry)})
 
     def get_urls(self) -> list[Any]:
         """Add the pages of imports and exports."""
@@ -138,3 +196,40 @@ class SuppressionAdmin(HyberAdmin):
     def why(self, suppression: Suppression) -> str:
         """The reason; the reasons that this package writes are translated."""
         return translate_reason(suppression.reason) or "-"
+
+
+@admin.register(FormerOptOut)
+class FormerOptOutAdmin(ReadOnlyAdmin):
+    """The opt-outs that have ended, as proof of who came back and when."""
+
+    list_display = ("phone_number", "created_at", "why", "ended_at", "why_ended", "ended_by")
+    search_fields = ("phone_number",)
+    phone_search_help_text = _("A whole phone number, however it is written.")
+    phone_column = "phone_number"
+    time_column = "ended_at"
+    fields = (
+        ("phone_number",),
+        ("created_at", "why", "added_by", "opting_out"),
+        ("ended_at", "why_ended", "ended_by", "coming_back"),
+    )
+    readonly_fields = ("why", "why_ended", "opting_out", "coming_back")
+
+    @admin.display(description=_("reason"))
+    def why(self, former: FormerOptOut) -> str:
+        """Why the number was on the list."""
+        return translate_reason(former.reason) or EMPTY
+
+    @admin.display(description=_("reason for the removal"))
+    def why_ended(self, former: FormerOptOut) -> str:
+        """Why it was taken off the list."""
+        return translate_reason(former.ended_reason) or EMPTY
+
+    @admin.display(description=_("reply"))
+    def opting_out(self, former: FormerOptOut) -> SafeString | str:
+        """The reply that asked to stop."""
+        return link_to(former.reply) or EMPTY
+
+    @admin.display(description=_("reply"))
+    def coming_back(self, former: FormerOptOut) -> SafeString | str:
+        """The reply that asked to start again."""
+        return link_to(former.ended_reply) or EMPTY

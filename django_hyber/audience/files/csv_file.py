@@ -9,6 +9,7 @@ from codecs import BOM_UTF8
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import IO
 
+from django.utils.formats import get_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
@@ -23,6 +24,8 @@ SEPARATORS = {
 #: How many characters show which separator a file has.
 SAMPLE = 64 * 1024
 _QUOTED = re.compile(r'"[^"]*"?')
+#: A cell with one of these is quoted whatever the separator is: some programs split a file at several of them.
+_QUOTED_FOR = ",;\t\r\n"
 
 
 class CsvFile(FileType):
@@ -73,31 +76,37 @@ class CsvFile(FileType):
         """Prefix a text that looks like a formula with an apostrophe."""
         return protect(text)
 
-    def write(self, pages: Pages) -> Iterator[bytes]:
+    def write(self, pages: Pages, separator: str = ",") -> Iterator[bytes]:
         """Yield UTF-8 with a byte order mark, by which spreadsheets recognise it."""
         yield BOM_UTF8
         for rows in pages:
-            yield _encoded(rows)
+            yield _encoded(rows, separator)
 
 
 class RejectedRowsFile:
     """CSV with the columns of the source first, then the number of the row and why it was rejected.
 
-    Written row by row. The last two headers cannot be names of variables.
+    Written row by row, with the separator of the reader's language. The last two headers cannot be names of variables.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._columns: tuple[str, ...] | None = None
+        self._separator = separator_of_reader()
 
     def write(self, number: int, reason: str | Promise, values: Mapping[str, str]) -> None:
         """Add a row; the columns are those of the first one."""
         if self._columns is None:
             self._columns = tuple(values)
             header = [*map(protect, self._columns), gettext("row in the file"), gettext("why it was rejected")]
-            self._file.write(BOM_UTF8 + _encoded([header]))
+            self._file.write(BOM_UTF8 + _encoded([header], self._separator))
         cells = [protect(values.get(column, "")) for column in self._columns]
-        self._file.write(_encoded([[*cells, number, str(reason)]]))
+        self._file.write(_encoded([[*cells, number, str(reason)]], self._separator))
+
+
+def separator_of_reader() -> str:
+    """Return the separator that spreadsheets in the reader's language expect: where decimals have a comma, ";"."""
+    return ";" if get_format("DECIMAL_SEPARATOR", use_l10n=True) == "," else ","
 
 
 def _find_separator(sample: str) -> str:
@@ -106,7 +115,15 @@ def _find_separator(sample: str) -> str:
     return max(SEPARATORS, key=first_line.count) if any(mark in first_line for mark in SEPARATORS) else ","
 
 
-def _encoded(rows: Iterable[Sequence[Cell]]) -> bytes:
-    text = io.StringIO(newline="")
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+def _encoded(rows: Iterable[Sequence[Cell]], separator: str) -> bytes:
+    lines = _Lines()
+    csv.writer(lines, delimiter=separator, lineterminator=_QUOTED_FOR).writerows(rows)
+    return "".join(lines).encode()
+
+
+class _Lines(list[str]):
+    """The file of a CSV writer. The writer quotes the cells that contain a character of its line terminator."""
+
+    def write(self, line: str) -> None:
+        """Add a line with its real ending."""
+        self.append(line.removesuffix(_QUOTED_FOR) + "\r\n")

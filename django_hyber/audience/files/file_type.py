@@ -12,9 +12,15 @@ from django.core.exceptions import ValidationError
 
 from django_hyber.protocol import clean_text
 
-#: A text that a spreadsheet would evaluate as a formula, and such a text with an apostrophe before it.
-FORMULA = re.compile("'*(?:[\t\r\n]|\\s*[=+\\-@\uff1d\uff0b\uff0d\uff20])")
-PROTECTED = re.compile(f"'{FORMULA.pattern}")
+_SIGN = "[-=+@\uff1d\uff0b\uff0d\uff20]"
+#: A cell that a spreadsheet would evaluate as a formula.
+_FORMULA = rf"[\s\"']*{_SIGN}"
+FORMULA = re.compile(rf"'*[\t\r\n]|{_FORMULA}")
+#: A cell also begins within a text, if the spreadsheet expects another separator than the file has.
+_INNER = r"(?<=[,;\t\r\n])"
+_FORMULA_PLACES = re.compile(rf"\A(?={FORMULA.pattern})|{_INNER}(?={_FORMULA})")
+_MARKED_PLACES = re.compile(rf"\A(?='(?:{FORMULA.pattern}))|{_INNER}(?='{_FORMULA})")
+_MARKS = re.compile(rf"\A'(?={FORMULA.pattern})|{_INNER}'(?={_FORMULA})")
 
 #: What a cell of a written file can hold.
 Cell = str | int | None
@@ -87,20 +93,23 @@ class FileType(ABC):
         """Return the text to write: it must not become a formula, and must be read back unchanged."""
 
     @abstractmethod
-    def write(self, pages: Pages) -> Iterator[bytes]:
-        """Yield a file with these pages of rows, in memory that does not grow with their number."""
+    def write(self, pages: Pages, separator: str = ",") -> Iterator[bytes]:
+        """Yield a file with these pages of rows, in memory that does not grow with their number.
+
+        ``separator`` is that of a text file.
+        """
 
 
 def protect(text: str) -> str:
-    """Prefix a text that looks like a formula with an apostrophe; the import strips it."""
-    return f"'{text}" if FORMULA.match(text) else text
+    """Put an apostrophe before each formula, also where a cell begins for another separator; the import strips it."""
+    return _FORMULA_PLACES.sub("'", text)
 
 
 def protect_protected(text: str) -> str:
-    """Prefix a text that looks protected with another apostrophe, so that it keeps its own."""
-    return f"'{text}" if PROTECTED.match(text) else text
+    """Put another apostrophe before each that looks like a protection, so that the text keeps its own."""
+    return _MARKED_PLACES.sub("'", text) if "'" in text else text
 
 
 def unprotect(text: str) -> str:
-    """Strip the apostrophe."""
-    return text[1:] if text[:1] == "'" and PROTECTED.match(text) else text
+    """Strip the apostrophes of the protection."""
+    return _MARKS.sub("", text) if "'" in text else text

@@ -88,7 +88,7 @@ class XlsxFile(FileType):
         """Return the text unchanged, because its cell has the type text, unless reading would strip its apostrophe."""
         return protect_protected(text)
 
-    def write(self, pages: Pages) -> Iterator[bytes]:
+    def write(self, pages: Pages, separator: str = "") -> Iterator[bytes]:
         """Yield the file once all rows are written; until then it is on disk."""
         try:
             from xlsxwriter import Workbook  # noqa: PLC0415  an extra

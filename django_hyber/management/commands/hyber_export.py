@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django_hyber.models import Campaign
 from django_hyber.services import ExportError, export_recipients
 
+SEPARATORS: dict[str, Any] = {"comma": ",", "semicolon": ";"}
+
 
 class Command(BaseCommand):
     """Export the recipients of a campaign with the status of their messages."""
@@ -18,6 +20,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the arguments."""
         parser.add_argument("campaign", type=int, help="Id of the campaign.")
+        parser.add_argument(
+            "--separator",
+            choices=SEPARATORS,
+            default="comma",
+            help='Separator of a CSV file; Excel expects "semicolon" where decimals have a comma.',
+        )
         parser.add_argument("file", type=Path, help="File to write, .csv or .xlsx. An existing file is replaced.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -26,7 +34,8 @@ class Command(BaseCommand):
         written = 0
         try:
             campaign = Campaign.objects.get(pk=options["campaign"])
-            pieces = export_recipients(campaign, file.suffix.lower().removeprefix("."))
+            kind, separator = file.suffix.lower().removeprefix("."), SEPARATORS[options["separator"]]
+            pieces = export_recipients(campaign, kind, separator=separator)
             with file.open("wb") as target:
                 for piece in pieces:
                     written += target.write(piece)

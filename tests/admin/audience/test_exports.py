@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 import openpyxl
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
+from django.utils import translation
 
 from django_hyber.audience.files.xlsx_file import XlsxFile
+from django_hyber.jobs import size
+from django_hyber.models import BackgroundJob
+from django_hyber.services import import_suppressions
+from django_hyber.tasks import run_job
 
 
 @pytest.fixture
@@ -33,8 +39,48 @@ def test_recipients_are_downloaded_as_csv(admin_client, ready):
 
     assert response["Content-Type"] == "text/csv; charset=utf-8"
     assert response["Content-Disposition"] == f'attachment; filename="campaign-{ready.pk}.csv"'
-    assert header[:2] == ["phone", "name"]
-    assert [row[1] for row in rows] == ["'=1+1", "'=1+1"]
+    assert header[:3] == ["phone", "Phone digits (Hyber)", "name"]
+    assert [row[2] for row in rows] == ["'=1+1", "'=1+1"]
+
+
+@pytest.mark.parametrize(("language", "first"), [("en", "csv"), ("uk", "csv-semicolons")])
+def test_page_offers_first_what_the_readers_spreadsheet_expects(admin_client, ready, language, first):
+    page = admin_client.get(url_of(ready), headers={"accept-language": language}).content.decode()
+
+    assert sorted(re.findall('name="format" value="(.*?)"', page)) == ["csv", "csv-semicolons", "xlsx"]
+    assert re.findall('name="format" value="(.*?)" class="button default"', page) == [first]
+
+
+def test_recipients_are_downloaded_as_csv_for_excel(admin_client, ready):
+    response = admin_client.post(url_of(ready), {"format": "csv-semicolons"})
+
+    assert response["Content-Disposition"] == f'attachment; filename="campaign-{ready.pk}.csv"'
+    assert content_of(response).decode("utf-8-sig").startswith("phone;Phone digits (Hyber);name;")
+
+
+def test_large_export_keeps_the_chosen_separator(admin_client, ready, monkeypatch, settings, tmp_path):
+    settings.MEDIA_ROOT = tmp_path
+    monkeypatch.setattr(size, "IN_BACKGROUND_FROM", 1)
+    for value in ("csv-semicolons", "csv"):
+        admin_client.post(url_of(ready), {"format": value})
+
+    jobs = list(BackgroundJob.objects.order_by("pk"))
+    for job in jobs:
+        run_job.call(job.pk)
+        job.refresh_from_db()
+    assert [(tmp_path / job.produced.name).read_text("utf-8-sig")[:6] for job in jobs] == ["phone;", "phone,"]
+
+
+@pytest.mark.django_db
+def test_rejected_rows_are_for_the_readers_spreadsheet():
+    for language, separator in (("en", ","), ("uk", ";")):
+        file = io.BytesIO()
+        with translation.override(language):
+            import_suppressions([{"phone": "12", "name": "a,b;=1"}], rejected_file=file)
+        header, row = file.getvalue().decode("utf-8-sig").splitlines()
+
+        assert header.startswith(f"phone{separator}name{separator}")
+        assert row.startswith(f'12{separator}"a,b;\'=1"{separator}1{separator}')
 
 
 def test_recipients_are_downloaded_as_xlsx(admin_client, ready):

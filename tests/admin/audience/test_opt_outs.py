@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import django
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
-from django_hyber.models import BackgroundJob, Suppression
+from django_hyber.models import BackgroundJob, FormerOptOut, Suppression
 from django_hyber.services import import_suppressions
 from django_hyber.tasks import run_job
 from tests.admin.audience.test_imports import chosen, counts, media, text_of, workbook  # noqa: F401
@@ -267,3 +269,37 @@ class ListTests:
 
         assert "No more than 2 numbers" in response.content.decode()
         assert Suppression.objects.count() == 3
+
+    def test_the_page_of_a_number_shows_who_added_and_removed_it_and_when(self, admin_client, admin_user):
+        add, number = reverse("admin:django_hyber_suppression_add"), "+380 67 111 22 33"
+        for reason in ("asked by phone", "asked again"):
+            admin_client.post(add, {"phone_number": number, "reason": reason})
+            entry = Suppression.objects.get()
+            page = reverse("admin:django_hyber_suppression_change", args=[entry.pk])
+            shown = admin_client.get(page).content.decode()
+            admin_client.post(reverse("admin:django_hyber_suppression_delete", args=[entry.pk]), {"post": "yes"})
+
+        steps = re.findall(r"<tr><td>[^<]*</td><td>(.*?)</td><td>(.*?)</td>", shown)
+        assert steps == [
+            ("Added to the list: asked again", "admin"),
+            ("Removed from the list: Removed by a colleague.", "admin"),
+            ("Added to the list: asked by phone", "admin"),
+        ]
+        assert list(FormerOptOut.objects.values_list("ended_by", flat=True)) == ["admin", "admin"]
+
+    def test_numbers_removed_together_keep_their_history(self, admin_client):
+        import_suppressions([{"phone": "0671112233"}, {"phone": "0671112244"}])
+        chosen = list(Suppression.objects.values_list("pk", flat=True))
+        admin_client.post(LIST, {"action": "delete_selected", "_selected_action": chosen, "post": "yes"})
+
+        assert set(FormerOptOut.objects.values_list("phone_number", "ended_by")) == {
+            ("380671112233", "admin"),
+            ("380671112244", "admin"),
+        }
+        page = admin_client.get(reverse("admin:django_hyber_formeroptout_changelist"), {"q": "067 111-22-33"})
+        assert page.content.decode().count("380671112233") == 1
+
+    def test_an_imported_number_shows_who_imported_it(self, admin_client):
+        run(admin_client, CSV)
+
+        assert set(Suppression.objects.values_list("added_by", flat=True)) == {"admin"}

@@ -115,7 +115,7 @@ class DownloadTests:
         header, *rows = csv.reader(io.StringIO(content_of(response).decode("utf-8-sig")))
 
         assert response["Content-Disposition"] == f'attachment; filename="campaign-{large.pk}.csv"'
-        assert header[:2] == ["phone", "name"]
+        assert header[:3] == ["phone", "Phone digits (Hyber)", "name"]
         assert sorted(row[0].strip("'+") for row in rows) == sorted(
             large.messages.values_list("phone_number", flat=True)
         )

@@ -1,8 +1,10 @@
+from datetime import UTC, datetime
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 
-from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.models import DeliveryReport, FormerOptOut, Message, Reply, Suppression, UnreadableCallback
 
 pytestmark = pytest.mark.django_db
 PHONE = "380671234567"
@@ -11,6 +13,12 @@ ROWS = {
     DeliveryReport: {"phone_number": PHONE, "extra_id": "order-1", "fingerprint": "1", "raw": {"phone": PHONE}},
     Reply: {"phone_number": PHONE, "text": f"Call me: {PHONE}", "account": "default", "raw": {"phone_number": PHONE}},
     Suppression: {"phone_number": PHONE, "reason": f"{PHONE} has called"},
+    FormerOptOut: {
+        "phone_number": PHONE,
+        "reason": f"{PHONE} has called",
+        "created_at": datetime(2026, 1, 1, tzinfo=UTC),
+        "ended_at": datetime(2026, 1, 2, tzinfo=UTC),
+    },
     UnreadableCallback: {"kind": "reports", "body": f"phone={PHONE}", "reason": f"strange {PHONE}"},
 }
 

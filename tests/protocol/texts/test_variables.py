@@ -1,8 +1,21 @@
+from urllib.parse import quote
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_hyber.protocol import SMS, Viber, WhatsApp, check_variable_name, find_variables, render, render_channel
+from django_hyber.protocol import (
+    SMS,
+    Viber,
+    WhatsApp,
+    check_variable_name,
+    find_encoded_links,
+    find_misspelled_variables,
+    find_variables,
+    render,
+    render_channel,
+)
+from django_hyber.protocol.texts.variables import has_variables, split_template
 
 
 @pytest.mark.parametrize(
@@ -21,6 +34,68 @@ from django_hyber.protocol import SMS, Viber, WhatsApp, check_variable_name, fin
 )
 def test_variables_are_found_between_percent_signs(text, names):
     assert find_variables([SMS(text=text)]) == names
+
+
+ENCODED = "https://shop.example/%D0%B0%D0%BA"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        (ENCODED, []),
+        (ENCODED.lower(), []),
+        (f"Hi %name%: {ENCODED}!", ["name"]),
+        ("shop.example/%D0%B0%D0%BA", []),
+        ("https://shop.example/%D0%BA2024%D0%B0lviv%20x", []),
+        ("https://x.example/?u=%name%", ["name"]),
+        ("https://x.example/?q=%D0%B0%name%", ["name"]),
+        ("https://x.example/?q=a%20%name%", ["name"]),
+        ("https://x.example/?q=%name%%20%D0%B0%town%", ["name", "town"]),
+        ("https://x.example/%EA%EE%F2", []),
+        ("https://x.example/%EA%EE%name%", ["name"]),
+        ("https://x.example/?a=%ad%&b=%be%", ["ad", "be"]),
+        ("https://x.example/?a=%date%&b=%card%", ["date", "card"]),
+        ("https://x.example/?a=%F0%9F%8C%BB%id%", ["id"]),
+        ("https://x.example/%E2%82%AC%AB", []),
+        ("https://%host%/%path%", ["host", "path"]),
+        ("viber://chat?text=%D0%9F%D1%80%D0%B8", []),
+        ("Dear %ee%Anna", ["ee"]),
+        ("%ad%Be sure", ["ad"]),
+    ],
+)
+def test_percent_encoded_bytes_are_no_variables(text, names):
+    assert split_template(text)[1] == names
+    assert find_variables([Viber(action=text)]) == set(names)
+    assert has_variables(text) is bool(names)
+    assert render(text, dict.fromkeys(names, "ok")) == "ok".join(split_template(text)[0])
+
+
+@pytest.mark.parametrize("text", [ENCODED, "https://x.example/?a=x%3D1%26y", "https://x.example/%20знижка%20", "100%"])
+def test_percent_encoded_bytes_are_no_misspelled_variables(text):
+    assert find_misspelled_variables([Viber(text=text)]) == []
+
+
+def test_misspelled_variable_in_a_link_is_found():
+    assert [each.code for each in find_misspelled_variables([Viber(action=f"{ENCODED}?u=%імя%")])] == ["variable-name"]
+
+
+def test_link_that_the_platform_could_take_for_a_variable_is_warned_of():
+    channels = [Viber(text=f"Hi %name%: {ENCODED}", action="https://x.example/?u=%name%&q=a%20b"), SMS(text="Hi")]
+    problem = find_encoded_links(channels)[0]
+
+    assert (problem.level, problem.channel, problem.field) == ("warning", "viber", "text")
+    assert '"%D0%"' in problem.message
+    assert len(find_encoded_links(channels)) == 1
+
+
+@given(path=st.text(min_size=1), name=st.sampled_from(["name", "date", "ad", "b2b", "_x"]))
+def test_any_encoded_path_leaves_the_variable_behind_it(path, name):
+    assert split_template(f"https://x.example/{quote(path, safe='')}?u=%{name}%")[1] == [name]
+
+
+@given(st.text(alphabet="%ABDEFadn019 :/_щ"), st.sampled_from(["", "https://x.example/"]))
+def test_a_text_is_put_together_as_it_was(text, start):
+    assert render(start + text, {}) == start + text
 
 
 def test_variables_are_found_in_every_option_of_every_channel():
