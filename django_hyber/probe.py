@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from django_hyber.checks.database import check_character_sets
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
+from django_hyber.db.transactions import database
 from django_hyber.protocol import HyberClient, HyberError
 from django_hyber.reconcile.outcome_queries import query_known_messages, query_unknown_id
 from django_hyber.reconcile.proof import Known
@@ -28,8 +30,9 @@ class Finding:
 
 
 def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
-    """Check an account without sending anything: its settings, the platform's hosts, the login, and
-    whether the outcome of a request whose answer was lost can be found out. If the login is accepted, a hold is lifted.
+    """Check an account without sending anything: its settings, the database, the platform's hosts, the login,
+    and whether the outcome of a request whose answer was lost can be found out. If the login is accepted, a hold is
+    lifted.
 
     Raises ImproperlyConfigured for an unknown or invalid account.
     """
@@ -38,7 +41,7 @@ def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
     sending, reports = _probe_sending(client), list(_probe_reports(account))
     # Only the answer to a query shows that the login is accepted: the platform may answer 405 to anybody.
     hold = _lift_hold(account) if sending.is_good and reports[0].is_good else ()
-    return [*_probe_settings(account), sending, *reports, *hold]
+    return [*_probe_settings(account), *_probe_database(), sending, *reports, *hold]
 
 
 def _probe_settings(account: Account) -> Iterator[Finding]:
@@ -50,6 +53,11 @@ def _probe_settings(account: Account) -> Iterator[Finding]:
     else:
         text = "CALLBACK_BASE_URL or CALLBACK_TOKENS is not set: the platform cannot send reports"
     yield Finding(subject="Callbacks", is_good=bool(get_callback_url(account)), text=text)
+
+
+def _probe_database() -> Iterator[Finding]:
+    for message in check_character_sets(databases=[database()]):
+        yield Finding(subject="Database", is_good=False, text=f"{message.msg} {message.hint}")
 
 
 def _probe_sending(client: HyberClient) -> Finding:
