@@ -248,9 +248,8 @@ def _read(name: str, given: _Raw) -> tuple[Account | None, list[Error]]:
         try:
             values[key.lower()] = domain.read(value if is_given else domain.parse(value))
         except (TypeError, ValueError, OverflowError) as error:
-            errors.append(
-                _wrong_value(name, key, describe_wrong(value, error), variable="" if is_given else variables[key])
-            )
+            origin = "" if is_given else variables[key]
+            errors.append(_wrong_value(name, key, describe_wrong(value, error), variable=origin))
     if errors:
         return None, errors
     account = Account(name=name, **values)
@@ -264,7 +263,7 @@ def find_variables(name: str) -> dict[str, str]:
     They are named ``HYBER_<ACCOUNT>_<KEY>``. For the account "default", ``HYBER_<KEY>`` is read too. No other account
     uses it, because the login of one account is wrong for another.
     """
-    found = {}
+    found: dict[str, str] = {}
     for prefix in environment_prefixes(name):
         found |= {key: prefix + key for key in KEYS if prefix + key in environ.Env.ENVIRON}
     return found

@@ -68,7 +68,7 @@ def create_job(
         campaign=campaign,
         parameters={"language": get_language(), **parameters},
         state=state,
-        created_by=user if getattr(user, "is_authenticated", False) else None,
+        created_by_id=user.pk if getattr(user, "is_authenticated", False) else None,
         lease_until=enqueue_again_at(),
     )
     if source:
