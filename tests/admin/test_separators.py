@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from tests.browser.scenes import busy_jobs, open_doubts, open_imports, open_shop
 from tests.browser.test_every_page import addresses_of, decisions_about, pages_of
+from tests.tables import statements
 
 FIRST_ID = 1_234_501
 #: Such an id with separators: a comma, a full stop, a space or an apostrophe of any kind.
@@ -61,6 +62,7 @@ def high_ids(transactional_db):
     for table in tables:
         _next_id(table, FIRST_ID)
     yield
+    connection.ops.execute_sql_flush(statements("default"))
     for table in tables:
         _next_id(table, 1)
 
@@ -74,7 +76,6 @@ def _next_id(table, number):
         elif connection.vendor == "postgresql":
             cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), %s, false)", [table, number])
         else:
-            cursor.execute(f"DELETE FROM {table}")
             cursor.execute(f"ALTER TABLE {table} AUTO_INCREMENT = {number}")
 
 
@@ -106,7 +107,7 @@ def test_no_address_and_no_value_of_any_page_has_a_separator(addresses, admin_cl
     waiting, seen, wrong = [*addresses], set(), []
     while waiting:
         address = waiting.pop()
-        kind = re.sub(r"\d+", "0", address)
+        kind = re.sub(r"\d+|=.*", "0", address)
         # One page of a kind is enough.
         if kind in seen:
             continue
@@ -127,8 +128,8 @@ def test_no_address_and_no_value_of_any_page_has_a_separator(addresses, admin_cl
 
 
 def _of_the_app(address, links):
-    """The links of the app with an id, without those that only sort or page."""
+    """The links of the app with at most one parameter: combinations of filters are without end."""
     for link in links:
         parts = urlsplit(urljoin(address, link))
-        if parts.path.startswith("/admin/django_hyber/") and not re.search(r"[?&](o|p|_facets|all)=", link):
+        if parts.path.startswith("/admin/django_hyber/") and "&" not in parts.query:
             yield f"{parts.path}?{parts.query}" if parts.query else parts.path
