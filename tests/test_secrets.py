@@ -16,6 +16,7 @@ from django_hyber import services
 from django_hyber.conf import find_account_by_token, get_account, get_accounts
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, HyberClient, HyberError
+from django_hyber.sending import single
 from django_hyber.services import send_message
 from tests.protocol import platforms
 from tests.protocol.platforms import answering, await_hang_up
@@ -166,6 +167,23 @@ def test_callback_that_fails_is_logged_without_token_numbers_and_texts(
 
 def _out_of_order(items, **options):
     raise RuntimeError("The database is out of order.")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_request_that_fails_on_our_side_is_logged_without_numbers_and_texts(settings, monkeypatch, everything_logged):
+    settings.HYBER = {"default": account_of("https://shop.example")}
+    monkeypatch.setattr(single, "single_body", _no_body)
+    message = send_message(f"+{NUMBER}", CHANNELS)
+    message.refresh_from_db()
+
+    logged = everything_logged()
+    assert message.status == Message.Status.QUEUED
+    assert any("A request failed on our side" in line and "_no_body" in line for line in logged)
+    assert not leaks(logged, (*SECRETS, *PERSONAL))
+
+
+def _no_body(**options):
+    raise RuntimeError(f"Nothing can be made of {options}")
 
 
 @pytest.mark.django_db

@@ -7,7 +7,6 @@ override the project's REST framework settings, so that callbacks do not depend 
 from __future__ import annotations
 
 import logging
-import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
@@ -24,7 +23,7 @@ from rest_framework.views import APIView, exception_handler
 
 from django_hyber import services
 from django_hyber.conf import Account, find_account_by_token
-from django_hyber.protocol import read_json
+from django_hyber.protocol import describe_traceback, read_json
 from django_hyber.services import CallbackKind
 
 logger = logging.getLogger("django_hyber.callbacks")
@@ -108,8 +107,7 @@ class CallbackView(APIView, ABC):
         try:
             return super().handle_exception(exc)
         except Exception:  # noqa: BLE001  it is logged
-            # As text: error trackers add the variables of each function to an exception, here the token and the body.
-            logger.error("A callback could not be stored\n%s", _traceback_without_values(exc))  # noqa: TRY400
+            logger.error("A callback could not be stored\n%s", describe_traceback(exc))  # noqa: TRY400
             return Response({"error": "The callback could not be stored. Send it again."}, status=500)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
@@ -165,9 +163,3 @@ def read_items(body: bytes) -> tuple[list[Any], str]:
     if isinstance(payload, list):
         return payload, ""
     return [], "The body is neither a JSON object nor an array of objects."
-
-
-def _traceback_without_values(error: Exception) -> str:
-    """Return where the exception was raised. Its text is left out: those of databases contain values of the row."""
-    frames = "".join(traceback.format_tb(error.__traceback__))
-    return f"Traceback (most recent call last):\n{frames}{type(error).__module__}.{type(error).__qualname__}"

@@ -27,6 +27,7 @@ from django_hyber.protocol import (
     ReportNotFound,
     RequestTooLarge,
     UnreadableResponse,
+    describe_traceback,
 )
 from django_hyber.reasons import GAVE_UP
 from django_hyber.sending.ids import new_extra_id
@@ -147,8 +148,8 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
     except ClaimLost as error:
         logger.warning("%s", error)
         target.put_back("", "", None)
-    except Exception as error:
-        logger.exception("A request failed on our side")
+    except Exception as error:  # noqa: BLE001  it is logged
+        logger.error("A request failed on our side\n%s", describe_traceback(error))  # noqa: TRY400
         if is_written:
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error)), target)
         else:
