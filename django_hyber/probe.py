@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
 from django_hyber.checks.database import check_character_sets
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
@@ -70,7 +69,7 @@ def _probe_sending(client: HyberClient) -> Finding:
         return Finding(subject="Sending", is_good=True, text="the platform answers")
     remedy = _remedy(status)
     if remedy:
-        text = f"{_without_secrets(client.api_url)} answers with HTTP {status}: {remedy}"
+        text = f"{client.api_url} answers with HTTP {status}: {remedy}"
         return Finding(subject="Sending", is_good=False, text=text)
     text = f"the platform answers, with HTTP {status} where 405 was expected; if nothing is delivered, check API_URL"
     return Finding(subject="Sending", is_good=True, text=text)
@@ -91,11 +90,6 @@ def _remedy(status: int) -> str:
     if status == TOO_MANY or status >= SERVER_TROUBLE:
         return "the platform is overloaded or has failed. Try again later; if it persists, contact GMS"
     return ""
-
-
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _probe_reports(account: Account) -> Iterator[Finding]:
