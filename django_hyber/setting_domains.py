@@ -30,7 +30,11 @@ TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"fals
 UNREADABLE, BAD_URL, BAD_ORIGIN, BAD_NUMBER = (f"django_hyber.{number}" for number in ("E001", "E003", "E007", "E010"))
 
 
-class OutOfBoundsError(ValueError):
+class DescribedError(ValueError):
+    """A value that is not allowed. The text describes it and contains no secret."""
+
+
+class OutOfBoundsError(DescribedError):
     """A valid number outside of the domain. The text contains the number."""
 
 
@@ -50,7 +54,7 @@ class Domain:
 
 def describe_wrong(value: object, error: Exception) -> str:
     """Describe a value that is not allowed. Text is not repeated, because it may be a misplaced secret."""
-    if isinstance(error, OutOfBoundsError):
+    if isinstance(error, DescribedError):
         return str(error)
     if value is None or isinstance(value, bool):
         return str(value)
@@ -112,6 +116,13 @@ def _read_url(value: Any, *, may_be_empty: bool = False) -> str:
     # Reading the port raises ValueError if it is not a number.
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or len(url.split()) != 1:
         raise ValueError
+    if "@" in parts.netloc:
+        # They would be in logs and error messages.
+        raise DescribedError("an address that contains a login or a password")
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise DescribedError("an address with a query or a fragment")
+    if "{" in url.replace("{site}", "").replace("{client_id}", ""):
+        raise DescribedError("an address with an unknown placeholder")
     return url
 
 
@@ -139,8 +150,10 @@ def _read_code_names(value: Any) -> dict[int, str]:
 
 
 def _read_prices(value: Any) -> dict[str, Decimal]:
-    if not isinstance(value, Mapping) or not value.keys() <= CHANNELS.keys():
-        raise ValueError
+    if not isinstance(value, Mapping):
+        raise TypeError
+    for channel in value.keys() - CHANNELS.keys():
+        raise DescribedError(f"wrong at the channel {channel!r}")
     for price in value.values():
         _read_item(price, least=0, is_whole=False)
     # Converted through a string, so that the float 0.1 becomes Decimal("0.1").

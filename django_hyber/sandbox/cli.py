@@ -5,6 +5,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
 from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS
@@ -57,7 +58,7 @@ def serve(options: Mapping[str, Any], out: Output) -> None:
     try:
         # Around everything: a process that reads the address may stop the sandbox before this thread sleeps.
         with suppress(KeyboardInterrupt), Sandbox(host, port, **options_given) as sandbox:
-            out.write(_welcome(sandbox, options))
+            out.write(_warning(host) + _welcome(sandbox, options))
             out.flush()
             while True:
                 time.sleep(3600)
@@ -71,6 +72,19 @@ def _address(addrport: str) -> tuple[str, int]:
     if not port.isdecimal():
         raise ValueError(f"{addrport!r} is not a port, nor address:port, such as {DEFAULT_ADDRESS}")
     return host or "127.0.0.1", int(port)
+
+
+def _warning(host: str) -> str:
+    """Warn about an address that other machines may reach: the sandbox keeps phone numbers and texts for anybody."""
+    with suppress(ValueError):
+        if ip_address(host).is_loopback:
+            return ""
+    if host == "localhost":
+        return ""
+    return (
+        f"WARNING: the sandbox listens on {host}, where other machines may reach it.\n"
+        "Everybody there can read the messages in its ledger. Without an address, it listens on 127.0.0.1 only.\n\n"
+    )
 
 
 def _shown_password(password: str) -> str:

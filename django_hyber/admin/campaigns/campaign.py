@@ -128,7 +128,7 @@ class CampaignAdmin(HyberAdmin):
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
         """Record the author; warn about a start time in the past, which the platform may accept or not."""
         if not change or AUTHORED_FIELDS.intersection(form.changed_data):
-            obj.author = request.user  # type: ignore[assignment]  # nobody else gets in here
+            obj.author_id = request.user.pk
         super().save_model(request, obj, form, change)
         if obj.start_time and obj.start_time < timezone.now():
             self.message_user(request, _("The start time is in the past."), messages.WARNING)
@@ -149,7 +149,7 @@ class CampaignAdmin(HyberAdmin):
         """Show the warnings about the channels, which do not forbid sending."""
         super().save_formset(request, form, formset, change)
         if change and formset.has_changed():
-            form.instance.author = request.user
+            form.instance.author_id = request.user.pk
             form.instance.save(update_fields=["author"])
         for problem in formset.warnings:
             self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
