@@ -7,6 +7,7 @@ from typing import Any
 from django import template
 
 from django_hyber.admin.common.base import short_time
+from django_hyber.admin.common.glossary import GLOSSARY, Term
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.dashboard import Dashboard, dashboard_of
 from django_hyber.reasons import translate_reason
@@ -22,3 +23,9 @@ register.filter("reason", translate_reason)
 def hyber_dashboard(context: dict[str, Any]) -> Dashboard:
     """Return the data of the dashboard. A tag works with any admin site of the project."""
     return dashboard_of(context["request"])
+
+
+@register.simple_tag
+def hyber_glossary() -> tuple[Term, ...]:
+    """Return what the figures mean."""
+    return GLOSSARY
