@@ -55,7 +55,8 @@ class Account:
     in (None: the words of ``protocol.texts.consent``). With ``suppress_transactional``, opting out stops single
     messages too.
 
-    ``prices`` are per delivered message of a channel, and per part for SMS.
+    ``prices`` are per message of a channel, and per part for SMS; ``viber_template`` is for Viber messages that matched
+    an approved template. ``currency`` is that of the prices.
     """
 
     name: str
@@ -94,6 +95,7 @@ class Account:
     fetch_media: bool = False
     media_max_bytes: int = 25 * 1024 * 1024
     prices: Mapping[str, Decimal] = field(default_factory=dict)
+    currency: str = ""
 
 
 KEYS = frozenset(item.name.upper() for item in fields(Account)) - {"NAME"}
@@ -132,6 +134,12 @@ def find_prices(name: str) -> Mapping[str, Decimal]:
     """Return the prices of an account by channel, empty for an account that is not configured."""
     account = find_account(name)
     return account.prices if account else {}
+
+
+def find_currency(name: str) -> str:
+    """Return the currency of an account's prices, or "" if it is not configured."""
+    account = find_account(name)
+    return account.currency if account else ""
 
 
 @sensitive_variables()

@@ -23,6 +23,9 @@ MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
 MONTH = 30 * DAY
 GIGABYTE = 1024**3
 MAX_BATCH_SIZE = 50_000
+#: The key of PRICES for Viber messages whose text matched an approved template.
+TEMPLATE_PRICE = "viber_template"
+LENGTH_OF_CURRENCY = 3
 #: Limits of the columns that count attempts and failures; that of attempts is well below the column's maximum.
 MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
 TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
@@ -152,12 +155,19 @@ def _read_code_names(value: Any) -> dict[int, str]:
 def _read_prices(value: Any) -> dict[str, Decimal]:
     if not isinstance(value, Mapping):
         raise TypeError
-    for channel in value.keys() - CHANNELS.keys():
+    for channel in value.keys() - {*CHANNELS, TEMPLATE_PRICE}:
         raise DescribedError(f"wrong at the channel {channel!r}")
     for price in value.values():
         _read_item(price, least=0, is_whole=False)
     # Converted through a string, so that the float 0.1 becomes Decimal("0.1").
     return {channel: Decimal(str(price)) for channel, price in value.items()}
+
+
+def _read_currency(value: Any) -> str:
+    currency = _read_text(value).strip().upper()
+    if currency and not (len(currency) == LENGTH_OF_CURRENCY and currency.isascii() and currency.isalpha()):
+        raise ValueError
+    return currency
 
 
 def _read_throttle(value: Any) -> int | None:
@@ -245,8 +255,10 @@ DOMAINS: Mapping[str, Domain] = {
     "FETCH_MEDIA": _FLAG,
     "MEDIA_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
     "PRICES": Domain(
-        description=f'a dict of prices from 0 by channel ({", ".join(CHANNELS)}), as in {{"sms": "0.98"}}',
+        description=f"a dict of prices from 0 by channel ({', '.join((*CHANNELS, TEMPLATE_PRICE))}), "
+        'as in {"sms": "0.98"}',
         read=_read_prices,
         parse=json.loads,
     ),
+    "CURRENCY": Domain(description="the three letters of a currency, as in UAH, or empty", read=_read_currency),
 }

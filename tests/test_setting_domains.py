@@ -74,6 +74,7 @@ REFUSED = [
     *(("DEFAULT_REGION", value) for value in ("UKR", "XX", True, ["UA"])),
     *(("SEEN_CODES", value) for value in (None, "23001", ["x"], [1.5], [True], [10**400], 23001)),
     *(("CODE_NAMES", value) for value in (None, "x", [(1, "a")], {"x": "a"}, {1: None})),
+    *(("CURRENCY", value) for value in (None, True, "U", "UAHH", "грн", "12A", "₴₴₴", ["UAH"])),
     *(("PRICES", value) for value in (None, 1, {"fax": 1}, {"sms": -0.01}, {"sms": "nan"}, {"sms": True})),
 ]
 ACCEPTED = [
@@ -96,6 +97,9 @@ ACCEPTED = [
     ("DEFAULT_REGION", None, None),
     ("SEEN_CODES", {"23001", 23002}, {23001, 23002}),
     ("CODE_NAMES", {"36001": "Blocked"}, {36001: "Blocked"}),
+    ("CURRENCY", " uah ", "UAH"),
+    ("CURRENCY", "", ""),
+    ("PRICES", {"viber_template": "0.3"}, {"viber_template": Decimal("0.3")}),
     ("PRICES", {"sms": 0.1, "viber": "0"}, {"sms": Decimal("0.1"), "viber": Decimal(0)}),
 ]
 

@@ -26,7 +26,7 @@ _OPTIONS: Final = {
     "unknown_id": f"answer to a GET for an unknown id: {', '.join(UNKNOWN_ID_ANSWERS)}",
     "fault_seconds": "duration of faults selected by phone numbers, in seconds",
 }
-_SWITCHES: Final = ("callbacks", "errors_as_200")
+_SWITCHES: Final = ("callbacks", "errors_as_200", "report_each_channel")
 
 
 class Output(Protocol):
@@ -48,6 +48,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(flag, type=type(default), default=default, help=f"{meaning} (%(default)s)")
     parser.add_argument("--no-callbacks", dest="callbacks", action="store_false", help="send no callbacks")
     parser.add_argument("--errors-as-200", action="store_true", help="answer error bodies with HTTP 200, not 400")
+    parser.add_argument(
+        "--report-each-channel", action="store_true", help="also send a callback for every channel that failed"
+    )
 
 
 def serve(options: Mapping[str, Any], out: Output) -> None:

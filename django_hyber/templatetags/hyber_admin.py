@@ -15,6 +15,7 @@ register.filter("reason", translate_reason)
 # Django imports this module for the templates of every project. Without the admin, its modules cannot be imported.
 if apps.is_installed("django.contrib.admin"):
     from django_hyber.admin.common.base import short_time
+    from django_hyber.admin.common.glossary import GLOSSARY, Term
     from django_hyber.admin.common.paginators import grouped
     from django_hyber.admin.dashboard import Dashboard, dashboard_of
 
@@ -25,3 +26,8 @@ if apps.is_installed("django.contrib.admin"):
     def hyber_dashboard(context: dict[str, Any]) -> Dashboard:
         """Return the data of the dashboard. A tag works with any admin site of the project."""
         return dashboard_of(context["request"])
+
+    @register.simple_tag
+    def hyber_glossary() -> tuple[Term, ...]:
+        """Return what the figures mean."""
+        return GLOSSARY
