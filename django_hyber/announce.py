@@ -21,7 +21,7 @@ from uuid import uuid4
 from django.db.models import Model, QuerySet
 from django.dispatch import Signal
 
-from django_hyber.conf import find_account
+from django_hyber.codes import find_seen_codes
 from django_hyber.db import lease
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import after_commit, atomic, database_time
@@ -250,11 +250,13 @@ def _stored_reports(events: Sequence[Event]) -> dict[int, DeliveryReport]:
     if not owners:
         return {}
     found: dict[int, DeliveryReport] = {}
-    stored = StoredReport.objects.filter(fingerprint__in=owners).exclude(raw={})
-    for mark, name, raw in stored.values_list("fingerprint", "account", "raw"):
-        account = find_account(name)
+    stored = list(
+        StoredReport.objects.filter(fingerprint__in=owners).exclude(raw={}).values_list("fingerprint", "account", "raw")
+    )
+    seen_codes = {name: find_seen_codes(name) for name in {name for _mark, name, _raw in stored}}
+    for mark, name, raw in stored:
         try:
-            found[owners[mark]] = parse_report(raw, seen_codes=account.seen_codes if account else ())
+            found[owners[mark]] = parse_report(raw, seen_codes=seen_codes[name])
         except UnreadableReport:
             logger.warning("The report with fingerprint %s is unreadable", mark)
     return found

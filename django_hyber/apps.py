@@ -13,4 +13,4 @@ class HyberConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the system checks, and the deletion of files with their rows."""
-        from django_hyber import checks, file_checks, stored_files  # noqa: F401, PLC0415
+        from django_hyber import checks, stored_files  # noqa: F401, PLC0415

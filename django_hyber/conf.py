@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import difflib
+import logging
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import environ
 from django.conf import settings
 from django.core.checks import Error
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse, set_script_prefix
+from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
 from django_hyber.setting_domains import DOMAINS, UNREADABLE, Network, describe_wrong
 
+logger = logging.getLogger("django_hyber")
 DEFAULT_ACCOUNT = "default"
 ENVIRONMENT_PREFIX = "HYBER_"
 #: The length of the database columns with the name of an account.
 MAX_NAME_LENGTH = 64
+#: From 0 to 1, for names that may be misspelt.
+LEAST_SIMILARITY = 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +58,8 @@ class Account:
     Callbacks: if ``callback_networks`` are given, only they may call; ``callback_proxies`` are the networks of the
     project's own proxies, whose X-Forwarded-For is believed.
 
-    ``prices`` are per delivered message of a channel, and per part for SMS.
+    ``prices`` are per message of a channel, and per part for SMS; ``viber_template`` is for Viber messages that matched
+    an approved template. ``currency`` is that of the prices.
     """
 
     name: str
@@ -91,6 +100,7 @@ class Account:
     fetch_media: bool = False
     media_max_bytes: int = 25 * 1024 * 1024
     prices: Mapping[str, Decimal] = field(default_factory=dict)
+    currency: str = ""
 
 
 KEYS = frozenset(item.name.upper() for item in fields(Account)) - {"NAME"}
@@ -129,6 +139,12 @@ def find_prices(name: str) -> Mapping[str, Decimal]:
     """Return the prices of an account by channel, empty for an account that is not configured."""
     account = find_account(name)
     return account.prices if account else {}
+
+
+def find_currency(name: str) -> str:
+    """Return the currency of an account's prices, or "" if it is not configured."""
+    account = find_account(name)
+    return account.currency if account else ""
 
 
 @sensitive_variables()
@@ -177,34 +193,76 @@ def find_account_by_token(token: str) -> Account | None:
 def get_callback_url(account: Account, token: str = "") -> str:
     """Return the callback URL of this account, or "" without CALLBACK_BASE_URL or CALLBACK_TOKENS.
 
-    Raises NoReverseMatch if the project does not include ``django_hyber.urls``.
+    It is the same in every process and request: only the settings decide, not the script name of the web server, the
+    language or the URLconf of the current request. Raises NoReverseMatch if ROOT_URLCONF does not include
+    ``django_hyber.urls``.
     """
     if not account.callback_base_url or not account.callback_tokens:
         return ""
-    path = reverse("django_hyber:reports", kwargs={"token": token or account.callback_tokens[0]})
-    return account.callback_base_url.rstrip("/") + path
+    base = account.callback_base_url.rstrip("/")
+    served_under = get_script_prefix()
+    if settings.FORCE_SCRIPT_NAME is None and not f"{base}/".endswith(served_under):
+        _warn_of_script_name(served_under)
+    set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
+    try:
+        with translation.override(settings.LANGUAGE_CODE):
+            path = reverse(
+                "django_hyber:reports",
+                urlconf=settings.ROOT_URLCONF,
+                kwargs={"token": token or account.callback_tokens[0]},
+            )
+    finally:
+        set_script_prefix(served_under)
+    return base + path
+
+
+@cache
+def _warn_of_script_name(prefix: str) -> None:
+    """Log once that the callback URL lacks the script name of the web server, which workers do not know."""
+    logger.warning(
+        "The web server serves this project under %s, which the callback URL lacks. Set FORCE_SCRIPT_NAME, or end "
+        "CALLBACK_BASE_URL with it",
+        prefix,
+    )
+
+
+class _Raw(dict[str, Any]):
+    """The settings of an account as given. Error trackers collect the representations of variables: it hides values."""
+
+    def __repr__(self) -> str:
+        return f"<settings: {', '.join(map(str, self))}>"
+
+
+def _configured_accounts() -> dict[str, _Raw]:
+    accounts = _raw_accounts()
+    if accounts is None:
+        raise ImproperlyConfigured('HYBER must be a dict of accounts, as in {"default": {"CLIENT_ID": "1234", ...}}.')
+    return accounts
 
 
 @sensitive_variables()
-def _configured_accounts() -> dict[str, Mapping[str, Any]]:
+def _raw_accounts() -> dict[str, _Raw] | None:
     configured = getattr(settings, "HYBER", None) or {DEFAULT_ACCOUNT: {}}
     if not isinstance(configured, Mapping) or not all(isinstance(item, Mapping) for item in configured.values()):
-        raise ImproperlyConfigured('HYBER must be a dict of accounts, as in {"default": {"CLIENT_ID": "1234", ...}}.')
-    return dict(configured)
+        return None
+    return {name: _Raw(given) for name, given in configured.items()}
 
 
 @sensitive_variables()
-def _read(name: str, given: Mapping[str, Any]) -> tuple[Account | None, list[Error]]:
+def _read(name: str, given: _Raw) -> tuple[Account | None, list[Error]]:
     """Return the account, or None and its errors."""
     errors = [*_name_errors(name), *_unknown_keys(name, given)]
     values: dict[str, Any] = {}
-    for key in sorted(KEYS & (given.keys() | _environment_keys())):
+    variables = find_variables(name)
+    for key in sorted(KEYS & (given.keys() | variables.keys())):
         domain = DOMAINS[key]
-        value = given[key] if key in given else environ.Env.ENVIRON[ENVIRONMENT_PREFIX + key]
+        is_given = key in given
+        value = given[key] if is_given else environ.Env.ENVIRON[variables[key]]
         try:
-            values[key.lower()] = domain.read(value if key in given else domain.parse(value))
+            values[key.lower()] = domain.read(value if is_given else domain.parse(value))
         except (TypeError, ValueError, OverflowError) as error:
-            errors.append(_wrong_value(name, key, describe_wrong(value, error), is_given=key in given))
+            origin = "" if is_given else variables[key]
+            errors.append(_wrong_value(name, key, describe_wrong(value, error), variable=origin))
     if errors:
         return None, errors
     account = Account(name=name, **values)
@@ -212,10 +270,22 @@ def _read(name: str, given: Mapping[str, Any]) -> tuple[Account | None, list[Err
     return (None if errors else account), errors
 
 
-def _environment_keys() -> set[str]:
-    return {
-        name.removeprefix(ENVIRONMENT_PREFIX) for name in environ.Env.ENVIRON if name.startswith(ENVIRONMENT_PREFIX)
-    }
+def find_variables(name: str) -> dict[str, str]:
+    """Return the environment variables that are set for an account, by key.
+
+    They are named ``HYBER_<ACCOUNT>_<KEY>``. For the account "default", ``HYBER_<KEY>`` is read too. No other account
+    uses it, because the login of one account is wrong for another.
+    """
+    found: dict[str, str] = {}
+    for prefix in environment_prefixes(name):
+        found |= {key: prefix + key for key in KEYS if prefix + key in environ.Env.ENVIRON}
+    return found
+
+
+def environment_prefixes(name: str) -> list[str]:
+    """Return the beginnings of the environment variables of an account; the last one takes precedence."""
+    own = f"{ENVIRONMENT_PREFIX}{re.sub(r'[^A-Z0-9]', '_', str(name).upper())}_"
+    return [ENVIRONMENT_PREFIX, own] if name == DEFAULT_ACCOUNT else [own]
 
 
 def _name_errors(name: object) -> Iterator[Error]:
@@ -230,15 +300,22 @@ def _name_errors(name: object) -> Iterator[Error]:
 def _unknown_keys(name: str, given: Mapping[str, Any]) -> Iterator[Error]:
     unknown = sorted(str(key) for key in given.keys() - KEYS)
     if unknown:
+        meant = [(key, nearest_key(key)) for key in unknown]
+        hints = [f"Did you mean {found} instead of {key}?" for key, found in meant if found]
         yield Error(
             f"HYBER[{name!r}] has unknown keys: {', '.join(unknown)}.",
-            hint="Compare it with the settings table of the README.",
+            hint=" ".join([*hints, "Compare it with the settings table of the README."]),
             id=UNREADABLE,
         )
 
 
-def _wrong_value(name: str, key: str, wrong: str, *, is_given: bool) -> Error:
-    origin = "" if is_given else f", from the environment variable {ENVIRONMENT_PREFIX}{key},"
+def nearest_key(text: str) -> str:
+    """Return the key that was probably meant, or ""."""
+    return next(iter(difflib.get_close_matches(text.upper(), KEYS, n=1, cutoff=LEAST_SIMILARITY)), "")
+
+
+def _wrong_value(name: str, key: str, wrong: str, *, variable: str) -> Error:
+    origin = f", from the environment variable {variable}," if variable else ""
     default = DEFAULTS[key]
     is_plain = isinstance(default, int | float)
     return Error(

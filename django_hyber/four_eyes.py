@@ -20,17 +20,17 @@ def is_four_eyes(campaign: Campaign) -> bool:
     return account is not None and account.four_eyes
 
 
-def add_contributor(campaign: Campaign, user: Any) -> None:
-    """Record that the user has shaped what the campaign sends or to whom. Without a user, do nothing."""
-    if user is not None and user.pk is not None:
-        Contributor.objects.get_or_create(campaign=campaign, user_key=str(user.pk))
+def add_contributor(campaign: Campaign, user_key: Any) -> None:
+    """Record that the user with this key has shaped what the campaign sends or to whom; None stands for nobody."""
+    if user_key is not None:
+        Contributor.objects.get_or_create(campaign=campaign, user_key=str(user_key))
 
 
 def record_author(campaign: Campaign, user: Any) -> None:
     """Make the user the author, who edited the campaign last. The author before stays a contributor."""
-    add_contributor(campaign, campaign.author)
-    add_contributor(campaign, user)
-    campaign.author = user
+    add_contributor(campaign, campaign.author_id)
+    add_contributor(campaign, user.pk)
+    campaign.author_id = user.pk
     campaign.save(update_fields=["author"])
 
 

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from django_hyber.checks.database import check_character_sets
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
+from django_hyber.db.transactions import database
 from django_hyber.protocol import HyberClient, HyberError
 from django_hyber.reconcile.outcome_queries import query_known_messages, query_unknown_id
 from django_hyber.reconcile.proof import Known
@@ -28,8 +29,9 @@ class Finding:
 
 
 def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
-    """Check an account without sending anything: its settings, the platform's hosts, the login, and
-    whether the outcome of a request whose answer was lost can be found out. If the login is accepted, a hold is lifted.
+    """Check an account without sending anything: its settings, the database, the platform's hosts, the login,
+    and whether the outcome of a request whose answer was lost can be found out. If the login is accepted, a hold is
+    lifted.
 
     Raises ImproperlyConfigured for an unknown or invalid account.
     """
@@ -38,7 +40,7 @@ def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
     sending, reports = _probe_sending(client), list(_probe_reports(account))
     # Only the answer to a query shows that the login is accepted: the platform may answer 405 to anybody.
     hold = _lift_hold(account) if sending.is_good and reports[0].is_good else ()
-    return [*_probe_settings(account), sending, *reports, *hold]
+    return [*_probe_settings(account), *_probe_database(), sending, *reports, *hold]
 
 
 def _probe_settings(account: Account) -> Iterator[Finding]:
@@ -52,6 +54,11 @@ def _probe_settings(account: Account) -> Iterator[Finding]:
     yield Finding(subject="Callbacks", is_good=bool(get_callback_url(account)), text=text)
 
 
+def _probe_database() -> Iterator[Finding]:
+    for message in check_character_sets(databases=[database()]):
+        yield Finding(subject="Database", is_good=False, text=f"{message.msg} {message.hint}")
+
+
 def _probe_sending(client: HyberClient) -> Finding:
     """Send a GET to the URL of single messages. The platform answers it with 405 (method not allowed)."""
     try:
@@ -62,7 +69,7 @@ def _probe_sending(client: HyberClient) -> Finding:
         return Finding(subject="Sending", is_good=True, text="the platform answers")
     remedy = _remedy(status)
     if remedy:
-        text = f"{_without_secrets(client.api_url)} answers with HTTP {status}: {remedy}"
+        text = f"{client.api_url} answers with HTTP {status}: {remedy}"
         return Finding(subject="Sending", is_good=False, text=text)
     text = f"the platform answers, with HTTP {status} where 405 was expected; if nothing is delivered, check API_URL"
     return Finding(subject="Sending", is_good=True, text=text)
@@ -83,11 +90,6 @@ def _remedy(status: int) -> str:
     if status == TOO_MANY or status >= SERVER_TROUBLE:
         return "the platform is overloaded or has failed. Try again later; if it persists, contact GMS"
     return ""
-
-
-def _without_secrets(url: str) -> str:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _probe_reports(account: Account) -> Iterator[Finding]:

@@ -25,6 +25,9 @@ MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
 MONTH = 30 * DAY
 GIGABYTE = 1024**3
 MAX_BATCH_SIZE = 50_000
+#: The key of PRICES for Viber messages whose text matched an approved template.
+TEMPLATE_PRICE = "viber_template"
+LENGTH_OF_CURRENCY = 3
 #: Limits of the columns that count attempts and failures; that of attempts is well below the column's maximum.
 MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
 TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
@@ -32,7 +35,11 @@ TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"fals
 UNREADABLE, BAD_URL, BAD_ORIGIN, BAD_NUMBER = (f"django_hyber.{number}" for number in ("E001", "E003", "E007", "E010"))
 
 
-class OutOfBoundsError(ValueError):
+class DescribedError(ValueError):
+    """A value that is not allowed. The text describes it and contains no secret."""
+
+
+class OutOfBoundsError(DescribedError):
     """A valid number outside of the domain. The text contains the number."""
 
 
@@ -52,7 +59,7 @@ class Domain:
 
 def describe_wrong(value: object, error: Exception) -> str:
     """Describe a value that is not allowed. Text is not repeated, because it may be a misplaced secret."""
-    if isinstance(error, OutOfBoundsError):
+    if isinstance(error, DescribedError):
         return str(error)
     if value is None or isinstance(value, bool):
         return str(value)
@@ -118,6 +125,13 @@ def _read_url(value: Any, *, may_be_empty: bool = False) -> str:
     # Reading the port raises ValueError if it is not a number.
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or len(url.split()) != 1:
         raise ValueError
+    if "@" in parts.netloc:
+        # They would be in logs and error messages.
+        raise DescribedError("an address that contains a login or a password")
+    if parts.query or parts.fragment or "?" in url or "#" in url:
+        raise DescribedError("an address with a query or a fragment")
+    if "{" in url.replace("{site}", "").replace("{client_id}", ""):
+        raise DescribedError("an address with an unknown placeholder")
     return url
 
 
@@ -145,12 +159,21 @@ def _read_code_names(value: Any) -> dict[int, str]:
 
 
 def _read_prices(value: Any) -> dict[str, Decimal]:
-    if not isinstance(value, Mapping) or not value.keys() <= CHANNELS.keys():
-        raise ValueError
+    if not isinstance(value, Mapping):
+        raise TypeError
+    for channel in value.keys() - {*CHANNELS, TEMPLATE_PRICE}:
+        raise DescribedError(f"wrong at the channel {channel!r}")
     for price in value.values():
         _read_item(price, least=0, is_whole=False)
     # Converted through a string, so that the float 0.1 becomes Decimal("0.1").
     return {channel: Decimal(str(price)) for channel, price in value.items()}
+
+
+def _read_currency(value: Any) -> str:
+    currency = _read_text(value).strip().upper()
+    if currency and not (len(currency) == LENGTH_OF_CURRENCY and currency.isascii() and currency.isalpha()):
+        raise ValueError
+    return currency
 
 
 def _read_throttle(value: Any) -> int | None:
@@ -245,8 +268,10 @@ DOMAINS: Mapping[str, Domain] = {
     "FETCH_MEDIA": _FLAG,
     "MEDIA_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
     "PRICES": Domain(
-        description=f'a dict of prices from 0 by channel ({", ".join(CHANNELS)}), as in {{"sms": "0.98"}}',
+        description=f"a dict of prices from 0 by channel ({', '.join((*CHANNELS, TEMPLATE_PRICE))}), "
+        'as in {"sms": "0.98"}',
         read=_read_prices,
         parse=json.loads,
     ),
+    "CURRENCY": Domain(description="the three letters of a currency, as in UAH, or empty", read=_read_currency),
 }

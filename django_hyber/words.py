@@ -10,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.conf import find_account, find_accounts
+from django_hyber.codes import find_for_reading
+from django_hyber.conf import find_accounts
 from django_hyber.models import CampaignChannel, DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import (
@@ -96,7 +97,7 @@ def describe_code(code: int | None, account: str) -> str:
     """Return the meaning of a detailed status or error code in the reader's language, or "" if unknown."""
     if code is None:
         return ""
-    configured = find_account(account)
+    configured = find_for_reading(account)
     text = describe(code, configured.code_names if configured else {})
     return gettext(text) if text else ""
 
@@ -118,7 +119,7 @@ def is_partial(message: Message) -> bool:
 
 def describe_report(report: DeliveryReport) -> str:
     """Return the text of a stored report in the reader's language."""
-    configured = find_account(report.account)
+    configured = find_for_reading(report.account)
     try:
         parsed = parse_report(report.raw, seen_codes=configured.seen_codes if configured else ())
     except UnreadableReport:

@@ -11,6 +11,7 @@ import pytest
 from django.test import TransactionTestCase
 from django.utils import timezone, translation
 
+from django_hyber.codes import forget_request
 from django_hyber.sandbox import Sandbox
 from tests.tables import empty_tables
 
@@ -63,6 +64,7 @@ def pytest_runtest_teardown():
     """Undo what a request has activated in the thread, or the next test would speak Ukrainian by chance."""
     translation.deactivate()
     timezone.deactivate()
+    forget_request()
 
 
 @pytest.fixture(scope="session")

@@ -179,7 +179,7 @@ def test_check_tells_a_wrong_password(wired, settings):
 def answering(wired, settings):
     """A sending address that answers as it is told."""
     with platforms.serve() as server:
-        address = server.url.replace("://", "://user:secret-word@") + "/1234?key=secret-word"
+        address = f"{server.url}/1234"
         settings.HYBER = {"default": settings.HYBER["default"] | {"API_URL": address}}
         yield server
 
@@ -203,7 +203,6 @@ def test_check_tells_what_is_wrong_with_the_sending_address_and_how_to_mend_it(a
     [line] = [line for line in out.getvalue().splitlines() if "Sending" in line]
     assert line.startswith(f"FAIL Sending: {answering.url}/1234 answers with HTTP {status}: ")
     assert cure in line
-    assert "secret-word" not in out.getvalue()
 
 
 def test_check_doubts_an_answer_that_is_not_documented(answering):

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import clear_script_prefix, get_script_prefix, set_script_prefix, set_urlconf
+from django.utils import translation
 
 from django_hyber.conf import (
+    KEYS,
     account_names,
     find_account_by_token,
     find_accounts,
@@ -156,3 +159,104 @@ def test_without_an_origin_there_is_no_callback_url(settings):
     settings.HYBER = {"default": {"CALLBACK_TOKENS": ["new"]}}
 
     assert get_callback_url(get_account()) == ""
+
+
+@pytest.fixture
+def served(settings):
+    """An account that is called back, in a project with the usual URLs."""
+    settings.HYBER = {"default": {"CALLBACK_BASE_URL": "https://shop.example", "CALLBACK_TOKENS": ["new"]}}
+    return "https://shop.example/hyber/new/reports/"
+
+
+def test_callback_url_does_not_depend_on_the_script_name_of_the_web_server(served):
+    set_script_prefix("/shop/")
+    try:
+        assert get_callback_url(get_account()) == served
+        assert get_script_prefix() == "/shop/"
+    finally:
+        clear_script_prefix()
+
+
+def test_callback_url_has_the_script_name_of_the_settings_in_every_process(settings, served):
+    settings.FORCE_SCRIPT_NAME = "/shop"
+
+    assert get_callback_url(get_account()) == "https://shop.example/shop/hyber/new/reports/"
+
+
+def test_callback_url_does_not_depend_on_the_urlconf_of_the_request(served):
+    set_urlconf("django.contrib.auth.urls")
+    try:
+        assert get_callback_url(get_account()) == served
+    finally:
+        set_urlconf(None)
+
+
+def test_callback_url_does_not_depend_on_the_language_of_the_request(settings, served):
+    settings.ROOT_URLCONF = "tests.translated_urls"
+    settings.LANGUAGE_CODE = "en"
+    with translation.override("uk"):
+        assert get_callback_url(get_account()) == "https://shop.example/en/hyber/new/reports/"
+
+
+def test_script_name_that_the_callback_url_lacks_is_logged_once(settings, served, caplog):
+    set_script_prefix("/under-a-path/")
+    try:
+        for _ in range(2):
+            get_callback_url(get_account())
+    finally:
+        clear_script_prefix()
+
+    (record,) = caplog.records
+    assert "/under-a-path/" in record.getMessage()
+    assert "FORCE_SCRIPT_NAME" in record.getMessage()
+
+
+def test_script_name_that_is_part_of_the_base_url_is_not_logged(settings, served, caplog):
+    settings.HYBER["default"]["CALLBACK_BASE_URL"] = "https://shop.example/below"
+    set_script_prefix("/below/")
+    try:
+        assert get_callback_url(get_account()) == "https://shop.example/below/hyber/new/reports/"
+    finally:
+        clear_script_prefix()
+
+    assert caplog.records == []
+
+
+def test_each_account_has_variables_of_its_own(settings, monkeypatch):
+    settings.HYBER = {"default": {}, "promo": {}, "second-shop": {}}
+    monkeypatch.setenv("HYBER_LOGIN", "main")
+    monkeypatch.setenv("HYBER_PROMO_LOGIN", "promotions")
+    monkeypatch.setenv("HYBER_SECOND_SHOP_LOGIN", "second")
+    monkeypatch.setenv("HYBER_SECOND_SHOP_BATCH_SIZE", "7")
+
+    assert [account.login for account in get_accounts()] == ["main", "promotions", "second"]
+    assert [account.batch_size for account in get_accounts()] == [10_000, 10_000, 7]
+
+
+def test_login_of_the_default_account_is_not_used_by_another(settings, monkeypatch):
+    settings.HYBER = {"default": {}, "promo": {}}
+    for key in ("LOGIN", "PASSWORD", "CLIENT_ID", "CALLBACK_TOKENS", "DEFAULT_PASSWORD"):
+        monkeypatch.setenv(f"HYBER_{key}", "of-the-default-account")
+    promo = get_account("promo")
+
+    assert (promo.login, promo.password, promo.client_id, promo.callback_tokens) == ("", "", "", ())
+
+
+def test_name_with_the_account_goes_before_the_short_one(settings, monkeypatch):
+    settings.HYBER = {"default": {}}
+    monkeypatch.setenv("HYBER_LOGIN", "short")
+    monkeypatch.setenv("HYBER_DEFAULT_LOGIN", "long")
+
+    assert get_account().login == "long"
+
+
+def test_wrong_value_of_an_accounts_variable_is_told_with_the_variable(settings, monkeypatch):
+    settings.HYBER = {"promo": {}}
+    monkeypatch.setenv("HYBER_PROMO_LEASE", "soon")
+    with pytest.raises(ImproperlyConfigured, match="from the environment variable HYBER_PROMO_LEASE, is "):
+        get_account("promo")
+
+
+def test_no_variable_can_mean_two_accounts():
+    """With a key that ended in another, HYBER_PROMO_X_Y could be Y of "promo_x" and X_Y of "promo"."""
+    assert [(key, other) for key in KEYS for other in KEYS if key.endswith(f"_{other}")] == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -110,8 +111,8 @@ class NewProject:
         return serving([self.python, *arguments], url, self.place / f"{name}.log", cwd=self.place, env=self.environment)
 
     def configure(self, port, sandbox_port):
-        """Follow the README; only the address is our own, and the sandbox stands in for the platform."""
-        settings = readme_block("INSTALLED_APPS")
+        """Follow the README; only the address and the token are our own, and the sandbox stands in for the platform."""
+        settings = readme_block("INSTALLED_APPS").replace("a-long-random-token-of-your-own", secrets.token_urlsafe(24))
         self.append("settings.py", settings.replace("https://shop.example", f"http://127.0.0.1:{port}"))
         if self.run("-m", "django", "--version").startswith("5."):
             self.append("settings.py", 'INSTALLED_APPS += ["django_tasks"]\n')

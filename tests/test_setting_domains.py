@@ -9,8 +9,11 @@ from decimal import Decimal
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
+from hypothesis import given
+from hypothesis import strategies as st
 
-from django_hyber.conf import KEYS, Account, get_account
+from django_hyber.conf import KEYS, Account, get_account, inspect_accounts
 from django_hyber.setting_domains import DOMAINS
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
@@ -71,6 +74,7 @@ REFUSED = [
     *(("DEFAULT_REGION", value) for value in ("UKR", "XX", True, ["UA"])),
     *(("SEEN_CODES", value) for value in (None, "23001", ["x"], [1.5], [True], [10**400], 23001)),
     *(("CODE_NAMES", value) for value in (None, "x", [(1, "a")], {"x": "a"}, {1: None})),
+    *(("CURRENCY", value) for value in (None, True, "U", "UAHH", "грн", "12A", "₴₴₴", ["UAH"])),
     *(("PRICES", value) for value in (None, 1, {"fax": 1}, {"sms": -0.01}, {"sms": "nan"}, {"sms": True})),
 ]
 ACCEPTED = [
@@ -93,8 +97,20 @@ ACCEPTED = [
     ("DEFAULT_REGION", None, None),
     ("SEEN_CODES", {"23001", 23002}, {23001, 23002}),
     ("CODE_NAMES", {"36001": "Blocked"}, {36001: "Blocked"}),
+    ("CURRENCY", " uah ", "UAH"),
+    ("CURRENCY", "", ""),
+    ("PRICES", {"viber_template": "0.3"}, {"viber_template": Decimal("0.3")}),
     ("PRICES", {"sms": 0.1, "viber": "0"}, {"sms": Decimal("0.1"), "viber": Decimal(0)}),
 ]
+
+
+#: Of a type that no setting has, alone and inside of lists and dicts.
+STRANGE = st.recursive(
+    st.sampled_from([object(), b"5", 1j, Ellipsis, print]),
+    lambda inner: (
+        st.lists(inner, min_size=1) | st.dictionaries(st.sampled_from(["sms", "1", 36001]), inner, min_size=1)
+    ),
+)
 
 
 def account_with(key, value):
@@ -150,6 +166,38 @@ def test_text_of_the_environment_that_cannot_be_read_is_refused(settings, monkey
     monkeypatch.setenv(f"HYBER_{key}", text)
     with pytest.raises(ImproperlyConfigured, match=f"from the environment variable HYBER_{key}, is "):
         get_account()
+
+
+@pytest.mark.parametrize("key", sorted(KEYS))
+@given(value=STRANGE)
+def test_value_of_a_strange_type_is_refused_whatever_the_setting(key, value):
+    with override_settings(HYBER={"default": account_with(key, value)}):
+        accounts, errors = inspect_accounts()
+
+    assert (accounts, [error.msg.split(" ")[0] for error in errors]) == ([], [f"HYBER['default']['{key}']"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("DEFAULT_REGION", "Ukraine", "text that cannot be read; it must be the two letters of a country"),
+        ("PRICES", {"vibr": "0.45"}, "wrong at the channel 'vibr'"),
+        ("PARALLEL_BATCHES", 0, "0; it must be a whole number of requests from 1"),
+        ("FOUR_EYES", "perhaps", "text that cannot be read; it must be True or False"),
+        ("API_URL", "https://shop:secret@hyber.im/1234", "an address that contains a login or a password"),
+        ("CALLBACK_BASE_URL", "https://secret@shop.example", "an address that contains a login or a password"),
+        ("BULK_URL", "https://hyber.im/?secret=1", "an address with a query or a fragment"),
+        ("CALLBACK_BASE_URL", "https://shop.example/#here", "an address with a query or a fragment"),
+        ("REPORTS_URL", "https://dr-{region}.hyber.im/{client_id}", "an address with an unknown placeholder"),
+    ],
+)
+def test_wrong_value_is_described(settings, key, value, told):
+    settings.HYBER = {"default": account_with(key, value)}
+    with pytest.raises(ImproperlyConfigured) as caught:
+        get_account()
+
+    assert f"['{key}'] is {told}" in str(caught.value)
+    assert "secret" not in str(caught.value)
 
 
 def test_every_setting_has_a_domain():

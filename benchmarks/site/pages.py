@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import django
@@ -80,6 +81,7 @@ def pages(client: Any, messages: int) -> Iterator[Page]:
     yield from _registered(client)
     yield "dashboard", _getter(client, "admin:app_list", "django_hyber")
     yield from _pages_of_the_biggest(client)
+    yield from _figures(client)
     yield from _narrowed_lists(client, messages)
     yield from _actions(client)
 
@@ -107,6 +109,22 @@ def _pages_of_the_biggest(client: Any) -> Iterator[Page]:
             page = _getter(client, f"admin:django_hyber_campaign_{name}", biggest.pk)
             yield f"the biggest campaign, {status}: {name}", page
     Campaign.objects.filter(pk=biggest.pk).update(status="finished")
+
+
+def _figures(client: Any) -> Iterator[Page]:
+    from django.utils import timezone
+
+    from django_hyber.models import Campaign
+
+    newest = list(Campaign.objects.order_by("pk").values_list("pk", flat=True)[:5])
+    for count in (2, 5):
+        query = {"ids": ",".join(map(str, newest[:count]))}
+        yield f"compare {count} campaigns", _getter(client, "admin:django_hyber_campaign_compare", query=query)
+    today = timezone.localdate()
+    for days in (30, 60):
+        query = {"since": str(today - timedelta(days=days)), "until": str(today)}
+        yield f"figures of {days} days", _getter(client, "admin:django_hyber_campaign_figures", query=query)
+    yield "status codes", _getter(client, "admin:django_hyber_deliveryreport_codes")
 
 
 def _narrowed_lists(client: Any, messages: int) -> Iterator[Page]:

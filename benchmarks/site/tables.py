@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from django.db import connection
+from django.utils import timezone
 
 from benchmarks.site.rows import insert_rows, padded, parameter, refresh_statistics, text
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
@@ -12,6 +14,7 @@ from django_hyber.protocol import SMS, Viber
 
 CAMPAIGNS = 8
 BATCH = 5_000
+WEEK = timedelta(days=7)
 #: Of a hundred messages in a row, those below each number have this status, the others are unconfirmed.
 STATUSES = (
     ("delivered", 70),
@@ -49,7 +52,11 @@ def _add_campaigns() -> list[Campaign]:
     campaigns = [Campaign.objects.create(name=f"Campaign {number}") for number in range(CAMPAIGNS)]
     for campaign in campaigns:
         campaign.set_channels([Viber(text="Hi %name%", ttl=60), SMS(text="Hi", alpha_name="SHOP", ttl=300)])
-    Campaign.objects.update(status="finished", run=1)
+    now = timezone.now()
+    for number, campaign in enumerate(campaigns):
+        moment = now - number * WEEK
+        values = {"status": "finished", "run": 1, "launched_at": moment, "finished_at": moment}
+        Campaign.objects.filter(pk=campaign.pk).update(**values)
     return campaigns
 
 
@@ -70,6 +77,9 @@ def _add_messages(campaigns: Sequence[Campaign], messages: int) -> None:
         variables='\'{"name": "Olena"}\'',
         status=f"CASE {cases} ELSE 'unconfirmed' END",
         channel=_channel(),
+        finished_at=f"CASE WHEN n %% 100 < 96 THEN {_end_of(campaigns, tenth)} END",
+        total_sms_parts="CASE WHEN n %% 3 = 0 THEN 2 END",
+        matching_template_id="CASE WHEN n %% 100 < 85 THEN n %% 2 END",
         error_code="CASE WHEN n %% 100 >= 94 AND n %% 100 < 96 THEN 36024 END",
     )
 
@@ -115,6 +125,20 @@ def _add_batches(campaign: Campaign, messages: int) -> None:
         size=str(BATCH),
         state=parameter("done"),
     )
+
+
+def _end_of(campaigns: Sequence[Campaign], tenth: int) -> str:
+    """Messages of each campaign ended a week before those of the one that precedes it."""
+    now, cases = timezone.now(), ""
+    for number in range(len(campaigns)):
+        cases += f" WHEN n <= {(2 + number) * tenth} THEN {_moment(now - number * WEEK)}"
+    return f"CASE{cases} ELSE {_moment(now)} END"
+
+
+def _moment(value: datetime) -> str:
+    kind = {"postgresql": "timestamptz", "mysql": "datetime"}.get(connection.vendor, "text")
+    text_of = parameter(connection.ops.adapt_datetimefield_value(value))
+    return f"CAST({text_of} AS {kind})" if kind != "text" else text_of
 
 
 def _phone() -> str:

@@ -15,12 +15,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.campaigns.statistics_table import channel_label
 from django_hyber.admin.campaigns.wait_texts import distance, with_reason
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import short_time
-from django_hyber.admin.common.charts import BAR_ORDER, Piece, Share
+from django_hyber.admin.common.charts import Piece, Share
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.statistics.table import channel_label
+from django_hyber.codes import count_unknown_codes
 from django_hyber.models import AccountState, Batch, Campaign, CampaignChannel, Message
 from django_hyber.statistics import dashboard
 from django_hyber.statistics.dashboard import (
@@ -101,6 +102,8 @@ def dashboard_of(request: HttpRequest) -> Dashboard:
         waiting=list(_waiting(request, dashboard.waiting())) if sees_messages else [],
         attention=[
             *(_stale(request, dashboard.stale(now), now) if sees_messages else ()),
+            *(_without_template(request, today) if today else ()),
+            *_unknown_codes(request),
             *(_campaigns_in_trouble(request, now) if sees_campaigns else ()),
         ],
         people=list(_people(request, now)),
@@ -122,7 +125,7 @@ def list_url(request: HttpRequest, model: str, **conditions: object) -> str:
 
 def number(count: int) -> str:
     """Return a number that was counted up to MOST_COUNTED."""
-    return f"{grouped(MOST_COUNTED)}+" if count > MOST_COUNTED else grouped(count)
+    return _("more than %(count)s") % {"count": grouped(MOST_COUNTED)} if count > MOST_COUNTED else grouped(count)
 
 
 def _today(request: HttpRequest, today: Today) -> Iterator[Figure]:
@@ -135,10 +138,31 @@ def _today(request: HttpRequest, today: Today) -> Iterator[Figure]:
         yield Figure(status.value, str(status.label), grouped(count), url if count else "")
 
 
+def _without_template(request: HttpRequest, today: Today) -> Iterator[Figure]:
+    if today.unmatched:
+        label = ngettext(
+            "message today whose Viber text matches no approved template",
+            "messages today whose Viber text matches no approved template",
+            today.unmatched,
+        )
+        ended = {"finished_at__gte": today.since.isoformat(), "id__gte": today.first_id}
+        url = list_url(request, "message", template="none", **ended)
+        yield Figure("unmatched-template", label, grouped(today.unmatched), url)
+
+
+def _unknown_codes(request: HttpRequest) -> Iterator[Figure]:
+    count = count_unknown_codes() if may_see(request, "deliveryreport") else 0
+    if count:
+        label = ngettext(
+            "status code in the newest reports whose meaning is unknown",
+            "status codes in the newest reports whose meaning is unknown",
+            count,
+        )
+        yield Figure("unknown-codes", label, grouped(count), reverse("admin:django_hyber_deliveryreport_codes"))
+
+
 def _ends(today: Today) -> list[Share]:
-    order = (Status.SEEN, Status.DELIVERED, Status.EXPIRED, Status.UNDELIVERED, Status.REJECTED)
-    items = [(status.value, status.label, today.statuses.get(status, 0)) for status in order]
-    return charts.shares(items, sum(today.statuses.values()))
+    return charts.shares(charts.by_status(today.statuses), sum(today.statuses.values()))
 
 
 def _channels(today: Today) -> list[Share]:
@@ -153,7 +177,7 @@ def _campaigns() -> list[CampaignLine]:
     lines = []
     for campaign in campaigns:
         counted = counts[campaign.pk]
-        items = ((name, Status(name).label, counted.count(name)) for name in BAR_ORDER)
+        items = charts.by_status(counted.statuses)
         lines.append(
             CampaignLine(
                 campaign=campaign,

@@ -113,8 +113,8 @@ def confirm_upload(
         if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
             return False
         if job.campaign:
-            add_contributor(job.campaign, job.created_by)
-            add_contributor(job.campaign, user)
+            add_contributor(job.campaign, job.created_by_id)
+            add_contributor(job.campaign, user.pk if user else None)
     after_commit(run_now if at_once else enqueue, "run_job", job.pk)
     return True
 

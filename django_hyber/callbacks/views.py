@@ -111,8 +111,8 @@ class CallbackView(APIView, ABC):
         """Log failures on our side and answer 500. Django's own logging would include the path with the token."""
         try:
             return super().handle_exception(exc)
-        except Exception:
-            logger.exception("A callback could not be stored")
+        except Exception:  # noqa: BLE001  it is logged
+            logger.error("A callback could not be stored\n%s", protocol.describe_traceback(exc))  # noqa: TRY400
             return Response({"error": "The callback could not be stored. Send it again."}, status=500)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

@@ -68,21 +68,22 @@ def duplicate_once(
     ``asked_at`` is when the form was shown: submitting it twice makes one copy. Returns the copy, and whether this call
     has made it.
     """
+    author_id = user.pk if user else None
     with locked(campaign):
-        same = Campaign.objects.filter(name=name, author=user, created_at__gte=asked_at)
+        same = Campaign.objects.filter(name=name, author_id=author_id, created_at__gte=asked_at)
         copy = same.order_by("-pk").first()
         if copy:
             return copy, False
-        return _copy(campaign, name, audience, user), True
+        return _copy(campaign, name, audience, author_id), True
 
 
-def _copy(campaign: Campaign, name: str, audience: Audience, user: Any) -> Campaign:
+def _copy(campaign: Campaign, name: str, audience: Audience, author_id: Any) -> Campaign:
     values = {column: getattr(campaign, column) for column in Campaign.SETTINGS}
-    copy = Campaign.objects.create(name=name, author=user, **values)
+    copy = Campaign.objects.create(name=name, author_id=author_id, **values)
     channels = campaign.channels.order_by("position", "id").values("position", "channel", "options")
     rows = [CampaignChannel(campaign=copy, **channel) for channel in channels]
     CampaignChannel.objects.bulk_create(rows)
-    add_contributor(copy, user)
+    add_contributor(copy, author_id)
     copy_contributors(campaign, copy)
     if audience is not Audience.NOBODY:
         _copy_recipients(audience_of(campaign, audience).all(), copy)

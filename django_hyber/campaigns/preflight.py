@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.conf import find_prices, get_account
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.setting_domains import TEMPLATE_PRICE
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
 
 #: The fields that must not change between the check and the launch.
@@ -236,6 +237,9 @@ def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decim
     if not names or texts.errors or not all(name in known for name in names):
         return None, None
     prices = {name: known[name] for name in names}
+    if "viber" in prices and TEMPLATE_PRICE in known:
+        # Whether a text matches an approved template is known only after it was sent.
+        prices[TEMPLATE_PRICE] = known[TEMPLATE_PRICE]
     sms = prices.pop("sms", None)
     if sms is None:
         return min(prices.values()) * texts.will_receive, max(prices.values()) * texts.will_receive

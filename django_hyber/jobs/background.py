@@ -20,6 +20,7 @@ from django_hyber.db.transactions import atomic
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import enqueue, enqueue_after_commit
 from django_hyber.stored_files import delete_file, delete_some_orphans
 
@@ -67,7 +68,7 @@ def create_job(
         campaign=campaign,
         parameters={"language": get_language(), **parameters},
         state=state,
-        created_by=user if getattr(user, "is_authenticated", False) else None,
+        created_by_id=user.pk if getattr(user, "is_authenticated", False) else None,
         lease_until=enqueue_again_at(),
     )
     if source:
@@ -99,11 +100,11 @@ def run_job(pk: int) -> None:
             logger.warning("Job %s was stopped or claimed by another worker", pk)
         except ValidationError as error:
             _finish(claim, State.FAILED, " ".join(error.messages))
-        except (DatabaseError, OSError):
+        except (DatabaseError, OSError) as error:
             # The job stays RUNNING, and a sweep recovers it when the lease has expired.
-            logger.exception("Job %s was cut off", pk)
-        except Exception:
-            logger.exception("Job %s has failed", pk)
+            logger.error("Job %s was cut off\n%s", pk, describe_traceback(error))  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001  it is logged
+            logger.error("Job %s has failed\n%s", pk, describe_traceback(error))  # noqa: TRY400
             _finish(claim, State.FAILED, _("An unexpected error occurred. See the log of the server."))
         else:
             _finish(claim, State.DONE, result=result)

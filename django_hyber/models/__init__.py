@@ -10,6 +10,7 @@ from django_hyber.models.delivery_report import DeliveryReport
 from django_hyber.models.message import LONE, Message, MessageQuerySet
 from django_hyber.models.people import Contributor, TrialSender
 from django_hyber.models.reply import Reply
+from django_hyber.models.status_code import StatusCode
 from django_hyber.models.suppression import FormerOptOut, Suppression
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Message",
     "MessageQuerySet",
     "Reply",
+    "StatusCode",
     "Suppression",
     "TrialSender",
     "UnreadableCallback",

@@ -66,7 +66,9 @@ class BackgroundJob(HyberModel):
     lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
+        # As of a campaign's author.
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
         null=True,
         blank=True,
         related_name="+",

@@ -101,9 +101,11 @@ class Campaign(HyberModel):
     next_send_at = models.DateTimeField(
         _("next request at"), null=True, editable=False, help_text=_("The earliest time that the throttle allows.")
     )
+    # Users may be stored in another database, where deleting one cannot change this table: the key then stays.
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
         null=True,
         editable=False,
         related_name="+",
@@ -112,7 +114,8 @@ class Campaign(HyberModel):
     )
     launched_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
-        on_delete=models.SET_NULL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
         null=True,
         editable=False,
         related_name="+",

@@ -90,6 +90,12 @@ class Message(PersonalDataModel, DoubtModel):
     total_sms_parts = models.PositiveIntegerField(_("SMS parts"), null=True, blank=True)
     delivered_sms_parts = models.PositiveIntegerField(_("delivered SMS parts"), null=True, blank=True)
     clicks = models.PositiveIntegerField(_("clicks"), null=True, blank=True)
+    matching_template_id = models.PositiveIntegerField(
+        _("matching template"),
+        null=True,
+        blank=True,
+        help_text=_("The approved Viber template that the text matched. 0: none. Empty: not reported."),
+    )
 
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
@@ -142,7 +148,7 @@ class Message(PersonalDataModel, DoubtModel):
             models.Index(
                 fields=(
                     *("campaign", "status", "channel", "failed_channels", "finished_at"),
-                    *("clicks", "total_sms_parts", "delivered_sms_parts"),
+                    *("clicks", "total_sms_parts", "delivered_sms_parts", "matching_template_id", "account"),
                 ),
                 name="hyber_message_campaign",
             ),

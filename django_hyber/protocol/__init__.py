@@ -32,7 +32,15 @@ from django_hyber.protocol.errors import (
     UnreadableReport,
     UnreadableResponse,
 )
-from django_hyber.protocol.masking import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
+from django_hyber.protocol.masking import (
+    MASK,
+    describe_traceback,
+    mask_payload,
+    mask_phone,
+    mask_phones_in,
+    mask_text,
+    mask_values,
+)
 from django_hyber.protocol.phones.numbers import InvalidPhone, normalize_phone
 from django_hyber.protocol.texts.consent import START_WORDS, STOP_WORDS, Consent, read_consent
 from django_hyber.protocol.texts.markdown import TextRun, mark_links, parse_markdown
@@ -122,6 +130,7 @@ __all__ = [
     "clean_text",
     "count_segments",
     "describe",
+    "describe_traceback",
     "field_rules",
     "find_encoded_links",
     "find_misspelled_variables",

@@ -80,6 +80,10 @@ class HyberClient:
         read_timeout: float = 60.0,
         session: requests.Session | None = None,
     ) -> None:
+        # Encoded here, because requests would encode str as Latin-1.
+        self._auth = HTTPBasicAuth(login.encode(), password.encode())
+        # Error trackers collect the variables of a function in which an exception is raised.
+        del password
         self.client_id = client_id
         self.login = login
         self.api_url = build_url(api_url, site=site, client_id=client_id)
@@ -88,8 +92,6 @@ class HyberClient:
         self._timeout = (connect_timeout, read_timeout)
         self._session = session or requests.Session()
         self._adapter = Adapter()
-        # Encoded here, because requests would encode str as Latin-1.
-        self._auth = HTTPBasicAuth(login.encode(), password.encode())
 
     def __repr__(self) -> str:
         return f"HyberClient(client_id={self.client_id!r}, login={self.login!r}, password='***')"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Mapping
 from typing import Any
 from unicodedata import decimal
@@ -86,6 +87,16 @@ def mask_payload(payload: Any) -> Any:
     if isinstance(payload, Mapping):
         return {name: _mask_field(name, value) for name, value in payload.items()}
     return _mask(payload)
+
+
+def describe_traceback(error: BaseException) -> str:
+    """Return where an exception was raised, for a log, without any value.
+
+    Error trackers add the variables of each function to an exception that is logged itself: bodies, numbers, tokens.
+    Its text is left out too, because that of a database error may contain a row.
+    """
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return f"Traceback (most recent call last):\n{frames}{type(error).__module__}.{type(error).__qualname__}"
 
 
 def _mask_field(name: str, value: Any) -> Any:

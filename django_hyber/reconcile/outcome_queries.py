@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import QuerySet
 
+from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Message
@@ -81,6 +82,7 @@ def query_report(account: Account, extra_id: str) -> Reply:
         note_failure(account, REPORTS, error)
         return Reply(text=str(error))
     note_answer(account, REPORTS)
+    account = with_stored_codes(account)
     reports = _matching(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
     if not reports:
         return Reply(text="a report about another message")

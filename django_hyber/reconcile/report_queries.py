@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
+from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, get_account
 from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import database_time, insisting
@@ -90,7 +91,7 @@ def query_job(job: Job, fetched: Fetched) -> None:
         return
     fetched.asked += 1
     try:
-        account = get_account(job.account)
+        account = with_stored_codes(get_account(job.account))
     except ImproperlyConfigured:
         logger.exception("Job %s cannot be queried", job.job_id)
         return
@@ -157,7 +158,7 @@ def _should_give_up(late: timedelta, *, is_answered: bool) -> bool:
 def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
     """Query one message and apply its report. Return whether the platform answered."""
     try:
-        account = get_account(overdue.account)
+        account = with_stored_codes(get_account(overdue.account))
     except ImproperlyConfigured:
         logger.exception("Message %s cannot be queried", overdue.extra_id)
         return False

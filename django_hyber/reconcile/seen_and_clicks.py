@@ -13,6 +13,7 @@ from operator import or_
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
+from django_hyber.codes import has_seen_codes
 from django_hyber.conf import find_accounts
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
@@ -69,7 +70,7 @@ def recently_delivered(limit: int, *, learn_seen: bool, learn_clicks: bool) -> l
 
 
 def _may_have_been_seen(now: datetime) -> Q:
-    accounts = [account.name for account in find_accounts() if account.seen_codes]
+    accounts = has_seen_codes(find_accounts())
     return Q(status=Status.DELIVERED, account__in=accounts, channel__in=REPORT_SEEN, finished_at__gte=now - SEEN_WITHIN)
 
 

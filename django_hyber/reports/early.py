@@ -8,6 +8,7 @@ from datetime import datetime
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import MD5
 
+from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, find_accounts
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import parse_report
@@ -50,11 +51,10 @@ def rematch_reports(since: datetime | None = None) -> Applied:
 
 
 def _apply(account: Account, waiting: QuerySet[DeliveryReport], total: Applied) -> None:
-    reports = [
-        Marked(mark, parse_report(raw, seen_codes=account.seen_codes))
-        for mark, raw in waiting.values_list("fingerprint", "raw")
-    ]
-    if reports:
+    rows = list(waiting.values_list("fingerprint", "raw"))
+    if rows:
+        account = with_stored_codes(account)
+        reports = [Marked(mark, parse_report(raw, seen_codes=account.seen_codes)) for mark, raw in rows]
         apply_stored(account, reports, total)
 
 

@@ -18,6 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
+from django_hyber.codes import DELIVERED, with_stored_codes
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows, update_rows
 from django_hyber.db.transactions import insisting, write_transaction
@@ -41,8 +42,6 @@ CallbackKind = UnreadableCallback.Kind
 #: Items that are parsed before they are stored, so that memory does not grow with the body.
 READ_AT_ONCE = 50_000
 CHUNK = 5_000
-#: The platform's ``status`` of a delivered message.
-DELIVERED = 2
 STORED_COLUMNS = (
     "message_id",
     "account",
@@ -98,7 +97,7 @@ def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT
     Raises DatabaseError if some could not be applied; the remaining ones are stored nevertheless.
     """
     items = raw_reports if isinstance(raw_reports, list) else list(raw_reports)
-    settings, total = get_account(account), Applied(received=len(items))
+    settings, total = with_stored_codes(get_account(account)), Applied(received=len(items))
     failure: DatabaseError | None = None
     for start in range(0, len(items), READ_AT_ONCE):
         try:

@@ -29,6 +29,7 @@ class State(NamedTuple):
     total_sms_parts: int | None
     delivered_sms_parts: int | None
     clicks: int | None
+    matching_template_id: int | None
     accepted_at: datetime | None
     reported_at: datetime | None
     finished_at: datetime | None
@@ -87,6 +88,8 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
         total_sms_parts=_highest(state.total_sms_parts, report.total_sms_parts),
         delivered_sms_parts=_highest(state.delivered_sms_parts, report.delivered_sms_parts),
         clicks=_highest(state.clicks, report.clicks),
+        # A template that matched outweighs the 0 of another report, so that the order makes no difference.
+        matching_template_id=_highest(state.matching_template_id, report.matching_template_id),
     )
     if status in DELIVERIES and not state.channel:
         state = state._replace(channel=report.channel)

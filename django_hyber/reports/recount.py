@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.db.models import Count, Q
 
+from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, account_names, find_accounts
 from django_hyber.db.bulk import campaign_pages, table_pages
 from django_hyber.models import Campaign, Message
@@ -59,7 +60,7 @@ def recount(campaign: Campaign | None = None, *, reclassify: bool = False) -> Re
     been stored since. Nothing is moved back.
     """
     campaign_pk = campaign.pk if campaign else None
-    accounts = {account.name: account for account in find_accounts()}
+    accounts = {account.name: with_stored_codes(account) for account in find_accounts()}
     found = Recount(broken_accounts=[name for name in account_names() if name not in accounts])
     if reclassify:
         rematch_reports()
@@ -158,7 +159,9 @@ def _computed(state: State, reports: Sequence[DeliveryReport], channels: Sequenc
 def _before(state: State, *, is_first_run: bool) -> State:
     """Undo what reports have changed; a failure without a time comes from us or from the answer to our request."""
     if is_first_run:
-        state = state._replace(failed_channels="", total_sms_parts=None, delivered_sms_parts=None, clicks=None)
+        state = state._replace(
+            failed_channels="", total_sms_parts=None, delivered_sms_parts=None, clicks=None, matching_template_id=None
+        )
     if state.status in DELIVERIES or (state.status in FAILURES and state.reported_at):
         return state._replace(
             status=Status.ACCEPTED.value,

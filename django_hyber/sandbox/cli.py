@@ -5,6 +5,7 @@ import time
 from argparse import ArgumentParser
 from collections.abc import Mapping
 from contextlib import suppress
+from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
 from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS
@@ -25,7 +26,7 @@ _OPTIONS: Final = {
     "unknown_id": f"answer to a GET for an unknown id: {', '.join(UNKNOWN_ID_ANSWERS)}",
     "fault_seconds": "duration of faults selected by phone numbers, in seconds",
 }
-_SWITCHES: Final = ("callbacks", "errors_as_200")
+_SWITCHES: Final = ("callbacks", "errors_as_200", "report_each_channel")
 
 
 class Output(Protocol):
@@ -47,6 +48,9 @@ def add_arguments(parser: ArgumentParser) -> None:
         parser.add_argument(flag, type=type(default), default=default, help=f"{meaning} (%(default)s)")
     parser.add_argument("--no-callbacks", dest="callbacks", action="store_false", help="send no callbacks")
     parser.add_argument("--errors-as-200", action="store_true", help="answer error bodies with HTTP 200, not 400")
+    parser.add_argument(
+        "--report-each-channel", action="store_true", help="also send a callback for every channel that failed"
+    )
 
 
 def serve(options: Mapping[str, Any], out: Output) -> None:
@@ -57,7 +61,7 @@ def serve(options: Mapping[str, Any], out: Output) -> None:
     try:
         # Around everything: a process that reads the address may stop the sandbox before this thread sleeps.
         with suppress(KeyboardInterrupt), Sandbox(host, port, **options_given) as sandbox:
-            out.write(_welcome(sandbox, options))
+            out.write(_warning(host) + _welcome(sandbox, options))
             out.flush()
             while True:
                 time.sleep(3600)
@@ -71,6 +75,19 @@ def _address(addrport: str) -> tuple[str, int]:
     if not port.isdecimal():
         raise ValueError(f"{addrport!r} is not a port, nor address:port, such as {DEFAULT_ADDRESS}")
     return host or "127.0.0.1", int(port)
+
+
+def _warning(host: str) -> str:
+    """Warn about an address that other machines may reach: the sandbox keeps phone numbers and texts for anybody."""
+    with suppress(ValueError):
+        if ip_address(host).is_loopback:
+            return ""
+    if host == "localhost":
+        return ""
+    return (
+        f"WARNING: the sandbox listens on {host}, where other machines may reach it.\n"
+        "Everybody there can read the messages in its ledger. Without an address, it listens on 127.0.0.1 only.\n\n"
+    )
 
 
 def _shown_password(password: str) -> str:

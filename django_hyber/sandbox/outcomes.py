@@ -25,6 +25,10 @@ class Outcome:
 DELIVERED: Final = Outcome("delivered", "Delivered by the first channel.")
 
 OUTCOMES: Final[dict[str, Outcome]] = {
+    "59": Outcome(
+        "unmatched-template",
+        "Delivered by the first channel; its Viber text matches no template: matching_template_id 0.",
+    ),
     "85": Outcome("unreported", "Delivered without a callback: only a GET returns the report."),
     "86": Outcome("clicked", "Delivered by the first channel, with two clicks when ctr is on."),
     "87": Outcome(

@@ -33,6 +33,7 @@ class Settings:
     report_interval: float = 0.2
     callbacks: bool = True
     errors_as_200: bool = False
+    report_each_channel: bool = False
     unknown_id: str = "404"
     fault_seconds: float = 30.0
     clock: Callable[[], float] = time.time
@@ -207,7 +208,8 @@ class Platform:
     def _run_step(self, group: Group, step: Step) -> None:
         if step.recorded:
             group.record(step.fact, self.settings.clock())
-        if step.pushed and self.settings.callbacks:
+        is_pushed = step.pushed or (step.recorded and self.settings.report_each_channel)
+        if is_pushed and self.settings.callbacks:
             self._callbacks.add(group, step.fact)
 
     def _render(self, row: int, fact: Fact) -> dict[str, object]:

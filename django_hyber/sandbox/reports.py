@@ -122,7 +122,7 @@ def _outcome(fact: Fact) -> dict[str, Any]:
 
 def _details(message: Message, fact: Fact) -> dict[str, Any]:
     if fact.channel.template and fact.status == STATUS_DELIVERED:
-        return {"matching_template_id": TEMPLATE_ID}
+        return {"matching_template_id": 0 if message.group.outcome.name == "unmatched-template" else TEMPLATE_ID}
     return _parts(message, fact)
 
 

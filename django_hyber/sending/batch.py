@@ -16,9 +16,9 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, get_account
 from django_hyber.db import lease
-from django_hyber.db.transactions import insisting, lock, refuse_transaction, write_transaction
+from django_hyber.db.transactions import database, insisting, lock, refuse_transaction, write_transaction
 from django_hyber.models import AccountState, Batch, Campaign, Message
-from django_hyber.protocol import HyberClient, SyncEntry
+from django_hyber.protocol import HyberClient, SyncEntry, describe_traceback
 from django_hyber.queueing import one_after_another
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.sending.batch_messages import (
@@ -249,7 +249,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
         if until is None:
             waits_for, until = WaitsFor.THROTTLE, schedule.reserve(found.campaign, account, found.size)
         # A batch that has to wait must keep neither the claim nor its reservation in the throttle.
-        transaction.set_rollback(until is not None)
+        transaction.set_rollback(until is not None, using=database())
     if until:
         is_held = waits_for == WaitsFor.PLATFORM and breaker.is_held(account.name)
         _put_off(pk, until, WaitsFor.ACCOUNT if is_held else waits_for)
@@ -277,8 +277,9 @@ def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, reason: str = 
 def _apply_early_reports(account: Account, message_ids: Sequence[str]) -> None:
     try:
         apply_waiting_reports(account, message_ids)
-    except DatabaseError:
-        logger.exception("Early reports could not be applied; the next sweep applies them")
+    except DatabaseError as error:
+        text = "Early reports could not be applied; the next sweep applies them\n%s"
+        logger.error(text, describe_traceback(error))  # noqa: TRY400
 
 
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:

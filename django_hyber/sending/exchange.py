@@ -27,6 +27,7 @@ from django_hyber.protocol import (
     ReportNotFound,
     RequestTooLarge,
     UnreadableResponse,
+    describe_traceback,
 )
 from django_hyber.reasons import GAVE_UP
 from django_hyber.sending.ids import new_extra_id
@@ -147,8 +148,8 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
     except ClaimLost as error:
         logger.warning("%s", error)
         target.put_back("", "", None)
-    except Exception as error:
-        logger.exception("A request failed on our side")
+    except Exception as error:  # noqa: BLE001  it is logged
+        logger.error("A request failed on our side\n%s", describe_traceback(error))  # noqa: TRY400
         if is_written:
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error)), target)
         else:
@@ -253,19 +254,23 @@ def describe(error: Exception) -> str:
 
 def get_client(account: Account) -> HyberClient:
     """Return this thread's client of the account. It keeps its connections open between requests."""
-    clients: dict[str, tuple[dict[str, object], HyberClient]] = _local.__dict__.setdefault("clients", {})
-    arguments = _arguments(account)
+    clients: dict[str, tuple[Account, HyberClient]] = _local.__dict__.setdefault("clients", {})
     known = clients.get(account.name)
-    if known and known[0] == arguments:
+    if known and known[0] == account:
         return known[1]
     if known:
         known[1].close()
-    client = HyberClient(**arguments)  # type: ignore[arg-type]
-    clients[account.name] = (arguments, client)
+    client = HyberClient(
+        client_id=account.client_id,
+        login=account.login,
+        # Not a variable here: error trackers collect those.
+        password=account.password,
+        site=account.site,
+        api_url=account.api_url,
+        bulk_url=account.bulk_url,
+        reports_url=account.reports_url,
+        connect_timeout=account.connect_timeout,
+        read_timeout=account.read_timeout,
+    )
+    clients[account.name] = (account, client)
     return client
-
-
-def _arguments(account: Account) -> dict[str, object]:
-    # The names are those of HyberClient's arguments.
-    names = "client_id login password site api_url bulk_url reports_url connect_timeout read_timeout"
-    return {name: getattr(account, name) for name in names.split()}

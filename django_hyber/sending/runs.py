@@ -56,6 +56,7 @@ class Requeued(NamedTuple):
     total_sms_parts: None = None
     delivered_sms_parts: None = None
     clicks: None = None
+    matching_template_id: None = None
     accepted_at: None = None
     reported_at: None = None
     finished_at: None = None

@@ -204,7 +204,8 @@ def build_body(account: Account, phone_number: str, extra_id: str, content: Mapp
     """Build the request from the stored content. The callback URL is added here, so its token is never stored."""
     options = dict(content)
     channels = channels_from_wire(options.pop("channels"), options.pop("channel_options"))
-    options.setdefault("callback_url", get_callback_url(account))
+    if "callback_url" not in options:
+        options["callback_url"] = get_callback_url(account)
     return single_body(
         phone_number=phone_number,
         extra_id=extra_id,

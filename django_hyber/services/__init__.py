@@ -29,8 +29,15 @@ from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
 from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body
 from django_hyber.sending.send import send_message
-from django_hyber.statistics.counts import CampaignStatistics, ChannelStatistics, campaign_statistics
+from django_hyber.statistics.counts import (
+    CampaignStatistics,
+    ChannelStatistics,
+    Results,
+    campaign_statistics,
+    compare_campaigns,
+)
 from django_hyber.statistics.health import Health, check_health
+from django_hyber.statistics.period import account_statistics
 from django_hyber.sweep import dispatch
 
 __all__ = [
@@ -50,9 +57,11 @@ __all__ = [
     "Purged",
     "Recount",
     "RejectedRow",
+    "Results",
     "Segments",
     "Skipped",
     "UnreadableFileError",
+    "account_statistics",
     "apply_delivery_reports",
     "apply_replies",
     "ask_now",
@@ -60,6 +69,7 @@ __all__ = [
     "cancel_campaign",
     "check_campaign",
     "check_health",
+    "compare_campaigns",
     "confirm_upload",
     "count_waiting",
     "dispatch",

@@ -1,3 +1,5 @@
+"""The results of campaigns, accounts and periods. Every figure is defined here once, and counted from the messages."""
+
 from __future__ import annotations
 
 from collections import Counter
@@ -5,48 +7,75 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any
 
-from django.db.models import Count, F, Max, Min, Q, Sum
+from django.db.models import Count
 
-from django_hyber.conf import find_prices
-from django_hyber.models import Campaign, CampaignChannel, Message
-from django_hyber.reports.outcome import read_failures
+from django_hyber.codes import has_seen_codes
+from django_hyber.conf import Account, find_account
+from django_hyber.models import Campaign, Message
+from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
+from django_hyber.setting_domains import TEMPLATE_PRICE
+from django_hyber.statistics.tally import SMS, VIBER, Counted, Tally, add_up, count_messages
 
 Status = Message.Status
 #: What the platform has certainly accepted. Not UNDELIVERED: the message may never have reached the platform.
 ACCEPTED = (Status.ACCEPTED, Status.EXPIRED, *DELIVERIES)
 #: Not sent yet, skipped, or cancelled in time.
 NOT_SENT = (*BEFORE_ACCEPTANCE, Status.SUPPRESSED, Status.CANCELLED)
-ACCEPTED_AND_FAILED = (Status.EXPIRED, Status.UNDELIVERED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChannelStatistics:
-    """The results of one channel; ``channel`` is "" where the platform did not name one.
+class Figures:
+    """The figures that a channel, a campaign and a period have in common. All but the parts and clicks are messages.
 
-    A message that went on to the next channel counts in each that tried it. ``accepted`` are those whose end on this
-    channel is known: ``delivered``, ``expired`` and ``undelivered`` add up to it, and ``delivered`` includes ``seen``.
-    A delivery counts for the channel that won.
+    ``tried`` are those whose end is known: ``delivered``, or ``not_delivered``. A channel before the one that
+    delivered, or that reported, was tried and did not deliver; ``inferred`` are those of the channel that the platform
+    has not reported on. ``seen`` and ``clicked`` are of ``delivered``, and ``clicks`` counts every click. 0 of ``seen``
+    means something only if it ``reports_seen``.
 
-    ``clicked`` counts messages, ``clicks`` every click on them. Of the parts of delivered SMS, ``total_parts`` were
-    sent and ``delivered_parts`` delivered; ``partly_delivered`` messages lack some. ``cost`` is None without a price.
+    Of SMS, ``total_parts`` were sent and ``delivered_parts`` delivered, ``partly_delivered`` messages lack some; parts
+    that were not reported count as one. ``cost`` is that of what was delivered, ``sent_cost`` that of all that was
+    tried, by PRICES; None without a price. ``matched`` Viber messages had the text of an approved template, and
+    ``unmatched`` ones did not.
     """
 
-    channel: str
-    accepted: int
-    delivered: int
-    seen: int
-    expired: int
-    undelivered: int
-    rejected: int
+    tried: int
+    not_delivered: int
     clicks: int
     clicked: int
     total_parts: int
     delivered_parts: int
     partly_delivered: int
+    matched: int
+    unmatched: int
+    reports_seen: bool
     cost: Decimal | None
+    sent_cost: Decimal | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelStatistics(Figures):
+    """The results of one channel; ``channel`` is "" where the platform did not name one.
+
+    A message that went on to the next channel counts in each that tried it; a delivery counts for the channel that won.
+    ``expired`` and ``undelivered`` are what was reported: with ``inferred`` they add up to ``not_delivered``, except
+    for messages that this channel refused before the next one was tried.
+    """
+
+    channel: str
+    delivered: int
+    seen: int
+    expired: int
+    undelivered: int
+    rejected: int
+    inferred: int
+
+    @property
+    def accepted(self) -> int:
+        """The same as ``tried``."""
+        return self.tried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,152 +135,150 @@ class StatusCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CampaignStatistics(StatusCounts):
+class Results(StatusCounts, Figures):
+    """The results of many messages. ``statuses`` has every status of a message.
+
+    ``channels`` has the channels of the campaigns in their order, then any others that reports name. ``currency`` is
+    that of the costs.
+    """
+
+    channels: Sequence[ChannelStatistics]
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class CampaignStatistics(Results):
     """The results of a campaign. Each stage includes the next: ``total`` >= ``accepted`` >= ``delivered`` >= ``seen``.
 
-    ``statuses`` has every status of a message, and its numbers add up to ``total``. ``channels`` has the campaign's
-    channels in their order, then any others that reports name. ``cost`` is None when a channel has no price.
-    ``first_end`` and ``last_end`` are when the first and the last message was delivered or failed.
+    The numbers of ``statuses`` add up to ``total``. ``first_end`` and ``last_end`` are when the first and the last
+    message was delivered or failed.
     """
 
     accepted: int
-    clicks: int
-    clicked: int
-    total_parts: int
-    delivered_parts: int
-    partly_delivered: int
-    channels: Sequence[ChannelStatistics]
-    cost: Decimal | None
     first_end: datetime | None
     last_end: datetime | None
 
 
-class Counted(NamedTuple):
-    """The messages that have one status, one channel and the same failed channels, counted by the database."""
+@dataclass(frozen=True, kw_only=True)
+class Payer:
+    """Who pays: the prices and the currency of an account, and whether it knows a code that means "seen"."""
 
-    status: str
-    channel: str
-    failed_channels: str
-    messages: int
-    first_end: datetime | None
-    last_end: datetime | None
-    clicks: int
-    clicked: int
-    total_parts: int
-    delivered_parts: int
-    partly_delivered: int
-    unreported_parts: int
+    prices: Mapping[str, Decimal]
+    currency: str
+    knows_seen: bool
 
 
 def campaign_statistics(campaign: Campaign) -> CampaignStatistics:
-    """Count a campaign from its messages, in two or three queries whatever its size.
-
-    The cost is by the account's PRICES, of what has been delivered: per message, and per part of an SMS; parts that the
-    platform did not report count as one.
-    """
-    counted = _count_messages(campaign)
-    return _statistics(campaign, counted, _count_accepted(campaign, counted))
+    """Count a campaign from its messages, in two to four queries whatever its size."""
+    [statistics] = compare_campaigns([campaign])
+    return statistics
 
 
-def _count_messages(campaign: Campaign) -> list[Counted]:
-    """Count the messages of a campaign in one query, which the index of these columns answers without the rows."""
-    is_partial = Q(delivered_sms_parts__lt=F("total_sms_parts"))
-    unreported = Q(total_sms_parts=None) | Q(total_sms_parts=0)
-    rows = campaign.messages.order_by().values_list("status", "channel", "failed_channels")
-    # Never the primary key, which is not in that index on every database.
-    counted = rows.annotate(
-        messages=Count("*"),
-        first=Min("finished_at"),
-        last=Max("finished_at"),
-        clicks_sum=Sum("clicks", default=0),
-        clicked=Count("campaign", filter=Q(clicks__gt=0)),
-        parts=Sum("total_sms_parts", default=0),
-        delivered_parts=Sum("delivered_sms_parts", default=0),
-        partial=Count("campaign", filter=is_partial),
-        unreported=Count("campaign", filter=unreported),
-    )
-    return [Counted(*row) for row in counted]
+def compare_campaigns(campaigns: Sequence[Campaign]) -> list[CampaignStatistics]:
+    """Count campaigns from their messages, in as many queries as for one."""
+    own: dict[int | None, list[Counted]] = {campaign.pk: [] for campaign in campaigns}
+    for row in count_messages(Message.objects.filter(campaign__in=campaigns)):
+        own[row.campaign].append(row)
+    taken = _count_taken(pk for pk, rows in own.items() if any(row.status == Status.UNDELIVERED for row in rows))
+    payers = find_payers({campaign.account for campaign in campaigns})
+    return [
+        _of_campaign(campaign, own[campaign.pk], taken.get(campaign.pk, 0), payers[campaign.account])
+        for campaign in campaigns
+    ]
 
 
-def _count_accepted(campaign: Campaign, counted: Sequence[Counted]) -> int:
-    """Count what the platform has accepted: some undelivered messages were given up before."""
-    accepted = sum(row.messages for row in counted if row.status in ACCEPTED)
-    if any(row.status == Status.UNDELIVERED for row in counted):
-        accepted += campaign.messages.filter(status=Status.UNDELIVERED, accepted_at__isnull=False).count()
-    return accepted
+def find_payers(accounts: Iterable[str]) -> dict[str, Payer]:
+    """Return who pays by the name of the account, with one query at most."""
+    found: dict[str, Account | None] = {name: find_account(name) for name in accounts}
+    seen = has_seen_codes([account for account in found.values() if account])
+    return {
+        name: Payer(
+            prices=account.prices if account else {},
+            currency=account.currency if account else "",
+            knows_seen=name in seen,
+        )
+        for name, account in found.items()
+    }
 
 
-def _statistics(campaign: Campaign, counted: Sequence[Counted], accepted: int) -> CampaignStatistics:
-    """Add up the counts."""
-    statuses: Counter[str] = Counter()
-    for row in counted:
-        statuses[row.status] += row.messages
-    channels = _channels(campaign, counted)
-    ended = [row for row in counted if row.status in (*DELIVERIES, *FAILURES)]
+def _count_taken(campaigns: Iterable[int | None]) -> dict[int, int]:
+    """Count the undelivered messages that the platform has accepted: the others were given up before."""
+    pks = list(campaigns)
+    if not pks:
+        return {}
+    undelivered = Message.objects.filter(campaign__in=pks, status=Status.UNDELIVERED, accepted_at__isnull=False)
+    return dict(undelivered.order_by().values_list("campaign").annotate(count=Count("*")))
+
+
+def _of_campaign(campaign: Campaign, rows: Sequence[Counted], taken: int, payer: Payer) -> CampaignStatistics:
+    chain = [channel.channel for channel in campaign.channels.all()]
+    undelivered = sum(row.messages for row in rows if row.status == Status.UNDELIVERED)
+    ended = [row for row in rows if row.status in (*DELIVERIES, *FAILURES)]
     return CampaignStatistics(
-        accepted=accepted,
-        clicks=sum(row.clicks for row in counted),
-        clicked=sum(row.clicked for row in counted),
-        total_parts=sum(channel.total_parts for channel in channels),
-        delivered_parts=sum(channel.delivered_parts for channel in channels),
-        partly_delivered=sum(channel.partly_delivered for channel in channels),
-        statuses={status: statuses[status] for status in Status.values},
-        channels=channels,
-        cost=_sum(channel.cost for channel in channels if channel.channel or channel.delivered),
+        **summed([(row, chain) for row in rows], payer, own=chain, never_accepted=undelivered - taken),
+        accepted=taken + sum(row.messages for row in rows if row.status in ACCEPTED),
         first_end=min((row.first_end for row in ended if row.first_end), default=None),
         last_end=max((row.last_end for row in ended if row.last_end), default=None),
     )
 
 
-def _channels(campaign: Campaign, counted: Sequence[Counted]) -> list[ChannelStatistics]:
-    prices = find_prices(campaign.account)
-    delivered: dict[str, list[Counted]] = {}
-    failed: dict[str, Counter[str]] = {}
-    for row in counted:
-        if row.status in DELIVERIES:
-            delivered.setdefault(row.channel, []).append(row)
-        for channel, status in _failures(row):
-            failed.setdefault(channel, Counter())[status] += row.messages
-    own = [channel.channel for channel in campaign.channels.all()]
+def summed(
+    rows: Sequence[tuple[Counted, Sequence[str]]], payer: Payer, *, own: Sequence[str], never_accepted: int
+) -> dict[str, Any]:
+    """Return the fields of ``Results``; each row comes with its chain of channels."""
+    statuses: Counter[str] = Counter()
+    for row, _chain in rows:
+        statuses[row.status] += row.messages
+    tallies, tried = add_up(rows, never_accepted)
     # Results without a channel come last.
-    others = sorted(delivered.keys() | failed.keys(), key=lambda name: (name == "", name))
-    return [
-        _channel(name, delivered.get(name, ()), failed.get(name, Counter()), prices.get(name))
-        for name in dict.fromkeys([*own, *others])
-    ]
+    others = sorted(tallies.keys() - set(own), key=lambda name: (name == "", name))
+    channels = [_channel(name, tallies.get(name, Tally()), payer) for name in (*own, *others)]
+    priced = [channel for channel in channels if channel.channel or channel.delivered]
+    added = ("clicks", "clicked", "total_parts", "delivered_parts", "partly_delivered", "matched", "unmatched")
+    return {
+        "statuses": {status: statuses[status] for status in Status.values},
+        "channels": channels,
+        "currency": payer.currency,
+        "tried": tried,
+        "not_delivered": tried - sum(channel.delivered for channel in channels),
+        "reports_seen": any(channel.reports_seen for channel in channels),
+        "cost": _sum(channel.cost for channel in priced),
+        "sent_cost": _sum(channel.sent_cost for channel in priced),
+        **{name: sum(getattr(channel, name) for channel in channels) for name in added},
+    }
 
 
-def _failures(row: Counted) -> list[tuple[str, str]]:
-    """Return where and how these messages failed; the channel that delivered has not failed."""
-    known = read_failures(row.failed_channels)
-    if row.status in DELIVERIES:
-        known.pop(row.channel, None)
-    failures: list[tuple[str, str]] = list(known.items())
-    if row.status in FAILURES and row.status not in known.values():
-        failures.append(("", row.status))
-    return failures
-
-
-def _channel(name: str, rows: Sequence[Counted], failed: Mapping[str, int], price: Decimal | None) -> ChannelStatistics:
-    delivered = sum(row.messages for row in rows)
-    paid = (
-        sum(row.total_parts + row.unreported_parts for row in rows) if name == CampaignChannel.Name.SMS else delivered
-    )
+def _channel(name: str, tally: Tally, payer: Payer) -> ChannelStatistics:
     return ChannelStatistics(
         channel=name,
-        accepted=delivered + sum(failed.get(status, 0) for status in ACCEPTED_AND_FAILED),
-        delivered=delivered,
-        seen=sum(row.messages for row in rows if row.status == Status.SEEN),
-        expired=failed.get(Status.EXPIRED, 0),
-        undelivered=failed.get(Status.UNDELIVERED, 0),
-        rejected=failed.get(Status.REJECTED, 0),
-        clicks=sum(row.clicks for row in rows),
-        clicked=sum(row.clicked for row in rows),
-        total_parts=sum(row.total_parts for row in rows),
-        delivered_parts=sum(row.delivered_parts for row in rows),
-        partly_delivered=sum(row.partly_delivered for row in rows),
-        cost=None if price is None else price * paid,
+        tried=tally.tried,
+        delivered=tally.delivered,
+        not_delivered=tally.tried - tally.delivered,
+        seen=tally.seen,
+        expired=tally.expired,
+        undelivered=tally.undelivered,
+        rejected=tally.rejected,
+        inferred=tally.inferred,
+        clicks=tally.clicks,
+        clicked=tally.clicked,
+        total_parts=tally.sent_parts,
+        delivered_parts=tally.delivered_parts,
+        partly_delivered=tally.partly_delivered,
+        matched=tally.matched,
+        unmatched=tally.unmatched,
+        reports_seen=tally.seen > 0 or (payer.knows_seen and name in REPORT_SEEN),
+        cost=_cost(name, tally.paid_parts if name == SMS else tally.delivered, tally, payer),
+        sent_cost=_cost(name, tally.sent_parts if name == SMS else tally.tried, tally, payer),
     )
+
+
+def _cost(name: str, units: int, tally: Tally, payer: Payer) -> Decimal | None:
+    price = payer.prices.get(name)
+    if price is None:
+        return None
+    if name == VIBER and TEMPLATE_PRICE in payer.prices:
+        return price * (units - tally.matched) + payer.prices[TEMPLATE_PRICE] * tally.matched
+    return price * units
 
 
 def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:

@@ -46,12 +46,14 @@ NEWEST_REPORTS = 1_000
 class Today(StatusCounts):
     """The messages that have ended since midnight; ``channels`` counts deliveries.
 
+    ``unmatched`` ones had a Viber text that matches no approved template.
     ``first_id`` is a lower bound of their primary keys, which makes their list fast.
     """
 
     since: datetime
     first_id: int
     channels: Mapping[str, int]
+    unmatched: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,14 +113,20 @@ def today(now: datetime) -> Today:
     whose = (ended.filter(campaign=None), ended.filter(campaign__in=campaigns))
     # One query for each status: for several at once SQLite uses another index.
     parts = [rows.filter(status=status) for rows in whose for status in FINAL]
-    counted = [rows.values_list("status", "channel").annotate(count=Count("*")) for rows in parts]
+    without_template = Count("status", filter=Q(matching_template_id=0))
+    counted = [
+        rows.values_list("status", "channel").annotate(count=Count("*"), unmatched=without_template) for rows in parts
+    ]
     statuses: Counter[str] = Counter()
     channels: Counter[str] = Counter()
+    unmatched = 0
     # Without the order of the model, which Django 6.1 would ask for among the columns.
-    for status, channel, count in counted[0].union(*counted[1:], all=True).order_by():
+    for status, channel, count, without in counted[0].union(*counted[1:], all=True).order_by():
+        unmatched += without
         statuses[status] += count
         channels[channel] += count if status in DELIVERIES else 0
-    return Today(since=since, first_id=_first_id(campaigns, ended), statuses=statuses, channels=+channels)
+    first_id = _first_id(campaigns, ended)
+    return Today(since=since, first_id=first_id, statuses=statuses, channels=+channels, unmatched=unmatched)
 
 
 def account_health() -> list[AccountHealth]:

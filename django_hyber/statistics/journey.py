@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from django_hyber.conf import find_account
+from django_hyber.codes import find_seen_codes
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import ReportState, UnreadableReport, parse_report
@@ -97,8 +97,7 @@ def _chain(message: Message) -> list[str]:
 
 def _last_words(message: Message, reports: Iterable[DeliveryReport]) -> dict[str, ParsedReport]:
     """Return the decisive report of each channel that has any."""
-    account = find_account(message.account)
-    seen_codes = account.seen_codes if account else frozenset()
+    seen_codes = find_seen_codes(message.account)
     words: dict[str, ParsedReport] = {}
     for stored in reports:
         if not stored.channel or not is_about(message, stored.extra_id, stored.hyber_message_id):

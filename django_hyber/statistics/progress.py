@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db.models import Count
 from django.utils import timezone
 
-from django_hyber.models import BackgroundJob, Campaign, Message
+from django_hyber.models import BackgroundJob, Campaign, CampaignChannel, Message
 from django_hyber.statistics.counts import CampaignStatistics, StatusCounts, campaign_statistics
 from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 
@@ -57,9 +57,15 @@ def count_by_status(campaign_pks: Iterable[int]) -> dict[int, StatusCounts]:
     return {pk: StatusCounts(statuses=statuses) for pk, statuses in found.items()}
 
 
-def tracks_clicks(campaign: Campaign) -> bool:
-    """Return whether clicks are tracked for a channel of this campaign."""
-    return any(channel.options.get("ctr") for channel in campaign.channels.all())
+def tracked_channels(campaign: Campaign) -> set[str]:
+    """Return the channels of this campaign whose clicks are tracked."""
+    return {channel.channel for channel in campaign.channels.all() if channel.options.get("ctr")}
+
+
+def tracked_channels_of(account: str) -> set[str]:
+    """Return the channels whose clicks are tracked by a campaign of the account, in one query."""
+    tracked = CampaignChannel.objects.filter(campaign__account=account, options__ctr=True)
+    return set(tracked.order_by().values_list("channel", flat=True).distinct())
 
 
 def recent_jobs(campaign: Campaign | None, now: datetime) -> list[BackgroundJob]:

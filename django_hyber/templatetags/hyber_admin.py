@@ -5,22 +5,31 @@ from __future__ import annotations
 from typing import Any
 
 from django import template
+from django.apps import apps
 
-from django_hyber.admin.common.base import short_time
-from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.dashboard import Dashboard, dashboard_of
 from django_hyber.privacy import mask_phones_in
 from django_hyber.reasons import translate_reason
 
 register = template.Library()
-
-register.filter("grouped", grouped)
-register.filter("short_time", short_time)
-register.filter("without_numbers", mask_phones_in)
 register.filter("reason", translate_reason)
+register.filter("without_numbers", mask_phones_in)
 
+# Django imports this module for the templates of every project. Without the admin, its modules cannot be imported.
+if apps.is_installed("django.contrib.admin"):
+    from django_hyber.admin.common.base import short_time
+    from django_hyber.admin.common.glossary import GLOSSARY, Term
+    from django_hyber.admin.common.paginators import grouped
+    from django_hyber.admin.dashboard import Dashboard, dashboard_of
 
-@register.simple_tag(takes_context=True)
-def hyber_dashboard(context: dict[str, Any]) -> Dashboard:
-    """Return the data of the dashboard. A tag works with any admin site of the project."""
-    return dashboard_of(context["request"])
+    register.filter("grouped", grouped)
+    register.filter("short_time", short_time)
+
+    @register.simple_tag(takes_context=True)
+    def hyber_dashboard(context: dict[str, Any]) -> Dashboard:
+        """Return the data of the dashboard. A tag works with any admin site of the project."""
+        return dashboard_of(context["request"])
+
+    @register.simple_tag
+    def hyber_glossary() -> tuple[Term, ...]:
+        """Return what the figures mean."""
+        return GLOSSARY

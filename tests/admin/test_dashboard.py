@@ -215,7 +215,7 @@ class WaitingTests:
         for number in range(4):
             single(number)
 
-        assert figures(admin_client)["queued"][0] == "2+"
+        assert figures(admin_client)["queued"][0] == "more than 2"
 
 
 class AttentionTests:

@@ -26,7 +26,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.models import BackgroundJob, Batch, Campaign, Message, Reply
+from django_hyber.models import BackgroundJob, Batch, Campaign, DeliveryReport, Message, Reply
 from django_hyber.services import ImportReport, keep_upload, start_campaign
 from tests.admin.pages import seen_on
 
@@ -80,7 +80,7 @@ class Scene:
     def url(self, name: str) -> str:
         keys = [self.reply.pk] if name.startswith("reply") else []
         keys += [self.doubted(name).pk] if ADDRESSES[name].is_doubt else []
-        keys += [self.campaign.pk] if name.startswith("campaign") and name != "campaign_compose_new" else []
+        keys += [self.campaign.pk] if name.startswith("campaign") and name not in WITHOUT_ROW else []
         keys += [self.job.pk] if ADDRESSES[name].job else []
         keys += [TOKEN] if ADDRESSES[name].is_of_test else []
         return reverse(f"admin:django_hyber_{name}", args=keys)
@@ -127,6 +127,10 @@ def seen_doubt(scene: Scene) -> dict[str, Any]:
     return {"doubt": DOUBTED.isoformat(), "questions": "0"}
 
 
+def unknown_code(scene: Scene) -> dict[str, Any]:
+    return {"account": "default", "code": "23077", "action": "seen", "name": ""}
+
+
 def form(scene: Scene) -> dict[str, Any]:
     return {"name": "Spring sale", "channels-TOTAL_FORMS": "0", "channels-INITIAL_FORMS": "0"}
 
@@ -167,6 +171,12 @@ ADDRESSES = {
     "campaign_cancel": Address(permissions=SENDS, status="sending"),
     "campaign_retry": Address(permissions=SENDS, status="finished", data=failed),
     "campaign_duplicate": Address(permissions=("view_campaign", "add_campaign"), status="finished", data=copy_of),
+    "campaign_compare": Address(permissions=("view_campaign",), looks=302, writes=False),
+    "campaign_figures": Address(permissions=("view_campaign", "view_message"), writes=False),
+    "deliveryreport_codes": Address(permissions=("view_deliveryreport",), writes=False),
+    "deliveryreport_explain": Address(
+        permissions=("view_deliveryreport", "explain_codes"), looks=405, data=unknown_code
+    ),
     "batch_ask": Address(permissions=DECIDES_BATCHES, looks=405, is_doubt=True, data=seen_doubt),
     "batch_sent": Address(permissions=DECIDES_BATCHES, is_doubt=True, data=seen_doubt),
     "batch_again": Address(permissions=DECIDES_BATCHES, is_doubt=True, data=seen_doubt),
@@ -195,6 +205,7 @@ ADDRESSES = {
 IMPLIED = {
     "change_batch": "view_batch",
     "change_campaign": "view_campaign",
+    "change_deliveryreport": "view_deliveryreport",
     "change_message": "view_message",
     "change_reply": "view_reply",
     "change_suppression": "view_suppression",
@@ -203,6 +214,10 @@ IMPLIED = {
 WITHOUT_ROW = {
     "campaign_compose_new",
     "message_person",
+    "campaign_compare",
+    "campaign_figures",
+    "deliveryreport_codes",
+    "deliveryreport_explain",
     "suppression_import",
     "suppression_import_discard",
     "suppression_export",
@@ -236,6 +251,7 @@ def scene(draft, add_recipients, admin_client, admin_user, settings, tmp_path):
         raw={},
         message=recipient,
     )
+    DeliveryReport.objects.create(account="default", fingerprint="unknown", status=2, hyber_status=23077, raw={})
     return Scene(campaign=draft, reply=reply, job=BackgroundJob(), single=Message(), batch=Batch(), client=admin_client)
 
 

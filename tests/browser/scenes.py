@@ -220,6 +220,7 @@ def _recipient(campaign, words, number, end, begun, ended):
         error_code=code,
         error_text=text,
         clicks=1 if status == Status.SEEN and number % 3 == 0 else None,
+        matching_template_id=(0 if number % 50 == 0 else 1_000_001) if channel == "viber" else None,
         total_sms_parts=1 if channel == "sms" else None,
         delivered_sms_parts=1 if channel == "sms" else None,
         created_at=begun - MINUTE,

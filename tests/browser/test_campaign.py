@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from django.conf import settings
 
 from django_hyber.models import Campaign, Message
 
@@ -188,3 +189,19 @@ def test_second_of_two_tabs_sees_what_the_first_has_saved(open_admin, complaints
 
     assert campaign.channels.get().options["text"] == "Hi from the second tab"
     assert complaints == []
+
+
+def test_the_note_about_the_clock_of_the_server_stands_once(find_page, live_server, admin_user, client):
+    """The reader's clock is not the server's: that matters for the start, and not for the hours of the recipients."""
+    page = find_page(locale="en-US", timezone_id="America/New_York")
+    client.force_login(admin_user)
+    name = settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+
+    page.goto("/admin/django_hyber/campaign/add/")
+
+    page.locator(".field-start_time .timezonewarning").first.wait_for()
+    visible = page.locator(".timezonewarning:visible")
+    assert visible.count() == 1
+    page.goto("about:blank")
+    page.context.clear_cookies()

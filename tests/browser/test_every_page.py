@@ -38,6 +38,10 @@ def pages_of(shop):
         name = f"campaign: {page} of {campaign.status}"
         pages[name] = reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk])
     pages |= {
+        "campaign: compare": f"{reverse('admin:django_hyber_campaign_compare')}"
+        f"?ids={shop.finished.pk},{shop.sending.pk}",
+        "campaign: figures": reverse("admin:django_hyber_campaign_figures"),
+        "deliveryreport: codes": reverse("admin:django_hyber_deliveryreport_codes"),
         "campaign: add": reverse("admin:django_hyber_campaign_add"),
         "suppression: add": reverse("admin:django_hyber_suppression_add"),
         "suppression: import": reverse("admin:django_hyber_suppression_import"),

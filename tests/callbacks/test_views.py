@@ -63,6 +63,19 @@ def test_report_is_applied(client, message):
     assert status(message) == "delivered"
 
 
+def test_address_without_its_last_slash_is_taken_and_not_redirected(client, message):
+    url = reverse("django_hyber:reports", kwargs={"token": TOKEN}).rstrip("/")
+
+    assert client.post(url, json.dumps(report(message)), content_type="application/json").status_code == 200
+    assert status(message) == "delivered"
+
+
+def test_project_in_which_everything_takes_a_login_is_called_back_all_the_same(client, settings, message):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+
+    assert post(client, report(message)).status_code == 200
+
+
 def test_array_of_reports_is_applied(client, message):
     assert post(client, [report(message), report(None)]).json()["stored"] == 2
     assert status(message) == "delivered"

@@ -239,6 +239,14 @@ def test_cost_is_between_the_cheapest_and_the_dearest_channel_of_each(make_campa
     assert (result.cost_low, result.cost_high) == (0, 1)
 
 
+def test_cost_allows_for_texts_that_match_a_template_and_for_those_that_do_not(make_campaign, settings):
+    settings.HYBER = {"default": {"PRICES": {"viber": "0.50", "viber_template": "0.30"}}}
+    campaign = make_campaign({"name": "Olena"}, {"name": "Ivan"}, channels=[Viber(text="Hi", ttl=60)])
+
+    result = preflight(campaign)
+    assert (result.cost_low, result.cost_high) == (Decimal("0.60"), Decimal("1.00"))
+
+
 def test_cost_counts_nobody_who_is_skipped(make_campaign, settings):
     settings.HYBER = {"default": {"PRICES": {"sms": 1}}}
     campaign = make_campaign({"name": "Olena"}, {"name": "Ivan"}, {}, missing_variables=SKIP)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from contextlib import contextmanager, suppress
 from http.client import HTTPException
 
@@ -178,6 +179,22 @@ class TestLimit:
         head = b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(bomb)
         with pytest.raises(UnreadableResponse, match="longer than 67,108,864 bytes"):
             self.send(make_client, "send_broadcast_sync", head, bomb)
+
+    @pytest.mark.parametrize("layers", [1, 2])
+    def test_compressed_answer_is_never_in_memory_as_a_whole(self, make_client, layers):
+        bomb = gzip.compress(b" " * 200_000_000, compresslevel=9)
+        bomb = bomb if layers == 1 else gzip.compress(bomb)
+        encoding = b", ".join([b"gzip"] * layers)
+        head = b"HTTP/1.1 200 OK\r\nContent-Encoding: %s\r\nContent-Length: %d\r\n\r\n" % (encoding, len(bomb))
+        tracemalloc.start()
+        try:
+            with pytest.raises(UnreadableResponse, match="longer than 1,048,576 bytes"):
+                self.send(make_client, "send_single", head, bomb)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+        assert peak < 10_000_000
 
     def test_answer_about_as_many_recipients_as_a_request_takes_is_read(self, make_client):
         entry = {

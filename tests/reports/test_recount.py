@@ -261,8 +261,8 @@ def test_statements_of_a_page_do_not_grow_with_it(count, django_assert_num_queri
     for number in range(count):
         apply_delivery_reports([report(make_message(number), sent_via="viber", **EXPIRED)])
 
-    # Messages, reports, channels of the failed; the end of the pages; the count.
-    with django_assert_num_queries(5):
+    # Codes; messages, reports, channels of the failed; the end of the pages; the count.
+    with django_assert_num_queries(6):
         assert recount().checked == count
 
 

@@ -81,6 +81,18 @@ def test_password_of_ones_own_is_accepted_and_not_printed(run):
     assert requests.post(url, json=single(), auth=("shop", "tr0ub4dor"), timeout=5).status_code == 200
 
 
+def test_address_that_others_may_reach_is_warned_about(run, how):
+    assert read_welcome(run("0.0.0.0:0", how=how)).startswith("WARNING: the sandbox listens on 0.0.0.0, ")
+
+
+@pytest.mark.parametrize("address", ["0", ":0", "127.0.0.1:0", "localhost:0"])
+def test_without_another_address_only_this_machine_is_served(run, address):
+    welcome = read_welcome(run(address))
+
+    assert "WARNING" not in welcome
+    assert re.search(r"http://(127\.0\.0\.1|localhost):\d+/sandbox", welcome)
+
+
 def test_options_reach_the_platform(run):
     url = re.search(r"http://\S+/sandbox", read_welcome(run("127.0.0.1:0", "--errors-as-200")))[0]
     answer = requests.post(url, json=single("92"), auth=("sandbox", "sandbox"), timeout=5)

@@ -58,6 +58,12 @@ def test_87_closes_the_connection_and_takes_only_the_repeat(api):
     assert api.sandbox.ledger.taken == 1
 
 
+@pytest.mark.parametrize(("digits", "template"), [("59", 0), ("00", 1000001)])
+def test_a_text_of_viber_matches_a_template_or_none(send, digits, template):
+    (report,) = send(digits)
+    assert (report["sent_via"], report["matching_template_id"]) == ("viber", template)
+
+
 def test_87_fails_again_for_another_extra_id(api):
     for extra_id in ("e-1", "e-2"):
         with pytest.raises(requests.ConnectionError):

@@ -19,6 +19,7 @@ from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.four_eyes import record_author
 from django_hyber.models import Campaign
 from django_hyber.words import place_of, problem_text
@@ -35,7 +36,7 @@ class CampaignAdmin(HyberAdmin):
     list_per_page = 20
     list_max_show_all = 100
     search_fields = ("name", "tag")
-    actions = ("send_selected", "delete_selected")
+    actions = ("send_selected", "compare_selected", "delete_selected")
     fieldsets = FIELDSETS
 
     class Media:
@@ -181,6 +182,11 @@ class CampaignAdmin(HyberAdmin):
             return confirm_selected(Desk(self, request, None), queryset.order_by("pk"))
         start_selected(Desk(self, request, None), queryset)
         return None
+
+    @admin.action(description=_("Compare selected campaigns"), permissions=["view"])
+    def compare_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
+        """Show the figures of two to five campaigns side by side."""
+        return compare_selected(Desk(self, request, None), queryset)
 
     def get_urls(self) -> list[Any]:
         """Add the pages of a campaign."""

@@ -26,6 +26,7 @@ from django_hyber.campaigns.preflight import (
 )
 from django_hyber.campaigns.preflight_jobs import Check, count_rejected
 from django_hyber.campaigns.timetable import Timetable, timetable_of
+from django_hyber.conf import find_currency
 from django_hyber.four_eyes import UNKNOWN, approval_problem, is_four_eyes
 from django_hyber.models import Campaign, Message
 from django_hyber.services import Preflight
@@ -171,7 +172,7 @@ class PreflightFacts:
         found = self.found
         if found is None or found.cost_low is None or found.cost_high is None:
             return ""
-        return texts.cost_text(found.cost_low, found.cost_high)
+        return texts.cost_text(found.cost_low, found.cost_high, find_currency(self.campaign.account))
 
     @property
     def when(self) -> list[str]:

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 from datetime import datetime, time
 from decimal import Decimal
 
-from django.utils.formats import number_format, time_format
+from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.form import described_moment, distance_from_now, zone_name
 from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
-from django_hyber.admin.common.base import short_time
+from django_hyber.admin.common.base import amount_text, short_time
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.preflight import BLOCKING_CODE, OPTED_OUT_CODE
 from django_hyber.campaigns.timetable import Timetable
@@ -103,12 +103,12 @@ def segment_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
     yield from _ucs2_texts(campaign, segments)
 
 
-def cost_text(low: Decimal, high: Decimal) -> str:
+def cost_text(low: Decimal, high: Decimal, currency: str) -> str:
     """State the cost by the PRICES setting."""
     if low == high:
-        return _("%(amount)s if everybody is reached.") % {"amount": amount_text(low)}
+        return _("%(amount)s if everybody is reached.") % {"amount": amount_text(low, currency)}
     text = _("From %(low)s to %(high)s if everybody is reached, depending on the channel that delivers.")
-    return text % {"low": amount_text(low), "high": amount_text(high)}
+    return text % {"low": amount_text(low, currency), "high": amount_text(high, currency)}
 
 
 def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Iterator[str]:
@@ -185,11 +185,6 @@ def _ucs2_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
             yield _("Because of these characters in the values of %(name)s: %(characters)s") % shown
         else:
             yield _("Because of these characters in the text: %(characters)s") % shown
-
-
-def amount_text(value: Decimal) -> str:
-    """Format an amount of money, in the currency of the settings."""
-    return str(number_format(value, decimal_pos=2, force_grouping=True))
 
 
 def _clock(moment: time) -> str:

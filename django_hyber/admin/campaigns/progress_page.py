@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from typing import NamedTuple
 from urllib.parse import urlencode
 
@@ -15,15 +16,17 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
-from django_hyber.admin.campaigns.statistics_table import StatisticsTable, channel_label, statistics_table
 from django_hyber.admin.campaigns.wait_texts import WaitLine, pace_text, wait_line
 from django_hyber.admin.common import charts
 from django_hyber.admin.common.base import EMPTY, short_time
-from django_hyber.admin.common.charts import BAR_ORDER, Bar, FunnelStage, Piece, Share
+from django_hyber.admin.common.charts import Bar, FunnelStage, Piece, Share
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import JobLine, job_line
 from django_hyber.admin.common.lists import BigTableList
+from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.statistics.table import StatisticsTable, channel_label, statistics_table
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.services import CampaignStatistics
 from django_hyber.statistics.failures import FailureReason, failure_reasons
@@ -31,7 +34,7 @@ from django_hyber.statistics.progress import (
     CampaignProgress,
     campaign_progress,
     count_by_status,
-    tracks_clicks,
+    tracked_channels,
 )
 from django_hyber.statistics.timeline import Unit, delivery_timeline
 
@@ -108,7 +111,7 @@ class ProgressPage(DraftPage):
     @property
     def statuses(self) -> list[Share]:
         """The messages by status."""
-        items = ((status, Status(status).label, self.numbers.statuses[status]) for status in BAR_ORDER)
+        items = charts.by_status(self.numbers.statuses)
         return charts.shares(items, self.numbers.total)
 
     @property
@@ -131,17 +134,31 @@ class ProgressPage(DraftPage):
 
     @cached_property
     def funnel(self) -> list[FunnelStage]:
-        """The funnel from recipient to click; clicks only if they are tracked."""
+        """The funnel from recipient to click. Seen and clicked are both parts of delivered: the larger comes first."""
         numbers = self.numbers
-        stages: list[tuple[str, object, int]] = [
-            ("queued", _("Recipients"), numbers.total),
-            ("accepted", _("Accepted"), numbers.accepted),
-            ("delivered", _("Delivered"), numbers.delivered),
-            ("seen", _("Seen"), numbers.seen),
-        ]
-        if tracks_clicks(self.campaign):
-            stages.append(("clicked", _("Clicked"), numbers.clicked))
-        return charts.funnel(stages)
+        accepted, delivered = numbers.accepted, numbers.delivered
+        last = [("seen", _("Seen"), numbers.seen)] if numbers.reports_seen else []
+        last += [("clicked", _("Clicked"), numbers.clicked)] if self.tracked or numbers.clicked else []
+        last.sort(key=itemgetter(2), reverse=True)
+        of_delivered = _("%(share)s of delivered")
+        return charts.funnel(
+            [
+                ("queued", _("Recipients"), numbers.total, ""),
+                ("accepted", _("Accepted"), accepted, ""),
+                ("delivered", _("Delivered"), delivered, _of(_("%(share)s of accepted"), delivered, accepted)),
+                *((name, label, count, _of(of_delivered, count, delivered)) for name, label, count in last),
+            ]
+        )
+
+    @cached_property
+    def tracked(self) -> set[str]:
+        """The channels whose clicks are tracked."""
+        return tracked_channels(self.campaign)
+
+    @property
+    def reports_seen(self) -> bool:
+        """Whether a channel of the campaign reports that a message was seen."""
+        return self.numbers.reports_seen
 
     @property
     def funnel_height(self) -> int:
@@ -151,7 +168,19 @@ class ProgressPage(DraftPage):
     @property
     def table(self) -> StatisticsTable:
         """The numbers by channel."""
-        return statistics_table(self.numbers)
+        return statistics_table(self.numbers, self.tracked)
+
+    @property
+    def unmatched(self) -> str:
+        """A warning about Viber texts that match no approved template, or ""."""
+        count = self.numbers.unmatched
+        text = ngettext(
+            "%(count)s message has a Viber text that matches no approved template. It can cost more, or be refused.",
+            "%(count)s messages have a Viber text that matches no approved template. They can cost more, or be "
+            "refused.",
+            count,
+        )
+        return text % {"count": grouped(count)} if count else ""
 
     @property
     def pace(self) -> str:
@@ -212,6 +241,10 @@ def progress_page(desk: CampaignDesk) -> ProgressPage:
         batches=batches[:SHOWN_BATCHES],
         has_more_batches=len(batches) > SHOWN_BATCHES,
     )
+
+
+def _of(text: str, part: int, whole: int) -> str:
+    return text % {"share": charts.percent(part, whole)} if whole else ""
 
 
 def _job_lines(desk: CampaignDesk, progress: CampaignProgress) -> list[JobLine]:

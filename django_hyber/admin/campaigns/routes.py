@@ -23,6 +23,8 @@ from django_hyber.admin.channels.composer import composer_urls
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.jobs import exported_file
+from django_hyber.admin.statistics.compare_page import compare_view
+from django_hyber.admin.statistics.period_page import period_view
 
 View = Callable[..., HttpResponseBase]
 ROOT = "<int:campaign_id>/"
@@ -44,7 +46,19 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
 
         return path(ROOT + route, admin.admin_site.admin_view(of_campaign), name=f"django_hyber_campaign_{name}")
 
+    def of_all(route: str, name: str, view: View, *models: str) -> Any:
+        """Allow users who may see the rows of these models."""
+
+        def of_list(request: HttpRequest) -> HttpResponseBase:
+            if not request.user.has_perms([f"django_hyber.view_{model}" for model in models]):
+                raise PermissionDenied
+            return view(Desk(admin, request, None))
+
+        return path(route, admin.admin_site.admin_view(of_list), name=f"django_hyber_campaign_{name}")
+
     return [
+        of_all("compare/", "compare", compare_view, "campaign"),
+        of_all("figures/", "figures", period_view, "campaign", "message"),
         *import_urls(admin, partial(_import_desk, admin), ROOT, "django_hyber_campaign"),
         *composer_urls(admin),
         page("send/", "send", preflight_page, sends),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +16,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -54,10 +55,14 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         css = {"all": ("django_hyber/admin/hyber.css",)}
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """Use the plural name as the title: Django's sentence is wrong in languages with cases."""
-        return super().changelist_view(
-            request, {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
-        )
+        """Use the plural name as the title, with the count: Django's sentence is wrong in languages with cases."""
+        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        response = super().changelist_view(request, context)
+        found = getattr(response, "context_data", None) or {}
+        if isinstance(found.get("cl"), BigTableList):
+            found.setdefault("subtitle", None)
+            found["subtitle"] = found["subtitle"] or found["cl"].count_text
+        return response
 
     def changeform_view(
         self,
@@ -179,3 +184,12 @@ def described_code(code: int | None, text: str) -> str:
 def short_time(moment: datetime | None) -> str:
     """Return a time in the reader's time zone and shortest form: lists have many columns."""
     return date_format(localtime(moment), "SHORT_DATETIME_FORMAT") if moment else EMPTY
+
+
+def amount_text(value: Decimal | None, currency: str) -> str:
+    """Return an amount of money with its currency, or a dash if it is unknown."""
+    if value is None:
+        return EMPTY
+    amount = str(number_format(value, decimal_pos=2, force_grouping=True))
+    # A no-break space: the currency stays with its number.
+    return f"{amount}\u00a0{currency}" if currency else amount

@@ -6,10 +6,11 @@ Lengths are texts, because a template would localize numbers.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 from django_hyber.models import Message
 
@@ -62,10 +63,10 @@ class Piece:
 
 @dataclass(frozen=True, kw_only=True)
 class FunnelStage:
-    """One step of a funnel, with its share of the whole and of the step before."""
+    """One step of a funnel, with its share of the whole; ``of_which`` is its share of the step that it is a part of."""
 
     item: Share
-    of_previous: str
+    of_which: str
     points: str
 
 
@@ -90,6 +91,16 @@ def percent(part: int, whole: int) -> str:
     tenths = min(999, max(1, round(1_000 * part / whole)))
     digits = 0 if tenths % 10 == 0 else 1
     return f"{number_format(tenths / 10, digits)} %"
+
+
+def by_status(statuses: Mapping[str, int]) -> list[tuple[str, object, int]]:
+    """Return name, label and count of each status, in the order of the bars.
+
+    "Delivered" includes "seen" everywhere else, so the status of that name is called what it is: not seen so far.
+    """
+    is_seen = bool(statuses.get(Status.SEEN))
+    labels = {Status.DELIVERED: _("delivered, not seen")} if is_seen else {}
+    return [(status.value, labels.get(status, status.label), statuses.get(status, 0)) for status in BAR_ORDER]
 
 
 def shares(items: Iterable[tuple[str, object, int]], whole: int) -> list[Share]:
@@ -129,19 +140,18 @@ def donut(items: Sequence[Share]) -> list[Piece]:
     return pieces
 
 
-def funnel(stages: Sequence[tuple[str, object, int]]) -> list[FunnelStage]:
-    """Draw each stage as wide as its share, narrowing down to the next."""
+def funnel(stages: Sequence[tuple[str, object, int, str]]) -> list[FunnelStage]:
+    """Draw each stage, given with its ``of_which``, as wide as its share, narrowing down to the next."""
     whole = stages[0][2] if stages else 0
-    widths = [FUNNEL_WIDTH * count / whole if whole else 0 for _, _, count in stages]
+    widths = [FUNNEL_WIDTH * stage[2] / whole if whole else 0 for stage in stages]
     drawn = []
-    for number, (name, label, count) in enumerate(stages):
-        before = stages[number - 1][2] if number else 0
+    for number, (name, label, count, of_which) in enumerate(stages):
         below = widths[number + 1] if number + 1 < len(stages) else widths[number]
         drawn.append(
             FunnelStage(
                 item=Share(name=name, label=str(label), count=count, share=percent(count, whole)),
-                of_previous=percent(count, before) if number and before else "",
-                points=_trapezium(widths[number], min(below, widths[number]), number * FUNNEL_STEP),
+                of_which=of_which,
+                points=_trapezium(widths[number], below, number * FUNNEL_STEP),
             )
         )
     return drawn

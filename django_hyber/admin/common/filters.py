@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, Max, Min, OuterRef, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -97,6 +97,35 @@ class ReportFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filter by one kind."""
         condition = {"awaited": AWAITED, "given up": GIVEN_UP}.get(self.value() or "")
+        return queryset if condition is None else queryset.filter(condition)
+
+
+class TemplateFilter(admin.SimpleListFilter):
+    """Filters Viber messages by whether their text matched an approved template.
+
+    There is no index for it, so it is for a campaign, or for a list that is narrowed to the newest messages.
+    """
+
+    title = _("approved template")
+    parameter_name = "template"
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(request, *args)
+        self.is_narrow = request.GET.get(CampaignFilter.parameter_name, "").isdecimal() or "id__gte" in request.GET
+
+    def has_output(self) -> bool:
+        """Show the filter only in a narrow list."""
+        return self.is_narrow
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
+        """List both results."""
+        return [("matched", _("matched")), ("none", _("none matched"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter by one result."""
+        condition = {"matched": Q(matching_template_id__gt=0), "none": Q(matching_template_id=0)}.get(
+            self.value() or ""
+        )
         return queryset if condition is None else queryset.filter(condition)
 
 

@@ -16,6 +16,8 @@ from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator
 
 #: The fields of a list's form apart from the checkboxes of the rows.
 OTHER_FIELDS = 20
+#: Numbers up to this one need no separators.
+MOST_UNGROUPED = 999
 
 
 class BigTableList(ChangeList):
@@ -31,8 +33,10 @@ class BigTableList(ChangeList):
         if not self.multi_page or (self.show_all and self.can_show_all):
             self.result_list = self.paginator.rows(0, self.result_count)
         self.result_list = for_reader(request, self.result_list)
-        if self.paginator.is_cut_off:
-            # Django would show the limit as the total number of results.
+        is_narrowed = bool(self.query or self.has_active_filters)
+        if self.paginator.is_cut_off or self.result_count > MOST_UNGROUPED or not is_narrowed:
+            # Beside the search, Django would show the limit as the number of results, a number without separators, or
+            # a link to all rows where all are shown.
             self.full_result_count = self.result_count
         last = self.paginator.num_pages
         if self.page_num > last:
@@ -52,8 +56,14 @@ class BigTableList(ChangeList):
 
     @property
     def shown_count(self) -> str:
-        """The number of rows, as in "10,000+" where there are more than were counted."""
-        return f"{grouped(self.result_count)}{'+' if self.paginator.is_cut_off else ''}"
+        """The number of rows, as in "more than 10,000" where there are more than were counted."""
+        count = grouped(self.result_count)
+        return _("more than %(count)s") % {"count": count} if self.paginator.is_cut_off else count
+
+    @property
+    def count_text(self) -> str:
+        """The number of rows with a word that needs no case of the rows' name."""
+        return _("Found: %(count)s") % {"count": self.shown_count}
 
     @property
     def count_note(self) -> str:

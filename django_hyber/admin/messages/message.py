@@ -12,7 +12,13 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import EMPTY, described_code, link_to, pretty_json, short_time
 from django_hyber.admin.common.desk import Desk
-from django_hyber.admin.common.filters import ChannelFilter, MessageCampaignFilter, OptedOutFilter, ReportFilter
+from django_hyber.admin.common.filters import (
+    ChannelFilter,
+    MessageCampaignFilter,
+    OptedOutFilter,
+    ReportFilter,
+    TemplateFilter,
+)
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.person import may_forget, person_page
 from django_hyber.admin.messages.resending import retry_selected
@@ -26,7 +32,15 @@ class MessageAdmin(DoubtAdmin):
     """All messages and their results."""
 
     list_display = ("phone_number", "campaign", "status", "channel_name", "problem", "when")
-    list_filter = ("status", ChannelFilter, ReportFilter, MessageCampaignFilter, OptedOutFilter, "created_at")
+    list_filter = (
+        "status",
+        ChannelFilter,
+        ReportFilter,
+        MessageCampaignFilter,
+        TemplateFilter,
+        OptedOutFilter,
+        "created_at",
+    )
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
     search_help_text = _("A whole extra id or message id.")
@@ -37,7 +51,10 @@ class MessageAdmin(DoubtAdmin):
         (None, {"fields": ("phone_number", "campaign_link", "status", "channel_name", "problem")}),
         (_("When"), {"fields": (("created_at", "accepted_at"), ("reported_at", "finished_at"))}),
         (_("Content"), {"fields": ("content_json", "variables_json")}),
-        (_("Numbers"), {"fields": ("meaning", ("total_sms_parts", "delivered_sms_parts", "clicks"))}),
+        (
+            _("Numbers"),
+            {"fields": ("meaning", ("total_sms_parts", "delivered_sms_parts", "clicks", "matching_template_id"))},
+        ),
         (
             _("For developers"),
             {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Model
 from django.http import HttpRequest
@@ -20,6 +22,7 @@ from django_hyber.admin.common.base import (
     short_time,
 )
 from django_hyber.admin.common.filters import ChannelFilter, WaitingFilter
+from django_hyber.admin.messages.codes_page import code_urls
 from django_hyber.models import DeliveryReport, UnreadableCallback
 from django_hyber.words import describe_code, describe_report, name_of_channel
 
@@ -45,6 +48,13 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
         "as_received",
     )
     readonly_fields = ("message_link", "meaning", "code", "channel_name", "as_received")
+
+    class Media:
+        css = {"all": ("django_hyber/admin/campaign.css",)}
+
+    def get_urls(self) -> list[Any]:
+        """Add the page of status codes."""
+        return [*code_urls(self), *super().get_urls()]
 
     @admin.display(description=_("received at"))
     def received(self, report: DeliveryReport) -> str:
@@ -82,11 +92,16 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
 class UnreadableCallbackAdmin(ReadOnlyAdmin):
     """Callbacks that could not be read; they may be deleted after an inspection."""
 
-    list_display = ("received_at", "kind", "account", "reason")
+    list_display = ("received", "kind", "account", "reason")
     list_filter = ("kind", "received_at")
     time_column = "received_at"
     fields = ("kind", "account", "reason", "received_at", "as_received")
     readonly_fields = ("as_received",)
+
+    @admin.display(description=_("received at"))
+    def received(self, callback: UnreadableCallback) -> str:
+        """The time of receipt."""
+        return short_time(callback.received_at)
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Require the user's permission only."""

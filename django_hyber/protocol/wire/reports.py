@@ -155,6 +155,8 @@ def fingerprint(report: DeliveryReport, account: str = "") -> str:
         report.total_sms_parts,
         report.delivered_sms_parts,
         report.clicks,
+        # Nothing for most reports: a template is a fact of Viber's only.
+        *(() if report.matching_template_id is None else (report.matching_template_id,)),
     )
     return blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 

@@ -92,7 +92,7 @@ class LongListTests:
     def test_the_number_says_that_there_are_more(self, admin_client, many):
         page = opened(admin_client, channel="viber").content.decode()
 
-        assert f"{MOST}+ messages" in page
+        assert page.count(f"Found: more than {MOST}") == 3
         assert f"{MOST} messages" not in page
 
     def test_beside_the_search_no_number_is_shown(self, admin_client, many):
@@ -102,7 +102,7 @@ class LongListTests:
     def test_a_whole_table_is_counted_no_further(self, admin_client, many):
         response = opened(admin_client)
 
-        assert response.context["cl"].shown_count == f"{MOST}+"
+        assert response.context["cl"].shown_count == f"more than {MOST}"
         assert phones(opened(admin_client, p=3)) == many[20:30]
 
 

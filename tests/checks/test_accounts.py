@@ -3,29 +3,11 @@ from __future__ import annotations
 import io
 
 import pytest
-from django.core.checks import run_checks
+from django.core.checks import Tags, run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-GOOD = {
-    "CLIENT_ID": "1234",
-    "LOGIN": "shop",
-    "PASSWORD": "secret-word",
-    "CALLBACK_BASE_URL": "https://shop.example",
-    "CALLBACK_TOKENS": ["current-token-0123456789"],
-}
-DATABASE_WORKERS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
-
-
-@pytest.fixture(autouse=True)
-def workers(settings):
-    settings.TASKS = DATABASE_WORKERS
-
-
-def found(settings, **changes):
-    account = {key: value for key, value in (GOOD | changes).items() if value is not None}
-    settings.HYBER = {"default": account}
-    return list(run_checks(tags=["django_hyber"]))
+from tests.checks.samples import GOOD, found
 
 
 def test_good_settings_are_not_complained_about(settings):
@@ -64,20 +46,6 @@ def test_missing_urls_are_told(settings):
     settings.ROOT_URLCONF = "django.contrib.auth.urls"
 
     assert [message.id for message in found(settings)] == ["django_hyber.E008"]
-
-
-@pytest.mark.parametrize("tasks", [{}, {"default": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"}}])
-def test_immediate_backend_outside_of_debug_is_warned_about(settings, tasks):
-    settings.TASKS = tasks
-
-    assert [message.id for message in found(settings)] == ["django_hyber.W012"]
-
-
-def test_immediate_backend_is_fine_while_developing(settings):
-    settings.TASKS = {}
-    settings.DEBUG = True
-
-    assert found(settings) == []
 
 
 @pytest.mark.parametrize(("lease", "timeouts"), [(70, {}), (12, {"CONNECT_TIMEOUT": 2, "READ_TIMEOUT": 10.5})])
@@ -136,36 +104,75 @@ def test_token_of_two_accounts_is_refused(settings):
     assert [message.id for message in run_checks(tags=["django_hyber"])] == ["django_hyber.E014"]
 
 
-def test_naive_times_are_refused(settings):
-    settings.USE_TZ = False
-
-    assert [message.id for message in found(settings)] == ["django_hyber.E013"]
-
-
-def test_time_zone_of_the_project_has_to_be_known(settings):
-    settings.TIME_ZONE = "Europe/Atlantis"
-    (error,) = found(settings)
-
-    assert (error.id, "'Europe/Atlantis'" in error.msg) == ("django_hyber.E015", True)
-
-
-def test_machine_without_the_zones_of_phone_numbers_is_warned_about(settings, forget_zones):
-    forget_zones(package=True)
-    (warning,) = found(settings)
-
-    assert warning.id == "django_hyber.W016"
-    assert "such as Africa/Abidjan:" in warning.msg
-
-
-def test_python_package_has_every_zone_that_the_machine_lacks(settings, forget_zones):
-    forget_zones(package=False)
-
-    assert found(settings) == []
-
-
 # Django's own checks may ask the database what it can do.
 @pytest.mark.django_db
 def test_check_command_runs_them(settings):
     settings.HYBER = {"default": GOOD | {"CALLBACK_TOKENS": []}}
     with pytest.raises(SystemCheckError, match=r"django_hyber\.E005"):
         call_command("check", stdout=io.StringIO(), stderr=io.StringIO())
+
+
+@pytest.mark.parametrize("key", ["API_URL", "BULK_URL", "REPORTS_URL"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://127.0.0.1:8900/1234", "http://127.8.8.8/1234", "http://[::1]:8900/1234", "http://0.0.0.0:8900/1234"),
+        *("http://localhost:8900/1234", "http://hyber.localhost/1234", "https://hyber-sandbox.shop.example/1234"),
+    ],
+)
+def test_deployment_that_sends_to_a_sandbox_is_refused(settings, key, address):
+    settings.HYBER = {"default": GOOD | {key: address}}
+    messages = run_checks(tags=[Tags.security], include_deployment_checks=True)
+
+    assert [message.id for message in messages if message.id.startswith("django_hyber")] == ["django_hyber.E024"]
+
+
+def test_deployment_that_sends_to_the_platform_is_accepted(settings):
+    settings.HYBER = {"default": GOOD}
+
+    assert run_checks(tags=["django_hyber"], include_deployment_checks=True) == []
+
+
+def test_unknown_key_is_shown_with_the_one_that_was_meant(settings):
+    (error,) = found(settings, PASSWROD="secret-word", FOUREYES=True, BANANA=1)
+
+    assert error.msg == "HYBER['default'] has unknown keys: BANANA, FOUREYES, PASSWROD."
+    assert "Did you mean FOUR_EYES instead of FOUREYES? Did you mean PASSWORD instead of PASSWROD?" in error.hint
+    assert "BANANA" not in error.hint
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("HYBER_PASWORD", "Did you mean HYBER_PASSWORD?"),
+        ("HYBER_CLIENTID", "Did you mean HYBER_CLIENT_ID?"),
+        ("HYBER_DEFAULT_LOGN", "Did you mean HYBER_DEFAULT_LOGIN?"),
+        ("HYBER_PROMO_PRICE", "Did you mean HYBER_PROMO_PRICES?"),
+        ("HYBER_PROMOTION_LOGIN", "HYBER has no account of this name."),
+    ],
+)
+def test_misspelt_variable_of_the_environment_is_shown_with_the_name_that_was_meant(
+    settings, monkeypatch, variable, hint
+):
+    monkeypatch.setenv(variable, "secret-value")
+    settings.HYBER = {"default": GOOD, "promo": GOOD | {"CALLBACK_TOKENS": ["another-token-0123456789"]}}
+    (warning,) = run_checks(tags=["django_hyber"])
+
+    assert (warning.id, variable in warning.msg) == ("django_hyber.W023", True)
+    assert warning.hint.startswith(hint)
+    assert "secret-value" not in str(warning)
+
+
+@pytest.mark.parametrize("variable", ["HYBER_LOG_LEVEL", "HYBER_DASHBOARD_COLOUR", "HYBERNATE", "HYBER_"])
+def test_other_variables_of_a_project_are_none_of_our_business(settings, monkeypatch, variable):
+    monkeypatch.setenv(variable, "x")
+
+    assert found(settings) == []
+
+
+def test_accounts_that_read_the_same_variables_are_refused(settings):
+    settings.HYBER = {"promo-uk": GOOD, "promo_uk": GOOD | {"CALLBACK_TOKENS": ["another-token-0123456789"]}}
+    (error,) = run_checks(tags=["django_hyber"])
+
+    assert error.id == "django_hyber.E001"
+    assert "['promo_uk'] and HYBER['promo-uk'] read the same environment variables, HYBER_PROMO_UK_" in error.msg

@@ -1,0 +1,135 @@
+"""The ``HYBER`` setting, account by account, and the environment variables that complete it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Any
+from urllib.parse import urlsplit
+
+import environ
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  Django's own name
+from django.core.exceptions import ImproperlyConfigured
+
+from django_hyber.checks.callbacks import check_callbacks
+from django_hyber.conf import (
+    ENVIRONMENT_PREFIX,
+    KEYS,
+    Account,
+    account_names,
+    environment_prefixes,
+    find_accounts,
+    inspect_accounts,
+    nearest_key,
+)
+from django_hyber.setting_domains import UNREADABLE
+
+URL_KEYS = ("api_url", "bulk_url", "reports_url")
+
+
+@register("django_hyber")
+def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check the HYBER setting, account by account."""
+    try:
+        accounts, errors = inspect_accounts()
+    except ImproperlyConfigured as error:
+        hint = "Compare it with the settings table of the README."
+        return [Error(str(error), hint=hint, id=UNREADABLE)]
+    found: list[CheckMessage] = [*errors]
+    for account in accounts:
+        found += [*_check_credentials(account), *_check_urls(account), *check_callbacks(account)]
+    return [*found, *_check_shared_tokens(accounts), *_check_environment()]
+
+
+@register("django_hyber", Tags.security, deploy=True)
+def check_platform(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Refuse a deployment that sends to the sandbox: its messages seem to be delivered, and nobody gets them."""
+    try:
+        accounts = find_accounts()
+    except ImproperlyConfigured:
+        return []
+    return [
+        Error(
+            f"HYBER[{account.name!r}][{key.upper()!r}] is the address of a sandbox: nobody gets the messages.",
+            hint="Omit it to use the platform, or set the address that GMS gave you.",
+            id="django_hyber.E024",
+        )
+        for account in accounts
+        for key in URL_KEYS
+        if _is_sandbox(urlsplit(getattr(account, key)).hostname or "")
+    ]
+
+
+def _is_sandbox(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost") or "sandbox" in host:
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+def _check_shared_tokens(accounts: list[Account]) -> Iterator[CheckMessage]:
+    owners: dict[str, str] = {}
+    for account in accounts:
+        for token in account.callback_tokens:
+            if owners.setdefault(token, account.name) != account.name:
+                yield Error(
+                    f"HYBER[{account.name!r}] and HYBER[{owners[token]!r}] share a callback token.",
+                    hint="A token identifies the account of a callback. Use different tokens for each account.",
+                    id="django_hyber.E014",
+                )
+
+
+def _check_credentials(account: Account) -> Iterator[CheckMessage]:
+    missing = [key for key in ("client_id", "login", "password") if not getattr(account, key)]
+    if missing:
+        keys = ", ".join(key.upper() for key in missing)
+        variable = environment_prefixes(account.name)[0] + missing[0].upper()
+        yield Warning(
+            f"HYBER[{account.name!r}] has no {keys}: nothing can be sent.",
+            hint=f"Set it in HYBER or in the environment ({variable}). GMS issues it with the account.",
+            id="django_hyber.W002",
+        )
+
+
+def _check_urls(account: Account) -> Iterator[CheckMessage]:
+    for key in URL_KEYS:
+        parts = urlsplit(getattr(account, key))
+        if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            yield Warning(
+                f"HYBER[{account.name!r}][{key.upper()!r}] sends login and password unencrypted.",
+                hint="Use https://.",
+                id="django_hyber.W004",
+            )
+
+
+def _check_environment() -> Iterator[CheckMessage]:
+    """Report accounts that would read each other's variables, and variables that no account reads."""
+    owners: dict[str, str] = {}
+    for name in map(str, account_names()):
+        for prefix in environment_prefixes(name):
+            if owners.setdefault(prefix, name) != name:
+                yield Error(
+                    f"HYBER[{name!r}] and HYBER[{owners[prefix]!r}] read the same environment variables, {prefix}….",
+                    hint="Rename one of the two accounts.",
+                    id=UNREADABLE,
+                )
+    known = {prefix + key for prefix in owners for key in KEYS}
+    for variable in sorted(environ.Env.ENVIRON):
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable not in known:
+            yield from _check_unknown_variable(variable, owners)
+
+
+def _check_unknown_variable(variable: str, owners: dict[str, str]) -> Iterator[CheckMessage]:
+    """Report a variable whose name resembles one that is read. Others may belong to the project."""
+    prefix = max((prefix for prefix in owners if variable.startswith(prefix)), key=len, default=ENVIRONMENT_PREFIX)
+    key = nearest_key(variable.removeprefix(prefix))
+    if key:
+        hint = f"Did you mean {prefix}{key}?"
+    elif any(variable.endswith(f"_{key}") for key in KEYS):
+        hint = f"HYBER has no account of this name. Its accounts read variables that begin with {', '.join(owners)}."
+    else:
+        return
+    yield Warning(f"The environment variable {variable} is not read by any account.", hint=hint, id="django_hyber.W023")

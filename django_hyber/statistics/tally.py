@@ -1,0 +1,179 @@
+"""What each channel did with messages, added up from groups of equal messages that the database has counted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
+
+from django_hyber.models import CampaignChannel, Message
+from django_hyber.reports.outcome import read_failures
+from django_hyber.reports.ranks import DELIVERIES, FAILURES
+
+Status = Message.Status
+SMS, VIBER = CampaignChannel.Name.SMS.value, CampaignChannel.Name.VIBER.value
+
+
+class Counted(NamedTuple):
+    """The messages of one campaign with one status, one channel and the same failed channels, counted."""
+
+    campaign: int | None
+    status: str
+    channel: str
+    failed_channels: str
+    messages: int
+    first_end: datetime | None
+    last_end: datetime | None
+    clicks: int
+    clicked: int
+    total_parts: int
+    delivered_parts: int
+    partly_delivered: int
+    unreported_parts: int
+    matched: int
+    unmatched: int
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What one channel did; the fields are those of ``ChannelStatistics``.
+
+    ``matched`` are deliveries of an approved template, ``sent_parts`` and ``delivered_parts`` parts of SMS, and
+    ``paid_parts`` all parts of delivered SMS.
+    """
+
+    tried: int = 0
+    delivered: int = 0
+    seen: int = 0
+    expired: int = 0
+    undelivered: int = 0
+    rejected: int = 0
+    inferred: int = 0
+    clicks: int = 0
+    clicked: int = 0
+    sent_parts: int = 0
+    paid_parts: int = 0
+    delivered_parts: int = 0
+    partly_delivered: int = 0
+    matched: int = 0
+    unmatched: int = 0
+
+
+class Attempts(NamedTuple):
+    """The channels that tried a message and did not deliver it.
+
+    ``reported`` is how each of them ended. The platform has not reported on the ``inferred`` ones: it tries a channel
+    only after those before it. ``refused`` are channels that rejected the message without trying.
+    """
+
+    reported: dict[str, Status]
+    inferred: list[str]
+    refused: list[str]
+
+
+def count_messages(messages: QuerySet[Message]) -> list[Counted]:
+    """Count messages in one query, which the index of these columns answers without the rows."""
+    return [counted for counted, _chain in count_by_chain(messages, None)]
+
+
+def count_by_chain(messages: QuerySet[Message], chain: str | None) -> list[tuple[Counted, Any]]:
+    """Count messages in one query, and group them by the expression ``chain`` too, if there is one."""
+    keys = ("campaign", "status", "channel", "failed_channels", *([chain] if chain else []))
+    rows = messages.order_by().values_list(*keys)
+    # Never the primary key, which is not in that index on every database.
+    counted = rows.annotate(
+        messages=Count("*"),
+        first=Min("finished_at"),
+        last=Max("finished_at"),
+        clicks_sum=Sum("clicks", default=0),
+        clicked=Count("status", filter=Q(clicks__gt=0)),
+        parts=Sum("total_sms_parts", default=0),
+        delivered_parts=Sum("delivered_sms_parts", default=0),
+        partial=Count("status", filter=Q(delivered_sms_parts__lt=F("total_sms_parts"))),
+        unreported=Count("status", filter=Q(total_sms_parts=None) | Q(total_sms_parts=0)),
+        matched=Count("status", filter=Q(matching_template_id__gt=0)),
+        unmatched=Count("status", filter=Q(matching_template_id=0)),
+    )
+    if chain is None:
+        return [(Counted(*row), None) for row in counted]
+    return [(Counted(*row[:4], *row[5:]), row[4]) for row in counted]
+
+
+def attempts_of(row: Counted, chain: Sequence[str]) -> Attempts:
+    """Return what is known about the channels of these messages; ``chain`` are those of the campaign, in order."""
+    reported = read_failures(row.failed_channels)
+    reached = [name for name, status in reported.items() if status != Status.REJECTED]
+    if row.status in DELIVERIES:
+        # The channel that delivered has not failed, whatever it reported before.
+        reported.pop(row.channel, None)
+        reached.append(row.channel)
+    last = max((chain.index(name) for name in reached if name in chain), default=0)
+    before = [name for name in chain[:last] if row.status not in DELIVERIES or name != row.channel]
+    refused = [name for name, status in reported.items() if status == Status.REJECTED and name not in before]
+    tried = {name: status for name, status in reported.items() if name not in refused}
+    if row.status in FAILURES and row.status not in reported.values():
+        # The final report named no channel.
+        if row.status == Status.REJECTED:
+            refused.append("")
+        else:
+            tried[""] = Status(row.status)
+    return Attempts(tried, [name for name in before if name not in reported], refused)
+
+
+def add_up(rows: Sequence[tuple[Counted, Sequence[str]]], never_accepted: int = 0) -> tuple[dict[str, Tally], int]:
+    """Return what each channel did, and how many messages were tried by any channel.
+
+    Each row comes with its chain of channels. ``never_accepted`` undelivered messages were never taken by the platform.
+    """
+    tallies: dict[str, Tally] = {}
+    tried = -never_accepted
+    for row, chain in rows:
+        attempts = attempts_of(row, chain)
+        if row.status in DELIVERIES:
+            _add_delivery(tallies.setdefault(row.channel, Tally()), row)
+        for name, status in attempts.reported.items():
+            _add_failure(tallies.setdefault(name, Tally()), name, status, row)
+        for name in attempts.inferred:
+            _add_failure(tallies.setdefault(name, Tally()), name, None, row)
+        for name in attempts.refused:
+            tallies.setdefault(name, Tally()).rejected += row.messages
+        if row.unmatched:
+            tallies.setdefault(VIBER, Tally()).unmatched += row.unmatched
+        if row.status in DELIVERIES or attempts.reported or attempts.inferred:
+            tried += row.messages
+    if never_accepted:
+        tallies[""].tried -= never_accepted
+        tallies[""].undelivered -= never_accepted
+    return tallies, tried
+
+
+def _add_delivery(tally: Tally, row: Counted) -> None:
+    tally.tried += row.messages
+    tally.delivered += row.messages
+    tally.seen += row.messages if row.status == Status.SEEN else 0
+    tally.clicks += row.clicks
+    tally.clicked += row.clicked
+    if row.channel == VIBER:
+        tally.matched += row.matched
+    if row.channel == SMS:
+        tally.sent_parts += row.total_parts + row.unreported_parts
+        tally.paid_parts += row.total_parts + row.unreported_parts
+        tally.delivered_parts += row.delivered_parts + row.unreported_parts
+        tally.partly_delivered += row.partly_delivered
+
+
+def _add_failure(tally: Tally, name: str, status: Status | None, row: Counted) -> None:
+    tally.tried += row.messages
+    if status is None:
+        tally.inferred += row.messages
+    elif status == Status.EXPIRED:
+        tally.expired += row.messages
+    elif status == Status.UNDELIVERED:
+        tally.undelivered += row.messages
+    else:
+        tally.rejected += row.messages
+    if name == SMS:
+        tally.sent_parts += row.total_parts + row.unreported_parts

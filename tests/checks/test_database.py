@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+from django.core.checks import Tags, run_checks
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from django_hyber.models import Suppression
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+IS_MYSQL = connection.vendor == "mysql"
+
+
+def found():
+    messages = run_checks(tags=[Tags.database], databases=["default"])
+    return [message for message in messages if message.id.startswith("django_hyber")]
+
+
+@pytest.fixture
+def old_connection():
+    """A connection with the old character set, as with ``charset=utf8``; only MariaDB and MySQL know such."""
+    if IS_MYSQL:
+        with connection.cursor() as cursor:
+            cursor.execute("SET NAMES utf8mb3")
+    yield
+    connection.close()
+
+
+@pytest.fixture
+def old_table():
+    table = Suppression._meta.db_table
+    with connection.cursor() as cursor:
+        if IS_MYSQL:
+            cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb3")
+        yield table
+        if IS_MYSQL:
+            cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4")
+
+
+def test_database_that_stores_every_text_is_accepted():
+    assert found() == []
+
+
+def test_connection_without_emoji_is_refused(old_connection):
+    assert [(error.id, '["OPTIONS"]["charset"]' in error.hint) for error in found()] == [
+        ("django_hyber.E019", True)
+    ] * IS_MYSQL
+
+
+def test_table_without_emoji_is_refused(old_table):
+    assert [(error.id, f"ALTER TABLE {old_table} CONVERT" in error.hint) for error in found()] == [
+        ("django_hyber.E019", True)
+    ] * IS_MYSQL
+
+
+def test_other_databases_of_the_project_are_not_asked(old_table):
+    assert run_checks(tags=["django_hyber"], databases=["other"]) == run_checks(tags=["django_hyber"])
+
+
+def test_command_tells_of_a_database_without_emoji(platform, old_table):
+    out = io.StringIO()
+    # A failure for other reasons, such as callbacks that are not set up, does not matter here.
+    with pytest.raises(CommandError):
+        call_command("hyber_check", stdout=out)
+
+    assert ("FAIL Database: " in out.getvalue()) == IS_MYSQL
