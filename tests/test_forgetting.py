@@ -55,6 +55,7 @@ KEPT = {
     # Written by the staff, for everybody.
     "Campaign": {"name", "tag", "division_code", "account", "variable_defaults"},
     "CampaignChannel": {"options"},
+    "StatusCode": {"account", "name"},
     # Ids, names of channels, accounts, zones and areas.
     "Message": {"account", "extra_id", "message_id", "channel", "failed_channels"},
     "Batch": {"zone", "phone_prefixes", "job_id"},
