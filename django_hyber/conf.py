@@ -20,6 +20,7 @@ from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
+from django_hyber.protocol import NumberType
 from django_hyber.setting_domains import DOMAINS, UNREADABLE, Network, describe_wrong
 
 logger = logging.getLogger("django_hyber")
@@ -53,7 +54,8 @@ class Account:
 
     Recipients: a reply that is one of ``stop_words`` opts its sender out, one of ``start_words`` opts the sender back
     in (None: the words of ``protocol.texts.consent``). With ``suppress_transactional``, opting out stops single
-    messages too.
+    messages too. ``allowed_countries`` are all if it is None. If ``allowed_number_types`` is None, these are the
+    reachable types, and those that an import into a campaign was told to take.
 
     Callbacks: if ``callback_networks`` are given, only they may call; ``callback_proxies`` are the networks of the
     project's own proxies, whose X-Forwarded-For is believed.
@@ -76,6 +78,8 @@ class Account:
     callback_networks: tuple[Network, ...] = ()
     callback_proxies: tuple[Network, ...] = ()
     default_region: str | None = "UA"
+    allowed_countries: frozenset[str] | None = None
+    allowed_number_types: frozenset[NumberType] | None = None
     connect_timeout: float = 10
     read_timeout: float = 60
     phone_as_number: bool = True

@@ -19,6 +19,7 @@ import environ
 from phonenumbers import SUPPORTED_REGIONS
 
 from django_hyber.protocol.channels.content import CHANNELS
+from django_hyber.protocol.phones.types import NumberType
 
 Network = IPv4Network | IPv6Network
 MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
@@ -144,6 +145,27 @@ def _read_region(value: Any) -> str | None:
     return region
 
 
+def _read_country(value: Any) -> str:
+    country = _read_region(value)
+    if country is None:
+        raise ValueError
+    return country
+
+
+def _read_number_type(value: Any) -> NumberType:
+    return NumberType(_read_text(value).strip().lower())
+
+
+def _read_choice(value: Any, *, read: Callable[[Any], Any]) -> frozenset[Any] | None:
+    """Read a list of allowed values, or None for no restriction. An empty list would stop everything."""
+    if value is None or value == "":
+        return None
+    chosen = frozenset(map(read, _read_items(value)))
+    if not chosen:
+        raise ValueError
+    return chosen
+
+
 def _read_code(value: Any) -> int:
     return int(_read_item(value, least=-MAX_COUNT, is_whole=True))
 
@@ -202,6 +224,10 @@ def _parse_list(raw: str) -> Any:
     return environ.Env.parse_value(raw, list)
 
 
+def _parse_choice(raw: str) -> Any:
+    return _parse_list(raw) if raw.strip() else None
+
+
 _FLAG = Domain(description="True or False", read=_read_flag)
 # Text is not parsed: a password may start with "$", which django-environ would treat as a reference.
 _TEXT = Domain(description="text", read=_read_text)
@@ -232,6 +258,16 @@ DOMAINS: Mapping[str, Domain] = {
     "CALLBACK_NETWORKS": _NETWORKS,
     "CALLBACK_PROXIES": _NETWORKS,
     "DEFAULT_REGION": Domain(description='the two letters of a country, as in "UA", or None', read=_read_region),
+    "ALLOWED_COUNTRIES": Domain(
+        description='a list of the two letters of countries, as in ["UA", "PL"], or None',
+        read=partial(_read_choice, read=_read_country),
+        parse=_parse_choice,
+    ),
+    "ALLOWED_NUMBER_TYPES": Domain(
+        description=f"a list of types of numbers ({', '.join(NumberType)}), or None",
+        read=partial(_read_choice, read=_read_number_type),
+        parse=_parse_choice,
+    ),
     "CONNECT_TIMEOUT": _seconds(MILLISECOND, HOUR),
     "READ_TIMEOUT": _seconds(MILLISECOND, HOUR),
     "PHONE_AS_NUMBER": _FLAG,

@@ -16,6 +16,7 @@ from django_hyber.models import CampaignChannel, DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import (
     InvalidPhone,
+    NumberType,
     Problem,
     ReportState,
     UnreadableReport,
@@ -66,6 +67,22 @@ LABELS: Mapping[str, str | StrPromise] = {
     "device": _("Devices"),
 }
 
+#: The types of phone numbers, in the plural.
+NUMBER_TYPES: Mapping[str, StrPromise] = {
+    NumberType.MOBILE: _("mobile numbers"),
+    NumberType.FIXED_LINE_OR_MOBILE: _("mobile numbers or landlines"),
+    NumberType.VOIP: _("numbers of internet telephony"),
+    NumberType.PERSONAL_NUMBER: _("personal numbers"),
+    NumberType.FIXED_LINE: _("landlines"),
+    NumberType.TOLL_FREE: _("toll-free numbers"),
+    NumberType.PREMIUM_RATE: _("premium-rate numbers"),
+    NumberType.SHARED_COST: _("shared-cost numbers"),
+    NumberType.PAGER: _("pagers"),
+    NumberType.UAN: _("numbers of companies"),
+    NumberType.VOICEMAIL: _("voicemail boxes"),
+    NumberType.UNKNOWN: _("numbers of an unknown type"),
+}
+
 
 def home_region() -> str | None:
     """Return the region for numbers that belong to no account: that of the first readable account."""
@@ -85,7 +102,8 @@ def phone_candidates(typed: str) -> set[str]:
     found = set()
     for region in {account.default_region for account in find_accounts()}:
         try:
-            found.add(normalize_phone(typed, region))
+            # A search may guess: it only finds what is there.
+            found.add(normalize_phone(typed, region, foreign=True))
         except InvalidPhone:
             continue
     digits = "".join(character for character in typed if character.isascii() and character.isdigit())

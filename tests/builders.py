@@ -32,7 +32,7 @@ def make_known(number=90_000):
 def make_campaign(phones, channels=CHANNELS, **values):
     campaign = Campaign.objects.create(name="Spring sale", **values)
     campaign.set_channels(channels)
-    import_recipients(campaign, [{"phone": number, "name": f"Person {number[-4:]}"} for number in phones])
+    import_recipients(campaign, [{"phone": f"+{number}", "name": f"Person {number[-4:]}"} for number in phones])
     return campaign
 
 

@@ -229,7 +229,7 @@ def _column_of_phones(headers: Sequence[str], rows: Sequence[Sequence[str]], cam
 
 def _is_phone(value: str, region: str | None) -> bool:
     try:
-        normalize_phone(value, region)
+        normalize_phone(value, region, foreign=True)
     except InvalidPhone:
         return False
     return True

@@ -16,9 +16,10 @@ from django_hyber.audience.columns import Columns
 from django_hyber.audience.files.csv_file import RejectedRowsFile
 from django_hyber.audience.files.file_type import FileFormat, ShownText
 from django_hyber.audience.files.reading import NumberedRow, WideRow, read_rows, recognise
+from django_hyber.audience.number_choice import count_left_out
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import write_transaction
-from django_hyber.protocol import InvalidPhone, clean_text, normalize_phone
+from django_hyber.protocol import InvalidPhone, PhoneNumber, clean_text, parse_phone
 
 #: How many rows are written at once.
 CHUNK = 5_000
@@ -49,6 +50,8 @@ class ImportReport:
     recipients will be left out of the sending. ``reasons`` counts the rejected rows by reason, in English for
     translation; ``rejected`` holds the first 1,000 of them: ``rejected_file`` has all of them.
     ``removed_characters`` counts the NUL characters that were removed from a text file.
+
+    ``countries`` and ``number_types`` count all valid numbers, taken or left out, by ISO code and by type.
     """
 
     total: int = 0
@@ -61,6 +64,16 @@ class ImportReport:
     rejected: list[RejectedRow] = field(default_factory=list)
     ignored_columns: list[str] = field(default_factory=list)
     removed_characters: int = 0
+    countries: dict[str, int] = field(default_factory=dict)
+    number_types: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def left_out(self) -> dict[str, int]:
+        """The rejected rows with a valid number of a kind that was not switched on, by kind.
+
+        The kinds are the types of numbers, ``country`` (not allowed) and ``foreign`` (doubtful).
+        """
+        return count_left_out(self.reasons.items())
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> ImportReport:
@@ -78,9 +91,13 @@ class ImportReport:
 
 
 class Destination(Protocol):
-    """The table that an import writes to. Numbers are parsed by the rules of ``region``."""
+    """The table that an import writes to.
+
+    Numbers are parsed by the rules of ``region``; ``foreign`` is that of ``parse_phone``.
+    """
 
     region: str | None
+    foreign: bool
 
     @property
     def model(self) -> type[Model]:
@@ -95,6 +112,9 @@ class Destination(Protocol):
 
     def rows(self) -> QuerySet[Any]:
         """Return the existing rows; each has a unique ``phone_number``."""
+
+    def refusal(self, number: PhoneNumber) -> str:
+        """Return why the import leaves out a valid number, in English for translation, or an empty string."""
 
     def as_row(self, phone: str, values: dict[str, str]) -> Sequence[Any]:
         """Return the new row. Raises InvalidPhone to reject it."""
@@ -134,10 +154,19 @@ class RowImport:
         """Read rows that an earlier attempt has added, to write the rejected ones to the file again."""
         for number, values in rows:
             try:
-                self._read(values)
+                self._read(values, is_counted=False)
             except InvalidPhone as error:
                 self._write_rejected(number, values, error.reason)
             progress(self.report.total)
+
+    def survey(self, rows: Iterable[NumberedRow]) -> None:
+        """Count the numbers and the rows that would be rejected, and write nothing."""
+        for number, values in rows:
+            self.report.total += 1
+            try:
+                self._read(values)
+            except InvalidPhone as error:
+                self._reject(number, values, error.reason)
 
     def _add_page(self, page: Iterable[NumberedRow]) -> None:
         phones: list[str] = []
@@ -158,15 +187,27 @@ class RowImport:
         self.report.existing += existing
         self.report.duplicates += len(rows) - accepted - existing
 
-    def _read(self, values: Mapping[str, str]) -> tuple[str, Sequence[Any]]:
+    def _read(self, values: Mapping[str, str], *, is_counted: bool = True) -> tuple[str, Sequence[Any]]:
         headers = tuple(values)
         columns = self._found.get(headers) or self._find_columns(headers)
         if isinstance(values, WideRow):
             raise InvalidPhone(TOO_WIDE)
-        written = values[columns.phone_column]
-        phone = normalize_phone(written.raw if isinstance(written, ShownText) else written, self._destination.region)
+        written, destination = values[columns.phone_column], self._destination
+        raw = written.raw if isinstance(written, ShownText) else written
+        phone = parse_phone(raw, destination.region, foreign=destination.foreign)
+        if is_counted:
+            self._count(phone)
+        refusal = destination.refusal(phone)
+        if refusal:
+            raise InvalidPhone(refusal)
         variables = columns.variables or {}
-        return phone, self._destination.as_row(phone, {name: values[header] for header, name in variables.items()})
+        row = destination.as_row(phone.digits, {name: values[header] for header, name in variables.items()})
+        return phone.digits, row
+
+    def _count(self, phone: PhoneNumber) -> None:
+        countries, types = self.report.countries, self.report.number_types
+        countries[phone.country] = countries.get(phone.country, 0) + 1
+        types[phone.type] = types.get(phone.type, 0) + 1
 
     def _find_columns(self, headers: tuple[str, ...]) -> Columns:
         found = self._found[headers] = self._columns.find(headers)

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django_hyber.audience.columns import REASON, Columns
 from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.models import Suppression
-from django_hyber.protocol import InvalidPhone
-from django_hyber.protocol.phones.numbers import SEVERAL
+from django_hyber.protocol import InvalidPhone, PhoneNumber
+from django_hyber.protocol.phones.spellings import SEVERAL
 from django_hyber.words import home_region
 
 LONGEST_REASON = 255
@@ -31,13 +31,18 @@ class NewSuppression(NamedTuple):
 
 
 class OptOuts:
-    """The destination. ``reason`` is for the rows that have none, ``added_by`` the user who imports them."""
+    """The destination.
+
+    ``reason`` is for the rows that have none, ``added_by`` the user who imports them; ``foreign`` is that of
+    ``parse_phone``.
+    """
 
     model = Suppression
     columns = NewSuppression._fields
 
-    def __init__(self, reason: str = "", added_by: str = "") -> None:
+    def __init__(self, reason: str = "", added_by: str = "", *, foreign: bool = False) -> None:
         self.region = home_region()
+        self.foreign = foreign
         self._reason = reason[:LONGEST_REASON]
         self._added_by = added_by
         self._now = timezone.now()
@@ -48,6 +53,10 @@ class OptOuts:
     def rows(self) -> QuerySet[Suppression]:
         """Return the list."""
         return Suppression.objects.all()
+
+    def refusal(self, number: PhoneNumber) -> str:
+        """Refuse nothing: numbers of every kind can opt out."""
+        return ""
 
     def as_row(self, phone: str, values: dict[str, str]) -> NewSuppression:
         """Return an entry. Reject a second number in place of the reason: it must not get lost."""
@@ -63,16 +72,18 @@ def import_suppressions(
     phone_column: str = "",
     reason_column: str = "",
     reason: str = "",
+    foreign: bool = False,
     rejected_file: IO[bytes] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> ImportReport:
     """Put numbers on the opt-out list: all of the good rows, or nothing if the file is broken.
 
     ``source`` is an iterable of dicts or an open binary file (CSV, XLSX). ``reason`` is written where the row has
-    none. All rejected rows go to ``rejected_file`` as CSV; ``progress`` is called with the number of rows read so far.
+    none. ``foreign`` takes numbers without ``+`` that are valid only in other countries. All rejected rows go to
+    ``rejected_file`` as CSV; ``progress`` is called with the number of rows read so far.
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column.
     """
     columns = Columns(phone_column=phone_column, variables={reason_column: REASON} if reason_column else None)
-    report, _newest = import_rows(OptOuts(reason), columns, source, rejected_file, progress)
+    report, _newest = import_rows(OptOuts(reason, foreign=foreign), columns, source, rejected_file, progress)
     return report

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import IO, NamedTuple
 
@@ -11,9 +11,11 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.imports import ImportReport, Source, import_rows
+from django_hyber.audience.number_choice import ChosenNumbers, NumberChoice
 from django_hyber.conf import get_account
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message
+from django_hyber.protocol import PhoneNumber
 from django_hyber.sending.ids import extra_ids
 
 
@@ -38,15 +40,22 @@ class Recipients:
     model = Message
     columns = NewRecipient._fields
 
-    def __init__(self, campaign: Campaign, columns: Columns) -> None:
-        self.region = get_account(campaign.account).default_region
+    def __init__(self, campaign: Campaign, columns: Columns, numbers: NumberChoice) -> None:
+        account = get_account(campaign.account)
+        self.region = account.default_region
+        self.foreign = numbers.foreign
+        self._numbers = ChosenNumbers(numbers, account)
+        self._more_types = set(numbers.number_types)
         self._campaign = campaign
         self._brings_texts = bool(columns.text_column)
         self._extra_ids = extra_ids()
         self._pk, self._account, self._now = campaign.pk, campaign.account, timezone.now()
 
     def prepare(self) -> None:
-        """Lock the campaign, refuse if it has been launched, and mark it if its recipients have their own texts."""
+        """Lock the campaign, refuse if it has been launched, and mark it with what its recipients bring.
+
+        That is whether they have their own texts, and which types of numbers besides mobile ones.
+        """
         campaigns = Campaign.objects.all()
         current = campaigns.select_for_update().get(pk=self._pk)
         if not current.is_editable:
@@ -55,10 +64,18 @@ class Recipients:
         if self._brings_texts and not current.has_own_texts:
             campaigns.filter(pk=self._pk).update(has_own_texts=True)
             self._campaign.has_own_texts = True
+        types = sorted(self._more_types.union(current.number_types))
+        if types != current.number_types:
+            campaigns.filter(pk=self._pk).update(number_types=types)
+            self._campaign.number_types = types
 
     def rows(self) -> QuerySet[Message]:
         """Return the recipients."""
         return Message.objects.filter(campaign=self._pk)
+
+    def refusal(self, number: PhoneNumber) -> str:
+        """Return why the campaign does not take a number, or an empty string."""
+        return self._numbers.refusal(number)
 
     def as_row(self, phone: str, values: dict[str, str]) -> NewRecipient:
         """Return a recipient with these variables."""
@@ -73,6 +90,9 @@ def import_recipients(
     phone_column: str = "",
     text_column: str = "",
     variables: Mapping[str, str] | None = None,
+    foreign: bool = False,
+    number_types: Iterable[str] = (),
+    countries: Iterable[str] | None = None,
     rejected_file: IO[bytes] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> ImportReport:
@@ -81,12 +101,20 @@ def import_recipients(
     ``source`` is an iterable of dicts or an open binary file (CSV, XLSX). The phone column is found by its header
     (phone, phone_number, телефон, ...) or named; the other columns become variables, or those in ``variables`` (names
     by header). A number is accepted once per campaign. ``text_column`` holds a text for each recipient: then the
-    campaign has own texts, and its channels none. All rejected rows go to ``rejected_file`` as CSV; ``progress`` is
+    campaign has own texts, and its channels none.
+
+    Only numbers that certainly reach a person who is meant are taken; ``left_out`` of the report counts the others.
+    ``foreign`` takes numbers without ``+`` that are valid only in other countries, and those that differ from a number
+    of the home country by one digit. ``number_types`` takes more types than mobile numbers ("fixed_line", "toll_free",
+    ...; see NumberType), unless ALLOWED_NUMBER_TYPES forbids them. ``countries`` takes only numbers of these countries.
+
+    All rejected rows go to ``rejected_file`` as CSV; ``progress`` is
     called with the number of rows read so far.
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch.
     """
     columns = Columns(phone_column=phone_column, text_column=text_column, variables=variables)
-    report, newest = import_rows(Recipients(campaign, columns), columns, source, rejected_file, progress)
+    numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
+    report, newest = import_rows(Recipients(campaign, columns, numbers), columns, source, rejected_file, progress)
     report.opted_out = campaign.messages.filter(pk__gt=newest).opted_out().count()
     return report

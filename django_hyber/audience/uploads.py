@@ -20,6 +20,7 @@ from django_hyber.audience.columns import REASON, Columns, guess_column
 from django_hyber.audience.files.file_type import FileFormat, UnreadableFileError
 from django_hyber.audience.files.reading import NumberedRow, file_type, read_rows, recognise
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
+from django_hyber.audience.number_choice import NumberChoice
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit, atomic
@@ -103,12 +104,13 @@ def confirm_upload(
 ) -> bool:
     """Import a stored file, ``at_once`` or in the background, and return whether this call started it.
 
-    The parameters are those of import_recipients that say what the columns are. Whoever uploaded the file and ``user``,
-    who confirms its columns, have contributed to the campaign.
+    The parameters are those of import_recipients that say what the columns are and which numbers are taken. Whoever
+    uploaded the file and ``user``, who confirms its columns, have contributed to the campaign.
     """
     uploads = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
     known = {name: value for name, value in job.parameters.items() if name != "preview"}
-    wanted = {**known, **Columns.of(parameters).as_parameters(), "language": get_language()}
+    chosen = {**Columns.of(parameters).as_parameters(), **NumberChoice.of(parameters).as_parameters()}
+    wanted = {**known, **chosen, "language": get_language()}
     with atomic():
         if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
             return False
@@ -127,7 +129,7 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     end: it is read through once before.
     """
     columns = Columns.of(job.parameters)
-    destination = Recipients(job.campaign, columns) if job.campaign else _opt_outs(job)
+    destination = _destination(job, columns, NumberChoice.of(job.parameters))
     result: dict[str, Any] = job.result
     with open_source(job) as file, tempfile.TemporaryFile() as rejected_file:
         if not result:
@@ -151,9 +153,23 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     return result | report.as_json()
 
 
-def _opt_outs(job: BackgroundJob) -> OptOuts:
+def survey_numbers(job: BackgroundJob, phone_column: str) -> ImportReport | None:
+    """Return what an import of a column would count and leave out, or None for a file that is too large to wait."""
+    if job.parameters.get("rows") is None:
+        return None
+    columns = Columns(phone_column=phone_column, variables={})
+    report = ImportReport()
+    with open_source(job) as file, closing(_rows_of(job, file)) as rows:
+        RowImport(_destination(job, columns, NumberChoice()), columns, report, newest=0).survey(rows)
+    return report
+
+
+def _destination(job: BackgroundJob, columns: Columns, numbers: NumberChoice) -> Recipients | OptOuts:
+    if job.campaign:
+        return Recipients(job.campaign, columns, numbers)
     user = job.created_by
-    return OptOuts(job.parameters.get("reason", ""), user.get_username() if user else "")
+    added_by = user.get_username() if user else ""
+    return OptOuts(job.parameters.get("reason", ""), added_by, foreign=numbers.foreign)
 
 
 def _count_rows(job: BackgroundJob, file: IO[bytes], claim: JobClaim) -> int:

@@ -18,11 +18,12 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import locked
-from django_hyber.conf import find_account, get_account
+from django_hyber.conf import Account, find_account, get_account
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, Suppression, TrialSender
-from django_hyber.protocol import Channel, InvalidPhone, normalize_phone, validate_channels
+from django_hyber.protocol import Channel, InvalidPhone, parse_phone, validate_channels
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending.number_policy import policy_of
 from django_hyber.sending.send import send_message
 from django_hyber.texts.check import as_error
 from django_hyber.texts.preview import rendered, used_variables
@@ -76,12 +77,11 @@ def parse_numbers(typed: str, campaign: Campaign) -> list[str]:
     Raises ValidationError, which names each invalid number.
     """
     account = find_account(campaign.account)
-    region = account.default_region if account else None
     found: dict[str, None] = {}
     errors = []
     for text in filter(None, map(str.strip, _SEPARATORS.split(typed))):
         try:
-            found[normalize_phone(text, region)] = None
+            found[_parse_number(text, account)] = None
         except InvalidPhone as error:
             params = {"number": text[:40], "reason": _(error.reason)}
             errors.append(ValidationError(_("“%(number)s”: %(reason)s"), code="phone-number", params=params))
@@ -91,6 +91,14 @@ def parse_numbers(typed: str, campaign: Campaign) -> list[str]:
     if errors:
         raise ValidationError(errors)
     return list(found)
+
+
+def _parse_number(text: str, account: Account | None) -> str:
+    number = parse_phone(text, account.default_region if account else None)
+    refusal = policy_of(account).refusal(number) if account else ""
+    if refusal:
+        raise InvalidPhone(refusal)
+    return number.digits
 
 
 def trial_problems(campaign: Campaign, sample: Sample) -> list[ValidationError]:
@@ -135,7 +143,7 @@ def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token
         ids = zip(wanted, _extra_ids(campaign, token), strict=False)
         messages = [
             send_message(
-                number,
+                f"+{number}",
                 channels,
                 extra_id=extra_id,
                 tag=f"{TAG_PREFIX}{campaign.tag or campaign.name}"[:TAG_LENGTH],

@@ -29,6 +29,7 @@ class Campaign(HyberModel):
         "missing_variables",
         "variable_defaults",
         "has_own_texts",
+        "number_types",
     )
 
     class Status(models.TextChoices):
@@ -90,6 +91,13 @@ class Campaign(HyberModel):
         default=False,
         editable=False,
         help_text=_("Every recipient has an individual text in the variable “text”; the channels have none."),
+    )
+    number_types = models.JSONField(
+        _("types of numbers"),
+        default=list,
+        blank=True,
+        editable=False,
+        help_text=_("What imports were told to take besides mobile numbers."),
     )
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True

@@ -41,7 +41,9 @@ from django_hyber.protocol.masking import (
     mask_text,
     mask_values,
 )
-from django_hyber.protocol.phones.numbers import InvalidPhone, normalize_phone
+from django_hyber.protocol.phones.numbers import describe_phone, normalize_phone, parse_phone
+from django_hyber.protocol.phones.spellings import InvalidPhone
+from django_hyber.protocol.phones.types import REACHABLE, NumberType, PhoneNumber
 from django_hyber.protocol.texts.consent import START_WORDS, STOP_WORDS, Consent, read_consent
 from django_hyber.protocol.texts.markdown import TextRun, mark_links, parse_markdown
 from django_hyber.protocol.texts.rendered import RenderedTexts
@@ -83,6 +85,7 @@ __all__ = [
     "MAX_RECIPIENTS",
     "MAX_SEGMENTS",
     "PERMANENT_CODES",
+    "REACHABLE",
     "SMS",
     "START_WORDS",
     "STOP_WORDS",
@@ -99,9 +102,11 @@ __all__ = [
     "InvalidMessage",
     "InvalidPhone",
     "NotTaken",
+    "NumberType",
     "OutcomeUnknown",
     "ParsedReplies",
     "ParsedReports",
+    "PhoneNumber",
     "Problem",
     "Push",
     "ReadTimeout",
@@ -130,6 +135,7 @@ __all__ = [
     "clean_text",
     "count_segments",
     "describe",
+    "describe_phone",
     "describe_traceback",
     "field_rules",
     "find_encoded_links",
@@ -146,6 +152,7 @@ __all__ = [
     "parse_job_id",
     "parse_markdown",
     "parse_message_id",
+    "parse_phone",
     "parse_replies",
     "parse_reply",
     "parse_report",

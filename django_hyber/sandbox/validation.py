@@ -27,7 +27,7 @@ MAX_RECIPIENTS: Final = 50_000
 _RECIPIENTS_KEY: Final = {"batch": "messages", "broadcast": "recipients"}
 _TOP_LEVEL_LENGTHS: Final = {"callback_url": 256, "tag": 64, "division_code": 100, "start_time": 25}
 _EXTRA_ID_LENGTH: Final = 64
-_PHONE = re.compile(r"[1-9][0-9]{9,14}")
+_PHONE = re.compile(r"[1-9][0-9]{6,14}")
 _START_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d([+-]\d\d:\d\d)?", re.ASCII)
 
 

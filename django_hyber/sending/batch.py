@@ -288,7 +288,7 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
     if claim is None:
         return
     suppress(claim.messages())
-    outgoing = read_outgoing(claim.batch.campaign, claim.messages())
+    outgoing = read_outgoing(claim.batch.campaign, claim.account, claim.messages())
     if outgoing:
         hand_over(partial(_post, claim, client, outgoing), claim)
     else:

@@ -18,6 +18,7 @@ from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending.number_policy import policy_of
 from django_hyber.sending.single import OPTED_OUT
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 
@@ -55,24 +56,31 @@ def _leave_out(waiting: QuerySet[Message], reason: str) -> None:
         announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
 
 
-def read_outgoing(campaign: Campaign, messages: QuerySet[Message]) -> list[Outgoing]:
+def read_outgoing(campaign: Campaign, account: Account, messages: QuerySet[Message]) -> list[Outgoing]:
     """Read the queued messages, without a model instance per row.
 
-    Recipients without a value for a variable are left out if the campaign says so.
+    Recipients without a value for a variable are left out if the campaign says so, and so are numbers that the account
+    does not send to.
     """
     waiting = messages.filter(status=Status.QUEUED)
     rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
     used = used_values(campaign)
-    outgoing, incomplete = [], []
+    policy = policy_of(account, campaign.number_types)
+    outgoing: list[Outgoing] = []
+    left_out: dict[str, list[int]] = {}
     for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):
+        refusal = policy.refusal_of(phone)
+        if refusal:
+            left_out.setdefault(refusal, []).append(pk)
+            continue
         variables = complete_variables(campaign, used, values)
         # The pre-flight check requires a text for everybody; one removed since then excludes only that recipient.
         if variables is None or (campaign.has_own_texts and not variables.get(OWN_TEXT)):
-            incomplete.append(pk)
+            left_out.setdefault(NO_VALUE, []).append(pk)
         else:
             outgoing.append(Outgoing(pk, Recipient(phone, extra_id, variables)))
-    if incomplete:
-        _leave_out(waiting.filter(pk__in=incomplete), NO_VALUE)
+    for reason, pks in left_out.items():
+        _leave_out(waiting.filter(pk__in=pks), reason)
     return outgoing
 
 

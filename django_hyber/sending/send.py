@@ -7,19 +7,21 @@ from typing import Any
 
 from django.utils import timezone
 
-from django_hyber.conf import DEFAULT_ACCOUNT, get_account
+from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.models import Message
 from django_hyber.protocol import (
     Channel,
     InvalidMessage,
+    InvalidPhone,
     Problem,
-    normalize_phone,
+    parse_phone,
     single_body,
     validate_channels,
     validate_request,
 )
 from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.sending.ids import new_extra_id
+from django_hyber.sending.number_policy import policy_of
 
 logger = logging.getLogger("django_hyber")
 
@@ -41,11 +43,15 @@ def send_message(
     if CALLBACK_BASE_URL is set; a string is sent as it is, and "" omits the field. The returned message is ``queued``:
     call ``refresh_from_db()`` to read its current status.
 
-    Raises InvalidPhone or InvalidMessage (both ValueError) for a message that the platform would reject,
+    A number without ``+`` or ``00`` must be one of the account's DEFAULT_REGION. Stored numbers have no plus: pass
+    ``f"+{message.phone_number}"``.
+
+    Raises InvalidPhone or InvalidMessage (both ValueError) for a message that the platform would reject or a number
+    that the account does not send to (ALLOWED_COUNTRIES, ALLOWED_NUMBER_TYPES),
     IntegrityError for an ``extra_id`` that is already used, ImproperlyConfigured for an unknown account.
     """
     settings = get_account(account)
-    phone = normalize_phone(phone_number, settings.default_region)
+    phone = _read_phone(phone_number, settings)
     extra_id = extra_id or new_extra_id()
     options: dict[str, Any] = {"tag": tag, "division_code": division_code, "start_time": start_time}
     if callback_url is not None:
@@ -61,6 +67,14 @@ def send_message(
     )
     enqueue_row_after_commit("submit_message", messages.all(), message.pk)
     return message
+
+
+def _read_phone(phone_number: str | int, account: Account) -> str:
+    number = parse_phone(phone_number, account.default_region)
+    refusal = policy_of(account).refusal(number)
+    if refusal:
+        raise InvalidPhone(refusal)
+    return number.digits
 
 
 def _validate(phone: str, channels: Sequence[Channel], extra_id: str, options: dict[str, Any]) -> None:

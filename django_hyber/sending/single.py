@@ -23,6 +23,7 @@ from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.deadline import deadline_of, describe_lateness, is_too_late, start_time_of
 from django_hyber.sending.exchange import TEXT_LIMIT, ClaimLost, begin_doubt, get_client, hand_over
+from django_hyber.sending.number_policy import policy_of
 from django_hyber.sending.pace import breaker, retries
 
 logger = logging.getLogger("django_hyber")
@@ -143,8 +144,9 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
     claim = claim_message(pk)
     if claim is None:
         return
-    if _must_not_be_sent(claim):
-        claim.end(Status.SUPPRESSED, OPTED_OUT, None)
+    refusal = _refusal(claim)
+    if refusal:
+        claim.end(Status.SUPPRESSED, refusal, None)
         return
     hand_over(partial(_post, claim, client), claim)
 
@@ -155,11 +157,13 @@ def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callabl
     return client.send_single(body, before_write=before_write)
 
 
-def _must_not_be_sent(claim: MessageClaim) -> bool:
-    """Whether the recipient has opted out of transactional messages too (SUPPRESS_TRANSACTIONAL)."""
-    if not claim.account.suppress_transactional:
-        return False
-    return Suppression.objects.filter(phone_number=claim.message.phone_number).exists()
+def _refusal(claim: MessageClaim) -> str:
+    """Return why the message must not be sent any more, or an empty string."""
+    account, phone = claim.account, claim.message.phone_number or ""
+    # Recipients may opt out of transactional messages too.
+    if account.suppress_transactional and Suppression.objects.filter(phone_number=phone).exists():
+        return OPTED_OUT
+    return policy_of(account).refusal_of(phone)
 
 
 def claim_message(pk: int) -> MessageClaim | None:

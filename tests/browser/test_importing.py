@@ -110,6 +110,24 @@ def test_wrong_choices_and_files_are_told_beside_their_fields(draft, people, tmp
     assert complaints == []
 
 
+def test_kinds_of_numbers_are_counted_and_switched_on(draft, tmp_path, open_admin, complaints):
+    page = open_admin("uk", (NARROW, "light"))
+    path = tmp_path / "kinds.csv"
+    path.write_text("phone,name\n0501234501,A\n+380442345678,B\n38671234567,C\n+48512345678,D\n")
+
+    hand_in(page, draft, path)
+    assert page.locator("#hyber-numbers [data-kind]").count() == 3
+    assert list(problems_of(page, "uk")) == []
+    page.check("[data-kind=fixed_line] input")
+    page.press(".submit-row input.default", "Enter")
+
+    page.locator("[data-job=done]").wait_for()
+    assert (number(page, "accepted"), number(page, "rejected")) == (3, 1)
+    assert page.locator("[data-count=left_out]").is_visible()
+    assert list(problems_of(page, "uk")) == []
+    assert complaints == []
+
+
 def test_names_are_asked_for_only_where_there_is_a_variable(draft, people, open_admin, complaints):
     page = open_admin()
     hand_in(page, draft, people)

@@ -166,6 +166,12 @@ class ColumnsForm(forms.Form):
         """Return the columns of a valid form."""
         return chosen_columns(self.headers, self._choices(self.cleaned_data))
 
+    def phone_column(self) -> str:
+        """Return the column that is chosen for phone numbers, or an empty string."""
+        values = {name: self[name].value() or "" for name in self.fields}
+        choices = zip(self.headers, self._choices(values), strict=True)
+        return next((header for header, choice in choices if choice.use == Use.PHONE), "")
+
     def missing(self) -> list[str]:
         """Return the variables of the campaign's texts for which no column is chosen."""
         values = {name: self[name].value() or "" for name in self.fields}

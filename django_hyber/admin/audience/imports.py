@@ -16,12 +16,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
+from django_hyber.admin.audience.import_numbers import CountedNumbers, NumbersForm, counted_numbers
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import file_name, import_title, produced_file
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.columns import Columns, missing_variables
 from django_hyber.audience.imports import ImportReport
+from django_hyber.audience.number_choice import NumberChoice
 from django_hyber.audience.uploads import describe_format, discard_upload, is_large_upload, keep_pasted
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone, mask_phones_in
@@ -114,7 +116,7 @@ def _keep(desk: ImportDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
         return desk.redirect("import_job", job.pk)
     job, columns = keep_pasted(user, cleaned["pasted"], reason=reason)
     if columns is not None:
-        _confirm(desk, job, columns)
+        _confirm(desk, job, columns, NumberChoice())
     return desk.redirect("import_job", job.pk)
 
 
@@ -132,13 +134,16 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     if not _may_add(desk):
         return desk.redirect()
     is_masked = not desk.sees_personal_data
-    form = ColumnsForm(desk.request.POST if desk.is_post else None, job, is_masked=is_masked)
-    if form.is_valid():
-        _confirm(desk, job, form.chosen())
+    data = desk.request.POST if desk.is_post else None
+    form = ColumnsForm(data, job, is_masked=is_masked)
+    numbers = NumbersForm(data, job, form.phone_column())
+    if form.is_valid() and numbers.is_valid():
+        _confirm(desk, job, form.chosen(), numbers.chosen())
         return desk.redirect("import_job", job.pk)
     rows = [(number, shown_values(values, is_masked=is_masked)) for number, values in job.parameters["preview"]["rows"]]
     context = {
         "form": form,
+        "numbers": numbers,
         "columns": list(form.columns([values for _number, values in rows])),
         "rows": rows,
         "format": format_text(job),
@@ -151,9 +156,9 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     return desk.render_import("columns", import_title(job), **context)
 
 
-def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns) -> None:
-    is_at_once = not is_large_upload(job)
-    if not confirm_upload(job, columns.as_parameters(), at_once=is_at_once, user=desk.request.user):
+def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns, numbers: NumberChoice) -> None:
+    parameters = {**columns.as_parameters(), **numbers.as_parameters()}
+    if not confirm_upload(job, parameters, at_once=not is_large_upload(job), user=desk.request.user):
         return
     job.refresh_from_db()
     if job.state != State.DONE:
@@ -231,6 +236,7 @@ class ImportPage:
 
     job: BackgroundJob
     report: ImportReport
+    numbers: CountedNumbers
     is_open: bool
     done: str
     total: str
@@ -258,6 +264,7 @@ def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
     return ImportPage(
         job=job,
         report=report,
+        numbers=counted_numbers(report),
         is_open=is_open,
         done=str(job.done),
         total=str(job.total or ""),

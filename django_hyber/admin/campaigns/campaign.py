@@ -18,11 +18,12 @@ from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progre
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin, short_time
 from django_hyber.admin.common.desk import CampaignDesk, Desk
+from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.four_eyes import record_author
-from django_hyber.models import Campaign
-from django_hyber.words import place_of, problem_text
+from django_hyber.models import Campaign, Message
+from django_hyber.words import phone_candidates, place_of, problem_text
 
 
 @admin.register(Campaign)
@@ -50,6 +51,17 @@ class CampaignAdmin(HyberAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[CampaignList]:
         """Use the list with the numbers of recipients and deliveries."""
         return CampaignList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Campaign], search_term: str
+    ) -> tuple[QuerySet[Campaign], bool]:
+        """Find the campaigns that have a phone number among their recipients, however it is written."""
+        found, may_repeat = super().get_search_results(request, queryset, search_term)
+        numbers = phone_candidates(search_term) if sees_personal_data(request) else set()
+        if not numbers:
+            return found, may_repeat
+        campaigns = Message.objects.filter(phone_number__in=numbers, campaign__isnull=False).values("campaign")
+        return found | queryset.filter(pk__in=campaigns), may_repeat
 
     @admin.display(description=_("recipients"))
     def recipients(self, campaign: Campaign) -> str:

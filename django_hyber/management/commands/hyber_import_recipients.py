@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_hyber.management.progress import ProgressBar
 from django_hyber.models import Campaign
+from django_hyber.sending.number_policy import OPTIONAL_TYPES
 from django_hyber.services import ImportReport, import_recipients
 
 
@@ -25,6 +27,20 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="CSV or XLSX file with column headers in its first row.")
         parser.add_argument("--phone-column", default="", help="Header of the phone column, if it is not recognized.")
         parser.add_argument("--text-column", default="", help="Header of the column with a text for each recipient.")
+        parser.add_argument(
+            "--foreign",
+            action="store_true",
+            help="Take doubtful numbers of other countries: without +, or a digit away from a number of the home one.",
+        )
+        parser.add_argument(
+            "--number-types",
+            nargs="+",
+            default=(),
+            choices=OPTIONAL_TYPES,
+            metavar="TYPE",
+            help=f"Take these types of numbers too: {', '.join(OPTIONAL_TYPES)}.",
+        )
+        parser.add_argument("--countries", nargs="+", metavar="CODE", help="Take only numbers of these countries.")
         parser.add_argument("--rejected", type=Path, metavar="FILE", help="CSV file for the rejected rows.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,6 +59,11 @@ class Command(BaseCommand):
                 self.stderr.write(f"row {row.row}: {row.reason}")
         if report.removed_characters:
             self.stderr.write(f"{report.removed_characters} NUL characters were removed.")
+        if report.left_out or len(report.countries) > 1 or len(report.number_types) > 1:
+            self.stderr.write(f"Valid numbers by country: {_listed(report.countries)}")
+            self.stderr.write(f"Valid numbers by type: {_listed(report.number_types)}")
+        if report.left_out:
+            self.stderr.write(f"Left out by kind, because not switched on: {_listed(report.left_out)}")
         self.stdout.write(
             f"{report.accepted} accepted, {report.duplicates} duplicates, {report.existing} already there, "
             f"{report.rejected_count} rejected of {report.total} rows"
@@ -58,8 +79,16 @@ class Command(BaseCommand):
                 source,
                 phone_column=options["phone_column"],
                 text_column=options["text_column"],
+                foreign=options["foreign"],
+                number_types=options["number_types"],
+                countries=options["countries"],
                 rejected_file=rejected,
                 progress=bar.show,
             )
         bar.end()
         return report
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{name} {count}" for name, count in ordered) or "none"

@@ -23,7 +23,8 @@ MAX_TAG = 64
 MAX_DIVISION_CODE = 100
 RECOMMENDED_VIBER_TTL = 60
 
-_PHONE = re.compile(r"[0-9]{10,15}")
+# The shortest numbers with a country code have seven digits, as on the island of Niue.
+_PHONE = re.compile(r"[0-9]{7,15}")
 _SAFE_ID = re.compile(r"[A-Za-z0-9_.-]+")
 _START_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}")
 _ALPHA_NAME_CHARACTERS = GSM_BASIC - {"\r", "\n"}
@@ -107,7 +108,7 @@ def _check_phone(phone_number: str) -> Problem | None:
     if _PHONE.fullmatch(phone_number):
         return None
     return error(
-        "phone-number", gettext_noop("A phone number has 10 to 15 digits, with the country code and without +.")
+        "phone-number", gettext_noop("A phone number has 7 to 15 digits, with the country code and without +.")
     )
 
 

@@ -1,159 +1,208 @@
-"""Conversion of phone numbers, as written by people and spreadsheets, to the digits that the platform accepts."""
+"""Parsing of phone numbers, as written by people and spreadsheets, to the digits that the platform accepts.
+
+It is never guessed who is meant. A number that lost a digit is often valid in another country, so with a home region a
+number of another country has to be written as one: with ``+`` or the exit code.
+"""
 
 from __future__ import annotations
 
-import re
-from datetime import date, time
-from decimal import Decimal
+from collections.abc import Iterator
+from functools import cache
 
 import phonenumbers
 
 from django_hyber.protocol.channels.problems import gettext_noop
-from django_hyber.protocol.phones.plans import find_plan
+from django_hyber.protocol.phones.plans import find_code, find_plan, read_international
+from django_hyber.protocol.phones.spellings import INVALID, NOT_DIGITS, SEVERAL, InvalidPhone, has_several, to_text
+from django_hyber.protocol.phones.types import NumberType, PhoneNumber
 
-EMPTY = gettext_noop("The phone number is empty.")
-LOSSY = gettext_noop(
-    "A spreadsheet has shortened this number, so digits are lost. Format the column as text, then enter the numbers "
-    "again."
-)
-DATE = gettext_noop(
-    "A spreadsheet has converted this number to a date. Format the column as text, then enter the numbers again."
-)
-FORMULA_ERROR = gettext_noop("This is an error message of a spreadsheet, not a number. Correct the formula.")
-SEVERAL = gettext_noop("There are several numbers here. Keep one, and put the others into separate rows.")
-UNUSABLE = gettext_noop("A phone number consists of digits, spaces, dashes and brackets.")
-INVALID = gettext_noop("This is not a valid phone number.")
 TOO_SHORT = gettext_noop("This is not a valid phone number: digits are missing.")
 TOO_LONG = gettext_noop("This is not a valid phone number: it has too many digits.")
+FOREIGN = gettext_noop(
+    "This is not a number of the home country. If it is one of another country, write it with + and the country code; "
+    "otherwise correct it."
+)
 
-_MAX_TEXT = 40
-_MAX_EXACT_FLOAT = 2**53
-# Numbers copied from a chat or an address book may contain invisible characters.
-_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060\ufeff]")
-_WRITTEN = re.compile(r"\+?[0-9(][0-9\s().\u2010-\u2015\u2212-]*")
-_NOT_DIGITS = re.compile(r"[^0-9]")
-_SCIENTIFIC = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+")
-_WHOLE_FLOAT = re.compile(r"([0-9]{7,})[.,]0+")
-_GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){2,}(\.0+)?")
-_SPREADSHEET_ERROR = re.compile(r"#[A-Z/0]+[!?]?|#+")
-_SEPARATORS = (re.compile(r"[,;/|\n]"), re.compile(r"\s"))
-# Fewer digits are not considered another number.
-_MIN_OF_SEVERAL = 9
-_INTERNATIONAL = range(10, 16)
+_MAX_DIGITS = 15
+_EXIT_CODE = "00"
+#: How numbers were dialled in a region before its numbering plan was changed; people still write them like this.
+_OLD_PREFIXES = {"UA": "8"}
 _LENGTHS = {
     phonenumbers.ValidationResult.TOO_SHORT: TOO_SHORT,
     phonenumbers.ValidationResult.IS_POSSIBLE_LOCAL_ONLY: TOO_SHORT,
     phonenumbers.ValidationResult.TOO_LONG: TOO_LONG,
 }
+_BY_EXIT_CODE = phonenumbers.CountryCodeSource.FROM_NUMBER_WITH_IDD
 
 
-class InvalidPhone(ValueError):  # noqa: N818 - the names of this package say what happened
-    """``reason`` is a short, translatable English text. It does not contain the number."""
-
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(reason)
-
-
-def normalize_phone(raw: object, region: str | None = "UA") -> str:
+def normalize_phone(raw: object, region: str | None = "UA", *, foreign: bool = False) -> str:
     """Return the digits of the number in international form, without ``+``.
 
-    A number without ``+`` or ``00`` is read as a number of the region, or otherwise as an international one. With
-    ``region=None``, it is only read as an international one. ``raw`` is text, or a number from a spreadsheet. Raises
-    InvalidPhone.
+    A number without ``+`` or the exit code (``00``) is read as a number of the region. With ``foreign``, it is read as
+    an international one if it is none of the region, and always with ``region=None``. ``raw`` is text, or a number from
+    a spreadsheet. Raises InvalidPhone.
     """
-    text = raw if isinstance(raw, str) and raw.isdigit() and raw.isascii() else _to_text(raw)
-    digits = _NOT_DIGITS.sub("", text)
-    is_international = text.startswith("+")
-    if digits.startswith("00") and not is_international:
-        is_international, digits = True, digits[2:]
-    plan = find_plan(region) if region else None
-    quick = "" if plan is None else plan.read_international(digits) if is_international else plan.read(digits)
-    if len(quick) in _INTERNATIONAL:
-        return quick
-    number = _parse(digits, region) if region and not is_international else ""
-    if not number and len(digits) in _INTERNATIONAL:
-        number = _parse(f"+{digits}", None)
-    if not number:
-        raise InvalidPhone(_explain_number(text, digits, None if is_international else region))
+    return parse_phone(raw, region, foreign=foreign).digits
+
+
+def parse_phone(raw: object, region: str | None = "UA", *, foreign: bool = False) -> PhoneNumber:
+    """Return the number with its country and type. The parameters are those of ``normalize_phone``."""
+    text = raw if isinstance(raw, str) and raw.isdigit() and raw.isascii() else to_text(raw)
+    digits = NOT_DIGITS.sub("", text)
+    if text.startswith("+"):
+        number = _read_after_plus(digits, region)
+    elif digits.startswith(_EXIT_CODE):
+        number = _read_after(_EXIT_CODE, digits, region)
+    else:
+        number = _read_dialled(digits, region, foreign=foreign) if region else _read_international(digits)
+    if number is None:
+        is_national = region and not text.startswith("+") and not digits.startswith(_EXIT_CODE)
+        raise InvalidPhone(_explain(text, digits, region if is_national else None))
     return number
 
 
-def _explain_number(text: str, digits: str, region: str | None) -> str:
-    if _has_several(text):
+def describe_phone(digits: str) -> PhoneNumber:
+    """Return the country and the type of a number in international form.
+
+    Digits that no numbering plan has are of an unknown type, in the country of their calling code.
+    """
+    number = _read_international(digits)
+    if number:
+        return number
+    plan = find_code(digits)
+    return PhoneNumber(digits, plan.countries[0].name if plan else phonenumbers.UNKNOWN_REGION, NumberType.UNKNOWN)
+
+
+def _read_after_plus(digits: str, region: str | None) -> PhoneNumber | None:
+    plan = find_plan(region) if region else None
+    number = plan.read_international(digits) if plan else None
+    if number:
+        return number
+    number, home_code = _read_international(digits), _code_of(region)
+    if number and home_code and not digits.startswith(home_code) and _is_near(home_code, digits):
+        return number._replace(is_sure=False)
+    return number
+
+
+def _read_dialled(digits: str, region: str, *, foreign: bool) -> PhoneNumber | None:
+    """Read a number without plus and ``00`` as dialled in the region. Raises InvalidPhone for a foreign one."""
+    plan = find_plan(region)
+    number = plan.read(digits) if plan else None
+    number = number or _read_home_slowly(digits, region) or _read_after_own_exit_code(digits, region)
+    if number:
+        return number
+    abroad = _read_international(digits)
+    if abroad and not foreign:
+        raise InvalidPhone(FOREIGN)
+    return abroad
+
+
+def _read_home(digits: str, region: str) -> PhoneNumber | None:
+    plan = find_plan(region)
+    return (plan.read(digits) if plan else None) or _read_home_slowly(digits, region)
+
+
+def _read_home_slowly(digits: str, region: str) -> PhoneNumber | None:
+    plan = find_plan(region)
+    found = _parse(digits, region)
+    if found and found.country_code_source != _BY_EXIT_CODE:
+        return _describe(found)
+    old_prefix = _OLD_PREFIXES.get(region)
+    # The digit before the area code is the present prefix, so that no other number is meant.
+    if plan and old_prefix and digits.startswith(old_prefix + plan.national_prefix):
+        return plan.read(digits[len(old_prefix) :])
+    return None
+
+
+def _read_after_own_exit_code(digits: str, region: str) -> PhoneNumber | None:
+    """Read a number that begins with an exit code other than ``00``, as 011 in the United States."""
+    found = _parse(digits, region)
+    number = _describe(found) if found else None
+    if number is None:
+        return None
+    return _read_after(digits.removesuffix(number.digits), digits, region)
+
+
+def _read_after(exit_code: str, digits: str, region: str | None) -> PhoneNumber | None:
+    abroad = digits[len(exit_code) :]
+    number = _read_international(abroad)
+    if number is None or region is None:
+        return number
+    home_code = _code_of(region)
+    if abroad.startswith(home_code):
+        return number
+    is_near = _is_near(home_code, abroad) or any(
+        _read_home(other, region) for other in _variants(digits, len(exit_code)) if not other.startswith(exit_code)
+    )
+    return number._replace(is_sure=not is_near)
+
+
+@cache
+def _code_of(region: str | None) -> str:
+    return str(phonenumbers.country_code_for_region(region)) if region else ""
+
+
+def _is_near(code: str, digits: str) -> bool:
+    """Whether international digits would be a number with this calling code with one digit more or less in it."""
+    others = [_without(digits, place) for place in range(len(code) + 1)]
+    longer = any(other.startswith(code) and _read_international(other) for other in others)
+    return longer or _lacks_one_of(code, digits)
+
+
+def _lacks_one_of(code: str, digits: str) -> bool:
+    is_begun = any(digits.startswith(_without(code, place)) for place in range(len(code)))
+    return is_begun and _read_international(code + digits[len(code) - 1 :]) is not None
+
+
+def _variants(digits: str, most: int) -> Iterator[str]:
+    """Yield the digits with one more or one less among the first ones."""
+    for place in range(most + 1):
+        yield _without(digits, place)
+        for digit in "0123456789":
+            yield digits[:place] + digit + digits[place:]
+
+
+def _without(digits: str, place: int) -> str:
+    return digits[:place] + digits[place + 1 :]
+
+
+def _read_international(digits: str) -> PhoneNumber | None:
+    number = read_international(digits)
+    if number:
+        return number
+    found = _parse(f"+{digits}", None)
+    return _describe(found) if found else None
+
+
+def _parse(text: str, region: str | None) -> phonenumbers.PhoneNumber | None:
+    """Return a valid number as ``phonenumbers`` reads it."""
+    try:
+        number = phonenumbers.parse(text, region, keep_raw_input=True)
+    except phonenumbers.NumberParseException:
+        return None
+    return number if phonenumbers.is_valid_number(number) else None
+
+
+def _describe(number: phonenumbers.PhoneNumber) -> PhoneNumber | None:
+    digits = f"{number.country_code}{phonenumbers.national_significant_number(number)}"
+    if len(digits) > _MAX_DIGITS:
+        return None
+    name = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(number)).lower()
+    return PhoneNumber(
+        digits, phonenumbers.region_code_for_number(number) or phonenumbers.UNKNOWN_REGION, NumberType(name)
+    )
+
+
+def _explain(text: str, digits: str, region: str | None) -> str:
+    if has_several(text):
         return SEVERAL
+    if region and _lacks_one_of(_code_of(region), digits):
+        return TOO_SHORT
     plan = find_plan(region) if region else None
     # If digits are missing after the prefix, phonenumbers treats the prefix as part of the number.
     written = digits.removeprefix(plan.national_prefix) if plan else digits
     try:
-        number = phonenumbers.parse(written if region else f"+{digits}", region)
+        number = phonenumbers.parse(written if region else f"+{digits.removeprefix(_EXIT_CODE)}", region)
     except phonenumbers.NumberParseException as error:
         return TOO_LONG if error.error_type == error.TOO_LONG else INVALID
     return _LENGTHS.get(phonenumbers.is_possible_number_with_reason(number), INVALID)
-
-
-def _has_several(text: str) -> bool:
-    for separator in _SEPARATORS:
-        numbers = [part for part in separator.split(text) if len(_NOT_DIGITS.sub("", part)) >= _MIN_OF_SEVERAL]
-        if len(numbers) > 1:
-            return True
-    return False
-
-
-def _to_text(raw: object) -> str:
-    if isinstance(raw, str):
-        # In a spreadsheet, a leading apostrophe marks a number as text.
-        return _check_text(_INVISIBLE.sub("", raw).strip().removeprefix("'"))
-    if raw is None:
-        raise InvalidPhone(EMPTY)
-    return str(_to_whole_number(raw))
-
-
-def _check_text(text: str) -> str:
-    if not text:
-        raise InvalidPhone(EMPTY)
-    if len(text) > _MAX_TEXT:
-        raise InvalidPhone(SEVERAL if _has_several(text) else INVALID)
-    if _WRITTEN.fullmatch(text):
-        whole = _WHOLE_FLOAT.fullmatch(text)
-        return whole[1] if whole else text
-    if _GROUPED.fullmatch(text):
-        return text.partition(".")[0].replace(",", "")
-    whole = _WHOLE_FLOAT.fullmatch(text)
-    if whole:
-        return whole[1]
-    raise InvalidPhone(_explain_text(text))
-
-
-def _explain_text(text: str) -> str:
-    if _SCIENTIFIC.fullmatch(text):
-        return LOSSY
-    if _SPREADSHEET_ERROR.fullmatch(text):
-        return FORMULA_ERROR
-    return SEVERAL if _has_several(text) else UNUSABLE
-
-
-def _to_whole_number(raw: object) -> int:
-    if isinstance(raw, (date, time)):
-        raise InvalidPhone(DATE)
-    if isinstance(raw, bool) or not isinstance(raw, (int, float, Decimal)):
-        raise InvalidPhone(UNUSABLE)
-    if isinstance(raw, Decimal) and not raw.is_finite():
-        raise InvalidPhone(INVALID)
-    if not 0 <= raw < _MAX_EXACT_FLOAT or raw != int(raw):
-        raise InvalidPhone(INVALID)
-    if isinstance(raw, Decimal) and int(raw.as_tuple().exponent) > 0:
-        raise InvalidPhone(LOSSY)
-    return int(raw)
-
-
-def _parse(text: str, region: str | None) -> str:
-    """Return the international digits of a valid number, or an empty string."""
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return ""
-    if not phonenumbers.is_valid_number(number):
-        return ""
-    digits = f"{number.country_code}{phonenumbers.national_significant_number(number)}"
-    return digits if len(digits) in _INTERNATIONAL else ""

@@ -207,6 +207,7 @@ class SpreadsheetDamageTests:
             "0671112233",
             671112233,
             " 067\u00a0111-22-33\u200b",
+            "3.80671112233E+11",
         ],
     )
     def test_where_every_digit_is_there_the_number_is_taken(self, campaign, written):
@@ -219,7 +220,7 @@ class SpreadsheetDamageTests:
         [
             ("3.80671E+11", "shortened this number, so digits are lost"),
             ("3,80671E+11", "shortened this number, so digits are lost"),
-            ("3.80671112233E+11", "shortened this number, so digits are lost"),
+            ("3.806711122E+11", "shortened this number, so digits are lost"),
             (date(2067, 11, 12), "converted this number to a date"),
             (datetime(2067, 11, 12, 13, 14), "converted this number to a date"),  # noqa: DTZ001  a cell has no zone
             (time(6, 7), "converted this number to a date"),

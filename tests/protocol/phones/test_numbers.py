@@ -8,19 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_hyber.protocol import InvalidPhone, normalize_phone
-from django_hyber.protocol.phones.numbers import (
+from django_hyber.protocol import InvalidPhone, describe_phone, normalize_phone, parse_phone
+from django_hyber.protocol.phones.numbers import FOREIGN, TOO_LONG, TOO_SHORT
+from django_hyber.protocol.phones.plans import find_plan, read_international
+from django_hyber.protocol.phones.spellings import (
     DATE,
     EMPTY,
     FORMULA_ERROR,
     INVALID,
     LOSSY,
+    REMARK,
     SEVERAL,
-    TOO_LONG,
-    TOO_SHORT,
     UNUSABLE,
 )
-from django_hyber.protocol.phones.plans import find_plan
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,30 @@ from django_hyber.protocol.phones.plans import find_plan
         "380,671,234,567.00",
         Decimal(380671234567),
         Decimal("380671234567.00"),
+        "8 067 123 45 67",
+        "8-067-123-45-67",
+        "8(067)1234567",
+        "80671234567",
+        80671234567,
+        "tel:+380671234567",
+        "tel://0671234567",
+        "TEL:+38-067-123-45-67",
+        "tel:%2B380671234567",
+        "sms:+380671234567?body=Hi",
+        "smsto:0671234567",
+        '="0671234567"',
+        '= "+380671234567"',
+        "3.80671234567E+11",
+        "3,80671234567e11",
+        "6.71234567E+8",
+        "067/123 45 67",
+        "(067)/123-45-67",
+        "+380 67/1234567",
+        "8 067/123 45 67",
+        "\u2066+380671234567\u2069",
+        "38067\u00ad123\u00ad4567",
+        "\ufe0f067\ufe0e1234567",
+        "\u061c067\u200d123\u20634567",
     ],
 )
 def test_the_ways_people_and_spreadsheets_write_one_number(raw):
@@ -57,7 +81,7 @@ def test_the_ways_people_and_spreadsheets_write_one_number(raw):
     ("raw", "region", "digits"),
     [
         ("0671234567", "UA", "380671234567"),
-        ("79161234567", "UA", "79161234567"),
+        ("+7 916 123-45-67", "UA", "79161234567"),
         ("+48 512 345 678", "UA", "48512345678"),
         ("48512345678", None, "48512345678"),
         ("0048512345678", None, "48512345678"),
@@ -67,7 +91,7 @@ def test_the_ways_people_and_spreadsheets_write_one_number(raw):
         ("011 380 67 123 4567", "US", "380671234567"),
     ],
 )
-def test_the_region_is_tried_first_and_the_world_second(raw, region, digits):
+def test_a_number_is_one_of_the_region_unless_it_is_written_as_another(raw, region, digits):
     assert normalize_phone(raw, region) == digits
 
 
@@ -84,6 +108,18 @@ def test_the_region_is_tried_first_and_the_world_second(raw, region, digits):
         ("0671234567 ext. 5", UNUSABLE),
         ("0671234567;ext=5", UNUSABLE),
         ("0671234567#5", UNUSABLE),
+        ("+380671234567 (Olena)", REMARK),
+        ("0671234567 (до 18:00)", UNUSABLE),
+        ("067 123 45 67/68", SEVERAL),
+        ("067/123/4567", UNUSABLE),
+        ("123456/654321", SEVERAL),
+        ("3.805012345E+11", LOSSY),
+        ("3,80501E+11", LOSSY),
+        ("3.805012345678E+11", INVALID),
+        ("80501234501234", TOO_LONG),
+        ("tel:", EMPTY),
+        ('=""', EMPTY),
+        ("=0501234501", UNUSABLE),
         ("067+1234567", UNUSABLE),
         ("-380671234567", UNUSABLE),
         ("=380671234567", UNUSABLE),
@@ -97,6 +133,7 @@ def test_the_region_is_tried_first_and_the_world_second(raw, region, digits):
         ("0671234567;0681234567", SEVERAL),
         ("067123456", TOO_SHORT),
         ("38067123456", TOO_SHORT),
+        ("38731234567", TOO_SHORT),
         ("067123456789", TOO_LONG),
         ("+38067123456789", TOO_LONG),
         ("12", TOO_SHORT),
@@ -126,15 +163,96 @@ def test_what_is_no_number_is_refused_with_the_reason(raw, reason):
     assert caught.value.reason == reason
 
 
+@pytest.mark.parametrize(
+    ("raw", "region", "digits"),
+    [
+        ("+376 312 345", "UA", "376312345"),
+        ("00 298 211234", "UA", "298211234"),
+        ("+683 4002", "UA", "6834002"),
+        ("376312345", None, "376312345"),
+        ("+49 1512 3456789", "DE", "4915123456789"),
+        ("8 (029) 123-45-67", "BY", "375291234567"),
+        ("8 916 123-45-67", "RU", "79161234567"),
+        ("030/1234567", "DE", "49301234567"),
+        ("212/555-1234", "US", "12125551234"),
+        ("12/345 67 89", "PL", "48123456789"),
+    ],
+)
+def test_every_length_and_the_habits_of_other_countries(raw, region, digits):
+    assert normalize_phone(raw, region) == digits
+
+
+@pytest.mark.parametrize(
+    ("raw", "region"),
+    [
+        ("38671234567", "UA"),
+        ("38951234567", "UA"),
+        ("6465551234", "UA"),
+        ("48512345678", "UA"),
+        ("16502530000", "PL"),
+        ("380671234567", "DE"),
+        ("380671234567", "US"),
+        (48512345678, "UA"),
+    ],
+)
+def test_a_number_of_another_country_is_not_guessed(raw, region):
+    with pytest.raises(InvalidPhone) as caught:
+        normalize_phone(raw, region)
+
+    assert caught.value.reason == FOREIGN
+
+
+def test_a_number_of_another_country_is_taken_when_the_caller_says_so():
+    assert normalize_phone("48512345678", "UA", foreign=True) == "48512345678"
+    assert normalize_phone("0671234567", "UA", foreign=True) == "380671234567"
+
+
+@pytest.mark.parametrize("raw", ["+38671234567", "0038671234567", "00951234567", "+3800671234567", "+280671234567"])
+def test_a_number_one_digit_away_from_the_home_country_is_not_sure(raw):
+    try:
+        number = parse_phone(raw, "UA")
+    except InvalidPhone:
+        return
+    assert (number.country == "UA") == number.is_sure
+
+
+@pytest.mark.parametrize("raw", ["+48512345678", "0048512345678", "+376312345", "+12125550123", "+380671234567"])
+def test_other_numbers_are_sure(raw):
+    assert parse_phone(raw, "UA").is_sure
+
+
+@pytest.mark.parametrize(
+    ("raw", "region", "country", "kind"),
+    [
+        ("0671234567", "UA", "UA", "mobile"),
+        ("+380442345678", "UA", "UA", "fixed_line"),
+        ("0800500500", "UA", "UA", "toll_free"),
+        ("0900234567", "UA", "UA", "premium_rate"),
+        ("(650) 253-0000", "US", "US", "fixed_line_or_mobile"),
+        ("416-555-0123", "US", "CA", "fixed_line_or_mobile"),
+        ("+77011234567", None, "KZ", "mobile"),
+        ("+44 7400 123456", "GB", "GB", "mobile"),
+        ("+44 70 1234 5678", "GB", "GB", "personal_number"),
+        ("+39 06 1234 5678", "IT", "IT", "fixed_line"),
+        ("+800 1234 5678", "UA", "001", "toll_free"),
+        ("801 123 456", "PL", "PL", "shared_cost"),
+    ],
+)
+def test_country_and_type_are_known(raw, region, country, kind):
+    number = parse_phone(raw, region)
+
+    assert (number.country, number.type) == (country, kind)
+    assert describe_phone(number.digits)[:3] == number[:3]
+
+
+@pytest.mark.parametrize("digits", ["", "no number", "0", "380", "999123456789", "３８０"])
+def test_digits_of_no_numbering_plan_are_of_an_unknown_type(digits):
+    assert describe_phone(digits).type == "unknown"
+
+
 def test_a_national_number_needs_a_region():
     with pytest.raises(InvalidPhone):
         normalize_phone("0671234567", None)
-
-
-def test_numbers_shorter_than_the_platform_takes_are_refused():
-    assert phonenumbers.is_valid_number(phonenumbers.parse("+298201234"))
-    with pytest.raises(InvalidPhone):
-        normalize_phone("+298201234")
 
 
 def test_the_error_does_not_quote_the_number():
@@ -145,14 +263,14 @@ def test_the_error_does_not_quote_the_number():
 
 
 @given(st.text(max_size=30) | st.text(st.sampled_from("+0123456789 ()-.eE"), max_size=20) | st.floats() | st.integers())
-def test_the_result_is_always_ten_to_fifteen_digits_and_stable(raw):
+def test_the_result_is_always_seven_to_fifteen_digits_and_stable(raw):
     try:
         digits = normalize_phone(raw)
     except InvalidPhone:
         return
     assert digits.isascii()
     assert digits.isdigit()
-    assert 10 <= len(digits) <= 15
+    assert 7 <= len(digits) <= 15
     assert normalize_phone(f"+{digits}") == digits
 
 
@@ -164,7 +282,14 @@ class QuickWayTests:
     def test_it_is_gone_for_ukraine_and_most_of_the_world(self):
         assert "UA" in self.REGIONS
         assert len(self.REGIONS) > 120
-        assert find_plan("UA").read("0671234567") == find_plan("UA").read("380671234567") == "380671234567"
+        for written in ("0671234567", "380671234567"):
+            assert find_plan("UA").read(written) == ("380671234567", "UA", "mobile", True)
+
+    def test_international_numbers_are_read_with_country_and_type_wherever_they_belong(self):
+        for country in ("US", "CA", "KZ", "GB", "JE", "IT", "AR", "NO"):
+            number = phonenumbers.example_number_for_type(country, phonenumbers.PhoneNumberType.MOBILE)
+            digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
+            assert read_international(digits).country == country
 
     @pytest.mark.parametrize("region", ["US", "KZ", "GB", "AR", "IT", "XX"])
     def test_where_several_regions_share_a_code_or_digits_are_transformed_it_is_not(self, region):
@@ -178,6 +303,16 @@ class QuickWayTests:
             for prefix, length in product(prefixes, {lengths[0], lengths[-1], lengths[0] - 1}):
                 agree(prefix + f"{beginning:04}7512345678901"[:length], region)
 
+    @given(st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), st.data())
+    def test_variants_of_the_numbers_of_every_country_and_type_are_read_alike(self, region, data):
+        kind = data.draw(st.sampled_from(sorted(phonenumbers.PhoneNumberType.values())[:11]))
+        number = phonenumbers.example_number_for_type(region, kind)
+        if number:
+            digits = list(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:])
+            for _change in range(data.draw(st.integers(0, 4))):
+                digits[data.draw(st.integers(3, len(digits) - 1))] = data.draw(st.sampled_from("0123456789"))
+            agree_abroad("".join(digits))
+
     @given(st.sampled_from(REGIONS), st.text("0123456789", min_size=4, max_size=15), st.sampled_from(["", "n", "c"]))
     def test_any_digits_are_read_alike(self, region, digits, kind):
         plan = find_plan(region)
@@ -185,12 +320,21 @@ class QuickWayTests:
 
 
 def agree(digits, region):
-    plan = find_plan(region)
-    for quick, text, home in (
-        (plan.read(digits), digits, region),
-        (plan.read_international(digits), f"+{digits}", None),
-    ):
-        if quick:
-            number = phonenumbers.parse(text, home)
-            assert phonenumbers.is_valid_number(number), (region, text)
-            assert f"+{quick}" == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    quick = find_plan(region).read(digits)
+    if quick:
+        assert quick == as_phonenumbers_reads(digits, region)
+    agree_abroad(digits)
+
+
+def agree_abroad(digits):
+    quick = read_international(digits)
+    if quick:
+        assert quick == as_phonenumbers_reads(f"+{digits}", None)
+
+
+def as_phonenumbers_reads(text, region):
+    number = phonenumbers.parse(text, region)
+    assert phonenumbers.is_valid_number(number), (region, text)
+    digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
+    kind = phonenumbers.PhoneNumberType.to_string(phonenumbers.number_type(number)).lower()
+    return (digits, phonenumbers.region_code_for_number(number), kind, True)

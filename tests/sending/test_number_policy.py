@@ -1,0 +1,110 @@
+"""What the settings of an account allow is checked when a message is stored and again when it is sent."""
+
+from __future__ import annotations
+
+import pytest
+
+from django_hyber.models import Message
+from django_hyber.protocol import SMS, InvalidPhone
+from django_hyber.sending.number_policy import OPTIONAL_TYPES, TYPE_OFF
+from django_hyber.services import import_recipients, send_message, start_campaign
+from tests.builders import make_campaign, posts
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+TEXT = [SMS(text="Hi", alpha_name="Shop", ttl=300)]
+LANDLINE, POLISH = "+380442345600", "+48512345600"
+
+
+def allow(settings, **changes):
+    settings.HYBER = {"default": {**settings.HYBER["default"], **changes}}
+
+
+class SendMessageTests:
+    @pytest.mark.parametrize("number", ["48512345678", "38671234567", "6465551234", 48512345678])
+    def test_a_number_of_another_country_needs_its_plus(self, platform, number):
+        with pytest.raises(InvalidPhone, match=r"write it with \+"):
+            send_message(number, TEXT)
+
+        assert not Message.objects.exists()
+
+    @pytest.mark.parametrize("number", [POLISH, "+38671234500", "+376312300", "+12125550100"])
+    def test_with_its_plus_it_is_sent(self, platform, number):
+        message = send_message(number, TEXT)
+
+        message.refresh_from_db()
+        assert (message.status, f"+{message.phone_number}") == ("accepted", number)
+
+    @pytest.mark.parametrize("number", [LANDLINE, "0800500500", "0900234567"])
+    def test_landlines_and_service_numbers_are_refused_by_default(self, platform, number):
+        with pytest.raises(InvalidPhone, match="switched off"):
+            send_message(number, TEXT)
+
+    def test_what_the_settings_allow_is_sent(self, platform, settings):
+        allow(settings, ALLOWED_NUMBER_TYPES=["fixed_line"])
+
+        message = send_message(LANDLINE, TEXT)
+
+        message.refresh_from_db()
+        assert message.status == "accepted"
+        with pytest.raises(InvalidPhone, match="mobile number"):
+            send_message(phone(1), TEXT)
+
+    def test_other_countries_than_the_allowed_ones_are_refused(self, platform, settings):
+        allow(settings, ALLOWED_COUNTRIES=["UA"])
+
+        with pytest.raises(InvalidPhone, match="ALLOWED_COUNTRIES"):
+            send_message(POLISH, TEXT)
+
+
+class WorkerTests:
+    def test_a_single_message_that_is_forbidden_by_now_is_not_sent(self, platform, settings, monkeypatch):
+        monkeypatch.setattr("django_hyber.sending.send.enqueue_row_after_commit", lambda *_arguments: None)
+        message = send_message(POLISH, TEXT)
+        allow(settings, ALLOWED_COUNTRIES=["UA"])
+
+        from django_hyber.sending.single import submit_message
+
+        submit_message(message.pk)
+
+        message.refresh_from_db()
+        assert message.status == "suppressed"
+        assert "ALLOWED_COUNTRIES" in message.error_text
+        assert posts(platform) == []
+
+    @pytest.mark.parametrize(
+        ("changes", "left_out"),
+        [
+            ({"ALLOWED_COUNTRIES": ["UA"]}, ["48512345600"]),
+            ({"ALLOWED_COUNTRIES": ["PL"]}, ["380442345600", "380670000100"]),
+            ({"ALLOWED_NUMBER_TYPES": ["mobile"]}, ["380442345600"]),
+            ({"ALLOWED_NUMBER_TYPES": ["fixed_line"]}, ["380670000100", "48512345600"]),
+            ({}, []),
+        ],
+    )
+    def test_recipients_who_are_forbidden_by_now_are_left_out_with_the_reason(
+        self, platform, settings, changes, left_out
+    ):
+        campaign = make_campaign([phone(1), POLISH[1:]])
+        import_recipients(campaign, [{"phone": LANDLINE, "name": "Office"}], number_types=["fixed_line"])
+        allow(settings, **changes)
+
+        start_campaign(campaign)
+
+        suppressed = campaign.messages.filter(status="suppressed").order_by("phone_number")
+        assert [message.phone_number for message in suppressed] == left_out
+        assert all(message.error_text for message in suppressed)
+        assert platform.ledger.taken == 3 - len(left_out)
+
+    def test_a_landline_that_no_import_was_told_to_take_is_not_sent_to(self, platform):
+        campaign = make_campaign([phone(1)])
+        campaign.messages.create(phone_number=LANDLINE[1:], extra_id="own-1", variables={"name": "Office"})
+
+        start_campaign(campaign)
+
+        assert campaign.messages.get(phone_number=LANDLINE[1:]).status == "suppressed"
+
+
+def test_every_type_that_can_be_switched_off_has_a_reason():
+    assert {*OPTIONAL_TYPES} < {*TYPE_OFF}
