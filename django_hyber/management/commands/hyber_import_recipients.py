@@ -25,6 +25,10 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="CSV or XLSX file with column headers in its first row.")
         parser.add_argument("--phone-column", default="", help="Header of the phone column, if it is not recognized.")
         parser.add_argument("--text-column", default="", help="Header of the column with a text for each recipient.")
+        parser.add_argument("--encoding", help="Encoding of a CSV file, such as cp1251, if it is not recognized.")
+        parser.add_argument("--separator", help="What separates the columns: comma, semicolon, tab or pipe.")
+        parser.add_argument("--sheet", help="Name of the sheet of an XLSX file; by default the first visible one.")
+        parser.add_argument("--header-row", type=int, help="Number of the row that names the columns.")
         parser.add_argument("--rejected", type=Path, metavar="FILE", help="CSV file for the rejected rows.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -43,6 +47,11 @@ class Command(BaseCommand):
                 self.stderr.write(f"row {row.row}: {row.reason}")
         if report.removed_characters:
             self.stderr.write(f"{report.removed_characters} NUL characters were removed.")
+        if report.hidden_rows:
+            self.stderr.write(f"{report.hidden_rows} hidden rows of the sheet were left out.")
+        if report.inexact_columns:
+            names = ", ".join(report.inexact_columns)
+            self.stderr.write(f"The sheet may show the values of these columns in another way: {names}.")
         self.stdout.write(
             f"{report.accepted} accepted, {report.duplicates} duplicates, {report.existing} already there, "
             f"{report.rejected_count} rejected of {report.total} rows"
@@ -58,6 +67,10 @@ class Command(BaseCommand):
                 source,
                 phone_column=options["phone_column"],
                 text_column=options["text_column"],
+                encoding=options["encoding"],
+                separator=options["separator"],
+                sheet=options["sheet"],
+                header_row=options["header_row"],
                 rejected_file=rejected,
                 progress=bar.show,
             )
