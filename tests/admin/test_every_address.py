@@ -148,6 +148,7 @@ ADDRESSES = {
     "campaign_import_progress": Address(permissions=("change_campaign",), job="waiting", writes=False),
     "campaign_import_stop": Address(permissions=("change_campaign",), looks=405, job="waiting"),
     "campaign_import_discard": Address(permissions=("change_campaign",), looks=405, job="uploaded", logs=False),
+    "campaign_import_format": Address(permissions=("change_campaign",), looks=405, job="uploaded", logs=False),
     "campaign_import_rejected": Address(
         permissions=("change_campaign", "view_personal_data"), looks=405, job="done", writes=False, logs_again=True
     ),
@@ -194,6 +195,7 @@ ADDRESSES = {
     "suppression_import_progress": Address(permissions=OPTS_OUT, job="waiting", writes=False),
     "suppression_import_stop": Address(permissions=OPTS_OUT, looks=405, job="waiting"),
     "suppression_import_discard": Address(permissions=OPTS_OUT, looks=405, job="uploaded", logs=False),
+    "suppression_import_format": Address(permissions=OPTS_OUT, looks=405, job="uploaded", logs=False),
     "suppression_import_rejected": Address(permissions=OPTS_OUT, looks=405, job="done", writes=False, logs_again=True),
     "suppression_export": Address(
         permissions=LIST_EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True

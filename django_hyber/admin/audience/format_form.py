@@ -29,7 +29,7 @@ class FormatForm(forms.Form):
         label=_("Row that names the columns"), required=False, min_value=1, max_value=MOST_ROWS
     )
 
-    def __init__(self, data: Mapping[str, Any] | None, job: BackgroundJob) -> None:
+    def __init__(self, data: Mapping[str, Any] | None, job: BackgroundJob, *, is_masked: bool) -> None:
         known = job.parameters.get("format")
         self._wanted = job.parameters.get("wanted", {})
         found = FileFormat(**known) if known else None
@@ -44,7 +44,7 @@ class FormatForm(forms.Form):
         self._offer("encoding", [(name, ENCODING_NAMES[name]) for name in (*encodings, *others)])
         self._offer("separator", [(SEPARATOR_CODES[mark], SEPARATOR_NAMES[mark]) for mark in SEPARATORS])
         if encodings:
-            self.fields["encoding"].widget = forms.RadioSelect(choices=_with_samples(job))
+            self.fields["encoding"].widget = forms.RadioSelect(choices=_labels(job, is_masked=is_masked))
             self.fields["encoding"].required = True
 
     def options(self) -> ReadOptions:
@@ -72,5 +72,7 @@ def _initial(found: FileFormat | None, wanted: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _with_samples(job: BackgroundJob) -> list[tuple[str, str]]:
-    return [(name, f"{ENCODING_NAMES[name]}: {sample}") for name, sample in job.parameters["encodings"]]
+def _labels(job: BackgroundJob, *, is_masked: bool) -> list[tuple[str, str]]:
+    """Return the encodings with a line of the file as it reads in each."""
+    choices = job.parameters["encodings"]
+    return [(name, ENCODING_NAMES[name] if is_masked else f"{ENCODING_NAMES[name]}: {line}") for name, line in choices]

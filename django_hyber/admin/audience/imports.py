@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed, QueryDict
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -134,7 +134,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     if not _may_add(desk):
         return desk.redirect()
     if job.parameters.get("problem"):
-        return _trouble_view(desk, job, FormatForm(None, job))
+        return _trouble_view(desk, job, _format_form(desk, job))
     is_masked = not desk.sees_personal_data
     form = ColumnsForm(desk.request.POST if desk.is_post else None, job, is_masked=is_masked)
     if form.is_valid():
@@ -150,7 +150,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         "missing": form.missing(),
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
         "hidden_rows": job.parameters["preview"].get("hidden_rows", 0),
-        **_format_context(desk, job, None if "header" in job.parameters else FormatForm(None, job)),
+        **_format_context(desk, job, None if "header" in job.parameters else _format_form(desk, job)),
     }
     return desk.render_import("columns", import_title(job), **context)
 
@@ -161,7 +161,7 @@ def format_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         return desk.redirect()
     if job.state != State.UPLOADED or "header" in job.parameters:
         return desk.redirect("import_job", job.pk)
-    form = FormatForm(desk.request.POST, job)
+    form = _format_form(desk, job, desk.request.POST)
     if not form.is_valid():
         return _trouble_view(desk, job, form)
     read_again(job, form.options())
@@ -171,6 +171,10 @@ def format_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 def _trouble_view(desk: ImportDesk, job: BackgroundJob, form: FormatForm) -> HttpResponseBase:
     """Ask how to read a file that cannot be read as it was tried."""
     return desk.render_import("format", import_title(job), **_format_context(desk, job, form))
+
+
+def _format_form(desk: ImportDesk, job: BackgroundJob, data: QueryDict | None = None) -> FormatForm:
+    return FormatForm(data, job, is_masked=not desk.sees_personal_data)
 
 
 def _format_context(desk: ImportDesk, job: BackgroundJob, form: FormatForm | None) -> dict[str, Any]:

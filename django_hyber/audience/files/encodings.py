@@ -58,7 +58,7 @@ BLOCK = 64 * 1024
 MOST_NULS = 5
 #: A file with NUL characters is binary if two are adjacent or if it has other control characters.
 BINARY = re.compile("\x00\x00|[\x01-\x08\x0e-\x19\x1c-\x1f]")
-_WORD = re.compile(rb"[A-Za-z'\x80-\xff-]*[\x80-\xff][A-Za-z'\x80-\xff-]*")
+_WORD = re.compile(rb"[A-Za-z'\x80-\xff-]+")
 _CONTROL = re.compile("[\x80-\x9f]")
 _NOT_NAMES = re.compile("[^a-z0-9]+")
 
@@ -184,7 +184,8 @@ def _words(file: IO[bytes]) -> list[bytes]:
     file.seek(0)
     words: dict[bytes, None] = {}
     while len(words) < MOST_WORDS and (block := file.read(BLOCK)):
-        words.update(dict.fromkeys(_WORD.findall(block + file.readline(BLOCK))))
+        found = _WORD.findall(block + file.readline(BLOCK))
+        words.update(dict.fromkeys(word for word in found if not word.isascii()))
     return list(words)
 
 

@@ -18,6 +18,8 @@ PHONE_HEADERS = (
     "phonenumber",
     "mobile",
     "mobile_phone",
+    "mobile_number",
+    "phone_1_value",
     "msisdn",
     "tel",
     "telephone",

@@ -92,7 +92,9 @@ def find_format(written: str | int, *, has_1904_dates: bool) -> NumberFormat:
     if written in EAST_ASIAN:
         code = BUILT_IN[14]
     else:
-        code = BUILT_IN.get(written, "General") if isinstance(written, int) else written
+        code = BUILT_IN.get(written, "") if isinstance(written, int) else written
+    if not code:
+        return NumberFormat(is_exact=written in {0, ""})
     try:
         sections = parse_code(code)
     except UnknownCodeError:
