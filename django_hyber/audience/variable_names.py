@@ -89,7 +89,7 @@ def common_name(header: str, wanted: Collection[str] = (), taken: Collection[str
 def suggest_name(header: str, taken: Collection[str] = ()) -> str:
     """Return a valid name for any header that has letters or digits, and none of the ``taken``; or ""."""
     name = common_name(header) or _in_latin(_plain(header))
-    names = [name, *(f"{name}_{number}" for number in range(2, 10))]
+    names = [name, *(f"{name}_{number}" for number in range(2, 10))] if name else []
     return next((name for name in names if name not in taken and check_variable_name(name) is None), "")
 
 
@@ -100,5 +100,5 @@ def _plain(header: str) -> str:
 def _in_latin(text: str) -> str:
     """Write a text in Latin letters, the Ukrainian ones as in passports."""
     letters = unicodedata.normalize("NFKD", text.casefold().translate(LETTERS))
-    latin = "".join(char for char in letters if not unicodedata.combining(char))
+    latin = "".join(char for char in letters if not unicodedata.combining(char)).lower()
     return _OTHERS.sub("_", latin).strip("_")[:LONGEST].strip("_")

@@ -42,7 +42,8 @@ class FormatForm(forms.Form):
         del self.fields["sheet"]
         others = [name for name in ENCODING_NAMES if name not in encodings and name != "utf-8-sig"]
         self._offer("encoding", [(name, ENCODING_NAMES[name]) for name in (*encodings, *others)])
-        self._offer("separator", [(SEPARATOR_CODES[mark], SEPARATOR_NAMES[mark]) for mark in SEPARATORS])
+        separators = [(SEPARATOR_CODES[mark], SEPARATOR_NAMES[mark]) for mark in SEPARATORS]
+        self._offer("separator", separators if found else [("", _("Automatic")), *separators])
         if encodings:
             self.fields["encoding"].widget = forms.RadioSelect(choices=_labels(job, is_masked=is_masked))
             self.fields["encoding"].required = True

@@ -89,10 +89,8 @@ class NumberFormat:
 def find_format(written: str | int, *, has_1904_dates: bool) -> NumberFormat:
     """Return the format for a code, or for the number of a built-in one."""
     is_exact = written not in SET_BY_COMPUTER
-    if written in EAST_ASIAN:
-        code = BUILT_IN[14]
-    else:
-        code = BUILT_IN.get(written, "") if isinstance(written, int) else written
+    known = {**BUILT_IN, **dict.fromkeys(EAST_ASIAN, BUILT_IN[14])}
+    code = known.get(written, "") if isinstance(written, int) else written
     if not code:
         return NumberFormat(is_exact=written in {0, ""})
     try:

@@ -48,6 +48,13 @@ class EncodingTests:
 
         assert people(draft) == [("380671112233", "Muñoz")]
 
+    def test_the_separator_is_found_once_the_encoding_is_chosen(self, admin_client, draft):
+        content = AMBIGUOUS.replace(b";", b",")
+        page = admin_client.get(upload(admin_client, draft, content)["Location"])
+        page = read_again(admin_client, draft, page, encoding="cp1252")
+
+        assert "separated by commas" in page.context["format"]
+
     def test_another_encoding_can_be_chosen_for_what_was_recognised(self, admin_client, draft):
         content = "phone;name\n0671112233;Олена\n".encode("koi8-u")
         page = admin_client.get(upload(admin_client, draft, content)["Location"])

@@ -1,6 +1,6 @@
 """Broken and malicious files, made by rule and by chance: each is read, or refused with a reason.
 
-    HYBER_FUZZ=10000 python -m pytest tests/audience/files/test_hostile.py
+HYBER_FUZZ=10000 python -m pytest tests/audience/files/test_hostile.py
 """
 
 from __future__ import annotations
@@ -20,9 +20,33 @@ ROWS = (
 )
 #: What a mutation puts into XML: numbers out of range, other types, broken tags.
 FRAGMENTS = (
-    *("-1", "0", "1048577", "99999999999999999999", "1e400", "NaN", "", " ", "\u0665", "XFD1048576", "A0", "ZZZZ1", "é1"),
+    *(
+        "-1",
+        "0",
+        "1048577",
+        "99999999999999999999",
+        "1e400",
+        "NaN",
+        "",
+        " ",
+        "\u0665",
+        "XFD1048576",
+        "A0",
+        "ZZZZ1",
+        "é1",
+    ),
     *('<c r="XFD1048576"><v>1</v></c>', '<row r="1048576"/>', "<c/>" * 50, "</row>", "<v>", "]]>", "&amp;", "&lol;"),
-    *('t="s"', 't="d"', 't="n"', 't="b"', 's="70000"', 's="-1"', 'hidden="true"', "<f>A1</f>", "<is><r><t>x</t></r></is>"),
+    *(
+        't="s"',
+        't="d"',
+        't="n"',
+        't="b"',
+        's="70000"',
+        's="-1"',
+        'hidden="true"',
+        "<f>A1</f>",
+        "<is><r><t>x</t></r></is>",
+    ),
     *("_x0000_", "_xD83D_", "<!-- -->", "<![CDATA[<v>]]>", "<?x y?>", "\x00", "\ufffe", "🌻" * 100, "9" * 400),
 )
 CSV_PIECES = (
@@ -40,7 +64,8 @@ def parts(rows: str = ROWS, strings: str = "<si><t>name</t></si><si><t>Olena</t>
             f'<Relationship Id="r1" Type="{LINKS}/officeDocument" Target="xl/workbook.xml"/></Relationships>'
         ),
         "xl/workbook.xml": (
-            f'<workbook xmlns="{MAIN}" xmlns:r="{LINKS}"><sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>'
+            f'<workbook xmlns="{MAIN}" xmlns:r="{LINKS}">'
+            '<sheets><sheet name="S" sheetId="1" r:id="r1"/></sheets></workbook>'
         ),
         "xl/_rels/workbook.xml.rels": (
             f'<Relationships xmlns="{PACKAGE}">'
