@@ -31,6 +31,7 @@ from django_hyber.jobs.background import create_job, enqueue_again_at
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.protocol import clean_text
 from django_hyber.queueing import enqueue, run_now
 
 State = BackgroundJob.State
@@ -45,6 +46,7 @@ CHOOSABLE_OF_SHEETS = CHOOSABLE | {"empty", "no-rows", "no-header"}
 TOP_ROWS = 8
 TOP_CELLS = 10
 MAX_COLUMNS = 200
+LONGEST_NAME = 200
 SHOWN_ROWS = 5
 SHOWN_CHARACTERS = 200
 #: What is only shown until the import is confirmed, and what each reading of the file finds out.
@@ -72,11 +74,14 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
         )
     file: IO[bytes] = source.file  # type: ignore[assignment]  # Django's File knows only that it is some file
     parameters = {
-        "file_name": PurePath(source.name or "").name,
+        "file_name": clean_text(PurePath(source.name or "").name)[:LONGEST_NAME],
         "reason": reason,
         **_look_into(file, ReadOptions(), source.size),
     }
-    return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, source)
+    # Stored with the ending of what it is: the ending that it came with may be anything, and a web page to a browser.
+    kind = parameters.get("format", {}).get("kind", "csv")
+    stored = File(file, name=f"upload.{kind}")
+    return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, stored)
 
 
 def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJob, Columns | None]:

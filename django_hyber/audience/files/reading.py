@@ -109,7 +109,7 @@ def _as_value(cell: str) -> str:
         # The text of a number or date is ready.
         return cell
     value = clean_value(cell)
-    return unprotect(value) if value[:1] == "'" else value
+    return unprotect(value) if "'" in value else value
 
 
 def _uncalculated(names: Sequence[str], cells: Sequence[str], unknown: frozenset[int]) -> UncalculatedRow:

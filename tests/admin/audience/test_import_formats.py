@@ -180,3 +180,13 @@ class SeparatorTests:
         confirm(admin_client, page)
 
         assert people(draft) == [("380671112233", "Олена")]
+
+
+@pytest.mark.parametrize("name", ["people.html", "people." + "x" * 240, "ї" * 250 + ".csv", "people"])
+def test_the_name_of_a_file_does_no_harm(admin_client, draft, name):
+    page = admin_client.get(upload(admin_client, draft, "phone,name\n0671112233,Olena\n", name)["Location"])
+    stored = draft.jobs.get().source.name
+    confirm(admin_client, page)
+
+    assert people(draft) == [("380671112233", "Olena")]
+    assert stored.endswith(".csv")
