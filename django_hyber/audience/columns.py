@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -12,6 +11,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.file_type import UnreadableFileError
+from django_hyber.audience.files.headers import as_header, guess_column
+from django_hyber.audience.variable_names import common_name, suggest_name
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
@@ -19,24 +20,6 @@ from django_hyber.texts.check import OWN_TEXT
 from django_hyber.texts.rules import campaign_variables
 from django_hyber.words import home_region, problem_text
 
-#: In order of preference: "number" comes late, because it may be an order number.
-PHONE_HEADERS = (
-    "phone_number",
-    "phone",
-    "phonenumber",
-    "mobile",
-    "mobile_phone",
-    "msisdn",
-    "tel",
-    "telephone",
-    "телефон",
-    "номер_телефону",
-    "номер_телефона",
-    "мобільний",
-    "мобільний_телефон",
-    "number",
-    "номер",
-)
 REASON_HEADERS = ("reason", "причина", "source", "джерело", "comment", "коментар")
 TEXT_HEADERS = ("text", "message", "sms", "текст", "повідомлення", "сообщение")
 #: The only variable of a row for the opt-out list.
@@ -97,12 +80,6 @@ class Columns:
         )
 
 
-def guess_column(headers: Sequence[str], names: Sequence[str] = PHONE_HEADERS) -> str:
-    """Return the column that has the first of these names, by default those of phone numbers, or an empty string."""
-    found = {_as_header(header): header for header in headers}
-    return next((found[name] for name in names if name in found), "")
-
-
 def guess_columns(headers: Sequence[str], campaign: Campaign | None, rows: Sequence[Sequence[str]] = ()) -> Columns:
     """Guess the use of the columns by their headers; without a campaign, for the opt-out list.
 
@@ -114,11 +91,13 @@ def guess_columns(headers: Sequence[str], campaign: Campaign | None, rows: Seque
         reason = guess_column(others, REASON_HEADERS)
         return Columns(phone_column=phone, variables={reason: REASON} if reason else {})
     text = guess_column(others, TEXT_HEADERS) if campaign.has_own_texts else ""
-    wanted = {_as_header(name): name for name in campaign_variables(campaign)}
+    wanted = {as_header(name): name for name in campaign_variables(campaign)}
     named: dict[str, str] = {}
     for header in others:
-        name = wanted.get(_as_header(header), header)
-        if header != text and name not in named.values() and check_variable_name(name) is None:
+        name = wanted.get(as_header(header), header)
+        if name in named.values() or check_variable_name(name) is not None:
+            name = common_name(header, wanted.values(), named.values())
+        if header != text and name:
             named[header] = name
     return Columns(phone_column=phone, text_column=text, variables=named)
 
@@ -139,7 +118,7 @@ class Use(StrEnum):
 
 
 class Choice(NamedTuple):
-    """What a person has chosen for one column; ``name`` is that of a variable, and "" for all else."""
+    """What a person has chosen for one column; ``name`` is that of a variable."""
 
     use: Use
     name: str = ""
@@ -150,14 +129,14 @@ OPT_OUT_USES = (Use.PHONE, Use.REASON, Use.NOTHING)
 
 
 def choice_for(header: str, columns: Columns, campaign: Campaign | None) -> Choice:
-    """Return the initial choice for a column."""
+    """Return the initial choice for a column; one that is left out has a name in case that it shall not be."""
     if header == columns.phone_column:
         return Choice(Use.PHONE)
     if header == columns.text_column:
         return Choice(Use.TEXT)
     name = (columns.variables or {}).get(header, "")
     if not name:
-        return Choice(Use.NOTHING)
+        return Choice(Use.NOTHING, suggest_name(header, (columns.variables or {}).values()) if campaign else "")
     return Choice(Use.VARIABLE, name) if campaign else Choice(Use.REASON)
 
 
@@ -236,7 +215,7 @@ def _is_phone(value: str, region: str | None) -> bool:
 
 
 def _find_column(headers: Sequence[str], wanted: str) -> str:
-    alike = [header for header in headers if _as_header(header) == _as_header(wanted)]
+    alike = [header for header in headers if as_header(header) == as_header(wanted)]
     if alike:
         return wanted if wanted in alike else alike[0]
     raise UnreadableFileError(
@@ -244,8 +223,3 @@ def _find_column(headers: Sequence[str], wanted: str) -> str:
         code="no-column",
         params={"wanted": wanted, "columns": ", ".join(map(str, headers))},
     )
-
-
-def _as_header(name: str) -> str:
-    """Normalize a header for comparison: "Phone number" becomes "phone_number"."""
-    return re.sub(r"[\s-]+", "_", str(name).strip().casefold())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import IO, Any, Protocol, cast
 
 from django.db.models import Max, Model, QuerySet
@@ -14,20 +13,26 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.files.csv_file import RejectedRowsFile
-from django_hyber.audience.files.file_type import FileFormat, ShownText
-from django_hyber.audience.files.reading import NumberedRow, WideRow, read_rows, recognise
+from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, ShownText
+from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
+from django_hyber.audience.files.values import normal_text
 from django_hyber.audience.number_choice import count_left_out
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import write_transaction
-from django_hyber.protocol import InvalidPhone, PhoneNumber, clean_text, parse_phone
+from django_hyber.protocol import InvalidPhone, PhoneNumber, parse_phone
 
-#: How many rows are written at once.
+#: How many rows are written at once, and of how many characters.
 CHUNK = 5_000
+CHUNK_CHARACTERS = 8 * 1024 * 1024
 #: How many rejected rows a report keeps, and the result of a background job.
 KEPT_ROWS = 1_000
 KEPT_BY_JOBS = 100
+KEPT_CHARACTERS = 4 * 1024 * 1024
 TOO_WIDE = gettext_noop(
     "This row has more values than there are columns. Put a value that holds the separator in quotation marks."
+)
+NO_RESULT = gettext_noop(
+    "A formula of this row has no result in the file. Open the table in a spreadsheet, save it, and import it again."
 )
 
 Source = IO[bytes] | Iterable[Mapping[str, Any]]
@@ -49,7 +54,8 @@ class ImportReport:
     ``duplicates`` repeat a number of the same source, ``existing`` were there before. ``opted_out`` of the accepted
     recipients will be left out of the sending. ``reasons`` counts the rejected rows by reason, in English for
     translation; ``rejected`` holds the first 1,000 of them: ``rejected_file`` has all of them.
-    ``removed_characters`` counts the NUL characters that were removed from a text file.
+    ``removed_characters`` counts the NUL characters that were removed from a text file, ``hidden_rows`` the rows that
+    an XLSX sheet hides, which are left out. ``inexact_columns`` may be shown otherwise in the sheet.
 
     ``countries`` and ``number_types`` count all valid numbers, taken or left out, by ISO code and by type.
     """
@@ -66,6 +72,8 @@ class ImportReport:
     removed_characters: int = 0
     countries: dict[str, int] = field(default_factory=dict)
     number_types: dict[str, int] = field(default_factory=dict)
+    hidden_rows: int = 0
+    inexact_columns: list[str] = field(default_factory=list)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -88,6 +96,11 @@ class ImportReport:
         # Pairs, because PostgreSQL does not keep the order of the keys of an object.
         kept = [[row.row, str(row.reason), list(row.values.items())] for row in self.rejected[:KEPT_BY_JOBS]]
         return {**vars(self), "rejected": kept}
+
+    def take_notes(self, notes: ReadNotes) -> None:
+        """Add what was noticed while the file was read."""
+        self.hidden_rows = notes.hidden_rows
+        self.inexact_columns = notes.inexact_columns
 
 
 class Destination(Protocol):
@@ -141,6 +154,7 @@ class RowImport:
         self._newest = newest
         self._rejected_file = RejectedRowsFile(rejected_file) if rejected_file else None
         self._found: dict[tuple[str, ...], Columns] = {}
+        self._kept_characters = 0
 
     def add(self, rows: Iterable[NumberedRow], saved: Callable[[ImportReport], object]) -> None:
         """Write the rows, each page in one transaction with a call of ``saved``."""
@@ -192,6 +206,8 @@ class RowImport:
         columns = self._found.get(headers) or self._find_columns(headers)
         if isinstance(values, WideRow):
             raise InvalidPhone(TOO_WIDE)
+        if isinstance(values, UncalculatedRow) and values.unknown & {columns.phone_column, *(columns.variables or {})}:
+            raise InvalidPhone(NO_RESULT)
         written, destination = values[columns.phone_column], self._destination
         raw = written.raw if isinstance(written, ShownText) else written
         phone = parse_phone(raw, destination.region, foreign=destination.foreign)
@@ -225,7 +241,8 @@ class RowImport:
     def _reject(self, number: int, values: Mapping[str, str], reason: str) -> None:
         self.report.rejected_count += 1
         self.report.reasons[reason] = self.report.reasons.get(reason, 0) + 1
-        if len(self.report.rejected) < KEPT_ROWS:
+        self._kept_characters += sum(map(len, values.values()))
+        if len(self.report.rejected) < KEPT_ROWS and self._kept_characters < KEPT_CHARACTERS:
             self.report.rejected.append(RejectedRow(row=number, reason=gettext_lazy(reason), values=values))
         self._write_rejected(number, values, reason)
 
@@ -240,16 +257,19 @@ def import_rows(
     source: Source,
     rejected_file: IO[bytes] | None = None,
     progress: Callable[[int], object] | None = None,
+    options: ReadOptions | None = None,
 ) -> tuple[ImportReport, int]:
     """Import all rows in one transaction; return the report and the key of the newest row before it."""
-    file_format = recognise(cast("IO[bytes]", source)) if hasattr(source, "read") else None
+    file_format = recognise(cast("IO[bytes]", source), options) if hasattr(source, "read") else None
     report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
-    with write_transaction(), closing(number_rows(source, file_format)) as rows:
+    notes = ReadNotes()
+    with write_transaction(), closing(number_rows(source, file_format, notes)) as rows:
         # Before the newest row is read: no other import may add rows meanwhile.
         destination.prepare()
         newest = newest_row(destination)
         work = RowImport(destination, columns, report, newest=newest, rejected_file=rejected_file)
         work.add(rows, lambda report: progress and progress(report.total))
+    report.take_notes(notes)
     return report, newest
 
 
@@ -260,25 +280,32 @@ def newest_row(destination: Destination) -> int:
 
 
 def number_rows(
-    source: Source, file_format: FileFormat | None = None, header: Sequence[str] = ()
+    source: Source, file_format: FileFormat | None = None, notes: ReadNotes | None = None
 ) -> Generator[NumberedRow, None, None]:
     """Yield the rows with their numbers, and with texts for values."""
     if hasattr(source, "read"):
-        yield from read_rows(cast("IO[bytes]", source), file_format, header)
+        yield from read_rows(cast("IO[bytes]", source), file_format, notes=notes)
         return
     for number, values in enumerate(source, start=1):
         # Most values are texts, for which a function call each would be slow.
         yield (
             number,
             {
-                name: clean_text(value) if isinstance(value, str) else ShownText.of(value)
+                name: normal_text(value) if isinstance(value, str) else ShownText.of(value)
                 for name, value in values.items()
             },
         )
 
 
 def pages_of(rows: Iterable[NumberedRow]) -> Iterator[list[NumberedRow]]:
-    """Yield the rows in pages."""
-    rows = iter(rows)
-    while page := list(islice(rows, CHUNK)):
+    """Yield the rows in pages, which are shorter when the rows are long."""
+    page: list[NumberedRow] = []
+    characters = 0
+    for row in rows:
+        page.append(row)
+        characters += sum(map(len, row[1].values()))
+        if len(page) >= CHUNK or characters >= CHUNK_CHARACTERS:
+            yield page
+            page, characters = [], 0
+    if page:
         yield page

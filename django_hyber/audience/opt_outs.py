@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.audience.columns import REASON, Columns
+from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone, PhoneNumber
@@ -73,6 +74,10 @@ def import_suppressions(
     reason_column: str = "",
     reason: str = "",
     foreign: bool = False,
+    encoding: str | None = None,
+    separator: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
     rejected_file: IO[bytes] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> ImportReport:
@@ -82,8 +87,14 @@ def import_suppressions(
     none. ``foreign`` takes numbers without ``+`` that are valid only in other countries. All rejected rows go to
     ``rejected_file`` as CSV; ``progress`` is called with the number of rows read so far.
 
+    How a file is to be read is found out, or said by ``encoding`` (such as "cp1251"), ``separator`` (``,``, ``;``,
+    ``|`` or a tab), ``sheet`` (its name) and ``header_row`` (the number of the row that names the columns).
+
     Raises UnreadableFileError for a file that cannot be read or lacks a column.
     """
     columns = Columns(phone_column=phone_column, variables={reason_column: REASON} if reason_column else None)
-    report, _newest = import_rows(OptOuts(reason, foreign=foreign), columns, source, rejected_file, progress)
+    options = ReadOptions(
+        encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone_column
+    )
+    report, _newest = import_rows(OptOuts(reason, foreign=foreign), columns, source, rejected_file, progress, options)
     return report

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.columns import Columns
+from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.audience.number_choice import ChosenNumbers, NumberChoice
 from django_hyber.conf import get_account
@@ -93,6 +94,10 @@ def import_recipients(
     foreign: bool = False,
     number_types: Iterable[str] = (),
     countries: Iterable[str] | None = None,
+    encoding: str | None = None,
+    separator: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
     rejected_file: IO[bytes] | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> ImportReport:
@@ -108,13 +113,20 @@ def import_recipients(
     of the home country by one digit. ``number_types`` takes more types than mobile numbers ("fixed_line", "toll_free",
     ...; see NumberType), unless ALLOWED_NUMBER_TYPES forbids them. ``countries`` takes only numbers of these countries.
 
-    All rejected rows go to ``rejected_file`` as CSV; ``progress`` is
-    called with the number of rows read so far.
+    All rejected rows go to ``rejected_file`` as CSV; ``progress`` is called with the number of rows read so far.
+
+    How a file is to be read is found out, or said by ``encoding`` (such as "cp1251"), ``separator`` (``,``, ``;``,
+    ``|`` or a tab), ``sheet`` (its name) and ``header_row`` (the number of the row that names the columns).
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch.
     """
     columns = Columns(phone_column=phone_column, text_column=text_column, variables=variables)
     numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
-    report, newest = import_rows(Recipients(campaign, columns, numbers), columns, source, rejected_file, progress)
+    options = ReadOptions(
+        encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone_column
+    )
+    report, newest = import_rows(
+        Recipients(campaign, columns, numbers), columns, source, rejected_file, progress, options
+    )
     report.opted_out = campaign.messages.filter(pk__gt=newest).opted_out().count()
     return report

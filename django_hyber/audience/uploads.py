@@ -16,9 +16,11 @@ from django.core.files.base import ContentFile, File
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.columns import REASON, Columns, guess_column
-from django_hyber.audience.files.file_type import FileFormat, UnreadableFileError
-from django_hyber.audience.files.reading import NumberedRow, file_type, read_rows, recognise
+from django_hyber.audience.columns import REASON, Columns
+from django_hyber.audience.files.encodings import UNCERTAIN_ENCODING, UncertainEncodingError
+from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
+from django_hyber.audience.files.headers import guess_column
+from django_hyber.audience.files.reading import NumberedRow, file_type, first_rows, read_rows, recognise
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.number_choice import NumberChoice
 from django_hyber.audience.opt_outs import OptOuts
@@ -30,6 +32,7 @@ from django_hyber.jobs.background import create_job, enqueue_again_at
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.protocol import clean_text
 from django_hyber.queueing import enqueue, run_now
 
 State = BackgroundJob.State
@@ -37,9 +40,19 @@ MEGABYTE = 1024 * 1024
 MAX_BYTES = 100 * MEGABYTE
 #: The rows of a larger file are not counted before it is imported, which is then done in the background.
 LARGE_BYTES = MEGABYTE
+#: A person can do something about these on the page of columns: choose the encoding, the header or the sheet.
+CHOOSABLE = frozenset(("uncertain-encoding", "repeated-columns", "no-header-row"))
+CHOOSABLE_OF_SHEETS = CHOOSABLE | {"empty", "no-rows", "no-header"}
+#: How many rows show where the header is.
+TOP_ROWS = 8
+TOP_CELLS = 10
 MAX_COLUMNS = 200
+LONGEST_NAME = 200
 SHOWN_ROWS = 5
 SHOWN_CHARACTERS = 200
+#: What is only shown until the import is confirmed, and what each reading of the file finds out.
+SHOWN_ONLY = frozenset(("preview", "top", "encodings"))
+READ_BY_LOOK = SHOWN_ONLY | {"wanted", "format", "rows", "problem"}
 PASTED_COLUMNS = Columns(phone_column="phone", variables={REASON: REASON})
 #: The likeliest separator of pasted text first: a reason may contain a comma.
 PASTED_SEPARATORS = "\t;,"
@@ -50,7 +63,8 @@ User = AbstractBaseUser | AnonymousUser | None
 def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, reason: str = "") -> BackgroundJob:
     """Store a file of numbers until its import is confirmed; without that it is deleted after a day.
 
-    Without a campaign the numbers are for the opt-out list, and ``reason`` is for the rows that have none.
+    Without a campaign the numbers are for the opt-out list, and ``reason`` is for the rows that have none. A file of
+    which a person has to choose how it is read is stored too; it cannot be confirmed before ``read_again``.
     Raises UnreadableFileError.
     """
     if source.size > MAX_BYTES:
@@ -61,11 +75,14 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
         )
     file: IO[bytes] = source.file  # type: ignore[assignment]  # Django's File knows only that it is some file
     parameters = {
-        "file_name": PurePath(source.name or "").name,
+        "file_name": clean_text(PurePath(source.name or "").name)[:LONGEST_NAME],
         "reason": reason,
-        **_preview(file, recognise(file), (), source.size),
+        **_look_into(file, ReadOptions(), source.size),
     }
-    return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, source)
+    # Stored with the ending of what it is: the ending that it came with may be anything, and a web page to a browser.
+    kind = parameters.get("format", {}).get("kind", "csv")
+    stored = File(file, name=f"upload.{kind}")
+    return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, stored)
 
 
 def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJob, Columns | None]:
@@ -87,6 +104,18 @@ def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJ
     return job, None if has_header else PASTED_COLUMNS
 
 
+def read_again(job: BackgroundJob, options: ReadOptions) -> None:
+    """Read a stored file in another way; what is wrong with that is kept with the job."""
+    with open_source(job) as file:
+        try:
+            read = _look_into(file, options, job.source.size)
+        except UnreadableFileError as error:
+            read = {"wanted": asdict(options), "preview": None, "problem": " ".join(error.messages)}
+    parameters = {name: value for name, value in job.parameters.items() if name not in READ_BY_LOOK}
+    uploads = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
+    uploads.update(parameters={**parameters, "format": job.parameters.get("format"), **read})
+
+
 def describe_format(job: BackgroundJob) -> str:
     """Return how the file of an upload is read, in the reader's language."""
     found = FileFormat(**job.parameters["format"])
@@ -105,10 +134,13 @@ def confirm_upload(
     """Import a stored file, ``at_once`` or in the background, and return whether this call started it.
 
     The parameters are those of import_recipients that say what the columns are and which numbers are taken. Whoever
-    uploaded the file and ``user``, who confirms its columns, have contributed to the campaign.
+    uploaded the file and ``user``, who confirms its columns, have contributed to the campaign. Raises
+    UnreadableFileError for a file of which a person has to choose how it is read.
     """
+    if job.parameters.get("problem"):
+        raise UnreadableFileError(job.parameters["problem"], code="unreadable")
     uploads = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
-    known = {name: value for name, value in job.parameters.items() if name != "preview"}
+    known = {name: value for name, value in job.parameters.items() if name not in SHOWN_ONLY}
     chosen = {**Columns.of(parameters).as_parameters(), **NumberChoice.of(parameters).as_parameters()}
     wanted = {**known, **chosen, "language": get_language()}
     with atomic():
@@ -129,6 +161,7 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     end: it is read through once before.
     """
     columns = Columns.of(job.parameters)
+    notes = ReadNotes()
     destination = _destination(job, columns, NumberChoice.of(job.parameters))
     result: dict[str, Any] = job.result
     with open_source(job) as file, tempfile.TemporaryFile() as rejected_file:
@@ -142,9 +175,10 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
         def save(report: ImportReport) -> None:
             claim.write(done=report.total, result=result | report.as_json())
 
-        with closing(_rows_of(job, file)) as rows:
+        with closing(_rows_of(job, file, notes)) as rows:
             work.repeat(islice(rows, report.total), claim.progress)
             work.add(rows, save)
+        report.take_notes(notes)
         if rejected_file.tell():
             keep_produced(job, claim, rejected_file, "csv")
     if job.campaign:
@@ -180,9 +214,9 @@ def _count_rows(job: BackgroundJob, file: IO[bytes], claim: JobClaim) -> int:
     return count
 
 
-def _rows_of(job: BackgroundJob, file: IO[bytes]) -> Generator[NumberedRow, None, None]:
+def _rows_of(job: BackgroundJob, file: IO[bytes], notes: ReadNotes | None = None) -> Generator[NumberedRow, None, None]:
     known = job.parameters.get("format")
-    return read_rows(file, FileFormat(**known) if known else None, job.parameters.get("header", ()))
+    return read_rows(file, FileFormat(**known) if known else None, job.parameters.get("header", ()), notes)
 
 
 def discard_upload(job: BackgroundJob) -> bool:
@@ -190,9 +224,35 @@ def discard_upload(job: BackgroundJob) -> bool:
     return bool(BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED).delete()[0])
 
 
+def _look_into(file: IO[bytes], options: ReadOptions, n_bytes: int) -> dict[str, Any]:
+    """Return what the page shows of a file, with the problem if a person can choose to read it in another way.
+
+    Raises UnreadableFileError for other problems.
+    """
+    wanted = {"wanted": asdict(options)}
+    try:
+        found = recognise(file, options)
+    except UncertainEncodingError as error:
+        choices = {"encodings": [list(choice) for choice in error.choices]}
+        return {**wanted, **choices, "preview": None, "problem": str(UNCERTAIN_ENCODING)}
+    known = {**wanted, "format": asdict(found), "top": _top_rows(file, found)}
+    try:
+        return {**known, **_preview(file, found, (), n_bytes)}
+    except UnreadableFileError as error:
+        if error.code not in (CHOOSABLE_OF_SHEETS if len(found.sheets) > 1 else CHOOSABLE):
+            raise
+        return {**known, "preview": None, "problem": " ".join(error.messages)}
+
+
+def _top_rows(file: IO[bytes], found: FileFormat) -> list[tuple[int, list[str]]]:
+    rows = first_rows(file, found, TOP_ROWS)
+    return [(number, [str(cell)[:SHOWN_CHARACTERS] for cell in cells[:TOP_CELLS]]) for number, cells in rows]
+
+
 def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes: int) -> dict[str, Any]:
     """Return what the page shows of a file. A small file is read to its end, which shows that it is readable."""
-    with closing(read_rows(file, found, header)) as rows:
+    notes = ReadNotes()
+    with closing(read_rows(file, found, header, notes)) as rows:
         first = list(islice(rows, SHOWN_ROWS))
         count = len(first) + sum(1 for _row in rows) if n_bytes <= LARGE_BYTES else None
     if not first:
@@ -205,4 +265,10 @@ def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes:
             params={"most": MAX_COLUMNS},
         )
     shown = [[number, [value[:SHOWN_CHARACTERS] for value in values.values()]] for number, values in first]
-    return {"format": asdict(found), "preview": {"headers": headers, "rows": shown}, "rows": count}
+    preview = {
+        "headers": headers,
+        "rows": shown,
+        "hidden_rows": notes.hidden_rows,
+        "inexact_columns": notes.inexact_columns,
+    }
+    return {"format": asdict(found), "preview": preview, "rows": count}

@@ -109,6 +109,10 @@ def own_number(scene: Scene) -> dict[str, Any]:
     return {"number": "067 111 22 33", "forget": "", "confirmed": "yes"}
 
 
+def header_row(scene: Scene) -> dict[str, Any]:
+    return {"encoding": "utf-8", "separator": "comma", "header_row": "2"}
+
+
 def columns(scene: Scene) -> dict[str, Any]:
     return {"use-0": "phone", "name-0": ""}
 
@@ -148,6 +152,9 @@ ADDRESSES = {
     "campaign_import_progress": Address(permissions=("change_campaign",), job="waiting", writes=False),
     "campaign_import_stop": Address(permissions=("change_campaign",), looks=405, job="waiting"),
     "campaign_import_discard": Address(permissions=("change_campaign",), looks=405, job="uploaded", logs=False),
+    "campaign_import_format": Address(
+        permissions=("change_campaign",), looks=405, data=header_row, job="uploaded", logs=False
+    ),
     "campaign_import_rejected": Address(
         permissions=("change_campaign", "view_personal_data"), looks=405, job="done", writes=False, logs_again=True
     ),
@@ -194,6 +201,7 @@ ADDRESSES = {
     "suppression_import_progress": Address(permissions=OPTS_OUT, job="waiting", writes=False),
     "suppression_import_stop": Address(permissions=OPTS_OUT, looks=405, job="waiting"),
     "suppression_import_discard": Address(permissions=OPTS_OUT, looks=405, job="uploaded", logs=False),
+    "suppression_import_format": Address(permissions=OPTS_OUT, looks=405, data=header_row, job="uploaded", logs=False),
     "suppression_import_rejected": Address(permissions=OPTS_OUT, looks=405, job="done", writes=False, logs_again=True),
     "suppression_export": Address(
         permissions=LIST_EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True

@@ -128,14 +128,32 @@ def test_kinds_of_numbers_are_counted_and_switched_on(draft, tmp_path, open_admi
     assert complaints == []
 
 
+@pytest.mark.parametrize(("language", "view"), [("en", (WIDE, "dark")), ("uk", (NARROW, "light"))])
+def test_an_uncertain_encoding_is_chosen_by_sight(draft, open_admin, complaints, tmp_path, language, view):
+    path = tmp_path / "people.csv"
+    path.write_bytes("phone;name;code\n0671112233;Muñoz;A1\n".encode("cp1252"))
+    page = open_admin(language, view)
+    hand_in(page, draft, path)
+
+    assert page.is_visible("[data-problem]")
+    assert list(problems_of(page, language)) == []
+    page.get_by_label("0671112233;Muñoz").check()
+    page.click("#hyber-read-again")
+    page.locator("[data-column=name]").get_by_text("Muñoz").wait_for()
+    page.click("details.hyber-format summary")
+    assert page.input_value("#id_encoding") == "cp1252"
+    assert list(problems_of(page, language)) == []
+    assert complaints == []
+
+
 def test_names_are_asked_for_only_where_there_is_a_variable(draft, people, open_admin, complaints):
     page = open_admin()
     hand_in(page, draft, people)
 
-    assert [page.is_visible(f"#id_name-{column}") for column in range(4)] == [False, True, False, False]
-    page.select_option("#id_use-2", "variable")
-    assert page.is_visible("#id_name-2")
-    page.fill("#id_name-2", "%code%")
+    assert [page.is_visible(f"#id_name-{column}") for column in range(4)] == [False, True, True, False]
+    page.select_option("#id_use-3", "variable")
+    assert page.input_value("#id_name-3") == "kod_znyzhky"
+    page.fill("#id_name-3", "%code%")
     assert page.locator("#hyber-missing [data-missing]").is_hidden()
     page.select_option("#id_use-1", "nothing")
     assert page.locator("#hyber-missing li:visible").all_inner_texts() == ["%name%"]

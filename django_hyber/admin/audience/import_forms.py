@@ -43,8 +43,8 @@ USE_LABELS = {
     Use.NOTHING: gettext_lazy("Leave out"),
 }
 ACCEPTED = gettext_lazy(
-    "CSV with commas, semicolons or tabs (UTF-8, UTF-16 or Windows-1251), or XLSX; up to %(most)d MB. The first line "
-    "names the columns."
+    "CSV with commas, semicolons, tabs or vertical bars, or XLSX; up to %(most)d MB. A row at its top names the "
+    "columns."
 )
 
 
@@ -100,12 +100,16 @@ class OptOutForm(UploadForm):
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the upload as the form shows it; ``examples`` are its first values."""
+    """A column of the upload as the form shows it; ``examples`` are its first values.
+
+    If it is not ``is_exact``, the sheet may show its values in another way.
+    """
 
     header: str
     examples: Sequence[str]
     use: BoundField
     name: BoundField | None
+    is_exact: bool
 
 
 def shown_headers(headers: Sequence[str]) -> list[str]:
@@ -121,10 +125,12 @@ class ColumnsForm(forms.Form):
 
     def __init__(self, data: Mapping[str, Any] | None, job: BackgroundJob, *, is_masked: bool = False) -> None:
         super().__init__(data)
-        self.headers: list[str] = job.parameters["preview"]["headers"]
+        preview = job.parameters["preview"]
+        self.headers: list[str] = preview["headers"]
+        self._inexact = set(preview.get("inexact_columns", ()))
         self._shown = shown_headers(self.headers) if is_masked else self.headers
         self._campaign = job.campaign
-        rows = [values for _number, values in job.parameters["preview"]["rows"]]
+        rows = [values for _number, values in preview["rows"]]
         guessed = guess_columns(self.headers, job.campaign, rows)
         for number, header in enumerate(self.headers):
             self._add_fields(number, self._shown[number], choice_for(header, guessed, job.campaign))
@@ -181,7 +187,8 @@ class ColumnsForm(forms.Form):
         """Yield the columns with the values of these rows."""
         for number, header in enumerate(self._shown):
             name = self[f"name-{number}"] if self._campaign else None
-            yield Column(header, [row[number] for row in rows], self[f"use-{number}"], name)
+            examples = [row[number] for row in rows]
+            yield Column(header, examples, self[f"use-{number}"], name, self.headers[number] not in self._inexact)
 
     def _choices(self, values: Mapping[str, str]) -> list[Choice]:
         choices = []

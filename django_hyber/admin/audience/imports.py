@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed, QueryDict
 from django.template.defaultfilters import filesizeformat
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_hyber.admin.audience.format_form import FormatForm
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.audience.import_numbers import CountedNumbers, NumbersForm, counted_numbers
 from django_hyber.admin.common.base import HyberAdmin
@@ -24,7 +25,7 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.columns import Columns, missing_variables
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.number_choice import NumberChoice
-from django_hyber.audience.uploads import describe_format, discard_upload, is_large_upload, keep_pasted
+from django_hyber.audience.uploads import describe_format, discard_upload, is_large_upload, keep_pasted, read_again
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone, mask_phones_in
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
@@ -85,6 +86,7 @@ def import_urls(model_admin: HyberAdmin, find_desk: DeskFinder, prefix: str, nam
         page("<int:job_id>/progress/", progress_view, "import_progress"),
         page("<int:job_id>/stop/", stop_view, "import_stop", post_only=True),
         page("<int:job_id>/discard/", discard_view, "import_discard", post_only=True, may_be_gone=True),
+        page("<int:job_id>/format/", format_view, "import_format", post_only=True),
         page("<int:job_id>/rejected/", rejected_view, "import_rejected", post_only=True),
     ]
 
@@ -133,6 +135,8 @@ def job_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
 def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     if not _may_add(desk):
         return desk.redirect()
+    if job.parameters.get("problem"):
+        return _trouble_view(desk, job, _format_form(desk, job))
     is_masked = not desk.sees_personal_data
     data = desk.request.POST if desk.is_post else None
     form = ColumnsForm(data, job, is_masked=is_masked)
@@ -147,13 +151,49 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         "columns": list(form.columns([values for _number, values in rows])),
         "rows": rows,
         "format": format_text(job),
-        "is_masked": is_masked,
         "is_large": is_large_upload(job),
         "missing": form.missing(),
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
-        "discard_url": desk.url("import_discard", job.pk),
+        "hidden_rows": job.parameters["preview"].get("hidden_rows", 0),
+        **_format_context(desk, job, None if "header" in job.parameters else _format_form(desk, job)),
     }
     return desk.render_import("columns", import_title(job), **context)
+
+
+def format_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
+    """Read the file in another way, and go back to its columns."""
+    if not _may_add(desk):
+        return desk.redirect()
+    if job.state != State.UPLOADED or "header" in job.parameters:
+        return desk.redirect("import_job", job.pk)
+    form = _format_form(desk, job, desk.request.POST)
+    if not form.is_valid():
+        return _trouble_view(desk, job, form)
+    read_again(job, form.options())
+    return desk.redirect("import_job", job.pk)
+
+
+def _trouble_view(desk: ImportDesk, job: BackgroundJob, form: FormatForm) -> HttpResponseBase:
+    """Ask how to read a file that cannot be read as it was tried."""
+    return desk.render_import("format", import_title(job), **_format_context(desk, job, form))
+
+
+def _format_form(desk: ImportDesk, job: BackgroundJob, data: QueryDict | None = None) -> FormatForm:
+    return FormatForm(data, job, is_masked=not desk.sees_personal_data)
+
+
+def _format_context(desk: ImportDesk, job: BackgroundJob, form: FormatForm | None) -> dict[str, Any]:
+    is_masked = not desk.sees_personal_data
+    top = job.parameters.get("top", ())
+    return {
+        "format_form": form,
+        "problem": job.parameters.get("problem", ""),
+        "top_rows": [(number, shown_values(values, is_masked=is_masked)) for number, values in top],
+        "header_row": (job.parameters.get("format") or {}).get("header_row"),
+        "format_url": desk.url("import_format", job.pk),
+        "discard_url": desk.url("import_discard", job.pk),
+        "is_masked": is_masked,
+    }
 
 
 def _confirm(desk: ImportDesk, job: BackgroundJob, columns: Columns, numbers: NumberChoice) -> None:

@@ -6,7 +6,10 @@ import csv
 import io
 import re
 from codecs import BOM_UTF8
+from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import islice
 from typing import IO
 
 from django.utils.formats import get_format
@@ -14,18 +17,41 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
 from django_hyber.audience.files.encodings import ENCODING_NAMES, find_encoding
-from django_hyber.audience.files.file_type import Cell, FileFormat, FileType, Pages, UnreadableFileError, protect
+from django_hyber.audience.files.file_type import (
+    Cell,
+    FileFormat,
+    FileType,
+    NumberedCells,
+    Pages,
+    ReadNotes,
+    ReadOptions,
+    UnreadableFileError,
+    protect,
+)
+from django_hyber.audience.files.headers import guess_column
 
 SEPARATORS = {
     ";": gettext_lazy("separated by semicolons"),
     "\t": gettext_lazy("separated by tabs"),
     ",": gettext_lazy("separated by commas"),
+    "|": gettext_lazy("separated by vertical bars"),
 }
+BYTE_ORDER_MARK = "\ufeff"
+#: The same as words, for those who cannot type a tab.
+SEPARATOR_WORDS = {"semicolon": ";", "tab": "\t", "comma": ",", "pipe": "|"}
 #: How many characters show which separator a file has.
 SAMPLE = 64 * 1024
-_QUOTED = re.compile(r'"[^"]*"?')
 #: A cell with one of these is quoted whatever the separator is: some programs split a file at several of them.
 _QUOTED_FOR = ",;\t\r\n"
+SAMPLE_ROWS = 50
+#: No row is longer: a value is at most half of that.
+MAX_ROW = 256 * 1024
+#: Excel's own line about the separator, which is not a part of the table.
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t|]*\r?\n?\Z', re.IGNORECASE)
+#: A cell of digits that may be a phone number, alone between separators.
+_NUMBER = re.compile(r'[\s"+(]*(?:\d[\s().-]*){9,15}"?\s*\Z')
+_WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<head|<meta|<table|<style|<body|<div|<!--)", re.IGNORECASE)
+_XML = re.compile(r"\s*<\?xml", re.IGNORECASE)
 
 
 class CsvFile(FileType):
@@ -35,36 +61,34 @@ class CsvFile(FileType):
     content_type = "text/csv; charset=utf-8"
     suffixes = (".csv", ".tsv", ".txt")
 
-    def recognise(self, file: IO[bytes]) -> FileFormat:
-        """Find the encoding, by the whole file, and the separator, by its first line."""
-        encoding, nuls = find_encoding(file)
+    def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat:
+        """Find the encoding, by the whole file, and the separator, by the first rows."""
+        encoding, nuls = find_encoding(file, options.encoding)
         file.seek(0)
         text = io.TextIOWrapper(file, encoding=encoding, newline="")
-        sample = text.read(SAMPLE)
+        sample = text.read(SAMPLE).lstrip(BYTE_ORDER_MARK).replace("\x00", "")
         # The file belongs to the caller: closing the text layer would close it.
         text.detach()
-        return FileFormat(kind=self.name, encoding=encoding, separator=_find_separator(sample), nuls=nuls)
+        _refuse_other_text(sample)
+        separator = _known_separator(options.separator) if options.separator else _find_separator(sample)
+        return FileFormat(kind=self.name, encoding=encoding, separator=separator, nuls=nuls)
 
-    def read(self, file: IO[bytes], found: FileFormat) -> Generator[Sequence[str], None, None]:
-        """Yield the rows."""
+    def read(self, file: IO[bytes], found: FileFormat, notes: ReadNotes) -> Generator[NumberedCells, None, None]:
+        """Yield the rows, numbered as a spreadsheet does."""
         file.seek(0)
         text = io.TextIOWrapper(file, encoding=found.encoding, newline="")
-        lines = (line.replace("\x00", "") for line in text) if found.nuls else text
+        lines = _TableLines(text, has_nuls=bool(found.nuls))
         reader = csv.reader(lines, delimiter=found.separator, strict=True)
         good_lines = 0
         try:
-            for row in reader:
-                yield row
+            for number, row in enumerate(reader, start=1):
+                if reader.line_num > good_lines + 1:
+                    _refuse_swallowed_rows(row, found.separator, good_lines + lines.skipped + 1)
                 good_lines = reader.line_num
+                lines.length = 0
+                yield number, row
         except csv.Error:
-            raise UnreadableFileError(
-                gettext_lazy(
-                    "The file is not a valid CSV file: the row that begins on line %(line)d cannot be read. Check "
-                    "its quotation marks, or save the table as CSV in UTF-8 again."
-                ),
-                code="csv",
-                params={"line": good_lines + 1},
-            ) from None
+            raise _bad_row(good_lines + lines.skipped + 1) from None
         finally:
             text.detach()
 
@@ -109,10 +133,103 @@ def separator_of_reader() -> str:
     return ";" if get_format("DECIMAL_SEPARATOR", use_l10n=True) == "," else ","
 
 
+class _TableLines:
+    """The lines of a text, without those that are not of the table. ``length`` is that of the row so far."""
+
+    def __init__(self, text: io.TextIOWrapper, *, has_nuls: bool) -> None:
+        self.length = 0
+        self.skipped = 0
+        self._text = text
+        self._has_nuls = has_nuls
+
+    def __iter__(self) -> Iterator[str]:
+        readline = self._text.readline
+        first = readline(MAX_ROW).lstrip(BYTE_ORDER_MARK)
+        self.skipped = 1 if _SEPARATOR_LINE.match(first) else 0
+        line = readline(MAX_ROW) if self.skipped else first
+        while line:
+            self.length += len(line)
+            if self.length >= MAX_ROW:
+                raise csv.Error
+            yield line.replace("\x00", "") if self._has_nuls else line
+            line = readline(MAX_ROW)
+
+
+def _bad_row(line: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        gettext_lazy(
+            "The file is not a valid CSV file: the row that begins on line %(line)d cannot be read. Check "
+            "its quotation marks, or save the table as CSV in UTF-8 again."
+        ),
+        code="csv",
+        params={"line": line},
+    )
+
+
+def _refuse_swallowed_rows(row: Sequence[str], separator: str, line: int) -> None:
+    """Refuse a value that holds other rows of the table, because a quotation mark before them is one too many."""
+    for value in row:
+        for text in value.splitlines()[1:]:
+            cells = text.split(separator)
+            if len(cells) > 1 and any(map(_NUMBER.match, cells)):
+                raise UnreadableFileError(
+                    gettext_lazy(
+                        "The row that begins on line %(line)d has other rows inside one of its values: a quotation "
+                        "mark on that line is one too many. Remove it; if the value is right, save the table as XLSX."
+                    ),
+                    code="swallowed-rows",
+                    params={"line": line},
+                )
+
+
+def _refuse_other_text(sample: str) -> None:
+    if _WEB_PAGE.match(sample) or (_XML.match(sample) and "<html" in sample[:1000].lower()):
+        text = gettext_lazy(
+            "This is a web page, although its name may end in .xls. Open it in a spreadsheet and save it as XLSX, or "
+            "as CSV in UTF-8."
+        )
+        raise UnreadableFileError(text, code="web-page")
+    if _XML.match(sample) or sample.startswith("MIME-Version:"):
+        text = gettext_lazy("This is an XML file. Open it in a spreadsheet and save it as XLSX, or as CSV in UTF-8.")
+        raise UnreadableFileError(text, code="xml")
+
+
+def _known_separator(wanted: str) -> str:
+    separator = SEPARATOR_WORDS.get(wanted.strip().lower(), wanted)
+    if separator not in SEPARATORS:
+        raise UnreadableFileError(
+            gettext_lazy("There is no separator “%(wanted)s”. There are: %(known)s."),
+            code="unknown-separator",
+            params={"wanted": wanted, "known": ", ".join(SEPARATOR_WORDS)},
+        )
+    return separator
+
+
 def _find_separator(sample: str) -> str:
-    lines = _QUOTED.sub("", sample).splitlines()
-    first_line = next((line for line in lines if line.strip()), "")
-    return max(SEPARATORS, key=first_line.count) if any(mark in first_line for mark in SEPARATORS) else ","
+    """Return the separator that says so itself, or makes the most regular table of the first rows."""
+    said = _SEPARATOR_LINE.match(sample[: sample.find("\n") + 1])
+    if said and said[1] in SEPARATORS:
+        return said[1]
+    scores = {separator: _score(sample, separator) for separator in SEPARATORS}
+    best = max(scores, key=scores.__getitem__)
+    return best if scores[best][2] > 1 else ","
+
+
+def _score(sample: str, separator: str) -> tuple[bool, float, int]:
+    """Return whether a header names the phone column among others, the regularity of the rows, and their width."""
+    lines = sample.splitlines(keepends=True)
+    # The last line of a longer file is cut off.
+    reader = csv.reader(lines[:-1] if len(sample) == SAMPLE and len(lines) > 1 else lines, delimiter=separator)
+    rows: list[list[str]] = []
+    # What comes before a broken row shows enough.
+    with suppress(csv.Error):
+        rows.extend(row for row in islice(reader, SAMPLE_ROWS) if any(row))
+    tables = Counter(len(row) for row in rows if len(row) > 1)
+    if not tables:
+        return (False, 0.0, 1)
+    width, count = max(tables.items(), key=lambda item: (item[1], item[0]))
+    has_header = any(len(row) > 1 and guess_column(row) for row in rows)
+    return (has_header, count / len(rows), width)
 
 
 def _encoded(rows: Iterable[Sequence[Cell]], separator: str) -> bytes:

@@ -1,26 +1,66 @@
-"""Detection of the encoding of a text file."""
+"""Detection of the encoding of a text file.
+
+A text is UTF-8 or it is not. All other encodings give every byte a meaning, so the right one is found by what the words
+look like: one script, a usual mix of capital and small letters, and letters that are frequent. General detectors need
+some pages of text for that; a list of customers may hold one name.
+"""
 
 from __future__ import annotations
 
 import codecs
 import re
+from collections.abc import Sequence
 from typing import IO, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.file_type import UnreadableFileError
+from django_hyber.audience.files.plausibility import cost_of_word
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-ENCODING_NAMES = {"utf-8": "UTF-8", "utf-8-sig": "UTF-8", "utf-16": "UTF-16", "cp1251": "Windows-1251"}
+#: The encodings that can be chosen, with the names that people know.
+ENCODING_NAMES = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8",
+    "utf-16": "UTF-16",
+    "utf-16-le": "UTF-16 LE",
+    "utf-16-be": "UTF-16 BE",
+    "cp1251": "Windows-1251",
+    "koi8-u": "KOI8-U",
+    "cp866": "DOS (866)",
+    "cp1125": "DOS (1125)",
+    "mac-cyrillic": "Mac Cyrillic",
+    "cp1250": "Windows-1250",
+    "cp1252": "Windows-1252",
+}
+#: What is taken off the trust in an encoding because it is rarer than Windows-1251.
+RARITY = {
+    "cp1251": 0.0,
+    "cp1250": 0.05,
+    "cp1252": 0.05,
+    "cp866": 0.05,
+    "cp1125": 0.05,
+    "koi8-u": 0.05,
+    "mac-cyrillic": 0.1,
+}
+#: By how much the best encoding must be better than the next, and what the best may cost.
+MARGIN = 0.2
+ACCEPTABLE = 1.0
+MOST_CHOICES = 4
+MOST_WORDS = 20_000
+SHOWN = 80
 BLOCK = 64 * 1024
 #: A table in UTF-16 without a byte order mark has a NUL beside every digit and separator: ten and more a line.
 MOST_NULS = 5
 #: A file with NUL characters is binary if two are adjacent or if it has other control characters.
 BINARY = re.compile("\x00\x00|[\x01-\x08\x0e-\x19\x1c-\x1f]")
+_WORD = re.compile(rb"[A-Za-z'\x80-\xff-]+")
+_CONTROL = re.compile("[\x80-\x9f]")
+_NOT_NAMES = re.compile("[^a-z0-9]+")
 
 
 class Encoding(NamedTuple):
@@ -30,6 +70,35 @@ class Encoding(NamedTuple):
     nuls: int
 
 
+class EncodingChoice(NamedTuple):
+    """An encoding that a file may have, and a line of the file as it reads in it."""
+
+    name: str
+    sample: str
+
+
+UNCERTAIN_ENCODING = _(
+    "The encoding of the file is not certain. Choose the one in which the line below reads right, or save the table as "
+    "CSV in UTF-8."
+)
+
+
+class UncertainEncodingError(UnreadableFileError):
+    """Several encodings fit the file: a person has to choose among ``choices``, the likeliest first."""
+
+    def __init__(self, choices: Sequence[EncodingChoice]) -> None:
+        shown = "; ".join(f"{ENCODING_NAMES[choice.name]} ({choice.name}): {choice.sample}" for choice in choices)
+        super().__init__(
+            _(
+                "The encoding of the file is not certain. Name the one in which a line of it reads right, or save the "
+                "table as CSV in UTF-8. %(choices)s"
+            ),
+            code="uncertain-encoding",
+            params={"choices": shown},
+        )
+        self.choices = tuple(choices)
+
+
 class Decoded(NamedTuple):
     """The result of decoding: the first line that is not text, if any, and the number of NUL characters."""
 
@@ -37,7 +106,7 @@ class Decoded(NamedTuple):
     nuls: int
 
 
-def find_encoding(file: IO[bytes]) -> Encoding:
+def find_encoding(file: IO[bytes], wanted: str | None = None) -> Encoding:
     """Return the encoding that fits the whole file: a bad byte on the last line must be found before the import starts.
 
     Raises UnreadableFileError, which names the line.
@@ -45,22 +114,105 @@ def find_encoding(file: IO[bytes]) -> Encoding:
     file.seek(0)
     start = file.read(4)
     marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS if start.startswith(mark)), "")
+    if wanted:
+        return _check_wanted(file, _known_name(wanted), marked)
     bad_line, nuls = _decode(file, marked or "utf-8")
     if bad_line is None:
         return Encoding(marked or "utf-8", nuls)
     if marked or _is_damaged_utf8(file):
         raise _damaged(marked or "utf-8", bad_line)
-    bad_line, nuls = _decode(file, "cp1251")
+    return _find_by_words(file)
+
+
+def _check_wanted(file: IO[bytes], name: str, marked: str) -> Encoding:
+    if marked and name.startswith(marked[:5]):
+        name = marked
+    bad_line, nuls = _decode(file, name)
     if bad_line is not None:
+        raise UnreadableFileError(
+            _("The file is not %(encoding)s text: see line %(line)d. Choose another encoding."),
+            code="encoding",
+            params={"encoding": ENCODING_NAMES[name], "line": bad_line},
+        )
+    return Encoding(name, nuls)
+
+
+def _known_name(wanted: str) -> str:
+    """Return the encoding for a name as people write it, such as "Windows-1251"."""
+    try:
+        wanted_codec = codecs.lookup(_NOT_NAMES.sub("-", wanted.lower()).replace("windows-", "cp")).name
+    except LookupError:
+        wanted_codec = ""
+    known = next((name for name in ENCODING_NAMES if codecs.lookup(name).name == wanted_codec), "")
+    if not known:
+        raise UnreadableFileError(
+            _("There is no encoding “%(wanted)s”. There are: %(known)s."),
+            code="unknown-encoding",
+            params={"wanted": wanted, "known": ", ".join(ENCODING_NAMES)},
+        )
+    return known
+
+
+def _find_by_words(file: IO[bytes]) -> Encoding:
+    bad_line, nuls = _decode(file, "latin-1")
+    words = _words(file)
+    costs = _costs(words)
+    ordered = sorted(costs, key=costs.__getitem__)
+    if bad_line is None and not (ordered and costs[ordered[0]] < ACCEPTABLE):
+        # No encoding gives words. If that is because of a byte that no text has, its line is named.
+        bad_line = _decode(file, "cp1251").bad_line
+    if bad_line is not None or not ordered:
         raise UnreadableFileError(
             _(
                 "The file is neither UTF-8, UTF-16 nor Windows-1251 text, nor an XLSX table: no text has what is on "
                 "line %(line)d. Save the table as CSV in UTF-8."
             ),
             code="encoding",
-            params={"line": bad_line},
+            params={"line": bad_line or 1},
         )
-    return Encoding("cp1251", nuls)
+    best, *others = ordered
+    text = [word.decode(best) for word in words]
+    rival = next((name for name in others if [word.decode(name) for word in words] != text), None)
+    is_certain = costs[best] < ACCEPTABLE and (rival is None or costs[rival] - costs[best] >= MARGIN)
+    if is_certain and _decode(file, best).bad_line is None:
+        return Encoding(best, nuls)
+    raise UncertainEncodingError(_choices(file, ordered[:MOST_CHOICES]))
+
+
+def _words(file: IO[bytes]) -> list[bytes]:
+    """Return the different words of the file that have other letters than those of ASCII."""
+    file.seek(0)
+    words: dict[bytes, None] = {}
+    while len(words) < MOST_WORDS and (block := file.read(BLOCK)):
+        found = _WORD.findall(block + file.readline(BLOCK))
+        words.update(dict.fromkeys(word for word in found if not word.isascii()))
+    return list(words)
+
+
+def _costs(words: Sequence[bytes]) -> dict[str, float]:
+    """Return for each encoding in which the words can be read how unlikely they are in it, on average."""
+    costs = {}
+    for name, rarity in RARITY.items():
+        try:
+            texts = [word.decode(name) for word in words]
+        except UnicodeDecodeError:
+            continue
+        if texts and not any(map(_CONTROL.search, texts)):
+            costs[name] = rarity + sum(map(cost_of_word, texts)) / len(texts)
+    return costs
+
+
+def _choices(file: IO[bytes], names: Sequence[str]) -> list[EncodingChoice]:
+    """Return the encodings with a line, without those that read the same."""
+    file.seek(0)
+    line = next((line for line in iter(lambda: file.readline(BLOCK), b"") if not line.isascii()), b"")
+    first = next((part for part in re.split(b"[\r\n]+", line) if not part.isascii()), b"")
+    samples = {name: first.decode(name, "replace")[:SHOWN] for name in names}
+    return [
+        EncodingChoice(name, sample)
+        for place, (name, sample) in enumerate(samples.items())
+        if sample not in list(samples.values())[:place]
+    ]
 
 
 def _damaged(encoding: str, line: int) -> UnreadableFileError:

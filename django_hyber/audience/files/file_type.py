@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, ClassVar
 
 from django.core.exceptions import ValidationError
 
-from django_hyber.protocol import clean_text
+from django_hyber.audience.files.values import normal_text
 
 _SIGN = "[-=+@\uff1d\uff0b\uff0d\uff20]"
 #: A cell that a spreadsheet would evaluate as a formula.
@@ -35,16 +35,57 @@ class UnreadableFileError(ValidationError):
 class FileFormat:
     """How a file is to be read; jobs store it as JSON. ``kind`` is the name of its type, the rest is for that type.
 
-    ``other_sheets`` counts the sheets of an XLSX table that are not read, ``nuls`` the NUL characters of a text file,
-    which are removed.
+    ``header_row`` is the number of the row that names the columns; 0 stands for the first row that is not blank.
+    ``sheets`` names the visible sheets of an XLSX table, ``hidden_sheets`` counts the others. ``nuls`` counts the NUL
+    characters of a text file, which are removed.
     """
 
     kind: str
     encoding: str = ""
     separator: str = ""
     sheet: str = ""
-    other_sheets: int = 0
+    sheets: Sequence[str] = ()
+    hidden_sheets: int = 0
+    header_row: int = 0
     nuls: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadOptions:
+    """How a person wants a file to be read; what is None is found out. ``phone_column`` helps to find the header."""
+
+    encoding: str | None = None
+    separator: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
+    phone_column: str = ""
+
+
+@dataclass
+class ReadNotes:
+    """What a reader has noticed: rows that the sheet hides, and columns whose values may be shown otherwise there."""
+
+    hidden_rows: int = 0
+    inexact: set[int] = field(default_factory=set)
+    names: Sequence[str] = ()
+
+    @property
+    def inexact_columns(self) -> list[str]:
+        """The names of these columns."""
+        return [name for place, name in enumerate(self.names) if name and place in self.inexact]
+
+
+class Cells(list[str]):
+    """The values of a row. ``unknown`` are the columns with formulas whose results are not in the file."""
+
+    __slots__ = ("unknown",)
+
+    def __init__(self, values: Iterable[str], unknown: frozenset[int]) -> None:
+        super().__init__(values)
+        self.unknown = unknown
+
+
+NumberedCells = tuple[int, Sequence[str]]
 
 
 class ShownText(str):
@@ -57,11 +98,12 @@ class ShownText(str):
     def of(cls, value: object) -> str:
         """Return any value as text; spreadsheets make floats of whole numbers."""
         if isinstance(value, str):
-            return clean_text(value)
-        if value is None:
+            return normal_text(value)
+        # NaN, which equals nothing, is what data frames have for no value.
+        if value is None or value != value:  # noqa: PLR0124
             return ""
         is_whole = isinstance(value, float) and value.is_integer()
-        text = cls(int(value) if is_whole else clean_text(str(value)))  # type: ignore[call-overload]
+        text = cls(int(value) if is_whole else normal_text(str(value)))  # type: ignore[call-overload]
         text.raw = value
         return text
 
@@ -77,12 +119,15 @@ class FileType(ABC):
     most_rows: ClassVar[int | None] = None
 
     @abstractmethod
-    def recognise(self, file: IO[bytes]) -> FileFormat | None:
+    def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat | None:
         """Return how to read the file, or None if it is of another type. Raises UnreadableFileError."""
 
     @abstractmethod
-    def read(self, file: IO[bytes], found: FileFormat) -> Generator[Sequence[str], None, None]:
-        """Yield all rows, blank ones too, with their values as texts. Raises UnreadableFileError."""
+    def read(self, file: IO[bytes], found: FileFormat, notes: ReadNotes) -> Generator[NumberedCells, None, None]:
+        """Yield the rows with their numbers, and with their values as texts; blank rows may be left out.
+
+        Raises UnreadableFileError.
+        """
 
     @abstractmethod
     def describe(self, found: FileFormat) -> str:

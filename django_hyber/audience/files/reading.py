@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
+from itertools import islice
 from typing import IO
 
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.csv_file import CsvFile
-from django_hyber.audience.files.file_type import FileFormat, FileType, UnreadableFileError, unprotect
+from django_hyber.audience.files.file_type import (
+    Cells,
+    FileFormat,
+    FileType,
+    NumberedCells,
+    ReadNotes,
+    ReadOptions,
+    UnreadableFileError,
+    unprotect,
+)
+from django_hyber.audience.files.headers import find_header, read_header
+from django_hyber.audience.files.values import clean_value
 from django_hyber.audience.files.xlsx_file import XlsxFile
-from django_hyber.protocol import clean_text
 
 #: In the order in which they are tried: CSV accepts any file.
 FILE_TYPES: tuple[FileType, ...] = (XlsxFile(), CsvFile())
-#: A header with so many digits is a phone number.
-_LEAST_DIGITS = 9
+#: The header is looked for so far down, blank rows included.
+TOP_ROWS = 200
 
 NumberedRow = tuple[int, dict[str, str]]
 
@@ -25,61 +37,97 @@ class WideRow(dict[str, str]):
     """A row with more values than columns: which value belongs to which column is unknown."""
 
 
+class UncalculatedRow(dict[str, str]):
+    """A row with formulas whose results are not in the file; ``unknown`` are their columns."""
+
+    unknown: frozenset[str]
+
+
 def file_type(name: str) -> FileType:
     """Return the type of this name. Raises LookupError."""
     found = {known.name: known for known in FILE_TYPES}
     return found[name]
 
 
-def recognise(file: IO[bytes]) -> FileFormat:
-    """Detect the format of an open binary file. Raises UnreadableFileError."""
-    recognised = (known.recognise(file) for known in FILE_TYPES)
-    return next(found for found in recognised if found)
+def recognise(file: IO[bytes], options: ReadOptions | None = None) -> FileFormat:
+    """Detect the format of an open binary file, as far as the options do not say it. Raises UnreadableFileError."""
+    if isinstance(file.read(0), str):
+        raise TypeError('The file is open as text. Open it with "rb": open(path, "rb").')
+    wanted = options or ReadOptions()
+    recognised = (known.recognise(file, wanted) for known in FILE_TYPES)
+    found = next(found for found in recognised if found)
+    if wanted.header_row is not None:
+        return replace(found, header_row=wanted.header_row)
+    return replace(found, header_row=find_header(first_rows(file, found), wanted.phone_column))
+
+
+def first_rows(file: IO[bytes], found: FileFormat, count: int = TOP_ROWS) -> list[NumberedCells]:
+    """Return the rows at the top of the file as they are, titles and header included."""
+    rows: list[NumberedCells] = []
+    with closing(file_type(found.kind).read(file, found, ReadNotes())) as read:
+        try:
+            rows.extend(islice(read, count))
+        except UnreadableFileError:
+            # Reported when the rows are read: those above the damage still show what the file is.
+            return rows
+    return rows
 
 
 def read_rows(
-    file: IO[bytes], file_format: FileFormat | None = None, header: Sequence[str] = ()
+    file: IO[bytes],
+    file_format: FileFormat | None = None,
+    header: Sequence[str] = (),
+    notes: ReadNotes | None = None,
 ) -> Generator[NumberedRow, None, None]:
     """Yield (row number, values by header) from an open binary file; rows are numbered as a spreadsheet does.
 
-    With a ``header`` the file itself has none. A row with more values than columns is a WideRow.
-    Raises UnreadableFileError for a file without a header or in no known encoding.
+    With a ``header`` the file itself has none. A row with more values than columns is a WideRow. Blank rows are left
+    out, and so are the rows above the header. Raises UnreadableFileError for a file without a header or in no known
+    encoding.
     """
     found = file_format or recognise(file)
-    with closing(file_type(found.kind).read(file, found)) as rows:
-        numbered = enumerate(rows, start=1)
-        names = list(header) or _read_header(numbered)
+    notes = notes or ReadNotes()
+    with closing(file_type(found.kind).read(file, found, notes)) as rows:
+        names = list(header) or _find_names(rows, found.header_row)
+        notes.names = names
         width = len(names)
-        for number, row in numbered:
-            if not any(row):
+        blanks = [""] * width
+        for number, row in rows:
+            cells = [_as_value(cell) for cell in row]
+            if isinstance(row, Cells) and row.unknown:
+                yield number, _uncalculated(names, [*cells, *blanks], row.unknown)
                 continue
-            padded = row if len(row) >= width else [*row, *[""] * (width - len(row))]
-            values = {name: unprotect(value) for name, value in zip(names, padded, strict=False) if name}
-            yield number, WideRow(values) if any(row[width:]) else values
+            if not any(cells):
+                continue
+            padded = cells if len(cells) >= width else [*cells, *blanks[len(cells) :]]
+            values = {name: value for name, value in zip(names, padded, strict=False) if name}
+            yield number, WideRow(values) if any(cells[width:]) else values
 
 
-def _read_header(numbered: Iterator[tuple[int, Sequence[str]]]) -> list[str]:
-    first = next((row for _number, row in numbered if any(row)), ())
-    names = [clean_text(name).strip() for name in first]
-    if not any(names):
-        raise UnreadableFileError(_("The file is empty: its first line has to name the columns."), code="empty")
-    if any(map(_is_number, names)):
-        raise UnreadableFileError(
-            _(
-                "The first line has to name the columns, and it holds a phone number. Put a line with the names above "
-                "it, such as “phone” and “name”."
-            ),
-            code="no-header",
-        )
-    repeated = sorted({name for name in names if name and names.count(name) > 1})
-    if repeated:
-        raise UnreadableFileError(
-            _("Several columns have the same name: %(columns)s. Give each a name of its own."),
-            code="repeated-columns",
-            params={"columns": ", ".join(repeated)},
-        )
-    return names
+def _as_value(cell: str) -> str:
+    if cell.__class__ is not str:
+        # The text of a number or date is ready.
+        return cell
+    value = clean_value(cell)
+    return unprotect(value) if "'" in value else value
 
 
-def _is_number(name: str) -> bool:
-    return sum(map(str.isdecimal, name)) >= _LEAST_DIGITS and not any(map(str.isalpha, name))
+def _uncalculated(names: Sequence[str], cells: Sequence[str], unknown: frozenset[int]) -> UncalculatedRow:
+    row = UncalculatedRow((name, cell) for name, cell in zip(names, cells, strict=False) if name)
+    row.unknown = frozenset(names[place] for place in unknown if place < len(names))
+    return row
+
+
+def _find_names(rows: Iterator[NumberedCells], header_row: int) -> list[str]:
+    for number, row in rows:
+        if number == header_row or (not header_row and any(map(clean_value, row))):
+            return read_header(row)
+        if header_row and number > header_row:
+            break
+    if not header_row:
+        return read_header(())
+    raise UnreadableFileError(
+        _("Row %(row)d is blank, hidden or not in the file: it cannot name the columns. Choose another header row."),
+        code="no-header-row",
+        params={"row": header_row},
+    )

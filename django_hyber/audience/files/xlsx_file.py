@@ -1,13 +1,11 @@
-"""XLSX: read by python-calamine, written by XlsxWriter; both come with the extra ``xlsx``."""
+"""XLSX: read as the sheet shows it, and written by XlsxWriter, which comes with the extra ``xlsx``."""
 
 from __future__ import annotations
 
 import re
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING, Any
-from zipfile import BadZipFile, ZipFile
+from typing import IO, TYPE_CHECKING
 
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
@@ -15,12 +13,15 @@ from django_hyber.audience.files.file_type import (
     Cell,
     FileFormat,
     FileType,
+    NumberedCells,
     Pages,
-    ShownText,
+    ReadNotes,
+    ReadOptions,
     UnreadableFileError,
     protect_protected,
 )
-from django_hyber.protocol import clean_text
+from django_hyber.audience.files.xlsx_package import Workbook, encrypted, opened, read_workbook
+from django_hyber.audience.files.xlsx_rows import read_sheet
 
 if TYPE_CHECKING:
     from xlsxwriter.worksheet import Worksheet
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 ZIP_SIGNATURE = b"PK\x03\x04"
 #: The signature of the old XLS format, and of files with a password.
 OLE_SIGNATURE = b"\xd0\xcf\x11\xe0"
-#: The limit of the unpacked size: a malicious file of 1 MB can unpack to a thousand times that.
-MAX_UNPACKED = 1024 * 1024 * 1024
+EMPTY_ZIP = b"PK\x05\x06"
+ENCRYPTED_PART = "EncryptedPackage".encode("utf-16-le")
+OLE_DIRECTORY = 1024 * 1024
+SHOWN_SHEETS = 100
 #: What one cell can hold.
 MAX_CELL = 32_767
 BLOCK = 64 * 1024
@@ -39,46 +42,40 @@ _PIECES = re.compile("[^<_]*[<_]|[^<_]+")
 
 
 class XlsxFile(FileType):
-    """Tables of spreadsheets; the first sheet is read."""
+    """Tables of spreadsheets; one visible sheet is read."""
 
     name = "xlsx"
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     suffixes = (".xlsx",)
     most_rows = 1_048_576
 
-    def recognise(self, file: IO[bytes]) -> FileFormat | None:
+    def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat | None:
         """Recognise ZIP files, and reject the old XLS format."""
         file.seek(0)
         signature = file.read(len(ZIP_SIGNATURE))
         if signature == OLE_SIGNATURE:
-            text = gettext_lazy(
-                "This is a table of an old Excel, or it has a password. Save it as XLSX without a password, or as CSV."
-            )
-            raise UnreadableFileError(text, code="old-excel")
-        if signature != ZIP_SIGNATURE:
+            raise encrypted() if ENCRYPTED_PART in file.read(OLE_DIRECTORY) else _old_excel()
+        if signature not in {ZIP_SIGNATURE, EMPTY_ZIP}:
             return None
-        try:
-            with ZipFile(file) as parts:
-                unpacked = sum(part.file_size for part in parts.infolist())
-        except BadZipFile:
-            raise _unreadable() from None
-        if unpacked > MAX_UNPACKED:
-            text = gettext_lazy("This XLSX table is too large. Save it as CSV in UTF-8.")
-            raise UnreadableFileError(text, code="too-large")
-        with _opened(file) as book:
-            names = book.sheet_names
-        return FileFormat(kind=self.name, sheet=names[0] if names else "", other_sheets=max(0, len(names) - 1))
+        with opened(file) as package:
+            book = read_workbook(package)
+        visible = [sheet.name for sheet in book.sheets if sheet.is_visible]
+        sheet = _choose_sheet(book, visible, options.sheet)
+        return FileFormat(
+            kind=self.name, sheet=sheet, sheets=visible[:SHOWN_SHEETS], hidden_sheets=len(book.sheets) - len(visible)
+        )
 
-    def read(self, file: IO[bytes], found: FileFormat) -> Generator[Sequence[str], None, None]:
-        """Yield the rows of the first sheet."""
-        with _opened(file) as book:
-            for row in book.get_sheet_by_index(0).iter_rows():
-                yield [clean_text(value) if isinstance(value, str) else ShownText.of(value) for value in row]
+    def read(self, file: IO[bytes], found: FileFormat, notes: ReadNotes) -> Generator[NumberedCells, None, None]:
+        """Yield the visible rows of the sheet."""
+        with opened(file) as package:
+            book = read_workbook(package)
+            part = next((sheet.part for sheet in book.sheets if sheet.name == found.sheet), "")
+            yield from read_sheet(package, part, book, notes)
 
     def describe(self, found: FileFormat) -> str:
         """As in "XLSX, sheet “People” (2 other sheets are not read)"."""
         sheet = gettext("sheet “%(name)s”") % {"name": found.sheet}
-        count = found.other_sheets
+        count = len({*found.sheets} - {found.sheet}) + found.hidden_sheets
         if not count:
             return f"XLSX, {sheet}"
         others = ngettext("%(count)d other sheet is not read", "%(count)d other sheets are not read", count)
@@ -126,30 +123,32 @@ def _write_cell(sheet: Worksheet, row: int, column: int, value: Cell) -> None:
         sheet.write_string(row, column, text)
 
 
-@contextmanager
-def _opened(file: IO[bytes]) -> Iterator[Any]:
-    try:
-        from python_calamine import CalamineError, CalamineWorkbook  # noqa: PLC0415  an extra
-    except ImportError:
-        raise _needs_extra() from None
-    file.seek(0)
-    try:
-        yield CalamineWorkbook.from_filelike(file)
-    except CalamineError:
-        raise _unreadable() from None
+def _choose_sheet(book: Workbook, visible: Sequence[str], wanted: str | None) -> str:
+    if wanted:
+        if wanted in {sheet.name for sheet in book.sheets}:
+            return wanted
+        raise UnreadableFileError(
+            gettext_lazy("There is no sheet “%(wanted)s”. There are: %(known)s."),
+            code="no-sheet",
+            params={"wanted": wanted, "known": ", ".join(visible[:SHOWN_SHEETS])},
+        )
+    if visible:
+        return visible[0]
+    raise UnreadableFileError(
+        gettext_lazy("The XLSX table has no visible sheet. Show the sheet that holds the numbers, and save it again."),
+        code="no-visible-sheet",
+    )
+
+
+def _old_excel() -> UnreadableFileError:
+    text = gettext_lazy(
+        "This is a table of an old Excel, or it has a password. Save it as XLSX without a password, or as CSV."
+    )
+    return UnreadableFileError(text, code="old-excel")
 
 
 def _needs_extra() -> UnreadableFileError:
     return UnreadableFileError(
-        gettext_lazy("XLSX tables need the extra: pip install django-hyber[xlsx]. A CSV file works without it."),
+        gettext_lazy("To write XLSX tables, install the extra: pip install django-hyber[xlsx]. CSV works without it."),
         code="no-xlsx",
-    )
-
-
-def _unreadable() -> UnreadableFileError:
-    return UnreadableFileError(
-        gettext_lazy(
-            "The XLSX table cannot be read. Open it in a spreadsheet and save it again as XLSX, or as CSV in UTF-8."
-        ),
-        code="xlsx",
     )

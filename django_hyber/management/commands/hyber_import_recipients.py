@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,10 @@ class Command(BaseCommand):
             help=f"Take these types of numbers too: {', '.join(OPTIONAL_TYPES)}.",
         )
         parser.add_argument("--countries", nargs="+", metavar="CODE", help="Take only numbers of these countries.")
+        parser.add_argument("--encoding", help="Encoding of a CSV file, such as cp1251, if it is not recognized.")
+        parser.add_argument("--separator", help="What separates the columns: comma, semicolon, tab or pipe.")
+        parser.add_argument("--sheet", help="Name of the sheet of an XLSX file; by default the first visible one.")
+        parser.add_argument("--header-row", type=int, help="Number of the row that names the columns.")
         parser.add_argument("--rejected", type=Path, metavar="FILE", help="CSV file for the rejected rows.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -57,13 +61,8 @@ class Command(BaseCommand):
         if not options["rejected"]:
             for row in report.rejected:
                 self.stderr.write(f"row {row.row}: {row.reason}")
-        if report.removed_characters:
-            self.stderr.write(f"{report.removed_characters} NUL characters were removed.")
-        if report.left_out or len(report.countries) > 1 or len(report.number_types) > 1:
-            self.stderr.write(f"Valid numbers by country: {_listed(report.countries)}")
-            self.stderr.write(f"Valid numbers by type: {_listed(report.number_types)}")
-        if report.left_out:
-            self.stderr.write(f"Left out by kind, because not switched on: {_listed(report.left_out)}")
+        for line in _notes(report):
+            self.stderr.write(line)
         self.stdout.write(
             f"{report.accepted} accepted, {report.duplicates} duplicates, {report.existing} already there, "
             f"{report.rejected_count} rejected of {report.total} rows"
@@ -82,11 +81,31 @@ class Command(BaseCommand):
                 foreign=options["foreign"],
                 number_types=options["number_types"],
                 countries=options["countries"],
+                encoding=options["encoding"],
+                separator=options["separator"],
+                sheet=options["sheet"],
+                header_row=options["header_row"],
                 rejected_file=rejected,
                 progress=bar.show,
             )
         bar.end()
         return report
+
+
+def _notes(report: ImportReport) -> Iterator[str]:
+    """Yield what was noticed beside the rejected rows."""
+    if report.removed_characters:
+        yield f"{report.removed_characters} NUL characters were removed."
+    if report.left_out or len(report.countries) > 1 or len(report.number_types) > 1:
+        yield f"Valid numbers by country: {_listed(report.countries)}"
+        yield f"Valid numbers by type: {_listed(report.number_types)}"
+    if report.left_out:
+        yield f"Left out by kind, because not switched on: {_listed(report.left_out)}"
+    if report.hidden_rows:
+        yield f"{report.hidden_rows} hidden rows of the sheet were left out."
+    if report.inexact_columns:
+        names = ", ".join(report.inexact_columns)
+        yield f"The sheet may show the values of these columns in another way: {names}."
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -188,7 +188,7 @@ class ColumnTests:
             "use-2": "variable",
             "name-2": "city",
             "use-3": "nothing",
-            "name-3": "",
+            "name-3": "moie_misto",
         }
 
     def test_where_no_header_tells_the_numbers_are_known_by_what_they_are(self, admin_client, draft):

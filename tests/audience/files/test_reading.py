@@ -100,7 +100,7 @@ class FileMatrixTests:
 
         found = recognise(file)
 
-        assert (found.sheet, found.other_sheets) == ("Клієнти", 1)
+        assert (found.sheet, found.sheets) == ("Клієнти", ["Клієнти", "More"])
 
     def test_a_row_with_more_values_than_columns_is_told_apart(self):
         (_one, short), (_two, wide), (_three, blank) = read_rows(io.BytesIO(b"phone,name\n1\n2,a,b\n3,c,,\n"))
@@ -147,7 +147,7 @@ class RefusalTests:
         with pytest.raises(UnreadableFileError, match="UTF-8 text, but line 3 is not"):
             list(read_rows(io.BytesIO(content)))
 
-    @pytest.mark.parametrize("name", ["Віра", "Різник", "ЇЖАК", "є"])
+    @pytest.mark.parametrize("name", ["Віра", "Різник", "ЇЖАК"])
     def test_words_that_begin_like_utf8_are_windows_1251_all_the_same(self, name):
         file = io.BytesIO(f"phone,name\n0671112233,{name}\n".encode("cp1251"))
 
@@ -181,7 +181,7 @@ class RefusalTests:
             list(read_rows(io.BytesIO(content)))
 
     def test_a_workbook_that_unpacks_to_gigabytes_is_refused(self, monkeypatch):
-        monkeypatch.setattr("django_hyber.audience.files.xlsx_file.MAX_UNPACKED", 100)
+        monkeypatch.setattr("django_hyber.audience.files.xlsx_package.MAX_UNPACKED", 100)
 
         with pytest.raises(UnreadableFileError, match="too large"):
             list(read_rows(as_xlsx(["phone"], ["0671112233"])))

@@ -1,0 +1,203 @@
+"""The codes of number formats, such as "#,##0.00" and "dd.mm.yyyy", taken apart."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from functools import cached_property
+from typing import NamedTuple
+
+#: The formats that have numbers instead of codes (ECMA-376, part 1, 18.8.30). Excel shows 14 and 22 as the computer is
+#: set; these codes are those of most of Europe.
+BUILT_IN = {
+    1: "0",
+    2: "0.00",
+    3: "#,##0",
+    4: "#,##0.00",
+    9: "0%",
+    10: "0.00%",
+    11: "0.00E+00",
+    14: "dd.mm.yyyy",
+    15: "d-mmm-yy",
+    16: "d-mmm",
+    17: "mmm-yy",
+    18: "h:mm AM/PM",
+    19: "h:mm:ss AM/PM",
+    20: "h:mm",
+    21: "h:mm:ss",
+    22: "dd.mm.yyyy hh:mm",
+    37: "#,##0;(#,##0)",
+    38: "#,##0;(#,##0)",
+    39: "#,##0.00;(#,##0.00)",
+    40: "#,##0.00;(#,##0.00)",
+    41: "#,##0;-#,##0;-",
+    42: "#,##0;-#,##0;-",
+    43: "#,##0.00;-#,##0.00;-",
+    44: "#,##0.00;-#,##0.00;-",
+    45: "mm:ss",
+    46: "[h]:mm:ss",
+    47: "mm:ss.0",
+    48: "##0.0E+0",
+    49: "@",
+}
+#: Those that every computer shows as it is set, and those of East Asia, which are dates.
+SET_BY_COMPUTER = frozenset((14, 15, 16, 17, 22, 37, 38, 39, 40, 41, 42, 43, 44, *range(27, 37), *range(50, 59)))
+EAST_ASIAN = frozenset((*range(27, 37), *range(50, 59)))
+ENGLISH = frozenset(("409", "809"))
+#: A day or month with more letters is written as a name.
+LONGEST_NUMBER = len("mm")
+
+_TOKEN = re.compile(
+    r'"(?P<quoted>[^"]*)"?|\\(?P<escaped>.)|(?P<space>_.)|(?P<fill>\*.)|\[(?P<bracket>[^\]]*)\]'
+    r"|(?P<general>General)|(?P<half>AM/PM|A/P)|(?P<exponent>E[+-])|(?P<date>y+|m+|d+|h+|s+)"
+    r"|(?P<digit>[0#?])|(?P<mark>[.,%@/])|(?P<end>;)|(?P<other>.)",
+    re.IGNORECASE | re.DOTALL,
+)
+_ELAPSED = re.compile(r"(h+|m+|s+)\Z", re.IGNORECASE)
+_COLOR = re.compile(r"(?:black|blue|cyan|green|magenta|red|white|yellow|color ?\d+)\Z", re.IGNORECASE)
+#: Placeholders that Python's own formatting fills: 0, 0.00, #,##0.00.
+_SIMPLE = re.compile(r"(?:#,##)?0(?:\.0+)?\Z")
+_POINT = ("mark", ".")
+_COMMA = ("mark", ",")
+_UNKNOWN_LETTERS = frozenset("bBgGeE")
+
+
+class Token(NamedTuple):
+    """A part of a code: ``kind`` is that of the pattern, "text" for all literal text, "elapsed" for durations."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """The code for positive, negative or zero values. ``kind`` is "date", "number", "general" or "text"."""
+
+    kind: str
+    tokens: tuple[Token, ...]
+    is_exact: bool = True
+
+    @cached_property
+    def plan(self) -> NumberPlan:
+        """How a number is written by this section."""
+        return _plan(self.tokens)
+
+
+@dataclass(frozen=True)
+class NumberPlan:
+    """What the placeholders of a number ask for. ``power`` moves the point, for percent and for thousands.
+
+    ``simple`` is the part for Python's own formatting, if the placeholders stand side by side.
+    """
+
+    whole: tuple[Token, ...]
+    fraction: tuple[Token, ...]
+    step: Decimal
+    power: int
+    is_grouped: bool
+    before: str = ""
+    simple: str = ""
+    after: str = ""
+
+
+class UnknownCodeError(Exception):
+    """The code has something that is not rendered."""
+
+
+def parse_code(code: str) -> tuple[Section, ...]:
+    """Return the sections for positive, negative and zero values. Raises UnknownCodeError."""
+    sections: list[list[Token]] = [[]]
+    is_exact = True
+    for found in _TOKEN.finditer(code):
+        kind = found.lastgroup or ""
+        text = found[kind]
+        if kind == "end":
+            sections.append([])
+        elif kind == "bracket":
+            token, is_shown = _read_bracket(text)
+            is_exact = is_exact and is_shown
+            sections[-1] += [token] if token else []
+        elif kind == "space":
+            sections[-1].append(Token("text", " "))
+        elif kind in {"quoted", "escaped", "other"}:
+            if kind == "other" and text in _UNKNOWN_LETTERS:
+                raise UnknownCodeError
+            sections[-1].append(Token("text", text))
+        elif kind != "fill":
+            sections[-1].append(Token(kind, text))
+    return tuple(_section(tokens, is_exact=is_exact) for tokens in sections[:3])
+
+
+def _read_bracket(text: str) -> tuple[Token | None, bool]:
+    """Return the token of a bracket, if it is shown, and whether it is shown the same on every computer."""
+    if text.startswith("$"):
+        symbol, _dash, place = text[1:].partition("-")
+        if place.upper() in {"F800", "F400"}:
+            return None, False
+        return (Token("text", symbol) if symbol else Token("locale", place.upper())), True
+    if _ELAPSED.match(text):
+        return Token("elapsed", text.lower()), True
+    if _COLOR.match(text):
+        return None, True
+    raise UnknownCodeError
+
+
+def _section(tokens: Sequence[Token], *, is_exact: bool) -> Section:
+    kinds = {token.kind for token in tokens}
+    marks = {token.text for token in tokens if token.kind == "mark"}
+    if kinds & {"date", "elapsed"}:
+        has_names = any(
+            token.kind == "date" and token.text[0] in "mMdD" and len(token.text) > LONGEST_NUMBER for token in tokens
+        )
+        is_english = any(token.kind == "locale" and token.text.lstrip("0") in ENGLISH for token in tokens)
+        return Section("date", _with_minutes(tokens), is_exact and (not has_names or is_english))
+    tokens = [token for token in tokens if token.kind != "locale"]
+    if "general" in kinds:
+        return Section("general", tuple(tokens), is_exact)
+    if "digit" in kinds:
+        if "/" in marks or "@" in marks:
+            raise UnknownCodeError
+        return Section("number", tuple(tokens), is_exact)
+    return Section("text", tuple(tokens), is_exact)
+
+
+def _with_minutes(tokens: Sequence[Token]) -> tuple[Token, ...]:
+    """Tell minutes from months: minutes follow hours or come before seconds."""
+    parts = list(tokens)
+    clock = [place for place, token in enumerate(parts) if token.kind in {"date", "elapsed"}]
+    for order, place in enumerate(clock):
+        text = parts[place].text.lower()
+        if parts[place].kind != "date" or text not in {"m", "mm"}:
+            continue
+        before = parts[clock[order - 1]].text.lower() if order else ""
+        after = parts[clock[order + 1]].text.lower() if order + 1 < len(clock) else ""
+        if before.startswith("h") or after.startswith("s"):
+            parts[place] = Token("minutes", text)
+    return tuple(parts)
+
+
+def _plan(tokens: tuple[Token, ...]) -> NumberPlan:
+    first = next(place for place, token in enumerate(tokens) if token.kind == "digit")
+    last = max(place for place, token in enumerate(tokens) if token.kind == "digit")
+    point = next((place for place, token in enumerate(tokens) if token == _POINT), last + 1)
+    commas = [place for place, token in enumerate(tokens) if token == _COMMA]
+    scale = sum(min(last, point - 1) < place < point or place > last for place in commas)
+    percents = sum(token == Token("mark", "%") for token in tokens)
+    whole, fraction = tokens[:point], tokens[point:]
+    digits = "".join(token.text for token in fraction if token.kind == "digit")
+    plan = NumberPlan(
+        whole,
+        fraction,
+        Decimal(1).scaleb(-len(digits)),
+        2 * percents - 3 * scale,
+        any(first < place < min(last + 1, point) for place in commas),
+    )
+    inner = "".join(token.text for token in tokens[first : last + 1])
+    found = _SIMPLE.match(inner)
+    if not found or scale:
+        return plan
+    before = "".join(token.text for token in tokens[:first])
+    after = "".join(token.text for token in tokens[last + 1 :])
+    return replace(plan, before=before, simple=",f" if plan.is_grouped else "f", after=after)

@@ -1,0 +1,204 @@
+"""Numbers and dates as a sheet shows them, by the codes of their formats: "0000" shows 42 as 0042.
+
+Covers what lists of people have: zeros, grouping, percent, money, literal text, dates, times and durations. Fractions,
+conditions and calendars are not rendered; their values are shown plainly, and as inexact, and so is what depends on
+the settings of the computer that shows the sheet.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
+from typing import NamedTuple
+
+from django_hyber.audience.files.date_formats import show_date
+from django_hyber.audience.files.file_type import ShownText
+from django_hyber.audience.files.format_codes import (
+    BUILT_IN,
+    EAST_ASIAN,
+    SET_BY_COMPUTER,
+    Section,
+    Token,
+    UnknownCodeError,
+    parse_code,
+)
+
+#: Doubles hold 15 digits; Excel replaces the others by zeros.
+MOST_DIGITS = 15
+GENERAL_WIDTH = 10
+#: Positive, negative, zero.
+ALL_SECTIONS = 3
+_INTEGER = re.compile(r"-?[0-9]{1,400}\Z")
+#: Doubles have up to 309 digits before the point, and a format may show as many after it.
+_EXACTLY = Context(prec=1_000)
+
+
+class Shown(NamedTuple):
+    """The text of a number, and whether the sheet shows exactly this."""
+
+    text: str
+    is_exact: bool
+
+
+@dataclass(frozen=True)
+class NumberFormat:
+    """A format; without sections it is "General"."""
+
+    sections: tuple[Section, ...] = ()
+    is_exact: bool = True
+    has_1904_dates: bool = False
+
+    def show(self, written: str) -> Shown:
+        """Return a number as it is shown; ``written`` is what the file has, such as "42" or "3.8E+11"."""
+        if not self.sections and _INTEGER.match(written):
+            number = int(written)
+            is_short = len(written.lstrip("-")) <= MOST_DIGITS
+            return Shown(_with_raw(str(number), number), self.is_exact and is_short)
+        try:
+            value = float(written)
+        except ValueError:
+            return Shown(written, is_exact=False)
+        if not math.isfinite(value):
+            return Shown(written, is_exact=False)
+        shown = self._show_value(value)
+        if isinstance(shown.text, ShownText):
+            return shown
+        return Shown(_as_phone(shown.text, value), shown.is_exact)
+
+    def _show_value(self, value: float) -> Shown:
+        if not self.sections:
+            return Shown(_general(value), self.is_exact)
+        section, number = _choose_section(self.sections, value)
+        is_exact = self.is_exact and section.is_exact
+        if section.kind == "date":
+            found = show_date(section, number, has_1904_dates=self.has_1904_dates)
+            return Shown(found[0], is_exact and found[1]) if found else Shown(_general(value), is_exact=False)
+        if section.kind == "general":
+            text = "".join(_general(number) if token.kind == "general" else token.text for token in section.tokens)
+        elif section.kind == "text":
+            text = "".join(_general(number) if token.text == "@" else token.text for token in section.tokens)
+        else:
+            text = _show_number(section, number)
+        is_negative = value < 0 and len(self.sections) == 1 and any(char in "123456789" for char in text)
+        return Shown(f"-{text}" if is_negative else text.strip(), is_exact)
+
+
+def find_format(written: str | int, *, has_1904_dates: bool) -> NumberFormat:
+    """Return the format for a code, or for the number of a built-in one."""
+    is_exact = written not in SET_BY_COMPUTER
+    known = {**BUILT_IN, **dict.fromkeys(EAST_ASIAN, BUILT_IN[14])}
+    code = known.get(written, "") if isinstance(written, int) else written
+    if not code:
+        return NumberFormat(is_exact=written in {0, ""})
+    try:
+        sections = parse_code(code)
+    except UnknownCodeError:
+        return NumberFormat(is_exact=False)
+    if len(sections) == 1 and sections[0].tokens == (Token("general", "General"),):
+        return NumberFormat(is_exact=is_exact)
+    return NumberFormat(sections, is_exact, has_1904_dates)
+
+
+def _choose_section(sections: Sequence[Section], value: float) -> tuple[Section, float]:
+    if value < 0 and len(sections) > 1:
+        return sections[1], -value
+    if value == 0 and len(sections) == ALL_SECTIONS:
+        return sections[2], value
+    return sections[0], abs(value) if sections[0].kind != "date" else value
+
+
+def _general(value: float) -> str:
+    """Return a number as a cell without a format shows it: whole numbers to the last digit, others with ten digits."""
+    if value.is_integer() and abs(value) < 10**GENERAL_WIDTH * 100_000:
+        return str(int(value))
+    if not 1e-9 < abs(value) < 1e15:  # noqa: PLR2004
+        return f"{value:.10G}"
+    width = len(str(int(abs(value))))
+    return f"{value:.{max(0, GENERAL_WIDTH - width)}f}".rstrip("0").rstrip(".")
+
+
+def _show_number(section: Section, value: float) -> str:
+    if any(token.kind == "exponent" for token in section.tokens):
+        return _show_exponent(section.tokens, value)
+    plan = section.plan
+    number = Decimal(repr(value))
+    if plan.power:
+        number = number.scaleb(plan.power)
+    rounded = number.quantize(plan.step, ROUND_HALF_UP, _EXACTLY)
+    if plan.simple:
+        return f"{plan.before}{rounded:{plan.simple}}{plan.after}"
+    whole, _point, fraction = f"{rounded:f}".partition(".")
+    shown = _show_whole(plan.whole, whole.lstrip("0"), is_grouped=plan.is_grouped)
+    return shown + _show_fraction(plan.fraction, fraction)
+
+
+def _show_whole(tokens: Sequence[Token], digits: str, *, is_grouped: bool) -> str:
+    """Fill the digits in from the right; the first placeholder takes all that are left."""
+    shown: list[str] = []
+    left = [*digits]
+    first = next((place for place, token in enumerate(tokens) if token.kind == "digit"), 0)
+    count = 0
+    for place, token in reversed([*enumerate(tokens)]):
+        if token.kind != "digit":
+            shown += [] if token.text == "," and token.kind == "mark" else [token.text]
+            continue
+        filler = {"0": "0", "?": " "}.get(token.text, "")
+        taken = left[::-1] if place == first else left[-1:]
+        for digit in taken or [filler]:
+            shown.append(f"{digit}," if digit and is_grouped and count and count % 3 == 0 else digit)
+            count += 1
+        left = left[:-1]
+    return "".join(reversed(shown)) if any(token.kind == "digit" for token in tokens) else digits + "".join(shown)
+
+
+def _show_fraction(tokens: Sequence[Token], digits: str) -> str:
+    needed = 0
+    places = [token.text for token in tokens if token.kind == "digit"]
+    for count, place in enumerate(places, start=1):
+        if place == "0" or digits[count - 1 : count] not in {"", "0"}:
+            needed = max(needed, count if place == "0" or digits[count - 1 : count] != "0" else 0)
+    shown = []
+    used = 0
+    for token in tokens:
+        if token.kind == "digit":
+            if used < needed:
+                shown.append(digits[used])
+            used += 1
+        elif token != Token("mark", ","):
+            shown.append(token.text)
+    return "".join(shown)
+
+
+def _show_exponent(tokens: Sequence[Token], value: float) -> str:
+    place = next(place for place, token in enumerate(tokens) if token.kind == "exponent")
+    mantissa = [token for token in tokens[:place] if token.kind in {"digit", "mark"}]
+    point = next((index for index, token in enumerate(mantissa) if token.text == "."), len(mantissa))
+    width = sum(token.kind == "digit" for token in tokens[place:])
+    if point > 1:
+        raise_to = point
+        exponent = math.floor(math.log10(value) / raise_to) * raise_to if value else 0
+    else:
+        exponent = math.floor(math.log10(value)) if value else 0
+    decimals = max(0, len(mantissa) - point - 1)
+    number = Decimal(repr(value)).scaleb(-exponent)
+    text = f"{number.quantize(Decimal(1).scaleb(-decimals), ROUND_HALF_UP, _EXACTLY):f}"
+    sign = "-" if exponent < 0 else "+" if tokens[place].text.endswith("+") else ""
+    return f"{text}E{sign}{abs(exponent):0{width}d}"
+
+
+def _as_phone(text: str, value: float) -> str:
+    """Return the text of a number. As a phone number counts the number itself, unless the format adds digits to it."""
+    digits = "".join(char for char in text if char.isdigit())
+    whole = str(int(value)) if value.is_integer() else ""
+    if text.startswith("+") or (whole and digits != whole and digits.endswith(whole)):
+        return text
+    return _with_raw(text, int(value) if whole else value)
+
+
+def _with_raw(text: str, raw: object) -> ShownText:
+    shown = ShownText(text)
+    shown.raw = raw
+    return shown

@@ -1,0 +1,169 @@
+"""Files that attack: bombs, broken archives, and whatever chance makes of good ones."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+import zipfile
+
+import pytest
+
+from django_hyber.audience.files.file_type import ReadNotes
+from django_hyber.audience.files.reading import read_rows, recognise
+from django_hyber.services import UnreadableFileError
+from tests.audience.files.hostile import MAIN, ROWS, packed, parts, random_files
+
+ROUNDS = int(os.environ.get("HYBER_FUZZ", "300"))
+MOST_SECONDS = 10
+
+
+def read(content):
+    """Return the rows, or the message of the error; anything else that is raised fails the test."""
+    file = io.BytesIO(content)
+    try:
+        return list(read_rows(file, recognise(file), notes=ReadNotes()))
+    except UnreadableFileError as error:
+        return " ".join(error.messages)
+
+
+def test_the_workbook_that_the_others_are_made_of_is_read():
+    assert read(packed(parts())) == [(2, {"phone": "380671112233", "name": "Olena"})]
+
+
+def test_no_file_that_chance_makes_breaks_the_reading_or_keeps_it_busy(chance):
+    for number, content in enumerate(random_files(ROUNDS, chance)):
+        started = time.process_time()
+        try:
+            read(content)
+        except Exception as error:
+            raise AssertionError(f"file {number}: {error!r}") from error
+        assert time.process_time() - started < MOST_SECONDS, f"file {number}"
+
+
+def encrypted():
+    content = bytearray(packed(parts()))
+    place = content.rfind(b"PK\x01\x02")
+    while place >= 0:
+        content[place + 8] |= 1
+        place = content.rfind(b"PK\x01\x02", 0, place)
+    return bytes(content)
+
+
+def wrong_check_sum():
+    content = bytearray(packed(parts()))
+    place = content.find(b"PK\x01\x02")
+    while place >= 0:
+        content[place + 16] ^= 255
+        place = content.find(b"PK\x01\x02", place + 4)
+    return bytes(content)
+
+
+def archive_of(**contents):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in contents.items():
+            archive.writestr(name.replace("_xml", ".xml").replace("_csv", ".csv"), text)
+    return file.getvalue()
+
+
+ENTITIES = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(9))
+BOMB = f'<!DOCTYPE x [<!ENTITY e0 "lol">{ENTITIES}]>'
+SHEET = "xl/worksheets/sheet1.xml"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (packed(parts())[:-30], "cannot be read"),
+        (packed(parts())[:400], "cannot be read"),
+        (wrong_check_sum(), "cannot be read"),
+        (encrypted(), "has a password"),
+        (
+            packed(parts(), **{SHEET: f"{BOMB}<worksheet xmlns='{MAIN}'><sheetData>&e9;</sheetData></worksheet>"}),
+            "cannot",
+        ),
+        (packed(parts(), **{"xl/workbook.xml": f"{BOMB}<workbook>&e9;</workbook>"}), "cannot be read"),
+        (packed(parts(), **{"xl/workbook.xml": f"<workbook xmlns='{MAIN}'/>"}), "no visible sheet"),
+        (packed(parts(), **{SHEET: "<worksheet/>"}), "cannot be read"),
+        (packed(parts(rows='<row r="1"><c r="A1" t="s"><v>99</v></c></row>')), "cannot be read"),
+        (packed(parts(rows='<row r="1"><c r="A1" t="s"><v>x</v></c></row>')), "cannot be read"),
+        (packed(parts(rows='<row r="2"/><row r="1"/>')), "cannot be read"),
+        (packed(parts(rows='<row r="2000000"><c><v>1</v></c></row>')), "cannot be read"),
+        (
+            archive_of(content_xml="<office/>", mimetype="application/vnd.oasis.opendocument.spreadsheet"),
+            "OpenDocument",
+        ),
+        (archive_of(people_csv="phone\n"), "ZIP archive"),
+        (b"PK\x05\x06" + b"\x00" * 18, "ZIP archive"),
+        (b"\xd0\xcf\x11\xe0" + b"\x00" * 600 + "EncryptedPackage".encode("utf-16-le"), "has a password"),
+        (b"\xef\xbb\xbf <!DOCTYPE html><table><tr><td>phone</td></tr></table>", "web page"),
+        (b"<table><tr><td>phone</td></tr></table>", "web page"),
+        (b'<?xml version="1.0"?><Workbook xmlns="urn:schemas-microsoft-com:office:spreadsheet"/>', "XML file"),
+    ],
+)
+def test_a_broken_file_is_refused_with_a_reason(content, words):
+    assert words in read(content)
+
+
+def test_a_cell_at_the_last_corner_costs_nothing():
+    rows = '<row r="1"><c r="A1" t="inlineStr"><is><t>phone</t></is></c></row>'
+    rows += '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
+    started = time.process_time()
+
+    assert [number for number, _row in read(packed(parts(rows=rows)))] == [1_048_576]
+    assert time.process_time() - started < 1
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "<row>" + "<c/>" * 10_000_000 + "</row>",
+        "<row/>" * 10_000_000,
+        '<row><c t="inlineStr"><is><t>' + "x" * 40_000_000 + "</t></is></c></row>",
+        "<row><c><v>" + "<a>" * 3_000_000,
+        "<row " + " " * 40_000_000 + "/>",
+    ],
+    ids=["cells", "rows", "a text", "depth", "a tag"],
+)
+def test_a_small_file_that_unpacks_to_a_large_one_is_given_up_early(rows):
+    content = packed(parts(rows=ROWS + rows))
+    started = time.process_time()
+
+    assert isinstance(read(content), str)
+    assert time.process_time() - started < MOST_SECONDS
+
+
+def test_a_text_that_many_cells_share_counts_at_each_use():
+    cells = '<c t="s"><v>0</v></c>' * 16_000
+    content = packed(parts(rows=f"<row>{cells}</row>", strings=f"<si><t>{'x' * 32_000}</t></si>"))
+
+    assert "too large" in read(content)
+
+
+def test_a_directory_that_lies_about_its_length_is_refused():
+    content = bytearray(packed(parts()))
+    place = content.rfind(b"PK\x05\x06")
+    content[place + 12 : place + 16] = (50_000_000).to_bytes(4, "little")
+
+    assert "too large" in read(bytes(content))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "phone" + ",x" * 5_000_000,
+        '"' + "x\n" * 5_000_000,
+        "phone,name\n" + '"a\n",' * 3_000_000,
+        "phone;" + ";".join(f"c{number}" for number in range(40_000)),
+        "\n" * 20_000_000,
+        "phone,name\n" + "," * 20_000_000,
+    ],
+    ids=["a line", "a value", "a row", "a header", "blank lines", "commas"],
+)
+def test_a_text_without_end_is_given_up_early(text):
+    content = text.encode()
+    started = time.process_time()
+
+    assert isinstance(read(content), str)
+    assert time.process_time() - started < MOST_SECONDS

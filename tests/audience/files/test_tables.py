@@ -1,0 +1,243 @@
+"""Tables of all sorts: encodings, separators and headers are found, chosen, or asked for; nothing is garbled."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from django_hyber.audience.columns import guess_columns
+from django_hyber.audience.files.encodings import UncertainEncodingError
+from django_hyber.audience.files.file_type import ReadOptions, unprotect
+from django_hyber.audience.files.reading import read_rows, recognise
+from django_hyber.audience.files.values import clean_value
+from django_hyber.audience.variable_names import suggest_name
+from django_hyber.models import Campaign
+from django_hyber.protocol import SMS
+from django_hyber.services import UnreadableFileError, import_recipients
+
+UKRAINIAN = "Олена Петро Іван Ірина Юлія Наталія Сергій Андрій Ольга Тетяна Їжак Єва Дмитро Київ Львів".split()  # noqa: SIM905
+POLISH = "Łukasz Paweł Małgorzata Józef Świątek Kraków Łódź Wrocław Gdańsk Michał Błażej Żaneta".split()  # noqa: SIM905
+ENCODINGS = {"utf-8", "utf-8-sig", "utf-16", "cp1251", "koi8-u", "cp1125", "mac-cyrillic", "cp1250"}
+
+
+def read(content, **options):
+    file = io.BytesIO(content if isinstance(content, bytes) else content.encode())
+    return [row for _number, row in read_rows(file, recognise(file, ReadOptions(**options)))]
+
+
+def read_or_code(content):
+    """Return the rows, or the code of the error."""
+    try:
+        return read(content)
+    except UnreadableFileError as error:
+        return error.code
+
+
+class EncodingTests:
+    @pytest.mark.parametrize("encoding", ["cp1251", "koi8-u", "cp1125", "mac-cyrillic"])
+    @pytest.mark.parametrize("change", [str, str.upper])
+    def test_a_short_list_of_names_is_enough(self, encoding, change):
+        names = [change(name) for name in UKRAINIAN]
+        content = "phone;name\n" + "".join(f"06711122{n:02d};{name}\n" for n, name in enumerate(names))
+
+        assert [row["name"] for row in read(content.encode(encoding))] == names
+
+    def test_polish_names_are_not_taken_for_cyrillic(self):
+        content = "phone;name\n" + "".join(f"06711122{n:02d};{name}\n" for n, name in enumerate(POLISH))
+
+        assert [row["name"] for row in read(content.encode("cp1250"))] == POLISH
+
+    @given(
+        st.sampled_from(["cp1251", "koi8-u", "cp866", "cp1125", "cp1250", "cp1252", "mac-cyrillic"]),
+        st.lists(st.sampled_from([*UKRAINIAN, *POLISH, "Müller", "Muñoz", "Hélène"]), min_size=1, max_size=4),
+    )
+    def test_a_name_is_read_as_it_was_written_or_asked_about(self, encoding, names):
+        text = "phone;name\n" + "".join(f"06711122{n:02d};{name}\n" for n, name in enumerate(names))
+        try:
+            content = text.encode(encoding)
+        except UnicodeEncodeError:
+            assume(False)
+
+        found = read_or_code(content)
+
+        assert found == "uncertain-encoding" or [row["name"] for row in found] == names
+
+    @pytest.mark.parametrize("name", ["є", "Muñoz", "Günther Hélène", "петро"])
+    def test_where_two_encodings_give_words_both_are_named(self, name):
+        encoding = "cp1251" if name in {"є", "петро"} else "cp1252"
+
+        with pytest.raises(UncertainEncodingError, match=f"{encoding}.: 0671112233;{name}"):
+            read(f"phone;name\n0671112233;{name}\n".encode(encoding))
+
+    @pytest.mark.parametrize("written", ["cp1252", "windows-1252", "Windows 1252", "CP1252"])
+    def test_the_encoding_can_be_said(self, written):
+        assert read("phone;name\n1;Muñoz\n".encode("cp1252"), encoding=written) == [{"phone": "1", "name": "Muñoz"}]
+
+    @pytest.mark.parametrize(
+        ("encoding", "words"), [("utf-8", "not UTF-8 text: see line 2"), ("klingon", "no encoding “klingon”")]
+    )
+    def test_what_is_said_wrong_is_refused(self, encoding, words):
+        with pytest.raises(UnreadableFileError, match=words):
+            read("phone;name\n1;Muñoz\n".encode("cp1252"), encoding=encoding)
+
+    def test_a_file_that_is_open_as_text_is_refused_in_plain_words(self):
+        with pytest.raises(TypeError, match='Open it with "rb"'):
+            recognise(io.StringIO("phone\n"))
+
+
+class SeparatorTests:
+    @pytest.mark.parametrize(
+        ("content", "expected"),
+        [
+            ("sep=;\r\nphone;name\r\n1;a\r\n", {"phone": "1", "name": "a"}),
+            ('"sep=|"\nphone|name\n1|a\n', {"phone": "1", "name": "a"}),
+            ("\ufeff\ufeffsep=\t\nphone\tname\n1\ta\n", {"phone": "1", "name": "a"}),
+            ("phone|name, first\n1|a, b\n", {"phone": "1", "name, first": "a, b"}),
+            ("Clients, November, Kyiv\nphone;name\n1;a\n", {"phone": "1", "name": "a"}),
+            ("contact;sum\n1;1,5\n2;2,5\n", {"contact": "1", "sum": "1,5"}),
+            ('phone;"name; first, last"\n1;a\n', {"phone": "1", "name; first, last": "a"}),
+        ],
+    )
+    def test_it_is_found(self, content, expected):
+        assert read(content)[0] == expected
+
+    @pytest.mark.parametrize("written", [";", "semicolon"])
+    def test_it_can_be_said(self, written):
+        assert read("phone,x;name\n1,2;a\n", separator=written) == [{"phone,x": "1,2", "name": "a"}]
+
+    def test_what_separates_nothing_is_refused(self):
+        with pytest.raises(UnreadableFileError, match="no separator “:”"):
+            read("phone:name\n", separator=":")
+
+    def test_rows_after_the_line_about_the_separator_are_numbered_as_excel_does(self):
+        file = io.BytesIO(b"sep=;\nphone;name\n1;a\n")
+
+        assert [number for number, _row in read_rows(file)] == [2]
+
+
+class HeaderTests:
+    @pytest.mark.parametrize(
+        ("content", "row"),
+        [
+            ("phone;name\n0671112233;a\n", 1),
+            ("Clients\n\nphone;name\n0671112233;a\n", 3),
+            ("Clients;\nNovember;2026\nТелефон;Ім'я\n0671112233;a\n", 3),
+            ("Clients;\ncontact;name\n0671112233;a\n", 2),
+            ("contact\n0671112233\n", 1),
+        ],
+    )
+    def test_it_is_found_below_titles(self, content, row):
+        assert recognise(io.BytesIO(content.encode())).header_row == row
+
+    def test_people_are_never_skipped_as_a_title(self):
+        with pytest.raises(UnreadableFileError, match="it holds a phone number"):
+            read("0671112233;Olena\n0671112244;phone\n")
+
+    def test_it_can_be_said(self):
+        content = "phone;name\nnumber of the client;name of the client\n0671112233;a\n"
+
+        assert read(content, header_row=2) == [{"number of the client": "0671112233", "name of the client": "a"}]
+
+    def test_a_row_that_is_not_there_is_refused(self):
+        with pytest.raises(UnreadableFileError, match="Row 7 is blank"):
+            read("phone\n0671112233\n", header_row=7)
+
+    def test_the_named_phone_column_shows_where_it_is(self):
+        content = "phone;of\ncontact;name\n0671112233;a\n"
+
+        assert read(content, phone_column="Contact") == [{"contact": "0671112233", "name": "a"}]
+
+
+class QuotationTests:
+    @pytest.mark.parametrize(
+        "content",
+        [
+            'phone;name\n0671112233;"Olena\n0671112244;Petro\n0671112255;"\n',
+            'phone,name\n0671112211,a\n0671112233,"Olena\n0671112244,Petro"\n',
+            'name;phone\n"Olena;0671112233\nPetro;+380 67 111 22 44\nIvan";0671112255\n',
+        ],
+    )
+    def test_a_stray_mark_that_swallows_rows_is_told_by_its_line(self, content):
+        with pytest.raises(UnreadableFileError, match=r"begins on line [23] has other rows inside"):
+            read(content)
+
+    def test_a_value_of_several_lines_is_a_value(self):
+        address = "Main street 5; flat 7\nKyiv, 01001"
+
+        assert read(f'phone;address\n0671112233;"{address}"\n') == [{"phone": "0671112233", "address": address}]
+
+
+class NameTests:
+    @pytest.mark.parametrize(
+        ("header", "name"),
+        [
+            ("Ім'я", "name"),
+            ("Ім’я", "name"),
+            ("Дата народження", "birthday"),
+            ("Моє місто", "moie_misto"),
+            ("Favourite colour", "favourite_colour"),
+            ("Łódź", "lodz"),
+            ("№", "no"),
+            ("!", ""),
+            ("2026", ""),
+        ],
+    )
+    def test_a_header_suggests_a_name(self, header, name):
+        assert suggest_name(header) == name
+
+    def test_two_headers_never_suggest_one_name(self):
+        assert suggest_name("Ім'я", taken={"name"}) == "name_2"
+
+    @pytest.mark.django_db
+    def test_the_name_that_the_texts_use_is_preferred(self):
+        campaign = Campaign.objects.create(name="Spring sale")
+        campaign.set_channels([SMS(text="Hi %first_name%", alpha_name="GMSU", ttl=300)])
+
+        assert guess_columns(["Телефон", "Ім'я"], campaign).variables == {"Ім'я": "first_name"}
+
+
+@pytest.mark.django_db
+def test_code_says_how_a_file_is_read():
+    campaign = Campaign.objects.create(name="Spring sale")
+    content = "a|b\nphone|name\nnumber|first\n0671112233|Muñoz\n".encode("cp1252")
+
+    import_recipients(
+        campaign, io.BytesIO(content), phone_column="number", encoding="cp1252", separator="|", header_row=3
+    )
+
+    assert campaign.messages.get().variables == {"first": "Muñoz"}
+
+
+REFUSALS = ["uncertain-encoding", "encoding", "swallowed-rows"]
+LETTERS = st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Cn", "Co"))
+VALUES = st.one_of(st.text(LETTERS, max_size=8), st.text(st.sampled_from("ab ,;|\t\"'\n"), max_size=8))
+
+
+@given(
+    encoding=st.sampled_from(sorted(ENCODINGS)),
+    separator=st.sampled_from(",;\t|"),
+    quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
+    titles=st.integers(0, 3),
+    ending=st.sampled_from(["\n", "\r\n"]),
+    names=st.lists(st.one_of(st.sampled_from(UKRAINIAN + POLISH), VALUES), min_size=1, max_size=5),
+)
+def test_what_was_written_comes_back_or_an_error_names_the_place(encoding, separator, quoting, titles, ending, names):
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=ending)
+    for number in range(titles):
+        writer.writerow([f"Clients {number}", ""])
+    writer.writerow(["phone", "name"])
+    for number, name in enumerate(names):
+        writer.writerow([f"06711122{number:02d}", name])
+    try:
+        content = text.getvalue().encode(encoding)
+    except UnicodeEncodeError:
+        assume(False)
+
+    found = read_or_code(content)
+
+    assert found in REFUSALS or [row["name"] for row in found] == [unprotect(clean_value(name)) for name in names]

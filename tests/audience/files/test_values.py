@@ -1,0 +1,81 @@
+"""What arrives of a value: normal letters, nothing invisible, nothing where there is no value."""
+
+from __future__ import annotations
+
+import io
+import math
+import unicodedata
+
+import pytest
+
+from django_hyber.audience.files.reading import read_rows
+from django_hyber.audience.files.values import clean_value, normal_text
+from django_hyber.models import Campaign
+from django_hyber.services import import_recipients
+
+
+@pytest.mark.parametrize("name", ["Сергій", "Їжак", "Łódź", "Müller", "Zoë"])
+def test_letters_in_two_code_points_become_one(name):
+    assert clean_value(unicodedata.normalize("NFD", name)) == name
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\u2066Olena\u2069",
+        "Ole\u00adna",
+        "\u200bOlena\ufeff",
+        "\u202aOlena\u202c",
+        "Ole\u200dna",
+        "Olena\ufe0f",
+        "\u2068\u200eOlena\u200f\u2069",
+    ],
+)
+def test_invisible_marks_are_removed(written):
+    assert clean_value(written) == "Olena"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["❤️", "👨‍👩‍👧", "1️⃣ ", "🏳️‍🌈", "©️", "👩🏽‍🚀", "می‌خواهم", "क्‍ष"],
+    ids=["heart", "family", "keycap", "flag", "sign", "skin tone", "Persian", "Hindi"],
+)
+def test_what_joins_emoji_and_letters_of_other_scripts_stays(text):
+    assert normal_text(text) == unicodedata.normalize("NFC", text)
+
+
+@pytest.mark.parametrize(
+    "written", ["", " ", "\u00a0", "NULL", "null", "N/A", "#N/A", "#REF!", "#VALUE!", "-", "—", " - ", "\t", "\u200b"]
+)
+def test_what_stands_for_no_value_is_none(written):
+    assert clean_value(written) == ""
+
+
+@pytest.mark.parametrize("written", ["Null", "Na", "--", "0", "N/A or other", "-5", "#1"])
+def test_what_only_resembles_it_is_a_value(written):
+    assert clean_value(written) == written
+
+
+@pytest.mark.parametrize("written", ["  Olena ", "\u00a0Olena\u2003", "\tOlena\r\n"])
+def test_space_around_a_value_is_cut_off(written):
+    assert clean_value(written) == "Olena"
+
+
+def test_a_name_on_two_lines_keeps_them():
+    assert clean_value("Main street 5\nflat 7 ") == "Main street 5\nflat 7"
+
+
+@pytest.mark.django_db
+def test_values_of_code_are_normal_too_and_keep_the_space_that_code_gave_them():
+    campaign = Campaign.objects.create(name="Spring sale")
+    row = {"phone": "0671112233", "name": "Сергій", "greeting": "Mr. ", "bonus": math.nan, "town": None}
+
+    import_recipients(campaign, [row])
+
+    assert campaign.messages.get().variables == {"name": "Сергій", "greeting": "Mr. ", "bonus": "", "town": ""}
+
+
+def test_blank_surplus_cells_do_not_make_a_row_too_wide():
+    ((_number, row),) = read_rows(io.BytesIO("phone;name\n0671112233;Olena; ;\u00a0;\n".encode()))
+
+    assert type(row) is dict
