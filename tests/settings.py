@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_tasks_db",
     "django_hyber",
+    "tests.store",
 ]
 if django.VERSION < (6, 0):
     INSTALLED_APPS.append("django_tasks")

@@ -162,6 +162,23 @@ def _must_not_be_sent(claim: MessageClaim) -> bool:
     return Suppression.objects.filter(phone_number=claim.message.phone_number).exists()
 
 
+def cancel_message(message: Message) -> bool:
+    """Cancel a single message that has not gone out. Return whether it will never go out.
+
+    False means that a worker is sending it, or that it has its outcome already; its status is read again in any case.
+    Raises ValueError for a recipient of a campaign.
+    """
+    if message.campaign_id:
+        raise ValueError(f"The message {message.extra_id} belongs to a campaign. Use cancel_campaign() to stop that.")
+    # A worker claims the message with an UPDATE under the same condition, so only one of both succeeds.
+    queued = Message.objects.filter(pk=message.pk, status=Status.QUEUED)
+    with announcing():
+        if queued.update(status=Status.CANCELLED, finished_at=timezone.now(), error_text="", **RELEASED):
+            announce_changes([Change(message.pk, Status.QUEUED, Status.CANCELLED)])
+    message.refresh_from_db()
+    return message.status == Status.CANCELLED
+
+
 def claim_message(pk: int) -> MessageClaim | None:
     """Claim a due message, or postpone it while its account is blocked. A message that is too late expires."""
     refuse_transaction()

@@ -16,7 +16,7 @@ from django_hyber.campaigns.lifecycle import (
 )
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, check_campaign, preflight
 from django_hyber.campaigns.retry import retry_failed
-from django_hyber.errors import CampaignError, DoubtError
+from django_hyber.errors import CampaignError, DoubtError, ExtraIdError
 from django_hyber.forgetting import ForgetError, Forgotten, export_number, forget_number
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
@@ -28,7 +28,8 @@ from django_hyber.replies.intake import apply_replies
 from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
 from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body
-from django_hyber.sending.send import send_message
+from django_hyber.sending.send import asend_message, send_message
+from django_hyber.sending.single import cancel_message
 from django_hyber.statistics.counts import (
     CampaignStatistics,
     ChannelStatistics,
@@ -48,6 +49,7 @@ __all__ = [
     "Doubt",
     "DoubtError",
     "ExportError",
+    "ExtraIdError",
     "Fetched",
     "ForgetError",
     "Forgotten",
@@ -64,9 +66,11 @@ __all__ = [
     "account_statistics",
     "apply_delivery_reports",
     "apply_replies",
+    "asend_message",
     "ask_now",
     "campaign_statistics",
     "cancel_campaign",
+    "cancel_message",
     "check_campaign",
     "check_health",
     "compare_campaigns",

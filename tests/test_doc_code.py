@@ -1,0 +1,72 @@
+"""The code of the documentation, run against the sandbox."""
+
+from __future__ import annotations
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.hashers import check_password
+from django.core.cache import cache
+from django.db.models.signals import post_save
+
+from django_hyber.models import Message
+from django_hyber.protocol import SMS
+from tests.builders import posts
+from tests.doc_code import code_of, code_with, run
+from tests.samples import PHONE
+from tests.store.models import Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def signals():
+    """Receivers that the test connects are disconnected at its end."""
+    connected = list(post_save.receivers)
+    yield
+    post_save.receivers[:] = connected
+    post_save.sender_receivers_cache.clear()
+
+
+@pytest.mark.parametrize("page", ["README.rst", "docs/messages.rst"])
+def test_receiver_tells_once_that_an_order_is_shipped(platform, signals, page):
+    names = run(code_with(page, "tell_that_it_is_shipped"), Order=Order, __name__="shop")
+    order = Order.objects.create(phone=PHONE)
+    order.status = Order.Status.SHIPPED
+    order.save()
+    order.save()
+
+    assert names["tell_that_it_is_shipped"]
+    assert len(posts(platform)) == 1
+    assert Message.objects.get().reference == order
+
+
+@pytest.mark.parametrize("page", ["README.rst", "docs/messages.rst"])
+def test_receiver_never_keeps_an_order_from_being_saved(platform, signals, page):
+    run(code_with(page, "tell_that_it_is_shipped"), Order=Order, __name__="shop")
+    order = Order.objects.create(phone=PHONE, status=Order.Status.SHIPPED)
+    order.phone = "no number"
+    order.save()
+    order.phone = "+380 67 000 00 02"
+    order.save()
+
+    order.refresh_from_db()
+    assert order.phone == "+380 67 000 00 02"
+    assert len(posts(platform)) == 1
+
+
+def test_page_of_single_messages_is_true(platform, signals, capsys):
+    receiver, about, cancel, from_async, code = code_of("docs/messages.rst")
+    run(receiver, Order=Order, __name__="shop")
+    order = Order.objects.create(phone=PHONE, status=Order.Status.SHIPPED)
+    names = run(about, order=order)
+    run(cancel, message=names["message"])
+    assert "It is on its way, or was sent: accepted" in capsys.readouterr().out
+
+    names = run(from_async, SMS=SMS)
+    async_to_sync(names["confirm"])(PHONE)
+    message = run(code)["send_code"](7, PHONE)
+    sent = posts(platform)[-1]["channel_options"]["sms"]
+    assert sent["ttl"] == 300
+    assert check_password(sent["text"].split("code is ")[1][:6], cache.get("code-7"))
+    message.refresh_from_db()
+    assert message.status == "accepted"
