@@ -76,6 +76,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c synchronous_commit=off")
 
+# The sandbox answers, over real HTTP.
+HYBER_TESTING = "wire"
 HYBER = {
     "default": {
         "CLIENT_ID": "sandbox",

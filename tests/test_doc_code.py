@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import unittest
+
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib.auth.hashers import check_password
 from django.core.cache import cache
 from django.db.models.signals import post_save
 
+from django_hyber.conf import get_account
 from django_hyber.models import Message
 from django_hyber.protocol import SMS
+from django_hyber.testing import clear_outbox, outbox
 from tests.builders import posts
 from tests.doc_code import code_of, code_with, run
 from tests.samples import PHONE
@@ -70,3 +74,19 @@ def test_page_of_single_messages_is_true(platform, signals, capsys):
     assert check_password(sent["text"].split("code is ")[1][:6], cache.get("code-7"))
     message.refresh_from_db()
     assert message.status == "accepted"
+
+
+def test_page_of_tests_is_true(signals, settings):
+    settings.HYBER_TESTING = ""
+    run(code_of("docs/messages.rst")[0], Order=Order, __name__="shop")
+    cases, with_pytest, allowed = code_of("docs/testing.rst")
+    tests = run(cases, Order=Order, Message=Message, __name__="shop")["ShippingTests"]
+    for name in unittest.TestLoader().getTestCaseNames(tests):
+        clear_outbox()
+        Message.objects.all().delete()
+        getattr(tests(name), name)()
+
+    clear_outbox()
+    run(with_pytest, Order=Order)["test_customer_hears_of_the_shipping"](outbox)
+    run(allowed, HYBER=settings.HYBER)
+    assert get_account().allowed_numbers == ("380671234567", "38050*")

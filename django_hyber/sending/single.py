@@ -21,6 +21,7 @@ from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending import restrictions
 from django_hyber.sending.deadline import deadline_of, describe_lateness, is_too_late, start_time_of
 from django_hyber.sending.exchange import TEXT_LIMIT, ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.pace import breaker, retries
@@ -143,8 +144,9 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
     claim = claim_message(pk)
     if claim is None:
         return
-    if _must_not_be_sent(claim):
-        claim.end(Status.SUPPRESSED, OPTED_OUT, None)
+    reason = _reason_to_suppress(claim)
+    if reason:
+        claim.end(Status.SUPPRESSED, reason, None)
         return
     hand_over(partial(_post, claim, client), claim)
 
@@ -155,11 +157,12 @@ def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callabl
     return client.send_single(body, before_write=before_write)
 
 
-def _must_not_be_sent(claim: MessageClaim) -> bool:
-    """Whether the recipient has opted out of transactional messages too (SUPPRESS_TRANSACTIONAL)."""
-    if not claim.account.suppress_transactional:
-        return False
-    return Suppression.objects.filter(phone_number=claim.message.phone_number).exists()
+def _reason_to_suppress(claim: MessageClaim) -> str:
+    """Return why the recipient must not get the message, or "". SUPPRESS_TRANSACTIONAL extends opting out to it."""
+    account, phone = claim.account, claim.message.phone_number or ""
+    if account.suppress_transactional and Suppression.objects.filter(phone_number=phone).exists():
+        return OPTED_OUT
+    return "" if restrictions.is_allowed(account, phone) else restrictions.NOT_ALLOWED
 
 
 def cancel_message(message: Message) -> bool:
@@ -224,7 +227,7 @@ def build_body(account: Account, phone_number: str, extra_id: str, content: Mapp
     if "callback_url" not in options:
         options["callback_url"] = get_callback_url(account)
     return single_body(
-        phone_number=phone_number,
+        phone_number=account.redirect_to or phone_number,
         extra_id=extra_id,
         channels=channels,
         phone_as_number=account.phone_as_number,
