@@ -90,3 +90,14 @@ def test_page_of_tests_is_true(signals, settings):
     run(with_pytest, Order=Order)["test_customer_hears_of_the_shipping"](outbox)
     run(allowed, HYBER=settings.HYBER)
     assert get_account().allowed_numbers == ("380671234567", "38050*")
+
+
+def test_page_of_templates_is_true(platform):
+    create, send, campaign = code_of("docs/templates.rst")
+    run(create)
+    message = run(send, phone=PHONE)["message"]
+    assert posts(platform)[-1]["channel_options"] == {
+        "sms": {"text": "Замовлення 7 в дорозі.", "alpha_name": "SHOP", "ttl": 300}
+    }
+    assert message.template_version == "order-shipped uk 1"
+    assert len(run(campaign)["campaign"].get_channels()) == 2

@@ -6,6 +6,8 @@ from django_hyber.admin.campaigns.campaign import CampaignAdmin
 from django_hyber.admin.messages.message import MessageAdmin
 from django_hyber.admin.messages.received import DeliveryReportAdmin, UnreadableCallbackAdmin
 from django_hyber.admin.replies import ReplyAdmin
+from django_hyber.admin.texts.template import TemplateAdmin
+from django_hyber.admin.texts.variant import TemplateVariantAdmin
 
 __all__ = [
     "BatchAdmin",
@@ -15,5 +17,7 @@ __all__ = [
     "MessageAdmin",
     "ReplyAdmin",
     "SuppressionAdmin",
+    "TemplateAdmin",
+    "TemplateVariantAdmin",
     "UnreadableCallbackAdmin",
 ]

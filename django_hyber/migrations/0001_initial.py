@@ -5,6 +5,7 @@ import django.db.models.deletion
 import django.utils.timezone
 import django_hyber.models.background_job
 import django_hyber.models.reply
+import django_hyber.models.template
 import django_hyber.storage
 from django.conf import settings
 from django.db import migrations, models
@@ -32,6 +33,21 @@ class Migration(migrations.Migration):
             ],
             options={
                 'default_permissions': (),
+            },
+        ),
+        migrations.CreateModel(
+            name='Template',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('code', models.CharField(help_text='The name by which your code sends it, as in order-shipped.', max_length=64, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._-]*$', 'Use Latin letters, digits and . _ - only.')], verbose_name='code')),
+                ('name', models.CharField(max_length=200, verbose_name='name')),
+                ('language', models.CharField(default=django_hyber.models.template.default_language, help_text='The text in this language is used where there is none in the wanted one.', max_length=16, verbose_name='language to fall back to')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created at')),
+            ],
+            options={
+                'verbose_name': 'template',
+                'verbose_name_plural': 'templates',
+                'ordering': ('code',),
             },
         ),
         migrations.CreateModel(
@@ -212,6 +228,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'channel',
                 'verbose_name_plural': 'channels',
                 'ordering': ('position', 'id'),
+                'abstract': False,
             },
         ),
         migrations.CreateModel(
@@ -245,6 +262,7 @@ class Migration(migrations.Migration):
                 ('message_id', models.CharField(blank=True, max_length=64, null=True, verbose_name='message id')),
                 ('content', models.JSONField(blank=True, help_text='Channels and options of a single message, as sent.', null=True, verbose_name='content')),
                 ('variables', models.JSONField(blank=True, default=dict, verbose_name='variables')),
+                ('template_version', models.CharField(blank=True, editable=False, help_text='Code, language and version of the template of a single message.', max_length=100, null=True, verbose_name='template')),
                 ('status', models.CharField(choices=[('queued', 'queued'), ('sending', 'sending'), ('unconfirmed', 'unconfirmed'), ('accepted', 'accepted'), ('delivered', 'delivered'), ('seen', 'seen'), ('expired', 'expired'), ('undelivered', 'undelivered'), ('rejected', 'rejected'), ('cancelled', 'cancelled'), ('suppressed', 'suppressed')], default='queued', max_length=12, verbose_name='status')),
                 ('channel', models.CharField(blank=True, help_text='The one that delivered.', max_length=16, verbose_name='channel')),
                 ('failed_channels', models.CharField(blank=True, db_default='', default='', editable=False, help_text='The channels that did not deliver according to a report, with their status.', max_length=128, verbose_name='channels that failed')),
@@ -381,6 +399,37 @@ class Migration(migrations.Migration):
                 'ordering': ('-id',),
             },
         ),
+        migrations.CreateModel(
+            name='TemplateVariant',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('language', models.CharField(help_text='A code, as in uk or en-gb.', max_length=16, verbose_name='language')),
+                ('approved_text', models.TextField(blank=True, help_text='The text that was approved for Viber, with %variables%. You are warned where the text departs.', verbose_name='approved Viber text')),
+                ('version', models.PositiveIntegerField(default=0, editable=False, verbose_name='version')),
+                ('template', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='variants', to='django_hyber.template', verbose_name='template')),
+            ],
+            options={
+                'verbose_name': 'template text',
+                'verbose_name_plural': 'template texts',
+                'ordering': ('template', 'language'),
+            },
+        ),
+        migrations.CreateModel(
+            name='TemplateChannel',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveSmallIntegerField(default=0, verbose_name='position')),
+                ('channel', models.CharField(choices=[('push', 'Push'), ('viber', 'Viber'), ('sms', 'SMS'), ('whatsapp', 'WhatsApp')], max_length=16, verbose_name='channel')),
+                ('options', models.JSONField(blank=True, default=dict, verbose_name='options')),
+                ('variant', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='channels', to='django_hyber.templatevariant', verbose_name='template text')),
+            ],
+            options={
+                'verbose_name': 'channel',
+                'verbose_name_plural': 'channels',
+                'ordering': ('position', 'id'),
+                'abstract': False,
+            },
+        ),
         migrations.AddConstraint(
             model_name='campaign',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('window_end', None), ('window_start', None)), models.Q(('window_end__isnull', False), ('window_start__isnull', False)), _connector='OR'), name='hyber_window_has_both_ends', violation_error_message='A sending window needs both its beginning and its end.'),
@@ -448,5 +497,13 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='deliveryreport',
             constraint=models.UniqueConstraint(fields=('fingerprint',), name='hyber_report_once'),
+        ),
+        migrations.AddConstraint(
+            model_name='templatevariant',
+            constraint=models.UniqueConstraint(fields=('template', 'language'), name='hyber_language_once_a_template', violation_error_message='This template has a text in this language already.'),
+        ),
+        migrations.AddConstraint(
+            model_name='templatechannel',
+            constraint=models.UniqueConstraint(fields=('variant', 'channel'), name='hyber_channel_once_a_text', violation_error_message='This text already has this channel: each channel is tried once.'),
         ),
     ]

@@ -77,6 +77,15 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
         _("content"), null=True, blank=True, help_text=_("Channels and options of a single message, as sent.")
     )
     variables = models.JSONField(_("variables"), default=dict, blank=True)
+    # NULL for most messages, so that a campaign's rows stay small.
+    template_version = models.CharField(  # noqa: DJ001
+        _("template"),
+        max_length=100,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Code, language and version of the template of a single message."),
+    )
 
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.QUEUED)
     channel = models.CharField(_("channel"), max_length=16, blank=True, help_text=_("The one that delivered."))

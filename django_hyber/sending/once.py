@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import IntegrityError
 
@@ -51,7 +52,17 @@ def _differences(found: Message, message: Message) -> Iterator[str]:
         return
     if found.phone_number != message.phone_number:
         yield "phone number"
-    if found.content != json.loads(json.dumps(message.content)):
+    if _request(found) != _request(message):
         yield "content"
     if (found.reference_type_id, found.reference_id) != (message.reference_type_id, message.reference_id):
         yield "reference"
+
+
+def _request(message: Message) -> tuple[Any, ...]:
+    """Return what was asked for: of a template its code, language and variables, since its text may change."""
+    content = json.loads(json.dumps(message.content))
+    if not message.template_version:
+        return ("", {}, content)
+    template, _space, _version = message.template_version.rpartition(" ")
+    options = {name: value for name, value in content.items() if name not in {"channels", "channel_options"}}
+    return (template, message.variables, options)

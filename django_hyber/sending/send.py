@@ -63,6 +63,40 @@ def send_message(
     Raises InvalidPhone or InvalidMessage for a message that the platform would reject, ExtraIdError if the ``extra_id``
     belongs to a different message (all three are ValueError), ImproperlyConfigured for an unknown account.
     """
+    message = new_message(
+        phone_number,
+        channels,
+        extra_id=extra_id,
+        tag=tag,
+        division_code=division_code,
+        start_time=start_time,
+        callback_url=callback_url,
+        account=account,
+        reference=reference,
+    )
+    return submit_once(message, is_repeatable=bool(extra_id))
+
+
+async def asend_message(
+    phone_number: str | int, channels: Sequence[Channel], **options: Unpack[SendOptions]
+) -> Message:
+    """Do the same as ``send_message``, from asynchronous code."""
+    return await sync_to_async(send_message)(phone_number, channels, **options)
+
+
+def new_message(
+    phone_number: str | int,
+    channels: Sequence[Channel],
+    *,
+    extra_id: str | None = None,
+    tag: str = "",
+    division_code: str = "",
+    start_time: datetime | str | None = None,
+    callback_url: str | None = None,
+    account: str = DEFAULT_ACCOUNT,
+    reference: Model | None = None,
+) -> Message:
+    """Check the arguments of ``send_message`` and return the message, which is not stored yet."""
     settings = get_account(account)
     phone = normalize_phone(phone_number, settings.default_region)
     options: dict[str, Any] = {"tag": tag, "division_code": division_code, "start_time": start_time}
@@ -78,14 +112,7 @@ def send_message(
         enqueued_at=timezone.now(),
     )
     message.reference = reference
-    return submit_once(message, is_repeatable=bool(extra_id))
-
-
-async def asend_message(
-    phone_number: str | int, channels: Sequence[Channel], **options: Unpack[SendOptions]
-) -> Message:
-    """Do the same as ``send_message``, from asynchronous code."""
-    return await sync_to_async(send_message)(phone_number, channels, **options)
+    return message
 
 
 def submit_once(message: Message, *, is_repeatable: bool) -> Message:

@@ -30,6 +30,7 @@ from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body
 from django_hyber.sending.send import asend_message, send_message
 from django_hyber.sending.single import cancel_message
+from django_hyber.sending.templates import asend_template, send_template
 from django_hyber.statistics.counts import (
     CampaignStatistics,
     ChannelStatistics,
@@ -40,6 +41,7 @@ from django_hyber.statistics.counts import (
 from django_hyber.statistics.health import Health, check_health
 from django_hyber.statistics.period import account_statistics
 from django_hyber.sweep import dispatch
+from django_hyber.texts.template_files import Loaded, TemplateFileError, load_templates
 
 __all__ = [
     "CallbackKind",
@@ -55,6 +57,7 @@ __all__ = [
     "Forgotten",
     "Health",
     "ImportReport",
+    "Loaded",
     "Preflight",
     "Purged",
     "Recount",
@@ -62,11 +65,13 @@ __all__ = [
     "Results",
     "Segments",
     "Skipped",
+    "TemplateFileError",
     "UnreadableFileError",
     "account_statistics",
     "apply_delivery_reports",
     "apply_replies",
     "asend_message",
+    "asend_template",
     "ask_now",
     "campaign_statistics",
     "cancel_campaign",
@@ -88,6 +93,7 @@ __all__ = [
     "import_suppressions",
     "keep_unreadable_body",
     "keep_upload",
+    "load_templates",
     "mark_as_sent",
     "pause_campaign",
     "preflight",
@@ -99,6 +105,7 @@ __all__ = [
     "retry_failed",
     "send_again",
     "send_message",
+    "send_template",
     "start_campaign",
     "stop_job",
     "withdraw_campaign",

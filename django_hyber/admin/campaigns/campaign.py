@@ -21,7 +21,7 @@ from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.four_eyes import record_author
-from django_hyber.models import Campaign
+from django_hyber.models import Campaign, TemplateVariant
 from django_hyber.words import place_of, problem_text
 
 
@@ -75,6 +75,15 @@ class CampaignAdmin(HyberAdmin):
     def created(self, campaign: Campaign) -> str:
         """The time of creation."""
         return short_time(campaign.created_at)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        """Offer templates to a new campaign, where there are any."""
+        fieldsets: Any = super().get_fieldsets(request, obj)
+        if obj is None and TemplateVariant.objects.exists():
+            return fieldsets
+        (first, options), *others = fieldsets
+        fields = tuple(name for name in options["fields"] if name != "template")
+        return [(first, {**options, "fields": fields}), *others]
 
     def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         """Allow changes until the launch only."""
@@ -152,6 +161,9 @@ class CampaignAdmin(HyberAdmin):
         super().save_formset(request, form, formset, change)
         if change and formset.has_changed():
             record_author(form.instance, request.user)
+        template = form.cleaned_data.get("template")
+        if template and not form.instance.channels.exists():
+            form.instance.set_channels(template.get_channels())
         for problem in formset.warnings:
             self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
 

@@ -63,6 +63,7 @@ class MessageAdmin(DoubtAdmin):
                     "extra_id",
                     "message_id",
                     ("account", "attempts"),
+                    "template_version",
                     ("due_at", "lease_until", "not_found_after"),
                 )
             },
