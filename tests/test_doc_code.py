@@ -6,6 +6,7 @@ import unittest
 
 import pytest
 from asgiref.sync import async_to_sync
+from django.contrib import admin
 from django.contrib.auth.hashers import check_password
 from django.core.cache import cache
 from django.db.models.signals import post_save
@@ -17,7 +18,7 @@ from django_hyber.testing import clear_outbox, outbox
 from tests.builders import posts
 from tests.doc_code import code_of, code_with, run
 from tests.samples import PHONE
-from tests.store.models import Order
+from tests.store.models import Customer, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -101,3 +102,16 @@ def test_page_of_templates_is_true(platform):
     }
     assert message.template_version == "order-shipped uk 1"
     assert len(run(campaign)["campaign"].get_channels()) == 2
+
+
+def test_page_of_audiences_is_true(platform):
+    customer = Customer.objects.create(first_name="Olena", phone=PHONE, city="Kyiv")
+    Customer.objects.create(first_name="Taras", phone="380961111112", city="Lviv")
+    from_code, in_admin = code_of("docs/audiences.rst")
+    names = run(from_code, Customer=Customer)
+    assert names["report"].accepted == 1
+    assert posts(platform)[0]["recipients"][0]["name"] == "Olena"
+    assert Message.objects.about(customer).get().campaign == names["campaign"]
+
+    model_admin = run(in_admin, __name__="shop")["CustomerAdmin"](Customer, admin.site)
+    assert model_admin.check() == []

@@ -1,5 +1,6 @@
 """The admin: write, send and follow campaigns, and read everything that the platform reported."""
 
+from django_hyber.admin.audience.host_models import CampaignAudienceMixin, MessageInline
 from django_hyber.admin.audience.opt_outs import FormerOptOutAdmin, SuppressionAdmin
 from django_hyber.admin.campaigns.batches import BatchAdmin
 from django_hyber.admin.campaigns.campaign import CampaignAdmin
@@ -12,9 +13,11 @@ from django_hyber.admin.texts.variant import TemplateVariantAdmin
 __all__ = [
     "BatchAdmin",
     "CampaignAdmin",
+    "CampaignAudienceMixin",
     "DeliveryReportAdmin",
     "FormerOptOutAdmin",
     "MessageAdmin",
+    "MessageInline",
     "ReplyAdmin",
     "SuppressionAdmin",
     "TemplateAdmin",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -31,6 +32,9 @@ class ReferenceModel(models.Model):
     reference_id = models.CharField(  # noqa: DJ001
         _("object id"), max_length=MAX_KEY_LENGTH, null=True, blank=True, editable=False
     )
+
+    #: For what Django offers for generic relations, such as inlines. ``reference`` works across databases as well.
+    generic_reference = GenericForeignKey("reference_type", "reference_id")
 
     class Meta:
         abstract = True
