@@ -258,7 +258,7 @@ class OutboxTests(TestCase):
         self.addCleanup(message_status_changed.disconnect, note)
         play_report(send_message(PHONE, CHANNELS), "delivered")
 
-        assert heard == ["accepted", "delivered"]
+        assert heard == ["sending", "accepted", "delivered"]
 
     def test_functions_of_the_project_still_wait(self):
         called = []

@@ -98,7 +98,7 @@ def test_wrong_and_repeated_numbers_are_reported_with_their_object(campaign, cus
     "arguments", [{"phone": "mobile"}, {"variables": {"name": "surname"}}, {"variables": {"name": "city__name"}}]
 )
 def test_unknown_field_is_named_and_imports_nothing(campaign, customers, arguments):
-    with pytest.raises(FieldError, match="mobile|surname|city"):
+    with pytest.raises(FieldError, match=r"mobile|surname|city"):
         import_recipients(campaign, Customer.objects.all(), **arguments)
     assert not campaign.messages.exists()
 

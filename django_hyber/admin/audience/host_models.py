@@ -38,7 +38,7 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
 
     def get_actions(self, request: HttpRequest) -> Any:
         """Add the action for users who may write campaigns."""
-        actions = super().get_actions(request)
+        actions: dict[str, Any] = super().get_actions(request)
         if self.actions is not None and IS_POPUP_VAR not in request.GET and self.has_campaign_permission(request):
             name = "send_campaign_to_selected"
             description = _("Send a campaign to the selected %(verbose_name_plural)s")
@@ -52,7 +52,7 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
     def send_campaign_to_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect:
         """Make a draft with the selected objects as recipients and open it: nothing is sent yet."""
         name = f"{capfirst(self.opts.verbose_name_plural)}, {short_time(timezone.now())}"
-        campaign = Campaign.objects.create(name=name[:NAME_LENGTH], author=request.user)
+        campaign = Campaign.objects.create(name=name[:NAME_LENGTH], author=request.user)  # type: ignore[misc]  # logged in
         report = import_recipients(
             campaign, queryset, phone=self.audience_phone, variables=self.audience_variables, reference=True
         )
@@ -69,7 +69,7 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
         return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))
 
 
-class LatestMessages(BaseGenericInlineFormSet):
+class LatestMessages(BaseGenericInlineFormSet):  # type: ignore[type-arg]  # it takes no type at run time
     """The newest messages about an object."""
 
     most = 20
@@ -83,7 +83,7 @@ class MessageInline(GenericTabularInline):
     """The newest messages that refer to an object, on the page of the object. They show no personal data."""
 
     model = Message
-    formset = LatestMessages
+    formset = LatestMessages  # type: ignore[assignment]  # a generic inline has formsets of its own
     ct_field = "reference_type"
     ct_fk_field = "reference_id"
     extra = max_num = 0
