@@ -34,6 +34,8 @@ LENGTH_OF_CURRENCY = 3
 MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
 TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
 
+#: The length of the column with the name of an audience.
+MAX_AUDIENCE_NAME = 100
 #: The beginning of a number in international form.
 _PREFIX = re.compile(r"[1-9][0-9]{0,13}")
 
@@ -205,6 +207,15 @@ def _refuse() -> NoReturn:
     raise ValueError
 
 
+def _read_audiences(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+        raise TypeError
+    for name, path in value.items():
+        if not 1 <= len(name) <= MAX_AUDIENCE_NAME or "." not in path or not path.replace(".", "_").isidentifier():
+            raise ValueError
+    return dict(value)
+
+
 def _read_throttle(value: Any) -> int | None:
     if value is None or value == "":
         return None
@@ -303,6 +314,11 @@ DOMAINS: Mapping[str, Domain] = {
         parse=json.loads,
     ),
     "CURRENCY": Domain(description="the three letters of a currency, as in UAH, or empty", read=_read_currency),
+    "AUDIENCES": Domain(
+        description='a dict of dotted paths by name, as in {"customers": "shop.audiences.customers"}',
+        read=_read_audiences,
+        parse=json.loads,
+    ),
     "REDIRECT_TO": Domain(
         description='a phone number in international form, as in "380671234567", or empty', read=_read_number_to_call
     ),

@@ -104,14 +104,18 @@ def test_page_of_templates_is_true(platform):
     assert len(run(campaign)["campaign"].get_channels()) == 2
 
 
-def test_page_of_audiences_is_true(platform):
+def test_page_of_audiences_is_true(platform, settings):
     customer = Customer.objects.create(first_name="Olena", phone=PHONE, city="Kyiv")
     Customer.objects.create(first_name="Taras", phone="380961111112", city="Lviv")
-    from_code, in_admin = code_of("docs/audiences.rst")
+    from_code, audience, setting, in_admin = code_of("docs/audiences.rst")
     names = run(from_code, Customer=Customer)
     assert names["report"].accepted == 1
     assert posts(platform)[0]["recipients"][0]["name"] == "Olena"
     assert Message.objects.about(customer).get().campaign == names["campaign"]
 
+    found = run(audience, Customer=Customer)["customers_in_kyiv"]()
+    assert (found.label, found.queryset.get()) == ("Customers in Kyiv", customer)
+    run(setting, HYBER=settings.HYBER)
+    assert get_account().audiences == {"customers": "shop.audiences.customers_in_kyiv"}
     model_admin = run(in_admin, __name__="shop")["CustomerAdmin"](Customer, admin.site)
     assert model_admin.check() == []

@@ -91,6 +91,14 @@ class Campaign(HyberModel):
         editable=False,
         help_text=_("Every recipient has an individual text in the variable “text”; the channels have none."),
     )
+    audience = models.CharField(
+        _("audience"),
+        max_length=100,
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("The audience of the project that was added last."),
+    )
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
     )

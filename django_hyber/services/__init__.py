@@ -3,9 +3,11 @@
 from django_hyber.audience.export import ExportError, export_recipients, export_suppressions
 from django_hyber.audience.files.file_type import UnreadableFileError
 from django_hyber.audience.imports import ImportReport, RejectedRow
+from django_hyber.audience.named import add_audience
 from django_hyber.audience.opt_outs import import_suppressions
 from django_hyber.audience.recipients import import_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
+from django_hyber.audiences import Audience
 from django_hyber.campaigns.launch import start_campaign
 from django_hyber.campaigns.lifecycle import (
     cancel_campaign,
@@ -44,6 +46,7 @@ from django_hyber.sweep import dispatch
 from django_hyber.texts.template_files import Loaded, TemplateFileError, load_templates
 
 __all__ = [
+    "Audience",
     "CallbackKind",
     "CampaignError",
     "CampaignStatistics",
@@ -68,6 +71,7 @@ __all__ = [
     "TemplateFileError",
     "UnreadableFileError",
     "account_statistics",
+    "add_audience",
     "apply_delivery_reports",
     "apply_replies",
     "asend_message",

@@ -39,6 +39,7 @@ from django_hyber.models import (
 from django_hyber.protocol import Viber
 from django_hyber.services import ImportReport, keep_upload, start_campaign
 from tests.admin.pages import seen_on
+from tests.store.models import Customer
 
 FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 USUAL = ("add", "change", "changelist", "delete", "history")
@@ -109,6 +110,10 @@ def people(scene: Scene) -> dict[str, Any]:
     return {"file": ContentFile(b"phone\n380671234567\n", name="people.csv")}
 
 
+def audience(scene: Scene) -> dict[str, Any]:
+    return {"audience": "customers"}
+
+
 def numbers(scene: Scene) -> dict[str, Any]:
     return {"pasted": "067 123 45 67"}
 
@@ -173,6 +178,7 @@ ADDRESSES = {
         permissions=EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True
     ),
     "campaign_exported": Address(permissions=EXPORTS, looks=405, job="exported", writes=False, logs_again=True),
+    "campaign_audience": Address(permissions=("change_campaign",), data=audience),
     "campaign_compose_new": Address(permissions=("add_campaign",), looks=405, data=form, writes=False),
     "campaign_compose": Address(permissions=("change_campaign",), looks=405, data=form, writes=False),
     "campaign_preview": Address(permissions=("view_campaign",), writes=False),
@@ -267,6 +273,9 @@ def scene(draft, add_recipients, admin_client, admin_user, settings, tmp_path):
         message=recipient,
     )
     DeliveryReport.objects.create(account="default", fingerprint="unknown", status=2, hyber_status=23077, raw={})
+    Customer.objects.create(first_name="Olena", phone="380671234599")
+    audiences = {"customers": "tests.store.audiences.customers"}
+    settings.HYBER = {"default": {**settings.HYBER["default"], "AUDIENCES": audiences}}
     text = Template.objects.create(code="order-shipped", name="Order shipped").set_channels([Viber(text="Hi", ttl=60)])
     return Scene(
         campaign=draft,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.contenttypes.admin import GenericTabularInline
 from django.contrib.contenttypes.forms import BaseGenericInlineFormSet
@@ -15,10 +15,10 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
+from django_hyber.admin.audience.audience_page import added_texts
 from django_hyber.admin.common.base import link_to, short_time
-from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign, Message
 from django_hyber.services import import_recipients
 from django_hyber.words import name_of_channel
@@ -56,16 +56,8 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
         report = import_recipients(
             campaign, queryset, phone=self.audience_phone, variables=self.audience_variables, reference=True
         )
-        text = ngettext("%(count)s recipient was added.", "%(count)s recipients were added.", report.accepted)
-        self.message_user(request, text % {"count": grouped(report.accepted)}, messages.SUCCESS)
-        left_out = report.total - report.accepted
-        if left_out:
-            text = ngettext(
-                "%(count)s was left out: its number is invalid or a repetition.",
-                "%(count)s were left out: their numbers are invalid or repetitions.",
-                left_out,
-            )
-            self.message_user(request, text % {"count": grouped(left_out)}, messages.WARNING)
+        for text, level in added_texts(report):
+            self.message_user(request, text, level)
         return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))
 
 

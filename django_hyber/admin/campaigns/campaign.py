@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.admin.audience.audience_page import has_audiences
 from django_hyber.admin.campaigns.conflicts import describe_conflict
 from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, CampaignForm
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
@@ -127,6 +128,7 @@ class CampaignAdmin(HyberAdmin):
             desk = CampaignDesk(self, request, campaign)
             context |= progress_context(desk)
             context["can_import"] = desk.may_change
+            context["can_add_audience"] = desk.may_change and has_audiences(desk)
             context["can_send"] = campaign.is_editable and desk.may_send
         return super().render_change_form(request, context, *args, **kwargs)
 
