@@ -15,6 +15,7 @@ from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audiences import count_people, find_audience
 from django_hyber.conf import find_account
+from django_hyber.four_eyes import record_author
 from django_hyber.services import CampaignError, ImportReport, add_audience
 
 
@@ -64,6 +65,7 @@ def _add(desk: CampaignDesk, name: str) -> HttpResponseBase:
     except CampaignError as error:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
+    record_author(desk.campaign, desk.request.user)
     for text, level in added_texts(report):
         desk.message_user(text, level)
     if report.accepted:

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from django_hyber.admin.audience.audience_page import added_texts
 from django_hyber.admin.common.base import link_to, short_time
+from django_hyber.four_eyes import record_author
 from django_hyber.models import Campaign, Message
 from django_hyber.services import import_recipients
 from django_hyber.words import name_of_channel
@@ -52,7 +53,8 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
     def send_campaign_to_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect:
         """Make a draft with the selected objects as recipients and open it: nothing is sent yet."""
         name = f"{capfirst(self.opts.verbose_name_plural)}, {short_time(timezone.now())}"
-        campaign = Campaign.objects.create(name=name[:NAME_LENGTH], author=request.user)  # type: ignore[misc]  # logged in
+        campaign = Campaign.objects.create(name=name[:NAME_LENGTH])
+        record_author(campaign, request.user)
         report = import_recipients(
             campaign, queryset, phone=self.audience_phone, variables=self.audience_variables, reference=True
         )
