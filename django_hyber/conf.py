@@ -62,6 +62,11 @@ class Account:
 
     ``prices`` are per message of a channel, and per part for SMS; ``viber_template`` is for Viber messages that matched
     an approved template. ``currency`` is that of the prices.
+
+    ``audiences`` are dotted paths of functions of the project, by the name of the audience that each returns.
+
+    Development: with ``redirect_to``, every request has this number instead of the recipient's. With
+    ``allowed_numbers``, recipients that are not among them get nothing; an item that ends in ``*`` is a prefix.
     """
 
     name: str
@@ -105,6 +110,9 @@ class Account:
     media_max_bytes: int = 25 * 1024 * 1024
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     currency: str = ""
+    audiences: Mapping[str, str] = field(default_factory=dict)
+    redirect_to: str = ""
+    allowed_numbers: tuple[str, ...] | None = None
 
 
 KEYS = frozenset(item.name.upper() for item in fields(Account)) - {"NAME"}

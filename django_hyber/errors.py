@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 
 class CampaignError(ValidationError):
     """The operation is not possible for this campaign. ``messages`` has the reasons, translated."""
+
+
+class ExtraIdError(ValueError):
+    """The extra id belongs to another message already. ``differences`` names what is not the same."""
+
+    def __init__(self, extra_id: str, differences: Sequence[str]) -> None:
+        self.extra_id = extra_id
+        self.differences = tuple(differences)
+        super().__init__(extra_id, self.differences)
+
+    def __str__(self) -> str:
+        return (
+            f"The extra id {self.extra_id!r} belongs to a message with a different {', '.join(self.differences)}. "
+            "Use another extra id for another message."
+        )
 
 
 class DoubtError(ValidationError):

@@ -86,7 +86,10 @@ def admin_log(**conditions: Any) -> QuerySet[Any] | None:
 def anonymize(messages: QuerySet[Message]) -> int:
     """Remove the personal data of these messages and return how many there were. Runs in a transaction."""
     rows = messages.order_by("pk").select_for_update().values_list("pk", "content")
-    return update_rows(Message, ANONYMOUS_COLUMNS, [_anonymous(pk, content) for pk, content in rows])
+    anonymous = [_anonymous(pk, content) for pk, content in rows]
+    # The object of the project would lead to the person.
+    forgotten = {"reference_type_id": None, "reference_id": None}
+    return update_rows(Message, ANONYMOUS_COLUMNS, anonymous, constants=forgotten)
 
 
 def anonymize_reports(reports: QuerySet[DeliveryReport]) -> int:

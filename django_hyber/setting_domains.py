@@ -7,18 +7,20 @@ are limits of sockets, dates and database columns.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import environ
 from phonenumbers import SUPPORTED_REGIONS
 
 from django_hyber.protocol.channels.content import CHANNELS
+from django_hyber.protocol.phones.numbers import normalize_phone
 from django_hyber.protocol.phones.types import NumberType
 
 Network = IPv4Network | IPv6Network
@@ -32,6 +34,11 @@ LENGTH_OF_CURRENCY = 3
 #: Limits of the columns that count attempts and failures; that of attempts is well below the column's maximum.
 MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
 TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
+
+#: The length of the column with the name of an audience.
+MAX_AUDIENCE_NAME = 100
+#: The beginning of a number in international form.
+_PREFIX = re.compile(r"[1-9][0-9]{0,13}")
 
 UNREADABLE, BAD_URL, BAD_ORIGIN, BAD_NUMBER = (f"django_hyber.{number}" for number in ("E001", "E003", "E007", "E010"))
 
@@ -198,6 +205,39 @@ def _read_currency(value: Any) -> str:
     return currency
 
 
+def _read_number_to_call(value: Any) -> str:
+    text = _read_text(value).strip()
+    return normalize_phone(text if text.startswith("+") else f"+{text}", None) if text else ""
+
+
+def _read_allowed_number(value: Any) -> str:
+    """Return the digits of a number, or those of a prefix followed by an asterisk."""
+    text = _read_text(value).strip()
+    if not text.endswith("*"):
+        return _read_number_to_call(text) or _refuse()
+    prefix = text.removesuffix("*").removeprefix("+").replace(" ", "")
+    return f"{prefix}*" if _PREFIX.fullmatch(prefix) else _refuse()
+
+
+def _read_allowed_numbers(value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    return tuple(_read_allowed_number(item) for item in _read_items(value)) or _refuse()
+
+
+def _refuse() -> NoReturn:
+    raise ValueError
+
+
+def _read_audiences(value: Any) -> dict[str, str]:
+    if not isinstance(value, Mapping) or not all(isinstance(part, str) for pair in value.items() for part in pair):
+        raise TypeError
+    for name, path in value.items():
+        if not 1 <= len(name) <= MAX_AUDIENCE_NAME or "." not in path or not path.replace(".", "_").isidentifier():
+            raise ValueError
+    return dict(value)
+
+
 def _read_throttle(value: Any) -> int | None:
     if value is None or value == "":
         return None
@@ -310,4 +350,18 @@ DOMAINS: Mapping[str, Domain] = {
         parse=json.loads,
     ),
     "CURRENCY": Domain(description="the three letters of a currency, as in UAH, or empty", read=_read_currency),
+    "AUDIENCES": Domain(
+        description='a dict of dotted paths by name, as in {"customers": "shop.audiences.customers"}',
+        read=_read_audiences,
+        parse=json.loads,
+    ),
+    "REDIRECT_TO": Domain(
+        description='a phone number in international form, as in "380671234567", or empty', read=_read_number_to_call
+    ),
+    "ALLOWED_NUMBERS": Domain(
+        description='a list of phone numbers in international form or beginnings of them, as in ["380671234567", '
+        '"38050*"], or None',
+        read=_read_allowed_numbers,
+        parse=_parse_list,
+    ),
 }

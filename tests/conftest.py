@@ -21,6 +21,9 @@ PASSWORD = "sandbox-password"
 TOKEN = "current-token-0123456789"
 OLD_TOKEN = "previous-token-0123456789"
 
+# A project that has installed the package has the plugin by its entry point.
+pytest_plugins = ["django_hyber.pytest_plugin"]
+
 # Another look of the admin is another project: see tox.ini.
 collect_ignore = [] if "HYBER_TEST_THEME" in os.environ else ["themes"]
 

@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "django_tasks_db",
     "django_hyber",
+    "tests.store",
 ]
 if django.VERSION < (6, 0):
     INSTALLED_APPS.append("django_tasks")
@@ -75,6 +76,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c synchronous_commit=off")
 
+# The sandbox answers, over real HTTP.
+HYBER_TESTING = "wire"
 HYBER = {
     "default": {
         "CLIENT_ID": "sandbox",

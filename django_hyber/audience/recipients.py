@@ -1,14 +1,16 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.audience import querysets
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.imports import ImportReport, Source, import_rows
@@ -36,12 +38,16 @@ class NewRecipient(NamedTuple):
 
 
 class Recipients:
-    """The recipients of a campaign, as the destination of an import."""
+    """The recipients of a campaign, as the destination of an import. They may refer to objects of this type."""
 
     model = Message
-    columns = NewRecipient._fields
 
-    def __init__(self, campaign: Campaign, columns: Columns, numbers: NumberChoice) -> None:
+    def __init__(
+        self, campaign: Campaign, columns: Columns, numbers: NumberChoice, reference_type: ContentType | None = None
+    ) -> None:
+        self._reference_type = reference_type
+        references = ("reference_type_id", "reference_id") if reference_type else ()
+        self.columns: Sequence[str] = (*NewRecipient._fields, *references)
         account = get_account(campaign.account)
         self.region = account.default_region
         self.foreign = numbers.foreign
@@ -78,19 +84,23 @@ class Recipients:
         """Return why the campaign does not take a number, or an empty string."""
         return self._numbers.refusal(number)
 
-    def as_row(self, phone: str, values: dict[str, str]) -> NewRecipient:
+    def as_row(self, phone: str, values: dict[str, str]) -> Sequence[Any]:
         """Return a recipient with these variables."""
         status = Message.Status.QUEUED.value
-        return NewRecipient(self._pk, self._account, phone, next(self._extra_ids), values, status, self._now)
+        references = (self._reference_type.pk, values.pop(querysets.KEY)) if self._reference_type else ()
+        row = NewRecipient(self._pk, self._account, phone, next(self._extra_ids), values, status, self._now)
+        return (*row, *references) if references else row
 
 
 def import_recipients(
     campaign: Campaign,
-    source: Source,
+    source: Source | QuerySet[Any],
     *,
+    phone: str = "",
     phone_column: str = "",
     text_column: str = "",
     variables: Mapping[str, str] | None = None,
+    reference: bool = False,
     foreign: bool = False,
     number_types: Iterable[str] = (),
     countries: Iterable[str] | None = None,
@@ -118,15 +128,27 @@ def import_recipients(
     How a file is to be read is found out, or said by ``encoding`` (such as "cp1251"), ``separator`` (``,``, ``;``,
     ``|`` or a tab), ``sheet`` (its name) and ``header_row`` (the number of the row that names the columns).
 
+    ``source`` may be a queryset as well, of any size. ``phone`` is then the field with the number, by default "phone",
+    and ``variables`` maps the names of variables to fields: ``{"name": "first_name", "city": "address__city"}``. With
+    ``reference``, each message refers to its object.
+
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch.
     """
-    columns = Columns(phone_column=phone_column, text_column=text_column, variables=variables)
     numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
+    phone_column = phone_column or phone
+    reference_type = None
+    if isinstance(source, QuerySet):
+        columns = querysets.columns_of(variables, reference=reference)
+        reference_type = ContentType.objects.get_for_model(source.model) if reference else None
+        source = querysets.rows_of(source, phone or phone_column or "phone", variables, reference=reference)
+    elif reference:
+        raise TypeError("reference=True needs a queryset: other rows belong to no object.")
+    else:
+        columns = Columns(phone_column=phone_column, text_column=text_column, variables=variables)
     options = ReadOptions(
         encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone_column
     )
-    report, newest = import_rows(
-        Recipients(campaign, columns, numbers), columns, source, rejected_file, progress, options
-    )
+    recipients = Recipients(campaign, columns, numbers, reference_type)
+    report, newest = import_rows(recipients, columns, source, rejected_file, progress, options)
     report.opted_out = campaign.messages.filter(pk__gt=newest).opted_out().count()
     return report

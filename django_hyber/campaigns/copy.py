@@ -100,6 +100,8 @@ def _copy_recipients(messages: QuerySet[Message], copy: Campaign) -> None:
         "account": Value(copy.account),
         "phone_number": F("phone_number"),
         "variables": F("variables"),
+        "reference_type_id": F("reference_type"),
+        "reference_id": F("reference_id"),
         "extra_id": extra_id,
         "status": Value(Status.QUEUED.value),
         "channel": Value(""),

@@ -16,7 +16,8 @@ from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.conf import find_prices, get_account
+from django_hyber.audiences import count_people, find_audience
+from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.setting_domains import TEMPLATE_PRICE
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
@@ -204,7 +205,24 @@ def _warnings(campaign: Campaign, recipients: int, texts: TextReport) -> list[Va
     warnings = []
     if recipients and not texts.will_receive and not texts.blocking:
         warnings.append(ValidationError(_("Nobody would receive it: all recipients are left out."), code="nobody"))
-    return [*warnings, *time_warnings(campaign)]
+    return [*warnings, *time_warnings(campaign), *_audience_warnings(campaign)]
+
+
+def _audience_warnings(campaign: Campaign) -> list[ValidationError]:
+    """Count the audience of the campaign again: it may have grown or shrunk since it was added."""
+    account = find_account(campaign.account)
+    if not campaign.audience or account is None:
+        return []
+    try:
+        audience = find_audience(account, campaign.audience)
+    except ImproperlyConfigured as error:
+        return [ValidationError(str(error), code="audience")]
+    now, before = count_people(audience), campaign.messages.count()
+    if now == before:
+        return []
+    text = _("The audience “%(name)s” has %(now)d objects now, and the campaign has %(before)d recipients.")
+    params = {"name": str(audience.label or campaign.audience), "now": now, "before": before}
+    return [ValidationError(text, code="audience", params=params)]
 
 
 def time_warnings(campaign: Campaign) -> list[ValidationError]:

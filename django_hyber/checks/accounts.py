@@ -41,6 +41,34 @@ def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     return [*found, *_check_shared_tokens(accounts), *_check_environment()]
 
 
+@register("django_hyber", deploy=True)
+def check_restrictions(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn, before a deployment, about settings that keep messages from their recipients."""
+    try:
+        accounts, _errors = inspect_accounts()
+    except ImproperlyConfigured:
+        return []
+    found: list[CheckMessage] = []
+    for account in accounts:
+        if account.redirect_to:
+            found.append(
+                Warning(
+                    f"HYBER[{account.name!r}] has REDIRECT_TO: no recipient gets a message, one number gets them all.",
+                    hint="Remove it in production.",
+                    id="django_hyber.W030",
+                )
+            )
+        if account.allowed_numbers is not None:
+            found.append(
+                Warning(
+                    f"HYBER[{account.name!r}] has ALLOWED_NUMBERS: messages to all other numbers are suppressed.",
+                    hint="Remove it in production.",
+                    id="django_hyber.W031",
+                )
+            )
+    return found
+
+
 @register("django_hyber", Tags.security, deploy=True)
 def check_platform(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Refuse a deployment that sends to the sandbox: its messages seem to be delivered, and nobody gets them."""

@@ -13,8 +13,8 @@ from typing import ParamSpec, TypeVar
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
-from django.db.transaction import Atomic
 
+from django_hyber import outbox
 from django_hyber.models import Message
 
 logger = logging.getLogger("django_hyber")
@@ -52,9 +52,14 @@ def database_time() -> datetime:
     return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def atomic() -> Atomic:
+@contextmanager
+def atomic() -> Iterator[None]:
     """Open a transaction in that database."""
-    return transaction.atomic(using=database())
+    before = len(db_connection().run_on_commit)
+    with transaction.atomic(using=database()):
+        yield
+    if outbox.is_active() and _is_in_test_case():
+        _call_as_committed(before)
 
 
 def refuse_transaction() -> None:
@@ -127,10 +132,38 @@ def lock(messages: QuerySet[Message]) -> list[int]:
 
 
 def after_commit(function: Callable[..., object], *arguments: object) -> None:
-    """Call the function after the transaction is committed. Exceptions are logged."""
+    """Call the function after the transaction is committed. Exceptions are logged.
+
+    In tests with the outbox, the transaction of Django's TestCase, which is never committed, counts as none.
+    """
 
     # A plain function: Django logs its name, and a functools.partial has none.
     def call() -> None:
         function(*arguments)
 
-    transaction.on_commit(call, using=database(), robust=True)
+    if outbox.is_active() and _is_in_test_case():
+        _call_robustly(call)
+    else:
+        transaction.on_commit(call, using=database(), robust=True)
+
+
+def _is_in_test_case() -> bool:
+    """Return whether no transaction is open but that of Django's TestCase."""
+    blocks = db_connection().atomic_blocks
+    return bool(blocks) and all(block._from_testcase for block in blocks)  # type: ignore[attr-defined]
+
+
+def _call_as_committed(before: int) -> None:
+    """Call what this module has registered since there were so many functions waiting for the commit."""
+    waiting = db_connection().run_on_commit
+    own = [entry for entry in waiting[before:] if entry[1].__module__ == __name__]
+    waiting[before:] = [entry for entry in waiting[before:] if entry not in own]
+    for entry in own:
+        _call_robustly(entry[1])
+
+
+def _call_robustly(call: Callable[[], object]) -> None:
+    try:
+        call()
+    except Exception:
+        logger.exception("A function failed that is called after the commit")

@@ -12,6 +12,7 @@ from django_hyber.models.people import Contributor, TrialSender
 from django_hyber.models.reply import Reply
 from django_hyber.models.status_code import StatusCode
 from django_hyber.models.suppression import FormerOptOut, Suppression
+from django_hyber.models.template import Template, TemplateChannel, TemplateVariant
 
 __all__ = [
     "LONE",
@@ -30,6 +31,9 @@ __all__ = [
     "Reply",
     "StatusCode",
     "Suppression",
+    "Template",
+    "TemplateChannel",
+    "TemplateVariant",
     "TrialSender",
     "UnreadableCallback",
 ]

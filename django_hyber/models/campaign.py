@@ -99,6 +99,14 @@ class Campaign(HyberModel):
         editable=False,
         help_text=_("What imports were told to take besides mobile numbers."),
     )
+    audience = models.CharField(
+        _("audience"),
+        max_length=100,
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("The audience of the project that was added last."),
+    )
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
     )
@@ -191,8 +199,8 @@ class Campaign(HyberModel):
             CampaignChannel.objects.bulk_create(rows)
 
 
-class CampaignChannel(HyberModel):
-    """One channel of a campaign, with its options in the wire format."""
+class ChannelModel(HyberModel):
+    """One channel of a campaign or a template, with its options in the wire format."""
 
     class Name(models.TextChoices):
         PUSH = "push", _("Push")
@@ -200,24 +208,15 @@ class CampaignChannel(HyberModel):
         SMS = "sms", _("SMS")
         WHATSAPP = "whatsapp", _("WhatsApp")
 
-    campaign = models.ForeignKey(
-        Campaign, on_delete=models.CASCADE, related_name="channels", verbose_name=_("campaign")
-    )
     position = models.PositiveSmallIntegerField(_("position"), default=0)
     channel = models.CharField(_("channel"), max_length=16, choices=Name.choices)
     options = models.JSONField(_("options"), default=dict, blank=True)
 
     class Meta:
+        abstract = True
         verbose_name = _("channel")
         verbose_name_plural = _("channels")
         ordering = ("position", "id")
-        constraints = (
-            models.UniqueConstraint(
-                fields=("campaign", "channel"),
-                name="hyber_channel_once_a_campaign",
-                violation_error_message=_("This campaign already has this channel: each channel is tried once."),
-            ),
-        )
 
     def __str__(self) -> str:
         return self.get_channel_display()
@@ -226,3 +225,20 @@ class CampaignChannel(HyberModel):
     def content(self) -> protocol.Channel:
         """The channel as an object of the protocol. Unknown options are passed through."""
         return protocol.channel_from_wire(self.channel, self.options)
+
+
+class CampaignChannel(ChannelModel):
+    """One channel of a campaign."""
+
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.CASCADE, related_name="channels", verbose_name=_("campaign")
+    )
+
+    class Meta(ChannelModel.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                fields=("campaign", "channel"),
+                name="hyber_channel_once_a_campaign",
+                violation_error_message=_("This campaign already has this channel: each channel is tried once."),
+            ),
+        )

@@ -10,11 +10,17 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.models.base import HyberManager, PersonalDataModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
+from django_hyber.models.reference import ReferenceModel, reference_columns
 from django_hyber.models.suppression import Suppression
 
 
 class MessageQuerySet(models.QuerySet["Message"]):
-    """Filters by the recipient."""
+    """Filters by the recipient, and by the object that a message refers to."""
+
+    def about(self, instance: models.Model) -> Self:
+        """Select the messages that refer to this object."""
+        type_id, key = reference_columns(instance)
+        return self.filter(reference_type=type_id, reference_id=key)
 
     def purged(self) -> Self:
         """Select the messages whose personal data has been purged."""
@@ -36,7 +42,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 MessageManager = HyberManager.from_queryset(MessageQuerySet)
 
 
-class Message(PersonalDataModel, DoubtModel):
+class Message(PersonalDataModel, DoubtModel, ReferenceModel):
     """One send to one person, alone or as a recipient of a campaign."""
 
     class Status(models.TextChoices):
@@ -71,6 +77,15 @@ class Message(PersonalDataModel, DoubtModel):
         _("content"), null=True, blank=True, help_text=_("Channels and options of a single message, as sent.")
     )
     variables = models.JSONField(_("variables"), default=dict, blank=True)
+    # NULL for most messages, so that a campaign's rows stay small.
+    template_version = models.CharField(  # noqa: DJ001
+        _("template"),
+        max_length=100,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("Code, language and version of the template of a single message."),
+    )
 
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.QUEUED)
     channel = models.CharField(_("channel"), max_length=16, blank=True, help_text=_("The one that delivered."))
@@ -155,6 +170,7 @@ class Message(PersonalDataModel, DoubtModel):
             models.Index(fields=("message_id",), name="hyber_message_platform_id"),
             # Finds a message that the platform surely has, to compare the answer about an unconfirmed one with.
             models.Index(fields=("account", "accepted_at"), name="hyber_message_accepted"),
+            models.Index(fields=("reference_type", "reference_id"), name="hyber_message_reference"),
         )
 
     def __str__(self) -> str:

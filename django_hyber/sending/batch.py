@@ -287,7 +287,7 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
     claim = claim_batch(pk)
     if claim is None:
         return
-    suppress(claim.messages())
+    suppress(claim.account, claim.messages())
     outgoing = read_outgoing(claim.batch.campaign, claim.account, claim.messages())
     if outgoing:
         hand_over(partial(_post, claim, client, outgoing), claim)

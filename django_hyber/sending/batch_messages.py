@@ -7,7 +7,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -19,6 +19,7 @@ from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.number_policy import policy_of
+from django_hyber.sending.restrictions import NOT_ALLOWED, not_allowed
 from django_hyber.sending.single import OPTED_OUT
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 
@@ -41,12 +42,14 @@ class Outgoing(NamedTuple):
     recipient: Recipient
 
 
-def suppress(messages: QuerySet[Message]) -> None:
-    """Suppress recipients who opted out after the launch. Call it right before sending."""
+def suppress(account: Account, messages: QuerySet[Message]) -> None:
+    """Suppress recipients who opted out after the launch or must not be sent to. Call it right before sending."""
+    queued = messages.filter(status=Status.QUEUED)
     opted_out = Suppression.objects.values("phone_number")
-    waiting = messages.filter(status=Status.QUEUED, phone_number__in=opted_out)
-    if waiting.exists():
-        _leave_out(waiting, OPTED_OUT)
+    reasons = {OPTED_OUT: Q(phone_number__in=opted_out), NOT_ALLOWED: not_allowed(account)}
+    for reason, condition in reasons.items():
+        if condition is not None and queued.filter(condition).exists():
+            _leave_out(queued.filter(condition), reason)
 
 
 def _leave_out(waiting: QuerySet[Message], reason: str) -> None:
@@ -65,11 +68,13 @@ def read_outgoing(campaign: Campaign, account: Account, messages: QuerySet[Messa
     waiting = messages.filter(status=Status.QUEUED)
     rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
     used = used_values(campaign)
-    policy = policy_of(account, campaign.number_types)
+    # Without these settings, what was imported is allowed.
+    is_restricted = account.allowed_countries is not None or account.allowed_number_types is not None
+    policy = policy_of(account, campaign.number_types) if is_restricted else None
     outgoing: list[Outgoing] = []
     left_out: dict[str, list[int]] = {}
     for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):
-        refusal = policy.refusal_of(phone)
+        refusal = policy.refusal_of(phone) if policy else ""
         if refusal:
             left_out.setdefault(refusal, []).append(pk)
             continue
@@ -93,6 +98,8 @@ def build_body(campaign: Campaign, account: Account, recipients: Iterable[Recipi
         "division_code": campaign.division_code,
         "phone_as_number": account.phone_as_number,
     }
+    if account.redirect_to:
+        recipients = (recipient._replace(phone_number=account.redirect_to) for recipient in recipients)
     if campaign.has_own_texts:
         texts = (BatchMessage(phone, extra_id, values[OWN_TEXT]) for phone, extra_id, values in recipients)
         return batch_body(texts, campaign.get_channels(), **options)

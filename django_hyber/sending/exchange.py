@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from django.utils import timezone
 
+from django_hyber import outbox
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Message
@@ -253,14 +254,18 @@ def describe(error: Exception) -> str:
 
 
 def get_client(account: Account) -> HyberClient:
-    """Return this thread's client of the account. It keeps its connections open between requests."""
+    """Return this thread's client of the account. It keeps its connections open between requests.
+
+    In tests it is the outbox.
+    """
+    client_class = outbox.OutboxClient if outbox.is_active() else HyberClient
     clients: dict[str, tuple[Account, HyberClient]] = _local.__dict__.setdefault("clients", {})
     known = clients.get(account.name)
-    if known and known[0] == account:
+    if known and known[0] == account and type(known[1]) is client_class:
         return known[1]
     if known:
         known[1].close()
-    client = HyberClient(
+    client = client_class(
         client_id=account.client_id,
         login=account.login,
         # Not a variable here: error trackers collect those.

@@ -3,8 +3,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
+from asgiref.sync import sync_to_async
+from django.db.models import Model
 from django.utils import timezone
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
@@ -22,8 +24,21 @@ from django_hyber.protocol import (
 from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.sending.ids import new_extra_id
 from django_hyber.sending.number_policy import policy_of
+from django_hyber.sending.once import store_once
 
 logger = logging.getLogger("django_hyber")
+
+
+class SendOptions(TypedDict, total=False):
+    """The options of ``send_message``."""
+
+    extra_id: str | None
+    tag: str
+    division_code: str
+    start_time: datetime | str | None
+    callback_url: str | None
+    account: str
+    reference: Model | None
 
 
 def send_message(
@@ -36,6 +51,7 @@ def send_message(
     start_time: datetime | str | None = None,
     callback_url: str | None = None,
     account: str = DEFAULT_ACCOUNT,
+    reference: Model | None = None,
 ) -> Message:
     """Store a message and send it as soon as the surrounding transaction is committed.
 
@@ -46,26 +62,74 @@ def send_message(
     A number without ``+`` or ``00`` must be one of the account's DEFAULT_REGION. Stored numbers have no plus: pass
     ``f"+{message.phone_number}"``.
 
-    Raises InvalidPhone or InvalidMessage (both ValueError) for a message that the platform would reject or a number
-    that the account does not send to (ALLOWED_COUNTRIES, ALLOWED_NUMBER_TYPES),
-    IntegrityError for an ``extra_id`` that is already used, ImproperlyConfigured for an unknown account.
+    A repeated call with the same ``extra_id`` returns the message of the first one and sends nothing.
+    ``reference`` is the object that the message is about; ``message.reference`` returns it.
+
+    Raises InvalidPhone or InvalidMessage for a message that the platform would reject or a number that the account does
+    not send to (ALLOWED_COUNTRIES, ALLOWED_NUMBER_TYPES), ExtraIdError if the ``extra_id`` belongs to a different
+    message (all three are ValueError), ImproperlyConfigured for an unknown account.
     """
+    message = new_message(
+        phone_number,
+        channels,
+        extra_id=extra_id,
+        tag=tag,
+        division_code=division_code,
+        start_time=start_time,
+        callback_url=callback_url,
+        account=account,
+        reference=reference,
+    )
+    return submit_once(message, is_repeatable=bool(extra_id))
+
+
+async def asend_message(
+    phone_number: str | int, channels: Sequence[Channel], **options: Unpack[SendOptions]
+) -> Message:
+    """Do the same as ``send_message``, from asynchronous code."""
+    return await sync_to_async(send_message)(phone_number, channels, **options)
+
+
+def new_message(
+    phone_number: str | int,
+    channels: Sequence[Channel],
+    *,
+    extra_id: str | None = None,
+    tag: str = "",
+    division_code: str = "",
+    start_time: datetime | str | None = None,
+    callback_url: str | None = None,
+    account: str = DEFAULT_ACCOUNT,
+    reference: Model | None = None,
+) -> Message:
+    """Check the arguments of ``send_message`` and return the message, which is not stored yet."""
     settings = get_account(account)
     phone = _read_phone(phone_number, settings)
-    extra_id = extra_id or new_extra_id()
     options: dict[str, Any] = {"tag": tag, "division_code": division_code, "start_time": start_time}
     if callback_url is not None:
         options["callback_url"] = callback_url
-    _validate(phone, channels, extra_id, options)
-    messages = Message.objects.all()
-    message = messages.create(
+    own_id = extra_id or new_extra_id()
+    _validate(phone, channels, own_id, options)
+    message = Message(
         account=account,
         phone_number=phone,
-        extra_id=extra_id,
+        extra_id=own_id,
         content=_content(phone, channels, options),
         enqueued_at=timezone.now(),
     )
-    enqueue_row_after_commit("submit_message", messages.all(), message.pk)
+    message.reference = reference
+    return message
+
+
+def submit_once(message: Message, *, is_repeatable: bool) -> Message:
+    """Store the message and enqueue it, unless it is repeatable and exists already."""
+    is_new = True
+    if is_repeatable:
+        message, is_new = store_once(message)
+    else:
+        message.save(force_insert=True)
+    if is_new:
+        enqueue_row_after_commit("submit_message", Message.objects.all(), message.pk)
     return message
 
 

@@ -21,6 +21,7 @@ from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending import restrictions
 from django_hyber.sending.deadline import deadline_of, describe_lateness, is_too_late, start_time_of
 from django_hyber.sending.exchange import TEXT_LIMIT, ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.number_policy import policy_of
@@ -144,9 +145,9 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
     claim = claim_message(pk)
     if claim is None:
         return
-    refusal = _refusal(claim)
-    if refusal:
-        claim.end(Status.SUPPRESSED, refusal, None)
+    reason = _reason_to_suppress(claim)
+    if reason:
+        claim.end(Status.SUPPRESSED, reason, None)
         return
     hand_over(partial(_post, claim, client), claim)
 
@@ -157,13 +158,31 @@ def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callabl
     return client.send_single(body, before_write=before_write)
 
 
-def _refusal(claim: MessageClaim) -> str:
-    """Return why the message must not be sent any more, or an empty string."""
+def _reason_to_suppress(claim: MessageClaim) -> str:
+    """Return why the recipient must not get the message, or "". SUPPRESS_TRANSACTIONAL extends opting out to it."""
     account, phone = claim.account, claim.message.phone_number or ""
-    # Recipients may opt out of transactional messages too.
     if account.suppress_transactional and Suppression.objects.filter(phone_number=phone).exists():
         return OPTED_OUT
+    if not restrictions.is_allowed(account, phone):
+        return restrictions.NOT_ALLOWED
     return policy_of(account).refusal_of(phone)
+
+
+def cancel_message(message: Message) -> bool:
+    """Cancel a single message that has not gone out. Return whether it will never go out.
+
+    False means that a worker is sending it, or that it has its outcome already; its status is read again in any case.
+    Raises ValueError for a recipient of a campaign.
+    """
+    if message.campaign_id:
+        raise ValueError(f"The message {message.extra_id} belongs to a campaign. Use cancel_campaign() to stop that.")
+    # A worker claims the message with an UPDATE under the same condition, so only one of both succeeds.
+    queued = Message.objects.filter(pk=message.pk, status=Status.QUEUED)
+    with announcing():
+        if queued.update(status=Status.CANCELLED, finished_at=timezone.now(), error_text="", **RELEASED):
+            announce_changes([Change(message.pk, Status.QUEUED, Status.CANCELLED)])
+    message.refresh_from_db()
+    return message.status == Status.CANCELLED
 
 
 def claim_message(pk: int) -> MessageClaim | None:
@@ -211,7 +230,7 @@ def build_body(account: Account, phone_number: str, extra_id: str, content: Mapp
     if "callback_url" not in options:
         options["callback_url"] = get_callback_url(account)
     return single_body(
-        phone_number=phone_number,
+        phone_number=account.redirect_to or phone_number,
         extra_id=extra_id,
         channels=channels,
         phone_as_number=account.phone_as_number,

@@ -3,9 +3,11 @@
 from django_hyber.audience.export import ExportError, export_recipients, export_suppressions
 from django_hyber.audience.files.file_type import UnreadableFileError
 from django_hyber.audience.imports import ImportReport, RejectedRow
+from django_hyber.audience.named import add_audience
 from django_hyber.audience.opt_outs import import_suppressions
 from django_hyber.audience.recipients import import_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
+from django_hyber.audiences import Audience
 from django_hyber.campaigns.launch import start_campaign
 from django_hyber.campaigns.lifecycle import (
     cancel_campaign,
@@ -16,7 +18,7 @@ from django_hyber.campaigns.lifecycle import (
 )
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, check_campaign, preflight
 from django_hyber.campaigns.retry import retry_failed
-from django_hyber.errors import CampaignError, DoubtError
+from django_hyber.errors import CampaignError, DoubtError, ExtraIdError
 from django_hyber.forgetting import ForgetError, Forgotten, export_number, forget_number
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import probe_account
@@ -28,7 +30,9 @@ from django_hyber.replies.intake import apply_replies
 from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
 from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body
-from django_hyber.sending.send import send_message
+from django_hyber.sending.send import asend_message, send_message
+from django_hyber.sending.single import cancel_message
+from django_hyber.sending.templates import asend_template, send_template
 from django_hyber.statistics.counts import (
     CampaignStatistics,
     ChannelStatistics,
@@ -39,8 +43,10 @@ from django_hyber.statistics.counts import (
 from django_hyber.statistics.health import Health, check_health
 from django_hyber.statistics.period import account_statistics
 from django_hyber.sweep import dispatch
+from django_hyber.texts.template_files import Loaded, TemplateFileError, load_templates
 
 __all__ = [
+    "Audience",
     "CallbackKind",
     "CampaignError",
     "CampaignStatistics",
@@ -48,11 +54,13 @@ __all__ = [
     "Doubt",
     "DoubtError",
     "ExportError",
+    "ExtraIdError",
     "Fetched",
     "ForgetError",
     "Forgotten",
     "Health",
     "ImportReport",
+    "Loaded",
     "Preflight",
     "Purged",
     "Recount",
@@ -60,13 +68,18 @@ __all__ = [
     "Results",
     "Segments",
     "Skipped",
+    "TemplateFileError",
     "UnreadableFileError",
     "account_statistics",
+    "add_audience",
     "apply_delivery_reports",
     "apply_replies",
+    "asend_message",
+    "asend_template",
     "ask_now",
     "campaign_statistics",
     "cancel_campaign",
+    "cancel_message",
     "check_campaign",
     "check_health",
     "compare_campaigns",
@@ -84,6 +97,7 @@ __all__ = [
     "import_suppressions",
     "keep_unreadable_body",
     "keep_upload",
+    "load_templates",
     "mark_as_sent",
     "pause_campaign",
     "preflight",
@@ -95,6 +109,7 @@ __all__ = [
     "retry_failed",
     "send_again",
     "send_message",
+    "send_template",
     "start_campaign",
     "stop_job",
     "withdraw_campaign",

@@ -19,6 +19,7 @@ if apps.is_installed("django.contrib.admin"):
     from django_hyber.admin.common.base import short_time
     from django_hyber.admin.common.glossary import GLOSSARY, Term
     from django_hyber.admin.common.paginators import grouped
+    from django_hyber.admin.common.restrictions import restriction_texts
     from django_hyber.admin.dashboard import Dashboard, dashboard_of
 
     register.filter("grouped", grouped)
@@ -33,3 +34,8 @@ if apps.is_installed("django.contrib.admin"):
     def hyber_glossary() -> tuple[Term, ...]:
         """Return what the figures mean."""
         return GLOSSARY
+
+    @register.inclusion_tag("admin/django_hyber/restrictions.html", takes_context=True)
+    def hyber_restrictions(context: dict[str, Any]) -> dict[str, list[str]]:
+        """Show which accounts do not send to everybody."""
+        return {"restrictions": restriction_texts(context["request"])}

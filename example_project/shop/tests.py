@@ -1,4 +1,4 @@
-"""How a project tests its own sending: with the sandbox in the test process, and real requests to it."""
+"""How a project tests its own sending over HTTP: with the sandbox in the test process. Most need only the outbox."""
 # ruff: noqa: PT009, PT027 - for Django's own test runner
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class ShippingNoticeTests(TransactionTestCase):
         self.sandbox = self.enterContext(Sandbox(latency=0.01))
         account: dict[str, Any] = {"CLIENT_ID": "sandbox", "LOGIN": "sandbox", "PASSWORD": "sandbox"}
         urls = dict.fromkeys(("API_URL", "BULK_URL", "REPORTS_URL"), self.sandbox.url)
-        self.enterContext(override_settings(HYBER={"default": account | urls}))
+        self.enterContext(override_settings(HYBER={"default": account | urls}, HYBER_TESTING="wire"))
         self.order = Order.objects.create(customer="Olena", phone="067 123 45 01")
 
     def ship(self, order: Order) -> None:

@@ -26,9 +26,20 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.models import BackgroundJob, Batch, Campaign, DeliveryReport, Message, Reply
+from django_hyber.models import (
+    BackgroundJob,
+    Batch,
+    Campaign,
+    DeliveryReport,
+    Message,
+    Reply,
+    Template,
+    TemplateVariant,
+)
+from django_hyber.protocol import Viber
 from django_hyber.services import ImportReport, keep_upload, start_campaign
 from tests.admin.pages import seen_on
+from tests.store.models import Customer
 
 FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 USUAL = ("add", "change", "changelist", "delete", "history")
@@ -75,12 +86,14 @@ class Scene:
     job: BackgroundJob
     single: Message
     batch: Batch
+    text: TemplateVariant
     client: Client
 
     def url(self, name: str) -> str:
         keys = [self.reply.pk] if name.startswith("reply") else []
         keys += [self.doubted(name).pk] if ADDRESSES[name].is_doubt else []
         keys += [self.campaign.pk] if name.startswith("campaign") and name not in WITHOUT_ROW else []
+        keys += [self.text.pk] if name == "templatevariant_compose" else []
         keys += [self.job.pk] if ADDRESSES[name].job else []
         keys += [TOKEN] if ADDRESSES[name].is_of_test else []
         return reverse(f"admin:django_hyber_{name}", args=keys)
@@ -95,6 +108,10 @@ def plan(scene: Scene) -> dict[str, Any]:
 
 def people(scene: Scene) -> dict[str, Any]:
     return {"file": ContentFile(b"phone\n380671234567\n", name="people.csv")}
+
+
+def audience(scene: Scene) -> dict[str, Any]:
+    return {"audience": "customers"}
 
 
 def numbers(scene: Scene) -> dict[str, Any]:
@@ -168,6 +185,7 @@ ADDRESSES = {
         permissions=EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True
     ),
     "campaign_exported": Address(permissions=EXPORTS, looks=405, job="exported", writes=False, logs_again=True),
+    "campaign_audience": Address(permissions=("change_campaign",), data=audience),
     "campaign_compose_new": Address(permissions=("add_campaign",), looks=405, data=form, writes=False),
     "campaign_compose": Address(permissions=("change_campaign",), looks=405, data=form, writes=False),
     "campaign_preview": Address(permissions=("view_campaign",), writes=False),
@@ -196,6 +214,8 @@ ADDRESSES = {
     "reply_opt_out": Address(permissions=("view_reply", "add_suppression"), looks=405),
     "message_person": Address(permissions=("forget_number", "view_personal_data"), data=own_number),
     "reply_attachment": Address(permissions=("view_reply", "view_personal_data"), writes=False, logs=False),
+    "templatevariant_compose_new": Address(permissions=("add_template",), looks=405, data=form, writes=False),
+    "templatevariant_compose": Address(permissions=("change_template",), looks=405, data=form, writes=False),
     "suppression_import": Address(permissions=OPTS_OUT, data=numbers, logs_again=True, keeps_again=True),
     "suppression_import_job": Address(permissions=OPTS_OUT, data=columns, job="uploaded"),
     "suppression_import_progress": Address(permissions=OPTS_OUT, job="waiting", writes=False),
@@ -226,6 +246,7 @@ WITHOUT_ROW = {
     "campaign_figures",
     "deliveryreport_codes",
     "deliveryreport_explain",
+    "templatevariant_compose_new",
     "suppression_import",
     "suppression_import_discard",
     "suppression_export",
@@ -260,7 +281,19 @@ def scene(draft, add_recipients, admin_client, admin_user, settings, tmp_path):
         message=recipient,
     )
     DeliveryReport.objects.create(account="default", fingerprint="unknown", status=2, hyber_status=23077, raw={})
-    return Scene(campaign=draft, reply=reply, job=BackgroundJob(), single=Message(), batch=Batch(), client=admin_client)
+    Customer.objects.create(first_name="Olena", phone="380671234599")
+    audiences = {"customers": "tests.store.audiences.customers"}
+    settings.HYBER = {"default": {**settings.HYBER["default"], "AUDIENCES": audiences}}
+    text = Template.objects.create(code="order-shipped", name="Order shipped").set_channels([Viber(text="Hi", ttl=60)])
+    return Scene(
+        campaign=draft,
+        reply=reply,
+        job=BackgroundJob(),
+        single=Message(),
+        batch=Batch(),
+        text=text,
+        client=admin_client,
+    )
 
 
 def make_doubt(scene, name):
@@ -440,7 +473,7 @@ def test_what_is_not_there_is_not_found(scene, name):
     if name in WITHOUT_ROW:
         return
     for pk in (10**6, 10**18, 10**30):
-        scene.campaign.pk = scene.reply.pk = scene.job.pk = scene.single.pk = scene.batch.pk = pk
+        scene.campaign.pk = scene.reply.pk = scene.job.pk = scene.single.pk = scene.batch.pk = scene.text.pk = pk
         address = scene.url(name)
         assert scene.client.post(address).status_code == 404, pk
         assert scene.client.get(address).status_code in (404, 405), pk

@@ -19,6 +19,9 @@ from django_hyber.models import (
     Message,
     Reply,
     Suppression,
+    Template,
+    TemplateChannel,
+    TemplateVariant,
     UnreadableCallback,
 )
 from tests.queries import statements_of
@@ -77,6 +80,9 @@ LISTS = [
     ("formeroptout", {"q": "380671234567"}),
     ("suppression", {}),
     ("suppression", {"q": "380671234567"}),
+    ("template", {}),
+    ("template", {"q": "order"}),
+    ("templatevariant", {}),
     ("unreadablecallback", {}),
     ("unreadablecallback", {"kind__exact": "reports"}),
 ]
@@ -104,6 +110,7 @@ def fill(count):
         FormerOptOut(phone_number=f"38067{number:07}", created_at=now, ended_at=now, reply=reply, ended_reply=reply)
         for number in numbers
     )
+    add_templates(numbers)
 
 
 def add_campaigns(numbers):
@@ -117,6 +124,18 @@ def add_campaigns(numbers):
         for name, options in texts.items()
     )
     return campaigns
+
+
+def add_templates(numbers):
+    """Templates with a text each, and the first one with a text in many languages."""
+    Template.objects.bulk_create(Template(code=f"template-{number}", name="Order shipped") for number in numbers)
+    found = Template.objects.filter(code__in=[f"template-{number}" for number in numbers]).order_by("pk")
+    first = Template.objects.order_by("pk").first()
+    texts = [TemplateVariant(template=template, language=f"xx-{template.code}"[:16]) for template in found]
+    texts += [TemplateVariant(template=first, language=f"yy-{number}") for number in numbers]
+    TemplateVariant.objects.bulk_create(texts)
+    oldest = TemplateVariant.objects.order_by("pk").first()
+    TemplateChannel.objects.get_or_create(variant=oldest, channel="viber", options={"text": "Hi", "ttl": 60})
 
 
 def add_messages(numbers, campaigns, prefix, name):

@@ -176,3 +176,16 @@ def test_accounts_that_read_the_same_variables_are_refused(settings):
 
     assert error.id == "django_hyber.E001"
     assert "['promo_uk'] and HYBER['promo-uk'] read the same environment variables, HYBER_PROMO_UK_" in error.msg
+
+
+@pytest.mark.parametrize(
+    ("identifier", "changes"),
+    [("django_hyber.W030", {"REDIRECT_TO": "380671234567"}), ("django_hyber.W031", {"ALLOWED_NUMBERS": ["38067*"]})],
+)
+def test_restricted_account_is_warned_about_before_a_deployment_only(settings, identifier, changes):
+    assert found(settings, **changes) == []
+    settings.HYBER = {"default": GOOD | changes}
+    messages = run_checks(tags=["django_hyber"], include_deployment_checks=True)
+
+    assert [message.id for message in messages] == [identifier]
+    assert "380671234567" not in str(messages)

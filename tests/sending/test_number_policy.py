@@ -97,14 +97,6 @@ class WorkerTests:
         assert all(message.error_text for message in suppressed)
         assert platform.ledger.taken == 3 - len(left_out)
 
-    def test_a_landline_that_no_import_was_told_to_take_is_not_sent_to(self, platform):
-        campaign = make_campaign([phone(1)])
-        campaign.messages.create(phone_number=LANDLINE[1:], extra_id="own-1", variables={"name": "Office"})
-
-        start_campaign(campaign)
-
-        assert campaign.messages.get(phone_number=LANDLINE[1:]).status == "suppressed"
-
 
 def test_every_type_that_can_be_switched_off_has_a_reason():
     assert {*OPTIONAL_TYPES} < {*TYPE_OFF}

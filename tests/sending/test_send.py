@@ -5,7 +5,7 @@ from datetime import datetime
 
 import pytest
 import requests
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, InvalidMessage, InvalidPhone, Viber, channels_from_wire
@@ -144,14 +144,6 @@ def test_phone_is_normalised_with_the_region_of_the_account(silent):
 
     assert message.phone_number == "380671112233"
     assert only_body(silent)["phone_number"] == 380671112233
-
-
-def test_extra_id_is_used_once(silent):
-    send_message(PHONE, SMS_ONLY, extra_id="order-1")
-
-    with pytest.raises(IntegrityError), transaction.atomic():
-        send_message(PHONE, SMS_ONLY, extra_id="order-1")
-    assert len(silent.requests) == 1
 
 
 def test_broker_that_is_down_leaves_the_message_queued(silent, monkeypatch):

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.admin.audience.audience_page import has_audiences
 from django_hyber.admin.campaigns.conflicts import describe_conflict
 from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, CampaignForm
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
@@ -22,7 +23,7 @@ from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.four_eyes import record_author
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, Message, TemplateVariant
 from django_hyber.words import phone_candidates, place_of, problem_text
 
 
@@ -88,6 +89,15 @@ class CampaignAdmin(HyberAdmin):
         """The time of creation."""
         return short_time(campaign.created_at)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Campaign | None = None) -> Any:
+        """Offer templates to a new campaign, where there are any."""
+        fieldsets: Any = super().get_fieldsets(request, obj)
+        if obj is None and TemplateVariant.objects.exists():
+            return fieldsets
+        (first, options), *others = fieldsets
+        fields = tuple(name for name in options["fields"] if name != "template")
+        return [(first, {**options, "fields": fields}), *others]
+
     def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         """Allow changes until the launch only."""
         return (obj is None or obj.is_editable) and super().has_change_permission(request, obj)
@@ -130,6 +140,7 @@ class CampaignAdmin(HyberAdmin):
             desk = CampaignDesk(self, request, campaign)
             context |= progress_context(desk)
             context["can_import"] = desk.may_change
+            context["can_add_audience"] = desk.may_change and has_audiences(desk)
             context["can_send"] = campaign.is_editable and desk.may_send
         return super().render_change_form(request, context, *args, **kwargs)
 
@@ -164,6 +175,9 @@ class CampaignAdmin(HyberAdmin):
         super().save_formset(request, form, formset, change)
         if change and formset.has_changed():
             record_author(form.instance, request.user)
+        template = form.cleaned_data.get("template")
+        if template and not form.instance.channels.exists():
+            form.instance.set_channels(template.get_channels())
         for problem in formset.warnings:
             self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.campaigns.conflicts import version_of
 from django_hyber.admin.channels.notes import live_part
 from django_hyber.conf import account_names
-from django_hyber.models import Campaign
+from django_hyber.models import Campaign, TemplateVariant
 from django_hyber.texts.rules import campaign_variables, is_variable_name
 
 EDITED_FIELDS = (
@@ -41,7 +41,7 @@ SCHEDULE_FIELDS = frozenset({"start_time", "window_start", "window_end", "thrott
 MAX_DEFAULT_TEXT = 255
 
 FIELDSETS: Any = (
-    (None, {"fields": ("name", "account", "seen_version")}),
+    (None, {"fields": ("name", "account", "template", "seen_version")}),
     (_("When"), {"fields": ("start_time", ("window_start", "window_end"), "throttle")}),
     (_("Missing values"), {"fields": ("missing_variables", "variable_defaults")}),
     (_("Statistics at Hyber"), {"fields": ("tag", "division_code"), "classes": ("collapse",)}),
@@ -146,6 +146,12 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
     """The campaign itself; its channels are inline forms."""
 
     account = forms.ChoiceField(label=_("Account"), help_text=_("Which account at GMS sends and pays."))
+    template = forms.ModelChoiceField(
+        TemplateVariant.objects.select_related("template"),
+        label=_("Start from a template"),
+        required=False,
+        help_text=_("Its channels are copied into the campaign when it is saved without channels of its own."),
+    )
     seen_version = VersionField(required=False)
     start_time = ClockTimeField(label=_("Start time"), required=False)
     variable_defaults = DefaultTextsField(

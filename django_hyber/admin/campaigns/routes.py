@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.urls import path
 
+from django_hyber.admin.audience.audience_page import audience_view
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.actions import VERB_VIEWS, buttons_of
@@ -61,6 +62,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         of_all("figures/", "figures", period_view, "campaign", "message"),
         *import_urls(admin, partial(_import_desk, admin), ROOT, "django_hyber_campaign"),
         *composer_urls(admin),
+        page("audience/", "audience", audience_view, attrgetter("may_change")),
         page("send/", "send", preflight_page, sends),
         page("send/plan/", "plan", preflight_part, sends),
         page("send/check/", "check", check_view, sends),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
@@ -65,12 +66,12 @@ def compose_view(desk: Desk) -> HttpResponse:
     form_class = desk.admin.get_form(desk.request, campaign, change=campaign is not None)
     form = cast("CampaignForm", form_class(desk.request.POST, instance=campaign or Campaign()))
     form.is_valid()
-    formset = _formset(desk, form.instance)
+    formset = posted_formset(desk, campaign, form.instance, asked_sample(desk.request, form.instance))
     form.show_default_texts(formset.composed.variables)
     sample = formset.sample
     return JsonResponse(
         {
-            "parts": dict(_parts(form, formset)),
+            "parts": {**dict(channel_parts(formset)), live_id("start_time"): _start_note(form)},
             "variables": formset.variables,
             "recipient": sample.pk,
             "hasPrevious": sample.has_previous,
@@ -104,18 +105,20 @@ def is_key(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) < MAX_KEY_DIGITS
 
 
-def _formset(desk: Desk, campaign: Campaign) -> ChannelFormSet:
-    inline = desk.admin.get_inline_instances(desk.request, desk.campaign)[0]
-    formset_class = inline.get_formset(desk.request, desk.campaign)
+def posted_formset(desk: Desk, saved: Model | None, instance: Model, sample: Sample) -> ChannelFormSet:
+    """Return the posted channels of a campaign or a text, checked and not saved."""
+    inline = desk.admin.get_inline_instances(desk.request, saved)[0]
+    formset_class = inline.get_formset(desk.request, saved)
     prefix = formset_class.get_default_prefix()
-    formset = cast("ChannelFormSet", formset_class(desk.request.POST, instance=campaign, prefix=prefix))
+    formset = cast("ChannelFormSet", formset_class(desk.request.POST, instance=instance, prefix=prefix))
     formset.is_live = True
-    formset.sample = asked_sample(desk.request, campaign)
+    formset.sample = sample
     formset.is_valid()
     return formset
 
 
-def _parts(form: CampaignForm, formset: ChannelFormSet) -> Iterator[tuple[str, str]]:
+def channel_parts(formset: ChannelFormSet) -> Iterator[tuple[str, str]]:
+    """Yield the id and the HTML of each part of the page that depends on the channels."""
     for channel_form in formset.forms:
         composition = formset.compositions.get(channel_form.prefix or "")
         for name in OPTION_NAMES:
@@ -124,7 +127,6 @@ def _parts(form: CampaignForm, formset: ChannelFormSet) -> Iterator[tuple[str, s
         preview = render_to_string(PREVIEW, {"preview": composition.preview}) if composition else ""
         yield live_id(f"{channel_form.prefix}-preview"), preview
     yield live_id("sample"), render_to_string(SAMPLE, {"sample": formset.sample, "composed": formset.composed})
-    yield live_id("start_time"), _start_note(form)
 
 
 def _start_note(form: CampaignForm) -> SafeString | str:

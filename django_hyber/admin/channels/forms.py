@@ -10,8 +10,8 @@ from django.contrib.admin.widgets import AdminIntegerFieldWidget
 from django.forms.formsets import DELETION_FIELD_NAME
 from django.utils.functional import cached_property
 from django.utils.html import format_html
-from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_hyber.admin.channels.fields import option_fields
 from django_hyber.admin.channels.notes import live_part, note_of
@@ -133,13 +133,16 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
 class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     """The channels together: each once, in their order. ``warnings`` are those of a valid form.
 
-    With ``may_see_values`` the previews show the values of real recipients; with ``is_open`` the texts can still be
-    changed. ``is_live`` is set while the user types: nothing is saved then, and errors are shown as notes.
+    With ``may_see_values`` the previews show the values of real recipients, and ``has_recipients`` offers to step
+    through them; with ``is_open`` the texts can still be changed. ``is_live`` is set while the user types: nothing is
+    saved then, and errors are shown as notes.
     """
 
     warnings: list[Problem]
     may_see_values = False
     is_open = True
+    has_recipients = True
+    compose_url = ""
     is_live = False
 
     def add_fields(self, form: Any, index: int | None) -> None:
@@ -208,9 +211,9 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         for form in live:
             channel = form.cleaned_data["channel"]
             if channel in seen:
-                form.add_error(
-                    "channel", gettext("This campaign already has this channel: each channel is tried once.")
-                )
+                # The model's own text: the channels may be those of a campaign or of a template.
+                (constraint,) = form.instance._meta.constraints
+                form.add_error("channel", constraint.get_violation_error_message())
                 form.cleaned_data["channel"] = channel
             seen.add(channel)
 

@@ -1,4 +1,4 @@
-"""The channels of a campaign as inline forms, each beside a preview."""
+"""The channels of a campaign or a template as inline forms, each beside a preview."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -15,19 +16,22 @@ from django_hyber.admin.channels.fields import CHOICE_TEXTS, MORE_OPTIONS, in_fo
 from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelForm, ChannelFormSet
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import CampaignChannel
+from django_hyber.models.campaign import ChannelModel
 from django_hyber.words import CHANNEL_NAMES, label_of
 
 
 class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
     """The channels: they have the permissions of the campaign, and are read-only after the launch."""
 
-    model = CampaignChannel
+    model: type[ChannelModel] = CampaignChannel
     form = ChannelForm
     formset = ChannelFormSet
     template = "admin/django_hyber/campaignchannel/inline.html"
     readonly_fields = ("content",)
     extra = 1
     max_num = len(CHANNEL_NAMES)
+    #: The model whose permissions count.
+    owner = "campaign"
 
     class Media:
         css = {"all": ("django_hyber/admin/hyber.css", "django_hyber/admin/composer.css")}
@@ -40,7 +44,13 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
         formset: Any = super().get_formset(request, obj, **kwargs)
         formset.may_see_values = sees_personal_data(request)
         formset.is_open = self.has_change_permission(request, obj)
+        formset.compose_url = self.compose_url(obj)
         return formset
+
+    def compose_url(self, obj: Any) -> str:
+        """Return the address of the live preview for a saved or a new campaign."""
+        page = f"admin:django_hyber_{self.parent_model._meta.model_name}"
+        return reverse(f"{page}_compose", args=[obj.pk]) if obj else reverse(f"{page}_compose_new")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show the options as fields while they can be changed, and as text afterwards."""
@@ -55,7 +65,7 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Follow the campaign."""
-        return _may(request, "view") or _may(request, "change")
+        return self._may(request, "view") or self._may(request, "change")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Follow the campaign."""
@@ -64,19 +74,22 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Follow the campaign, up to its launch."""
         is_open = obj is None or obj.is_editable
-        return is_open and _may(request, "change" if obj else "add")
+        return is_open and self._may(request, "change" if obj else "add")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Follow the campaign."""
         return self.has_change_permission(request, obj)
 
+    def _may(self, request: HttpRequest, action: str) -> bool:
+        return request.user.has_perm(f"django_hyber.{action}_{self.owner}")
+
     @admin.display(description=_("content"))
-    def content(self, channel: CampaignChannel) -> SafeString:
+    def content(self, channel: ChannelModel) -> SafeString:
         """The options in words."""
         return format_html_join("", '<p class="hyber-option"><b>{}</b> {}</p>', described_options(channel))
 
 
-def described_options(channel: CampaignChannel) -> list[tuple[str, Any]]:
+def described_options(channel: ChannelModel) -> list[tuple[str, Any]]:
     """Return label and value of every option, in the order of the form's fields; unknown ones last."""
     names = in_form_order(channel.options)
     return [(str(label_of(name)), _in_words(channel.options[name])) for name in names]
@@ -86,7 +99,3 @@ def _in_words(value: Any) -> Any:
     if isinstance(value, bool):
         return gettext("yes") if value else gettext("no")
     return CHOICE_TEXTS.get(value, value) if isinstance(value, str) else value
-
-
-def _may(request: HttpRequest, action: str) -> bool:
-    return request.user.has_perm(f"django_hyber.{action}_campaign")

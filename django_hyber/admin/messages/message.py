@@ -21,6 +21,7 @@ from django_hyber.admin.common.filters import (
 )
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.person import may_forget, person_page
+from django_hyber.admin.messages.references import reference_link
 from django_hyber.admin.messages.resending import retry_selected
 from django_hyber.admin.reconcile.pages import DoubtAdmin
 from django_hyber.models import Message, MessageQuerySet
@@ -48,7 +49,7 @@ class MessageAdmin(DoubtAdmin):
     exact_columns = ("extra_id", "message_id")
     phone_column = "phone_number"
     fieldsets = (
-        (None, {"fields": ("phone_number", "campaign_link", "status", "channel_name", "problem")}),
+        (None, {"fields": ("phone_number", "campaign_link", "about", "status", "channel_name", "problem")}),
         (_("When"), {"fields": (("created_at", "accepted_at"), ("reported_at", "finished_at"))}),
         (_("Content"), {"fields": ("content_json", "variables_json")}),
         (
@@ -62,12 +63,16 @@ class MessageAdmin(DoubtAdmin):
                     "extra_id",
                     "message_id",
                     ("account", "attempts"),
+                    "template_version",
                     ("due_at", "lease_until", "not_found_after"),
                 )
             },
         ),
     )
-    readonly_fields = ("campaign_link", "channel_name", "problem", "content_json", "variables_json", "meaning")
+    readonly_fields = (
+        *("campaign_link", "about", "channel_name", "problem"),
+        *("content_json", "variables_json", "meaning"),
+    )
     actions = ("retry_selected",)
 
     def change_view(
@@ -109,6 +114,11 @@ class MessageAdmin(DoubtAdmin):
     def campaign_link(self, message: Message) -> SafeString | str:
         """The campaign that the message belongs to."""
         return link_to(message.campaign) or EMPTY
+
+    @admin.display(description=_("about"))
+    def about(self, message: Message) -> SafeString | str:
+        """The project's object that the message is about."""
+        return reference_link(message) or EMPTY
 
     @admin.display(description=_("channel"), ordering="channel")
     def channel_name(self, message: Message) -> str:

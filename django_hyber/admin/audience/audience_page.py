@@ -1,0 +1,87 @@
+"""The page on which an audience of the project is chosen for a campaign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from django.contrib import messages
+from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpResponseBase
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.paginators import grouped
+from django_hyber.audiences import count_people, find_audience
+from django_hyber.conf import find_account
+from django_hyber.four_eyes import record_author
+from django_hyber.services import CampaignError, ImportReport, add_audience
+
+
+class AudienceLine(NamedTuple):
+    """An audience on the page. ``people`` is empty and ``problem`` set if it cannot be used."""
+
+    name: str
+    label: str
+    people: str = ""
+    problem: str = ""
+
+
+def has_audiences(desk: CampaignDesk) -> bool:
+    """Return whether the campaign's account has audiences."""
+    account = find_account(desk.campaign.account)
+    return bool(account and account.audiences)
+
+
+def audience_view(desk: CampaignDesk) -> HttpResponseBase:
+    """Show the audiences with their numbers of people; on POST, add one of them."""
+    lines = list(_lines(desk))
+    if desk.is_post:
+        chosen = desk.request.POST.get("audience", "")
+        if any(line.name == chosen and not line.problem for line in lines):
+            return _add(desk, chosen)
+        desk.message_user(_("Choose an audience."), messages.ERROR)
+    return desk.render("campaign/audience", _("Add an audience"), lines=lines)
+
+
+def _lines(desk: CampaignDesk) -> Iterator[AudienceLine]:
+    account = find_account(desk.campaign.account)
+    for name in account.audiences if account else ():
+        try:
+            audience = find_audience(account, name) if account else None
+        except ImproperlyConfigured as error:
+            yield AudienceLine(name=name, label=name, problem=str(error))
+            continue
+        if audience:
+            count = count_people(audience)
+            people = ngettext("%(count)s object", "%(count)s objects", count) % {"count": grouped(count)}
+            yield AudienceLine(name=name, label=str(audience.label or name), people=people)
+
+
+def _add(desk: CampaignDesk, name: str) -> HttpResponseBase:
+    try:
+        report = add_audience(desk.campaign, name)
+    except CampaignError as error:
+        desk.message_user(" ".join(error.messages), messages.ERROR)
+        return desk.redirect()
+    record_author(desk.campaign, desk.request.user)
+    for text, level in added_texts(report):
+        desk.message_user(text, level)
+    if report.accepted:
+        desk.log_change(_("Audience added: %(name)s.") % {"name": name})
+    return desk.redirect()
+
+
+def added_texts(report: ImportReport) -> Iterator[tuple[str, int]]:
+    """Yield how many recipients were added, and how many were not, each with the level of its message."""
+    text = ngettext("%(count)s recipient was added.", "%(count)s recipients were added.", report.accepted)
+    yield text % {"count": grouped(report.accepted)}, messages.SUCCESS
+    left_out = report.total - report.accepted - report.existing
+    if left_out:
+        text = ngettext(
+            "%(count)s was left out: its number is invalid or a repetition.",
+            "%(count)s were left out: their numbers are invalid or repetitions.",
+            left_out,
+        )
+        yield text % {"count": grouped(left_out)}, messages.WARNING

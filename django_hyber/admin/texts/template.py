@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.common.base import HyberAdmin, link_to
+from django_hyber.models import Template
+
+
+@admin.register(Template)
+class TemplateAdmin(HyberAdmin):
+    """Messages that the project's code sends by their code."""
+
+    list_display = ("code", "name", "texts")
+    search_fields = ("code", "name")
+    fields = ("code", "name", "language", "texts")
+    readonly_fields = ("texts",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Template]:
+        """Read the texts of a page of templates at once."""
+        return super().get_queryset(request).prefetch_related("variants")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show the texts of a saved template."""
+        return self.fields if obj else ("code", "name", "language")
+
+    @admin.display(description=_("texts"))
+    def texts(self, template: Template) -> SafeString:
+        """A link to the text in each language, and one to add another."""
+        links = [link_to(variant, variant.language) for variant in template.variants.all()]
+        address = f"{reverse('admin:django_hyber_templatevariant_add')}?template={template.pk}"
+        links.append(format_html('<a href="{}">{}</a>', address, gettext("Add a text in another language")))
+        return format_html_join(" · ", "{}", ((link,) for link in links))

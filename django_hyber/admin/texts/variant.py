@@ -1,0 +1,139 @@
+"""The text of a template in one language, written with the composer of campaigns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
+from django.urls import path
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.admin.channels.composer import channel_parts, posted_formset
+from django_hyber.admin.channels.inline import ChannelInline
+from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.desk import Desk
+from django_hyber.models import TemplateChannel, TemplateVariant
+from django_hyber.models.template import language_key
+from django_hyber.texts.approved import departs_from_approved
+from django_hyber.texts.samples import MADE_UP
+from django_hyber.words import place_of, problem_text
+
+
+class VariantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+    """The language and the approved text; the channels are inline forms."""
+
+    class Meta:
+        model = TemplateVariant
+        fields = ("template", "language", "approved_text")
+
+    def clean_language(self) -> str:
+        """Store languages as they are compared."""
+        return language_key(self.cleaned_data["language"])
+
+
+class TemplateChannelInline(ChannelInline):
+    """The channels of a text. Their previews show made-up values."""
+
+    model = TemplateChannel
+    owner = "template"
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Offer no recipients."""
+        formset: Any = super().get_formset(request, obj, **kwargs)
+        formset.may_see_values = formset.is_open = formset.has_recipients = False
+        return formset
+
+
+@admin.register(TemplateVariant)
+class TemplateVariantAdmin(HyberAdmin):
+    """The texts of templates. They have the permissions of the template, whose page leads here."""
+
+    form = VariantForm
+    inlines = (TemplateChannelInline,)
+    fields = ("template", "language", "approved_text", "version")
+    readonly_fields = ("version",)
+    autocomplete_fields = ("template",)
+    list_display = ("template", "language", "version")
+    list_select_related = ("template",)
+
+    class Media:
+        css = {"all": ("django_hyber/admin/campaign.css",)}
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Keep the template and the language of a saved text: messages remember them."""
+        return ("template", "language", *self.readonly_fields) if obj else self.readonly_fields
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Keep it out of the index."""
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Follow the template."""
+        return self._may(request, "view") or self._may(request, "change")
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Follow the template."""
+        return self._may(request, "add")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Follow the template."""
+        return self._may(request, "change")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Follow the template."""
+        return self._may(request, "delete")
+
+    def _may(self, request: HttpRequest, action: str) -> bool:
+        return request.user.has_perm(f"django_hyber.{action}_template")
+
+    def get_inline_formsets(self, request: HttpRequest, formsets: list[Any], *args: Any, **kwargs: Any) -> Any:
+        """Add the notes of the channels to the forms that are about to be shown."""
+        for formset in formsets:
+            formset.add_notes()
+        return super().get_inline_formsets(request, formsets, *args, **kwargs)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        """Count a new version, and show the warnings about the channels and the approved text."""
+        before = form.instance.contents()
+        super().save_formset(request, form, formset, change)
+        if form.instance.contents() != before:
+            form.instance.count_version()
+        for problem in formset.warnings:
+            self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
+        if departs_from_approved(form.instance):
+            text = _("The Viber text is not the approved one. Viber may not deliver it.")
+            self.message_user(request, text, messages.WARNING)
+
+    def get_urls(self) -> list[Any]:
+        """Add the live part of the composer."""
+
+        def page(route: str, name: str) -> Any:
+            view = self.admin_site.admin_view(self.compose_view)
+            return path(route, view, name=f"django_hyber_templatevariant_{name}")
+
+        return [page("compose/", "compose_new"), page("<int:variant_id>/compose/", "compose"), *super().get_urls()]
+
+    def compose_view(self, request: HttpRequest, variant_id: int | None = None) -> HttpResponse:
+        """Return the parts of the page that depend on the unsaved channels."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self._may(request, "change" if variant_id else "add"):
+            raise PermissionDenied
+        saved = self.get_object(request, str(variant_id)) if variant_id else None
+        if variant_id and saved is None:
+            raise Http404
+        formset = posted_formset(Desk(self, request, None), saved, saved or TemplateVariant(), MADE_UP)
+        return JsonResponse(
+            {
+                "parts": dict(channel_parts(formset)),
+                "variables": formset.variables,
+                "recipient": None,
+                "hasPrevious": False,
+                "hasNext": False,
+                "defaultTexts": "",
+                "defaultNames": [],
+            }
+        )

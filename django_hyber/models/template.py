@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db import models, router, transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from django_hyber import protocol
+from django_hyber.models.base import HyberModel
+from django_hyber.models.campaign import Campaign, ChannelModel
+
+
+def default_language() -> str:
+    """Return the language of the project."""
+    return settings.LANGUAGE_CODE
+
+
+def language_key(language: str) -> str:
+    """Return a language as it is stored and compared: "uk_UA" becomes "uk-ua"."""
+    return language.strip().replace("_", "-").lower()
+
+
+class Template(HyberModel):
+    """A message that the project's code sends by its code, with texts in several languages."""
+
+    code = models.CharField(
+        _("code"),
+        max_length=64,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", _("Use Latin letters, digits and . _ - only."))],
+        help_text=_("The name by which your code sends it, as in order-shipped."),
+    )
+    name = models.CharField(pgettext_lazy("template", "name"), max_length=200)
+    language = models.CharField(
+        _("language to fall back to"),
+        max_length=16,
+        default=default_language,
+        help_text=_("The text in this language is used where there is none in the wanted one."),
+    )
+    created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = _("template")
+        verbose_name_plural = _("templates")
+        ordering = ("code",)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def find_variant(self, language: str | None = None) -> TemplateVariant | None:
+        """Return the text in this language, else in the language without its region, else in the template's own."""
+        found = {variant.language: variant for variant in self.variants.prefetch_related("channels")}
+        wanted = (language, self.language) if language else (self.language,)
+        for key in map(language_key, wanted):
+            while key not in found and "-" in key:
+                key = key.rpartition("-")[0]  # noqa: PLW2901  uk-latn-ua, uk-latn, uk
+            if key in found:
+                return found[key]
+        return None
+
+    def get_channels(self, language: str | None = None) -> list[protocol.Channel]:
+        """Return the channels of ``find_variant``, in fallback order; none if there is no text."""
+        variant = self.find_variant(language)
+        return variant.get_channels() if variant else []
+
+    def set_channels(self, channels: Iterable[protocol.Channel], language: str | None = None) -> TemplateVariant:
+        """Replace the channels of one language, given in fallback order. A change makes a new version."""
+        with transaction.atomic(using=router.db_for_write(Template)):
+            variant, _is_new = self.variants.get_or_create(language=language_key(language or self.language))
+            variant.set_channels(channels)
+        return variant
+
+
+class TemplateVariant(HyberModel):
+    """The text of a template in one language."""
+
+    template = models.ForeignKey(
+        Template, on_delete=models.CASCADE, related_name="variants", verbose_name=_("template")
+    )
+    language = models.CharField(_("language"), max_length=16, help_text=_("A code, as in uk or en-gb."))
+    approved_text = models.TextField(
+        _("approved Viber text"),
+        blank=True,
+        help_text=_("The text that was approved for Viber, with %variables%. You are warned where the text departs."),
+    )
+    version = models.PositiveIntegerField(_("version"), default=0, editable=False)
+
+    # What the composer asks of a campaign: a text has no recipients, and can always be changed.
+    is_editable = True
+    has_own_texts = False
+    missing_variables = Campaign.MissingVariables.REFUSE
+    variable_defaults: dict[str, str] = {}
+
+    class Meta:
+        verbose_name = _("template text")
+        verbose_name_plural = _("template texts")
+        ordering = ("template", "language")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("template", "language"),
+                name="hyber_language_once_a_template",
+                violation_error_message=_("This template has a text in this language already."),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.template} ({self.language})"
+
+    @property
+    def label(self) -> str:
+        """What a message keeps of it: code, language and version."""
+        return f"{self.template.code} {self.language} {self.version}"
+
+    def get_channels(self) -> list[protocol.Channel]:
+        """Return the channels in fallback order."""
+        return [channel.content for channel in self.channels.all()]
+
+    def set_channels(self, channels: Iterable[protocol.Channel]) -> bool:
+        """Replace the channels, given in fallback order. Return whether that made a new version."""
+        wanted = [(channel.name, channel.to_wire()) for channel in channels]
+        if wanted == self.contents():
+            return False
+        rows = [
+            TemplateChannel(variant=self, position=position, channel=name, options=options)
+            for position, (name, options) in enumerate(wanted)
+        ]
+        with transaction.atomic(using=router.db_for_write(TemplateVariant)):
+            self.channels.all().delete()
+            TemplateChannel.objects.bulk_create(rows)
+            self.count_version()
+        return True
+
+    def contents(self) -> list[tuple[str, dict[str, Any]]]:
+        """Return name and options of the stored channels, in fallback order."""
+        return list(self.channels.order_by("position", "id").values_list("channel", "options"))
+
+    def count_version(self) -> None:
+        """Begin a new version, after the channels have changed."""
+        TemplateVariant.objects.filter(pk=self.pk).update(version=models.F("version") + 1)
+        self.refresh_from_db()
+
+
+class TemplateChannel(ChannelModel):
+    """One channel of a text."""
+
+    variant = models.ForeignKey(
+        TemplateVariant, on_delete=models.CASCADE, related_name="channels", verbose_name=_("template text")
+    )
+
+    class Meta(ChannelModel.Meta):
+        constraints = (
+            models.UniqueConstraint(
+                fields=("variant", "channel"),
+                name="hyber_channel_once_a_text",
+                violation_error_message=_("This text already has this channel: each channel is tried once."),
+            ),
+        )

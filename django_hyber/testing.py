@@ -1,0 +1,105 @@
+"""For the tests of a project: what would have been sent, and the platform's reports about it.
+
+In tests nothing is sent, without any setting: see docs/testing.rst.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from django_hyber.conf import get_account
+from django_hyber.models import Message
+from django_hyber.outbox import SentMessage, clear_before_each_test, outbox
+from django_hyber.services import apply_delivery_reports
+
+__all__ = ["SentMessage", "assert_sent", "clear_outbox", "outbox", "play_report"]
+
+#: The detailed statuses of reports: those of a delivery by channel, and those of failures.
+_DELIVERED: Mapping[str, int] = MappingProxyType({"sms": 23011, "viber": 23033, "push": 23091, "whatsapp": 23092})
+_FAILED: Mapping[str, int] = MappingProxyType({"expired": 35015, "undelivered": 36021})
+
+clear_before_each_test()
+
+
+def clear_outbox() -> None:
+    """Empty the outbox. Django's test cases and the pytest plugin do it before each test."""
+    outbox.clear()
+
+
+def assert_sent(
+    phone_number: str | int | None = None,
+    *,
+    text: str | None = None,
+    channel: str | None = None,
+    extra_id: str | None = None,
+    count: int | None = None,
+) -> list[SentMessage]:
+    """Return the messages in the outbox that match, or raise AssertionError, by default if there is none.
+
+    The number is compared by its digits. ``text`` is a part of the text of any channel, ``channel`` one of those that
+    are tried. ``count`` is how many have to match, 0 for none.
+    """
+    digits = None if phone_number is None else "".join(filter(str.isdigit, str(phone_number)))
+    found = [
+        item
+        for item in outbox
+        if digits in (None, item.phone_number)
+        and extra_id in (None, item.extra_id)
+        and (channel is None or channel in item.channels)
+        and (text is None or any(text in str(options.get("text", "")) for options in item.options.values()))
+    ]
+    if len(found) == count or (found and count is None):
+        return found
+    wanted = "no message" if count == 0 else "a message" if count is None else f"{count} messages"
+    held = "".join(f"\n  {item}" for item in outbox) or " nothing"
+    raise AssertionError(f"Expected {wanted} like this, found {len(found)}. The outbox holds:{held}")
+
+
+def play_report(message: Message, state: str, *, channel: str = "", **changes: Any) -> Message:
+    """Apply a report about the message as a callback of the platform does, and return the message as it is now.
+
+    ``state`` is "delivered", "seen", "expired", "undelivered" or "pending". "seen" needs SEEN_CODES in the account.
+    Without ``channel``, the first one delivers and the last one fails: a failure of another one is not the end.
+    ``changes`` are further fields of the report, as in ``clicks=2``.
+    """
+    names = _channels(message)
+    channel = channel or (names[-1] if state in _FAILED else names[0])
+    raw = {
+        "number": message.phone_number,
+        "extra_id": message.extra_id,
+        "message_id": message.message_id or f"test-{message.extra_id}",
+        "time": time.time_ns() // 1_000_000,
+        "sent_via": channel,
+        **_status(message, state, channel),
+        **changes,
+    }
+    apply_delivery_reports([raw], account=message.account)
+    message.refresh_from_db()
+    return message
+
+
+def _channels(message: Message) -> list[str]:
+    if message.campaign:
+        return [channel.name for channel in message.campaign.get_channels()]
+    return list((message.content or {}).get("channels", ()))
+
+
+def _status(message: Message, state: str, channel: str) -> dict[str, int]:
+    if state == "delivered":
+        code = _DELIVERED.get(channel, 23000)
+    elif state in _FAILED:
+        code = _FAILED[state]
+    elif state == "pending":
+        code = 11000
+    elif state == "seen":
+        codes = sorted(get_account(message.account).seen_codes)
+        if not codes:
+            raise ValueError(f"HYBER[{message.account!r}] has no SEEN_CODES, so no report can mean “seen”. Set them.")
+        (code, *_others) = codes
+    else:
+        known = ", ".join(["delivered", "seen", *_FAILED, "pending"])
+        raise ValueError(f"There is no report {state!r}. Use one of: {known}.")
+    return {"status": code // 10_000, "substatus": code // 1_000, "hyber_status": code}

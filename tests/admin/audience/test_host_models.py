@@ -1,0 +1,98 @@
+"""The admin of the project's own models: a campaign to the selected objects, and the messages about an object."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission, User
+
+from django_hyber.models import Campaign
+from django_hyber.protocol import SMS
+from django_hyber.services import send_message
+from tests.samples import phone
+from tests.store.models import Customer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LIST = "/admin/store/customer/"
+ACTION = "send_campaign_to_selected"
+
+
+@pytest.fixture
+def customers():
+    return [Customer.objects.create(first_name=f"Person {number}", phone=phone(number)) for number in range(3)]
+
+
+def run(client, customers, **more):
+    data = {"action": ACTION, "_selected_action": [str(customer.pk) for customer in customers], **more}
+    return client.post(LIST, data, follow=True)
+
+
+def test_action_makes_a_draft_with_the_selected_ones(admin_client, customers):
+    assert "Send a campaign to the selected customers" in admin_client.get(LIST).content.decode()
+    response = run(admin_client, customers[:2])
+
+    campaign = Campaign.objects.get()
+    assert response.request["PATH_INFO"] == f"/admin/django_hyber/campaign/{campaign.pk}/change/"
+    assert "2 recipients were added." in response.content.decode()
+    assert (campaign.status, campaign.author.username) == ("draft", "admin")
+    assert campaign.name.startswith("Customers, ")
+    found = {message.reference: message.variables for message in campaign.messages.all()}
+    assert found == {customer: {"name": customer.first_name} for customer in customers[:2]}
+
+
+def test_all_objects_of_the_list_can_be_chosen(admin_client, customers):
+    run(admin_client, customers[:1], select_across="1")
+
+    assert Campaign.objects.get().messages.count() == 3
+
+
+def test_who_is_left_out_is_counted(admin_client, customers):
+    wrong = Customer.objects.create(first_name="Nobody", phone="no number")
+    page = run(admin_client, [*customers, wrong]).content.decode()
+
+    assert "1 was left out" in page
+
+
+@pytest.mark.parametrize(("codenames", "is_offered"), [((), False), (("add_campaign", "change_campaign"), True)])
+def test_action_takes_the_permission_to_write_campaigns(client, customers, codenames, is_offered):
+    user = User.objects.create_user("colleague", is_staff=True)
+    wanted = ("view_customer", "change_customer", "view_campaign", *codenames)
+    user.user_permissions.set(Permission.objects.filter(codename__in=wanted))
+    client.force_login(user)
+
+    assert (ACTION in client.get(LIST).content.decode()) is is_offered
+    run(client, customers)
+    assert Campaign.objects.exists() is is_offered
+
+
+def test_page_of_an_object_shows_its_messages(platform, admin_client, customers):
+    message = send_message(phone(0), [SMS(text="Hi", alpha_name="GMSU", ttl=300)], reference=customers[0])
+    send_message(phone(1), [SMS(text="Hi", alpha_name="GMSU", ttl=300)], reference=customers[1], extra_id="of-another")
+    page = admin_client.get(f"{LIST}{customers[0].pk}/change/").content.decode()
+
+    assert f'href="/admin/django_hyber/message/{message.pk}/change/">{message.extra_id}<' in page
+    assert "accepted" in page
+    assert "of-another" not in page
+
+
+def test_page_of_an_object_shows_the_newest_messages_only(platform, admin_client, customers, settings):
+    for number in range(25):
+        send_message(
+            phone(0), [SMS(text="Hi", alpha_name="GMSU", ttl=300)], reference=customers[0], extra_id=f"n-{number:02}"
+        )
+    page = admin_client.get(f"{LIST}{customers[0].pk}/change/").content.decode()
+
+    assert "n-24" in page
+    assert "n-04" not in page
+
+
+def test_object_can_be_saved_on_its_page(platform, admin_client, customers):
+    send_message(phone(0), [SMS(text="Hi", alpha_name="GMSU", ttl=300)], reference=customers[0])
+    data = {"id": customers[0].pk, "first_name": "Oksana", "phone": phone(0), "city": ""}
+    prefix = "django_hyber-message-reference_type-reference_id"
+    data |= {f"{prefix}-TOTAL_FORMS": 0, f"{prefix}-INITIAL_FORMS": 0}
+    response = admin_client.post(f"{LIST}{customers[0].pk}/change/", data)
+
+    assert response.status_code == 302
+    customers[0].refresh_from_db()
+    assert customers[0].first_name == "Oksana"

@@ -1,0 +1,157 @@
+"""The object of the project that a message is about."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.contrib.sessions.models import Session
+
+from django_hyber.campaigns.copy import Audience, duplicate_once
+from django_hyber.errors import ExtraIdError
+from django_hyber.models import Campaign, Message
+from django_hyber.protocol import SMS
+from django_hyber.services import import_recipients, purge_personal_data, send_message
+from tests.samples import PHONE
+from tests.store.models import Customer
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CHANNELS = [SMS(text="On its way", alpha_name="GMSU", ttl=300)]
+
+
+@pytest.fixture
+def group():
+    return Group.objects.create(name="Shop")
+
+
+def test_reference_is_the_instance_again(platform, group):
+    send_message(PHONE, CHANNELS, reference=group)
+
+    assert Message.objects.get().reference == group
+
+
+def test_message_without_a_reference_has_none_and_asks_nothing(platform, django_assert_num_queries):
+    send_message(PHONE, CHANNELS)
+    message = Message.objects.get()
+
+    with django_assert_num_queries(0):
+        assert message.reference is None
+
+
+def test_reference_costs_one_query(platform, group, django_assert_num_queries):
+    send_message(PHONE, CHANNELS, reference=group)
+    message = Message.objects.get()
+
+    with django_assert_num_queries(1):
+        assert message.reference == group
+
+
+def test_reference_to_a_deleted_object_is_none(platform, group):
+    message = send_message(PHONE, CHANNELS, reference=group)
+    group.delete()
+
+    assert message.reference is None
+    assert Message.objects.get().reference is None
+
+
+def test_reference_with_a_key_of_text(platform):
+    session = Session.objects.create(session_key="abc-123", expire_date="2030-01-01T00:00:00Z")
+
+    assert send_message(PHONE, CHANNELS, reference=session).reference == session
+
+
+def test_reference_with_a_uuid_as_key(platform):
+    customer = Customer.objects.create(first_name="Olena", phone=PHONE)
+    send_message(PHONE, CHANNELS, reference=customer)
+
+    assert isinstance(customer.pk, UUID)
+    assert Message.objects.about(customer).get().reference == customer
+
+
+def test_reference_survives_the_removal_of_its_model(platform, group):
+    message = send_message(PHONE, CHANNELS, reference=group)
+    content_type = message.reference_type
+    type(content_type).objects.filter(pk=content_type.pk).update(model="gone")
+    type(content_type).objects.clear_cache()
+
+    assert Message.objects.get().reference is None
+    type(content_type).objects.filter(pk=content_type.pk).update(model="group")
+    type(content_type).objects.clear_cache()
+
+
+def test_key_of_another_type_is_none(platform, group):
+    send_message(PHONE, CHANNELS, reference=group)
+    Message.objects.update(reference_id="no number")
+
+    assert Message.objects.get().reference is None
+
+
+def test_messages_about_an_object_are_found_by_an_index(platform, group):
+    other = Group.objects.create(name="Other")
+    message = send_message(PHONE, CHANNELS, reference=group)
+    send_message(PHONE, CHANNELS, reference=other)
+    send_message(PHONE, CHANNELS)
+
+    assert list(Message.objects.about(group)) == [message]
+
+
+def test_equal_keys_of_two_models_are_two_objects(platform, group):
+    user = User.objects.create(pk=group.pk, username="same-key")
+    send_message(PHONE, CHANNELS, reference=group)
+
+    assert not Message.objects.about(user).exists()
+
+
+@pytest.mark.parametrize(
+    ("reference", "error"),
+    [(Group(name="unsaved"), "Save it first"), ("order-7", "model instance"), (7, "model instance")],
+)
+def test_what_cannot_be_referred_to_is_refused_before_anything_is_stored(platform, reference, error):
+    with pytest.raises((TypeError, ValueError), match=error):
+        send_message(PHONE, CHANNELS, reference=reference)
+    assert not Message.objects.exists()
+
+
+def test_key_that_does_not_fit_is_refused():
+    with pytest.raises(ValueError, match=r"255 characters.*Session"):
+        Message().reference = Session(session_key="x" * 256)
+
+
+def test_same_extra_id_about_another_object_is_a_different_request(platform, group):
+    send_message(PHONE, CHANNELS, extra_id="order-1", reference=group)
+
+    assert send_message(PHONE, CHANNELS, extra_id="order-1", reference=group).reference == group
+    with pytest.raises(ExtraIdError, match="different reference"):
+        send_message(PHONE, CHANNELS, extra_id="order-1")
+
+
+def test_purge_removes_the_way_to_the_person(platform, group):
+    send_message(PHONE, CHANNELS, reference=group)
+    Message.objects.update(status="delivered", finished_at="2020-01-01T00:00:00Z")
+    purge_personal_data(timedelta(days=1))
+
+    assert not Message.objects.about(group).exists()
+    assert Message.objects.get().reference is None
+
+
+def test_copy_of_a_campaign_keeps_the_references(group):
+    campaign = Campaign.objects.create(name="Sale")
+    import_recipients(campaign, [{"phone": PHONE}])
+    message = campaign.messages.get()
+    message.reference = group
+    message.save()
+    copy, _ = duplicate_once(
+        campaign, name="Again", audience=Audience.EVERYBODY, user=None, asked_at=campaign.created_at + timedelta(days=1)
+    )
+
+    assert copy.messages.get().reference == group
+
+
+def test_page_of_a_message_leads_to_its_object(platform, group, admin_client):
+    message = send_message(PHONE, CHANNELS, reference=group)
+    page = admin_client.get(f"/admin/django_hyber/message/{message.pk}/change/").content.decode()
+
+    assert f'href="/admin/auth/group/{group.pk}/change/">Group {group.pk}<' in page

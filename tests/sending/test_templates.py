@@ -1,0 +1,185 @@
+"""Messages by the code of a template."""
+
+from __future__ import annotations
+
+import pytest
+from asgiref.sync import async_to_sync
+
+from django_hyber.errors import ExtraIdError
+from django_hyber.models import Message, Template
+from django_hyber.protocol import SMS, InvalidMessage, InvalidPhone, Viber
+from django_hyber.services import asend_template, send_template
+from tests.builders import posts
+from tests.samples import PHONE, phone
+from tests.store.models import Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def texts(word):
+    return [Viber(text=f"{word} %order%", ttl=60), SMS(text=f"{word} %order%", alpha_name="GMSU", ttl=300)]
+
+
+@pytest.fixture
+def template(platform):
+    template = Template.objects.create(code="order-shipped", name="Order shipped", language="en")
+    template.set_channels(texts("Shipped"), language="en")
+    template.set_channels(texts("Відправлено"), language="uk")
+    return template
+
+
+def sent_text(platform):
+    return posts(platform)[-1]["channel_options"]["viber"]["text"]
+
+
+def test_template_is_sent_with_its_values_and_in_its_order(platform, template):
+    message = send_template("order-shipped", PHONE, {"order": 7}, language="uk")
+
+    body = posts(platform)[-1]
+    assert body["channels"] == ["viber", "sms"]
+    assert {options["text"] for options in body["channel_options"].values()} == {"Відправлено 7"}
+    message.refresh_from_db()
+    assert (message.status, message.variables) == ("accepted", {"order": "7"})
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        (None, "Shipped 7"),
+        ("en", "Shipped 7"),
+        ("uk", "Відправлено 7"),
+        ("uk-UA", "Відправлено 7"),
+        ("uk_UA", "Відправлено 7"),
+        ("UK", "Відправлено 7"),
+        ("uk-Cyrl-UA", "Відправлено 7"),
+        ("pl", "Shipped 7"),
+        ("u", "Shipped 7"),
+        ("", "Shipped 7"),
+    ],
+)
+def test_language_falls_back_to_its_base_and_to_that_of_the_template(platform, template, language, text):
+    send_template("order-shipped", PHONE, {"order": 7}, language=language)
+
+    assert sent_text(platform) == text
+
+
+def test_exact_region_goes_before_the_language(platform, template):
+    template.set_channels(texts("Dispatched"), language="en_GB")
+    send_template("order-shipped", PHONE, {"order": 7}, language="en-gb")
+
+    assert sent_text(platform) == "Dispatched 7"
+
+
+def test_unknown_code_is_said_to_be_unknown(platform, template):
+    with pytest.raises(Template.DoesNotExist):
+        send_template("order-lost", PHONE, {"order": 7})
+
+
+@pytest.mark.parametrize("variables", [None, {}, {"Order": 7}, {"order": None}, {"order": ""}, {"order": "  "}])
+def test_missing_value_is_refused_by_name_before_anything_is_stored(platform, template, variables):
+    with pytest.raises(InvalidMessage, match="“order”"):
+        send_template("order-shipped", PHONE, variables)
+    assert not Message.objects.exists()
+
+
+def test_template_without_a_text_is_refused(platform):
+    Template.objects.create(code="empty", name="Empty")
+
+    with pytest.raises(InvalidMessage, match="“empty” has no text"):
+        send_template("empty", PHONE)
+
+
+def test_text_that_its_values_make_too_long_is_refused(platform, template):
+    with pytest.raises(InvalidMessage, match=r"text"):
+        send_template("order-shipped", PHONE, {"order": "x" * 2_000})
+    assert not Message.objects.exists()
+
+
+def test_value_that_looks_like_a_variable_is_not_replaced(platform, template):
+    send_template("order-shipped", PHONE, {"order": "%order%"})
+
+    assert sent_text(platform) == "Shipped %order%"
+
+
+def test_wrong_number_is_refused(platform, template):
+    with pytest.raises(InvalidPhone):
+        send_template("order-shipped", "12", {"order": 7})
+
+
+def test_message_remembers_which_version_it_got(platform, template):
+    first = send_template("order-shipped", PHONE, {"order": 7})
+    template.set_channels(texts("Sent"), language="en")
+    second = send_template("order-shipped", PHONE, {"order": 7})
+
+    assert [message.template_version for message in (first, second)] == ["order-shipped en 1", "order-shipped en 2"]
+
+
+def test_setting_the_same_channels_makes_no_version(platform, template):
+    template.set_channels(texts("Shipped"), language="en")
+
+    assert template.find_variant("en").version == 1
+
+
+def test_options_are_those_of_a_single_message(platform, template):
+    order = Order.objects.create(phone=PHONE)
+    message = send_template(
+        "order-shipped", PHONE, {"order": 7}, extra_id="order-7", tag="shop", callback_url="", reference=order
+    )
+
+    body = posts(platform)[-1]
+    assert (body["tag"], body["extra_id"], "callback_url" in body) == ("shop", "order-7", False)
+    assert message.reference == order
+
+
+def test_repeated_call_is_the_same_message_though_the_text_has_changed(platform, template):
+    first = send_template("order-shipped", PHONE, {"order": 7}, extra_id="order-7")
+    template.set_channels(texts("Sent"), language="en")
+
+    assert send_template("order-shipped", PHONE, {"order": 7}, extra_id="order-7") == first
+    assert len(posts(platform)) == 1
+
+
+@pytest.mark.parametrize(
+    "changes", [{"variables": {"order": 8}}, {"language": "uk"}, {"phone_number": phone(2)}, {"tag": "other"}]
+)
+def test_different_call_with_the_same_extra_id_is_refused(platform, template, changes):
+    call = {"code": "order-shipped", "phone_number": PHONE, "variables": {"order": 7}, "extra_id": "order-7"}
+    send_template(**call)
+
+    with pytest.raises(ExtraIdError):
+        send_template(**call | changes)
+
+
+def test_template_is_sent_from_asynchronous_code(platform, template):
+    message = async_to_sync(asend_template)("order-shipped", PHONE, {"order": 7}, language="uk")
+
+    assert sent_text(platform) == "Відправлено 7"
+    assert message.template_version == "order-shipped uk 1"
+
+
+@pytest.mark.parametrize(
+    ("approved", "is_warned"),
+    [
+        ("", False),
+        ("Shipped %order%", False),
+        ("  Shipped\n%number%  ", False),
+        ("Sent %order%", True),
+        ("Shipped %order%!", True),
+    ],
+)
+def test_text_that_departs_from_the_approved_one_is_logged(platform, template, caplog, approved, is_warned):
+    template.variants.filter(language="en").update(approved_text=approved)
+    send_template("order-shipped", PHONE, {"order": 7})
+
+    assert ("departs from the approved one" in caplog.text) is is_warned
+    assert "Shipped" not in caplog.text
+
+
+def test_template_costs_two_queries_more_than_its_text(platform, template, django_assert_max_num_queries):
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as queries:
+        template = Template.objects.get(code="order-shipped")
+        template.find_variant("uk").get_channels()
+    assert len(queries) == 3

@@ -1,0 +1,121 @@
+"""The code of the documentation, run against the sandbox."""
+
+from __future__ import annotations
+
+import unittest
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib import admin
+from django.contrib.auth.hashers import check_password
+from django.core.cache import cache
+from django.db.models.signals import post_save
+
+from django_hyber.conf import get_account
+from django_hyber.models import Message
+from django_hyber.protocol import SMS
+from django_hyber.testing import clear_outbox, outbox
+from tests.builders import posts
+from tests.doc_code import code_of, code_with, run
+from tests.samples import PHONE
+from tests.store.models import Customer, Order
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def signals():
+    """Receivers that the test connects are disconnected at its end."""
+    connected = list(post_save.receivers)
+    yield
+    post_save.receivers[:] = connected
+    post_save.sender_receivers_cache.clear()
+
+
+@pytest.mark.parametrize("page", ["README.rst", "docs/messages.rst"])
+def test_receiver_tells_once_that_an_order_is_shipped(platform, signals, page):
+    names = run(code_with(page, "tell_that_it_is_shipped"), Order=Order, __name__="shop")
+    order = Order.objects.create(phone=PHONE)
+    order.status = Order.Status.SHIPPED
+    order.save()
+    order.save()
+
+    assert names["tell_that_it_is_shipped"]
+    assert len(posts(platform)) == 1
+    assert Message.objects.get().reference == order
+
+
+@pytest.mark.parametrize("page", ["README.rst", "docs/messages.rst"])
+def test_receiver_never_keeps_an_order_from_being_saved(platform, signals, page):
+    run(code_with(page, "tell_that_it_is_shipped"), Order=Order, __name__="shop")
+    order = Order.objects.create(phone=PHONE, status=Order.Status.SHIPPED)
+    order.phone = "no number"
+    order.save()
+    order.phone = "+380 67 000 00 02"
+    order.save()
+
+    order.refresh_from_db()
+    assert order.phone == "+380 67 000 00 02"
+    assert len(posts(platform)) == 1
+
+
+def test_page_of_single_messages_is_true(platform, signals, capsys):
+    receiver, about, cancel, from_async, code = code_of("docs/messages.rst")
+    run(receiver, Order=Order, __name__="shop")
+    order = Order.objects.create(phone=PHONE, status=Order.Status.SHIPPED)
+    names = run(about, order=order)
+    run(cancel, message=names["message"])
+    assert "It is on its way, or was sent: accepted" in capsys.readouterr().out
+
+    names = run(from_async, SMS=SMS)
+    async_to_sync(names["confirm"])(PHONE)
+    message = run(code)["send_code"](7, PHONE)
+    sent = posts(platform)[-1]["channel_options"]["sms"]
+    assert sent["ttl"] == 300
+    assert check_password(sent["text"].split("code is ")[1][:6], cache.get("code-7"))
+    message.refresh_from_db()
+    assert message.status == "accepted"
+
+
+def test_page_of_tests_is_true(signals, settings):
+    settings.HYBER_TESTING = ""
+    run(code_of("docs/messages.rst")[0], Order=Order, __name__="shop")
+    cases, with_pytest, allowed = code_of("docs/testing.rst")
+    tests = run(cases, Order=Order, Message=Message, __name__="shop")["ShippingTests"]
+    for name in unittest.TestLoader().getTestCaseNames(tests):
+        clear_outbox()
+        Message.objects.all().delete()
+        getattr(tests(name), name)()
+
+    clear_outbox()
+    run(with_pytest, Order=Order)["test_customer_hears_of_the_shipping"](outbox)
+    run(allowed, HYBER=settings.HYBER)
+    assert get_account().allowed_numbers == ("380671234567", "38050*")
+
+
+def test_page_of_templates_is_true(platform):
+    create, send, campaign = code_of("docs/templates.rst")
+    run(create)
+    message = run(send, phone=PHONE)["message"]
+    assert posts(platform)[-1]["channel_options"] == {
+        "sms": {"text": "Замовлення 7 в дорозі.", "alpha_name": "SHOP", "ttl": 300}
+    }
+    assert message.template_version == "order-shipped uk 1"
+    assert len(run(campaign)["campaign"].get_channels()) == 2
+
+
+def test_page_of_audiences_is_true(platform, settings):
+    customer = Customer.objects.create(first_name="Olena", phone=PHONE, city="Kyiv")
+    Customer.objects.create(first_name="Taras", phone="380961111112", city="Lviv")
+    from_code, audience, setting, in_admin = code_of("docs/audiences.rst")
+    names = run(from_code, Customer=Customer)
+    assert names["report"].accepted == 1
+    assert posts(platform)[0]["recipients"][0]["name"] == "Olena"
+    assert Message.objects.about(customer).get().campaign == names["campaign"]
+
+    found = run(audience, Customer=Customer)["customers_in_kyiv"]()
+    assert (found.label, found.queryset.get()) == ("Customers in Kyiv", customer)
+    run(setting, HYBER=settings.HYBER)
+    assert get_account().audiences == {"customers": "shop.audiences.customers_in_kyiv"}
+    model_admin = run(in_admin, __name__="shop")["CustomerAdmin"](Customer, admin.site)
+    assert model_admin.check() == []
