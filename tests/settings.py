@@ -87,3 +87,5 @@ HYBER = {
         "CALLBACK_TOKENS": ["current-token-0123456789", "previous-token-0123456789"],
     }
 }
+
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}

@@ -1,0 +1,149 @@
+"""The views. Authentication and throttle rates are those of the project; permissions are Django's, by action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+
+from django_hyber.api.serializers import (
+    CampaignSerializer,
+    MessageSerializer,
+    NewMessageSerializer,
+    StatisticsSerializer,
+)
+from django_hyber.models import Campaign, Message
+from django_hyber.services import (
+    CampaignError,
+    ExtraIdError,
+    campaign_statistics,
+    cancel_campaign,
+    cancel_message,
+    pause_campaign,
+    resume_campaign,
+    start_campaign,
+)
+
+
+class Conflict(APIException):
+    """The state of the object does not allow this."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "conflict"
+
+
+class MayDoThis(BasePermission):
+    """Requires the permission that the view names for its action."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Check the permission of the action, or of none for OPTIONS."""
+        names: Mapping[str, str] = view.permissions_by_action  # type: ignore[attr-defined]
+        name = names.get(getattr(view, "action", None) or "")
+        is_known = bool(request.user and request.user.is_authenticated)
+        return is_known and (name is None or request.user.has_perm(f"django_hyber.{name}"))
+
+
+class Throttle(ScopedRateThrottle):
+    """The rate of the scope "hyber" in DEFAULT_THROTTLE_RATES, or none."""
+
+    def get_rate(self) -> str | None:
+        """Return the rate of the project."""
+        rates: Mapping[str, str | None] = self.THROTTLE_RATES
+        return rates.get(self.scope or "")
+
+
+class MessageViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Message]):
+    """Send a message, read its status, cancel it."""
+
+    queryset = Message.objects.all()
+    lookup_field = "extra_id"
+    permission_classes = (MayDoThis,)
+    throttle_classes = (Throttle,)
+    throttle_scope = "hyber"
+    permissions_by_action: ClassVar[Mapping[str, str]] = {
+        "create": "add_message",
+        "retrieve": "view_message",
+        "cancel": "add_message",
+    }
+
+    def get_serializer_class(self) -> Any:
+        """Return the serializer of the action."""
+        return NewMessageSerializer if self.action == "create" else MessageSerializer
+
+    @extend_schema(request=NewMessageSerializer, responses={201: MessageSerializer})
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Send a message. A repeated request with the same ``extra_id`` returns the message of the first one."""
+        try:
+            return super().create(request, *args, **kwargs)
+        except ExtraIdError as error:
+            raise Conflict(str(error)) from error
+
+    @extend_schema(request=None, responses=MessageSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, extra_id: str) -> Response:
+        """Cancel a message that has not been handed over to the platform."""
+        message = self.get_object()
+        if not cancel_message(message):
+            raise Conflict("The message has been handed over to the platform, or has ended.")
+        message.refresh_from_db()
+        return Response(self.get_serializer(message).data)
+
+
+class CampaignViewSet(viewsets.ReadOnlyModelViewSet[Campaign]):
+    """Read campaigns and their statistics; start, pause, resume and cancel them."""
+
+    queryset = Campaign.objects.order_by("-pk")
+    serializer_class = CampaignSerializer
+    permission_classes = (MayDoThis,)
+    throttle_classes = (Throttle,)
+    throttle_scope = "hyber"
+    permissions_by_action: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("list", "retrieve", "statistics"), "view_campaign"),
+        **dict.fromkeys(("start", "pause", "resume", "cancel"), "send_campaign"),
+    }
+
+    @extend_schema(responses=StatisticsSerializer)
+    @action(detail=True)
+    def statistics(self, request: Request, pk: str) -> Response:
+        """Return the results, counted from the messages."""
+        return Response(StatisticsSerializer(campaign_statistics(self.get_object())).data)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def start(self, request: Request, pk: str) -> Response:
+        """Check the texts of all recipients, and launch the campaign."""
+        return self._perform(start_campaign)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def pause(self, request: Request, pk: str) -> Response:
+        """Stop sending until the campaign is resumed."""
+        return self._perform(pause_campaign)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, pk: str) -> Response:
+        """Go on with a paused campaign."""
+        return self._perform(resume_campaign)
+
+    @extend_schema(request=None, responses=CampaignSerializer)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, pk: str) -> Response:
+        """Stop sending for good."""
+        return self._perform(cancel_campaign)
+
+    def _perform(self, verb: Callable[[Campaign], Campaign]) -> Response:
+        try:
+            campaign = verb(self.get_object())
+        except CampaignError as error:
+            raise Conflict(" ".join(error.messages)) from error
+        return Response(self.get_serializer(campaign).data)

@@ -1,0 +1,190 @@
+"""Another service sends messages and starts campaigns over HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.auth.models import Permission
+from rest_framework.test import APIClient
+
+from django_hyber.models import Message
+from tests.builders import make_campaign, posts
+from tests.samples import phone, report
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.api.urls")]
+VIBER = {"channel": "viber", "text": "Your code is 1234", "ttl": 60}
+SMS = {"channel": "sms", "text": "Your code is 1234", "alpha_name": "SHOP", "ttl": 300}
+MESSAGES, CAMPAIGNS = "/api/hyber/messages/", "/api/hyber/campaigns/"
+
+
+@pytest.fixture
+def service(django_user_model):
+    """A client of a user with these permissions."""
+
+    def service(*codenames):
+        user = django_user_model.objects.create_user(f"service-{len(codenames)}-{'-'.join(codenames)}"[:150])
+        user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client = APIClient()
+        client.force_authenticate(user)
+        return client
+
+    return service
+
+
+@pytest.fixture
+def sender(service):
+    return service("add_message", "view_message", "view_personal_data")
+
+
+def new(number=1, *channels, **fields):
+    return {"phone_number": phone(number), "channels": list(channels or (VIBER, SMS)), **fields}
+
+
+def send(client, data):
+    return client.post(MESSAGES, data, format="json")
+
+
+class TestMessages:
+    def test_message_is_sent_with_its_channels_in_order(self, platform, sender):
+        response = send(sender, new(extra_id="code-7"))
+
+        assert (response.status_code, response.data["extra_id"]) == (201, "code-7")
+        (body,) = posts(platform)
+        assert body["channels"] == ["viber", "sms"]
+        assert body["channel_options"]["sms"]["alpha_name"] == "SHOP"
+
+    def test_status_is_that_of_the_report(self, platform, sender):
+        from django_hyber.services import apply_delivery_reports
+
+        send(sender, new(extra_id="code-7"))
+        apply_delivery_reports([report(Message.objects.get())])
+
+        found = sender.get(f"{MESSAGES}code-7/").data
+        assert (found["status"], found["phone_number"]) == ("delivered", phone(1))
+
+    def test_repeated_request_sends_once(self, platform, sender):
+        first, second = (send(sender, new(extra_id="code-7")) for _ in range(2))
+
+        assert first.data["created_at"] == second.data["created_at"]
+        assert len(posts(platform)) == 1
+
+    def test_extra_id_of_a_different_message_is_a_conflict(self, platform, sender):
+        send(sender, new(extra_id="code-7"))
+        response = send(sender, new(2, extra_id="code-7"))
+
+        assert response.status_code == 409
+        assert "phone number" in response.data["detail"]
+        assert len(posts(platform)) == 1
+
+    @pytest.mark.parametrize(
+        ("data", "field"),
+        [
+            (new(1, VIBER) | {"phone_number": "12345"}, "phone_number"),
+            (new(1, VIBER) | {"channels": []}, "channels"),
+            (new(1, {"channel": "pigeon"}), "channels"),
+            (new(1, {**VIBER, "txt": "Hi"}), "channels"),
+            (new(1, {**VIBER, "text": "x" * 1_001}), "channels"),
+            (new(1, {"channel": "viber"}), "channels"),
+            (new(1, {**VIBER, "text": ["Hi"]}), "channels"),
+            (new(1, {**VIBER, "ttl": "soon"}), "channels"),
+            (new(1, VIBER) | {"channels": "viber"}, "channels"),
+            (new(1, VIBER, extra_id="x" * 65), "extra_id"),
+            (new(1, VIBER, account="other"), "account"),
+            (new(1, VIBER, start_time="tomorrow"), "start_time"),
+        ],
+    )
+    def test_mistake_is_refused_with_its_field_and_nothing_is_stored(self, platform, sender, data, field):
+        response = send(sender, data)
+
+        assert response.status_code == 400
+        assert [*response.data] == [field]
+        assert not Message.objects.exists()
+
+    def test_body_that_is_no_object_is_refused(self, platform, sender):
+        assert sender.post(MESSAGES, [1], format="json").status_code == 400
+
+    def test_message_that_has_gone_out_cannot_be_cancelled(self, platform, sender):
+        send(sender, new(extra_id="code-7"))
+
+        assert sender.post(f"{MESSAGES}code-7/cancel/").status_code == 409
+
+    def test_message_that_waits_can_be_cancelled(self, platform, sender):
+        Message.objects.create(phone_number=phone(1), extra_id="code-7", content={})
+
+        response = sender.post(f"{MESSAGES}code-7/cancel/")
+
+        assert (response.status_code, response.data["status"]) == (200, "cancelled")
+
+    def test_number_is_masked_for_users_who_may_not_see_it(self, platform, service):
+        response = send(service("add_message", "view_message"), new(extra_id="code-7"))
+
+        assert phone(1) not in str(response.data)
+
+
+class TestCampaigns:
+    def test_campaign_is_started_and_counted(self, platform, service):
+        campaign = make_campaign([phone(1), phone(2)])
+        client = service("view_campaign", "send_campaign")
+
+        response = client.post(f"{CAMPAIGNS}{campaign.pk}/start/")
+
+        assert (response.status_code, response.data["status"]) == (200, "finished")
+        numbers = client.get(f"{CAMPAIGNS}{campaign.pk}/statistics/").data
+        assert (numbers["total"], numbers["statuses"]["accepted"]) == (2, 2)
+        assert [channel["channel"] for channel in numbers["channels"]] == ["viber", "sms"]
+
+    def test_second_start_is_a_conflict(self, platform, service):
+        campaign = make_campaign([phone(1)])
+        client = service("send_campaign")
+        client.post(f"{CAMPAIGNS}{campaign.pk}/start/")
+
+        response = client.post(f"{CAMPAIGNS}{campaign.pk}/start/")
+
+        assert response.status_code == 409
+        assert "already been started" in response.data["detail"]
+
+    def test_list_has_the_newest_first(self, platform, service):
+        first, second = make_campaign([]), make_campaign([])
+
+        response = service("view_campaign").get(CAMPAIGNS)
+
+        assert [campaign["id"] for campaign in response.data] == [second.pk, first.pk]
+
+
+class TestPermissions:
+    @pytest.mark.parametrize(
+        ("method", "path", "needed"),
+        [
+            ("post", MESSAGES, "add_message"),
+            ("get", f"{MESSAGES}code-7/", "view_message"),
+            ("post", f"{MESSAGES}code-7/cancel/", "add_message"),
+            ("get", CAMPAIGNS, "view_campaign"),
+            ("post", f"{CAMPAIGNS}1/start/", "send_campaign"),
+            ("post", f"{CAMPAIGNS}1/pause/", "send_campaign"),
+            ("post", f"{CAMPAIGNS}1/resume/", "send_campaign"),
+            ("post", f"{CAMPAIGNS}1/cancel/", "send_campaign"),
+            ("get", f"{CAMPAIGNS}1/statistics/", "view_campaign"),
+        ],
+    )
+    def test_each_action_takes_its_permission(self, platform, service, method, path, needed):
+        all_others = {"add_message", "view_message", "view_campaign", "send_campaign", "change_campaign"} - {needed}
+
+        assert getattr(APIClient(), method)(path).status_code in (401, 403)
+        assert getattr(service(*all_others), method)(path).status_code == 403
+        assert getattr(service(needed), method)(path).status_code != 403
+
+    def test_rate_of_the_project_is_kept(self, platform, sender, monkeypatch):
+        from django_hyber.api.views import Throttle
+
+        monkeypatch.setattr(Throttle, "THROTTLE_RATES", {"hyber": "2/day"})
+        codes = [sender.get(f"{MESSAGES}code-7/").status_code for _ in range(3)]
+
+        assert codes == [404, 404, 429]
+
+
+def test_schema_names_every_operation(client):
+    response = client.get("/schema/?format=json")
+
+    operations = {(path, method) for path, item in response.json()["paths"].items() for method in item}
+    assert ("/api/hyber/messages/", "post") in operations
+    assert ("/api/hyber/campaigns/{id}/statistics/", "get") in operations
+    assert len([path for path, _ in operations if path.startswith("/api/hyber/")]) == 10
