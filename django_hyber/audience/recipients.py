@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import IO, Any, NamedTuple
 
@@ -45,6 +46,7 @@ class Recipients:
     def __init__(
         self, campaign: Campaign, columns: Columns, numbers: NumberChoice, reference_type: ContentType | None = None
     ) -> None:
+        self.source_columns = columns
         self._reference_type = reference_type
         references = ("reference_type_id", "reference_id") if reference_type else ()
         self.columns: Sequence[str] = (*NewRecipient._fields, *references)
@@ -113,42 +115,41 @@ def import_recipients(
 ) -> ImportReport:
     """Add recipients to a campaign that has not been launched: all of the good rows, or nothing if the file is broken.
 
-    ``source`` is an iterable of dicts or an open binary file (CSV, XLSX). The phone column is found by its header
-    (phone, phone_number, телефон, ...) or named; the other columns become variables, or those in ``variables`` (names
-    by header). A number is accepted once per campaign. ``text_column`` holds a text for each recipient: then the
-    campaign has own texts, and its channels none.
-
-    Only numbers that certainly reach a person who is meant are taken; ``left_out`` of the report counts the others.
-    ``foreign`` takes numbers without ``+`` that are valid only in other countries, and those that differ from a number
-    of the home country by one digit. ``number_types`` takes more types than mobile numbers ("fixed_line", "toll_free",
-    ...; see NumberType), unless ALLOWED_NUMBER_TYPES forbids them. ``countries`` takes only numbers of these countries.
-
-    All rejected rows go to ``rejected_file`` as CSV; ``progress`` is called with the number of rows read so far.
-
-    How a file is to be read is found out, or said by ``encoding`` (such as "cp1251"), ``separator`` (``,``, ``;``,
-    ``|`` or a tab), ``sheet`` (its name) and ``header_row`` (the number of the row that names the columns).
-
-    ``source`` may be a queryset as well, of any size. ``phone`` is then the field with the number, by default "phone",
-    and ``variables`` maps the names of variables to fields: ``{"name": "first_name", "city": "address__city"}``. With
-    ``reference``, each message refers to its object.
+    ``source`` is an open binary file (CSV, XLSX), dicts, or a queryset, of which ``phone`` names the field and
+    ``variables`` maps names to fields; with ``reference``, each message refers to its object. Of the others,
+    ``variables`` maps headers to names, by default every column. ``text_column`` holds a text for each recipient.
+    ``foreign`` takes doubtful numbers of other countries, ``number_types`` more than mobile numbers, and ``countries``
+    only these. ``encoding``, ``separator``, ``sheet`` and ``header_row`` say how to read a file that is not recognised.
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch.
     """
     numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
-    phone_column = phone_column or phone
-    reference_type = None
-    if isinstance(source, QuerySet):
-        columns = querysets.columns_of(variables, reference=reference)
-        reference_type = ContentType.objects.get_for_model(source.model) if reference else None
-        source = querysets.rows_of(source, phone or phone_column or "phone", variables, reference=reference)
-    elif reference:
-        raise TypeError("reference=True needs a queryset: other rows belong to no object.")
-    else:
-        columns = Columns(phone_column=phone_column, text_column=text_column, variables=variables)
+    phone = phone or phone_column
     options = ReadOptions(
-        encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone_column
+        encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone
     )
-    recipients = Recipients(campaign, columns, numbers, reference_type)
-    report, newest = import_rows(recipients, columns, source, rejected_file, progress, options)
+    columns = Columns(phone_column=phone, text_column=text_column)
+    recipients, rows = _prepare(campaign, source, numbers, columns, variables, reference=reference)
+    report, newest = import_rows(recipients, recipients.source_columns, rows, rejected_file, progress, options)
     report.opted_out = campaign.messages.filter(pk__gt=newest).opted_out().count()
     return report
+
+
+def _prepare(
+    campaign: Campaign,
+    source: Source | QuerySet[Any],
+    numbers: NumberChoice,
+    columns: Columns,
+    variables: Mapping[str, str] | None,
+    *,
+    reference: bool,
+) -> tuple[Recipients, Source]:
+    """Return the destination and the rows of the source; those of a queryset are read page by page."""
+    if not isinstance(source, QuerySet):
+        if reference:
+            raise TypeError("reference=True needs a queryset: other rows belong to no object.")
+        return Recipients(campaign, replace(columns, variables=variables), numbers), source
+    reference_type = ContentType.objects.get_for_model(source.model) if reference else None
+    rows = querysets.rows_of(source, columns.phone_column or "phone", variables, reference=reference)
+    found = querysets.columns_of(variables, reference=reference)
+    return Recipients(campaign, found, numbers, reference_type), rows
