@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from django_hyber.announce import announce_pending
 from django_hyber.audience import imports
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS, HyberClient
@@ -69,6 +70,9 @@ def test_memory_of_a_cancellation_with_a_receiver_does_not_grow_with_the_campaig
     message_status_changed.connect(receiver)
     try:
         _first, small, large = (peak_of(cancel_campaign, draft) for draft in drafts)
+        assert heard == 0
+        while announce_pending():
+            pass
     finally:
         message_status_changed.disconnect(receiver)
 
