@@ -114,7 +114,10 @@ def resume_campaign(campaign: Campaign) -> Campaign:
 
 
 def withdraw_campaign(campaign: Campaign) -> Campaign:
-    """Make a scheduled campaign a draft again, which can be changed and launched."""
+    """Make a scheduled campaign a draft again, which can be changed and launched.
+
+    Raises CampaignError if a part of it has been handed over before it was scheduled again.
+    """
     perform(campaign, Verb.WITHDRAW)
     return campaign
 
@@ -166,6 +169,10 @@ def _resume(campaign: Campaign) -> None:
 
 
 def _withdraw(campaign: Campaign) -> None:
+    # Without its batches, nobody would query the outcome of those with a request under way.
+    if is_possible(campaign, Verb.WITHDRAW) and runs.has_begun(campaign.pk):
+        text = _("Not possible: a part of the campaign has been handed over. It can be cancelled.")
+        raise CampaignError([ValidationError(text, code="begun")])
     move(campaign, Verb.WITHDRAW, run=0, launched_at=None, launched_by=None)
     campaign.batches.all().delete()
 

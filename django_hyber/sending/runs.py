@@ -100,6 +100,11 @@ def count_on_the_wire(campaign_pk: int) -> int:
     return people
 
 
+def has_begun(campaign_pk: int) -> bool:
+    """Return whether a worker has claimed a batch of the campaign: something may have been handed over."""
+    return Batch.objects.filter(campaign=campaign_pk, attempts__gt=0).exists()
+
+
 def fill_lanes(campaign_pk: int) -> int:
     """Enqueue due batches of a campaign up to the parallel limit and return their number."""
     count = 0
