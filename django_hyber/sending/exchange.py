@@ -12,6 +12,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from django_hyber import outbox
@@ -134,8 +135,8 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
     """Make the request and act on its outcome.
 
     ``request`` receives a function that it calls right before its first byte is written. An error before that call is
-    a failure on our side: nothing was sent, and the target is set aside. After an error past that call, the outcome is
-    unknown.
+    a failure on our side: nothing was sent. If the database failed, it is tried again soon; otherwise the target is set
+    aside. After an error past that call, the outcome is unknown.
     """
     is_written = False
 
@@ -153,6 +154,9 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
         logger.error("A request failed on our side\n%s", describe_traceback(error))  # noqa: TRY400
         if is_written:
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error)), target)
+        elif isinstance(error, (OperationalError, InterfaceError)):
+            # A restart, a deadlock or a locked file is over soon, and there is nothing that a user could fix.
+            target.put_back("", "", timezone.now() + timedelta(seconds=target.account.retry_delay))
         else:
             target.set_aside(describe(error))
     else:
