@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from django_hyber.db.transactions import database_time
@@ -31,13 +30,13 @@ def deadline_of(message: Message) -> datetime | None:
         return None
 
 
-def is_too_late(row: Message | Batch) -> bool:
-    """Return whether a single message must not be sent any more. A batch is never too late."""
+def is_too_late(row: Message | Batch, wait: timedelta = timedelta(0)) -> bool:
+    """Return whether a single message must not be sent any more, or not after this wait. A batch is never too late.
+
+    The clock is that of the database, because a host whose clock is ahead must not end a message that can be sent.
+    """
     deadline = deadline_of(row) if isinstance(row, Message) else None
-    if deadline is None or deadline > timezone.now():
-        return False
-    # The clock of this host may be ahead.
-    return deadline <= database_time()
+    return deadline is not None and deadline <= database_time() + wait
 
 
 def describe_lateness(reason: str) -> str:

@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
+from django_hyber.db.transactions import database_time
 from django_hyber.models import Message
 from django_hyber.protocol import (
     Channel,
@@ -124,6 +125,8 @@ def new_message(
 def submit_once(message: Message, *, is_repeatable: bool) -> Message:
     """Store the message and enqueue it, unless it is repeatable and exists already."""
     is_new = True
+    # Its TTL counts from then, by the same clock as its end.
+    message.created_at = database_time()
     if is_repeatable:
         message, is_new = store_once(message)
     else:

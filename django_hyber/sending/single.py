@@ -87,10 +87,11 @@ class MessageClaim:
             self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
+    @insisting
     def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
         """Queue the message again. Only a RETRY counts as an attempt, and one that would come too late ends it."""
-        deadline = deadline_of(self.message)
-        if waits_for == Batch.WaitsFor.RETRY and due_at and deadline and due_at >= deadline:
+        is_retry = waits_for == Batch.WaitsFor.RETRY
+        if is_retry and due_at and is_too_late(self.message, due_at - timezone.now()):
             self.end(Status.EXPIRED, describe_lateness(reason)[:TEXT_LIMIT], None)
         else:
             held = F("held_attempts") + int(waits_for != Batch.WaitsFor.RETRY)

@@ -1,0 +1,121 @@
+"""What changes between a request and its outcome: settings, clocks, connections, a schedule. Nobody gets it twice."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+from datetime import timedelta
+
+import pytest
+from django.db import OperationalError, connection
+from django.utils import timezone
+
+from django_hyber.models import AccountState, Batch, Message
+from django_hyber.protocol import SMS
+from django_hyber.sandbox import Sandbox
+from django_hyber.sending.batch import BatchClaim
+from django_hyber.sending.single import MessageClaim
+from django_hyber.services import (
+    CampaignError,
+    dispatch,
+    pause_campaign,
+    resume_campaign,
+    send_message,
+    start_campaign,
+    withdraw_campaign,
+)
+from tests.builders import KNOWN, make_campaign, make_known
+from tests.conftest import CLIENT_ID, LOGIN, PASSWORD, account_settings
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+GRACE = 0.1
+OPEN = ("queued", "sending", "unconfirmed")
+CODE = [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def hostile(settings):
+    options = {"client_id": CLIENT_ID, "login": LOGIN, "password": PASSWORD, "unknown_id": "404-json"}
+    with Sandbox(latency=0.01, callbacks=False, **options) as sandbox:
+        quick = {"NOT_FOUND_GRACE": GRACE, "BREAKER_THRESHOLD": 1_000, "CONNECT_TIMEOUT": 0.5, "READ_TIMEOUT": 0.3}
+        settings.HYBER = {"default": account_settings(sandbox, LEASE=5, **quick)}
+        yield sandbox
+
+
+def sweep(seconds):
+    """Sweep until no message is open, for at most ``seconds``."""
+    end = time.monotonic() + seconds
+    while Message.objects.filter(status__in=OPEN).exists() and time.monotonic() < end:
+        Message.objects.filter(status="queued").update(due_at=None)
+        Batch.objects.filter(state="pending").update(due_at=None)
+        AccountState.objects.update(blocked_until=None)
+        dispatch()
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("fault", ["drop_answer", "drop_request"])
+def test_campaign_that_was_handed_over_and_scheduled_again_cannot_become_a_draft(hostile, settings, fault):
+    make_known()
+    settings.HYBER["default"]["LEAD_TIME"] = 3600
+    hostile.fault(fault, paths=("bulk",))
+    campaign = start_campaign(make_campaign([phone(1), phone(2)], start_time=timezone.now() + HOUR / 2))
+    pause_campaign(campaign)
+    settings.HYBER["default"] = settings.HYBER["default"] | {"LEAD_TIME": 60}
+    resume_campaign(campaign)
+    assert campaign.status == "scheduled"
+
+    with pytest.raises(CampaignError, match="has been handed over"):
+        withdraw_campaign(campaign)
+    campaign.refresh_from_db()
+    assert campaign.status == "scheduled"
+    assert campaign.batches.get().state == "unconfirmed"
+
+
+@pytest.mark.parametrize("claim", [BatchClaim, MessageClaim])
+def test_database_that_fails_right_before_the_request_delays_it_and_needs_nobody(hostile, monkeypatch, claim):
+    make_known()
+    confirm = claim.confirm
+
+    def fail_once(self):
+        monkeypatch.setattr(claim, "confirm", confirm)
+        if connection.vendor == "postgresql":
+            with closing(connection.copy()) as other, other.cursor() as cursor:
+                cursor.execute("SELECT pg_terminate_backend(%s)", [connection.connection.info.backend_pid])
+            confirm(self)
+        raise OperationalError("database is locked")
+
+    monkeypatch.setattr(claim, "confirm", fail_once)
+    if claim is BatchClaim:
+        start_campaign(make_campaign([phone(1)]))
+    else:
+        send_message(phone(1), CODE)
+    sweep(5)
+
+    assert Message.objects.filter(status="accepted").count() == 1 + KNOWN
+    assert (hostile.ledger.taken, hostile.ledger.duplicates) == (1 + KNOWN, {})
+
+
+def test_host_whose_clock_is_ahead_does_not_expire_a_message(hostile, monkeypatch):
+    hostile.fault("status", status=429, paths=("single",))
+    message = send_message(phone(1), CODE)
+    here = timezone.now
+    with monkeypatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: here() + HOUR)
+        hostile.fault("status", status=429, paths=("single",))
+        dispatch()
+        dispatch()
+    sweep(5)
+    message.refresh_from_db()
+
+    assert message.status == "accepted"
+
+
+def test_message_of_a_host_whose_clock_is_behind_does_not_expire_at_once(hostile, monkeypatch):
+    here = timezone.now
+    monkeypatch.setattr(timezone, "now", lambda: here() - HOUR)
+    message = send_message(phone(1), CODE)
+    message.refresh_from_db()
+
+    assert message.status == "accepted"
