@@ -114,6 +114,11 @@ class Account:
     redirect_to: str = ""
     allowed_numbers: tuple[str, ...] | None = None
 
+    @property
+    def stored_client_id(self) -> str:
+        """The client id at the length of its column."""
+        return self.client_id[:MAX_NAME_LENGTH]
+
 
 KEYS = frozenset(item.name.upper() for item in fields(Account)) - {"NAME"}
 DEFAULTS = {item.name.upper(): item.default for item in fields(Account)}

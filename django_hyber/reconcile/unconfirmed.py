@@ -59,8 +59,8 @@ SPARES = 5
 MAX_UNANSWERED = 3
 #: Seconds after which the queries about a batch continue in a new task, so that other tasks can run.
 TURN_SECONDS = 1.0
-#: Answers that depend only on the controls, so every other message would get the same.
-CONTROLS_FAILED = (Answer.NO_CONTROL, Answer.NOT_EVEN_KNOWN)
+#: Answers that depend only on the controls or the account, so every other message would get the same.
+CONTROLS_FAILED = (Answer.NO_CONTROL, Answer.NOT_EVEN_KNOWN, Answer.OTHER_CLIENT)
 
 
 class _Sampled(enum.Enum):
@@ -164,7 +164,7 @@ def resolve_message(pk: int) -> None:
     asked_at = database_time()
     if not outcome_queries.claim_outcome_query(doubted, account, message, asked_at):
         return
-    answer, reply = outcome_queries.query_outcome(account, message.extra_id, asked_at)
+    answer, reply = outcome_queries.query_outcome(account, message.extra_id, message.client_id, asked_at)
     if answer is None:
         endings.end_message_as_accepted(doubted)
         _note_found(message, account)
@@ -257,7 +257,7 @@ class _BatchInDoubt:
         begun = time.monotonic()
         for member in _sample(members, doubt, needed + SPARES):
             now = database_time()
-            answer, reply = outcome_queries.query_outcome(self.account, member.extra_id, now)
+            answer, reply = outcome_queries.query_outcome(self.account, member.extra_id, self.batch.client_id, now)
             if answer is None:
                 return _Sampled.FOUND
             self.doubted.update(**_query_columns(answer, reply, now))

@@ -202,7 +202,7 @@ class BatchClaim:
         logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)
 
     def _begin_doubt(self) -> dict[str, Any]:
-        return begin_doubt(self.account, self.batch.campaign.start_time)
+        return {**begin_doubt(self.account, self.batch.campaign.start_time), "client_id": self.batch.client_id}
 
     def finish(self, state: Batch.State, **values: object) -> bool:
         """End the batch without changing its messages. Return False if another worker has claimed it."""
@@ -266,7 +266,14 @@ def _next_opening(batch: Batch, now: datetime) -> datetime | None:
 def _claim(pk: int, account: Account, now: datetime) -> bool:
     sending = Campaign.objects.filter(status=Campaign.Status.SENDING)
     batches = Batch.objects.filter(lease.is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
-    return lease.claim(batches, account.lease, state=State.SENDING, due_at=None, waits_for="", enqueued_at=None)
+    values = {
+        "state": State.SENDING,
+        "client_id": account.stored_client_id,
+        "due_at": None,
+        "waits_for": "",
+        "enqueued_at": None,
+    }
+    return lease.claim(batches, account.lease, **values)
 
 
 def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, reason: str = "") -> None:

@@ -18,6 +18,7 @@ from django_hyber.sending.single import MessageClaim
 from django_hyber.services import (
     CampaignError,
     dispatch,
+    doubts,
     pause_campaign,
     resume_campaign,
     send_message,
@@ -71,6 +72,37 @@ def test_campaign_that_was_handed_over_and_scheduled_again_cannot_become_a_draft
     campaign.refresh_from_db()
     assert campaign.status == "scheduled"
     assert campaign.batches.get().state == "unconfirmed"
+
+
+@pytest.mark.parametrize("sync_limit", [0, 100], ids=["job", "synchronous"])
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_another_client_of_the_platform_does_not_find_what_this_one_sent(hostile, settings, is_killed, sync_limit):
+    settings.HYBER["default"]["SYNC_LIMIT"] = sync_limit
+    make_known()
+    hostile.fault("drop_answer", paths=("single",))
+    hostile.fault("drop_answer", paths=("bulk",))
+    send_message(phone(1), CODE)
+    campaign = start_campaign(make_campaign([phone(2), phone(3)]))
+    if is_killed:
+        lease = {"lease_until": timezone.now() - HOUR}
+        Message.objects.filter(status="unconfirmed", campaign=None).update(status="sending", **lease)
+        campaign.messages.update(status="queued", doubted_at=None, client_id="")
+        campaign.batches.update(state="sending", **lease)
+    with Sandbox(client_id="another", login=LOGIN, password=PASSWORD, latency=0.01, callbacks=False) as other:
+        changed = {"CLIENT_ID": "another", "API_URL": other.url, "BULK_URL": other.url, "REPORTS_URL": other.url}
+        own = settings.HYBER
+        settings.HYBER = {"default": own["default"] | changed}
+        make_known(90_001)
+        sweep(10 * GRACE)
+
+        assert {doubt.row.answer for doubt in doubts(only_overdue=False)} == {"other-client"}
+        assert sum(doubt.people for doubt in doubts(only_overdue=False)) == 3
+        assert other.ledger.taken == KNOWN
+
+    settings.HYBER = own
+    sweep(10)
+    assert (hostile.ledger.taken, hostile.ledger.duplicates) == (3 + KNOWN, {})
+    assert not Message.objects.filter(status__in=OPEN).exists()
 
 
 @pytest.mark.parametrize("claim", [BatchClaim, MessageClaim])

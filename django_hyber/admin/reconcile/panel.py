@@ -36,6 +36,7 @@ NO_PROOF = {
         "The reports of the platform are late, or REPORTS_URL of the account is wrong."
     ),
     Answer.UNLIKE_UNKNOWN: gettext_lazy("The platform may have a record of it."),
+    Answer.OTHER_CLIENT: gettext_lazy("Only the client of the platform that sent it finds its messages."),
 }
 
 
