@@ -141,7 +141,8 @@ def _give_own_batch(message: Message) -> None:
         # The number of attempts is kept, so that the batch is given up at some point.
         defaults={"last_id": message.pk, "size": 1, "state": State.PENDING, "zone": zone}
         | NO_DOUBT
-        | {"error_text": "", "error_code": None, "not_taken_code": None},
+        # A batch of an earlier run may have been refused; this request was not.
+        | {"error_text": "", "error_code": None, "not_taken_code": None, "releases_seen": None},
     )
 
 

@@ -10,22 +10,26 @@ import pytest
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from django_hyber.conf import get_account
 from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import SMS
+from django_hyber.reconcile import endings
 from django_hyber.sandbox import Sandbox
 from django_hyber.sending.batch import BatchClaim
 from django_hyber.sending.single import MessageClaim
 from django_hyber.services import (
     CampaignError,
+    cancel_campaign,
     dispatch,
     doubts,
     pause_campaign,
     resume_campaign,
+    send_again,
     send_message,
     start_campaign,
     withdraw_campaign,
 )
-from tests.builders import KNOWN, make_campaign, make_known
+from tests.builders import KNOWN, make_campaign, make_known, posts
 from tests.conftest import CLIENT_ID, LOGIN, PASSWORD, account_settings
 from tests.samples import phone
 
@@ -151,3 +155,80 @@ def test_message_of_a_host_whose_clock_is_behind_does_not_expire_at_once(hostile
     message.refresh_from_db()
 
     assert message.status == "accepted"
+
+
+def test_refusal_of_an_earlier_run_does_not_count_against_a_message_of_this_one(hostile):
+    make_known()
+    hostile.fault("drop_answer", paths=("bulk",))
+    campaign = start_campaign(make_campaign([phone(1)]))
+    message = campaign.messages.get()
+    Batch.objects.create(campaign=campaign, run=0, first_id=message.pk, last_id=message.pk, size=1, releases_seen=0)
+    batch = campaign.batches.get(run=1)
+    endings.resolve_separately(Batch.objects.filter(pk=batch.pk), batch, get_account())
+    message.refresh_from_db()
+    send_again(message, by="olena")
+
+    assert campaign.batches.get(run=0).releases_seen is None
+
+
+@pytest.mark.parametrize("report", ["found", "not found"])
+@pytest.mark.parametrize("verb", [pause_campaign, cancel_campaign])
+def test_batch_that_is_stopped_while_its_outcome_is_unknown_is_not_sent_again(hostile, verb, report):
+    make_known()
+    hostile.fault("drop_answer" if report == "found" else "drop_request", paths=("bulk",))
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    verb(campaign)
+    sweep(1.5)
+    ends = {"found": "delivered", "not found": "queued" if verb is pause_campaign else "cancelled"}
+
+    assert set(campaign.messages.values_list("status", flat=True)) == {ends[report]}
+    if verb is pause_campaign:
+        resume_campaign(campaign)
+        sweep(5)
+    has_it = report == "found" or verb is pause_campaign
+    assert (hostile.ledger.taken, hostile.ledger.duplicates) == (KNOWN + 2 * has_it, {})
+
+
+def test_campaign_cancelled_while_its_batch_is_too_large_sends_neither_half(hostile, monkeypatch):
+    campaign = make_campaign([phone(number) for number in range(1, 9)])
+    hostile.fault("page", status=413, paths=("bulk",))
+    split = BatchClaim.split
+
+    def cancel_first(claim, reason):
+        cancel_campaign(campaign)
+        split(claim, reason)
+
+    monkeypatch.setattr(BatchClaim, "split", cancel_first)
+    start_campaign(campaign)
+    sweep(2)
+
+    assert set(campaign.messages.values_list("status", flat=True)) == {"cancelled"}
+    assert set(campaign.batches.values_list("state", flat=True)) == {"cancelled"}
+    assert hostile.ledger.taken == 0
+
+
+def test_message_whose_ttl_ends_while_its_outcome_is_unknown_expires_and_is_not_sent_late(hostile):
+    make_known()
+    hostile.fault("drop_request", paths=("single",))
+    message = send_message(phone(1), CODE)
+    Message.objects.filter(pk=message.pk).update(created_at=timezone.now() - HOUR)
+    sweep(5)
+    message.refresh_from_db()
+
+    assert message.status == "expired"
+    assert (hostile.ledger.taken, hostile.ledger.duplicates) == (KNOWN, {})
+
+
+@pytest.mark.parametrize("setting", [{"ALLOWED_NUMBERS": ["+380671112233"]}, {"REDIRECT_TO": "+380671112233"}])
+@pytest.mark.parametrize("fault", ["drop_answer", "drop_request"])
+def test_numbers_limited_while_the_outcome_is_unknown_reach_nobody_else(hostile, settings, setting, fault):
+    make_known()
+    hostile.fault(fault, paths=("bulk",))
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    settings.HYBER = {"default": settings.HYBER["default"] | setting}
+    sweep(5)
+
+    assert not campaign.messages.filter(status__in=OPEN).exists()
+    assert hostile.ledger.duplicates == {}
+    numbers = {item["phone_number"] for body in posts(hostile)[2:] for item in body.get("recipients", [])}
+    assert not numbers & {phone(1), phone(2)}
