@@ -14,8 +14,8 @@ from django_hyber.protocol.phones.numbers import FOREIGN
 from django_hyber.sending.number_policy import COUNTRY_OFF, TYPE_OFF, policy_of
 
 NEAR_HOME = gettext_noop(
-    "This may be a number of the home country with a digit missing or too many. Correct it, or switch on the doubtful "
-    "numbers of other countries."
+    "This may be a number of the home country with a digit missing, too many or swapped. Correct it, or switch on the "
+    "doubtful numbers of other countries."
 )
 OTHER_COUNTRY = gettext_noop("This is a number of another country, and these are switched off.")
 #: The kinds of numbers that are left out, besides the types: doubtful numbers of other countries, and countries.
@@ -34,8 +34,8 @@ class NumberChoice:
     """What an import was told to take; the fields are named as the parameters of import_recipients.
 
     ``foreign`` takes what can only be read as a number of another country though it is not written as one, and what is
-    written as one but differs from a number of the home country by a single digit. ``number_types`` are taken besides
-    those that can be reached. ``countries`` restricts the import to some countries.
+    written as one but is a number of the home country with a digit missing, too many or swapped. ``number_types`` are
+    taken besides those that can be reached. ``countries`` restricts the import to some countries.
     """
 
     foreign: bool = False

@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--foreign",
             action="store_true",
-            help="Take doubtful numbers of other countries: without +, or a digit away from a number of the home one.",
+            help="Take doubtful numbers of other countries: without +, or one slip away from a number of the home one.",
         )
         parser.add_argument(
             "--number-types",

@@ -1,9 +1,9 @@
 """Whether a reply opts its sender out of messages, or back in.
 
 A reply opts out if its first word is one of OPENING_WORDS, if its last sentence is nothing else, or if, without
-FILLERS, it is nothing but one of the stop words. So "Stop, thanks", "No. Stop." and "please do not send me any more" opt
-out, "bus stop" and "cancel my order" do not. A reply opts back in only if, without FILLERS, it is nothing but one of
-the start words.
+FILLERS, it is nothing but one of the stop words. So "Stop, thanks", "No. Stop." and "please do not send me any more"
+opt out, "bus stop" and "cancel my order" do not. A reply opts back in only if, without FILLERS, it is nothing but one
+of the start words.
 
 Texts are compared without case, punctuation, emoji, accents, invisible characters and held-down keys. In a word that
 mixes alphabets, or letters and digits, a letter also matches those that look or sound like it.
