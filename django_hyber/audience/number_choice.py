@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.utils.translation import gettext_noop
+from phonenumbers import SUPPORTED_REGIONS
 
 from django_hyber.conf import Account
 from django_hyber.protocol import NumberType, PhoneNumber
@@ -18,6 +19,8 @@ NEAR_HOME = gettext_noop(
     "doubtful numbers of other countries."
 )
 OTHER_COUNTRY = gettext_noop("This is a number of another country, and these are switched off.")
+#: "001" is the country of numbers that belong to none.
+COUNTRIES = frozenset({*SUPPORTED_REGIONS, "001"})
 #: The kinds of numbers that are left out, besides the types: doubtful numbers of other countries, and countries.
 DOUBTFUL, COUNTRY = "foreign", "country"
 _KINDS: Mapping[str, str] = {
@@ -48,6 +51,9 @@ class NumberChoice:
             raise ValueError(
                 f"These are no types of numbers: {', '.join(unknown)}. There are: {', '.join(NumberType)}."
             )
+        strange = sorted({country.upper() for country in self.countries or ()} - COUNTRIES)
+        if strange:
+            raise ValueError(f"These are no countries: {', '.join(strange)}. Use their two letters, as in UA and PL.")
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> NumberChoice:
