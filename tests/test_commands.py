@@ -231,6 +231,22 @@ def test_sandbox_command_tells_how_to_use_it():
     assert "127.0.0.1" in result.stdout
 
 
+def test_the_file_that_is_imported_is_not_overwritten_by_its_rejected_rows(campaign, recipients_file):
+    before = recipients_file.read_bytes()
+
+    with pytest.raises(CommandError, match="--rejected would overwrite"):
+        run("hyber_import_recipients", str(campaign.pk), str(recipients_file), "--rejected", str(recipients_file))
+
+    assert recipients_file.read_bytes() == before
+
+
+def test_an_import_from_a_country_that_does_not_exist_is_refused(campaign, recipients_file):
+    with pytest.raises(CommandError, match="These are no countries: UKRAINE"):
+        run("hyber_import_recipients", str(campaign.pk), str(recipients_file), "--countries", "Ukraine", "pl")
+
+    assert not campaign.messages.exists()
+
+
 def test_rejected_rows_are_written_into_a_file(tmp_path):
     file, rejected = tmp_path / "people.csv", tmp_path / "rejected.csv"
     file.write_text("phone,name\n12,Short\n380671234567,Good\n")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.utils.translation import gettext_noop
+from phonenumbers import SUPPORTED_REGIONS
 
 from django_hyber.conf import Account
 from django_hyber.protocol import NumberType, PhoneNumber
@@ -14,10 +15,12 @@ from django_hyber.protocol.phones.numbers import FOREIGN
 from django_hyber.sending.number_policy import COUNTRY_OFF, TYPE_OFF, policy_of
 
 NEAR_HOME = gettext_noop(
-    "This may be a number of the home country with a digit missing or too many. Correct it, or switch on the doubtful "
-    "numbers of other countries."
+    "This may be a number of the home country with a digit missing, too many or swapped. Correct it, or switch on the "
+    "doubtful numbers of other countries."
 )
 OTHER_COUNTRY = gettext_noop("This is a number of another country, and these are switched off.")
+#: "001" is the country of numbers that belong to none.
+COUNTRIES = frozenset({*SUPPORTED_REGIONS, "001"})
 #: The kinds of numbers that are left out, besides the types: doubtful numbers of other countries, and countries.
 DOUBTFUL, COUNTRY = "foreign", "country"
 _KINDS: Mapping[str, str] = {
@@ -34,8 +37,8 @@ class NumberChoice:
     """What an import was told to take; the fields are named as the parameters of import_recipients.
 
     ``foreign`` takes what can only be read as a number of another country though it is not written as one, and what is
-    written as one but differs from a number of the home country by a single digit. ``number_types`` are taken besides
-    those that can be reached. ``countries`` restricts the import to some countries.
+    written as one but is a number of the home country with a digit missing, too many or swapped. ``number_types`` are
+    taken besides those that can be reached. ``countries`` restricts the import to some countries.
     """
 
     foreign: bool = False
@@ -48,6 +51,9 @@ class NumberChoice:
             raise ValueError(
                 f"These are no types of numbers: {', '.join(unknown)}. There are: {', '.join(NumberType)}."
             )
+        strange = sorted({country.upper() for country in self.countries or ()} - COUNTRIES)
+        if strange:
+            raise ValueError(f"These are no countries: {', '.join(strange)}. Use their two letters, as in UA and PL.")
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> NumberChoice:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_hyber.audience.columns import REASON, Columns
 from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.imports import ImportReport, Source, import_rows
+from django_hyber.audience.number_choice import NEAR_HOME
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone, PhoneNumber
 from django_hyber.protocol.phones.spellings import SEVERAL
@@ -56,8 +57,8 @@ class OptOuts:
         return Suppression.objects.all()
 
     def refusal(self, number: PhoneNumber) -> str:
-        """Refuse nothing: numbers of every kind can opt out."""
-        return ""
+        """Refuse a doubtful number, because somebody else would be opted out; numbers of every kind can opt out."""
+        return "" if number.is_sure or self.foreign else NEAR_HOME
 
     def as_row(self, phone: str, values: dict[str, str]) -> NewSuppression:
         """Return an entry. Reject a second number in place of the reason: it must not get lost."""
@@ -84,7 +85,7 @@ def import_suppressions(
     """Put numbers on the opt-out list: all of the good rows, or nothing if the file is broken.
 
     ``source`` is an iterable of dicts or an open binary file (CSV, XLSX). ``reason`` is written where the row has
-    none. ``foreign`` takes numbers without ``+`` that are valid only in other countries. All rejected rows go to
+    none. ``foreign`` takes doubtful numbers of other countries, as in import_recipients. All rejected rows go to
     ``rejected_file`` as CSV; ``progress`` is called with the number of rows read so far.
 
     How a file is to be read is found out, or said by ``encoding`` (such as "cp1251"), ``separator`` (``,``, ``;``,

@@ -52,6 +52,18 @@ class ImportTests:
         assert (report.accepted, report.rejected_count) == (1, 1)
         assert "several numbers" in str(report.rejected[0].reason)
 
+    @pytest.mark.parametrize("number", ["+389072989831", "+38971112233", "00951234567"])
+    def test_a_number_that_may_be_a_mistyped_one_of_the_home_country_is_not_opted_out_instead_of_it(self, number):
+        rows = [{"phone": number}, {"phone": "+48512345678"}]
+
+        report = import_suppressions(rows)
+
+        assert report.left_out == {"foreign": 1}
+        assert "a digit missing, too many or swapped" in str(report.rejected[0].reason)
+        assert list(the_list()) == ["48512345678"]
+
+        assert import_suppressions(rows, foreign=True).accepted == 1
+
     def test_a_long_reason_is_cut(self):
         import_suppressions([{"phone": "0671112233", "reason": "x" * 300}])
 

@@ -30,8 +30,8 @@ KINDS: Mapping[str, str | Promise] = {
     **NUMBER_TYPES,
 }
 DOUBTFUL_HELP = gettext_lazy(
-    "Valid only in another country, but written without +, or one digit away from a number of the home country: a "
-    "digit is probably missing. Switch them on only if you know that the numbers are right."
+    "Valid only in another country, but written without +, or one slip away from a number of the home country: a "
+    "digit is probably missing, or two are swapped. Switch them on only if you know that the numbers are right."
 )
 OTHERS_HELP = gettext_lazy("Written with + and the country code.")
 

@@ -51,6 +51,8 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t|]*\r?\n?\Z', re.IGNORECASE)
 #: A cell of digits that may be a phone number, alone between separators.
 _NUMBER = re.compile(r'[\s"+(]*(?:\d[\s().-]*){9,15}"?\s*\Z')
 _WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<head|<meta|<table|<style|<body|<div|<!--)", re.IGNORECASE)
+#: Files that are no tables, by how they begin.
+_OTHER_KINDS = {b"BEGIN:VCARD": "vCard", b"%PDF-": "PDF", b"{\\rtf": "RTF", b"[{": "JSON", b'{"': "JSON"}
 _XML = re.compile(r"\s*<\?xml", re.IGNORECASE)
 
 
@@ -63,6 +65,7 @@ class CsvFile(FileType):
 
     def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat:
         """Find the encoding, by the whole file, and the separator, by the first rows."""
+        _refuse_other_kinds(file)
         encoding, nuls = find_encoding(file, options.encoding)
         file.seek(0)
         text = io.TextIOWrapper(file, encoding=encoding, newline="")
@@ -180,6 +183,21 @@ def _refuse_swallowed_rows(row: Sequence[str], separator: str, line: int) -> Non
                     code="swallowed-rows",
                     params={"line": line},
                 )
+
+
+def _refuse_other_kinds(file: IO[bytes]) -> None:
+    file.seek(0)
+    start = file.read(100).removeprefix(BOM_UTF8).lstrip()
+    kind = next((kind for beginning, kind in _OTHER_KINDS.items() if start.startswith(beginning)), "")
+    if kind:
+        raise UnreadableFileError(
+            gettext_lazy(
+                "This is not a table, but a file of the type %(kind)s. Export the contacts as CSV instead, or copy the "
+                "table into a spreadsheet and save it as XLSX."
+            ),
+            code="no-table",
+            params={"kind": kind},
+        )
 
 
 def _refuse_other_text(sample: str) -> None:

@@ -58,6 +58,9 @@ BLOCK = 64 * 1024
 MOST_NULS = 5
 #: A file with NUL characters is binary if two are adjacent or if it has other control characters.
 BINARY = re.compile("\x00\x00|[\x01-\x08\x0e-\x19\x1c-\x1f]")
+#: At least this part of a table in UTF-16 is digits, separators, Latin and Cyrillic letters.
+LEAST_USUAL = 0.9
+_USUAL = re.compile("[\t\n\r -~\xa0-\u052f]")
 _WORD = re.compile(rb"[A-Za-z'\x80-\xff-]+")
 _CONTROL = re.compile("[\x80-\x9f]")
 _NOT_NAMES = re.compile("[^a-z0-9]+")
@@ -116,12 +119,29 @@ def find_encoding(file: IO[bytes], wanted: str | None = None) -> Encoding:
     marked = next((encoding for mark, encoding in BYTE_ORDER_MARKS if start.startswith(mark)), "")
     if wanted:
         return _check_wanted(file, _known_name(wanted), marked)
+    marked = marked or _find_utf16(file)
     bad_line, nuls = _decode(file, marked or "utf-8")
     if bad_line is None:
         return Encoding(marked or "utf-8", nuls)
     if marked or _is_damaged_utf8(file):
         raise _damaged(marked or "utf-8", bad_line)
     return _find_by_words(file)
+
+
+def _find_utf16(file: IO[bytes]) -> str:
+    """Return the UTF-16 that the file is without a byte order mark, or an empty string.
+
+    With the wrong order of bytes, or as UTF-16 at all, other files read as rare signs of many scripts.
+    """
+    file.seek(0)
+    start = file.read(BLOCK)
+    if b"\x00" not in start:
+        return ""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        text = start[: len(start) // 2 * 2].decode(encoding, "replace")
+        if len(_USUAL.findall(text)) >= LEAST_USUAL * len(text):
+            return encoding
+    return ""
 
 
 def _check_wanted(file: IO[bytes], name: str, marked: str) -> Encoding:

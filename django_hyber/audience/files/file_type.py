@@ -17,7 +17,7 @@ _SIGN = "[-=+@\uff1d\uff0b\uff0d\uff20]"
 _FORMULA = rf"[\s\"']*{_SIGN}"
 FORMULA = re.compile(rf"'*[\t\r\n]|{_FORMULA}")
 #: A cell also begins within a text, if the spreadsheet expects another separator than the file has.
-_INNER = r"(?<=[,;\t\r\n])"
+_INNER = r"(?<=[,;|\t\r\n])"
 _FORMULA_PLACES = re.compile(rf"\A(?={FORMULA.pattern})|{_INNER}(?={_FORMULA})")
 _MARKED_PLACES = re.compile(rf"\A(?='(?:{FORMULA.pattern}))|{_INNER}(?='{_FORMULA})")
 _MARKS = re.compile(rf"\A'(?={FORMULA.pattern})|{_INNER}'(?={_FORMULA})")

@@ -11,25 +11,17 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.audience.files.file_type import NumberedCells, UnreadableFileError
 from django_hyber.audience.files.values import clean_value
 
-#: In order of preference: "number" comes late, because it may be an order number.
+#: In order of preference: mobile phones before others, and "number" late, because it may be an order number.
 PHONE_HEADERS = (
-    "phone_number",
-    "phone",
-    "phonenumber",
-    "mobile",
-    "mobile_phone",
-    "mobile_number",
-    "phone_1_value",
-    "msisdn",
-    "tel",
-    "telephone",
-    "телефон",
-    "номер_телефону",
-    "номер_телефона",
-    "мобільний",
-    "мобільний_телефон",
-    "number",
-    "номер",
+    *("phone_number", "phone", "phonenumber", "mobile", "mobile_phone", "mobile_number", "cell", "cell_phone"),
+    *("phone_1_value", "msisdn"),
+    *("мобільний", "мобільний_телефон", "мобільний_номер", "телефон_мобільний", "номер_мобільного", "моб_телефон"),
+    *("номер_мобільного_телефону", "тел_моб", "моб_тел", "моб", "телефон_моб"),
+    *("мобильный", "мобильный_телефон", "телефон_мобильный", "номер_мобильного", "номер_мобильного_телефона"),
+    *("mobil", "mobiltelefon", "mobilnummer", "handy", "handynummer"),
+    *("tel", "telephone", "telefon", "telefonnummer", "numer_telefonu"),
+    *("телефон", "тел", "номер_телефону", "номер_телефона", "№_телефону", "№_телефона", "контактний_телефон"),
+    *("number", "номер"),
 )
 #: A header with so many digits is a phone number.
 _LEAST_DIGITS = 9
@@ -47,8 +39,8 @@ def guess_column(headers: Sequence[str], names: Sequence[str] = PHONE_HEADERS) -
 
 
 def as_header(name: str) -> str:
-    """Normalize a header for comparison: "Phone number" becomes "phone_number"."""
-    return re.sub(r"[\s-]+", "_", str(name).strip().casefold())
+    """Normalize a header for comparison: "Phone number" becomes "phone_number", and "Тел. моб." "тел_моб"."""
+    return re.sub(r"[\s.-]+", "_", str(name).strip().casefold()).removesuffix("_")
 
 
 def find_header(rows: Iterable[NumberedCells], phone_column: str = "") -> int:

@@ -65,7 +65,9 @@ class SharedTexts:
         self._ends = array("Q", [0])
 
     def get(self, number: int) -> str:
-        """Return a text."""
+        """Return a text. Raises UnreadableFileError if there is none with this number."""
+        if number < 0:
+            raise unreadable()
         if number >= len(self._ends) - 1:
             self._read_to(number)
         start, end = self._ends[number], self._ends[number + 1]
@@ -86,7 +88,7 @@ class SharedTexts:
             text = _text_of(element).encode()
             self._file.write(text)
             self._ends.append(self._ends[-1] + len(text))
-        if not 0 <= number < len(self._ends) - 1:
+        if number >= len(self._ends) - 1:
             raise unreadable()
 
 

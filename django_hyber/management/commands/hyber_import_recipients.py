@@ -30,7 +30,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--foreign",
             action="store_true",
-            help="Take doubtful numbers of other countries: without +, or a digit away from a number of the home one.",
+            help="Take doubtful numbers of other countries: without +, or one slip away from a number of the home one.",
         )
         parser.add_argument(
             "--number-types",
@@ -54,6 +54,8 @@ class Command(BaseCommand):
             report = self._import(campaign, options)
         except Campaign.DoesNotExist:
             raise CommandError(f"There is no campaign {options['campaign']}.") from None
+        except ValueError as error:
+            raise CommandError(str(error)) from None
         except OSError as error:
             raise CommandError(f"{error.filename} cannot be opened: {error.strerror}.") from None
         except ValidationError as error:
@@ -69,10 +71,13 @@ class Command(BaseCommand):
         )
 
     def _import(self, campaign: Campaign, options: dict[str, Any]) -> ImportReport:
+        file, rejected_file = options["file"], options["rejected"]
+        if rejected_file and rejected_file.exists() and file.exists() and file.samefile(rejected_file):
+            raise CommandError(f"--rejected would overwrite {file}, which is to be imported. Name another file.")
         bar = ProgressBar(sys.stderr)
         with ExitStack() as files:
-            source = files.enter_context(options["file"].open("rb"))
-            rejected = files.enter_context(options["rejected"].open("wb")) if options["rejected"] else None
+            source = files.enter_context(file.open("rb"))
+            rejected = files.enter_context(rejected_file.open("wb")) if rejected_file else None
             report = import_recipients(
                 campaign,
                 source,

@@ -14,7 +14,7 @@ import phonenumbers
 from django_hyber.protocol.channels.problems import gettext_noop
 from django_hyber.protocol.phones.plans import find_code, find_plan, read_international
 from django_hyber.protocol.phones.spellings import INVALID, NOT_DIGITS, SEVERAL, InvalidPhone, has_several, to_text
-from django_hyber.protocol.phones.types import NumberType, PhoneNumber
+from django_hyber.protocol.phones.types import REACHABLE, NumberType, PhoneNumber
 
 TOO_SHORT = gettext_noop("This is not a valid phone number: digits are missing.")
 TOO_LONG = gettext_noop("This is not a valid phone number: it has too many digits.")
@@ -86,15 +86,25 @@ def _read_after_plus(digits: str, region: str | None) -> PhoneNumber | None:
 
 def _read_dialled(digits: str, region: str, *, foreign: bool) -> PhoneNumber | None:
     """Read a number without plus and ``00`` as dialled in the region. Raises InvalidPhone for a foreign one."""
-    plan = find_plan(region)
-    number = plan.read(digits) if plan else None
-    number = number or _read_home_slowly(digits, region) or _read_after_own_exit_code(digits, region)
+    number = _read_home(digits, region) or _read_after_own_exit_code(digits, region)
     if number:
-        return number
+        return _without_plus(number, digits, region)
     abroad = _read_international(digits)
     if abroad and not foreign:
         raise InvalidPhone(FOREIGN)
     return abroad
+
+
+def _without_plus(number: PhoneNumber, digits: str, region: str) -> PhoneNumber:
+    """Return the other number that the digits can mean, if only that can be reached.
+
+    Where numbers may be long, a mobile number in international form without its plus is also valid as a landline that
+    has lost its national prefix: 49 151 23456789 as 04915 123456789. Nobody has landlines of that length.
+    """
+    if number.type in REACHABLE or not digits.startswith(_code_of(region)):
+        return number
+    other = _read_international(digits)
+    return other if other and other.type in REACHABLE and other.country == number.country else number
 
 
 def _read_home(digits: str, region: str) -> PhoneNumber | None:
@@ -143,10 +153,20 @@ def _code_of(region: str | None) -> str:
 
 
 def _is_near(code: str, digits: str) -> bool:
-    """Whether international digits would be a number with this calling code with one digit more or less in it."""
+    """Whether international digits would be a number with this calling code, but for one digit or two swapped ones."""
     others = [_without(digits, place) for place in range(len(code) + 1)]
     longer = any(other.startswith(code) and _read_international(other) for other in others)
-    return longer or _lacks_one_of(code, digits)
+    return longer or _lacks_one_of(code, digits) or _has_swapped(code, digits)
+
+
+def _has_swapped(code: str, digits: str) -> bool:
+    """Whether it is a mobile number with this calling code, two neighbouring digits of which are swapped."""
+    for place in range(len(code)):
+        other = digits[:place] + digits[place : place + 2][::-1] + digits[place + 2 :]
+        number = _read_international(other) if other.startswith(code) else None
+        if number and number.type in REACHABLE:
+            return True
+    return False
 
 
 def _lacks_one_of(code: str, digits: str) -> bool:

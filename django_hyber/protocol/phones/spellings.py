@@ -29,6 +29,7 @@ _MAX_EXACT_FLOAT = 2**53
 # the writing direction, joiners, and the selectors that turn a sign into an emoji.
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 _LINK = re.compile(r"(?:tel|sms|smsto|callto):(?://)?([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
+_PLUS = re.compile(r"\(\s*\+\s*([0-9]+)\s*\)|\+\s+(?=[0-9(])")
 _TEXT_FORMULA = re.compile(r'=\s*"([^"]*)"')
 # A long part without marks, then a point and zeros, is a number of a spreadsheet.
 _WRITTEN = re.compile(r"(?![0-9]{7,}\.0+\Z)\+?[0-9(][0-9\s().\u2010-\u2015\u2212-]*")
@@ -40,7 +41,7 @@ _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){2,}(\.0+)?")
 _SPREADSHEET_ERROR = re.compile(r"#[A-Z/0]+[!?]?|#+")
 _REMARK = re.compile(r"\+?[0-9\s().-]+\([^0-9)]+\)")
 NOT_DIGITS = re.compile(r"[^0-9]")
-_SEPARATORS = (re.compile(r"[,;/|\n]"), re.compile(r"\s"))
+_SEPARATORS = (re.compile(r"[,;/|\n]"), re.compile(r"\s"), re.compile(r"(?=\+)"))
 # Fewer digits are not considered another number.
 _MIN_OF_SEVERAL = 9
 _MAX_AREA_CODE, _MAX_WITH_PREFIX, _MIN_AFTER_SLASH = 4, 8, 5
@@ -88,6 +89,8 @@ def _check_text(text: str) -> str:
         raise InvalidPhone(EMPTY)
     if len(text) > _MAX_TEXT:
         raise InvalidPhone(SEVERAL if has_several(text) else INVALID)
+    # A bracket or a space may stand beside the plus.
+    text = _PLUS.sub(lambda found: f"+{found[1] or ''}", text, count=1) if text[0] in "(+" else text
     if _WRITTEN.fullmatch(text):
         return text
     if _GROUPED.fullmatch(text):

@@ -36,7 +36,7 @@ class PhoneNumber(NamedTuple):
     """A valid phone number: its international digits without ``+``, its country (ISO code) and its type.
 
     ``001`` is the country of numbers that belong to none. ``is_sure`` is False for a number of another country that
-    would be one of the home country with a single digit more or less.
+    would be one of the home country with a single digit more or less, or with two neighbouring digits swapped.
     """
 
     digits: str

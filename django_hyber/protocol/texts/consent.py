@@ -1,11 +1,12 @@
 """Whether a reply opts its sender out of messages, or back in.
 
-A reply opts out if its first word is one of OPENING_WORDS, or if, without FILLERS, it is nothing but one of the stop
-words. So "Stop, thanks" and "please do not send me any more" opt out, "bus stop" and "cancel my order" do not. A reply
-opts back in only if, without FILLERS, it is nothing but one of the start words.
+A reply opts out if its first word is one of OPENING_WORDS, if its last sentence is nothing else, or if, without
+FILLERS, it is nothing but one of the stop words. So "Stop, thanks", "No. Stop." and "please do not send me any more"
+opt out, "bus stop" and "cancel my order" do not. A reply opts back in only if, without FILLERS, it is nothing but one
+of the start words.
 
-Texts are compared without case, punctuation, emoji, accents and invisible characters. In a word that mixes alphabets,
-or letters and digits, a letter also matches those that look or sound like it.
+Texts are compared without case, punctuation, emoji, accents, invisible characters and held-down keys. In a word that
+mixes alphabets, or letters and digits, a letter also matches those that look or sound like it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ STOP_WORDS = tuple(dict.fromkeys(chain.from_iterable((*consent_words.OPENING.val
 START_WORDS = tuple(dict.fromkeys(chain.from_iterable(consent_words.BACK.values())))
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc`´]")
+_SENTENCE_END = re.compile(r"[.!?\n]+")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
+#: A letter that is repeated for emphasis, or by a key that was held down.
+_HELD = re.compile(r"(.)\1{2,}|(.)\2+\Z")
 _LATIN, _CYRILLIC, _DIGIT = re.compile("[a-z]"), re.compile("[\u0400-\u04ff]"), re.compile("[0-9]")
 #: Letters of other alphabets that look like Latin ones, and Russian spelling.
 _SAME = str.maketrans("ѕјοτρσς\u2010ё", "sjotpss-е")
@@ -94,7 +98,7 @@ def read_consent(
     """Return whether a reply opts out, opts back in, or neither."""
     words = _words_of(text[:LONGEST])
     stops = _phrases(tuple(stop_words))
-    if _is_one_of(words, stops) or _begins_with_one_of(words, stops):
+    if _is_one_of(words, stops) or _begins_with_one_of(words, stops) or _ends_with_one_of(text[:LONGEST], stops):
         return Consent.OUT
     return Consent.BACK if _is_one_of(words, _phrases(tuple(start_words))) else None
 
@@ -109,11 +113,21 @@ def _begins_with_one_of(words: Sequence[str], phrases: Sequence[Sequence[str]]) 
     return any(_match(words[:1], phrase) for phrase in phrases if phrase[0] in OPENING_WORDS)
 
 
+def _ends_with_one_of(text: str, phrases: Sequence[Sequence[str]]) -> bool:
+    """Whether the last sentence is nothing but an opening word: "No, thanks. Stop." """
+    sentences = [words for words in map(_words_of, _SENTENCE_END.split(text)) if words]
+    return bool(sentences) and _is_one_of(sentences[-1], [phrase for phrase in phrases if phrase[0] in OPENING_WORDS])
+
+
 def _match(words: Sequence[str], phrase: Sequence[str]) -> bool:
     return len(words) == len(phrase) and all(map(_is_same, words, phrase))
 
 
 def _is_same(given: str, wanted: str) -> bool:
+    return _is_alike(given, wanted) or _is_alike(_HELD.sub(r"\1\2", given), wanted)
+
+
+def _is_alike(given: str, wanted: str) -> bool:
     if given == wanted or len(given) != len(wanted) or not _is_mixed(given):
         return given == wanted
     return all(one == other or one in _ALIKE.get(other, "") for one, other in zip(given, wanted, strict=True))
@@ -136,8 +150,9 @@ def _words_of(text: str) -> list[str]:
     folded = unicodedata.normalize("NFKC", visible).casefold()
     plain = "".join(letter for letter in folded if unicodedata.category(letter) not in {"Mn", "Me"})
     words = _WORD.findall(_APOSTROPHES.sub("", plain.translate(_SAME)))
-    is_spaced = len(words) > 1 and all(len(word) == 1 for word in words)
-    return ["".join(words)] if is_spaced else words
+    letters = [part for word in words for part in word.split("-")]
+    is_spaced = len(letters) > 1 and all(len(letter) == 1 for letter in letters)
+    return ["".join(letters)] if is_spaced else words
 
 
 def _simple(words: Iterable[str]) -> list[str]:

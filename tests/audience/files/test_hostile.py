@@ -87,6 +87,7 @@ SHEET = "xl/worksheets/sheet1.xml"
         (packed(parts(), **{"xl/workbook.xml": f"<workbook xmlns='{MAIN}'/>"}), "no visible sheet"),
         (packed(parts(), **{SHEET: "<worksheet/>"}), "cannot be read"),
         (packed(parts(rows='<row r="1"><c r="A1" t="s"><v>99</v></c></row>')), "cannot be read"),
+        (packed(parts(rows='<row r="1"><c r="A1" t="s"><v>-1</v></c></row>')), "cannot be read"),
         (packed(parts(rows='<row r="1"><c r="A1" t="s"><v>x</v></c></row>')), "cannot be read"),
         (packed(parts(rows='<row r="2"/><row r="1"/>')), "cannot be read"),
         (packed(parts(rows='<row r="2000000"><c><v>1</v></c></row>')), "cannot be read"),

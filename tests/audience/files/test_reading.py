@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 from django.core.files.base import ContentFile
 
+from django_hyber.audience.files.headers import guess_column
 from django_hyber.audience.files.reading import WideRow, read_rows, recognise
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, import_recipients, request_job
@@ -115,6 +116,26 @@ class FileMatrixTests:
         assert list(rows) == [(1, {"phone": "0671112233", "reason": "a"})]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("rows", ["phone,name\n0671112233,Олена\n", "phone,name\n0671112233,Олена\n" * 5_000])
+def test_utf16_without_a_byte_order_mark_is_recognised(rows, encoding):
+    content = io.BytesIO(rows.encode(encoding))
+
+    assert recognise(content).encoding == encoding
+    assert next(read_rows(content)) == (2, {"phone": "0671112233", "name": "Олена"})
+
+
+@pytest.mark.parametrize(
+    "header", ["Моб. телефон", "Тел. моб.", "№ телефону", "Мобільний номер", "Handynummer", "Telefon", "Cell Phone"]
+)
+def test_common_names_of_the_phone_column_are_found_beside_a_number_of_the_row(header):
+    assert guess_column(["Номер", "Name", header]) == header
+
+
+def test_the_mobile_phone_is_preferred_to_another():
+    assert guess_column(["Телефон", "Мобільний телефон"]) == "Мобільний телефон"
+
+
 class RefusalTests:
     """All or nothing, with the line to look at and what to do."""
 
@@ -134,11 +155,23 @@ class RefusalTests:
         with pytest.raises(UnreadableFileError, match=rf"line {line}\b.*Save the table as CSV in UTF-8|line {line} is"):
             list(read_rows(io.BytesIO(content)))
 
-    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-    @pytest.mark.parametrize("rows", ["phone,name\n0671112233,Olena\n", "телефон,ім'я\n0671112233,Олена\n" * 5_000])
-    def test_utf16_that_does_not_say_so_is_refused_and_not_read_as_something_else(self, rows, encoding):
-        with pytest.raises(UnreadableFileError, match="line 1"):
-            list(read_rows(io.BytesIO(rows.encode(encoding))))
+    @pytest.mark.parametrize("content", [b"\x00" * 1_000, bytes(range(256)) * 20, "phone\n".encode("utf-32-le")])
+    def test_zeros_between_other_bytes_are_not_utf16(self, content):
+        with pytest.raises(UnreadableFileError, match="no text has what is on"):
+            list(read_rows(io.BytesIO(content)))
+
+    @pytest.mark.parametrize(
+        ("content", "kind"),
+        [
+            ("BEGIN:VCARD\nFN:Оля\nTEL;TYPE=CELL:+380671112233\nEND:VCARD\n".encode(), "vCard"),
+            (b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n", "PDF"),
+            (rb"{\rtf1\ansi 0671112233}", "RTF"),
+            (b'[{"phone": "0671112233"}]', "JSON"),
+        ],
+    )
+    def test_a_file_that_is_no_table_is_refused_by_its_type(self, content, kind):
+        with pytest.raises(UnreadableFileError, match=f"not a table, but a file of the type {kind}"):
+            list(read_rows(io.BytesIO(content)))
 
     def test_a_damaged_file_is_not_taken_for_another_encoding(self):
         """Every byte of this file is a letter of Windows-1251 as well; nobody is called "РћР»РµРЅР°"."""

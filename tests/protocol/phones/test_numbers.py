@@ -47,6 +47,10 @@ from django_hyber.protocol.phones.spellings import (
         "380,671,234,567.00",
         Decimal(380671234567),
         Decimal("380671234567.00"),
+        "(+380) 67 123 45 67",
+        "(+38)0671234567",
+        "+ 380 67 123 45 67",
+        "+(380)671234567",
         "8 067 123 45 67",
         "8-067-123-45-67",
         "8(067)1234567",
@@ -128,6 +132,7 @@ def test_a_number_is_one_of_the_region_unless_it_is_written_as_another(raw, regi
         (["0671234567"], UNUSABLE),
         (b"0671234567", UNUSABLE),
         ("0671234567 0681234567", SEVERAL),
+        ("+380 67 123 45 67 +380 68 123 45 67", SEVERAL),
         ("067 123 45 67, 068 123 45 67", SEVERAL),
         ("+38 (067) 123-45-67 / +38 (068) 123-45-67 / 0501112233", SEVERAL),
         ("0671234567;0681234567", SEVERAL),
@@ -214,6 +219,25 @@ def test_a_number_one_digit_away_from_the_home_country_is_not_sure(raw):
     except InvalidPhone:
         return
     assert (number.country == "UA") == number.is_sure
+
+
+@pytest.mark.parametrize("raw", ["+389072989831", "00389072989831", "+386081783334"])
+def test_a_number_with_two_digits_of_the_country_code_swapped_is_not_sure(raw):
+    assert not parse_phone(raw, "UA").is_sure
+
+
+@pytest.mark.parametrize(
+    ("raw", "region"), [("4915127656776", "DE"), (4917612345678, "DE"), ("62 812-3366-71", "ID"), ("38343204663", "XK")]
+)
+def test_a_mobile_number_without_its_plus_is_not_read_as_a_longer_landline(raw, region):
+    digits = str(raw).replace(" ", "").replace("-", "")
+
+    assert parse_phone(raw, region).digits == digits
+    assert parse_phone(raw, region).type == "mobile"
+
+
+def test_a_landline_whose_area_code_looks_like_the_country_code_stays_one():
+    assert parse_phone("0491 1234567", "DE").digits == "494911234567"
 
 
 @pytest.mark.parametrize("raw", ["+48512345678", "0048512345678", "+376312345", "+12125550123", "+380671234567"])

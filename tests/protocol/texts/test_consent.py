@@ -52,6 +52,10 @@ def test_courtesy_changes_nothing(language):
         "іещз",
         "STOP-ALL",
         "'stop'",
+        "S-T-O-P",
+        "STOPP",
+        "стооооп!!!",
+        "сттттоппп",
     ],
 )
 def test_a_stop_word_is_understood_however_it_is_typed(text):
@@ -70,6 +74,15 @@ def test_a_stop_word_is_understood_however_it_is_typed(text):
         "Не надсилайте мені більше СМС, дякую!",
         "отпишите меня от рассылки",
         "больше не присылайте мне сообщения",
+        "Ні, дякую. Стоп.",
+        "Я вже купила в іншому магазині!\nСТОП 🙏",
+        "Please stop sending me messages",
+        "I want to unsubscribe",
+        "Прошу відписати мене від вашої розсилки",
+        "Видаліть мій номер з бази",
+        "Хочу відписатись",
+        "Как отписаться?",
+        "удалите меня из списка",
     ],
 )
 def test_a_request_in_a_sentence_is_understood(text):
@@ -81,6 +94,13 @@ def test_a_request_in_a_sentence_is_understood(text):
     [
         "не зупиняйтесь",
         "bus stop is near the market",
+        "Where do I get off? At the bus stop.",
+        "Стопка 2 шт",
+        "stoop",
+        "Де стоп? Я його не бачу.",
+        "Скасуйте підписку на журнал",
+        "Не хочу отримувати посилку",
+        "Хочу підписку",
         "стоп-кадр",
         "non-stop",
         "автостоп",
