@@ -82,8 +82,8 @@ def test_what_arrived_and_what_failed_are_told_apart(campaign, end):
     )
 
 
-def test_last_microsecond_of_a_minute_belongs_to_it(campaign, end):
-    end(local(2026, 6, 10, 12, 0, 59, 999_999))
+def test_last_millisecond_of_a_minute_belongs_to_it(campaign, end):
+    end(local(2026, 6, 10, 12, 0, 59, 999_000))
     end(local(2026, 6, 10, 12, 1), 2)
 
     assert columns(campaign) == ("minute", [("06-10 12:00 +0300", 1, 0), ("06-10 12:01 +0300", 2, 0)])
