@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -10,11 +11,12 @@ from django.utils import timezone
 
 from benchmarks.site.rows import insert_rows, padded, parameter, refresh_statistics, text
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
-from django_hyber.protocol import SMS, Viber
+from django_hyber.protocol import SMS, Viber, single_body
 
 CAMPAIGNS = 8
 BATCH = 5_000
 WEEK = timedelta(days=7)
+HOUR = 3_600
 #: Of a hundred messages in a row, those below each number have this status, the others are unconfirmed.
 STATUSES = (
     ("delivered", 70),
@@ -26,6 +28,11 @@ STATUSES = (
     ("suppressed", 99),
 )
 ACCOUNT = {"account": "'default'"}
+#: The channels of a message without a campaign.
+SINGLE_CHANNELS = [
+    Viber(text="Your order 1000001 is ready. We keep it for you until the evening of Friday.", ttl=60),
+    SMS(text="Your order 1000001 is ready.", alpha_name="SHOP", ttl=300),
+]
 
 
 def fill(messages: int) -> None:
@@ -77,8 +84,14 @@ def _add_messages(campaigns: Sequence[Campaign], messages: int) -> None:
         variables='\'{"name": "Olena"}\'',
         status=f"CASE {cases} ELSE 'unconfirmed' END",
         channel=_channel(),
+        content=f"CASE WHEN n > {9 * tenth} THEN {parameter(_content())} END",
+        accepted_at=f"CASE WHEN n %% 100 < 98 AND NOT n %% 100 IN (93, 94, 95) THEN {_end_of(campaigns, tenth)} END",
         finished_at=f"CASE WHEN n %% 100 < 96 THEN {_end_of(campaigns, tenth)} END",
+        failed_channels="CASE WHEN n %% 100 BETWEEN 85 AND 92 THEN 'sms:undelivered,viber:undelivered'"
+        " WHEN n %% 100 < 85 AND n %% 3 = 0 THEN 'viber:expired' ELSE '' END",
         total_sms_parts="CASE WHEN n %% 3 = 0 THEN 2 END",
+        delivered_sms_parts="CASE WHEN n %% 3 = 0 AND n %% 100 < 85 THEN 2 END",
+        clicks="CASE WHEN n %% 100 < 5 THEN 1 + n %% 3 END",
         matching_template_id="CASE WHEN n %% 100 < 85 THEN n %% 2 END",
         error_code="CASE WHEN n %% 100 >= 94 AND n %% 100 < 96 THEN 36024 END",
     )
@@ -128,17 +141,28 @@ def _add_batches(campaign: Campaign, messages: int) -> None:
 
 
 def _end_of(campaigns: Sequence[Campaign], tenth: int) -> str:
-    """Messages of each campaign ended a week before those of the one that precedes it."""
+    """Messages of each campaign ended within an hour, a week before those of the one that precedes it."""
     now, cases = timezone.now(), ""
     for number in range(len(campaigns)):
-        cases += f" WHEN n <= {(2 + number) * tenth} THEN {_moment(now - number * WEEK)}"
-    return f"CASE{cases} ELSE {_moment(now)} END"
+        cases += f" WHEN n <= {(2 + number) * tenth} THEN {_moment_before(now - number * WEEK)}"
+    return f"CASE{cases} ELSE {_moment_before(now)} END"
 
 
-def _moment(value: datetime) -> str:
-    kind = {"postgresql": "timestamptz", "mysql": "datetime"}.get(connection.vendor, "text")
-    text_of = parameter(connection.ops.adapt_datetimefield_value(value))
-    return f"CAST({text_of} AS {kind})" if kind != "text" else text_of
+def _moment_before(value: datetime) -> str:
+    """Return the expression of a moment of the hour before, which depends on the row."""
+    end, milliseconds = parameter(connection.ops.adapt_datetimefield_value(value)), f"(n * 977 %% {HOUR * 1_000})"
+    if connection.vendor == "postgresql":
+        return f"CAST({end} AS timestamptz) - {milliseconds} * INTERVAL '1 millisecond'"
+    if connection.vendor == "mysql":
+        return f"CAST({end} AS datetime(6)) - INTERVAL {milliseconds} * 1000 MICROSECOND"
+    # Django writes microseconds, and compares times of SQLite as texts.
+    return f"strftime('%%Y-%%m-%%d %%H:%%M:%%f000', {end}, '-' || {milliseconds} / 1000.0 || ' seconds')"
+
+
+def _content() -> str:
+    body = single_body(phone_number="380671234567", channels=SINGLE_CHANNELS)
+    del body["phone_number"]
+    return json.dumps(body)
 
 
 def _phone() -> str:

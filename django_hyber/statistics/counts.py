@@ -9,15 +9,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Count
-
 from django_hyber.codes import has_seen_codes
 from django_hyber.conf import Account, find_account
 from django_hyber.models import Campaign, Message
 from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
 from django_hyber.setting_domains import TEMPLATE_PRICE
-from django_hyber.statistics.tally import SMS, VIBER, Counted, Tally, add_up, count_messages
+from django_hyber.statistics.tally import SMS, VIBER, Counted, Tally, add_up, count_messages, count_never_accepted
 
 Status = Message.Status
 #: What the platform has certainly accepted. Not UNDELIVERED: the message may never have reached the platform.
@@ -176,13 +174,15 @@ def campaign_statistics(campaign: Campaign) -> CampaignStatistics:
 
 def compare_campaigns(campaigns: Sequence[Campaign]) -> list[CampaignStatistics]:
     """Count campaigns from their messages, in as many queries as for one."""
+    messages = Message.objects.filter(campaign__in=campaigns)
+    counted = count_messages(messages)
     own: dict[int | None, list[Counted]] = {campaign.pk: [] for campaign in campaigns}
-    for row in count_messages(Message.objects.filter(campaign__in=campaigns)):
+    for row in counted:
         own[row.campaign].append(row)
-    taken = _count_taken(pk for pk, rows in own.items() if any(row.status == Status.UNDELIVERED for row in rows))
+    never_accepted = count_never_accepted(messages, counted)
     payers = find_payers({campaign.account for campaign in campaigns})
     return [
-        _of_campaign(campaign, own[campaign.pk], taken.get(campaign.pk, 0), payers[campaign.account])
+        _of_campaign(campaign, own[campaign.pk], never_accepted.get(campaign.pk, 0), payers[campaign.account])
         for campaign in campaigns
     ]
 
@@ -201,22 +201,12 @@ def find_payers(accounts: Iterable[str]) -> dict[str, Payer]:
     }
 
 
-def _count_taken(campaigns: Iterable[int | None]) -> dict[int, int]:
-    """Count the undelivered messages that the platform has accepted: the others were given up before."""
-    pks = list(campaigns)
-    if not pks:
-        return {}
-    undelivered = Message.objects.filter(campaign__in=pks, status=Status.UNDELIVERED, accepted_at__isnull=False)
-    return dict(undelivered.order_by().values_list("campaign").annotate(count=Count("*")))
-
-
-def _of_campaign(campaign: Campaign, rows: Sequence[Counted], taken: int, payer: Payer) -> CampaignStatistics:
+def _of_campaign(campaign: Campaign, rows: Sequence[Counted], never_accepted: int, payer: Payer) -> CampaignStatistics:
     chain = [channel.channel for channel in campaign.channels.all()]
-    undelivered = sum(row.messages for row in rows if row.status == Status.UNDELIVERED)
     ended = [row for row in rows if row.status in (*DELIVERIES, *FAILURES)]
     return CampaignStatistics(
-        **summed([(row, chain) for row in rows], payer, own=chain, never_accepted=undelivered - taken),
-        accepted=taken + sum(row.messages for row in rows if row.status in ACCEPTED),
+        **summed([(row, chain) for row in rows], payer, own=chain, never_accepted=never_accepted),
+        accepted=sum(row.messages for row in rows if row.status in (*ACCEPTED, Status.UNDELIVERED)) - never_accepted,
         first_end=min((row.first_end for row in ended if row.first_end), default=None),
         last_end=max((row.last_end for row in ended if row.last_end), default=None),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum
 from django.urls import NoReverseMatch
 from django.utils import timezone
 
@@ -229,9 +229,9 @@ def _first_id(campaigns: Sequence[int], ended: QuerySet[Message]) -> int:
 
 def last_reports() -> dict[str, datetime]:
     """Return when the last report of each account came, if it is among the newest reports."""
-    newest = DeliveryReport.objects.order_by("-received_at").values("pk")[:NEWEST_REPORTS]
-    reports = DeliveryReport.objects.filter(pk__in=list(newest.values_list("pk", flat=True))).order_by()
-    return dict(reports.values_list("account").annotate(last=Max("received_at")))
+    newest = DeliveryReport.objects.order_by("-received_at").values_list("account", "received_at")[:NEWEST_REPORTS]
+    # The newest of each account last, so that it is the one that is kept.
+    return dict(reversed(newest))
 
 
 def _can_be_called(account: Account) -> bool:

@@ -9,30 +9,35 @@ from django.db.models import Q
 
 from django_hyber.models import Campaign, Message
 from django_hyber.reports.ranks import DELIVERIES, FAILURES
-from django_hyber.statistics.counts import Results, Status, find_payers, summed
-from django_hyber.statistics.tally import Counted, count_by_chain, count_messages
+from django_hyber.statistics.counts import Results, find_payers, summed
+from django_hyber.statistics.tally import Counted, count_by_chain, count_never_accepted, count_without_ends
 
 #: Campaigns that ended longer ago get no reports any more.
 REPORTED_WITHIN = timedelta(days=30)
 #: The channels of a single message, within its content.
 CHAIN = "content__channels"
+ENDED = (*DELIVERIES, *FAILURES)
 
 
 def account_statistics(account: str, since: datetime, until: datetime) -> Results:
     """Count what ended from ``since`` on and before ``until``, in a number of queries that does not grow."""
     campaigns = _campaigns_of(account, since, until)
+    within = Message.objects.filter(finished_at__gte=since, finished_at__lt=until)
     # The messages of a campaign have its account.
-    ended = Message.objects.filter(
-        status__in=(*DELIVERIES, *FAILURES), finished_at__gte=since, finished_at__lt=until, account=account
-    )
-    in_campaigns, singles = ended.filter(campaign__in=list(campaigns)), ended.filter(campaign=None)
+    in_campaigns = within.filter(campaign__in=list(campaigns))
+    singles = within.filter(campaign=None, account=account, status__in=ENDED)
+    counted = [row for row in count_without_ends(in_campaigns) if row.status in ENDED]
+    alone = count_by_chain(singles, CHAIN)
     rows: list[tuple[Counted, Sequence[str]]] = [
-        (row, campaigns[row.campaign]) for row in count_messages(in_campaigns) if row.campaign
+        *((row, campaigns[row.campaign]) for row in counted if row.campaign),
+        *((row, chain or ()) for row, chain in alone),
     ]
-    rows += [(row, chain or ()) for row, chain in count_by_chain(singles, CHAIN)]
-    given_up = [part.filter(status=Status.UNDELIVERED, accepted_at=None).count() for part in (in_campaigns, singles)]
+    never_accepted = [
+        *count_never_accepted(in_campaigns, counted).values(),
+        *count_never_accepted(singles, [row for row, _chain in alone]).values(),
+    ]
     own = list(dict.fromkeys(name for _row, chain in rows for name in chain))
-    return Results(**summed(rows, find_payers([account])[account], own=own, never_accepted=sum(given_up)))
+    return Results(**summed(rows, find_payers([account])[account], own=own, never_accepted=sum(never_accepted)))
 
 
 def _campaigns_of(account: str, since: datetime, until: datetime) -> dict[int, list[str]]:

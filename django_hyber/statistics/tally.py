@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -15,18 +15,21 @@ from django_hyber.reports.ranks import DELIVERIES, FAILURES
 
 Status = Message.Status
 SMS, VIBER = CampaignChannel.Name.SMS.value, CampaignChannel.Name.VIBER.value
+#: What the messages are grouped by: the first columns of their index, and of ``Counted``.
+KEYS = ("campaign", "status", "channel", "failed_channels")
 
 
 class Counted(NamedTuple):
-    """The messages of one campaign with one status, one channel and the same failed channels, counted."""
+    """The messages of one campaign with one status, one channel and the same failed channels, counted.
+
+    The times are those at which the first and the last of them ended, if they were asked for.
+    """
 
     campaign: int | None
     status: str
     channel: str
     failed_channels: str
     messages: int
-    first_end: datetime | None
-    last_end: datetime | None
     clicks: int
     clicked: int
     total_parts: int
@@ -35,6 +38,8 @@ class Counted(NamedTuple):
     unreported_parts: int
     matched: int
     unmatched: int
+    first_end: datetime | None = None
+    last_end: datetime | None = None
 
 
 @dataclass(kw_only=True)
@@ -75,31 +80,53 @@ class Attempts(NamedTuple):
 
 
 def count_messages(messages: QuerySet[Message]) -> list[Counted]:
-    """Count messages in one query, which the index of these columns answers without the rows."""
-    return [counted for counted, _chain in count_by_chain(messages, None)]
+    """Count messages in one query, which the index of these columns answers without the rows.
+
+    Choose them by their campaigns and times only, and leave out statuses afterwards: PostgreSQL then finds the groups
+    in the order of the index. With a list of statuses it hashes every message, which takes half as long again.
+    """
+    ends = {"first": Min("finished_at"), "last": Max("finished_at")}
+    return [Counted(*row) for row in _grouped(messages, *KEYS).annotate(**ends)]
 
 
-def count_by_chain(messages: QuerySet[Message], chain: str | None) -> list[tuple[Counted, Any]]:
-    """Count messages in one query, and group them by the expression ``chain`` too, if there is one."""
-    keys = ("campaign", "status", "channel", "failed_channels", *([chain] if chain else []))
-    rows = messages.order_by().values_list(*keys)
+def count_never_accepted(messages: QuerySet[Message], rows: Iterable[Counted]) -> dict[int | None, int]:
+    """Return by campaign how many of the undelivered messages were given up before the platform accepted them.
+
+    ``rows`` are these messages, counted. What was reported on has been accepted, so only the others are read.
+    """
+    if not any(row.status == Status.UNDELIVERED and not row.failed_channels for row in rows):
+        return {}
+    given_up = messages.filter(status=Status.UNDELIVERED, channel="", failed_channels="", accepted_at=None)
+    return dict(given_up.order_by().values_list("campaign").annotate(count=Count("*")))
+
+
+def count_without_ends(messages: QuerySet[Message]) -> list[Counted]:
+    """Count messages as ``count_messages`` does, but for the times."""
+    return [Counted(*row) for row in _grouped(messages, *KEYS)]
+
+
+def count_by_chain(messages: QuerySet[Message], chain: str) -> list[tuple[Counted, Any]]:
+    """Count messages without the times, grouped by the expression ``chain`` too."""
+    return [(Counted(*row), found) for found, *row in _grouped(messages, chain, *KEYS)]
+
+
+def _grouped(messages: QuerySet[Message], *keys: str) -> QuerySet[Message, Any]:
     # Never the primary key, which is not in that index on every database.
-    counted = rows.annotate(
-        messages=Count("*"),
-        first=Min("finished_at"),
-        last=Max("finished_at"),
-        clicks_sum=Sum("clicks", default=0),
-        clicked=Count("status", filter=Q(clicks__gt=0)),
-        parts=Sum("total_sms_parts", default=0),
-        delivered_parts=Sum("delivered_sms_parts", default=0),
-        partial=Count("status", filter=Q(delivered_sms_parts__lt=F("total_sms_parts"))),
-        unreported=Count("status", filter=Q(total_sms_parts=None) | Q(total_sms_parts=0)),
-        matched=Count("status", filter=Q(matching_template_id__gt=0)),
-        unmatched=Count("status", filter=Q(matching_template_id=0)),
+    return (
+        messages.order_by()
+        .values_list(*keys)
+        .annotate(
+            messages=Count("*"),
+            clicks_sum=Sum("clicks", default=0),
+            clicked=Count("status", filter=Q(clicks__gt=0)),
+            parts=Sum("total_sms_parts", default=0),
+            delivered_parts=Sum("delivered_sms_parts", default=0),
+            partial=Count("status", filter=Q(delivered_sms_parts__lt=F("total_sms_parts"))),
+            unreported=Count("*") - Count("status", filter=Q(total_sms_parts__gt=0)),
+            matched=Count("status", filter=Q(matching_template_id__gt=0)),
+            unmatched=Count("status", filter=Q(matching_template_id=0)),
+        )
     )
-    if chain is None:
-        return [(Counted(*row), None) for row in counted]
-    return [(Counted(*row[:4], *row[5:]), row[4]) for row in counted]
 
 
 def attempts_of(row: Counted, chain: Sequence[str]) -> Attempts:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import BigIntegerField, Count, Func, Q
+from django.db.models import BigIntegerField, Count, Func
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.timezone import get_current_timezone
 
@@ -63,8 +63,8 @@ class TimeSlot(Func):
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
-        """Divide Unix time."""
-        template = "CAST(FLOOR(EXTRACT(EPOCH FROM %(expressions)s) / %(seconds)s) AS bigint)"
+        """Divide Unix time, as floating-point numbers: EXTRACT would return decimal ones, which are slow to divide."""
+        template = "CAST(FLOOR(DATE_PART('epoch', %(expressions)s) / %(seconds)s) AS bigint)"
         return self.as_sql(compiler, connection, template=template, **context)
 
     def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> Any:
@@ -81,25 +81,21 @@ def delivery_timeline(campaign: Campaign, first: datetime | None, last: datetime
     seconds = MINUTE if unit == "minute" else QUARTER
     delivered: Counter[float] = Counter()
     failed: Counter[float] = Counter()
-    for slot, arrived, lost in _count(campaign, seconds):
+    for slot, status, count in _count(campaign, seconds):
         # By timestamp: aware datetimes of one zone are equal in the repeated hour of a clock change.
         start = _floor(_local(slot * seconds), unit).timestamp()
-        delivered[start] += arrived
-        failed[start] += lost
+        delivered[start] += count if status in DELIVERIES else 0
+        failed[start] += count if status in FAILURES else 0
     starts = _starts(min(delivered), max(delivered), unit) if delivered else ()
     columns = [Column(start=_local(start), delivered=delivered[start], failed=failed[start]) for start in starts]
     return Timeline(unit=unit, columns=columns)
 
 
-def _count(campaign: Campaign, seconds: int) -> list[tuple[int, int, int]]:
-    ended = campaign.messages.filter(status__in=(*DELIVERIES, *FAILURES), finished_at__isnull=False).order_by()
-    slots = ended.values_list(TimeSlot("finished_at", seconds))
-    # Count a column of the index: counting the primary key would read every row.
-    counted = slots.annotate(
-        delivered=Count("status", filter=Q(status__in=DELIVERIES)),
-        failed=Count("status", filter=Q(status__in=FAILURES)),
-    )
-    return list(counted)
+def _count(campaign: Campaign, seconds: int) -> list[tuple[int, str, int]]:
+    ended = campaign.messages.filter(finished_at__isnull=False, status__in=(*DELIVERIES, *FAILURES)).order_by()
+    # Grouped by status: conditions within the aggregates would be looked at for every message.
+    slots = ended.values_list(TimeSlot("finished_at", seconds), "status")
+    return list(slots.annotate(count=Count("*")))
 
 
 def _local(timestamp: float) -> datetime:

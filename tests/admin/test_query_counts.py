@@ -271,3 +271,13 @@ def test_the_pages_of_a_campaign_take_the_same_queries_whatever_its_size(client,
 
 def test_the_index_page_takes_the_same_queries_whatever_there_is(client):
     assert growing(client, [(reverse("admin:app_list", args=["django_hyber"]),)], most=30) == []
+
+
+def test_action_on_a_filtered_list_looks_for_the_rows_of_the_campaign_once(client):
+    first = Campaign.objects.order_by("pk").first()
+    address = f"{reverse('admin:django_hyber_message_changelist')}?campaign={first.pk}"
+    question = {"action": "retry_selected", "_selected_action": "1", "select_across": "1"}
+
+    used = statements_of(client.post, address, question)
+
+    assert len([sql for sql in used if "MIN(" in sql]) == 1

@@ -220,7 +220,7 @@ def test_compared_campaigns_have_the_figures_that_they_have_alone(campaign, djan
     live(campaign)
     live(other, LIVES[:20])
 
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(4):
         compared = compare_campaigns([campaign, other])
 
     assert compared == [campaign_statistics(campaign), campaign_statistics(other)]
@@ -306,6 +306,23 @@ class PeriodTests:
 
         assert account_statistics("default", NOON, NOON + DAY).delivered == 1
         assert account_statistics("default", NOON - DAY, NOON).delivered == 0
+
+    def test_messages_that_were_not_sent_are_in_no_period(self, campaign):
+        lives = [Life(status) for status in ("cancelled", "suppressed", "delivered")]
+        live(campaign, lives, finished_at=NOON)
+        live(None, lives, finished_at=NOON)
+
+        assert account_statistics("default", NOON - DAY, NOON + DAY).total == 2
+
+    def test_message_that_was_given_up_before_it_was_accepted_was_not_tried(self, campaign):
+        lives = [Life("undelivered"), Life("undelivered", ("viber",), failed="viber:undelivered")]
+        live(campaign, lives)
+        live(None, lives)
+        live(make("Long ago"), lives, finished_at=NOON - 9 * DAY)
+
+        results = account_statistics("default", NOON - DAY, NOON + DAY)
+
+        assert (results.tried, results.undelivered) == (2, 4)
 
     def test_other_accounts_are_not_counted(self, campaign):
         live(campaign, [Life("delivered", ("viber",), "viber")], account="promo")

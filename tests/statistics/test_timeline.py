@@ -82,6 +82,13 @@ def test_what_arrived_and_what_failed_are_told_apart(campaign, end):
     )
 
 
+def test_last_millisecond_of_a_minute_belongs_to_it(campaign, end):
+    end(local(2026, 6, 10, 12, 0, 59, 999_000))
+    end(local(2026, 6, 10, 12, 1), 2)
+
+    assert columns(campaign) == ("minute", [("06-10 12:00 +0300", 1, 0), ("06-10 12:01 +0300", 2, 0)])
+
+
 def test_minutes_without_a_message_have_their_place(campaign, end):
     end(local(2026, 6, 10, 12, 0, 59), 2)
     end(local(2026, 6, 10, 12, 3), 1, Status.EXPIRED)

@@ -25,6 +25,13 @@ class BigTableList(ChangeList):
 
     paginator: BigTablePaginator
 
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        """Give an action the rows that were found for the list, because the filters may query to narrow them."""
+        found: QuerySet[Any] | None = getattr(self, "queryset", None)
+        if found is None or args or kwargs:
+            return super().get_queryset(request, *args, **kwargs)
+        return found.all()
+
     def get_results(self, request: HttpRequest) -> None:
         """Find the page; if it does not exist, show the last page and a warning."""
         self._limit_page()

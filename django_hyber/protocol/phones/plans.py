@@ -181,9 +181,12 @@ def _has_numbers(description: Any) -> bool:
 
 def _whole(description: Any) -> str:
     """Return a pattern for a rest that matches the description and has one of its lengths."""
+    pattern = rf"(?:{description.national_number_pattern})\Z"
+    if not description.possible_length:
+        return pattern
     lengths = "|".join(f"[0-9]{{{length}}}" for length in description.possible_length if length > 0)
-    of_length = rf"(?=(?:{lengths})\Z)" if description.possible_length else ""
-    return rf"{of_length}(?:{description.national_number_pattern})\Z"
+    # The lengths come last: most patterns fail at the first digits already.
+    return rf"(?={pattern})(?:{lengths})\Z"
 
 
 def _ahead(description: Any) -> str:
