@@ -33,6 +33,8 @@ TEMPLATE_PRICE = "viber_template"
 LENGTH_OF_CURRENCY = 3
 #: Limits of the columns that count attempts and failures; that of attempts is well below the column's maximum.
 MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
+#: The longest period of a frequency cap, in days.
+MAX_DAYS = 366
 TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
 
 #: The length of the column with the name of an audience.
@@ -49,6 +51,22 @@ class DescribedError(ValueError):
 
 class OutOfBoundsError(DescribedError):
     """A valid number outside of the domain. The text contains the number."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrequencyCap:
+    """At most so many campaign messages to a person within so many days."""
+
+    messages: int
+    days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpendingLimit:
+    """What the campaigns of an account may cost in a day, and what one campaign may cost; None is no limit."""
+
+    day: Decimal | None = None
+    campaign: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,6 +214,43 @@ def _read_prices(value: Any) -> dict[str, Decimal]:
         _read_item(price, least=0, is_whole=False)
     # Converted through a string, so that the float 0.1 becomes Decimal("0.1").
     return {channel: Decimal(str(price)) for channel, price in value.items()}
+
+
+def _read_limits(value: Any, names: frozenset[str], *, most: float, is_whole: bool) -> dict[str, Any] | None:
+    """Read a dict of limits above 0 by name, or None for no limit. An empty dict is a mistake."""
+    if value is None or value == "":
+        return None
+    if not isinstance(value, Mapping):
+        raise TypeError
+    if not value:
+        raise DescribedError("an empty dict")
+    for name in value.keys() - names:
+        raise DescribedError(f"wrong at the key {name!r}")
+    for name, limit in value.items():
+        number = _read_item(limit, least=0, is_whole=is_whole)
+        if not 0 < number <= most:
+            raise OutOfBoundsError(f"wrong at {name!r}: {limit}")
+    return dict(value)
+
+
+def _read_frequency_cap(value: Any) -> FrequencyCap | None:
+    limits = _read_limits(value, frozenset({"messages", "days"}), most=MAX_DAYS, is_whole=True)
+    if limits is None:
+        return None
+    for name in sorted({"messages", "days"} - limits.keys()):
+        raise DescribedError(f"without {name!r}")
+    return FrequencyCap(messages=int(float(limits["messages"])), days=int(float(limits["days"])))
+
+
+def _read_spending_limit(value: Any) -> SpendingLimit | None:
+    limits = _read_limits(value, frozenset({"day", "campaign"}), most=MAX_COUNT, is_whole=False)
+    if limits is None:
+        return None
+    return SpendingLimit(**{name: Decimal(str(limit)) for name, limit in limits.items()})
+
+
+def _parse_limits(raw: str) -> Any:
+    return json.loads(raw) if raw.strip() else None
 
 
 def _read_currency(value: Any) -> str:
@@ -348,6 +403,17 @@ DOMAINS: Mapping[str, Domain] = {
         'as in {"sms": "0.98"}',
         read=_read_prices,
         parse=json.loads,
+    ),
+    "FREQUENCY_CAP": Domain(
+        description=f'a dict of whole numbers from 1 to {MAX_DAYS}, as in {{"messages": 3, "days": 7}}, or None',
+        read=_read_frequency_cap,
+        parse=_parse_limits,
+    ),
+    "SPENDING_LIMIT": Domain(
+        description='a dict of amounts above 0 for "day", "campaign" or both, as in {"day": "500", "campaign": "200"}, '
+        "or None",
+        read=_read_spending_limit,
+        parse=_parse_limits,
     ),
     "CURRENCY": Domain(description="the three letters of a currency, as in UAH, or empty", read=_read_currency),
     "AUDIENCES": Domain(

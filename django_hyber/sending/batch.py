@@ -30,6 +30,7 @@ from django_hyber.sending.batch_messages import (
     suppress,
 )
 from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
+from django_hyber.sending.limits import charge, keep_to_cap
 from django_hyber.sending.pace import breaker, schedule
 from django_hyber.sending.runs import settle, take_next
 
@@ -288,8 +289,13 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
     if claim is None:
         return
     suppress(claim.account, claim.messages())
+    keep_to_cap(claim.account, claim.messages())
     outgoing = read_outgoing(claim.batch.campaign, claim.account, claim.messages())
-    if outgoing:
+    exceeded = charge(claim.account, claim.batch, claim.rows(), outgoing)
+    if exceeded:
+        logger.warning("Campaign %s is paused: %s", claim.batch.campaign_id, exceeded)
+        claim.set_aside(exceeded)
+    elif outgoing:
         hand_over(partial(_post, claim, client, outgoing), claim)
     else:
         claim.finish(Batch.State.DONE)
