@@ -20,6 +20,7 @@ from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
+from django_hyber.log_events import LogEvent
 from django_hyber.protocol import NumberType
 from django_hyber.setting_domains import (
     DOMAINS,
@@ -247,6 +248,7 @@ def _warn_of_script_name(prefix: str) -> None:
         "The web server serves this project under %s, which the callback URL lacks. Set FORCE_SCRIPT_NAME, or end "
         "CALLBACK_BASE_URL with it",
         prefix,
+        extra={"event": LogEvent.SCRIPT_NAME},
     )
 
 

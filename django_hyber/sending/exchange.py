@@ -17,6 +17,7 @@ from django.utils import timezone
 from django_hyber import outbox
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
+from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import (
     APIError,
@@ -94,6 +95,10 @@ class Target(Protocol[Answer_contra]):
         """The account that sends."""
 
     @property
+    def log_ids(self) -> Mapping[str, Any]:
+        """The ids that log events have."""
+
+    @property
     def host(self) -> AccountState.Host:
         """The host of the platform that receives the request."""
 
@@ -147,10 +152,14 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
     try:
         outcome = exchange(lambda: request(before_write))
     except ClaimLost as error:
-        logger.warning("%s", error)
+        logger.warning("%s", error, extra={"event": LogEvent.CLAIM_LOST, **target.log_ids})
         target.put_back("", "", None)
     except Exception as error:  # noqa: BLE001  it is logged
-        logger.error("A request failed on our side\n%s", describe_traceback(error))  # noqa: TRY400
+        logger.error(
+            "A request failed on our side\n%s",
+            describe_traceback(error),
+            extra={"event": LogEvent.REQUEST_FAILED, **target.log_ids},
+        )  # noqa: TRY400
         if is_written:
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error)), target)
         else:
