@@ -25,11 +25,10 @@ from django_hyber.protocol import NumberType
 from django_hyber.setting_domains import (
     DOMAINS,
     UNREADABLE,
-    FrequencyCap,
     Network,
-    SpendingLimit,
     describe_wrong,
 )
+from django_hyber.setting_numbers import FrequencyCap, SpendingLimit
 
 logger = logging.getLogger("django_hyber")
 DEFAULT_ACCOUNT = "default"

@@ -22,6 +22,15 @@ from phonenumbers import SUPPORTED_REGIONS
 from django_hyber.protocol.channels.content import CHANNELS
 from django_hyber.protocol.phones.numbers import normalize_phone
 from django_hyber.protocol.phones.types import NumberType
+from django_hyber.setting_numbers import (
+    MAX_COUNT,
+    MAX_DAYS,
+    DescribedError,
+    read_frequency_cap,
+    read_item,
+    read_number,
+    read_spending_limit,
+)
 
 Network = IPv4Network | IPv6Network
 MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
@@ -31,10 +40,8 @@ MAX_BATCH_SIZE = 50_000
 #: The key of PRICES for Viber messages whose text matched an approved template.
 TEMPLATE_PRICE = "viber_template"
 LENGTH_OF_CURRENCY = 3
-#: Limits of the columns that count attempts and failures; that of attempts is well below the column's maximum.
-MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
-#: The longest period of a frequency cap, in days.
-MAX_DAYS = 366
+#: Well below the maximum of the column that counts attempts.
+MAX_ATTEMPTS = 1_000
 TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
 
 #: The length of the column with the name of an audience.
@@ -43,30 +50,6 @@ MAX_AUDIENCE_NAME = 100
 _PREFIX = re.compile(r"[1-9][0-9]{0,13}")
 
 UNREADABLE, BAD_URL, BAD_ORIGIN, BAD_NUMBER = (f"django_hyber.{number}" for number in ("E001", "E003", "E007", "E010"))
-
-
-class DescribedError(ValueError):
-    """A value that is not allowed. The text describes it and contains no secret."""
-
-
-class OutOfBoundsError(DescribedError):
-    """A valid number outside of the domain. The text contains the number."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class FrequencyCap:
-    """At most so many campaign messages to a person within so many days."""
-
-    messages: int
-    days: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpendingLimit:
-    """What the campaigns of an account may cost in a day, and what one campaign may cost; None is no limit."""
-
-    day: Decimal | None = None
-    campaign: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,23 +77,6 @@ def describe_wrong(value: object, error: Exception) -> str:
     return f"a value of the type {type(value).__name__} that cannot be read"
 
 
-def _read_number(value: Any, *, least: float, most: float, is_whole: bool) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        raise TypeError
-    number = float(value)
-    # Written this way, the comparison rejects NaN too.
-    if not least <= number <= most or (is_whole and not number.is_integer()):
-        raise OutOfBoundsError(str(value).strip())
-    return int(number) if is_whole else number
-
-
-def _read_item(value: Any, *, least: float, is_whole: bool) -> float:
-    try:
-        return _read_number(value, least=least, most=MAX_COUNT, is_whole=is_whole)
-    except OutOfBoundsError as error:
-        raise OutOfBoundsError(f"wrong at {error}") from None
-
-
 def _read_flag(value: Any) -> bool:
     text = str(int(value) if isinstance(value, bool) else value).strip().lower()
     if text in TRUE or text in FALSE:
@@ -124,7 +90,7 @@ def _read_text(value: Any) -> str:
     return str(value)
 
 
-def _read_items(value: Any) -> Iterator[Any]:
+def read_items(value: Any) -> Iterator[Any]:
     if isinstance(value, str | bytes | Mapping):
         raise TypeError
     items: Iterator[Any] = iter(value)
@@ -132,11 +98,11 @@ def _read_items(value: Any) -> Iterator[Any]:
 
 
 def _read_texts(value: Any) -> tuple[str, ...]:
-    return tuple(_read_text(item) for item in _read_items(value))
+    return tuple(_read_text(item) for item in read_items(value))
 
 
 def _read_networks(value: Any) -> tuple[Network, ...]:
-    return tuple(ip_network(_read_text(item).strip(), strict=False) for item in _read_items(value))
+    return tuple(ip_network(_read_text(item).strip(), strict=False) for item in read_items(value))
 
 
 def _read_words(value: Any) -> tuple[str, ...] | None:
@@ -185,18 +151,18 @@ def _read_choice(value: Any, *, read: Callable[[Any], Any]) -> frozenset[Any] | 
     """Read a list of allowed values, or None for no restriction. An empty list would stop everything."""
     if value is None or value == "":
         return None
-    chosen = frozenset(map(read, _read_items(value)))
+    chosen = frozenset(map(read, read_items(value)))
     if not chosen:
         raise ValueError
     return chosen
 
 
 def _read_code(value: Any) -> int:
-    return int(_read_item(value, least=-MAX_COUNT, is_whole=True))
+    return int(read_item(value, least=-MAX_COUNT, is_whole=True))
 
 
 def _read_codes(value: Any) -> frozenset[int]:
-    return frozenset(_read_code(item) for item in _read_items(value))
+    return frozenset(_read_code(item) for item in read_items(value))
 
 
 def _read_code_names(value: Any) -> dict[int, str]:
@@ -211,42 +177,9 @@ def _read_prices(value: Any) -> dict[str, Decimal]:
     for channel in value.keys() - {*CHANNELS, TEMPLATE_PRICE}:
         raise DescribedError(f"wrong at the channel {channel!r}")
     for price in value.values():
-        _read_item(price, least=0, is_whole=False)
+        read_item(price, least=0, is_whole=False)
     # Converted through a string, so that the float 0.1 becomes Decimal("0.1").
     return {channel: Decimal(str(price)) for channel, price in value.items()}
-
-
-def _read_limits(value: Any, names: frozenset[str], *, most: float, is_whole: bool) -> dict[str, Any] | None:
-    """Read a dict of limits above 0 by name, or None for no limit. An empty dict is a mistake."""
-    if value is None or value == "":
-        return None
-    if not isinstance(value, Mapping):
-        raise TypeError
-    if not value:
-        raise DescribedError("an empty dict")
-    for name in value.keys() - names:
-        raise DescribedError(f"wrong at the key {name!r}")
-    for name, limit in value.items():
-        number = _read_item(limit, least=0, is_whole=is_whole)
-        if not 0 < number <= most:
-            raise OutOfBoundsError(f"wrong at {name!r}: {limit}")
-    return dict(value)
-
-
-def _read_frequency_cap(value: Any) -> FrequencyCap | None:
-    limits = _read_limits(value, frozenset({"messages", "days"}), most=MAX_DAYS, is_whole=True)
-    if limits is None:
-        return None
-    for name in sorted({"messages", "days"} - limits.keys()):
-        raise DescribedError(f"without {name!r}")
-    return FrequencyCap(messages=int(float(limits["messages"])), days=int(float(limits["days"])))
-
-
-def _read_spending_limit(value: Any) -> SpendingLimit | None:
-    limits = _read_limits(value, frozenset({"day", "campaign"}), most=MAX_COUNT, is_whole=False)
-    if limits is None:
-        return None
-    return SpendingLimit(**{name: Decimal(str(limit)) for name, limit in limits.items()})
 
 
 def _parse_limits(raw: str) -> Any:
@@ -277,7 +210,7 @@ def _read_allowed_number(value: Any) -> str:
 def _read_allowed_numbers(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
-    return tuple(_read_allowed_number(item) for item in _read_items(value)) or _refuse()
+    return tuple(_read_allowed_number(item) for item in read_items(value)) or _refuse()
 
 
 def _refuse() -> NoReturn:
@@ -296,13 +229,13 @@ def _read_audiences(value: Any) -> dict[str, str]:
 def _read_throttle(value: Any) -> int | None:
     if value is None or value == "":
         return None
-    return int(_read_number(value, least=1, most=MAX_COUNT, is_whole=True))
+    return int(read_number(value, least=1, most=MAX_COUNT, is_whole=True))
 
 
 def _seconds(least: float, most: float) -> Domain:
     return Domain(
         description=f"a number of seconds from {least:,} to {most:,}",
-        read=partial(_read_number, least=least, most=most, is_whole=False),
+        read=partial(read_number, least=least, most=most, is_whole=False),
         check_id=BAD_NUMBER,
     )
 
@@ -310,7 +243,7 @@ def _seconds(least: float, most: float) -> Domain:
 def _count(least: int, most: int, unit: str) -> Domain:
     return Domain(
         description=f"a whole number of {unit} from {least:,} to {most:,}",
-        read=partial(_read_number, least=least, most=most, is_whole=True),
+        read=partial(read_number, least=least, most=most, is_whole=True),
         check_id=BAD_NUMBER,
     )
 
@@ -406,13 +339,13 @@ DOMAINS: Mapping[str, Domain] = {
     ),
     "FREQUENCY_CAP": Domain(
         description=f'a dict of whole numbers from 1 to {MAX_DAYS}, as in {{"messages": 3, "days": 7}}, or None',
-        read=_read_frequency_cap,
+        read=read_frequency_cap,
         parse=_parse_limits,
     ),
     "SPENDING_LIMIT": Domain(
         description='a dict of amounts above 0 for "day", "campaign" or both, as in {"day": "500", "campaign": "200"}, '
         "or None",
-        read=_read_spending_limit,
+        read=read_spending_limit,
         parse=_parse_limits,
     ),
     "CURRENCY": Domain(description="the three letters of a currency, as in UAH, or empty", read=_read_currency),

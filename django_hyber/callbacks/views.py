@@ -120,11 +120,11 @@ class CallbackView(APIView, ABC):
         try:
             return super().handle_exception(exc)
         except Exception:  # noqa: BLE001  it is logged
-            logger.error(
+            logger.error(  # noqa: TRY400
                 "A callback could not be stored\n%s",
                 protocol.describe_traceback(exc),
                 extra={"event": LogEvent.CALLBACK_FAILED, "account": self.account.name},
-            )  # noqa: TRY400
+            )
             return Response({"error": "The callback could not be stored. Send it again."}, status=500)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

@@ -107,19 +107,19 @@ def run_job(pk: int) -> None:
             _finish(claim, State.FAILED, " ".join(error.messages))
         except (DatabaseError, OSError) as error:
             # The job stays RUNNING, and a sweep recovers it when the lease has expired.
-            logger.error(
+            logger.error(  # noqa: TRY400
                 "Job %s was cut off\n%s",
                 pk,
                 describe_traceback(error),
                 extra={"event": LogEvent.JOB_CUT_OFF, "background_job_id": pk},
-            )  # noqa: TRY400
+            )
         except Exception as error:  # noqa: BLE001  it is logged
-            logger.error(
+            logger.error(  # noqa: TRY400
                 "Job %s has failed\n%s",
                 pk,
                 describe_traceback(error),
                 extra={"event": LogEvent.JOB_FAILED, "background_job_id": pk},
-            )  # noqa: TRY400
+            )
             _finish(claim, State.FAILED, _("An unexpected error occurred. See the log of the server."))
         else:
             _finish(claim, State.DONE, result=result)

@@ -309,9 +309,9 @@ def _apply_early_reports(account: Account, message_ids: Sequence[str]) -> None:
         apply_waiting_reports(account, message_ids)
     except DatabaseError as error:
         text = "Early reports could not be applied; the next sweep applies them\n%s"
-        logger.error(
+        logger.error(  # noqa: TRY400
             text, describe_traceback(error), extra={"event": LogEvent.EARLY_REPORTS_DELAYED, "account": account.name}
-        )  # noqa: TRY400
+        )
 
 
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:

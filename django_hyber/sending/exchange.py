@@ -155,11 +155,11 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
         logger.warning("%s", error, extra={"event": LogEvent.CLAIM_LOST, **target.log_ids})
         target.put_back("", "", None)
     except Exception as error:  # noqa: BLE001  it is logged
-        logger.error(
+        logger.error(  # noqa: TRY400
             "A request failed on our side\n%s",
             describe_traceback(error),
             extra={"event": LogEvent.REQUEST_FAILED, **target.log_ids},
-        )  # noqa: TRY400
+        )
         if is_written:
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error)), target)
         else:
