@@ -90,7 +90,7 @@ def _read_text(value: Any) -> str:
     return str(value)
 
 
-def read_items(value: Any) -> Iterator[Any]:
+def _read_items(value: Any) -> Iterator[Any]:
     if isinstance(value, str | bytes | Mapping):
         raise TypeError
     items: Iterator[Any] = iter(value)
@@ -98,11 +98,11 @@ def read_items(value: Any) -> Iterator[Any]:
 
 
 def _read_texts(value: Any) -> tuple[str, ...]:
-    return tuple(_read_text(item) for item in read_items(value))
+    return tuple(_read_text(item) for item in _read_items(value))
 
 
 def _read_networks(value: Any) -> tuple[Network, ...]:
-    return tuple(ip_network(_read_text(item).strip(), strict=False) for item in read_items(value))
+    return tuple(ip_network(_read_text(item).strip(), strict=False) for item in _read_items(value))
 
 
 def _read_words(value: Any) -> tuple[str, ...] | None:
@@ -151,7 +151,7 @@ def _read_choice(value: Any, *, read: Callable[[Any], Any]) -> frozenset[Any] | 
     """Read a list of allowed values, or None for no restriction. An empty list would stop everything."""
     if value is None or value == "":
         return None
-    chosen = frozenset(map(read, read_items(value)))
+    chosen = frozenset(map(read, _read_items(value)))
     if not chosen:
         raise ValueError
     return chosen
@@ -162,7 +162,7 @@ def _read_code(value: Any) -> int:
 
 
 def _read_codes(value: Any) -> frozenset[int]:
-    return frozenset(_read_code(item) for item in read_items(value))
+    return frozenset(_read_code(item) for item in _read_items(value))
 
 
 def _read_code_names(value: Any) -> dict[int, str]:
@@ -210,7 +210,7 @@ def _read_allowed_number(value: Any) -> str:
 def _read_allowed_numbers(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
-    return tuple(_read_allowed_number(item) for item in read_items(value)) or _refuse()
+    return tuple(_read_allowed_number(item) for item in _read_items(value)) or _refuse()
 
 
 def _refuse() -> NoReturn:
