@@ -42,12 +42,13 @@ def with_cap(messages: QuerySet[Message], campaign: Campaign) -> QuerySet[Messag
 def _is_over(account: Account, cap: FrequencyCap, moment: datetime) -> GreaterThanOrEqual:
     since = moment - timedelta(days=cap.days)
     counts = Q(status__in=OPEN) | Q(status__in=COUNTED, accepted_at__gte=since) | _under_way(account)
-    # The unique index that begins with the phone number finds them.
-    others = Message.objects.filter(counts, phone_number=OuterRef("phone_number"), account=account.name)
     # A number is in a campaign only once.
-    others = others.filter(campaign__isnull=False).exclude(campaign=OuterRef("campaign"))
-    number = others.order_by().values("phone_number").annotate(number=Count("pk")).values("number")
-    return GreaterThanOrEqual(Coalesce(Subquery(number), 0), cap.messages)
+    others = Message.objects.filter(phone_number=OuterRef("phone_number")).exclude(campaign=OuterRef("campaign"))
+    # The conditions are part of the aggregate, so that nothing but the unique index of the phone numbers can be chosen:
+    # with old statistics, PostgreSQL would read all messages of the last days for each recipient.
+    number = Count("pk", filter=counts & Q(account=account.name, campaign__isnull=False))
+    found = others.order_by().values("phone_number").annotate(number=number).values("number")
+    return GreaterThanOrEqual(Coalesce(Subquery(found), 0), cap.messages)
 
 
 def _under_way(account: Account) -> Q:

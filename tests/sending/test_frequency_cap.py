@@ -17,7 +17,17 @@ from django_hyber.protocol import SMS
 from django_hyber.reasons import translate_reason
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import dispatch, send_message, start_campaign
-from tests.builders import batches_in_turn, make_campaign, make_due, make_waiting_campaign, posts, statuses
+from tests.builders import (
+    KNOWN,
+    batches_in_turn,
+    dispatch_until_finished,
+    make_campaign,
+    make_due,
+    make_known,
+    make_waiting_campaign,
+    posts,
+    statuses,
+)
 from tests.samples import phone
 from tests.truth.clients import submit
 
@@ -197,3 +207,24 @@ def test_a_cap_needs_as_many_queries_for_many_recipients_as_for_few(capped):
 
     assert statuses(many) == ["suppressed"] * PEOPLE
     assert counts[0] == counts[1]
+
+
+#: Refused or lost at the first attempt, and then taken.
+TROUBLED = ["00", "87", "94"]
+
+
+def test_lost_answers_and_refused_requests_make_it_no_message_more(platform, settings):
+    limit(settings, 1)
+    settings.HYBER["default"]["BREAKER_THRESHOLD"] = 1_000
+    make_known()
+    people = [phone(number, digits) for number in range(6) for digits in TROUBLED]
+    campaigns = [make_waiting_campaign(people, size=3) for _ in range(3)]
+    platform.fault("status", status=429, count=3)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(submit, batches_in_turn(campaigns)))
+    for campaign in campaigns:
+        dispatch_until_finished(campaign, sweeps=30)
+
+    sent = Message.objects.filter(campaign__isnull=False).exclude(status="suppressed")
+    assert sorted(sent.values_list("phone_number", flat=True)) == sorted(people)
+    assert platform.ledger.taken == len(people) + KNOWN
