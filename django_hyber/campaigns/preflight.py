@@ -164,7 +164,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
         recipients=recipients,
         will_receive=texts.will_receive,
         problems=[*check_state(campaign), *texts.errors],
-        warnings=[*texts.warnings, *_warnings(campaign, recipients, texts)],
+        warnings=[*texts.warnings, *_warnings(campaign, recipients, texts), *_spending_warnings(campaign, high)],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
         segments=_summary(texts),
@@ -226,6 +226,22 @@ def _audience_warnings(campaign: Campaign) -> list[ValidationError]:
     text = _("The audience “%(name)s” has %(now)d objects now, and the campaign has %(before)d recipients.")
     params = {"name": str(audience.label or campaign.audience), "now": now, "before": before}
     return [ValidationError(text, code="audience", params=params)]
+
+
+def _spending_warnings(campaign: Campaign, cost: Decimal | None) -> list[ValidationError]:
+    account = find_account(campaign.account)
+    limit = account.spending_limit if account else None
+    if account is None or limit is None:
+        return []
+    missing = without_price((channel.channel for channel in campaign.channels.all()), account.prices)
+    if missing:
+        text = _("There is a spending limit, but no price in PRICES for %(channels)s: the campaign would be paused.")
+        return [ValidationError(text, code="no-price", params={"channels": ", ".join(missing)})]
+    most = min(filter(None, (limit.campaign, limit.day)))
+    if cost is None or cost <= most:
+        return []
+    text = _("It may cost more than the spending limit allows (%(limit)s): it would be paused on the way.")
+    return [ValidationError(text, code="spending-limit", params={"limit": f"{most:,.2f} {account.currency}".strip()})]
 
 
 def time_warnings(campaign: Campaign) -> list[ValidationError]:

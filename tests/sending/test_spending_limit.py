@@ -9,6 +9,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone, translation
 
+from django_hyber.campaigns.preflight import preflight
 from django_hyber.models import Batch, Campaign
 from django_hyber.protocol import SMS, Viber
 from django_hyber.reasons import translate_reason
@@ -156,6 +157,22 @@ def test_a_channel_without_a_price_pauses_with_what_to_do(limited):
 
     assert (campaign.status, posts(sandbox)) == ("paused", [])
     assert "Add the missing ones to PRICES (sms)" in campaign.status_reason
+
+
+@pytest.mark.parametrize("value", [{"campaign": "39"}, {"day": "39"}, {"campaign": "100", "day": "39"}])
+def test_the_check_before_the_launch_warns(limited, value):
+    limited(value)
+    (warning,) = preflight(make_campaign(numbers(40), TEXT)).warnings
+
+    assert (warning.code, warning.params) == ("spending-limit", {"limit": "39.00 UAH"})
+    assert preflight(make_campaign(numbers(39), TEXT)).warnings == []
+
+
+def test_the_check_before_the_launch_names_a_missing_price(limited):
+    limited({"day": "20"}, PRICES={"viber": 1})
+    (warning,) = preflight(make_campaign(numbers(2), TEXT)).warnings
+
+    assert (warning.code, warning.params) == ("no-price", {"channels": "sms"})
 
 
 def test_single_messages_are_neither_counted_nor_stopped(limited):
