@@ -25,6 +25,7 @@ from django_hyber.codes import find_seen_codes
 from django_hyber.db import lease
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import after_commit, atomic, database_time
+from django_hyber.log_events import LogEvent
 from django_hyber.models import Announcement, Campaign, Message, Reply
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, UnreadableReport, fingerprint, parse_report
@@ -110,6 +111,11 @@ class Claim:
                 failures + 1,
                 event_id(self.row, event),
                 event,
+                extra={
+                    "event": LogEvent.RECEIVER_GIVEN_UP,
+                    "event_id": event_id(self.row, event),
+                    "signal": self.row.signal,
+                },
             )
         self.rows().delete()
 
@@ -258,7 +264,11 @@ def _stored_reports(events: Sequence[Event]) -> dict[int, DeliveryReport]:
         try:
             found[owners[mark]] = parse_report(raw, seen_codes=seen_codes[name])
         except UnreadableReport:
-            logger.warning("The report with fingerprint %s is unreadable", mark)
+            logger.warning(
+                "The report with fingerprint %s is unreadable",
+                mark,
+                extra={"event": LogEvent.REPORT_UNREADABLE, "account": name, "fingerprint": mark},
+            )
     return found
 
 
@@ -290,6 +300,10 @@ def _call(signal: Signal, sender: type[Model], values: Mapping[str, Any]) -> boo
         answers = signal.send_robust(sender, **values)
     # Django logs the name of a receiver that failed, and raises AttributeError if it is a functools.partial.
     except Exception:
-        logger.exception("A receiver failed for event %s", values["event_id"])
+        logger.exception(
+            "A receiver failed for event %s",
+            values["event_id"],
+            extra={"event": LogEvent.RECEIVER_FAILED, "event_id": values["event_id"]},
+        )
         return False
     return not any(isinstance(answer, Exception) for _receiver, answer in answers)

@@ -20,8 +20,15 @@ from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
+from django_hyber.log_events import LogEvent
 from django_hyber.protocol import NumberType
-from django_hyber.setting_domains import DOMAINS, UNREADABLE, Network, describe_wrong
+from django_hyber.setting_domains import (
+    DOMAINS,
+    UNREADABLE,
+    Network,
+    describe_wrong,
+)
+from django_hyber.setting_numbers import FrequencyCap, SpendingLimit
 
 logger = logging.getLogger("django_hyber")
 DEFAULT_ACCOUNT = "default"
@@ -59,6 +66,9 @@ class Account:
 
     Callbacks: if ``callback_networks`` are given, only they may call; ``callback_proxies`` are the networks of the
     project's own proxies, whose X-Forwarded-For is believed.
+
+    Limits of campaigns: ``frequency_cap`` is how many campaign messages of the account a person may get. Before a batch
+    would cost more than ``spending_limit`` allows, its campaign is paused. Single messages count for neither.
 
     ``prices`` are per message of a channel, and per part for SMS; ``viber_template`` is for Viber messages that matched
     an approved template. ``currency`` is that of the prices.
@@ -102,6 +112,8 @@ class Account:
     schedule_grace: float = 3_600
     four_eyes: bool = False
     suppress_transactional: bool = False
+    frequency_cap: FrequencyCap | None = None
+    spending_limit: SpendingLimit | None = None
     seen_codes: frozenset[int] = frozenset()
     code_names: Mapping[int, str] = field(default_factory=dict)
     stop_words: tuple[str, ...] | None = None
@@ -240,6 +252,7 @@ def _warn_of_script_name(prefix: str) -> None:
         "The web server serves this project under %s, which the callback URL lacks. Set FORCE_SCRIPT_NAME, or end "
         "CALLBACK_BASE_URL with it",
         prefix,
+        extra={"event": LogEvent.SCRIPT_NAME},
     )
 
 

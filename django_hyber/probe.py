@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django_hyber.checks.database import check_character_sets
@@ -37,10 +37,11 @@ def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
     """
     account = get_account(name)
     client = get_client(account)
-    sending, reports = _probe_sending(client), list(_probe_reports(account))
+    sending, reports = [*_probe_sending(client)], [*_probe_reports(account)]
     # Only the answer to a query shows that the login is accepted: the platform may answer 405 to anybody.
-    hold = _lift_hold(account) if sending.is_good and reports[0].is_good else ()
-    return [*_probe_settings(account), *_probe_database(), sending, *reports, *hold]
+    is_accepted = reports[0].is_good and all(finding.is_good for finding in sending)
+    hold = _lift_hold(account) if is_accepted else ()
+    return [*_probe_settings(account), *_probe_database(), *sending, *reports, *hold]
 
 
 def _probe_settings(account: Account) -> Iterator[Finding]:
@@ -59,20 +60,24 @@ def _probe_database() -> Iterator[Finding]:
         yield Finding(subject="Database", is_good=False, text=f"{message.msg} {message.hint}")
 
 
-def _probe_sending(client: HyberClient) -> Finding:
-    """Send a GET to the URL of single messages. The platform answers it with 405 (method not allowed)."""
+def _probe_sending(client: HyberClient) -> Iterator[Finding]:
+    """Send a GET to a URL of single messages and one of campaigns: the platform answers 405 (method not allowed)."""
+    yield _probe_url("Sending", "API_URL", client.api_url, client.check)
+    yield _probe_url("Campaigns", "BULK_URL", client.bulk_url, client.check_bulk)
+
+
+def _probe_url(subject: str, key: str, url: str, check: Callable[[], int]) -> Finding:
     try:
-        status = client.check()
+        status = check()
     except HyberError as error:
-        return Finding(subject="Sending", is_good=False, text=str(error))
+        return Finding(subject=subject, is_good=False, text=str(error))
     if status == METHOD_NOT_ALLOWED:
-        return Finding(subject="Sending", is_good=True, text="the platform answers")
-    remedy = _remedy(status)
+        return Finding(subject=subject, is_good=True, text="the platform answers")
+    remedy = _remedy(status, key)
     if remedy:
-        text = f"{client.api_url} answers with HTTP {status}: {remedy}"
-        return Finding(subject="Sending", is_good=False, text=text)
-    text = f"the platform answers, with HTTP {status} where 405 was expected; if nothing is delivered, check API_URL"
-    return Finding(subject="Sending", is_good=True, text=text)
+        return Finding(subject=subject, is_good=False, text=f"{url} answers with HTTP {status}: {remedy}")
+    text = f"the platform answers, with HTTP {status} where 405 was expected; if nothing is delivered, check {key}"
+    return Finding(subject=subject, is_good=True, text=text)
 
 
 def _lift_hold(account: Account) -> Iterator[Finding]:
@@ -81,12 +86,12 @@ def _lift_hold(account: Account) -> Iterator[Finding]:
         yield Finding(subject="Hold", is_good=True, text="lifted: the platform accepts the login again")
 
 
-def _remedy(status: int) -> str:
+def _remedy(status: int, key: str) -> str:
     """Return what is wrong with the URL and how to fix it, or "" if it may still accept messages."""
     if status in NO_SUCH_ADDRESS:
-        return "this URL does not exist there. Correct CLIENT_ID and SITE, or API_URL if you have set it"
+        return f"this URL does not exist there. Correct CLIENT_ID and SITE, or {key} if you have set it"
     if status in REDIRECTS:
-        return "this is a redirect, which is not followed when sending. Set API_URL to the target of the redirect"
+        return f"this is a redirect, which is not followed when sending. Set {key} to the target of the redirect"
     if status == TOO_MANY or status >= SERVER_TROUBLE:
         return "the platform is overloaded or has failed. Try again later; if it persists, contact GMS"
     return ""

@@ -15,6 +15,20 @@ from django_hyber.protocol.errors import TEMPLATES
 GAVE_UP = gettext_noop("Not accepted by the platform after %(attempts)s attempts: %(reason)s")
 TOO_LATE = gettext_noop("Its TTL ended before it could be sent.")
 TOO_LATE_BECAUSE = gettext_noop("Its TTL ended before it could be sent: %(reason)s")
+CAPPED = gettext_noop("Left out: the frequency cap is reached (messages: %(messages)s, days: %(days)s).")
+CAMPAIGN_SPENT = gettext_noop(
+    "The spending limit of a campaign is reached: up to %(spent)s of %(limit)s is spent, and the next batch may cost "
+    "%(cost)s. Raise SPENDING_LIMIT, then resume the campaign."
+)
+DAY_SPENT = gettext_noop(
+    "The spending limit of the day is reached: up to %(spent)s of %(limit)s is spent today, and the next batch may "
+    "cost %(cost)s. Resume the campaign tomorrow, or raise SPENDING_LIMIT and resume it."
+)
+NO_PRICE = gettext_noop(
+    "There is a spending limit, but no price for every channel. Add the missing ones to PRICES (%(channels)s), then "
+    "resume the campaign."
+)
+OWN_TEMPLATES = (GAVE_UP, TOO_LATE_BECAUSE, CAPPED, CAMPAIGN_SPENT, DAY_SPENT, NO_PRICE)
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
@@ -34,7 +48,7 @@ def translate_reason(text: str) -> str:
 
 @cache
 def _patterns() -> list[tuple[str, re.Pattern[str]]]:
-    return [(template, _pattern(template)) for template in (GAVE_UP, TOO_LATE_BECAUSE, *TEMPLATES)]
+    return [(template, _pattern(template)) for template in (*OWN_TEMPLATES, *TEMPLATES)]
 
 
 def _pattern(template: str) -> re.Pattern[str]:

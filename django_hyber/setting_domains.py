@@ -22,6 +22,15 @@ from phonenumbers import SUPPORTED_REGIONS
 from django_hyber.protocol.channels.content import CHANNELS
 from django_hyber.protocol.phones.numbers import normalize_phone
 from django_hyber.protocol.phones.types import NumberType
+from django_hyber.setting_numbers import (
+    MAX_COUNT,
+    MAX_DAYS,
+    DescribedError,
+    read_frequency_cap,
+    read_item,
+    read_number,
+    read_spending_limit,
+)
 
 Network = IPv4Network | IPv6Network
 MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
@@ -31,8 +40,8 @@ MAX_BATCH_SIZE = 50_000
 #: The key of PRICES for Viber messages whose text matched an approved template.
 TEMPLATE_PRICE = "viber_template"
 LENGTH_OF_CURRENCY = 3
-#: Limits of the columns that count attempts and failures; that of attempts is well below the column's maximum.
-MAX_ATTEMPTS, MAX_COUNT = 1_000, 2**31 - 1
+#: Well below the maximum of the column that counts attempts.
+MAX_ATTEMPTS = 1_000
 TRUE, FALSE = frozenset({"true", "on", "ok", "y", "yes", "1"}), frozenset({"false", "off", "n", "no", "0"})
 
 #: The length of the column with the name of an audience.
@@ -41,14 +50,6 @@ MAX_AUDIENCE_NAME = 100
 _PREFIX = re.compile(r"[1-9][0-9]{0,13}")
 
 UNREADABLE, BAD_URL, BAD_ORIGIN, BAD_NUMBER = (f"django_hyber.{number}" for number in ("E001", "E003", "E007", "E010"))
-
-
-class DescribedError(ValueError):
-    """A value that is not allowed. The text describes it and contains no secret."""
-
-
-class OutOfBoundsError(DescribedError):
-    """A valid number outside of the domain. The text contains the number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,23 +75,6 @@ def describe_wrong(value: object, error: Exception) -> str:
     if isinstance(value, str):
         return "text that cannot be read" if value.strip() else "empty"
     return f"a value of the type {type(value).__name__} that cannot be read"
-
-
-def _read_number(value: Any, *, least: float, most: float, is_whole: bool) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
-        raise TypeError
-    number = float(value)
-    # Written this way, the comparison rejects NaN too.
-    if not least <= number <= most or (is_whole and not number.is_integer()):
-        raise OutOfBoundsError(str(value).strip())
-    return int(number) if is_whole else number
-
-
-def _read_item(value: Any, *, least: float, is_whole: bool) -> float:
-    try:
-        return _read_number(value, least=least, most=MAX_COUNT, is_whole=is_whole)
-    except OutOfBoundsError as error:
-        raise OutOfBoundsError(f"wrong at {error}") from None
 
 
 def _read_flag(value: Any) -> bool:
@@ -174,7 +158,7 @@ def _read_choice(value: Any, *, read: Callable[[Any], Any]) -> frozenset[Any] | 
 
 
 def _read_code(value: Any) -> int:
-    return int(_read_item(value, least=-MAX_COUNT, is_whole=True))
+    return int(read_item(value, least=-MAX_COUNT, is_whole=True))
 
 
 def _read_codes(value: Any) -> frozenset[int]:
@@ -193,9 +177,13 @@ def _read_prices(value: Any) -> dict[str, Decimal]:
     for channel in value.keys() - {*CHANNELS, TEMPLATE_PRICE}:
         raise DescribedError(f"wrong at the channel {channel!r}")
     for price in value.values():
-        _read_item(price, least=0, is_whole=False)
+        read_item(price, least=0, is_whole=False)
     # Converted through a string, so that the float 0.1 becomes Decimal("0.1").
     return {channel: Decimal(str(price)) for channel, price in value.items()}
+
+
+def _parse_limits(raw: str) -> Any:
+    return json.loads(raw) if raw.strip() else None
 
 
 def _read_currency(value: Any) -> str:
@@ -241,13 +229,13 @@ def _read_audiences(value: Any) -> dict[str, str]:
 def _read_throttle(value: Any) -> int | None:
     if value is None or value == "":
         return None
-    return int(_read_number(value, least=1, most=MAX_COUNT, is_whole=True))
+    return int(read_number(value, least=1, most=MAX_COUNT, is_whole=True))
 
 
 def _seconds(least: float, most: float) -> Domain:
     return Domain(
         description=f"a number of seconds from {least:,} to {most:,}",
-        read=partial(_read_number, least=least, most=most, is_whole=False),
+        read=partial(read_number, least=least, most=most, is_whole=False),
         check_id=BAD_NUMBER,
     )
 
@@ -255,7 +243,7 @@ def _seconds(least: float, most: float) -> Domain:
 def _count(least: int, most: int, unit: str) -> Domain:
     return Domain(
         description=f"a whole number of {unit} from {least:,} to {most:,}",
-        read=partial(_read_number, least=least, most=most, is_whole=True),
+        read=partial(read_number, least=least, most=most, is_whole=True),
         check_id=BAD_NUMBER,
     )
 
@@ -348,6 +336,17 @@ DOMAINS: Mapping[str, Domain] = {
         'as in {"sms": "0.98"}',
         read=_read_prices,
         parse=json.loads,
+    ),
+    "FREQUENCY_CAP": Domain(
+        description=f'a dict of whole numbers from 1 to {MAX_DAYS}, as in {{"messages": 3, "days": 7}}, or None',
+        read=read_frequency_cap,
+        parse=_parse_limits,
+    ),
+    "SPENDING_LIMIT": Domain(
+        description='a dict of amounts above 0 for "day", "campaign" or both, as in {"day": "500", "campaign": "200"}, '
+        "or None",
+        read=read_spending_limit,
+        parse=_parse_limits,
     ),
     "CURRENCY": Domain(description="the three letters of a currency, as in UAH, or empty", read=_read_currency),
     "AUDIENCES": Domain(

@@ -13,6 +13,7 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from django_hyber.db.transactions import after_commit
+from django_hyber.log_events import LogEvent
 from django_hyber.models import BackgroundJob, Reply
 from django_hyber.storage import ROOT, hyber_storage
 
@@ -37,7 +38,7 @@ def delete_stored(name: str) -> None:
     try:
         hyber_storage().delete(name)
     except OSError:
-        logger.exception("A stored file could not be deleted")
+        logger.exception("A stored file could not be deleted", extra={"event": LogEvent.FILE_NOT_DELETED})
 
 
 @receiver(post_delete, sender=BackgroundJob)

@@ -48,6 +48,22 @@ def make_doubted_campaign():
     return start_campaign(make_campaign([phone(2, "87"), phone(3), phone(4)]))
 
 
+def make_waiting_campaign(phones, size, channels=CHANNELS):
+    """A campaign that is being sent, with all its batches of this size still to be claimed."""
+    campaign = make_campaign(phones, channels)
+    pks = list(campaign.messages.order_by("pk").values_list("pk", flat=True))
+    for part in (pks[start : start + size] for start in range(0, len(pks), size)):
+        campaign.batches.create(first_id=part[0], last_id=part[-1], size=len(part))
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending")
+    return campaign
+
+
+def batches_in_turn(campaigns):
+    """The keys of the first batch of each campaign, of the second one of each, and so on."""
+    keys = (campaign.batches.order_by("pk").values_list("pk", flat=True) for campaign in campaigns)
+    return [pk for same in zip(*keys, strict=True) for pk in same]
+
+
 def posts(sandbox):
     return [json.loads(request.body) for request in sandbox.requests if request.method == "POST"]
 

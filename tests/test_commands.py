@@ -141,7 +141,7 @@ def test_dispatch_loop_outlives_a_broker_that_is_down(platform, monkeypatch, cap
 def test_check_proves_a_good_account_without_sending(wired):
     out, _ = run("hyber_check")
 
-    assert out.count("ok") == 5
+    assert out.count("ok") == 6
     assert "ok   Unknown outcomes: cannot be resolved yet" in out
     assert wired.ledger.taken == 0
     assert not [request for request in wired.requests if request.method == "POST"]
@@ -210,6 +210,86 @@ def test_check_doubts_an_answer_that_is_not_documented(answering):
     out, _ = run("hyber_check")
 
     assert "ok   Sending: the platform answers, with HTTP 400 where 405 was expected" in out
+
+
+def test_check_tells_that_the_address_of_campaigns_is_wrong(answering, settings):
+    account = settings.HYBER["default"]
+    settings.HYBER = {"default": account | {"API_URL": account["REPORTS_URL"], "BULK_URL": f"{answering.url}/1234"}}
+    answering.status = 404
+    out = io.StringIO()
+    with pytest.raises(CommandError, match="not ready"):
+        call_command("hyber_check", stdout=out)
+
+    assert f"FAIL Campaigns: {answering.url}/1234 answers with HTTP 404: " in out.getvalue()
+    assert "or BULK_URL if you have set it" in out.getvalue()
+    assert "ok   Sending: " in out.getvalue()
+    assert {request.method for request in answering.requests} == {"GET"}
+
+
+def test_check_sends_one_message_and_waits_for_its_report(wired):
+    out, _ = run("hyber_check", "--send-to", f"+{phone(1)}", "--sender", "Shop")
+
+    assert "ok   Round trip: a report came by callback after" in out
+    assert wired.ledger.taken == 1
+    assert posts(wired)[0]["tag"] == "TEST hyber_check"
+
+
+def test_check_takes_the_sender_of_the_newest_campaign(wired, campaign):
+    run("hyber_check", "--send-to", f"+{phone(1)}")
+
+    assert posts(wired)[0]["channel_options"]["sms"]["alpha_name"] == "GMSU"
+
+
+def fail_round_trip(number):
+    out = io.StringIO()
+    with pytest.raises(CommandError) as caught:
+        call_command("hyber_check", "--send-to", number, "--sender", "Shop", "--timeout", "1.5", stdout=out)
+    return f"{out.getvalue()}{caught.value}"
+
+
+def test_check_tells_that_only_a_query_finds_the_report(wired, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_BASE_URL": "http://127.0.0.1:9"}}
+    told = fail_round_trip(f"+{phone(1)}")
+
+    assert "FAIL Round trip: no report came by callback within 1.5 seconds. The platform has a report" in told
+    assert "it cannot reach http://127.0.0.1:9" in told
+    assert "current-token" not in told
+
+
+def test_check_tells_the_same_if_the_platform_does_not_call(wired):
+    assert "so only the way back fails" in fail_round_trip(f"+{phone(1, '85')}")
+
+
+def test_check_tells_that_the_platform_has_no_report_yet(wired):
+    assert "The platform has not finished with it" in fail_round_trip(f"+{phone(1, '93')}")
+
+
+def test_check_tells_that_the_message_was_rejected(wired):
+    wired.fault("error", status=400, error_code=36024, paths=["single"])
+
+    assert "the message is rejected and gets no report" in fail_round_trip(f"+{phone(1)}")
+
+
+def test_check_tells_that_the_outcome_is_unknown(wired):
+    assert "It is unknown whether the message was accepted" in fail_round_trip(f"+{phone(1, '87')}")
+
+
+def test_check_tells_that_nothing_works_in_the_background(wired, settings):
+    settings.TASKS = {"default": {"BACKEND": "django.tasks.backends.dummy.DummyBackend"}}
+
+    assert "check that the workers of TASKS and hyber_dispatch run" in fail_round_trip(f"+{phone(1)}")
+
+
+def test_check_sends_nothing_to_a_wrong_number_or_without_a_sender(wired):
+    assert "Nothing was sent" in fail_round_trip("12")
+    with pytest.raises(CommandError, match="name a registered alpha name with --sender"):
+        call_command("hyber_check", "--send-to", f"+{phone(1)}", stdout=io.StringIO())
+    assert posts(wired) == []
+
+
+def test_check_sends_nothing_when_another_check_has_failed(platform):
+    assert "not ready to send" in fail_round_trip(f"+{phone(1)}")
+    assert posts(platform) == []
 
 
 def test_check_tells_missing_settings(platform, settings):

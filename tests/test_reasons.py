@@ -22,7 +22,7 @@ from django_hyber.protocol import (
     UnreadableResponse,
 )
 from django_hyber.protocol.errors import BROKEN_BECAUSE, NO_CONNECTION_BECAUSE, TEMPLATES, TOO_LONG
-from django_hyber.reasons import GAVE_UP, TOO_LATE, TOO_LATE_BECAUSE, translate_reason
+from django_hyber.reasons import GAVE_UP, OWN_TEMPLATES, TOO_LATE, TOO_LATE_BECAUSE, translate_reason
 from django_hyber.services import send_message, start_campaign
 from tests.builders import make_campaign
 from tests.samples import phone
@@ -79,7 +79,7 @@ def test_no_reason_is_no_text():
         assert translate_reason("") == ""
 
 
-@pytest.mark.parametrize("template", [GAVE_UP, TOO_LATE_BECAUSE, *TEMPLATES])
+@pytest.mark.parametrize("template", [*OWN_TEMPLATES, *TEMPLATES])
 def test_translation_names_what_the_reason_names(template):
     with translation.override("uk"):
         translated = reasons.gettext(template)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from django_hyber.conf import KEYS, Account, get_account, inspect_accounts
 from django_hyber.setting_domains import DOMAINS
+from django_hyber.setting_numbers import FrequencyCap, SpendingLimit
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 MONTH = 30 * DAY
@@ -78,6 +79,11 @@ REFUSED = [
     *(("CODE_NAMES", value) for value in (None, "x", [(1, "a")], {"x": "a"}, {1: None})),
     *(("CURRENCY", value) for value in (None, True, "U", "UAHH", "грн", "12A", "₴₴₴", ["UAH"])),
     *(("PRICES", value) for value in (None, 1, {"fax": 1}, {"sms": -0.01}, {"sms": "nan"}, {"sms": True})),
+    *(("FREQUENCY_CAP", value) for value in ({}, 3, [3, 7], {"messages": 3}, {"messages": 3, "days": 7, "hours": 1})),
+    *(("FREQUENCY_CAP", {"messages": value, "days": 7}) for value in (0, -1, 1.5, True, None, "three", 367)),
+    *(("FREQUENCY_CAP", {"messages": 3, "days": value}) for value in (0, 367, 0.5, [7])),
+    *(("SPENDING_LIMIT", value) for value in ({}, 500, "500", {"week": 1}, {"day": 1, "month": 2}, [("day", 1)])),
+    *(("SPENDING_LIMIT", {"day": value}) for value in (0, -1, True, None, "a lot", "nan", "inf", 2**31)),
 ]
 ACCEPTED = [
     *((key, bound, bound) for key, bounds in (TIMES | COUNTS).items() for bound in bounds),
@@ -105,6 +111,10 @@ ACCEPTED = [
     ("CURRENCY", " uah ", "UAH"),
     ("CURRENCY", "", ""),
     ("PRICES", {"viber_template": "0.3"}, {"viber_template": Decimal("0.3")}),
+    *((key, value, None) for key in ("FREQUENCY_CAP", "SPENDING_LIMIT") for value in (None, "")),
+    ("FREQUENCY_CAP", {"messages": "3", "days": 7.0}, FrequencyCap(messages=3, days=7)),
+    ("SPENDING_LIMIT", {"day": "500"}, SpendingLimit(day=Decimal(500))),
+    ("SPENDING_LIMIT", {"day": 0.1, "campaign": 200}, SpendingLimit(day=Decimal("0.1"), campaign=Decimal(200))),
     ("PRICES", {"sms": 0.1, "viber": "0"}, {"sms": Decimal("0.1"), "viber": Decimal(0)}),
 ]
 
@@ -187,6 +197,10 @@ def test_value_of_a_strange_type_is_refused_whatever_the_setting(key, value):
     [
         ("DEFAULT_REGION", "Ukraine", "text that cannot be read; it must be the two letters of a country"),
         ("PRICES", {"vibr": "0.45"}, "wrong at the channel 'vibr'"),
+        ("FREQUENCY_CAP", {"messages": 3}, "without 'days'"),
+        ("FREQUENCY_CAP", {"messages": 0, "days": 7}, "wrong at 'messages': 0"),
+        ("SPENDING_LIMIT", {"weekly": 5}, "wrong at the key 'weekly'"),
+        ("SPENDING_LIMIT", {}, "an empty dict"),
         ("PARALLEL_BATCHES", 0, "0; it must be a whole number of requests from 1"),
         ("FOUR_EYES", "perhaps", "text that cannot be read; it must be True or False"),
         ("API_URL", "https://shop:secret@hyber.im/1234", "an address that contains a login or a password"),

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.views.decorators.csrf import csrf_exempt
 
 from django_hyber.conf import find_accounts
+from django_hyber.log_events import LogEvent
 
 logger = logging.getLogger("django_hyber.callbacks")
 #: A part of a token of this length is as secret as the token.
@@ -35,7 +36,10 @@ class MistypedAddress:
 @csrf_exempt
 def not_found(request: HttpRequest, address: str) -> HttpResponse:
     """Answer 404 without the path, neither in the answer nor in the log."""
-    logger.warning("A callback to a mistyped address was rejected: it must end in /reports/ or /replies/")
+    logger.warning(
+        "A callback to a mistyped address was rejected: it must end in /reports/ or /replies/",
+        extra={"event": LogEvent.CALLBACK_ADDRESS},
+    )
     response = HttpResponseNotFound("Not found: a callback address ends in /reports/ or /replies/.\n", "text/plain")
     response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own mark
     return response

@@ -24,6 +24,7 @@ from rest_framework.views import APIView, exception_handler
 from django_hyber import protocol, services
 from django_hyber.callbacks.networks import is_allowed
 from django_hyber.conf import Account, find_account_by_token
+from django_hyber.log_events import LogEvent
 from django_hyber.services import CallbackKind
 
 logger = logging.getLogger("django_hyber.callbacks")
@@ -55,10 +56,13 @@ class HasToken(BasePermission):
         """Compare the token in constant time, and set the account on the view."""
         account = find_account_by_token(view.kwargs["token"])
         if account is None:
-            logger.warning("A callback with a wrong token was rejected")
+            logger.warning("A callback with a wrong token was rejected", extra={"event": LogEvent.CALLBACK_TOKEN})
             return False
         if not is_allowed(account, request.META):
-            logger.warning("A callback from outside of CALLBACK_NETWORKS was rejected")
+            logger.warning(
+                "A callback from outside of CALLBACK_NETWORKS was rejected",
+                extra={"event": LogEvent.CALLBACK_NETWORK, "account": account.name},
+            )
             return False
         view.account = account  # type: ignore[attr-defined]
         return True
@@ -95,7 +99,11 @@ class CallbackView(APIView, ABC):
         """Store the items and answer. Signals are sent after commit."""
         body = read_body(request._request, self.account.callback_max_bytes + 1)
         if len(body) > self.account.callback_max_bytes:
-            logger.warning("A callback of more than %d bytes was rejected", self.account.callback_max_bytes)
+            logger.warning(
+                "A callback of more than %d bytes was rejected",
+                self.account.callback_max_bytes,
+                extra={"event": LogEvent.CALLBACK_TOO_LARGE, "account": self.account.name},
+            )
             return Response({"error": f"The body is larger than {self.account.callback_max_bytes} bytes."}, status=413)
         items, problem = read_items(body, max(FEW_ITEMS, self.account.callback_max_bytes // LEAST_BYTES))
         if problem == TOO_MANY:
@@ -112,7 +120,11 @@ class CallbackView(APIView, ABC):
         try:
             return super().handle_exception(exc)
         except Exception:  # noqa: BLE001  it is logged
-            logger.error("A callback could not be stored\n%s", protocol.describe_traceback(exc))  # noqa: TRY400
+            logger.error(  # noqa: TRY400
+                "A callback could not be stored\n%s",
+                protocol.describe_traceback(exc),
+                extra={"event": LogEvent.CALLBACK_FAILED, "account": self.account.name},
+            )
             return Response({"error": "The callback could not be stored. Send it again."}, status=500)
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:

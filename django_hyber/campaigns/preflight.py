@@ -19,14 +19,15 @@ from django.utils.translation import gettext as _
 from django_hyber.audiences import count_people, find_audience
 from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.setting_domains import TEMPLATE_PRICE
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
+from django_hyber.texts.costs import cost_range, without_price
 
 #: The fields that must not change between the check and the launch.
 CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 
 OPTED_OUT_CODE = "opted-out"
 MISSING_CODE = "missing-variable"
+CAPPED_CODE = "frequency-cap"
 BLOCKING_CODE = "blocks-launch"
 PAST_START_CODE = "past-start-time"
 
@@ -69,7 +70,8 @@ class Preflight:
     channels themselves are wrong.
 
     The costs are those of reaching everybody who is not skipped, each by one channel: by the one that costs least for
-    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Recipients who are not reached
+    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. They include people who have
+    reached the frequency cap, which may allow them again by the time of sending. Recipients who are not reached
     cost nothing. None if a channel has no price in the settings, or if the texts are wrong.
     """
 
@@ -153,7 +155,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
     """
     checked = fingerprint(campaign)
     texts = check_texts(campaign, progress)
-    skipped = [*_opted_out(campaign), *_skipped_by_value(texts)]
+    skipped = [*_opted_out(campaign), *_skipped_by_check(texts)]
     recipients = texts.recipients + sum(item.count for item in skipped if item.code == OPTED_OUT_CODE)
     low, high = _costs(campaign, texts)
     zone = timezone.get_current_timezone()
@@ -162,7 +164,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
         recipients=recipients,
         will_receive=texts.will_receive,
         problems=[*check_state(campaign), *texts.errors],
-        warnings=[*texts.warnings, *_warnings(campaign, recipients, texts)],
+        warnings=[*texts.warnings, *_warnings(campaign, recipients, texts), *_spending_warnings(campaign, high)],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
         segments=_summary(texts),
@@ -187,16 +189,17 @@ def _opted_out(campaign: Campaign) -> list[Skipped]:
     return [Skipped(reason=_("opted out"), code=OPTED_OUT_CODE, count=count, examples=examples)]
 
 
-def _skipped_by_value(texts: TextReport) -> list[Skipped]:
+def _skipped_by_check(texts: TextReport) -> list[Skipped]:
     names = ", ".join(f"%{name}%" for name in sorted(texts.missing))
-    reason = _("no value for %(names)s") % {"names": names}
+    no_value = _("no value for %(names)s") % {"names": names}
     groups = (
-        (MISSING_CODE, texts.left_out, texts.left_out_examples),
-        (BLOCKING_CODE, texts.blocking, texts.blocking_examples),
+        (CAPPED_CODE, _("the frequency cap is reached"), texts.capped, texts.capped_examples),
+        (MISSING_CODE, no_value, texts.left_out, texts.left_out_examples),
+        (BLOCKING_CODE, no_value, texts.blocking, texts.blocking_examples),
     )
     return [
         Skipped(reason=reason, code=code, count=count, examples=tuple(examples))
-        for code, count, examples in groups
+        for code, reason, count, examples in groups
         if count
     ]
 
@@ -225,6 +228,22 @@ def _audience_warnings(campaign: Campaign) -> list[ValidationError]:
     return [ValidationError(text, code="audience", params=params)]
 
 
+def _spending_warnings(campaign: Campaign, cost: Decimal | None) -> list[ValidationError]:
+    account = find_account(campaign.account)
+    limit = account.spending_limit if account else None
+    if account is None or limit is None:
+        return []
+    missing = without_price((channel.channel for channel in campaign.channels.all()), account.prices)
+    if missing:
+        text = _("There is a spending limit, but no price in PRICES for %(channels)s: the campaign would be paused.")
+        return [ValidationError(text, code="no-price", params={"channels": ", ".join(missing)})]
+    most = min(filter(None, (limit.campaign, limit.day)))
+    if cost is None or cost <= most:
+        return []
+    text = _("It may cost more than the spending limit allows (%(limit)s): it would be paused on the way.")
+    return [ValidationError(text, code="spending-limit", params={"limit": f"{most:,.2f} {account.currency}".strip()})]
+
+
 def time_warnings(campaign: Campaign) -> list[ValidationError]:
     """Return the warnings that depend on the current time."""
     if campaign.start_time and campaign.start_time < timezone.now():
@@ -250,20 +269,8 @@ def _summary(texts: TextReport) -> Segments | None:
 
 
 def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decimal | None]:
-    known = find_prices(campaign.account)
+    prices = find_prices(campaign.account)
     names = [channel.channel for channel in campaign.channels.all()]
-    if not names or texts.errors or not all(name in known for name in names):
+    if not names or texts.errors or without_price(names, prices):
         return None, None
-    prices = {name: known[name] for name in names}
-    if "viber" in prices and TEMPLATE_PRICE in known:
-        # Whether a text matches an approved template is known only after it was sent.
-        prices[TEMPLATE_PRICE] = known[TEMPLATE_PRICE]
-    sms = prices.pop("sms", None)
-    if sms is None:
-        return min(prices.values()) * texts.will_receive, max(prices.values()) * texts.will_receive
-    low = high = Decimal(0)
-    for (_encoding, number), recipients in texts.segments.items():
-        possible = [*prices.values(), sms * number]
-        low += min(possible) * recipients
-        high += max(possible) * recipients
-    return low, high
+    return cost_range(names, prices, texts.segments, texts.complete)

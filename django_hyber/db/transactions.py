@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 from django_hyber import outbox
+from django_hyber.log_events import LogEvent
 from django_hyber.models import Message
 
 logger = logging.getLogger("django_hyber")
@@ -114,7 +115,11 @@ def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Resu
             try:
                 return record(*args, **kwargs)
             except (OperationalError, InterfaceError) as error:
-                logger.warning("The database failed; the write is retried: %s", type(error).__name__)
+                logger.warning(
+                    "The database failed; the write is retried: %s",
+                    type(error).__name__,
+                    extra={"event": LogEvent.DATABASE_RETRY, "error": type(error).__name__},
+                )
                 connection.close_if_unusable_or_obsolete()
                 time.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311  spreads load, guards nothing
         return record(*args, **kwargs)
@@ -166,4 +171,4 @@ def _call_robustly(call: Callable[[], object]) -> None:
     try:
         call()
     except Exception:
-        logger.exception("A function failed that is called after the commit")
+        logger.exception("A function failed that is called after the commit", extra={"event": LogEvent.HOOK_FAILED})

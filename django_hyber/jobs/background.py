@@ -19,6 +19,7 @@ from django_hyber.db import lease
 from django_hyber.db.transactions import atomic
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
+from django_hyber.log_events import LogEvent
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import enqueue, enqueue_after_commit
@@ -97,14 +98,28 @@ def run_job(pk: int) -> None:
         try:
             result = KINDS[job.kind](job, claim)
         except JobLostError:
-            logger.warning("Job %s was stopped or claimed by another worker", pk)
+            logger.warning(
+                "Job %s was stopped or claimed by another worker",
+                pk,
+                extra={"event": LogEvent.CLAIM_LOST, "background_job_id": pk},
+            )
         except ValidationError as error:
             _finish(claim, State.FAILED, " ".join(error.messages))
         except (DatabaseError, OSError) as error:
             # The job stays RUNNING, and a sweep recovers it when the lease has expired.
-            logger.error("Job %s was cut off\n%s", pk, describe_traceback(error))  # noqa: TRY400
+            logger.error(  # noqa: TRY400
+                "Job %s was cut off\n%s",
+                pk,
+                describe_traceback(error),
+                extra={"event": LogEvent.JOB_CUT_OFF, "background_job_id": pk},
+            )
         except Exception as error:  # noqa: BLE001  it is logged
-            logger.error("Job %s has failed\n%s", pk, describe_traceback(error))  # noqa: TRY400
+            logger.error(  # noqa: TRY400
+                "Job %s has failed\n%s",
+                pk,
+                describe_traceback(error),
+                extra={"event": LogEvent.JOB_FAILED, "background_job_id": pk},
+            )
             _finish(claim, State.FAILED, _("An unexpected error occurred. See the log of the server."))
         else:
             _finish(claim, State.DONE, result=result)
@@ -148,7 +163,11 @@ def _finish(claim: JobClaim, state: str, error_text: str = "", **values: Any) ->
         try:
             claim.write(state=state, error_text=error_text[:TEXT_LIMIT], finished_at=timezone.now(), **values)
         except JobLostError:
-            logger.warning("Job %s was stopped or claimed by another worker", claim.pk)
+            logger.warning(
+                "Job %s was stopped or claimed by another worker",
+                claim.pk,
+                extra={"event": LogEvent.CLAIM_LOST, "background_job_id": claim.pk},
+            )
             return
     delete_file(job, "source")
 

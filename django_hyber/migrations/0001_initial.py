@@ -179,6 +179,8 @@ class Migration(migrations.Migration):
                 ('due_at', models.DateTimeField(blank=True, null=True, verbose_name='next attempt at')),
                 ('enqueued_at', models.DateTimeField(blank=True, help_text='When a task for it was last enqueued.', null=True, verbose_name='enqueued at')),
                 ('waits_for', models.CharField(blank=True, choices=[('platform', 'Waits until the platform answers again.'), ('account', 'Waits until the platform accepts the login of the account.'), ('window', 'Waits for the sending window.'), ('throttle', 'Waits for the throttle.'), ('retry', 'Waits for the next attempt.')], max_length=8, verbose_name='waits for')),
+                ('cost', models.DecimalField(decimal_places=6, editable=False, max_digits=20, null=True, verbose_name='cost at most')),
+                ('charged_on', models.DateField(editable=False, null=True, verbose_name='charged on')),
                 ('job_id', models.CharField(blank=True, max_length=64, verbose_name='job id')),
                 ('error_code', models.IntegerField(blank=True, null=True, verbose_name='error code')),
                 ('error_text', models.CharField(blank=True, max_length=255, verbose_name='error text')),
@@ -441,6 +443,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='batch',
             index=models.Index(fields=['state', 'due_at'], name='hyber_batch_due'),
+        ),
+        migrations.AddIndex(
+            model_name='batch',
+            index=models.Index(fields=['charged_on'], name='hyber_batch_charged_on'),
         ),
         migrations.AddConstraint(
             model_name='batch',

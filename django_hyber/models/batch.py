@@ -59,6 +59,9 @@ class Batch(HyberModel, DoubtModel):
         _("enqueued at"), null=True, blank=True, help_text=_("When a task for it was last enqueued.")
     )
     waits_for = models.CharField(_("waits for"), max_length=8, choices=WaitsFor.choices, blank=True)
+    # With a spending limit: the most that the request may cost, and the day on which it was reserved.
+    cost = models.DecimalField(_("cost at most"), max_digits=20, decimal_places=6, null=True, editable=False)
+    charged_on = models.DateField(_("charged on"), null=True, editable=False)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)
@@ -72,7 +75,10 @@ class Batch(HyberModel, DoubtModel):
         constraints = (
             models.UniqueConstraint(fields=("campaign", "run", "first_id"), name="hyber_batch_once_a_range"),
         )
-        indexes = (models.Index(fields=("state", "due_at"), name="hyber_batch_due"),)
+        indexes = (
+            models.Index(fields=("state", "due_at"), name="hyber_batch_due"),
+            models.Index(fields=("charged_on",), name="hyber_batch_charged_on"),
+        )
 
     def members(self) -> models.Q:
         """Select the messages of the batch from those of its campaign."""

@@ -154,7 +154,14 @@ class HyberClient:
         The status is 405 if the account works. Raises AuthenticationError for wrong credentials, and UnreadableResponse
         if a proxy or firewall forbids the request.
         """
-        answer = self._get(self.api_url)
+        return self._check(self.api_url)
+
+    def check_bulk(self) -> int:
+        """Do the same with a URL of campaigns."""
+        return self._check(f"{self.bulk_url}/broadcast")
+
+    def _check(self, url: str) -> int:
+        answer = self._get(url)
         if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
             read_answer(answer)
         return answer.status

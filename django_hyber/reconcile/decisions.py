@@ -13,6 +13,7 @@ from django.db.models import Q, QuerySet
 
 from django_hyber.db.transactions import database_time, write_transaction
 from django_hyber.errors import DoubtError
+from django_hyber.log_events import LogEvent
 from django_hyber.models import LONE, Batch, Message
 from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.reconcile import endings
@@ -162,9 +163,17 @@ def _decided(doubted: QuerySet[Row], what: str, by: str) -> Iterator[Row]:
         if row is None:
             raise DoubtError
         yield row
-    kind = "Batch" if isinstance(row, Batch) else "Message"
-    name = row.pk if isinstance(row, Batch) else row.extra_id
-    logger.warning("%s %s, whose outcome is unknown, is %s: decided by %s", kind, name, what, by)
+    kind, id_name, name = (
+        ("Batch", "batch_id", row.pk) if isinstance(row, Batch) else ("Message", "extra_id", row.extra_id)
+    )
+    logger.warning(
+        "%s %s, whose outcome is unknown, is %s: decided by %s",
+        kind,
+        name,
+        what,
+        by,
+        extra={"event": LogEvent.DECIDED_BY_USER, id_name: name, "campaign_id": row.campaign_id},
+    )
 
 
 def _settle(row: Batch | Message) -> None:

@@ -18,6 +18,7 @@ from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, get_account
 from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import database_time, insisting
+from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import HyberError, ReportNotFound, parse_reports
 from django_hyber.reports.intake import apply_reports
@@ -93,14 +94,23 @@ def query_job(job: Job, fetched: Fetched) -> None:
     try:
         account = with_stored_codes(get_account(job.account))
     except ImproperlyConfigured:
-        logger.exception("Job %s cannot be queried", job.job_id)
+        logger.exception(
+            "Job %s cannot be queried",
+            job.job_id,
+            extra={"event": LogEvent.QUERY_FAILED, "account": account.name, "job_id": job.job_id},
+        )
         return
     try:
         found = get_client(account).fetch_campaign_status(job.job_id)
     except ReportNotFound:
         note_answer(account, Host.BULK)
     except HyberError as error:
-        logger.warning("No answer to the query about job %s: %s", job.job_id, type(error).__name__)
+        logger.warning(
+            "No answer to the query about job %s: %s",
+            job.job_id,
+            type(error).__name__,
+            extra={"event": LogEvent.QUERY_UNANSWERED, "account": account.name, "job_id": job.job_id},
+        )
         _note_failure(account, Host.BULK, error, fetched)
     else:
         note_answer(account, Host.BULK)
@@ -160,7 +170,11 @@ def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
     try:
         account = with_stored_codes(get_account(overdue.account))
     except ImproperlyConfigured:
-        logger.exception("Message %s cannot be queried", overdue.extra_id)
+        logger.exception(
+            "Message %s cannot be queried",
+            overdue.extra_id,
+            extra={"event": LogEvent.QUERY_FAILED, "account": account.name, "extra_id": overdue.extra_id},
+        )
         return False
     ids = {"message_id": overdue.message_id} if overdue.message_id else {"extra_id": overdue.extra_id}
     try:
@@ -169,7 +183,12 @@ def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
         note_answer(account, Host.REPORTS)
         return True
     except HyberError as error:
-        logger.warning("No answer to the query about message %s: %s", overdue.extra_id, type(error).__name__)
+        logger.warning(
+            "No answer to the query about message %s: %s",
+            overdue.extra_id,
+            type(error).__name__,
+            extra={"event": LogEvent.QUERY_UNANSWERED, "account": account.name, "extra_id": overdue.extra_id},
+        )
         _note_failure(account, Host.REPORTS, error, fetched)
         return False
     note_answer(account, Host.REPORTS)

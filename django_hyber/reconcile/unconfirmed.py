@@ -23,6 +23,7 @@ from django.utils.translation import gettext_noop
 from django_hyber.conf import Account, find_account
 from django_hyber.db import lease
 from django_hyber.db.transactions import database_time
+from django_hyber.log_events import LogEvent
 from django_hyber.models import LONE, Batch, Message
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first, one_after_another
 from django_hyber.reconcile import endings, outcome_queries
@@ -367,5 +368,9 @@ def _account(name: str) -> Account | None:
     """Return the account, or None if its settings are missing or invalid, so that other accounts are not affected."""
     account = find_account(name)
     if account is None:
-        logger.error("Account %s waits: its settings are missing or invalid", name)
+        logger.error(
+            "Account %s waits: its settings are missing or invalid",
+            name,
+            extra={"event": LogEvent.ACCOUNT_INVALID, "account": name},
+        )
     return account

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.db import lease
+from django_hyber.log_events import LogEvent
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public
 from django_hyber.queueing import enqueue
@@ -110,11 +111,20 @@ def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) ->
     try:
         name = _keep(claim, is_allowed)
     except DownloadFailed as error:
-        logger.warning("The attachment of reply %d was not kept: %s", reply_pk, error)
+        logger.warning(
+            "The attachment of reply %d was not kept: %s",
+            reply_pk,
+            error,
+            extra={"event": LogEvent.ATTACHMENT_FAILED, "reply_id": reply_pk},
+        )
     finally:
         is_recorded = ours.update(media_file=name, lease_until=None)
     if name and not is_recorded:
-        logger.warning("The attachment of reply %d was claimed by another worker", reply_pk)
+        logger.warning(
+            "The attachment of reply %d was claimed by another worker",
+            reply_pk,
+            extra={"event": LogEvent.CLAIM_LOST, "reply_id": reply_pk},
+        )
         delete_stored(name)
 
 

@@ -7,6 +7,7 @@ import logging
 from django.db.models import F
 from django.utils import timezone
 
+from django_hyber.log_events import LogEvent
 from django_hyber.models import CallbackQuota
 
 logger = logging.getLogger("django_hyber")
@@ -34,5 +35,9 @@ def _count(account: str, column: str, amount: int, most: int) -> bool:
     rows = CallbackQuota.objects.filter(pk=quota.pk, **{f"{column}__lte": most - amount})
     if rows.update(**{column: F(column) + amount}):
         return True
-    logger.error("The account %s has got too many unusable callbacks today: the rest is not stored", account)
+    logger.error(
+        "The account %s has got too many unusable callbacks today: the rest is not stored",
+        account,
+        extra={"event": LogEvent.CALLBACK_FLOOD, "account": account},
+    )
     return False

@@ -17,6 +17,7 @@ from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, get_account
 from django_hyber.db import lease
 from django_hyber.db.transactions import database, insisting, lock, refuse_transaction, write_transaction
+from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import HyberClient, SyncEntry, describe_traceback
 from django_hyber.queueing import one_after_another
@@ -30,6 +31,7 @@ from django_hyber.sending.batch_messages import (
     suppress,
 )
 from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
+from django_hyber.sending.limits import charge, keep_to_cap
 from django_hyber.sending.pace import breaker, schedule
 from django_hyber.sending.runs import settle, take_next
 
@@ -60,6 +62,11 @@ class BatchClaim:
     def attempt(self) -> int:
         """The number of this claim of the batch; each claim has its own."""
         return self.batch.attempts
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids that log events have."""
+        return {"batch_id": self.batch.pk, "campaign_id": self.batch.campaign_id, "account": self.account.name}
 
     @property
     def host(self) -> AccountState.Host:
@@ -99,7 +106,11 @@ class BatchClaim:
             lock(self.messages())
             outgoing = answer.outgoing
             if not is_ours:
-                logger.warning("Batch %s was claimed by another worker before its answer arrived", self.batch.pk)
+                logger.warning(
+                    "Batch %s was claimed by another worker before its answer arrived",
+                    self.batch.pk,
+                    extra={"event": LogEvent.CLAIM_LOST, **self.log_ids},
+                )
                 # A message with a new id belongs to another run; this answer does not apply to it.
                 current = dict(self.messages().values_list("pk", "extra_id"))
                 outgoing = [item for item in outgoing if current.get(item.pk) == item.recipient.extra_id]
@@ -163,7 +174,11 @@ class BatchClaim:
                 phone_prefixes=batch.phone_prefixes,
                 error_text=reason,
             )
-        logger.warning("Batch %s is too large for the platform and was split into two", batch.pk)
+        logger.warning(
+            "Batch %s is too large for the platform and was split into two",
+            batch.pk,
+            extra={"event": LogEvent.BATCH_SPLIT, **self.log_ids},
+        )
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
@@ -199,7 +214,12 @@ class BatchClaim:
             if not doubted.update(state=State.UNCONFIRMED, **begun, **known):
                 return
             self._move(Status.QUEUED, Status.UNCONFIRMED, error_text=reason, **begun | {"not_found_after": None})
-        logger.warning("Outcome unknown for batch %s: %s", self.batch.pk, reason)
+        logger.warning(
+            "Outcome unknown for batch %s: %s",
+            self.batch.pk,
+            reason,
+            extra={"event": LogEvent.OUTCOME_UNKNOWN, **self.log_ids},
+        )
 
     def _begin_doubt(self) -> dict[str, Any]:
         return {**begin_doubt(self.account, self.batch.campaign.start_time), "client_id": self.batch.client_id}
@@ -233,7 +253,17 @@ def claim_batch(pk: int) -> BatchClaim | None:
         opening = _next_opening(found, now)
     except schedule.UnknownZoneError:
         # Guessing the time zone could send messages at night.
-        logger.warning("Batch %s waits: the time zone %s is not installed on this machine", pk, found.zone)
+        logger.warning(
+            "Batch %s waits: the time zone %s is not installed on this machine",
+            pk,
+            found.zone,
+            extra={
+                "event": LogEvent.ZONE_UNKNOWN,
+                "batch_id": pk,
+                "campaign_id": found.campaign_id,
+                "zone": found.zone,
+            },
+        )
         _put_off(pk, now + schedule.ZONE_RETRY, WaitsFor.WINDOW, schedule.UNKNOWN_ZONE)
         return None
     if opening:
@@ -286,7 +316,9 @@ def _apply_early_reports(account: Account, message_ids: Sequence[str]) -> None:
         apply_waiting_reports(account, message_ids)
     except DatabaseError as error:
         text = "Early reports could not be applied; the next sweep applies them\n%s"
-        logger.error(text, describe_traceback(error))  # noqa: TRY400
+        logger.error(  # noqa: TRY400
+            text, describe_traceback(error), extra={"event": LogEvent.EARLY_REPORTS_DELAYED, "account": account.name}
+        )
 
 
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:
@@ -295,8 +327,18 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
     if claim is None:
         return
     suppress(claim.account, claim.messages())
+    keep_to_cap(claim.account, claim.messages())
     outgoing = read_outgoing(claim.batch.campaign, claim.account, claim.messages())
-    if outgoing:
+    exceeded = charge(claim.account, claim.batch, claim.rows(), outgoing)
+    if exceeded:
+        logger.warning(
+            "Campaign %s is paused: %s",
+            claim.batch.campaign_id,
+            exceeded,
+            extra={"event": LogEvent.SPENDING_LIMIT, **claim.log_ids},
+        )
+        claim.set_aside(exceeded)
+    elif outgoing:
         hand_over(partial(_post, claim, client, outgoing), claim)
     else:
         claim.finish(Batch.State.DONE)

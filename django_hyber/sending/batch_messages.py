@@ -49,10 +49,11 @@ def suppress(account: Account, messages: QuerySet[Message]) -> None:
     reasons = {OPTED_OUT: Q(phone_number__in=opted_out), NOT_ALLOWED: not_allowed(account)}
     for reason, condition in reasons.items():
         if condition is not None and queued.filter(condition).exists():
-            _leave_out(queued.filter(condition), reason)
+            leave_out(queued.filter(condition), reason)
 
 
-def _leave_out(waiting: QuerySet[Message], reason: str) -> None:
+def leave_out(waiting: QuerySet[Message], reason: str) -> None:
+    """Suppress queued messages for this reason."""
     with write_transaction():
         pks = lock(waiting)
         waiting.update(status=Status.SUPPRESSED, error_text=reason, finished_at=timezone.now())
@@ -85,7 +86,7 @@ def read_outgoing(campaign: Campaign, account: Account, messages: QuerySet[Messa
         else:
             outgoing.append(Outgoing(pk, Recipient(phone, extra_id, variables)))
     for reason, pks in left_out.items():
-        _leave_out(waiting.filter(pk__in=pks), reason)
+        leave_out(waiting.filter(pk__in=pks), reason)
     return outgoing
 
 

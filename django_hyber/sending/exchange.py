@@ -18,6 +18,7 @@ from django.utils import timezone
 from django_hyber import outbox
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
+from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import (
     APIError,
@@ -95,6 +96,10 @@ class Target(Protocol[Answer_contra]):
         """The account that sends."""
 
     @property
+    def log_ids(self) -> Mapping[str, Any]:
+        """The ids that log events have."""
+
+    @property
     def host(self) -> AccountState.Host:
         """The host of the platform that receives the request."""
 
@@ -148,10 +153,14 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
     try:
         outcome = exchange(lambda: request(before_write))
     except ClaimLost as error:
-        logger.warning("%s", error)
+        logger.warning("%s", error, extra={"event": LogEvent.CLAIM_LOST, **target.log_ids})
         target.put_back("", "", None)
     except Exception as error:  # noqa: BLE001  it is logged
-        logger.error("A request failed on our side\n%s", describe_traceback(error))  # noqa: TRY400
+        logger.error(  # noqa: TRY400
+            "A request failed on our side\n%s",
+            describe_traceback(error),
+            extra={"event": LogEvent.REQUEST_FAILED, **target.log_ids},
+        )
         if is_written:
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error)), target)
         elif isinstance(error, (OperationalError, InterfaceError)):

@@ -28,6 +28,7 @@ from django_hyber.announce import (
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.bulk import Page, campaign_pages, update_rows
 from django_hyber.db.transactions import write_transaction
+from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
@@ -135,7 +136,12 @@ def _may_send(campaign_pk: int) -> bool:
     account = find_account(name) if name else None
     if account is None:
         if name:
-            logger.error("Campaign %s waits: the settings of account %s are missing or invalid", campaign_pk, name)
+            logger.error(
+                "Campaign %s waits: the settings of account %s are missing or invalid",
+                campaign_pk,
+                name,
+                extra={"event": LogEvent.ACCOUNT_INVALID, "account": name, "campaign_id": campaign_pk},
+            )
         return False
     if breaker.is_blocked(account.name, AccountState.Host.BULK):
         return False

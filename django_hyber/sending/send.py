@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.transactions import database_time
+from django_hyber.log_events import LogEvent
 from django_hyber.models import Message
 from django_hyber.protocol import (
     Channel,
@@ -162,7 +163,14 @@ def _request_fields(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _log_warning(extra_id: str, problem: Problem) -> None:
-    logger.warning("Message %s: %s.%s: %s", extra_id, problem.channel or "request", problem.field, problem.code)
+    logger.warning(
+        "Message %s: %s.%s: %s",
+        extra_id,
+        problem.channel or "request",
+        problem.field,
+        problem.code,
+        extra={"event": LogEvent.MESSAGE_WARNING, "extra_id": extra_id, "code": problem.code},
+    )
 
 
 def _content(phone: str, channels: Sequence[Channel], options: dict[str, Any]) -> dict[str, Any]:

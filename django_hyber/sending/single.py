@@ -17,6 +17,7 @@ from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.conf import Account, get_account, get_callback_url
 from django_hyber.db import lease
 from django_hyber.db.transactions import insisting, refuse_transaction
+from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
@@ -47,6 +48,11 @@ class MessageClaim:
     def attempt(self) -> int:
         """The number of this claim of the message; each claim has its own."""
         return self.message.attempts
+
+    @property
+    def log_ids(self) -> dict[str, Any]:
+        """The ids that log events have."""
+        return {"extra_id": self.message.extra_id, "account": self.account.name}
 
     @property
     def host(self) -> AccountState.Host:
@@ -128,7 +134,12 @@ class MessageClaim:
         begun = begin_doubt(self.account, start_time_of(self.message.content or {}))
         known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
         if self._move(Status.UNCONFIRMED, begun | known, only):
-            logger.warning("Outcome unknown for message %s: %s", self.message.extra_id, reason)
+            logger.warning(
+                "Outcome unknown for message %s: %s",
+                self.message.extra_id,
+                reason,
+                extra={"event": LogEvent.OUTCOME_UNKNOWN, **self.log_ids},
+            )
 
     def _move(self, status: Message.Status, values: Mapping[str, object], only: Q = ALWAYS) -> bool:
         """Give the message this status and announce it. Return False if the claim was lost or a report came first."""

@@ -8,6 +8,7 @@ from typing import Any, Unpack
 
 from asgiref.sync import sync_to_async
 
+from django_hyber.log_events import LogEvent
 from django_hyber.models import Message, Template
 from django_hyber.protocol import (
     Channel,
@@ -52,7 +53,10 @@ def send_template(
     message.variables, message.template_version = values, variant.label
     if departs_from_approved(variant):
         logger.warning(
-            "Message %s: the Viber text of %s departs from the approved one", message.extra_id, variant.label
+            "Message %s: the Viber text of %s departs from the approved one",
+            message.extra_id,
+            variant.label,
+            extra={"event": LogEvent.TEMPLATE_DIFFERS, "extra_id": message.extra_id},
         )
     return submit_once(message, is_repeatable=bool(options.get("extra_id")))
 

@@ -21,7 +21,7 @@ from django_hyber.campaigns.retry import retry_failed
 from django_hyber.errors import CampaignError, DoubtError, ExtraIdError
 from django_hyber.forgetting import ForgetError, Forgotten, export_number, forget_number
 from django_hyber.jobs.background import request_job, stop_job
-from django_hyber.probe import probe_account
+from django_hyber.probe import Finding, probe_account
 from django_hyber.purge import Purged, purge_personal_data
 from django_hyber.reconcile.decisions import Doubt, ask_now, doubts, find_doubt, mark_as_sent, send_again
 from django_hyber.reconcile.overdue import fetch_reports
@@ -30,6 +30,7 @@ from django_hyber.replies.intake import apply_replies
 from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
 from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body
+from django_hyber.round_trip import find_sender, make_round_trip
 from django_hyber.sending.send import asend_message, send_message
 from django_hyber.sending.single import cancel_message
 from django_hyber.sending.templates import asend_template, send_template
@@ -56,6 +57,7 @@ __all__ = [
     "ExportError",
     "ExtraIdError",
     "Fetched",
+    "Finding",
     "ForgetError",
     "Forgotten",
     "Health",
@@ -92,12 +94,14 @@ __all__ = [
     "export_suppressions",
     "fetch_reports",
     "find_doubt",
+    "find_sender",
     "forget_number",
     "import_recipients",
     "import_suppressions",
     "keep_unreadable_body",
     "keep_upload",
     "load_templates",
+    "make_round_trip",
     "mark_as_sent",
     "pause_campaign",
     "preflight",

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.db.bulk import VARIABLES_TEXT, campaign_pages, read_documents
+from django_hyber.frequency import with_cap
 from django_hyber.models import Campaign
 from django_hyber.protocol import (
     Channel,
@@ -39,6 +41,7 @@ class TextReport:
 
     ``missing`` counts the recipients without a value of a variable; ``left_out`` counts those who are
     skipped for it, and ``blocking`` those who forbid the launch; the examples are the primary keys of the first ones.
+    ``capped`` counts those with a text who have already got as many messages as the frequency cap allows.
     ``segments`` counts complete texts
     by encoding and number of SMS segments; ``ucs2`` has the characters that require UCS-2.
     """
@@ -51,13 +54,25 @@ class TextReport:
     left_out_examples: list[int] = field(default_factory=list)
     blocking: int = 0
     blocking_examples: list[int] = field(default_factory=list)
+    capped: int = 0
+    capped_examples: list[int] = field(default_factory=list)
     segments: Counter[tuple[Any, int]] = field(default_factory=Counter)
     ucs2: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def complete(self) -> int:
+        """How many people have a text."""
+        return self.recipients - self.left_out - self.blocking
+
+    @property
     def will_receive(self) -> int:
         """How many people get the campaign."""
-        return self.recipients - self.left_out - self.blocking
+        return self.complete - self.capped
+
+    def note_capped(self, pk: int) -> None:
+        """Count a recipient with a text who has reached the frequency cap."""
+        self.capped += 1
+        self.capped_examples += [pk][: SHOWN - len(self.capped_examples)]
 
 
 def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
@@ -75,7 +90,11 @@ def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = N
     if names:
         report.errors += _read_recipients(campaign, names, texts, report, progress)
     else:
-        report.recipients = campaign.messages.not_opted_out().count()
+        recipients = campaign.messages.not_opted_out()
+        report.recipients = recipients.count()
+        capped = with_cap(recipients, campaign).filter(Q(is_capped=True)).order_by("pk")
+        report.capped = capped.count()
+        report.capped_examples = list(capped.values_list("pk", flat=True)[:SHOWN])
         texts.add([()], times=report.recipients)
     report.errors += [_rendered_error(*finding) for finding in texts.findings[:SHOWN]]
     report.segments, report.ucs2 = texts.segments, texts.ucs2
@@ -123,11 +142,12 @@ def _read_recipients(
 ) -> list[ValidationError]:
     """Add the values of every recipient to ``texts``; return an error for each variable without a value."""
     lacking: Counter[str] = Counter()
-    recipients = campaign.messages.not_opted_out()
-    for page in campaign_pages(recipients, PAGE, VARIABLES_TEXT):
+    recipients = with_cap(campaign.messages.not_opted_out(), campaign)
+    for page in campaign_pages(recipients, PAGE, VARIABLES_TEXT, "is_capped"):
         report.recipients += len(page)
         rows = []
-        for (pk, _text), values in zip(page, read_documents(text for _pk, text in page), strict=True):
+        documents = read_documents(text for _pk, text, _is_capped in page)
+        for (pk, _text, is_capped), values in zip(page, documents, strict=True):
             row = tuple(map(values.get, names))
             if not all(row):
                 report.missing.update(name for name, value in zip(names, row, strict=True) if not value)
@@ -139,6 +159,8 @@ def _read_recipients(
                 row = tuple(map(complete.get, names))
             if all(row):
                 rows.append(row)
+                if is_capped:
+                    report.note_capped(pk)
             else:
                 lacking.update(name for name, value in zip(names, row, strict=True) if not value)
                 report.blocking += 1

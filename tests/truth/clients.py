@@ -9,6 +9,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse
 
+from django_hyber.sending.batch import submit_batch
 from tests.conftest import TOKEN
 
 
@@ -29,3 +30,6 @@ def post(body, kind="reports"):
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     url = reverse(f"django_hyber:{kind}", kwargs={"token": TOKEN})
     return Client(raise_request_exception=False).post(url, data, content_type="application/json").status_code
+
+
+submit = in_own_connection(submit_batch)

@@ -15,7 +15,7 @@ from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
 from django_hyber.admin.common.base import amount_text, short_time
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.preflight import BLOCKING_CODE, OPTED_OUT_CODE
+from django_hyber.campaigns.preflight import BLOCKING_CODE, CAPPED_CODE, OPTED_OUT_CODE
 from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign
 from django_hyber.services import Preflight, Segments, Skipped
@@ -38,6 +38,13 @@ def skipped_text(found: Preflight, skipped: Skipped) -> str:
         text = ngettext(
             "%(count)s person has opted out and gets nothing.",
             "%(count)s people have opted out and get nothing.",
+            skipped.count,
+        )
+        return text % count
+    if skipped.code == CAPPED_CODE:
+        text = ngettext(
+            "%(count)s person has got as many messages lately as the frequency cap allows and is left out.",
+            "%(count)s people have got as many messages lately as the frequency cap allows and are left out.",
             skipped.count,
         )
         return text % count

@@ -1,27 +1,65 @@
 from __future__ import annotations
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_hyber.services import probe_account
+from django_hyber.protocol import InvalidMessage, InvalidPhone
+from django_hyber.services import Finding, find_sender, make_round_trip, probe_account
+
+LONGEST_WAIT = 3_600
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds <= LONGEST_WAIT:
+        raise ArgumentTypeError(f"give seconds up to {LONGEST_WAIT}")
+    return seconds
 
 
 class Command(BaseCommand):
-    """Verify an account's configuration without sending anything."""
+    """Verify an account's configuration, without sending anything unless told to."""
 
-    help = "Verify that the platform can be reached and accepts the login. No message is sent."
+    help = "Verify that the platform can be reached and accepts the login. Without --send-to, no message is sent."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
         parser.add_argument("--account", default="default", help="Name in the HYBER setting (default: default).")
+        parser.add_argument(
+            "--send-to",
+            metavar="NUMBER",
+            help="Then send one SMS to this number, which is charged, and wait for its report by callback.",
+        )
+        parser.add_argument(
+            "--sender", default="", help="Alpha name of that SMS (default: that of the newest campaign with an SMS)."
+        )
+        parser.add_argument(
+            "--timeout", type=_seconds, default=120, help="Seconds to wait for the report (default: 120)."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print one line for each check; exit with 1 if one of them failed."""
         findings = probe_account(options["account"])
         for finding in findings:
-            style = self.style.SUCCESS if finding.is_good else self.style.ERROR
-            self.stdout.write(style(f"{'ok  ' if finding.is_good else 'FAIL'} {finding.subject}: {finding.text}"))
+            self._print(finding)
         if not all(finding.is_good for finding in findings):
             raise CommandError("The account is not ready to send.")
+        if options["send_to"]:
+            self._make_round_trip(options)
+
+    def _make_round_trip(self, options: dict[str, Any]) -> None:
+        sender = options["sender"] or find_sender(options["account"])
+        if not sender:
+            raise CommandError("Nothing was sent: name a registered alpha name with --sender.")
+        try:
+            finding = make_round_trip(options["send_to"], sender, options["account"], options["timeout"])
+        except (InvalidPhone, InvalidMessage) as error:
+            raise CommandError(f"Nothing was sent: {error}") from None
+        self._print(finding)
+        if not finding.is_good:
+            raise CommandError("The message or its report did not arrive.")
+
+    def _print(self, finding: Finding) -> None:
+        style = self.style.SUCCESS if finding.is_good else self.style.ERROR
+        self.stdout.write(style(f"{'ok  ' if finding.is_good else 'FAIL'} {finding.subject}: {finding.text}"))

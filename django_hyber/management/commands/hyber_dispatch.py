@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
+from django_hyber.log_events import LogEvent
 from django_hyber.services import dispatch
 
 logger = logging.getLogger("django_hyber")
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             self._sweep()
         # No error may end the loop: a broker or a database may be down for a while.
         except Exception:
-            logger.exception("The sweep failed; the next one continues")
+            logger.exception("The sweep failed; the next one continues", extra={"event": LogEvent.SWEEP_FAILED})
 
     def _sweep(self) -> None:
         done = dispatch()

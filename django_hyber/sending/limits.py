@@ -1,0 +1,93 @@
+"""The limits of an account that hold with any number of workers: the frequency cap and the spending limit.
+
+Both are counted from rows, by one worker at a time: a batch counts as soon as it is claimed. Without a limit, nothing
+is read or locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.db.models import F, Q, QuerySet, Sum
+from django.utils import timezone
+
+from django_hyber.conf import Account
+from django_hyber.db.transactions import insisting, write_transaction
+from django_hyber.frequency import over_cap
+from django_hyber.models import AccountState, Batch, Message
+from django_hyber.reasons import CAMPAIGN_SPENT, CAPPED, DAY_SPENT, NO_PRICE
+from django_hyber.sending.batch_messages import Outgoing, leave_out
+from django_hyber.texts.costs import most_cost, without_price
+
+State = Batch.State
+#: The cost of other batches was not spent: the platform did not accept them.
+CHARGED = (State.SENDING, State.UNCONFIRMED, State.DONE)
+
+
+def take_turn(account: Account) -> None:
+    """Wait for the other workers of the account that decide about a limit, until the end of the transaction.
+
+    An UPDATE, because with stricter isolation levels than the default one a mere lock would not show that another
+    worker has decided in the meantime.
+    """
+    AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.ALL)
+    state = AccountState.objects.filter(account=account.name, host=AccountState.Host.ALL)
+    state.update(releases=F("releases"))
+
+
+@insisting
+def keep_to_cap(account: Account, messages: QuerySet[Message]) -> None:
+    """Suppress the queued messages of a claimed batch to people who have got as many as the frequency cap allows.
+
+    Two campaigns with the same people, sent at the same time, take turns here, and each counts the batches of the other
+    one that are under way.
+    """
+    cap = account.frequency_cap
+    if cap is None:
+        return
+    waiting = messages.filter(status=Message.Status.QUEUED)
+    with write_transaction():
+        take_turn(account)
+        pks = list(over_cap(waiting, account, cap).values_list("pk", flat=True))
+        if pks:
+            leave_out(waiting.filter(pk__in=pks), CAPPED % {"messages": cap.messages, "days": cap.days})
+
+
+@insisting
+def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: Sequence[Outgoing]) -> str:
+    """Reserve the most that a claimed batch may cost. Return "", or the reason why it must not be sent.
+
+    ``claimed`` selects the batch as long as it is claimed.
+    """
+    limit = account.spending_limit
+    if limit is None or not outgoing:
+        return ""
+    campaign = batch.campaign
+    unknown = without_price((channel.name for channel in campaign.get_channels()), account.prices)
+    if unknown:
+        return NO_PRICE % {"channels": ", ".join(unknown)}
+    cost = most_cost(campaign, account.prices, [item.recipient.variables for item in outgoing])
+    today = timezone.localdate()
+    bounds = (
+        (limit.campaign, Q(campaign=campaign), CAMPAIGN_SPENT),
+        (limit.day, Q(campaign__account=account.name, charged_on=today), DAY_SPENT),
+    )
+    with write_transaction():
+        take_turn(account)
+        for most, batches, reason in bounds:
+            spent = _spent(batches, batch)
+            if most is not None and spent + cost > most:
+                amounts = {"spent": spent, "limit": most, "cost": cost}
+                return reason % {name: _amount(value, account.currency) for name, value in amounts.items()}
+        claimed.update(cost=cost, charged_on=today)
+    return ""
+
+
+def _spent(batches: Q, batch: Batch) -> Decimal:
+    charged = Batch.objects.filter(batches, state__in=CHARGED).exclude(pk=batch.pk)
+    return charged.aggregate(spent=Sum("cost"))["spent"] or Decimal(0)
+
+
+def _amount(value: Decimal, currency: str) -> str:
+    return f"{value:,.2f} {currency}".strip()

@@ -1,0 +1,91 @@
+"""Every warning and error of the package names an event, by which alerts and searches find it whatever its text."""
+
+from __future__ import annotations
+
+import ast
+import logging
+import re
+from pathlib import Path
+
+import pytest
+
+import django_hyber
+from django_hyber.log_events import LogEvent
+from django_hyber.services import start_campaign
+from tests.builders import make_campaign
+from tests.samples import phone
+
+PACKAGE = Path(django_hyber.__file__).parent
+ROOT = PACKAGE.parent
+LOUD = {"warning", "error", "exception", "critical", "log"}
+
+
+def loud_calls():
+    """Yield the place of every call of level WARNING and above, and the call.
+
+    The sandbox is not part of it: it stands for the platform, and imports nothing of the package.
+    """
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if "sandbox" in path.relative_to(PACKAGE).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOUD:
+                source = node.func.value
+                if isinstance(source, ast.Name) and source.id in ("logger", "logging"):
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+
+
+def extra_of(call):
+    """The entries of ``extra`` by key; those of ``**`` have none."""
+    found = {word.arg: word.value for word in call.keywords}.get("extra")
+    if not isinstance(found, ast.Dict):
+        return {}
+    return {
+        key.value: value for key, value in zip(found.keys, found.values, strict=True) if isinstance(key, ast.Constant)
+    }
+
+
+CALLS = list(loud_calls())
+
+
+@pytest.mark.parametrize("call", [call for _place, call in CALLS], ids=[place for place, _call in CALLS])
+def test_a_warning_or_error_names_an_event(call):
+    event = extra_of(call).get("event")
+
+    assert isinstance(event, ast.Attribute)
+    assert isinstance(event.value, ast.Name)
+    assert event.value.id == "LogEvent"
+    assert event.attr in LogEvent.__members__
+
+
+@pytest.mark.parametrize("call", [call for _place, call in CALLS], ids=[place for place, _call in CALLS])
+def test_extras_have_no_name_of_personal_data_and_none_that_logging_reserves(call):
+    personal = {"phone", "phone_number", "text", "variables", "name", "url", "reason", "body", "token"}
+    reserved = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime"}
+
+    assert not extra_of(call).keys() & (personal | reserved)
+
+
+def test_every_event_is_used_and_described_in_one_line():
+    used = {extra_of(call)["event"].attr for _place, call in CALLS}
+
+    assert used == set(LogEvent.__members__)
+    for event in LogEvent:
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", event)
+        assert re.fullmatch(r"[A-Z].{10,100}\.", event.description)
+
+
+def test_the_documentation_lists_every_event():
+    listed = re.findall(r"^``([a-z-]+)``\s+(.+)$", (ROOT / "docs" / "logging.rst").read_text(), re.MULTILINE)
+
+    assert listed == [(event.value, event.description) for event in LogEvent]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_record_has_the_event_and_the_ids_as_plain_values(platform, caplog):
+    campaign = start_campaign(make_campaign([phone(2, "87")]))
+
+    (record,) = (record for record in caplog.records if getattr(record, "event", "") == "outcome-unknown")
+    assert (record.campaign_id, record.batch_id) == (campaign.pk, campaign.batches.get().pk)
+    assert record.account == "default"
+    assert f"{record.event}" == "outcome-unknown"
