@@ -15,11 +15,16 @@ from django_hyber.protocol.errors import TEMPLATES
 GAVE_UP = gettext_noop("Not accepted by the platform after %(attempts)s attempts: %(reason)s")
 TOO_LATE = gettext_noop("Its TTL ended before it could be sent.")
 TOO_LATE_BECAUSE = gettext_noop("Its TTL ended before it could be sent: %(reason)s")
+#: The parameter of a template that holds the platform's own words.
+QUOTE = "text"
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
-def translate_reason(text: str) -> str:
-    """Return a stored reason in the reader's language. Texts that are not our own are returned as they are."""
+def translate_reason(text: str, *, quotes: bool = True) -> str:
+    """Return a stored reason in the reader's language. Texts that are not our own are returned as they are.
+
+    Without ``quotes``, the platform's own words inside one of our reasons are left out: they may quote a message.
+    """
     if not text:
         return ""
     translated = gettext(text)
@@ -28,7 +33,11 @@ def translate_reason(text: str) -> str:
     for template, pattern in _patterns():
         found = pattern.fullmatch(text)
         if found:
-            return gettext(template) % {name: translate_reason(value) for name, value in found.groupdict().items()}
+            values = {
+                name: translate_reason(value, quotes=quotes) if quotes or name != QUOTE else "…"
+                for name, value in found.groupdict().items()
+            }
+            return gettext(template) % values
     return text
 
 

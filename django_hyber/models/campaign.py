@@ -117,6 +117,8 @@ class Campaign(HyberModel):
     next_send_at = models.DateTimeField(
         _("next request at"), null=True, editable=False, help_text=_("The earliest time that the throttle allows.")
     )
+    sending_since = models.DateTimeField(_("sending since"), null=True, editable=False)
+    stalled_at = models.DateTimeField(_("stalled at"), null=True, editable=False)
     # Users may be stored in another database, where deleting one cannot change this table: the key then stays.
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,

@@ -172,14 +172,21 @@ def stale(now: datetime) -> Stale:
 
 
 def idle_campaigns(now: datetime) -> list[Campaign]:
-    """Return the campaigns that are due and yet make no progress: no worker or sweep seems to run."""
+    """Return the first campaigns that are due and yet make no progress."""
+    return list(all_idle(now)[:LAST_CAMPAIGNS])
+
+
+def all_idle(now: datetime) -> QuerySet[Campaign]:
+    """Select the campaigns that are due and yet make no progress: no worker or sweep seems to run."""
     long_ago = now - TOO_LONG
     own = Batch.objects.filter(campaign=OuterRef("pk"))
     due = own.filter(is_due(long_ago), state=Batch.State.PENDING)
     busy = own.filter(Q(finished_at__gte=long_ago) | Q(due_at__gte=long_ago) | Q(lease_until__gte=long_ago))
     ready = Q(next_send_at=None) | Q(next_send_at__lt=long_ago)
-    idle = Campaign.objects.filter(Exists(due), ~Exists(busy), ready, status=Campaign.Status.SENDING)
-    return list(idle.filter(launched_at__lt=long_ago).order_by("pk")[:LAST_CAMPAIGNS])
+    # A campaign that was resumed, or whose start time has come, has been launched long before.
+    started = Q(sending_since=None) | Q(sending_since__lt=long_ago)
+    idle = Campaign.objects.filter(Exists(due), ~Exists(busy), ready, started, status=Campaign.Status.SENDING)
+    return idle.filter(launched_at__lt=long_ago).order_by("pk")
 
 
 def unreported_campaigns(now: datetime) -> list[tuple[Campaign, int]]:
