@@ -145,6 +145,7 @@ def _forget_quotes(phone: str) -> None:
         error_text="", answer_text=""
     )
     Campaign.objects.filter(status_reason__contains=phone).update(status_reason="")
+    Campaign.objects.filter(approval_note__contains=phone).update(approval_note="")
     AccountState.objects.filter(reason__contains=phone).update(reason="")
 
 

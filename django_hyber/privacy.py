@@ -57,7 +57,7 @@ PERSONAL_COLUMNS: Mapping[type[Model], Mapping[str, Callable[[Any], Any]]] = {
 
 #: By these columns, users who may not see personal data can neither filter nor sort.
 HIDDEN_COLUMNS = frozenset(column for columns in PERSONAL_COLUMNS.values() for column in columns) | {
-    *("status_reason", "phone_prefixes", "variable_defaults"),
+    *("status_reason", "phone_prefixes", "variable_defaults", "approval_note"),
     *("parameters", "result", "source", "produced", "opted_out"),
 }
 

@@ -40,6 +40,12 @@ class Campaign(HyberModel):
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
+    class Approval(models.TextChoices):
+        """The last answer about the approval of a draft; the launch clears it."""
+
+        ASKED = "asked", _("waits for approval")
+        SENT_BACK = "sent_back", _("sent back")
+
     class MissingVariables(models.TextChoices):
         """What to do with a recipient whose value for a variable of the text is missing or empty."""
 
@@ -139,6 +145,10 @@ class Campaign(HyberModel):
         related_name="+",
         verbose_name=_("launched by"),
     )
+    approval = models.CharField(_("approval"), max_length=9, choices=Approval.choices, blank=True, editable=False)
+    approval_note = models.CharField(_("note"), max_length=500, blank=True, editable=False)
+    approval_by = models.CharField(max_length=150, blank=True, editable=False)
+    approval_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Count, Exists, F, Max, Min, OuterRef, Q, QuerySet, Sum
 from django.urls import NoReverseMatch
 from django.utils import timezone
 
-from django_hyber.conf import Account, get_accounts, get_callback_url
+from django_hyber.conf import Account, find_accounts, get_accounts, get_callback_url
 from django_hyber.db.lease import is_due
 from django_hyber.models import (
     LONE,
@@ -20,6 +21,7 @@ from django_hyber.models import (
     Batch,
     Campaign,
     CampaignChannel,
+    Contributor,
     DeliveryReport,
     Message,
     Reply,
@@ -187,6 +189,17 @@ def all_idle(now: datetime) -> QuerySet[Campaign]:
     started = Q(sending_since=None) | Q(sending_since__lt=long_ago)
     idle = Campaign.objects.filter(Exists(due), ~Exists(busy), ready, started, status=Campaign.Status.SENDING)
     return idle.filter(launched_at__lt=long_ago).order_by("pk")
+
+
+def awaiting_approval(user: AbstractBaseUser) -> list[Campaign]:
+    """Return the first drafts of other people for which approval was asked, and which the user can launch."""
+    accounts = [account.name for account in find_accounts() if account.four_eyes]
+    if not accounts:
+        return []
+    asked = Campaign.objects.filter(status=Campaign.Status.DRAFT, approval=Campaign.Approval.ASKED)
+    own = Contributor.objects.filter(campaign=OuterRef("pk"), user_key=str(user.pk))
+    others = asked.filter(~Exists(own), account__in=accounts).exclude(author=user.pk)
+    return list(others.order_by("approval_at", "pk")[:LAST_CAMPAIGNS])
 
 
 def unreported_campaigns(now: datetime) -> list[tuple[Campaign, int]]:

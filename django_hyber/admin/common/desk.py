@@ -59,6 +59,11 @@ class Desk:
         return self.may_send and self.sees_personal_data
 
     @property
+    def may_ask_for_approval(self) -> bool:
+        """The user may write campaigns, or launch those of others."""
+        return self.may_send or self.request.user.has_perm("django_hyber.change_campaign")
+
+    @property
     def sees_personal_data(self) -> bool:
         """The user may see phone numbers, values and texts in full."""
         return sees_personal_data(self.request)
