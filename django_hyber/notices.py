@@ -13,8 +13,8 @@ from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.dispatch import receiver
 from django.utils import timezone, translation
-from django.utils.translation import ngettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from django_hyber.announce import announce_notice, are_notices_wanted, notice_mail
 from django_hyber.conf import Account, find_account, get_admin_url

@@ -1,4 +1,4 @@
-"""Two-person approval: its author asks for it, and another person answers by launching the campaign or sending it back."""
+"""Two-person approval: an author asks for it, another person answers by launching the campaign or sending it back."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ class Announcement(HyberModel):
 
     The row is inserted in the transaction of the change and deleted after the receivers were called. ``events``
     contains a list for each event: the primary key of the object and, for a message, the old status, the new status and
-    the fingerprint of the report; for a notice, the third item is what it is about. It contains no personal data and no foreign key. No signal is sent for an object that
-    was deleted.
+    the fingerprint of the report; for a notice, the third item is what it is about. It contains no personal data and no
+    foreign key. No signal is sent for an object that was deleted.
     """
 
     class Signal(models.TextChoices):

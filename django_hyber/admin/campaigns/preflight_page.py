@@ -53,7 +53,9 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
 
 def preflight_part(desk: CampaignDesk) -> HttpResponseBase:
     """Return the part of the page that changes while a campaign is checked; the page polls it."""
-    return desk.part("campaign/preflight/part", facts=preflight_facts(desk, check_of(desk.campaign)), approval=approval_state(desk))
+    return desk.part(
+        "campaign/preflight/part", facts=preflight_facts(desk, check_of(desk.campaign)), approval=approval_state(desk)
+    )
 
 
 def check_view(desk: CampaignDesk) -> HttpResponseBase:
