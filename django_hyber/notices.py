@@ -61,7 +61,7 @@ def mail_notice(campaign: Campaign, event: str, **_arguments: Any) -> None:
         return
     with translation.override(settings.LANGUAGE_CODE):
         message = _compose(campaign, Notice(event), account)
-    connection = get_connection()
+    connection: Any = get_connection()
     if getattr(connection, "timeout", TIMEOUT) is None:
         connection.timeout = TIMEOUT
     message.connection = connection

@@ -44,7 +44,7 @@ EXAMPLES = "examples"
 class TrialForm(forms.Form):
     """The numbers, and the token that identifies a second submission."""
 
-    numbers = forms.CharField(
+    numbers: forms.Field = forms.CharField(
         label=gettext_lazy("Phone numbers"),
         max_length=1_000,
         widget=forms.Textarea(attrs={"rows": 4, "cols": 30, "autocomplete": "off", "inputmode": "tel"}),
