@@ -50,6 +50,7 @@ class TrialNumberAdmin(HyberAdmin):
     """The numbers to which people who may not launch campaigns send tests."""
 
     form = TrialNumberForm
+    add_label = _("Add number")
     fields = ("name", "phone_number")
     list_display = ("name", "phone_number", "added_by", "created_at")
     search_fields = ("phone_number",)
