@@ -30,6 +30,7 @@ from django_hyber.models import (
     BackgroundJob,
     Batch,
     Campaign,
+    Contributor,
     DeliveryReport,
     Message,
     Reply,
@@ -332,6 +333,16 @@ def make_job(kind, campaign, user):
     return job
 
 
+def make_authors(name, campaign, user):
+    """Whoever asks for approval has worked on the campaign; whoever answers has not."""
+    is_asked = name == "campaign_send_back"
+    # Also those who are created later.
+    authors = [1_000] if is_asked else range(user.pk, user.pk + 10)
+    Contributor.objects.bulk_create(Contributor(campaign=campaign, user_key=str(pk)) for pk in authors)
+    if is_asked:
+        Campaign.objects.update(approval="asked", approval_by="olena", approval_at=timezone.now())
+
+
 @pytest.fixture
 def stage(scene, admin_user, settings):
     """Bring the campaign, or the reply, to where the address has something to do."""
@@ -342,8 +353,7 @@ def stage(scene, admin_user, settings):
             scene.job = make_job(address.job, campaign if name.startswith("campaign") else None, admin_user)
         if address.needs_approval:
             settings.HYBER = {"default": {**settings.HYBER["default"], "FOUR_EYES": True}}
-            values = {"approval": "asked", "approval_by": "olena", "approval_at": timezone.now()}
-            Campaign.objects.update(**(values if name == "campaign_send_back" else {}), author=1_000)
+            make_authors(name, campaign, admin_user)
         if address.is_doubt:
             make_doubt(scene, name)
         if address.is_of_test:

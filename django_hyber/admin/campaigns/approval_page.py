@@ -67,7 +67,7 @@ def approval_state(desk: CampaignDesk) -> ApprovalState | None:
         name=campaign.approval,
         text=text,
         note=note if desk.sees_personal_data else mask_phones_in(note),
-        can_ask=may_ask(campaign, user),  # type: ignore[arg-type]  # logged in
+        can_ask=desk.may_write and may_ask(campaign, user),  # type: ignore[arg-type]  # logged in
         can_send_back=desk.may_send and may_send_back(campaign, user),  # type: ignore[arg-type]
     )
 

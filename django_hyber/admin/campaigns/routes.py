@@ -67,7 +67,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         page("send/", "send", preflight_page, sends),
         page("send/plan/", "plan", preflight_part, sends),
         page("send/check/", "check", check_view, sends),
-        page("approval/", "approval", ask_page, lambda desk: desk.may_send or desk.may_write),
+        page("approval/", "approval", ask_page, attrgetter("may_write")),
         page("send-back/", "send_back", send_back_page, sends),
         page("test/", "test", trial_page, tests),
         page("test/<slug:token>/", "test_results", results_page, tests),
