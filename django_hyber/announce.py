@@ -22,6 +22,7 @@ from django.db.models import Model, QuerySet
 from django.dispatch import Signal
 
 from django_hyber.codes import find_seen_codes
+from django_hyber.conf import find_account, find_accounts
 from django_hyber.db import lease
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import after_commit, atomic, database_time
@@ -29,7 +30,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import Announcement, Campaign, Message, Reply
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, UnreadableReport, fingerprint, parse_report
-from django_hyber.signals import campaign_finished, message_status_changed, reply_received
+from django_hyber.signals import campaign_finished, campaign_notice, message_status_changed, reply_received
 
 logger = logging.getLogger("django_hyber")
 #: The most events in one row. After a process was killed, at most this many are repeated.
@@ -38,6 +39,8 @@ CHUNK = 200
 LEASE = 30
 #: Seconds before each retry of an event at which a receiver raised an exception.
 RETRY_AFTER = (30, 300)
+#: The same for an e-mail: a mail server may be down for hours.
+RETRY_MAIL_AFTER = (60, 300, 1_800, 7_200, 21_600)
 #: The limits of one sweep: the time for calling receivers, and the number of rows. The next sweep continues.
 SWEEP_SECONDS = 10
 SWEEP_LIMIT = 1_000
@@ -56,7 +59,7 @@ class Change(NamedTuple):
 
 
 class Event(NamedTuple):
-    """One sending of a signal, as it is stored."""
+    """One sending of a signal, as it is stored. ``new`` is the new status, or what a notice is about."""
 
     pk: int
     old: str = ""
@@ -65,17 +68,23 @@ class Event(NamedTuple):
 
 
 class Topic(NamedTuple):
-    """A signal, its sender, and the name of the argument that receives the instance."""
+    """A signal, its sender, the name of the argument that receives the instance, and the seconds before each retry."""
 
     signal: Signal
     sender: type[Model]
     argument: str
+    retry_after: Sequence[int] = RETRY_AFTER
 
+
+#: The e-mail with a notice. ``notices`` is its receiver.
+notice_mail = Signal()
 
 TOPICS = {
     Announcement.Signal.MESSAGE_STATUS_CHANGED: Topic(message_status_changed, Message, "message"),
     Announcement.Signal.REPLY_RECEIVED: Topic(reply_received, Reply, "reply"),
     Announcement.Signal.CAMPAIGN_FINISHED: Topic(campaign_finished, Campaign, "campaign"),
+    Announcement.Signal.CAMPAIGN_NOTICE: Topic(campaign_notice, Campaign, "campaign"),
+    Announcement.Signal.CAMPAIGN_MAIL: Topic(notice_mail, Campaign, "campaign", RETRY_MAIL_AFTER),
 }
 
 
@@ -99,9 +108,9 @@ class Claim:
 
     def finish(self, failed: Sequence[Event]) -> None:
         """Delete the row, or keep the failed events in it for a retry."""
-        failures = self.row.failures
-        if failed and failures < len(RETRY_AFTER):
-            retry_at = database_time() + timedelta(seconds=RETRY_AFTER[failures])
+        failures, retry_after = self.row.failures, TOPICS[Announcement.Signal(self.row.signal)].retry_after
+        if failed and failures < len(retry_after):
+            retry_at = database_time() + timedelta(seconds=retry_after[failures])
             self.rows().update(events=failed, failures=failures + 1, lease_until=retry_at)
             return
         for event in failed:
@@ -121,7 +130,9 @@ class Claim:
 
 
 def has_listeners(signal: Announcement.Signal = Announcement.Signal.MESSAGE_STATUS_CHANGED) -> bool:
-    """Whether the signal has receivers for its sender."""
+    """Whether the signal has receivers for its sender; for e-mails, whether an account has addresses in NOTIFY."""
+    if signal == Announcement.Signal.CAMPAIGN_MAIL:
+        return any(account.notify for account in find_accounts())
     topic = TOPICS[signal]
     return topic.signal.has_listeners(topic.sender)
 
@@ -131,6 +142,17 @@ def announcing(
 ) -> AbstractContextManager[None]:
     """Open a transaction for a single statement and its events. Without receivers, no transaction is opened."""
     return atomic() if has_listeners(signal) else nullcontext()
+
+
+def are_notices_wanted() -> bool:
+    """Whether a notice about a campaign may go to anybody: a receiver, or an address in NOTIFY."""
+    return any(map(has_listeners, (Announcement.Signal.CAMPAIGN_NOTICE, Announcement.Signal.CAMPAIGN_MAIL)))
+
+
+def announcing_finish() -> AbstractContextManager[None]:
+    """Open a transaction for the end of a campaign and its events. No transaction is opened if nobody wants them."""
+    is_wanted = has_listeners(Announcement.Signal.CAMPAIGN_FINISHED) or are_notices_wanted()
+    return atomic() if is_wanted else nullcontext()
 
 
 def event_id(row: Announcement, event: Event) -> str:
@@ -171,8 +193,24 @@ def announce_by_sweep(changes: Sequence[Change]) -> None:
 
 
 def announce_finished(campaign_pk: int) -> None:
-    """Send ``campaign_finished`` after the commit."""
+    """Send ``campaign_finished``, and the notice about it, after the commit."""
     _announce_rows(Announcement.Signal.CAMPAIGN_FINISHED, [campaign_pk])
+    announce_notice(campaign_pk, Announcement.Notice.FINISHED)
+
+
+def announce_notice(campaign_pk: int, event: Announcement.Notice) -> None:
+    """Send ``campaign_notice`` after the commit, and leave the e-mail to the next sweep: a mail server may be slow.
+
+    Call it in the transaction of the change.
+    """
+    events = [Event(campaign_pk, new=event.value)]
+    if has_listeners(Announcement.Signal.CAMPAIGN_NOTICE):
+        after_commit(_announce_all, _store(Announcement.Signal.CAMPAIGN_NOTICE, events), NO_REPORTS)
+    if not has_listeners(Announcement.Signal.CAMPAIGN_MAIL):
+        return
+    account = find_account(Campaign.objects.values_list("account", flat=True).get(pk=campaign_pk))
+    if account and account.notify:
+        _store(Announcement.Signal.CAMPAIGN_MAIL, events, is_claimed=False)
 
 
 def announce_replies(pks: Sequence[int]) -> None:
@@ -273,7 +311,7 @@ def _stored_reports(events: Sequence[Event]) -> dict[int, DeliveryReport]:
 
 
 def _call_receivers(claim: Claim, events: Sequence[Event], reports: Mapping[int, DeliveryReport]) -> None:
-    signal, sender, argument = TOPICS[Announcement.Signal(claim.row.signal)]
+    signal, sender, argument, _retry_after = TOPICS[Announcement.Signal(claim.row.signal)]
     instances = sender._default_manager.in_bulk([event.pk for event in events])
     failed = []
     for event in events:
@@ -283,7 +321,9 @@ def _call_receivers(claim: Claim, events: Sequence[Event], reports: Mapping[int,
         if instance is None:
             continue
         values: dict[str, Any] = {argument: instance, "event_id": event_id(claim.row, event)}
-        if event.new:
+        if sender is Campaign and event.new:
+            values["event"] = event.new
+        elif event.new:
             values |= {
                 "old_status": event.old,
                 "new_status": event.new,

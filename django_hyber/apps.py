@@ -12,5 +12,5 @@ class HyberConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and the deletion of files with their rows."""
-        from django_hyber import checks, stored_files  # noqa: F401, PLC0415
+        """Register the system checks, the deletion of files with their rows, and the e-mails to the team."""
+        from django_hyber import checks, notices, stored_files  # noqa: F401, PLC0415

@@ -15,7 +15,7 @@ import environ
 from django.conf import settings
 from django.core.checks import Error
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import get_script_prefix, reverse, set_script_prefix
+from django.urls import NoReverseMatch, get_script_prefix, reverse, set_script_prefix
 from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
@@ -70,6 +70,9 @@ class Account:
     Limits of campaigns: ``frequency_cap`` is how many campaign messages of the account a person may get. Before a batch
     would cost more than ``spending_limit`` allows, its campaign is paused. Single messages count for neither.
 
+    Team: the addresses in ``notify`` get an e-mail when a campaign finishes, stalls, is paused because of a problem, or
+    waits for approval.
+
     ``prices`` are per message of a channel, and per part for SMS; ``viber_template`` is for Viber messages that matched
     an approved template. ``currency`` is that of the prices.
 
@@ -111,6 +114,7 @@ class Account:
     lead_time: float = 600
     schedule_grace: float = 3_600
     four_eyes: bool = False
+    notify: tuple[str, ...] = ()
     suppress_transactional: bool = False
     frequency_cap: FrequencyCap | None = None
     spending_limit: SpendingLimit | None = None
@@ -232,17 +236,28 @@ def get_callback_url(account: Account, token: str = "") -> str:
     served_under = get_script_prefix()
     if settings.FORCE_SCRIPT_NAME is None and not f"{base}/".endswith(served_under):
         _warn_of_script_name(served_under)
+    return base + _reverse("django_hyber:reports", token or account.callback_tokens[0])
+
+
+def get_admin_url(account: Account, page: str, pk: int) -> str:
+    """Return the absolute URL of a page in the admin, or "" without CALLBACK_BASE_URL or without the admin."""
+    if not account.callback_base_url:
+        return ""
+    try:
+        return account.callback_base_url.rstrip("/") + _reverse(f"admin:{page}", pk)
+    except NoReverseMatch:
+        return ""
+
+
+def _reverse(name: str, *arguments: object) -> str:
+    """Return a path that only the settings decide."""
+    served_under = get_script_prefix()
     set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
     try:
         with translation.override(settings.LANGUAGE_CODE):
-            path = reverse(
-                "django_hyber:reports",
-                urlconf=settings.ROOT_URLCONF,
-                kwargs={"token": token or account.callback_tokens[0]},
-            )
+            return reverse(name, urlconf=settings.ROOT_URLCONF, args=arguments)
     finally:
         set_script_prefix(served_under)
-    return base + path
 
 
 @cache

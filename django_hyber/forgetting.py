@@ -20,6 +20,7 @@ from django_hyber.models import (
     Message,
     Reply,
     Suppression,
+    TrialNumber,
     UnreadableCallback,
 )
 from django_hyber.purge import OVER, admin_log, anonymize, anonymize_replies, anonymize_reports
@@ -52,13 +53,14 @@ class Forgotten:
     jobs: int
     log_entries: int
     former_opt_outs: int
+    test_numbers: int
     is_opted_out: bool
 
     @property
     def total(self) -> int:
         """How many rows were changed or deleted."""
         rows = self.messages + self.recipients + self.reports + self.replies
-        return rows + self.unreadable + self.jobs + self.log_entries + self.former_opt_outs
+        return rows + self.unreadable + self.jobs + self.log_entries + self.former_opt_outs + self.test_numbers
 
 
 def export_number(phone_number: str) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def export_number(phone_number: str) -> dict[str, Any]:
         "delivery_reports": list(_reports(phone).order_by("pk").values(*REPORT_COLUMNS)),
         "replies": list(Reply.objects.filter(phone_number=phone).order_by("pk").values(*REPLY_COLUMNS)),
         "opted_out": opt_out,
+        "test_numbers": list(TrialNumber.objects.filter(phone_number=phone).values("name", "created_at")),
         "former_opt_outs": list(former.order_by("pk").values("reason", "created_at", "ended_reason", "ended_at")),
     }
 
@@ -113,6 +116,7 @@ def forget_number(phone_number: str) -> Forgotten:
             jobs=_forget_jobs(),
             log_entries=_forget_log(own),
             former_opt_outs=FormerOptOut.objects.filter(phone_number=phone).delete()[0],
+            test_numbers=TrialNumber.objects.filter(phone_number=phone).delete()[0],
             is_opted_out=bool(Suppression.objects.filter(phone_number=phone).update(reason="")),
         )
 
@@ -145,6 +149,7 @@ def _forget_quotes(phone: str) -> None:
         error_text="", answer_text=""
     )
     Campaign.objects.filter(status_reason__contains=phone).update(status_reason="")
+    Campaign.objects.filter(approval_note__contains=phone).update(approval_note="")
     AccountState.objects.filter(reason__contains=phone).update(reason="")
 
 

@@ -12,6 +12,8 @@ from django_hyber.models import Campaign, Contributor
 
 #: The code of the error for a campaign without a contributor.
 UNKNOWN = "four-eyes-unknown"
+#: The code of the error for a user who has worked on the campaign.
+CONTRIBUTED = "four-eyes"
 
 
 def is_four_eyes(campaign: Campaign) -> bool:
@@ -52,7 +54,7 @@ def approval_problem(campaign: Campaign, user: Any) -> ValidationError | None:
         return ValidationError(text, code=UNKNOWN)
     if str(user.pk) in contributors:
         text = _("You have worked on this campaign: another person has to launch it.")
-        return ValidationError(text, code="four-eyes")
+        return ValidationError(text, code=CONTRIBUTED)
     return None
 
 

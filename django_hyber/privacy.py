@@ -7,7 +7,16 @@ from typing import Any, TypeVar
 
 from django.db.models import Model
 
-from django_hyber.models import Batch, DeliveryReport, FormerOptOut, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.models import (
+    Batch,
+    DeliveryReport,
+    FormerOptOut,
+    Message,
+    Reply,
+    Suppression,
+    TrialNumber,
+    UnreadableCallback,
+)
 from django_hyber.models.base import PersonalDataModel
 from django_hyber.protocol import MASK, mask_payload, mask_phone, mask_phones_in, mask_text, mask_values
 
@@ -52,12 +61,13 @@ PERSONAL_COLUMNS: Mapping[type[Model], Mapping[str, Callable[[Any], Any]]] = {
     Batch: {"error_text": mask_phones_in, "answer_text": mask_phones_in},
     Suppression: {"phone_number": mask_phone, "reason": mask_phones_in},
     FormerOptOut: {"phone_number": mask_phone, "reason": mask_phones_in},
+    TrialNumber: {"phone_number": mask_phone},
     UnreadableCallback: {"body": mask_text, "reason": mask_phones_in},
 }
 
 #: By these columns, users who may not see personal data can neither filter nor sort.
 HIDDEN_COLUMNS = frozenset(column for columns in PERSONAL_COLUMNS.values() for column in columns) | {
-    *("status_reason", "phone_prefixes", "variable_defaults"),
+    *("status_reason", "phone_prefixes", "variable_defaults", "approval_note"),
     *("parameters", "result", "source", "produced", "opted_out"),
 }
 

@@ -154,7 +154,8 @@ def _purge_reasons(before: datetime) -> None:
     Batch.objects.filter(finished_at__lt=before).exclude(error_text="", answer_text="").update(
         error_text="", answer_text=""
     )
-    Campaign.objects.filter(finished_at__lt=before).exclude(status_reason="").update(status_reason="")
+    ended = Campaign.objects.filter(finished_at__lt=before)
+    ended.exclude(status_reason="", approval_note="").update(status_reason="", approval_note="")
     states = AccountState.objects.filter(Q(blocked_until=None) | Q(blocked_until__lt=before), held_since=None)
     states.exclude(reason="").update(reason="")
 

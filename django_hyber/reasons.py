@@ -29,11 +29,16 @@ NO_PRICE = gettext_noop(
     "resume the campaign."
 )
 OWN_TEMPLATES = (GAVE_UP, TOO_LATE_BECAUSE, CAPPED, CAMPAIGN_SPENT, DAY_SPENT, NO_PRICE)
+#: The parameter of a template that holds the platform's own words.
+QUOTE = "text"
 _PARAMETER = re.compile(r"%\((\w+)\)s")
 
 
-def translate_reason(text: str) -> str:
-    """Return a stored reason in the reader's language. Texts that are not our own are returned as they are."""
+def translate_reason(text: str, *, quotes: bool = True) -> str:
+    """Return a stored reason in the reader's language. Texts that are not our own are returned as they are.
+
+    Without ``quotes``, the platform's own words inside one of our reasons are left out: they may quote a message.
+    """
     if not text:
         return ""
     translated = gettext(text)
@@ -42,7 +47,11 @@ def translate_reason(text: str) -> str:
     for template, pattern in _patterns():
         found = pattern.fullmatch(text)
         if found:
-            return gettext(template) % {name: translate_reason(value) for name, value in found.groupdict().items()}
+            values = {
+                name: translate_reason(value, quotes=quotes) if quotes or name != QUOTE else "…"
+                for name, value in found.groupdict().items()
+            }
+            return gettext(template) % values
     return text
 
 

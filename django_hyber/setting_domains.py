@@ -17,6 +17,8 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import environ
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from phonenumbers import SUPPORTED_REGIONS
 
 from django_hyber.protocol.channels.content import CHANNELS
@@ -99,6 +101,16 @@ def _read_items(value: Any) -> Iterator[Any]:
 
 def _read_texts(value: Any) -> tuple[str, ...]:
     return tuple(_read_text(item) for item in _read_items(value))
+
+
+def _read_emails(value: Any) -> tuple[str, ...]:
+    addresses = tuple(_read_text(item).strip() for item in _read_items(value))
+    for number, address in enumerate(addresses, start=1):
+        try:
+            validate_email(address)
+        except ValidationError:
+            raise DescribedError(f"wrong at item {number}") from None
+    return tuple(dict.fromkeys(addresses))
 
 
 def _read_networks(value: Any) -> tuple[Network, ...]:
@@ -322,6 +334,9 @@ DOMAINS: Mapping[str, Domain] = {
     # Sweeps may be a minute apart. With a lower value, a campaign could count as missed before the next sweep.
     "SCHEDULE_GRACE": _seconds(MINUTE, MONTH),
     "FOUR_EYES": _FLAG,
+    "NOTIFY": Domain(
+        description='a list of e-mail addresses, as in ["marketing@shop.example"]', read=_read_emails, parse=_parse_list
+    ),
     "SUPPRESS_TRANSACTIONAL": _FLAG,
     "SEEN_CODES": Domain(description="a list of whole numbers", read=_read_codes, parse=_parse_list),
     "CODE_NAMES": Domain(

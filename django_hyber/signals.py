@@ -27,3 +27,9 @@ reply_received = Signal()
 #: A campaign was sent completely. Its delivery reports may still arrive.
 #: Arguments: ``event_id``, ``campaign`` (models.Campaign).
 campaign_finished = Signal()
+
+#: Something about a campaign that its team should know. ``event`` (str) is "finished"; "stalled" (it is due, and has
+#: made no progress for ten minutes; sent by the sweep, once for each stall); "paused" (by this package, because of a
+#: problem: ``campaign.status_reason`` names it); or "approval" (somebody has asked for approval).
+#: Arguments: ``event_id``, ``campaign`` (models.Campaign in its current state), ``event``.
+campaign_notice = Signal()

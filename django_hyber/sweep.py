@@ -13,6 +13,7 @@ from django_hyber.announce import announce_pending
 from django_hyber.db.transactions import refuse_transaction
 from django_hyber.jobs.background import recover_jobs
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.notices import announce_stalls
 from django_hyber.queueing import TaskName, due_to_enqueue, enqueue_row
 from django_hyber.reconcile import unconfirmed
 from django_hyber.reports import early
@@ -60,7 +61,8 @@ def dispatch() -> Dispatched:
     batches = sum(runs.fill_lanes(campaign_pk) for campaign_pk in _running())
     runs.settle_all()
     recover_jobs()
-    # Signals come last, because their receivers may be slow.
+    announce_stalls()
+    # Signals come last, because their receivers may be slow, and so may a mail server.
     signals = announce_pending()
     return Dispatched(questions=queries, messages=sent, batches=batches, matched_reports=matched, signals=signals)
 

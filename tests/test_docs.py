@@ -47,7 +47,7 @@ def test_every_status_is_explained():
 def test_every_signal_is_named():
     names = [name for name, value in vars(signals).items() if isinstance(value, Signal)]
 
-    assert names == ["message_status_changed", "reply_received", "campaign_finished"]
+    assert names == ["message_status_changed", "reply_received", "campaign_finished", "campaign_notice"]
     assert [name for name in names if f"``{name}``" not in README and f"import {name}" not in README] == []
 
 

@@ -53,7 +53,10 @@ MONTH = timedelta(days=30)
 #: Columns of text that hold no personal data, and why. A new column has to be purged or explained here.
 KEPT = {
     # Written by the staff, for everybody.
-    "Campaign": {"name", "tag", "division_code", "account", "variable_defaults", "audience", "number_types"},
+    "Campaign": {
+        *("name", "tag", "division_code", "account", "variable_defaults", "audience", "number_types"),
+        "approval_by",
+    },
     "CampaignChannel": {"options"},
     "Template": {"code", "name", "language"},
     "TemplateVariant": {"language", "approved_text"},
@@ -72,6 +75,8 @@ KEPT = {
     "CallbackQuota": {"account"},
     # Ids and statuses.
     "Announcement": {"key", "signal", "events"},
+    # The team's own numbers, kept until somebody removes them.
+    "TrialNumber": {"phone_number", "name", "added_by"},
     # The opt-out list is kept, so that nobody writes to these numbers again.
     "Suppression": {"phone_number", "reason", "added_by"},
     "FormerOptOut": {"phone_number", "reason", "added_by", "ended_reason", "ended_by"},

@@ -101,6 +101,7 @@ def dashboard_of(request: HttpRequest) -> Dashboard:
         account_error=error,
         waiting=list(_waiting(request, dashboard.waiting())) if sees_messages else [],
         attention=[
+            *_approvals(request),
             *(_stale(request, dashboard.stale(now), now) if sees_messages else ()),
             *(_without_template(request, today) if today else ()),
             *_unknown_codes(request),
@@ -294,6 +295,13 @@ def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figur
         )
         url = list_url(request, "message", campaign=campaign.pk, status__exact=Status.ACCEPTED.value)
         yield Figure("unreported-campaign", label % {"name": campaign}, grouped(count), url)
+
+
+def _approvals(request: HttpRequest) -> Iterator[Figure]:
+    if may_see(request, "campaign") and request.user.has_perm("django_hyber.send_campaign"):
+        for campaign in dashboard.awaiting_approval(request.user):  # type: ignore[arg-type]  # logged in
+            url = reverse("admin:django_hyber_campaign_send", args=[campaign.pk])
+            yield Figure("approval", _("waits for your approval"), str(campaign), url)
 
 
 def _people(request: HttpRequest, now: datetime) -> Iterator[Figure]:

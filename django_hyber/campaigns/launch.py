@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from django_hyber.campaigns.approval import NO_REQUEST
 from django_hyber.campaigns.lifecycle import Verb, begin, is_possible, locked, move
 from django_hyber.campaigns.preflight import (
     Preflight,
@@ -90,7 +91,8 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
             raise CampaignError([ValidationError(text, code="changed")])
         launcher = user.pk if user else None
         now = timezone.now()
-        move(campaign, Verb.START, run=1, launched_at=now, launched_by=launcher, next_send_at=None)
+        launched = {"run": 1, "launched_at": now, "launched_by": launcher, "next_send_at": None}
+        move(campaign, Verb.START, **launched, **NO_REQUEST)
         runs.give_account(campaign)
         # Should two launches ever get this far, the unique ranges of the batches stop the second.
         runs.cut_batches(campaign)

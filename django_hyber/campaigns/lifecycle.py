@@ -75,6 +75,8 @@ def move(campaign: Campaign, verb: Verb, **values: object) -> None:
     status, *later = TRANSITIONS[Status(campaign.status)][verb]
     if later and schedule.is_early(campaign, timezone.now()):
         (status,) = later
+    if status == Status.SENDING:
+        values["sending_since"] = timezone.now()
     Campaign.objects.filter(pk=campaign.pk).update(status=status, status_reason="", **values)
     campaign.refresh_from_db()
 

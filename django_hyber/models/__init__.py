@@ -8,7 +8,7 @@ from django_hyber.models.callbacks import CallbackQuota, UnreadableCallback
 from django_hyber.models.campaign import Campaign, CampaignChannel
 from django_hyber.models.delivery_report import DeliveryReport
 from django_hyber.models.message import LONE, Message, MessageQuerySet
-from django_hyber.models.people import Contributor, TrialSender
+from django_hyber.models.people import Contributor, TrialNumber, TrialSender
 from django_hyber.models.reply import Reply
 from django_hyber.models.status_code import StatusCode
 from django_hyber.models.suppression import FormerOptOut, Suppression
@@ -34,6 +34,7 @@ __all__ = [
     "Template",
     "TemplateChannel",
     "TemplateVariant",
+    "TrialNumber",
     "TrialSender",
     "UnreadableCallback",
 ]

@@ -10,14 +10,25 @@ class Announcement(HyberModel):
 
     The row is inserted in the transaction of the change and deleted after the receivers were called. ``events``
     contains a list for each event: the primary key of the object and, for a message, the old status, the new status and
-    the fingerprint of the report. It contains no personal data and no foreign key. No signal is sent for an object that
-    was deleted.
+    the fingerprint of the report; for a notice, the third item is what it is about. It contains no personal data and no
+    foreign key. No signal is sent for an object that was deleted.
     """
 
     class Signal(models.TextChoices):
         MESSAGE_STATUS_CHANGED = "message_status_changed"
         REPLY_RECEIVED = "reply_received"
         CAMPAIGN_FINISHED = "campaign_finished"
+        CAMPAIGN_NOTICE = "campaign_notice"
+        #: Not a signal of the project's: the e-mail with the same notice.
+        CAMPAIGN_MAIL = "campaign_mail"
+
+    class Notice(models.TextChoices):
+        """What a notice is about. The name is a part of the public interface."""
+
+        FINISHED = "finished"
+        STALLED = "stalled"
+        PAUSED = "paused"
+        APPROVAL = "approval"
 
     # Generated before the insert, because a bulk insert does not return keys. It is part of the event id.
     key = models.CharField(max_length=32, primary_key=True)

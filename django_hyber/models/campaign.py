@@ -40,6 +40,12 @@ class Campaign(HyberModel):
         FINISHED = "finished", _("finished")
         CANCELLED = "cancelled", _("cancelled")
 
+    class Approval(models.TextChoices):
+        """The last answer about the approval of a draft; the launch clears it."""
+
+        ASKED = "asked", _("waits for approval")
+        SENT_BACK = "sent_back", _("sent back")
+
     class MissingVariables(models.TextChoices):
         """What to do with a recipient whose value for a variable of the text is missing or empty."""
 
@@ -117,6 +123,8 @@ class Campaign(HyberModel):
     next_send_at = models.DateTimeField(
         _("next request at"), null=True, editable=False, help_text=_("The earliest time that the throttle allows.")
     )
+    sending_since = models.DateTimeField(_("sending since"), null=True, editable=False)
+    stalled_at = models.DateTimeField(_("stalled at"), null=True, editable=False)
     # Users may be stored in another database, where deleting one cannot change this table: the key then stays.
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -137,6 +145,10 @@ class Campaign(HyberModel):
         related_name="+",
         verbose_name=_("launched by"),
     )
+    approval = models.CharField(_("approval"), max_length=9, choices=Approval.choices, blank=True, editable=False)
+    approval_note = models.CharField(_("note"), max_length=500, blank=True, editable=False)
+    approval_by = models.CharField(max_length=150, blank=True, editable=False)
+    approval_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)

@@ -13,12 +13,12 @@ from django.db import DatabaseError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from django_hyber.announce import Change, announce_changes
+from django_hyber.announce import Change, announce_changes, announce_notice
 from django_hyber.conf import Account, get_account
 from django_hyber.db import lease
 from django_hyber.db.transactions import database, insisting, lock, refuse_transaction, write_transaction
 from django_hyber.log_events import LogEvent
-from django_hyber.models import AccountState, Batch, Campaign, Message
+from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message
 from django_hyber.protocol import HyberClient, SyncEntry, describe_traceback
 from django_hyber.queueing import one_after_another
 from django_hyber.reports.early import apply_waiting_reports
@@ -147,7 +147,8 @@ class BatchClaim:
         with write_transaction():
             self.put_back("", reason, None)
             campaigns = Campaign.objects.filter(pk=self.batch.campaign_id, status=Campaign.Status.SENDING)
-            campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason)
+            if campaigns.update(status=Campaign.Status.PAUSED, status_reason=reason):
+                announce_notice(self.batch.campaign_id, Announcement.Notice.PAUSED)
 
     @insisting
     def split(self, reason: str) -> None:

@@ -21,7 +21,7 @@ from django_hyber.announce import (
     announce_by_sweep,
     announce_finished,
     announce_stored,
-    announcing,
+    announcing_finish,
     has_listeners,
     store_changes,
 )
@@ -29,7 +29,7 @@ from django_hyber.conf import find_account, get_account
 from django_hyber.db.bulk import Page, campaign_pages, update_rows
 from django_hyber.db.transactions import write_transaction
 from django_hyber.log_events import LogEvent
-from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message, MessageQuerySet
+from django_hyber.models import AccountState, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.ids import extra_ids
@@ -240,7 +240,7 @@ def finish_if_done(campaign_pk: int) -> bool:
     open_messages = Message.objects.filter(campaign=OuterRef("pk"), status__in=BEFORE_ACCEPTANCE)
     reached = Message.objects.filter(campaign=campaign_pk).exclude(status=Message.Status.SUPPRESSED)
     reason = "" if reached.exists() else NOBODY_LEFT
-    with announcing(Announcement.Signal.CAMPAIGN_FINISHED):
+    with announcing_finish():
         finished = campaigns.filter(~Exists(open_batches), ~Exists(open_messages)).update(
             status=Campaign.Status.FINISHED, status_reason=reason, finished_at=timezone.now()
         )

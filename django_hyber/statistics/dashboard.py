@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum
 from django.urls import NoReverseMatch
 from django.utils import timezone
 
-from django_hyber.conf import Account, get_accounts, get_callback_url
+from django_hyber.conf import Account, find_accounts, get_accounts, get_callback_url
 from django_hyber.db.lease import is_due
 from django_hyber.models import (
     LONE,
@@ -20,6 +21,7 @@ from django_hyber.models import (
     Batch,
     Campaign,
     CampaignChannel,
+    Contributor,
     DeliveryReport,
     Message,
     Reply,
@@ -172,14 +174,32 @@ def stale(now: datetime) -> Stale:
 
 
 def idle_campaigns(now: datetime) -> list[Campaign]:
-    """Return the campaigns that are due and yet make no progress: no worker or sweep seems to run."""
+    """Return the first campaigns that are due and yet make no progress."""
+    return list(all_idle(now)[:LAST_CAMPAIGNS])
+
+
+def all_idle(now: datetime) -> QuerySet[Campaign]:
+    """Select the campaigns that are due and yet make no progress: no worker or sweep seems to run."""
     long_ago = now - TOO_LONG
     own = Batch.objects.filter(campaign=OuterRef("pk"))
     due = own.filter(is_due(long_ago), state=Batch.State.PENDING)
     busy = own.filter(Q(finished_at__gte=long_ago) | Q(due_at__gte=long_ago) | Q(lease_until__gte=long_ago))
     ready = Q(next_send_at=None) | Q(next_send_at__lt=long_ago)
-    idle = Campaign.objects.filter(Exists(due), ~Exists(busy), ready, status=Campaign.Status.SENDING)
-    return list(idle.filter(launched_at__lt=long_ago).order_by("pk")[:LAST_CAMPAIGNS])
+    # A campaign that was resumed, or whose start time has come, has been launched long before.
+    started = Q(sending_since=None) | Q(sending_since__lt=long_ago)
+    idle = Campaign.objects.filter(Exists(due), ~Exists(busy), ready, started, status=Campaign.Status.SENDING)
+    return idle.filter(launched_at__lt=long_ago).order_by("pk")
+
+
+def awaiting_approval(user: AbstractBaseUser) -> list[Campaign]:
+    """Return the first drafts of other people for which approval was asked, and which the user can launch."""
+    accounts = [account.name for account in find_accounts() if account.four_eyes]
+    if not accounts:
+        return []
+    asked = Campaign.objects.filter(status=Campaign.Status.DRAFT, approval=Campaign.Approval.ASKED)
+    own = Contributor.objects.filter(campaign=OuterRef("pk"), user_key=str(user.pk))
+    others = asked.filter(~Exists(own), account__in=accounts).exclude(author=user.pk)
+    return list(others.order_by("approval_at", "pk")[:LAST_CAMPAIGNS])
 
 
 def unreported_campaigns(now: datetime) -> list[tuple[Campaign, int]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django_hyber.models import Campaign
+from django_hyber.models import Campaign, Message
 from django_hyber.protocol import (
     Channel,
     Problem,
@@ -18,6 +18,7 @@ from django_hyber.protocol import (
     validate_channels,
 )
 from django_hyber.protocol.channels.problems import gettext_noop, warning
+from django_hyber.texts.check import complete_variables
 from django_hyber.texts.measure import Measure, measure
 from django_hyber.texts.preview import Preview, preview, rendered, used_variables
 from django_hyber.texts.samples import Sample, fill_in, known_columns
@@ -77,6 +78,21 @@ def compose_saved(campaign: Campaign, sample: Sample) -> Composed:
     """Compose the channels of a campaign as they are stored."""
     contents = [(channel.channel, channel.options) for channel in campaign.channels.all()]
     return compose(campaign, contents, sample, known_columns(campaign))
+
+
+def sent_previews(message: Message) -> list[Preview]:
+    """Return what the recipient of a message sees of each channel; empty if its content was purged or is invalid."""
+    campaign = message.campaign
+    if message.phone_number is None:
+        return []
+    if campaign is None:
+        content = message.content or {}
+        options = content.get("channel_options", {})
+        channels = [channel_from_wire(name, options.get(name, {})) for name in content.get("channels", ())]
+        return [preview(channel) for channel in channels]
+    channels, own_text = campaign.get_channels(), campaign.has_own_texts
+    values = complete_variables(campaign, used_variables(channels, own_text=own_text), message.variables)
+    return [preview(rendered(channel, values or message.variables, own_text=own_text)) for channel in channels]
 
 
 def _problems(channels: Sequence[Channel], filled: Sequence[Channel], *, own_text: bool) -> Iterator[Problem]:

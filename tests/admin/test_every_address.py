@@ -30,6 +30,7 @@ from django_hyber.models import (
     BackgroundJob,
     Batch,
     Campaign,
+    Contributor,
     DeliveryReport,
     Message,
     Reply,
@@ -73,6 +74,8 @@ class Address:
     logs_again: bool = False
     keeps_again: bool = False
     is_of_test: bool = False
+    #: Two people are needed for a launch, and one of them has written the campaign.
+    needs_approval: bool = False
     #: Of what is in doubt: the single message, or the batch of the campaign.
     is_doubt: bool = False
 
@@ -130,6 +133,10 @@ def header_row(scene: Scene) -> dict[str, Any]:
     return {"encoding": "utf-8", "separator": "comma", "header_row": "2"}
 
 
+def note(scene: Scene) -> dict[str, Any]:
+    return {"note": "The link is wrong"}
+
+
 def columns(scene: Scene) -> dict[str, Any]:
     return {"use-0": "phone", "name-0": ""}
 
@@ -178,6 +185,8 @@ ADDRESSES = {
     "campaign_send": Address(permissions=SENDS, data=plan),
     "campaign_plan": Address(permissions=SENDS, writes=False),
     "campaign_check": Address(permissions=SENDS, looks=405),
+    "campaign_approval": Address(permissions=("change_campaign",), data=note, needs_approval=True),
+    "campaign_send_back": Address(permissions=SENDS, data=note, needs_approval=True),
     "campaign_test": Address(permissions=TESTS, data=own_numbers),
     "campaign_test_results": Address(permissions=TESTS, is_of_test=True, writes=False),
     "campaign_test_part": Address(permissions=TESTS, is_of_test=True, writes=False),
@@ -324,14 +333,27 @@ def make_job(kind, campaign, user):
     return job
 
 
+def make_authors(name, campaign, user):
+    """Whoever asks for approval has worked on the campaign; whoever answers has not."""
+    is_asked = name == "campaign_send_back"
+    # Also those who are created later.
+    authors = [1_000] if is_asked else range(user.pk, user.pk + 10)
+    Contributor.objects.bulk_create(Contributor(campaign=campaign, user_key=str(pk)) for pk in authors)
+    if is_asked:
+        Campaign.objects.update(approval="asked", approval_by="olena", approval_at=timezone.now())
+
+
 @pytest.fixture
-def stage(scene, admin_user):
+def stage(scene, admin_user, settings):
     """Bring the campaign, or the reply, to where the address has something to do."""
 
     def stage(name):
         address, campaign = ADDRESSES[name], scene.campaign
         if address.job:
             scene.job = make_job(address.job, campaign if name.startswith("campaign") else None, admin_user)
+        if address.needs_approval:
+            settings.HYBER = {"default": {**settings.HYBER["default"], "FOUR_EYES": True}}
+            make_authors(name, campaign, admin_user)
         if address.is_doubt:
             make_doubt(scene, name)
         if address.is_of_test:

@@ -88,6 +88,7 @@ class SuppressionAdmin(HyberAdmin):
     """The opt-out list."""
 
     form = SuppressionForm
+    add_label = _("Add number")
     actions = ("delete_selected",)
     fields = ("phone_number", "reason", "history")
     readonly_fields = ("history",)

@@ -59,7 +59,8 @@ class Button(NamedTuple):
 
 def buttons_of(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Button]:
     """Return what the user can do with the campaign now."""
-    found = _sending_buttons(desk, numbers) if desk.may_send else []
+    found = [_button(desk, "test", _("Send a test"))] if is_testable(desk.campaign) and desk.may_test else []
+    found += _sending_buttons(desk, numbers) if desk.may_send else []
     if desk.may_add:
         found.append(_button(desk, "duplicate", _("Duplicate")))
     if numbers.total and desk.may_export:
@@ -69,8 +70,7 @@ def buttons_of(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Button]:
 
 def _sending_buttons(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Button]:
     campaign = desk.campaign
-    found = [_button(desk, "test", _("Send a test"))] if is_testable(campaign) and desk.may_test else []
-    found += [
+    found = [
         _button(desk, verb, str(label), posts=verb not in CONFIRMED_FIRST)
         for verb, label in LABELS.items()
         if is_offered(campaign, verb)

@@ -32,6 +32,7 @@ class CampaignAdmin(HyberAdmin):
     """Campaigns: write them, import recipients, send and follow them."""
 
     form = CampaignForm
+    add_label = _("Add campaign")
     inlines = (ChannelInline,)
     list_display = ("name", "status", "recipients", "delivered", "channel_names", "starts", "created")
     list_filter = ("status", "created_at")

@@ -40,7 +40,9 @@ ADVICE = {
     "importing": gettext_lazy("Wait until it has ended, then check again."),
     "required": gettext_lazy("Fill it in."),
     "too-long": gettext_lazy("Shorten it."),
-    "too-many-segments": gettext_lazy("Shorten it, or remove the characters that require UCS-2."),
+    "too-many-segments": gettext_lazy(
+        "Shorten it, or remove Cyrillic and emoji: they leave 70 characters per SMS segment."
+    ),
 }
 LONG_CODE = "takes-days"
 RECIPIENTS = ("import", "")

@@ -11,6 +11,7 @@ from django.http import HttpResponseBase, HttpResponseNotAllowed
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_hyber.admin.campaigns.approval_page import approval_state
 from django_hyber.admin.campaigns.preflight_facts import preflight_facts
 from django_hyber.admin.campaigns.preflight_texts import button_text
 from django_hyber.admin.channels.composer import asked_sample
@@ -43,6 +44,7 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
         "campaign/preflight/page",
         _("Send campaign"),
         facts=preflight_facts(desk, check_of(campaign)),
+        approval=approval_state(desk),
         sample=sample,
         composed=compose_saved(campaign, sample),
         channels=[(str(channel), described_options(channel)) for channel in campaign.channels.all()],
@@ -51,7 +53,9 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
 
 def preflight_part(desk: CampaignDesk) -> HttpResponseBase:
     """Return the part of the page that changes while a campaign is checked; the page polls it."""
-    return desk.part("campaign/preflight/part", facts=preflight_facts(desk, check_of(desk.campaign)))
+    return desk.part(
+        "campaign/preflight/part", facts=preflight_facts(desk, check_of(desk.campaign)), approval=approval_state(desk)
+    )
 
 
 def check_view(desk: CampaignDesk) -> HttpResponseBase:

@@ -179,8 +179,8 @@ def _ucs2_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
     if not number:
         return
     text = ngettext(
-        "%(count)s person gets it as UCS-2, with room for 70 characters in a segment instead of 160.",
-        "%(count)s people get it as UCS-2, with room for 70 characters in a segment instead of 160.",
+        "%(count)s person gets it with Cyrillic or emoji: 70 characters per SMS segment instead of 160.",
+        "%(count)s people get it with Cyrillic or emoji: 70 characters per SMS segment instead of 160.",
         number,
     )
     yield text % {"count": grouped(number)}

@@ -15,6 +15,7 @@ from django_hyber.admin.audience.audience_page import audience_view
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.actions import VERB_VIEWS, buttons_of
+from django_hyber.admin.campaigns.approval_page import approval_state, ask_page, send_back_page
 from django_hyber.admin.campaigns.copy_page import duplicate_view
 from django_hyber.admin.campaigns.preflight_page import check_view, preflight_page, preflight_part
 from django_hyber.admin.campaigns.progress_page import draft_page, progress_page
@@ -66,6 +67,8 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         page("send/", "send", preflight_page, sends),
         page("send/plan/", "plan", preflight_part, sends),
         page("send/check/", "check", check_view, sends),
+        page("approval/", "approval", ask_page, attrgetter("may_write")),
+        page("send-back/", "send_back", send_back_page, sends),
         page("test/", "test", trial_page, tests),
         page("test/<slug:token>/", "test_results", results_page, tests),
         page("test/<slug:token>/part/", "test_part", results_part, tests),
@@ -111,6 +114,7 @@ def progress_context(desk: CampaignDesk) -> dict[str, Any]:
     return {
         "progress": found,
         "buttons": buttons_of(desk, found.numbers),
+        "approval": approval_state(desk),
         "can_see_messages": user.has_perm("django_hyber.view_message"),
         "can_see_batches": user.has_perm("django_hyber.view_batch"),
     }

@@ -16,8 +16,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.campaigns.preflight_facts import problem_lines
 from django_hyber.admin.campaigns.progress_page import REFRESH, VIEW_MESSAGE
-from django_hyber.admin.channels.composer import asked_sample
+from django_hyber.admin.channels.composer import asked_sample, is_key
 from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.masking import for_reader
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
     Trial,
@@ -31,8 +32,8 @@ from django_hyber.campaigns.test_send import (
     trial_messages,
     trial_problems,
 )
-from django_hyber.models import Campaign, Message
-from django_hyber.privacy import mask_phone
+from django_hyber.models import Campaign, Message, TrialNumber
+from django_hyber.privacy import mask_phone, mask_phones_in
 from django_hyber.texts.composition import compose_saved
 from django_hyber.texts.samples import MADE_UP, Sample
 from django_hyber.words import describe_end, name_of_channel
@@ -43,7 +44,7 @@ EXAMPLES = "examples"
 class TrialForm(forms.Form):
     """The numbers, and the token that identifies a second submission."""
 
-    numbers = forms.CharField(
+    numbers: forms.Field = forms.CharField(
         label=gettext_lazy("Phone numbers"),
         max_length=1_000,
         widget=forms.Textarea(attrs={"rows": 4, "cols": 30, "autocomplete": "off", "inputmode": "tel"}),
@@ -67,6 +68,36 @@ class TrialForm(forms.Form):
         if not is_token(self.cleaned_data["token"]):
             raise ValidationError(_("This page is too old. Try again."))
         return str(self.cleaned_data["token"])
+
+
+class ListedTrialForm(TrialForm):
+    """For users who may not test with any number: they choose from the list of test numbers."""
+
+    numbers = forms.ModelMultipleChoiceField(
+        label=gettext_lazy("Test numbers"), queryset=TrialNumber.objects.all(), widget=forms.CheckboxSelectMultiple
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["numbers"]
+        field.label_from_instance = lambda entry: f"{entry.name}, {mask_phone(entry.phone_number)}"
+
+    def clean_numbers(self) -> list[str]:
+        """Return the chosen numbers. The error names those that the account may not send to."""
+        chosen = list(self.cleaned_data["numbers"])
+        errors = [error for entry in chosen for error in self._errors_of(entry)]
+        if len(chosen) > MAX_NUMBERS:
+            errors.append(ValidationError(_("Choose up to %(limit)d numbers."), params={"limit": MAX_NUMBERS}))
+        if errors:
+            raise ValidationError(errors)
+        return [entry.phone_number for entry in chosen]
+
+    def _errors_of(self, entry: TrialNumber) -> list[ValidationError]:
+        try:
+            parse_numbers(f"+{entry.phone_number}", self.campaign)
+        except ValidationError as error:
+            return [ValidationError(f"{entry.name}: {mask_phones_in(text)}") for text in error.messages]
+        return []
 
 
 class ResultLine(NamedTuple):
@@ -113,15 +144,20 @@ def _sample(desk: CampaignDesk) -> Sample:
 
 
 def _form(desk: CampaignDesk, *, is_answer: bool) -> TrialForm:
+    form_class = TrialForm if desk.may_type_numbers else ListedTrialForm
     if is_answer:
-        return TrialForm(desk.request.POST, campaign=desk.campaign)
+        return form_class(desk.request.POST, campaign=desk.campaign)
     token = desk.request.POST.get("token", "")
+    initial = {"numbers": _initial_numbers(desk), "token": token if is_token(token) else new_token()}
+    return form_class(initial=initial, campaign=desk.campaign)
+
+
+def _initial_numbers(desk: CampaignDesk) -> str | list[str]:
+    """Return what the user has typed or chosen; at first, the numbers of the user's last test."""
+    if not desk.may_type_numbers:
+        return list(filter(is_key, desk.request.POST.getlist("numbers")))
     typed = desk.request.POST.get("numbers")
-    initial = {
-        "numbers": "\n".join(f"+{number}" for number in latest_numbers(desk.request.user)) if typed is None else typed,
-        "token": token if is_token(token) else new_token(),
-    }
-    return TrialForm(initial=initial, campaign=desk.campaign)
+    return "\n".join(f"+{number}" for number in latest_numbers(desk.request.user)) if typed is None else typed
 
 
 def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[ValidationError]) -> HttpResponseBase:
@@ -144,7 +180,8 @@ def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBa
     try:
         trial = send_trial(desk.campaign, numbers, sample, token, user=desk.request.user)
     except ValidationError as error:
-        form.add_error(None, error)
+        texts = error.messages if desk.sees_personal_data else list(map(mask_phones_in, error.messages))
+        form.add_error(None, ValidationError(texts))
         return None
     if not trial.messages:
         form.add_error("numbers", _opted_out_text(trial.opted_out))
@@ -180,7 +217,7 @@ def _opted_out_text(numbers: list[str]) -> str:
 
 
 def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:
-    found = trial_messages(desk.campaign, token) if is_token(token) else []
+    found = for_reader(desk.request, trial_messages(desk.campaign, token)) if is_token(token) else []
     if not found:
         raise Http404
     lines = [_line(desk, message) for message in found]

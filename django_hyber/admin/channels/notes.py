@@ -75,7 +75,7 @@ def _sms_text(measure: Measure, count: SegmentCount) -> str:
         text = gettext("Counted with the short links of click tracking; as written it would be %(length)d.")
         lines.append(text % {"length": measure.length_as_written})
     if count.ucs2_characters:
-        text = gettext("UCS-2, with less room in a segment, because of: %(characters)s")
+        text = gettext("70 characters per SMS segment instead of 160, because of: %(characters)s")
         lines.append(text % {"characters": shown_characters(count.ucs2_characters)})
     return " ".join(lines)
 

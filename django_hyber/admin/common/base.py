@@ -29,6 +29,7 @@ from django_hyber.words import phone_candidates
 
 #: Shown for an empty value; read-only pages would write None.
 EMPTY = "–"
+FILTER, OWN_FILTER = "admin/filter.html", "admin/django_hyber/filter.html"
 
 
 class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type
@@ -48,6 +49,8 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
     #: The column of the phone number, which a search finds in any notation.
     phone_column = ""
     phone_search_help_text: Any = ""
+    #: The text of the button that adds a row.
+    add_label: Any = ""
     #: An indexed column of a time by which the list can be filtered.
     time_column = ""
 
@@ -80,8 +83,11 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         return BigTableList
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """Describe below the search field what this user can search for."""
+        """Describe below the search field what this user can search for; name the filters by their titles alone."""
         found = super().get_changelist_instance(request)
+        for spec in found.filter_specs:
+            if spec.template == FILTER:
+                spec.template = OWN_FILTER
         if self.phone_column and sees_personal_data(request):
             found.search_help_text = self.phone_search_help_text
         return found

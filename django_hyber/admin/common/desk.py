@@ -12,7 +12,7 @@ from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.masking import sees_personal_data
-from django_hyber.models import Campaign
+from django_hyber.models import Campaign, TrialNumber
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,19 @@ class Desk:
         return self.request.user.has_perm("django_hyber.export_campaign") and self.sees_personal_data
 
     @property
-    def may_test(self) -> bool:
-        """The user may send tests. As their results tell which numbers have opted out, this takes two permissions."""
+    def may_write(self) -> bool:
+        """The user may write campaigns, whatever the status of this one."""
+        return self.request.user.has_perm("django_hyber.change_campaign")
+
+    @property
+    def may_type_numbers(self) -> bool:
+        """The user may send tests to any number. As results tell who has opted out, this takes two permissions."""
         return self.may_send and self.sees_personal_data
+
+    @property
+    def may_test(self) -> bool:
+        """The user may send tests: to any number, or, as somebody who writes campaigns, to the list of test numbers."""
+        return self.may_type_numbers or (self.may_write and TrialNumber.objects.exists())
 
     @property
     def sees_personal_data(self) -> bool:

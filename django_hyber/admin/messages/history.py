@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import pretty_json
 from django_hyber.admin.common.masking import for_reader, sees_personal_data
+from django_hyber.admin.messages.support import Support, support_of
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.privacy import mask_payload
 from django_hyber.sending.request import request_of
@@ -67,6 +68,7 @@ class History:
     """The whole history. ``notes`` say what is unusual; ``request`` is "" if it cannot be rebuilt."""
 
     message: Message
+    support: Support
     steps: Sequence[StepLine]
     notes: Sequence[str]
     reports: Sequence[HistoryLine]
@@ -82,6 +84,7 @@ def history_of(request: HttpRequest, message_pk: str) -> History:
     body = request_of(message.pk)
     return History(
         message=message,
+        support=support_of(request, message, journey),
         steps=[_step_line(step) for step in journey.steps],
         notes=_notes(message, journey),
         reports=[_report_line(report) for report in reports],
@@ -110,7 +113,7 @@ def _paid_twice(message: Message, journey: Journey) -> list[str]:
     if len(journey.delivered_by) < 2:  # noqa: PLR2004
         return []
     names = [name_of_channel(channel) for channel in journey.delivered_by]
-    text = gettext("Delivered by %(channels)s: each of them is paid for. The first to deliver counts as the winner.")
+    text = gettext("Delivered by %(channels)s: each of them is paid for. The first to deliver counts.")
     return [text % {"channels": gettext(" and ").join(names)}]
 
 

@@ -75,6 +75,9 @@ class MessageAdmin(DoubtAdmin):
     )
     actions = ("retry_selected",)
 
+    class Media:
+        css = {"all": ("django_hyber/admin/composer.css",)}
+
     def change_view(
         self,
         request: HttpRequest,

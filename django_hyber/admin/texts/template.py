@@ -19,6 +19,7 @@ from django_hyber.models import Template
 class TemplateAdmin(HyberAdmin):
     """Messages that the project's code sends by their code."""
 
+    add_label = _("Add template")
     list_display = ("code", "name", "texts")
     search_fields = ("code", "name")
     fields = ("code", "name", "language", "texts")

@@ -52,6 +52,7 @@ class TemplateVariantAdmin(HyberAdmin):
     """The texts of templates. They have the permissions of the template, whose page leads here."""
 
     form = VariantForm
+    add_label = _("Add text")
     inlines = (TemplateChannelInline,)
     fields = ("template", "language", "approved_text", "version")
     readonly_fields = ("version",)

@@ -17,8 +17,10 @@ from django.utils.translation import gettext_noop
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from phonenumbers.tzdata import TIMEZONE_DATA
 
+from django_hyber.announce import announce_notice
 from django_hyber.conf import Account, find_account, get_account
-from django_hyber.models import AccountState, Campaign
+from django_hyber.db.transactions import write_transaction
+from django_hyber.models import AccountState, Announcement, Campaign
 
 Status = Campaign.Status
 MISSED = gettext_noop(
@@ -78,12 +80,19 @@ def hand_over_due() -> int:
             continue
         own = scheduled.filter(account=name)
         missed = own.filter(start_time__lt=now - timedelta(seconds=account.schedule_grace))
-        missed.update(status=Status.PAUSED, status_reason=MISSED)
+        for pk in list(missed.order_by("pk").values_list("pk", flat=True)):
+            _pause_missed(missed.filter(pk=pk), pk)
         for is_throttled in (False, True):
             due = own.filter(throttle__isnull=not is_throttled)
             moment = now + _lead_time(account, is_throttled=is_throttled)
-            count += due.filter(start_time__lte=moment).update(status=Status.SENDING)
+            count += due.filter(start_time__lte=moment).update(status=Status.SENDING, sending_since=now)
     return count
+
+
+def _pause_missed(missed: QuerySet[Campaign], pk: int) -> None:
+    with write_transaction():
+        if missed.update(status=Status.PAUSED, status_reason=MISSED):
+            announce_notice(pk, Announcement.Notice.PAUSED)
 
 
 class ZoneGroup(NamedTuple):

@@ -102,7 +102,7 @@ class PreflightTests:
         text = text_of(admin_client.get(url_of(draft)))
 
         assert "From 1 to 2 segments a person, 5 in all. 2 people get more than one segment." in text
-        assert "3 people get it as UCS-2" in text
+        assert "3 people get it with Cyrillic or emoji: 70 characters per SMS segment" in text
         assert "Because of these characters in the text: « »" in text
         assert "Because of these characters in the values of %name%: ї" in text
 

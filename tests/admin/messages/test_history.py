@@ -104,5 +104,5 @@ def test_messages_of_which_no_report_ever_came_can_be_listed(admin_client, messa
 def test_the_page_takes_the_same_queries_whatever_its_history(admin_client, message, django_assert_num_queries):
     for count in (1, 40):
         apply_delivery_reports([report(message, time=1_700_000_000_000 + 1_000 * second) for second in range(count)])
-        with django_assert_num_queries(13):
+        with django_assert_num_queries(16):
             page_of(admin_client, message)

@@ -1,0 +1,125 @@
+"""The pages on which approval is asked for and a campaign is sent back, and what its other pages say of it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponseBase
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from django_hyber.admin.campaigns.actions import refuse
+from django_hyber.admin.common.base import short_time
+from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.campaigns.approval import ask_for_approval, may_ask, may_send_back, send_back
+from django_hyber.four_eyes import is_four_eyes
+from django_hyber.models import Campaign
+from django_hyber.privacy import mask_phones_in
+from django_hyber.services import CampaignError
+
+LONGEST_NOTE = 500
+Approval = Campaign.Approval
+
+
+class ApprovalState(NamedTuple):
+    """What a page of the campaign says about its approval; ``can_ask`` and ``can_send_back`` are for this user."""
+
+    name: str
+    text: str
+    note: str
+    can_ask: bool
+    can_send_back: bool
+
+
+class NoteForm(forms.Form):
+    """A note for the other person."""
+
+    note = forms.CharField(
+        label=gettext_lazy("Note"), max_length=LONGEST_NOTE, widget=forms.Textarea(attrs={"rows": 4, "cols": 60})
+    )
+
+    def __init__(self, *args: object, is_required: bool, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # what the form takes
+        self.fields["note"].required = is_required
+
+    def clean_note(self) -> str:
+        """Return the note on one line, as it is shown."""
+        return " ".join(str(self.cleaned_data["note"]).split())
+
+
+def approval_state(desk: CampaignDesk) -> ApprovalState | None:
+    """Return what to show of the approval of a draft, or None if it needs none."""
+    campaign, user = desk.campaign, desk.request.user
+    if not campaign.is_editable or not is_four_eyes(campaign):
+        return None
+    texts = {
+        Approval.ASKED: _("%(user)s asked for approval on %(time)s."),
+        Approval.SENT_BACK: _("%(user)s sent the campaign back on %(time)s."),
+    }
+    text = ""
+    if campaign.approval:
+        known = {"user": campaign.approval_by, "time": short_time(campaign.approval_at)}
+        text = texts[Approval(campaign.approval)] % known
+    note = campaign.approval_note
+    return ApprovalState(
+        name=campaign.approval,
+        text=text,
+        note=note if desk.sees_personal_data else mask_phones_in(note),
+        can_ask=desk.may_write and may_ask(campaign, user),  # type: ignore[arg-type]  # logged in
+        can_send_back=desk.may_send and may_send_back(campaign, user),  # type: ignore[arg-type]
+    )
+
+
+def ask_page(desk: CampaignDesk) -> HttpResponseBase:
+    """Ask for a note; on POST, ask for approval."""
+    state = approval_state(desk)
+    if state is None or not state.can_ask:
+        return _not_possible(desk)
+    form = NoteForm(desk.request.POST if desk.is_post else None, is_required=False)
+    if not form.is_valid():
+        intro = _("People who may send campaigns and have not worked on this one see it on their start page.")
+        return _page(desk, form, state, title=_("Ask for approval"), intro=intro)
+    note = form.cleaned_data["note"]
+    try:
+        is_new = ask_for_approval(desk.campaign, desk.request.user, note)  # type: ignore[arg-type]  # logged in
+    except CampaignError as error:
+        desk.message_user(" ".join(error.messages), messages.ERROR)
+        return desk.redirect()
+    if is_new:
+        desk.log_change(" ".join(filter(None, [_("Asked for approval."), note])))
+    desk.message_user(_("Approval of “%(name)s” has been asked for.") % {"name": desk.campaign}, messages.SUCCESS)
+    return desk.redirect()
+
+
+def send_back_page(desk: CampaignDesk) -> HttpResponseBase:
+    """Ask for a note; on POST, send the campaign back to those who have worked on it."""
+    state = approval_state(desk)
+    if state is None or not state.can_send_back:
+        return _not_possible(desk)
+    form = NoteForm(desk.request.POST if desk.is_post else None, is_required=True)
+    if not form.is_valid():
+        intro = _("The campaign stays a draft. The note is shown on its page.")
+        return _page(desk, form, state, title=_("Send back"), intro=intro)
+    note = form.cleaned_data["note"]
+    try:
+        send_back(desk.campaign, desk.request.user, note)  # type: ignore[arg-type]  # logged in
+    except CampaignError as error:
+        desk.message_user(" ".join(error.messages), messages.ERROR)
+        return desk.redirect()
+    desk.log_change(f"{_('Sent back.')} {note}")
+    desk.message_user(_("“%(name)s” has been sent back.") % {"name": desk.campaign}, messages.SUCCESS)
+    return desk.redirect()
+
+
+def _page(desk: CampaignDesk, form: NoteForm, state: ApprovalState, *, title: str, intro: str) -> HttpResponseBase:
+    return desk.render("campaign/approval", title, form=form, approval=state, intro=intro, button=title)
+
+
+def _not_possible(desk: CampaignDesk) -> HttpResponseBase:
+    if not desk.campaign.is_editable:
+        return refuse(desk)
+    text = _("This is not possible: somebody else has answered meanwhile, or no approval is needed from you.")
+    desk.message_user(text, messages.ERROR)
+    return desk.redirect()

@@ -1,0 +1,72 @@
+"""Two-person approval: an author asks for it, another person answers by launching the campaign or sending it back."""
+
+from __future__ import annotations
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from django_hyber.announce import announce_notice
+from django_hyber.campaigns.lifecycle import locked, wrong_status
+from django_hyber.errors import CampaignError
+from django_hyber.four_eyes import CONTRIBUTED, approval_problem, is_four_eyes
+from django_hyber.models import Announcement, Campaign
+
+Approval = Campaign.Approval
+#: The columns of an answered or withdrawn request.
+NO_REQUEST = {"approval": "", "approval_note": "", "approval_by": "", "approval_at": None}
+
+
+def may_ask(campaign: Campaign, user: AbstractBaseUser) -> bool:
+    """Return whether the user has worked on the draft, and another person has to launch it."""
+    if not campaign.is_editable or not is_four_eyes(campaign):
+        return False
+    problem = approval_problem(campaign, user)
+    return problem is not None and problem.code == CONTRIBUTED
+
+
+def may_send_back(campaign: Campaign, user: AbstractBaseUser) -> bool:
+    """Return whether somebody has asked for approval, and the user could give it."""
+    is_asked = campaign.is_editable and campaign.approval == Approval.ASKED
+    return is_asked and is_four_eyes(campaign) and approval_problem(campaign, user) is None
+
+
+def ask_for_approval(campaign: Campaign, user: AbstractBaseUser, note: str) -> bool:
+    """Ask another person to launch the campaign, and return whether this call did: False for a second click.
+
+    Raises CampaignError if the user has not worked on it, or no approval is needed.
+    """
+    with locked(campaign):
+        if not may_ask(campaign, user):
+            raise CampaignError([_refusal(campaign)])
+        known = (campaign.approval, campaign.approval_note, campaign.approval_by)
+        if known == (Approval.ASKED, note, user.get_username()):
+            return False
+        _record(campaign, Approval.ASKED, user, note)
+        announce_notice(campaign.pk, Announcement.Notice.APPROVAL)
+    return True
+
+
+def send_back(campaign: Campaign, user: AbstractBaseUser, note: str) -> None:
+    """Answer a request for approval: the campaign has to be changed first, as the note says.
+
+    Raises CampaignError if nobody has asked, or the user has worked on the campaign.
+    """
+    with locked(campaign):
+        if not may_send_back(campaign, user):
+            raise CampaignError([_refusal(campaign)])
+        _record(campaign, Approval.SENT_BACK, user, note)
+
+
+def _record(campaign: Campaign, approval: Approval, user: AbstractBaseUser, note: str) -> None:
+    campaign.approval, campaign.approval_note = approval, note
+    campaign.approval_by, campaign.approval_at = user.get_username()[:150], timezone.now()
+    campaign.save(update_fields=list(NO_REQUEST))
+
+
+def _refusal(campaign: Campaign) -> ValidationError:
+    if not campaign.is_editable:
+        return wrong_status(campaign)
+    text = _("This is not possible: somebody else has answered meanwhile, or no approval is needed from you.")
+    return ValidationError(text, code="approval")

@@ -1,0 +1,102 @@
+"""Notices for the team of a campaign: an e-mail to the addresses in the setting NOTIFY, and the search for stalls.
+
+The notices are stored with the change (``announce``) and mailed by the sweep, which repeats what a mail server did not
+take. An e-mail contains no phone number and no text of a message: the page that it links to has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.dispatch import receiver
+from django.utils import timezone, translation
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from django_hyber.announce import announce_notice, are_notices_wanted, notice_mail
+from django_hyber.conf import Account, find_account, get_admin_url
+from django_hyber.db.transactions import write_transaction
+from django_hyber.models import Announcement, Campaign
+from django_hyber.privacy import mask_phones_in
+from django_hyber.reasons import translate_reason
+from django_hyber.statistics.dashboard import all_idle
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
+
+Notice = Announcement.Notice
+#: Seconds to wait for a mail server if EMAIL_TIMEOUT is not set: without a limit, it could stop the sweep.
+TIMEOUT = 10
+SUBJECTS: Mapping[Notice, StrPromise] = {
+    Notice.FINISHED: _("“%(name)s” has been sent"),
+    Notice.STALLED: _("“%(name)s” is not being sent"),
+    Notice.PAUSED: _("“%(name)s” has been paused because of a problem"),
+    Notice.APPROVAL: _("“%(name)s” waits for approval"),
+}
+TEXTS: Mapping[Notice, StrPromise] = {
+    Notice.FINISHED: _("The campaign has been sent completely. Delivery reports may still arrive."),
+    Notice.STALLED: _(
+        "The campaign is due, but has made no progress for ten minutes. Check whether the task workers and "
+        "hyber_dispatch are running."
+    ),
+    Notice.PAUSED: _("The campaign has been paused and stays paused until somebody resumes it."),
+    Notice.APPROVAL: _(
+        "Somebody who has worked on this campaign has asked for approval. A person who has not worked on it can "
+        "launch it or send it back."
+    ),
+}
+#: The page that the e-mail links to.
+PAGES = {Notice.APPROVAL: "django_hyber_campaign_send"}
+DEFAULT_PAGE = "django_hyber_campaign_change"
+
+
+@receiver(notice_mail, sender=Campaign, dispatch_uid="django_hyber.notices")
+def mail_notice(campaign: Campaign, event: str, **_arguments: Any) -> None:
+    """Send the e-mail to the team, in the language of the project."""
+    account = find_account(campaign.account)
+    if account is None or not account.notify:
+        return
+    with translation.override(settings.LANGUAGE_CODE):
+        message = _compose(campaign, Notice(event), account)
+    connection: Any = get_connection()
+    if getattr(connection, "timeout", TIMEOUT) is None:
+        connection.timeout = TIMEOUT
+    message.connection = connection
+    message.send()
+
+
+def announce_stalls() -> None:
+    """Announce each campaign that is due and makes no progress, once for each stall."""
+    if not are_notices_wanted():
+        return
+    now = timezone.now()
+    idle = set(all_idle(now).values_list("pk", flat=True))
+    Campaign.objects.filter(stalled_at__isnull=False).exclude(pk__in=idle).update(stalled_at=None)
+    for pk in sorted(idle):
+        with write_transaction():
+            if Campaign.objects.filter(pk=pk, status=Campaign.Status.SENDING, stalled_at=None).update(stalled_at=now):
+                announce_notice(pk, Notice.STALLED)
+
+
+def _compose(campaign: Campaign, event: Notice, account: Account) -> EmailMessage:
+    # A name with a line break would be refused as a header.
+    name = {"name": mask_phones_in(" ".join(campaign.name.split()))}
+    lines = [str(TEXTS[event]), *_details(campaign, event)]
+    page = PAGES.get(event, DEFAULT_PAGE)
+    url = get_admin_url(account, page, campaign.pk)
+    return EmailMessage(
+        subject=str(SUBJECTS[event]) % name, body="\n\n".join(filter(None, [*lines, url])), to=list(account.notify)
+    )
+
+
+def _details(campaign: Campaign, event: Notice) -> list[str]:
+    if event not in (Notice.PAUSED, Notice.FINISHED):
+        return []
+    lines = [mask_phones_in(translate_reason(campaign.status_reason, quotes=False))]
+    if event == Notice.FINISHED:
+        count = campaign.messages.count()
+        lines.append(ngettext("%(count)s recipient.", "%(count)s recipients.", count) % {"count": count})
+    return lines

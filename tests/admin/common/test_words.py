@@ -1,0 +1,49 @@
+"""Words that Django builds from a model's name are right in languages with cases."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from django.contrib import admin
+
+from django_hyber.admin.common.base import HyberAdmin
+from tests.admin.pages import text_of
+
+pytestmark = pytest.mark.django_db
+MODELS = {
+    model._meta.model_name: site_admin
+    for model, site_admin in admin.site._registry.items()
+    if isinstance(site_admin, HyberAdmin)
+}
+
+
+@pytest.fixture(autouse=True)
+def in_ukrainian(settings):
+    settings.LANGUAGE_CODE = "uk"
+
+
+def list_of(client, model):
+    return client.get(f"/admin/django_hyber/{model}/")
+
+
+def test_button_that_adds_a_campaign_has_the_right_case(admin_client):
+    assert "Додати кампанію" in text_of(list_of(admin_client, "campaign"))
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_list_names_its_button_and_its_filters_itself(admin_client, rf, admin_user, model):
+    request = rf.get("/")
+    request.user = admin_user
+    page = list_of(admin_client, model).content.decode()
+
+    assert not re.search(r"<summary>\s*За ", page)
+    if MODELS[model].has_add_permission(request):
+        assert f"{MODELS[model].add_label}</a>" in page
+
+
+def test_filters_are_titled_by_what_they_filter(admin_client):
+    page = list_of(admin_client, "message").content.decode()
+
+    assert "<summary>Кампанія</summary>" in page
+    assert "<summary>Канал</summary>" in page
