@@ -134,6 +134,14 @@ def columns(scene: Scene) -> dict[str, Any]:
     return {"use-0": "phone", "name-0": ""}
 
 
+def everybody(scene: Scene) -> dict[str, Any]:
+    return {"who": "everybody"}
+
+
+def seen_recipients(scene: Scene) -> dict[str, Any]:
+    return {"seen": "1"}
+
+
 def failed(scene: Scene) -> dict[str, Any]:
     return {"reason": "expired:", "confirmed": "yes", "run": str(scene.campaign.run)}
 
@@ -175,6 +183,8 @@ ADDRESSES = {
     "campaign_import_rejected": Address(
         permissions=("change_campaign", "view_personal_data"), looks=405, job="done", writes=False, logs_again=True
     ),
+    "campaign_remove": Address(permissions=("change_campaign",), data=everybody, logs=False, keeps_again=True),
+    "campaign_removal": Address(permissions=("change_campaign",), data=seen_recipients, job="removal"),
     "campaign_send": Address(permissions=SENDS, data=plan),
     "campaign_plan": Address(permissions=SENDS, writes=False),
     "campaign_check": Address(permissions=SENDS, looks=405),
@@ -312,7 +322,9 @@ def make_doubt(scene, name):
 
 
 def make_job(kind, campaign, user):
-    """An import that waits for its columns, for its turn, or is done and has rejected rows; or a finished export."""
+    """An import that waits for its columns, for its turn, or is done; a finished export, or a removal to confirm."""
+    if kind == "removal":
+        return BackgroundJob.objects.create(kind="removal", campaign=campaign, state="uploaded", created_by=user)
     if kind == "exported":
         job = BackgroundJob.objects.create(kind="export", campaign=campaign, state="done", created_by=user)
     else:
