@@ -153,6 +153,21 @@
             }
         };
 
+        /* The error of a field that was saved is over once the field is changed: its note says what is wrong now. */
+        const forgetErrors = ({target}) => {
+            const row = target.closest(".form-row");
+            if (!row || !row.closest(".hyber-fields")) {
+                return;
+            }
+            const places = [row, row.closest(".hyber-fields")];
+            places.flatMap((place) => [...place.querySelectorAll(":scope > .errorlist, :scope > * > .errorlist")])
+                .filter((list) => row.contains(list) || list.parentElement === places[1])
+                .forEach((list) => list.remove());
+            row.classList.remove("errors");
+            target.removeAttribute("aria-invalid");
+        };
+
+        form.addEventListener("input", forgetErrors);
         form.addEventListener("input", askSoon);
         form.addEventListener("change", () => {
             showPolicyFields();
