@@ -6,6 +6,7 @@ import pytest
 
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS, Viber
+from tests.browser.scenes import open_shop
 from tests.browser.views import WIDE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -57,3 +58,16 @@ def test_what_is_sent_comes_before_when_it_is_sent(form):
     tops = [form.locator(place).evaluate("one => one.getBoundingClientRect().top + scrollY") for place in ids]
 
     assert tops == sorted(tops)
+
+
+def test_a_finished_campaign_begins_with_its_result_on_two_screens(open_admin, admin_user):
+    shop = open_shop("en", admin_user, size=0.05)
+    page = open_admin()
+    page.goto(f"/admin/django_hyber/campaign/{shop.finished.pk}/change/")
+
+    assert page.evaluate("document.documentElement.scrollHeight") <= 2 * WIDE["height"]
+    assert page.locator("[data-delivered]").bounding_box()["y"] < WIDE["height"] / 2
+    page.get_by_text("Texts and settings").click()
+    page.get_by_text("Minus 20 %").first.wait_for()
+    page.get_by_text("Numbers by channel").click()
+    page.get_by_text("Cost of what was sent").first.wait_for()
