@@ -53,7 +53,18 @@ MONTH = timedelta(days=30)
 #: Columns of text that hold no personal data, and why. A new column has to be purged or explained here.
 KEPT = {
     # Written by the staff, for everybody.
-    "Campaign": {"name", "tag", "division_code", "account", "variable_defaults", "audience", "number_types"},
+    "Campaign": {
+        "name",
+        "tag",
+        "division_code",
+        "account",
+        "variable_defaults",
+        "audience",
+        "number_types",
+        "utm_source",
+        "utm_medium",
+        "utm_campaign",
+    },
     "CampaignChannel": {"options"},
     "Template": {"code", "name", "language"},
     "TemplateVariant": {"language", "approved_text"},
