@@ -160,6 +160,10 @@ def unknown_code(scene: Scene) -> dict[str, Any]:
     return {"account": "default", "code": "23077", "action": "seen", "name": ""}
 
 
+def picture(scene: Scene) -> dict[str, Any]:
+    return {"image": ContentFile(b"", name="a.png"), "account": "default"}
+
+
 def form(scene: Scene) -> dict[str, Any]:
     return {"name": "Spring sale", "channels-TOTAL_FORMS": "0", "channels-INITIAL_FORMS": "0"}
 
@@ -198,6 +202,8 @@ ADDRESSES = {
     "campaign_audience": Address(permissions=("change_campaign",), data=audience),
     "campaign_compose_new": Address(permissions=("add_campaign",), looks=405, data=form, writes=False),
     "campaign_compose": Address(permissions=("change_campaign",), looks=405, data=form, writes=False),
+    "campaign_image_new": Address(permissions=("add_campaign",), looks=405, data=picture, writes=False, logs=False),
+    "campaign_image": Address(permissions=("change_campaign",), looks=405, data=picture, writes=False, logs=False),
     "campaign_preview": Address(permissions=("view_campaign",), writes=False),
     "campaign_progress": Address(permissions=("view_campaign",), status="sending", writes=False),
     "campaign_pause": Address(permissions=SENDS, looks=405, status="sending"),
@@ -250,6 +256,7 @@ IMPLIED = {
 }
 #: Addresses of no row of their own; and who throws away what is gone already has what was wanted.
 WITHOUT_ROW = {
+    "campaign_image_new",
     "campaign_compose_new",
     "message_person",
     "campaign_compare",

@@ -6,6 +6,7 @@ import pytest
 
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS, Viber
+from tests.admin.channels.test_images import PNG
 from tests.browser.scenes import open_shop
 from tests.browser.views import WIDE
 
@@ -71,3 +72,17 @@ def test_a_finished_campaign_begins_with_its_result_on_two_screens(open_admin, a
     page.get_by_text("Minus 20 %").first.wait_for()
     page.get_by_text("Numbers by channel").click()
     page.get_by_text("Cost of what was sent").first.wait_for()
+
+
+def test_an_uploaded_image_fills_in_its_link_and_the_preview(form, complaints, settings, tmp_path, live_server):
+    settings.MEDIA_ROOT, settings.MEDIA_URL = tmp_path / "media", "/media/"
+    settings.HYBER = {"default": {**settings.HYBER["default"], "CALLBACK_BASE_URL": "https://shop.example"}}
+    upload = form.locator("#channels-0 .hyber-upload input")
+    upload.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": PNG})
+    form.locator("#channels-0 [data-image^='https://shop.example/media/']").wait_for()
+
+    assert form.input_value("#id_channels-0-img").endswith(".png")
+
+    upload.set_input_files({"name": "a.png", "mimeType": "image/png", "buffer": b"no image"})
+    form.get_by_text("This is not a complete PNG or JPEG image.").wait_for()
+    assert [text for text in complaints if "400" not in text] == []

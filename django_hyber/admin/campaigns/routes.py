@@ -22,6 +22,7 @@ from django_hyber.admin.campaigns.progress_page import draft_page, progress_page
 from django_hyber.admin.campaigns.retry_page import retry_view
 from django_hyber.admin.campaigns.test_page import results_page, results_part, trial_page
 from django_hyber.admin.channels.composer import composer_urls
+from django_hyber.admin.channels.images import image_urls
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.jobs import exported_file
@@ -69,6 +70,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         page("remove/", "remove", remove_view, writes),
         page("remove/<int:job_id>/", "removal", removal_view, writes),
         *composer_urls(admin),
+        *image_urls(admin),
         page("audience/", "audience", audience_view, attrgetter("may_change")),
         page("send/", "send", preflight_page, sends),
         page("send/plan/", "plan", preflight_part, sends),
