@@ -32,7 +32,7 @@ def stored():
     return default_storage.listdir(images.FOLDER)[1] if default_storage.exists(images.FOLDER) else []
 
 
-@pytest.mark.parametrize(("content", "suffix"), [(PNG, "png"), (JPEG, "jpg")])
+@pytest.mark.parametrize(("content", "suffix"), [(PNG, "png"), (JPEG, "jpg")], ids=["png", "jpeg"])
 def test_an_image_gets_a_random_name_by_its_content_and_a_complete_address(admin_client, draft, content, suffix):
     answer = upload(admin_client, draft, content, name="secret plan.html").json()
 
@@ -40,7 +40,8 @@ def test_an_image_gets_a_random_name_by_its_content_and_a_complete_address(admin
     assert answer == {"address": f"https://shop.example/media/{images.FOLDER}/{name}"}
     assert name.endswith(f".{suffix}")
     assert "secret" not in name
-    assert default_storage.open(f"{images.FOLDER}/{name}").read() == content
+    with default_storage.open(f"{images.FOLDER}/{name}") as file:
+        assert file.read() == content
 
 
 @pytest.mark.parametrize(
