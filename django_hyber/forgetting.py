@@ -154,8 +154,8 @@ def _forget_quotes(phone: str) -> None:
 
 
 def _forget_jobs() -> int:
-    """Delete the imports and exports that are not under way, and with them their files."""
-    files = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.EXPORT)
+    """Delete the imports, exports and removals that are not under way, and with them their files."""
+    files = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.EXPORT, BackgroundJob.Kind.REMOVAL)
     ended = BackgroundJob.objects.exclude(state__in=BackgroundJob.OPEN_STATES).filter(kind__in=files)
     return ended.delete()[1].get(BackgroundJob._meta.label, 0)
 

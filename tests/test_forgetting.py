@@ -56,6 +56,7 @@ KEPT = {
     "Campaign": {
         *("name", "tag", "division_code", "account", "variable_defaults", "audience", "number_types"),
         "approval_by",
+        *("utm_source", "utm_medium", "utm_campaign"),
     },
     "CampaignChannel": {"options"},
     "Template": {"code", "name", "language"},

@@ -58,6 +58,7 @@ class ImportReport:
     an XLSX sheet hides, which are left out. ``inexact_columns`` may be shown otherwise in the sheet.
 
     ``countries`` and ``number_types`` count all valid numbers, taken or left out, by ISO code and by type.
+    ``added_keys`` has ranges of keys with the new rows, for ``remove_recipients``; a range begins after its first key.
     """
 
     total: int = 0
@@ -74,6 +75,7 @@ class ImportReport:
     number_types: dict[str, int] = field(default_factory=dict)
     hidden_rows: int = 0
     inexact_columns: list[str] = field(default_factory=list)
+    added_keys: list[list[int]] = field(default_factory=list)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -195,11 +197,26 @@ class RowImport:
             phones.append(phone)
             rows.append(row)
         before = self._found_before(phones)
+        last_key = self._last_key()
         accepted = insert_rows(self._destination.model, self._destination.columns, rows)
+        if accepted:
+            self._note_added(last_key, self._last_key())
         existing = sum(phone in before for phone in phones)
         self.report.accepted += accepted
         self.report.existing += existing
         self.report.duplicates += len(rows) - accepted - existing
+
+    def _last_key(self) -> int:
+        """Return the newest key of the whole table, which is found faster than that of some of its rows."""
+        newest: int | None = self._destination.model._base_manager.aggregate(newest=Max("pk"))["newest"]
+        return newest or 0
+
+    def _note_added(self, after: int, last: int) -> None:
+        ranges = self.report.added_keys
+        if ranges and ranges[-1][1] == after:
+            ranges[-1][1] = last
+        else:
+            ranges.append([after, last])
 
     def _read(self, values: Mapping[str, str], *, is_counted: bool = True) -> tuple[str, Sequence[Any]]:
         headers = tuple(values)

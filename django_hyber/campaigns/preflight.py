@@ -133,8 +133,11 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
         problems.append(ValidationError(str(error), code="account"))
     if not campaign.messages.exists():
         problems.append(ValidationError(_("The campaign has no recipients: import some first."), code="no-recipients"))
-    if campaign.jobs.open().filter(kind=BackgroundJob.Kind.IMPORT).exists():
+    under_way = set(campaign.jobs.open().values_list("kind", flat=True))
+    if BackgroundJob.Kind.IMPORT in under_way:
         problems.append(ValidationError(_("An import of recipients is still under way."), code="importing"))
+    if BackgroundJob.Kind.REMOVAL in under_way:
+        problems.append(ValidationError(_("A removal of recipients is still under way."), code="removing"))
     return problems
 
 

@@ -149,6 +149,9 @@ class Migration(migrations.Migration):
                 ('has_own_texts', models.BooleanField(default=False, editable=False, help_text='Every recipient has an individual text in the variable “text”; the channels have none.', verbose_name='own texts')),
                 ('number_types', models.JSONField(blank=True, default=list, editable=False, help_text='What imports were told to take besides mobile numbers.', verbose_name='types of numbers')),
                 ('audience', models.CharField(blank=True, default='', editable=False, help_text='The audience of the project that was added last.', max_length=100, verbose_name='audience')),
+                ('utm_source', models.CharField(blank=True, help_text='For example: viber. Empty: not added to links.', max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9_.-]*\\Z', 'Use Latin letters, digits, dots, hyphens and underscores.')], verbose_name='utm_source')),
+                ('utm_medium', models.CharField(blank=True, help_text='For example: messenger. Empty: not added to links.', max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9_.-]*\\Z', 'Use Latin letters, digits, dots, hyphens and underscores.')], verbose_name='utm_medium')),
+                ('utm_campaign', models.CharField(blank=True, help_text='For example: spring-sale. Empty: not added to links.', max_length=64, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9_.-]*\\Z', 'Use Latin letters, digits, dots, hyphens and underscores.')], verbose_name='utm_campaign')),
                 ('status', models.CharField(choices=[('draft', 'draft'), ('scheduled', 'scheduled'), ('sending', 'sending'), ('paused', 'paused'), ('finished', 'finished'), ('cancelled', 'cancelled')], db_index=True, default='draft', editable=False, max_length=12, verbose_name='status')),
                 ('status_reason', models.CharField(blank=True, editable=False, max_length=255, verbose_name='reason')),
                 ('run', models.PositiveSmallIntegerField(default=0, editable=False, help_text='0 before the launch; each retry of failed messages adds one.', verbose_name='run')),
@@ -219,7 +222,7 @@ class Migration(migrations.Migration):
             name='BackgroundJob',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('import', 'import of recipients'), ('check', 'check before the launch'), ('retry', 'sending again'), ('export', 'export')], max_length=8, verbose_name='kind')),
+                ('kind', models.CharField(choices=[('import', 'import of recipients'), ('check', 'check before the launch'), ('retry', 'sending again'), ('export', 'export'), ('removal', 'removal of recipients')], max_length=8, verbose_name='kind')),
                 ('parameters', models.JSONField(blank=True, default=dict, verbose_name='parameters')),
                 ('source', models.FileField(blank=True, max_length=255, storage=django_hyber.storage.hyber_storage, upload_to=django_hyber.models.background_job.job_file_name, verbose_name='file')),
                 ('produced', models.FileField(blank=True, max_length=255, storage=django_hyber.storage.hyber_storage, upload_to=django_hyber.models.background_job.job_file_name, verbose_name='result file')),

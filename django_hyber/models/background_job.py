@@ -36,9 +36,10 @@ class BackgroundJob(HyberModel):
         CHECK = "check", _("check before the launch")
         RETRY = "retry", _("sending again")
         EXPORT = "export", _("export")
+        REMOVAL = "removal", _("removal of recipients")
 
     class State(models.TextChoices):
-        # The file is stored, but the user has not yet confirmed the import.
+        # The user has not yet confirmed the import or the removal.
         UPLOADED = "uploaded", _("not confirmed")
         WAITING = "waiting", _("waiting")
         RUNNING = "running", _("running")

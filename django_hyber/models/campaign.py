@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator
+from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models, router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +14,22 @@ from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
 from django_hyber.models.base import HyberModel
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
+
+
+def _utm_field(name: str, example: StrPromise) -> models.CharField[str, str]:
+    return models.CharField(
+        name,
+        max_length=64,
+        blank=True,
+        # Others would have to be percent-encoded, which the platform could take for variables.
+        validators=[
+            RegexValidator(r"^[A-Za-z0-9_.-]*\Z", _("Use Latin letters, digits, dots, hyphens and underscores."))
+        ],
+        help_text=example,
+    )
 
 
 class Campaign(HyberModel):
@@ -30,6 +47,9 @@ class Campaign(HyberModel):
         "variable_defaults",
         "has_own_texts",
         "number_types",
+        "utm_source",
+        "utm_medium",
+        "utm_campaign",
     )
 
     class Status(models.TextChoices):
@@ -113,6 +133,9 @@ class Campaign(HyberModel):
         editable=False,
         help_text=_("The audience of the project that was added last."),
     )
+    utm_source = _utm_field("utm_source", _("For example: viber. Empty: not added to links."))
+    utm_medium = _utm_field("utm_medium", _("For example: messenger. Empty: not added to links."))
+    utm_campaign = _utm_field("utm_campaign", _("For example: spring-sale. Empty: not added to links."))
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
     )
@@ -190,9 +213,16 @@ class Campaign(HyberModel):
             return None
         return self.start_time
 
+    @property
+    def link_parameters(self) -> dict[str, str]:
+        """The parameters for web statistics that are added to links; empty by default."""
+        values = {name: getattr(self, name) for name in ("utm_source", "utm_medium", "utm_campaign")}
+        return {name: value for name, value in values.items() if value}
+
     def get_channels(self) -> list[protocol.Channel]:
-        """Return the channels in fallback order."""
-        return [channel.content for channel in self.channels.all()]
+        """Return the channels in fallback order, as they are sent: with the UTM parameters in their links."""
+        parameters = self.link_parameters
+        return [protocol.tag_links(channel.content, parameters) for channel in self.channels.all()]
 
     def set_channels(self, channels: Iterable[protocol.Channel]) -> None:
         """Replace the channels, given in fallback order.

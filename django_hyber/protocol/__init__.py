@@ -45,6 +45,7 @@ from django_hyber.protocol.phones.numbers import describe_phone, normalize_phone
 from django_hyber.protocol.phones.spellings import InvalidPhone
 from django_hyber.protocol.phones.types import REACHABLE, NumberType, PhoneNumber
 from django_hyber.protocol.texts.consent import START_WORDS, STOP_WORDS, Consent, read_consent
+from django_hyber.protocol.texts.links import tag_links
 from django_hyber.protocol.texts.markdown import TextRun, mark_links, parse_markdown
 from django_hyber.protocol.texts.rendered import RenderedTexts
 from django_hyber.protocol.texts.sms import MAX_SEGMENTS, SegmentCount, count_segments, split_segments
@@ -166,6 +167,7 @@ __all__ = [
     "reply_fingerprint",
     "single_body",
     "split_segments",
+    "tag_links",
     "validate_channels",
     "validate_request",
     "write_json",

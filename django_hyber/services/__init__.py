@@ -6,6 +6,7 @@ from django_hyber.audience.imports import ImportReport, RejectedRow
 from django_hyber.audience.named import add_audience
 from django_hyber.audience.opt_outs import import_suppressions
 from django_hyber.audience.recipients import import_recipients
+from django_hyber.audience.removal import Removed, remove_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
 from django_hyber.audiences import Audience
 from django_hyber.campaigns.launch import start_campaign
@@ -67,6 +68,7 @@ __all__ = [
     "Purged",
     "Recount",
     "RejectedRow",
+    "Removed",
     "Results",
     "Segments",
     "Skipped",
@@ -108,6 +110,7 @@ __all__ = [
     "probe_account",
     "purge_personal_data",
     "recount",
+    "remove_recipients",
     "request_job",
     "resume_campaign",
     "retry_failed",

@@ -14,7 +14,8 @@ from django_hyber.statistics.counts import CampaignStatistics, StatusCounts, cam
 from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 
 Status = Message.Status
-SHOWN_KINDS = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.RETRY, BackgroundJob.Kind.EXPORT)
+Kind = BackgroundJob.Kind
+SHOWN_KINDS = (Kind.IMPORT, Kind.RETRY, Kind.EXPORT, Kind.REMOVAL)
 SHOWN_JOBS = 5
 JOBS_SHOWN_FOR = timedelta(days=7)
 
@@ -75,6 +76,8 @@ def recent_jobs(campaign: Campaign | None, now: datetime) -> list[BackgroundJob]
     """
     jobs = BackgroundJob.objects.filter(campaign=campaign)
     recent = jobs.filter(kind__in=SHOWN_KINDS, created_at__gte=now - JOBS_SHOWN_FOR)
+    # A removal that is not confirmed has a page of its own only while it is being asked.
+    recent = recent.exclude(kind=Kind.REMOVAL, state=BackgroundJob.State.UPLOADED)
     return list(recent.order_by("-id")[:SHOWN_JOBS])
 
 

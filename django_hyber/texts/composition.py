@@ -15,6 +15,7 @@ from django_hyber.protocol import (
     find_encoded_links,
     find_misspelled_variables,
     find_variables,
+    tag_links,
     validate_channels,
 )
 from django_hyber.protocol.channels.problems import gettext_noop, warning
@@ -53,7 +54,8 @@ def compose(campaign: Campaign, contents: Iterable[Content], sample: Sample, col
 
     ``columns`` are the variables that the recipients are known to have; empty when there are no recipients yet.
     """
-    channels = [channel_from_wire(name, options) for name, options in contents]
+    parameters = campaign.link_parameters
+    channels = [tag_links(channel_from_wire(name, options), parameters) for name, options in contents]
     own_text = campaign.has_own_texts
     used = used_variables(channels, own_text=own_text)
     values = fill_in(campaign, used, sample)

@@ -141,6 +141,14 @@ def columns(scene: Scene) -> dict[str, Any]:
     return {"use-0": "phone", "name-0": ""}
 
 
+def everybody(scene: Scene) -> dict[str, Any]:
+    return {"who": "everybody"}
+
+
+def seen_recipients(scene: Scene) -> dict[str, Any]:
+    return {"seen": "1"}
+
+
 def failed(scene: Scene) -> dict[str, Any]:
     return {"reason": "expired:", "confirmed": "yes", "run": str(scene.campaign.run)}
 
@@ -157,6 +165,10 @@ def seen_doubt(scene: Scene) -> dict[str, Any]:
 
 def unknown_code(scene: Scene) -> dict[str, Any]:
     return {"account": "default", "code": "23077", "action": "seen", "name": ""}
+
+
+def picture(scene: Scene) -> dict[str, Any]:
+    return {"image": ContentFile(b"", name="a.png"), "account": "default"}
 
 
 def form(scene: Scene) -> dict[str, Any]:
@@ -182,6 +194,8 @@ ADDRESSES = {
     "campaign_import_rejected": Address(
         permissions=("change_campaign", "view_personal_data"), looks=405, job="done", writes=False, logs_again=True
     ),
+    "campaign_remove": Address(permissions=("change_campaign",), data=everybody, logs=False, keeps_again=True),
+    "campaign_removal": Address(permissions=("change_campaign",), data=seen_recipients, job="removal"),
     "campaign_send": Address(permissions=SENDS, data=plan),
     "campaign_plan": Address(permissions=SENDS, writes=False),
     "campaign_check": Address(permissions=SENDS, looks=405),
@@ -197,6 +211,8 @@ ADDRESSES = {
     "campaign_audience": Address(permissions=("change_campaign",), data=audience),
     "campaign_compose_new": Address(permissions=("add_campaign",), looks=405, data=form, writes=False),
     "campaign_compose": Address(permissions=("change_campaign",), looks=405, data=form, writes=False),
+    "campaign_image_new": Address(permissions=("add_campaign",), looks=405, data=picture, writes=False, logs=False),
+    "campaign_image": Address(permissions=("change_campaign",), looks=405, data=picture, writes=False, logs=False),
     "campaign_preview": Address(permissions=("view_campaign",), writes=False),
     "campaign_progress": Address(permissions=("view_campaign",), status="sending", writes=False),
     "campaign_pause": Address(permissions=SENDS, looks=405, status="sending"),
@@ -249,6 +265,7 @@ IMPLIED = {
 }
 #: Addresses of no row of their own; and who throws away what is gone already has what was wanted.
 WITHOUT_ROW = {
+    "campaign_image_new",
     "campaign_compose_new",
     "message_person",
     "campaign_compare",
@@ -321,7 +338,9 @@ def make_doubt(scene, name):
 
 
 def make_job(kind, campaign, user):
-    """An import that waits for its columns, for its turn, or is done and has rejected rows; or a finished export."""
+    """An import that waits for its columns, for its turn, or is done; a finished export, or a removal to confirm."""
+    if kind == "removal":
+        return BackgroundJob.objects.create(kind="removal", campaign=campaign, state="uploaded", created_by=user)
     if kind == "exported":
         job = BackgroundJob.objects.create(kind="export", campaign=campaign, state="done", created_by=user)
     else:

@@ -91,6 +91,7 @@ def the_finished_campaign(page, shop):
 def the_channels_of_a_campaign(page, shop):
     """The table of them, and why messages failed."""
     open_campaign(page, shop.finished)
+    page.locator("#hyber-by-channel > summary").click()
     top = page.locator("[data-part=statistics]").bounding_box()
     return {"y": top["y"] - 10, "until": "[data-part=failures]"}
 

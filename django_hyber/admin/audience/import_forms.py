@@ -48,7 +48,8 @@ ACCEPTED = gettext_lazy(
 )
 
 
-def _file_field(*, required: bool) -> forms.FileField:
+def file_field(*, required: bool) -> forms.FileField:
+    """Return the field for a file of numbers."""
     return forms.FileField(
         label=gettext_lazy("File"),
         required=required,
@@ -59,7 +60,7 @@ def _file_field(*, required: bool) -> forms.FileField:
 class UploadForm(forms.Form):
     """A file of recipients."""
 
-    file = _file_field(required=True)
+    file = file_field(required=True)
 
     def __init__(
         self, data: Mapping[str, Any] | None = None, files: MultiValueDict[str, UploadedFile[bytes]] | None = None
@@ -71,7 +72,7 @@ class UploadForm(forms.Form):
 class OptOutForm(UploadForm):
     """A file of numbers that have opted out, or the numbers themselves."""
 
-    file = _file_field(required=False)
+    file = file_field(required=False)
     pasted = forms.CharField(
         label=gettext_lazy("Or paste numbers"),
         required=False,

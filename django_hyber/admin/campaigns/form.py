@@ -27,6 +27,9 @@ EDITED_FIELDS = (
     "name",
     "tag",
     "division_code",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
     "account",
     "start_time",
     "window_start",
@@ -45,6 +48,17 @@ FIELDSETS: Any = (
     (_("When"), {"fields": ("start_time", ("window_start", "window_end"), "throttle")}),
     (_("Missing values"), {"fields": ("missing_variables", "variable_defaults")}),
     (_("Statistics at Hyber"), {"fields": ("tag", "division_code"), "classes": ("collapse",)}),
+    (
+        _("UTM parameters of links"),
+        {
+            "fields": ("utm_source", "utm_medium", "utm_campaign"),
+            "classes": ("collapse",),
+            "description": _(
+                "Added to the http(s) links of buttons and texts, not to texts from the import. A link that has UTM "
+                "parameters, or a %variable% before its question mark, stays as it is."
+            ),
+        },
+    ),
 )
 
 

@@ -14,6 +14,7 @@ from django.urls import path
 from django_hyber.admin.audience.audience_page import audience_view
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
+from django_hyber.admin.audience.removal import removal_view, remove_view
 from django_hyber.admin.campaigns.actions import VERB_VIEWS, buttons_of
 from django_hyber.admin.campaigns.approval_page import approval_state, ask_page, send_back_page
 from django_hyber.admin.campaigns.copy_page import duplicate_view
@@ -22,6 +23,7 @@ from django_hyber.admin.campaigns.progress_page import draft_page, progress_page
 from django_hyber.admin.campaigns.retry_page import retry_view
 from django_hyber.admin.campaigns.test_page import results_page, results_part, trial_page
 from django_hyber.admin.channels.composer import composer_urls
+from django_hyber.admin.channels.images import image_urls
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.jobs import exported_file
@@ -36,6 +38,10 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
     """Return the addresses of a campaign's pages."""
     sends, tests = attrgetter("may_send"), attrgetter("may_test")
     adds, exports = attrgetter("may_add"), attrgetter("may_export")
+
+    def writes(desk: Desk) -> bool:
+        """Not the campaign's own rule: who comes after the launch is told so."""
+        return HyberAdmin.has_change_permission(admin, desk.request, desk.campaign)
 
     def page(route: str, name: str, view: View, is_allowed: Callable[[Desk], bool]) -> Any:
         """Allow users who may see the campaign and also pass ``is_allowed``."""
@@ -62,7 +68,10 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         of_all("compare/", "compare", compare_view, "campaign"),
         of_all("figures/", "figures", period_view, "campaign", "message"),
         *import_urls(admin, partial(_import_desk, admin), ROOT, "django_hyber_campaign"),
+        page("remove/", "remove", remove_view, writes),
+        page("remove/<int:job_id>/", "removal", removal_view, writes),
         *composer_urls(admin),
+        *image_urls(admin),
         page("audience/", "audience", audience_view, attrgetter("may_change")),
         page("send/", "send", preflight_page, sends),
         page("send/plan/", "plan", preflight_part, sends),
@@ -115,6 +124,7 @@ def progress_context(desk: CampaignDesk) -> dict[str, Any]:
         "progress": found,
         "buttons": buttons_of(desk, found.numbers),
         "approval": approval_state(desk),
+        "can_change": desk.may_change,
         "can_see_messages": user.has_perm("django_hyber.view_message"),
         "can_see_batches": user.has_perm("django_hyber.view_batch"),
     }

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.privacy import mask_phones_in
 
@@ -24,7 +25,7 @@ State = BackgroundJob.State
 class JobLine(NamedTuple):
     """A background job; ``done`` and ``total`` are texts for the progress bar, "" if unknown.
 
-    ``page_url`` is that of an import's own page.
+    ``page_url`` is that of an import's own page, ``result`` how many recipients a removal has removed.
     """
 
     job: BackgroundJob
@@ -35,6 +36,7 @@ class JobLine(NamedTuple):
     asked_at: str
     download_url: str
     page_url: str
+    result: str
 
 
 def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob) -> JobLine:
@@ -51,7 +53,12 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
         asked_at=short_time(job.created_at),
         page_url=_url(campaign, "import_job", job) if is_import and may_import(request, campaign) else "",
         download_url=_url(campaign, "exported", job) if is_file and is_mine and may_export(request) else "",
+        result=_removed(job) if job.kind == BackgroundJob.Kind.REMOVAL and job.result else "",
     )
+
+
+def _removed(job: BackgroundJob) -> str:
+    return _("removed: %(count)s") % {"count": grouped(job.result["removed"])}
 
 
 def import_title(job: BackgroundJob) -> str:

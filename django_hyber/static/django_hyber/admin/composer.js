@@ -145,6 +145,42 @@
             bar.hidden = buttons.length === 0;
         };
 
+        /* Uploads an image and puts its address into the field. Without a name the file is no part of the form. */
+        const offerUpload = (row) => {
+            const field = row.querySelector("input[name$='-img']");
+            const line = field && field.closest(".form-row");
+            if (!line || !box.dataset.image || line.querySelector(".hyber-upload")) {
+                return;
+            }
+            const [label, file, said] = ["label", "input", "span"].map((name) => document.createElement(name));
+            Object.assign(file, {type: "file", accept: "image/png,image/jpeg"});
+            said.setAttribute("role", "alert");
+            said.className = "hyber-error";
+            label.className = "hyber-upload";
+            label.append(box.dataset.upload, " ", file);
+            line.append(label, said);
+            file.addEventListener("change", async () => {
+                const data = new FormData();
+                data.set("image", file.files[0]);
+                data.set("account", form.querySelector("[name=account]")?.value ?? "");
+                data.set("csrfmiddlewaretoken", form.querySelector("[name=csrfmiddlewaretoken]").value);
+                said.textContent = "";
+                try {
+                    const response = await fetch(box.dataset.image, {method: "POST", body: data});
+                    const answer = await response.json();
+                    if (answer.address) {
+                        field.value = answer.address;
+                        field.dispatchEvent(new Event("input", {bubbles: true}));
+                    } else {
+                        said.textContent = answer.error;
+                    }
+                } catch {
+                    said.textContent = box.dataset.notUploaded;
+                }
+                file.value = "";
+            });
+        };
+
         const showPolicyFields = () => {
             const chosen = form.querySelector("[name=missing_variables]");
             const texts = form.querySelector(".form-row.field-variable_defaults");
@@ -153,6 +189,21 @@
             }
         };
 
+        /* The error of a field that was saved is over once the field is changed: its note says what is wrong now. */
+        const forgetErrors = ({target}) => {
+            const row = target.closest(".form-row");
+            if (!row || !row.closest(".hyber-fields")) {
+                return;
+            }
+            const places = [row, row.closest(".hyber-fields")];
+            places.flatMap((place) => [...place.querySelectorAll(":scope > .errorlist, :scope > * > .errorlist")])
+                .filter((list) => row.contains(list) || list.parentElement === places[1])
+                .forEach((list) => list.remove());
+            row.classList.remove("errors");
+            target.removeAttribute("aria-invalid");
+        };
+
+        form.addEventListener("input", forgetErrors);
         form.addEventListener("input", askSoon);
         form.addEventListener("change", () => {
             showPolicyFields();
@@ -171,9 +222,11 @@
         document.addEventListener("formset:added", (event) => {
             if (box.contains(event.target)) {
                 offer(event.target);
+                offerUpload(event.target);
             }
         });
         box.querySelectorAll(".inline-related:not(.empty-form)").forEach(offer);
+        box.querySelectorAll(".inline-related:not(.empty-form)").forEach(offerUpload);
         showPolicyFields();
         ask("");
     };

@@ -1,0 +1,206 @@
+"""The removal of recipients from a draft: all, those of one import, or those on a list of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+from typing import IO, Any, cast
+
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from django_hyber.audience.files.file_type import FileFormat, ShownText
+from django_hyber.audience.files.reading import UncalculatedRow, WideRow, read_rows
+from django_hyber.audience.imports import ImportReport
+from django_hyber.audience.removal_files import find_columns
+from django_hyber.conf import find_account
+from django_hyber.db.transactions import write_transaction
+from django_hyber.errors import CampaignError
+from django_hyber.models import Campaign, Message
+from django_hyber.protocol import InvalidPhone, parse_phone
+from django_hyber.words import MAX_PHONE_DIGITS, home_region
+
+#: How many recipients are deleted at once.
+CHUNK = 5_000
+Phones = Iterable[str | None]
+Progress = Callable[[int], object]
+
+
+@dataclass(kw_only=True)
+class Removed:
+    """The result of a removal by a list: ``total`` = ``removed`` + ``not_found`` + ``unreadable``.
+
+    ``not_found`` counts the numbers that are not among the recipients, or that repeat another of the list;
+    ``unreadable`` the rows without a phone number. Without a list, ``total`` equals ``removed``.
+    """
+
+    total: int = 0
+    removed: int = 0
+    not_found: int = 0
+    unreadable: int = 0
+
+
+def remove_recipients(
+    campaign: Campaign,
+    *,
+    everybody: bool = False,
+    imported: ImportReport | None = None,
+    numbers: IO[bytes] | Iterable[str] | None = None,
+    progress: Progress | None = None,
+) -> Removed:
+    """Remove recipients from a campaign that has not been launched: all that are meant, or nothing after an error.
+
+    Exactly one of these says whom: ``everybody``; the report of an import, for those whom it added; or ``numbers``, an
+    iterable of texts or an open binary file (CSV, XLSX), spelled in any way. A file needs no header if only one of
+    its columns holds numbers. ``progress`` is called with the number of recipients or rows that are done.
+
+    Raises UnreadableFileError for a file that cannot be read, CampaignError after the launch.
+    """
+    if [everybody, imported is not None, numbers is not None].count(True) != 1:
+        raise ValueError("Exactly one of everybody, imported and numbers says which recipients to remove.")
+    removed = Removed()
+    with write_transaction():
+        lock_draft(campaign)
+        if numbers is not None:
+            with closing(_phones_in(campaign, numbers)) as phones:
+                for listed in pages_of_phones(phones):
+                    remove_listed(campaign, listed, removed)
+                    _report(progress, removed)
+        else:
+            for page in pages_of_keys(campaign, ranges_of(imported) if imported else None):
+                remove_keys(page, removed)
+                _report(progress, removed)
+        forget_imports_of_nobody(campaign)
+    return removed
+
+
+def lock_draft(campaign: Campaign) -> None:
+    """Lock the campaign until the end of the transaction. Raises CampaignError after the launch."""
+    current = Campaign.objects.select_for_update().get(pk=campaign.pk)
+    if not current.is_editable:
+        problem = ValidationError(_("Recipients can only be removed before the launch."), code="launched")
+        raise CampaignError([problem])
+
+
+def ranges_of(report: ImportReport) -> list[tuple[int, int]]:
+    """Return the ranges of keys that an import has added; the first key of each is not part of it."""
+    return [(after, last) for after, last in report.added_keys]
+
+
+def added_by(campaign: Campaign, report: ImportReport) -> int:
+    """Count the recipients that an import has added and that are still there."""
+    return sum(
+        campaign.messages.filter(pk__gt=after, pk__lte=last).order_by().count() for after, last in ranges_of(report)
+    )
+
+
+def pages_of_keys(campaign: Campaign, ranges: Sequence[tuple[int, int]] | None) -> Iterator[list[int]]:
+    """Yield keys of recipients, page by page, as long as there are any: each page has to be deleted before the next.
+
+    Without ``ranges``, those of all recipients.
+    """
+    recipients = campaign.messages.order_by()
+    wanted: Iterable[QuerySet[Message]] = (
+        [recipients] if ranges is None else (recipients.filter(pk__gt=after, pk__lte=last) for after, last in ranges)
+    )
+    for rows in wanted:
+        while page := list(rows.values_list("pk", flat=True)[:CHUNK]):
+            yield page
+
+
+def remove_keys(page: Sequence[int], removed: Removed) -> int:
+    """Delete the recipients with these keys, and return how many there were."""
+    count: int = Message.objects.filter(pk__in=page).delete()[1].get(Message._meta.label, 0)
+    removed.total += count
+    removed.removed += count
+    return count
+
+
+def remove_listed(campaign: Campaign, page: Sequence[str | None], removed: Removed) -> None:
+    """Delete the recipients with these numbers; None is a row without a number."""
+    phones = {phone for phone in page if phone}
+    unreadable = page.count(None)
+    rows = list(campaign.messages.filter(phone_number__in=phones).order_by().values_list("pk", flat=True))
+    count = remove_keys(rows, Removed()) if rows else 0
+    removed.total += len(page)
+    removed.removed += count
+    removed.unreadable += unreadable
+    removed.not_found += len(page) - unreadable - count
+
+
+def count_listed(campaign: Campaign, phones: Phones) -> Removed:
+    """Count what a removal by a list would remove."""
+    found = Removed()
+    for page in pages_of_phones(phones):
+        wanted = {phone for phone in page if phone}
+        count = campaign.messages.filter(phone_number__in=wanted).order_by().count()
+        found.total += len(page)
+        found.removed += count
+        found.unreadable += page.count(None)
+    # A number that is repeated on another page of the list is counted once, as when it is removed.
+    found.not_found = found.total - found.unreadable - found.removed
+    return found
+
+
+def forget_imports_of_nobody(campaign: Campaign) -> None:
+    """Undo what imports have set on the campaign when no recipient is left."""
+    if not campaign.messages.exists():
+        Campaign.objects.filter(pk=campaign.pk).update(has_own_texts=False, number_types=[], audience="")
+        campaign.has_own_texts, campaign.number_types, campaign.audience = False, [], ""
+
+
+def read_phones(
+    campaign: Campaign, file: IO[bytes], found: FileFormat, header: Sequence[str], phone_column: str
+) -> Generator[str | None, None, None]:
+    """Yield the numbers of a file as imports store them, and None for a row without one."""
+    region = region_of(campaign)
+    with closing(read_rows(file, found, header)) as rows:
+        for _number, values in rows:
+            written = values[phone_column]
+            raw = written.raw if isinstance(written, ShownText) else written
+            is_unsure = isinstance(values, WideRow | UncalculatedRow)
+            yield None if is_unsure else as_stored(raw, region)
+
+
+def pages_of_phones(phones: Phones) -> Iterator[list[str | None]]:
+    """Yield the numbers in pages."""
+    phones = iter(phones)
+    while page := list(islice(phones, CHUNK)):
+        yield page
+
+
+def region_of(campaign: Campaign) -> str | None:
+    """Return the region by which the numbers of a campaign are read."""
+    account = find_account(campaign.account)
+    return account.default_region if account else home_region()
+
+
+def as_stored(typed: Any, region: str | None) -> str | None:
+    """Return a number, spelled in any way, as imports store it, or None for what is no number."""
+    try:
+        return parse_phone(typed, region, foreign=True).digits
+    except InvalidPhone:
+        # It may have been valid when it was imported.
+        text = str(typed)
+        digits = "".join(character for character in text if character.isascii() and character.isdigit())
+        is_number = digits and len(digits) <= MAX_PHONE_DIGITS and not any(map(str.isalpha, text))
+        return digits if is_number else None
+
+
+def _phones_in(campaign: Campaign, numbers: IO[bytes] | Iterable[str]) -> Generator[str | None, None, None]:
+    if hasattr(numbers, "read"):
+        file = cast("IO[bytes]", numbers)
+        columns = find_columns(file, campaign)
+        yield from read_phones(campaign, file, columns.format, columns.header, columns.phone_column)
+        return
+    region = region_of(campaign)
+    for number in numbers:
+        yield as_stored(number, region)
+
+
+def _report(progress: Progress | None, removed: Removed) -> None:
+    if progress:
+        progress(removed.total)
