@@ -16,8 +16,8 @@ from django.db.models.lookups import GreaterThanOrEqual
 from django.utils import timezone
 
 from django_hyber.conf import Account, find_account
+from django_hyber.conf.numbers import FrequencyCap
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.setting_numbers import FrequencyCap
 
 Status = Message.Status
 OPEN = (Status.SENDING, Status.UNCONFIRMED)

@@ -21,8 +21,8 @@ from django_hyber.conf import Account, find_account, get_admin_url
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Announcement, Campaign
 from django_hyber.privacy import mask_phones_in
-from django_hyber.reasons import translate_reason
 from django_hyber.statistics.dashboard import all_idle
+from django_hyber.words.reasons import translate_reason
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only

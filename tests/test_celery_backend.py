@@ -11,7 +11,7 @@ from celery import Celery
 from celery.contrib.testing.worker import start_worker
 from django.utils import timezone
 
-from django_hyber.celery_backend import CeleryBackend
+from django_hyber.celery.backend import CeleryBackend
 from tests import celery_project
 from tests.processes.programs import wait_until
 
@@ -28,7 +28,7 @@ DONE = celery_project.done
 @pytest.fixture
 def own_app(settings):
     """The tasks go to the project's own app."""
-    options = {"BACKEND": "django_hyber.celery_backend.CeleryBackend", "OPTIONS": {"app": "tests.celery_project.app"}}
+    options = {"BACKEND": "django_hyber.celery.backend.CeleryBackend", "OPTIONS": {"app": "tests.celery_project.app"}}
     settings.TASKS = {"default": options | {"QUEUES": ["default", "reports"]}}
     yield
     DONE.clear()
@@ -134,7 +134,7 @@ def test_task_goes_to_the_queue_that_it_names(own_app):
 
 
 def test_project_without_an_app_uses_the_one_of_the_package(settings):
-    settings.TASKS = {"default": {"BACKEND": "django_hyber.celery_backend.CeleryBackend"}}
+    settings.TASKS = {"default": {"BACKEND": "django_hyber.celery.backend.CeleryBackend"}}
 
     assert default_task_backend.app.main == "django_hyber"
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def registry():
-    from django_hyber.prometheus import HyberCollector
+    from django_hyber.statistics.prometheus import HyberCollector
 
     registry = prometheus_client.CollectorRegistry()
     registry.register(HyberCollector())
@@ -35,7 +35,7 @@ def test_scrape_reads_the_state_of_this_moment(platform, registry):
 
 
 def test_registering_queries_nothing(platform):
-    from django_hyber.prometheus import HyberCollector
+    from django_hyber.statistics.prometheus import HyberCollector
 
     with CaptureQueriesContext(connection) as queries:
         prometheus_client.CollectorRegistry().register(HyberCollector())

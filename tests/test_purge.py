@@ -9,7 +9,7 @@ from django.core.files.base import ContentFile
 from django.core.management import CommandError
 from django.utils import timezone
 
-from django_hyber import purge
+from django_hyber.forgetting import purge
 from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import (

@@ -7,7 +7,6 @@ import re
 import pytest
 from django.utils import translation
 
-from django_hyber import reasons
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import (
     SMS,
@@ -22,8 +21,9 @@ from django_hyber.protocol import (
     UnreadableResponse,
 )
 from django_hyber.protocol.errors import BROKEN_BECAUSE, NO_CONNECTION_BECAUSE, TEMPLATES, TOO_LONG
-from django_hyber.reasons import GAVE_UP, OWN_TEMPLATES, TOO_LATE, TOO_LATE_BECAUSE, translate_reason
 from django_hyber.services import send_message, start_campaign
+from django_hyber.words import reasons
+from django_hyber.words.reasons import GAVE_UP, OWN_TEMPLATES, TOO_LATE, TOO_LATE_BECAUSE, translate_reason
 from tests.builders import make_campaign
 from tests.samples import phone
 

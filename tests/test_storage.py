@@ -16,11 +16,11 @@ from django.core.files.storage import InMemoryStorage
 from django.db import transaction
 from django.utils import timezone
 
-from django_hyber import stored_files
+from django_hyber.db import files as stored_files
+from django_hyber.db.files import delete_orphans
 from django_hyber.models import BackgroundJob, Campaign, Reply
 from django_hyber.services import dispatch, keep_upload, request_job
 from django_hyber.storage import hyber_storage, private_name
-from django_hyber.stored_files import delete_orphans
 
 PRIVATE = "django_hyber.storage.PrivateFileSystemStorage"
 IDS = ("django_hyber.E04", "django_hyber.W04")

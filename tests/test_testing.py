@@ -33,7 +33,7 @@ CHANNELS = [Viber(text="On its way", ttl=60), SMS(text="On its way", alpha_name=
 BACKENDS = [
     "django.tasks.backends.immediate.ImmediateBackend",
     "django.tasks.backends.dummy.DummyBackend",
-    "django_hyber.celery_backend.CeleryBackend",
+    "django_hyber.celery.backend.CeleryBackend",
 ]
 
 

@@ -27,7 +27,6 @@ from django_hyber.admin.common.jobs import private_file
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
-from django_hyber.reasons import translate_reason
 from django_hyber.replies.attachments import (
     Attachment,
     AttachmentState,
@@ -38,6 +37,7 @@ from django_hyber.replies.attachments import (
 from django_hyber.replies.intake import mark_replies_read, mark_replies_unread
 from django_hyber.replies.opt_outs import opt_out_senders
 from django_hyber.words import name_of_channel
+from django_hyber.words.reasons import translate_reason
 
 
 class UnreadFilter(admin.SimpleListFilter):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.recipients import import_recipients
-from django_hyber.audiences import find_audience
 from django_hyber.conf import get_account
+from django_hyber.conf.audiences import find_audience
 from django_hyber.models import Campaign
 
 

@@ -16,8 +16,8 @@ from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.audiences import count_people, find_audience
 from django_hyber.conf import find_account, find_prices, get_account
+from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
 from django_hyber.texts.costs import cost_range, without_price

@@ -22,7 +22,7 @@ from django_hyber.conf import (
     inspect_accounts,
     nearest_key,
 )
-from django_hyber.setting_domains import UNREADABLE
+from django_hyber.conf.domains import UNREADABLE
 
 URL_KEYS = ("api_url", "bulk_url", "reports_url")
 

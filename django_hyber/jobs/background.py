@@ -16,6 +16,7 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from django_hyber.db import lease
+from django_hyber.db.files import delete_file, delete_some_orphans
 from django_hyber.db.transactions import atomic
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
@@ -23,7 +24,6 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import enqueue, enqueue_after_commit
-from django_hyber.stored_files import delete_file, delete_some_orphans
 
 logger = logging.getLogger("django_hyber")
 

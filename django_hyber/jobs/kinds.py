@@ -10,9 +10,9 @@ from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.utils.translation import gettext as _
 
+from django_hyber.db.files import delete_stored
 from django_hyber.jobs.claims import JobClaim, JobLostError
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.stored_files import delete_stored
 
 Work = Callable[[BackgroundJob, JobClaim], dict[str, Any]]
 KINDS: dict[str, Work] = {}

@@ -18,11 +18,11 @@ from django.utils import timezone
 
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.db import lease
+from django_hyber.db.files import delete_stored
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public
 from django_hyber.queueing import enqueue
-from django_hyber.stored_files import delete_stored
 
 logger = logging.getLogger("django_hyber")
 #: How long the platform keeps an attachment (guide, chapter 6).

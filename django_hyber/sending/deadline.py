@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from django_hyber.db.transactions import database_time
 from django_hyber.models import Batch, Message
-from django_hyber.reasons import TOO_LATE, TOO_LATE_BECAUSE
+from django_hyber.words.reasons import TOO_LATE, TOO_LATE_BECAUSE
 
 
 def deadline_of(message: Message) -> datetime | None:

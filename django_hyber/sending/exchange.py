@@ -32,9 +32,9 @@ from django_hyber.protocol import (
     UnreadableResponse,
     describe_traceback,
 )
-from django_hyber.reasons import GAVE_UP
 from django_hyber.sending.ids import new_extra_id
 from django_hyber.sending.pace import breaker, pauses, retries
+from django_hyber.words.reasons import GAVE_UP
 
 logger = logging.getLogger("django_hyber")
 Answer = TypeVar("Answer")

@@ -16,9 +16,9 @@ from django_hyber.conf import Account
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.frequency import over_cap
 from django_hyber.models import AccountState, Batch, Message
-from django_hyber.reasons import CAMPAIGN_SPENT, CAPPED, DAY_SPENT, NO_PRICE
 from django_hyber.sending.batch_messages import Outgoing, leave_out
 from django_hyber.texts.costs import most_cost, without_price
+from django_hyber.words.reasons import CAMPAIGN_SPENT, CAPPED, DAY_SPENT, NO_PRICE
 
 State = Batch.State
 #: The cost of other batches was not spent: the platform did not accept them.

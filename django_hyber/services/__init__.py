@@ -8,7 +8,6 @@ from django_hyber.audience.opt_outs import import_suppressions
 from django_hyber.audience.recipients import import_recipients
 from django_hyber.audience.removal import Removed, remove_recipients
 from django_hyber.audience.uploads import confirm_upload, keep_upload
-from django_hyber.audiences import Audience
 from django_hyber.campaigns.launch import start_campaign
 from django_hyber.campaigns.lifecycle import (
     cancel_campaign,
@@ -19,11 +18,13 @@ from django_hyber.campaigns.lifecycle import (
 )
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, check_campaign, preflight
 from django_hyber.campaigns.retry import retry_failed
+from django_hyber.conf.audiences import Audience
 from django_hyber.errors import CampaignError, DoubtError, ExtraIdError
-from django_hyber.forgetting import ForgetError, Forgotten, export_number, forget_number
+from django_hyber.forgetting.number import ForgetError, Forgotten, export_number, forget_number
+from django_hyber.forgetting.purge import Purged, purge_personal_data
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import Finding, probe_account
-from django_hyber.purge import Purged, purge_personal_data
+from django_hyber.probe.round_trip import find_sender, make_round_trip
 from django_hyber.reconcile.decisions import Doubt, ask_now, doubts, find_doubt, mark_as_sent, send_again
 from django_hyber.reconcile.overdue import fetch_reports
 from django_hyber.reconcile.report_queries import Fetched
@@ -31,7 +32,6 @@ from django_hyber.replies.intake import apply_replies
 from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
 from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body
-from django_hyber.round_trip import find_sender, make_round_trip
 from django_hyber.sending.send import asend_message, send_message
 from django_hyber.sending.single import cancel_message
 from django_hyber.sending.templates import asend_template, send_template

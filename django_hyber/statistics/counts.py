@@ -11,10 +11,10 @@ from typing import Any
 
 from django_hyber.codes import has_seen_codes
 from django_hyber.conf import Account, find_account
+from django_hyber.conf.domains import TEMPLATE_PRICE
 from django_hyber.models import Campaign, Message
 from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES
-from django_hyber.setting_domains import TEMPLATE_PRICE
 from django_hyber.statistics.tally import SMS, VIBER, Counted, Tally, add_up, count_messages, count_never_accepted
 
 Status = Message.Status

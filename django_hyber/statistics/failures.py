@@ -10,9 +10,9 @@ from django.db.models import Case, Count, F, Max, Value, When
 from django_hyber.models import Campaign, Message
 from django_hyber.privacy import mask_phones_in
 from django_hyber.protocol import PERMANENT_CODES
-from django_hyber.reasons import translate_reason
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.words import describe_code
+from django_hyber.words.reasons import translate_reason
 
 #: How many reasons are shown: if the platform puts the phone number into the text, each message has its own.
 SHOWN_REASONS = 25

@@ -8,7 +8,7 @@ from django import template
 from django.apps import apps
 
 from django_hyber.privacy import mask_phones_in
-from django_hyber.reasons import translate_reason
+from django_hyber.words.reasons import translate_reason
 
 register = template.Library()
 register.filter("reason", translate_reason)

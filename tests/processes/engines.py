@@ -20,7 +20,7 @@ BROKERS = {
 }
 PROGRAM = [sys.executable, "-m", "django"]
 CELERY = [
-    *(sys.executable, "-m", "celery", "--app", "django_hyber.celery_app", "worker"),
+    *(sys.executable, "-m", "celery", "--app", "django_hyber.celery.app", "worker"),
     *("--concurrency", "1", "--loglevel", "WARNING", "--without-gossip", "--without-mingle", "--without-heartbeat"),
 ]
 WORKERS = {

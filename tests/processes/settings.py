@@ -13,7 +13,7 @@ if ENGINE == "django-tasks-db":
     TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
     DATABASES["default"]["CONN_MAX_AGE"] = 600
 if ENGINE.startswith("celery-"):
-    TASKS = {"default": {"BACKEND": "django_hyber.celery_backend.CeleryBackend"}}
+    TASKS = {"default": {"BACKEND": "django_hyber.celery.backend.CeleryBackend"}}
     DATABASES["default"]["CONN_MAX_AGE"] = 600
     CELERY_DB_REUSE_MAX = 1_000
     CELERY_BROKER_URL = env.str("TEST_BROKER")

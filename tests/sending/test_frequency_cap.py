@@ -14,9 +14,9 @@ from django.utils import timezone, translation
 from django_hyber.campaigns.preflight import preflight
 from django_hyber.models import Message
 from django_hyber.protocol import SMS
-from django_hyber.reasons import translate_reason
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import dispatch, send_message, start_campaign
+from django_hyber.words.reasons import translate_reason
 from tests.builders import (
     KNOWN,
     batches_in_turn,

@@ -12,8 +12,8 @@ from django.utils import timezone, translation
 from django_hyber.campaigns.preflight import preflight
 from django_hyber.models import Batch, Campaign
 from django_hyber.protocol import SMS, Viber
-from django_hyber.reasons import translate_reason
 from django_hyber.services import resume_campaign, send_message, start_campaign
+from django_hyber.words.reasons import translate_reason
 from tests.builders import (
     batches_in_turn,
     dispatch_until_finished,

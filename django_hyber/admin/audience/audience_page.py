@@ -13,8 +13,8 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.audiences import count_people, find_audience
 from django_hyber.conf import find_account
+from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.four_eyes import record_author
 from django_hyber.services import CampaignError, ImportReport, add_audience
 

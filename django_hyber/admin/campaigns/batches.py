@@ -7,8 +7,8 @@ from django_hyber.admin.common.base import described_code, short_time
 from django_hyber.admin.common.filters import CampaignFilter
 from django_hyber.admin.reconcile.pages import DoubtAdmin
 from django_hyber.models import Batch
-from django_hyber.reasons import translate_reason
 from django_hyber.words import describe_code
+from django_hyber.words.reasons import translate_reason
 
 
 @admin.register(Batch)

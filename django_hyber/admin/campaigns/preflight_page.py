@@ -22,9 +22,9 @@ from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
-from django_hyber.reasons import translate_reason
 from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose_saved
+from django_hyber.words.reasons import translate_reason
 
 CONFIRMED = "post"
 #: The name of the input that holds the confirmation of a campaign.

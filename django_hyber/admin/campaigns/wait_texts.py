@@ -15,8 +15,8 @@ from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
-from django_hyber.reasons import translate_reason
 from django_hyber.statistics.waits import Pace, Standstill, Wait
+from django_hyber.words.reasons import translate_reason
 
 SOON = timedelta(minutes=1)
 #: What may need action by a person.

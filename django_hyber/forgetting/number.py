@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import lock, write_transaction
+from django_hyber.forgetting.purge import OVER, admin_log, anonymize, anonymize_replies, anonymize_reports
 from django_hyber.models import (
     AccountState,
     BackgroundJob,
@@ -23,7 +24,6 @@ from django_hyber.models import (
     TrialNumber,
     UnreadableCallback,
 )
-from django_hyber.purge import OVER, admin_log, anonymize, anonymize_replies, anonymize_reports
 from django_hyber.words import clean_phone
 
 MESSAGE_COLUMNS = (

@@ -20,15 +20,15 @@ from django.utils import translation
 from django.utils.crypto import constant_time_compare
 from django.views.decorators.debug import sensitive_variables
 
-from django_hyber.log_events import LogEvent
-from django_hyber.protocol import NumberType
-from django_hyber.setting_domains import (
+from django_hyber.conf.domains import (
     DOMAINS,
     UNREADABLE,
     Network,
     describe_wrong,
 )
-from django_hyber.setting_numbers import FrequencyCap, SpendingLimit
+from django_hyber.conf.numbers import FrequencyCap, SpendingLimit
+from django_hyber.log_events import LogEvent
+from django_hyber.protocol import NumberType
 
 logger = logging.getLogger("django_hyber")
 DEFAULT_ACCOUNT = "default"
@@ -43,7 +43,7 @@ LEAST_SIMILARITY = 0.7
 class Account:
     """The settings of one account at GMS. The field names in capitals are the keys of the setting.
 
-    The allowed values are in ``setting_domains``. Times are in seconds, sizes in bytes.
+    The allowed values are in ``conf.domains``. Times are in seconds, sizes in bytes.
 
     Requests: ``batch_size`` is the number of recipients in one request, at most the platform's 50,000. Batches of up to
     ``sync_limit`` recipients are sent with a method that returns the message ids. A campaign sends at most

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.db.bulk import table_pages, update_rows
+from django_hyber.db.files import delete_orphans, delete_stored
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import (
     AccountState,
@@ -26,7 +27,6 @@ from django_hyber.models import (
 )
 from django_hyber.models.message import GIVEN_UP
 from django_hyber.reports.ranks import FINAL
-from django_hyber.stored_files import delete_orphans, delete_stored
 
 CHUNK = 5_000
 Status = Message.Status

@@ -24,8 +24,8 @@ from django_hyber.protocol import (
     normalize_phone,
     parse_report,
 )
-from django_hyber.reasons import translate_reason
 from django_hyber.reports.ranks import DELIVERIES
+from django_hyber.words.reasons import translate_reason
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only

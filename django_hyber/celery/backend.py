@@ -1,10 +1,10 @@
 """A backend that runs Django's tasks on Celery.
 
-It uses the Celery app named in ``OPTIONS``, or ``django_hyber.celery_app`` if none is named.
+It uses the Celery app named in ``OPTIONS``, or ``django_hyber.celery.app`` if none is named.
 
     TASKS = {
         "default": {
-            "BACKEND": "django_hyber.celery_backend.CeleryBackend",
+            "BACKEND": "django_hyber.celery.backend.CeleryBackend",
             "OPTIONS": {"app": "shop.celery.app"},
         }
     }
@@ -52,7 +52,7 @@ except ImportError:  # Django 5.2
     )
     from django_tasks.signals import task_enqueued, task_finished, task_started
 
-OWN_APP = "django_hyber.celery_app.app"
+OWN_APP = "django_hyber.celery.app.app"
 RUN_TASK = "django_hyber.run_task"
 MAX_CELERY_PRIORITY = 9
 

@@ -21,10 +21,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from phonenumbers import SUPPORTED_REGIONS
 
-from django_hyber.protocol.channels.content import CHANNELS
-from django_hyber.protocol.phones.numbers import normalize_phone
-from django_hyber.protocol.phones.types import NumberType
-from django_hyber.setting_numbers import (
+from django_hyber.conf.numbers import (
     MAX_COUNT,
     MAX_DAYS,
     DescribedError,
@@ -33,6 +30,9 @@ from django_hyber.setting_numbers import (
     read_number,
     read_spending_limit,
 )
+from django_hyber.protocol.channels.content import CHANNELS
+from django_hyber.protocol.phones.numbers import normalize_phone
+from django_hyber.protocol.phones.types import NumberType
 
 Network = IPv4Network | IPv6Network
 MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400

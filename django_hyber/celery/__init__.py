@@ -1,0 +1,1 @@
+"""Celery, for projects that choose it."""

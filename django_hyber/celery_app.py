@@ -1,9 +1,0 @@
-"""The Celery app for projects without their own: ``celery --app django_hyber.celery_app worker``."""
-
-from __future__ import annotations
-
-from celery import Celery
-
-app = Celery("django_hyber", include=["django_hyber.celery_backend"])
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
