@@ -139,7 +139,8 @@ def _find_utf16(file: IO[bytes]) -> str:
         return ""
     for encoding in ("utf-16-le", "utf-16-be"):
         text = start[: len(start) // 2 * 2].decode(encoding, "replace")
-        if len(_USUAL.findall(text)) >= LEAST_USUAL * len(text):
+        has_digits = any(map(str.isdecimal, text))
+        if has_digits and len(_USUAL.findall(text)) >= LEAST_USUAL * len(text):
             return encoding
     return ""
 
