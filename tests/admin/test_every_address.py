@@ -39,6 +39,7 @@ from django_hyber.models import (
 )
 from django_hyber.protocol import Viber
 from django_hyber.services import ImportReport, keep_upload, start_campaign
+from tests.admin.channels.test_images import PNG
 from tests.admin.pages import seen_on
 from tests.store.models import Customer
 
@@ -168,7 +169,7 @@ def unknown_code(scene: Scene) -> dict[str, Any]:
 
 
 def picture(scene: Scene) -> dict[str, Any]:
-    return {"image": ContentFile(b"", name="a.png"), "account": "default"}
+    return {"image": ContentFile(PNG, name="a.png"), "account": "default"}
 
 
 def form(scene: Scene) -> dict[str, Any]:
@@ -295,7 +296,7 @@ def log():
 @pytest.fixture
 def scene(draft, add_recipients, admin_client, admin_user, settings, tmp_path):
     """A campaign with somebody in it, and an answer."""
-    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.MEDIA_ROOT, settings.MEDIA_URL = tmp_path / "media", "https://media.example/"
     (recipient,) = add_recipients(draft, 1)
     reply = Reply.objects.create(
         account="default",
