@@ -38,8 +38,8 @@ def image_urls(model_admin: HyberAdmin) -> list[URLPattern]:
 def _keep(request: HttpRequest) -> HttpResponse:
     image = request.FILES.get("image")
     if image is None:
-        return JsonResponse({"error": _("Choose an image.")}, status=400)
+        return JsonResponse({"error": _("Choose an image.")})
     try:
         return JsonResponse({"address": keep_image(image, request.POST.get("account", ""))})
     except ValidationError as error:
-        return JsonResponse({"error": " ".join(error.messages)}, status=400)
+        return JsonResponse({"error": " ".join(error.messages)})
