@@ -250,25 +250,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
     if found is None:
         return None
     account = get_account(found.campaign.account)
-    try:
-        opening = _next_opening(found, now)
-    except schedule.UnknownZoneError:
-        # Guessing the time zone could send messages at night.
-        logger.warning(
-            "Batch %s waits: the time zone %s is not installed on this machine",
-            pk,
-            found.zone,
-            extra={
-                "event": LogEvent.ZONE_UNKNOWN,
-                "batch_id": pk,
-                "campaign_id": found.campaign_id,
-                "zone": found.zone,
-            },
-        )
-        _put_off(pk, now + schedule.ZONE_RETRY, WaitsFor.WINDOW, schedule.UNKNOWN_ZONE)
-        return None
-    if opening:
-        _put_off(pk, opening, WaitsFor.WINDOW)
+    if _waits_for_window(found, now):
         return None
     with write_transaction():
         if not _claim(pk, account, now):
@@ -286,6 +268,21 @@ def claim_batch(pk: int) -> BatchClaim | None:
         _put_off(pk, until, WaitsFor.ACCOUNT if is_held else waits_for)
         return None
     return BatchClaim(batch=claimed, account=account)
+
+
+def _waits_for_window(batch: Batch, now: datetime) -> bool:
+    """Postpone the batch if its sending window is closed, or if its time zone is unknown: a guess may mean night."""
+    try:
+        opening = _next_opening(batch, now)
+    except schedule.UnknownZoneError:
+        ids = {"batch_id": batch.pk, "campaign_id": batch.campaign_id, "zone": batch.zone}
+        text = "Batch %s waits: the time zone %s is not installed on this machine"
+        logger.warning(text, batch.pk, batch.zone, extra={"event": LogEvent.ZONE_UNKNOWN, **ids})
+        _put_off(batch.pk, now + schedule.ZONE_RETRY, WaitsFor.WINDOW, schedule.UNKNOWN_ZONE)
+        return True
+    if opening:
+        _put_off(batch.pk, opening, WaitsFor.WINDOW)
+    return opening is not None
 
 
 def _next_opening(batch: Batch, now: datetime) -> datetime | None:

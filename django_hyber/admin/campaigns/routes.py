@@ -9,7 +9,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
-from django.urls import path
+from django.urls import URLPattern, path
 
 from django_hyber.admin.audience.audience_page import audience_view
 from django_hyber.admin.audience.exports import export_view
@@ -36,33 +36,13 @@ ROOT = "<int:campaign_id>/"
 
 def campaign_urls(admin: HyberAdmin) -> list[Any]:
     """Return the addresses of a campaign's pages."""
+    page, of_all = partial(_campaign_page, admin), partial(_list_page, admin)
     sends, tests = attrgetter("may_send"), attrgetter("may_test")
     adds, exports = attrgetter("may_add"), attrgetter("may_export")
 
     def writes(desk: Desk) -> bool:
         """Not the campaign's own rule: who comes after the launch is told so."""
         return HyberAdmin.has_change_permission(admin, desk.request, desk.campaign)
-
-    def page(route: str, name: str, view: View, is_allowed: Callable[[Desk], bool]) -> Any:
-        """Allow users who may see the campaign and also pass ``is_allowed``."""
-
-        def of_campaign(request: HttpRequest, campaign_id: int, **arguments: Any) -> HttpResponseBase:
-            desk = find_desk(admin, request, campaign_id)
-            if not desk.may_view or not is_allowed(desk):
-                raise PermissionDenied
-            return view(desk, **arguments)
-
-        return path(ROOT + route, admin.admin_site.admin_view(of_campaign), name=f"django_hyber_campaign_{name}")
-
-    def of_all(route: str, name: str, view: View, *models: str) -> Any:
-        """Allow users who may see the rows of these models."""
-
-        def of_list(request: HttpRequest) -> HttpResponseBase:
-            if not request.user.has_perms([f"django_hyber.view_{model}" for model in models]):
-                raise PermissionDenied
-            return view(Desk(admin, request, None))
-
-        return path(route, admin.admin_site.admin_view(of_list), name=f"django_hyber_campaign_{name}")
 
     return [
         of_all("compare/", "compare", compare_view, "campaign"),
@@ -88,6 +68,31 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         page("retry/", "retry", retry_view, sends),
         page("duplicate/", "duplicate", duplicate_view, adds),
     ]
+
+
+def _campaign_page(
+    admin: HyberAdmin, route: str, name: str, view: View, is_allowed: Callable[[Desk], bool]
+) -> URLPattern:
+    """Return the address of a page for users who may see the campaign and also pass ``is_allowed``."""
+
+    def of_campaign(request: HttpRequest, campaign_id: int, **arguments: Any) -> HttpResponseBase:
+        desk = find_desk(admin, request, campaign_id)
+        if not desk.may_view or not is_allowed(desk):
+            raise PermissionDenied
+        return view(desk, **arguments)
+
+    return path(ROOT + route, admin.admin_site.admin_view(of_campaign), name=f"django_hyber_campaign_{name}")
+
+
+def _list_page(admin: HyberAdmin, route: str, name: str, view: View, *models: str) -> URLPattern:
+    """Return the address of a page for users who may see the rows of these models."""
+
+    def of_list(request: HttpRequest) -> HttpResponseBase:
+        if not request.user.has_perms([f"django_hyber.view_{model}" for model in models]):
+            raise PermissionDenied
+        return view(Desk(admin, request, None))
+
+    return path(route, admin.admin_site.admin_view(of_list), name=f"django_hyber_campaign_{name}")
 
 
 def find_desk(admin: HyberAdmin, request: HttpRequest, campaign_id: int | str) -> CampaignDesk:
