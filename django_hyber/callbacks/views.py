@@ -120,10 +120,12 @@ class CallbackView(APIView, ABC):
         try:
             return super().handle_exception(exc)
         except Exception:  # noqa: BLE001  it is logged
+            # Without an account, the settings of one cannot be read.
+            account = self.account.name if hasattr(self, "account") else ""
             logger.error(  # noqa: TRY400
                 "A callback could not be stored\n%s",
                 protocol.describe_traceback(exc),
-                extra={"event": LogEvent.CALLBACK_FAILED, "account": self.account.name},
+                extra={"event": LogEvent.CALLBACK_FAILED, "account": account},
             )
             return Response({"error": "The callback could not be stored. Send it again."}, status=500)
 

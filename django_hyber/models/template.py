@@ -95,6 +95,7 @@ class TemplateVariant(HyberModel):
     has_own_texts = False
     missing_variables = Campaign.MissingVariables.REFUSE
     variable_defaults: dict[str, str] = {}
+    link_parameters: dict[str, str] = {}
 
     class Meta:
         verbose_name = _("template text")

@@ -381,9 +381,10 @@ def stage(scene, admin_user, settings):
         if address.status != "draft":
             start_campaign(campaign)
             Campaign.objects.update(status=address.status, start_time=timezone.now() + timedelta(minutes=1))
+            # Nothing of a scheduled campaign has been handed over.
+            campaign.batches.update(**{"attempts": 0} if address.status == "scheduled" else {"state": "done"})
         if address.status == "finished":
             campaign.messages.update(status="expired")
-            campaign.batches.update(state="done")
         if name == "reply_attachment":
             scene.reply.media_file.save("photo.jpg", ContentFile(b"photo"))
         if name == "reply_unread":

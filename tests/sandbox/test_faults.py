@@ -158,7 +158,8 @@ class TestSlowAndBrokenAnswers:
     def test_late_answer_is_whole(self, api, client):
         add_fault(api, kind="late_answer", seconds=SECONDS)
         client.ask(body=single())
-        assert client.seconds >= SECONDS
+        # A sleep may end a moment early by another clock.
+        assert client.seconds > SECONDS * 0.99
         assert (client.end, "message_id" in client.json) == ("complete", True)
 
     def test_message_is_taken_before_the_late_answer(self, api, client):
@@ -206,7 +207,7 @@ class TestForgottenConnections:
     def test_connection_that_was_idle_is_reset(self, api, client, connect):
         add_fault(api, kind="reset_request", idle=IDLE, count=None)
         assert client.ask(body=single()).status == 200
-        time.sleep(IDLE)
+        time.sleep(IDLE * 1.2)
         client.ask(body=single())
         assert (client.pieces, client.end) == ([], "reset")
         assert connect(api).ask(body=single()).status == 200
@@ -221,7 +222,7 @@ class TestForgottenConnections:
     def test_connection_that_was_idle_never_answers(self, api, client):
         add_fault(api, kind="silent_request", idle=IDLE, seconds=30)
         assert client.ask(body=single()).status == 200
-        time.sleep(IDLE)
+        time.sleep(IDLE * 1.2)
         client.socket.settimeout(SECONDS)
         with pytest.raises(TimeoutError):
             client.ask(body=single(extra_id="e-2"))

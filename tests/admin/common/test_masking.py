@@ -9,7 +9,12 @@ from django_hyber.models import DeliveryReport, FormerOptOut, Message, Reply, Su
 pytestmark = pytest.mark.django_db
 PHONE = "380671234567"
 ROWS = {
-    Message: {"phone_number": PHONE, "extra_id": "order-1", "status": "failed", "error_text": f"No route to {PHONE}"},
+    Message: {
+        "phone_number": PHONE,
+        "extra_id": "order-1",
+        "status": "undelivered",
+        "error_text": f"No route to {PHONE}",
+    },
     DeliveryReport: {"phone_number": PHONE, "extra_id": "order-1", "fingerprint": "1", "raw": {"phone": PHONE}},
     Reply: {"phone_number": PHONE, "text": f"Call me: {PHONE}", "account": "default", "raw": {"phone_number": PHONE}},
     Suppression: {"phone_number": PHONE, "reason": f"{PHONE} has called"},
