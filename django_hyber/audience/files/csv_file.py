@@ -46,6 +46,8 @@ _QUOTED_FOR = ",;\t\r\n"
 SAMPLE_ROWS = 50
 #: No row is longer: a value is at most half of that.
 MAX_ROW = 256 * 1024
+#: So many lines without a value in a row are no table; a sheet has a million rows.
+MOST_BLANK = 1_000_000
 #: Excel's own line about the separator, which is not a part of the table.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t|]*\r?\n?\Z', re.IGNORECASE)
 #: A cell of digits that may be a phone number, alone between separators.
@@ -82,9 +84,13 @@ class CsvFile(FileType):
         text = io.TextIOWrapper(file, encoding=found.encoding, newline="")
         lines = _TableLines(text, has_nuls=bool(found.nuls))
         reader = csv.reader(lines, delimiter=found.separator, strict=True)
-        good_lines = 0
+        good_lines = last_filled = 0
         try:
             for number, row in enumerate(reader, start=1):
+                if row:
+                    last_filled = number
+                elif number - last_filled > MOST_BLANK:
+                    raise _too_many_blanks(last_filled + lines.skipped + 1)
                 if reader.line_num > good_lines + 1:
                     _refuse_swallowed_rows(row, found.separator, good_lines + lines.skipped + 1)
                 good_lines = reader.line_num
@@ -156,6 +162,11 @@ class _TableLines:
                 raise csv.Error
             yield line.replace("\x00", "") if self._has_nuls else line
             line = readline(MAX_ROW)
+
+
+def _too_many_blanks(line: int) -> UnreadableFileError:
+    text = gettext_lazy("From line %(line)d on, the file has more than %(most)d blank lines. Delete them.")
+    return UnreadableFileError(text, code="blank-lines", params={"line": line, "most": MOST_BLANK})
 
 
 def _bad_row(line: int) -> UnreadableFileError:

@@ -150,6 +150,10 @@ def test_a_directory_that_lies_about_its_length_is_refused():
     assert "too large" in read(bytes(content))
 
 
+def test_blank_lines_without_end_are_an_error_that_names_their_place():
+    assert "From line 3 on" in read(b"phone\n0671112233\n" + b"\n" * 1_500_000)
+
+
 @pytest.mark.parametrize(
     "text",
     [
