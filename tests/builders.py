@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+from asgiref.sync import async_to_sync
+from django.db import connections
 from django.utils import timezone
 
 from django_hyber.models import Campaign, Message
@@ -62,6 +65,19 @@ def batches_in_turn(campaigns):
     """The keys of the first batch of each campaign, of the second one of each, and so on."""
     keys = (campaign.batches.order_by("pk").values_list("pk", flat=True) for campaign in campaigns)
     return [pk for same in zip(*keys, strict=True) for pk in same]
+
+
+def call_async(function, *arguments, **options):
+    """Call an asynchronous function in a thread of its own: a browser keeps an event loop in that of the tests."""
+
+    def call():
+        try:
+            return async_to_sync(function)(*arguments, **options)
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(call).result()
 
 
 def posts(sandbox):

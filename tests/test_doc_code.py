@@ -5,7 +5,6 @@ from __future__ import annotations
 import unittest
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.contrib import admin
 from django.contrib.auth.hashers import check_password
 from django.core.cache import cache
@@ -15,7 +14,7 @@ from django_hyber.conf import get_account
 from django_hyber.models import Message
 from django_hyber.protocol import SMS
 from django_hyber.testing import clear_outbox, outbox
-from tests.builders import posts
+from tests.builders import call_async, posts
 from tests.doc_code import code_of, code_with, run
 from tests.samples import PHONE
 from tests.store.models import Customer, Order
@@ -68,7 +67,7 @@ def test_page_of_single_messages_is_true(platform, signals, capsys):
     assert "It is on its way, or was sent: accepted" in capsys.readouterr().out
 
     names = run(from_async, SMS=SMS)
-    async_to_sync(names["confirm"])(PHONE)
+    call_async(names["confirm"], PHONE)
     message = run(code)["send_code"](7, PHONE)
     sent = posts(platform)[-1]["channel_options"]["sms"]
     assert sent["ttl"] == 300
@@ -89,6 +88,8 @@ def test_page_of_tests_is_true(signals, settings):
 
     clear_outbox()
     run(with_pytest, Order=Order)["test_customer_hears_of_the_shipping"](outbox)
+    # The code changes the account in place, which is that of all tests.
+    settings.HYBER = {"default": dict(settings.HYBER["default"])}
     run(allowed, HYBER=settings.HYBER)
     assert get_account().allowed_numbers == ("380671234567", "38050*")
 
@@ -115,6 +116,7 @@ def test_page_of_audiences_is_true(platform, settings):
 
     found = run(audience, Customer=Customer)["customers_in_kyiv"]()
     assert (found.label, found.queryset.get()) == ("Customers in Kyiv", customer)
+    settings.HYBER = {"default": dict(settings.HYBER["default"])}
     run(setting, HYBER=settings.HYBER)
     assert get_account().audiences == {"customers": "shop.audiences.customers_in_kyiv"}
     model_admin = run(in_admin, __name__="shop")["CustomerAdmin"](Customer, admin.site)

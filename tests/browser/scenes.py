@@ -19,6 +19,9 @@ from django_hyber.models import (
     Message,
     Reply,
     Suppression,
+    Template,
+    TemplateVariant,
+    TrialNumber,
     UnreadableCallback,
 )
 from django_hyber.protocol import SMS, Viber
@@ -111,6 +114,9 @@ class Shop:
     former: FormerOptOut
     callback: UnreadableCallback
     batch: Batch
+    template: Template
+    variant: TemplateVariant
+    trial_number: TrialNumber
 
 
 def open_shop(language, user, *, size=1):
@@ -135,6 +141,8 @@ def open_shop(language, user, *, size=1):
     )
     apply_delivery_reports([report(message_id="not-ours", number=380661112233)])
     reply, suppression, former = _people(words, message, now)
+    template = Template.objects.create(code="order-shipped", name=words.draft, language=language)
+    variant = template.set_channels([SMS(text=words.sms, alpha_name="Shop", ttl=300)])
     return Shop(
         draft=draft,
         sending=sending,
@@ -149,6 +157,9 @@ def open_shop(language, user, *, size=1):
             kind="reports", account="default", body="<html>", reason="Not JSON: Expecting value at character 1."
         ),
         batch=sending.batches.first(),
+        template=template,
+        variant=variant,
+        trial_number=TrialNumber.objects.create(phone_number="380671230001", name=words.names[0]),
     )
 
 

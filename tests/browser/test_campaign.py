@@ -90,7 +90,7 @@ def test_a_campaign_from_the_first_word_to_the_last_report(wired, open_page, adm
     page.locator(f"[data-delivered='{RECIPIENTS}']").wait_for()
     assert page.get_by_role("link", name="Import recipients").count() == 0
     page.get_by_role("link", name="Messages of this campaign").click()
-    page.get_by_text(f"{RECIPIENTS} messages").first.wait_for()
+    page.get_by_text(f"Found: {RECIPIENTS}").first.wait_for()
     assert page.locator("#result_list tbody tr").count() == RECIPIENTS
     page.locator("#result_list tbody tr").last.get_by_role("link").first.click()
     page.get_by_role("cell", name="delivered: Viber message delivered").wait_for()

@@ -24,6 +24,9 @@ def pages_of(shop):
         "reply": shop.reply,
         "suppression": shop.suppression,
         "formeroptout": shop.former,
+        "template": shop.template,
+        "templatevariant": shop.variant,
+        "trialnumber": shop.trial_number,
     }
     pages = {"index": reverse("admin:app_list", args=["django_hyber"])}
     for name, row in rows.items():

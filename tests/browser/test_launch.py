@@ -113,7 +113,7 @@ class LaunchTests:
         page.goto(page_of(campaign))
 
         page.get_by_role("link", name="Show them").click()
-        page.get_by_text("1 message").first.wait_for()
+        page.get_by_text("Found: 1").first.wait_for()
         assert page.locator("#result_list tbody tr").count() == 1
         page.go_back()
         page.get_by_role("link", name=phone(PEOPLE - 1)).click()
@@ -172,7 +172,7 @@ class TrialTests:
         page.get_by_role("button", name="Send the test").click()
         page.evaluate("window.sameDocument = true")
         page.get_by_text("The test is on its way to 2 numbers.").wait_for()
-        page.get_by_text(f"+{phone(3)} has opted out: nothing was sent there.").wait_for()
+        page.get_by_text("has opted out: nothing was sent there.").wait_for()
         page.locator("tr[data-state=delivered]").wait_for()
         page.locator("tr[data-state=rejected]").wait_for()
         page.get_by_role("row", name=re.compile("380671234500")).get_by_text("(Viber)").wait_for()
@@ -221,8 +221,9 @@ class TrialTests:
 
 @pytest.mark.parametrize("language", LOCALES)
 def test_every_page_fits_and_can_be_read(
-    wired, open_admin, admin_user, campaign, settings, is_large, complaints, language
+    wired, open_admin, admin_user, django_user_model, campaign, settings, is_large, complaints, language
 ):
+    Campaign.objects.update(author=django_user_model.objects.create_user("writer"))
     account = settings.HYBER["default"]
     settings.HYBER = {"default": {**account, "PRICES": {"viber": "0.45", "sms": "0.98"}, "FOUR_EYES": True}}
     page = open_admin(language)

@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from datetime import timedelta
 
 import pytest
-from asgiref.sync import async_to_sync
 from django.db import connection, connections, transaction
 
 from django_hyber.errors import ExtraIdError
@@ -22,7 +21,7 @@ from django_hyber.services import (
 )
 from django_hyber.signals import message_status_changed
 from django_hyber.tasks import submit_message
-from tests.builders import posts
+from tests.builders import call_async, posts
 from tests.samples import PHONE, phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -243,7 +242,7 @@ def test_cancelling_races_with_workers_and_each_message_has_one_winner(unsent):
 
 
 def test_message_is_sent_from_asynchronous_code(platform):
-    message = async_to_sync(asend_message)(PHONE, CHANNELS, extra_id="order-1")
+    message = call_async(asend_message, PHONE, CHANNELS, extra_id="order-1")
 
     message.refresh_from_db()
     assert (message.extra_id, message.status) == ("order-1", "accepted")

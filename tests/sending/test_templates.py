@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from asgiref.sync import async_to_sync
 
 from django_hyber.errors import ExtraIdError
 from django_hyber.models import Message, Template
 from django_hyber.protocol import SMS, InvalidMessage, InvalidPhone, Viber
 from django_hyber.services import asend_template, send_template
-from tests.builders import posts
+from tests.builders import call_async, posts
 from tests.samples import PHONE, phone
 from tests.store.models import Order
 
@@ -151,7 +150,7 @@ def test_different_call_with_the_same_extra_id_is_refused(platform, template, ch
 
 
 def test_template_is_sent_from_asynchronous_code(platform, template):
-    message = async_to_sync(asend_template)("order-shipped", PHONE, {"order": 7}, language="uk")
+    message = call_async(asend_template, "order-shipped", PHONE, {"order": 7}, language="uk")
 
     assert sent_text(platform) == "Відправлено 7"
     assert message.template_version == "order-shipped uk 1"
