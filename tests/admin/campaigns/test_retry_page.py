@@ -68,7 +68,7 @@ class ChoiceTests:
 
         found = reasons_on(admin_client.get(url_of(finished)).content.decode())
 
-        assert [*found] == [EXPIRED, "undelivered:", "undelivered:36", REJECTED]
+        assert {*found} == {EXPIRED, "undelivered:", "undelivered:36", REJECTED}
         assert found[EXPIRED][1] == "no reason given, expired: 3 recipients"
         assert found["undelivered:"][1] == "Absent subscriber, undelivered: 2 recipients"
         assert found[REJECTED][1] == "Phone number incorrect (36024), rejected: 1 recipient"
