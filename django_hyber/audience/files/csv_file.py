@@ -262,14 +262,19 @@ def _score(sample: str, separator: str) -> tuple[bool, float, int]:
 
 
 def _encoded(rows: Iterable[Sequence[Cell]], separator: str) -> bytes:
-    lines = _Lines()
-    csv.writer(lines, delimiter=separator, lineterminator=_QUOTED_FOR).writerows(rows)
+    lines = _Lines(separator)
+    csv.writer(lines, delimiter=separator, lineterminator=lines.ending).writerows(rows)
     return "".join(lines).encode()
 
 
 class _Lines(list[str]):
     """The file of a CSV writer. The writer quotes the cells that contain a character of its line terminator."""
 
+    def __init__(self, separator: str) -> None:
+        super().__init__()
+        # Since Python 3.13, the separator must not be in it; cells with the separator are quoted anyway.
+        self.ending = _QUOTED_FOR.replace(separator, "")
+
     def write(self, line: str) -> None:
         """Add a line with its real ending."""
-        self.append(line.removesuffix(_QUOTED_FOR) + "\r\n")
+        self.append(line.removesuffix(self.ending) + "\r\n")
