@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
+from django.core import mail
+from django.core.mail import EmailMessage
 from django.dispatch import receiver
 from django.utils import timezone, translation
 from django.utils.translation import gettext_lazy as _
@@ -61,11 +62,11 @@ def mail_notice(campaign: Campaign, event: str, **_arguments: Any) -> None:
         return
     with translation.override(settings.LANGUAGE_CODE):
         message = _compose(campaign, Notice(event), account)
-    connection: Any = get_connection()
+    # Django 6.1 has mailers instead of connections.
+    connection: Any = mail.mailers.default if hasattr(mail, "mailers") else mail.get_connection()
     if getattr(connection, "timeout", TIMEOUT) is None:
         connection.timeout = TIMEOUT
-    message.connection = connection
-    message.send()
+    connection.send_messages([message])
 
 
 def announce_stalls() -> None:

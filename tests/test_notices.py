@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
@@ -18,6 +19,8 @@ from tests.builders import make_campaign
 from tests.queries import statements_of
 from tests.samples import phone
 
+LOCMEM = "django.core.mail.backends.locmem.EmailBackend"
+BROKEN = f"{__name__}.BrokenBackend"
 pytestmark = pytest.mark.django_db(transaction=True)
 TEAM = ["marketing@shop.example", "ops@shop.example"]
 TEN_MINUTES = timedelta(minutes=10)
@@ -148,23 +151,30 @@ def test_mail_does_not_repeat_what_the_platform_wrote(account, mailoutbox):
     assert "380671234567" not in mailoutbox[0].body
 
 
+def use_mail_backend(settings, path):
+    """Since Django 6.1 the setting is MAILERS."""
+    if hasattr(mail, "mailers"):
+        settings.MAILERS = {"default": {"BACKEND": path}}
+    else:
+        settings.EMAIL_BACKEND = path
+
+
 def test_dead_mail_server_neither_stops_the_sweep_nor_loses_the_notice(account, mailoutbox, settings):
-    working = settings.EMAIL_BACKEND
-    settings.EMAIL_BACKEND = f"{__name__}.BrokenBackend"
+    use_mail_backend(settings, BROKEN)
     campaign = start_campaign(make_campaign([phone(0)]))
     dispatch()
     dispatch()
     campaign.refresh_from_db()
     assert campaign.status == "finished"
     assert Announcement.objects.get().failures == 1
-    settings.EMAIL_BACKEND = working
+    use_mail_backend(settings, LOCMEM)
     make_overdue()
     dispatch()
     assert len(mailoutbox) == 1
 
 
 def test_notice_that_no_mail_server_takes_is_given_up_and_logged(account, settings, caplog):
-    settings.EMAIL_BACKEND = f"{__name__}.BrokenBackend"
+    use_mail_backend(settings, BROKEN)
     start_campaign(make_campaign([phone(0)]))
     with caplog.at_level(logging.ERROR, "django_hyber"):
         for _attempt in range(6):

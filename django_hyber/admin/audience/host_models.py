@@ -37,9 +37,12 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
     audience_phone = "phone"
     audience_variables: Mapping[str, str] = {}
 
-    def get_actions(self, request: HttpRequest) -> Any:
-        """Add the action for users who may write campaigns."""
-        actions: dict[str, Any] = super().get_actions(request)
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
+        """Add the action to the list, for users who may write campaigns. Since Django 6.1 there are other places."""
+        located = {} if action_location is None else {"action_location": action_location}
+        actions: dict[str, Any] = super().get_actions(request, **located)
+        if getattr(action_location, "name", "CHANGE_LIST") != "CHANGE_LIST":
+            return actions
         if self.actions is not None and IS_POPUP_VAR not in request.GET and self.has_campaign_permission(request):
             name = "send_campaign_to_selected"
             description = _("Send a campaign to the selected %(verbose_name_plural)s")
