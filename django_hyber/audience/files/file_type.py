@@ -147,7 +147,8 @@ class FileType(ABC):
 
 def protect(text: str) -> str:
     """Put an apostrophe before each formula, also where a cell begins for another separator; the import strips it."""
-    return _FORMULA_PLACES.sub("'", text)
+    # Blanks hold no formula, and are trimmed when they are read.
+    return _FORMULA_PLACES.sub("'", text) if text.strip() else text
 
 
 def protect_protected(text: str) -> str:
