@@ -34,7 +34,7 @@ _KINDS: Mapping[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class NumberChoice:
-    """What an import was told to take; the fields are named as the parameters of import_recipients.
+    """Which numbers an import takes; the fields are named as the parameters of import_recipients.
 
     ``foreign`` takes what can only be read as a number of another country though it is not written as one, and what is
     written as one but is a number of the home country with a digit missing, too many or swapped. ``number_types`` are

@@ -62,7 +62,7 @@ class Account:
     Recipients: a reply that is one of ``stop_words`` opts its sender out, one of ``start_words`` opts the sender back
     in (None: the words of ``protocol.texts.consent``). With ``suppress_transactional``, opting out stops single
     messages too. ``allowed_countries`` are all if it is None. If ``allowed_number_types`` is None, these are the
-    reachable types, and those that an import into a campaign was told to take.
+    reachable types, and those that an import into a campaign has switched on.
 
     Callbacks: if ``callback_networks`` are given, only they may call; ``callback_proxies`` are the networks of the
     project's own proxies, whose X-Forwarded-For is believed.

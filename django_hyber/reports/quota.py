@@ -1,4 +1,4 @@
-"""How much that nobody can use is stored for an account in a day: whoever has its token could fill the disk with it."""
+"""How much that nobody can use is stored for an account in a day: anyone with its token could fill the disk with it."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ TYPE_OFF: Mapping[NumberType, str] = MappingProxyType(
         NumberType.UNKNOWN: gettext_noop("This number is of an unknown type, and these are switched off."),
     }
 )
-#: The types that an import can be told to take: nobody is reached there by default.
+#: The types that an import can switch on: nobody is reached there by default.
 OPTIONAL_TYPES = tuple(item for item in NumberType if item not in REACHABLE and item is not NumberType.UNKNOWN)
 # Numbering plans change: a stored number may be of a type that is not known yet.
 _DEFAULT_TYPES = REACHABLE | {NumberType.UNKNOWN}
@@ -61,7 +61,7 @@ class NumberPolicy:
 def policy_of(account: Account, more_types: Iterable[str] = ()) -> NumberPolicy:
     """Return the policy of an account.
 
-    ``more_types`` are those that the imports of a campaign were told to take. They count only if the account does not
+    ``more_types`` are those that the imports of a campaign have switched on. They count only if the account does not
     say which types it allows.
     """
     types = account.allowed_number_types

@@ -39,7 +39,7 @@ class Conflict:
 
 
 def version_of(campaign: Campaign, fields: Sequence[str]) -> str:
-    """Return a fingerprint of what the form edits, whoever changed it: a form, a command or code."""
+    """Return a fingerprint of what the form edits, no matter what changed it: a form, a command or code."""
     if campaign._state.adding:
         return ""
     channels = [[row.pk, row.channel, row.position, row.options] for row in campaign.channels.all()]
