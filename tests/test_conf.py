@@ -32,6 +32,25 @@ def test_empty_string_in_the_settings_is_an_answer_and_not_a_gap(settings, monke
     assert get_account().site == ""
 
 
+def test_account_changes_at_once_with_a_value_inside_the_setting(settings):
+    settings.HYBER = {"default": {"CALLBACK_TOKENS": ["a-token-of-the-first-hour"]}}
+    before = get_account()
+    settings.HYBER["default"]["CALLBACK_TOKENS"].insert(0, "a-token-of-the-second-hour")
+
+    assert len(before.callback_tokens) == 1
+    assert get_account().callback_tokens[0] == "a-token-of-the-second-hour"
+
+
+def test_account_changes_at_once_with_the_environment(settings, monkeypatch):
+    settings.HYBER = {"default": {}}
+    seen = []
+    for login in ("first", "second"):
+        monkeypatch.setenv("HYBER_LOGIN", login)
+        seen.append(get_account().login)
+
+    assert seen == ["first", "second"]
+
+
 def test_project_without_the_setting_is_configured_by_the_environment_alone(settings, monkeypatch):
     del settings.HYBER
     monkeypatch.setenv("HYBER_CLIENT_ID", "1234")

@@ -18,8 +18,7 @@ from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.number_policy import policy_of
-from django_hyber.sending.restrictions import NOT_ALLOWED, not_allowed
+from django_hyber.sending.number_policy import NOT_ALLOWED, not_allowed, policy_of
 from django_hyber.sending.single import OPTED_OUT
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 

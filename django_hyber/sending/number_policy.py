@@ -1,20 +1,23 @@
-"""The policy of an account: the countries and the types of numbers that it sends to.
+"""The numbers that an account sends to: by country and type, and by ALLOWED_NUMBERS while a project is developed.
 
-Imports, ``send_message`` and the workers that send go by it. It may have become stricter since a message was stored.
+Imports, ``send_message`` and the workers that send go by the countries and types; ALLOWED_NUMBERS counts only when a
+message is sent. The settings may have become stricter since a message was stored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.protocol import REACHABLE, NumberType, PhoneNumber, describe_phone
 
 COUNTRY_OFF = gettext_noop("The account does not send to numbers of this country (ALLOWED_COUNTRIES).")
+NOT_ALLOWED = gettext_noop("The number is not in ALLOWED_NUMBERS of the account.")
 #: Why a number of a type gets nothing.
 TYPE_OFF: Mapping[NumberType, str] = MappingProxyType(
     {
@@ -68,3 +71,27 @@ def policy_of(account: Account, more_types: Iterable[str] = ()) -> NumberPolicy:
     if types is None:
         types = _DEFAULT_TYPES.union(map(NumberType, more_types))
     return NumberPolicy(countries=account.allowed_countries, types=types)
+
+
+def is_allowed(account: Account, phone_number: str) -> bool:
+    """Return whether the account may send to this number."""
+    if account.allowed_numbers is None:
+        return True
+    numbers, prefixes = _split(account.allowed_numbers)
+    return phone_number in numbers or phone_number.startswith(tuple(prefixes))
+
+
+def not_allowed(account: Account) -> Q | None:
+    """Return the condition for messages to numbers that the account may not send to, or None if it has no list."""
+    if account.allowed_numbers is None:
+        return None
+    numbers, prefixes = _split(account.allowed_numbers)
+    allowed = Q(phone_number__in=numbers)
+    for prefix in prefixes:
+        allowed |= Q(phone_number__startswith=prefix)
+    return ~allowed
+
+
+def _split(allowed: Sequence[str]) -> tuple[list[str], list[str]]:
+    numbers = [item for item in allowed if not item.endswith("*")]
+    return numbers, [item.removesuffix("*") for item in allowed if item.endswith("*")]

@@ -22,10 +22,9 @@ from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending import restrictions
 from django_hyber.sending.deadline import deadline_of, describe_lateness, is_too_late, start_time_of
 from django_hyber.sending.exchange import TEXT_LIMIT, ClaimLost, begin_doubt, get_client, hand_over
-from django_hyber.sending.number_policy import policy_of
+from django_hyber.sending.number_policy import NOT_ALLOWED, is_allowed, policy_of
 from django_hyber.sending.pace import breaker, retries
 
 logger = logging.getLogger("django_hyber")
@@ -175,8 +174,8 @@ def _reason_to_suppress(claim: MessageClaim) -> str:
     account, phone = claim.account, claim.message.phone_number or ""
     if account.suppress_transactional and Suppression.objects.filter(phone_number=phone).exists():
         return OPTED_OUT
-    if not restrictions.is_allowed(account, phone):
-        return restrictions.NOT_ALLOWED
+    if not is_allowed(account, phone):
+        return NOT_ALLOWED
     return policy_of(account).refusal_of(phone)
 
 
