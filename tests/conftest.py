@@ -8,6 +8,7 @@ import zoneinfo
 
 import hypothesis
 import pytest
+from django.db import connection
 from django.test import TransactionTestCase
 from django.utils import timezone, translation
 
@@ -53,12 +54,17 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--another-database"):
-        config.hook.pytest_deselected(items=[item for item in items if not depends_on_the_database(item)])
-        items[:] = filter(depends_on_the_database, items)
+    is_another = config.getoption("--another-database")
+    left_out = {item for item in items if is_of_another_database(item) or (is_another and not uses_database(item))}
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
 
 
-def depends_on_the_database(item):
+def is_of_another_database(item):
+    return item.get_closest_marker("mariadb") is not None and connection.vendor != "mysql"
+
+
+def uses_database(item):
     is_marked = item.get_closest_marker("django_db") or "db" in item.fixturenames
     return is_marked and not item.get_closest_marker("browser")
 
