@@ -35,7 +35,8 @@ def busy_server(django_db_setup, tmp_path_factory):
 @contextmanager
 def gunicorn(tmp_path_factory, *more):
     port = free_port()
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--no-control-socket", *more]
+    # How long a request takes says how busy the machine is; the usual 30 seconds are not always enough for 4 MB.
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", "2", "--timeout", "120", "--no-control-socket", *more]
     program = [sys.executable, "-m", "gunicorn", *options, "django.core.wsgi:get_wsgi_application()"]
     origin = f"http://127.0.0.1:{port}"
     log = tmp_path_factory.mktemp("server") / "gunicorn.log"
