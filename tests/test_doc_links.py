@@ -58,3 +58,21 @@ def source_of(dotted):
 @pytest.mark.parametrize("source", SOURCES, ids=by_path)
 def test_pages_that_a_source_names_exist(source):
     assert [name for name in re.findall(r"docs/[\w./-]+\.rst", source.read_text()) if not (ROOT / name).exists()] == []
+
+
+def test_every_floor_is_in_the_picture_of_the_architecture():
+    contract = (ROOT / ".importlinter").read_text().split("layers =\n")[1].split("\n\n")[0]
+    picture = (ROOT / "docs" / "architecture.rst").read_text().split("code-block:: text")[1].split("\n==")[0]
+    floors = set(re.findall(r"\w+", contract)) - {"apps", "migrations", "templatetags", "urls"}
+
+    assert {name for name in floors if not re.search(rf"\b{name}\b", picture)} == set()
+
+
+def test_every_table_is_described_in_the_architecture():
+    from django.apps import apps
+
+    page = (ROOT / "docs" / "architecture.rst").read_text().split("The tables\n")[1]
+    internal = {"CallbackQuota", "Contributor", "TrialSender", "TrialNumber", "TemplateVariant", "TemplateChannel"}
+    names = {model.__name__ for model in apps.get_app_config("django_hyber").get_models()}
+
+    assert {name for name in names if f"``{name}``" not in page} <= internal
