@@ -33,3 +33,5 @@ html_title = f"django-hyber {release}"
 # Prompts and output of a console are not copied with the command.
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True
+# Pages of other sites come and go; those of this one are checked by every build.
+linkcheck_ignore = ["https?://"]

@@ -41,7 +41,7 @@ UNKNOWN = "…"
 #: The options that Django adds to every command.
 OWN_OPTIONS_OF_DJANGO = {action.dest for action in BaseCommand().create_parser("manage.py", "any")._actions}
 #: The models that a project reads.
-MODELS = ("Message", "Campaign", "DeliveryReport", "Reply", "Suppression")
+MODELS = ("Message", "Campaign", "Template", "DeliveryReport", "Reply", "Suppression")
 DEFAULTS = {
     item.name.upper(): item.default if item.default_factory is MISSING else item.default_factory()
     for item in fields(Account)
@@ -359,8 +359,5 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "sandbox_faults": sandbox_faults,
     **{f"channel {name}": partial(channel, name) for name in CHANNELS},
     **{f"command {name}": partial(command, name) for name in command_names()},
-    **{
-        f"model {name}": partial(model, name)
-        for name in ("Message", "Campaign", "DeliveryReport", "Reply", "Suppression")
-    },
+    **{f"model {name}": partial(model, name) for name in MODELS},
 }
