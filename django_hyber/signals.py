@@ -16,7 +16,7 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 #: The status of a message changed. One event per change. Repeated or late reports do not send it, nor do reports of
-#: clicks, which do not change the status; the README describes how to track them.
+#: clicks, which do not change the status. docs/reference/signals.rst describes how to track them.
 #: Arguments: ``event_id``, ``message`` (models.Message in its current state), ``old_status`` and ``new_status`` (str),
 #: ``report`` (protocol.DeliveryReport; None when the change did not come from a report, or the report was purged).
 message_status_changed = Signal()

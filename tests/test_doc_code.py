@@ -13,13 +13,15 @@ from django.db.models.signals import post_save
 from django_hyber.conf import get_account
 from django_hyber.models import Message
 from django_hyber.protocol import SMS
+from django_hyber.services import send_message
 from django_hyber.testing import clear_outbox, outbox
 from tests.builders import call_async, posts
-from tests.doc_code import code_of, code_with, run
+from tests.doc_code import ROOT, code_of, run
 from tests.samples import PHONE
 from tests.store.models import Customer, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
+OWN_MODELS = "from shop.models import Order, ShippingNotice\n"
 
 
 @pytest.fixture
@@ -31,37 +33,48 @@ def signals():
     post_save.sender_receivers_cache.clear()
 
 
-@pytest.mark.parametrize("page", ["README.rst", "docs/messages.rst"])
-def test_receiver_tells_once_that_an_order_is_shipped(platform, signals, page):
-    names = run(code_with(page, "tell_that_it_is_shipped"), Order=Order, __name__="shop")
+def connect_the_recipe():
+    """The receiver of the example project, which docs/howto/model-signals.rst shows, for the model of these tests."""
+    code = (ROOT / "example_project" / "shop" / "receivers.py").read_text().replace(OWN_MODELS, "")
+    return run(code.split("@receiver(message_status_changed")[0], Order=Order, __name__="shop")
+
+
+def test_recipe_for_model_signals_sends_one_message_about_a_shipped_order(platform, signals):
+    connect_the_recipe()
     order = Order.objects.create(phone=PHONE)
     order.status = Order.Status.SHIPPED
     order.save()
     order.save()
 
-    assert names["tell_that_it_is_shipped"]
     assert len(posts(platform)) == 1
     assert Message.objects.get().reference == order
 
 
-@pytest.mark.parametrize("page", ["README.rst", "docs/messages.rst"])
-def test_receiver_never_keeps_an_order_from_being_saved(platform, signals, page):
-    run(code_with(page, "tell_that_it_is_shipped"), Order=Order, __name__="shop")
+@pytest.mark.parametrize("broken", [{"phone": "no number"}, {"phone": "+380 67 000 00 02"}])
+def test_recipe_for_model_signals_never_prevents_an_order_from_being_saved(platform, signals, broken):
+    connect_the_recipe()
     order = Order.objects.create(phone=PHONE, status=Order.Status.SHIPPED)
-    order.phone = "no number"
-    order.save()
-    order.phone = "+380 67 000 00 02"
+    order.phone = broken["phone"]
     order.save()
 
     order.refresh_from_db()
-    assert order.phone == "+380 67 000 00 02"
+    assert order.phone == broken["phone"]
     assert len(posts(platform)) == 1
 
 
-def test_page_of_single_messages_is_true(platform, signals, capsys):
-    receiver, about, cancel, from_async, code = code_of("docs/messages.rst")
-    run(receiver, Order=Order, __name__="shop")
+def test_recipe_for_model_signals_survives_wrong_settings(platform, signals, settings):
+    connect_the_recipe()
+    settings.HYBER = {"default": {"RETRY_DELAY": 0}}
     order = Order.objects.create(phone=PHONE, status=Order.Status.SHIPPED)
+
+    assert Order.objects.get() == order
+
+
+def test_page_of_single_messages_is_true(platform, capsys):
+    first, about, cancel, from_async, code = code_of("docs/messages.rst")
+    assert run(first)["message"].extra_id == "order-7-shipped"
+    order = Order.objects.create(phone=PHONE)
+    send_message(PHONE, [SMS(text="Hi", alpha_name="SHOP", ttl=300)], reference=order)
     names = run(about, order=order)
     run(cancel, message=names["message"])
     assert "It is on its way, or was sent: accepted" in capsys.readouterr().out
@@ -78,8 +91,8 @@ def test_page_of_single_messages_is_true(platform, signals, capsys):
 
 def test_page_of_tests_is_true(signals, settings):
     settings.HYBER_TESTING = ""
-    run(code_of("docs/messages.rst")[0], Order=Order, __name__="shop")
-    cases, with_pytest, allowed = code_of("docs/testing.rst")
+    connect_the_recipe()
+    cases, with_pytest = code_of("docs/testing.rst")
     tests = run(cases, Order=Order, Message=Message, __name__="shop")["ShippingTests"]
     for name in unittest.TestLoader().getTestCaseNames(tests):
         clear_outbox()
@@ -87,11 +100,18 @@ def test_page_of_tests_is_true(signals, settings):
         getattr(tests(name), name)()
 
     clear_outbox()
-    run(with_pytest, Order=Order)["test_customer_hears_of_the_shipping"](outbox)
+    run(with_pytest, Order=Order)["test_shipped_order_sends_a_message"](outbox)
+
+
+def test_page_of_staging_is_true(settings):
+    allowed, redirected = code_of("docs/howto/staging.rst")
     # The code changes the account in place, which is that of all tests.
     settings.HYBER = {"default": dict(settings.HYBER["default"])}
     run(allowed, HYBER=settings.HYBER)
+    run(redirected, HYBER=settings.HYBER)
+
     assert get_account().allowed_numbers == ("380671234567", "38050*")
+    assert get_account().redirect_to == "380671234567"
 
 
 def test_page_of_templates_is_true(platform):

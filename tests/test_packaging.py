@@ -1,4 +1,4 @@
-"""What is handed out: archives that hold the whole package, and a new project that sends as the README says."""
+"""The archives contain the whole package, and a new project that follows the README sends a message."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.processes.programs import free_port, serving, wait_until
 pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).resolve().parent.parent
-INSTALLATION = (ROOT / "README.rst").read_text().split("\nInstall it\n")[1].split("\nSend from code\n")[0]
+INSTALLATION = (ROOT / "README.rst").read_text().split("\nInstall\n")[1].split("\nDocumentation\n")[0]
 CODE_BLOCK = re.compile(r"^( *)\.\. code-block:: \w+\n\n((?:\1 .*\n|\n)+)", re.MULTILINE)
 TIMEOUT = 300
 
@@ -111,27 +111,24 @@ class NewProject:
         return serving([self.python, *arguments], url, self.place / f"{name}.log", cwd=self.place, env=self.environment)
 
     def configure(self, port, sandbox_port):
-        """Follow the README; only the address and the token are our own, and the sandbox stands in for the platform."""
+        """Follow the README; only the token and the ports differ."""
         settings = readme_block("INSTALLED_APPS").replace("a-long-random-token-of-your-own", secrets.token_urlsafe(24))
-        self.append("settings.py", settings.replace("https://shop.example", f"http://127.0.0.1:{port}"))
+        self.append("settings.py", settings.replace(":8900", f":{sandbox_port}").replace(":8000", f":{port}"))
         if self.run("-m", "django", "--version").startswith("5."):
             self.append("settings.py", 'INSTALLED_APPS += ["django_tasks"]\n')
         self.append("urls.py", readme_block("urlpatterns"))
-        for key in ("API_URL", "BULK_URL", "REPORTS_URL"):
-            self.environment[f"HYBER_{key}"] = f"http://127.0.0.1:{sandbox_port}/{{client_id}}"
 
     def first_message(self):
         with closing(sqlite3.connect(self.place / "db.sqlite3")) as database:
             return database.execute("SELECT status, channel FROM django_hyber_message").fetchone()
 
 
-def test_new_project_that_follows_the_readme_sends_and_hears_of_the_delivery(archives, tmp_path):
+def test_new_project_that_follows_the_readme_sends_a_message_that_is_delivered(archives, tmp_path):
     project = NewProject(tmp_path, archives[0])
     port, sandbox_port = free_port(), free_port()
     project.configure(port, sandbox_port)
-    credentials = ["--client-id=1234", "--login=your-login", "--password=your-password"]
     ledger = f"http://127.0.0.1:{sandbox_port}/_sandbox/ledger"
-    with project.serving("sandbox", ledger, "-m", "django_hyber.sandbox", sandbox_port, *credentials):
+    with project.serving("sandbox", ledger, "manage.py", "hyber_sandbox", str(sandbox_port)):
         for line in readme_block("manage.py migrate").strip().splitlines():
             project.run(*line.removeprefix("$ python ").split())
         address = f"127.0.0.1:{port}"

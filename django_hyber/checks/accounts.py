@@ -33,7 +33,7 @@ def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     try:
         accounts, errors = inspect_accounts()
     except ImproperlyConfigured as error:
-        hint = "Compare it with the settings table of the README."
+        hint = "docs/reference/settings.rst lists all keys."
         return [Error(str(error), hint=hint, id=UNREADABLE)]
     found: list[CheckMessage] = [*errors]
     for account in accounts:

@@ -72,7 +72,8 @@ def check_task_backend(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
         return [
             Error(
                 'TASKS has no backend "default": nothing can be sent.',
-                hint='Name the backend "default", as in TASKS = {"default": {"BACKEND": "..."}}; see the README.',
+                hint='Name the backend "default", as in TASKS = {"default": {"BACKEND": "..."}}. '
+                "See docs/howto/db-worker.rst.",
                 id="django_hyber.E017",
             )
         ]
@@ -91,7 +92,8 @@ def check_task_backend(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
     return [
         Warning(
             "TASKS uses the immediate backend: campaigns are sent within the web request that starts them.",
-            hint="Use a backend with workers (django-tasks-db on one machine, Celery on several); see the README.",
+            hint="Use a backend with workers (django-tasks-db on one machine, Celery on several). "
+            "See docs/howto/db-worker.rst.",
             id="django_hyber.W012",
         )
     ]

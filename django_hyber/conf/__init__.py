@@ -368,7 +368,7 @@ def _unknown_keys(name: str, given: Mapping[str, Any]) -> Iterator[Error]:
         hints = [f"Did you mean {found} instead of {key}?" for key, found in meant if found]
         yield Error(
             f"HYBER[{name!r}] has unknown keys: {', '.join(unknown)}.",
-            hint=" ".join([*hints, "Compare it with the settings table of the README."]),
+            hint=" ".join([*hints, "docs/reference/settings.rst lists all keys."]),
             id=UNREADABLE,
         )
 

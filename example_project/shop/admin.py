@@ -9,7 +9,7 @@ from shop.models import Order
 
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin):
-    """An order that is set to "shipped" tells its customer; the notice shows what became of that."""
+    """Setting an order to "shipped" sends a message; the notice shows its outcome."""
 
     list_display = ("__str__", "customer", "phone", "status", "notice_status", "notice_channel")
     list_editable = ("status",)

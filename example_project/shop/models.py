@@ -38,10 +38,10 @@ class Order(models.Model):
 
 
 class ShippingNotice(models.Model):
-    """What the customer was told about the shipping, and what became of it.
+    """The outcome of the message about the shipping.
 
     A table of its own, because ``order.save()`` writes every column: saving an order that was loaded a minute ago would
-    undo what has been noted since. That there is one per order is what keeps a second save from sending again.
+    undo what has been noted since.
     """
 
     order = models.OneToOneField(Order, on_delete=models.CASCADE, related_name="notice", verbose_name=_("order"))

@@ -15,37 +15,30 @@ from django_hyber.signals import message_status_changed
 from shop.models import Order, ShippingNotice
 
 logger = logging.getLogger(__name__)
-ALPHA_NAME = "Shop"
 
 
 @receiver(post_save, sender=Order)
 def send_shipping_notice(instance: Order, *, raw: bool = False, **kwargs: Any) -> None:
-    """Tell the customer once that the order is on its way, however often it is saved and by whom."""
+    """Send one message when an order is shipped, however often it is saved. Never prevent it from being saved."""
     if raw or instance.status != Order.Status.SHIPPED:
         return
+    text = f"Your order {instance.pk} is on its way."
+    channels = [Viber(text=text, ttl=60), SMS(text=text, alpha_name="SHOP", ttl=300)]
     try:
         with transaction.atomic():
-            _send_once(instance)
-    except ValueError as error:
-        # A wrong phone number must not keep the order from being saved.
-        logger.warning("Order %s ships without a notice: %s", instance.pk, error)
-
-
-def _send_once(order: Order) -> None:
-    extra_id = f"order-{order.pk}-shipped"
-    _, is_first = ShippingNotice.objects.get_or_create(order=order, defaults={"extra_id": extra_id})
-    if is_first:
-        text = f"Your order {order.pk} is on its way."
-        channels = [Viber(text=text, ttl=60), SMS(text=text, alpha_name=ALPHA_NAME, ttl=300)]
-        # Sent after the commit of the order: when that is rolled back, nobody is told.
-        send_message(order.phone, channels, extra_id=extra_id, tag="shipping")
+            send_message(
+                instance.phone, channels, extra_id=f"order-{instance.pk}-shipped", reference=instance, tag="shipping"
+            )
+    except Exception:
+        logger.exception("Order %s is shipped without a message", instance.pk)
 
 
 @receiver(message_status_changed, sender=Message)
 def note_on_order(message: Message, **kwargs: Any) -> None:
-    """Note what became of a notice. Two workers may come here in either order: what is noted is read from the row."""
-    if message.campaign_id:
+    """Note the outcome on the order. Two workers may call this in either order: the status is read from the row."""
+    if message.campaign_id or not isinstance(message.reference, Order):
         return
+    ShippingNotice.objects.get_or_create(order=message.reference, defaults={"extra_id": message.extra_id})
     current = Message.objects.filter(extra_id=OuterRef("extra_id"))
     ShippingNotice.objects.filter(extra_id=message.extra_id).update(
         status=Subquery(current.values("status")[:1]), channel=Subquery(current.values("channel")[:1])

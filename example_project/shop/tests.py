@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import TransactionTestCase, override_settings
 from django.urls import reverse
 
@@ -34,7 +34,7 @@ class ShippingNoticeTests(TransactionTestCase):
         report = {"message_id": message.message_id, "extra_id": message.extra_id, "number": message.phone_number}
         apply_delivery_reports([report | {"time": 1_900_000_000_000, **facts}])
 
-    def test_shipped_order_tells_its_customer_once_however_often_it_is_saved(self) -> None:
+    def test_shipped_order_sends_one_message_however_often_it_is_saved(self) -> None:
         loaded_before = Order.objects.get()
         self.ship(self.order)
         self.ship(self.order)
@@ -80,11 +80,36 @@ class ShippingNoticeTests(TransactionTestCase):
 
     def test_wrong_phone_number_does_not_keep_the_order_from_being_saved(self) -> None:
         order = Order.objects.create(customer="Taras", phone="12")
-        with self.assertLogs("shop.receivers", "WARNING"):
+        with self.assertLogs("shop.receivers", "ERROR"):
             self.ship(order)
         order.refresh_from_db()
         self.assertEqual(order.status, Order.Status.SHIPPED)
-        self.assertFalse(ShippingNotice.objects.exists())
+        self.assertFalse(Message.objects.exists())
+
+    def test_wrong_settings_do_not_keep_the_order_from_being_saved(self) -> None:
+        with override_settings(HYBER={"default": {"RETRY_DELAY": 0}}), self.assertLogs("shop.receivers", "ERROR"):
+            self.ship(self.order)
+        self.order.refresh_from_db()
+        self.assertEqual(self.order.status, Order.Status.SHIPPED)
+
+    def test_failing_query_does_not_undo_the_transaction_of_the_order(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE django_hyber_message RENAME TO elsewhere")
+        try:
+            with transaction.atomic(), self.assertLogs("shop.receivers", "ERROR"):
+                self.ship(self.order)
+                self.order.refresh_from_db()
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("ALTER TABLE elsewhere RENAME TO django_hyber_message")
+        self.assertEqual(self.order.status, Order.Status.SHIPPED)
+
+    def test_changed_number_sends_no_second_message(self) -> None:
+        self.ship(self.order)
+        self.order.phone = "067 123 45 02"
+        with self.assertLogs("shop.receivers", "ERROR"):
+            self.order.save()
+        self.assertEqual(self.sandbox.ledger.taken, 1)
 
     def test_form_refuses_a_wrong_phone_number(self) -> None:
         with self.assertRaises(ValidationError):
