@@ -44,9 +44,14 @@ docs: $(VENV)/.installed-dev
 release-check: $(VENV)/.installed-dev
 	.ci/release-check
 
+# One process, because the tests share a database.
+mutants: $(VENV)/.installed-dev
+	$(VENV)/bin/mutmut run --max-children 1 $(ARGS)
+	$(VENV)/bin/mutmut results
+
 clean:
 	rm -rf $(VENV) build dist docs/_build *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tox
-	rm -rf example_project/demo.sqlite3* example_project/media example_project/static example_project/hyber-private tests/*.sqlite3* test-artifacts
+	rm -rf example_project/demo.sqlite3* example_project/media example_project/static example_project/hyber-private tests/*.sqlite3* test-artifacts mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A name on the PATH may lead to nothing (version managers leave such ones), so each is asked; venv needs ensurepip.
