@@ -5,16 +5,18 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check install --quiet --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-quick test-all lint docs clean
+.PHONY: help demo test test-quick test-all lint docs release-check mutants clean
 
 help:
-	@echo "make demo        a campaign and some orders against the sandbox, then the admin; ARGS=--exit ends after the run"
-	@echo "make test        the tests on every database that is here, without a browser, servers and workers"
-	@echo "make test-quick  those of the core rules, on SQLite, in half a minute"
-	@echo "make test-all    all tests; ARGS of these three are handed to pytest"
-	@echo "make lint        style, types, imports and migrations"
-	@echo "make docs        the documentation, in docs/_build/html"
-	@echo "make clean       remove everything that was built, the virtual environment included"
+	@echo "make demo           a campaign and some orders against the sandbox, then the admin; ARGS=--exit ends after the run"
+	@echo "make test           the tests on every database that is here, without a browser, servers and workers"
+	@echo "make test-quick     those of the core rules, on SQLite, in half a minute"
+	@echo "make test-all       all tests; ARGS of these three are handed to pytest"
+	@echo "make lint           style, types, imports and migrations"
+	@echo "make docs           the documentation, in docs/_build/html"
+	@echo "make release-check  the packages: built, checked, installed and used"
+	@echo "make mutants        changes the core rules in small ways; the tests must notice (long; CONTRIBUTING.rst)"
+	@echo "make clean          remove everything that was built, the virtual environment included"
 
 demo: $(VENV)/.installed-core
 	@$(PYTHON) example_project/manage.py demo $(ARGS)
@@ -39,9 +41,17 @@ lint: $(VENV)/.installed-dev
 docs: $(VENV)/.installed-dev
 	$(VENV)/bin/sphinx-build --fail-on-warning --keep-going -b html docs docs/_build/html
 
+release-check: $(VENV)/.installed-dev
+	.ci/release-check
+
+# One process, because the tests share a database.
+mutants: $(VENV)/.installed-dev
+	$(VENV)/bin/mutmut run --max-children 1 $(ARGS)
+	$(VENV)/bin/mutmut results
+
 clean:
 	rm -rf $(VENV) build dist docs/_build *.egg-info .coverage* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .tox
-	rm -rf example_project/demo.sqlite3* example_project/media example_project/hyber-private tests/*.sqlite3* test-artifacts
+	rm -rf example_project/demo.sqlite3* example_project/media example_project/static example_project/hyber-private tests/*.sqlite3* test-artifacts mutants
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A name on the PATH may lead to nothing (version managers leave such ones), so each is asked; venv needs ensurepip.

@@ -41,7 +41,7 @@ def archives(tmp_path_factory):
     pytest.importorskip("build", reason="the package build is not installed")
     place = tmp_path_factory.mktemp("packaging")
     leave_out = shutil.ignore_patterns(
-        ".*", "__pycache__", "build", "dist", "*.egg-info", "*.sqlite3*", "test-artifacts"
+        ".git", ".venv", ".tox", ".*cache", "__pycache__", "build", "dist", "*.egg-info", "test-artifacts"
     )
     shutil.copytree(ROOT, place / "source", ignore=leave_out)
     run(sys.executable, "-m", "build", "--outdir", place / "dist", place / "source", env=os.environ)
@@ -78,13 +78,14 @@ def test_wheel_holds_the_whole_package_and_nothing_else(archives):
     assert "django_hyber/py.typed" in names
 
 
-def test_source_archive_holds_the_whole_package(archives):
+def test_source_archive_holds_the_whole_source_and_nothing_that_was_made_from_it(archives):
     with tarfile.open(archives[1]) as source:
         names = {str(PurePosixPath(*PurePosixPath(each.name).parts[1:])) for each in source if each.isfile()}
 
     assert package_files() <= names
     assert {"README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "LICENSE", "setup.cfg", "pyproject.toml"} <= names
-    assert not {name for name in names if name.startswith(("tests/", "example_project/", "benchmarks/"))}
+    assert {"docs/index.rst", "example_project/manage.py", "tests/conftest.py", "Makefile", ".importlinter"} <= names
+    assert not {name for name in names if name.endswith((".pyc", ".sqlite3")) or name.startswith("docs/_build/")}
 
 
 class NewProject:

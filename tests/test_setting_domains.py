@@ -96,7 +96,7 @@ ACCEPTED = [
     *((key, value, True) for key in FLAGS for value in (True, 1, "on", "TRUE", " yes ")),
     *((key, value, False) for key in FLAGS for value in (False, 0, "off", "False", "no")),
     ("CLIENT_ID", 1234, "1234"),
-    ("API_URL", "http://[::1]:8800/{client_id}", "http://[::1]:8800/{client_id}"),
+    ("API_URL", "http://[::1]:8900/{client_id}", "http://[::1]:8900/{client_id}"),
     ("CALLBACK_BASE_URL", "", ""),
     ("STOP_WORDS", ["stop"], ("stop",)),
     ("STOP_WORDS", None, None),

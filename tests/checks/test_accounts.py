@@ -39,7 +39,7 @@ def test_misconfiguration_has_an_id_and_a_hint(settings, identifier, changes):
 
 
 def test_local_sandbox_may_be_spoken_to_without_encryption(settings):
-    assert found(settings, API_URL="http://127.0.0.1:8800/sandbox") == []
+    assert found(settings, API_URL="http://127.0.0.1:8900/sandbox") == []
 
 
 def test_missing_urls_are_told(settings):

@@ -35,7 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--recipients", type=int, default=1000, help="people in the campaign (%(default)s)")
         parser.add_argument("--port", type=int, default=8000, help="of the web server, if it is free (%(default)s)")
         parser.add_argument(
-            "--sandbox-port", type=int, default=8800, help="of the sandbox, if it is free (%(default)s)"
+            "--sandbox-port", type=int, default=8900, help="of the sandbox, if it is free (%(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
