@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
@@ -120,8 +121,8 @@ class CampaignViewSet(viewsets.ReadOnlyModelViewSet[Campaign]):
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])
     def start(self, request: Request, pk: str) -> Response:
-        """Check the texts of all recipients, and launch the campaign."""
-        return self._perform(start_campaign)
+        """Check the texts of all recipients, and launch the campaign. With FOUR_EYES, no contributor may."""
+        return self._perform(partial(start_campaign, user=request.user))
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])
