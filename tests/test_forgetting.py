@@ -131,6 +131,8 @@ def everywhere():
     plant(UnreadableCallback, kind="reports", received_at=OLD)
     plant(BackgroundJob, kind="import", campaign=campaign, state="done", created_at=OLD, finished_at=OLD)
     plant(AccountState, account="default", failures=1)
+    draft = plant(Campaign, name="Never sent", created_at=OLD)
+    plant(Message, campaign=draft, extra_id="3", created_at=OLD)
     for model in (Message, Campaign, BackgroundJob):
         log = {
             "user_id": make_user().pk,
@@ -178,7 +180,7 @@ def test_a_dry_run_leaves_everything(everywhere, media):
 
     assert (dump(), disk(media)) == before
     assert would_be == purge_personal_data(MONTH)
-    assert (would_be.jobs, would_be.log_entries) == (1, 3)
+    assert (would_be.jobs, would_be.log_entries, would_be.recipients) == (1, 3, 1)
 
 
 def test_what_is_young_stays(everywhere, media):
@@ -308,7 +310,7 @@ def test_an_export_has_everything_and_no_secret(everywhere):
     text = json.dumps(found, default=str)
 
     assert found["phone_number"] == NUMBER
-    assert [len(found[name]) for name in ("messages", "delivery_reports", "replies")] == [2, 2, 1]
+    assert [len(found[name]) for name in ("messages", "delivery_reports", "replies")] == [3, 2, 1]
     assert TEXT in text
     assert "token" not in text
     assert found["opted_out"] is None
@@ -339,7 +341,7 @@ class PageTests:
         before = dump()
         page = admin_client.post(self.URL, {"number": NUMBER, "forget": ""})
 
-        assert "Messages: 2" in page.content.decode()
+        assert "Messages: 3" in page.content.decode()
         assert "Remove for good" in page.content.decode()
         assert dump() == before
 
@@ -347,7 +349,7 @@ class PageTests:
         data = {"number": NUMBER, "forget": "", "confirmed": "yes"}
         page = admin_client.post(reverse("admin:django_hyber_message_person"), data, follow=True)
 
-        assert "It was removed. Messages: 2, delivery reports: 2, replies: 1." in page.content.decode()
+        assert "It was removed. Messages: 3, delivery reports: 2, replies: 1." in page.content.decode()
         assert not Message.objects.filter(phone_number=NUMBER).exists()
 
     def test_what_is_under_way_is_told_beside_the_field(self, admin_client):

@@ -10,7 +10,8 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import lock, write_transaction
-from django_hyber.forgetting.purge import OVER, admin_log, anonymize, anonymize_replies, anonymize_reports
+from django_hyber.forgetting.log_entries import admin_log
+from django_hyber.forgetting.purge import OVER, anonymize, anonymize_replies, anonymize_reports
 from django_hyber.models import (
     AccountState,
     BackgroundJob,
