@@ -14,12 +14,17 @@ from django.views.debug import ExceptionReporter
 
 from django_hyber import services
 from django_hyber.conf import find_account_by_token, get_account, get_accounts
-from django_hyber.models import Message
-from django_hyber.protocol import SMS, HyberClient, HyberError
+from django_hyber.management.commands import hyber_dispatch
+from django_hyber.models import Batch, FormerOptOut, Message, Reply, Suppression, TrialNumber, UnreadableCallback
+from django_hyber.models import DeliveryReport as StoredReport
+from django_hyber.privacy import PERSONAL_COLUMNS
+from django_hyber.protocol import SMS, HyberClient, HyberError, parse_replies, parse_reports
 from django_hyber.sending import single
 from django_hyber.services import send_message
+from django_hyber.signals import message_status_changed, reply_received
 from tests.protocol import platforms
 from tests.protocol.platforms import answering, await_hang_up
+from tests.samples import report
 
 LOGIN, PASSWORD, TOKEN = "login-of-the-shop", "pass-w0rd-of-the-shop", "current-token-0123456789"
 NUMBER, TEXT = "380671234567", "Your one-time code is 4711"
@@ -211,6 +216,61 @@ def test_callback_beside_an_account_that_cannot_be_read_is_logged_without_tokens
 
     assert answer.status_code == 500
     assert not leaks(everything_logged(), (*SECRETS, "another-token-0123456789"))
+
+
+@pytest.mark.django_db
+def test_sweep_that_fails_is_logged_without_numbers_and_texts(monkeypatch, everything_logged):
+    def fail():
+        row = {"phone_number": NUMBER, "text": TEXT}
+        raise ValueError(f"This row cannot be stored: {row}")
+
+    monkeypatch.setattr(hyber_dispatch, "dispatch", fail)
+    hyber_dispatch.Command()._sweep_or_log()
+
+    logged = everything_logged()
+    assert any("The sweep failed" in line and "in fail" in line for line in logged)
+    assert not leaks(logged, PERSONAL)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_receiver_that_fails_is_logged_without_numbers_and_texts(everything_logged):
+    def fail(sender, **values):
+        raise ZeroDivisionError
+
+    message = Message.objects.create(phone_number=NUMBER, extra_id="own-1", status="accepted", variables={"text": TEXT})
+    signals = (message_status_changed, reply_received)
+    for signal in signals:
+        signal.connect(fail)
+    try:
+        services.apply_delivery_reports([report(message)])
+        services.apply_replies([{"phone": NUMBER, "text_from_subscriber": TEXT, "channel": "viber"}])
+    finally:
+        for signal in signals:
+            signal.disconnect(fail)
+
+    logged = everything_logged()
+    assert sum("ZeroDivisionError" in line for line in logged) >= len(signals)
+    assert not leaks(logged, PERSONAL)
+
+
+@pytest.mark.django_db
+def test_representations_have_no_numbers_and_texts():
+    rows = [
+        Message(phone_number=NUMBER, extra_id="own-1"),
+        StoredReport(phone_number=NUMBER, raw={"number": NUMBER}),
+        Reply(phone_number=NUMBER, text=TEXT),
+        Suppression(phone_number=NUMBER, reason=TEXT),
+        FormerOptOut(phone_number=NUMBER, reason=TEXT),
+        TrialNumber(phone_number=NUMBER, name=TEXT),
+        UnreadableCallback(body=TEXT, reason=NUMBER),
+    ]
+    assert {type(row) for row in rows} == set(PERSONAL_COLUMNS) - {Batch}
+    parsed = [
+        parse_reports([report(None, number=NUMBER, error_text=TEXT)]),
+        parse_replies([{"phone": NUMBER, "text_from_subscriber": TEXT, "channel": "viber"}]),
+    ]
+
+    assert not leaks(map(repr, [*rows, *parsed]), PERSONAL)
 
 
 def test_representations_have_no_secrets(settings):
