@@ -198,6 +198,21 @@ def test_a_forgotten_number_is_in_no_table_or_file(everywhere, media):
     assert (forgotten.messages, forgotten.reports, forgotten.replies, forgotten.unreadable) == (2, 2, 1, 1)
 
 
+@pytest.mark.parametrize(
+    "written", ["+380 93 123 98 76", "(093) 123-98-76", "tel093\u00a0123\u00a098\u00a076x", "931239876"]
+)
+def test_a_number_that_is_quoted_in_another_spelling_is_removed(written):
+    text = f"Not sent to {written}"
+    campaign = Campaign.objects.create(name="Sale", status="paused", status_reason=text, approval_note=text)
+    Batch.objects.create(campaign=campaign, first_id=1, last_id=1, size=1, error_text=text, answer_text=text)
+    AccountState.objects.create(account="default", failures=1, reason=text)
+    UnreadableCallback.objects.create(kind="reports", body=text)
+    UnreadableCallback.objects.create(kind="reports", body="Not sent to 380931239877, order 9312")
+
+    assert forget_number(NUMBER).unreadable == 1
+    assert dump().count("Not sent to") == 1
+
+
 def test_forgetting_changes_no_total_and_no_other_number():
     campaign = Campaign.objects.create(name="Sale")
     campaign.set_channels([SMS(text="Hi", alpha_name="Shop", ttl=300)])
