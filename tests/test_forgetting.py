@@ -131,6 +131,8 @@ def everywhere():
     plant(UnreadableCallback, kind="reports", received_at=OLD)
     plant(BackgroundJob, kind="import", campaign=campaign, state="done", created_at=OLD, finished_at=OLD)
     plant(AccountState, account="default", failures=1)
+    draft = plant(Campaign, name="Never sent", created_at=OLD)
+    plant(Message, campaign=draft, extra_id="3", created_at=OLD)
     for model in (Message, Campaign, BackgroundJob):
         log = {
             "user_id": make_user().pk,
@@ -178,7 +180,7 @@ def test_a_dry_run_leaves_everything(everywhere, media):
 
     assert (dump(), disk(media)) == before
     assert would_be == purge_personal_data(MONTH)
-    assert (would_be.jobs, would_be.log_entries) == (1, 3)
+    assert (would_be.jobs, would_be.log_entries, would_be.recipients) == (1, 3, 1)
 
 
 def test_what_is_young_stays(everywhere, media):
@@ -194,6 +196,21 @@ def test_a_forgotten_number_is_in_no_table_or_file(everywhere, media):
     assert [line for line in dump().splitlines() if NUMBER in line and "object_repr" not in line] == []
     assert disk(media) == ""
     assert (forgotten.messages, forgotten.reports, forgotten.replies, forgotten.unreadable) == (2, 2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "written", ["+380 93 123 98 76", "(093) 123-98-76", "tel093\u00a0123\u00a098\u00a076x", "931239876"]
+)
+def test_a_number_that_is_quoted_in_another_spelling_is_removed(written):
+    text = f"Not sent to {written}"
+    campaign = Campaign.objects.create(name="Sale", status="paused", status_reason=text, approval_note=text)
+    Batch.objects.create(campaign=campaign, first_id=1, last_id=1, size=1, error_text=text, answer_text=text)
+    AccountState.objects.create(account="default", failures=1, reason=text)
+    UnreadableCallback.objects.create(kind="reports", body=text)
+    UnreadableCallback.objects.create(kind="reports", body="Not sent to 380931239877, order 9312")
+
+    assert forget_number(NUMBER).unreadable == 1
+    assert dump().count("Not sent to") == 1
 
 
 def test_forgetting_changes_no_total_and_no_other_number():
@@ -308,7 +325,7 @@ def test_an_export_has_everything_and_no_secret(everywhere):
     text = json.dumps(found, default=str)
 
     assert found["phone_number"] == NUMBER
-    assert [len(found[name]) for name in ("messages", "delivery_reports", "replies")] == [2, 2, 1]
+    assert [len(found[name]) for name in ("messages", "delivery_reports", "replies")] == [3, 2, 1]
     assert TEXT in text
     assert "token" not in text
     assert found["opted_out"] is None
@@ -339,7 +356,7 @@ class PageTests:
         before = dump()
         page = admin_client.post(self.URL, {"number": NUMBER, "forget": ""})
 
-        assert "Messages: 2" in page.content.decode()
+        assert "Messages: 3" in page.content.decode()
         assert "Remove for good" in page.content.decode()
         assert dump() == before
 
@@ -347,7 +364,7 @@ class PageTests:
         data = {"number": NUMBER, "forget": "", "confirmed": "yes"}
         page = admin_client.post(reverse("admin:django_hyber_message_person"), data, follow=True)
 
-        assert "It was removed. Messages: 2, delivery reports: 2, replies: 1." in page.content.decode()
+        assert "It was removed. Messages: 3, delivery reports: 2, replies: 1." in page.content.decode()
         assert not Message.objects.filter(phone_number=NUMBER).exists()
 
     def test_what_is_under_way_is_told_beside_the_field(self, admin_client):

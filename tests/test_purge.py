@@ -4,13 +4,14 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.core import serializers
 from django.core.files.base import ContentFile
 from django.core.management import CommandError
 from django.utils import timezone
 
-from django_hyber.forgetting import purge
-from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.forgetting import drafts, purge
+from django_hyber.models import BackgroundJob, Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import (
     CampaignError,
@@ -290,21 +291,109 @@ def test_every_range_is_purged(monkeypatch):
     assert (purged.messages, purged.reports, purged.replies, purged.unreadable) == (10, 10, 10, 7)
 
 
+@pytest.fixture
+def old_draft():
+    """A draft with two recipients that nobody has touched for a year."""
+    campaign = Campaign.objects.create(name="Never sent", number_types=["fixed_line"], approval_note=SECRET)
+    import_recipients(campaign, [{"phone": phone(number), "name": SECRET} for number in range(2)])
+    age_all()
+    Campaign.objects.update(created_at=timezone.now() - YEAR)
+    campaign.refresh_from_db()
+    return campaign
+
+
+def test_recipients_of_a_draft_that_nobody_touches_are_deleted_and_its_text_stays(old_draft):
+    old_draft.set_channels([SMS(text="Hi", alpha_name="GMSU", ttl=300)])
+    assert purge_personal_data(MONTH).recipients == 2
+
+    old_draft.refresh_from_db()
+    assert not old_draft.messages.exists()
+    assert (old_draft.status, old_draft.number_types, old_draft.approval_note) == ("draft", [], "")
+    assert old_draft.channels.count() == 1
+
+
+def test_dry_run_counts_the_recipients_of_drafts(old_draft):
+    assert purge_personal_data(MONTH, dry_run=True).recipients == 2
+    assert old_draft.messages.count() == 2
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"start_time": timezone.now() + MONTH},
+        {"created_at": timezone.now()},
+        {"launched_at": timezone.now()},
+        {"approval_at": timezone.now()},
+        {"status": "scheduled"},
+        {"status": "paused"},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_draft_that_is_new_planned_withdrawn_or_asked_about_keeps_its_recipients(old_draft, values):
+    Campaign.objects.update(**values)
+
+    assert purge_personal_data(MONTH).recipients == 0
+    assert old_draft.messages.count() == 2
+
+
+def test_draft_that_got_a_recipient_keeps_the_others(old_draft):
+    import_recipients(old_draft, [{"phone": phone(9)}])
+
+    assert purge_personal_data(MONTH).recipients == 0
+    assert old_draft.messages.count() == 3
+
+
+@pytest.mark.parametrize("job", [{"state": "done"}, {"state": "waiting", "created_at": timezone.now() - YEAR}])
+def test_draft_with_a_recent_import_or_one_under_way_keeps_its_recipients(old_draft, job):
+    BackgroundJob.objects.create(kind="import", campaign=old_draft, **job)
+
+    assert purge_personal_data(MONTH).recipients == 0
+
+
+def test_draft_that_somebody_edits_in_the_admin_keeps_its_recipients(old_draft, admin_client):
+    form = {
+        "name": "Sent soon",
+        "account": "default",
+        "missing_variables": "refuse",
+        "start_time_0": "",
+        "start_time_1": "",
+    }
+    form |= {"channels-TOTAL_FORMS": 0, "channels-INITIAL_FORMS": 0}
+    answer = admin_client.post(f"/admin/django_hyber/campaign/{old_draft.pk}/change/", form)
+    assert answer.status_code == 302
+
+    assert purge_personal_data(MONTH).recipients == 0
+    LogEntry.objects.update(action_time=timezone.now() - YEAR)
+    assert purge_personal_data(MONTH).recipients == 2
+
+
+def test_recipients_of_a_draft_go_together_or_not_at_all(old_draft, monkeypatch):
+    monkeypatch.setattr(drafts, "CHUNK", 1)
+    monkeypatch.setattr(drafts, "forget_imports_of_nobody", stop)
+    with pytest.raises(KeyboardInterrupt):
+        purge_personal_data(MONTH)
+
+    assert old_draft.messages.count() == 2
+
+
+def stop(campaign):
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize("count", [1, 30])
 def test_statements_of_a_range_do_not_grow_with_it(count, django_assert_max_num_queries):
     messages = [make_message(number) for number in range(count)]
     apply_delivery_reports([report(message) for message in messages])
     age_all()
 
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(20):
         assert purge_personal_data(MONTH).messages == count
 
 
 def test_command_tells_the_counts(ended):
     line = (
-        "anonymised: 1 messages, 1 delivery reports, 1 replies; "
-        "deleted: 0 waiting reports, 0 unreadable callbacks, 0 announcements, 0 background jobs, "
-        "0 entries of the admin's log\n"
+        "anonymised: 1 messages, 1 delivery reports, 1 replies; deleted: 0 recipients of old drafts, "
+        "0 waiting reports, 0 unreadable callbacks, 0 announcements, 0 background jobs, 0 entries of the admin's log\n"
     )
 
     assert run("hyber_purge", "--older-than", "30", "--dry-run")[0] == f"would be {line}"

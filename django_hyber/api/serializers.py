@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 from rest_framework import serializers
-from rest_framework.request import Request
 
 from django_hyber.conf import DEFAULT_ACCOUNT, account_names
 from django_hyber.models import Campaign, Message
-from django_hyber.privacy import mask_phone
+from django_hyber.privacy import mask, mask_phones_in
 from django_hyber.protocol import CHANNELS, Channel, InvalidMessage, InvalidPhone, field_rules
 from django_hyber.services import send_message
 from django_hyber.words import place_of, problem_text
 
-PERSONAL_DATA = "django_hyber.view_personal_data"
+
+def sees_personal_data(context: Mapping[str, Any]) -> bool:
+    """Return whether the user of the request may see phone numbers and texts in full."""
+    may_see: bool = context["request"].user.has_perm("django_hyber.view_personal_data")
+    return may_see
 
 
 class ChannelSerializer(serializers.Serializer[Any]):
@@ -68,7 +73,7 @@ class NewMessageSerializer(serializers.Serializer[Message]):
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
-    """What became of a message. The number is masked for users who may not see personal data."""
+    """What became of a message. It is masked for users who may not see personal data."""
 
     phone_number = serializers.SerializerMethodField()
 
@@ -80,15 +85,19 @@ class MessageSerializer(serializers.ModelSerializer[Message]):
             *("created_at", "accepted_at", "reported_at", "finished_at"),
         )
 
+    def to_representation(self, instance: Message) -> dict[str, Any]:
+        """Return the message as the user may see it."""
+        return super().to_representation(instance if sees_personal_data(self.context) else mask(copy(instance)))
+
     def get_phone_number(self, message: Message) -> str:
         """Return the number, or "" after it was purged."""
-        request: Request = self.context["request"]
-        number = message.phone_number or ""
-        return number if request.user.has_perm(PERSONAL_DATA) else mask_phone(number)
+        return message.phone_number or ""
 
 
 class CampaignSerializer(serializers.ModelSerializer[Campaign]):
     """A campaign without its texts and recipients."""
+
+    status_reason = serializers.SerializerMethodField()
 
     class Meta:
         model = Campaign
@@ -96,6 +105,11 @@ class CampaignSerializer(serializers.ModelSerializer[Campaign]):
             *("id", "name", "tag", "account", "status", "status_reason"),
             *("start_time", "created_at", "launched_at", "finished_at"),
         )
+
+    def get_status_reason(self, campaign: Campaign) -> str:
+        """Return the reason of a pause; it can quote the platform, and the platform a number."""
+        reason = campaign.status_reason
+        return reason if sees_personal_data(self.context) else mask_phones_in(reason)
 
 
 class ChannelStatisticsSerializer(serializers.Serializer[Any]):

@@ -19,6 +19,7 @@ from django_hyber.audience.removal_files import find_columns
 from django_hyber.conf import find_account
 from django_hyber.db.transactions import write_transaction
 from django_hyber.errors import CampaignError
+from django_hyber.forgetting.drafts import forget_imports_of_nobody
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import InvalidPhone, parse_phone
 from django_hyber.words import MAX_PHONE_DIGITS, home_region
@@ -143,13 +144,6 @@ def count_listed(campaign: Campaign, phones: Phones) -> Removed:
     # A number that is repeated on another page of the list is counted once, as when it is removed.
     found.not_found = found.total - found.unreadable - found.removed
     return found
-
-
-def forget_imports_of_nobody(campaign: Campaign) -> None:
-    """Undo what imports have set on the campaign when no recipient is left."""
-    if not campaign.messages.exists():
-        Campaign.objects.filter(pk=campaign.pk).update(has_own_texts=False, number_types=[], audience="")
-        campaign.has_own_texts, campaign.number_types, campaign.audience = False, [], ""
 
 
 def read_phones(

@@ -20,7 +20,6 @@ from django_hyber.audience.removal import (
     Removed,
     added_by,
     count_listed,
-    forget_imports_of_nobody,
     lock_draft,
     pages_of_keys,
     pages_of_phones,
@@ -33,6 +32,7 @@ from django_hyber.audience.removal_files import NumberColumns, find_columns
 from django_hyber.audience.uploads import LARGE_BYTES, MAX_BYTES, MEGABYTE
 from django_hyber.db.transactions import after_commit, write_transaction
 from django_hyber.errors import CampaignError
+from django_hyber.forgetting.drafts import forget_imports_of_nobody
 from django_hyber.four_eyes import add_contributor
 from django_hyber.jobs import size
 from django_hyber.jobs.background import create_job, enqueue_again_at

@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django_hyber import outbox
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Message
+from django_hyber.protocol import describe_traceback
 
 logger = logging.getLogger("django_hyber")
 Parameters = ParamSpec("Parameters")
@@ -170,5 +171,9 @@ def _call_as_committed(before: int) -> None:
 def _call_robustly(call: Callable[[], object]) -> None:
     try:
         call()
-    except Exception:
-        logger.exception("A function failed that is called after the commit", extra={"event": LogEvent.HOOK_FAILED})
+    except Exception as error:  # noqa: BLE001  it is logged
+        logger.error(  # noqa: TRY400
+            "A function failed that is called after the commit\n%s",
+            describe_traceback(error),
+            extra={"event": LogEvent.HOOK_FAILED},
+        )

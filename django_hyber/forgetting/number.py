@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,8 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import lock, write_transaction
-from django_hyber.forgetting.purge import OVER, admin_log, anonymize, anonymize_replies, anonymize_reports
+from django_hyber.forgetting.log_entries import admin_log
+from django_hyber.forgetting.purge import OVER, anonymize, anonymize_replies, anonymize_reports
 from django_hyber.models import (
     AccountState,
     BackgroundJob,
@@ -24,6 +26,7 @@ from django_hyber.models import (
     TrialNumber,
     UnreadableCallback,
 )
+from django_hyber.models.base import HyberModel
 from django_hyber.words import clean_phone
 
 MESSAGE_COLUMNS = (
@@ -33,6 +36,17 @@ MESSAGE_COLUMNS = (
 REPORT_COLUMNS = ("extra_id", "hyber_message_id", "channel", "reported_at", "received_at", "raw")
 REPLY_COLUMNS = ("channel", "text", "file_name", "media_kind", "location", "replied_at", "received_at", "raw")
 DRAFT = Q(campaign__status=Campaign.Status.DRAFT)
+#: Texts about whole requests, campaigns and accounts.
+QUOTING: Sequence[tuple[type[HyberModel], str]] = (
+    (Batch, "error_text"),
+    (Batch, "answer_text"),
+    (Campaign, "status_reason"),
+    (Campaign, "approval_note"),
+    (AccountState, "reason"),
+)
+NATIONAL_DIGITS = 9
+#: MariaDB counts bytes, and a dash or a space may have three.
+SEPARATORS = "[^0-9A-Za-z]{0,12}"
 #: How many campaigns an error names.
 NAMED = 5
 
@@ -112,7 +126,7 @@ def forget_number(phone_number: str) -> Forgotten:
             recipients=recipients,
             reports=reports + waiting,
             replies=anonymize_replies(Reply.objects.filter(phone_number=phone)),
-            unreadable=UnreadableCallback.objects.filter(body__contains=phone[-9:]).delete()[0],
+            unreadable=UnreadableCallback.objects.filter(_quoted_in("body", phone)).delete()[0],
             jobs=_forget_jobs(),
             log_entries=_forget_log(own),
             former_opt_outs=FormerOptOut.objects.filter(phone_number=phone).delete()[0],
@@ -145,12 +159,13 @@ def _refuse_if_under_way(phone: str) -> None:
 
 def _forget_quotes(phone: str) -> None:
     """Remove texts about whole requests, campaigns and accounts that quote the number."""
-    Batch.objects.filter(Q(error_text__contains=phone) | Q(answer_text__contains=phone)).update(
-        error_text="", answer_text=""
-    )
-    Campaign.objects.filter(status_reason__contains=phone).update(status_reason="")
-    Campaign.objects.filter(approval_note__contains=phone).update(approval_note="")
-    AccountState.objects.filter(reason__contains=phone).update(reason="")
+    for model, column in QUOTING:
+        model.objects.filter(_quoted_in(column, phone)).update(**{column: ""})
+
+
+def _quoted_in(column: str, phone: str) -> Q:
+    """Match texts that contain the number, with or without its country code, and whatever separates its digits."""
+    return Q(**{f"{column}__regex": SEPARATORS.join(phone[-NATIONAL_DIGITS:])})
 
 
 def _forget_jobs() -> int:

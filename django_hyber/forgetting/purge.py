@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.apps import apps
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.db.bulk import table_pages, update_rows
 from django_hyber.db.files import delete_orphans, delete_stored
 from django_hyber.db.transactions import write_transaction
+from django_hyber.forgetting.drafts import count_in_old_drafts, purge_old_drafts
+from django_hyber.forgetting.log_entries import admin_log
 from django_hyber.models import (
     AccountState,
     Announcement,
@@ -41,11 +42,12 @@ NO_REPLY_DATA = {
 
 @dataclass(kw_only=True)
 class Purged:
-    """How many rows were anonymized; the last five count deleted rows, and files without a row."""
+    """How many rows were anonymized; from ``recipients`` on, how many were deleted."""
 
     messages: int = 0
     reports: int = 0
     replies: int = 0
+    recipients: int = 0
     waiting_reports: int = 0
     unreadable: int = 0
     announcements: int = 0
@@ -57,9 +59,9 @@ def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purg
     """Anonymize what ended longer ago than this, and delete what nobody needs any more.
 
     Numbers, variables, texts, reasons and files go; ids, statuses, codes and times stay, so every total stays as it is.
-    Unmatched reports, unreadable callbacks, background jobs and entries of the admin's log are deleted. Messages under
-    way and opted-out numbers are not changed. It can be stopped and started again: each range of rows is a separate
-    transaction. ``dry_run`` only counts.
+    Unmatched reports, unreadable callbacks, background jobs, entries of the admin's log, and the recipients of drafts
+    that nobody has touched since are deleted. Messages under way and opted-out numbers are not changed. It can be
+    stopped and started again: each range of rows, and each draft, is a separate transaction. ``dry_run`` only counts.
     """
     before = timezone.now() - older_than
     purged = Purged()
@@ -67,20 +69,13 @@ def purge_personal_data(older_than: timedelta, *, dry_run: bool = False) -> Purg
         _purge_messages(page[0][0], page[-1][0], before, purged, dry_run=dry_run)
     for page in table_pages(Reply.objects.all(), CHUNK):
         _purge_replies(page[0][0], page[-1][0], before, purged, dry_run=dry_run)
+    purged.recipients = count_in_old_drafts(before) if dry_run else purge_old_drafts(before)
     for name, rows in _deleted(before).items():
         setattr(purged, name, rows.count() if dry_run else _delete(rows))
     if not dry_run:
         _purge_reasons(before)
         delete_orphans()
     return purged
-
-
-def admin_log(**conditions: Any) -> QuerySet[Any] | None:
-    """Select the entries of the admin's log about rows of this package, or return None without the admin."""
-    if not apps.is_installed("django.contrib.admin"):
-        return None
-    entries: QuerySet[Any] = apps.get_model("admin", "LogEntry").objects.all()
-    return entries.filter(content_type__app_label="django_hyber", **conditions)
 
 
 def anonymize(messages: QuerySet[Message]) -> int:

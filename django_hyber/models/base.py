@@ -37,6 +37,10 @@ class PersonalDataModel(HyberModel):
     class Meta:
         abstract = True
 
+    def __repr__(self) -> str:
+        """Name the row by its key alone: error trackers collect the representations of variables."""
+        return f"<{type(self).__name__}: {self.pk}>"
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the row. Raises TypeError if it is masked."""
         if self.is_masked:

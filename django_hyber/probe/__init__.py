@@ -70,7 +70,7 @@ def _probe_url(subject: str, key: str, url: str, check: Callable[[], int]) -> Fi
     try:
         status = check()
     except HyberError as error:
-        return Finding(subject=subject, is_good=False, text=str(error))
+        return Finding(subject=subject, is_good=False, text=error.explanation)
     if status == METHOD_NOT_ALLOWED:
         return Finding(subject=subject, is_good=True, text="the platform answers")
     remedy = _remedy(status, key)

@@ -77,7 +77,7 @@ def _diagnose(account: Account, message: Message) -> str:
     except ReportNotFound:
         return "The platform has no report of it either: try again later"
     except HyberError as error:
-        return f"Nor did the platform answer the query for it: {error}"
+        return f"Nor did the platform answer the query for it: {error.explanation}"
     states = {report.state for report in parse_reports(payload, seen_codes=account.seen_codes).reports}
     if states <= {ReportState.PENDING, ReportState.UNKNOWN}:
         return "The platform has not finished with it: is the phone on? Try again with a longer --timeout"

@@ -9,11 +9,11 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from functools import cache
+from functools import cache, wraps
 from http import HTTPStatus
 from importlib import metadata
 from types import TracebackType
-from typing import Any, Self, TypeAlias
+from typing import Any, Concatenate, ParamSpec, Self, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import requests
@@ -49,6 +49,25 @@ Body: TypeAlias = Mapping[str, Any] | bytes
 Check: TypeAlias = Callable[[], None]
 
 _CHUNK = 64 * 1024
+
+_Parameters = ParamSpec("_Parameters")
+_Result = TypeVar("_Result")
+_Method: TypeAlias = Callable[Concatenate["HyberClient", _Parameters], _Result]
+
+
+def _forgetting_the_body(method: _Method[_Parameters, _Result]) -> _Method[_Parameters, _Result]:
+    """Raise its errors without its frames. Error trackers collect their variables: numbers and texts of the body."""
+
+    @wraps(method)
+    def send(client: HyberClient, /, *args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
+        try:
+            return method(client, *args, **kwargs)
+        except HyberError as error:
+            failure = error.with_traceback(None)
+        del args, kwargs
+        raise failure
+
+    return send
 
 
 class HyberClient:
@@ -109,23 +128,28 @@ class HyberClient:
         self._adapter.close()
         self._session.close()
 
+    @_forgetting_the_body
     def send_single(self, body: Body, *, before_write: Check | None = None) -> str:
         """Send to one recipient and return the message id."""
         answer = self._post(self.api_url, body, before_write)
         return parse_message_id(read_answer(answer), http_status=answer.status)
 
+    @_forgetting_the_body
     def send_batch(self, body: Body, *, before_write: Check | None = None) -> str:
         """Send a batch and return the job id."""
         return self._send_job("batch", body, before_write)
 
+    @_forgetting_the_body
     def send_batch_sync(self, body: Body, *, before_write: Check | None = None) -> list[SyncEntry]:
         """Send a batch and wait for the message ids."""
         return self._send_and_wait("batch/sync", body, before_write)
 
+    @_forgetting_the_body
     def send_broadcast(self, body: Body, *, before_write: Check | None = None) -> str:
         """Send a broadcast and return the job id."""
         return self._send_job("broadcast", body, before_write)
 
+    @_forgetting_the_body
     def send_broadcast_sync(self, body: Body, *, before_write: Check | None = None) -> list[SyncEntry]:
         """Send a broadcast and wait for the message ids."""
         return self._send_and_wait("broadcast/sync", body, before_write)

@@ -15,7 +15,8 @@ HyberError
 ├── UnreadableReport (ValueError)    the item is not a delivery report
 └── UnreadableReply (ValueError)     the item is not a user reply
 
-The texts contain no credentials, phone numbers or message texts, so they may be logged.
+The texts contain no credentials, phone numbers or message texts, so they may be logged. What the platform wrote is in
+``error_text`` and ``explanation``: it may quote the request.
 """
 # ruff: noqa: N818 - the names state what happened, which reads well in except clauses
 
@@ -73,6 +74,11 @@ TEMPLATES = (
 class HyberError(Exception):
     """Base class of the exceptions of this package."""
 
+    @property
+    def explanation(self) -> str:
+        """The text together with what the platform wrote, for people who may see numbers and texts."""
+        return str(self)
+
 
 class InvalidMessage(HyberError, ValueError):
     """The message violates rules of the channels, listed in ``problems``."""
@@ -107,7 +113,7 @@ class TooManyRequests(NotTaken):
         super().__init__(retry_after, "HTTP 429")
         self.error_code = error_code
         self.error_text = error_text
-        self.args = (retry_after, error_code, error_text)
+        self.args = (retry_after, error_code)
 
 
 class APIError(HyberError):
@@ -118,25 +124,33 @@ class APIError(HyberError):
         self.error_code = error_code
         self.error_text = error_text
         self.body = body
-        # repr() omits the body, which may quote the request.
+        # repr() omits text and body, which may quote the request.
         super().__init__(http_status, error_code)
 
     def __str__(self) -> str:
-        return _with_answer(self, REJECTED, REJECTED_WITH_TEXT)
+        return self._describe("")
+
+    @property
+    def explanation(self) -> str:
+        """The text together with what the platform wrote."""
+        return self._describe(self.error_text)
+
+    def _describe(self, quote: str) -> str:
+        return _with_answer(self, quote, REJECTED, REJECTED_WITH_TEXT)
 
 
 class AuthenticationError(APIError):
     """HTTP 401, or 403 with the platform's error format."""
 
-    def __str__(self) -> str:
-        return LOGIN_REFUSED % {"rejection": super().__str__()}
+    def _describe(self, quote: str) -> str:
+        return LOGIN_REFUSED % {"rejection": super()._describe(quote)}
 
 
 class RequestTooLarge(APIError):
     """HTTP 413, from the platform or a proxy."""
 
-    def __str__(self) -> str:
-        return TOO_LARGE % {"rejection": super().__str__()}
+    def _describe(self, quote: str) -> str:
+        return TOO_LARGE % {"rejection": super()._describe(quote)}
 
 
 class OutcomeUnknown(HyberError):
@@ -181,7 +195,15 @@ class UnreadableResponse(OutcomeUnknown):
         self.args = (http_status, reason, error_code)
 
     def __str__(self) -> str:
-        return _with_answer(self, UNREADABLE, UNREADABLE_WITH_TEXT, reason=self.reason)
+        return self._describe("")
+
+    @property
+    def explanation(self) -> str:
+        """The text together with what the platform wrote."""
+        return self._describe(self.error_text)
+
+    def _describe(self, quote: str) -> str:
+        return _with_answer(self, quote, UNREADABLE, UNREADABLE_WITH_TEXT, reason=self.reason)
 
 
 class ReportNotFound(HyberError):
@@ -194,7 +216,7 @@ class ReportNotFound(HyberError):
         self.http_status = http_status
         self.error_code = error_code
         self.error_text = error_text
-        super().__init__(http_status, error_code, error_text)
+        super().__init__(http_status, error_code)
 
     @property
     def answer(self) -> tuple[int, int | str | None]:
@@ -222,9 +244,7 @@ class UnreadableReply(HyberError, ValueError):
         super().__init__(reason)
 
 
-def _with_answer(error: APIError | UnreadableResponse, template: str, with_text: str, **values: str) -> str:
+def _with_answer(error: APIError | UnreadableResponse, quote: str, template: str, with_text: str, **values: str) -> str:
     answer = ANSWER if error.error_code is None else ANSWER_WITH_CODE
     values["answer"] = answer % {"status": error.http_status, "code": error.error_code}
-    if not error.error_text:
-        return template % values
-    return with_text % {**values, "text": error.error_text[:MAX_ERROR_TEXT]}
+    return with_text % {**values, "text": quote[:MAX_ERROR_TEXT]} if quote else template % values

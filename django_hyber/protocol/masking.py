@@ -21,21 +21,34 @@ _LONGEST_PHONE = 15
 _OPEN_FIELDS = frozenset(
     {
         *("message_id", "extra_id", "umid", "job_id", "matching_template_id", "callback_url"),
-        *("status", "substatus", "hyber_status", "status_text", "error_code", "accepted", "processing", "processed"),
+        *("status", "substatus", "hyber_status", "error_code", "accepted", "processing", "processed"),
         *("time", "start_time", "started", "ttl", "sent_via", "last_partner", "delivered_via", "channel", "channels"),
         *("total_sms_parts", "delivered_sms_parts", "clicks", "ctr", "device", "tag", "division_code", "alpha_name"),
     }
 )
 _PHONE_FIELDS = frozenset({"number", "phone", "phone_number"})
+#: Written by the platform about the message; a number may be quoted in them.
+_SENTENCE_FIELDS = frozenset({"error_text", "status_text"})
 # In a text, the digits of a number may be separated by spaces, invisible marks, dashes, dots, slashes and brackets.
-_SEPARATORS = r"[\s().\-/\u00ad\u200b-\u200f\u2010-\u2015\u2060-\u2069\ufeff]{0,3}"
-# UUIDs, dates and addresses of hosts are not phone numbers, nor are digits within a word.
+_SEPARATORS = r"(?:[\s()._+\-/\u00ad\u00b7\u200b-\u200f\u2010-\u2015\u2060-\u2069\u2212\ufeff]|%20){0,4}"
+_HEX_DIGIT = "[0-9a-fA-F]"
+_CLOCK = r"[0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
+_BYTE = "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+#: What has as many digits as a phone number and is needed by support: UUIDs; hexadecimal ids, with digits between their
+#: letters in three places at least, as chance makes them; dates; addresses of hosts.
+_KEPT_WORDS = "|".join(
+    (
+        rf"{_HEX_DIGIT}{{8}}(?:-{_HEX_DIGIT}{{4}}){{3}}-{_HEX_DIGIT}{{12}}",
+        rf"(?={_HEX_DIGIT}{{16,64}}+(?![^\W_]))(?=(?:[0-9]*+[a-fA-F]++){{3}}[0-9]){_HEX_DIGIT}++",
+        rf"(?:19|20)[0-9]{{2}}-(?:0[1-9]|1[0-2])-[0-3][0-9](?:[T ]{_CLOCK})?",
+        r"[0-3]?[0-9][./](?:0?[1-9]|1[0-2])[./](?:19|20)[0-9]{2}",
+        rf"{_BYTE}(?:\.{_BYTE}){{3}}(?!\.[0-9])",
+    )
+)
+# Within a word, too, digits can be a number: "tel380671234567". One with "+" may be short.
 _IN_TEXT = re.compile(
-    r"(?P<kept>\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"
-    r"|\b[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?\b"
-    r"|\b[0-9]{1,2}[./][0-9]{1,2}[./][0-9]{4}\b"
-    r"|\b(?:0|[1-9][0-9]{0,2})(?:\.(?:0|[1-9][0-9]{0,2})){3}\b)"
-    rf"|(?<![^\W_])(?:\+{_SEPARATORS}|\()?\d(?:{_SEPARATORS}\d){{8,}}(?![^\W_])"
+    rf"(?P<kept>(?<![^\W_])(?:{_KEPT_WORDS})(?![^\W_]))"
+    rf"|\+{_SEPARATORS}\d(?:{_SEPARATORS}\d){{6,}}|\(?\d(?:{_SEPARATORS}\d){{8,}}"
 )
 _WRITTEN_PHONE = re.compile(r"\+?[0-9]+")
 
@@ -76,8 +89,8 @@ def mask_text(text: str) -> str:
 
 
 def mask_values(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Mask the values of variables, but not their names."""
-    return {name: _mask(value) for name, value in values.items()}
+    """Mask the values of variables, and of their names only numbers: a file without headers makes names of them."""
+    return {mask_phones_in(name): _mask(value) for name, value in values.items()}
 
 
 def mask_payload(payload: Any) -> Any:
@@ -85,7 +98,7 @@ def mask_payload(payload: Any) -> Any:
     if isinstance(payload, list):
         return [mask_payload(item) for item in payload]
     if isinstance(payload, Mapping):
-        return {name: _mask_field(name, value) for name, value in payload.items()}
+        return {mask_phones_in(name): _mask_field(name, value) for name, value in payload.items()}
     return _mask(payload)
 
 
@@ -107,7 +120,7 @@ def _mask_field(name: str, value: Any) -> Any:
         return value
     if name in _PHONE_FIELDS and isinstance(value, (str, int)):
         return _mask_phone_field(str(value))
-    if name == "error_text" and isinstance(value, str):
+    if name in _SENTENCE_FIELDS and isinstance(value, str):
         return mask_phones_in(value)
     return _mask(value)
 

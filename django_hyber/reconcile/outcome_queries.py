@@ -83,7 +83,7 @@ def query_report(account: Account, extra_id: str) -> Reply:
     except HyberError as error:
         logger.info("No answer to the query about message %s: %s", extra_id, type(error).__name__)
         note_failure(account, REPORTS, error)
-        return Reply(text=str(error))
+        return Reply(text=error.explanation)
     note_answer(account, REPORTS)
     account = with_stored_codes(account)
     reports = _matching(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)

@@ -92,13 +92,15 @@ def recover_expired_leases() -> None:
         account = _account(message.account)
         if account:
             is_left = Q(has_ended, status=Status.SENDING)
-            MessageClaim(message=message, account=account).mark_unconfirmed(LEASE_ENDED, now, only=is_left)
+            MessageClaim(message=message, account=account).mark_unconfirmed(
+                LEASE_ENDED, now, is_left, logged=LEASE_ENDED
+            )
     left = Batch.objects.filter(has_ended, state=State.SENDING)
     for batch in list(left.select_related("campaign")):
         account = _account(batch.campaign.account)
         if account:
             is_left = Q(has_ended, state=State.SENDING)
-            BatchClaim(batch=batch, account=account).mark_unconfirmed(LEASE_ENDED, now, only=is_left)
+            BatchClaim(batch=batch, account=account).mark_unconfirmed(LEASE_ENDED, now, is_left, logged=LEASE_ENDED)
 
 
 def query_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:

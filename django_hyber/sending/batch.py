@@ -193,7 +193,7 @@ class BatchClaim:
 
     @insisting
     def mark_unconfirmed(
-        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
+        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, logged: str, error_code: int | None = None
     ) -> None:
         """Record that the outcome is unknown: it is decided by the platform's reports, queried from ``query_at``."""
         begun = self._begin_doubt()
@@ -218,7 +218,7 @@ class BatchClaim:
         logger.warning(
             "Outcome unknown for batch %s: %s",
             self.batch.pk,
-            reason,
+            logged,
             extra={"event": LogEvent.OUTCOME_UNKNOWN, **self.log_ids},
         )
 

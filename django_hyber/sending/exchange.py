@@ -12,6 +12,7 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
@@ -71,12 +72,14 @@ class Outcome(Generic[Answer]):
     """The outcome of a request. ``answer`` is set if it was accepted; ``retry_after`` is in seconds.
 
     ``refusal`` is the platform's text if the login was refused with HTTP 403, which may be about this request alone.
+    ``logged`` is the reason without what the platform wrote, which may quote the request.
     """
 
     kind: Kind
     answer: Answer | None = None
     reason: str = ""
     refusal: str = ""
+    logged: str = ""
     error_code: int | None = None
     retry_after: float | None = None
 
@@ -132,8 +135,11 @@ class Target(Protocol[Answer_contra]):
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """Give it this final status."""
 
-    def mark_unconfirmed(self, reason: str, query_at: datetime, *, error_code: int | None = None) -> None:
-        """Record that the outcome is unknown. The platform's reports are first queried at ``query_at``."""
+    def mark_unconfirmed(self, reason: str, query_at: datetime, *, logged: str, error_code: int | None = None) -> None:
+        """Record that the outcome is unknown. The platform's reports are first queried at ``query_at``.
+
+        ``logged`` is the reason for the log, without what the platform wrote.
+        """
 
 
 def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[Answer]) -> None:
@@ -162,7 +168,7 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
             extra={"event": LogEvent.REQUEST_FAILED, **target.log_ids},
         )
         if is_written:
-            act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error)), target)
+            act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error), logged=type(error).__name__), target)
         elif isinstance(error, (OperationalError, InterfaceError)):
             # A restart, a deadlock or a locked file is over soon, and there is nothing that a user could fix.
             target.put_back("", "", timezone.now() + timedelta(seconds=target.account.retry_delay))
@@ -179,9 +185,9 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
     except NotTaken as error:
         return Outcome(kind=Kind.NOT_ACCEPTED, reason=describe(error), retry_after=error.retry_after)
     except AuthenticationError as error:
-        # The text of the exception explains more than the platform's answer.
+        # It explains more than the platform's answer.
         refusal = describe(error) if error.http_status == HTTPStatus.FORBIDDEN else ""
-        reason = str(error)[:TEXT_LIMIT]
+        reason = error.explanation[:TEXT_LIMIT]
         return Outcome(kind=Kind.HELD, reason=reason, refusal=refusal, error_code=error.error_code)
     except RequestTooLarge as error:
         return Outcome(kind=Kind.TOO_LARGE, reason=describe(error))
@@ -189,7 +195,7 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
         return Outcome(kind=Kind.REJECTED, reason=describe(error), error_code=error.error_code)
     except OutcomeUnknown as error:
         error_code = error.error_code if isinstance(error, UnreadableResponse) else None
-        return Outcome(kind=Kind.UNKNOWN, reason=describe(error), error_code=error_code)
+        return Outcome(kind=Kind.UNKNOWN, reason=describe(error), error_code=error_code, logged=str(error))
 
 
 def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
@@ -219,7 +225,7 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
     else:
         breaker.note_failure(account, target.host, reason)
         query_at = now + timedelta(seconds=account.retry_delay)
-        target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code)
+        target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code, logged=outcome.logged)
 
 
 def _is_at_fault_itself(outcome: Outcome[Answer], target: Target[Answer]) -> bool:
@@ -262,8 +268,12 @@ def begin_doubt(account: Account, start_time: datetime | None) -> dict[str, Any]
 
 
 def describe(error: Exception) -> str:
-    """Return the platform's error text, or otherwise that of the exception, cut to the length of the column."""
-    return (getattr(error, "error_text", "") or str(error) or type(error).__name__)[:TEXT_LIMIT]
+    """Return the platform's error text, or otherwise that of the exception, cut to the length of the column.
+
+    Of an exception that is neither ours nor about a setting, only the name: its text may contain values of a row.
+    """
+    text = str(error) if isinstance(error, (HyberError, ImproperlyConfigured)) else type(error).__name__
+    return (getattr(error, "error_text", "") or text)[:TEXT_LIMIT]
 
 
 def get_client(account: Account) -> HyberClient:

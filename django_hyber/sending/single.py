@@ -127,7 +127,7 @@ class MessageClaim:
 
     @insisting
     def mark_unconfirmed(
-        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, error_code: int | None = None
+        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, logged: str, error_code: int | None = None
     ) -> None:
         """Record that the outcome is unknown: it is decided by the platform's report, queried from ``query_at``."""
         begun = begin_doubt(self.account, start_time_of(self.message.content or {}))
@@ -136,7 +136,7 @@ class MessageClaim:
             logger.warning(
                 "Outcome unknown for message %s: %s",
                 self.message.extra_id,
-                reason,
+                logged,
                 extra={"event": LogEvent.OUTCOME_UNKNOWN, **self.log_ids},
             )
 

@@ -6,7 +6,8 @@ import pytest
 from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
-from django_hyber.models import Message
+from django_hyber.four_eyes import add_contributor
+from django_hyber.models import Campaign, Message
 from tests.builders import make_campaign, posts
 from tests.samples import phone, report
 
@@ -119,8 +120,39 @@ class TestMessages:
 
         assert phone(1) not in str(response.data)
 
+    def test_number_that_the_platform_quotes_is_masked_as_well(self, platform, service, sender):
+        quoted = f"No route to tel{phone(1)}"
+        Message.objects.create(phone_number=phone(2), extra_id="code-7", status="rejected", error_text=quoted)
+
+        found = service("view_message").get(f"{MESSAGES}code-7/")
+
+        assert phone(1) not in str(found.data)
+        assert sender.get(f"{MESSAGES}code-7/").data["error_text"] == quoted
+
 
 class TestCampaigns:
+    def test_number_in_a_reason_is_masked_for_users_who_may_not_see_it(self, platform, service):
+        campaign = make_campaign([])
+        Campaign.objects.update(status_reason=f"HTTP 403: {phone(1)}")
+        address = f"{CAMPAIGNS}{campaign.pk}/"
+        answers = [service("view_campaign", *more).get(address).data for more in ((), ("view_personal_data",))]
+
+        assert [phone(1) in answer["status_reason"] for answer in answers] == [False, True]
+
+    def test_two_people_are_needed_here_too(self, platform, service, settings, django_user_model):
+        settings.HYBER = {"default": {**settings.HYBER["default"], "FOUR_EYES": True}}
+        campaign = make_campaign([phone(1)])
+        author, colleague = service("send_campaign"), service("send_campaign", "view_campaign")
+        keys = django_user_model.objects.order_by("pk").values_list("pk", flat=True)
+        add_contributor(campaign, keys[0])
+
+        answers = [client.post(f"{CAMPAIGNS}{campaign.pk}/start/") for client in (author, colleague)]
+
+        assert [answer.status_code for answer in answers] == [409, 200]
+        assert "another person" in answers[0].data["detail"]
+        campaign.refresh_from_db()
+        assert campaign.launched_by_id == keys[1]
+
     def test_campaign_is_started_and_counted(self, platform, service):
         campaign = make_campaign([phone(1), phone(2)])
         client = service("view_campaign", "send_campaign")

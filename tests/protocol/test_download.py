@@ -98,6 +98,32 @@ def test_by_default_our_own_machine_is_refused_however_it_is_written(platform, h
     assert not platform.requests
 
 
+#: Our own machine and the services of clouds, in the spellings that browsers, libraries and proxies know.
+SPELLINGS = [
+    *("127.0.0.1.", "LOCALHOST", "localhost.", "localhost%2e", "127.000.000.001", "0177.0.0.1", "0x7f.1", "127.0.1"),
+    *("017700000001", "0x0", "１２７.0.0.1", "127。0。0。1", "①②⑦.⓪.⓪.①", "ⓛocalhost", "[0:0:0:0:0:0:0:1]"),
+    *("[::ffff:7f00:1]", "[::ffff:0:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]", "[::1%25lo]", "2852039166", "0xa9fea9fe"),
+    *("0251.0376.0251.0376", "[::ffff:169.254.169.254]", "[64:ff9b::169.254.169.254]", "8.8.8.8@127.0.0.1"),
+    *("8.8.8.8:80@localhost", "8.8.8.8%40127.0.0.1", "127.0.0.1#8.8.8.8", "127.0.0.1;8.8.8.8", "127.0.0.1\\@127.0.0.1"),
+    *("127.0.0.1\t", "127.0.0.1\r\nHost: 8.8.8.8", " 127.0.0.1", "127.0.0.1\x00.example"),
+]
+
+
+def test_no_spelling_of_an_address_inside_is_fetched(platform):
+    port = platform.url.rpartition(":")[2]
+    addresses = [f"[{address}]" if ":" in address else address for address in NOT_PUBLIC if address]
+    hosts = {*addresses, *LOOPBACK, *SPELLINGS}
+    assert len(hosts) >= 72
+    fetched = []
+    for host in hosts:
+        with suppress(DownloadFailed):
+            download(f"http://{host}:{port}/", io.BytesIO(), max_bytes=10, connect_timeout=0.5, read_timeout=0.5)
+            fetched.append(host)
+
+    assert fetched == []
+    assert not platform.requests
+
+
 @pytest.mark.parametrize("addresses", [["10.0.0.1"], ["8.8.8.8", "192.168.0.1"], ["::1"]])
 def test_a_name_that_leads_into_a_private_network_is_refused(monkeypatch, addresses):
     resolve_to(monkeypatch, *addresses)

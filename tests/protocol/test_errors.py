@@ -68,13 +68,30 @@ def test_an_invalid_message_lists_its_errors_and_not_its_warnings_or_text():
 
 def test_a_refusal_shows_code_and_text_but_not_all_of_a_long_text():
     error = APIError(400, 36024, "x" * 1000)
-    assert str(error).startswith("The platform rejected the request (HTTP 400, error 36024): xxx")
-    assert str(error).count("x") == 200
+    assert error.explanation.startswith("The platform rejected the request (HTTP 400, error 36024): xxx")
+    assert error.explanation.count("x") == 200
     assert len(error.error_text) == 1000
 
 
-def test_what_the_platform_quotes_is_not_in_the_repr():
-    assert "380671234567" not in repr(APIError(400, 36024, "380671234567 is wrong", "380671234567"))
+@pytest.mark.parametrize(
+    "error",
+    [
+        *(kind(400, 36024, "380671234567 is wrong", "380671234567") for kind in (APIError, AuthenticationError)),
+        RequestTooLarge(413, 36024, "380671234567 is wrong", "380671234567"),
+        UnreadableResponse(502, "no", 36024, "380671234567 is wrong"),
+        TooManyRequests(5.0, 36024, "380671234567 is wrong"),
+        ReportNotFound(404, 36024, "380671234567 is wrong"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_the_platform_quotes_is_neither_in_the_text_nor_in_the_repr(error):
+    assert error.error_text == "380671234567 is wrong"
+    assert not [text for text in (str(error), repr(error), repr(error.args)) if "380671234567" in text]
+
+
+@pytest.mark.parametrize("kind", [APIError, AuthenticationError, RequestTooLarge])
+def test_the_explanation_says_what_the_platform_wrote(kind):
+    assert "HTTP 400, error 36024): Number is wrong" in kind(400, 36024, "Number is wrong").explanation
 
 
 def test_a_refusal_without_a_body_of_theirs_shows_the_status():

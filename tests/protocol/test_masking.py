@@ -3,8 +3,11 @@ from __future__ import annotations
 import json
 import re
 import time
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 
 from django_hyber.protocol import (
     InvalidPhone,
@@ -64,10 +67,21 @@ def test_a_phone_inside_a_text_is_masked_and_an_id_is_not():
             "067–123–45–12",
         ),
         *("３８０６７１２３４５１２", "0671234512", "671234512", "+ 380671234512", "380\n671234512"),
+        *(
+            "380_67_123_45_12",
+            "+380+67+123+45+12",
+            "%2B380%2067%20123%2045%2012",
+            "380 - (67) - 123 45 12",
+            "067−123−45−12",
+        ),
     ],
 )
 @pytest.mark.parametrize(
-    "text", ["{}", "No route to {}.", "{}-blocked", "number={};", "_{}_", "36024 {} 36024", "({})", "№{}"]
+    "text",
+    [
+        *("{}", "No route to {}.", "{}-blocked", "number={};", "_{}_", "36024 {} 36024", "({})", "№{}"),
+        *("tel{}", "id{}x", "телефон{}", "to{}@sms.example", "people-{}.csv", "a%20{}%20b", "\\u0442{}\\n", "fa{}de"),
+    ],
 )
 def test_a_number_in_a_text_is_masked_however_it_is_written(written, text):
     masked = mask_phones_in(text.format(written))
@@ -77,11 +91,77 @@ def test_a_number_in_a_text_is_masked_however_it_is_written(written, text):
     assert "•" in masked
 
 
+@pytest.mark.parametrize("text", ["+3725123", "call +372 51 23 now", "x+3725123x"])
+def test_a_short_number_is_masked_when_it_has_its_plus(text):
+    assert "123" not in re.sub(r"\D", "", mask_phones_in(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["380.671.234.512", "0671-23-45 12", "38.05.0123 4567", "50.12.3456 789", "1.2.3.4.5.67.89"]
+)
+def test_a_number_that_looks_like_a_date_or_an_address_is_masked(text):
+    assert "•" in mask_phones_in(text)
+
+
+#: What people, programs and addresses put between digits, and around a number.
+between = st.sampled_from(["", "", "", " ", "-", ".", "/", "_", "+", " - ", ") ", " (", "\u00a0", "\u200b", "–", "%20"])
+around = st.text(st.characters(exclude_categories=("Nd", "Cs")), max_size=12)
+
+
+@st.composite
+def written_numbers(draw):
+    """A number of 9 to 15 digits, and a way to write it."""
+    digits = draw(st.text("0123456789", min_size=9, max_size=15))
+    gaps = [draw(between) for _gap in digits[1:]]
+    return digits, draw(st.sampled_from(["", "+", "00", "("])) + digits[0] + "".join(map(str.__add__, gaps, digits[1:]))
+
+
+@given(written_numbers(), around, around)
+@example(("380671234512", "380671234512"), "tel", "x")
+@example(("671234512", "671234512"), "%", "")
+def test_wherever_a_number_is_and_however_it_is_written_half_of_it_is_hidden(number, before, after):
+    digits, written = number
+    # With dots, dashes or slashes, it can be a date or the address of a host.
+    assume(set(".-/").isdisjoint(written) or mask_phones_in(written) != written)
+    masked = re.sub(r"[^0-9]", "", mask_phones_in(f"{before}{written}{after}").replace("%20", ""))
+
+    assert len(masked) <= len(digits) + 2 - 4
+    assert digits[-7:] not in masked
+
+
+@given(st.uuids(), st.integers(0, 4_000_000_000), st.ip_addresses(v=4), st.randoms())
+def test_ids_times_and_addresses_of_hosts_stay(some_id, seconds, host, chance):
+    own_id, moment = chance.randbytes(12).hex(), datetime.fromtimestamp(seconds, UTC)
+    assume(len(re.findall(r"[a-f]+(?=[0-9])", own_id)) > 2)
+    text = f"{some_id} {own_id} [{moment.isoformat()}] {moment:%Y-%m-%d %H:%M}; {moment:%d.%m.%Y}, {host}:8000"
+
+    assert mask_phones_in(text) == text
+
+
+def test_a_number_among_the_names_of_values_is_masked():
+    masked = [mask_values({"tel380671234512": "x"}), mask_payload({"deep": {"380671234512": [{"n380671234512": 1}]}})]
+
+    assert "671234512" not in json.dumps(masked)
+
+
+def test_a_number_in_the_words_of_the_platform_is_masked():
+    masked = mask_payload({"status_text": "Absent: id380671234512x", "error_text": "tel380671234512 is wrong"})
+
+    assert masked == {"status_text": "Absent: id38067•••••12x", "error_text": "tel38067•••••12 is wrong"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
         *("2026-11-29 12:30:45", "until 2026-11-29T12:30", "29.11.2026 12:30", "192.168.100.200:8000", "code 36024"),
-        *("1b4e28ba-2fa1-11d2-883f-380671234512", "3 of 50,000", "abc380671234512def"),
+        *(
+            "2026-11-29T12:30:45.123456789+02:00",
+            "2026-11-29T12:30:45Z 36024",
+            "1/7/2026, 255.255.255.255",
+            "20261129T123045",
+        ),
+        *("1b4e28ba-2fa1-11d2-883f-380671234512", "msg_1b4e28ba-2fa1-11d2-883f-380671234512", "3 of 50,000"),
+        *("d41d8cd98f00b204e9800998ecf8427e", "order 4f2a01234567890b3c5d6e7f", "36024, 36025, 36026", "AD-6640-7006"),
     ],
 )
 def test_what_is_no_number_stays(text):
@@ -89,7 +169,7 @@ def test_what_is_no_number_stays(text):
 
 
 def test_masking_a_long_text_takes_time_in_proportion_to_it():
-    hostile = "1 " * 20_000 + "-" * 20_000 + "1.1" * 20_000 + "+(" * 20_000
+    hostile = "".join(piece * 20_000 for piece in ("1 ", "-", "1.1", "+(", "a1", "f", "%20", "1-", " 12.12.", "9"))
     began = time.perf_counter()
     mask_phones_in(hostile)
 

@@ -372,7 +372,7 @@ def test_message_in_doubt_by_itself_does_not_wait_for_another_batch(platform, co
     lone = campaign.messages.get(status="unconfirmed")
     keys = [campaign.messages.create(phone_number=phone(number), extra_id=f"own-{number}").pk for number in (3, 4)]
     batch = campaign.batches.create(run=1, first_id=keys[0], last_id=keys[1], size=2)
-    claim_batch(batch.pk).mark_unconfirmed("lost", database_time())
+    claim_batch(batch.pk).mark_unconfirmed("lost", database_time(), logged="")
     make_due(campaign)
 
     assert unconfirmed.take_next() == lone.pk
@@ -394,7 +394,7 @@ class RefusalTests:
     """A 5xx with an error code: the platform may have taken it, or meant to refuse it."""
 
     def lose_single(self, message, error_code):
-        claim_message(message.pk).mark_unconfirmed("Number is wrong", database_time(), error_code=error_code)
+        claim_message(message.pk).mark_unconfirmed("Number is wrong", database_time(), logged="", error_code=error_code)
 
     @pytest.fixture
     def queued(self, platform):
@@ -436,7 +436,7 @@ class RefusalTests:
         make_known()
         campaign, batch = make_pending_batch()
         for state in ("pending", "failed"):
-            claim_batch(batch.pk).mark_unconfirmed("Sender is unknown", database_time(), error_code=9)
+            claim_batch(batch.pk).mark_unconfirmed("Sender is unknown", database_time(), logged="", error_code=9)
             for _ in range(2):
                 make_due(campaign)
                 unconfirmed.resolve_batch(batch.pk)
@@ -453,12 +453,12 @@ def test_late_end_of_a_connection_begins_the_graces_of_a_batch_again(platform, c
     make_known()
     campaign, batch = make_pending_batch()
     claim = claim_batch(batch.pk)
-    claim.mark_unconfirmed("the lease has ended", database_time())
+    claim.mark_unconfirmed("the lease has ended", database_time(), logged="")
     make_due(campaign)
     unconfirmed.resolve_batch(batch.pk)
     assert campaign.batches.get().not_found_at
     configure(NOT_FOUND_GRACE=60)
-    replace(claim, account=get_account()).mark_unconfirmed("the answer did not come", database_time())
+    replace(claim, account=get_account()).mark_unconfirmed("the answer did not come", database_time(), logged="")
 
     batch.refresh_from_db()
     assert batch.not_found_at is None

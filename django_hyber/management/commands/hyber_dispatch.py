@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
 from django_hyber.log_events import LogEvent
+from django_hyber.protocol import describe_traceback
 from django_hyber.services import dispatch
 
 logger = logging.getLogger("django_hyber")
@@ -42,8 +43,12 @@ class Command(BaseCommand):
         try:
             self._sweep()
         # No error may end the loop: a broker or a database may be down for a while.
-        except Exception:
-            logger.exception("The sweep failed; the next one continues", extra={"event": LogEvent.SWEEP_FAILED})
+        except Exception as error:  # noqa: BLE001  it is logged
+            logger.error(  # noqa: TRY400
+                "The sweep failed; the next one continues\n%s",
+                describe_traceback(error),
+                extra={"event": LogEvent.SWEEP_FAILED},
+            )
 
     def _sweep(self) -> None:
         done = dispatch()

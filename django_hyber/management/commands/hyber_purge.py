@@ -12,7 +12,10 @@ from django_hyber.services import purge_personal_data
 class Command(BaseCommand):
     """Remove personal data that is no longer needed."""
 
-    help = "Anonymise messages, reports and replies older than a given age. Statistics do not change."
+    help = (
+        "Anonymise messages, reports and replies older than a given age, and delete the recipients of drafts that "
+        "nobody has touched for as long. Statistics do not change."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
@@ -28,7 +31,8 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'would be ' if options['dry_run'] else ''}anonymised: "
             f"{purged.messages} messages, {purged.reports} delivery reports, {purged.replies} replies; "
-            f"deleted: {purged.waiting_reports} waiting reports, {purged.unreadable} unreadable callbacks, "
+            f"deleted: {purged.recipients} recipients of old drafts, {purged.waiting_reports} waiting reports, "
+            f"{purged.unreadable} unreadable callbacks, "
             f"{purged.announcements} announcements, {purged.jobs} background jobs, {purged.log_entries} entries of the "
             "admin's log"
         )

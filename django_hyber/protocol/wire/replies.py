@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any, NamedTuple
@@ -44,18 +44,18 @@ class UserReply:
     """
 
     channel: str
-    phone_number: str
+    phone_number: str = field(repr=False)
     time: datetime | None
-    text: str
-    text_to_subscriber: str
+    text: str = field(repr=False)
+    text_to_subscriber: str = field(repr=False)
     message_id: str
     extra_id: str
     umid: str
     media_kind: str
-    media_url: str
-    file_name: str
-    location: str
-    raw: dict[str, Any]
+    media_url: str = field(repr=False)
+    file_name: str = field(repr=False)
+    location: str = field(repr=False)
+    raw: dict[str, Any] = field(repr=False)
 
 
 class ParsedReplies(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import blake2b
@@ -55,7 +55,7 @@ class DeliveryReport:
     cannot store.
     """
 
-    phone_number: str
+    phone_number: str = field(repr=False)
     message_id: str
     extra_id: str
     job_id: str
@@ -66,12 +66,12 @@ class DeliveryReport:
     substatus: int | None
     hyber_status: int | None
     error_code: int | None
-    error_text: str
+    error_text: str = field(repr=False)
     total_sms_parts: int | None
     delivered_sms_parts: int | None
     clicks: int | None
     matching_template_id: int | None
-    raw: dict[str, Any]
+    raw: dict[str, Any] = field(repr=False)
 
     @property
     def code(self) -> int | None:
