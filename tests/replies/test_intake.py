@@ -88,7 +88,17 @@ def test_a_stop_word_puts_the_number_on_the_list(text):
 
 @pytest.mark.parametrize(
     "text",
-    ["please stop sending me things at 5", "non-stop", "stopped", "не стоп", "автостоп", "?!", "🛑", ""],
+    [
+        "please stop sending me things at 5",
+        "non-stop",
+        "stopped",
+        "не стоп",
+        "автостоп",
+        "?!",
+        "Відпишіть мені",
+        "👍",
+        "",
+    ],
 )
 def test_other_texts_do_not(text):
     apply_replies([reply(text)])
