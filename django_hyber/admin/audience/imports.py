@@ -277,6 +277,7 @@ class ImportPage:
     job: BackgroundJob
     report: ImportReport
     numbers: CountedNumbers
+    is_audience: bool
     is_open: bool
     done: str
     total: str
@@ -305,6 +306,7 @@ def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
         job=job,
         report=report,
         numbers=counted_numbers(report),
+        is_audience="audience" in job.parameters,
         is_open=is_open,
         done=str(job.done),
         total=str(job.total or ""),
