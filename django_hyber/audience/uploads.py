@@ -272,6 +272,7 @@ def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes:
         "headers": headers,
         "rows": shown,
         "hidden_rows": notes.hidden_rows,
+        "hidden_columns": notes.hidden_columns,
         "inexact_columns": notes.inexact_columns,
     }
     return {"format": asdict(found), "preview": preview, "rows": count}

@@ -155,6 +155,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         "missing": form.missing(),
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
         "hidden_rows": job.parameters["preview"].get("hidden_rows", 0),
+        "hidden_columns": job.parameters["preview"].get("hidden_columns", ()),
         **_format_context(desk, job, None if "header" in job.parameters else _format_form(desk, job)),
     }
     return desk.render_import("columns", import_title(job), **context)

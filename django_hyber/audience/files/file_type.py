@@ -63,16 +63,32 @@ class ReadOptions:
 
 @dataclass
 class ReadNotes:
-    """What a reader has noticed: rows that the sheet hides, and columns whose values may be shown otherwise there."""
+    """What a reader has noticed: rows and columns that the sheet hides, and columns that it may show otherwise."""
 
     hidden_rows: int = 0
+    hidden: set[int] = field(default_factory=set)
     inexact: set[int] = field(default_factory=set)
     names: Sequence[str] = ()
 
     @property
+    def hidden_columns(self) -> list[str]:
+        """The letters of the hidden columns that hold anything."""
+        return [column_letters(place) for place in sorted(self.hidden)]
+
+    @property
     def inexact_columns(self) -> list[str]:
-        """The names of these columns."""
+        """The names of the columns that may be shown otherwise."""
         return [name for place, name in enumerate(self.names) if name and place in self.inexact]
+
+
+def column_letters(place: int) -> str:
+    """Return the name that a spreadsheet gives to a column; the first has the place 0."""
+    letters = ""
+    number = place + 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return letters
 
 
 class Cells(list[str]):

@@ -108,6 +108,8 @@ def _notes(report: ImportReport) -> Iterator[str]:
         yield f"Left out by kind, because not switched on: {_listed(report.left_out)}"
     if report.hidden_rows:
         yield f"{report.hidden_rows} hidden rows of the sheet were left out."
+    if report.hidden_columns:
+        yield f"These columns are hidden in the sheet and were left out: {', '.join(report.hidden_columns)}."
     if report.inexact_columns:
         names = ", ".join(report.inexact_columns)
         yield f"The sheet may show the values of these columns in another way: {names}."
