@@ -280,7 +280,10 @@ def import_rows(
     options: ReadOptions | None = None,
 ) -> tuple[ImportReport, int]:
     """Import all rows in one transaction; return the report and the key of the newest row before it."""
-    file_format = recognise(cast("IO[bytes]", source), options) if hasattr(source, "read") else None
+    is_file = hasattr(source, "read")
+    if options and not is_file and options.given():
+        raise TypeError(f"{min(options.given())}= says how to read a file, and these rows come from none.")
+    file_format = recognise(cast("IO[bytes]", source), options) if is_file else None
     report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
     notes = ReadNotes()
     with write_transaction(), closing(number_rows(source, file_format, notes)) as rows:

@@ -149,6 +149,8 @@ def _prepare(
         if reference:
             raise TypeError("reference=True needs a queryset: other rows belong to no object.")
         return Recipients(campaign, replace(columns, variables=variables), numbers), source
+    if columns.text_column:
+        raise TypeError("text_column= is for files and dicts, and not for a queryset.")
     return prepare_objects(campaign, source, numbers, columns.phone_column or "phone", variables, reference=reference)
 
 

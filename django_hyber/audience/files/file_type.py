@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 
@@ -59,6 +59,10 @@ class ReadOptions:
     sheet: str | None = None
     header_row: int | None = None
     phone_column: str = ""
+
+    def given(self) -> dict[str, Any]:
+        """Return what a person has said about the file."""
+        return {name: value for name, value in vars(self).items() if name != "phone_column" and value is not None}
 
 
 @dataclass
@@ -131,6 +135,8 @@ class FileType(ABC):
     content_type: ClassVar[str]
     #: The endings of file names that a browser offers to choose.
     suffixes: ClassVar[tuple[str, ...]]
+    #: The options of reading that apply to this type only.
+    own_options: ClassVar[frozenset[str]]
     #: How many rows a written file can hold, the header included.
     most_rows: ClassVar[int | None] = None
 

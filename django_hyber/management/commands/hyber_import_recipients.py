@@ -99,6 +99,8 @@ class Command(BaseCommand):
 
 def _notes(report: ImportReport) -> Iterator[str]:
     """Yield what was noticed beside the rejected rows."""
+    if not report.total:
+        yield "The file has no rows below the names of its columns."
     if report.removed_characters:
         yield f"{report.removed_characters} NUL characters were removed."
     if report.left_out or len(report.countries) > 1 or len(report.number_types) > 1:
