@@ -108,7 +108,7 @@ def test_other_texts_do_not(text):
 
 
 def test_the_words_are_the_accounts_own(settings):
-    settings.HYBER = {"default": {"STOP_WORDS": ["no more, please", "!"]}}
+    settings.HYBER = {"default": {"STOP_WORDS": ["no more, please", "no!"]}}
 
     apply_replies([reply("stop"), reply("", phone=phone(2)), reply("No more please", phone=phone(3))])
 

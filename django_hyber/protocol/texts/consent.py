@@ -122,10 +122,24 @@ def read_consent(
     return Consent.BACK if _is_one_of(_words_of(text[:LONGEST]), _group(tuple(start_words)), FILLERS) else None
 
 
+def is_start_word(text: str) -> bool:
+    """Return whether a reply can match it: it has words."""
+    return bool(_words_of(text))
+
+
+def is_stop_word(text: str) -> bool:
+    """Return whether a reply can match it: it has words, or is a sign such as "❌"."""
+    return is_start_word(text) or _is_sign(text)
+
+
+def _is_sign(text: str) -> bool:
+    return unicodedata.category(text[:1] or " ") == "So"
+
+
 def _opts_out(text: str, stop_words: tuple[str, ...]) -> bool:
     words = _words_of(text)
     if not words:
-        return any(sign in text for sign in stop_words if unicodedata.category(sign[:1] or " ") == "So")
+        return any(sign in text for sign in stop_words if _is_sign(sign))
     phrases = _normalize(stop_words)
     if _is_among(words[:1], phrases & _normalize(OPENING)) or _is_one_of(words, _group(stop_words), IGNORED):
         return True
