@@ -45,6 +45,7 @@ class LogEvent(enum.StrEnum):
     RECEIVER_GIVEN_UP = "receiver-given-up", "A receiver of a signal has failed too often and is not called again."
     REPORT_UNREADABLE = "report-unreadable", "A stored report cannot be read for a signal."
     REQUEST_FAILED = "request-failed", "A request has failed on our side, before or after it was written."
+    REQUEST_TOO_LARGE = "request-too-large", "A proxy refuses even the request of a single message as too large."
     SCRIPT_NAME = "script-name", "The callback URL lacks the script name of the web server."
     SPENDING_LIMIT = "spending-limit", "A campaign was paused by SPENDING_LIMIT."
     SWEEP_FAILED = "sweep-failed", "A sweep of hyber_dispatch has failed; the next one continues."

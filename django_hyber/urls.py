@@ -14,8 +14,9 @@ app_name = "django_hyber"
 urlpatterns = [
     path("<str:token>/reports/", reports, name="reports"),
     path("<str:token>/replies/", replies, name="replies"),
-    # The addresses are also typed by hand: a missing or doubled slash must not cost an opt-out.
-    re_path("^(?:/+)?(?P<token>[^/]+)/+reports/*$", reports),
-    re_path("^(?:/+)?(?P<token>[^/]+)/+replies/*$", replies),
+    # The addresses are also typed by hand: a missing or doubled slash, a capital or a space must not cost an opt-out.
+    # Django cannot reverse a pattern with (?i:…).
+    re_path(r"^(?:/+)?(?P<token>[^/\s]+)\s*/[/\s]*[Rr][Ee][Pp][Oo][Rr][Tt][Ss][/\s]*$", reports),
+    re_path(r"^(?:/+)?(?P<token>[^/\s]+)\s*/[/\s]*[Rr][Ee][Pp][Ll][Ii][Ee][Ss][/\s]*$", replies),
     path("<mistyped_callback:address>", not_found),
 ]

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 
+import openpyxl
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
@@ -75,6 +76,34 @@ def test_broken_file_is_told(campaign, tmp_path):
     file.write_bytes(b"\x00\x01")
     with pytest.raises(CommandError, match="UTF-8"):
         run("hyber_import_recipients", str(campaign.pk), str(file))
+
+
+def test_sheet_of_a_csv_file_is_told(campaign, recipients_file):
+    with pytest.raises(CommandError, match="“sheet” is for XLSX files"):
+        run("hyber_import_recipients", str(campaign.pk), str(recipients_file), "--sheet", "People")
+    assert not campaign.messages.exists()
+
+
+@pytest.mark.parametrize("content", ["phone,name\n", "phone,name", "Customers\nphone,name\n\n,\n"])
+def test_file_with_nothing_below_its_header_is_told(campaign, tmp_path, content):
+    file = tmp_path / "people.csv"
+    file.write_text(content)
+    out, err = run("hyber_import_recipients", str(campaign.pk), str(file))
+
+    assert out.strip() == "0 accepted, 0 duplicates, 0 already there, 0 rejected of 0 rows"
+    assert err.strip() == "The file has no rows below the names of its columns."
+
+
+def test_sheet_whose_rows_are_all_hidden_is_told(campaign, tmp_path):
+    book = openpyxl.Workbook()
+    for row in (["phone", "name"], [phone(1), "Olena"]):
+        book.active.append(row)
+    book.active.row_dimensions[2].hidden = True
+    book.save(tmp_path / "people.xlsx")
+    _out, err = run("hyber_import_recipients", str(campaign.pk), str(tmp_path / "people.xlsx"))
+
+    assert "no rows below the names of its columns" in err
+    assert "1 hidden rows of the sheet were left out" in err
 
 
 def test_campaign_that_cannot_start_is_told_with_every_reason(platform, campaign):

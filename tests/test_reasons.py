@@ -36,6 +36,7 @@ ERRORS = [
     AuthenticationError(401),
     AuthenticationError(403, 5, "Forbidden (by the operator): why"),
     RequestTooLarge(413),
+    RequestTooLarge(413, is_from_platform=False),
     OutcomeUnknown(),
     ReadTimeout(),
     ConnectionLost(),

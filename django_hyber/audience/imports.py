@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, gettext_noop
 
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.files.csv_file import RejectedRowsFile
-from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, ShownText
+from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, ShownText, UnreadableFileError
 from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
 from django_hyber.audience.files.values import normal_text
 from django_hyber.audience.number_choice import count_left_out
@@ -55,7 +55,8 @@ class ImportReport:
     recipients will be left out of the sending. ``reasons`` counts the rejected rows by reason, in English for
     translation; ``rejected`` holds the first 1,000 of them: ``rejected_file`` has all of them.
     ``removed_characters`` counts the NUL characters that were removed from a text file, ``hidden_rows`` the rows that
-    an XLSX sheet hides, which are left out. ``inexact_columns`` may be shown otherwise in the sheet.
+    an XLSX sheet hides and ``hidden_columns`` names its hidden columns by their letters; both are left out.
+    ``inexact_columns`` may be shown otherwise in the sheet.
 
     ``countries`` and ``number_types`` count all valid numbers, taken or left out, by ISO code and by type.
     ``added_keys`` has ranges of keys with the new rows, for ``remove_recipients``; a range begins after its first key.
@@ -74,6 +75,7 @@ class ImportReport:
     countries: dict[str, int] = field(default_factory=dict)
     number_types: dict[str, int] = field(default_factory=dict)
     hidden_rows: int = 0
+    hidden_columns: list[str] = field(default_factory=list)
     inexact_columns: list[str] = field(default_factory=list)
     added_keys: list[list[int]] = field(default_factory=list)
 
@@ -102,6 +104,7 @@ class ImportReport:
     def take_notes(self, notes: ReadNotes) -> None:
         """Add what was noticed while the file was read."""
         self.hidden_rows = notes.hidden_rows
+        self.hidden_columns = notes.hidden_columns
         self.inexact_columns = notes.inexact_columns
 
 
@@ -277,7 +280,10 @@ def import_rows(
     options: ReadOptions | None = None,
 ) -> tuple[ImportReport, int]:
     """Import all rows in one transaction; return the report and the key of the newest row before it."""
-    file_format = recognise(cast("IO[bytes]", source), options) if hasattr(source, "read") else None
+    is_file = hasattr(source, "read")
+    if options and not is_file and options.given():
+        raise TypeError(f"{min(options.given())}= says how to read a file, and these rows come from none.")
+    file_format = recognise(cast("IO[bytes]", source), options) if is_file else None
     report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
     notes = ReadNotes()
     with write_transaction(), closing(number_rows(source, file_format, notes)) as rows:
@@ -285,9 +291,21 @@ def import_rows(
         destination.prepare()
         newest = newest_row(destination)
         work = RowImport(destination, columns, report, newest=newest, rejected_file=rejected_file)
-        work.add(rows, lambda report: progress and progress(report.total))
+        try:
+            work.add(rows, lambda report: progress and progress(report.total))
+        except UnreadableFileError as error:
+            raise _with_hidden_columns(error, notes) from None
     report.take_notes(notes)
     return report, newest
+
+
+def _with_hidden_columns(error: UnreadableFileError, notes: ReadNotes) -> UnreadableFileError:
+    """Add the hidden columns: one of them may be the one that is missing."""
+    if not notes.hidden_columns:
+        return error
+    text = gettext_lazy("These columns are hidden in the sheet and are left out: %(columns)s.")
+    hidden = UnreadableFileError(text, code="hidden-columns", params={"columns": ", ".join(notes.hidden_columns)})
+    return UnreadableFileError([error, hidden])
 
 
 def newest_row(destination: Destination) -> int:

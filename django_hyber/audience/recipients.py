@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import IO, Any, NamedTuple
@@ -144,12 +144,26 @@ def _prepare(
     *,
     reference: bool,
 ) -> tuple[Recipients, Source]:
-    """Return the destination and the rows of the source; those of a queryset are read page by page."""
+    """Return the destination and the rows of the source."""
     if not isinstance(source, QuerySet):
         if reference:
             raise TypeError("reference=True needs a queryset: other rows belong to no object.")
         return Recipients(campaign, replace(columns, variables=variables), numbers), source
-    reference_type = ContentType.objects.get_for_model(source.model) if reference else None
-    rows = querysets.rows_of(source, columns.phone_column or "phone", variables, reference=reference)
-    found = querysets.columns_of(variables, reference=reference)
-    return Recipients(campaign, found, numbers, reference_type), rows
+    if columns.text_column:
+        raise TypeError("text_column= is for files and dicts, and not for a queryset.")
+    return prepare_objects(campaign, source, numbers, columns.phone_column or "phone", variables, reference=reference)
+
+
+def prepare_objects(
+    campaign: Campaign,
+    queryset: QuerySet[Any],
+    numbers: NumberChoice,
+    phone: str,
+    variables: Mapping[str, str] | None,
+    *,
+    reference: bool,
+) -> tuple[Recipients, Iterator[dict[str, Any]]]:
+    """Return the destination of an import of objects, and their rows, which are read page by page."""
+    reference_type = ContentType.objects.get_for_model(queryset.model) if reference else None
+    rows = querysets.rows_of(queryset, phone, variables, reference=reference)
+    return Recipients(campaign, querysets.columns_of(variables, reference=reference), numbers, reference_type), rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -23,8 +24,10 @@ from django_hyber.conf import (
     nearest_key,
 )
 from django_hyber.conf.domains import UNREADABLE
+from django_hyber.protocol.client import build_url
 
-URL_KEYS = ("api_url", "bulk_url", "reports_url")
+SENDING_KEYS = ("api_url", "bulk_url")
+URL_KEYS = (*SENDING_KEYS, "reports_url")
 
 
 @register("django_hyber")
@@ -38,7 +41,7 @@ def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
     found: list[CheckMessage] = [*errors]
     for account in accounts:
         found += [*_check_credentials(account), *_check_urls(account), *check_callbacks(account)]
-    return [*found, *_check_shared_tokens(accounts), *_check_environment()]
+    return [*found, *_check_shared_tokens(accounts), *_check_shared_clients(accounts), *_check_environment()]
 
 
 @register("django_hyber", deploy=True)
@@ -108,6 +111,31 @@ def _check_shared_tokens(accounts: list[Account]) -> Iterator[CheckMessage]:
                     hint="A token identifies the account of a callback. Use different tokens for each account.",
                     id="django_hyber.E014",
                 )
+
+
+def _check_shared_clients(accounts: list[Account]) -> Iterator[CheckMessage]:
+    """Report accounts that may or may not be the same client of the platform: some rules depend on that."""
+    hint = (
+        "A report without an id may be about a message of any account with the same CLIENT_ID. Give accounts of one"
+        " client the same CLIENT_ID and addresses, and others a CLIENT_ID and addresses of their own."
+    )
+    for first, second in combinations([account for account in accounts if account.client_id], 2):
+        names = f"HYBER[{first.name!r}] and HYBER[{second.name!r}]"
+        for key in SENDING_KEYS:
+            is_same_address = _address(first, key) == _address(second, key)
+            if is_same_address == (first.client_id == second.client_id):
+                continue
+            if is_same_address:
+                text = f"{names} send to the same {key.upper()}, but not with the same CLIENT_ID."
+            else:
+                text = f"{names} have the same CLIENT_ID, but not the same {key.upper()}."
+            yield Warning(text, hint=hint, id="django_hyber.W032")
+            break
+
+
+def _address(account: Account, key: str) -> str:
+    url = build_url(getattr(account, key), site=account.site, client_id=account.client_id)
+    return url.rstrip("/").casefold()
 
 
 def _check_credentials(account: Account) -> Iterator[CheckMessage]:

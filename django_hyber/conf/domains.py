@@ -33,6 +33,7 @@ from django_hyber.conf.numbers import (
 from django_hyber.protocol.channels.content import CHANNELS
 from django_hyber.protocol.phones.numbers import normalize_phone
 from django_hyber.protocol.phones.types import NumberType
+from django_hyber.protocol.texts.consent import is_start_word, is_stop_word
 
 Network = IPv4Network | IPv6Network
 MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
@@ -117,8 +118,15 @@ def _read_networks(value: Any) -> tuple[Network, ...]:
     return tuple(ip_network(_read_text(item).strip(), strict=False) for item in _read_items(value))
 
 
-def _read_words(value: Any) -> tuple[str, ...] | None:
-    return None if value is None else _read_texts(value)
+def _read_words(value: Any, *, is_usable: Callable[[str], bool]) -> tuple[str, ...] | None:
+    """Read a list of words or phrases. One that no reply can match is a mistake."""
+    if value is None:
+        return None
+    words = tuple(_read_items(value))
+    for number, word in enumerate(words, start=1):
+        if not isinstance(word, str) or not is_usable(word):
+            raise DescribedError(f"wrong at item {number}")
+    return words
 
 
 def _read_url(value: Any, *, may_be_empty: bool = False) -> str:
@@ -222,7 +230,12 @@ def _read_allowed_number(value: Any) -> str:
 def _read_allowed_numbers(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
-    return tuple(_read_allowed_number(item) for item in _read_items(value)) or _refuse()
+    return tuple(_read_allowed_number(item) for item in _read_items(value))
+
+
+def _parse_allowed_numbers(raw: str) -> Any:
+    """Refuse an empty variable: it may mean everybody as well as nobody."""
+    return _parse_list(raw) if raw.strip() else _refuse()
 
 
 def _refuse() -> NoReturn:
@@ -277,7 +290,6 @@ _NETWORKS = Domain(
     read=_read_networks,
     parse=_parse_list,
 )
-_WORDS = Domain(description="a list of texts, or None", read=_read_words, parse=_parse_list)
 _URL = Domain(description="an http(s) URL", read=_read_url, check_id=BAD_URL)
 
 DOMAINS: Mapping[str, Domain] = {
@@ -342,8 +354,16 @@ DOMAINS: Mapping[str, Domain] = {
     "CODE_NAMES": Domain(
         description='a dict of texts by code, as in {36001: "Blocked"}', read=_read_code_names, parse=json.loads
     ),
-    "STOP_WORDS": _WORDS,
-    "START_WORDS": _WORDS,
+    "STOP_WORDS": Domain(
+        description='a list of words, as in ["stop", "no more"], or None',
+        read=partial(_read_words, is_usable=is_stop_word),
+        parse=_parse_choice,
+    ),
+    "START_WORDS": Domain(
+        description='a list of words, as in ["start", "opt in"], or None',
+        read=partial(_read_words, is_usable=is_start_word),
+        parse=_parse_choice,
+    ),
     "FETCH_MEDIA": _FLAG,
     "MEDIA_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
     "PRICES": Domain(
@@ -374,8 +394,8 @@ DOMAINS: Mapping[str, Domain] = {
     ),
     "ALLOWED_NUMBERS": Domain(
         description='a list of phone numbers in international form or beginnings of them, as in ["380671234567", '
-        '"38050*"], or None',
+        '"38050*"], or None; an empty list stands for nobody',
         read=_read_allowed_numbers,
-        parse=_parse_list,
+        parse=_parse_allowed_numbers,
     ),
 }

@@ -36,6 +36,10 @@ LOGIN_REFUSED = gettext_noop(
     " registered."
 )
 TOO_LARGE = gettext_noop("%(rejection)s It is too large: split it.")
+TOO_LARGE_FOR_PROXY = gettext_noop(
+    "A server in between refused the request as too large (%(answer)s); the answer is not from the platform. Check the"
+    " size limits of proxies and firewalls."
+)
 UNKNOWN = gettext_noop("It is unknown whether the platform accepted the request: %(reason)s.")
 UNREADABLE = gettext_noop("It is unknown whether the platform accepted the request: %(reason)s (%(answer)s).")
 UNREADABLE_WITH_TEXT = gettext_noop(
@@ -58,6 +62,7 @@ TOO_LONG = gettext_noop("the answer is longer than %(limit)s bytes")
 TEMPLATES = (
     LOGIN_REFUSED,
     TOO_LARGE,
+    TOO_LARGE_FOR_PROXY,
     NOT_TAKEN,
     REJECTED_WITH_TEXT,
     REJECTED,
@@ -147,9 +152,23 @@ class AuthenticationError(APIError):
 
 
 class RequestTooLarge(APIError):
-    """HTTP 413, from the platform or a proxy."""
+    """HTTP 413. Only with the platform's error format is it from the platform, otherwise from a proxy."""
+
+    def __init__(
+        self,
+        http_status: int = 413,
+        error_code: int | None = None,
+        error_text: str = "",
+        body: str = "",
+        *,
+        is_from_platform: bool = True,
+    ) -> None:
+        super().__init__(http_status, error_code, error_text, body)
+        self.is_from_platform = is_from_platform
 
     def _describe(self, quote: str) -> str:
+        if not self.is_from_platform:
+            return TOO_LARGE_FOR_PROXY % {"answer": ANSWER % {"status": self.http_status}}
         return TOO_LARGE % {"rejection": super()._describe(quote)}
 
 

@@ -95,14 +95,14 @@ class Answer:
 def read_answer(answer: Answer) -> Any:
     """Return the JSON of a successful POST. Raises NotTaken, APIError or OutcomeUnknown."""
     if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        raise _rejection(RequestTooLarge, answer)
+        raise RequestTooLarge(*_details(answer), is_from_platform=answer.is_own_error)
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.retry_after is not None:
         raise NotTaken(answer.retry_after, f"HTTP {answer.status}")
     _raise_for_account(answer)
     # A router or a timer decides on a 404 or 408, so it does not prove a rejection, regardless of the body.
     by_router = answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT)
     if answer.is_own_error and (answer.is_success or (answer.is_client_error and not by_router)):
-        raise _rejection(APIError, answer)
+        raise APIError(*_details(answer))
     if answer.is_success and not answer.is_own_error:
         return _read_success(answer)
     raise _unknown_outcome(answer)
@@ -136,7 +136,7 @@ def read_report(answer: Answer) -> Any:
 def _raise_for_account(answer: Answer) -> None:
     """Raise AuthenticationError or TooManyRequests if the platform accepts no request of the account now."""
     if answer.status == HTTPStatus.UNAUTHORIZED or (answer.status == HTTPStatus.FORBIDDEN and answer.is_own_error):
-        raise _rejection(AuthenticationError, answer)
+        raise AuthenticationError(*_details(answer))
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         raise TooManyRequests(answer.retry_after, *_code_and_text(answer))
 
@@ -149,9 +149,10 @@ def _read_success(answer: Answer) -> Any:
     return answer.payload
 
 
-def _rejection(kind: type[APIError], answer: Answer) -> APIError:
+def _details(answer: Answer) -> tuple[int, int | None, str, str]:
+    """Return the arguments of an APIError."""
     start = answer.content[:_MAX_KEPT_BODY].decode("utf-8", "replace")
-    return kind(answer.status, *_code_and_text(answer), clean_text(start))
+    return answer.status, *_code_and_text(answer), clean_text(start)
 
 
 def _unknown_outcome(answer: Answer) -> OutcomeUnknown:

@@ -151,26 +151,26 @@ class BatchClaim:
                 announce_notice(self.batch.campaign_id, Announcement.Notice.PAUSED)
 
     @insisting
-    def split(self, reason: str) -> None:
-        """Queue the batch again as two halves. If it has only one message, reject that message."""
+    def split(self, reason: str) -> bool:
+        """Queue the batch again as two halves. Return False if it has only one message, without any change."""
+        waiting = self.messages().filter(status__in=(Status.QUEUED, Status.UNCONFIRMED))
         with write_transaction():
             changes = RELEASED | {"held_attempts": F("held_attempts") + 1, "error_text": reason}
-            if not self.rows().update(**changes):
-                return
-            self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
-            queued = list(self.messages().filter(status=Status.QUEUED).order_by("pk").values_list("pk", flat=True))
-            half = len(queued) // 2
+            pks = list(waiting.order_by("pk").values_list("pk", flat=True))
+            half = len(pks) // 2
             if not half:
-                self.end(Status.REJECTED, reason, None)
-                return
-            batch, middle = self.batch, queued[half]
+                return False
+            if not self.rows().update(**changes):
+                return True
+            self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
+            batch, middle = self.batch, pks[half]
             self.rows().update(state=State.PENDING, last_id=middle - 1, size=half)
             Batch.objects.create(
                 campaign_id=batch.campaign_id,
                 run=batch.run,
                 first_id=middle,
                 last_id=batch.last_id,
-                size=len(queued) - half,
+                size=len(pks) - half,
                 zone=batch.zone,
                 phone_prefixes=batch.phone_prefixes,
                 error_text=reason,
@@ -180,6 +180,7 @@ class BatchClaim:
             batch.pk,
             extra={"event": LogEvent.BATCH_SPLIT, **self.log_ids},
         )
+        return True
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:

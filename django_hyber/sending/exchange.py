@@ -57,8 +57,10 @@ class Kind(enum.Enum):
 
     ACCEPTED = enum.auto()
     REJECTED = enum.auto()
-    #: Not accepted, and a retry needs smaller requests.
+    #: Rejected as too large: smaller requests may be accepted.
     TOO_LARGE = enum.auto()
+    #: The same from a proxy, which may not reject anybody.
+    TOO_LARGE_FOR_PROXY = enum.auto()
     #: The platform refused the login, so it accepts no request of the account.
     HELD = enum.auto()
     #: Certainly not accepted: the request can be retried.
@@ -124,13 +126,13 @@ class Target(Protocol[Answer_contra]):
         """Queue it again after the login was refused. ``releases`` is the number of releases of the account so far."""
 
     def set_aside(self, reason: str) -> None:
-        """Queue it again after a failure on our side, which a user has to fix."""
+        """Queue it again after a failure on our side or of a proxy, which a user has to fix."""
 
     def confirm(self) -> None:
         """Renew the lease right before the request is written. Raises ClaimLost."""
 
-    def split(self, reason: str) -> None:
-        """Queue it again in two halves, or reject it if it is a single message."""
+    def split(self, reason: str) -> bool:
+        """Queue it again in two halves. Return False if it has only one message, without any change."""
 
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """Give it this final status."""
@@ -190,7 +192,8 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
         reason = error.explanation[:TEXT_LIMIT]
         return Outcome(kind=Kind.HELD, reason=reason, refusal=refusal, error_code=error.error_code)
     except RequestTooLarge as error:
-        return Outcome(kind=Kind.TOO_LARGE, reason=describe(error))
+        kind = Kind.TOO_LARGE if error.is_from_platform else Kind.TOO_LARGE_FOR_PROXY
+        return Outcome(kind=kind, reason=describe(error), error_code=error.error_code)
     except APIError as error:
         return Outcome(kind=Kind.REJECTED, reason=describe(error), error_code=error.error_code)
     except OutcomeUnknown as error:
@@ -204,11 +207,14 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
     if outcome.answer is not None:
         breaker.note_answer(account, target.host)
         target.record(outcome.answer)
-    elif outcome.kind is Kind.REJECTED:
+    elif outcome.kind in (Kind.TOO_LARGE, Kind.TOO_LARGE_FOR_PROXY) and target.split(reason):
+        return
+    elif outcome.kind in (Kind.REJECTED, Kind.TOO_LARGE):
         breaker.note_answer(account, target.host)
         target.end(Status.REJECTED, reason, outcome.error_code)
-    elif outcome.kind is Kind.TOO_LARGE:
-        target.split(reason)
+    elif outcome.kind is Kind.TOO_LARGE_FOR_PROXY:
+        logger.error("%s", reason, extra={"event": LogEvent.REQUEST_TOO_LARGE, **target.log_ids})
+        target.set_aside(reason)
     elif outcome.kind is Kind.HELD and _is_at_fault_itself(outcome, target):
         target.end(Status.REJECTED, outcome.refusal, outcome.error_code)
     elif outcome.kind is Kind.HELD:

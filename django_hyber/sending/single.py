@@ -115,9 +115,9 @@ class MessageClaim:
         changes = RELEASED | {"due_at": _before_deadline(self.message, due_at), "error_text": reason, **values}
         self._move(Status.QUEUED, changes)
 
-    def split(self, reason: str) -> None:
-        """Reject the message: a single message cannot be split."""
-        self.end(Status.REJECTED, reason, None)
+    def split(self, reason: str) -> bool:
+        """Return False: a single message cannot be split."""
+        return False
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:

@@ -519,11 +519,18 @@ def test_token_is_not_logged_whatever_goes_wrong(client, message, caplog, monkey
         "/hyber///{token}///{kind}///",
         "/hyber/{token}/{kind}?source=gms",
         "/hyber/{token}/{kind}/?source=gms&again=1",
+        "/hyber/{token}/{kind.upper}/",
+        "/hyber/{token}/{kind.title}",
+        "/hyber//{token}//{kind.title}//",
+        "/hyber/{token}/{kind}%20",
+        "/hyber/{token}/{kind}/%0D%0A",
+        "/hyber/{token}/%C2%A0{kind}/",
     ],
 )
-def test_address_with_a_missing_or_doubled_slash_is_taken(client, message, kind, address):
+def test_address_with_a_missing_or_doubled_slash_a_capital_or_a_space_is_taken(client, message, kind, address):
     body = report(message) if kind == "reports" else {"phone": phone(1), "text_from_subscriber": "СТОП"}
-    url = address.format(token=TOKEN, kind=kind)
+    spelling = address.replace("{kind.upper}", kind.upper()).replace("{kind.title}", kind.title())
+    url = spelling.format(token=TOKEN, kind=kind)
     response = client.post(url, json.dumps(body), content_type="application/json")
 
     assert response.status_code == 200
@@ -546,7 +553,7 @@ def test_addresses_cause_no_warning_of_the_system_check():
     [
         f"/hyber/{TOKEN}/report/",
         f"/hyber/{TOKEN}/reports/reports/",
-        f"/hyber/{TOKEN}/REPLIES",
+        f"/hyber/{TOKEN}/REPLY",
         f"/hyber/{TOKEN}",
         f"/hyber/{TOKEN}/",
         f"/hyber/{TOKEN[:-1]}/report",

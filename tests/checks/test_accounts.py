@@ -9,6 +9,8 @@ from django.core.management.base import SystemCheckError
 
 from tests.checks.samples import GOOD, found
 
+OTHER = GOOD | {"CALLBACK_TOKENS": ["another-token-0123456789"]}
+
 
 def test_good_settings_are_not_complained_about(settings):
     assert found(settings) == []
@@ -36,6 +38,35 @@ def test_misconfiguration_has_an_id_and_a_hint(settings, identifier, changes):
     assert [message.id for message in messages] == [identifier]
     assert messages[0].hint
     assert "secret-word" not in str(messages[0])
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"API_URL": "https://hyber.example/{client_id}"}, "have the same CLIENT_ID, but not the same API_URL"),
+        ({"BULK_URL": "https://hyber.example/{client_id}"}, "have the same CLIENT_ID, but not the same BULK_URL"),
+        ({"SITE": "eu"}, "have the same CLIENT_ID, but not the same API_URL"),
+        (
+            {"CLIENT_ID": "99", "API_URL": "https://api-v2.hyber.im/1234"},
+            "send to the same API_URL, but not with the same CLIENT_ID",
+        ),
+    ],
+)
+def test_accounts_that_may_be_the_same_client_of_the_platform_are_told(settings, changes, words):
+    settings.HYBER = {"default": GOOD, "promo": OTHER | changes}
+    (warning,) = run_checks(tags=["django_hyber"])
+
+    assert (warning.id, words in warning.msg) == ("django_hyber.W032", True)
+    assert "'default'" in warning.msg
+    assert "'promo'" in warning.msg
+    assert warning.hint
+
+
+@pytest.mark.parametrize("changes", [{}, {"API_URL": "https://api-v2.hyber.im/1234/"}, {"CLIENT_ID": "99"}])
+def test_accounts_that_are_surely_one_client_or_two_are_not_complained_about(settings, changes):
+    settings.HYBER = {"default": GOOD, "promo": OTHER | changes}
+
+    assert run_checks(tags=["django_hyber"]) == []
 
 
 def test_local_sandbox_may_be_spoken_to_without_encryption(settings):

@@ -218,11 +218,13 @@ class TestAnswersToPosts:
             send(403, body)
 
     @pytest.mark.parametrize("body", [b"", b"<html>too much\x00</html>", OURS])
-    def test_413_says_that_the_request_is_too_large_whoever_answers(self, send, body):
-        with pytest.raises(RequestTooLarge, match="split it") as caught:
+    def test_413_says_that_the_request_is_too_large_and_who_says_so(self, send, body):
+        said = "split it" if body == OURS else "not from the platform"
+        with pytest.raises(RequestTooLarge, match=said) as caught:
             send(413, body)
         error = caught.value
         assert (error.http_status, error.error_code) == (413, 36024 if body == OURS else None)
+        assert error.is_from_platform == (body == OURS)
         assert "html" not in str(error)
         assert "\x00" not in error.body
 

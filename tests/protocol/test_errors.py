@@ -28,6 +28,7 @@ ERRORS = [
     APIError(200, 36024, "Phone number incorrect", "{}"),
     AuthenticationError(401),
     RequestTooLarge(413),
+    RequestTooLarge(413, is_from_platform=False),
     TooManyRequests(5.0, 36024, "Busy"),
     OutcomeUnknown(),
     ReadTimeout(),

@@ -109,6 +109,17 @@ def test_campaign_without_an_allowed_number_ends_without_a_request(platform, acc
     assert statuses(campaign) == ["suppressed"] * 2
 
 
+def test_empty_list_lets_nobody_get_anything(platform, account):
+    account["ALLOWED_NUMBERS"] = []
+    message = send_message(PHONE, CHANNELS)
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+
+    message.refresh_from_db()
+    assert (message.status, message.error_text) == ("suppressed", REASON)
+    assert statuses(campaign) == ["suppressed"] * 2
+    assert posts(platform) == []
+
+
 def test_list_counts_at_the_moment_of_sending(platform, account, monkeypatch):
     from django_hyber.services import dispatch
     from django_hyber.tasks import submit_message
@@ -146,7 +157,6 @@ def test_other_accounts_are_not_restricted(platform, settings):
         ("REDIRECT_TO", "colleague"),
         ("REDIRECT_TO", True),
         ("REDIRECT_TO", ["380671234567"]),
-        ("ALLOWED_NUMBERS", []),
         ("ALLOWED_NUMBERS", ""),
         ("ALLOWED_NUMBERS", "380671234567"),
         ("ALLOWED_NUMBERS", ["38067"]),
@@ -172,6 +182,15 @@ def test_both_can_come_from_the_environment(settings, monkeypatch):
 
     assert get_account().redirect_to == COLLEAGUE
     assert get_account().allowed_numbers == (PHONE, "38050*")
+
+
+@pytest.mark.parametrize("written", ["", " "])
+def test_empty_variable_is_refused_because_it_may_mean_everybody_or_nobody(settings, monkeypatch, written):
+    settings.HYBER = {"default": {}}
+    monkeypatch.setenv("HYBER_ALLOWED_NUMBERS", written)
+
+    with pytest.raises(ImproperlyConfigured, match="ALLOWED_NUMBERS"):
+        get_account()
 
 
 def test_reason_is_shown_in_ukrainian(platform, account, admin_client):

@@ -196,7 +196,7 @@ def test_campaign_cancelled_while_its_batch_is_too_large_sends_neither_half(host
 
     def cancel_first(claim, reason):
         cancel_campaign(campaign)
-        split(claim, reason)
+        return split(claim, reason)
 
     monkeypatch.setattr(BatchClaim, "split", cancel_first)
     start_campaign(campaign)

@@ -13,9 +13,11 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.audience.named import request_audience
 from django_hyber.conf import find_account
 from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.four_eyes import record_author
+from django_hyber.jobs import size
 from django_hyber.services import CampaignError, ImportReport, add_audience
 
 
@@ -26,6 +28,7 @@ class AudienceLine(NamedTuple):
     label: str
     people: str = ""
     problem: str = ""
+    is_large: bool = False
 
 
 def has_audiences(desk: CampaignDesk) -> bool:
@@ -39,8 +42,9 @@ def audience_view(desk: CampaignDesk) -> HttpResponseBase:
     lines = list(_lines(desk))
     if desk.is_post:
         chosen = desk.request.POST.get("audience", "")
-        if any(line.name == chosen and not line.problem for line in lines):
-            return _add(desk, chosen)
+        for line in lines:
+            if line.name == chosen and not line.problem:
+                return _add_later(desk, line) if line.is_large else _add(desk, line)
         desk.message_user(_("Choose an audience."), messages.ERROR)
     return desk.render("campaign/audience", _("Add an audience"), lines=lines)
 
@@ -56,12 +60,20 @@ def _lines(desk: CampaignDesk) -> Iterator[AudienceLine]:
         if audience:
             count = count_people(audience)
             people = ngettext("%(count)s object", "%(count)s objects", count) % {"count": grouped(count)}
-            yield AudienceLine(name=name, label=str(audience.label or name), people=people)
+            is_large = count >= size.IN_BACKGROUND_FROM
+            yield AudienceLine(name=name, label=str(audience.label or name), people=people, is_large=is_large)
 
 
-def _add(desk: CampaignDesk, name: str) -> HttpResponseBase:
+def _add_later(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:
+    job = request_audience(desk.campaign, line.name, desk.request.user)
+    record_author(desk.campaign, desk.request.user)
+    desk.log_change(_("Import confirmed: %(file)s.") % {"file": line.label})
+    return desk.redirect("import_job", job.pk)
+
+
+def _add(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:
     try:
-        report = add_audience(desk.campaign, name)
+        report = add_audience(desk.campaign, line.name)
     except CampaignError as error:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
@@ -69,7 +81,7 @@ def _add(desk: CampaignDesk, name: str) -> HttpResponseBase:
     for text, level in added_texts(report):
         desk.message_user(text, level)
     if report.accepted:
-        desk.log_change(_("Audience added: %(name)s.") % {"name": name})
+        desk.log_change(_("Audience added: %(name)s.") % {"name": line.name})
     return desk.redirect()
 
 

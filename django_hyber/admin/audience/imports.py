@@ -155,6 +155,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         "missing": form.missing(),
         "variables": campaign_variables(desk.campaign) if desk.campaign else [],
         "hidden_rows": job.parameters["preview"].get("hidden_rows", 0),
+        "hidden_columns": job.parameters["preview"].get("hidden_columns", ()),
         **_format_context(desk, job, None if "header" in job.parameters else _format_form(desk, job)),
     }
     return desk.render_import("columns", import_title(job), **context)
@@ -277,6 +278,7 @@ class ImportPage:
     job: BackgroundJob
     report: ImportReport
     numbers: CountedNumbers
+    is_audience: bool
     is_open: bool
     done: str
     total: str
@@ -305,6 +307,7 @@ def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
         job=job,
         report=report,
         numbers=counted_numbers(report),
+        is_audience="audience" in job.parameters,
         is_open=is_open,
         done=str(job.done),
         total=str(job.total or ""),

@@ -64,6 +64,7 @@ class CsvFile(FileType):
     name = "csv"
     content_type = "text/csv; charset=utf-8"
     suffixes = (".csv", ".tsv", ".txt")
+    own_options = frozenset(("encoding", "separator"))
 
     def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat:
         """Find the encoding, by the whole file, and the separator, by the first rows."""

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import IO, ClassVar
+from typing import IO, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 
@@ -60,19 +60,39 @@ class ReadOptions:
     header_row: int | None = None
     phone_column: str = ""
 
+    def given(self) -> dict[str, Any]:
+        """Return what a person has said about the file."""
+        return {name: value for name, value in vars(self).items() if name != "phone_column" and value is not None}
+
 
 @dataclass
 class ReadNotes:
-    """What a reader has noticed: rows that the sheet hides, and columns whose values may be shown otherwise there."""
+    """What a reader has noticed: rows and columns that the sheet hides, and columns that it may show otherwise."""
 
     hidden_rows: int = 0
+    hidden: set[int] = field(default_factory=set)
     inexact: set[int] = field(default_factory=set)
     names: Sequence[str] = ()
 
     @property
+    def hidden_columns(self) -> list[str]:
+        """The letters of the hidden columns that hold anything."""
+        return [column_letters(place) for place in sorted(self.hidden)]
+
+    @property
     def inexact_columns(self) -> list[str]:
-        """The names of these columns."""
+        """The names of the columns that may be shown otherwise."""
         return [name for place, name in enumerate(self.names) if name and place in self.inexact]
+
+
+def column_letters(place: int) -> str:
+    """Return the name that a spreadsheet gives to a column; the first has the place 0."""
+    letters = ""
+    number = place + 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return letters
 
 
 class Cells(list[str]):
@@ -115,6 +135,8 @@ class FileType(ABC):
     content_type: ClassVar[str]
     #: The endings of file names that a browser offers to choose.
     suffixes: ClassVar[tuple[str, ...]]
+    #: The options of reading that apply to this type only.
+    own_options: ClassVar[frozenset[str]]
     #: How many rows a written file can hold, the header included.
     most_rows: ClassVar[int | None] = None
 

@@ -50,15 +50,29 @@ def file_type(name: str) -> FileType:
 
 
 def recognise(file: IO[bytes], options: ReadOptions | None = None) -> FileFormat:
-    """Detect the format of an open binary file, as far as the options do not say it. Raises UnreadableFileError."""
+    """Detect the format of an open binary file, as far as the options do not say it.
+
+    Raises UnreadableFileError, also for an option of another type of files.
+    """
     if isinstance(file.read(0), str):
         raise TypeError('The file is open as text. Open it with "rb": open(path, "rb").')
     wanted = options or ReadOptions()
     recognised = (known.recognise(file, wanted) for known in FILE_TYPES)
     found = next(found for found in recognised if found)
+    _refuse_options_of_others(found.kind, wanted)
     if wanted.header_row is not None:
         return replace(found, header_row=wanted.header_row)
     return replace(found, header_row=find_header(first_rows(file, found), wanted.phone_column))
+
+
+def _refuse_options_of_others(kind: str, options: ReadOptions) -> None:
+    others = {name: known.name for known in FILE_TYPES if known.name != kind for name in known.own_options}
+    for name in others.keys() & options.given():
+        raise UnreadableFileError(
+            _("“%(option)s” is for %(other)s files, and this one is %(kind)s. Leave it out."),
+            code="unused-option",
+            params={"option": name, "other": others[name].upper(), "kind": kind.upper()},
+        )
 
 
 def first_rows(file: IO[bytes], found: FileFormat, count: int = TOP_ROWS) -> list[NumberedCells]:

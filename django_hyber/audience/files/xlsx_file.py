@@ -47,6 +47,7 @@ class XlsxFile(FileType):
     name = "xlsx"
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     suffixes = (".xlsx",)
+    own_options = frozenset(("sheet",))
     most_rows = 1_048_576
 
     def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat | None:

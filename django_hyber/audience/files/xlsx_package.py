@@ -121,10 +121,13 @@ def opened(file: IO[bytes]) -> Iterator[Package]:
         raise unreadable() from error
 
 
-def read_children(package: Package, part: ZipInfo, container: str) -> Iterator[Element]:
+def read_children(
+    package: Package, part: ZipInfo, container: str, begin: Callable[[Element], object] = lambda _root: None
+) -> Iterator[Element]:
     """Yield the children of the first element of this name one after the other, and forget them.
 
-    What comes after it is unpacked, by which its check sum is checked, and not parsed.
+    ``begin`` is called before, with the root element as far as it has been read. What comes after the children is
+    unpacked, by which its check sum is checked, and not parsed.
     """
     parser: XMLPullParser[Element] = XMLPullParser(("start",))
     opened_elements: list[Element] = []
@@ -138,7 +141,9 @@ def read_children(package: Package, part: ZipInfo, container: str) -> Iterator[E
         for _event, element in cast("Iterator[tuple[str, Element]]", parser.read_events()):
             if parent is None:
                 opened_elements.append(element)
-                parent = element if element.tag.endswith(f"}}{container}") else None
+                if element.tag.endswith(f"}}{container}"):
+                    parent = element
+                    begin(opened_elements[0])
         pending += len(block)
         if parent is not None:
             root = opened_elements[0]

@@ -45,7 +45,7 @@ def read_sheet(package: Package, part: str, book: Workbook, notes: ReadNotes) ->
         raise unreadable()
     with closing(SharedTexts(package, _folder(part))) as shared:
         sheet = _Sheet(shared, book, notes)
-        for element in read_children(package, found, "sheetData"):
+        for element in read_children(package, found, "sheetData", sheet.find_hidden_columns):
             row = sheet.read_row(element)
             if row:
                 yield sheet.number, row
@@ -102,7 +102,16 @@ class _Sheet:
         self._shared_text = lru_cache(KEPT_TEXTS)(shared.get)
         self._formats: dict[str, Callable[[str], Shown]] = {}
         self._places: dict[str, int] = {}
+        self._hidden: set[int] = set()
         self._total = 0
+
+    def find_hidden_columns(self, sheet: Element) -> None:
+        """Read the columns of the sheet, which are described before its rows."""
+        described = (column for columns in sheet if columns.tag.endswith("}cols") for column in columns)
+        for column in described:
+            if column.get("hidden") in _TRUE:
+                last = min(int(column.get("max", "0")), MOST_COLUMNS + 1)
+                self._hidden.update(range(int(column.get("min", "0")) - 1, last))
 
     def read_row(self, row: Element) -> Sequence[str]:
         """Return the values of a row, none if it is hidden."""
@@ -121,6 +130,10 @@ class _Sheet:
                 letters = reference.rstrip(_DIGITS)
                 known = self._places.get(letters)
                 place = self._find_place(letters) if known is None else known
+            if place in self._hidden:
+                if len(cell):
+                    self._notes.hidden.add(place)
+                continue
             value = self._read_cell(cell, place)
             if value is None:
                 unknown.add(place)

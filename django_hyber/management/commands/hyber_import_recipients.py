@@ -99,6 +99,8 @@ class Command(BaseCommand):
 
 def _notes(report: ImportReport) -> Iterator[str]:
     """Yield what was noticed beside the rejected rows."""
+    if not report.total:
+        yield "The file has no rows below the names of its columns."
     if report.removed_characters:
         yield f"{report.removed_characters} NUL characters were removed."
     if report.left_out or len(report.countries) > 1 or len(report.number_types) > 1:
@@ -108,6 +110,8 @@ def _notes(report: ImportReport) -> Iterator[str]:
         yield f"Left out by kind, because not switched on: {_listed(report.left_out)}"
     if report.hidden_rows:
         yield f"{report.hidden_rows} hidden rows of the sheet were left out."
+    if report.hidden_columns:
+        yield f"These columns are hidden in the sheet and were left out: {', '.join(report.hidden_columns)}."
     if report.inexact_columns:
         names = ", ".join(report.inexact_columns)
         yield f"The sheet may show the values of these columns in another way: {names}."

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import django
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import OperationalError
 
-from django_hyber.models import Campaign
+from django_hyber.jobs.claims import JobClaim
+from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.protocol import SMS
-from django_hyber.services import CampaignError, add_audience, preflight, start_campaign
+from django_hyber.services import CampaignError, add_audience, preflight, start_campaign, stop_job
+from django_hyber.tasks import run_job
 from tests.builders import posts
 from tests.samples import phone
 from tests.store.models import Customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 AUDIENCES = {"customers": "tests.store.audiences.customers", "kyiv": "tests.store.audiences.bare"}
 
 
@@ -25,6 +30,29 @@ def campaign(platform, settings):
     campaign = Campaign.objects.create(name="Sale")
     campaign.set_channels([SMS(text="Hi", alpha_name="GMSU", ttl=300)])
     return campaign
+
+
+def stop_after_a_page(write, job):
+    """Stop the job when it has written its first page."""
+
+    def write_and_stop(claim, **values):
+        write(claim, **values)
+        if "done" in values:
+            stop_job(job)
+
+    return write_and_stop
+
+
+def fail_after(pages, write):
+    """Lose the database when so many pages are written."""
+    written = iter(range(100))
+
+    def write_or_fail(claim, **values):
+        if "done" in values and next(written) == pages:
+            raise OperationalError
+        write(claim, **values)
+
+    return write_or_fail
 
 
 def page_of(campaign):
@@ -122,6 +150,68 @@ def test_launched_campaign_gets_nobody(campaign, admin_client):
     with pytest.raises(CampaignError):
         add_audience(campaign, "customers")
     assert admin_client.post(page_of(campaign), {"audience": "customers"}).status_code == 403
+
+
+class LargeTests:
+    """An audience from IN_BACKGROUND_FROM on is added by a background job."""
+
+    @pytest.fixture
+    def job(self, campaign, admin_client, settings, monkeypatch):
+        settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 1)
+        page = admin_client.post(page_of(campaign), {"audience": "customers"}, follow=True)
+        assert "Waiting for its turn." in page.content.decode()
+        return campaign.jobs.get()
+
+    def test_it_is_added_after_the_page_has_been_shown(self, campaign, admin_client, job):
+        assert not campaign.messages.exists()
+        assert "importing" in {problem.code for problem in preflight(campaign).problems}
+        run_job.call(job.pk)
+        campaign.refresh_from_db()
+
+        assert {message.reference for message in campaign.messages.all()} == set(Customer.objects.all())
+        assert campaign.audience == "customers"
+        assert preflight(campaign).problems == []
+        page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/import/{job.pk}/").content.decode()
+        assert "Import of All customers" in page
+        assert 'data-count="accepted" data-number="3"' in page
+
+    def test_a_smaller_one_is_added_at_once(self, campaign, admin_client, job):
+        page = admin_client.post(page_of(campaign), {"audience": "kyiv"}, follow=True).content.decode()
+
+        assert "2 recipients were added." in page
+        assert campaign.jobs.count() == 1
+
+    def test_stopped_one_keeps_whom_it_has_added_and_says_how_to_go_on(self, campaign, admin_client, job, monkeypatch):
+        monkeypatch.setattr(JobClaim, "write", stop_after_a_page(JobClaim.write, job))
+        run_job.call(job.pk)
+
+        assert campaign.messages.count() == 1
+        page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/import/{job.pk}/").content.decode()
+        assert "add the same audience again to add the rest" in page
+
+    def test_one_that_was_cut_off_adds_everybody_once(self, campaign, job, monkeypatch):
+        with monkeypatch.context() as cut:
+            cut.setattr(JobClaim, "write", fail_after(1, JobClaim.write))
+            run_job.call(job.pk)
+        assert campaign.messages.count() == 1
+        Customer.objects.create(first_name="New", phone=phone(9))
+        BackgroundJob.objects.update(lease_until="2020-01-01T00:00:00Z")
+        run_job.call(job.pk)
+        job.refresh_from_db()
+
+        assert (job.state, campaign.messages.count()) == ("done", 4)
+        counts = {name: job.result[name] for name in ("total", "accepted", "duplicates", "existing", "rejected_count")}
+        assert counts == {"total": 4, "accepted": 4, "duplicates": 0, "existing": 0, "rejected_count": 0}
+
+    def test_one_that_is_gone_from_the_settings_fails_and_says_so(self, campaign, job, settings):
+        settings.HYBER["default"]["AUDIENCES"] = {}
+        run_job.call(job.pk)
+        job.refresh_from_db()
+
+        assert job.state == "failed"
+        assert "does not exist" in job.error_text
 
 
 def test_project_without_audiences_sees_no_button(campaign, settings, admin_client):

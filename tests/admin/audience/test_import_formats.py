@@ -129,7 +129,9 @@ class SheetTests:
         sheet = book.create_sheet("People")
         for row in [["phone", "name"], ["0671112233", "Olena"], ["0671112244", "Petro"]]:
             sheet.append(row)
-        sheet.row_dimensions[3].hidden = True
+        for row in sheet.iter_rows():
+            sheet.cell(row[0].row, 3, "our own")
+        sheet.row_dimensions[3].hidden = sheet.column_dimensions["C"].hidden = True
         book.create_sheet("Old").sheet_state = "hidden"
         content = io.BytesIO()
         book.save(content)
@@ -143,11 +145,13 @@ class SheetTests:
 
         assert "2 other sheets are not read" in text_of(page)
         assert "1 row is hidden in the sheet" in text_of(page)
+        assert "These columns are hidden in the sheet and are left out: C." in text_of(page)
 
         page = confirm(admin_client, page)
 
         assert people(draft) == [("380671112233", "Olena")]
         assert "1 row is hidden in the sheet and was left out" in text_of(page)
+        assert "These columns are hidden in the sheet and were left out: C." in text_of(page)
 
     def test_a_value_that_may_be_shown_otherwise_is_told_at_its_column(self, admin_client, draft):
         content = workbook(["phone", "half"], ["0671112233", 0.5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import openpyxl
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from django_hyber.audience.files.values import clean_value
 from django_hyber.audience.variable_names import suggest_name
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS
-from django_hyber.services import UnreadableFileError, import_recipients
+from django_hyber.services import UnreadableFileError, import_recipients, import_suppressions
 
 UKRAINIAN = "Олена Петро Іван Ірина Юлія Наталія Сергій Андрій Ольга Тетяна Їжак Єва Дмитро Київ Львів".split()  # noqa: SIM905
 POLISH = "Łukasz Paweł Małgorzata Józef Świątek Kraków Łódź Wrocław Gdańsk Michał Błażej Żaneta".split()  # noqa: SIM905
@@ -241,3 +242,41 @@ def test_what_was_written_comes_back_or_an_error_names_the_place(encoding, separ
     found = read_or_code(content)
 
     assert found in REFUSALS or [row["name"] for row in found] == [unprotect(clean_value(name)) for name in names]
+
+
+class UnusedOptionTests:
+    """An option that cannot be followed is an error: the file would be read in a way that nobody chose."""
+
+    @pytest.mark.parametrize(
+        ("content", "option", "words"),
+        [
+            ("phone\n1\n", {"sheet": "People"}, "“sheet” is for XLSX files, and this one is CSV"),
+            ("phone;name\n1;2\n", {"sheet": "1"}, "“sheet” is for XLSX files"),
+            ("xlsx", {"encoding": "cp1251"}, "“encoding” is for CSV files, and this one is XLSX"),
+            ("xlsx", {"separator": ";"}, "“separator” is for CSV files"),
+            ("xlsx", {"separator": ";", "sheet": "Sheet"}, "“separator” is for CSV files"),
+        ],
+    )
+    def test_option_of_another_type_of_files_is_refused(self, content, option, words):
+        if content == "xlsx":
+            file = io.BytesIO()
+            openpyxl.Workbook().save(file)
+            content = file.getvalue()
+
+        with pytest.raises(UnreadableFileError, match=words):
+            read(content, **option)
+
+    @pytest.mark.parametrize("option", [{"sheet": "x"}, {"encoding": "cp1251"}, {"separator": ";"}, {"header_row": 2}])
+    def test_option_of_files_is_refused_for_rows_from_elsewhere(self, db, option):
+        campaign = Campaign.objects.create(name="Sale")
+
+        with pytest.raises(TypeError, match=next(iter(option))):
+            import_recipients(campaign, [{"phone": "+380671112233"}], **option)
+        with pytest.raises(TypeError, match=next(iter(option))):
+            import_recipients(campaign, Campaign.objects.all(), phone="name", **option)
+        with pytest.raises(TypeError, match=next(iter(option))):
+            import_suppressions([{"phone": "+380671112233"}], **option)
+
+    def test_column_of_texts_is_refused_for_a_queryset(self, db):
+        with pytest.raises(TypeError, match="text_column"):
+            import_recipients(Campaign.objects.create(name="Sale"), Campaign.objects.all(), text_column="name")

@@ -13,7 +13,7 @@ OUT, BACK = Consent.OUT, Consent.BACK
 
 @pytest.mark.parametrize("language", ["en", "uk", "ru"])
 def test_every_word_of_a_language_is_understood_in_any_case(language):
-    words = (*consent_words.OPENING[language], *consent_words.WHOLE[language])
+    words = (*consent_words.OPENING[language], *consent_words.CLAUSES[language], *consent_words.WHOLE[language])
 
     assert [
         word for word in words if read_consent(word) is not OUT or read_consent(word.upper() + "!") is not OUT
@@ -24,8 +24,40 @@ def test_every_word_of_a_language_is_understood_in_any_case(language):
 @pytest.mark.parametrize("language", ["en", "uk", "ru"])
 def test_courtesy_changes_nothing(language):
     please = {"en": "please", "uk": "будь ласка", "ru": "пожалуйста"}[language]
-    for word in (*consent_words.OPENING[language], *consent_words.WHOLE[language]):
-        assert read_consent(f"{please}, {word}") is read_consent(f"{word}, {please}") is OUT
+    words = (*consent_words.OPENING[language], *consent_words.CLAUSES[language], *consent_words.WHOLE[language])
+
+    assert [word for word in words if read_consent(f"{please} {word}") is not OUT] == []
+    assert [word for word in words if read_consent(f"{word} {please}") is not OUT] == []
+
+
+@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+def test_a_clear_request_is_found_beside_other_sentences(language):
+    other = {"en": "I moved to Lviv", "uk": "Я переїхала до Львова", "ru": "Я переехала во Львов"}[language]
+    clear = consent_words.CLAUSES[language]
+
+    assert [words for words in clear if read_consent(f"{other}. {words}!") is not OUT] == []
+    assert [words for words in clear if read_consent(f"{words}, {other}") is not OUT] == []
+
+
+@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+def test_what_may_be_about_an_order_opts_out_only_alone(language):
+    order = {"en": "Order 17", "uk": "Замовлення 17", "ru": "Заказ 17"}[language]
+
+    assert [words for words in consent_words.WHOLE[language] if read_consent(f"{order}. {words}.") is not None] == []
+
+
+@pytest.mark.parametrize("language", ["uk", "ru"])
+def test_a_word_that_also_means_write_back_asks_for_an_answer_beside_an_addressee(language):
+    me = {"uk": "мене", "ru": "меня"}[language]
+    for word in consent_words.WRITE_BACK[language]:
+        assert read_consent(word) is read_consent(f"{word} {me}") is OUT
+        for whom in consent_words.TO_WHOM[language]:
+            assert read_consent(f"{word} {whom}") is read_consent(f"{whom} {word}!") is None
+
+
+@pytest.mark.parametrize("text", [*consent_words.SIGNS, "❌❌❌", "🛑 !!", "⛔️", "👎🚫"])
+def test_a_sign_without_words_opts_out(text):
+    assert read_consent(text) is OUT
 
 
 @pytest.mark.parametrize(
@@ -83,6 +115,26 @@ def test_a_stop_word_is_understood_however_it_is_typed(text):
         "Хочу відписатись",
         "Как отписаться?",
         "удалите меня из списка",
+        "Не треба більше смс",
+        "Не потрібні ваші повідомлення",
+        "не надо больше смс",
+        "больше не пишите",
+        "хватит присылать мне смс",
+        "досить слати рекламу!",
+        "Перестаньте мені писати",
+        "Не цікавить, не пишіть",
+        "Ви вже дістали! Відпишіть мене!",
+        "Ні. Не надсилайте більше.",
+        "Доброго дня. Видаліть мене з розсилки, будь ласка",
+        "відпишіть мене на viber",
+        "Прошу відписати від viber",
+        "не пишіть ❌",
+        "нет, хватит",
+        "no more texts",
+        "How do I stop these messages?",
+        "I don't want to receive these messages",
+        "Як вимкнути розсилку?",
+        "отзываю согласие",
     ],
 )
 def test_a_request_in_a_sentence_is_understood(text):
@@ -112,8 +164,31 @@ def test_a_request_in_a_sentence_is_understood(text):
         "please stop sending me things at 5",
         "Скасувати доставку на завтра",
         "дякую",
+        "Відпишіть мені, будь ласка",
+        "Відпишіть мені на вайбер",
+        "Відпишіть на viber",
+        "відпишіть сюди, коли буде доставка",
+        "Отпишитесь мне пожалуйста",
+        "отпишите сюда",
+        "Не треба",
+        "не надо доставку",
+        "Не треба дзвонити",
+        "Хватит ли на всех?",
+        "Досить однієї коробки",
+        "Чи досить цього?",
+        "Чому не надсилаєте смс?",
+        "Не беспокойтесь",
+        "Можна відмовитись від доставки?",
+        "Видаліть із замовлення сир",
+        "Как отменить заказ?",
+        "Скасуйте моє замовлення",
+        "no, thanks",
+        "Can I cancel?",
+        "remove the onions",
+        "❌ не той колір",
+        "👎",
+        "✅",
         "?!",
-        "🛑",
         "",
         " \n",
     ],
@@ -122,7 +197,9 @@ def test_an_ordinary_sentence_changes_nothing(text):
     assert read_consent(text) is None
 
 
-@pytest.mark.parametrize("text", ["не старт", "start date?", "Старт о п'ятій?", "do not start", "restart"])
+@pytest.mark.parametrize(
+    "text", ["не старт", "no start", "Ні, підписка", "start date?", "Старт о п'ятій?", "do not start", "restart"]
+)
 def test_only_a_start_word_alone_brings_back(text):
     assert read_consent(text) is None
 
