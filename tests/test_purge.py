@@ -303,7 +303,7 @@ def test_statements_of_a_range_do_not_grow_with_it(count, django_assert_max_num_
 def test_command_tells_the_counts(ended):
     line = (
         "anonymised: 1 messages, 1 delivery reports, 1 replies; "
-        "deleted: 0 waiting reports, 0 unreadable callbacks, 0 announcements, 0 background jobs, "
+        "deleted: 0 waiting reports, 0 unreadable reports, 0 announcements, 0 background jobs, "
         "0 entries of the admin's log\n"
     )
 

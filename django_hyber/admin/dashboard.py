@@ -278,7 +278,7 @@ def _stale_text(name: str, count: int) -> str:
             "single message without a report for over a day", "single messages without a report for over a day", count
         ),
         "unmatched": ngettext("report waiting for its message", "reports waiting for their message", count),
-        "unreadable": ngettext("unreadable callback to inspect", "unreadable callbacks to inspect", count),
+        "unreadable": ngettext("unreadable report to inspect", "unreadable reports to inspect", count),
     }
     return texts[name]
 

@@ -9,7 +9,7 @@ from shop.models import Order
 
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin):
-    """An order that is set to "shipped" tells its customer; the notice shows what became of that."""
+    """An order that is set to "shipped" sends its customer a message; the notice shows the result."""
 
     list_display = ("__str__", "customer", "phone", "status", "notice_status", "notice_channel")
     list_editable = ("status",)

@@ -38,7 +38,7 @@ class Order(models.Model):
 
 
 class ShippingNotice(models.Model):
-    """What the customer was told about the shipping, and what became of it.
+    """The message to the customer about the shipping, and its result.
 
     A table of its own, because ``order.save()`` writes every column: saving an order that was loaded a minute ago would
     undo what has been noted since. That there is one per order is what keeps a second save from sending again.

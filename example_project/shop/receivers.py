@@ -37,7 +37,7 @@ def _send_once(order: Order) -> None:
     if is_first:
         text = f"Your order {order.pk} is on its way."
         channels = [Viber(text=text, ttl=60), SMS(text=text, alpha_name=ALPHA_NAME, ttl=300)]
-        # Sent after the commit of the order: when that is rolled back, nobody is told.
+        # Sent after the commit of the order: if that is rolled back, nothing is sent.
         send_message(order.phone, channels, extra_id=extra_id, tag="shipping")
 
 

@@ -268,7 +268,7 @@ def test_an_attachment_that_is_being_fetched_is_no_copy_yet(admin_client, make_r
 
     shown = attachment_on(admin_client, make_reply(media_url=LINK, lease_until=end))
     assert "being fetched" in shown
-    assert "kept here" not in shown
+    assert "stored here" not in shown
 
 
 def test_a_missing_copy_is_told_and_can_be_tried_again(admin_client, make_reply, settings, caplog):

@@ -190,7 +190,7 @@ class PageTests:
         text = page.content.decode()
 
         assert "Landlines: 2" in text
-        assert "Leave out all other countries: 1" in text
+        assert "Skip all other countries: 1" in text
         assert "PL (+48): 1" in text
         assert [field.name for field in page.context["numbers"].kinds] == ["fixed_line", "without_others"]
 

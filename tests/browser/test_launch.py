@@ -129,7 +129,7 @@ class CheckTests:
         page.goto(page_of(campaign))
         page.evaluate("window.sameDocument = true")
         page.get_by_role("button", name="Check now").click()
-        page.get_by_text("It is about to begin.").wait_for()
+        page.get_by_text("Sending is about to start.").wait_for()
         page.evaluate("window.sameDocument = true")
 
         BackgroundJob.objects.update(state="running", total=PEOPLE, done=5, attempts=1)
@@ -152,7 +152,7 @@ class CheckTests:
         page = open_admin()
         page.goto(page_of(campaign))
         page.get_by_role("button", name="Check now").click()
-        page.get_by_text("It is about to begin.").wait_for()
+        page.get_by_text("Sending is about to start.").wait_for()
 
         page.route("**/send/plan/", lambda route: route.abort())
         page.get_by_text("the server does not answer").wait_for()

@@ -329,4 +329,4 @@ class OtherKindsTests:
     def test_what_cannot_be_done_is_told(self, campaign):
         job = fresh(request_job(Kind.RETRY, campaign, {}, None))
 
-        assert (job.state, job.error_text) == (State.FAILED, "No message of this campaign has failed that way.")
+        assert (job.state, job.error_text) == (State.FAILED, "No message of this campaign failed for this reason.")

@@ -44,8 +44,8 @@ class MessageAdmin(DoubtAdmin):
     )
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
-    search_help_text = _("A whole extra id or message id.")
-    phone_search_help_text = _("A whole phone number, extra id or message id.")
+    search_help_text = _("Enter a full extra id or message id.")
+    phone_search_help_text = _("Enter a full phone number, extra id or message id.")
     exact_columns = ("extra_id", "message_id")
     phone_column = "phone_number"
     fieldsets = (

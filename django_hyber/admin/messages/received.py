@@ -36,7 +36,7 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
     list_select_related = ("message",)
     time_column = "received_at"
     search_fields = ("hyber_message_id", "extra_id")
-    search_help_text = _("A whole message id or extra id.")
+    search_help_text = _("Enter a full message id or extra id.")
     exact_columns = ("hyber_message_id", "extra_id")
     fields = (
         "message_link",

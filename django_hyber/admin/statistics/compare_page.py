@@ -69,7 +69,7 @@ def compare_view(desk: Desk) -> HttpResponseBase:
     """Show the campaigns that the address names."""
     campaigns = _named(desk.request.GET.get("ids", ""))
     if len(campaigns) < FEWEST:
-        text = _("There is nothing to compare: select from %(fewest)s to %(most)s campaigns in the list.")
+        text = _("Nothing to compare: select from %(fewest)s to %(most)s campaigns in the list.")
         desk.message_user(text % {"fewest": FEWEST, "most": MOST}, messages.WARNING)
         return desk.redirect()
     compared = _compared(desk, campaigns)

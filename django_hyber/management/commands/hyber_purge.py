@@ -28,7 +28,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{'would be ' if options['dry_run'] else ''}anonymised: "
             f"{purged.messages} messages, {purged.reports} delivery reports, {purged.replies} replies; "
-            f"deleted: {purged.waiting_reports} waiting reports, {purged.unreadable} unreadable callbacks, "
+            f"deleted: {purged.waiting_reports} waiting reports, {purged.unreadable} unreadable reports, "
             f"{purged.announcements} announcements, {purged.jobs} background jobs, {purged.log_entries} entries of the "
             "admin's log"
         )

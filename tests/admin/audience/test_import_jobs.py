@@ -47,7 +47,7 @@ class BackgroundTests:
 
         page = confirm(admin_client, response)
 
-        assert "Waiting for its turn." in page.content.decode()
+        assert "Waiting in the queue." in page.content.decode()
         assert page.context["page"].refresh
         assert draft.messages.count() == 0
         assert work(draft.jobs.get()).state == State.DONE

@@ -218,12 +218,12 @@ class ColumnTests:
     @pytest.mark.parametrize(
         ("changes", "field", "error"),
         [
-            ({"use_0": "nothing"}, "__all__", "Choose the column that holds the phone numbers."),
-            ({"use_1": "phone"}, "use-1", "Another column is chosen for this already."),
+            ({"use_0": "nothing"}, "__all__", "Choose the column that contains the phone numbers."),
+            ({"use_1": "phone"}, "use-1", "Another column is already chosen for this."),
             ({"name_1": ""}, "name-1", "Name the variable"),
             ({"name_1": "ім'я"}, "name-1", "cannot be the name of a variable"),
             ({"name_1": "phone_number"}, "name-1", "cannot be the name of a variable"),
-            ({"use_2": "variable", "name_2": "%name%"}, "name-2", "Another column gives this variable already."),
+            ({"use_2": "variable", "name_2": "%name%"}, "name-2", "Another column already contains this variable."),
             ({"use_2": "text", "name_1": "text"}, "name-1", "own text: choose another"),
             ({"use_1": "forged"}, "use-1", "Choose what this column is for."),
         ],

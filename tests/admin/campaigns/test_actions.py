@@ -24,7 +24,7 @@ EFFECTS = {
     ("cancel", "sending"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),
     ("cancel", "scheduled"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),
     ("cancel", "paused"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),
-    ("withdraw", "scheduled"): ("draft", "“Spring sale” is a draft again", "Made a draft again."),
+    ("withdraw", "scheduled"): ("draft", "“Spring sale” is a draft again", "Moved back to draft."),
 }
 REPEATS = {
     ("pause", "paused"): "“Spring sale” is already paused.",

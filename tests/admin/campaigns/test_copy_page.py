@@ -98,7 +98,7 @@ class FormTests:
             ({"name": ""}, "This field is required."),
             ({"name": "x" * 201}, "at most 200 characters"),
             ({"audience": "seen"}, "Select a valid choice"),
-            ({"asked_at": "made up"}, "This page is too old. Try again."),
+            ({"asked_at": "made up"}, "This page is out of date. Try again."),
             ({"asked_at": signing.dumps("2026-01-01T00:00:00+00:00", salt="another")}, "This page is too old."),
         ],
     )
@@ -229,5 +229,5 @@ def test_an_old_question_is_refused(admin_client, sent, monkeypatch):
 
     response = admin_client.post(url_of(sent), answer)
 
-    assert "This page is too old. Try again." in response.content.decode()
+    assert "This page is out of date. Try again." in response.content.decode()
     assert not copies(sent).exists()

@@ -58,7 +58,7 @@ class PreflightTests:
         assert "2 people will get it. Recipients of the campaign: 3." in text
         assert "1 person has opted out and gets nothing. Show them For example: " + gone.phone_number in text
         assert reverse("admin:django_hyber_message_change", args=[gone.pk]) in response.content.decode()
-        assert "At once, as soon as you press the button." in text
+        assert "Immediately after you press the button." in text
         assert "cannot be called back" in text
 
     def test_the_channels_are_shown_in_their_order_as_a_recipient_sees_them(self, admin_client, draft, add_recipients):
@@ -418,7 +418,7 @@ class FourEyesTests:
         assert "another person who may send has to open this page and launch it" in text_of(response)
         assert button_of(response) is None
         refused = client.post(url_of(ready), seen, follow=True)
-        assert "You have worked on this campaign: another person has to launch it." in text_of(refused)
+        assert "You have worked on this campaign, so another person has to launch it." in text_of(refused)
         assert status_of(ready) == "draft"
 
     def test_whoever_did_not_write_it_launches_it(self, client, ready, log_in, admin_user, four_eyes):

@@ -76,11 +76,11 @@ class WaitTests:
     def test_a_start_that_has_come_is_about_to_be(self, campaign, start_time):
         set_to(campaign, status=Status.SCHEDULED, start_time=start_time)
 
-        assert texts(campaign) == ["It is about to begin."]
+        assert texts(campaign) == ["Sending is about to start."]
 
     def test_a_paused_campaign_waits_for_a_person(self, campaign):
         set_to(campaign, status=Status.PAUSED)
-        assert texts(campaign) == ["Paused: nothing goes out until it is resumed."]
+        assert texts(campaign) == ["Paused: nothing is sent until the campaign is resumed."]
 
         set_to(campaign, status_reason="The platform refuses the password.")
         assert texts(campaign) == ["Paused: The platform refuses the password."]

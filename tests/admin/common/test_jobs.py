@@ -75,7 +75,7 @@ class LargeExportTests:
     def test_it_is_asked_for_and_logged(self, admin_client, large, admin_user):
         response = admin_client.post(url_of(large), {"format": "xlsx"}, follow=True)
 
-        assert told(response) == ["The export as XLSX has begun: the file will be on this page."]
+        assert told(response) == ["The export as XLSX has started. The file will appear on this page."]
         job = BackgroundJob.objects.get()
         assert (job.kind, job.state, job.created_by) == ("export", "waiting", admin_user)
         assert job.parameters["format"] == "xlsx"

@@ -167,7 +167,7 @@ class OnceTests:
         page = choose(admin_client, finished.messages.filter(status="rejected"))
         finished.messages.filter(status="rejected").update(status="delivered")
 
-        assert told(answer(admin_client, page)) == ["Spring sale: No message of this campaign has failed that way."]
+        assert told(answer(admin_client, page)) == ["Spring sale: No message of this campaign failed for this reason."]
         finished.refresh_from_db()
         assert (finished.status, finished.run) == ("finished", 1)
 

@@ -43,7 +43,7 @@ def recipient(draft):
 def test_texts_and_pictures_of_a_campaign_have_the_values_of_the_person(admin_client, recipient):
     page = page_of(admin_client, recipient)
 
-    assert "What this person got" in text_of(page)
+    assert "What this person received" in text_of(page)
     assert "Hi Olena" in text_of(page)
     assert "SMS for Olena" in text_of(page)
     assert '<img src="https://shop.example/cat.png"' in page.content.decode()
@@ -121,8 +121,8 @@ def test_replies_are_linked_only_for_those_who_may_read_them(client, recipient, 
         ({"status": "queued", "accepted_at": None}, "It is sent next."),
         ({"status": "unconfirmed", "accepted_at": None}, "nothing is sent again before the answer is proved"),
         ({"status": "delivered", "channel": "viber"}, "Nothing more is sent."),
-        ({"status": "undelivered"}, "It is not sent again by itself."),
-        ({"status": "suppressed", "accepted_at": None}, "It was not sent, and will not be."),
+        ({"status": "undelivered"}, "It is not sent again automatically."),
+        ({"status": "suppressed", "accepted_at": None}, "It was not sent and will not be sent."),
     ],
     ids=lambda value: value if isinstance(value, str) else value["status"],
 )
