@@ -21,10 +21,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, short_time
+from django_hyber.admin.common.base import ReadOnlyAdmin, link_to, pretty_json
 from django_hyber.admin.common.filters import ChannelFilter
 from django_hyber.admin.common.jobs import private_file
 from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
 from django_hyber.replies.attachments import (

@@ -219,7 +219,7 @@ class CutOffTests:
         age(job, lease_until=1)
         dispatch()
 
-        assert (fresh(job).state, fresh(job).error_text) == (State.FAILED, "It was cut off 5 times.")
+        assert (fresh(job).state, fresh(job).error_text) == (State.FAILED, "It was interrupted 5 times.")
 
 
 class TakingUpTests:

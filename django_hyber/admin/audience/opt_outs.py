@@ -21,11 +21,12 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.progress_page import REFRESH
-from django_hyber.admin.common.base import EMPTY, HyberAdmin, ReadOnlyAdmin, link_to, short_time
+from django_hyber.admin.common.base import HyberAdmin, ReadOnlyAdmin, link_to
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import FormerOptOut, Reply, Suppression
 from django_hyber.replies.opt_outs import remove_opt_outs
 from django_hyber.statistics.progress import recent_jobs

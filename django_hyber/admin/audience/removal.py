@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.audience.import_forms import LONGEST_PASTED, file_field
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import file_name
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.removal import Removed, added_by
 from django_hyber.audience.removal_jobs import (

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_hyber.admin.campaigns.actions import refuse
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.times import short_time
 from django_hyber.campaigns.approval import ask_for_approval, may_ask, may_send_back, send_back
 from django_hyber.four_eyes import is_four_eyes
 from django_hyber.models import Campaign

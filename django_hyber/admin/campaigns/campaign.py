@@ -17,10 +17,11 @@ from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selec
 from django_hyber.admin.campaigns.progress_page import CampaignList
 from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progress_context
 from django_hyber.admin.channels.inline import ChannelInline
-from django_hyber.admin.common.base import HyberAdmin, short_time
+from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.four_eyes import record_author
 from django_hyber.models import Campaign, Message, TemplateVariant

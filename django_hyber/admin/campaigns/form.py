@@ -10,7 +10,6 @@ from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.timesince import timesince, timeuntil
@@ -19,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.campaigns.conflicts import version_of
 from django_hyber.admin.channels.notes import live_part
+from django_hyber.admin.common.times import short_time
 from django_hyber.conf import account_names
 from django_hyber.models import Campaign, TemplateVariant
 from django_hyber.texts.rules import campaign_variables, is_variable_name
@@ -259,11 +259,11 @@ def zone_name() -> str:
 
 
 def described_moment(moment: datetime) -> str:
-    """Return a time with its zone and distance, as in "May 2, noon Europe/Kyiv (UTC+03:00), in 2 days"."""
+    """Return a time with its zone and distance, as in "05/02/2026 noon Europe/Kyiv (UTC+03:00), in 2 days"."""
     local = timezone.localtime(moment)
     offset = local.strftime("%z")
     params = {
-        "time": date_format(local, "DATETIME_FORMAT"),
+        "time": short_time(moment),
         "zone": zone_name(),
         "offset": f"{offset[:3]}:{offset[3:5]}",
         "distance": distance_from_now(moment),

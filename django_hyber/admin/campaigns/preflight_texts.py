@@ -13,8 +13,9 @@ from django.utils.translation import ngettext
 from django_hyber.admin.campaigns.form import described_moment, distance_from_now, zone_name
 from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
-from django_hyber.admin.common.base import amount_text, short_time
+from django_hyber.admin.common.base import amount_text
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.campaigns.preflight import BLOCKING_CODE, CAPPED_CODE, OPTED_OUT_CODE
 from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign

@@ -11,8 +11,8 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
 from django_hyber.statistics.waits import Pace, Standstill, Wait

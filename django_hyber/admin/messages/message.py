@@ -10,7 +10,7 @@ from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import EMPTY, described_code, link_to, pretty_json, short_time
+from django_hyber.admin.common.base import described_code, link_to, pretty_json
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.filters import (
     ChannelFilter,
@@ -19,6 +19,7 @@ from django_hyber.admin.common.filters import (
     ReportFilter,
     TemplateFilter,
 )
+from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.person import may_forget, person_page
 from django_hyber.admin.messages.references import reference_link

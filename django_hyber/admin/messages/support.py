@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.times import short_time
 from django_hyber.models import Campaign, Message, Reply
 from django_hyber.statistics.journey import Journey, Stage
 from django_hyber.texts.composition import sent_previews

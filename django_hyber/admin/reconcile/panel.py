@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.common.base import described_code, link_to
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.models import Batch, Message
 from django_hyber.privacy import mask_phones_in
 from django_hyber.services import Doubt
@@ -111,12 +109,12 @@ def _intro(doubt: Doubt) -> str:
 def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[Fact]:
     row = doubt.row
     if row.doubted_at:
-        yield Fact("since", _("Outcome unknown since"), _time(row.doubted_at))
+        yield Fact("since", _("Outcome unknown since"), short_time(row.doubted_at))
     yield Fact("request", _("How the request ended"), masked(_request(doubt)))
     yield Fact("questions", _("Queries"), _questions(row))
     if row.answer:
         yield Fact("answer", _("Last answer"), masked(_answer(row)))
-    not_found = _time(row.not_found_at) if row.not_found_at else _("none that counts yet")
+    not_found = short_time(row.not_found_at) if row.not_found_at else _("none that counts yet")
     yield Fact("not-found", _("First “not found”"), not_found)
     people = ngettext("%(count)s recipient", "%(count)s recipients", doubt.people)
     yield Fact("people", _("Who may have got it"), people % {"count": grouped(doubt.people)})
@@ -133,13 +131,9 @@ def _questions(row: Batch | Message) -> str:
     if not row.questions or not row.asked_at:
         return _("none yet")
     text = ngettext("%(count)s, at %(time)s", "%(count)s, the last at %(time)s", row.questions)
-    return text % {"count": grouped(row.questions), "time": _time(row.asked_at)}
+    return text % {"count": grouped(row.questions), "time": short_time(row.asked_at)}
 
 
 def _answer(row: Batch | Message) -> str:
     detail = f"{row.answer_text.removesuffix('.')}. " if row.answer_text else ""
     return f"{detail}{row.get_answer_display()} {NO_PROOF[Answer(row.answer)]}"
-
-
-def _time(moment: datetime) -> str:
-    return date_format(localtime(moment), "DATETIME_FORMAT")

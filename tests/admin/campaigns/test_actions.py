@@ -172,8 +172,8 @@ class CancelTests:
 
         page = admin_client.get(url_of(campaign, "cancel")).content.decode()
 
-        assert "3 recipients have not been sent to yet, and never will be by this campaign." in page
-        assert "1,200 messages have left already and cannot be called back." in page
+        assert "3 recipients have not been sent a message yet and will get none from this campaign." in page
+        assert "1,200 messages have already been sent and cannot be recalled." in page
         campaign.refresh_from_db()
         assert campaign.status == "paused"
 

@@ -72,10 +72,10 @@ def approval_of(campaign):
 
 def test_writer_without_the_right_to_launch_asks_for_approval(campaign, olena, petro):
     assert "Request approval" in page_of(olena, campaign)
-    assert "has been asked for" in text_of(ask(olena, campaign))
+    assert "has been requested" in text_of(ask(olena, campaign))
     assert approval_of(campaign) == "asked"
     shown = text_of(petro.get(url_of(campaign)))
-    assert "olena asked for approval" in shown
+    assert "olena requested approval" in shown
     assert "Please look at the SMS" in shown
 
 

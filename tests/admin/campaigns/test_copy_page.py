@@ -99,7 +99,7 @@ class FormTests:
             ({"name": "x" * 201}, "at most 200 characters"),
             ({"audience": "seen"}, "Select a valid choice"),
             ({"asked_at": "made up"}, "This page is out of date. Try again."),
-            ({"asked_at": signing.dumps("2026-01-01T00:00:00+00:00", salt="another")}, "This page is too old."),
+            ({"asked_at": signing.dumps("2026-01-01T00:00:00+00:00", salt="another")}, "This page is out of date."),
         ],
     )
     def test_a_wrong_answer_is_told_and_copies_nothing(self, admin_client, sent, changes, error):

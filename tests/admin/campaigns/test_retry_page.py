@@ -129,7 +129,7 @@ class ConfirmationTests:
         page = admin_client.post(url_of(finished), {"reason": [EXPIRED, REJECTED]}).content.decode()
 
         assert 'value="Send again to 3 people"' in page
-        assert "1 of them has opted out and is left out." in page
+        assert "1 of them has opted out and is skipped." in page
         assert 'name="run" value="1"' in page
         assert counted(finished)["expired"] == 4
 
@@ -138,7 +138,7 @@ class ConfirmationTests:
 
         page = admin_client.post(url_of(finished), {"reason": REJECTED}).content.decode()
 
-        assert "1 of them has opted out and is left out." in page
+        assert "1 of them has opted out and is skipped." in page
         assert "Send again to" not in page
 
     def test_one_person_is_a_person(self, admin_client, finished):

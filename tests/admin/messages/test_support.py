@@ -117,9 +117,9 @@ def test_replies_are_linked_only_for_those_who_may_read_them(client, recipient, 
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"status": "accepted"}, "The platform tries Viber. If it does not deliver in time, it goes on with SMS."),
+        ({"status": "accepted"}, "The platform is trying Viber. If it is not delivered in time, SMS is next."),
         ({"status": "queued", "accepted_at": None}, "It is sent next."),
-        ({"status": "unconfirmed", "accepted_at": None}, "nothing is sent again before the answer is proved"),
+        ({"status": "unconfirmed", "accepted_at": None}, "Nothing is sent again without proof"),
         ({"status": "delivered", "channel": "viber"}, "Nothing more is sent."),
         ({"status": "undelivered"}, "It is not sent again automatically."),
         ({"status": "suppressed", "accepted_at": None}, "It was not sent and will not be sent."),
@@ -136,7 +136,7 @@ def test_message_of_a_paused_campaign_waits_for_it(admin_client, recipient):
     Campaign.objects.update(status="paused")
     Message.objects.update(status="queued", accepted_at=None)
 
-    assert "It waits for its campaign, which is paused." in text_of(page_of(admin_client, recipient))
+    assert "It waits for its campaign. Status of the campaign: paused." in text_of(page_of(admin_client, recipient))
 
 
 def test_page_takes_the_same_queries_however_much_the_person_got(admin_client, recipient):

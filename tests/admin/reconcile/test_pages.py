@@ -207,7 +207,7 @@ def test_message_of_a_batch_in_doubt_is_not_decided_about_by_itself(admin_client
 
 def test_send_again_in_a_cancelled_campaign_sends_nothing_and_says_so(admin_client, campaign, batch, platform):
     cancel_campaign(campaign)
-    warning = "The campaign is cancelled, so that nothing is sent: 3 messages are cancelled as well."
+    warning = "The campaign is cancelled, so nothing is sent: 3 messages are cancelled as well."
     page = text_of(admin_client.get(url_of(batch, "again")))
     assert warning in page
     assert "get it twice" not in page
