@@ -48,12 +48,10 @@ def approval_problem(campaign: Campaign, user: Any) -> ValidationError | None:
         return None
     contributors = _contributors(campaign)
     if not contributors:
-        text = _(
-            "Nobody is known to have written this campaign: save a change to it, then another person can launch it."
-        )
+        text = _("It is unknown who wrote this campaign. Save a change to it; then another person can launch it.")
         return ValidationError(text, code=UNKNOWN)
     if str(user.pk) in contributors:
-        text = _("You have worked on this campaign: another person has to launch it.")
+        text = _("You have worked on this campaign, so another person has to launch it.")
         return ValidationError(text, code=CONTRIBUTED)
     return None
 

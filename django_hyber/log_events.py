@@ -24,7 +24,7 @@ class LogEvent(enum.StrEnum):
     ATTACHMENT_FAILED = "attachment-failed", "The attachment of a reply could not be downloaded."
     BATCH_SPLIT = "batch-split", "A batch was too large for the platform and was split into two."
     CALLBACK_ADDRESS = "callback-address", "A callback came to a mistyped address and was rejected."
-    CALLBACK_FAILED = "callback-failed", "A callback could not be stored; the platform was told to send it again."
+    CALLBACK_FAILED = "callback-failed", "A callback could not be stored; the platform was asked to send it again."
     CALLBACK_FLOOD = "callback-flood", "An account got too many unusable callbacks; the rest of the day is not stored."
     CALLBACK_NETWORK = "callback-network", "A callback from outside of CALLBACK_NETWORKS was rejected."
     CALLBACK_TOKEN = "callback-token", "A callback with a wrong token was rejected."

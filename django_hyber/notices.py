@@ -45,8 +45,8 @@ TEXTS: Mapping[Notice, StrPromise] = {
     ),
     Notice.PAUSED: _("The campaign has been paused and stays paused until somebody resumes it."),
     Notice.APPROVAL: _(
-        "Somebody who has worked on this campaign has asked for approval. A person who has not worked on it can "
-        "launch it or send it back."
+        "Somebody who has worked on this campaign requests approval. A person who has not worked on it can launch it "
+        "or send it back."
     ),
 }
 #: The page that the e-mail links to.

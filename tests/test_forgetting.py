@@ -357,7 +357,7 @@ class PageTests:
         page = admin_client.post(self.URL, {"number": NUMBER, "forget": ""})
 
         assert "Messages: 3" in page.content.decode()
-        assert "Remove for good" in page.content.decode()
+        assert "Remove permanently" in page.content.decode()
         assert dump() == before
 
     def test_after_the_confirmation_it_is_gone(self, admin_client, everywhere):

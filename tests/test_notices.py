@@ -219,7 +219,7 @@ def test_missed_start_is_announced(account, mailoutbox):
     with listening() as events:
         dispatch()
     assert [event[:2] for event in events] == [(campaign.pk, "paused")]
-    assert "Its start was missed" in mailoutbox[0].body
+    assert "The start was missed" in mailoutbox[0].body
 
 
 def test_pause_and_cancel_by_a_person_are_not_announced(account, mailoutbox):

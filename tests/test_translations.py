@@ -185,13 +185,13 @@ class TestAdminInUkrainian:
 
         return read
 
-    @pytest.mark.parametrize("text", ["Отримувачі", "чернетка", "Надіслати обрані кампанії", "Повідомлення Hyber"])
+    @pytest.mark.parametrize("text", ["Отримувачі", "чернетка", "Надіслати вибрані кампанії", "Повідомлення Hyber"])
     def test_browser_asks_for_it(self, campaign_list, text):
         assert text in campaign_list(headers={"accept-language": "uk"})
 
     def test_person_has_chosen_it(self, campaign_list, admin_client, settings):
         admin_client.cookies[settings.LANGUAGE_COOKIE_NAME] = "uk"
-        assert "Надіслати обрані кампанії" in campaign_list(headers={"accept-language": "en"})
+        assert "Надіслати вибрані кампанії" in campaign_list(headers={"accept-language": "en"})
 
     def test_others_still_read_english(self, campaign_list):
         page = campaign_list(headers={"accept-language": "en"})

@@ -17,9 +17,9 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.wait_texts import distance, with_reason
 from django_hyber.admin.common import charts
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.charts import Piece, Share
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.table import channel_label
 from django_hyber.codes import count_unknown_codes
 from django_hyber.models import AccountState, Batch, Campaign, CampaignChannel, Message
@@ -278,7 +278,7 @@ def _stale_text(name: str, count: int) -> str:
             "single message without a report for over a day", "single messages without a report for over a day", count
         ),
         "unmatched": ngettext("report waiting for its message", "reports waiting for their message", count),
-        "unreadable": ngettext("unreadable callback to inspect", "unreadable callbacks to inspect", count),
+        "unreadable": ngettext("unreadable report to inspect", "unreadable reports to inspect", count),
     }
     return texts[name]
 

@@ -21,10 +21,11 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import EMPTY, ReadOnlyAdmin, link_to, pretty_json, short_time
+from django_hyber.admin.common.base import ReadOnlyAdmin, link_to, pretty_json
 from django_hyber.admin.common.filters import ChannelFilter
 from django_hyber.admin.common.jobs import private_file
 from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import Reply, Suppression
 from django_hyber.privacy import mask_phones_in
 from django_hyber.replies.attachments import (
@@ -81,13 +82,13 @@ class ReplyAdmin(ReadOnlyAdmin):
     list_filter = (UnreadFilter, ChannelFilter, "received_at")
     list_select_related = ("message__campaign",)
     search_fields = ("phone_number",)
-    phone_search_help_text = _("A whole phone number.")
+    phone_search_help_text = _("Enter a full phone number.")
     phone_column = "phone_number"
     time_column = "received_at"
     actions = ("mark_read", "mark_unread", "opt_out")
     fieldsets = (
         (None, {"fields": ("phone_number", "opt_out_note", "text", "attachment", "location")}),
-        (_("What was answered"), {"fields": ("message_link", "campaign_link")}),
+        (_("In reply to"), {"fields": ("message_link", "campaign_link")}),
         (_("When"), {"fields": (("replied_at", "received_at", "read_at"),)}),
         (_("For developers"), {"fields": (("account", "channel"), "as_received")}),
     )
@@ -272,13 +273,15 @@ def described_attachment(found: Attachment, url: str) -> SafeString | str:
     link = found.name
     if url:
         link = format_html('<a href="{}" rel="noopener noreferrer">{}</a>', url, found.name)
-    note = gettext("No copy has been kept; if fetching it failed, the log says why.") if found.is_missing else ""
+    note = (
+        gettext("No copy was stored. If the download failed, the log contains the reason.") if found.is_missing else ""
+    )
     return format_html("{} ({}) {}", link, _availability(found), note)
 
 
 def _availability(found: Attachment) -> str:
     if found.state is AttachmentState.KEPT:
-        return gettext("kept here")
+        return gettext("stored here")
     if found.state is AttachmentState.BEING_FETCHED:
         return gettext("being fetched")
     if found.state is AttachmentState.AT_THE_PLATFORM:

@@ -74,7 +74,7 @@ class Columns:
         if column:
             return column
         raise UnreadableFileError(
-            _('No column holds phone numbers. Call it "phone", or choose one of: %(columns)s.'),
+            _('No column contains phone numbers. Call it "phone", or choose one of: %(columns)s.'),
             code="no-phone-column",
             params={"columns": ", ".join(map(str, headers))},
         )
@@ -154,7 +154,7 @@ def check_choices(choices: Sequence[Choice], campaign: Campaign | None) -> Itera
     """Yield the errors, each with the number of its column, or None if it concerns all of them."""
     uses = [choice.use for choice in choices]
     if Use.PHONE not in uses:
-        yield None, ValidationError(_("Choose the column that holds the phone numbers."), code="no-phone-column")
+        yield None, ValidationError(_("Choose the column that contains the phone numbers."), code="no-phone-column")
     if campaign:
         yield from ((None, error) for error in _check_own_texts(campaign, brings_texts=Use.TEXT in uses))
     seen: set[Choice] = set()
@@ -169,31 +169,29 @@ def _check_choice(choice: Choice, seen: Collection[Choice], *, has_text: bool) -
     if choice.use == Use.VARIABLE:
         return _check_name(choice, seen, has_text=has_text)
     if choice.use != Use.NOTHING and choice in seen:
-        return ValidationError(_("Another column is chosen for this already."), code="repeated")
+        return ValidationError(_("Another column is already chosen for this."), code="repeated")
     return None
 
 
 def _check_name(choice: Choice, seen: Collection[Choice], *, has_text: bool) -> ValidationError | None:
     if not choice.name:
-        return ValidationError(_("Name the variable, or leave the column out."), code="no-name")
+        return ValidationError(_("Name the variable, or choose “Do not import”."), code="no-name")
     problem = check_variable_name(choice.name)
     if problem:
         return ValidationError(problem_text(problem), code=problem.code)
     if choice in seen:
-        return ValidationError(_("Another column gives this variable already."), code="repeated")
+        return ValidationError(_("Another column already contains this variable."), code="repeated")
     if has_text and choice.name == OWN_TEXT:
-        return ValidationError(_("This is the name of the recipient's own text: choose another."), code="own-text")
+        return ValidationError(_("This is the name of the individual text. Choose another."), code="own-text")
     return None
 
 
 def _check_own_texts(campaign: Campaign, *, brings_texts: bool) -> Iterator[ValidationError]:
     if campaign.has_own_texts and not brings_texts:
-        text = _("Every recipient of this campaign has a text of their own: choose the column that holds it.")
+        text = _("Every recipient of this campaign has an individual text. Choose the column that contains it.")
         yield ValidationError(text, code="no-text-column")
     if brings_texts and not campaign.has_own_texts and campaign.messages.exists():
-        text = _(
-            "The campaign has recipients without a text of their own already: there can be no own texts in it any more."
-        )
+        text = _("The campaign already has recipients without an individual text, so individual texts cannot be added.")
         yield ValidationError(text, code="own-texts")
 
 
@@ -219,7 +217,7 @@ def _find_column(headers: Sequence[str], wanted: str) -> str:
     if alike:
         return wanted if wanted in alike else alike[0]
     raise UnreadableFileError(
-        _("There is no column “%(wanted)s”. There are: %(columns)s."),
+        _("There is no column “%(wanted)s”. Available columns: %(columns)s."),
         code="no-column",
         params={"wanted": wanted, "columns": ", ".join(map(str, headers))},
     )

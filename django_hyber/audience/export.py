@@ -78,7 +78,7 @@ def export_recipients(
     Raises ValueError for another format or separator, ExportError for more recipients than an XLSX sheet has rows, and
     if the library that writes XLSX is not installed.
     """
-    too_many = _("An XLSX table has room for %(most)d recipients. Export this campaign as CSV.")
+    too_many = _("An XLSX table can contain at most %(most)d recipients. Export this campaign as CSV.")
     kind = _type_for(format, separator, campaign.messages.all(), too_many)
     variables = _variables(campaign)
     as_row = _row_maker(campaign, variables, kind.protect)
@@ -100,7 +100,7 @@ def export_suppressions(
     Raises ValueError for another format or separator, ExportError for more numbers than an XLSX sheet has rows, and if
     the library that writes XLSX is not installed.
     """
-    too_many = _("An XLSX table has room for %(most)d numbers. Export the list as CSV.")
+    too_many = _("An XLSX table can contain at most %(most)d numbers. Export the list as CSV.")
     kind = _type_for(format, separator, Suppression.objects.all(), too_many)
     # Read now, as in _row_maker.
     zone = get_current_timezone()

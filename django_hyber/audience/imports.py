@@ -29,7 +29,7 @@ KEPT_ROWS = 1_000
 KEPT_BY_JOBS = 100
 KEPT_CHARACTERS = 4 * 1024 * 1024
 TOO_WIDE = gettext_noop(
-    "This row has more values than there are columns. Put a value that holds the separator in quotation marks."
+    "This row has more values than there are columns. Put quotation marks around a value that contains the separator."
 )
 NO_RESULT = gettext_noop(
     "A formula of this row has no result in the file. Open the table in a spreadsheet, save it, and import it again."

@@ -39,7 +39,7 @@ def find_columns(file: IO[bytes], campaign: Campaign) -> NumberColumns:
         return _without_header(file, found, error)
     phone = guess_columns(headers, campaign, rows).phone_column
     if not phone:
-        text = _('No column holds phone numbers. Call it "phone", or choose one of: %(columns)s.')
+        text = _('No column contains phone numbers. Call it "phone", or choose one of: %(columns)s.')
         raise UnreadableFileError(text, code="no-phone-column", params={"columns": ", ".join(headers)})
     return NumberColumns(format=found, phone_column=phone)
 

@@ -73,7 +73,7 @@ def keep_pasted_removal(campaign: Campaign, user: Any, text: str) -> BackgroundJ
 def _describe(campaign: Campaign, source: File[Any]) -> dict[str, Any]:
     if source.size > MAX_BYTES:
         raise UnreadableFileError(
-            gettext_lazy("The file is larger than %(most)d MB. Cut it into several files."),
+            gettext_lazy("The file is larger than %(most)d MB. Split it into several files."),
             code="too-large",
             params={"most": MAX_BYTES // MEGABYTE},
         )
@@ -182,5 +182,5 @@ def _phones_of(job: BackgroundJob, campaign: Campaign, file: IO[bytes]) -> Gener
 def _import_of(job: BackgroundJob, campaign: Campaign) -> ImportReport:
     imported = campaign.jobs.filter(kind=Kind.IMPORT, pk=job.parameters["import"]).first()
     if imported is None:
-        raise ValidationError(_("The import is gone. Choose again."), code="gone")
+        raise ValidationError(_("The import no longer exists. Choose another one."), code="gone")
     return ImportReport.from_json(imported.result)

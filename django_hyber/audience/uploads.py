@@ -70,7 +70,7 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
     """
     if source.size > MAX_BYTES:
         raise UnreadableFileError(
-            _("The file is larger than %(most)d MB. Cut it into several files."),
+            _("The file is larger than %(most)d MB. Split it into several files."),
             code="too-large",
             params={"most": MAX_BYTES // MEGABYTE},
         )
@@ -134,8 +134,8 @@ def confirm_upload(
 ) -> bool:
     """Import a stored file, ``at_once`` or in the background, and return whether this call started it.
 
-    The parameters are those of import_recipients that say what the columns are and which numbers are taken. Whoever
-    uploaded the file and ``user``, who confirms its columns, have contributed to the campaign. Raises
+    The parameters are those of import_recipients that say what the columns are and which numbers are taken. The
+    user who uploaded the file and ``user``, who confirms its columns, have contributed to the campaign. Raises
     UnreadableFileError for a file of which a person has to choose how it is read.
     """
     if job.parameters.get("problem"):
@@ -263,7 +263,7 @@ def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes:
     headers = list(first[0][1])
     if len(headers) > MAX_COLUMNS:
         raise UnreadableFileError(
-            _("The file has more than %(most)d columns. Leave those that are needed."),
+            _("The file has more than %(most)d columns. Keep only those that are needed."),
             code="too-many-columns",
             params={"most": MAX_COLUMNS},
         )

@@ -68,5 +68,5 @@ def _record(campaign: Campaign, approval: Approval, user: AbstractBaseUser, note
 def _refusal(campaign: Campaign) -> ValidationError:
     if not campaign.is_editable:
         return wrong_status(campaign)
-    text = _("This is not possible: somebody else has answered meanwhile, or no approval is needed from you.")
+    text = _("This is not possible: somebody else has already answered, or your approval is not needed.")
     return ValidationError(text, code="approval")

@@ -210,7 +210,7 @@ def _skipped_by_check(texts: TextReport) -> list[Skipped]:
 def _warnings(campaign: Campaign, recipients: int, texts: TextReport) -> list[ValidationError]:
     warnings = []
     if recipients and not texts.will_receive and not texts.blocking:
-        warnings.append(ValidationError(_("Nobody would receive it: all recipients are left out."), code="nobody"))
+        warnings.append(ValidationError(_("Nobody would receive it: all recipients are skipped."), code="nobody"))
     return [*warnings, *time_warnings(campaign), *_audience_warnings(campaign)]
 
 
@@ -243,7 +243,10 @@ def _spending_warnings(campaign: Campaign, cost: Decimal | None) -> list[Validat
     most = min(filter(None, (limit.campaign, limit.day)))
     if cost is None or cost <= most:
         return []
-    text = _("It may cost more than the spending limit allows (%(limit)s): it would be paused on the way.")
+    text = _(
+        "The campaign may cost more than the spending limit allows (%(limit)s). It would then be paused before it is "
+        "complete."
+    )
     return [ValidationError(text, code="spending-limit", params={"limit": f"{most:,.2f} {account.currency}".strip()})]
 
 

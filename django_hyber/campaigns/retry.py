@@ -161,7 +161,7 @@ def _any_of(conditions: Iterable[Q]) -> Q:
 
 
 def _nothing_failed() -> ValidationError:
-    return ValidationError(_("No message of this campaign has failed that way."), code="nothing")
+    return ValidationError(_("No message of this campaign failed for this reason."), code="nothing")
 
 
 def _is_retried_already(campaign: Campaign, run: int) -> bool:

@@ -86,7 +86,7 @@ def parse_numbers(typed: str, campaign: Campaign) -> list[str]:
             params = {"number": text[:40], "reason": _(error.reason)}
             errors.append(ValidationError(_("“%(number)s”: %(reason)s"), code="phone-number", params=params))
     if len(found) > MAX_NUMBERS:
-        text = _("At most %(limit)d numbers at once: these are %(count)d.")
+        text = _("At most %(limit)d numbers at once, and %(count)d were entered.")
         errors.append(ValidationError(text, code="many", params={"limit": MAX_NUMBERS, "count": len(found)}))
     if errors:
         raise ValidationError(errors)

@@ -36,7 +36,7 @@ def _check_folder(storage: FileSystemStorage) -> Iterator[CheckMessage]:
         served = getattr(settings, name, None)
         if served and folder.resolve().is_relative_to(Path(served).resolve()):
             yield Error(
-                f"Uploads, exports and attachments are stored in {folder}, which is inside {name}: whoever knows or "
+                f"Uploads, exports and attachments are stored in {folder}, which is inside {name}: anyone who knows or "
                 "finds an address there can download phone numbers.",
                 hint=HINT,
                 id="django_hyber.E041",

@@ -153,7 +153,7 @@ def _claim(pk: int) -> BackgroundJob | None:
     job = jobs.select_related("campaign").get(pk=pk)
     if job.attempts <= MAX_ATTEMPTS:
         return job
-    _finish(JobClaim(job), State.FAILED, _("It was cut off %(number)d times.") % {"number": MAX_ATTEMPTS})
+    _finish(JobClaim(job), State.FAILED, _("It was interrupted %(number)d times.") % {"number": MAX_ATTEMPTS})
     return None
 
 

@@ -34,7 +34,7 @@ def job_kind(kind: str) -> Callable[[Work], Work]:
 def campaign_of(job: BackgroundJob) -> Campaign:
     """Return the campaign of a job. Raises ValidationError if it has been deleted."""
     if job.campaign is None:
-        raise ValidationError(_("The campaign is gone."), code="gone")
+        raise ValidationError(_("The campaign no longer exists."), code="gone")
     return job.campaign
 
 
@@ -44,7 +44,7 @@ def open_source(job: BackgroundJob) -> Iterator[IO[bytes]]:
     try:
         file = job.source.open("rb")
     except FileNotFoundError:
-        raise ValidationError(_("The file is gone. Import it again."), code="gone") from None
+        raise ValidationError(_("The file no longer exists. Import it again."), code="gone") from None
     with file:
         yield file.file
 

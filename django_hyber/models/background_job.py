@@ -64,7 +64,7 @@ class BackgroundJob(HyberModel):
     result = models.JSONField(_("result"), default=dict, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    lease_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         # As of a campaign's author.

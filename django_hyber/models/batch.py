@@ -52,7 +52,7 @@ class Batch(HyberModel, DoubtModel):
     # AccountState.releases at the time when the platform last refused the login for this request.
     releases_seen = models.PositiveIntegerField(_("releases seen"), null=True, blank=True, editable=False)
     # Set while the batch is being sent. After this time, its worker is considered stopped.
-    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True)
+    lease_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
     # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
     due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
     enqueued_at = models.DateTimeField(

@@ -21,8 +21,8 @@ class UnreadableCallback(PersonalDataModel):
     received_at = models.DateTimeField(_("received at"), default=timezone.now, db_index=True)
 
     class Meta:
-        verbose_name = _("unreadable callback")
-        verbose_name_plural = _("unreadable callbacks")
+        verbose_name = _("unreadable report")
+        verbose_name_plural = _("unreadable reports")
         ordering = ("-id",)
 
     def __str__(self) -> str:

@@ -70,13 +70,16 @@ class Campaign(HyberModel):
         """What to do with a recipient whose value for a variable of the text is missing or empty."""
 
         REFUSE = "refuse", _("do not launch")
-        SKIP = "skip", _("leave the recipient out")
+        SKIP = "skip", _("skip the recipient")
         DEFAULT = "default", _("use the default text")
 
     # With a context, because a project may translate "name" as the name of a person.
     name = models.CharField(pgettext_lazy("campaign", "name"), max_length=200)
     tag = models.CharField(
-        _("tag"), max_length=64, blank=True, help_text=_("Campaign name in Hyber's statistics. Empty: the name above.")
+        _("tag"),
+        max_length=64,
+        blank=True,
+        help_text=_("Campaign name in Hyber's statistics. Leave empty to use the name above."),
     )
     division_code = models.CharField(
         _("division code"),
@@ -85,17 +88,20 @@ class Campaign(HyberModel):
         help_text=_("Splits Hyber's statistics. Only codes created beforehand in Hyber's web interface work."),
     )
     account = models.CharField(
-        _("account"), max_length=64, default="default", help_text=_("Which account at GMS sends and pays.")
+        _("account"),
+        max_length=64,
+        default="default",
+        help_text=_("The GMS account that sends the campaign and pays for it."),
     )
     start_time = models.DateTimeField(
-        _("start time"), null=True, blank=True, help_text=_("Empty: as soon as it is sent.")
+        _("start time"), null=True, blank=True, help_text=_("Leave empty to start at launch.")
     )
     throttle = models.PositiveIntegerField(
         _("throttle"),
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text=_("Maximum recipients per minute. Empty: no limit."),
+        help_text=_("Maximum recipients per minute. Leave empty for no limit."),
     )
     window_start = models.TimeField(
         _("not before"),
@@ -113,7 +119,7 @@ class Campaign(HyberModel):
     )
     variable_defaults = models.JSONField(_("default texts"), default=dict, blank=True)
     has_own_texts = models.BooleanField(
-        _("own texts"),
+        _("individual texts"),
         default=False,
         editable=False,
         help_text=_("Every recipient has an individual text in the variable “text”; the channels have none."),
@@ -123,7 +129,7 @@ class Campaign(HyberModel):
         default=list,
         blank=True,
         editable=False,
-        help_text=_("What imports were told to take besides mobile numbers."),
+        help_text=_("Types of numbers that imports accept besides mobile numbers."),
     )
     audience = models.CharField(
         _("audience"),
@@ -131,11 +137,11 @@ class Campaign(HyberModel):
         blank=True,
         default="",
         editable=False,
-        help_text=_("The audience of the project that was added last."),
+        help_text=_("The project's audience that was added last."),
     )
-    utm_source = _utm_field("utm_source", _("For example: viber. Empty: not added to links."))
-    utm_medium = _utm_field("utm_medium", _("For example: messenger. Empty: not added to links."))
-    utm_campaign = _utm_field("utm_campaign", _("For example: spring-sale. Empty: not added to links."))
+    utm_source = _utm_field("utm_source", _("For example: viber. Leave empty to omit it."))
+    utm_medium = _utm_field("utm_medium", _("For example: messenger. Leave empty to omit it."))
+    utm_campaign = _utm_field("utm_campaign", _("For example: spring-sale. Leave empty to omit it."))
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
     )
@@ -192,7 +198,7 @@ class Campaign(HyberModel):
                 name="hyber_window_has_both_ends",
                 condition=models.Q(window_start=None, window_end=None)
                 | models.Q(window_start__isnull=False, window_end__isnull=False),
-                violation_error_message=_("A sending window needs both its beginning and its end."),
+                violation_error_message=_("A sending window needs both a start and an end."),
             ),
         )
 

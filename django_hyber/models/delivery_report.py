@@ -39,7 +39,7 @@ class DeliveryReport(PersonalDataModel):
         verbose_name = _("delivery report")
         verbose_name_plural = _("delivery reports")
         ordering = ("reported_at", "id")
-        permissions = (("explain_codes", _("Can say what status codes mean")),)
+        permissions = (("explain_codes", _("Can explain status codes")),)
         constraints = (models.UniqueConstraint(fields=("fingerprint",), name="hyber_report_once"),)
         indexes = (
             models.Index(fields=("hyber_message_id",), name="hyber_report_platform_id"),

@@ -50,7 +50,7 @@ class TrialNumber(PersonalDataModel):
     """A number to which people who write campaigns may send tests without the right to launch."""
 
     phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
-    name = models.CharField(_("whose it is"), max_length=100)
+    name = models.CharField(_("owner"), max_length=100)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     added_by = models.CharField(_("added by"), max_length=150, blank=True, editable=False)
 

@@ -42,7 +42,7 @@ class Reply(PersonalDataModel):
         _("stored attachment"), upload_to=reply_file_name, storage=hyber_storage, max_length=255, blank=True
     )
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0, editable=False)
-    lease_until = models.DateTimeField(_("lease until"), null=True, blank=True, editable=False)
+    lease_until = models.DateTimeField(_("reserved until"), null=True, blank=True, editable=False)
     read_at = models.DateTimeField(_("read at"), null=True, blank=True, db_index=True)
     received_at = models.DateTimeField(_("received at"), default=timezone.now, db_index=True)
     raw = models.JSONField(_("as received"))

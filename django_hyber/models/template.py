@@ -86,7 +86,7 @@ class TemplateVariant(HyberModel):
     approved_text = models.TextField(
         _("approved Viber text"),
         blank=True,
-        help_text=_("The text that was approved for Viber, with %variables%. You are warned where the text departs."),
+        help_text=_("The text that was approved for Viber, with %variables%. A warning appears if the text differs."),
     )
     version = models.PositiveIntegerField(_("version"), default=0, editable=False)
 
@@ -105,7 +105,7 @@ class TemplateVariant(HyberModel):
             models.UniqueConstraint(
                 fields=("template", "language"),
                 name="hyber_language_once_a_template",
-                violation_error_message=_("This template has a text in this language already."),
+                violation_error_message=_("This template already has a text in this language."),
             ),
         )
 

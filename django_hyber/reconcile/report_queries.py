@@ -34,7 +34,7 @@ MARGIN = timedelta(minutes=10)
 GIVE_UP_AFTER = timedelta(days=3)
 GIVE_UP_UNANSWERED_AFTER = timedelta(days=30)
 #: The error text of a message that is given up.
-NO_REPORT = gettext_noop("The platform has never reported how it ended.")
+NO_REPORT = gettext_noop("The platform never reported the result.")
 
 
 @dataclass(kw_only=True)

@@ -19,7 +19,7 @@ from django_hyber.protocol import START_WORDS, STOP_WORDS, Consent, UserReply, r
 #: Stored in English and translated where it is shown.
 OPTED_OUT_BY_REPLY = gettext_noop("Opted out by reply.")
 OPTED_OUT_BY_COLLEAGUE = gettext_noop("Added by a colleague because of a reply.")
-CAME_BACK_BY_REPLY = gettext_noop("Came back by reply.")
+CAME_BACK_BY_REPLY = gettext_noop("Opted in again by reply.")
 REMOVED_BY_COLLEAGUE = gettext_noop("Removed by a colleague.")
 #: A reply with an earlier time has a wrong clock, or was on its way for too long: the time of its arrival counts.
 ARRIVES_WITHIN = timedelta(days=7)

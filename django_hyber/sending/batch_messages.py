@@ -23,7 +23,7 @@ from django_hyber.sending.single import OPTED_OUT
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 
 Status = Message.Status
-NO_VALUE = gettext_noop("Left out: a value for the text is missing.")
+NO_VALUE = gettext_noop("Skipped: a value for the text is missing.")
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 TEXT_LIMIT = 255
 NOTHING: Mapping[str, Any] = MappingProxyType({})

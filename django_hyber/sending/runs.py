@@ -38,7 +38,7 @@ from django_hyber.sending.pace import breaker, schedule
 logger = logging.getLogger("django_hyber")
 REQUEUE_CHUNK = 10_000
 ANNOUNCED_AT_ONCE = 10_000
-NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was left out.")
+NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was skipped.")
 OPEN_BATCHES = (Batch.State.PENDING, Batch.State.SENDING, Batch.State.UNCONFIRMED)
 
 

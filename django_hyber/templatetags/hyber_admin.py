@@ -16,10 +16,10 @@ register.filter("without_numbers", mask_phones_in)
 
 # Django imports this module for the templates of every project. Without the admin, its modules cannot be imported.
 if apps.is_installed("django.contrib.admin"):
-    from django_hyber.admin.common.base import short_time
     from django_hyber.admin.common.glossary import GLOSSARY, Term
     from django_hyber.admin.common.paginators import grouped
     from django_hyber.admin.common.restrictions import restriction_texts
+    from django_hyber.admin.common.times import short_time
     from django_hyber.admin.dashboard import Dashboard, dashboard_of
 
     register.filter("grouped", grouped)

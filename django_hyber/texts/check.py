@@ -128,7 +128,9 @@ def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError
     """With a text for each recipient, the platform does not replace variables."""
     names = sorted(find_variables(channels))
     if names:
-        message = _("Every recipient has a text of their own, so this would be sent unchanged: %(variables)s.")
+        message = _(
+            "Every recipient has an individual text, so these variables would be sent as they are: %(variables)s."
+        )
         variables = ", ".join(f"%{name}%" for name in names)
         yield ValidationError(message, code="unfilled-variables", params={"variables": variables})
 
@@ -176,16 +178,16 @@ def _missing_variable(campaign: Campaign, name: str, count: int) -> ValidationEr
         message = ngettext("%(count)d recipient has no text.", "%(count)d recipients have no text.", count)
     elif campaign.missing_variables == Campaign.MissingVariables.DEFAULT:
         message = ngettext(
-            "%%%(name)s%% is missing for %(count)d recipient and has no default text: give it one.",
-            "%%%(name)s%% is missing for %(count)d recipients and has no default text: give it one.",
+            "%%%(name)s%% is missing for %(count)d recipient and has no default text: add one.",
+            "%%%(name)s%% is missing for %(count)d recipients and has no default text: add one.",
             count,
         )
     else:
         message = ngettext(
-            "%%%(name)s%% is missing for %(count)d recipient: fill in the column, take it out of the text, or choose "
-            "what happens then.",
-            "%%%(name)s%% is missing for %(count)d recipients: fill in the column, take it out of the text, or choose "
-            "what happens then.",
+            "%%%(name)s%% is missing for %(count)d recipient: fill in the column, remove the variable from the text, "
+            "or choose what to do when a value is missing.",
+            "%%%(name)s%% is missing for %(count)d recipients: fill in the column, remove the variable from the text, "
+            "or choose what to do when a value is missing.",
             count,
         )
     return ValidationError(message, code="missing-variable", params={"name": name, "count": count})

@@ -15,7 +15,7 @@ from django_hyber.protocol.errors import TEMPLATES
 GAVE_UP = gettext_noop("Not accepted by the platform after %(attempts)s attempts: %(reason)s")
 TOO_LATE = gettext_noop("Its TTL ended before it could be sent.")
 TOO_LATE_BECAUSE = gettext_noop("Its TTL ended before it could be sent: %(reason)s")
-CAPPED = gettext_noop("Left out: the frequency cap is reached (messages: %(messages)s, days: %(days)s).")
+CAPPED = gettext_noop("Skipped: the frequency cap is reached (messages: %(messages)s, days: %(days)s).")
 CAMPAIGN_SPENT = gettext_noop(
     "The spending limit of a campaign is reached: up to %(spent)s of %(limit)s is spent, and the next batch may cost "
     "%(cost)s. Raise SPENDING_LIMIT, then resume the campaign."

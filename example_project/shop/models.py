@@ -38,7 +38,7 @@ class Order(models.Model):
 
 
 class ShippingNotice(models.Model):
-    """The outcome of the message about the shipping.
+    """The message to the customer about the shipping, and its result.
 
     A table of its own, because ``order.save()`` writes every column: saving an order that was loaded a minute ago would
     undo what has been noted since.

@@ -136,7 +136,7 @@ class TodayTests:
 
         names = re.findall(r'<title id="[\w-]+">(.*?)</title>', page)
         assert names == [
-            "What became of the messages that ended today",
+            "Results of the messages that ended today",
             "Which channel delivered today",
             "Messages by status",
         ]
@@ -245,7 +245,7 @@ class AttentionTests:
         assert "3 messages with unknown outcome" in page
         assert "1 single message without a report for over a day" in page
         assert "2 reports waiting for their message" in page
-        assert "1 unreadable callback to inspect" in page
+        assert "1 unreadable report to inspect" in page
         for name, number in numbers.items():
             assert found[name][0] == str(number), name
             assert admin_client.get(found[name][1]).context["cl"].result_count == number, name

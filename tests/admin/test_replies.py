@@ -238,7 +238,7 @@ def test_a_copy_is_linked_for_ever(admin_client, make_reply, settings, tmp_path)
     reply.media_file.save("x-photo.jpg", ContentFile(b"x"))
 
     shown = attachment_on(admin_client, reply)
-    assert f'<a href="{address_of(reply)}" rel="noopener noreferrer">photo.jpg</a> (kept here)' in shown
+    assert f'<a href="{address_of(reply)}" rel="noopener noreferrer">photo.jpg</a> (stored here)' in shown
     assert "No copy" not in shown
 
 
@@ -268,14 +268,14 @@ def test_an_attachment_that_is_being_fetched_is_no_copy_yet(admin_client, make_r
 
     shown = attachment_on(admin_client, make_reply(media_url=LINK, lease_until=end))
     assert "being fetched" in shown
-    assert "kept here" not in shown
+    assert "stored here" not in shown
 
 
 def test_a_missing_copy_is_told_and_can_be_tried_again(admin_client, make_reply, settings, caplog):
     settings.HYBER = {"default": {"FETCH_MEDIA": True}}
     reply = make_reply(media_url="https://127.0.0.1/photo.jpg", file_name="photo.jpg")
 
-    assert "No copy has been kept" in attachment_on(admin_client, reply)
+    assert "No copy was stored" in attachment_on(admin_client, reply)
     assert 'value="Fetch the attachment"' in page_of(admin_client, reply)
     admin_client.post(url_of(reply, "fetch"))
     assert f"The attachment of reply {reply.pk} was not kept" in caplog.text
@@ -285,7 +285,7 @@ def test_what_is_gone_cannot_be_tried_again(admin_client, make_reply, settings):
     settings.HYBER = {"default": {"FETCH_MEDIA": True}}
     page = page_of(admin_client, make_reply(media_url=LINK, received_at=timezone.now() - timedelta(days=2)))
 
-    assert "No copy has been kept" in page
+    assert "No copy was stored" in page
     assert "Fetch the attachment" not in page
 
 

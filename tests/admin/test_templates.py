@@ -106,7 +106,7 @@ def test_second_text_in_a_language_is_refused(admin_client, template):
     template.set_channels(CHANNELS)
     page = admin_client.post(f"{BASE}add/", form_of(template, "Again", language="EN")).content.decode()
 
-    assert "has a text in this language already" in page
+    assert "already has a text in this language" in page
     assert template.variants.count() == 1
 
 

@@ -190,7 +190,7 @@ class PageTests:
         text = page.content.decode()
 
         assert "Landlines: 2" in text
-        assert "Leave out all other countries: 1" in text
+        assert "Skip all other countries: 1" in text
         assert "PL (+48): 1" in text
         assert [field.name for field in page.context["numbers"].kinds] == ["fixed_line", "without_others"]
 
@@ -207,7 +207,7 @@ class PageTests:
 
         assert page.context["numbers"].kinds == []
         assert "landlines: 1" in page.content.decode()
-        assert "settings of the account forbid" in page.content.decode()
+        assert "forbidden by the settings of the account" in page.content.decode()
 
     def test_another_column_is_counted_before_it_is_imported(self, admin_client, campaign):
         page = self.show(admin_client, campaign, "phone,second\n0501234501,+380442345678\n")
@@ -225,14 +225,14 @@ class PageTests:
 
         page = self.show(admin_client, campaign, "phone\n0501234501\n")
 
-        assert "counted while it is imported" in page.content.decode()
+        assert "counted during the import" in page.content.decode()
         assert len(page.context["numbers"].kinds) == 9
 
     def test_the_report_says_what_was_left_out(self, admin_client, campaign):
         page = by_admin(campaign, INPUTS / "landlines.csv", admin_client)
 
         text = page.content.decode()
-        assert "Left out because they were not switched on: landlines: 1, toll-free numbers: 1." in text
+        assert "Skipped because they were not switched on: landlines: 1, toll-free numbers: 1." in text
         assert "This is a landline, and landlines are switched off." in text
 
     def test_the_same_file_adds_what_is_switched_on_later(self, admin_client, campaign):

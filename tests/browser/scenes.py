@@ -324,7 +324,7 @@ def open_doubts(shop):
 
 def busy_jobs(campaign, user):
     """Background work on the page of a campaign: one that is done, one on its way, one that failed."""
-    states = (("done", 2_480, ""), ("running", 900, ""), ("failed", 0, "It was cut off 5 times."))
+    states = (("done", 2_480, ""), ("running", 900, ""), ("failed", 0, "It was interrupted 5 times."))
     for state, done, error in states:
         BackgroundJob.objects.create(
             kind="export", campaign=campaign, state=state, done=done, total=2_480, error_text=error, created_by=user

@@ -70,7 +70,7 @@ def test_a_finished_campaign_begins_with_its_result_on_two_screens(open_admin, a
     assert page.locator("[data-delivered]").bounding_box()["y"] < WIDE["height"] / 2
     page.get_by_text("Texts and settings").click()
     page.get_by_text("Minus 20 %").first.wait_for()
-    page.get_by_text("Numbers by channel").click()
+    page.get_by_text("Figures by channel").click()
     page.get_by_text("Cost of what was sent").first.wait_for()
 
 

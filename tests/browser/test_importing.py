@@ -97,7 +97,7 @@ def test_wrong_choices_and_files_are_told_beside_their_fields(draft, people, tmp
     hand_in(page, draft, people)
     page.select_option("#id_use-0", "nothing")
     page.get_by_role("button", name="Import", exact=True).click()
-    page.get_by_text("Choose the column that holds the phone numbers.").wait_for()
+    page.get_by_text("Choose the column that contains the phone numbers.").wait_for()
     page.select_option("#id_use-0", "phone")
     page.fill("#id_name-1", "ім'я")
     page.get_by_role("button", name="Import", exact=True).click()

@@ -129,7 +129,7 @@ class CheckTests:
         page.goto(page_of(campaign))
         page.evaluate("window.sameDocument = true")
         page.get_by_role("button", name="Check now").click()
-        page.get_by_text("It is about to begin.").wait_for()
+        page.get_by_text("Sending is about to start.").wait_for()
         page.evaluate("window.sameDocument = true")
 
         BackgroundJob.objects.update(state="running", total=PEOPLE, done=5, attempts=1)
@@ -152,12 +152,12 @@ class CheckTests:
         page = open_admin()
         page.goto(page_of(campaign))
         page.get_by_role("button", name="Check now").click()
-        page.get_by_text("It is about to begin.").wait_for()
+        page.get_by_text("Sending is about to start.").wait_for()
 
         page.route("**/send/plan/", lambda route: route.abort())
-        page.get_by_text("the server does not answer").wait_for()
+        page.get_by_text("the server is not responding").wait_for()
         page.unroute("**/send/plan/")
-        page.get_by_text("the server does not answer").wait_for(state="hidden")
+        page.get_by_text("the server is not responding").wait_for(state="hidden")
 
 
 class TrialTests:
@@ -172,7 +172,7 @@ class TrialTests:
         page.get_by_role("button", name="Send the test").click()
         page.evaluate("window.sameDocument = true")
         page.get_by_text("The test is on its way to 2 numbers.").wait_for()
-        page.get_by_text("has opted out: nothing was sent there.").wait_for()
+        page.get_by_text("has opted out: nothing was sent to it.").wait_for()
         page.locator("tr[data-state=delivered]").wait_for()
         page.locator("tr[data-state=rejected]").wait_for()
         page.get_by_role("row", name=re.compile("380671234500")).get_by_text("(Viber)").wait_for()

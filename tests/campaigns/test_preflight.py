@@ -120,7 +120,7 @@ def test_default_text_of_another_variable_does_not_help(make_campaign):
     campaign = make_campaign({}, missing_variables=DEFAULT, variable_defaults={"city": "Kyiv"})
 
     assert texts(preflight(campaign).problems) == [
-        "%name% is missing for 1 recipient and has no default text: give it one."
+        "%name% is missing for 1 recipient and has no default text: add one."
     ]
 
 

@@ -219,7 +219,7 @@ class CutOffTests:
         age(job, lease_until=1)
         dispatch()
 
-        assert (fresh(job).state, fresh(job).error_text) == (State.FAILED, "It was cut off 5 times.")
+        assert (fresh(job).state, fresh(job).error_text) == (State.FAILED, "It was interrupted 5 times.")
 
 
 class TakingUpTests:
@@ -329,4 +329,4 @@ class OtherKindsTests:
     def test_what_cannot_be_done_is_told(self, campaign):
         job = fresh(request_job(Kind.RETRY, campaign, {}, None))
 
-        assert (job.state, job.error_text) == (State.FAILED, "No message of this campaign has failed that way.")
+        assert (job.state, job.error_text) == (State.FAILED, "No message of this campaign failed for this reason.")

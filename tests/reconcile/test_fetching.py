@@ -116,7 +116,7 @@ def test_message_is_given_up_after_three_days_and_says_so(platform):
     assert fetched.given_up == 1
 
     message.refresh_from_db()
-    assert (message.status, message.error_text) == ("accepted", "The platform has never reported how it ended.")
+    assert (message.status, message.error_text) == ("accepted", "The platform never reported the result.")
     assert fetch_reports().asked == 0
 
 

@@ -157,7 +157,7 @@ def test_start_takes_the_number_off_the_list_and_keeps_its_history():
     assert (former.phone_number, former.reason, former.ended_reason) == (
         phone(1),
         "Opted out by reply.",
-        "Came back by reply.",
+        "Opted in again by reply.",
     )
     assert (former.reply.text, former.ended_reply.text) == ("СТОП", "Старт, будь ласка")
     assert former.ended_at - former.created_at == pytest.approx(timedelta(minutes=5), abs=timedelta(seconds=1))

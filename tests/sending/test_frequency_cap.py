@@ -67,9 +67,9 @@ def test_who_has_got_enough_is_left_out_and_the_reason_is_kept(capped):
 
     assert statuses(second) == ["suppressed", "suppressed", "accepted"]
     reason = second.messages.earliest("pk").error_text
-    assert reason == "Left out: the frequency cap is reached (messages: 1, days: 7)."
+    assert reason == "Skipped: the frequency cap is reached (messages: 1, days: 7)."
     with translation.override("uk"):
-        assert translate_reason(reason) == "Не надіслано: досягнуто обмеження частоти (повідомлень: 1, днів: 7)."
+        assert translate_reason(reason) == "Пропущено: досягнуто обмеження частоти (повідомлень: 1, днів: 7)."
 
 
 def test_without_a_cap_everybody_gets_both(platform):
@@ -181,7 +181,7 @@ def test_the_page_before_the_launch_says_it(capped, admin_client):
     campaign = make_campaign(numbers(5))
     page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/send/").content.decode()
 
-    assert "2 people have got as many messages lately as the frequency cap allows and are left out." in page
+    assert "2 people have reached the frequency cap and are skipped." in page
 
 
 @pytest.mark.parametrize("messages", [1, 2, 3])

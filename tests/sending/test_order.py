@@ -200,7 +200,7 @@ class RulesTests:
         start_campaign(campaign)
 
         assert statuses(campaign) == ["accepted", "suppressed"]
-        assert campaign.messages.get(status="suppressed").error_text == "Left out: a value for the text is missing."
+        assert campaign.messages.get(status="suppressed").error_text == "Skipped: a value for the text is missing."
 
     def test_default_text_stands_in_for_a_missing_value(self, platform):
         campaign = make_campaign([phone(1)], missing_variables="default", variable_defaults={"name": "friend"})

@@ -92,8 +92,8 @@ def added_texts(report: ImportReport) -> Iterator[tuple[str, int]]:
     left_out = report.total - report.accepted - report.existing
     if left_out:
         text = ngettext(
-            "%(count)s was left out: its number is invalid or a repetition.",
-            "%(count)s were left out: their numbers are invalid or repetitions.",
+            "%(count)s object was skipped: its number is invalid or repeated.",
+            "%(count)s objects were skipped: their numbers are invalid or repeated.",
             left_out,
         )
         yield text % {"count": grouped(left_out)}, messages.WARNING

@@ -86,7 +86,7 @@ def _export_in_background(desk: Desk, chosen: Format, separator: Separator) -> H
     named = {"format": chosen.upper()}
     if export_once(desk.campaign, chosen, desk.request.user, separator=separator):
         desk.log_change(_("Requested an export as %(format)s.") % named)
-        text = _("The export as %(format)s has begun: the file will be on this page.") % named
+        text = _("The export as %(format)s has started. The file will appear on this page.") % named
         desk.message_user(text, messages.SUCCESS)
     else:
         desk.message_user(_("An export as %(format)s is already under way.") % named)

@@ -25,9 +25,7 @@ class FormatForm(forms.Form):
     encoding = forms.ChoiceField(label=_("Encoding"), required=False)
     separator = forms.ChoiceField(label=_("Separator"), required=False)
     sheet = forms.ChoiceField(label=_("Sheet"), required=False)
-    header_row = forms.IntegerField(
-        label=_("Row that names the columns"), required=False, min_value=1, max_value=MOST_ROWS
-    )
+    header_row = forms.IntegerField(label=_("Header row"), required=False, min_value=1, max_value=MOST_ROWS)
 
     def __init__(self, data: Mapping[str, Any] | None, job: BackgroundJob, *, is_masked: bool) -> None:
         known = job.parameters.get("format")

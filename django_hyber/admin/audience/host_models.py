@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_hyber.admin.audience.audience_page import added_texts
-from django_hyber.admin.common.base import link_to, short_time
+from django_hyber.admin.common.base import link_to
+from django_hyber.admin.common.times import short_time
 from django_hyber.four_eyes import record_author
 from django_hyber.models import Campaign, Message
 from django_hyber.services import import_recipients

@@ -38,13 +38,12 @@ LONGEST_NAME = 255
 USE_LABELS = {
     Use.PHONE: gettext_lazy("Phone number"),
     Use.VARIABLE: gettext_lazy("Variable named"),
-    Use.TEXT: gettext_lazy("The recipient's own text"),
+    Use.TEXT: gettext_lazy("The recipient's individual text"),
     Use.REASON: gettext_lazy("Reason"),
-    Use.NOTHING: gettext_lazy("Leave out"),
+    Use.NOTHING: gettext_lazy("Do not import"),
 }
 ACCEPTED = gettext_lazy(
-    "CSV with commas, semicolons, tabs or vertical bars, or XLSX; up to %(most)d MB. A row at its top names the "
-    "columns."
+    "CSV with commas, semicolons, tabs or vertical bars, or XLSX; up to %(most)d MB, with a header row."
 )
 
 

@@ -30,8 +30,9 @@ KINDS: Mapping[str, str | Promise] = {
     **NUMBER_TYPES,
 }
 DOUBTFUL_HELP = gettext_lazy(
-    "Valid only in another country, but written without +, or one slip away from a number of the home country: a "
-    "digit is probably missing, or two are swapped. Switch them on only if you know that the numbers are right."
+    "These numbers are valid only in another country, but they are written without + or differ from a home number by "
+    "one typing error. A digit is probably missing, or two are swapped. Switch them on only if you know that they are "
+    "right."
 )
 OTHERS_HELP = gettext_lazy("Written with + and the country code.")
 
@@ -87,7 +88,7 @@ class NumbersForm(forms.Form):
         others = self._other_countries()
         if self._campaign and self._home and (self.is_uncounted or others):
             listed = _listed({_country(name): count for name, count in others.items()})
-            self._add("without_others", _("Leave out all other countries"), sum(others.values()), listed or OTHERS_HELP)
+            self._add("without_others", _("Skip all other countries"), sum(others.values()), listed or OTHERS_HELP)
 
     def _add(self, name: str, label: str, count: int | None, help_text: Any = "") -> None:
         text = f"{label}: {grouped(count)}" if count else label

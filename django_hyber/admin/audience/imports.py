@@ -225,7 +225,7 @@ def stop_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     if stop_job(job):
         desk.log_change(_("Import stopped: %(file)s.") % {"file": file_name(job)})
     else:
-        desk.message_user(_("There is nothing to stop: the import has ended already."))
+        desk.message_user(_("The import has already ended."))
     return desk.redirect("import_job", job.pk)
 
 

@@ -21,11 +21,12 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.progress_page import REFRESH
-from django_hyber.admin.common.base import EMPTY, HyberAdmin, ReadOnlyAdmin, link_to, short_time
+from django_hyber.admin.common.base import HyberAdmin, ReadOnlyAdmin, link_to
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import FormerOptOut, Reply, Suppression
 from django_hyber.replies.opt_outs import remove_opt_outs
 from django_hyber.statistics.progress import recent_jobs
@@ -71,7 +72,7 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
         label=_("Phone number"),
         max_length=LONGEST_TYPED,
         widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
-        help_text=_("As in +380 67 123 45 67; spaces, dashes and brackets do no harm."),
+        help_text=_("For example: +380 67 123 45 67. Spaces, dashes and brackets are allowed."),
     )
 
     class Meta:
@@ -94,7 +95,7 @@ class SuppressionAdmin(HyberAdmin):
     readonly_fields = ("history",)
     list_display = ("phone_number", "why", "created_at")
     search_fields = ("phone_number",)
-    phone_search_help_text = _("A whole phone number, however it is written.")
+    phone_search_help_text = _("Enter a full phone number, in any format.")
     phone_column = "phone_number"
     sortable_by = ("phone_number",)
 
@@ -184,11 +185,11 @@ class SuppressionAdmin(HyberAdmin):
         if not self.has_view_permission(request) or not may_export(request):
             raise PermissionDenied
 
-    @admin.action(description=_("Take selected numbers off the list"), permissions=["delete"])
+    @admin.action(description=_("Remove selected numbers from the list"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> Any:
         """Delete numbers after a confirmation page that lists each of them."""
         if len(queryset.order_by().values_list("pk")[: MOST_DELETED + 1]) > MOST_DELETED:
-            text = _("No more than %(most)s numbers can be taken off the list at once.")
+            text = _("At most %(most)s numbers can be removed from the list at once.")
             self.message_user(request, text % {"most": grouped(MOST_DELETED)}, messages.ERROR)
             return None
         return delete_selected(self, request, queryset)
@@ -205,7 +206,7 @@ class FormerOptOutAdmin(ReadOnlyAdmin):
 
     list_display = ("phone_number", "created_at", "why", "ended_at", "why_ended", "ended_by")
     search_fields = ("phone_number",)
-    phone_search_help_text = _("A whole phone number, however it is written.")
+    phone_search_help_text = _("Enter a full phone number, in any format.")
     phone_column = "phone_number"
     time_column = "ended_at"
     fields = (

@@ -15,10 +15,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.audience.import_forms import LONGEST_PASTED, file_field
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import file_name
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.removal import Removed, added_by
 from django_hyber.audience.removal_jobs import (
@@ -54,16 +54,16 @@ class RemovalForm(forms.Form):
         required=False,
         max_length=LONGEST_PASTED,
         widget=AdminTextareaWidget(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("One per line, spelled in any way."),
+        help_text=gettext_lazy("One per line, in any format."),
     )
 
     def __init__(self, data: Any, files: Any, campaign: Campaign, *, sees_numbers: bool) -> None:
         super().__init__(data, files)
-        self.fields["file"].help_text = _("CSV or XLSX. A file with nothing but numbers needs no header.")
+        self.fields["file"].help_text = _("CSV or XLSX. A file that contains only numbers needs no header row.")
         imports = import_choices(campaign)
         choices = [(str(Who.EVERYBODY), _("All"))]
         if imports:
-            choices.append((str(Who.IMPORTED), _("Those of one import")))
+            choices.append((str(Who.IMPORTED), _("Those from one import")))
             self.fields["imported"].choices = imports  # type: ignore[attr-defined]
         else:
             del self.fields["imported"]
@@ -86,7 +86,7 @@ class RemovalForm(forms.Form):
             self.add_error("file", _("Choose a file, or paste numbers below."))
         if who and who != Who.LISTED and (has_file or has_text):
             # Somebody who has pasted numbers does not mean everybody.
-            self.add_error("who", _("Numbers are given below: choose “Those on a list of numbers”, or clear them."))
+            self.add_error("who", _("Numbers are entered below: choose “Those on a list of numbers”, or clear them."))
         return cleaned
 
 
@@ -147,7 +147,7 @@ def removal_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:
     if desk.is_post and desk.request.POST.get("seen") == seen:
         return _remove(desk, job)
     if desk.is_post:
-        desk.message_user(_("The recipients have changed meanwhile: look at the numbers again."), messages.WARNING)
+        desk.message_user(_("The recipients have changed in the meantime. Check the numbers again."), messages.WARNING)
     context = {
         "found": found,
         "seen": seen,
@@ -174,7 +174,7 @@ def _remove(desk: CampaignDesk, job: BackgroundJob) -> HttpResponseBase:
     else:
         if is_new:
             desk.log_change(_("Removal of recipients confirmed."))
-        desk.message_user(_("The recipients are removed in the background: this page shows the progress."))
+        desk.message_user(_("The recipients are being removed in the background. This page shows the progress."))
     return desk.redirect()
 
 

@@ -26,7 +26,7 @@ class TrialNumberForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
         label=_("Phone number"),
         max_length=LONGEST_TYPED,
         widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
-        help_text=_("As in +380 67 123 45 67; spaces, dashes and brackets do no harm."),
+        help_text=_("For example: +380 67 123 45 67. Spaces, dashes and brackets are allowed."),
     )
 
     class Meta:
@@ -54,7 +54,7 @@ class TrialNumberAdmin(HyberAdmin):
     fields = ("name", "phone_number")
     list_display = ("name", "phone_number", "added_by", "created_at")
     search_fields = ("phone_number",)
-    phone_search_help_text = _("A whole phone number, however it is written.")
+    phone_search_help_text = _("Enter a full phone number, in any format.")
     phone_column = "phone_number"
     sortable_by = ("name",)
 

@@ -19,10 +19,14 @@ from django_hyber.models import Campaign
 from django_hyber.services import CampaignError, CampaignStatistics, campaign_statistics
 
 DONE = {
-    Verb.PAUSE: gettext_lazy("“%(name)s” has been paused. What the platform has accepted will still arrive."),
+    Verb.PAUSE: gettext_lazy(
+        "“%(name)s” has been paused. Messages that the platform has already accepted will still be delivered."
+    ),
     Verb.RESUME: gettext_lazy("“%(name)s” has been resumed."),
-    Verb.CANCEL: gettext_lazy("“%(name)s” has been cancelled. What the platform has accepted will still arrive."),
-    Verb.WITHDRAW: gettext_lazy("“%(name)s” is a draft again, and is not sent until it is launched again."),
+    Verb.CANCEL: gettext_lazy(
+        "“%(name)s” has been cancelled. Messages that the platform has already accepted will still be delivered."
+    ),
+    Verb.WITHDRAW: gettext_lazy("“%(name)s” is a draft again. It is not sent until it is launched again."),
 }
 ALREADY = {
     Verb.PAUSE: gettext_lazy("“%(name)s” is already paused."),
@@ -34,7 +38,7 @@ LOGGED = {
     Verb.PAUSE: gettext_lazy("Paused."),
     Verb.RESUME: gettext_lazy("Resumed."),
     Verb.CANCEL: gettext_lazy("Cancelled."),
-    Verb.WITHDRAW: gettext_lazy("Made a draft again."),
+    Verb.WITHDRAW: gettext_lazy("Moved back to draft."),
 }
 
 
@@ -116,8 +120,8 @@ def _under_way(campaign: Campaign, verb: Verb) -> str:
     if not campaign.on_the_wire:
         return _("No request is under way.")
     text = ngettext(
-        "%(count)s recipient is in a request that is under way, and will still get it.",
-        "%(count)s recipients are in requests that are under way, and will still get it.",
+        "%(count)s recipient is in a request that is under way and will still get the message.",
+        "%(count)s recipients are in requests that are under way and will still get the message.",
         campaign.on_the_wire,
     )
     return text % {"count": grouped(campaign.on_the_wire)}
@@ -131,21 +135,21 @@ def cancel_view(desk: CampaignDesk) -> HttpResponseBase:
         return refuse(desk)
     numbers = campaign_statistics(desk.campaign)
     waiting = ngettext(
-        "%(count)s recipient has not been sent to yet, and never will be by this campaign.",
-        "%(count)s recipients have not been sent to yet, and never will be by this campaign.",
+        "%(count)s recipient has not been sent a message yet and will get none from this campaign.",
+        "%(count)s recipients have not been sent a message yet and will get none from this campaign.",
         numbers.waiting,
     )
     sent = ngettext(
-        "%(count)s message has left already and cannot be called back.",
-        "%(count)s messages have left already and cannot be called back.",
+        "%(count)s message has already been sent and cannot be recalled.",
+        "%(count)s messages have already been sent and cannot be recalled.",
         numbers.sent,
     )
     sentences = [
         waiting % {"count": grouped(numbers.waiting)},
         sent % {"count": grouped(numbers.sent)},
-        _("A cancelled campaign cannot be resumed. To stop for a while only, pause it instead."),
+        _("A cancelled campaign cannot be resumed. To stop it temporarily, pause it instead."),
     ]
-    button = _("Cancel the campaign for good")
+    button = _("Cancel the campaign permanently")
     return desk.render("campaign/confirm", _("Cancel campaign"), sentences=sentences, button=button)
 
 

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_hyber.admin.campaigns.actions import refuse
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.times import short_time
 from django_hyber.campaigns.approval import ask_for_approval, may_ask, may_send_back, send_back
 from django_hyber.four_eyes import is_four_eyes
 from django_hyber.models import Campaign
@@ -55,7 +55,7 @@ def approval_state(desk: CampaignDesk) -> ApprovalState | None:
     if not campaign.is_editable or not is_four_eyes(campaign):
         return None
     texts = {
-        Approval.ASKED: _("%(user)s asked for approval on %(time)s."),
+        Approval.ASKED: _("%(user)s requested approval on %(time)s."),
         Approval.SENT_BACK: _("%(user)s sent the campaign back on %(time)s."),
     }
     text = ""
@@ -79,8 +79,10 @@ def ask_page(desk: CampaignDesk) -> HttpResponseBase:
         return _not_possible(desk)
     form = NoteForm(desk.request.POST if desk.is_post else None, is_required=False)
     if not form.is_valid():
-        intro = _("People who may send campaigns and have not worked on this one see it on their start page.")
-        return _page(desk, form, state, title=_("Ask for approval"), intro=intro)
+        intro = _(
+            "The campaign is shown on the start page of everyone who may send campaigns and has not worked on this one."
+        )
+        return _page(desk, form, state, title=_("Request approval"), intro=intro)
     note = form.cleaned_data["note"]
     try:
         is_new = ask_for_approval(desk.campaign, desk.request.user, note)  # type: ignore[arg-type]  # logged in
@@ -88,8 +90,8 @@ def ask_page(desk: CampaignDesk) -> HttpResponseBase:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
     if is_new:
-        desk.log_change(" ".join(filter(None, [_("Asked for approval."), note])))
-    desk.message_user(_("Approval of “%(name)s” has been asked for.") % {"name": desk.campaign}, messages.SUCCESS)
+        desk.log_change(" ".join(filter(None, [_("Requested approval."), note])))
+    desk.message_user(_("Approval of “%(name)s” has been requested.") % {"name": desk.campaign}, messages.SUCCESS)
     return desk.redirect()
 
 
@@ -120,6 +122,6 @@ def _page(desk: CampaignDesk, form: NoteForm, state: ApprovalState, *, title: st
 def _not_possible(desk: CampaignDesk) -> HttpResponseBase:
     if not desk.campaign.is_editable:
         return refuse(desk)
-    text = _("This is not possible: somebody else has answered meanwhile, or no approval is needed from you.")
+    text = _("This is not possible: somebody else has already answered, or your approval is not needed.")
     desk.message_user(text, messages.ERROR)
     return desk.redirect()

@@ -17,10 +17,11 @@ from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selec
 from django_hyber.admin.campaigns.progress_page import CampaignList
 from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progress_context
 from django_hyber.admin.channels.inline import ChannelInline
-from django_hyber.admin.common.base import HyberAdmin, short_time
+from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.four_eyes import record_author
 from django_hyber.models import Campaign, Message, TemplateVariant
@@ -123,7 +124,7 @@ class CampaignAdmin(HyberAdmin):
         if request.method == "POST":
             desk = find_desk(self, request, object_id)
             if not desk.campaign.is_editable and desk.may_view:
-                text = _("“%(name)s” has been started meanwhile: your changes were not saved.")
+                text = _("“%(name)s” was launched in the meantime. Your changes were not saved.")
                 desk.message_user(text % {"name": desk.campaign}, messages.ERROR)
                 return desk.redirect()
         return super().change_view(request, object_id, *args, **kwargs)
@@ -197,7 +198,7 @@ class CampaignAdmin(HyberAdmin):
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Delete drafts, after a confirmation."""
         if queryset.exclude(status=Campaign.Status.DRAFT).exists():
-            text = _("Only drafts can be deleted: a campaign that has been sent holds the history of its messages.")
+            text = _("Only drafts can be deleted: a sent campaign contains the history of its messages.")
             self.message_user(request, text, messages.ERROR)
             return None
         return delete_selected(self, request, queryset)

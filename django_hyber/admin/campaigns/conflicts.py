@@ -13,9 +13,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import get_content_type_for_model
 from django.forms import BaseFormSet, BoundField
 from django.utils.formats import localize
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.common.times import short_time
 from django_hyber.models import Campaign
 from django_hyber.words import label_of
 
@@ -82,7 +82,7 @@ def _shown(bound: BoundField, value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return localize(localtime(value))
+        return short_time(value)
     if isinstance(value, list):
         return " ".join(str(part) for part in value if part)
     if isinstance(value, dict):

@@ -39,7 +39,7 @@ class DuplicateForm(forms.Form):
         try:
             written = signing.loads(self.cleaned_data["asked_at"], salt=SALT, max_age=DAY)
         except signing.BadSignature:
-            raise forms.ValidationError(_("This page is too old. Try again.")) from None
+            raise forms.ValidationError(_("This page is out of date. Try again.")) from None
         return datetime.fromisoformat(written)
 
 

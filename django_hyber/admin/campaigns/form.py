@@ -10,7 +10,6 @@ from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.timesince import timesince, timeuntil
@@ -19,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.campaigns.conflicts import version_of
 from django_hyber.admin.channels.notes import live_part
+from django_hyber.admin.common.times import short_time
 from django_hyber.conf import account_names
 from django_hyber.models import Campaign, TemplateVariant
 from django_hyber.texts.rules import campaign_variables, is_variable_name
@@ -38,7 +38,7 @@ EDITED_FIELDS = (
     "missing_variables",
     "variable_defaults",
 )
-#: Whoever changes another field than these, or the channels, has written the campaign; these say only when it is sent.
+#: These only say when the campaign is sent: a person who changes any other field, or the channels, is an author.
 SCHEDULE_FIELDS = frozenset({"start_time", "window_start", "window_end", "throttle"})
 
 MAX_DEFAULT_TEXT = 255
@@ -54,8 +54,8 @@ FIELDSETS: Any = (
             "fields": ("utm_source", "utm_medium", "utm_campaign"),
             "classes": ("collapse",),
             "description": _(
-                "Added to the http(s) links of buttons and texts, not to texts from the import. A link that has UTM "
-                "parameters, or a %variable% before its question mark, stays as it is."
+                "Added to the http(s) links of buttons and texts, but not to individual texts. A link that has UTM "
+                "parameters, or a %variable% before its question mark, is not changed."
             ),
         },
     ),
@@ -87,7 +87,10 @@ class ClockTimeField(forms.SplitDateTimeField):
         except ValidationError as error:
             if error.code != "ambiguous_timezone":
                 raise
-            text = _("In %(zone)s the clocks change that day: this time does not exist or comes twice. Choose another.")
+            text = _(
+                "In %(zone)s the clocks change on that day: this time does not exist or occurs twice. Choose another "
+                "time."
+            )
             raise ValidationError(text, code=error.code, params={"zone": zone_name()}) from None
 
 
@@ -159,7 +162,9 @@ class VersionField(forms.CharField):
 class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """The campaign itself; its channels are inline forms."""
 
-    account = forms.ChoiceField(label=_("Account"), help_text=_("Which account at GMS sends and pays."))
+    account = forms.ChoiceField(
+        label=_("Account"), help_text=_("The GMS account that sends the campaign and pays for it.")
+    )
     template = forms.ModelChoiceField(
         TemplateVariant.objects.select_related("template"),
         label=_("Start from a template"),
@@ -171,7 +176,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
     variable_defaults = DefaultTextsField(
         label=_("Default texts"),
         required=False,
-        help_text=_("Replaces a missing value of a recipient in the text."),
+        help_text=_("Used in the text if a recipient has no value."),
     )
 
     #: Somebody else has saved the campaign since the page was opened.
@@ -203,13 +208,13 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         self._refuse_overtaken(cleaned.get("seen_version"))
         cleaned["missing_variables"] = cleaned.get("missing_variables") or self.instance.missing_variables
         start, end = cleaned.get("window_start"), cleaned.get("window_end")
-        complete = gettext("A sending window needs both its beginning and its end.")
+        complete = gettext("A sending window needs both a start and an end.")
         if start and not end and "window_end" not in self.errors:
             self.add_error("window_end", complete)
         if end and not start and "window_start" not in self.errors:
             self.add_error("window_start", complete)
         if start and start == end:
-            self.add_error("window_end", gettext("The window would be over as soon as it begins."))
+            self.add_error("window_end", gettext("The window must not start and end at the same time."))
         return cleaned
 
     def _refuse_overtaken(self, seen: str | None) -> None:
@@ -220,7 +225,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
             return
         self.is_overtaken = True
         self.data = dict(self.data.items()) | {self.add_prefix("seen_version"): current}
-        text = gettext("This campaign was changed after you had opened this page. Your changes are not saved yet.")
+        text = gettext("This campaign was changed after you opened this page. Your changes are not saved yet.")
         self.add_error(None, ValidationError(text, code="overtaken"))
 
 
@@ -240,7 +245,7 @@ def start_time_note(campaign: Campaign) -> str:
 
 
 def _start_help(form: CampaignForm) -> str:
-    text = gettext("Empty: as soon as it is sent. The time is that of %(zone)s.") % {"zone": zone_name()}
+    text = gettext("Leave empty to start at launch. The time is in the %(zone)s time zone.") % {"zone": zone_name()}
     note = "" if form.errors.get("start_time") else start_time_note(form.instance)
     return format_html("{} {}", text, live_part("start_time", note))
 
@@ -254,11 +259,11 @@ def zone_name() -> str:
 
 
 def described_moment(moment: datetime) -> str:
-    """Return a time with its zone and distance, as in "May 2, noon Europe/Kyiv (UTC+03:00), in 2 days"."""
+    """Return a time with its zone and distance, as in "05/02/2026 noon Europe/Kyiv (UTC+03:00), in 2 days"."""
     local = timezone.localtime(moment)
     offset = local.strftime("%z")
     params = {
-        "time": date_format(local, "DATETIME_FORMAT"),
+        "time": short_time(moment),
         "zone": zone_name(),
         "offset": f"{offset[:3]}:{offset[3:5]}",
         "distance": distance_from_now(moment),

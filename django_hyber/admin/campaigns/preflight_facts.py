@@ -35,7 +35,7 @@ from django_hyber.words import CHANNEL_NAMES, label_of
 #: How to fix a problem, where its text does not say so.
 ADVICE = {
     "account": gettext_lazy("Choose one of the accounts in the settings."),
-    "blank": gettext_lazy("Fill it in, or take it away."),
+    "blank": gettext_lazy("Fill it in or remove it."),
     "changed": gettext_lazy("Review it again."),
     "importing": gettext_lazy("Wait until it has ended, then check again."),
     "required": gettext_lazy("Fill it in."),
@@ -236,12 +236,14 @@ def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
         return "", False
     problem = approval_problem(desk.campaign, desk.request.user)
     if problem is None:
-        return _("Two-person approval is on: nobody who has worked on a campaign can launch it. You can."), False
+        return _(
+            "Two-person approval is on: people who have worked on a campaign cannot launch it. You can launch this one."
+        ), False
     if problem.code == UNKNOWN:
         return " ".join([_("Two-person approval is on."), *problem.messages]), True
     return _(
-        "Two-person approval is on. You have worked on this campaign: another person who may send has to open this "
-        "page and launch it."
+        "Two-person approval is on. You have worked on this campaign, so another person with permission to send has to "
+        "open this page and launch it."
     ), True
 
 

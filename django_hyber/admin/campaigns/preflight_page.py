@@ -125,7 +125,7 @@ def _already_started(desk: CampaignDesk) -> HttpResponseBase:
     if desk.campaign.status == Campaign.Status.SCHEDULED:
         text = _("“%(name)s” is already scheduled.") % {"name": desk.campaign}
     else:
-        text = _("“%(name)s” has already been started: it is %(status)s.")
+        text = _("“%(name)s” has already been launched. Status: %(status)s.")
         text %= {"name": desk.campaign, "status": desk.campaign.get_status_display()}
     desk.message_user(text)
     return desk.redirect()

@@ -13,8 +13,9 @@ from django.utils.translation import ngettext
 from django_hyber.admin.campaigns.form import described_moment, distance_from_now, zone_name
 from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
-from django_hyber.admin.common.base import amount_text, short_time
+from django_hyber.admin.common.base import amount_text
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.campaigns.preflight import BLOCKING_CODE, CAPPED_CODE, OPTED_OUT_CODE
 from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign
@@ -43,8 +44,8 @@ def skipped_text(found: Preflight, skipped: Skipped) -> str:
         return text % count
     if skipped.code == CAPPED_CODE:
         text = ngettext(
-            "%(count)s person has got as many messages lately as the frequency cap allows and is left out.",
-            "%(count)s people have got as many messages lately as the frequency cap allows and are left out.",
+            "%(count)s person has reached the frequency cap and is skipped.",
+            "%(count)s people have reached the frequency cap and are skipped.",
             skipped.count,
         )
         return text % count
@@ -82,8 +83,8 @@ def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
 def rejected_text(rows: int) -> str:
     """Say how many rows the imports rejected."""
     text = ngettext(
-        "%(count)s row of the imported files could not be used, and is not among the recipients.",
-        "%(count)s rows of the imported files could not be used, and are not among the recipients.",
+        "%(count)s row of the imported files was rejected and is not among the recipients.",
+        "%(count)s rows of the imported files were rejected and are not among the recipients.",
         rows,
     )
     return text % {"count": grouped(rows)}
@@ -94,13 +95,13 @@ def segment_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
     total = {"total": grouped(segments.total), "most": grouped(segments.most), "fewest": grouped(segments.fewest)}
     if segments.fewest == segments.most:
         text = ngettext(
-            "%(most)s segment a person, %(total)s in all.",
-            "%(most)s segments a person, %(total)s in all.",
+            "%(most)s segment per person, %(total)s in total.",
+            "%(most)s segments per person, %(total)s in total.",
             segments.most,
         )
         yield text % total
     else:
-        yield _("From %(fewest)s to %(most)s segments a person, %(total)s in all.") % total
+        yield _("From %(fewest)s to %(most)s segments per person, %(total)s in total.") % total
         text = ngettext(
             "%(count)s person gets more than one segment.",
             "%(count)s people get more than one segment.",
@@ -113,56 +114,59 @@ def segment_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
 def cost_text(low: Decimal, high: Decimal, currency: str) -> str:
     """State the cost by the PRICES setting."""
     if low == high:
-        return _("%(amount)s if everybody is reached.") % {"amount": amount_text(low, currency)}
-    text = _("From %(low)s to %(high)s if everybody is reached, depending on the channel that delivers.")
+        return _("%(amount)s if every message is delivered.") % {"amount": amount_text(low, currency)}
+    text = _("From %(low)s to %(high)s if every message is delivered, depending on the channels.")
     return text % {"low": amount_text(low, currency), "high": amount_text(high, currency)}
 
 
 def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Iterator[str]:
     """State the start, the sending window, the rate and the estimated end."""
-    yield described_moment(timetable.start) if timetable.start else _("At once, as soon as you press the button.")
+    yield described_moment(timetable.start) if timetable.start else _("Immediately after you press the button.")
     if campaign.window_start and campaign.window_end:
-        text = _("Only from %(start)s to %(end)s, by the clock where each recipient lives.")
+        text = _("Only from %(start)s to %(end)s, in each recipient's local time.")
         yield text % {"start": _clock(campaign.window_start), "end": _clock(campaign.window_end)}
     if timetable.opens_at:
-        text = _("In %(zone)s these hours begin at %(time)s, %(distance)s.")
+        text = _("In %(zone)s the sending window opens at %(time)s, %(distance)s.")
         moment = timetable.opens_at
         yield text % {"zone": zone_name(), "time": short_time(moment), "distance": distance_from_now(moment)}
     if timetable.per_minute:
         text = ngettext(
-            "At most %(count)s recipient a minute.", "At most %(count)s recipients a minute.", timetable.per_minute
+            "At most %(count)s recipient per minute.", "At most %(count)s recipients per minute.", timetable.per_minute
         )
         yield text % {"count": grouped(timetable.per_minute)}
     else:
-        yield _("Without a throttle: as fast as the platform takes it.")
+        yield _("No throttle: as fast as the platform accepts messages.")
     if timetable.end:
         begin = timetable.opens_at or timetable.start or now
         params = {"duration": distance(timetable.end, begin), "time": short_time(timetable.end)}
-        yield _("Until about %(time)s it is handed over, which takes %(duration)s.") % params
+        yield _("Handing over to the platform takes %(duration)s, until about %(time)s.") % params
 
 
 def days_text(timetable: Timetable) -> str:
     """Warn of a campaign that takes more than a day."""
     if timetable.end is None:
-        return _("At this rate it takes more than a year.")
+        return _("At this rate, sending takes more than a year.")
     params = {"time": short_time(timetable.end), "distance": distance_from_now(timetable.end)}
-    return _("At this rate it ends only on %(time)s, %(distance)s.") % params
+    return _("At this rate, sending ends only on %(time)s, %(distance)s.") % params
 
 
 def recall_texts(timetable: Timetable) -> Iterator[str]:
     """Say what cannot be undone."""
     if timetable.held_until:
-        text = _("Until %(time)s it is kept here, and can be made a draft again. Then it goes to the platform.")
+        text = _(
+            "Until %(time)s the campaign waits here and can be moved back to draft. Then it is handed over to the "
+            "platform."
+        )
         yield text % {"time": short_time(timetable.held_until)}
-    yield _("What has been handed over to the platform cannot be called back, by anybody.")
+    yield _("Messages that have been handed over to the platform cannot be recalled.")
     if timetable.per_minute:
-        yield _("Pause and Cancel stop what has not been handed over yet.")
+        yield _("Pause and Cancel stop messages that have not been handed over yet.")
     else:
         yield _(
-            "Pause and Cancel stop only what has not been handed over yet. Without a throttle, that may be nothing "
-            "within seconds."
+            "Pause and Cancel stop only messages that have not been handed over yet. Without a throttle, everything "
+            "may be handed over within seconds."
         )
-    yield _("From the launch on, texts and recipients cannot be changed.")
+    yield _("After the launch, texts and recipients cannot be changed.")
 
 
 def button_text(people: int, *, is_later: bool) -> str:
@@ -179,15 +183,15 @@ def _ucs2_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
     if not number:
         return
     text = ngettext(
-        "%(count)s person gets it with Cyrillic or emoji: 70 characters per SMS segment instead of 160.",
-        "%(count)s people get it with Cyrillic or emoji: 70 characters per SMS segment instead of 160.",
+        "%(count)s person gets a text with Cyrillic or emoji: 70 characters per SMS segment instead of 160.",
+        "%(count)s people get a text with Cyrillic or emoji: 70 characters per SMS segment instead of 160.",
         number,
     )
     yield text % {"count": grouped(number)}
     for name, characters in segments.ucs2.items():
         shown = {"characters": shown_characters(characters), "name": f"%{name}%"}
         if campaign.has_own_texts:
-            yield _("Because of these characters in their own texts: %(characters)s") % shown
+            yield _("Because of these characters in their individual texts: %(characters)s") % shown
         elif name:
             yield _("Because of these characters in the values of %(name)s: %(characters)s") % shown
         else:

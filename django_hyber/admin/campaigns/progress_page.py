@@ -20,12 +20,12 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.wait_texts import WaitLine, pace_text, wait_line
 from django_hyber.admin.common import charts
-from django_hyber.admin.common.base import EMPTY, short_time
 from django_hyber.admin.common.charts import Bar, FunnelStage, Piece, Share
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import JobLine, job_line
 from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.admin.statistics.table import StatisticsTable, channel_label, statistics_table
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.services import CampaignStatistics

@@ -41,7 +41,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
     adds, exports = attrgetter("may_add"), attrgetter("may_export")
 
     def writes(desk: Desk) -> bool:
-        """Not the campaign's own rule: who comes after the launch is told so."""
+        """Allow it after the launch too: the page then explains that it is too late."""
         return HyberAdmin.has_change_permission(admin, desk.request, desk.campaign)
 
     return [

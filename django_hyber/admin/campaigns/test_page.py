@@ -66,7 +66,7 @@ class TrialForm(forms.Form):
     def clean_token(self) -> str:
         """Reject a token that was not generated here."""
         if not is_token(self.cleaned_data["token"]):
-            raise ValidationError(_("This page is too old. Try again."))
+            raise ValidationError(_("This page is out of date. Try again."))
         return str(self.cleaned_data["token"])
 
 
@@ -192,7 +192,7 @@ def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBa
 
 def _report(desk: CampaignDesk, trial: Trial) -> None:
     if trial.is_repeated:
-        text = _("This test has already been sent: these are its results. To send another one, start again.")
+        text = _("This test has already been sent. These are its results. To send another one, start again.")
         desk.message_user(text, messages.INFO)
         return
     count = len(trial.messages)
@@ -208,8 +208,8 @@ def _report(desk: CampaignDesk, trial: Trial) -> None:
 
 def _opted_out_text(numbers: list[str]) -> str:
     text = ngettext(
-        "%(numbers)s has opted out: nothing was sent there.",
-        "%(numbers)s have opted out: nothing was sent there.",
+        "%(numbers)s has opted out: nothing was sent to it.",
+        "%(numbers)s have opted out: nothing was sent to them.",
         len(numbers),
     )
     # Masked: the text waits in a cookie or a session until it is shown.

@@ -11,8 +11,8 @@ from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
 from django_hyber.statistics.waits import Pace, Standstill, Wait
@@ -57,7 +57,7 @@ def pace_text(pace: Pace | None) -> str:
         return ""
     parts = []
     if pace.per_minute:
-        text = ngettext("%(count)s recipient a minute", "%(count)s recipients a minute", pace.per_minute)
+        text = ngettext("%(count)s recipient per minute", "%(count)s recipients per minute", pace.per_minute)
         parts.append(text % {"count": grouped(pace.per_minute)})
     if pace.left is not None:
         now = timezone.now()
@@ -77,15 +77,15 @@ def with_reason(sentence: str, reason: str) -> str:
 
 def _scheduled(_campaign: Campaign, wait: Wait, now: datetime) -> str:
     if wait.until is None or wait.until <= now:
-        return _("It is about to begin.")
+        return _("Sending is about to start.")
     params = {"time": short_time(wait.until), "distance": distance(wait.until, now)}
-    return _("It begins at %(time)s, in %(distance)s.") % params
+    return _("Sending starts at %(time)s, in %(distance)s.") % params
 
 
 def _paused(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     if wait.reason:
         return _("Paused: %(reason)s") % {"reason": mask_phones_in(translate_reason(wait.reason))}
-    return _("Paused: nothing goes out until it is resumed.")
+    return _("Paused: nothing is sent until the campaign is resumed.")
 
 
 def _held(campaign: Campaign, wait: Wait, now: datetime) -> str:
@@ -106,14 +106,14 @@ def _blocked(campaign: Campaign, wait: Wait, now: datetime) -> str:
 
 
 def _throttle(_campaign: Campaign, wait: Wait, now: datetime) -> str:
-    text = _("The throttle lets the next request go in %(distance)s.")
+    text = _("The throttle allows the next request in %(distance)s.")
     return text % {"distance": distance(wait.until or now, now)}
 
 
 def _window(_campaign: Campaign, wait: Wait, now: datetime) -> str:
     text = ngettext(
-        "%(count)s recipient in the time zone %(zone)s waits for the time of day: in %(distance)s.",
-        "%(count)s recipients in the time zone %(zone)s wait for the time of day: in %(distance)s.",
+        "%(count)s recipient in the time zone %(zone)s waits for the sending window, which opens in %(distance)s.",
+        "%(count)s recipients in the time zone %(zone)s wait for the sending window, which opens in %(distance)s.",
         wait.people,
     )
     return text % {"count": grouped(wait.people), "zone": wait.zone, "distance": distance(wait.until or now, now)}
@@ -121,8 +121,8 @@ def _window(_campaign: Campaign, wait: Wait, now: datetime) -> str:
 
 def _zone(_campaign: Campaign, wait: Wait, now: datetime) -> str:
     text = ngettext(
-        "%(count)s recipient in the time zone %(zone)s is not written to. Next try in %(distance)s.",
-        "%(count)s recipients in the time zone %(zone)s are not written to. Next try in %(distance)s.",
+        "%(count)s recipient in the time zone %(zone)s cannot be sent to yet. Next try in %(distance)s.",
+        "%(count)s recipients in the time zone %(zone)s cannot be sent to yet. Next try in %(distance)s.",
         wait.people,
     )
     params = {"count": grouped(wait.people), "zone": wait.zone, "distance": distance(wait.until or now, now)}
@@ -146,8 +146,8 @@ def _queued(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 
 def _on_the_wire(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     text = ngettext(
-        "%(count)s recipient is in a request whose answer is awaited.",
-        "%(count)s recipients are in requests whose answer is awaited.",
+        "%(count)s recipient is in a request that is waiting for an answer.",
+        "%(count)s recipients are in requests that are waiting for an answer.",
         wait.people,
     )
     return text % {"count": grouped(wait.people)}
@@ -164,8 +164,8 @@ def _unconfirmed(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 
 def _to_decide(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     text = ngettext(
-        "Nothing proves whether the platform has accepted the request for %(count)s recipient: a person has to decide.",
-        "Nothing proves whether the platform has accepted the requests for %(count)s recipients: a person has to "
+        "There is no proof whether the platform accepted the request for %(count)s recipient: a person has to decide.",
+        "There is no proof whether the platform accepted the requests for %(count)s recipients: a person has to "
         "decide.",
         wait.people,
     )
@@ -174,8 +174,8 @@ def _to_decide(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
 
 def _reports(_campaign: Campaign, wait: Wait, _now: datetime) -> str:
     text = ngettext(
-        "%(count)s message is with the platform, which has not reported yet how it ended.",
-        "%(count)s messages are with the platform, which has not reported yet how they ended.",
+        "%(count)s message is with the platform, which has not reported the result yet.",
+        "%(count)s messages are with the platform, which has not reported the results yet.",
         wait.people,
     )
     return text % {"count": grouped(wait.people)}

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 NOTES: Mapping[str, str | StrPromise] = {
     "text": _("Write %name% to put in each recipient's own value from the column “name”."),
-    "ttl": _("How long this channel is tried before the next one. Empty: what suits most campaigns."),
-    "action": _("Where the button leads. For a file or a video of Viber: where it lies."),
-    "device": _("Only for one-way Viber senders. Empty: as set up with GMS."),
+    "ttl": _("How long to try this channel before the next one. Leave empty for the default."),
+    "action": _("The address that the button opens. For a Viber file or video: the address of the file or video."),
+    "device": _("Only for one-way Viber senders. Leave empty to use the setting agreed with GMS."),
     "alpha_name": _("The sender's name, registered with GMS. Viber needs it only if you have several senders."),
-    "file_name": _("With its extension. A file goes without text and image; its address is the button link."),
+    "file_name": _("With its extension. A file is sent without text and image. Its address is the button link."),
     "thumbnail": _("A video needs its preview, size and length, and its address as the button link."),
-    "ctr": _("Replaces the links by short ones and counts who follows them."),
+    "ctr": _("Replaces links with short ones and counts the clicks."),
 }
 CHOICE_TEXTS: Mapping[str, str | StrPromise] = {"all": _("all devices"), "phone": _("the phone only")}
 #: Rarely needed, so collapsed at first.

@@ -39,7 +39,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
         min_value=0,
         max_value=99,
         widget=AdminIntegerFieldWidget(),
-        help_text=_("The channels are tried from the lowest number to the highest. Empty: after the others."),
+        help_text=_("The channels are tried from the lowest number to the highest. Leave empty to put this one last."),
     )
 
     formset: ChannelFormSet

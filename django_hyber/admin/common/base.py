@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,19 +15,17 @@ from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils.formats import date_format, number_format
+from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
-from django.utils.timezone import localtime
 
 from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data, without_numbers
 from django_hyber.admin.common.paginators import BigTablePaginator
+from django_hyber.admin.common.times import EMPTY, shorten_times, with_short_times
 from django_hyber.words import phone_candidates
 
-#: Shown for an empty value; read-only pages would write None.
-EMPTY = "–"
 FILTER, OWN_FILTER = "admin/filter.html", "admin/django_hyber/filter.html"
 
 
@@ -77,6 +74,15 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         """Use the name as the title, for the same reason."""
         context = {"title": capfirst(self.opts.verbose_name)} | (extra_context or {})
         return super().changeform_view(request, object_id, form_url, context)
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Show times in the short form."""
+        return with_short_times(self.model, super().get_list_display(request))
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Show read-only times in the short form."""
+        shorten_times(context["adminform"], self.model)
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Use the list for big tables."""
@@ -185,11 +191,6 @@ def described_code(code: int | None, text: str) -> str:
     if code is None:
         return text or EMPTY
     return f"{code} ({text})" if text else str(code)
-
-
-def short_time(moment: datetime | None) -> str:
-    """Return a time in the reader's time zone and shortest form: lists have many columns."""
-    return date_format(localtime(moment), "SHORT_DATETIME_FORMAT") if moment else EMPTY
 
 
 def amount_text(value: Decimal | None, currency: str) -> str:

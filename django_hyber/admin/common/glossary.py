@@ -18,7 +18,7 @@ class Term(NamedTuple):
 
 
 GLOSSARY = (
-    Term(_("Sent"), _("Messages handed over to the platform, whatever became of them.")),
+    Term(_("Sent"), _("Messages handed over to the platform, whatever the result.")),
     Term(_("Accepted"), _("Messages that the platform has confirmed to have accepted.")),
     Term(
         _("Tried"),

@@ -90,7 +90,7 @@ class BigTableList(ChangeList):
         if self.paginator.is_cut_off:
             messages.warning(request, self._advice())
         else:
-            messages.warning(request, _("There is no such page: this is the last one."))
+            messages.warning(request, _("That page does not exist. This is the last one."))
 
     def _advice(self) -> str:
         text = _("Only the first %(count)s can be shown: narrow the list with a filter or a search.")

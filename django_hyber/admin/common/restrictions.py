@@ -30,5 +30,5 @@ def _texts(account: Account, *, is_shown: bool) -> Iterator[str]:
         number = account.redirect_to if is_shown else mask_phone(account.redirect_to)
         yield text % {"account": account.name, "number": number}
     if account.allowed_numbers is not None:
-        text = _("Account “%(account)s”: messages to numbers outside of ALLOWED_NUMBERS are suppressed.")
+        text = _("Account “%(account)s”: messages to numbers that are not in ALLOWED_NUMBERS are not sent.")
         yield text % {"account": account.name}

@@ -118,9 +118,7 @@ def _name(desk: Desk, code: ReportedCode, name: str) -> None:
 
 def _forget(desk: Desk, code: ReportedCode, _name: str) -> None:
     if forget_code(code.account, code.code):
-        _done(
-            desk, _("What was entered about code %(code)s of %(account)s is deleted. Messages keep their status."), code
-        )
+        _done(desk, _("The entry for code %(code)s of %(account)s was deleted. Messages keep their status."), code)
 
 
 def _done(desk: Desk, text: str, code: ReportedCode, name: str = "") -> None:

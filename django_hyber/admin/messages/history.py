@@ -25,8 +25,8 @@ STAGE_TEXTS = {
     Stage.DELIVERED: _("delivered"),
     Stage.FAILED: _("not delivered"),
     Stage.TRYING: _("on its way"),
-    Stage.UNREPORTED: _("the platform has not reported how it ended"),
-    Stage.NEXT: _("tried if the ones before it fail"),
+    Stage.UNREPORTED: _("the platform has not reported the result"),
+    Stage.NEXT: _("tried if the earlier channels fail"),
     Stage.NOT_NEEDED: _("was not needed"),
 }
 SIGNS = {
@@ -113,15 +113,15 @@ def _paid_twice(message: Message, journey: Journey) -> list[str]:
     if len(journey.delivered_by) < 2:  # noqa: PLR2004
         return []
     names = [name_of_channel(channel) for channel in journey.delivered_by]
-    text = gettext("Delivered by %(channels)s: each of them is paid for. The first to deliver counts.")
+    text = gettext("Delivered by %(channels)s: you pay for each of them. The first delivery counts.")
     return [text % {"channels": gettext(" and ").join(names)}]
 
 
 def parts_note(delivered: int | None, total: int | None) -> str:
     """Say how many parts of an SMS are missing."""
     text = ngettext(
-        "Only %(delivered)d of %(total)d part of the SMS arrived.",
-        "Only %(delivered)d of %(total)d parts of the SMS arrived.",
+        "Only %(delivered)d of %(total)d part of the SMS was delivered.",
+        "Only %(delivered)d of %(total)d parts of the SMS were delivered.",
         total or 0,
     )
     return text % {"delivered": delivered or 0, "total": total or 0}

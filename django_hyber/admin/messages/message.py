@@ -10,7 +10,7 @@ from django.urls import path
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import EMPTY, described_code, link_to, pretty_json, short_time
+from django_hyber.admin.common.base import described_code, link_to, pretty_json
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.filters import (
     ChannelFilter,
@@ -19,6 +19,7 @@ from django_hyber.admin.common.filters import (
     ReportFilter,
     TemplateFilter,
 )
+from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.person import may_forget, person_page
 from django_hyber.admin.messages.references import reference_link
@@ -44,8 +45,8 @@ class MessageAdmin(DoubtAdmin):
     )
     list_select_related = ("campaign",)
     search_fields = ("phone_number", "extra_id", "message_id")
-    search_help_text = _("A whole extra id or message id.")
-    phone_search_help_text = _("A whole phone number, extra id or message id.")
+    search_help_text = _("Enter a full extra id or message id.")
+    phone_search_help_text = _("Enter a full phone number, extra id or message id.")
     exact_columns = ("extra_id", "message_id")
     phone_column = "phone_number"
     fieldsets = (

@@ -32,7 +32,7 @@ class NumberForm(forms.Form):
         label=gettext_lazy("Phone number"),
         max_length=LONGEST_TYPED,
         widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
-        help_text=gettext_lazy("As in +380 67 123 45 67; spaces, dashes and brackets do no harm."),
+        help_text=gettext_lazy("For example: +380 67 123 45 67. Spaces, dashes and brackets are allowed."),
     )
 
     def clean_number(self) -> str:
@@ -64,7 +64,7 @@ def person_page(desk: Desk) -> HttpResponseBase:
         desk.log_change(_("Removed everything that was stored under a phone number."))
     desk.message_user(_removed_text(forgotten), messages.SUCCESS)
     if forgotten.is_opted_out:
-        desk.message_user(_("The number itself stays on the opt-out list, so that nobody writes to it again."))
+        desk.message_user(_("The number itself stays on the opt-out list, so that nothing is sent to it again."))
     return desk.redirect("person")
 
 

@@ -12,16 +12,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import (
-    EMPTY,
-    HyberAdmin,
-    ReadOnlyAdmin,
-    described_code,
-    link_to,
-    pretty_json,
-    short_time,
-)
+from django_hyber.admin.common.base import HyberAdmin, ReadOnlyAdmin, described_code, link_to, pretty_json
 from django_hyber.admin.common.filters import ChannelFilter, WaitingFilter
+from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.admin.messages.codes_page import code_urls
 from django_hyber.models import DeliveryReport, UnreadableCallback
 from django_hyber.words import describe_code, describe_report, name_of_channel
@@ -36,7 +29,7 @@ class DeliveryReportAdmin(ReadOnlyAdmin):
     list_select_related = ("message",)
     time_column = "received_at"
     search_fields = ("hyber_message_id", "extra_id")
-    search_help_text = _("A whole message id or extra id.")
+    search_help_text = _("Enter a full message id or extra id.")
     exact_columns = ("hyber_message_id", "extra_id")
     fields = (
         "message_link",

@@ -78,8 +78,8 @@ def _line(selected: Selected) -> RetryLine:
     campaign, opted_out = selected.campaign, selected.opted_out
     people = ngettext("%(count)s recipient", "%(count)s recipients", selected.failed)
     left_out = ngettext(
-        "%(number)s of them has opted out and is left out.",
-        "%(number)s of them have opted out and are left out.",
+        "%(number)s of them has opted out and is skipped.",
+        "%(number)s of them have opted out and are skipped.",
         opted_out,
     )
     refusal = ""

@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.base import short_time
 from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.times import short_time
 from django_hyber.models import Campaign, Message, Reply
 from django_hyber.statistics.journey import Journey, Stage
 from django_hyber.texts.composition import sent_previews
@@ -61,7 +61,7 @@ def next_step(message: Message, journey: Journey) -> str:
     campaign = message.campaign
     if message.status == Status.QUEUED:
         if campaign and campaign.status != Campaign.Status.SENDING:
-            text = _("It waits for its campaign, which is %(status)s.")
+            text = _("It waits for its campaign. Status of the campaign: %(status)s.")
             return text % {"status": campaign.get_status_display()}
         if message.due_at:
             return _("The next attempt to send it is on %(time)s.") % {"time": short_time(message.due_at)}
@@ -71,28 +71,28 @@ def next_step(message: Message, journey: Journey) -> str:
     texts = {
         Status.SENDING: _("It is being handed over to the platform."),
         Status.UNCONFIRMED: _(
-            "It is unknown whether the platform accepted it. The platform is queried, and nothing is sent again before "
-            "the answer is proved."
+            "It is unknown whether the platform accepted it. The platform is being queried. Nothing is sent again "
+            "without proof."
         ),
         Status.DELIVERED: _("Nothing more is sent. The platform may still report that it was seen."),
-        Status.SEEN: _("Nothing more happens."),
-        Status.CANCELLED: _("It was not sent, and will not be."),
-        Status.SUPPRESSED: _("It was not sent, and will not be."),
+        Status.SEEN: _("Nothing more will happen."),
+        Status.CANCELLED: _("It was not sent and will not be sent."),
+        Status.SUPPRESSED: _("It was not sent and will not be sent."),
     }
-    return texts.get(Status(message.status), _("It is not sent again by itself."))
+    return texts.get(Status(message.status), _("It is not sent again automatically."))
 
 
 def _with_platform(message: Message, journey: Journey) -> str:
     if message.given_up_at:
-        return _("The platform has not reported how it ended, and is not queried any more.")
+        return _("The platform has not reported the result and is no longer queried.")
     trying = [name_of_channel(step.channel) for step in journey.steps if step.stage == Stage.TRYING]
     waiting = [name_of_channel(step.channel) for step in journey.steps if step.stage == Stage.NEXT]
     if trying and waiting:
-        text = _("The platform tries %(channel)s. If it does not deliver in time, it goes on with %(next)s.")
+        text = _("The platform is trying %(channel)s. If it is not delivered in time, %(next)s is next.")
         return text % {"channel": trying[-1], "next": waiting[0]}
     if trying:
-        return _("The platform tries %(channel)s, the last channel.") % {"channel": trying[-1]}
-    return _("The platform has it, and will report how it ended.")
+        return _("The platform is trying %(channel)s, the last channel.") % {"channel": trying[-1]}
+    return _("The platform has it and will report the result.")
 
 
 def _other_messages(message: Message) -> list[PersonLine]:

@@ -120,8 +120,8 @@ def _sent_question(doubt: Doubt) -> Question:
         doubt.people,
     )
     risk = ngettext(
-        "If the platform does not have it after all, %(count)s person gets nothing.",
-        "If the platform does not have them after all, %(count)s people get nothing.",
+        "If the platform does not have it, %(count)s person gets nothing.",
+        "If the platform does not have them, %(count)s people get nothing.",
         doubt.people,
     )
     sentences = [text % {"count": grouped(doubt.people)} for text in (accepted, risk)]
@@ -135,13 +135,13 @@ def _again_question(doubt: Doubt) -> Question:
     if is_too_late(doubt.row):
         return Question(_("Send again"), [_too_late()], _("It was not sent"))
     again = ngettext(
-        "%(count)s message is sent again, with the id that it has.",
-        "%(count)s messages are sent again, with the ids that they have.",
+        "%(count)s message is sent again, with the same id.",
+        "%(count)s messages are sent again, with the same ids.",
         doubt.people,
     )
     risk = ngettext(
-        "If the platform has it after all, %(count)s person may get it twice.",
-        "If the platform has them after all, %(count)s people may get it twice.",
+        "If the platform has it, %(count)s person may get it twice.",
+        "If the platform has them, %(count)s people may get the message twice.",
         doubt.people,
     )
     sentences = [text % {"count": grouped(doubt.people)} for text in (again, risk)]
@@ -200,7 +200,10 @@ def _refuse(desk: Desk, row: Row, error: DoubtError) -> HttpResponseRedirect:
 
 
 def _advice() -> str:
-    return _("Nobody here can know it for sure: ask the support of the platform, or somebody who should have got it.")
+    return _(
+        "There is no certain answer here. Ask the platform's support, or a recipient who should have received the "
+        "message."
+    )
 
 
 def _is_cancelled(campaign: Campaign | None) -> bool:
@@ -209,20 +212,20 @@ def _is_cancelled(campaign: Campaign | None) -> bool:
 
 def _cancelled(count: int) -> str:
     text = ngettext(
-        "The campaign is cancelled, so that nothing is sent: %(count)s message is cancelled as well.",
-        "The campaign is cancelled, so that nothing is sent: %(count)s messages are cancelled as well.",
+        "The campaign is cancelled, so nothing is sent: %(count)s message is cancelled as well.",
+        "The campaign is cancelled, so nothing is sent: %(count)s messages are cancelled as well.",
         count,
     )
     return text % {"count": grouped(count)}
 
 
 def _too_late() -> str:
-    return _("The TTL of the message is over, so that nothing is sent: it expires.")
+    return _("The TTL of the message has ended, so nothing is sent and the message expires.")
 
 
 def _later(campaign: Campaign | None) -> list[str]:
     if campaign and campaign.status == Campaign.Status.PAUSED:
-        return [_("The campaign is paused: nothing goes out until it is resumed.")]
+        return [_("The campaign is paused: nothing is sent until it is resumed.")]
     return []
 
 

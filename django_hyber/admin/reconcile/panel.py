@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.formats import date_format
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.common.base import described_code, link_to
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.models import Batch, Message
 from django_hyber.privacy import mask_phones_in
 from django_hyber.services import Doubt
@@ -27,16 +25,16 @@ PERMISSION = "django_hyber.resolve_doubt"
 Answer = Batch.Answer
 #: Why the last answer is not proof.
 NO_PROOF = {
-    Answer.NO_ANSWER: gettext_lazy("Without an answer nothing is proved."),
+    Answer.NO_ANSWER: gettext_lazy("Without an answer, the outcome stays unknown."),
     Answer.NOT_FOUND: gettext_lazy(
-        "One such answer proves nothing, for the platform may be late with its reports: it takes two, some time apart."
+        "One such answer is no proof, because the platform's reports can be late. Two are needed, some time apart."
     ),
-    Answer.NO_CONTROL: gettext_lazy("A wrong address would answer in the same way about everything."),
+    Answer.NO_CONTROL: gettext_lazy("A wrong URL would give the same answer to every query."),
     Answer.NOT_EVEN_KNOWN: gettext_lazy(
         "The reports of the platform are late, or REPORTS_URL of the account is wrong."
     ),
     Answer.UNLIKE_UNKNOWN: gettext_lazy("The platform may have a record of it."),
-    Answer.OTHER_CLIENT: gettext_lazy("Only the client of the platform that sent it finds its messages."),
+    Answer.OTHER_CLIENT: gettext_lazy("Messages can only be found with the CLIENT_ID that sent them."),
 }
 
 
@@ -91,7 +89,7 @@ def key_of(row: Batch | Message) -> str:
 def _panel_of_member(request: HttpRequest, doubt: Doubt) -> DoubtPanel:
     may_see = request.user.has_perm("django_hyber.view_batch")
     return DoubtPanel(
-        intro=_("Whether the platform has this message is unknown together with the other messages of its batch."),
+        intro=_("It is unknown whether the platform has this message: it shares the outcome of its batch."),
         facts=[],
         batch_link=link_to(doubt.row, _("Batch %(number)s") % {"number": doubt.row.pk}) if may_see else "",
     )
@@ -100,8 +98,8 @@ def _panel_of_member(request: HttpRequest, doubt: Doubt) -> DoubtPanel:
 def _intro(doubt: Doubt) -> str:
     if doubt.needs_decision:
         return _(
-            "Nothing has proved for over an hour whether the platform has this. It is still being queried, but "
-            "a person should decide."
+            "For over an hour there has been no proof whether the platform has this. It is still being queried, but a "
+            "person should decide."
         )
     return _(
         "It is unknown whether the platform has this. It is being queried, and nothing is sent again without proof."
@@ -111,12 +109,12 @@ def _intro(doubt: Doubt) -> str:
 def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[Fact]:
     row = doubt.row
     if row.doubted_at:
-        yield Fact("since", _("Outcome unknown since"), _time(row.doubted_at))
+        yield Fact("since", _("Outcome unknown since"), short_time(row.doubted_at))
     yield Fact("request", _("How the request ended"), masked(_request(doubt)))
     yield Fact("questions", _("Queries"), _questions(row))
     if row.answer:
         yield Fact("answer", _("Last answer"), masked(_answer(row)))
-    not_found = _time(row.not_found_at) if row.not_found_at else _("not yet in a way that counts")
+    not_found = short_time(row.not_found_at) if row.not_found_at else _("none that counts yet")
     yield Fact("not-found", _("First “not found”"), not_found)
     people = ngettext("%(count)s recipient", "%(count)s recipients", doubt.people)
     yield Fact("people", _("Who may have got it"), people % {"count": grouped(doubt.people)})
@@ -125,7 +123,7 @@ def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[Fact]:
 def _request(doubt: Doubt) -> str:
     row = doubt.row
     if not row.error_text and row.error_code is None:
-        return _("Its answer is not known.")
+        return _("The answer is unknown.")
     return described_code(row.error_code, describe_end(row.error_code, row.error_text, doubt.account))
 
 
@@ -133,13 +131,9 @@ def _questions(row: Batch | Message) -> str:
     if not row.questions or not row.asked_at:
         return _("none yet")
     text = ngettext("%(count)s, at %(time)s", "%(count)s, the last at %(time)s", row.questions)
-    return text % {"count": grouped(row.questions), "time": _time(row.asked_at)}
+    return text % {"count": grouped(row.questions), "time": short_time(row.asked_at)}
 
 
 def _answer(row: Batch | Message) -> str:
     detail = f"{row.answer_text.removesuffix('.')}. " if row.answer_text else ""
     return f"{detail}{row.get_answer_display()} {NO_PROOF[Answer(row.answer)]}"
-
-
-def _time(moment: datetime) -> str:
-    return date_format(localtime(moment), "DATETIME_FORMAT")

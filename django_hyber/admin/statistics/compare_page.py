@@ -14,9 +14,10 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.common import charts
-from django_hyber.admin.common.base import amount_text, short_time
+from django_hyber.admin.common.base import amount_text
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.table import Cell, Line, figure_lines
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignStatistics, compare_campaigns
@@ -69,7 +70,7 @@ def compare_view(desk: Desk) -> HttpResponseBase:
     """Show the campaigns that the address names."""
     campaigns = _named(desk.request.GET.get("ids", ""))
     if len(campaigns) < FEWEST:
-        text = _("There is nothing to compare: select from %(fewest)s to %(most)s campaigns in the list.")
+        text = _("Nothing to compare: select from %(fewest)s to %(most)s campaigns in the list.")
         desk.message_user(text % {"fewest": FEWEST, "most": MOST}, messages.WARNING)
         return desk.redirect()
     compared = _compared(desk, campaigns)

@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.common import charts
-from django_hyber.admin.common.base import EMPTY, amount_text
+from django_hyber.admin.common.base import amount_text
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.times import EMPTY
 from django_hyber.services import ChannelStatistics, Results
 from django_hyber.words import name_of_channel
 

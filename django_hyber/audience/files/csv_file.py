@@ -189,8 +189,8 @@ def _refuse_swallowed_rows(row: Sequence[str], separator: str, line: int) -> Non
             if len(cells) > 1 and any(map(_NUMBER.match, cells)):
                 raise UnreadableFileError(
                     gettext_lazy(
-                        "The row that begins on line %(line)d has other rows inside one of its values: a quotation "
-                        "mark on that line is one too many. Remove it; if the value is right, save the table as XLSX."
+                        "The row that begins on line %(line)d contains other rows inside one of its values: that line "
+                        "has an extra quotation mark. Remove it; if the value is right, save the table as XLSX."
                     ),
                     code="swallowed-rows",
                     params={"line": line},
@@ -228,7 +228,7 @@ def _known_separator(wanted: str) -> str:
     separator = SEPARATOR_WORDS.get(wanted.strip().lower(), wanted)
     if separator not in SEPARATORS:
         raise UnreadableFileError(
-            gettext_lazy("There is no separator “%(wanted)s”. There are: %(known)s."),
+            gettext_lazy("There is no separator “%(wanted)s”. Available separators: %(known)s."),
             code="unknown-separator",
             params={"wanted": wanted, "known": ", ".join(SEPARATOR_WORDS)},
         )

@@ -81,7 +81,7 @@ class EncodingChoice(NamedTuple):
 
 
 UNCERTAIN_ENCODING = _(
-    "The encoding of the file is not certain. Choose the one in which the line below reads right, or save the table as "
+    "The encoding of the file is not certain. Choose the one in which the line below is readable, or save the table as "
     "CSV in UTF-8."
 )
 
@@ -93,8 +93,8 @@ class UncertainEncodingError(UnreadableFileError):
         shown = "; ".join(f"{ENCODING_NAMES[choice.name]} ({choice.name}): {choice.sample}" for choice in choices)
         super().__init__(
             _(
-                "The encoding of the file is not certain. Name the one in which a line of it reads right, or save the "
-                "table as CSV in UTF-8. %(choices)s"
+                "The encoding of the file is not certain. Specify the one in which a line of the file is readable, or "
+                "save the table as CSV in UTF-8. %(choices)s"
             ),
             code="uncertain-encoding",
             params={"choices": shown},
@@ -167,7 +167,7 @@ def _known_name(wanted: str) -> str:
     known = next((name for name in ENCODING_NAMES if codecs.lookup(name).name == wanted_codec), "")
     if not known:
         raise UnreadableFileError(
-            _("There is no encoding “%(wanted)s”. There are: %(known)s."),
+            _("There is no encoding “%(wanted)s”. Available encodings: %(known)s."),
             code="unknown-encoding",
             params={"wanted": wanted, "known": ", ".join(ENCODING_NAMES)},
         )
@@ -185,8 +185,8 @@ def _find_by_words(file: IO[bytes]) -> Encoding:
     if bad_line is not None or not ordered:
         raise UnreadableFileError(
             _(
-                "The file is neither UTF-8, UTF-16 nor Windows-1251 text, nor an XLSX table: no text has what is on "
-                "line %(line)d. Save the table as CSV in UTF-8."
+                "The file is neither UTF-8, UTF-16 nor Windows-1251 text, nor an XLSX table: line %(line)d contains "
+                "bytes that are not text. Save the table as CSV in UTF-8."
             ),
             code="encoding",
             params={"line": bad_line or 1},
@@ -239,8 +239,8 @@ def _choices(file: IO[bytes], names: Sequence[str]) -> list[EncodingChoice]:
 def _damaged(encoding: str, line: int) -> UnreadableFileError:
     return UnreadableFileError(
         _(
-            "The file is %(encoding)s text, but line %(line)d is not: it was damaged, or put together from two files. "
-            "Fix that line, or save the table as CSV in UTF-8 again."
+            "The file is %(encoding)s text, but line %(line)d is not: it was damaged, or combined from two files. Fix "
+            "that line, or save the table as CSV in UTF-8 again."
         ),
         code="encoding",
         params={"encoding": ENCODING_NAMES[encoding], "line": line},

@@ -68,18 +68,18 @@ def read_header(cells: Sequence[str]) -> list[str]:
     while names and not names[-1]:
         names.pop()
     if not names:
-        raise UnreadableFileError(_("The file is empty: its first line has to name the columns."), code="empty")
+        raise UnreadableFileError(_("The file is empty. Its first line must contain the column names."), code="empty")
     if len(names) > MOST_COLUMNS:
         raise UnreadableFileError(
-            _("The file has more than %(most)d columns. Leave those that are needed."),
+            _("The file has more than %(most)d columns. Keep only those that are needed."),
             code="too-many-columns",
             params={"most": MOST_COLUMNS},
         )
     if any(map(is_number, names)):
         raise UnreadableFileError(
             _(
-                "The first line has to name the columns, and it holds a phone number. Put a line with the names above "
-                "it, such as “phone” and “name”."
+                "The first line must contain the column names, but it contains a phone number. Add a line with the "
+                "names above it, such as “phone” and “name”."
             ),
             code="no-header",
         )

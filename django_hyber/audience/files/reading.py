@@ -141,7 +141,7 @@ def _find_names(rows: Iterator[NumberedCells], header_row: int) -> list[str]:
     if not header_row:
         return read_header(())
     raise UnreadableFileError(
-        _("Row %(row)d is blank, hidden or not in the file: it cannot name the columns. Choose another header row."),
+        _("Row %(row)d is blank, hidden or not in the file, so it cannot be the header row. Choose another one."),
         code="no-header-row",
         params={"row": header_row},
     )

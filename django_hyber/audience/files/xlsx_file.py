@@ -129,27 +129,30 @@ def _choose_sheet(book: Workbook, visible: Sequence[str], wanted: str | None) ->
         if wanted in {sheet.name for sheet in book.sheets}:
             return wanted
         raise UnreadableFileError(
-            gettext_lazy("There is no sheet “%(wanted)s”. There are: %(known)s."),
+            gettext_lazy("There is no sheet “%(wanted)s”. Available sheets: %(known)s."),
             code="no-sheet",
             params={"wanted": wanted, "known": ", ".join(visible[:SHOWN_SHEETS])},
         )
     if visible:
         return visible[0]
     raise UnreadableFileError(
-        gettext_lazy("The XLSX table has no visible sheet. Show the sheet that holds the numbers, and save it again."),
+        gettext_lazy(
+            "The XLSX table has no visible sheet. Show the sheet that contains the numbers, and save it again."
+        ),
         code="no-visible-sheet",
     )
 
 
 def _old_excel() -> UnreadableFileError:
     text = gettext_lazy(
-        "This is a table of an old Excel, or it has a password. Save it as XLSX without a password, or as CSV."
+        "This file was saved by an old version of Excel, or it has a password. Save it as XLSX without a password, or "
+        "as CSV."
     )
     return UnreadableFileError(text, code="old-excel")
 
 
 def _needs_extra() -> UnreadableFileError:
     return UnreadableFileError(
-        gettext_lazy("To write XLSX tables, install the extra: pip install django-hyber[xlsx]. CSV works without it."),
+        gettext_lazy("XLSX tables cannot be written on this server: the xlsx extra is not installed. Choose CSV."),
         code="no-xlsx",
     )

@@ -226,7 +226,7 @@ def _find_workbook(package: Package) -> ZipInfo:
         raise UnreadableFileError(text, code="ods")
     if "[content_types].xml" in names:
         raise unreadable()
-    text = _("This is a ZIP archive and no XLSX table. If there is a table in it, unpack it first.")
+    text = _("This is a ZIP archive, not an XLSX table. If it contains a table, unpack it first.")
     raise UnreadableFileError(text, code="zip")
 
 

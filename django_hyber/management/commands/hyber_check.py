@@ -19,7 +19,7 @@ def _seconds(text: str) -> float:
 
 
 class Command(BaseCommand):
-    """Verify an account's configuration, without sending anything unless told to."""
+    """Verify an account's configuration, without sending anything by default."""
 
     help = "Verify that the platform can be reached and accepts the login. Without --send-to, no message is sent."
 

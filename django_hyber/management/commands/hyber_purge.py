@@ -32,7 +32,7 @@ class Command(BaseCommand):
             f"{'would be ' if options['dry_run'] else ''}anonymised: "
             f"{purged.messages} messages, {purged.reports} delivery reports, {purged.replies} replies; "
             f"deleted: {purged.recipients} recipients of old drafts, {purged.waiting_reports} waiting reports, "
-            f"{purged.unreadable} unreadable callbacks, "
+            f"{purged.unreadable} unreadable reports, "
             f"{purged.announcements} announcements, {purged.jobs} background jobs, {purged.log_entries} entries of the "
             "admin's log"
         )

@@ -60,8 +60,8 @@ def find_encoded_links(channels: Iterable[Channel]) -> list[Problem]:
             found = next((name for text in texts for name in _mistakable(text)), None)
             if found:
                 text = gettext_noop(
-                    'The platform could take the percent-encoded characters in the link, "%(found)s", for a variable. '
-                    "Send a test, or use a link with Latin letters only."
+                    'The platform could mistake the percent-encoded characters in the link, "%(found)s", for a '
+                    "variable. Send a test, or use a link with Latin letters only."
                 )
                 problem = warning("encoded-link", text, found=found)
                 problems.append(replace(problem, channel=channel.name, field=item.name))

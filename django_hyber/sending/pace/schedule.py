@@ -24,13 +24,13 @@ from django_hyber.models import AccountState, Announcement, Campaign
 
 Status = Campaign.Status
 MISSED = gettext_noop(
-    "Its start was missed because the background process was not running. Check whether it may still be sent, then "
-    "resume it."
+    "The start was missed because the background process was not running. Check whether the campaign may still be "
+    "sent, then resume it."
 )
 NORTH_AMERICA = "1"
 AREA_CODE = 3
 LONGEST_COUNTRY_CODE = 3
-UNKNOWN_ZONE = gettext_noop("The time zone is not installed on this machine. Install the Python package tzdata.")
+UNKNOWN_ZONE = gettext_noop("The time zone is not installed on this server. Install the Python package tzdata.")
 #: How long a batch waits before its time zone is looked up again.
 ZONE_RETRY = timedelta(minutes=5)
 #: A throttled campaign sends this many batches a minute, so that its traffic is even.

@@ -68,7 +68,7 @@ def _digits(batch: int, position: int) -> str:
     if position == 0:
         return LEADERS[batch]
     digits = MIXED[(position + batch * len(SPECIAL)) % len(MIXED)]
-    # When the answer to a batch is lost, its messages are asked about, and asking tells what is never called back.
+    # After a lost answer the platform is queried about the batch, and its answer includes what is never reported.
     is_asked_about = OUTCOMES[LEADERS[batch]].name == "dropped-answer"
     return PLAIN[0] if is_asked_about and digits == UNREPORTED else digits
 

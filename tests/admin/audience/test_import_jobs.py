@@ -47,7 +47,7 @@ class BackgroundTests:
 
         page = confirm(admin_client, response)
 
-        assert "Waiting for its turn." in page.content.decode()
+        assert "Waiting in the queue." in page.content.decode()
         assert page.context["page"].refresh
         assert draft.messages.count() == 0
         assert work(draft.jobs.get()).state == State.DONE
@@ -145,7 +145,7 @@ class StopTests:
         assert admin_client.get(url_of(draft, "import_stop", job.pk)).status_code == 405
         response = admin_client.post(url_of(draft, "import_stop", job.pk), follow=True)
 
-        assert "nothing to stop" in response.content.decode()
+        assert "has already ended" in response.content.decode()
         assert draft.jobs.get().state == State.DONE
 
 

@@ -100,7 +100,7 @@ class UploadTests:
             ("phone,name\n0671234567,Олена\n".encode() + b"0671234568,\xd0\xff\n", "line 3 is not"),
             ("", "empty"),
             ("phone,name\n", "no rows below"),
-            ("0671234567,Olena\n0671234568,Ivan\n", "The first line has to name the columns"),
+            ("0671234567,Olena\n0671234568,Ivan\n", "The first line must contain the column names"),
             ('phone,name\n0671234567,"open\n', "begins on line 2"),
             (b"PK\x03\x04 no table", "cannot be read"),
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel"),
@@ -118,7 +118,7 @@ class UploadTests:
     def test_a_file_that_is_too_large_is_refused(self, admin_client, draft, monkeypatch):
         monkeypatch.setattr(uploads, "MAX_BYTES", 10)
 
-        assert "Cut it into several files" in str(upload(admin_client, draft, CSV).context["form"].errors["file"])
+        assert "Split it into several files" in str(upload(admin_client, draft, CSV).context["form"].errors["file"])
 
     def test_an_abandoned_upload_is_thrown_away_with_its_file(self, admin_client, draft, media):
         upload(admin_client, draft, CSV)
@@ -218,13 +218,13 @@ class ColumnTests:
     @pytest.mark.parametrize(
         ("changes", "field", "error"),
         [
-            ({"use_0": "nothing"}, "__all__", "Choose the column that holds the phone numbers."),
-            ({"use_1": "phone"}, "use-1", "Another column is chosen for this already."),
+            ({"use_0": "nothing"}, "__all__", "Choose the column that contains the phone numbers."),
+            ({"use_1": "phone"}, "use-1", "Another column is already chosen for this."),
             ({"name_1": ""}, "name-1", "Name the variable"),
             ({"name_1": "ім'я"}, "name-1", "cannot be the name of a variable"),
             ({"name_1": "phone_number"}, "name-1", "cannot be the name of a variable"),
-            ({"use_2": "variable", "name_2": "%name%"}, "name-2", "Another column gives this variable already."),
-            ({"use_2": "text", "name_1": "text"}, "name-1", "own text: choose another"),
+            ({"use_2": "variable", "name_2": "%name%"}, "name-2", "Another column already contains this variable."),
+            ({"use_2": "text", "name_1": "text"}, "name-1", "individual text. Choose another"),
             ({"use_1": "forged"}, "use-1", "Choose what this column is for."),
         ],
     )
@@ -245,7 +245,7 @@ class ColumnTests:
 
         mixed = run(admin_client, draft, "phone,text\n0671112233,Hi\n", use_1="text")
 
-        assert "recipients without a text of their own" in str(mixed.context["form"].errors["__all__"])
+        assert "recipients without an individual text" in str(mixed.context["form"].errors["__all__"])
 
     def test_a_column_of_own_texts(self, admin_client, draft):
         run(admin_client, draft, "phone,hello\n0671112233,Hi Olena\n", use_1="text")
@@ -254,7 +254,7 @@ class ColumnTests:
         draft.refresh_from_db()
         assert draft.has_own_texts
         without = run(admin_client, draft, "phone,text\n0671112244,Hi\n", use_1="nothing")
-        assert "a text of their own" in str(without.context["form"].errors["__all__"])
+        assert "an individual text" in str(without.context["form"].errors["__all__"])
 
 
 class ReportTests:

@@ -185,7 +185,7 @@ class ExportTests:
         self, admin_client, lost_tasks, monkeypatch, django_user_model
     ):
         monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
-        assert "made in the background" in admin_client.get(url_of("export")).content.decode()
+        assert "created in the background" in admin_client.get(url_of("export")).content.decode()
 
         for _click in range(2):
             admin_client.post(url_of("export"), {"format": "csv"})
@@ -267,7 +267,7 @@ class ListTests:
             follow=True,
         )
 
-        assert "No more than 2 numbers" in response.content.decode()
+        assert "At most 2 numbers" in response.content.decode()
         assert Suppression.objects.count() == 3
 
     def test_the_page_of_a_number_shows_who_added_and_removed_it_and_when(self, admin_client, admin_user):

@@ -44,7 +44,7 @@ def test_all_are_removed_after_a_confirmation_that_says_how_many(admin_client, d
 
     page = ask(admin_client, draft, who="everybody")
 
-    assert "3 of 3 recipients are removed." in text_of(page)
+    assert "3 of 3 recipients will be removed." in text_of(page)
     assert draft.messages.count() == 3
     assert "3 recipients were removed." in text_of(confirm(admin_client, page))
     assert draft.messages.count() == 0
@@ -69,7 +69,7 @@ def test_pasted_numbers_are_removed_and_strangers_counted(admin_client, draft):
 
     page = ask(admin_client, draft, who="listed", pasted=f"+{phone(0)}, 0509999999\n{phone(1)[2:]};\n")
 
-    assert "2 of 4 recipients are removed." in text_of(page)
+    assert "2 of 4 recipients will be removed." in text_of(page)
     assert "1 number is not among the recipients or is repeated." in text_of(page)
     assert "2 recipients were removed." in text_of(confirm(admin_client, page))
     assert draft.messages.count() == 2
@@ -89,7 +89,7 @@ def test_numbers_beside_the_choice_of_everybody_remove_nobody(admin_client, draf
 
     page = ask(admin_client, draft, who="everybody", pasted=phone(0))
 
-    assert "Numbers are given below" in text_of(page)
+    assert "Numbers are entered below" in text_of(page)
     assert not draft.jobs.exists()
 
 
@@ -108,7 +108,7 @@ def test_a_choice_without_recipients_is_explained(admin_client, draft, add_recip
 def test_an_unreadable_file_is_explained_at_its_field(admin_client, draft):
     page = ask(admin_client, draft, who="listed", file=ContentFile(b"name\nOlena\n", name="out.csv"))
 
-    assert "No column holds phone numbers." in page.context["form"].errors["file"][0]
+    assert "No column contains phone numbers." in page.context["form"].errors["file"][0]
 
 
 def test_recipients_added_meanwhile_are_shown_before_they_are_removed(admin_client, draft):
@@ -118,7 +118,7 @@ def test_recipients_added_meanwhile_are_shown_before_they_are_removed(admin_clie
 
     again = confirm(admin_client, page)
 
-    assert "3 of 3 recipients are removed." in text_of(again)
+    assert "3 of 3 recipients will be removed." in text_of(again)
     assert draft.messages.count() == 3
 
 

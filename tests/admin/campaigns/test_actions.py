@@ -24,7 +24,7 @@ EFFECTS = {
     ("cancel", "sending"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),
     ("cancel", "scheduled"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),
     ("cancel", "paused"): ("cancelled", "“Spring sale” has been cancelled.", "Cancelled."),
-    ("withdraw", "scheduled"): ("draft", "“Spring sale” is a draft again", "Made a draft again."),
+    ("withdraw", "scheduled"): ("draft", "“Spring sale” is a draft again", "Moved back to draft."),
 }
 REPEATS = {
     ("pause", "paused"): "“Spring sale” is already paused.",
@@ -172,8 +172,8 @@ class CancelTests:
 
         page = admin_client.get(url_of(campaign, "cancel")).content.decode()
 
-        assert "3 recipients have not been sent to yet, and never will be by this campaign." in page
-        assert "1,200 messages have left already and cannot be called back." in page
+        assert "3 recipients have not been sent a message yet and will get none from this campaign." in page
+        assert "1,200 messages have already been sent and cannot be recalled." in page
         campaign.refresh_from_db()
         assert campaign.status == "paused"
 

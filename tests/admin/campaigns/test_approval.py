@@ -71,11 +71,11 @@ def approval_of(campaign):
 
 
 def test_writer_without_the_right_to_launch_asks_for_approval(campaign, olena, petro):
-    assert "Ask for approval" in page_of(olena, campaign)
-    assert "has been asked for" in text_of(ask(olena, campaign))
+    assert "Request approval" in page_of(olena, campaign)
+    assert "has been requested" in text_of(ask(olena, campaign))
     assert approval_of(campaign) == "asked"
     shown = text_of(petro.get(url_of(campaign)))
-    assert "olena asked for approval" in shown
+    assert "olena requested approval" in shown
     assert "Please look at the SMS" in shown
 
 
@@ -133,7 +133,7 @@ def test_author_cannot_answer_their_own_request(campaign, colleague):
 def test_who_has_not_worked_on_it_cannot_ask(campaign, petro, colleague):
     ask(petro, campaign)
     assert approval_of(campaign) == ""
-    assert "Ask for approval" not in text_of(petro.get(url_of(campaign)))
+    assert "Request approval" not in text_of(petro.get(url_of(campaign)))
     assert ask(colleague("reader", "view_campaign"), campaign).status_code == 403
 
 
@@ -141,7 +141,7 @@ def test_without_the_rule_nobody_asks(campaign, olena, settings):
     settings.HYBER = {"default": {**settings.HYBER["default"], "FOUR_EYES": False}}
     ask(olena, campaign)
     assert approval_of(campaign) == ""
-    assert "Ask for approval" not in page_of(olena, campaign)
+    assert "Request approval" not in page_of(olena, campaign)
 
 
 def test_second_click_sends_no_second_notice(campaign, olena, settings, mailoutbox):
@@ -159,7 +159,7 @@ def test_second_click_sends_no_second_notice(campaign, olena, settings, mailoutb
 def test_note_is_masked_and_logged(campaign, olena):
     ask(olena, campaign, "Ask +380671234567")
     assert "380671234567" not in page_of(olena, campaign)
-    assert "Asked for approval." in LogEntry.objects.latest("pk").change_message
+    assert "Requested approval." in LogEntry.objects.latest("pk").change_message
     assert "380671234567" not in LogEntry.objects.latest("pk").change_message
 
 

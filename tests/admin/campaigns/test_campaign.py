@@ -125,10 +125,10 @@ def test_every_chart_has_a_name(admin_client, launched):
         "Messages by status",
         "Funnel",
         "Which channel delivered",
-        "When messages arrived, by minute",
+        "Delivered and failed messages, by minute",
     ]
-    assert "<figcaption>When messages arrived, by minute <span" in page
-    assert 'role="region" aria-label="When messages arrived, by minute"' in page
+    assert "<figcaption>Delivered and failed messages, by minute <span" in page
+    assert 'role="region" aria-label="Delivered and failed messages, by minute"' in page
 
 
 def test_a_launched_campaign_is_read_only(admin_client, launched, campaign_form):
@@ -141,7 +141,7 @@ def test_a_launched_campaign_is_read_only(admin_client, launched, campaign_form)
 
     response = admin_client.post(url_of(launched), campaign_form(name="Changed"), follow=True)
 
-    assert "has been started meanwhile" in response.content.decode()
+    assert "was launched in the meantime" in response.content.decode()
     launched.refresh_from_db()
     assert launched.name == "Spring sale"
 

@@ -59,7 +59,7 @@ def test_later_save_does_not_replace_an_earlier_one_unseen(admin_client, draft, 
 
     response = post(draft, seen, viber="Second tab", name="Renamed")
 
-    assert "changed after you had opened this page" in response.content.decode()
+    assert "changed after you opened this page" in response.content.decode()
     assert draft.channels.get(channel="viber").options["text"] == "First tab"
     assert differences_on(response) == {
         "Name": ("Spring sale", "Renamed"),

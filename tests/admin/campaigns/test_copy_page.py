@@ -98,8 +98,8 @@ class FormTests:
             ({"name": ""}, "This field is required."),
             ({"name": "x" * 201}, "at most 200 characters"),
             ({"audience": "seen"}, "Select a valid choice"),
-            ({"asked_at": "made up"}, "This page is too old. Try again."),
-            ({"asked_at": signing.dumps("2026-01-01T00:00:00+00:00", salt="another")}, "This page is too old."),
+            ({"asked_at": "made up"}, "This page is out of date. Try again."),
+            ({"asked_at": signing.dumps("2026-01-01T00:00:00+00:00", salt="another")}, "This page is out of date."),
         ],
     )
     def test_a_wrong_answer_is_told_and_copies_nothing(self, admin_client, sent, changes, error):
@@ -229,5 +229,5 @@ def test_an_old_question_is_refused(admin_client, sent, monkeypatch):
 
     response = admin_client.post(url_of(sent), answer)
 
-    assert "This page is too old. Try again." in response.content.decode()
+    assert "This page is out of date. Try again." in response.content.decode()
     assert not copies(sent).exists()

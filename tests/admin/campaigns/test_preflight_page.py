@@ -58,8 +58,8 @@ class PreflightTests:
         assert "2 people will get it. Recipients of the campaign: 3." in text
         assert "1 person has opted out and gets nothing. Show them For example: " + gone.phone_number in text
         assert reverse("admin:django_hyber_message_change", args=[gone.pk]) in response.content.decode()
-        assert "At once, as soon as you press the button." in text
-        assert "cannot be called back" in text
+        assert "Immediately after you press the button." in text
+        assert "cannot be recalled" in text
 
     def test_the_channels_are_shown_in_their_order_as_a_recipient_sees_them(self, admin_client, draft, add_recipients):
         draft.set_channels([SMS(text="Hi %name%", ttl=300, alpha_name="Shop"), Viber(text="*Hi*", ttl=60)])
@@ -94,24 +94,24 @@ class PreflightTests:
         assert "2 people have no value for %city% and get “your city” instead, as set in the campaign." in text
         assert "3 people will get it." in text
 
-    def test_segments_and_what_made_them_ucs2(self, admin_client, draft, add_recipients):
+    def test_segments_and_which_characters_make_them_short(self, admin_client, draft, add_recipients):
         draft.set_channels([SMS(text="Hi %name% «»", ttl=300, alpha_name="Shop")])
         add_recipients(draft, 1, variables={"name": "Olena"})
         add_recipients(draft, 2, variables={"name": "ї" * 70})
 
         text = text_of(admin_client.get(url_of(draft)))
 
-        assert "From 1 to 2 segments a person, 5 in all. 2 people get more than one segment." in text
-        assert "3 people get it with Cyrillic or emoji: 70 characters per SMS segment" in text
+        assert "From 1 to 2 segments per person, 5 in total. 2 people get more than one segment." in text
+        assert "3 people get a text with Cyrillic or emoji: 70 characters per SMS segment" in text
         assert "Because of these characters in the text: « »" in text
         assert "Because of these characters in the values of %name%: ї" in text
 
-    def test_the_cost_is_told_where_there_are_prices(self, admin_client, ready, settings):
+    def test_the_cost_is_shown_where_there_are_prices(self, admin_client, ready, settings):
         assert "Cost" not in text_of(admin_client.get(url_of(ready)))
 
         settings.HYBER = {"default": {**settings.HYBER["default"], "PRICES": {"viber": "0.5", "sms": 1}}}
 
-        assert "From 1.50 to 3.00 if everybody is reached" in text_of(admin_client.get(url_of(ready)))
+        assert "From 1.50 to 3.00 if every message is delivered" in text_of(admin_client.get(url_of(ready)))
 
     def test_the_schedule_has_its_zone_and_its_distance(self, admin_client, ready):
         start = timezone.now() + timedelta(hours=3, minutes=1)
@@ -122,30 +122,30 @@ class PreflightTests:
 
         assert button_of(response) == "Schedule for 3 people"
         assert re.search(r"Europe/Kyiv \(UTC\+0[23]:00\), in 3 hours", text)
-        assert "it is kept here, and can be made a draft again" in text
+        assert "the campaign waits here and can be moved back to draft" in text
 
-    def test_the_throttle_tells_how_long_it_takes(self, admin_client, ready):
+    def test_the_throttle_shows_how_long_it_takes(self, admin_client, ready):
         Campaign.objects.update(throttle=1)
 
         text = text_of(admin_client.get(url_of(ready)))
 
-        assert "At most 1 recipient a minute." in text
-        assert re.search(r"Until about .+ it is handed over, which takes [23] minutes", text)
+        assert "At most 1 recipient per minute." in text
+        assert re.search(r"Handing over to the platform takes [23] minutes, until about .+", text)
 
-    def test_the_window_is_told_and_when_it_opens(self, admin_client, ready):
+    def test_the_window_is_shown_and_when_it_opens(self, admin_client, ready):
         now = timezone.localtime()
         start, end = ((now + timedelta(hours=hours)).time().replace(microsecond=0) for hours in (2, 4))
         Campaign.objects.update(window_start=start, window_end=end)
 
         text = text_of(admin_client.get(url_of(ready)))
 
-        assert "by the clock where each recipient lives" in text
-        assert "In Europe/Kyiv these hours begin at" in text
+        assert "in each recipient's local time" in text
+        assert "In Europe/Kyiv the sending window opens at" in text
 
-    def test_what_an_import_has_rejected_is_told(self, admin_client, ready):
+    def test_what_an_import_has_rejected_is_shown(self, admin_client, ready):
         BackgroundJob.objects.create(kind="import", campaign=ready, state="done", result={"rejected_count": 4})
 
-        assert "4 rows of the imported files could not be used" in text_of(admin_client.get(url_of(ready)))
+        assert "4 rows of the imported files were rejected" in text_of(admin_client.get(url_of(ready)))
 
     def test_numbers_are_masked_for_whoever_may_not_see_them(self, client, ready, log_in):
         Suppression.objects.create(phone_number=ready.messages.first().phone_number)
@@ -293,7 +293,7 @@ class ProblemTests:
 
         response = admin_client.get(url_of(ready))
 
-        assert "At this rate it ends only on " in text_of(response)
+        assert "At this rate, sending ends only on " in text_of(response)
         assert url_of(ready, "change") + "#id_throttle" in response.content.decode()
 
 
@@ -326,7 +326,7 @@ class LaunchTests:
         admin_client.post(url_of(ready), seen)
         response = admin_client.post(url_of(ready), seen, follow=True)
 
-        assert "“Spring sale” has already been started: it is sending." in text_of(response)
+        assert "“Spring sale” has already been launched. Status: sending." in text_of(response)
         assert response.redirect_chain == [(url_of(ready, "change"), 302)]
         assert ready.batches.count() == 1
         assert LogEntry.objects.count() == 1
@@ -415,10 +415,10 @@ class FourEyesTests:
 
         response = client.get(url_of(ready))
 
-        assert "another person who may send has to open this page and launch it" in text_of(response)
+        assert "another person with permission to send has to open this page and launch it" in text_of(response)
         assert button_of(response) is None
         refused = client.post(url_of(ready), seen, follow=True)
-        assert "You have worked on this campaign: another person has to launch it." in text_of(refused)
+        assert "You have worked on this campaign, so another person has to launch it." in text_of(refused)
         assert status_of(ready) == "draft"
 
     def test_whoever_did_not_write_it_launches_it(self, client, ready, log_in, admin_user, four_eyes):
@@ -426,7 +426,7 @@ class FourEyesTests:
         user = log_in(*SEES_ALL)
 
         response = client.get(url_of(ready))
-        assert "nobody who has worked on a campaign can launch it. You can." in text_of(response)
+        assert "people who have worked on a campaign cannot launch it. You can launch this one." in text_of(response)
         confirm(client, ready)
 
         assert status_of(ready) == "sending"
@@ -486,7 +486,7 @@ class SelectedTests:
         response = select(admin_client, ready, second, third)
 
         assert button_of(response) == "Send to 4 people"
-        assert "It has not been checked yet" in text_of(response)
+        assert "This campaign has not been checked yet" in text_of(response)
 
 
 class LargeTests:
@@ -563,7 +563,7 @@ class LargeTests:
         seen = seen_on(response)
         ready.set_channels([Viber(text="Another text", ttl=60)])
 
-        assert "Since the check of" in text_of(admin_client.get(url_of(ready)))
+        assert "have changed since the check at" in text_of(admin_client.get(url_of(ready)))
         response = admin_client.post(url_of(ready), seen, follow=True)
         assert "Nothing was sent" in text_of(response)
         assert button_of(response) is None
@@ -581,7 +581,7 @@ class LargeTests:
         monkeypatch.setattr("django_hyber.campaigns.preflight_jobs.preflight", check)
         run_job.call(job.pk)
 
-        assert "Since the check of" in text_of(admin_client.get(url_of(ready)))
+        assert "have changed since the check at" in text_of(admin_client.get(url_of(ready)))
 
     @pytest.mark.django_db(transaction=True)
     def test_problems_of_the_check_are_shown_with_their_places(self, admin_client, ready):
@@ -596,11 +596,13 @@ class LargeTests:
 
     @pytest.mark.django_db(transaction=True)
     def test_a_failed_check_says_so(self, admin_client, ready):
-        BackgroundJob.objects.create(kind="check", campaign=ready, state="failed", error_text="It was cut off 5 times.")
+        BackgroundJob.objects.create(
+            kind="check", campaign=ready, state="failed", error_text="It was interrupted 5 times."
+        )
 
         text = text_of(admin_client.get(url_of(ready)))
 
-        assert "The check did not finish. It was cut off 5 times." in text
+        assert "The check did not finish. It was interrupted 5 times." in text
         assert "Check again" in text
 
     def test_a_check_is_asked_for_by_post_and_only_for_drafts(self, admin_client, ready):

@@ -78,7 +78,7 @@ class ChoiceTests:
 
         found = reasons_on(page)
         assert {key for key, (chosen, _) in found.items() if not chosen} == {REJECTED}
-        assert page.count("Another attempt fails for the same reason.") == 1
+        assert page.count("Another attempt would fail for the same reason.") == 1
 
     def test_a_number_in_a_text_is_masked_for_whoever_may_not_see_it(self, client, finished, log_in):
         finished.messages.filter(error_text="Absent subscriber").update(error_text="380671112233 is absent")
@@ -129,7 +129,7 @@ class ConfirmationTests:
         page = admin_client.post(url_of(finished), {"reason": [EXPIRED, REJECTED]}).content.decode()
 
         assert 'value="Send again to 3 people"' in page
-        assert "1 of them has opted out and is left out." in page
+        assert "1 of them has opted out and is skipped." in page
         assert 'name="run" value="1"' in page
         assert counted(finished)["expired"] == 4
 
@@ -138,7 +138,7 @@ class ConfirmationTests:
 
         page = admin_client.post(url_of(finished), {"reason": REJECTED}).content.decode()
 
-        assert "1 of them has opted out and is left out." in page
+        assert "1 of them has opted out and is skipped." in page
         assert "Send again to" not in page
 
     def test_one_person_is_a_person(self, admin_client, finished):
@@ -221,7 +221,7 @@ class RetryTests:
         monkeypatch.setattr("django_hyber.admin.campaigns.retry_page.retry_once", late)
         response = admin_client.post(url_of(finished), confirmed(finished, EXPIRED), follow=True)
 
-        assert told(response) == ["No message of this campaign has failed that way."]
+        assert told(response) == ["No message of this campaign failed for this reason."]
         finished.refresh_from_db()
         assert (finished.status, finished.run) == ("finished", 1)
         assert not LogEntry.objects.exists()

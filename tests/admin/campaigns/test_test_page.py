@@ -91,7 +91,7 @@ class SendingTests:
     def test_too_many_numbers_and_none_at_all_are_refused(self, admin_client, ready, platform):
         many = [phone(number) for number in range(11)]
 
-        assert "At most 10 numbers at once: these are 11." in text_of(send(admin_client, ready, *many))
+        assert "At most 10 numbers at once, and 11 were entered." in text_of(send(admin_client, ready, *many))
         assert "This field is required." in text_of(send(admin_client, ready))
         assert "This field is required." in text_of(send(admin_client, ready, ",", " ; "))
         assert not sent_tests().exists()
@@ -114,11 +114,11 @@ class SendingTests:
         Suppression.objects.create(phone_number=PHONES[0])
 
         text = text_of(send(admin_client, ready, *NUMBERS))
-        assert "+38067•••••00 has opted out: nothing was sent there." in text
+        assert "+38067•••••00 has opted out: nothing was sent to it." in text
         assert sent_tests().get().phone_number == PHONES[1]
 
         text = text_of(send(admin_client, ready, NUMBERS[0]))
-        assert "has opted out: nothing was sent there." in text
+        assert "has opted out: nothing was sent to it." in text
         assert sent_tests().count() == 1
 
     def test_the_log_has_it_with_masked_numbers(self, admin_client, ready, platform):
@@ -181,7 +181,7 @@ class SendingTests:
         assert PHONES[1][-9:] not in str(dict(admin_client.session)) + str(admin_client.cookies)
 
     def test_a_token_of_nobody_is_refused(self, admin_client, ready, platform):
-        assert "This page is too old." in text_of(send(admin_client, ready, NUMBERS[0], token="x' OR 1=1"))
+        assert "This page is out of date." in text_of(send(admin_client, ready, NUMBERS[0], token="x' OR 1=1"))
         assert not sent_tests().exists()
 
 

@@ -70,17 +70,17 @@ class WaitTests:
         set_to(campaign, status=Status.SCHEDULED, start_time=NOW + 2 * HOUR)
 
         assert waits(campaign) == [("scheduled", 0, NOW + 2 * HOUR)]
-        assert texts(campaign) == ["It begins at 06/10/2026 4 p.m., in 2 hours."]
+        assert texts(campaign) == ["Sending starts at 06/10/2026 4 p.m., in 2 hours."]
 
     @pytest.mark.parametrize("start_time", [None, NOW, NOW - HOUR])
     def test_a_start_that_has_come_is_about_to_be(self, campaign, start_time):
         set_to(campaign, status=Status.SCHEDULED, start_time=start_time)
 
-        assert texts(campaign) == ["It is about to begin."]
+        assert texts(campaign) == ["Sending is about to start."]
 
     def test_a_paused_campaign_waits_for_a_person(self, campaign):
         set_to(campaign, status=Status.PAUSED)
-        assert texts(campaign) == ["Paused: nothing goes out until it is resumed."]
+        assert texts(campaign) == ["Paused: nothing is sent until the campaign is resumed."]
 
         set_to(campaign, status_reason="The platform refuses the password.")
         assert texts(campaign) == ["Paused: The platform refuses the password."]
@@ -110,7 +110,7 @@ class WaitTests:
     def test_the_throttle_of_the_campaign_or_the_account_the_later_of_them(self, campaign):
         set_to(campaign, next_send_at=NOW + 20 * SECOND)
         assert waits(campaign) == [("throttle", 0, NOW + 20 * SECOND)]
-        assert texts(campaign) == ["The throttle lets the next request go in less than a minute."]
+        assert texts(campaign) == ["The throttle allows the next request in less than a minute."]
 
         AccountState.objects.create(account="default", next_send_at=NOW + 90 * SECOND)
         assert waits(campaign) == [("throttle", 0, NOW + 90 * SECOND)]
@@ -129,8 +129,8 @@ class WaitTests:
 
         assert waits(campaign) == [("window", 1, NOW + HOUR), ("window", 10, NOW + 2 * HOUR)]
         assert texts(campaign) == [
-            "1 recipient in the time zone Europe/Kyiv waits for the time of day: in 1 hour.",
-            "10 recipients in the time zone America/New_York wait for the time of day: in 2 hours.",
+            "1 recipient in the time zone Europe/Kyiv waits for the sending window, which opens in 1 hour.",
+            "10 recipients in the time zone America/New_York wait for the sending window, which opens in 2 hours.",
         ]
 
     def test_who_waits_because_the_time_zone_is_unknown(self, campaign):
@@ -139,7 +139,7 @@ class WaitTests:
 
         assert waits(campaign) == [("zone", 3, NOW + 5 * MINUTE)]
         assert texts(campaign) == [
-            "3 recipients in the time zone Asia/Calcutta are not written to. Next try in 5 minutes. Install it."
+            "3 recipients in the time zone Asia/Calcutta cannot be sent to yet. Next try in 5 minutes. Install it."
         ]
 
     @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.SENDING, Status.PAUSED])
@@ -172,7 +172,7 @@ class WaitTests:
     def test_what_is_on_the_wire(self, campaign):
         add_batch(campaign, 2, Batch.State.SENDING)
 
-        assert texts(campaign) == ["2 recipients are in requests whose answer is awaited."]
+        assert texts(campaign) == ["2 recipients are in requests that are waiting for an answer."]
         set_to(campaign, status=Status.PAUSED)
         assert [name for name, _people, _until in waits(campaign)] == ["paused", "on-the-wire"]
 
@@ -204,14 +204,12 @@ class WaitTests:
 
         assert found == [("unconfirmed", 5, None), ("batches-to-decide", 7, None), ("messages-to-decide", 1, None)]
         assert texts(campaign, unconfirmed=1)[1:] == [
-            "Nothing proves whether the platform has accepted the requests for 7 recipients: a person has to decide.",
-            "Nothing proves whether the platform has accepted the request for 1 recipient: a person has to decide.",
+            "There is no proof whether the platform accepted the requests for 7 recipients: a person has to decide.",
+            "There is no proof whether the platform accepted the request for 1 recipient: a person has to decide.",
         ]
 
     def test_what_the_platform_has_not_reported_yet(self, campaign):
-        assert texts(campaign, accepted=1) == [
-            "1 message is with the platform, which has not reported yet how it ended."
-        ]
+        assert texts(campaign, accepted=1) == ["1 message is with the platform, which has not reported the result yet."]
 
     def test_reports_are_not_waited_for_for_ever(self, campaign):
         set_to(campaign, status=Status.FINISHED, finished_at=NOW - DAY)
@@ -279,7 +277,7 @@ class PaceTests:
         add_batch(campaign, 500, Batch.State.SENDING)
 
         assert self.pace(campaign) == Pace(per_minute=200, left=timedelta(minutes=10))
-        assert plain(pace_text(self.pace(campaign))) == "200 recipients a minute, about 10 minutes left"
+        assert plain(pace_text(self.pace(campaign))) == "200 recipients per minute, about 10 minutes left"
 
     def test_a_campaign_that_has_just_begun_is_measured_by_its_own_time(self, campaign):
         add_batch(campaign, 100, Batch.State.DONE, created_at=NOW - MINUTE, finished_at=NOW)
@@ -311,7 +309,7 @@ class PaceTests:
         add_batch(campaign, 60, Batch.State.DONE, finished_at=NOW)
 
         assert self.pace(campaign) == Pace(per_minute=12, left=None)
-        assert pace_text(self.pace(campaign)) == "12 recipients a minute"
+        assert pace_text(self.pace(campaign)) == "12 recipients per minute"
 
     @pytest.mark.parametrize("status", [status for status in Status if status != Status.SENDING])
     def test_only_a_campaign_on_its_way_has_a_pace(self, campaign, status):
@@ -322,7 +320,7 @@ class PaceTests:
 
     def test_less_than_a_minute_is_said_as_such(self):
         assert distance(NOW + 59 * SECOND, NOW) == "less than a minute"
-        assert plain(pace_text(Pace(per_minute=1, left=SECOND))) == "1 recipient a minute, about 1 minute left"
+        assert plain(pace_text(Pace(per_minute=1, left=SECOND))) == "1 recipient per minute, about 1 minute left"
 
 
 class PageTests:
@@ -336,7 +334,7 @@ class PageTests:
 
         found = re.findall(r'<li data-wait="([\w-]+)"( class="hyber-alarming")?>', page)
         assert found == [("blocked", ' class="hyber-alarming"'), ("queued", "")]
-        assert "<li data-pace>12 recipients a minute, about" in page
+        assert "<li data-pace>12 recipients per minute, about" in page
 
     def test_a_campaign_that_goes_on_by_itself_is_followed(self, admin_client, campaign, add_recipients):
         add_recipients(campaign, 1, status=Message.Status.ACCEPTED)

@@ -70,12 +70,12 @@ class LargeExportTests:
         assert not is_large(large.messages)
 
     def test_the_page_says_so_beforehand(self, admin_client, large):
-        assert "the file is made in the background" in admin_client.get(url_of(large)).content.decode()
+        assert "the file is created in the background" in admin_client.get(url_of(large)).content.decode()
 
     def test_it_is_asked_for_and_logged(self, admin_client, large, admin_user):
         response = admin_client.post(url_of(large), {"format": "xlsx"}, follow=True)
 
-        assert told(response) == ["The export as XLSX has begun: the file will be on this page."]
+        assert told(response) == ["The export as XLSX has started. The file will appear on this page."]
         job = BackgroundJob.objects.get()
         assert (job.kind, job.state, job.created_by) == ("export", "waiting", admin_user)
         assert job.parameters["format"] == "xlsx"
@@ -189,12 +189,12 @@ class PageTests:
 
     def test_a_job_that_failed_says_why(self, admin_client, large, admin_user):
         request_job(Kind.EXPORT, large, {"format": "csv"}, admin_user)
-        BackgroundJob.objects.update(state=State.FAILED, error_text="It was cut off 5 times.")
+        BackgroundJob.objects.update(state=State.FAILED, error_text="It was interrupted 5 times.")
 
         ((state, text, _markup),) = lines(admin_client, large)
 
         assert state == "failed"
-        assert text.endswith("It was cut off 5 times.")
+        assert text.endswith("It was interrupted 5 times.")
 
     def test_the_last_five_of_the_week_are_shown(self, admin_client, large, admin_user):
         jobs = [request_job(Kind.EXPORT, large, {"format": "csv"}, admin_user) for _ in range(7)]

@@ -17,7 +17,7 @@ from django_hyber.models import Campaign, DeliveryReport, Message, Reply, Unread
 
 MOST = 30
 LIST = "/admin/django_hyber/message/"
-NO_SUCH_PAGE = "There is no such page: this is the last one."
+NO_SUCH_PAGE = "That page does not exist. This is the last one."
 CUT_OFF = f"Only the first {MOST} can be shown: narrow the list with a filter or a search."
 Status = Message.Status
 

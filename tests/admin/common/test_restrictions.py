@@ -34,7 +34,7 @@ def test_every_page_that_leads_to_sending_says_who_gets_the_messages(addresses, 
     for address in addresses:
         page = admin_client.get(address).content.decode()
         assert f"Account “default”: every message goes to {phone(7)}" in page, address
-        assert "outside of ALLOWED_NUMBERS are suppressed" in page, address
+        assert "that are not in ALLOWED_NUMBERS are not sent" in page, address
 
 
 def test_without_these_settings_there_is_no_banner(addresses, admin_client):

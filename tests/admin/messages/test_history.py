@@ -46,14 +46,14 @@ def test_the_way_of_a_message_is_told_in_order(admin_client, message):
 def test_a_message_that_two_channels_delivered_is_said_to_be_paid_twice(admin_client, message):
     apply_delivery_reports([report(message), report(message, sent_via="viber", hyber_status=23033)])
 
-    assert "Delivered by Viber and SMS: each of them is paid for." in page_of(admin_client, message)
+    assert "Delivered by Viber and SMS: you pay for each of them." in page_of(admin_client, message)
 
 
 def test_missing_parts_of_an_sms_are_named(admin_client, message):
     apply_delivery_reports([report(message, total_sms_parts=3, delivered_sms_parts=2)])
 
-    assert "Only 2 of 3 parts of the SMS arrived." in page_of(admin_client, message)
-    assert "Only 2 of 3 parts of the SMS arrived." in admin_client.get(LIST).content.decode()
+    assert "Only 2 of 3 parts of the SMS were delivered." in page_of(admin_client, message)
+    assert "Only 2 of 3 parts of the SMS were delivered." in admin_client.get(LIST).content.decode()
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_missing_parts_of_an_sms_are_named(admin_client, message):
 def test_what_is_not_partly_delivered_does_not_say_so(admin_client, message, whole):
     apply_delivery_reports([report(message, **whole)])
 
-    assert "parts of the SMS arrived" not in admin_client.get(LIST).content.decode()
+    assert "parts of the SMS were delivered" not in admin_client.get(LIST).content.decode()
 
 
 def test_the_request_is_there_for_the_vendors_support(admin_client, message):

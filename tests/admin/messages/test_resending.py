@@ -137,7 +137,7 @@ class ChoosingTests:
 
         page = choose(admin_client, failed)
 
-        assert "5 recipients 1 of them has opted out and is left out." in page.content.decode()
+        assert "5 recipients 1 of them has opted out and is skipped." in page.content.decode()
         assert button(page) == "Send again to 4 people"
         assert told(answer(admin_client, page)) == ["Spring sale: 4 failed messages are being sent again."]
 
@@ -167,7 +167,7 @@ class OnceTests:
         page = choose(admin_client, finished.messages.filter(status="rejected"))
         finished.messages.filter(status="rejected").update(status="delivered")
 
-        assert told(answer(admin_client, page)) == ["Spring sale: No message of this campaign has failed that way."]
+        assert told(answer(admin_client, page)) == ["Spring sale: No message of this campaign failed for this reason."]
         finished.refresh_from_db()
         assert (finished.status, finished.run) == ("finished", 1)
 

@@ -43,7 +43,7 @@ def recipient(draft):
 def test_texts_and_pictures_of_a_campaign_have_the_values_of_the_person(admin_client, recipient):
     page = page_of(admin_client, recipient)
 
-    assert "What this person got" in text_of(page)
+    assert "What this person received" in text_of(page)
     assert "Hi Olena" in text_of(page)
     assert "SMS for Olena" in text_of(page)
     assert '<img src="https://shop.example/cat.png"' in page.content.decode()
@@ -117,12 +117,12 @@ def test_replies_are_linked_only_for_those_who_may_read_them(client, recipient, 
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"status": "accepted"}, "The platform tries Viber. If it does not deliver in time, it goes on with SMS."),
+        ({"status": "accepted"}, "The platform is trying Viber. If it is not delivered in time, SMS is next."),
         ({"status": "queued", "accepted_at": None}, "It is sent next."),
-        ({"status": "unconfirmed", "accepted_at": None}, "nothing is sent again before the answer is proved"),
+        ({"status": "unconfirmed", "accepted_at": None}, "Nothing is sent again without proof"),
         ({"status": "delivered", "channel": "viber"}, "Nothing more is sent."),
-        ({"status": "undelivered"}, "It is not sent again by itself."),
-        ({"status": "suppressed", "accepted_at": None}, "It was not sent, and will not be."),
+        ({"status": "undelivered"}, "It is not sent again automatically."),
+        ({"status": "suppressed", "accepted_at": None}, "It was not sent and will not be sent."),
     ],
     ids=lambda value: value if isinstance(value, str) else value["status"],
 )
@@ -136,7 +136,7 @@ def test_message_of_a_paused_campaign_waits_for_it(admin_client, recipient):
     Campaign.objects.update(status="paused")
     Message.objects.update(status="queued", accepted_at=None)
 
-    assert "It waits for its campaign, which is paused." in text_of(page_of(admin_client, recipient))
+    assert "It waits for its campaign. Status of the campaign: paused." in text_of(page_of(admin_client, recipient))
 
 
 def test_page_takes_the_same_queries_however_much_the_person_got(admin_client, recipient):

@@ -128,9 +128,9 @@ def test_message_whose_ttl_is_over_is_not_sent_again_and_the_page_says_so(admin_
     Message.objects.update(created_at=database_time() - timedelta(hours=1))
     page = admin_client.get(url_of(message, "again"))
 
-    assert "The TTL of the message is over, so that nothing is sent: it expires." in text_of(page)
+    assert "The TTL of the message has ended, so nothing is sent and the message expires." in text_of(page)
     assert press(admin_client, message, "again") == [
-        "Decided that it was not sent. The TTL of the message is over, so that nothing is sent: it expires."
+        "Decided that it was not sent. The TTL of the message has ended, so nothing is sent and the message expires."
     ]
     dispatch()
     message.refresh_from_db()
@@ -207,7 +207,7 @@ def test_message_of_a_batch_in_doubt_is_not_decided_about_by_itself(admin_client
 
 def test_send_again_in_a_cancelled_campaign_sends_nothing_and_says_so(admin_client, campaign, batch, platform):
     cancel_campaign(campaign)
-    warning = "The campaign is cancelled, so that nothing is sent: 3 messages are cancelled as well."
+    warning = "The campaign is cancelled, so nothing is sent: 3 messages are cancelled as well."
     page = text_of(admin_client.get(url_of(batch, "again")))
     assert warning in page
     assert "get it twice" not in page
@@ -219,7 +219,7 @@ def test_send_again_in_a_cancelled_campaign_sends_nothing_and_says_so(admin_clie
 
 def test_send_again_in_a_paused_campaign_waits_and_says_so(admin_client, campaign, batch, platform):
     pause_campaign(campaign)
-    warning = "The campaign is paused: nothing goes out until it is resumed."
+    warning = "The campaign is paused: nothing is sent until it is resumed."
     assert warning in text_of(admin_client.get(url_of(batch, "again")))
 
     press(admin_client, batch, "again")

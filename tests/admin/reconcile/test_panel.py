@@ -50,14 +50,14 @@ def test_everything_known_is_on_the_page(admin_client, row):
 
     facts = facts_of(page_of(admin_client, row))
 
-    assert facts["since"] == "June 10, 2026, 2 p.m."
+    assert facts["since"] == "06/10/2026 2 p.m."
     assert facts["request"] == "12 (HTTP 502)"
-    assert facts["questions"] == "1,200, the last at June 10, 2026, 2:05 p.m."
+    assert facts["questions"] == "1,200, the last at 06/10/2026 2:05 p.m."
     assert facts["answer"] == (
         "HTTP 404. Not found, but there is no accepted message yet to verify the answer with. "
-        "A wrong address would answer in the same way about everything."
+        "A wrong URL would give the same answer to every query."
     )
-    assert facts["not-found"] == "June 10, 2026, 2:02 p.m."
+    assert facts["not-found"] == "06/10/2026 2:02 p.m."
     people = {Message: "1 recipient", Batch: "3 recipients"}
     assert facts["people"] == people[type(row)]
 
@@ -66,7 +66,7 @@ def test_nothing_is_made_up_before_the_first_question(admin_client, row):
     facts = facts_of(page_of(admin_client, row))
 
     assert "connection broke" in facts["request"]
-    assert (facts["questions"], facts["not-found"]) == ("none yet", "not yet in a way that counts")
+    assert (facts["questions"], facts["not-found"]) == ("none yet", "none that counts yet")
     assert "answer" not in facts
 
 
@@ -107,7 +107,7 @@ def test_the_batch_is_no_link_for_users_who_may_not_see_it(client, batch, campai
 
     page = page_of(client, campaign.messages.first())
 
-    assert "unknown together with the other messages of its batch" in page
+    assert "it shares the outcome of its batch" in page
     assert "/batch/" not in page
 
 

@@ -135,7 +135,7 @@ class HeaderTests:
         assert recognise(io.BytesIO(content.encode())).header_row == row
 
     def test_people_are_never_skipped_as_a_title(self):
-        with pytest.raises(UnreadableFileError, match="it holds a phone number"):
+        with pytest.raises(UnreadableFileError, match="it contains a phone number"):
             read("0671112233;Olena\n0671112244;phone\n")
 
     def test_it_can_be_said(self):

@@ -120,7 +120,7 @@ def test_start_that_was_missed_waits_for_a_person(scheduled, platform, clock):
 
     scheduled.refresh_from_db()
     assert (scheduled.status, posts(platform)) == ("paused", [])
-    assert scheduled.status_reason.startswith("Its start was missed")
+    assert scheduled.status_reason.startswith("The start was missed")
     resume_campaign(scheduled)
     assert "start_time" not in posts(platform)[0]
     assert statuses(scheduled) == ["accepted", "accepted"]

@@ -1,6 +1,6 @@
 /* The channels of a campaign: each row shows only its channel's fields; buttons, or dragging, change the order.
-   Without this script all fields are shown and the order is a number. Whatever it changes it tells the form by a
-   "hyber:changed" event, as typing does by "input". */
+   Without this script all fields are shown and the order is a number. It reports its changes to the form by a "hyber:changed"
+   event, as typing does by "input". */
 "use strict";
 {
     const rowsOf = (box) => Array.from(box.querySelectorAll(".inline-related:not(.empty-form)"));

@@ -42,9 +42,9 @@ class Command(BaseCommand):
         recipients = options["recipients"]
         if not 1 <= recipients <= MOST:
             raise CommandError(f"--recipients must be from 1 to {MOST:,}.")
-        # Whoever ends the demo ends its servers with it.
+        # Ending the demo ends its servers too.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        # Lost answers are part of the show, and the table tells what became of them.
+        # Lost answers are part of the show, and the table shows their results.
         for name in LOGGERS:
             logging.getLogger(name).setLevel(logging.ERROR)
         started = time.monotonic()

@@ -1,0 +1,73 @@
+"""Times as every page of the admin shows them: in the reader's time zone and in the short form of the language.
+
+Django writes the month out on read-only pages and in lists. Beside other times of the same page that is a second style,
+and a list has many columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.admin.helpers import AdminForm
+from django.core.exceptions import FieldDoesNotExist
+from django.db.models import DateTimeField, Model
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
+
+#: Shown for an empty value; read-only pages would write None.
+EMPTY = "–"
+
+
+def short_time(moment: datetime | None) -> str:
+    """Return a time as the pages show it, or a dash for none."""
+    return date_format(localtime(moment), "SHORT_DATETIME_FORMAT") if moment else EMPTY
+
+
+def with_short_times(model: type[Model], names: Any) -> tuple[Any, ...]:
+    """Replace the names of times among those of columns or fields by functions that return them in the short form.
+
+    Fields that share a line are a tuple of their own.
+    """
+    return tuple(
+        with_short_times(model, name) if isinstance(name, tuple | list) else _short(model, name) for name in names
+    )
+
+
+def shorten_times(form: AdminForm, model: type[Model]) -> None:
+    """Let a form about to be shown show its read-only times in the short form."""
+    read_only = with_short_times(model, form.readonly_fields)
+    shortened = {name: time for name, time in zip(form.readonly_fields, read_only, strict=True) if name != time}
+    form.readonly_fields = read_only
+    form.fieldsets = [
+        (title, {**options, "fields": _replaced(options["fields"], shortened)}) for title, options in form.fieldsets
+    ]
+
+
+def _replaced(names: Any, replacements: dict[Any, Any]) -> list[Any]:
+    return [
+        _replaced(name, replacements) if isinstance(name, tuple | list) else replacements.get(name, name)
+        for name in names
+    ]
+
+
+def _short(model: type[Model], name: Any) -> Any:
+    try:
+        field = model._meta.get_field(name) if isinstance(name, str) else None
+    except FieldDoesNotExist:
+        return name
+    return _shortener(field) if isinstance(field, DateTimeField) else name
+
+
+@cache
+def _shortener(field: Any) -> Callable[[Model], str]:
+    @admin.display(description=field.verbose_name, ordering=field.name)
+    def shown(row: Model) -> str:
+        return short_time(getattr(row, field.name))
+
+    # The class of the column, and the help text.
+    shown.__name__ = field.name
+    return shown
