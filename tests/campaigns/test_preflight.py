@@ -221,7 +221,7 @@ def test_too_many_segments_are_told_with_how_many_have_them(make_campaign):
     campaign = make_campaign({"name": "Olena"}, {"name": "ї" * 400}, {"name": "ї" * 500})
 
     assert texts(check_campaign(campaign)) == [
-        "SMS, Text: The text takes 7 SMS segments (UCS-2); the limit is 5. (with the values of 2 recipients)"
+        "SMS, Text: The text takes 7 SMS segments; the limit is 5. (with the values of 2 recipients)"
     ]
 
 
@@ -305,7 +305,7 @@ class OwnTextsTests:
 
         assert texts(check_campaign(campaign)) == [
             "SMS, Text: This has 766 characters; the limit is 765. (with the values of 2 recipients)",
-            "SMS, Text: The text takes 6 SMS segments (GSM-7); the limit is 5. (with the values of 2 recipients)",
+            "SMS, Text: The text takes 6 SMS segments; the limit is 5. (with the values of 2 recipients)",
             "Viber, Text: This has 1001 characters; the limit is 1000. (with the values of 1 recipient)",
         ]
 

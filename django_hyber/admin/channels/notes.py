@@ -14,7 +14,7 @@ from django_hyber.texts.measure import Measure, SegmentCount
 from django_hyber.texts.rules import Problem
 from django_hyber.words import problem_text
 
-#: How many of the characters that require UCS-2 are listed: a Ukrainian text has dozens.
+#: How many of the characters that shorten segments are listed: a Ukrainian text has dozens.
 SHOWN_CHARACTERS = 12
 
 
@@ -61,11 +61,11 @@ def _length_text(measure: Measure) -> str:
 
 
 def _sms_text(measure: Measure, count: SegmentCount) -> str:
-    length = ngettext("%(encoding)s: %(length)d character", "%(encoding)s: %(length)d characters", count.length)
+    length = ngettext("%(length)d character", "%(length)d characters", count.length)
     lines = [
         gettext("%(length)s, %(segments)d of %(limit)d segments, %(left)d left in this segment.")
         % {
-            "length": length % {"encoding": count.encoding, "length": count.length},
+            "length": length % {"length": count.length},
             "segments": count.segments,
             "limit": measure.segment_limit,
             "left": count.units_left,

@@ -18,6 +18,7 @@ from django_hyber.models import DeliveryReport, Message
 from django_hyber.privacy import mask_payload
 from django_hyber.sending.request import request_of
 from django_hyber.statistics.journey import ChannelStep, Journey, Stage, message_journey
+from django_hyber.texts.preview import Preview
 from django_hyber.words import describe_report, name_of_channel
 
 #: The text and the sign of a channel about which nothing more specific is known.
@@ -65,10 +66,14 @@ class HistoryLine:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """The whole history. ``notes`` say what is unusual; ``request`` is "" if it cannot be rebuilt."""
+    """The whole history. ``contents`` are the texts of each channel, and what happened on it.
+
+    ``notes`` say what is unusual; ``request`` is "" if it cannot be rebuilt.
+    """
 
     message: Message
     support: Support
+    contents: Sequence[tuple[Preview, str]]
     steps: Sequence[StepLine]
     notes: Sequence[str]
     reports: Sequence[HistoryLine]
@@ -82,9 +87,12 @@ def history_of(request: HttpRequest, message_pk: str) -> History:
     reports = for_reader(request, stored.delivery_reports.order_by("reported_at", "id"))
     journey = message_journey(message, reports)
     body = request_of(message.pk)
+    support = support_of(request, message, journey)
+    states = {step.channel: str(STAGE_TEXTS[step.stage]) for step in journey.steps}
     return History(
         message=message,
-        support=support_of(request, message, journey),
+        support=support,
+        contents=[(preview, states.get(preview.channel, "")) for preview in support.previews],
         steps=[_step_line(step) for step in journey.steps],
         notes=_notes(message, journey),
         reports=[_report_line(report) for report in reports],

@@ -52,7 +52,6 @@ class MessageAdmin(DoubtAdmin):
     fieldsets = (
         (None, {"fields": ("phone_number", "campaign_link", "about", "status", "channel_name", "problem")}),
         (_("When"), {"fields": (("created_at", "accepted_at"), ("reported_at", "finished_at"))}),
-        (_("Content"), {"fields": ("content_json", "variables_json")}),
         (
             _("Numbers"),
             {"fields": ("meaning", ("total_sms_parts", "delivered_sms_parts", "clicks", "matching_template_id"))},
@@ -60,13 +59,16 @@ class MessageAdmin(DoubtAdmin):
         (
             _("For developers"),
             {
+                "classes": ("collapse",),
                 "fields": (
+                    "content_json",
+                    "variables_json",
                     "extra_id",
                     "message_id",
                     ("account", "attempts"),
                     "template_version",
                     ("due_at", "lease_until", "not_found_after"),
-                )
+                ),
             },
         ),
     )

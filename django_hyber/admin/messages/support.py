@@ -33,10 +33,9 @@ class PersonLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Support:
-    """``previews`` are what the person sees of each channel; ``messages`` and ``replies`` are the newest others."""
+    """``previews`` are the texts of each channel; ``messages`` and ``replies`` are the newest others."""
 
     is_purged: bool
-    was_sent: bool
     previews: Sequence[Preview]
     next_step: str
     messages: Sequence[PersonLine] = field(default_factory=list)
@@ -48,7 +47,6 @@ def support_of(request: HttpRequest, message: Message, journey: Journey) -> Supp
     is_known = message.phone_number is not None and sees_personal_data(request)
     return Support(
         is_purged=message.phone_number is None,
-        was_sent=message.accepted_at is not None or message.reported_at is not None,
         previews=sent_previews(message),
         next_step=next_step(message, journey),
         messages=_other_messages(message) if is_known else [],

@@ -188,15 +188,14 @@ def check_extension(file_name: str) -> Iterator[Problem]:
         )
 
 
-def segments_problem(encoding: str, segments: int) -> Problem:
+def segments_problem(segments: int) -> Problem:
     """Return the problem of an SMS with too many segments."""
     return error(
         "too-many-segments",
-        gettext_noop("The text takes %(segments)s SMS segments (%(encoding)s); the limit is %(limit)s."),
+        gettext_noop("The text takes %(segments)s SMS segments; the limit is %(limit)s."),
         channel="sms",
         field="text",
         segments=segments,
-        encoding=encoding,
         limit=MAX_SEGMENTS,
     )
 
@@ -244,4 +243,4 @@ def _check_viber_video(given: set[str]) -> Iterator[Problem]:
 def _check_segments(text: str, *, click_tracking: bool) -> Iterator[Problem]:
     count = count_segments(text, click_tracking=click_tracking)
     if count.segments > MAX_SEGMENTS:
-        yield segments_problem(count.encoding, count.segments)
+        yield segments_problem(count.segments)

@@ -86,7 +86,7 @@ class RenderedTexts:
         for key, number in Counter(keys).items():
             self.segments[key] += number * times
             if key[1] > MAX_SEGMENTS:
-                self._note(segments_problem(*key), number * times)
+                self._note(segments_problem(key[1]), number * times)
         ucs2_rows = [row for row, key in zip(rows, keys, strict=True) if key[0] == "UCS-2"]
         for place, text in sms.sources(ucs2_rows[:_LOOKED_AT]) if ucs2_rows else ():
             found = "".join(dict.fromkeys(self.ucs2.get(place, "") + foreign_characters(text)))

@@ -23,7 +23,7 @@ def change_page(draft, admin_client):
 
 def test_the_help_of_a_text_says_how_much_of_its_limit_is_used(change_page):
     assert "2 of 1000 characters, 998 left." in notes(change_page)["channels-0-text"]
-    assert "GSM-7: 2 characters, 1 of 5 segments, 158 left in this segment." in notes(change_page)["channels-1-text"]
+    assert "2 characters, 1 of 5 segments, 158 left in this segment." in notes(change_page)["channels-1-text"]
 
 
 def test_an_empty_option_has_a_place_for_its_note(change_page):

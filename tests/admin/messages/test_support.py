@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.urls import reverse
 from django.utils import timezone
@@ -43,10 +45,26 @@ def recipient(draft):
 def test_texts_and_pictures_of_a_campaign_have_the_values_of_the_person(admin_client, recipient):
     page = page_of(admin_client, recipient)
 
-    assert "What this person received" in text_of(page)
+    assert "Texts by channel" in text_of(page)
     assert "Hi Olena" in text_of(page)
     assert "SMS for Olena" in text_of(page)
     assert '<img src="https://shop.example/cat.png"' in page.content.decode()
+
+
+def test_text_of_a_channel_that_was_not_needed_is_not_called_received(admin_client, recipient):
+    Message.objects.update(status="delivered", channel="viber", finished_at=timezone.now())
+    page = page_of(admin_client, recipient).content.decode()
+
+    assert re.findall(r'<section aria-label="(\w+)">.*?<span class="hyber-result">(.*?)</span>', page) == [
+        ("Viber", "delivered"),
+        ("SMS", "was not needed"),
+    ]
+
+
+def test_picture_is_loaded_on_request_only(admin_client, recipient):
+    page = page_of(admin_client, recipient).content.decode()
+
+    assert re.search(r"<details><summary>Show the picture</summary><img [^>]*loading=\"lazy\"></details>", page)
 
 
 def test_single_message_shows_its_own_texts(admin_client, platform):
