@@ -140,7 +140,8 @@ def _guess(message: Message, before: Sequence[str], after: Sequence[str], words:
     if any(name in words for name in after):
         return Stage.UNREPORTED
     states = [words[name].state if name in words else None for name in before]
-    if _was_never_out(message) or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state):
+    has_delivered = any(_has_won(message, name) for name in before)
+    if _was_never_out(message) or has_delivered or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state):
         return Stage.NOT_NEEDED
     if message.status in FINAL or message.given_up_at:
         return Stage.UNREPORTED

@@ -163,6 +163,13 @@ def test_a_message_whose_reports_are_purged_still_shows_its_winner(message):
     assert winners(message) == ["sms"]
 
 
+def test_channel_after_the_winner_was_not_needed_although_its_reports_are_purged(message):
+    Message.objects.filter(pk=message.pk).update(status="delivered", channel="viber")
+    message.refresh_from_db()
+
+    assert stages(message)["sms"] == Stage.NOT_NEEDED
+
+
 def test_the_numbers_of_a_campaign_agree_with_its_journeys(message):
     tell(message, {"sent_via": "sms", "total_sms_parts": 2, "delivered_sms_parts": 1})
 

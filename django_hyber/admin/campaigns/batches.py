@@ -20,8 +20,19 @@ class BatchAdmin(DoubtAdmin):
     list_filter = ("state", CampaignFilter)
     list_select_related = ("campaign",)
     readonly_fields = ("error",)
-    # Shown as the error, translated.
-    exclude = ("error_code", "error_text")
+    fieldsets = (
+        (None, {"fields": ("campaign", "size", "state", "error", "attempts", "due_at", "created_at", "finished_at")}),
+        (
+            _("For developers"),
+            {
+                "classes": ("collapse",),
+                "fields": (
+                    *("run", "first_id", "last_id", "zone", "phone_prefixes", "job_id"),
+                    *("enqueued_at", "lease_until", "not_found_after"),
+                ),
+            },
+        ),
+    )
 
     @admin.display(description=_("finished at"))
     def finished(self, batch: Batch) -> str:

@@ -42,6 +42,15 @@ def test_every_list_names_its_button_and_its_filters_itself(admin_client, rf, ad
         assert f"{MODELS[model].add_label}</a>" in page
 
 
+@pytest.mark.parametrize("count", [3, 60])
+def test_link_that_selects_all_rows_has_the_right_case(admin_client, draft, add_recipients, count):
+    add_recipients(draft, count)
+    page = list_of(admin_client, "message").content.decode()
+
+    assert ("Вибрати всі повідомлення</a>" in page) == (count == 60)
+    assert f"всі {count}" not in page
+
+
 def test_filters_are_titled_by_what_they_filter(admin_client):
     page = list_of(admin_client, "message").content.decode()
 
