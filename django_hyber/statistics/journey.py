@@ -11,6 +11,7 @@ from django_hyber.codes import find_seen_codes
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import DeliveryReport as ParsedReport
 from django_hyber.protocol import ReportState, UnreadableReport, parse_report
+from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.reports.outcome import is_about
 from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, RANKS, STATUS_OF_STATE
 from django_hyber.words import describe_parsed
@@ -67,10 +68,14 @@ class ChannelStep:
 
 @dataclass(frozen=True, kw_only=True)
 class Journey:
-    """Every channel of a message in order. ``delivered_by`` has more than one name when each of them is paid for."""
+    """Every channel of a message in order. ``delivered_by`` has more than one name when each of them is paid for.
+
+    ``may_be_seen`` says whether the platform reports that messages of the delivering channel were seen.
+    """
 
     steps: Sequence[ChannelStep]
     delivered_by: Sequence[str]
+    may_be_seen: bool
 
 
 def message_journey(message: Message, reports: Iterable[DeliveryReport]) -> Journey:
@@ -86,7 +91,11 @@ def message_journey(message: Message, reports: Iterable[DeliveryReport]) -> Jour
         else _inferred_step(message, channel, channels[:position], channels[position + 1 :], words)
         for position, channel in enumerate(channels)
     ]
-    return Journey(steps=steps, delivered_by=[step.channel for step in steps if step.stage == Stage.DELIVERED])
+    return Journey(
+        steps=steps,
+        delivered_by=[step.channel for step in steps if step.stage == Stage.DELIVERED],
+        may_be_seen=message.channel in REPORT_SEEN,
+    )
 
 
 def _chain(message: Message) -> list[str]:
@@ -141,7 +150,11 @@ def _guess(message: Message, before: Sequence[str], after: Sequence[str], words:
         return Stage.UNREPORTED
     states = [words[name].state if name in words else None for name in before]
     has_delivered = any(_has_won(message, name) for name in before)
-    if _was_never_out(message) or has_delivered or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state):
+    if (
+        _was_never_out(message)
+        or has_delivered
+        or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state)
+    ):
         return Stage.NOT_NEEDED
     if message.status in FINAL or message.given_up_at:
         return Stage.UNREPORTED

@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.times import short_time
 from django_hyber.models import Campaign, Message, Reply
-from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.statistics.journey import Journey, Stage
 from django_hyber.texts.composition import sent_previews
 from django_hyber.texts.preview import Preview
@@ -74,7 +73,7 @@ def next_step(message: Message, journey: Journey) -> str:
             "without proof."
         ),
         Status.DELIVERED: _("Nothing more is sent. The platform may still report that it was seen.")
-        if message.channel in REPORT_SEEN
+        if journey.may_be_seen
         else _("Nothing more will happen."),
         Status.SEEN: _("Nothing more will happen."),
         Status.CANCELLED: _("It was not sent and will not be sent."),

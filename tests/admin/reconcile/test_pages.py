@@ -88,7 +88,7 @@ def test_it_was_sent_says_first_what_follows(admin_client, row):
     page = text_of(response)
     accepted = people(row, "1 message counts as accepted", "3 messages count as accepted")
     assert f"{accepted} by the platform from now on" in page
-    nothing = people(row, "does not have it after all, 1 person gets", "does not have them after all, 3 people get")
+    nothing = people(row, "does not have it, 1 person gets", "does not have them, 3 people get")
     assert f"If the platform {nothing} nothing." in page
     assert set(messages_of(row).values_list("status", flat=True)) == {"unconfirmed"}
 
@@ -96,8 +96,8 @@ def test_it_was_sent_says_first_what_follows(admin_client, row):
 def test_send_again_says_first_who_may_get_it_twice(admin_client, row):
     response = admin_client.get(url_of(row, "again"))
 
-    twice = people(row, "has it after all, 1 person may", "has them after all, 3 people may")
-    assert f"If the platform {twice} get it twice." in text_of(response)
+    twice = people(row, "has it, 1 person may get it", "has them, 3 people may get the message")
+    assert f"If the platform {twice} twice." in text_of(response)
     assert people(row, "Send again to 1 person", "Send again to 3 people") in response.content.decode()
     assert set(messages_of(row).values_list("status", flat=True)) == {"unconfirmed"}
 
