@@ -11,6 +11,14 @@ from django_hyber.privacy import mask_phones_in
 from django_hyber.words.reasons import translate_reason
 
 register = template.Library()
+
+
+@register.filter
+def is_on(address: str, host: str) -> bool:
+    """Return whether a picture is on this host: a strict content policy forbids those of others."""
+    return bool(host) and address.startswith((f"https://{host}/", f"http://{host}/"))
+
+
 register.filter("reason", translate_reason)
 register.filter("without_numbers", mask_phones_in)
 
