@@ -161,7 +161,7 @@ class LargeTests:
         monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
         monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 1)
         page = admin_client.post(page_of(campaign), {"audience": "customers"}, follow=True)
-        assert "Waiting for its turn." in page.content.decode()
+        assert "Waiting in the queue." in page.content.decode()
         return campaign.jobs.get()
 
     def test_it_is_added_after_the_page_has_been_shown(self, campaign, admin_client, job):

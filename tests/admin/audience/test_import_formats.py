@@ -145,13 +145,13 @@ class SheetTests:
 
         assert "2 other sheets are not read" in text_of(page)
         assert "1 row is hidden in the sheet" in text_of(page)
-        assert "These columns are hidden in the sheet and are left out: C." in text_of(page)
+        assert "These columns are hidden in the sheet and are skipped: C." in text_of(page)
 
         page = confirm(admin_client, page)
 
         assert people(draft) == [("380671112233", "Olena")]
-        assert "1 row is hidden in the sheet and was left out" in text_of(page)
-        assert "These columns are hidden in the sheet and were left out: C." in text_of(page)
+        assert "1 row is hidden in the sheet and was skipped" in text_of(page)
+        assert "These columns are hidden in the sheet and were skipped: C." in text_of(page)
 
     def test_a_value_that_may_be_shown_otherwise_is_told_at_its_column(self, admin_client, draft):
         content = workbook(["phone", "half"], ["0671112233", 0.5])
@@ -168,7 +168,7 @@ class SheetTests:
 
         assert all(column.is_exact for column in plain.context["columns"])
         assert [column.is_exact for column in page.context["columns"]] == [True, False]
-        assert "may show the values of these columns in another way: half" in text_of(confirm(admin_client, page))
+        assert "may display the values of these columns differently: half" in text_of(confirm(admin_client, page))
 
 
 class SeparatorTests:

@@ -103,7 +103,7 @@ class UploadTests:
             ("0671234567,Olena\n0671234568,Ivan\n", "The first line must contain the column names"),
             ('phone,name\n0671234567,"open\n', "begins on line 2"),
             (b"PK\x03\x04 no table", "cannot be read"),
-            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old Excel"),
+            (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "old version of Excel"),
             (",".join(f"c{number}" for number in range(201)) + "\n" + ",".join("x" * 201), "more than 200 columns"),
             (None, "required"),
         ],
@@ -213,7 +213,7 @@ class ColumnTests:
 
         assert admin_client.get(response["Location"]).context["missing"] == ["city"]
         report = confirm(admin_client, response)
-        assert "no column gives them: %city%" in text_of(report).replace("% city %", "%city%")
+        assert "no column contains them: %city%" in text_of(report).replace("% city %", "%city%")
 
     @pytest.mark.parametrize(
         ("changes", "field", "error"),
@@ -271,7 +271,7 @@ class ReportTests:
     def test_characters_that_no_text_has_are_removed_and_told(self, admin_client, draft):
         response = run(admin_client, draft, b"phone,name\n0671234567,O\x00lena\n")
 
-        assert "1 character of the file that no text has (NUL) was removed" in text_of(response)
+        assert "1 invalid character (NUL) was removed from the file" in text_of(response)
         assert draft.messages.get().variables["name"] == "Olena"
 
     def test_the_same_file_again_adds_nobody(self, admin_client, draft):
@@ -286,7 +286,7 @@ class ReportTests:
         response = run(admin_client, draft, CSV)
 
         assert counts(response)["opted_out"] == 1
-        assert "1 of the accepted has opted out" in text_of(response)
+        assert "1 of the accepted numbers has opted out" in text_of(response)
 
     def test_rejected_rows_come_back_as_a_file_that_can_be_mended_and_imported(self, admin_client, draft):
         run(admin_client, draft, CSV)

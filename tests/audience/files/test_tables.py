@@ -163,7 +163,7 @@ class QuotationTests:
         ],
     )
     def test_a_stray_mark_that_swallows_rows_is_told_by_its_line(self, content):
-        with pytest.raises(UnreadableFileError, match=r"begins on line [23] has other rows inside"):
+        with pytest.raises(UnreadableFileError, match=r"begins on line [23] contains other rows inside"):
             read(content)
 
     def test_a_value_of_several_lines_is_a_value(self):

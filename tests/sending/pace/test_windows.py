@@ -128,7 +128,7 @@ class SendingTests:
         start_campaign(mixed)
         page = admin_client.get(reverse("admin:django_hyber_campaign_change", args=[mixed.pk]))
 
-        assert "2 recipients in the time zone America/New_York are not written to." in page.text
+        assert "2 recipients in the time zone America/New_York cannot be sent to yet." in page.text
         assert "Install the Python package tzdata." in page.text
 
     def test_people_whose_zone_was_unknown_follow_when_it_is_known(self, platform, mixed, forget_zones):
