@@ -15,6 +15,7 @@ from django_hyber.errors import CampaignError
 from django_hyber.models import Batch, Campaign
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending import runs
+from django_hyber.sending.cancelling import cancel_waiting
 from django_hyber.sending.pace import schedule
 
 Status = Campaign.Status
@@ -125,7 +126,10 @@ def withdraw_campaign(campaign: Campaign) -> Campaign:
 
 
 def cancel_campaign(campaign: Campaign) -> Campaign:
-    """Stop for good: messages that were not sent become ``cancelled``. See ``pause_campaign`` for ``on_the_wire``."""
+    """Stop for good: messages that were not sent become ``cancelled``, in the background if there are many.
+
+    See ``pause_campaign`` for ``on_the_wire``.
+    """
     perform(campaign, Verb.CANCEL)
     return campaign
 
@@ -181,7 +185,7 @@ def _withdraw(campaign: Campaign) -> None:
 
 def _cancel(campaign: Campaign) -> None:
     move(campaign, Verb.CANCEL, finished_at=timezone.now())
-    runs.cancel_waiting(campaign.pk)
+    cancel_waiting(campaign)
 
 
 _EFFECTS: Mapping[Verb, Callable[[Campaign], None]] = {

@@ -37,6 +37,7 @@ class BackgroundJob(HyberModel):
         RETRY = "retry", _("sending again")
         EXPORT = "export", _("export")
         REMOVAL = "removal", _("removal of recipients")
+        CANCEL = "cancel", _("cancellation of messages")
 
     class State(models.TextChoices):
         # The user has not yet confirmed the import or the removal.

@@ -18,11 +18,9 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.announce import (
     Change,
-    announce_by_sweep,
     announce_finished,
     announce_stored,
     announcing_finish,
-    has_listeners,
     store_changes,
 )
 from django_hyber.conf import find_account, get_account
@@ -32,12 +30,12 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.sending.cancelling import cancel_waiting
 from django_hyber.sending.ids import extra_ids
 from django_hyber.sending.pace import breaker, schedule
 
 logger = logging.getLogger("django_hyber")
 REQUEUE_CHUNK = 10_000
-ANNOUNCED_AT_ONCE = 10_000
 NOBODY_LEFT = gettext_noop("Nothing was sent: every recipient has opted out or was skipped.")
 OPEN_BATCHES = (Batch.State.PENDING, Batch.State.SENDING, Batch.State.UNCONFIRMED)
 
@@ -160,7 +158,7 @@ def settle(campaign_pk: int) -> None:
         finish_if_done(campaign_pk)
     elif status == Campaign.Status.CANCELLED:
         with write_transaction():
-            cancel_waiting(campaign_pk)
+            cancel_waiting(Campaign.objects.get(pk=campaign_pk))
 
 
 def settle_all() -> None:
@@ -170,24 +168,6 @@ def settle_all() -> None:
     has_returned = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
     for campaign_pk in list(Campaign.objects.filter(is_done | has_returned).values_list("pk", flat=True)):
         settle(campaign_pk)
-
-
-def cancel_waiting(campaign_pk: int) -> None:
-    """Cancel the pending batches, and the queued messages that no worker is sending."""
-    now = timezone.now()
-    batches = Batch.objects.filter(campaign=campaign_pk)
-    batches.filter(state=Batch.State.PENDING).update(
-        state=Batch.State.CANCELLED, finished_at=now, due_at=None, waits_for=""
-    )
-    queued = Message.objects.filter(campaign=campaign_pk, status=Message.Status.QUEUED)
-    on_the_wire = batches.filter(state=Batch.State.SENDING)
-    for batch in on_the_wire:
-        queued = queued.exclude(batch.members())
-    if has_listeners():
-        # There may be a million, and a user waits for the answer.
-        for page in campaign_pages(queued, ANNOUNCED_AT_ONCE):
-            announce_by_sweep([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for (pk,) in page])
-    queued.update(status=Message.Status.CANCELLED, finished_at=now)
 
 
 def retryable(campaign: Campaign, ended: Q) -> MessageQuerySet:

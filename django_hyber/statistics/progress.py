@@ -15,7 +15,7 @@ from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_
 
 Status = Message.Status
 Kind = BackgroundJob.Kind
-SHOWN_KINDS = (Kind.IMPORT, Kind.RETRY, Kind.EXPORT, Kind.REMOVAL)
+SHOWN_KINDS = (Kind.IMPORT, Kind.RETRY, Kind.EXPORT, Kind.REMOVAL, Kind.CANCEL)
 SHOWN_JOBS = 5
 JOBS_SHOWN_FOR = timedelta(days=7)
 

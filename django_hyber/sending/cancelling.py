@@ -1,0 +1,65 @@
+"""What is left of a cancelled campaign: its batches at once, its messages in the background if there are many.
+
+No batch of a cancelled campaign is claimed, so nothing goes out however long that takes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+
+from django_hyber.announce import Change, announce_by_sweep
+from django_hyber.db.transactions import write_transaction
+from django_hyber.jobs.background import request_job
+from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.kinds import campaign_of, job_kind
+from django_hyber.jobs.size import is_large
+from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
+
+PAGE = 5_000
+
+
+def cancel_waiting(campaign: Campaign) -> None:
+    """Cancel the pending batches, and the queued messages that no worker is sending. Call it in a transaction."""
+    campaign.batches.filter(state=Batch.State.PENDING).update(
+        state=Batch.State.CANCELLED, finished_at=timezone.now(), due_at=None, waits_for=""
+    )
+    if is_large(_waiting(campaign)):
+        request_job(BackgroundJob.Kind.CANCEL, campaign, {}, None)
+        return
+    while _cancel_page(campaign):
+        pass
+
+
+@job_kind(BackgroundJob.Kind.CANCEL)
+def run_cancellation(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
+    """Cancel the queued messages page by page. Each page is committed together with their number."""
+    campaign, done = campaign_of(job), job.done
+    if job.total is None:
+        claim.write(total=_waiting(campaign).count())
+    while True:
+        with write_transaction():
+            cancelled = _cancel_page(campaign)
+            done += cancelled
+            claim.write(done=done)
+        if not cancelled:
+            return {}
+
+
+def _waiting(campaign: Campaign) -> MessageQuerySet:
+    """Return the queued messages without those that a worker is sending."""
+    queued = Message.objects.filter(campaign=campaign, status=Message.Status.QUEUED)
+    for batch in campaign.batches.filter(state=Batch.State.SENDING):
+        queued = queued.exclude(batch.members())
+    return queued
+
+
+def _cancel_page(campaign: Campaign) -> int:
+    waiting = _waiting(campaign)
+    pks = list(waiting.order_by("pk").select_for_update().values_list("pk", flat=True)[:PAGE])
+    if pks:
+        waiting.filter(pk__lte=pks[-1]).update(status=Message.Status.CANCELLED, finished_at=timezone.now())
+        # There may be a million, and this process calls no receiver for them.
+        announce_by_sweep([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks])
+    return len(pks)
