@@ -97,7 +97,7 @@ def query_job(job: Job, fetched: Fetched) -> None:
         logger.exception(
             "Job %s cannot be queried",
             job.job_id,
-            extra={"event": LogEvent.QUERY_FAILED, "account": account.name, "job_id": job.job_id},
+            extra={"event": LogEvent.QUERY_FAILED, "account": job.account, "job_id": job.job_id},
         )
         return
     try:
@@ -173,7 +173,7 @@ def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
         logger.exception(
             "Message %s cannot be queried",
             overdue.extra_id,
-            extra={"event": LogEvent.QUERY_FAILED, "account": account.name, "extra_id": overdue.extra_id},
+            extra={"event": LogEvent.QUERY_FAILED, "account": overdue.account, "extra_id": overdue.extra_id},
         )
         return False
     ids = {"message_id": overdue.message_id} if overdue.message_id else {"extra_id": overdue.extra_id}

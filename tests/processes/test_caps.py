@@ -18,7 +18,7 @@ from tests.samples import phone
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 TEXT = [SMS(text="Hi", alpha_name="Shop", ttl=300)]
-PROCESSES, CAMPAIGNS, PEOPLE, BATCH = 8, 4, 120, 5
+PROCESSES, CAMPAIGNS, PEOPLE, BATCH = 8, 4, 80, 5
 #: Reports that it is ready, waits for the others, and submits the batches in the order that it is given.
 SENDER = """
 import json, pathlib, sys, time
@@ -66,7 +66,7 @@ def test_nobody_gets_a_message_more_than_the_cap_allows(platform, settings, tmp_
 
 
 def test_campaigns_cost_no_more_than_the_limit(platform, settings, tmp_path):
-    limit = 30 * BATCH
+    limit = 20 * BATCH
     changes = {"SPENDING_LIMIT": {"day": limit}, "PRICES": {"sms": "1"}, "CURRENCY": "UAH"}
     settings.HYBER = {"default": settings.HYBER["default"] | changes}
     campaigns = [

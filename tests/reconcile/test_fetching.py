@@ -251,6 +251,18 @@ def test_other_account_is_asked_all_the_same(platform, settings):
     assert (fetched.asked, fetched.changed) == (2, 1)
 
 
+def test_message_of_an_account_that_is_gone_holds_up_no_other(platform, caplog):
+    lost, other = (accepted(number, "85", ago=timedelta(hours=1)) for number in (1, 2))
+    Message.objects.filter(pk=lost.pk).update(account="gone")
+    platform.flush()
+    fetch_reports()
+
+    other.refresh_from_db()
+    assert other.status == "delivered"
+    (record,) = [record for record in caplog.records if "cannot be queried" in record.message]
+    assert (record.event, record.account, record.extra_id) == ("query-failed", "gone", lost.extra_id)
+
+
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"rate": -1}, {"limit": -1}, {"margin": -1}])
 def test_command_refuses_what_is_no_rate_and_no_limit(db, wrong):
     with pytest.raises(CommandError, match="--" + next(iter(wrong))):
@@ -293,6 +305,18 @@ def test_job_is_asked_about_as_a_whole(job, platform):
     assert (fetched.asked, fetched.changed) == (1, 3)
     ends = job.campaign.messages.order_by("pk").values_list("status", flat=True)
     assert list(ends) == ["delivered", "delivered", "expired"]
+
+
+def test_job_of_an_account_that_is_gone_holds_up_no_other(job, platform, caplog):
+    other = accepted(9, "85", ago=timedelta(hours=1))
+    platform.flush()
+    Campaign.objects.update(account="gone")
+    job.campaign.messages.update(account="gone")
+    fetch_reports()
+
+    other.refresh_from_db()
+    assert other.status == "delivered"
+    assert "gone" in {getattr(record, "account", "") for record in caplog.records}
 
 
 def test_job_that_the_platform_does_not_know_leaves_its_messages_to_be_asked_about_one_by_one(job, platform):
