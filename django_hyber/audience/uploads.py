@@ -22,8 +22,8 @@ from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOpt
 from django_hyber.audience.files.headers import guess_column
 from django_hyber.audience.files.reading import NumberedRow, file_type, first_rows, read_rows, recognise
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
-from django_hyber.audience.named import import_audience
 from django_hyber.audience.number_choice import NumberChoice
+from django_hyber.audience.objects import import_objects, is_of_objects
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit, atomic
@@ -159,10 +159,10 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     """Import the file page by page. Each page is committed together with the counts, so that no row counts twice.
 
     Without a campaign the numbers go to the opt-out list. Nothing is imported from a file that cannot be read to its
-    end: it is read through once before. Instead of a file, the job may name an audience.
+    end: it is read through once before. The rows of other jobs are objects of the project.
     """
-    if "audience" in job.parameters:
-        return import_audience(job, claim)
+    if is_of_objects(job):
+        return import_objects(job, claim)
     columns = Columns.of(job.parameters)
     notes = ReadNotes()
     destination = _destination(job, columns, NumberChoice.of(job.parameters))

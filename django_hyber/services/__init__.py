@@ -3,7 +3,7 @@
 from django_hyber.audience.export import ExportError, export_recipients, export_suppressions
 from django_hyber.audience.files.file_type import UnreadableFileError
 from django_hyber.audience.imports import ImportReport, RejectedRow
-from django_hyber.audience.named import add_audience
+from django_hyber.audience.objects import add_audience
 from django_hyber.audience.opt_outs import import_suppressions
 from django_hyber.audience.recipients import import_recipients
 from django_hyber.audience.removal import Removed, remove_recipients

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.audience.named import request_audience
+from django_hyber.audience.objects import request_audience
 from django_hyber.conf import find_account
 from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.four_eyes import record_author

@@ -20,9 +20,9 @@ from django.utils.translation import gettext_lazy
 from django_hyber.admin.audience.audience_page import added_texts
 from django_hyber.admin.common.base import link_to
 from django_hyber.admin.common.times import short_time
+from django_hyber.audience.objects import add_selected
 from django_hyber.four_eyes import record_author
-from django_hyber.models import Campaign, Message
-from django_hyber.services import import_recipients
+from django_hyber.models import BackgroundJob, Campaign, Message
 from django_hyber.words import name_of_channel
 
 NAME_LENGTH = 200
@@ -59,10 +59,11 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
         name = f"{capfirst(self.opts.verbose_name_plural)}, {short_time(timezone.now())}"
         campaign = Campaign.objects.create(name=name[:NAME_LENGTH])
         record_author(campaign, request.user)
-        report = import_recipients(
-            campaign, queryset, phone=self.audience_phone, variables=self.audience_variables, reference=True
-        )
-        for text, level in added_texts(report):
+        added = add_selected(campaign, queryset, self.audience_phone, self.audience_variables, request.user)
+        if isinstance(added, BackgroundJob):
+            page = reverse("admin:django_hyber_campaign_import_job", args=[campaign.pk, added.pk])
+            return HttpResponseRedirect(page)
+        for text, level in added_texts(added):
             self.message_user(request, text, level)
         return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))
 

@@ -25,6 +25,7 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.columns import Columns, missing_variables
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.number_choice import NumberChoice
+from django_hyber.audience.objects import is_of_objects
 from django_hyber.audience.uploads import describe_format, discard_upload, is_large_upload, keep_pasted, read_again
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone, mask_phones_in
@@ -278,7 +279,7 @@ class ImportPage:
     job: BackgroundJob
     report: ImportReport
     numbers: CountedNumbers
-    is_audience: bool
+    is_of_objects: bool
     is_open: bool
     done: str
     total: str
@@ -307,7 +308,7 @@ def import_page(job: BackgroundJob, *, is_masked: bool) -> ImportPage:
         job=job,
         report=report,
         numbers=counted_numbers(report),
-        is_audience="audience" in job.parameters,
+        is_of_objects=is_of_objects(job),
         is_open=is_open,
         done=str(job.done),
         total=str(job.total or ""),

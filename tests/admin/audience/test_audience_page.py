@@ -189,7 +189,7 @@ class LargeTests:
 
         assert campaign.messages.count() == 1
         page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/import/{job.pk}/").content.decode()
-        assert "add the same audience again to add the rest" in page
+        assert "choose the same people again to add the rest" in page
 
     def test_one_that_was_cut_off_adds_everybody_once(self, campaign, job, monkeypatch):
         with monkeypatch.context() as cut:

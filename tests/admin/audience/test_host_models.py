@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import django
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db.models import F
 
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS
 from django_hyber.services import send_message
+from django_hyber.tasks import run_job
 from tests.samples import phone
+from tests.store.admin import CustomerAdmin
 from tests.store.models import Customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 LIST = "/admin/store/customer/"
 ACTION = "send_campaign_to_selected"
 
@@ -44,6 +49,42 @@ def test_all_objects_of_the_list_can_be_chosen(admin_client, customers):
     run(admin_client, customers[:1], select_across="1")
 
     assert Campaign.objects.get().messages.count() == 3
+
+
+class LargeTests:
+    """From IN_BACKGROUND_FROM on, the selected objects are added by a background job."""
+
+    @pytest.fixture
+    def in_background(self, settings, monkeypatch):
+        settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
+        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.audience.objects.CHUNK", 2)
+
+    def test_draft_is_filled_after_the_page_has_been_shown(self, admin_client, customers, in_background):
+        page = run(admin_client, customers).content.decode()
+        campaign = Campaign.objects.get()
+        assert "Import of customers" in page
+        assert "Waiting for its turn." in page
+        assert not campaign.messages.exists()
+        Customer.objects.create(first_name="Later", phone=phone(9))
+        run_job.call(campaign.jobs.get().pk)
+
+        found = {message.reference: message.variables for message in campaign.messages.all()}
+        assert found == {customer: {"name": customer.first_name} for customer in customers}
+        job = campaign.jobs.get()
+        assert (job.state, job.done, job.total) == ("done", 3, 3)
+
+    def test_names_of_annotations_are_imported_in_the_request(
+        self, admin_client, customers, in_background, monkeypatch
+    ):
+        def annotated(model_admin, request):
+            return Customer.objects.annotate(written=F("phone"))
+
+        monkeypatch.setattr(CustomerAdmin, "get_queryset", annotated)
+        monkeypatch.setattr(CustomerAdmin, "audience_phone", "written")
+        page = run(admin_client, customers).content.decode()
+
+        assert "3 recipients were added." in page
 
 
 def test_who_is_left_out_is_counted(admin_client, customers):
