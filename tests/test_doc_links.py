@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+from django.core.management import get_commands, load_command_class
 
 import django_hyber
 
@@ -23,6 +25,10 @@ SHORT_FILE = re.compile(r"``((?!shop/)(?:\w+/)+(?:\w+\.py)?)``")
 SUBPACKAGES = "|".join(sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py")))
 #: A module without the name of the package, or a name in it: ``sending.exchange``, ``db.transactions.lock()``.
 MODULE = re.compile(rf"``(?:django_hyber\.)?((?:{SUBPACKAGES})(?:\.\w+)+)(?:\(\))?``")
+
+#: A command of the package with its arguments, in a console or in double backquotes. A comment ends it.
+COMMAND = re.compile(r"(?:manage\.py |``)(hyber_\w+[^`\n#]*)")
+NOT_COMMANDS = {"hyber_outbox"}
 
 
 def by_path(path):
@@ -76,3 +82,14 @@ def test_every_table_is_described_in_the_architecture():
     names = {model.__name__ for model in apps.get_app_config("django_hyber").get_models()}
 
     assert {name for name in names if f"``{name}``" not in page} <= internal
+
+
+@pytest.mark.parametrize("page", PAGES, ids=by_path)
+def test_commands_that_a_page_names_exist_with_their_options(page):
+    for line in COMMAND.findall(page.read_text()):
+        name, *arguments = shlex.split(line)
+        if name in NOT_COMMANDS:
+            continue
+        parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
+        options = {argument.strip("[]") for argument in arguments if argument.startswith(("-", "[-"))}
+        assert options <= set(parser._option_string_actions), line
