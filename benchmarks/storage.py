@@ -2,17 +2,20 @@
 
     python -m benchmarks.storage [--messages 200000]
 
-Needs PostgreSQL. Makes a database of its own and drops it.
+Rates are also given for a second of CPU time of this process and its PostgreSQL backend together, which depends less on
+other work of the machine. Needs Linux, and PostgreSQL on this machine. Makes a database of its own and drops it.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from benchmarks.site.databases import own_database
@@ -120,10 +123,21 @@ def _delete() -> None:
 
 
 def _time(name: str, count: int, work: Callable[[], object]) -> None:
-    started = time.perf_counter()
+    started, used = time.perf_counter(), _cpu_time()
     work()
-    seconds = time.perf_counter() - started
-    print(f"{name:36} {count / seconds:>10,.0f} messages a second", flush=True)
+    seconds, cpu = time.perf_counter() - started, _cpu_time() - used
+    print(f"{name:36} {count / seconds:>10,.0f} messages a second, {count / cpu:,.0f} a second of CPU", flush=True)
+
+
+def _cpu_time() -> float:
+    """Return the CPU time of this process and of the backend of its connection."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        (backend,) = cursor.fetchone()
+    user, system = Path(f"/proc/{backend}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return time.process_time() + (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
 def _vacuum() -> None:
