@@ -18,6 +18,7 @@ from django_hyber.protocol import CHANNELS, NumberType, field_rules
 from django_hyber.protocol.wire.codes import CODES
 from django_hyber.sandbox import FAULT_OUTCOMES, OUTCOMES
 from tests.run import CORE_RULES
+from tests.test_plain_words import found_in
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -177,6 +178,13 @@ def test_every_number_of_the_sandbox_is_in_a_table(tables):
 
     for digits, outcome in (OUTCOMES | FAULT_OUTCOMES).items():
         assert f"* - {digits}\n     - ``{outcome.name}``\n     - {tables.prose(outcome.sentence)}" in shown
+
+
+@pytest.mark.parametrize("name", ["checks", "log_events", "metrics", "permissions", "settings", "commands"])
+def test_tables_of_the_reference_use_plain_words(tables, name):
+    shown = "".join(map(tables.command, tables.command_names())) if name == "commands" else tables.TABLES[name]()
+
+    assert found_in(shown) == []
 
 
 def test_every_page_is_in_the_index():

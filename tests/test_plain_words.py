@@ -8,6 +8,8 @@ from pathlib import Path
 import polib
 import pytest
 
+from django_hyber import services
+
 ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "docs" / "banned_words.txt"
 PAPERS = [ROOT / name for name in ("README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "benchmarks/README.rst")]
@@ -34,6 +36,11 @@ def test_the_interface_uses_plain_words(catalogue):
 
     assert texts
     assert {text: found for text in texts if (found := found_in(text))} == {}
+
+
+@pytest.mark.parametrize("name", services.__all__)
+def test_the_description_of_a_service_uses_plain_words(name):
+    assert found_in(getattr(services, name).__doc__ or "") == []
 
 
 def test_every_phrase_is_listed_once_in_alphabetical_order():

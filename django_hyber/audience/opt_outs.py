@@ -88,8 +88,8 @@ def import_suppressions(
     none. ``foreign`` takes doubtful numbers of other countries, as in import_recipients. All rejected rows go to
     ``rejected_file`` as CSV; ``progress`` is called with the number of rows read so far.
 
-    How a file is to be read is found out, or said by ``encoding`` (such as "cp1251"), ``separator`` (``,``, ``;``,
-    ``|`` or a tab), ``sheet`` (its name) and ``header_row`` (the number of the row that names the columns).
+    The way to read a file is detected, or given by ``encoding`` (such as "cp1251"), ``separator`` (``,``, ``;``, ``|``
+    or a tab), ``sheet`` (its name) and ``header_row`` (the number of the row that names the columns).
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column.
     """

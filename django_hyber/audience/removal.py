@@ -52,11 +52,11 @@ def remove_recipients(
     numbers: IO[bytes] | Iterable[str] | None = None,
     progress: Progress | None = None,
 ) -> Removed:
-    """Remove recipients from a campaign that has not been launched: all that are meant, or nothing after an error.
+    """Remove recipients from a campaign that has not been launched: all of them, or none after an error.
 
-    Exactly one of these says whom: ``everybody``; the report of an import, for those whom it added; or ``numbers``, an
-    iterable of texts or an open binary file (CSV, XLSX), spelled in any way. A file needs no header if only one of
-    its columns holds numbers. ``progress`` is called with the number of recipients or rows that are done.
+    Pass exactly one of these: ``everybody``; ``imported``, the report of an import, for those whom it added; or
+    ``numbers``, an iterable of texts or an open binary file (CSV, XLSX), in any notation. A file needs no header if
+    only one of its columns has numbers. ``progress`` is called with the number of recipients or rows that are done.
 
     Raises UnreadableFileError for a file that cannot be read, CampaignError after the launch.
     """

@@ -54,12 +54,12 @@ def parse_confirmation(text: str) -> Confirmation:
 
 
 def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) -> Campaign:
-    """Launch a campaign: its recipients are cut into batches, and each batch is sent by a task after commit.
+    """Launch a campaign: its recipients are divided into batches, and each batch is sent by a task after commit.
 
-    A campaign that starts later is ``scheduled`` and held here until shortly before. ``user`` launches it; with
-    FOUR_EYES nobody may who has contributed to the campaign; code that names no user is not restricted.
+    A campaign that starts later is ``scheduled`` and kept here until shortly before its start. With FOUR_EYES, a
+    ``user`` who has contributed to the campaign cannot launch it; without ``user``, there is no such restriction.
 
-    Raises CampaignError, and changes nothing, when it has been launched already or something is wrong with it.
+    Raises CampaignError, and changes nothing, if it was launched before or has a problem.
     """
     launch(campaign, user=user)
     return campaign

@@ -108,7 +108,7 @@ def pause_campaign(campaign: Campaign) -> Campaign:
 
 
 def resume_campaign(campaign: Campaign) -> Campaign:
-    """Continue with the batches that have not been sent; nobody is sent to twice and nobody is skipped.
+    """Continue with the batches that have not been sent; nobody gets a message twice, and nobody is skipped.
 
     A campaign whose start time is still far off is scheduled again.
     """

@@ -34,7 +34,7 @@ PAST_START_CODE = "past-start-time"
 
 @dataclass(frozen=True, kw_only=True)
 class Skipped:
-    """Recipients who will get nothing, or who forbid the launch (BLOCKING_CODE).
+    """Recipients who will get nothing, or who block the launch (BLOCKING_CODE).
 
     ``examples`` are the primary keys of up to five of their messages.
     """
@@ -65,8 +65,8 @@ class Segments:
 class Preflight:
     """The result of the check, valid while the campaign has this ``fingerprint``.
 
-    ``problems`` forbid it, ``warnings`` do not. ``missing`` counts, by variable, the recipients without a value of
-    their own, whatever the campaign does about them. ``segments`` is None without SMS, or while the texts of the
+    ``problems`` prevent the launch, ``warnings`` do not. ``missing`` counts, by variable, the recipients without their
+    own value, whatever the campaign does about them. ``segments`` is None without SMS, or while the texts of the
     channels themselves are wrong.
 
     The costs are those of reaching everybody who is not skipped, each by one channel: by the one that costs least for
@@ -118,7 +118,7 @@ def _as_text(value: Any) -> str:
 
 
 def check_campaign(campaign: Campaign) -> list[ValidationError]:
-    """Return all that forbids launching the campaign; an empty list means that it may go."""
+    """Return everything that prevents the launch; an empty list means that the campaign can be launched."""
     return [*check_state(campaign), *check_texts(campaign).errors]
 
 

@@ -180,7 +180,7 @@ def _reason_to_suppress(claim: MessageClaim) -> str:
 
 
 def cancel_message(message: Message) -> bool:
-    """Cancel a single message that has not gone out. Return whether it will never go out.
+    """Cancel a single message that has not been sent. Return whether it will never be sent.
 
     False means that a worker is sending it, or that it has its outcome already; its status is read again in any case.
     Raises ValueError for a recipient of a campaign.

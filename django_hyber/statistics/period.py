@@ -20,7 +20,7 @@ ENDED = (*DELIVERIES, *FAILURES)
 
 
 def account_statistics(account: str, since: datetime, until: datetime) -> Results:
-    """Count what ended from ``since`` on and before ``until``, in a number of queries that does not grow."""
+    """Count the messages that ended from ``since`` until before ``until``, with a constant number of queries."""
     campaigns = _campaigns_of(account, since, until)
     within = Message.objects.filter(finished_at__gte=since, finished_at__lt=until)
     # The messages of a campaign have its account.
