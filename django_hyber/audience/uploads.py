@@ -134,9 +134,9 @@ def confirm_upload(
 ) -> bool:
     """Import a stored file, ``at_once`` or in the background, and return whether this call started it.
 
-    The parameters are those of import_recipients that say what the columns are and which numbers are accepted. The
-    uploader and ``user``, who confirms the columns, become contributors to the campaign. Raises UnreadableFileError for
-    a file of which a person has to choose how it is read.
+    The parameters are those of import_recipients that say what the columns are and which numbers are taken. The
+    user who uploaded the file and ``user``, who confirms its columns, have contributed to the campaign. Raises
+    UnreadableFileError for a file of which a person has to choose how it is read.
     """
     if job.parameters.get("problem"):
         raise UnreadableFileError(job.parameters["problem"], code="unreadable")

@@ -106,8 +106,8 @@ def forget_number(phone_number: str) -> Forgotten:
     """Remove everything that is stored under a phone number, and return the counts.
 
     Messages, reports and replies are anonymized as by ``purge_personal_data``; recipients of drafts are deleted.
-    Imports and exports that have ended, and uploads, may contain the number and are deleted with their files, no matter
-    who made them. A number on the opt-out list stays there without its reason, so that it gets no campaign again.
+    Imports and exports that have ended, and uploads, may contain the number and are deleted with their files,
+    whichever user made them. A number on the opt-out list stays there, alone, so that nothing is sent to it again.
 
     Raises ValidationError for what is not a phone number, and ForgetError, and changes nothing, while a message to it
     or an import is under way.

@@ -9,7 +9,7 @@ from shop.models import Order
 
 @admin.register(Order)
 class OrderAdmin(admin.ModelAdmin):
-    """Setting an order to "shipped" sends a message; the notice shows its outcome."""
+    """An order that is set to "shipped" sends its customer a message; the notice shows the result."""
 
     list_display = ("__str__", "customer", "phone", "status", "notice_status", "notice_channel")
     list_editable = ("status",)
