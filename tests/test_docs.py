@@ -187,6 +187,12 @@ def test_tables_of_the_reference_use_plain_words(tables, name):
     assert found_in(shown) == []
 
 
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(DOCS).as_posix())
+def test_no_page_has_a_table_of_contents_of_its_own(path):
+    """The theme shows one beside each page, and an error in the place of another."""
+    assert ".. contents::" not in path.read_text()
+
+
 def test_every_page_is_in_the_index():
     listed = set(re.findall(r"^   ([\w./-]+)$", (DOCS / "index.rst").read_text(), re.MULTILINE))
 

@@ -63,8 +63,8 @@ def _check_tokens(account: Account) -> Iterator[CheckMessage]:
         weakness = _weakness(token)
         if weakness:
             yield Error(
-                f"HYBER[{account.name!r}]['CALLBACK_TOKENS']: token {position} {weakness}. Who guesses it can forge "
-                "reports.",
+                f"HYBER[{account.name!r}]['CALLBACK_TOKENS']: token {position} {weakness}. Anyone who guesses it can "
+                "forge reports.",
                 hint=create,
                 id="django_hyber.E006",
             )

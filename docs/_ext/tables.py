@@ -102,15 +102,19 @@ class Check:
 
 
 def checks() -> str:
-    """Return the system checks in the order of their ids, those with the same text together."""
-    ids: dict[tuple[str, str, str], list[str]] = {}
-    for check in sorted(find_checks(), key=lambda check: check.id[-3:]):
+    """Return the system checks in the order of their ids, each with its messages and how to fix them."""
+    found: dict[str, list[Check]] = {}
+    for check in find_checks():
         if check.text != UNKNOWN:
-            ids.setdefault((check.kind, check.text, check.hint), []).append(check.id)
-    rows = [
-        (", ".join(map(literal, found)), kind, prose(text), prose(hint)) for (kind, text, hint), found in ids.items()
-    ]
-    return table(("Id", "Level", "Message", "How to fix it"), rows, "18 8 40 34")
+            found.setdefault(check.id, []).append(check)
+    return "\n\n".join(_described(check_id, found[check_id]) for check_id in sorted(found, key=lambda key: key[-3:]))
+
+
+def _described(check_id: str, messages: Sequence[Check]) -> str:
+    lines = [f"{literal(check_id)} ({messages[0].kind.lower()})"]
+    for message in messages:
+        lines += [f"   * {prose(message.text)}", "", f"     *How to fix it*: {prose(message.hint)}", ""]
+    return "\n".join(lines)
 
 
 def find_checks() -> Iterator[Check]:
