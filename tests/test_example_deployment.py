@@ -154,8 +154,6 @@ class Site:
         (self.place / "media" / "offer.png").write_bytes(b"picture")
         (self.place / "hyber-private").mkdir()
         (self.place / "hyber-private" / "recipients.csv").write_text(PHONE)
-        self.make_certificate()
-        self.write_nginx_configuration()
 
     def make_certificate(self):
         names = ["-keyout", self.place / "privkey.pem", "-out", self.place / "fullchain.pem"]
@@ -202,6 +200,8 @@ class Site:
 
     @contextmanager
     def serve_nginx(self):
+        self.make_certificate()
+        self.write_nginx_configuration()
         with running(self.nginx, self.place / "nginx.out") as process:
             # It listens before it writes its process id. A request would be redirected to a port that is not ours.
             wait_until((self.place / "nginx.pid").exists, otherwise=self.logs)
@@ -261,7 +261,7 @@ def test_nginx_accepts_its_configuration(site):
 def test_message_is_sent_by_the_worker_and_its_report_comes_through_nginx(site):
     with site.work():
         assert manage("shell", "-c", SEND, env=site.environment).returncode == 0
-        wait_until(lambda: site.message() == ("accepted", ""), otherwise=site.logs)
+        wait_until(lambda: site.message() == ("accepted", ""), timeout=TIMEOUT, otherwise=site.logs)
 
     answer = site.report()
 
@@ -310,7 +310,6 @@ def test_token_is_in_no_log_even_when_the_web_server_is_down(tmp_path):
     if NGINX is None:
         pytest.skip("nginx is not installed: apt install nginx")
     site = Site(tmp_path)
-    site.prepare()
     with site.serve_nginx():
         assert site.report().status_code == 502
         assert site.report(size=6 * 1024 * 1024).status_code == 413
