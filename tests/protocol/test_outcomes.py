@@ -1,6 +1,8 @@
 """Any answer at all has exactly one outcome, and nobody is refused without proof."""
 
 import json
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from hypothesis import example, given
@@ -10,10 +12,13 @@ from django_hyber.protocol import (
     APIError,
     AuthenticationError,
     ConnectionLost,
+    HyberError,
     NotTaken,
     OutcomeUnknown,
     ReportNotFound,
     RequestTooLarge,
+    TooManyRequests,
+    UnreadableResponse,
     parse_job_id,
     parse_message_id,
     parse_sync,
@@ -136,3 +141,202 @@ def test_what_the_status_proves_needs_no_body(status, headers, rung):
 def test_what_the_body_would_prove_is_unknown_without_it(status):
     with pytest.raises(ConnectionLost):
         read_answer(Answer(status=status, headers={}, failure=ConnectionLost()))
+
+
+PLATFORM = b'{"error_code": 36024, "error_text": "Phone number incorrect"}'
+TAKEN = b'{"message_id": "m1"}'
+#: Status, Retry-After, body: what a POST with this answer has come to, and what a GET has.
+LADDER = [
+    (200, None, TAKEN, "taken", "taken"),
+    (202, None, TAKEN, "taken", "taken"),
+    (299, None, TAKEN, "taken", "taken"),
+    (200, None, b'{"message_id": "m1", "error_code": 0}', "taken", "taken"),
+    (200, None, b"[]", "taken", "not found"),
+    (200, None, b"", "doubt", "not found"),
+    (200, None, b" \n", "doubt", "not found"),
+    (200, None, b"<html>", "doubt", "doubt"),
+    (200, None, b"[" * 100_000, "doubt", "doubt"),
+    (200, None, PLATFORM, "refused", "not found"),
+    (299, None, PLATFORM, "refused", "not found"),
+    (100, None, PLATFORM, "doubt", "doubt"),
+    (199, None, TAKEN, "doubt", "doubt"),
+    (300, None, TAKEN, "doubt", "doubt"),
+    (300, None, PLATFORM, "doubt", "doubt"),
+    (302, None, PLATFORM, "doubt", "doubt"),
+    (399, None, PLATFORM, "doubt", "doubt"),
+    (400, None, PLATFORM, "refused", "not found"),
+    (400, None, b"<html>", "doubt", "doubt"),
+    (401, None, b"", "held", "held"),
+    (401, None, PLATFORM, "held", "held"),
+    (403, None, PLATFORM, "held", "held"),
+    (403, None, b"<html>", "doubt", "doubt"),
+    (404, None, PLATFORM, "doubt", "not found"),
+    (404, None, b"<html>", "doubt", "not found"),
+    (408, None, PLATFORM, "doubt", "doubt"),
+    (413, None, b"<html>", "too large", "doubt"),
+    (413, None, PLATFORM, "too large", "not found"),
+    (429, None, b"", "not taken", "not taken"),
+    (429, "5", PLATFORM, "not taken", "not taken"),
+    (499, None, PLATFORM, "refused", "not found"),
+    (500, None, PLATFORM, "doubt", "doubt"),
+    (500, "5", b"", "doubt", "doubt"),
+    (502, None, b"<html>", "doubt", "doubt"),
+    (503, None, b"", "doubt", "not taken"),
+    (503, "5", b"", "not taken", "not taken"),
+    (503, "soon", b"", "doubt", "not taken"),
+]
+
+
+def answer(status, retry_after=None, content=b""):
+    return Answer(status=status, headers={} if retry_after is None else {"Retry-After": retry_after}, content=content)
+
+
+def error_of(read, *facts):
+    with pytest.raises(HyberError) as caught:
+        read(answer(*facts))
+    return caught.value
+
+
+@pytest.mark.parametrize(("status", "retry_after", "content", "of_post", "of_get"), LADDER)
+def test_every_rung_of_the_ladder(status, retry_after, content, of_post, of_get):
+    given = answer(status, retry_after, content)
+
+    assert (outcome_of(read_answer, given), outcome_of(read_report, given)) == (of_post, of_get)
+
+
+def test_answer_that_was_taken_is_returned_as_it_is():
+    assert read_answer(answer(200, None, TAKEN)) == read_report(answer(200, None, TAKEN)) == {"message_id": "m1"}
+    assert read_answer(answer(200, None, b"[]")) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("5", 5.0),
+        (" 5 ", 5.0),
+        ("0", 0.0),
+        ("999999999", 999_999_999.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("", None),
+        ("soon", None),
+        ("-1", None),
+        ("1.5", None),
+        ("٣", None),
+        ("9999999999", None),
+        ("Wed, 21 Oct 99999 07:28:00 GMT", None),
+    ],
+)
+def test_retry_after_is_a_number_or_a_date(value, seconds):
+    assert answer(503, value).retry_after == seconds
+
+
+def test_retry_after_may_be_a_date_in_the_future():
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=100), usegmt=True)
+
+    assert 90 < answer(503, later).retry_after <= 100
+    assert answer(503).retry_after is None
+
+
+@pytest.mark.parametrize("read", [read_answer, read_report])
+def test_refusal_for_now_has_the_wait_and_the_error_of_the_platform(read):
+    busy, limited, silent = error_of(read, 503, "5"), error_of(read, 429, "7", PLATFORM), error_of(read, 429)
+
+    assert (type(busy), busy.retry_after, busy.reason) == (NotTaken, 5.0, "HTTP 503")
+    assert (type(limited), limited.retry_after) == (TooManyRequests, 7.0)
+    assert (limited.error_code, limited.error_text) == (36024, "Phone number incorrect")
+    assert (silent.retry_after, silent.error_code, silent.error_text) == (None, None, "")
+
+
+def test_query_that_is_refused_for_now_may_have_no_wait():
+    error = error_of(read_report, 503)
+
+    assert (error.retry_after, error.reason) == (None, "HTTP 503")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, APIError), (401, AuthenticationError), (403, AuthenticationError), (413, RequestTooLarge)],
+)
+def test_rejection_has_its_kind_and_the_start_of_the_body(status, kind):
+    content = PLATFORM[:-1] + f', "sent": "{"ґ" * 3_000}"}}'.encode()
+    error = error_of(read_answer, status, None, content)
+
+    assert (type(error), error.http_status) == (kind, status)
+    # The character at the end is cut in two.
+    assert error.body == content[:1_999].decode() + "\ufffd"
+
+
+def test_body_of_a_rejection_can_be_stored():
+    error = error_of(read_answer, 413, None, b"a\x00b\xff")
+
+    assert error.body == "ab\ufffd"
+
+
+def test_rejection_names_code_and_text():
+    error = error_of(read_answer, 400, None, PLATFORM)
+
+    assert (error.error_code, error.error_text) == (36024, "Phone number incorrect")
+    assert error.body == PLATFORM.decode()
+
+
+@pytest.mark.parametrize(
+    ("status", "content", "reason"),
+    [
+        (100, b"", "the answer is not final"),
+        (200, b"<html>", "the answer is not JSON"),
+        (300, b"", "the answer is a redirect, which is never followed. Check the URL"),
+        (399, b"", "the answer is a redirect, which is never followed. Check the URL"),
+        (400, b"", "the answer is an HTTP error without an error of the platform"),
+        (403, b"", "the answer is not from the platform. Check firewalls and proxies"),
+        (404, b"", "this URL does not seem to exist"),
+        (408, b"", "the server reports that the request did not arrive in time"),
+        (500, b"", "the answer is an HTTP error without an error of the platform"),
+        (500, PLATFORM, "the platform reports an error, but its status does not show whether it accepted the request"),
+    ],
+)
+def test_unknown_outcome_has_a_reason(status, content, reason):
+    error = error_of(read_answer, status, None, content)
+
+    assert type(error) is UnreadableResponse
+    assert error.http_status == status
+    assert error.reason.startswith(reason)
+    assert (error.error_code, error.error_text) == (
+        (36024, "Phone number incorrect") if content == PLATFORM else (None, "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (PLATFORM, 36024),
+        (b'{"error_code": "36024"}', 36024),
+        (b'{"error_code": "not-found"}', "not-found"),
+        (b'{"error_code": 99999999999}', "99999999999"),
+        (b'{"error_code": "' + b"a" * 100 + b'"}', "a" * 64),
+        (b'{"error_code": 1.5}', None),
+    ],
+)
+def test_answer_about_an_unknown_id_has_its_error(content, code):
+    error = error_of(read_report, 400, None, content)
+
+    assert (error.http_status, error.error_code) == (400, code)
+    assert error.error_text == ("Phone number incorrect" if content == PLATFORM else "")
+
+
+@pytest.mark.parametrize(("status", "content"), [(404, b"<html>"), (200, b""), (204, b"{}"), (200, b"null")])
+def test_answer_without_a_report_has_its_status(status, content):
+    error = error_of(read_report, status, None, content)
+
+    assert error.answer == (status, None)
+
+
+@pytest.mark.parametrize("status", [200, 400, 404, 408, 500])
+def test_query_whose_answer_broke_off_has_no_result(status):
+    lost = ConnectionLost()
+    with pytest.raises(ConnectionLost) as caught:
+        read_report(Answer(status=status, headers={}, failure=lost))
+    assert caught.value is lost
+
+
+def test_personal_data_of_an_answer_is_not_in_its_repr():
+    assert "380671234567" not in repr(answer(400, None, b'{"phone_number": 380671234567}'))

@@ -156,3 +156,10 @@ def test_nothing_that_json_can_say_upsets_the_parser(payload):
     for item in parse_replies([payload]).replies:
         assert len(reply_fingerprint(item)) == 32
         json.dumps(item.raw, allow_nan=False, ensure_ascii=False).encode()
+
+
+def test_fingerprint_has_32_digits_and_stays_the_same_in_every_version():
+    first = reply(time="2026-07-01 12:00:00", text_from_subscriber="Дякую")
+
+    assert reply_fingerprint(first, "shop") == "a794ed15302fa8dd4158da5608b09356"
+    assert reply_fingerprint(first) == reply_fingerprint(first, "")

@@ -59,3 +59,31 @@ def test_items_that_are_no_objects_are_left_out():
 
 def test_a_message_id_that_fits_no_column_is_dropped():
     assert sync_entry(message_id="a" * 65, accepted=True) == SyncEntry("", "", "", True, None, "")
+
+
+def test_a_message_id_of_the_greatest_length_is_kept():
+    assert sync_entry(message_id="a" * 64).message_id == "a" * 64
+    assert parse_message_id({"message_id": "a" * 64}) == "a" * 64
+
+
+def test_the_error_says_what_is_missing():
+    for parse, reason in [
+        (parse_message_id, 'the answer has no usable "message_id"'),
+        (parse_job_id, 'the answer has no usable "job_id"'),
+        (parse_sync, 'the answer has no "messages"'),
+    ]:
+        with pytest.raises(UnreadableResponse) as caught:
+            parse({})
+        assert (caught.value.http_status, caught.value.reason) == (200, reason)
+
+
+def test_an_entry_without_a_usable_flag_is_judged_by_its_id_and_error():
+    assert sync_entry(message_id="a", accepted="no").accepted
+    assert not sync_entry(message_id="a", accepted=1, error_code="36024").accepted
+    assert sync_entry(accepted=True).accepted
+    assert not sync_entry(message_id="a", accepted=False).accepted
+
+
+def test_an_error_code_that_is_no_number_is_an_error_without_a_number():
+    assert sync_entry(message_id="a", error_code="unknown") == SyncEntry("", "a", "", False, None, "")
+    assert sync_entry(message_id="a", error_code="0").error_code is None
