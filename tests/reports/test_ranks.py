@@ -82,7 +82,7 @@ def test_report_without_a_time_is_the_weakest_of_its_rank(status):
     ("weaker", "stronger"),
     [
         ({"hyber_status": None}, {"hyber_status": 0}),
-        ({"hyber_status": 1}, {"hyber_status": 2}),
+        ({"hyber_status": 0}, {"hyber_status": 1}),
         ({"error_code": None}, {"error_code": 0}),
         ({"error_code": 1}, {"error_code": 2}),
         ({"error_code": -1}, {"error_code": 1}),

@@ -369,6 +369,7 @@ class TestFingerprint:
             {"total_sms_parts": 1},
             {"delivered_sms_parts": 1},
             {"clicks": 1},
+            {"matching_template_id": 7},
         ],
     )
     def test_another_fact_is_another(self, change):
@@ -377,6 +378,7 @@ class TestFingerprint:
     def test_accounts_are_apart(self):
         found = parse_report(self.ITEM)
         assert fingerprint(found, "default") != fingerprint(found, "promo")
+        assert fingerprint(found) == fingerprint(found, "")
 
     def test_values_do_not_run_into_one_another(self):
         found = parse_report(self.ITEM)

@@ -1,6 +1,7 @@
 import pytest
 
 from django_hyber.protocol import SyncEntry, UnreadableResponse, parse_job_id, parse_message_id, parse_sync
+from django_hyber.protocol.wire.responses import parse_messages
 from tests.protocol import vectors
 
 NOT_OBJECTS = [None, 5, "text", [], [{"message_id": "a"}], {}]
@@ -87,3 +88,10 @@ def test_an_entry_without_a_usable_flag_is_judged_by_its_id_and_error():
 def test_an_error_code_that_is_no_number_is_an_error_without_a_number():
     assert sync_entry(message_id="a", error_code="unknown") == SyncEntry("", "a", "", False, None, "")
     assert sync_entry(message_id="a", error_code="0").error_code is None
+
+
+def test_messages_of_a_campaign_status_are_returned_as_they_came():
+    assert parse_messages({"messages": [None, {"a": 1}]}) == [None, {"a": 1}]
+    with pytest.raises(UnreadableResponse) as caught:
+        parse_messages({"messages": {}})
+    assert caught.value.http_status == 200
