@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from django_hyber.db.transactions import database_time
+from django_hyber.models import Batch, Campaign, Message
+from django_hyber.sending.batch import claim_batch
+from django_hyber.sending.exchange import ClaimLost
+from django_hyber.sending.single import cancel_message, claim_message
+from tests.builders import make_waiting_campaign
+from tests.samples import phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def message(platform):
+    return Message.objects.create(phone_number=phone(1), extra_id="own-1", content={}, error_text="busy")
+
+
+@pytest.fixture
+def batch(platform):
+    return make_waiting_campaign([phone(1), phone(2)], size=2).batches.get()
+
+
+def change(row, **values):
+    type(row).objects.filter(pk=row.pk).update(**values)
+
+
+def hours(number):
+    return timezone.now() + timedelta(hours=number)
+
+
+class TestSingleMessage:
+    def test_claim_takes_the_message_for_one_lease(self, message):
+        change(message, due_at=hours(-1), enqueued_at=hours(-1), attempts=2)
+        claim = claim_message(message.pk)
+
+        message.refresh_from_db()
+        assert (claim.message.pk, claim.attempt, message.attempts) == (message.pk, 3, 3)
+        assert (message.status, message.client_id) == ("sending", claim.account.client_id)
+        assert (message.due_at, message.enqueued_at) == (None, None)
+        left = (message.lease_until - database_time()).total_seconds()
+        assert claim.account.lease - 10 < left <= claim.account.lease
+
+    @pytest.mark.parametrize("status", sorted(set(Message.Status.values) - {"queued"}))
+    def test_only_a_queued_message_is_claimed(self, message, status):
+        change(message, status=status)
+
+        assert claim_message(message.pk) is None
+        message.refresh_from_db()
+        assert (message.status, message.attempts) == (status, 0)
+
+    def test_message_that_is_not_due_is_not_claimed(self, message):
+        change(message, due_at=hours(1))
+
+        assert claim_message(message.pk) is None
+
+    def test_recipient_of_a_campaign_is_not_claimed_as_a_single_message(self, message):
+        change(message, campaign=Campaign.objects.create(name="Spring sale"))
+
+        assert claim_message(message.pk) is None
+
+    def test_second_claim_fails(self, message):
+        assert claim_message(message.pk)
+        assert claim_message(message.pk) is None
+
+    def test_claim_that_is_held_may_write(self, message):
+        claim = claim_message(message.pk)
+        change(message, lease_until=hours(-1))
+        claim.confirm()
+
+        message.refresh_from_db()
+        assert message.lease_until > database_time()
+
+    @pytest.mark.parametrize(
+        "values",
+        [{"attempts": 2}, {"extra_id": "own-2"}, *({"status": status} for status in ("queued", "unconfirmed", "seen"))],
+        ids=str,
+    )
+    def test_claim_that_was_lost_may_not_write(self, message, values):
+        claim = claim_message(message.pk)
+        change(message, **values)
+
+        with pytest.raises(ClaimLost, match="another worker claimed it"):
+            claim.confirm()
+
+    def test_answer_after_another_claim_changes_nothing(self, message):
+        claim = claim_message(message.pk)
+        change(message, attempts=2)
+        claim.record("platform-1")
+
+        message.refresh_from_db()
+        assert (message.status, message.message_id) == ("sending", None)
+
+    def test_answer_after_a_report_adds_the_id_and_keeps_the_status(self, message):
+        claim = claim_message(message.pk)
+        change(message, status="delivered", error_text="")
+        claim.record("platform-1")
+
+        message.refresh_from_db()
+        assert (message.status, message.message_id, message.lease_until) == ("delivered", "platform-1", None)
+        assert message.accepted_at
+
+    def test_answer_of_the_holder_accepts_the_message(self, message):
+        claim_message(message.pk).record("platform-1")
+
+        message.refresh_from_db()
+        assert (message.status, message.message_id, message.error_text) == ("accepted", "platform-1", "")
+        assert (message.error_code, message.lease_until, message.due_at) == (None, None, None)
+
+    def test_claimed_message_cannot_be_cancelled_and_a_cancelled_one_not_claimed(self, message):
+        claim_message(message.pk)
+        assert cancel_message(message) is False
+
+        change(message, status="queued")
+        assert cancel_message(message) is True
+        assert claim_message(message.pk) is None
+        assert cancel_message(message) is True
+
+
+class TestBatch:
+    def test_claim_takes_the_batch_for_one_lease(self, batch):
+        change(batch, due_at=hours(-1), enqueued_at=hours(-1), waits_for="retry", attempts=2)
+        claim = claim_batch(batch.pk)
+
+        batch.refresh_from_db()
+        assert (claim.batch.pk, claim.attempt, batch.attempts) == (batch.pk, 3, 3)
+        assert (batch.state, batch.client_id) == ("sending", claim.account.client_id)
+        assert (batch.due_at, batch.enqueued_at, batch.waits_for) == (None, None, "")
+        left = (batch.lease_until - database_time()).total_seconds()
+        assert claim.account.lease - 10 < left <= claim.account.lease
+
+    @pytest.mark.parametrize("state", sorted(set(Batch.State.values) - {"pending"}))
+    def test_only_a_pending_batch_is_claimed(self, batch, state):
+        change(batch, state=state)
+
+        assert claim_batch(batch.pk) is None
+
+    @pytest.mark.parametrize("status", sorted(set(Campaign.Status.values) - {"sending"}))
+    def test_batch_of_a_campaign_that_is_not_sending_is_not_claimed(self, batch, status):
+        change(batch.campaign, status=status)
+
+        assert claim_batch(batch.pk) is None
+        batch.refresh_from_db()
+        assert (batch.state, batch.attempts) == ("pending", 0)
+
+    def test_batch_that_is_not_due_is_not_claimed(self, batch):
+        change(batch, due_at=hours(1))
+
+        assert claim_batch(batch.pk) is None
+
+    def test_second_claim_fails(self, batch):
+        assert claim_batch(batch.pk)
+        assert claim_batch(batch.pk) is None
+
+    def test_claim_that_is_held_may_write(self, batch):
+        claim = claim_batch(batch.pk)
+        change(batch, lease_until=hours(-1))
+        claim.confirm()
+
+        batch.refresh_from_db()
+        assert batch.lease_until > database_time()
+
+    @pytest.mark.parametrize(
+        "values", [{"attempts": 2}, *({"state": state} for state in ("pending", "unconfirmed", "done"))], ids=str
+    )
+    def test_claim_that_was_lost_may_not_write(self, batch, values):
+        claim = claim_batch(batch.pk)
+        change(batch, **values)
+
+        with pytest.raises(ClaimLost):
+            claim.confirm()
+
+    @pytest.mark.parametrize("status", ["paused", "cancelled"])
+    def test_batch_of_a_campaign_that_was_stopped_is_not_written(self, batch, status):
+        claim = claim_batch(batch.pk)
+        change(batch.campaign, status=status)
+
+        with pytest.raises(ClaimLost):
+            claim.confirm()
+
+    def test_worker_whose_batch_was_claimed_again_does_not_end_it(self, batch):
+        claim = claim_batch(batch.pk)
+        change(batch, attempts=2)
+
+        assert claim.finish(Batch.State.DONE) is False
+        batch.refresh_from_db()
+        assert batch.state == "sending"
+
+    def test_holder_ends_the_batch(self, batch):
+        assert claim_batch(batch.pk).finish(Batch.State.DONE, job_id="job-1") is True
+
+        batch.refresh_from_db()
+        assert (batch.state, batch.job_id, batch.lease_until) == ("done", "job-1", None)
+        assert batch.finished_at
