@@ -21,7 +21,7 @@ help:
 	@echo "make audit          known vulnerabilities of what is installed here"
 	@echo "make docs           the documentation, in docs/_build/html"
 	@echo "make release-check  the packages: built, checked, installed and used, and the list of what they need (SBOM), in dist"
-	@echo "make mutants        changes the core rules in small ways; the tests must notice (long; CONTRIBUTING.rst)"
+	@echo "make mutants        changes the core rules in small ways, which the tests must notice; ARGS names a part (CONTRIBUTING.rst)"
 	@echo "make constraints    the newest versions of all that is installed here, with their hashes, in requirements"
 	@echo "make clean          remove everything that was built, the virtual environment included"
 
