@@ -47,7 +47,8 @@ def parse_messages(payload: object, *, http_status: int = 200) -> list[Any]:
 
 def _parse_id(payload: object, key: str, http_status: int) -> str:
     value = to_identifier(payload.get(key)) if isinstance(payload, dict) else ""
-    if not value or len(value) > MAX_ID_LENGTH:
+    # It is logged: a line break would begin a line of its own.
+    if not value or len(value) > MAX_ID_LENGTH or not value.isprintable():
         raise UnreadableResponse(http_status, f'the answer has no usable "{key}"')
     return value
 
