@@ -1,15 +1,23 @@
 """Broken and malicious files, made by rule and by chance: each is read, or refused with a reason.
 
 HYBER_FUZZ=10000 python -m pytest tests/audience/files/test_hostile.py
+
+As a program, it reads so many of them in 512 MB of memory: python -m tests.audience.files.hostile 10000 [SEED]
 """
 
 from __future__ import annotations
 
 import io
+import os
 import random
+import resource
+import sys
+import time
 import zipfile
 from collections.abc import Iterator
 
+MEMORY = 512 * 1024**2
+MOST_SECONDS = 10
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 LINKS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
@@ -162,3 +170,36 @@ def _random_text(chance: random.Random) -> bytes:
 def _random_encoding(chance: random.Random) -> bytes:
     start = chance.choice((b"", b"phone;name\n", b"\xff\xfe", b"\xef\xbb\xbf", b"PK\x03\x04", b"\xd0\xcf\x11\xe0"))
     return start + chance.randbytes(chance.randint(0, 3_000))
+
+
+def main(count: int, seed: int) -> None:
+    """Read files until one breaks the reading, or keeps it busy for too long."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    import django
+
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    django.setup()
+    from django_hyber.audience.files.file_type import ReadNotes
+    from django_hyber.audience.files.reading import read_rows, recognise
+    from django_hyber.services import UnreadableFileError
+
+    taken = {"read": 0, "refused": 0}
+    slowest = 0.0
+    for number, content in enumerate(random_files(count, random.Random(seed))):
+        file, started = io.BytesIO(content), time.process_time()
+        try:
+            for _row in read_rows(file, recognise(file), notes=ReadNotes()):
+                pass
+            taken["read"] += 1
+        except UnreadableFileError:
+            taken["refused"] += 1
+        except Exception as error:
+            raise AssertionError(f"file {number} of seed {seed}: {error!r}") from error
+        slowest = max(slowest, time.process_time() - started)
+        assert slowest < MOST_SECONDS, f"file {number} of seed {seed}"
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    print(f"{taken['read']} read, {taken['refused']} refused, slowest {slowest:.2f} s, peak {peak} MB")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(1_000_000))
