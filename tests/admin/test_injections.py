@@ -143,8 +143,9 @@ def test_no_text_becomes_markup(scene, stage, admin_client, injection):  # noqa:
     found = {}
     for url, page in pages(scene, stage, admin_client):
         assert page.status_code in (200, 403, 404), url
+        content = content_of(page)
         if page["Content-Type"].startswith("text/html"):
-            found[url] = injected_into(content_of(page).decode())
+            found[url] = injected_into(content.decode())
 
     assert {url: marks for url, marks in found.items() if marks} == {}
     assert len(found) > len(ADDRESSES) / 2
@@ -155,10 +156,12 @@ def test_no_search_or_filter_becomes_a_statement(scene, admin_client):  # noqa: 
     models = (Campaign, Message, Batch, DeliveryReport, Reply, Suppression, FormerOptOut, UnreadableCallback)
     for model in models:
         url = reverse(f"admin:django_hyber_{model._meta.model_name}_changelist")
-        for statement in STATEMENTS:
-            for name in ("q", "o", "p", "id", "status", "account", "campaign", "_facets"):
-                answer = admin_client.get(url, {name: statement})
-                assert answer.status_code in (200, 302, 400), (url, name, statement)
+        names = ("o", "p", "id", "status", "account", "campaign")
+        asked = [("q", statement) for statement in STATEMENTS]
+        asked += [(name, statement) for name in names for statement in STATEMENTS[:4]]
+        for name, statement in asked:
+            answer = admin_client.get(url, {name: statement})
+            assert answer.status_code in (200, 302, 400), (url, name, statement)
 
     assert rows() == before
 
@@ -182,6 +185,7 @@ def test_no_file_name_becomes_a_header(scene, admin_client, name):  # noqa: F811
     scene.reply.media_file.save("photo.jpg", ContentFile(b"photo"))
     answer = admin_client.get(reverse("admin:django_hyber_reply_attachment", args=[scene.reply.pk]))
 
+    assert content_of(answer) == b"photo"
     assert "Set-Cookie" not in answer.headers
-    assert re.fullmatch(r'attachment; filename="\w+\.\w+"', answer["Content-Disposition"])
+    assert re.fullmatch(r'attachment; filename="?\w+(\.\w+)+"?', answer["Content-Disposition"])
     assert answer["Content-Type"] == "application/octet-stream"
