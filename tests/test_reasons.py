@@ -56,7 +56,8 @@ def latin_words(text):
 
 @pytest.mark.parametrize("error", ERRORS, ids=str)
 def test_every_outcome_of_a_request_is_shown_in_ukrainian(error):
-    stored = [str(error), GAVE_UP % {"attempts": 3, "reason": error}, TOO_LATE_BECAUSE % {"reason": error}]
+    reason = error.explanation
+    stored = [reason, GAVE_UP % {"attempts": 3, "reason": reason}, TOO_LATE_BECAUSE % {"reason": reason}]
     for text in stored:
         with translation.override("uk"):
             shown = translate_reason(text)
@@ -72,7 +73,7 @@ def test_every_outcome_of_a_request_is_shown_in_ukrainian(error):
 def test_text_of_the_platform_stays_as_it_is(text):
     with translation.override("uk"):
         assert translate_reason(text) == text
-        assert text in translate_reason(str(APIError(400, 7, text)))
+        assert text in translate_reason(APIError(400, 7, text).explanation)
 
 
 def test_no_reason_is_no_text():

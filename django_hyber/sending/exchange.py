@@ -12,7 +12,6 @@ from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Generic, Literal, Protocol, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
@@ -274,12 +273,8 @@ def begin_doubt(account: Account, start_time: datetime | None) -> dict[str, Any]
 
 
 def describe(error: Exception) -> str:
-    """Return the platform's error text, or otherwise that of the exception, cut to the length of the column.
-
-    Of an exception that is neither ours nor about a setting, only the name: its text may contain values of a row.
-    """
-    text = str(error) if isinstance(error, (HyberError, ImproperlyConfigured)) else type(error).__name__
-    return (getattr(error, "error_text", "") or text)[:TEXT_LIMIT]
+    """Return the platform's error text, or otherwise that of the exception, cut to the length of the column."""
+    return (getattr(error, "error_text", "") or str(error) or type(error).__name__)[:TEXT_LIMIT]
 
 
 def get_client(account: Account) -> HyberClient:
