@@ -36,7 +36,7 @@ from tests.admin.test_every_address import ADDRESSES, content_of, make_job, scen
 
 pytestmark = pytest.mark.django_db
 PHONE = "380931239876"
-WRITTEN = ("+380 93 123 98 76", "093-123-98-76", "(093) 1239876", PHONE)
+WRITTEN = ("+380 93 123 98 76", "093-123-98-76", "(093) 1239876", PHONE, f"tel{PHONE}x", "380_93_1239876")
 REASON = " / ".join(WRITTEN)
 NAME = "Petrenkivna"
 #: What no page may contain: the end of the number in each notation, and the name.
@@ -75,7 +75,10 @@ def planted(scene, settings):  # noqa: F811
     campaign, now = scene.campaign, timezone.now()
     about = {"phone_number": PHONE, "account": "default"}
     campaign.messages.update(
-        phone_number=PHONE, variables={"name": NAME, "phone": PHONE}, error_text=REASON, answer_text=REASON[:100]
+        phone_number=PHONE,
+        variables={"name": NAME, "phone": PHONE, f"n{PHONE}": NAME},
+        error_text=REASON,
+        answer_text=REASON[:100],
     )
     content = {"channels": ["sms"], "channel_options": {"sms": {"text": f"Dear {NAME}, {PHONE}", "ttl": 60}}}
     Message.objects.create(extra_id="single-1", content=content, status="rejected", error_text=REASON, **about)

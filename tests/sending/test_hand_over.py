@@ -162,22 +162,6 @@ class TooLargeTests:
 
         assert statuses(campaign) == ["accepted"] * 4
 
-    def test_recipient_that_cannot_be_divided_is_rejected_with_the_reason(self, platform):
-        platform.fault("status", status=413)
-        campaign = start_campaign(make_campaign([phone(1)]))
-
-        message = campaign.messages.get()
-        assert message.status == "rejected"
-        assert "413" in message.error_text
-
-    def test_single_message_is_rejected_with_the_reason(self, platform):
-        platform.fault("status", status=413)
-        message = send_message(phone(1), CODE)
-
-        message.refresh_from_db()
-        assert message.status == "rejected"
-        assert "413" in message.error_text
-
 
 def test_late_answer_about_the_run_before_does_not_accept_a_message_that_was_queued_again(
     platform, monkeypatch, settings

@@ -28,7 +28,7 @@ def test_an_id_of_older_deployments_is_a_number():
     assert parse_message_id({"message_id": 12345}) == "12345"
 
 
-@pytest.mark.parametrize("value", [None, "", True, 1.5, [], "a" * 65, 10**70])
+@pytest.mark.parametrize("value", [None, "", True, 1.5, [], "a" * 65, 10**70, "a\nERROR b", "a\x1b[2J"])
 def test_an_unusable_id_leaves_the_outcome_unknown(value):
     with pytest.raises(UnreadableResponse):
         parse_message_id({"message_id": value})
