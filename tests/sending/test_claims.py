@@ -112,6 +112,17 @@ class TestSingleMessage:
         assert (message.status, message.message_id, message.error_text) == ("accepted", "platform-1", "")
         assert (message.error_code, message.lease_until, message.due_at) == (None, None, None)
 
+    def test_message_that_is_too_late_by_now_may_not_be_written(self, platform):
+        sms = {"text": "Hi", "alpha_name": "Shop", "ttl": 60}
+        content = {"channels": ["sms"], "channel_options": {"sms": sms}}
+        message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
+        claim = claim_message(message.pk)
+        claim.confirm()
+        claim.message.created_at = hours(-1)
+
+        with pytest.raises(ClaimLost, match="own-1 was not sent: its TTL is over"):
+            claim.confirm()
+
     def test_claimed_message_cannot_be_cancelled_and_a_cancelled_one_not_claimed(self, message):
         claim_message(message.pk)
         assert cancel_message(message) is False
@@ -120,6 +131,22 @@ class TestSingleMessage:
         assert cancel_message(message) is True
         assert claim_message(message.pk) is None
         assert cancel_message(message) is True
+
+    def test_cancelled_message_waits_for_nothing_and_others_are_left_alone(self, message):
+        other = Message.objects.create(phone_number=phone(2), extra_id="own-2", content={})
+        change(message, due_at=hours(1), lease_until=hours(1), not_found_after=hours(1))
+
+        assert cancel_message(message) is True
+        other.refresh_from_db()
+        assert (message.error_text, message.due_at, message.lease_until, message.not_found_after) == ("", *[None] * 3)
+        assert message.finished_at
+        assert other.status == "queued"
+
+    def test_recipient_of_a_campaign_is_cancelled_with_it(self, message):
+        message.campaign = Campaign.objects.create(name="Spring sale")
+
+        with pytest.raises(ValueError, match=r"own-1 belongs to a campaign. Use cancel_campaign\(\) to stop that"):
+            cancel_message(message)
 
 
 class TestBatch:
