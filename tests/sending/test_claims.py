@@ -219,8 +219,9 @@ class TestBatch:
         assert batch.state == "sending"
 
     def test_holder_ends_the_batch(self, batch):
+        change(batch, error_text="busy")
         assert claim_batch(batch.pk).finish(Batch.State.DONE, job_id="job-1") is True
 
         batch.refresh_from_db()
-        assert (batch.state, batch.job_id, batch.lease_until) == ("done", "job-1", None)
+        assert (batch.state, batch.job_id, batch.lease_until, batch.error_text) == ("done", "job-1", None, "")
         assert batch.finished_at
