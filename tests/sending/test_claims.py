@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from django_hyber.db.transactions import database_time
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.sending import batch as batches
 from django_hyber.sending.batch import claim_batch
 from django_hyber.sending.exchange import ClaimLost
 from django_hyber.sending.single import cancel_message, claim_message
@@ -199,7 +200,7 @@ class TestBatch:
         claim = claim_batch(batch.pk)
         change(batch, **values)
 
-        with pytest.raises(ClaimLost):
+        with pytest.raises(ClaimLost, match="another worker claimed it, or the campaign stopped"):
             claim.confirm()
 
     @pytest.mark.parametrize("status", ["paused", "cancelled"])
@@ -209,6 +210,21 @@ class TestBatch:
 
         with pytest.raises(ClaimLost):
             claim.confirm()
+
+    @pytest.mark.parametrize("values", [{"state": "sending"}, {"state": "done"}, {"due_at": hours(1)}], ids=str)
+    def test_batch_that_another_worker_changed_after_the_look_is_not_claimed(self, batch, monkeypatch, values):
+        monkeypatch.setattr(batches, "_waits_for_window", lambda *_: change(batch, **values))
+
+        assert claim_batch(batch.pk) is None
+        batch.refresh_from_db()
+        assert batch.attempts == 0
+
+    def test_other_batches_are_left_alone(self, platform):
+        first, second = make_waiting_campaign([phone(1), phone(2)], size=1).batches.order_by("pk")
+        claim_batch(first.pk)
+
+        second.refresh_from_db()
+        assert (second.state, second.attempts) == ("pending", 0)
 
     def test_worker_whose_batch_was_claimed_again_does_not_end_it(self, batch):
         claim = claim_batch(batch.pk)
