@@ -76,7 +76,7 @@ def planted(scene, settings):  # noqa: F811
     about = {"phone_number": PHONE, "account": "default"}
     campaign.messages.update(
         phone_number=PHONE,
-        variables={"name": NAME, "phone": PHONE, f"n{PHONE}": NAME},
+        variables={"name": NAME, "phone": PHONE},
         error_text=REASON,
         answer_text=REASON[:100],
     )
