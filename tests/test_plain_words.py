@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LIST = ROOT / "docs" / "banned_words.txt"
 PAPERS = [ROOT / name for name in ("README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "benchmarks/README.rst")]
 PAGES = [*PAPERS, *(path for path in sorted((ROOT / "docs").rglob("*.rst")) if not {"_build"} & set(path.parts))]
-CATALOGUES = sorted(ROOT.glob("*/**/locale/uk/LC_MESSAGES/django.po"))
+CATALOGUES = sorted(path for name in ("django_hyber", "example_project") for path in (ROOT / name).rglob("django.po"))
 BANNED = dict(line.split(" =>") for line in LIST.read_text().splitlines() if line and not line.startswith("#"))
 PATTERN = re.compile(rf"\b({'|'.join(map(re.escape, BANNED))})\b", re.IGNORECASE)
 

@@ -397,7 +397,7 @@ def test_more_recipients_than_a_sheet_has_rows_are_refused_before_anything_is_se
     monkeypatch.setattr(XlsxFile, "most_rows", 3)
     import_recipients(campaign, [{"phone": phone(number)} for number in range(3)])
 
-    with pytest.raises(ExportError, match="room for 2 recipients"):
+    with pytest.raises(ExportError, match="at most 2 recipients"):
         export_recipients(campaign, "xlsx")
     assert len(rows_of(export(campaign))) == 3
 

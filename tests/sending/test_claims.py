@@ -211,7 +211,9 @@ class TestBatch:
         with pytest.raises(ClaimLost):
             claim.confirm()
 
-    @pytest.mark.parametrize("values", [{"state": "sending"}, {"state": "done"}, {"due_at": hours(1)}], ids=lambda values: next(iter(values)))
+    @pytest.mark.parametrize(
+        "values", [{"state": "sending"}, {"state": "done"}, {"due_at": hours(1)}], ids=["sending", "done", "later"]
+    )
     def test_batch_that_another_worker_changed_after_the_look_is_not_claimed(self, batch, monkeypatch, values):
         monkeypatch.setattr(batches, "_waits_for_window", lambda *_: change(batch, **values))
 

@@ -229,7 +229,7 @@ class RulesTests:
         campaign = start_campaign(make_campaign([phone(1, "92"), phone(2, "92"), phone(3)]))
         first, second = campaign.messages.filter(status="rejected")
         campaign.messages.filter(pk=second.pk).update(error_code=None)
-        with pytest.raises(CampaignError, match="has failed"):
+        with pytest.raises(CampaignError, match="failed for this reason"):
             retry_failed(campaign, error_codes=[1])
         retry_failed(campaign, error_codes=[None])
 

@@ -13,7 +13,7 @@ from django_hyber.announce import announce_pending
 from django_hyber.audience import imports
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS, HyberClient
-from django_hyber.sending import runs
+from django_hyber.sending import cancelling
 from django_hyber.services import cancel_campaign, import_recipients, preflight, start_campaign
 from django_hyber.signals import message_status_changed
 from django_hyber.texts import check
@@ -54,7 +54,7 @@ def test_memory_of_an_import_does_not_grow_with_the_file(monkeypatch):
 
 def test_memory_of_a_cancellation_with_a_receiver_does_not_grow_with_the_campaign(platform, settings, monkeypatch):
     settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 200}}
-    monkeypatch.setattr(runs, "ANNOUNCED_AT_ONCE", 200)
+    monkeypatch.setattr(cancelling, "PAGE", 200)
     drafts = [make_draft() for _ in range(3)]
     for draft, size in zip(drafts, (100, 1_000, 5_000), strict=True):
         draft.start_time = timezone.now() + timedelta(days=2)

@@ -31,7 +31,7 @@ MAX_DIRECTORY = MEGABYTE
 #: The parts that say what the workbook has: sheets, formats, paths.
 MAX_STRUCTURE = 16 * MEGABYTE
 #: A row, or a text that cells share.
-MAX_PENDING = 4 * MEGABYTE
+MAX_PENDING = 2 * MEGABYTE
 #: Small, because every element of a block is an object that the garbage collector looks at.
 BLOCK = 8 * 1024
 MOST_SHEETS = 1_000

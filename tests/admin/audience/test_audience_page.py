@@ -85,7 +85,7 @@ def test_adding_it_again_adds_who_is_new(campaign, admin_client):
     page = admin_client.post(page_of(campaign), {"audience": "customers"}, follow=True).content.decode()
 
     assert "1 recipient was added." in page
-    assert "left out" not in page
+    assert "skipped" not in page
     assert campaign.messages.count() == 4
 
 
@@ -189,7 +189,7 @@ class LargeTests:
 
         assert campaign.messages.count() == 1
         page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/import/{job.pk}/").content.decode()
-        assert "choose the same people again to add the rest" in page
+        assert "choose the same people again" in page
 
     def test_one_that_was_cut_off_adds_everybody_once(self, campaign, job, monkeypatch):
         with monkeypatch.context() as cut:

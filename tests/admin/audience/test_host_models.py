@@ -64,7 +64,7 @@ class LargeTests:
         page = run(admin_client, customers).content.decode()
         campaign = Campaign.objects.get()
         assert "Import of customers" in page
-        assert "Waiting for its turn." in page
+        assert "Waiting in the queue." in page
         assert not campaign.messages.exists()
         Customer.objects.create(first_name="Later", phone=phone(9))
         run_job.call(campaign.jobs.get().pk)
