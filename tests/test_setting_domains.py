@@ -138,17 +138,12 @@ def account_with(key, value):
 
 
 @pytest.mark.parametrize(("key", "value"), REFUSED)
-def test_value_outside_of_the_domain_is_refused_by_the_reader(settings, key, value):
+def test_value_outside_of_the_domain_is_refused_by_reader_and_check(settings, key, value):
     settings.HYBER = {"default": account_with(key, value)}
     with pytest.raises(ImproperlyConfigured, match=rf"HYBER\['default'\]\['{key}'\] is .+; it must be "):
         get_account()
 
-
-@pytest.mark.parametrize(("key", "value"), REFUSED)
-def test_value_outside_of_the_domain_is_an_error_of_the_check(settings, key, value):
-    settings.HYBER = {"default": account_with(key, value)}
     errors = run_checks(tags=["django_hyber"])
-
     assert [error.msg.split(" ")[0] for error in errors if error.is_serious()] == [f"HYBER['default']['{key}']"]
 
 

@@ -285,7 +285,15 @@ SETTINGS = """
     from tests.settings import *
     del HYBER_TESTING
     DATABASES = {{"default": {{"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}}}
-    HYBER = {{"default": {{"API_URL": "http://192.0.2.1", "CONNECT_TIMEOUT": 1}}}}
+    DEBUG, ALLOWED_HOSTS = True, []
+    HYBER = {{
+        "default": {{
+            "API_URL": "http://192.0.2.1",
+            "CONNECT_TIMEOUT": 1,
+            "CALLBACK_BASE_URL": "http://127.0.0.1:8000",
+            "CALLBACK_TOKENS": ["a-token-of-the-shop-0123456789"],
+        }}
+    }}
     INSTALLED_APPS = [*INSTALLED_APPS, "shop_{0}"]
 """
 TESTS = """

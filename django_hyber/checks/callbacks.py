@@ -11,6 +11,7 @@ from django.core.checks import CheckMessage, Error, Warning  # noqa: A004  Djang
 from django.http.request import split_domain_port, validate_host
 from django.urls import NoReverseMatch
 
+from django_hyber import outbox
 from django_hyber.conf import Account, get_callback_url
 
 MAX_CALLBACK_URL = 256
@@ -112,6 +113,9 @@ def _check_redirects(account: Account, url: str) -> Iterator[CheckMessage]:
 
 
 def _check_host(account: Account) -> Iterator[CheckMessage]:
+    # For tests Django turns DEBUG off and allows its own host, and nothing is sent that could be called back.
+    if outbox.is_active():
+        return
     domain, _port = split_domain_port(urlsplit(account.callback_base_url).netloc)
     allowed = settings.ALLOWED_HOSTS or (HOSTS_OF_DEVELOPMENT if settings.DEBUG else [])
     if not domain or not validate_host(domain, allowed):

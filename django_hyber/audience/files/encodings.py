@@ -263,6 +263,9 @@ def _decode(file: IO[bytes], encoding: str) -> Decoded:
         except UnicodeDecodeError as error:
             good = bytes(error.object[: error.start])
             return Decoded(line + good.decode(error.encoding, "ignore").count("\n"), nuls)
+        except UnicodeError:
+            # UTF-16 without the mark that says the order of its bytes.
+            return Decoded(line, nuls)
         if "\x00" in text:
             nuls += text.count("\x00")
             is_binary = is_binary or bool(BINARY.search(text))

@@ -125,6 +125,13 @@ def test_utf16_without_a_byte_order_mark_is_recognised(rows, encoding):
     assert next(read_rows(content)) == (2, {"phone": "0671112233", "name": "Олена"})
 
 
+@pytest.mark.django_db
+def test_utf16_that_was_chosen_for_another_encoding_is_refused_with_a_cure():
+    content = io.BytesIO("phone,name\n0671112233,Олена\n".encode("cp1251"))
+    with pytest.raises(UnreadableFileError, match="UTF-16"):
+        import_recipients(Campaign.objects.create(name="Sale"), content, encoding="utf-16")
+
+
 @pytest.mark.parametrize(
     "header", ["Моб. телефон", "Тел. моб.", "№ телефону", "Мобільний номер", "Handynummer", "Telefon", "Cell Phone"]
 )
