@@ -123,6 +123,7 @@ def confirm_removal(job: BackgroundJob, user: Any) -> bool:
         waiting = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
         if not waiting.update(state=State.WAITING, lease_until=enqueue_again_at()):
             return False
+        add_contributor(campaign, job.created_by_id)
         add_contributor(campaign, user.pk if user else None)
     after_commit(enqueue if is_large_removal(job) else run_now, "run_job", job.pk)
     return True

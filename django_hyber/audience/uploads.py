@@ -105,8 +105,13 @@ def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJ
     return job, None if has_header else PASTED_COLUMNS
 
 
-def read_again(job: BackgroundJob, options: ReadOptions) -> None:
-    """Read a stored file in another way; what is wrong with that is kept with the job."""
+def read_again(job: BackgroundJob, options: ReadOptions, user: User = None) -> None:
+    """Read a stored file in another way; what is wrong with that is kept with the job.
+
+    The user chooses in this way whom the file has, and becomes a contributor to the campaign.
+    """
+    if job.campaign:
+        add_contributor(job.campaign, user.pk if user else None)
     with open_source(job) as file:
         try:
             read = _look_into(file, options, job.source.size)

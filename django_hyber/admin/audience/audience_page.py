@@ -65,19 +65,19 @@ def _lines(desk: CampaignDesk) -> Iterator[AudienceLine]:
 
 
 def _add_later(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:
-    job = request_audience(desk.campaign, line.name, desk.request.user)
     record_author(desk.campaign, desk.request.user)
+    job = request_audience(desk.campaign, line.name, desk.request.user)
     desk.log_change(_("Import confirmed: %(file)s.") % {"file": line.label})
     return desk.redirect("import_job", job.pk)
 
 
 def _add(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:
+    record_author(desk.campaign, desk.request.user)
     try:
         report = add_audience(desk.campaign, line.name)
     except CampaignError as error:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
-    record_author(desk.campaign, desk.request.user)
     for text, level in added_texts(report):
         desk.message_user(text, level)
     if report.accepted:

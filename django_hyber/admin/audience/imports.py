@@ -171,7 +171,7 @@ def format_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     form = _format_form(desk, job, desk.request.POST)
     if not form.is_valid():
         return _trouble_view(desk, job, form)
-    read_again(job, form.options())
+    read_again(job, form.options(), desk.request.user)
     return desk.redirect("import_job", job.pk)
 
 

@@ -266,13 +266,13 @@ def _read_formats(package: Package, name: str) -> tuple[str | int, ...]:
 def _parse(package: Package, part: ZipInfo, start: StartHandler, end: Callable[[str], object] | None = None) -> None:
     parser = _new_parser(start)
     parser.EndElementHandler = end
-    fed = 0
+    content = bytearray()
     for block in package.blocks(part):
-        parser.Parse(block)
-        fed += len(block)
-        if fed > MAX_STRUCTURE:
+        content += block
+        if len(content) > MAX_STRUCTURE:
             raise too_large()
-    parser.Parse(b"", True)  # noqa: FBT003  its arguments have no names
+    # At once: block by block, a tag or comment of megabytes would be read from its beginning with each block.
+    parser.Parse(bytes(content), True)  # noqa: FBT003  its arguments have no names
 
 
 def _check_directory(file: IO[bytes]) -> int:

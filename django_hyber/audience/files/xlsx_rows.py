@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from datetime import datetime
 from functools import lru_cache
+from itertools import islice
 from xml.etree.ElementTree import Element
 
 from django_hyber.audience.files.date_formats import to_serial
@@ -108,10 +109,11 @@ class _Sheet:
     def find_hidden_columns(self, sheet: Element) -> None:
         """Read the columns of the sheet, which are described before its rows."""
         described = (column for columns in sheet if columns.tag.endswith("}cols") for column in columns)
-        for column in described:
+        # Each describes one column or more, in their order.
+        for column in islice(described, MOST_COLUMNS + 1):
             if column.get("hidden") in _TRUE:
-                last = min(int(column.get("max", "0")), MOST_COLUMNS + 1)
-                self._hidden.update(range(int(column.get("min", "0")) - 1, last))
+                first, last = max(1, int(column.get("min", "1"))), min(int(column.get("max", "0")), MOST_COLUMNS + 1)
+                self._hidden.update(range(first - 1, last))
 
     def read_row(self, row: Element) -> Sequence[str]:
         """Return the values of a row, none if it is hidden."""

@@ -10,6 +10,9 @@ from django.contrib.auth.models import Permission
 from django.core.files.base import ContentFile
 from django.test import Client
 
+from django_hyber.audience.files.file_type import ReadOptions
+from django_hyber.audience.removal_jobs import confirm_removal, keep_pasted_removal
+from django_hyber.audience.uploads import read_again
 from django_hyber.models import Campaign, Contributor, Message
 from django_hyber.services import CampaignError, confirm_upload, keep_upload, start_campaign
 from tests.admin.pages import button_of, confirm, seen_on, text_of, url_of
@@ -224,6 +227,23 @@ def test_code_may_name_who_confirms_an_upload(django_user_model):
     job = keep_upload(campaign, None, ContentFile(PEOPLE, name="people.csv"))
     user = django_user_model.objects.create_user("ivan")
     confirm_upload(job, {}, at_once=True, user=user)
+
+    assert Contributor.objects.get().user_key == str(user.pk)
+
+
+def test_whose_list_is_removed_and_who_confirms_it_have_contributed(django_user_model):
+    campaign = make_campaign([phone(1), phone(2)])
+    olena, ivan = (django_user_model.objects.create_user(name) for name in ("olena", "ivan"))
+    confirm_removal(keep_pasted_removal(campaign, olena, f"+{phone(1)}"), ivan)
+
+    assert {item.user_key for item in Contributor.objects.all()} == {str(olena.pk), str(ivan.pk)}
+
+
+def test_who_chooses_how_a_file_is_read_has_contributed(django_user_model):
+    campaign = make_campaign([])
+    job = keep_upload(campaign, None, ContentFile(PEOPLE, name="people.csv"))
+    user = django_user_model.objects.create_user("ivan")
+    read_again(job, ReadOptions(separator=";"), user)
 
     assert Contributor.objects.get().user_key == str(user.pk)
 

@@ -108,6 +108,29 @@ def test_a_broken_file_is_refused_with_a_reason(content, words):
     assert words in read(content)
 
 
+@pytest.mark.parametrize(
+    "columns",
+    ['<col min="-300000000" max="5" hidden="1"/>', '<col min="1" max="9999" hidden="1"/>' * 52_000],
+    ids=["before the first", "again and again"],
+)
+def test_hidden_columns_without_end_cost_nothing(columns):
+    sheet = f'<worksheet xmlns="{MAIN}"><cols>{columns}</cols><sheetData>{ROWS}</sheetData></worksheet>'
+    started = time.process_time()
+    read(packed(parts(), **{"xl/worksheets/sheet1.xml": sheet}))
+
+    assert time.process_time() - started < MOST_SECONDS / 5
+
+
+@pytest.mark.parametrize("name", ["xl/workbook.xml", "xl/_rels/workbook.xml.rels", "xl/styles.xml"])
+def test_a_comment_of_megabytes_costs_nothing(name):
+    content = parts()
+    beginning, end = content[name].split(">", 1)
+    started = time.process_time()
+    read(packed({**content, name: f"{beginning}><!--{'x' * 15_000_000}-->{end}"}))
+
+    assert time.process_time() - started < MOST_SECONDS / 5
+
+
 def test_a_cell_at_the_last_corner_costs_nothing():
     rows = '<row r="1"><c r="A1" t="inlineStr"><is><t>phone</t></is></c></row>'
     rows += '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
