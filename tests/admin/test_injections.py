@@ -173,7 +173,7 @@ def test_no_search_or_filter_becomes_a_statement(scene, admin_client):  # noqa: 
         'a";filename="b.html',
         "../../etc/passwd",
         "a.html",
-        "a\x00.exe",
+        "a\x07.exe",
         "\u202egnp.exe",
         "con",
         "=1+1.csv",
