@@ -135,7 +135,7 @@ def _prepare(
 def _rows_by_key(
     file: IO[bytes], objects: QuerySet[Any], phone: str, variables: Mapping[str, str]
 ) -> Iterator[dict[str, Any]]:
-    # Once: Django's files begin anew with each iterator.
+    # Once: every iterator over the files of Django starts from the beginning.
     lines = iter(file)
     while keys := [line.decode().rstrip("\n") for line in islice(lines, CHUNK)]:
         yield from rows_of(objects.filter(pk__in=keys), phone, variables, reference=True)

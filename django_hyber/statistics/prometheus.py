@@ -1,7 +1,7 @@
 """The numbers of ``hyber_status`` for Prometheus; needs the extra ``prometheus``.
 
 Call ``REGISTRY.register(HyberCollector())`` once in the process that serves the metrics. Each scrape reads the numbers
-anew, with a dozen queries that are answered by indexes.
+again, with a dozen queries that are answered by indexes.
 """
 
 from __future__ import annotations
