@@ -14,7 +14,7 @@ LOCK := $(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-versio
 
 help:
 	@echo "make demo           a campaign and some orders against the sandbox, then the admin; ARGS=--exit ends after the run"
-	@echo "make test           the tests on every database that is here, without a browser, servers and workers"
+	@echo "make test           the tests on every database that is here, without a browser, workers and long combinations"
 	@echo "make test-quick     those of the core rules, on SQLite, in half a minute"
 	@echo "make test-all       all tests; ARGS of these three are handed to pytest"
 	@echo "make lint           style, types, imports, migrations and secrets"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import os
 import random
 import signal
@@ -37,9 +38,10 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 TransactionTestCase._fixture_teardown = empty_tables
 
-# How quickly examples are made and tried says how busy the machine is, and nothing about the code. "thorough" is for a
-# change of what they are about.
-anywhere = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+# How quickly examples are made and tried says how busy the machine is, and how many of them fit is chance: nothing about
+# the code. "thorough" is for a change of what they are about.
+chance_and_load = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.filter_too_much]
+anywhere = hypothesis.settings(deadline=None, suppress_health_check=chance_and_load)
 hypothesis.settings.register_profile("quick", anywhere, max_examples=30)
 hypothesis.settings.register_profile("thorough", anywhere, max_examples=500)
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
@@ -49,15 +51,25 @@ def pytest_addoption(parser):
     parser.addoption(
         "--another-database",
         action="store_true",
-        help="leave out what is the same on every database: tests that use none, and pages in a browser",
+        help="leave out what is the same on every database: tests that use none, slow ones, and pages in a browser",
     )
 
 
 def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker("no_cover")
     is_another = config.getoption("--another-database")
     left_out = {item for item in items if is_of_another_database(item) or (is_another and not uses_database(item))}
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
+
+
+def pytest_collection_finish():
+    """Let the garbage collector search less often, and never through the tests themselves: it took a tenth of a run."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def is_of_another_database(item):
@@ -66,7 +78,7 @@ def is_of_another_database(item):
 
 def uses_database(item):
     is_marked = item.get_closest_marker("django_db") or "db" in item.fixturenames
-    return is_marked and not item.get_closest_marker("browser")
+    return is_marked and not item.get_closest_marker("browser") and not item.get_closest_marker("slow")
 
 
 def pytest_runtest_teardown():

@@ -3,8 +3,8 @@
 SQLite always; PostgreSQL and MariaDB when they answer at their usual place, or where HYBER_TEST_POSTGRES_URL,
 HYBER_TEST_MARIADB_URL or DATABASE_URL says. With CI in the environment nothing may be left out.
 
-By default what needs a browser or starts servers and workers is left out; ``--all`` runs that too, and ``--quick``
-only the core rules, on SQLite.
+By default what needs a browser, starts servers and workers or tries every combination is left out; ``--all`` runs
+that too, and ``--quick`` only the core rules, on SQLite.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 CONNECT = "import django; django.setup(); from django.db import connection; connection.ensure_connection()"
 CONNECT_TIMEOUT = 15
-#: One worker for each core; whoever is done first takes over from the other.
-PARALLEL = ("-n", "auto", "--dist", "worksteal")
-IN_THIS_PROCESS = ("-m", "not browser and not processes")
+#: One worker more than there are cores, because tests wait for servers and deadlines; whoever is done first takes over.
+WORKERS = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") or str((os.cpu_count() or 1) + 1)
+PARALLEL = ("-n", WORKERS, "--dist", "worksteal")
+WITHIN_MINUTES = ("-m", "not browser and not processes and not slow")
 #: Ranks and reports, claims, retries, proof, launches, imports, callbacks, opt-outs, permissions.
 CORE_RULES = (
     "tests/reports/test_intake.py",
@@ -118,7 +119,7 @@ def main(arguments: Sequence[str]) -> int:
         case ["--all", *rest]:
             results = run_everywhere(rest)
         case _:
-            results = run_everywhere([*IN_THIS_PROCESS, *arguments])
+            results = run_everywhere([*WITHIN_MINUTES, *arguments])
     say("")
     for result in results:
         say(f"{result.name}: {result.outcome}")

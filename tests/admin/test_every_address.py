@@ -43,6 +43,7 @@ from tests.admin.channels.test_images import PNG
 from tests.admin.pages import seen_on
 from tests.store.models import Customer
 
+pytestmark = pytest.mark.slow
 FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 USUAL = ("add", "change", "changelist", "delete", "history")
 Status = Campaign.Status

@@ -33,7 +33,7 @@ from django_hyber.protocol import Viber
 from tests.admin.test_every_address import ADDRESSES, content_of, rows, scene, stage  # noqa: F401
 from tests.admin.test_masks_hold import usual_addresses
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 MARKUP = [
     *("<x1>", '"><x2>', "'><x3>", '" onx4=1 x="', "' onx5=1 x='", "</script><x6>", "</title><x7>", "</textarea><x8>"),
     *(

@@ -34,7 +34,7 @@ from django_hyber.models import (
 )
 from tests.admin.test_every_address import ADDRESSES, content_of, make_job, scene, stage  # noqa: F401
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 PHONE = "380931239876"
 WRITTEN = ("+380 93 123 98 76", "093-123-98-76", "(093) 1239876", PHONE, f"tel{PHONE}x", "380_93_1239876")
 REASON = " / ".join(WRITTEN)

@@ -27,6 +27,7 @@ from django_hyber.models import (
 )
 from tests.queries import statements_of
 
+pytestmark = pytest.mark.slow
 #: Enough of all statuses, and of campaigns for a filter not to offer each of them; and more than fits onto a page.
 FEW, MANY = 25, 60
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "django_hyber"]

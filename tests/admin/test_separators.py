@@ -24,7 +24,7 @@ NUMERIC = {"max", "min", "width", "height", "x", "y", "x1", "x2", "y1", "y2", "c
 NUMERIC |= {"data-number", "data-refresh", "data-total", "colspan", "rowspan", "maxlength", "tabindex"}
 WRONG_NUMBER = re.compile(r"\d[\xa0\u202f'’]\d|^\d{1,3}([.,]\d{3})+$|^\d+,\d+%?$")
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 
 class Attributes(HTMLParser):

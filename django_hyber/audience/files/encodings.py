@@ -194,7 +194,9 @@ def _find_by_words(file: IO[bytes]) -> Encoding:
     best, *others = ordered
     text = [word.decode(best) for word in words]
     rival = next((name for name in others if [word.decode(name) for word in words] != text), None)
-    is_certain = costs[best] < ACCEPTABLE and (rival is None or costs[rival] - costs[best] >= MARGIN)
+    # A letter on its own is one of every alphabet: 0xAC is "¬" or "м".
+    is_told = rival is None or (costs[rival] - costs[best] >= MARGIN and any(len(word) > 1 for word in words))
+    is_certain = costs[best] < ACCEPTABLE and is_told
     if is_certain and _decode(file, best).bad_line is None:
         return Encoding(best, nuls)
     raise UncertainEncodingError(_choices(file, ordered[:MOST_CHOICES]))
