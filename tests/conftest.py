@@ -38,8 +38,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 TransactionTestCase._fixture_teardown = empty_tables
 
-# How quickly examples are made and tried says how busy the machine is, and how many of them fit is chance: nothing about
-# the code. "thorough" is for a change of what they are about.
+# How quickly examples are made says how busy the machine is, and how many of them fit is chance. Neither is about the
+# code. "thorough" is for a change of what they are about.
 chance_and_load = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.filter_too_much]
 anywhere = hypothesis.settings(deadline=None, suppress_health_check=chance_and_load)
 hypothesis.settings.register_profile("quick", anywhere, max_examples=30)
