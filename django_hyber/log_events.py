@@ -26,6 +26,10 @@ class LogEvent(enum.StrEnum):
     CALLBACK_ADDRESS = "callback-address", "A callback came to a mistyped address and was rejected."
     CALLBACK_FAILED = "callback-failed", "A callback could not be stored; the platform was asked to send it again."
     CALLBACK_FLOOD = "callback-flood", "An account got too many unusable callbacks; the rest of the day is not stored."
+    CALLBACK_MISPLACED = (
+        "callback-misplaced",
+        "Replies arrived at the address for reports, or the reverse.",
+    )
     CALLBACK_NETWORK = "callback-network", "A callback from outside of CALLBACK_NETWORKS was rejected."
     CALLBACK_TOKEN = "callback-token", "A callback with a wrong token was rejected."
     CALLBACK_TOO_LARGE = "callback-too-large", "A callback above CALLBACK_MAX_BYTES was rejected."

@@ -15,7 +15,7 @@ from django_hyber.audience.columns import Columns
 from django_hyber.audience.files.csv_file import RejectedRowsFile
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, ShownText, UnreadableFileError
 from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
-from django_hyber.audience.files.values import normal_text
+from django_hyber.audience.files.values import value_of_code
 from django_hyber.audience.number_choice import count_left_out
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import write_transaction
@@ -326,7 +326,7 @@ def number_rows(
         yield (
             number,
             {
-                name: normal_text(value) if isinstance(value, str) else ShownText.of(value)
+                name: value_of_code(value) if isinstance(value, str) else ShownText.of(value)
                 for name, value in values.items()
             },
         )

@@ -7,7 +7,6 @@ The views override the project's REST framework settings, so that callbacks do n
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -68,7 +67,7 @@ class HasToken(BasePermission):
         return True
 
 
-class CallbackView(APIView, ABC):
+class CallbackView(APIView):
     """The base of both callbacks: a POST of a JSON object or an array of objects."""
 
     account: Account
@@ -113,7 +112,7 @@ class CallbackView(APIView, ABC):
         if problem:
             services.keep_unreadable_body(self.kind, body, problem, account=self.account.name)
             return Response({"error": problem}, status=400)
-        return Response({"received": len(items), **self.apply(items)})
+        return Response({"received": len(items), **store(self.kind, items, self.account.name)})
 
     def handle_exception(self, exc: Exception) -> Response:
         """Log failures on our side and answer 500. Django's own logging would include the path with the token."""
@@ -134,30 +133,54 @@ class CallbackView(APIView, ABC):
         response._has_been_logged = True
         return super().finalize_response(request, response, *args, **kwargs)
 
-    @abstractmethod
-    def apply(self, items: list[Any]) -> dict[str, int]:
-        """Pass the items to the service and return the counts for the answer."""
-
 
 class ReportsView(CallbackView):
-    """Receives delivery reports, single or in arrays (guide, chapter 4)."""
+    """The address for delivery reports, single or in arrays (guide, chapter 4)."""
 
     kind = CallbackKind.REPORTS
 
-    def apply(self, items: list[Any]) -> dict[str, int]:
-        """Apply the reports."""
-        result = services.apply_delivery_reports(items, account=self.account.name)
-        return {"stored": result.stored, "unreadable": result.unreadable}
-
 
 class RepliesView(CallbackView):
-    """Receives user replies in Viber and WhatsApp (guide, chapter 6)."""
+    """The address for user replies in Viber and WhatsApp (guide, chapter 6)."""
 
     kind = CallbackKind.REPLIES
 
-    def apply(self, items: list[Any]) -> dict[str, int]:
-        """Store the replies."""
-        return {"stored": services.apply_replies(items, account=self.account.name)}
+
+def store(kind: CallbackKind, items: list[Any], account: str) -> dict[str, int]:
+    """Pass the items to their services and return the counts for the answer.
+
+    ``kind`` is that of the address. What arrives at the wrong one is stored as what it is: otherwise, a request to stop
+    would be lost.
+    """
+    is_misplaced = protocol.is_reply if kind == CallbackKind.REPORTS else protocol.is_report
+    misplaced = [item for item in items if is_misplaced(item)]
+    if not misplaced:
+        return STORE[kind](items, account)
+    logger.warning(
+        "%d items of the other kind arrived at the address for %s: check the addresses that GMS was given",
+        len(misplaced),
+        kind,
+        extra={"event": LogEvent.CALLBACK_MISPLACED, "account": account},
+    )
+    other = CallbackKind.REPLIES if kind == CallbackKind.REPORTS else CallbackKind.REPORTS
+    counts = STORE[kind]([item for item in items if not is_misplaced(item)], account)
+    for name, count in STORE[other](misplaced, account).items():
+        counts[name] = counts.get(name, 0) + count
+    return counts
+
+
+def store_reports(items: list[Any], account: str) -> dict[str, int]:
+    """Apply delivery reports and return the counts for the answer."""
+    result = services.apply_delivery_reports(items, account=account)
+    return {"stored": result.stored, "unreadable": result.unreadable}
+
+
+def store_replies(items: list[Any], account: str) -> dict[str, int]:
+    """Store replies and return the counts for the answer."""
+    return {"stored": services.apply_replies(items, account=account)}
+
+
+STORE = {CallbackKind.REPORTS: store_reports, CallbackKind.REPLIES: store_replies}
 
 
 def read_body(request: HttpRequest, limit: int) -> bytes:

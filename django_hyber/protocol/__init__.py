@@ -60,7 +60,15 @@ from django_hyber.protocol.texts.variables import (
 from django_hyber.protocol.wire.codes import PERMANENT as PERMANENT_CODES
 from django_hyber.protocol.wire.codes import describe
 from django_hyber.protocol.wire.json_text import TooManyItems, read_items, read_json, write_json
-from django_hyber.protocol.wire.replies import ParsedReplies, UserReply, parse_replies, parse_reply, reply_fingerprint
+from django_hyber.protocol.wire.replies import (
+    ParsedReplies,
+    UserReply,
+    is_reply,
+    is_report,
+    parse_replies,
+    parse_reply,
+    reply_fingerprint,
+)
 from django_hyber.protocol.wire.reports import (
     DeliveryReport,
     ParsedReports,
@@ -143,6 +151,8 @@ __all__ = [
     "find_misspelled_variables",
     "find_variables",
     "fingerprint",
+    "is_reply",
+    "is_report",
     "mark_links",
     "mask_payload",
     "mask_phone",

@@ -139,8 +139,17 @@ def test_vendor_sample_with_its_missing_quote_is_kept_whole(client):
     assert UnreadableCallback.objects.get().body == printed.decode()
 
 
+@pytest.mark.parametrize("kind", ["reports", "replies"])
+def test_windows_1251_is_understood(client, kind):
+    sent = json.dumps({"phone": phone(1), "text_from_subscriber": "СТОП"}, ensure_ascii=False).encode("cp1251")
+
+    assert post(client, sent, kind=kind).status_code == 200
+    assert Reply.objects.get().text == "СТОП"
+    assert Suppression.objects.filter(phone_number=phone(1)).exists()
+
+
 def test_bytes_of_another_encoding_can_still_be_read(client):
-    sent = '[{"extra_id": "own-1", "error_text": "Помилка"}]'.encode("cp1251")
+    sent = b'[{"extra_id": "own-1", "error_text": "\x98\xcf"}]'
 
     assert post(client, sent).status_code == 400
     kept = UnreadableCallback.objects.get().body
@@ -611,6 +620,36 @@ def test_reply_with_unstorable_characters_is_stored(client):
 
     assert post(client, json.dumps(body).encode(), kind="replies").status_code == 200
     assert Reply.objects.get().text == "AB \ufffd"
+
+
+def test_request_to_stop_at_the_address_for_reports_is_not_lost(client, message, caplog):
+    stop = sample("doc_reply_viber_text") | {"phone": phone(2), "text_from_subscriber": "Стоп"}
+    answer = post(client, [report(message), stop, "rubbish"])
+
+    assert answer.json() == {"received": 3, "stored": 2, "unreadable": 1}
+    assert status(message) == "delivered"
+    assert Suppression.objects.get().phone_number == phone(2)
+    assert [record.event for record in caplog.records if hasattr(record, "event")] == ["callback-misplaced"]
+    assert DeliveryReport.objects.count() == 1
+
+
+@pytest.mark.parametrize("name", REPLIES)
+def test_every_reply_of_the_guide_is_told_from_a_report(client, name):
+    assert post(client, sample(name)).status_code == 200
+    assert (Reply.objects.count(), DeliveryReport.objects.count()) == (1, 0)
+
+
+def test_report_at_the_address_for_replies_is_applied(client, message):
+    assert post(client, [report(message)], kind="replies").json() == {"received": 1, "stored": 1, "unreadable": 0}
+    assert status(message) == "delivered"
+    assert not UnreadableCallback.objects.exists()
+
+
+@pytest.mark.parametrize("text", [["СТОП"], ["Добрий день", "стоп"], [["stop"]]])
+def test_request_to_stop_in_a_list_is_not_lost(client, text):
+    post(client, {"phone": phone(1), "text_from_subscriber": text}, kind="replies")
+
+    assert Suppression.objects.filter(phone_number=phone(1)).exists()
 
 
 def test_unreadable_reply_is_kept(client):

@@ -42,6 +42,13 @@ BUILT_IN = {
     48: "##0.0E+0",
     49: "@",
 }
+#: Codes in the language of the program, which some programs write although the format wants English ones.
+LOCAL_GENERAL = frozenset(("основной", "загальний", "стандартный", "стандартний", "standard", "ogólny"))
+#: The letters of a day, month, year, hour and second in Ukrainian (minutes have a letter of their own), Russian, German
+#: and Polish, the year first.
+LOCAL_DATES = ({"р": "y", "д": "d", "м": "m", "г": "h", "х": "m", "с": "s"},)
+LOCAL_DATES += ({"г": "y", "д": "d", "м": "m", "ч": "h", "с": "s"},)
+LOCAL_DATES += ({"j": "y", "t": "d", "m": "m", "h": "h", "s": "s"}, {"r": "y", "d": "d", "m": "m", "g": "h", "s": "s"})
 #: Those that every computer shows as it is set, and those of East Asia, which are dates.
 SET_BY_COMPUTER = frozenset((14, 15, 16, 17, 22, 37, 38, 39, 40, 41, 42, 43, 44, *range(27, 37), *range(50, 59)))
 EAST_ASIAN = frozenset((*range(27, 37), *range(50, 59)))
@@ -104,6 +111,19 @@ class NumberPlan:
 
 class UnknownCodeError(Exception):
     """The code has something that is not rendered."""
+
+
+def in_english(code: str) -> str:
+    """Return a code that is written in one of the languages above in English, and any other as it is."""
+    lower = code.lower()
+    if lower in LOCAL_GENERAL:
+        return "General"
+    letters = {char for char in lower if char.isalpha()}
+    for names in LOCAL_DATES:
+        year, *_others = names
+        if letters <= names.keys() and 2 * year in lower:
+            return lower.translate(str.maketrans(names))
+    return code
 
 
 def parse_code(code: str) -> tuple[Section, ...]:

@@ -57,7 +57,9 @@ def find_header(rows: Iterable[NumberedCells], phone_column: str = "") -> int:
         if names:
             above.append((number, names))
     wanted = (as_header(phone_column),) if phone_column else PHONE_HEADERS
-    named = next((number for number, names in above if guess_column(names, wanted)), 0)
+    # A title may be such a word as well, but it stands alone.
+    named_rows = [(number, names) for number, names in above if guess_column(names, wanted)]
+    named = next((number for number, names in named_rows if len(names) > 1), named_rows[0][0] if named_rows else 0)
     several = next((number for number, names in above if len(names) > 1), 0)
     return named or several or (above[0][0] if above else 0)
 

@@ -23,6 +23,7 @@ from django_hyber.audience.files.format_codes import (
     Section,
     Token,
     UnknownCodeError,
+    in_english,
     parse_code,
 )
 
@@ -90,7 +91,7 @@ def find_format(written: str | int, *, has_1904_dates: bool) -> NumberFormat:
     """Return the format for a code, or for the number of a built-in one."""
     is_exact = written not in SET_BY_COMPUTER
     known = {**BUILT_IN, **dict.fromkeys(EAST_ASIAN, BUILT_IN[14])}
-    code = known.get(written, "") if isinstance(written, int) else written
+    code = known.get(written, "") if isinstance(written, int) else in_english(written)
     if not code:
         return NumberFormat(is_exact=written in {0, ""})
     try:

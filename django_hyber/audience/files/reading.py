@@ -96,8 +96,8 @@ def read_rows(
     """Yield (row number, values by header) from an open binary file; rows are numbered as a spreadsheet does.
 
     With a ``header`` the file itself has none. A row with more values than columns is a WideRow. Blank rows are left
-    out, and so are the rows above the header. Raises UnreadableFileError for a file without a header or in no known
-    encoding.
+    out, and so are the rows above the header; a row of "-" or "#N/A" has no values, but is not blank. Raises
+    UnreadableFileError for a file without a header or in no known encoding.
     """
     found = file_format or recognise(file)
     notes = notes or ReadNotes()
@@ -111,7 +111,7 @@ def read_rows(
             if isinstance(row, Cells) and row.unknown:
                 yield number, _uncalculated(names, [*cells, *blanks], row.unknown)
                 continue
-            if not any(cells):
+            if not any(cells) and not any(cell.strip() for cell in row):
                 continue
             padded = cells if len(cells) >= width else [*cells, *blanks[len(cells) :]]
             values = {name: value for name, value in zip(names, padded, strict=False) if name}

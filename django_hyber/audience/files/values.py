@@ -7,9 +7,19 @@ import unicodedata
 
 from django_hyber.protocol import clean_text
 
-#: What programs write where there is no value.
+#: What programs write where there is no value: of their own, and the errors of spreadsheets in English, Ukrainian,
+#: Russian, Polish and German.
 NO_VALUES = frozenset(
-    "NULL null N/A n/a #N/A - – — #NULL! #DIV/0! #VALUE! #REF! #NAME? #NUM! #GETTING_DATA #SPILL! #CALC!".split()  # noqa: SIM905
+    (
+        *("NULL", "null", "(null)", "[NULL]", "<null>", "\\N", "None", "NaN", "nan", "undefined"),
+        *("N/A", "n/a", "N.A.", "n.a.", "-", "--", "---", "–", "—"),
+        *("#N/A", "#NULL!", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#GETTING_DATA", "#SPILL!", "#CALC!"),
+        *("#ERROR!", "#BUSY!", "#FIELD!", "#BLOCKED!", "#CONNECT!", "#UNKNOWN!"),
+        *("#Н/Д", "#ДІЛ/0!", "#ЗНАЧ!", "#ПОСИЛАННЯ!", "#ІМ'Я?", "#ІМ’Я?", "#ЧИСЛО!", "#ПУСТО!"),
+        *("#ДЕЛ/0!", "#ССЫЛКА!", "#ИМЯ?", "#ПЕРЕНОС!", "#ВЫЧИСЛ!"),
+        *("#N/D!", "#DZIEL/0!", "#ARG!", "#ADR!", "#NAZWA?", "#LICZBA!", "#ZERO!"),
+        *("#NV", "#WERT!", "#BEZUG!", "#ZAHL!"),
+    )
 )
 _LONGEST_NO_VALUE = max(map(len, NO_VALUES))
 #: Soft hyphens, and marks of direction and of line breaks. They have no place in a name or number.
@@ -24,6 +34,12 @@ def clean_value(value: str) -> str:
     """Return the text of a cell, normal and trimmed; "" for what means that there is no value."""
     value = normal_text(value).strip()
     return "" if len(value) <= _LONGEST_NO_VALUE and value in NO_VALUES else value
+
+
+def value_of_code(value: str) -> str:
+    """Return a text that code gives: with the space around it, but "" for what means that there is no value."""
+    value = normal_text(value)
+    return value if len(value) > _LONGEST_NO_VALUE or clean_value(value) else ""
 
 
 def normal_text(value: str) -> str:

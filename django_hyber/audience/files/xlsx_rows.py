@@ -37,6 +37,7 @@ READ_AHEAD = 500
 _ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 _DIGITS = "0123456789"
 _TRUE = frozenset(("1", "true"))
+NOT_AVAILABLE = "#N/A"
 
 
 def read_sheet(package: Package, part: str, book: Workbook, notes: ReadNotes) -> Generator[NumberedCells, None, None]:
@@ -182,7 +183,8 @@ class _Sheet:
 
     def _other_text(self, written: str, kind: str, style: str, place: int) -> str:
         if kind == "e":
-            return ""
+            # Means no value, whichever error it is, but a row of it is not blank.
+            return NOT_AVAILABLE
         if kind == "b":
             return "TRUE" if written.strip() in _TRUE else "FALSE"
         if kind != "d":

@@ -49,6 +49,8 @@ _CLAUSE_END = re.compile(r"[.!?,;\n]+")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 #: A letter that is repeated for emphasis, or by a key that was held down.
 _HELD = re.compile(r"(.)\1{2,}|(.)\2+\Z")
+#: Digits behind a word: a code of the campaign, or the keys beside the letters.
+_NUMBERED = re.compile(r"([^\W\d]{4,})[0-9]+\Z")
 _LATIN, _CYRILLIC, _DIGIT = re.compile("[a-z]"), re.compile("[\u0400-\u04ff]"), re.compile("[0-9]")
 #: Letters of other alphabets that look like Latin ones, and Russian spelling.
 _SAME = str.maketrans("ѕјοτρσς\u2010ё", "sjotpss-е")
@@ -141,6 +143,10 @@ def _opts_out(text: str, stop_words: tuple[str, ...]) -> bool:
     if not words:
         return any(sign in text for sign in stop_words if _is_sign(sign))
     phrases = _normalize(stop_words)
+    # "сто п" and "с.топ" are one word.
+    joined = "".join(words)
+    if joined.isalpha() and len(words) <= LONGEST_PHRASE and _is_among([joined], phrases & _normalize(OPENING)):
+        return True
     if _is_among(words[:1], phrases & _normalize(OPENING)) or _is_one_of(words, _group(stop_words), IGNORED):
         return True
     clear = _group(stop_words, CLAUSES)
@@ -174,8 +180,8 @@ def _is_like_one_of(spellings: Sequence[str], wanted: str) -> bool:
 
 @lru_cache(1000)
 def _spellings(word: str) -> Sequence[str]:
-    """Return the word as it is, and without letters of keys that were held down."""
-    return tuple(dict.fromkeys((word, _HELD.sub(r"\1\2", word))))
+    """Return the word as it is, without letters of keys that were held down, and without digits behind it."""
+    return tuple(dict.fromkeys((word, _HELD.sub(r"\1\2", word), _NUMBERED.sub(r"\1", word))))
 
 
 @lru_cache(1000)

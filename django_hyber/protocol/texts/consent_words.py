@@ -84,7 +84,7 @@ CLAUSES: Mapping[str, tuple[str, ...]] = {
 #: A reply that is nothing but one of these opts out. They also begin other requests: "Cancel my order".
 WHOLE: Mapping[str, tuple[str, ...]] = {
     "en": (
-        *("end", "quit", "cancel", "revoke", "remove", "take off", "no more"),
+        *("end", "quit", "cancel", "revoke", "remove", "delete", "take off", "no more"),
         *("do not send", "dont send", "never send"),
     ),
     "uk": (
@@ -119,8 +119,30 @@ TO_WHOM: Mapping[str, tuple[str, ...]] = {"uk": ("мені", "нам", "на", "
 #: A reply that is nothing but one of these takes its sender off the opt-out list.
 BACK: Mapping[str, tuple[str, ...]] = {
     "en": ("start", "unstop", "subscribe", "resubscribe", "opt in", "optin", "resume"),
-    "uk": ("старт", "підписатися", "підписатись", "підпишіть", "підписка", "підписуюсь", "підписуюся", "відновити"),
-    "ru": ("старт", "подписаться", "подпишите", "подписка", "подписываюсь", "возобновить"),
+    "uk": (
+        "старт",
+        "підписатися",
+        "підписатись",
+        "підпишіть",
+        "підписка",
+        "підписуюсь",
+        "підписуюся",
+        "відновити",
+        "поновити",
+        "підпиши",
+        "хочу підписатися",
+        "хочу підписатись",
+    ),
+    "ru": (
+        "старт",
+        "подписаться",
+        "подпишите",
+        "подписка",
+        "подписываюсь",
+        "возобновить",
+        "подпиши",
+        "хочу подписаться",
+    ),
 }
 #: Words that change nothing about it: "Please do not send me any more messages".
 FILLERS: Mapping[str, tuple[str, ...]] = {

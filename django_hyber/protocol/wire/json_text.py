@@ -34,7 +34,7 @@ def read_items(body: bytes | str, most: int) -> Any:
 
     Raises TooManyItems beyond that. Otherwise as read_json.
     """
-    text = body if isinstance(body, str) else body.decode(json.detect_encoding(body))
+    text = body if isinstance(body, str) else _decode(body)
     start = _after_space(text, 0)
     if not text.startswith("[", start):
         return read_json(text)
@@ -44,6 +44,14 @@ def read_items(body: bytes | str, most: int) -> Any:
         raise
     except ValueError:
         return _read_array(text, start + 1, most, json.JSONDecoder(parse_constant=str, parse_int=_read_integer))
+
+
+def _decode(body: bytes) -> str:
+    """Decode as JSON says. A client that writes Windows-1251 all the same is understood: it may ask to stop."""
+    try:
+        return body.decode(json.detect_encoding(body))
+    except UnicodeDecodeError:
+        return body.decode("cp1251")
 
 
 def _read_array(text: str, position: int, most: int, decoder: json.JSONDecoder) -> list[Any]:

@@ -23,6 +23,8 @@ from django_hyber.protocol.wire.values import (
 MAX_CHANNEL_LENGTH = 16
 MAX_FILE_NAME_LENGTH = 255
 MAX_LOCATION_LENGTH = 64
+#: Parameters of reports that no reply has.
+_OF_REPORTS = frozenset({"number", "phone_number", "status", "substatus", "hyber_status", "sent_via", "error_code"})
 
 _MEDIA_KINDS = {
     "media": "file",
@@ -65,6 +67,16 @@ class ParsedReplies(NamedTuple):
     unreadable: list[tuple[object, str]]
 
 
+def is_reply(item: object) -> bool:
+    """Return whether the object is a reply and not a delivery report: only a reply names its number ``phone``."""
+    return isinstance(item, dict) and "phone" in item and _OF_REPORTS.isdisjoint(item)
+
+
+def is_report(item: object) -> bool:
+    """Return whether the object is a delivery report and not a reply."""
+    return isinstance(item, dict) and "phone" not in item and not _OF_REPORTS.isdisjoint(item)
+
+
 def parse_reply(item: object) -> UserReply:
     """Read one reply. Raises UnreadableReply for anything but an object with a phone number."""
     raw = _readable(item)
@@ -73,7 +85,7 @@ def parse_reply(item: object) -> UserReply:
         channel=to_text(raw.get("channel")).lower()[:MAX_CHANNEL_LENGTH],
         phone_number=to_phone(raw.get("phone")),
         time=_reply_time(raw.get("time")),
-        text=to_text(raw.get("text_from_subscriber")),
+        text=_text_of(raw.get("text_from_subscriber")),
         text_to_subscriber=to_text(raw.get("text_to_subscriber")),
         message_id=_reference(raw.get("message_id")),
         extra_id=_reference(raw.get("extra_id")),
@@ -128,6 +140,13 @@ def _readable(item: object) -> dict[str, Any]:
     if not to_phone(raw.get("phone")):
         raise UnreadableReply("it has no phone number")
     return raw
+
+
+def _text_of(value: object) -> str:
+    """Return the text, or the lines of a list of texts: a request to stop must not be lost for its type."""
+    if isinstance(value, list):
+        return "\n".join(text for text in map(_text_of, value) if text)
+    return to_text(value) or to_identifier(value)
 
 
 def _reference(value: object) -> str:

@@ -281,3 +281,13 @@ class UnusedOptionTests:
     def test_column_of_texts_is_refused_for_a_queryset(self, db):
         with pytest.raises(TypeError, match="text_column"):
             import_recipients(Campaign.objects.create(name="Sale"), Campaign.objects.all(), text_column="name")
+
+
+@pytest.mark.parametrize("title", ["Номер", "Телефон", "Mobile"])
+def test_title_that_is_a_word_for_a_phone_is_not_the_header(title):
+    assert read(f"{title};\n;\nІм'я;Телефон\nОлена;0671112233\n") == [{"Ім'я": "Олена", "Телефон": "0671112233"}]
+
+
+@pytest.mark.parametrize("title", ["Номер", "phone"])
+def test_header_of_a_single_column_is_found(title):
+    assert read(f"{title}\n0671112233\n") == [{title: "0671112233"}]

@@ -6,6 +6,7 @@ import io
 import math
 import unicodedata
 
+import openpyxl
 import pytest
 
 from django_hyber.audience.files.reading import read_rows
@@ -51,7 +52,33 @@ def test_what_stands_for_no_value_is_none(written):
     assert clean_value(written) == ""
 
 
-@pytest.mark.parametrize("written", ["Null", "Na", "--", "0", "N/A or other", "-5", "#1"])
+@pytest.mark.parametrize(
+    "written", ["#Н/Д", "#ЗНАЧ!", "#ССЫЛКА!", "#ПОСИЛАННЯ!", "#ІМ'Я?", "#N/D!", "#NV", "NaN", "\\N", "--"]
+)
+def test_errors_of_spreadsheets_in_other_languages_and_marks_of_programs_are_no_values(written):
+    assert clean_value(written) == ""
+
+
+def test_row_without_values_is_not_blank():
+    rows = [row for _number, row in read_rows(io.BytesIO(b"phone;name\n-;#N/A\n;\n \n0671112233;Olena\n"))]
+
+    assert rows == [{"phone": "", "name": ""}, {"phone": "0671112233", "name": "Olena"}]
+
+
+def test_row_of_a_workbook_with_an_error_for_its_number_is_counted(tmp_path):
+    book = openpyxl.Workbook()
+    for written in ("phone", "0671112233", "#N/A", "#REF!", "0671112234"):
+        book.active.append([written])
+    for number in (3, 4):
+        book.active.cell(number, 1).data_type = "e"
+    book.save(tmp_path / "people.xlsx")
+    with (tmp_path / "people.xlsx").open("rb") as file:
+        rows = [(number, row["phone"]) for number, row in read_rows(file)]
+
+    assert rows == [(2, "0671112233"), (3, ""), (4, ""), (5, "0671112234")]
+
+
+@pytest.mark.parametrize("written", ["Null", "Na", "-- x", "0", "N/A or other", "-5", "#1"])
 def test_what_only_resembles_it_is_a_value(written):
     assert clean_value(written) == written
 
@@ -73,6 +100,15 @@ def test_values_of_code_are_normal_too_and_keep_the_space_that_code_gave_them():
     import_recipients(campaign, [row])
 
     assert campaign.messages.get().variables == {"name": "Сергій", "greeting": "Mr. ", "bonus": "", "town": ""}
+
+
+@pytest.mark.django_db
+def test_what_stands_for_no_value_is_none_in_code_too():
+    campaign = Campaign.objects.create(name="Spring sale")
+
+    import_recipients(campaign, [{"phone": "0671112233", "name": "NULL", "town": " #N/A", "shop": " \u00a0"}])
+
+    assert campaign.messages.get().variables == {"name": "", "town": "", "shop": ""}
 
 
 def test_blank_surplus_cells_do_not_make_a_row_too_wide():
