@@ -13,7 +13,9 @@ from typing import Any
 from django_hyber.conf import get_account
 from django_hyber.models import Message
 from django_hyber.outbox import SentMessage, clear_before_each_test, outbox
+from django_hyber.protocol import REPORT_FIELDS
 from django_hyber.services import apply_delivery_reports
+from django_hyber.words import phone_candidates
 
 __all__ = ["SentMessage", "assert_sent", "clear_outbox", "outbox", "play_report"]
 
@@ -39,14 +41,14 @@ def assert_sent(
 ) -> list[SentMessage]:
     """Return the messages in the outbox that match, or raise AssertionError, by default if there is none.
 
-    The number is compared by its digits. ``text`` is a part of the text of any channel, ``channel`` one of those that
-    are tried. ``count`` is how many have to match, 0 for none.
+    The number may be written in any way that an account understands, as in "067 123 45 67". ``text`` is a part of the
+    text of any channel, ``channel`` one of those that are tried. ``count`` is how many have to match, 0 for none.
     """
-    digits = None if phone_number is None else "".join(filter(str.isdigit, str(phone_number)))
+    numbers = None if phone_number is None else phone_candidates(str(phone_number))
     found = [
         item
         for item in outbox
-        if digits in (None, item.phone_number)
+        if (numbers is None or item.phone_number in numbers)
         and extra_id in (None, item.extra_id)
         and (channel is None or channel in item.channels)
         and (text is None or any(text in str(options.get("text", "")) for options in item.options.values()))
@@ -64,8 +66,14 @@ def play_report(message: Message, state: str, *, channel: str = "", **changes: A
     ``state`` is "delivered", "seen", "expired", "undelivered" or "pending". "seen" needs SEEN_CODES in the account.
     Without ``channel``, the first one delivers and the last one fails: a failure of another one is not the end.
     ``changes`` are further fields of the report, as in ``clicks=2``.
+
+    Raises ValueError for a channel that the message is not sent through, and for a field that no report has.
     """
     names = _channels(message)
+    if channel and channel not in names:
+        raise ValueError(f"The message is not sent through {channel!r}, but through {', '.join(names)}.")
+    for name in changes.keys() - REPORT_FIELDS:
+        raise ValueError(f"A report has no {name!r}. Its fields are: {', '.join(sorted(REPORT_FIELDS))}.")
     channel = channel or (names[-1] if state in _FAILED else names[0])
     raw = {
         "number": message.phone_number,

@@ -38,7 +38,7 @@ COUNTS = {
     "PARALLEL_BATCHES": (1, MOST_IN_A_COLUMN),
     "BREAKER_THRESHOLD": (1, MOST_IN_A_COLUMN),
     "THROTTLE": (1, MOST_IN_A_COLUMN),
-    "CALLBACK_MAX_BYTES": (1, 1024**3),
+    "CALLBACK_MAX_BYTES": (10_000, 1024**3),
     "MEDIA_MAX_BYTES": (1, 1024**3),
 }
 NUMBERS = [*TIMES, "LEASE", *COUNTS]
@@ -177,6 +177,10 @@ def test_number_of_the_environment_has_the_same_domain(settings, monkeypatch, ke
         ("PRICES", json.dumps({"sms": -1})),
         ("CODE_NAMES", json.dumps(["Blocked"])),
         ("SEEN_CODES", "23001,seen"),
+        ("SPENDING_LIMIT", ""),
+        ("FREQUENCY_CAP", " "),
+        ("SPENDING_LIMIT", '{"day": 500, "day": 50}'),
+        ("PRICES", '{"sms": 1, "sms": 2}'),
         ("DEFAULT_REGION", "UKR"),
         ("REPORTS_URL", ""),
     ],
@@ -202,6 +206,10 @@ def test_value_of_a_strange_type_is_refused_whatever_the_setting(value):
     [
         ("DEFAULT_REGION", "Ukraine", "text that cannot be read; it must be the two letters of a country"),
         ("PRICES", {"vibr": "0.45"}, "wrong at the channel 'vibr'"),
+        ("ALLOWED_COUNTRIES", ["UA", "UKR"], "wrong at item 2"),
+        ("CALLBACK_NETWORKS", ["10.0.0.0/8", "10.0.0.0/99"], "wrong at item 2"),
+        ("SEEN_CODES", [23001, "x", "y"], "wrong at item 2"),
+        ("ALLOWED_NUMBERS", ["380671234567", "secret"], "wrong at item 2"),
         ("FREQUENCY_CAP", {"messages": 3}, "without 'days'"),
         ("FREQUENCY_CAP", {"messages": 0, "days": 7}, "wrong at 'messages': 0"),
         ("SPENDING_LIMIT", {"weekly": 5}, "wrong at the key 'weekly'"),

@@ -16,6 +16,7 @@ from django.core.files.storage import InMemoryStorage
 from django.db import transaction
 from django.utils import timezone
 
+from django_hyber.checks.files import check_media_root
 from django_hyber.db import files as stored_files
 from django_hyber.db.files import delete_orphans
 from django_hyber.models import BackgroundJob, Campaign, Reply
@@ -137,7 +138,8 @@ class CheckTests:
         monkeypatch.chdir(tmp_path)
         settings.MEDIA_ROOT = ""
 
-        assert found() == ["django_hyber.W043"]
+        assert found() == []
+        assert [error.id for error in check_media_root()] == ["django_hyber.W043"]
         assert Path(hyber_storage().location) == tmp_path / "hyber-private"
 
     def test_a_place_where_nothing_can_be_written_is_told(self, settings, tmp_path):

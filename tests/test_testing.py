@@ -135,6 +135,25 @@ def test_unknown_report_is_refused_with_those_that_exist():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_misspelt_channel_or_field_of_a_report_is_refused():
+    message = send_message(PHONE, CHANNELS)
+    with pytest.raises(ValueError, match="'vibr', but through viber, sms"):
+        play_report(message, "delivered", channel="vibr")
+    with pytest.raises(ValueError, match=r"no 'click'\. Its fields are: .*clicks"):
+        play_report(message, "delivered", click=2)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("written", ["067 123 45 67", "+38 (067) 123-45-67", 380671234567, "380671234567"])
+def test_number_may_be_written_in_any_way(settings, written):
+    settings.HYBER["default"]["DEFAULT_REGION"] = "UA"
+    send_message("380671234567", CHANNELS)
+
+    assert len(assert_sent(written)) == 1
+    assert_sent("067 123 45 68", count=0)
+
+
+@pytest.mark.django_db(transaction=True)
 def test_further_fields_of_a_report_are_passed_on():
     assert play_report(send_message(PHONE, CHANNELS), "delivered", clicks=2).clicks == 2
 

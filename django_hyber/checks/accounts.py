@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from itertools import combinations
+from socket import inet_aton
 from typing import Any
 from urllib.parse import urlsplit
 
 import environ
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  Django's own name
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from django_hyber.checks.callbacks import check_callbacks
 from django_hyber.conf import (
@@ -40,7 +42,8 @@ def check_accounts(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
         return [Error(str(error), hint=hint, id=UNREADABLE)]
     found: list[CheckMessage] = [*errors]
     for account in accounts:
-        found += [*_check_credentials(account), *_check_urls(account), *check_callbacks(account)]
+        found += [*_check_credentials(account), *_check_urls(account), *_check_audiences(account)]
+        found += check_callbacks(account)
     return [*found, *_check_shared_tokens(accounts), *_check_shared_clients(accounts), *_check_environment()]
 
 
@@ -92,13 +95,23 @@ def check_platform(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
 
 
 def _is_sandbox(host: str) -> bool:
+    host = host.rstrip(".").lower()
     if host == "localhost" or host.endswith(".localhost") or "sandbox" in host:
         return True
+    address = _read_address(host)
+    return address is not None and (address.is_loopback or address.is_unspecified)
+
+
+def _read_address(host: str) -> IPv4Address | IPv6Address | None:
+    """Return the address, also in the ways that only programs write: 127.1, 0x7f000001, ::ffff:127.0.0.1."""
     try:
         address = ip_address(host)
     except ValueError:
-        return False
-    return address.is_loopback or address.is_unspecified
+        try:
+            return IPv4Address(inet_aton(host))
+        except OSError:
+            return None
+    return address.ipv4_mapped or address if isinstance(address, IPv6Address) else address
 
 
 def _check_shared_tokens(accounts: list[Account]) -> Iterator[CheckMessage]:
@@ -159,6 +172,23 @@ def _check_urls(account: Account) -> Iterator[CheckMessage]:
                 hint="Use https://.",
                 id="django_hyber.W004",
             )
+
+
+def _check_audiences(account: Account) -> Iterator[CheckMessage]:
+    for name, path in account.audiences.items():
+        try:
+            is_function = callable(import_string(path))
+        except ImportError as error:
+            wrong = f"cannot be imported: {error}"
+        else:
+            if is_function:
+                continue
+            wrong = "is not a function"
+        yield Error(
+            f"HYBER[{account.name!r}]['AUDIENCES'][{name!r}] {wrong}.",
+            hint="Set the dotted path of a function that returns a queryset or an Audience.",
+            id="django_hyber.E033",
+        )
 
 
 def _check_environment() -> Iterator[CheckMessage]:

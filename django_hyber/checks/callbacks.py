@@ -80,6 +80,8 @@ def _weakness(token: str) -> str | None:
         return "has characters other than A-Z, a-z, 0-9, - and _"
     if len(set(token)) < MIN_DIFFERENT_CHARACTERS:
         return f"has fewer than {MIN_DIFFERENT_CHARACTERS} different characters"
+    if token in (token + token)[1:-1]:
+        return "repeats a shorter text"
     if any(placeholder in letters for placeholder in PLACEHOLDERS):
         return "is an example that was to be replaced"
     return None

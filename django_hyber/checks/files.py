@@ -27,7 +27,22 @@ def check_storage(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         return [Error(f'STORAGES["{ALIAS}"] cannot be used: {error}', hint=HINT, id="django_hyber.E040")]
     if not isinstance(storage, FileSystemStorage):
         return []
-    return [*_check_folder(storage), *([] if is_defined else _check_default(storage))]
+    return [*_check_folder(storage), *([] if is_defined else _check_default_folder(Path(storage.location)))]
+
+
+@register("django_hyber", deploy=True)
+def check_media_root(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Warn, before a deployment, about a folder that depends on where each process was started."""
+    if settings.MEDIA_ROOT or ALIAS in storages.backends:
+        return []
+    return [
+        Warning(
+            "MEDIA_ROOT is empty, so uploads, exports and attachments are stored in "
+            f"{Path(PrivateFileSystemStorage().location)}, which depends on where a process was started.",
+            hint=HINT,
+            id="django_hyber.W043",
+        )
+    ]
 
 
 def _check_folder(storage: FileSystemStorage) -> Iterator[CheckMessage]:
@@ -49,15 +64,7 @@ def _check_folder(storage: FileSystemStorage) -> Iterator[CheckMessage]:
         )
 
 
-def _check_default(storage: FileSystemStorage) -> Iterator[CheckMessage]:
-    folder = Path(storage.location)
-    if not settings.MEDIA_ROOT:
-        yield Warning(
-            f"MEDIA_ROOT is empty, so uploads, exports and attachments are stored in {folder}, which depends on where "
-            "a process was started.",
-            hint=HINT,
-            id="django_hyber.W043",
-        )
+def _check_default_folder(folder: Path) -> Iterator[CheckMessage]:
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         yield Warning(

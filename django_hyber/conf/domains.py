@@ -40,6 +40,8 @@ MILLISECOND, MINUTE, HOUR, DAY = 0.001, 60, 3_600, 86_400
 MONTH = 30 * DAY
 GIGABYTE = 1024**3
 MAX_BATCH_SIZE = 50_000
+#: A callback with a single report has less. With a lower limit, reports would be refused for good.
+LEAST_BYTES = 10_000
 #: The key of PRICES for Viber messages whose text matched an approved template.
 TEMPLATE_PRICE = "viber_template"
 LENGTH_OF_CURRENCY = 3
@@ -101,21 +103,39 @@ def _read_items(value: Any) -> Iterator[Any]:
 
 
 def _read_texts(value: Any) -> tuple[str, ...]:
-    return tuple(_read_text(item) for item in _read_items(value))
+    return _read_each(value, _read_text)
+
+
+def _read_each(value: Any, read: Callable[[Any], Any]) -> tuple[Any, ...]:
+    """Read the items of a list; the error says which one is wrong."""
+    found = []
+    for number, item in enumerate(_read_items(value), start=1):
+        try:
+            found.append(read(item))
+        except (TypeError, ValueError, OverflowError):
+            raise DescribedError(f"wrong at item {number}") from None
+    return tuple(found)
+
+
+def _read_email(value: Any) -> str:
+    address = _read_text(value).strip()
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise ValueError from None
+    return address
 
 
 def _read_emails(value: Any) -> tuple[str, ...]:
-    addresses = tuple(_read_text(item).strip() for item in _read_items(value))
-    for number, address in enumerate(addresses, start=1):
-        try:
-            validate_email(address)
-        except ValidationError:
-            raise DescribedError(f"wrong at item {number}") from None
-    return tuple(dict.fromkeys(addresses))
+    return tuple(dict.fromkeys(_read_each(value, _read_email)))
+
+
+def _read_network(value: Any) -> Network:
+    return ip_network(_read_text(value).strip(), strict=False)
 
 
 def _read_networks(value: Any) -> tuple[Network, ...]:
-    return tuple(ip_network(_read_text(item).strip(), strict=False) for item in _read_items(value))
+    return _read_each(value, _read_network)
 
 
 def _read_words(value: Any, *, is_usable: Callable[[str], bool]) -> tuple[str, ...] | None:
@@ -171,7 +191,7 @@ def _read_choice(value: Any, *, read: Callable[[Any], Any]) -> frozenset[Any] | 
     """Read a list of allowed values, or None for no restriction. An empty list would stop everything."""
     if value is None or value == "":
         return None
-    chosen = frozenset(map(read, _read_items(value)))
+    chosen = frozenset(_read_each(value, read))
     if not chosen:
         raise ValueError
     return chosen
@@ -182,7 +202,7 @@ def _read_code(value: Any) -> int:
 
 
 def _read_codes(value: Any) -> frozenset[int]:
-    return frozenset(_read_code(item) for item in _read_items(value))
+    return frozenset(_read_each(value, _read_code))
 
 
 def _read_code_names(value: Any) -> dict[int, str]:
@@ -202,8 +222,16 @@ def _read_prices(value: Any) -> dict[str, Decimal]:
     return {channel: Decimal(str(price)) for channel, price in value.items()}
 
 
-def _parse_limits(raw: str) -> Any:
-    return json.loads(raw) if raw.strip() else None
+def _parse_json(raw: str) -> Any:
+    """Read JSON in which no key occurs twice: one of its values would be ignored."""
+    return json.loads(raw, object_pairs_hook=_as_dict)
+
+
+def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise DescribedError("JSON with the same key twice")
+    return found
 
 
 def _read_currency(value: Any) -> str:
@@ -230,7 +258,7 @@ def _read_allowed_number(value: Any) -> str:
 def _read_allowed_numbers(value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
-    return tuple(_read_allowed_number(item) for item in _read_items(value))
+    return _read_each(value, _read_allowed_number)
 
 
 def _parse_allowed_numbers(raw: str) -> Any:
@@ -306,7 +334,7 @@ DOMAINS: Mapping[str, Domain] = {
         check_id=BAD_ORIGIN,
     ),
     "CALLBACK_TOKENS": _TEXTS,
-    "CALLBACK_MAX_BYTES": _count(1, GIGABYTE, "bytes"),
+    "CALLBACK_MAX_BYTES": _count(LEAST_BYTES, GIGABYTE, "bytes"),
     "CALLBACK_NETWORKS": _NETWORKS,
     "CALLBACK_PROXIES": _NETWORKS,
     "DEFAULT_REGION": Domain(description='the two letters of a country, as in "UA", or None', read=_read_region),
@@ -352,7 +380,7 @@ DOMAINS: Mapping[str, Domain] = {
     "SUPPRESS_TRANSACTIONAL": _FLAG,
     "SEEN_CODES": Domain(description="a list of whole numbers", read=_read_codes, parse=_parse_list),
     "CODE_NAMES": Domain(
-        description='a dict of texts by code, as in {36001: "Blocked"}', read=_read_code_names, parse=json.loads
+        description='a dict of texts by code, as in {36001: "Blocked"}', read=_read_code_names, parse=_parse_json
     ),
     "STOP_WORDS": Domain(
         description='a list of words, as in ["stop", "no more"], or None',
@@ -370,24 +398,24 @@ DOMAINS: Mapping[str, Domain] = {
         description=f"a dict of prices from 0 by channel ({', '.join((*CHANNELS, TEMPLATE_PRICE))}), "
         'as in {"sms": "0.98"}',
         read=_read_prices,
-        parse=json.loads,
+        parse=_parse_json,
     ),
     "FREQUENCY_CAP": Domain(
         description=f'a dict of whole numbers from 1 to {MAX_DAYS}, as in {{"messages": 3, "days": 7}}, or None',
         read=read_frequency_cap,
-        parse=_parse_limits,
+        parse=_parse_json,
     ),
     "SPENDING_LIMIT": Domain(
         description='a dict of amounts above 0 for "day", "campaign" or both, as in {"day": "500", "campaign": "200"}, '
         "or None",
         read=read_spending_limit,
-        parse=_parse_limits,
+        parse=_parse_json,
     ),
     "CURRENCY": Domain(description="the three letters of a currency, as in UAH, or empty", read=_read_currency),
     "AUDIENCES": Domain(
         description='a dict of dotted paths by name, as in {"customers": "shop.audiences.customers"}',
         read=_read_audiences,
-        parse=json.loads,
+        parse=_parse_json,
     ),
     "REDIRECT_TO": Domain(
         description='a phone number in international form, as in "380671234567", or empty', read=_read_number_to_call

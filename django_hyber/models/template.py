@@ -25,6 +25,11 @@ def language_key(language: str) -> str:
     return language.strip().replace("_", "-").lower()
 
 
+validate_language = RegexValidator(
+    r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*\Z", _("Enter the code of a language, as in uk or en-gb.")
+)
+
+
 class Template(HyberModel):
     """A message that the project's code sends by its code, with texts in several languages."""
 
@@ -40,6 +45,7 @@ class Template(HyberModel):
         _("language to fall back to"),
         max_length=16,
         default=default_language,
+        validators=[validate_language],
         help_text=_("The text in this language is used where there is none in the wanted one."),
     )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
@@ -54,7 +60,9 @@ class Template(HyberModel):
 
     def find_variant(self, language: str | None = None) -> TemplateVariant | None:
         """Return the text in this language, else in the language without its region, else in the template's own."""
-        found = {variant.language: variant for variant in self.variants.prefetch_related("channels")}
+        variants = self.variants.prefetch_related("channels")
+        # One that is still to be written does not stand in the way of another language.
+        found = {variant.language: variant for variant in variants if variant.channels.all()}
         wanted = (language, self.language) if language else (self.language,)
         for key in map(language_key, wanted):
             while key not in found and "-" in key:
@@ -82,7 +90,9 @@ class TemplateVariant(HyberModel):
     template = models.ForeignKey(
         Template, on_delete=models.CASCADE, related_name="variants", verbose_name=_("template")
     )
-    language = models.CharField(_("language"), max_length=16, help_text=_("A code, as in uk or en-gb."))
+    language = models.CharField(
+        _("language"), max_length=16, validators=[validate_language], help_text=_("A code, as in uk or en-gb.")
+    )
     approved_text = models.TextField(
         _("approved Viber text"),
         blank=True,

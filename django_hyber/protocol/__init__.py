@@ -70,6 +70,7 @@ from django_hyber.protocol.wire.replies import (
     reply_fingerprint,
 )
 from django_hyber.protocol.wire.reports import (
+    REPORT_FIELDS,
     DeliveryReport,
     ParsedReports,
     ReportState,
@@ -95,6 +96,7 @@ __all__ = [
     "MAX_SEGMENTS",
     "PERMANENT_CODES",
     "REACHABLE",
+    "REPORT_FIELDS",
     "SMS",
     "START_WORDS",
     "STOP_WORDS",

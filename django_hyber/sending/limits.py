@@ -90,4 +90,6 @@ def _spent(batches: Q, batch: Batch) -> Decimal:
 
 
 def _amount(value: Decimal, currency: str) -> str:
-    return f"{value:,.2f} {currency}".strip()
+    """Return an amount with its cents, and with what is less than a cent."""
+    places = max(2, -int(value.normalize().as_tuple().exponent))
+    return f"{value:,.{places}f} {currency}".strip()

@@ -51,14 +51,16 @@ def send_template(
     values = _values(channels, variables or {})
     message = new_message(phone_number, [render_channel(channel, values) for channel in channels], **options)
     message.variables, message.template_version = values, variant.label
-    if departs_from_approved(variant):
+    sent = submit_once(message, is_repeatable=bool(options.get("extra_id")))
+    # A repeated call returns the message of the first one.
+    if sent is message and departs_from_approved(variant):
         logger.warning(
             "Message %s: the Viber text of %s departs from the approved one",
             message.extra_id,
             variant.label,
             extra={"event": LogEvent.TEMPLATE_DIFFERS, "extra_id": message.extra_id},
         )
-    return submit_once(message, is_repeatable=bool(options.get("extra_id")))
+    return sent
 
 
 async def asend_template(

@@ -148,6 +148,8 @@ def test_check_command_runs_them(settings):
     "address",
     [
         *("http://127.0.0.1:8900/1234", "http://127.8.8.8/1234", "http://[::1]:8900/1234", "http://0.0.0.0:8900/1234"),
+        *("http://127.1/1234", "http://2130706433/1234", "http://0x7f000001/1234", "http://[::ffff:127.0.0.1]/1234"),
+        *("http://localhost./1234", "http://LOCALHOST:8900/1234", "http://0/1234"),
         *("http://localhost:8900/1234", "http://hyber.localhost/1234", "https://hyber-sandbox.shop.example/1234"),
     ],
 )
@@ -220,3 +222,19 @@ def test_restricted_account_is_warned_about_before_a_deployment_only(settings, i
 
     assert [message.id for message in messages] == [identifier]
     assert "380671234567" not in str(messages)
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("tests.store.audiences.nobody", "cannot be imported: Module"),
+        ("no.such.module", "cannot be imported: No module named"),
+        ("tests.store.audiences.__name__", "is not a function"),
+    ],
+)
+def test_audience_that_cannot_be_asked_is_an_error(settings, path, wrong):
+    settings.HYBER = {"default": GOOD | {"AUDIENCES": {"all": "tests.store.audiences.customers", "some": path}}}
+    (error,) = run_checks(tags=["django_hyber"])
+
+    assert error.id == "django_hyber.E033"
+    assert f"HYBER['default']['AUDIENCES']['some'] {wrong}" in error.msg

@@ -16,6 +16,7 @@ from tests.checks.samples import found
         ("токен-0123456789-abcdef", "has characters other than"),
         ("aaaaaaaaaaaaaaaaaaaaaaaa", "has fewer than 8 different characters"),
         ("12312312312312312312312312", "has fewer than 8 different characters"),
+        ("qwertyuiopqwertyuiop", "repeats a shorter text"),
         ("a-long-random-token-of-your-own", "is an example that was to be replaced"),
         ("changeme-changeme-changeme", "is an example that was to be replaced"),
         ("CHANGE_ME_BEFORE_PRODUCTION", "is an example that was to be replaced"),

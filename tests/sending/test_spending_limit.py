@@ -67,6 +67,12 @@ def test_the_campaign_is_paused_before_the_batch_that_would_exceed_its_limit(lim
         assert translate_reason(reason) != reason
 
 
+def test_amounts_below_a_cent_are_not_rounded_away(limited):
+    limited({"campaign": "0.0125"}, PRICES={"sms": "0.0011"})
+
+    assert "of 0.0125 UAH is spent, and the next batch may cost 0.011 UAH" in launch(20).status_reason
+
+
 def test_what_costs_exactly_the_limit_is_sent(limited):
     sandbox = limited({"campaign": 20, "day": 20})
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from django.core.exceptions import ValidationError
 
 from django_hyber.errors import ExtraIdError
-from django_hyber.models import Message, Template
+from django_hyber.models import Message, Template, TemplateVariant
 from django_hyber.protocol import SMS, InvalidMessage, InvalidPhone, Viber
 from django_hyber.services import asend_template, send_template
 from tests.builders import call_async, posts
@@ -60,6 +61,27 @@ def test_language_falls_back_to_its_base_and_to_that_of_the_template(platform, t
     send_template("order-shipped", PHONE, {"order": 7}, language=language)
 
     assert sent_text(platform) == text
+
+
+def test_text_that_is_still_to_be_written_does_not_stand_in_the_way(platform, template):
+    TemplateVariant.objects.create(template=template, language="pl")
+    template.set_channels([], language="uk-ua")
+
+    send_template("order-shipped", PHONE, {"order": 7}, language="uk-UA")
+    assert sent_text(platform) == "Відправлено 7"
+    send_template("order-shipped", PHONE, {"order": 7}, language="pl")
+    assert sent_text(platform) == "Shipped 7"
+
+
+@pytest.mark.parametrize("language", ["pl", "en-gb", "uk_UA", "zh-Hans-CN"])
+def test_code_of_a_language_is_valid(template, language):
+    TemplateVariant(template=template, language=language, version=1).full_clean()
+
+
+@pytest.mark.parametrize("language", ["uk ua!", "u", "українська", "uk-", "uk\n"])
+def test_what_is_no_code_of_a_language_is_refused(template, language):
+    with pytest.raises(ValidationError, match="Enter the code of a language"):
+        TemplateVariant(template=template, language=language).full_clean()
 
 
 def test_exact_region_goes_before_the_language(platform, template):
@@ -172,6 +194,14 @@ def test_text_that_departs_from_the_approved_one_is_logged(platform, template, c
 
     assert ("departs from the approved one" in caplog.text) is is_warned
     assert "Shipped" not in caplog.text
+
+
+def test_repeated_call_is_not_logged_again(platform, template, caplog):
+    template.variants.filter(language="en").update(approved_text="Sent %order%")
+    for _ in range(2):
+        send_template("order-shipped", PHONE, {"order": 7}, extra_id="order-7")
+
+    assert caplog.text.count("departs from the approved one") == 1
 
 
 def test_template_costs_two_queries_more_than_its_text(platform, template, django_assert_max_num_queries):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -46,9 +46,12 @@ BUILT_IN = {
 LOCAL_GENERAL = frozenset(("основной", "загальний", "стандартный", "стандартний", "standard", "ogólny"))
 #: The letters of a day, month, year, hour and second in Ukrainian (minutes have a letter of their own), Russian, German
 #: and Polish, the year first.
-LOCAL_DATES = ({"р": "y", "д": "d", "м": "m", "г": "h", "х": "m", "с": "s"},)
-LOCAL_DATES += ({"г": "y", "д": "d", "м": "m", "ч": "h", "с": "s"},)
-LOCAL_DATES += ({"j": "y", "t": "d", "m": "m", "h": "h", "s": "s"}, {"r": "y", "d": "d", "m": "m", "g": "h", "s": "s"})
+LOCAL_DATES: tuple[Mapping[str, str], ...] = (
+    {"р": "y", "д": "d", "м": "m", "г": "h", "х": "m", "с": "s"},
+    {"г": "y", "д": "d", "м": "m", "ч": "h", "с": "s"},
+    {"j": "y", "t": "d", "m": "m", "h": "h", "s": "s"},
+    {"r": "y", "d": "d", "m": "m", "g": "h", "s": "s"},
+)
 #: Those that every computer shows as it is set, and those of East Asia, which are dates.
 SET_BY_COMPUTER = frozenset((14, 15, 16, 17, 22, 37, 38, 39, 40, 41, 42, 43, 44, *range(27, 37), *range(50, 59)))
 EAST_ASIAN = frozenset((*range(27, 37), *range(50, 59)))
@@ -122,7 +125,7 @@ def in_english(code: str) -> str:
     for names in LOCAL_DATES:
         year, *_others = names
         if letters <= names.keys() and 2 * year in lower:
-            return lower.translate(str.maketrans(names))
+            return "".join(names.get(char, char) for char in lower)
     return code
 
 

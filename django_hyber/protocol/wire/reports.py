@@ -23,7 +23,14 @@ from django_hyber.protocol.wire.values import (
 )
 
 MAX_CHANNEL_LENGTH = 16
-
+#: The parameters that are read of a report.
+REPORT_FIELDS = frozenset(
+    (
+        *("number", "phone_number", "message_id", "extra_id", "job_id", "time", "accepted"),
+        *("sent_via", "last_partner", "delivered_via", "status", "substatus", "hyber_status", "error_code"),
+        *("error_text", "total_sms_parts", "delivered_sms_parts", "clicks", "matching_template_id"),
+    )
+)
 
 _NOT_FINAL = (-1, 1)
 _DELIVERED = 2
