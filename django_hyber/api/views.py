@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
+from django_hyber.api.parsers import JSONParser
 from django_hyber.api.serializers import (
     CampaignSerializer,
     MessageSerializer,
@@ -68,6 +69,7 @@ class MessageViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, viewset
 
     queryset = Message.objects.all()
     lookup_field = "extra_id"
+    parser_classes = (JSONParser,)
     permission_classes = (MayDoThis,)
     throttle_classes = (Throttle,)
     throttle_scope = "hyber"
@@ -105,6 +107,7 @@ class CampaignViewSet(viewsets.ReadOnlyModelViewSet[Campaign]):
 
     queryset = Campaign.objects.order_by("-pk")
     serializer_class = CampaignSerializer
+    parser_classes = (JSONParser,)
     permission_classes = (MayDoThis,)
     throttle_classes = (Throttle,)
     throttle_scope = "hyber"

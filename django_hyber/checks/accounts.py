@@ -134,6 +134,13 @@ def _check_shared_clients(accounts: list[Account]) -> Iterator[CheckMessage]:
     )
     for first, second in combinations([account for account in accounts if account.client_id], 2):
         names = f"HYBER[{first.name!r}] and HYBER[{second.name!r}]"
+        if first.client_id == second.client_id and first.four_eyes != second.four_eyes:
+            yield Warning(
+                f"{names} have the same CLIENT_ID, and only one of them has FOUR_EYES: a campaign that is moved to the "
+                "other one needs no second person.",
+                hint="Set FOUR_EYES for both.",
+                id="django_hyber.W035",
+            )
         for key in SENDING_KEYS:
             is_same_address = _address(first, key) == _address(second, key)
             if is_same_address == (first.client_id == second.client_id):

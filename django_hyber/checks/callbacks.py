@@ -29,6 +29,13 @@ HOSTS_OF_DEVELOPMENT = [".localhost", "127.0.0.1", "[::1]"]
 def check_callbacks(account: Account) -> Iterator[CheckMessage]:
     """Check the callback settings of an account."""
     yield from _check_tokens(account)
+    if any(network.prefixlen == 0 for network in account.callback_proxies):
+        yield Error(
+            f"HYBER[{account.name!r}]['CALLBACK_PROXIES'] trusts every address: whoever sends the header "
+            "X-Forwarded-For passes CALLBACK_NETWORKS.",
+            hint="List the addresses of your proxies only.",
+            id="django_hyber.E034",
+        )
     tokens = [token for token in account.callback_tokens if _weakness(token) is None]
     if not account.callback_base_url or not tokens:
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
@@ -98,6 +100,23 @@ class TestMessages:
 
         assert response.status_code == 400
         assert [*response.data] == [field]
+        assert not Message.objects.exists()
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            '"channels": ' + "[" * 900 + "]" * 900,
+            '"tag": ' + "[" * 100_000 + "]" * 100_000,
+            '"tag": "\\ud83d"',
+            '"channels": [{"channel": "sms", "text": "Hi \\udc00", "alpha_name": "SHOP", "ttl": 300}]',
+            '"tag": NaN',
+        ],
+        ids=["deep", "deeper", "half a character", "its other half", "no number"],
+    )
+    def test_json_that_no_database_stores_is_refused(self, platform, sender, changes):
+        body = f"{json.dumps(new())[:-1]}, {changes}}}"
+
+        assert sender.post(MESSAGES, body, content_type="application/json").status_code == 400
         assert not Message.objects.exists()
 
     def test_body_that_is_no_object_is_refused(self, platform, sender):

@@ -238,3 +238,19 @@ def test_audience_that_cannot_be_asked_is_an_error(settings, path, wrong):
 
     assert error.id == "django_hyber.E033"
     assert f"HYBER['default']['AUDIENCES']['some'] {wrong}" in error.msg
+
+
+def test_four_eyes_that_can_be_gone_round_are_warned_of(settings):
+    settings.HYBER = {
+        "default": GOOD | {"FOUR_EYES": True},
+        "promo": GOOD | {"CALLBACK_TOKENS": ["another-token-0123456789"]},
+    }
+
+    assert [message.id for message in run_checks(tags=["django_hyber"])] == ["django_hyber.W035"]
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_proxies_that_are_everybody_are_refused(settings, network):
+    settings.HYBER = {"default": GOOD | {"CALLBACK_NETWORKS": ["192.0.2.0/24"], "CALLBACK_PROXIES": [network]}}
+
+    assert [message.id for message in run_checks(tags=["django_hyber"])] == ["django_hyber.E034"]

@@ -32,6 +32,8 @@ _WORD_IN_TEXT = re.compile(rf"{_CHARACTER}|%(\w+)%")
 _WORD_IN_URL = re.compile(rf"{_CHARACTER}|{_VARIABLE}|{_BYTE}|%(\w+)%")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 _LOOKS_LIKE_VARIABLE = re.compile(_VARIABLE)
+#: What people write for a variable, although it is none: "%first name%", "%ім'я%", "{name}", "{{ name }}", "${name}".
+_MEANT = re.compile(r"%[^\W\d_]\w*(?:[ '’ʼ.-]\w+){1,2}%|\$?\{\{? ?[^\W\d_]\w* ?\}?\}")
 
 
 def find_variables(channels: Iterable[Channel]) -> frozenset[str]:
@@ -41,11 +43,20 @@ def find_variables(channels: Iterable[Channel]) -> frozenset[str]:
 
 
 def find_misspelled_variables(channels: Iterable[Channel]) -> list[Problem]:
-    """Return a problem for each ``%word%`` that is not a valid variable: it would be sent literally."""
-    texts = (text for channel in channels for text in _channel_strings(channel))
+    """Return a problem for what is not a valid variable, and is sent literally.
+
+    ``%word%`` is an error. What may be meant as a variable, as in ``%first name%`` and ``{name}``, is a warning.
+    """
+    texts = [text for channel in channels for text in _channel_strings(channel)]
     words = {match[match.lastindex or 0] for text in texts for match in _matches(text, _WORD_IN_TEXT, _WORD_IN_URL)}
     suspects = sorted(word for word in words if not word.isdigit() and not _NAME.fullmatch(word))
-    return [problem for word in suspects if (problem := check_variable_name(word))]
+    problems = [problem for word in suspects if (problem := check_variable_name(word))]
+    meant = sorted({match for text in texts for match in _meant(text)})
+    template = gettext_noop(
+        '"%(found)s" is not a variable and is sent as it is. Variables are written with Latin letters, digits and '
+        "underscores between percent signs, as in %(example)s."
+    )
+    return problems + [warning("no-variable", template, found=found, example="%first_name%") for found in meant]
 
 
 def find_encoded_links(channels: Iterable[Channel]) -> list[Problem]:
@@ -66,6 +77,12 @@ def find_encoded_links(channels: Iterable[Channel]) -> list[Problem]:
                 problem = warning("encoded-link", text, found=found)
                 problems.append(replace(problem, channel=channel.name, field=item.name))
     return problems
+
+
+def _meant(text: str) -> Iterator[str]:
+    """Yield what was probably meant as a variable, outside of links and between the variables."""
+    for literal in split_template(_URL.sub(" ", text))[0]:
+        yield from _MEANT.findall(literal)
 
 
 def _mistakable(text: str) -> Iterator[str]:

@@ -75,6 +75,39 @@ def test_percent_encoded_bytes_are_no_misspelled_variables(text):
     assert find_misspelled_variables([Viber(text=text)]) == []
 
 
+@pytest.mark.parametrize(
+    "meant",
+    [
+        "%first name%",
+        "%ім'я%",
+        "%ім’я%",
+        "%ім'я клієнта%",
+        "%first-name%",
+        "{name}",
+        "{{name}}",
+        "{{ ім_я }}",
+        "${name}",
+    ],
+)
+def test_what_was_probably_meant_as_a_variable_is_warned_of(meant):
+    (problem,) = find_misspelled_variables(
+        [Viber(text=f"%greeting% {meant}, 20% off: https://x.example/{{a}}?b=%first name")]
+    )
+
+    assert (problem.level, problem.params["found"]) == ("warning", meant)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Знижка -20%, кешбек 5%", "20% off and 30% back", "100 % вовни, 5 % еластану", "%name% 20% off %surname%"),
+        *("{}", "{ }", "{1}", "a {b, c} d", "https://x.example/{name}", "-20%на все, ще -5%на інше"),
+    ],
+)
+def test_percent_signs_and_braces_of_a_text_are_not_taken_for_variables(text):
+    assert find_misspelled_variables([Viber(text=text)]) == []
+
+
 def test_misspelled_variable_in_a_link_is_found():
     assert [each.code for each in find_misspelled_variables([Viber(action=f"{ENCODED}?u=%імя%")])] == ["variable-name"]
 
