@@ -15,10 +15,13 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.sending.limits import amount_left, format_amount
+from django_hyber.sending.number_policy import not_allowed
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
 from django_hyber.texts.costs import cost_range, without_price
 
@@ -167,7 +170,12 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
         recipients=recipients,
         will_receive=texts.will_receive,
         problems=[*check_state(campaign), *texts.errors],
-        warnings=[*texts.warnings, *_warnings(campaign, recipients, texts), *_spending_warnings(campaign, high)],
+        warnings=[
+            *texts.warnings,
+            *_warnings(campaign, recipients, texts),
+            *_spending_warnings(campaign, high),
+            *_restriction_warnings(campaign),
+        ],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
         segments=_summary(texts),
@@ -233,21 +241,35 @@ def _audience_warnings(campaign: Campaign) -> list[ValidationError]:
 
 def _spending_warnings(campaign: Campaign, cost: Decimal | None) -> list[ValidationError]:
     account = find_account(campaign.account)
-    limit = account.spending_limit if account else None
-    if account is None or limit is None:
+    if account is None or account.spending_limit is None:
         return []
     missing = without_price((channel.channel for channel in campaign.channels.all()), account.prices)
     if missing:
         text = _("There is a spending limit, but no price in PRICES for %(channels)s: the campaign would be paused.")
         return [ValidationError(text, code="no-price", params={"channels": ", ".join(missing)})]
-    most = min(filter(None, (limit.campaign, limit.day)))
-    if cost is None or cost <= most:
+    left = amount_left(account, campaign, timezone.localdate(campaign.start_time))
+    if cost is None or left is None or cost <= left:
         return []
     text = _(
-        "The campaign may cost more than the spending limit allows (%(limit)s). It would then be paused before it is "
-        "complete."
+        "The campaign may cost more than the spending limit leaves for it (%(left)s). It would then be paused before "
+        "it is complete."
     )
-    return [ValidationError(text, code="spending-limit", params={"limit": f"{most:,.2f} {account.currency}".strip()})]
+    return [ValidationError(text, code="spending-limit", params={"left": format_amount(left, account.currency)})]
+
+
+def _restriction_warnings(campaign: Campaign) -> list[ValidationError]:
+    """Count the recipients to whom a project under development does not send."""
+    account = find_account(campaign.account)
+    condition = not_allowed(account) if account else None
+    count = campaign.messages.not_opted_out().filter(condition).count() if condition else 0
+    if not count:
+        return []
+    text = ngettext(
+        "The account sends to the numbers in ALLOWED_NUMBERS only: %(count)d recipient gets nothing.",
+        "The account sends to the numbers in ALLOWED_NUMBERS only: %(count)d recipients get nothing.",
+        count,
+    )
+    return [ValidationError(text, code="not-allowed", params={"count": count})]
 
 
 def time_warnings(campaign: Campaign) -> list[ValidationError]:

@@ -6,16 +6,18 @@ is read or locked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 
 from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from django_hyber.conf import Account
+from django_hyber.conf.numbers import SpendingLimit
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.frequency import over_cap
-from django_hyber.models import AccountState, Batch, Message
+from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.sending.batch_messages import Outgoing, leave_out
 from django_hyber.texts.costs import most_cost, without_price
 from django_hyber.words.reasons import CAMPAIGN_SPENT, CAPPED, DAY_SPENT, NO_PRICE
@@ -60,8 +62,7 @@ def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: S
 
     ``claimed`` selects the batch as long as it is claimed.
     """
-    limit = account.spending_limit
-    if limit is None or not outgoing:
+    if account.spending_limit is None or not outgoing:
         return ""
     campaign = batch.campaign
     unknown = without_price((channel.name for channel in campaign.get_channels()), account.prices)
@@ -69,27 +70,39 @@ def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: S
         return NO_PRICE % {"channels": ", ".join(unknown)}
     cost = most_cost(campaign, account.prices, [item.recipient.variables for item in outgoing])
     today = timezone.localdate()
-    bounds = (
-        (limit.campaign, Q(campaign=campaign), CAMPAIGN_SPENT),
-        (limit.day, Q(campaign__account=account.name, charged_on=today), DAY_SPENT),
-    )
     with write_transaction():
         take_turn(account)
-        for most, batches, reason in bounds:
-            spent = _spent(batches, batch)
+        for most, batches, reason in _bounds(account, campaign, today):
+            spent = _spent(batches & ~Q(pk=batch.pk))
             if most is not None and spent + cost > most:
                 amounts = {"spent": spent, "limit": most, "cost": cost}
-                return reason % {name: _amount(value, account.currency) for name, value in amounts.items()}
+                return reason % {name: format_amount(value, account.currency) for name, value in amounts.items()}
         claimed.update(cost=cost, charged_on=today)
     return ""
 
 
-def _spent(batches: Q, batch: Batch) -> Decimal:
-    charged = Batch.objects.filter(batches, state__in=CHARGED).exclude(pk=batch.pk)
+def amount_left(account: Account, campaign: Campaign, day: date) -> Decimal | None:
+    """Return what the spending limit leaves to a campaign on a day, at least 0, or None without a limit."""
+    limit = account.spending_limit
+    if limit is None:
+        return None
+    left = [most - _spent(batches) for most, batches, _reason in _bounds(account, campaign, day) if most is not None]
+    return max(Decimal(0), min(left))
+
+
+def _bounds(account: Account, campaign: Campaign, day: date) -> Iterator[tuple[Decimal | None, Q, str]]:
+    """Yield the limits, each with the batches that count and the reason of a campaign that has reached it."""
+    limit = account.spending_limit or SpendingLimit()
+    yield limit.campaign, Q(campaign=campaign), CAMPAIGN_SPENT
+    yield limit.day, Q(campaign__account=account.name, charged_on=day), DAY_SPENT
+
+
+def _spent(batches: Q) -> Decimal:
+    charged = Batch.objects.filter(batches, state__in=CHARGED)
     return charged.aggregate(spent=Sum("cost"))["spent"] or Decimal(0)
 
 
-def _amount(value: Decimal, currency: str) -> str:
+def format_amount(value: Decimal, currency: str) -> str:
     """Return an amount with its cents, and with what is less than a cent."""
     places = max(2, -int(value.normalize().as_tuple().exponent))
     return f"{value:,.{places}f} {currency}".strip()

@@ -309,11 +309,11 @@ class OwnTextsTests:
             "Viber, Text: This has 1001 characters; the limit is 1000. (with the values of 1 recipient)",
         ]
 
-    @pytest.mark.parametrize(("text", "code"), [("", "missing-variable"), (" \n", "required")])
-    def test_everybody_needs_a_text(self, make_campaign, text, code):
+    @pytest.mark.parametrize("text", ["", " \n", "-"])
+    def test_everybody_needs_a_text(self, make_campaign, text):
         campaign = make_campaign({"text": "Hi"}, {"text": text}, channels=self.CHANNELS, has_own_texts=True)
 
-        assert code in [problem.code for problem in check_campaign(campaign)]
+        assert "missing-variable" in [problem.code for problem in check_campaign(campaign)]
 
     def test_channels_carry_no_text(self, make_campaign):
         campaign = make_campaign({"text": "Hi"}, channels=[SMS_HI], has_own_texts=True)

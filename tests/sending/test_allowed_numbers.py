@@ -6,6 +6,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import translation
 
+from django_hyber.campaigns.preflight import preflight
 from django_hyber.conf import get_account
 from django_hyber.models import Message
 from django_hyber.protocol import SMS
@@ -86,6 +87,15 @@ def test_number_that_only_begins_like_an_allowed_one_is_another(platform, accoun
 
     send_message(phone(5), CHANNELS)
     assert posts(platform) == []
+
+
+def test_check_before_the_launch_says_how_many_get_nothing(platform, account):
+    account["ALLOWED_NUMBERS"] = [phone(1)]
+    (warning,) = preflight(make_campaign([phone(1), phone(2), phone(3)])).warnings
+
+    assert (warning.code, warning.params) == ("not-allowed", {"count": 2})
+    account["ALLOWED_NUMBERS"] = ["380*"]
+    assert preflight(make_campaign([phone(1), phone(2)])).warnings == []
 
 
 @pytest.mark.parametrize("sync_limit", [0, 100])

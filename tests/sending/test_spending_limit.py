@@ -170,8 +170,18 @@ def test_the_check_before_the_launch_warns(limited, value):
     limited(value)
     (warning,) = preflight(make_campaign(numbers(40), TEXT)).warnings
 
-    assert (warning.code, warning.params) == ("spending-limit", {"limit": "39.00 UAH"})
+    assert (warning.code, warning.params) == ("spending-limit", {"left": "39.00 UAH"})
     assert preflight(make_campaign(numbers(39), TEXT)).warnings == []
+
+
+def test_the_check_before_the_launch_counts_what_is_spent(limited):
+    limited({"day": "45", "campaign": "100"})
+    launch(20)
+    draft = make_campaign(numbers(30, start=50), TEXT)
+
+    assert [warning.params for warning in preflight(draft).warnings] == [{"left": "25.00 UAH"}]
+    draft.start_time = timezone.now() + timedelta(days=2)
+    assert preflight(draft).warnings == []
 
 
 def test_the_check_before_the_launch_names_a_missing_price(limited):
