@@ -38,5 +38,6 @@ class TemplateAdmin(HyberAdmin):
         """A link to the text in each language, and one to add another."""
         links = [link_to(variant, variant.language) for variant in template.variants.all()]
         address = f"{reverse('admin:django_hyber_templatevariant_add')}?template={template.pk}"
-        links.append(format_html('<a href="{}">{}</a>', address, gettext("Add a text in another language")))
+        label = gettext("Add a text in another language") if links else gettext("Add a text")
+        links.append(format_html('<a href="{}">{}</a>', address, label))
         return format_html_join(" · ", "{}", ((link,) for link in links))
