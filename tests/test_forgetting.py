@@ -64,8 +64,8 @@ KEPT = {
     "TemplateChannel": {"options"},
     "StatusCode": {"account", "name"},
     # Ids, names of channels, accounts, zones and areas.
-    "Message": {"account", "client_id", "extra_id", "message_id", "channel", "failed_channels", "template_version"},
-    "Batch": {"client_id", "zone", "phone_prefixes", "job_id"},
+    "Message": {"account", "sender", "extra_id", "message_id", "channel", "failed_channels", "template_version"},
+    "Batch": {"sender", "zone", "phone_prefixes", "job_id"},
     "DeliveryReport": {"account", "fingerprint", "hyber_message_id", "extra_id", "channel"},
     "Reply": {"account", "fingerprint", "channel", "media_kind"},
     # An answer about an id that was never used.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from functools import cache
+from hashlib import blake2b
 from typing import Any
 
 import environ
@@ -131,9 +132,10 @@ class Account:
     allowed_numbers: tuple[str, ...] | None = None
 
     @property
-    def stored_client_id(self) -> str:
-        """The client id at the length of its column."""
-        return self.client_id[:MAX_NAME_LENGTH]
+    def sender(self) -> str:
+        """Who sends, and where to, as 32 hexadecimal digits: a message is found only by the same client there."""
+        facts = (self.client_id, self.site, self.api_url, self.bulk_url)
+        return blake2b(repr(facts).encode(), digest_size=16).hexdigest()
 
 
 KEYS = frozenset(item.name.upper() for item in fields(Account)) - {"NAME"}

@@ -28,7 +28,7 @@ class DoubtModel(models.Model):
         )
         OTHER_CLIENT = (
             "other-client",
-            _("Not found, but the account had another CLIENT_ID when it was sent."),
+            _("Not found, but the account had another CLIENT_ID or another address when it was sent."),
         )
 
     doubted_at = models.DateTimeField(_("outcome unknown since"), null=True, blank=True, editable=False)
@@ -46,8 +46,8 @@ class DoubtModel(models.Model):
     answer_text = models.CharField(
         _("last answer in detail"), max_length=100, blank=True, default="", db_default="", editable=False
     )
-    # The CLIENT_ID of the account at the last request; another client of the platform does not find its messages.
-    client_id = models.CharField(_("client id"), max_length=64, blank=True, default="", db_default="", editable=False)
+    # The sender of the last request (Account.sender): another client or another platform does not find its messages.
+    sender = models.CharField(_("sender"), max_length=32, blank=True, default="", db_default="", editable=False)
     # The error code of an earlier request that was proved not accepted. If the next one ends with the same code, it
     # was rejected.
     not_taken_code = models.IntegerField(_("previous error code"), null=True, blank=True, editable=False)

@@ -57,18 +57,18 @@ def claim_outcome_query(
     return claim_query(doubted, now + query_interval(account.ask_every, now - (row.doubted_at or now)))
 
 
-def query_outcome(account: Account, extra_id: str, client_id: str, asked_at: datetime) -> tuple[Answer | None, Reply]:
+def query_outcome(account: Account, extra_id: str, sender: str, asked_at: datetime) -> tuple[Answer | None, Reply]:
     """Query the outcome of a message by our own id. A report in the answer is applied.
 
-    The first result is None if the message was found, which proves that the platform accepted it. ``client_id`` is the
-    one that sent it: if the account has another one now, "not found" proves nothing.
+    The first result is None if the message was found, which proves that the platform accepted it. ``sender`` is that
+    of its request: if the account has another one now, "not found" proves nothing.
     """
     reply = query_report(account, extra_id)
     if reply.is_found:
         return None, reply
     if not reply.is_not_found:
         return Answer.NO_ANSWER, reply
-    if client_id != account.stored_client_id:
+    if sender != account.sender:
         return Answer.OTHER_CLIENT, reply
     return judge(reply, _controls(account, asked_at)), reply
 

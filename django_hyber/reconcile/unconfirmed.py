@@ -167,7 +167,7 @@ def resolve_message(pk: int) -> None:
     asked_at = database_time()
     if not outcome_queries.claim_outcome_query(doubted, account, message, asked_at):
         return
-    answer, reply = outcome_queries.query_outcome(account, message.extra_id, message.client_id, asked_at)
+    answer, reply = outcome_queries.query_outcome(account, message.extra_id, message.sender, asked_at)
     if answer is None:
         endings.end_message_as_accepted(doubted)
         _note_found(message, account)
@@ -260,7 +260,7 @@ class _BatchInDoubt:
         begun = time.monotonic()
         for member in _sample(members, doubt, needed + SPARES):
             now = database_time()
-            answer, reply = outcome_queries.query_outcome(self.account, member.extra_id, self.batch.client_id, now)
+            answer, reply = outcome_queries.query_outcome(self.account, member.extra_id, self.batch.sender, now)
             if answer is None:
                 return _Sampled.FOUND
             self.doubted.update(**_query_columns(answer, reply, now))

@@ -224,7 +224,7 @@ class BatchClaim:
         )
 
     def _begin_doubt(self) -> dict[str, Any]:
-        return {**begin_doubt(self.account, self.batch.campaign.start_time), "client_id": self.batch.client_id}
+        return {**begin_doubt(self.account, self.batch.campaign.start_time), "sender": self.batch.sender}
 
     def finish(self, state: Batch.State, **values: object) -> bool:
         """End the batch without changing its messages. Return False if another worker has claimed it."""
@@ -297,7 +297,7 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
     batches = Batch.objects.filter(lease.is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
     values = {
         "state": State.SENDING,
-        "client_id": account.stored_client_id,
+        "sender": account.sender,
         "due_at": None,
         "waits_for": "",
         "enqueued_at": None,

@@ -214,7 +214,7 @@ def claim_message(pk: int) -> MessageClaim | None:
         waiting.update(due_at=_before_deadline(message, blocked_until), error_text=reason, enqueued_at=None)
         return None
     unclaimed = lease.held(waiting, pk, message.attempts)
-    values = {"status": Status.SENDING, "client_id": account.stored_client_id, "due_at": None, "enqueued_at": None}
+    values = {"status": Status.SENDING, "sender": account.sender, "due_at": None, "enqueued_at": None}
     if not lease.claim(unclaimed, account.lease, **values):
         return None
     message.attempts += 1

@@ -42,7 +42,7 @@ class TestSingleMessage:
 
         message.refresh_from_db()
         assert (claim.message.pk, claim.attempt, message.attempts) == (message.pk, 3, 3)
-        assert (message.status, message.client_id) == ("sending", claim.account.client_id)
+        assert (message.status, message.sender) == ("sending", claim.account.sender)
         assert (message.due_at, message.enqueued_at) == (None, None)
         left = (message.lease_until - database_time()).total_seconds()
         assert claim.account.lease - 10 < left <= claim.account.lease
@@ -157,7 +157,7 @@ class TestBatch:
 
         batch.refresh_from_db()
         assert (claim.batch.pk, claim.attempt, batch.attempts) == (batch.pk, 3, 3)
-        assert (batch.state, batch.client_id) == ("sending", claim.account.client_id)
+        assert (batch.state, batch.sender) == ("sending", claim.account.sender)
         assert (batch.due_at, batch.enqueued_at, batch.waits_for) == (None, None, "")
         left = (batch.lease_until - database_time()).total_seconds()
         assert claim.account.lease - 10 < left <= claim.account.lease

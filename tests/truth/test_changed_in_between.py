@@ -80,7 +80,8 @@ def test_campaign_that_was_handed_over_and_scheduled_again_cannot_become_a_draft
 
 @pytest.mark.parametrize("sync_limit", [0, 100], ids=["job", "synchronous"])
 @pytest.mark.parametrize("is_killed", [False, True])
-def test_another_client_of_the_platform_does_not_find_what_this_one_sent(hostile, settings, is_killed, sync_limit):
+@pytest.mark.parametrize("client_id", ["another", CLIENT_ID], ids=["another client", "another host"])
+def test_another_client_or_host_does_not_find_what_this_one_sent(hostile, settings, client_id, is_killed, sync_limit):
     settings.HYBER["default"]["SYNC_LIMIT"] = sync_limit
     make_known()
     hostile.fault("drop_answer", paths=("single",))
@@ -90,10 +91,10 @@ def test_another_client_of_the_platform_does_not_find_what_this_one_sent(hostile
     if is_killed:
         lease = {"lease_until": timezone.now() - HOUR}
         Message.objects.filter(status="unconfirmed", campaign=None).update(status="sending", **lease)
-        campaign.messages.update(status="queued", doubted_at=None, client_id="")
+        campaign.messages.update(status="queued", doubted_at=None, sender="")
         campaign.batches.update(state="sending", **lease)
-    with Sandbox(client_id="another", login=LOGIN, password=PASSWORD, latency=0.01, callbacks=False) as other:
-        changed = {"CLIENT_ID": "another", "API_URL": other.url, "BULK_URL": other.url, "REPORTS_URL": other.url}
+    with Sandbox(client_id=client_id, login=LOGIN, password=PASSWORD, latency=0.01, callbacks=False) as other:
+        changed = {"CLIENT_ID": client_id, "API_URL": other.url, "BULK_URL": other.url, "REPORTS_URL": other.url}
         own = settings.HYBER
         settings.HYBER = {"default": own["default"] | changed}
         make_known(90_001)

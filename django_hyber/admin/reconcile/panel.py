@@ -34,7 +34,9 @@ NO_PROOF = {
         "The reports of the platform are late, or REPORTS_URL of the account is wrong."
     ),
     Answer.UNLIKE_UNKNOWN: gettext_lazy("The platform may have a record of it."),
-    Answer.OTHER_CLIENT: gettext_lazy("Messages can only be found with the CLIENT_ID that sent them."),
+    Answer.OTHER_CLIENT: gettext_lazy(
+        "Messages can only be found with the CLIENT_ID and the addresses that sent them."
+    ),
 }
 
 
