@@ -56,9 +56,6 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    for item in items:
-        if item.get_closest_marker("slow"):
-            item.add_marker("no_cover")
     is_another = config.getoption("--another-database")
     left_out = {item for item in items if is_of_another_database(item) or (is_another and not uses_database(item))}
     config.hook.pytest_deselected(items=left_out)

@@ -31,7 +31,7 @@ def check_callbacks(account: Account) -> Iterator[CheckMessage]:
     yield from _check_tokens(account)
     if any(network.prefixlen == 0 for network in account.callback_proxies):
         yield Error(
-            f"HYBER[{account.name!r}]['CALLBACK_PROXIES'] trusts every address: whoever sends the header "
+            f"HYBER[{account.name!r}]['CALLBACK_PROXIES'] trusts every address: anyone who sends the header "
             "X-Forwarded-For passes CALLBACK_NETWORKS.",
             hint="List the addresses of your proxies only.",
             id="django_hyber.E034",
