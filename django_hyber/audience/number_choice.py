@@ -88,6 +88,10 @@ class ChosenNumbers:
         return refusal
 
 
+#: Why a number is doubtful.
+DOUBTS = frozenset(reason for reason, kind in _KINDS.items() if kind == DOUBTFUL)
+
+
 def count_left_out(reasons: Iterable[tuple[str, int]]) -> dict[str, int]:
     """Return how many rows were left out for the kind of their number, by kind."""
     found: dict[str, int] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,16 @@ from phonenumbers import country_code_for_region
 
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.imports import ImportReport
-from django_hyber.audience.number_choice import COUNTRY, DOUBTFUL, NumberChoice
+from django_hyber.audience.number_choice import COUNTRY, DOUBTFUL, DOUBTS, NumberChoice
 from django_hyber.audience.uploads import survey_numbers
 from django_hyber.conf import find_account
 from django_hyber.models import BackgroundJob
+from django_hyber.protocol import mask_phones_in
 from django_hyber.sending.number_policy import OPTIONAL_TYPES
 from django_hyber.words import NUMBER_TYPES, home_region
 
 SHOWN_COUNTRIES = 12
+SHOWN_EXAMPLES = 5
 #: The names of the kinds that are no types.
 KINDS: Mapping[str, str | Promise] = {
     DOUBTFUL: gettext_lazy("doubtful numbers of other countries"),
@@ -64,8 +66,11 @@ class NumbersForm(forms.Form):
     #: The column that was counted when the page was shown.
     counted = forms.CharField(required=False, widget=forms.HiddenInput)
 
-    def __init__(self, data: Mapping[str, Any] | None, job: BackgroundJob, phone_column: str) -> None:
+    def __init__(
+        self, data: Mapping[str, Any] | None, job: BackgroundJob, phone_column: str, *, shows_numbers: bool
+    ) -> None:
         super().__init__(data, prefix="numbers")
+        self._shows_numbers = shows_numbers
         self._phone_column = phone_column
         self._campaign = job.campaign
         account = find_account(job.campaign.account) if job.campaign else None
@@ -84,7 +89,7 @@ class NumbersForm(forms.Form):
                     self._add(kind.value, capfirst(str(NUMBER_TYPES[kind])), left_out.get(kind))
         if self._home and (self.is_uncounted or left_out.get(DOUBTFUL)):
             text = _("Doubtful numbers of other countries")
-            self._add(DOUBTFUL, text, left_out.get(DOUBTFUL), DOUBTFUL_HELP)
+            self._add(DOUBTFUL, text, left_out.get(DOUBTFUL), " ".join(map(str, (DOUBTFUL_HELP, *self._examples()))))
         others = self._other_countries()
         if self._campaign and self._home and (self.is_uncounted or others):
             listed = _listed({_country(name): count for name, count in others.items()})
@@ -93,6 +98,18 @@ class NumbersForm(forms.Form):
     def _add(self, name: str, label: str, count: int | None, help_text: Any = "") -> None:
         text = f"{label}: {grouped(count)}" if count else label
         self.fields[name] = forms.BooleanField(label=text, required=False, help_text=help_text)
+
+    def _examples(self) -> Iterator[str]:
+        """Yield a sentence with the first doubtful numbers, with their rows."""
+        reasons = {_(reason) for reason in DOUBTS}
+        rows = [row for row in self.survey.rejected if str(row.reason) in reasons] if self.survey else []
+        if rows:
+            show = str if self._shows_numbers else mask_phones_in
+            numbers = [
+                _("%(number)s (row %(row)d)") % {"number": show(row.values[self._phone_column]), "row": row.row}
+                for row in rows[:SHOWN_EXAMPLES]
+            ]
+            yield _("The first ones: %(numbers)s.") % {"numbers": ", ".join(numbers)}
 
     def _other_countries(self) -> dict[str, int]:
         countries = self.survey.countries if self.survey else {}

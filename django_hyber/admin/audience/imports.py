@@ -141,7 +141,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     is_masked = not desk.sees_personal_data
     data = desk.request.POST if desk.is_post else None
     form = ColumnsForm(data, job, is_masked=is_masked)
-    numbers = NumbersForm(data, job, form.phone_column())
+    numbers = NumbersForm(data, job, form.phone_column(), shows_numbers=desk.sees_personal_data)
     if form.is_valid() and numbers.is_valid():
         _confirm(desk, job, form.chosen(), numbers.chosen())
         return desk.redirect("import_job", job.pk)

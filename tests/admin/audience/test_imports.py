@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from openpyxl import Workbook
@@ -346,3 +347,22 @@ def test_an_unknown_campaign_or_import_is_not_found(admin_client, draft):
 
     assert admin_client.get("/admin/django_hyber/campaign/999/import/").status_code == 404
     assert admin_client.get(url_of(other, "import_job", draft.jobs.get().pk)).status_code == 404
+
+
+DOUBTED = "phone\n0671112233\n38671234567\n38951234567\n"
+
+
+def test_page_names_the_first_doubtful_numbers(draft, admin_client):
+    page = admin_client.get(upload(admin_client, draft, DOUBTED)["Location"]).content.decode()
+
+    assert "The first ones: 38671234567 (row 3), 38951234567 (row 4)." in page
+
+
+def test_page_masks_doubtful_numbers_for_users_who_may_not_see_them(draft, client, django_user_model):
+    user = django_user_model.objects.create_user("writer", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="change_campaign"))
+    client.force_login(user)
+    page = client.get(upload(client, draft, DOUBTED)["Location"]).content.decode()
+
+    assert "(row 3)" in page
+    assert "38671234567" not in page
