@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import islice
 from typing import IO, TYPE_CHECKING
 
 from django.utils.translation import gettext, gettext_lazy, ngettext
@@ -20,7 +22,8 @@ from django_hyber.audience.files.file_type import (
     UnreadableFileError,
     protect_protected,
 )
-from django_hyber.audience.files.xlsx_package import Workbook, encrypted, opened, read_workbook
+from django_hyber.audience.files.headers import SEARCHED_ROWS
+from django_hyber.audience.files.xlsx_package import Package, Workbook, encrypted, opened, read_workbook
 from django_hyber.audience.files.xlsx_rows import read_sheet
 
 if TYPE_CHECKING:
@@ -60,8 +63,11 @@ class XlsxFile(FileType):
             return None
         with opened(file) as package:
             book = read_workbook(package)
-        visible = [sheet.name for sheet in book.sheets if sheet.is_visible]
-        sheet = _choose_sheet(book, visible, options.sheet)
+            visible = [sheet.name for sheet in book.sheets if sheet.is_visible]
+            sheet = _choose_sheet(book, visible, options.sheet)
+            if not options.sheet:
+                # Programs leave an empty sheet in front: the first one with a row is meant.
+                sheet = next((name for name in visible[:SHOWN_SHEETS] if _has_rows(package, book, name)), sheet)
         return FileFormat(
             kind=self.name, sheet=sheet, sheets=visible[:SHOWN_SHEETS], hidden_sheets=len(book.sheets) - len(visible)
         )
@@ -70,8 +76,7 @@ class XlsxFile(FileType):
         """Yield the visible rows of the sheet."""
         with opened(file) as package:
             book = read_workbook(package)
-            part = next((sheet.part for sheet in book.sheets if sheet.name == found.sheet), "")
-            yield from read_sheet(package, part, book, notes)
+            yield from read_sheet(package, _part_of(book, found.sheet), book, notes)
 
     def describe(self, found: FileFormat) -> str:
         """As in "XLSX, sheet “People” (2 other sheets are not read)"."""
@@ -122,6 +127,19 @@ def _write_cell(sheet: Worksheet, row: int, column: int, value: Cell) -> None:
         sheet.write_rich_string(row, column, *_PIECES.findall(text))
     else:
         sheet.write_string(row, column, text)
+
+
+def _part_of(book: Workbook, name: str) -> str:
+    return next((sheet.part for sheet in book.sheets if sheet.name == name), "")
+
+
+def _has_rows(package: Package, book: Workbook, name: str) -> bool:
+    with closing(read_sheet(package, _part_of(book, name), book, ReadNotes())) as rows:
+        try:
+            return any(any(cells) for _number, cells in islice(rows, SEARCHED_ROWS))
+        except UnreadableFileError:
+            # Reported when the sheet is read.
+            return True
 
 
 def _choose_sheet(book: Workbook, visible: Sequence[str], wanted: str | None) -> str:

@@ -9,6 +9,7 @@ import openpyxl
 import pytest
 from django.core.files.base import ContentFile
 
+from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.files.headers import guess_column
 from django_hyber.audience.files.reading import WideRow, read_rows, recognise
 from django_hyber.models import BackgroundJob, Campaign
@@ -102,6 +103,21 @@ class FileMatrixTests:
         found = recognise(file)
 
         assert (found.sheet, found.sheets) == ("Клієнти", ["Клієнти", "More"])
+
+    def test_an_empty_sheet_in_front_is_passed_over(self):
+        book = openpyxl.Workbook()
+        book.active.title = "Cover"
+        book.create_sheet("Notes").append(["", None, ""])
+        people = book.create_sheet("People")
+        people.append(["phone"])
+        people.append(["0671112233"])
+        file = io.BytesIO()
+        book.save(file)
+
+        assert recognise(file).sheet == "People"
+        assert [row for _number, row in read_rows(file)] == [{"phone": "0671112233"}]
+        with pytest.raises(UnreadableFileError, match="The file is empty"):
+            list(read_rows(file, recognise(file, ReadOptions(sheet="Cover"))))
 
     def test_a_row_with_more_values_than_columns_is_told_apart(self):
         (_one, short), (_two, wide), (_three, blank) = read_rows(io.BytesIO(b"phone,name\n1\n2,a,b\n3,c,,\n"))
