@@ -33,6 +33,7 @@ from django_hyber.sending.batch_messages import (
 from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.limits import charge, keep_to_cap
 from django_hyber.sending.pace import breaker, schedule
+from django_hyber.sending.pace.release import wake_if_released
 from django_hyber.sending.runs import settle, take_next
 
 logger = logging.getLogger("django_hyber")
@@ -267,6 +268,8 @@ def claim_batch(pk: int) -> BatchClaim | None:
     if until:
         is_held = waits_for == WaitsFor.PLATFORM and breaker.is_held(account.name)
         _put_off(pk, until, WaitsFor.ACCOUNT if is_held else waits_for)
+        if is_held:
+            wake_if_released(account.name)
         return None
     return BatchClaim(batch=claimed, account=account)
 

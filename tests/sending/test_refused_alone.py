@@ -6,8 +6,10 @@ import pytest
 
 from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import SMS
+from django_hyber.sending.batch import claim_batch
+from django_hyber.sending.pace import breaker
 from django_hyber.services import dispatch, probe_account, send_message, start_campaign
-from tests.builders import make_campaign, posts, statuses
+from tests.builders import make_campaign, make_waiting_campaign, posts, statuses
 from tests.conftest import account_settings
 from tests.samples import phone
 
@@ -162,6 +164,44 @@ def test_check_lets_a_held_campaign_go_on_at_once(platform):
     dispatch()
 
     assert statuses(campaign) == ["accepted"] * 2
+
+
+@pytest.mark.parametrize("is_campaign", [False, True])
+def test_what_begins_to_wait_while_the_hold_is_lifted_goes_on(platform, monkeypatch, is_campaign):
+    hold = breaker.hold
+
+    def hold_and_check(account, reason):
+        held = hold(account, reason)
+        probe_account()
+        return held
+
+    monkeypatch.setattr(breaker, "hold", hold_and_check)
+    platform.fault("status", status=401)
+    waits = start_campaign(make_campaign([phone(1)], TEXT)).batches if is_campaign else send_message(phone(1), TEXT)
+    row = waits.get() if is_campaign else read(waits)
+
+    assert (row.due_at, is_held()) == (None, False)
+    dispatch()
+    assert Message.objects.get().status == "accepted"
+
+
+def test_batch_that_is_put_off_while_the_hold_is_lifted_goes_on(platform, monkeypatch):
+    campaign = make_waiting_campaign([phone(2)], 1, TEXT)
+    platform.fault("status", status=401)
+    send_message(phone(1), TEXT)
+    is_held = breaker.is_held
+
+    def ask_and_check(account_name):
+        answer = is_held(account_name)
+        if answer:
+            probe_account()
+        return answer
+
+    monkeypatch.setattr(breaker, "is_held", ask_and_check)
+    assert claim_batch(campaign.batches.get().pk) is None
+
+    batch = campaign.batches.get()
+    assert (batch.due_at, batch.waits_for) == (None, "")
 
 
 def test_check_of_a_login_that_is_refused_leaves_the_hold(platform, settings):
