@@ -66,7 +66,7 @@ def pytest_collection_finish():
     """Let the garbage collector search less often, and never through the tests themselves: it took a tenth of a run."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
+    gc.set_threshold(5_000, 20, 50)
 
 
 def is_of_another_database(item):

@@ -47,17 +47,19 @@ def test_documented_file_makes_the_documented_template(load):
         Viber(text="Order %order% is on its way.", ttl=60),
         SMS(text="Order %order% is sent.", alpha_name="SHOP", ttl=300),
     ]
+    assert template.get_channels("uk") == [SMS(text="Замовлення %order% в дорозі.", alpha_name="SHOP", ttl=300)]
     assert said.splitlines() == [
         "created: order-shipped",
         "created: order-shipped en 1",
-        "2 created, 0 changed, 0 unchanged",
+        "created: order-shipped uk 1",
+        "3 created, 0 changed, 0 unchanged",
     ]
 
 
 def test_loading_again_changes_nothing(load):
     load(documented())
 
-    assert load(documented()) == "0 created, 0 changed, 2 unchanged\n"
+    assert load(documented()) == "0 created, 0 changed, 3 unchanged\n"
     assert Template.objects.get().find_variant().version == 1
 
 

@@ -182,7 +182,7 @@ def test_report_that_is_visible_late_is_not_taken_for_a_message_that_was_lost(ho
 def test_message_whose_query_always_fails_holds_up_nobody_else(hostile, send):
     make_known()
     send(*29 * ["00"], "83", kind="drop_request")
-    sweep(10)
+    sweep(60)
 
     assert hostile.ledger.duplicates == {}
     assert hostile.ledger.taken >= 3 * 29 + KNOWN
