@@ -9,7 +9,7 @@ from tests.conftest import OLD_TOKEN, TOKEN, account_settings
 from tests.processes.programs import environment, free_port, serving
 
 SMALL_TOKEN = "token-of-the-account-with-the-small-limit"
-SMALL_LIMIT = 1_000
+SMALL_LIMIT = 10_000
 #: The sandbox's own code.
 SEEN_CODES = [23099]
 ACCOUNTS = {
