@@ -162,9 +162,11 @@ def store(kind: CallbackKind, items: list[Any], account: str) -> dict[str, int]:
         kind,
         extra={"event": LogEvent.CALLBACK_MISPLACED, "account": account},
     )
-    other = CallbackKind.REPLIES if kind == CallbackKind.REPORTS else CallbackKind.REPORTS
-    counts = STORE[kind]([item for item in items if not is_misplaced(item)], account)
-    for name, count in STORE[other](misplaced, account).items():
+    own = [item for item in items if not is_misplaced(item)]
+    replies, reports = (misplaced, own) if kind == CallbackKind.REPORTS else (own, misplaced)
+    # Replies first: one may ask to stop, whatever becomes of the reports beside it.
+    counts = store_replies(replies, account)
+    for name, count in store_reports(reports, account).items():
         counts[name] = counts.get(name, 0) + count
     return counts
 

@@ -633,6 +633,14 @@ def test_request_to_stop_at_the_address_for_reports_is_not_lost(client, message,
     assert DeliveryReport.objects.count() == 1
 
 
+def test_request_to_stop_is_stored_though_the_reports_beside_it_fail(client, message, monkeypatch):
+    monkeypatch.setattr(views.services, "apply_delivery_reports", Mock(side_effect=DatabaseError))
+    stop = sample("doc_reply_viber_text") | {"phone": phone(2), "text_from_subscriber": "Стоп"}
+
+    assert post(client, [report(message), stop]).status_code == 500
+    assert Suppression.objects.get().phone_number == phone(2)
+
+
 @pytest.mark.parametrize("name", REPLIES)
 def test_every_reply_of_the_guide_is_told_from_a_report(client, name):
     assert post(client, sample(name)).status_code == 200
