@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.db.bulk import insert_rows
+from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Reply, Suppression
 from django_hyber.models.suppression import ReturnReply
 from django_hyber.protocol import START_WORDS, STOP_WORDS, Consent, UserReply, read_consent
@@ -61,7 +62,8 @@ def opt_out_senders(chosen: QuerySet[Reply], *, by: str = "") -> int:
     """Add the senders of the replies to the opt-out list and return how many were new. ``by`` is the colleague."""
     now = timezone.now()
     replies = dict(chosen.order_by("pk").exclude(phone_number="").values_list("phone_number", "pk"))
-    return _add([(number, OPTED_OUT_BY_COLLEAGUE, now, by, pk) for number, pk in replies.items()])
+    with write_transaction():
+        return _add([(number, OPTED_OUT_BY_COLLEAGUE, now, by, pk) for number, pk in replies.items()])
 
 
 def remove_opt_outs(chosen: QuerySet[Suppression], *, by: str) -> int:
@@ -71,12 +73,26 @@ def remove_opt_outs(chosen: QuerySet[Suppression], *, by: str) -> int:
 
 
 def _add(rows: Sequence[tuple[str, str, datetime, str, int]]) -> int:
+    """Put the numbers on the list, keep them there until the commit, and return how many were new."""
+    if not rows:
+        return 0
     # Sorted, so that concurrent callbacks do not deadlock.
-    return insert_rows(Suppression, COLUMNS, sorted(rows))
+    count = insert_rows(Suppression, COLUMNS, sorted(rows))
+    listed = _lock_listed([number for number, *_others in rows])
+    # A start word that was handled at the same moment has taken them off.
+    return count + _add([row for row in rows if row[0] not in listed])
+
+
+def _lock_listed(numbers: Iterable[str]) -> dict[str, tuple[int, datetime]]:
+    """Lock those of the numbers that are on the list, and return the key and the time of each entry."""
+    rows = Suppression.objects.filter(phone_number__in=numbers).order_by("pk").select_for_update()
+    return {number: (pk, created_at) for pk, number, created_at in rows.values_list("pk", "phone_number", "created_at")}
 
 
 def _take_off(account: Account, wishes: Mapping[str, Wish], now: datetime) -> None:
     """Take the numbers off the list, unless they were put on it, or have asked to stop, after the wish."""
+    # Before the replies are read: a stop word that is handled at the same moment waits for the lock, or is read.
+    listed = _lock_listed(wishes)
     stopped: dict[str, datetime] = {}
     first = min(wish.written_at for wish in wishes.values())
     earlier = Reply.objects.filter(phone_number__in=wishes, received_at__gte=first - ARRIVES_WITHIN)
@@ -86,10 +102,9 @@ def _take_off(account: Account, wishes: Mapping[str, Wish], now: datetime) -> No
         if _read(account, text) is Consent.OUT:
             moment = _written_at(written_at, received_at)
             stopped[number] = max(stopped.get(number, moment), moment)
-    listed = Suppression.objects.filter(phone_number__in=wishes).values_list("pk", "phone_number", "created_at")
     pks = [
         pk
-        for pk, number, created_at in listed
+        for number, (pk, created_at) in listed.items()
         if max(created_at, stopped.get(number, created_at)) < wishes[number].written_at
     ]
     replies = {number: ReturnReply(wish.reply_pk, wish.written_at) for number, wish in wishes.items()}
