@@ -21,7 +21,13 @@ class BatchAdmin(DoubtAdmin):
     list_select_related = ("campaign",)
     readonly_fields = ("error",)
     fieldsets = (
-        (None, {"fields": ("campaign", "size", "state", "error", "attempts", "due_at", "created_at", "finished_at")}),
+        (
+            None,
+            {
+                "description": _("A batch is one request to the platform, with many recipients at once."),
+                "fields": ("campaign", "size", "state", "error", "attempts", "due_at", "created_at", "finished_at"),
+            },
+        ),
         (
             _("For developers"),
             {

@@ -91,7 +91,10 @@ def key_of(row: Batch | Message) -> str:
 def _panel_of_member(request: HttpRequest, doubt: Doubt) -> DoubtPanel:
     may_see = request.user.has_perm("django_hyber.view_batch")
     return DoubtPanel(
-        intro=_("It is unknown whether the platform has this message: it shares the outcome of its batch."),
+        intro=_(
+            "It is unknown whether the platform has this message: it was sent with others in one request, a batch, and "
+            "shares the outcome of its batch."
+        ),
         facts=[],
         batch_link=link_to(doubt.row, _("Batch %(number)s") % {"number": doubt.row.pk}) if may_see else "",
     )
