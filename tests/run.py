@@ -133,7 +133,7 @@ def run_everywhere(arguments: Sequence[str]) -> list[Result]:
 def run_on(server: Server, arguments: Sequence[str]) -> Result:
     obstacle = find_obstacle(server)
     if not obstacle:
-        # Coverage is measured on SQLite, where everything runs: it makes the tests twice as slow.
+        # Coverage is measured on SQLite, where everything runs.
         others = [argument for argument in arguments if not argument.startswith("--cov")]
         return run(server.name, server.url, ["--another-database", *others])
     if server.named_url or os.environ.get("CI"):
