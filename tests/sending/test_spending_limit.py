@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.utils import timezone, translation
@@ -115,6 +116,21 @@ def test_what_was_spent_yesterday_does_not_count_today(limited):
     assert (launch(20).status, count_sent(sandbox)) == ("finished", 40)
 
 
+def zone_of_another_day():
+    """A time zone in which today is another day than in TIME_ZONE."""
+    zones = map(ZoneInfo, ("Pacific/Kiritimati", "Pacific/Niue"))
+    return next(zone for zone in zones if timezone.localdate(timezone=zone) != timezone.localdate())
+
+
+def test_a_launch_in_the_time_zone_of_its_user_counts_for_the_same_day(limited):
+    sandbox = limited({"day": "25"})
+    with timezone.override(zone_of_another_day()):
+        first = launch(20)
+    second = launch(20)
+
+    assert (first.status, second.status, count_sent(sandbox)) == ("finished", "paused", 20)
+
+
 def test_other_accounts_do_not_count(limited, settings):
     sandbox = limited({"day": "20"})
     settings.HYBER |= {"other": settings.HYBER["default"]}
@@ -182,6 +198,23 @@ def test_the_check_before_the_launch_counts_what_is_spent(limited):
     assert [warning.params for warning in preflight(draft).warnings] == [{"left": "25.00 UAH"}]
     draft.start_time = timezone.now() + timedelta(days=2)
     assert preflight(draft).warnings == []
+
+
+def test_the_check_before_the_launch_counts_the_same_day_in_the_time_zone_of_its_user(limited):
+    limited({"day": "45"})
+    launch(20)
+    with timezone.override(zone_of_another_day()):
+        (warning,) = preflight(make_campaign(numbers(30, start=50), TEXT)).warnings
+
+    assert warning.params == {"left": "25.00 UAH"}
+
+
+def test_the_check_before_the_launch_counts_today_for_a_start_that_is_past(limited):
+    limited({"day": "45"})
+    launch(20)
+    draft = make_campaign(numbers(30, start=50), TEXT, start_time=timezone.now() - timedelta(days=2))
+
+    assert {"left": "25.00 UAH"} in [warning.params for warning in preflight(draft).warnings]
 
 
 def test_the_check_before_the_launch_names_a_missing_price(limited):
