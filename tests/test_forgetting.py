@@ -33,6 +33,7 @@ from django_hyber.models import (
 from django_hyber.protocol import SMS
 from django_hyber.services import (
     ForgetError,
+    apply_delivery_reports,
     campaign_statistics,
     export_number,
     forget_number,
@@ -41,7 +42,8 @@ from django_hyber.services import (
     purge_personal_data,
     request_job,
 )
-from tests.samples import phone
+from tests.samples import phone, report
+from tests.store.models import Order
 from tests.test_commands import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +52,7 @@ TEXT = "Petrenkivna"
 PLANTED = f"{NUMBER} {TEXT}"
 OLD = timezone.now() - timedelta(days=400)
 MONTH = timedelta(days=30)
+UNDELIVERED = {"status": 3, "substatus": 36, "hyber_status": 36024, "error_code": 36024}
 #: Columns of text that hold no personal data, and why. A new column has to be purged or explained here.
 KEPT = {
     # Written by the staff, for everybody.
@@ -329,6 +332,89 @@ def test_an_export_has_everything_and_no_secret(everywhere):
     assert TEXT in text
     assert "token" not in text
     assert found["opted_out"] is None
+
+
+@pytest.mark.parametrize("name", ["messages", "delivery_reports", "replies", "unreadable_callbacks"])
+def test_an_export_has_every_column_that_is_purged(everywhere, name):
+    kind = {"messages": Message, "delivery_reports": DeliveryReport, "replies": Reply}.get(name, UnreadableCallback)
+
+    names = {field.name for field in columns_of(kind)} - {"reference_id"}
+    assert names <= export_number(NUMBER)[name][0].keys()
+
+
+def test_an_export_has_what_was_reported_about_a_message():
+    columns = {"failed_channels": "viber:expired", "hyber_status": 23011, "reported_at": OLD, "total_sms_parts": 2}
+    Message.objects.create(phone_number=NUMBER, extra_id="1", template_version="order-shipped uk 3", **columns)
+    (message,) = export_number(NUMBER)["messages"]
+
+    assert message.items() >= {**columns, "template_version": "order-shipped uk 3"}.items()
+
+
+def test_an_export_names_the_object_that_a_message_refers_to():
+    order = Order.objects.create(phone=NUMBER)
+    message = Message(phone_number=NUMBER, extra_id="1")
+    message.reference = order
+    message.save()
+
+    assert export_number(NUMBER)["messages"][0]["reference"] == {"model": "store.order", "id": str(order.pk)}
+
+
+def test_an_export_has_neither_colleagues_nor_the_work_on_a_row():
+    Message.objects.create(phone_number=NUMBER, extra_id="1", sender="own-client")
+    Suppression.objects.create(phone_number=NUMBER, added_by="olena")
+
+    assert not {"olena", "own-client"} & set(json.dumps(export_number(NUMBER), default=str).split('"'))
+
+
+@pytest.fixture
+def forgotten_message():
+    """A message whose number was forgotten after it was delivered."""
+    message = Message.objects.create(phone_number=NUMBER, extra_id="1", status="delivered", channel="sms")
+    forget_number(NUMBER)
+    return message
+
+
+def test_late_report_of_a_forgotten_number_counts(forgotten_message):
+    apply_delivery_reports([report(forgotten_message, clicks=2)])
+    forgotten_message.refresh_from_db()
+
+    assert forgotten_message.clicks == 2
+
+
+@pytest.mark.parametrize("named", ["extra_id", "message_id"])
+def test_late_report_does_not_bring_a_forgotten_number_back(forgotten_message, named):
+    Message.objects.update(message_id="platform-1")
+    ids = {"extra_id": None, "message_id": None} | {named: getattr(Message.objects.get(), named)}
+    apply_delivery_reports([report(forgotten_message, text=TEXT, **ids)])
+
+    assert forgotten_message.delivery_reports.count() == 1
+    assert [line for line in dump().splitlines() if NUMBER in line or TEXT in line] == []
+
+
+def test_late_reason_that_quotes_a_forgotten_number_is_not_stored():
+    message = Message.objects.create(phone_number=NUMBER, extra_id="1", status="undelivered")
+    forget_number(NUMBER)
+    apply_delivery_reports([report(message, error_text=f"No route to {NUMBER}", **UNDELIVERED)])
+
+    assert message.delivery_reports.count() == 1
+    assert NUMBER not in dump()
+
+
+def test_late_report_of_an_earlier_run_does_not_bring_a_forgotten_number_back():
+    message = Message.objects.create(phone_number=NUMBER, extra_id="2", status="delivered")
+    DeliveryReport.objects.create(message=message, account="default", fingerprint="1", extra_id="1", raw={})
+    forget_number(NUMBER)
+    apply_delivery_reports([report(None, number=NUMBER, extra_id="1", message_id="platform-1")])
+
+    assert message.delivery_reports.count() == 2
+    assert NUMBER not in dump()
+
+
+def test_other_reports_of_the_same_callback_keep_their_numbers(forgotten_message):
+    other = Message.objects.create(phone_number=phone(2), extra_id="2", status="accepted")
+    apply_delivery_reports([report(forgotten_message), report(other)])
+
+    assert other.delivery_reports.get().raw["number"] == phone(2)
 
 
 class PageTests:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.forgetting.log_entries import admin_log
-from django_hyber.forgetting.purge import OVER, anonymize, anonymize_replies, anonymize_reports
+from django_hyber.forgetting.purge import OVER, anonymize, anonymize_replies
 from django_hyber.models import (
     AccountState,
     BackgroundJob,
@@ -27,14 +28,15 @@ from django_hyber.models import (
     UnreadableCallback,
 )
 from django_hyber.models.base import HyberModel
+from django_hyber.reports.anonymous import anonymize_reports
 from django_hyber.words import clean_phone
 
-MESSAGE_COLUMNS = (
-    *("extra_id", "message_id", "campaign__name", "account", "status", "channel", "variables", "content"),
-    *("error_code", "error_text", "clicks", "created_at", "accepted_at", "finished_at"),
-)
-REPORT_COLUMNS = ("extra_id", "hyber_message_id", "channel", "reported_at", "received_at", "raw")
-REPLY_COLUMNS = ("channel", "text", "file_name", "media_kind", "location", "replied_at", "received_at", "raw")
+#: Columns that an export leaves out: the work on a row is not about the person, and the others name colleagues.
+NOT_EXPORTED = {
+    *("fingerprint", "attempts", "held_attempts", "releases_seen", "lease_until", "due_at", "enqueued_at"),
+    *("sender", "answer", "doubted_at", "not_found_after", "not_found_at", "asked_at", "questions", "unanswered"),
+    *("not_taken_code", "added_by", "ended_by"),
+}
 DRAFT = Q(campaign__status=Campaign.Status.DRAFT)
 #: Texts about whole requests, campaigns and accounts.
 QUOTING: Sequence[tuple[type[HyberModel], str]] = (
@@ -80,25 +82,21 @@ class Forgotten:
 def export_number(phone_number: str) -> dict[str, Any]:
     """Return everything that is stored under a phone number, as values for JSON or a file. Changes nothing.
 
+    An unreadable callback that contains the number may contain those of other people as well.
+
     Raises ValidationError for what is not a phone number.
     """
     phone = clean_phone(phone_number)
-    messages = list(Message.objects.filter(phone_number=phone).order_by("pk").values(*MESSAGE_COLUMNS))
-    for message in messages:
-        # Its callback URL contains a token.
-        message["content"] = {
-            name: value for name, value in (message["content"] or {}).items() if name != "callback_url"
-        }
-    opt_out = Suppression.objects.filter(phone_number=phone).values("reason", "created_at").first()
-    former = FormerOptOut.objects.filter(phone_number=phone)
+    opt_outs = _exported(Suppression.objects.filter(phone_number=phone))
     return {
         "phone_number": phone,
-        "messages": messages,
-        "delivery_reports": list(_reports(phone).order_by("pk").values(*REPORT_COLUMNS)),
-        "replies": list(Reply.objects.filter(phone_number=phone).order_by("pk").values(*REPLY_COLUMNS)),
-        "opted_out": opt_out,
-        "test_numbers": list(TrialNumber.objects.filter(phone_number=phone).values("name", "created_at")),
-        "former_opt_outs": list(former.order_by("pk").values("reason", "created_at", "ended_reason", "ended_at")),
+        "messages": list(map(_readable, _exported(Message.objects.filter(phone_number=phone), "campaign__name"))),
+        "delivery_reports": _exported(_reports(phone)),
+        "replies": _exported(Reply.objects.filter(phone_number=phone)),
+        "unreadable_callbacks": _exported(UnreadableCallback.objects.filter(_quoted_in("body", phone))),
+        "opted_out": opt_outs[0] if opt_outs else None,
+        "test_numbers": _exported(TrialNumber.objects.filter(phone_number=phone)),
+        "former_opt_outs": _exported(FormerOptOut.objects.filter(phone_number=phone)),
     }
 
 
@@ -133,6 +131,20 @@ def forget_number(phone_number: str) -> Forgotten:
             test_numbers=TrialNumber.objects.filter(phone_number=phone).delete()[0],
             is_opted_out=bool(Suppression.objects.filter(phone_number=phone).update(reason="")),
         )
+
+
+def _exported(rows: QuerySet[Any], *more: str) -> list[dict[str, Any]]:
+    columns = {field.name for field in rows.model._meta.concrete_fields} - NOT_EXPORTED
+    return list(rows.order_by("pk").values(*sorted(columns), *more))
+
+
+def _readable(message: dict[str, Any]) -> dict[str, Any]:
+    """Return a message with its reference by name, and without the callback URL, which contains a token."""
+    content = {name: value for name, value in (message["content"] or {}).items() if name != "callback_url"}
+    type_id, key = message.pop("reference_type"), message.pop("reference_id")
+    kind = ContentType.objects.filter(pk=type_id).first() if type_id else None
+    reference = {"model": ".".join(kind.natural_key()) if kind else "", "id": key} if type_id else None
+    return message | {"content": content, "reference": reference}
 
 
 def _lock(phone: str) -> None:

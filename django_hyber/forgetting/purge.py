@@ -27,6 +27,7 @@ from django_hyber.models import (
     UnreadableCallback,
 )
 from django_hyber.models.message import GIVEN_UP
+from django_hyber.reports.anonymous import anonymize_reports
 from django_hyber.reports.ranks import FINAL
 
 CHUNK = 5_000
@@ -87,11 +88,6 @@ def anonymize(messages: QuerySet[Message]) -> int:
     return update_rows(Message, ANONYMOUS_COLUMNS, anonymous, constants=forgotten)
 
 
-def anonymize_reports(reports: QuerySet[DeliveryReport]) -> int:
-    """Remove the personal data of these reports and return how many there were."""
-    return reports.update(phone_number="", raw={})
-
-
 def anonymize_replies(replies: QuerySet[Reply]) -> int:
     """Remove the personal data of these replies and their attachments, and return how many there were."""
     # Before the names are removed from the rows: deleting a file twice is harmless.
@@ -118,7 +114,6 @@ def _purge_messages(first_id: int, last_id: int, before: datetime, purged: Purge
     is_old = Q(finished_at__lt=before) | Q(finished_at=None, created_at__lt=before)
     old = Message.objects.filter(OVER, is_old, pk__gte=first_id, pk__lte=last_id)
     due = old.not_purged()
-    # Includes reports that arrived after their message was purged.
     near = DeliveryReport.objects.filter(message__gte=first_id, message__lte=last_id)
     reports = near.filter(message__in=old.order_by().values("pk")).exclude(raw={})
     if dry_run:
@@ -127,8 +122,6 @@ def _purge_messages(first_id: int, last_id: int, before: datetime, purged: Purge
         return
     with write_transaction():
         purged.messages += anonymize(due)
-        # The text of a report that came after the purge.
-        old.purged().exclude(error_text="").update(error_text="")
         purged.reports += anonymize_reports(reports)
 
 

@@ -25,6 +25,7 @@ from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message, UnreadableCallback
 from django_hyber.protocol import DeliveryReport, fingerprint, parse_reports
+from django_hyber.reports.anonymous import anonymize_reports
 from django_hyber.reports.matching import (
     Matches,
     find_messages,
@@ -152,6 +153,7 @@ def _apply_stored(account: Account, waiting: Sequence[Marked]) -> Applied:
         }
         matched = _owners(matches) | _owners(found.former)
         _link({item.fingerprint: matched[id(item.report)] for item in waiting if id(item.report) in matched})
+        _anonymize_late(states)
         changed = _advance(account, [state for state in states if state.id in matches], matches)
     return Applied(matched=len(matched), unknown=-len(matched), changed=changed)
 
@@ -195,6 +197,7 @@ def _store_and_advance(account: Account, reports: Sequence[Marked]) -> tuple[App
         stored = _store(account, reports, matched)
         if stored < len(reports) and matched:
             _link({item.fingerprint: matched[id(item.report)] for item in reports if id(item.report) in matched})
+        _anonymize_late(states)
         changed = _advance(account, [state for state in states if state.id in matches], matches)
     applied = Applied(
         stored=stored,
@@ -246,6 +249,13 @@ def _link(owners: Mapping[str, int]) -> None:
     waiting = StoredReport.objects.filter(fingerprint__in=owners, message=None)
     rows = [(pk, owners[mark]) for pk, mark in waiting.order_by("pk").values_list("pk", "fingerprint")]
     update_rows(StoredReport, ("id", "message_id"), rows)
+
+
+def _anonymize_late(states: Iterable[State]) -> None:
+    """Remove the personal data from reports that came after that of their message was removed."""
+    purged = [state.id for state in states if state.is_purged]
+    if purged:
+        anonymize_reports(StoredReport.objects.filter(message__in=purged).exclude(raw={}))
 
 
 def _advance(account: Account, states: Sequence[State], matches: Matches) -> int:

@@ -18,6 +18,7 @@ class State(NamedTuple):
 
     id: int
     campaign_id: int | None
+    phone_number: str | None
     extra_id: str
     message_id: str | None
     status: str
@@ -35,8 +36,14 @@ class State(NamedTuple):
     finished_at: datetime | None
     given_up_at: datetime | None
 
+    @property
+    def is_purged(self) -> bool:
+        """Whether the personal data of the message was removed."""
+        return self.phone_number is None
 
-CHANGING = ("id", *State._fields[3:])
+
+_MATCHED = ("id", "campaign_id", "phone_number", "extra_id")
+CHANGING = ("id", *State._fields[len(_MATCHED) :])
 #: Of two different failures of one channel the later in this list is kept.
 _MOST_TELLING = (Message.Status.EXPIRED, Message.Status.UNDELIVERED, Message.Status.REJECTED)
 LONGEST_FAILURES = 128
@@ -44,7 +51,7 @@ LONGEST_FAILURES = 128
 
 def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[Any, ...]]:
     """Return the CHANGING columns of the messages that are not as they were."""
-    return [(after.id, *after[3:]) for before, after in zip(old, new, strict=True) if before != after]
+    return [(after.id, *after[len(_MATCHED) :]) for before, after in zip(old, new, strict=True) if before != after]
 
 
 def is_about(state: State | Message, extra_id: str, message_id: str) -> bool:
@@ -101,7 +108,7 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
         status=str(status),
         hyber_status=reported.hyber_status,
         error_code=reported.error_code,
-        error_text=reported.error_text,
+        error_text="" if state.is_purged else reported.error_text,
         reported_at=reported.time,
         finished_at=(state.finished_at or timezone.now()) if status in FINAL else None,
         given_up_at=None,
