@@ -12,7 +12,7 @@ from django.db.models import Max, Min, Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from django_hyber.conf import inspect_accounts
+from django_hyber.conf import account_names, inspect_accounts
 from django_hyber.db.lease import is_due
 from django_hyber.models import AccountState, BackgroundJob, Batch, Campaign, Message
 from django_hyber.statistics.dashboard import TOO_LONG, count_up_to, idle_campaigns, last_reports, stale
@@ -70,7 +70,9 @@ def check_health() -> Health:
     counts = stale(now)
     accounts, errors = inspect_accounts()
     names = [account.name for account in accounts]
-    states = list(AccountState.objects.filter(Q(held_since__isnull=False) | Q(blocked_until__gt=now)))
+    # An account that was removed from the settings keeps its state, and nobody can mend its login.
+    configured = AccountState.objects.filter(account__in=account_names())
+    states = list(configured.filter(Q(held_since__isnull=False) | Q(blocked_until__gt=now)))
     due, reports = _due(now), last_reports()
     due_since = min((moment for moment in _due_since(*due) if moment), default=now)
     return Health(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -14,6 +16,7 @@ from django.utils import timezone
 from django_hyber.models import AccountState, Batch, Campaign, DeliveryReport, Message
 from django_hyber.services import check_health, send_message, start_campaign
 from tests.builders import CHANNELS, make_campaign
+from tests.processes.programs import ROOT, environment
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,6 +34,13 @@ def status(capsys):
     except SystemExit as stop:
         code = stop.code
     return code, json.loads(capsys.readouterr().out)
+
+
+def status_of_process(settings, **variables):
+    """Ask as monitoring does: a process of its own, which is stopped by checks that fail."""
+    command = [sys.executable, "-m", "django", "hyber_status", "--json"]
+    env = environment(settings.HYBER) | variables
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
 
 
 def accept(number, **columns):
@@ -122,6 +132,43 @@ def test_invalid_settings_are_trouble(platform, settings, capsys):
 
     assert code == 2
     assert "LEASE" in health["setting_errors"][0]
+
+
+def test_monitoring_is_told_an_invalid_setting(platform, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": "many"}}
+    result = status_of_process(settings)
+
+    assert result.returncode == 2
+    assert "BATCH_SIZE" in json.loads(result.stdout)["setting_errors"][0]
+
+
+def test_monitoring_goes_on_when_a_check_of_the_project_fails(platform, settings):
+    result = status_of_process(settings, DJANGO_SETTINGS_MODULE="tests.statistics.broken_settings")
+
+    assert (result.returncode, json.loads(result.stdout)["level"]) == (0, "healthy")
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"TEST_ACCOUNTS": "[1]"}, "HYBER must be a dict"),
+        ({"DATABASE_URL": "sqlite:///none", "TEST_DATABASE_NAME": "/nowhere/db"}, "unable to open"),
+    ],
+)
+def test_a_state_that_cannot_be_read_is_trouble(platform, settings, variables, said):
+    result = status_of_process(settings, **variables)
+
+    assert (result.returncode, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_account_that_was_removed_from_the_settings_is_no_trouble(platform, capsys):
+    AccountState.objects.create(account="removed", failures=5, held_since=ago(minutes=20))
+    AccountState.objects.create(account="removed", host="bulk", failures=5, blocked_until=ago(minutes=-1))
+
+    code, health = status(capsys)
+
+    assert (code, health["held_accounts"], health["blocked_hosts"]) == (0, [], [])
 
 
 def test_undecided_outcome_needs_a_look(platform, capsys):

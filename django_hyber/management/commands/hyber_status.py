@@ -5,9 +5,12 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
 
 from django_hyber.services import check_health
+from django_hyber.statistics.health import Level
 
 
 class Command(BaseCommand):
@@ -17,6 +20,8 @@ class Command(BaseCommand):
         "Print what waits, what is stuck and which accounts have trouble. Exits with 0 if all is well, 1 if a person "
         "should look, and 2 if messages are not being sent."
     )
+    # A check that fails would end the command with 1, before it has said anything.
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Describe the options."""
@@ -24,7 +29,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the numbers, and exit with the level."""
-        health = check_health()
+        try:
+            health = check_health()
+        except (DatabaseError, ImproperlyConfigured) as error:
+            raise CommandError(f"The state cannot be read: {error}", returncode=int(Level.TROUBLE)) from error
         values = {"level": health.level.name.lower(), **asdict(health)}
         if options["json"]:
             self.stdout.write(json.dumps(values))
