@@ -25,6 +25,7 @@ from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.deadline import deadline_of, describe_lateness, is_too_late, start_time_of
 from django_hyber.sending.exchange import TEXT_LIMIT, ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.number_policy import NOT_ALLOWED, is_allowed, policy_of
+from django_hyber.sending.once import LANGUAGE
 from django_hyber.sending.pace import breaker, retries
 
 logger = logging.getLogger("django_hyber")
@@ -237,7 +238,7 @@ def _before_deadline(message: Message, due_at: datetime | None) -> datetime | No
 
 def build_body(account: Account, phone_number: str, extra_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Build the request from the stored content. The callback URL is added here, so its token is never stored."""
-    options = dict(content)
+    options = {name: value for name, value in content.items() if name != LANGUAGE}
     channels = channels_from_wire(options.pop("channels"), options.pop("channel_options"))
     if "callback_url" not in options:
         options["callback_url"] = get_callback_url(account)

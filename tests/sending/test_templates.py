@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connections
 
 from django_hyber.errors import ExtraIdError
 from django_hyber.models import Message, Template, TemplateVariant
 from django_hyber.protocol import SMS, InvalidMessage, InvalidPhone, Viber
-from django_hyber.services import asend_template, send_template
+from django_hyber.services import asend_template, purge_personal_data, send_template
 from tests.builders import call_async, posts
 from tests.samples import PHONE, phone
 from tests.store.models import Order
@@ -160,8 +164,106 @@ def test_repeated_call_is_the_same_message_though_the_text_has_changed(platform,
     assert len(posts(platform)) == 1
 
 
+def add_the_text(template):
+    template.set_channels(texts("Wysłano"), language="pl")
+
+
+def use_one_value_more(template):
+    template.set_channels([SMS(text="%order% %name%", alpha_name="GMSU", ttl=300)], language="en")
+
+
+def use_one_value_fewer(template):
+    template.set_channels([SMS(text="Shipped", alpha_name="GMSU", ttl=300)], language="en")
+
+
+def empty_the_text(template):
+    template.set_channels([], language="en")
+
+
+def delete_the_template(template):
+    template.delete()
+
+
 @pytest.mark.parametrize(
-    "changes", [{"variables": {"order": 8}}, {"language": "uk"}, {"phone_number": phone(2)}, {"tag": "other"}]
+    "change", [add_the_text, use_one_value_more, use_one_value_fewer, empty_the_text, delete_the_template]
+)
+def test_repeated_call_is_the_same_message_whatever_became_of_the_template(platform, template, change):
+    call = {"phone_number": PHONE, "variables": {"order": 7, "name": "Olena"}, "language": "pl", "extra_id": "order-7"}
+    first = send_template("order-shipped", **call)
+    change(template)
+
+    assert send_template("order-shipped", **call) == first
+    assert len(posts(platform)) == 1
+
+
+def test_repeated_call_after_a_purge_sends_nothing(platform, template):
+    first = send_template("order-shipped", PHONE, {"order": 7}, extra_id="order-7")
+    Message.objects.update(status="delivered", finished_at="2020-01-01T00:00:00Z")
+    purge_personal_data(timedelta(days=1))
+    template.set_channels([], language="en")
+
+    assert send_template("order-shipped", PHONE, {"order": 7}, extra_id="order-7") == first
+    assert len(posts(platform)) == 1
+
+
+def test_value_that_the_text_does_not_use_may_differ_in_a_repeated_call(platform, template):
+    first = send_template("order-shipped", PHONE, {"order": 7, "now": "10:00"}, extra_id="order-7")
+
+    assert send_template("order-shipped", PHONE, {"order": 7, "now": "10:01"}, extra_id="order-7") == first
+
+
+def test_the_requested_language_is_kept_and_not_sent(platform, template):
+    message = send_template("order-shipped", PHONE, {"order": 7}, language="uk_UA")
+
+    assert message.content["language"] == "uk-ua"
+    assert "language" not in posts(platform)[-1]
+
+
+def test_text_that_changes_between_two_calls_at_once_makes_one_message(platform, template, monkeypatch):
+    """The other call comes between the look for the message and its insert, and the text changes right before it."""
+    look = Message.objects.all().__class__.first
+    first = []
+
+    def sent_by_another_thread():
+        template.set_channels(texts("%name%"), language="en")
+        first.append(send_template("order-shipped", PHONE, values, extra_id="order-7"))
+        connections.close_all()
+
+    def look_then_be_overtaken(rows):
+        found = look(rows)
+        if rows.model is Message and not found and not first:
+            monkeypatch.setattr(type(rows), "first", look)
+            other = threading.Thread(target=sent_by_another_thread)
+            other.start()
+            other.join()
+        return found
+
+    values = {"order": 7, "name": "Olena"}
+    monkeypatch.setattr(Message.objects.all().__class__, "first", look_then_be_overtaken)
+    again = send_template("order-shipped", PHONE, values, extra_id="order-7")
+
+    assert [again] == first
+    assert len(posts(platform)) == 1
+
+
+def test_extra_id_of_another_template_is_refused(platform, template):
+    send_template("order-shipped", PHONE, {"order": 7}, extra_id="order-7")
+    Template.objects.create(code="order-lost", name="Lost", language="en").set_channels(texts("Lost"))
+
+    with pytest.raises(ExtraIdError, match="content"):
+        send_template("order-lost", PHONE, {"order": 7}, extra_id="order-7")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"variables": {"order": 8}},
+        {"variables": {}},
+        {"language": "uk"},
+        {"language": "en"},
+        {"phone_number": phone(2)},
+        {"tag": "other"},
+    ],
 )
 def test_different_call_with_the_same_extra_id_is_refused(platform, template, changes):
     call = {"code": "order-shipped", "phone_number": PHONE, "variables": {"order": 7}, "extra_id": "order-7"}
