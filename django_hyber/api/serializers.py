@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from typing import Any
 
@@ -20,6 +20,13 @@ def sees_personal_data(context: Mapping[str, Any]) -> bool:
     return may_see
 
 
+def refuse_unknown(names: Iterable[str], text: str) -> None:
+    """Refuse fields that would be ignored otherwise: one may be a misspelt start time."""
+    unknown = sorted(names)
+    if unknown:
+        raise serializers.ValidationError({name: [text] for name in unknown})
+
+
 class ChannelSerializer(serializers.Serializer[Any]):
     """One channel of a message. Its other fields are those of the platform's guide, as in ``text`` and ``ttl``.
 
@@ -34,9 +41,7 @@ class ChannelSerializer(serializers.Serializer[Any]):
         found = super().to_internal_value(data)
         content = {key: value for key, value in data.items() if key not in self.fields}
         channel = CHANNELS[found["channel"]]
-        unknown = content.keys() - {rule.name for rule in field_rules(channel)}
-        if unknown:
-            raise serializers.ValidationError({name: ["This channel has no such field."] for name in sorted(unknown)})
+        refuse_unknown(content.keys() - {rule.name for rule in field_rules(channel)}, "This channel has no such field.")
         return channel(**content, extra=found["extra"])
 
 
@@ -50,6 +55,18 @@ class NewMessageSerializer(serializers.Serializer[Message]):
     division_code = serializers.CharField(max_length=100, required=False, default="")
     start_time = serializers.DateTimeField(required=False, allow_null=True, default=None)
     account = serializers.CharField(max_length=64, required=False, default=DEFAULT_ACCOUNT)
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return the values. Refuse fields that a message does not have."""
+        found = super().to_internal_value(data)
+        refuse_unknown(data.keys() - self.fields.keys(), "A message has no such field.")
+        return found
+
+    def validate_extra_id(self, extra_id: str) -> str:
+        """Refuse an id under which the message could not be found again: it is part of an address."""
+        if "/" in extra_id or extra_id in {".", ".."}:
+            raise serializers.ValidationError(["An id must not contain a slash, nor be one or two dots."])
+        return extra_id
 
     def validate_account(self, name: str) -> str:
         """Refuse an account that the settings do not have."""

@@ -7,10 +7,11 @@ from functools import partial
 from typing import Any, ClassVar, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -64,11 +65,19 @@ class Throttle(ScopedRateThrottle):
         return rates.get(self.scope or "")
 
 
+def refuse_fields(request: Request) -> None:
+    """Refuse a body for what takes none: a start time in it, say, would be ignored."""
+    if request.data:
+        raise ValidationError("This request has no fields.")
+
+
 class MessageViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet[Message]):
     """Send a message, read its status, cancel it."""
 
     queryset = Message.objects.all()
     lookup_field = "extra_id"
+    # With dots, unlike the default.
+    lookup_value_regex = "[^/]+"
     parser_classes = (JSONParser,)
     permission_classes = (MayDoThis,)
     throttle_classes = (Throttle,)
@@ -88,14 +97,17 @@ class MessageViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, viewset
         """Send a message. A repeated request with the same ``extra_id`` returns the message of the first one."""
         try:
             return super().create(request, *args, **kwargs)
-        except ExtraIdError as error:
+        except (ExtraIdError, ImproperlyConfigured) as error:
             raise Conflict(str(error)) from error
 
     @extend_schema(request=None, responses=MessageSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, extra_id: str) -> Response:
         """Cancel a message that has not been handed over to the platform."""
+        refuse_fields(request)
         message = self.get_object()
+        if message.campaign_id:
+            raise Conflict("The message belongs to a campaign. Cancel the campaign to stop it.")
         if not cancel_message(message):
             raise Conflict("The message has been handed over to the platform, or has ended.")
         message.refresh_from_db()
@@ -128,27 +140,28 @@ class CampaignViewSet(viewsets.ReadOnlyModelViewSet[Campaign]):
         """Check the texts of all recipients, and launch the campaign. With FOUR_EYES, no contributor may."""
         # Nobody gets here without a login.
         user = cast("AbstractBaseUser", request.user)
-        return self._perform(partial(start_campaign, user=user))
+        return self._perform(request, partial(start_campaign, user=user))
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])
     def pause(self, request: Request, pk: str) -> Response:
         """Stop sending until the campaign is resumed."""
-        return self._perform(pause_campaign)
+        return self._perform(request, pause_campaign)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str) -> Response:
         """Go on with a paused campaign."""
-        return self._perform(resume_campaign)
+        return self._perform(request, resume_campaign)
 
     @extend_schema(request=None, responses=CampaignSerializer)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, pk: str) -> Response:
         """Stop sending for good."""
-        return self._perform(cancel_campaign)
+        return self._perform(request, cancel_campaign)
 
-    def _perform(self, verb: Callable[[Campaign], Campaign]) -> Response:
+    def _perform(self, request: Request, verb: Callable[[Campaign], Campaign]) -> Response:
+        refuse_fields(request)
         try:
             campaign = verb(self.get_object())
         except CampaignError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -93,6 +94,11 @@ class TestMessages:
             (new(1, VIBER, extra_id="x" * 65), "extra_id"),
             (new(1, VIBER, account="other"), "account"),
             (new(1, VIBER, start_time="tomorrow"), "start_time"),
+            (new(1, VIBER, startTime="2030-01-01T12:00:00Z"), "startTime"),
+            (new(1, VIBER, callback_url="https://shop.example/"), "callback_url"),
+            (new(1, VIBER, reference="7"), "reference"),
+            (new(1, VIBER, extra_id="order/7"), "extra_id"),
+            (new(1, VIBER, extra_id=".."), "extra_id"),
         ],
     )
     def test_mistake_is_refused_with_its_field_and_nothing_is_stored(self, platform, sender, data, field):
@@ -133,6 +139,28 @@ class TestMessages:
         response = sender.post(f"{MESSAGES}code-7/cancel/")
 
         assert (response.status_code, response.data["status"]) == (200, "cancelled")
+
+    @pytest.mark.parametrize("extra_id", ["order.7", "order 7", "7%", "замовлення", "a?b#c", "...", "x\ny", "%2F"])
+    def test_message_is_found_by_whatever_id_it_was_sent_with(self, platform, sender, extra_id):
+        send(sender, new(extra_id=extra_id))
+        address = f"{MESSAGES}{quote(extra_id, safe='')}/"
+
+        assert sender.get(address).data["extra_id"] == extra_id
+        assert sender.post(f"{address}cancel/").status_code == 409
+
+    def test_recipient_of_a_campaign_is_not_cancelled_alone(self, platform, sender):
+        message = make_campaign([phone(1)]).messages.get()
+        response = sender.post(f"{MESSAGES}{message.extra_id}/cancel/")
+
+        assert response.status_code == 409
+        assert "Cancel the campaign" in response.data["detail"]
+
+    def test_account_with_an_invalid_setting_is_a_conflict_that_names_it(self, platform, sender, settings):
+        settings.HYBER = {"default": {**settings.HYBER["default"], "BATCH_SIZE": "many"}}
+        response = send(sender, new())
+
+        assert response.status_code == 409
+        assert "BATCH_SIZE" in response.data["detail"]
 
     def test_number_is_masked_for_users_who_may_not_see_it(self, platform, service):
         response = send(service("add_message", "view_message"), new(extra_id="code-7"))
@@ -182,6 +210,15 @@ class TestCampaigns:
         numbers = client.get(f"{CAMPAIGNS}{campaign.pk}/statistics/").data
         assert (numbers["total"], numbers["statuses"]["accepted"]) == (2, 2)
         assert [channel["channel"] for channel in numbers["channels"]] == ["viber", "sms"]
+
+    @pytest.mark.parametrize("verb", ["start", "pause", "resume", "cancel"])
+    def test_field_that_would_be_ignored_is_refused(self, platform, service, verb):
+        campaign = make_campaign([phone(1)])
+        address = f"{CAMPAIGNS}{campaign.pk}/{verb}/"
+        response = service("send_campaign").post(address, {"start_time": "2030-01-01T12:00:00Z"}, format="json")
+
+        assert response.status_code == 400
+        assert posts(platform) == []
 
     def test_second_start_is_a_conflict(self, platform, service):
         campaign = make_campaign([phone(1)])
