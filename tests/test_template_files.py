@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
-from django_hyber.models import Template
+from django_hyber.models import Template, TemplateChannel
 from django_hyber.protocol import SMS, Viber
+from django_hyber.services import load_templates
 from tests.doc_code import ROOT
 
 pytestmark = pytest.mark.django_db
 
 CHANNEL = '[[{code}.texts.en.channels]]\nchannel = "sms"\ntext = "{text}"\nalpha_name = "GMSU"\nttl = 300\n'
+IN_UK = CHANNEL.format(code="order", text="Hi").replace(".en.", ".uk.")
 
 
 def documented():
@@ -108,6 +112,17 @@ def test_what_is_in_no_file_stays(load):
         ('[[order.texts.en.channels]]\nchannel = "sms"', r"order.texts.en: sms.text"),
         ('["order shipped"]', "order shipped: code: Use Latin letters"),
         (CHANNEL.format(code="order", text="Hi %імʼя%"), "order.texts.en: .*name of a variable"),
+        (IN_UK + IN_UK.replace(".uk.", ".UK."), "order: the text in uk is there twice"),
+        (IN_UK.replace(".uk.", '."zz zz".'), "order.texts.zz zz: language: Enter the code of a language"),
+        (IN_UK.replace(".uk.", ".uk-cyrl-ukraine-kyiv."), "language: Ensure this value has at most 16 characters"),
+        (IN_UK.replace("Hi", "Hi\\u0000"), r"order: the character U\+0000"),
+        ('[order]\nname = "x\\u0000"', r"order: the character U\+0000"),
+        ('[order.texts.en]\napproved_text = "\\u0000"', r"order: the character U\+0000"),
+        (IN_UK + '"a\\u0000" = 1', r"order: the character U\+0000"),
+        (IN_UK.replace('"sms"', '["sms"]'), "channel 1 needs channel = one of"),
+        (IN_UK + "seen = nan", "Extra options must be valid JSON values"),
+        (IN_UK + "seen = 2030-01-01", "Extra options must be valid JSON values"),
+        ("order = " + "[" * 5_000, "0.toml: this is no TOML file in UTF-8"),
         (CHANNEL.format(code="order", text="Hi") + "color = 1", None),
     ],
 )
@@ -119,6 +134,29 @@ def test_mistake_is_named_with_its_place_and_nothing_is_loaded(load, content, er
     with pytest.raises(CommandError, match=error):
         load(content, documented())
     assert not Template.objects.exists()
+
+
+def test_language_in_another_spelling_changes_nothing(load):
+    load(IN_UK)
+
+    assert load(IN_UK.replace(".uk.", ".UK.")) == "0 created, 0 changed, 2 unchanged\n"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_programs_that_load_the_same_file_at_once_make_one_version_each_time(load):
+    def deploy(wording):
+        try:
+            return load_templates({"one": documented().replace("is sent", wording).encode()})
+        finally:
+            connections.close_all()
+
+    load(documented())
+    for wording in ("was sent", "is gone", "went out"):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(deploy, [wording] * 4))
+
+    assert Template.objects.get().find_variant("en").version == 4
+    assert TemplateChannel.objects.count() == 3
 
 
 def test_template_in_two_files_is_refused(load):

@@ -236,13 +236,14 @@ class Campaign(HyberModel):
         Raises ValidationError after the launch of the campaign.
         """
         drafts = Campaign.objects.filter(pk=self.pk, status=self.Status.DRAFT)
-        if not drafts.exists():
-            raise ValidationError(_("The channels of a launched campaign cannot be changed."), code="launched")
         rows = [
             CampaignChannel(campaign=self, position=position, channel=channel.name, options=channel.to_wire())
             for position, channel in enumerate(channels)
         ]
         with transaction.atomic(using=router.db_for_write(Campaign)):
+            # A launch, and programs that set the channels at once, wait for each other here.
+            if not drafts.update(status=self.Status.DRAFT):
+                raise ValidationError(_("The channels of a launched campaign cannot be changed."), code="launched")
             self.channels.all().delete()
             CampaignChannel.objects.bulk_create(rows)
 

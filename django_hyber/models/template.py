@@ -134,13 +134,15 @@ class TemplateVariant(HyberModel):
     def set_channels(self, channels: Iterable[protocol.Channel]) -> bool:
         """Replace the channels, given in fallback order. Return whether that made a new version."""
         wanted = [(channel.name, channel.to_wire()) for channel in channels]
-        if wanted == self.contents():
-            return False
         rows = [
             TemplateChannel(variant=self, position=position, channel=name, options=options)
             for position, (name, options) in enumerate(wanted)
         ]
         with transaction.atomic(using=router.db_for_write(TemplateVariant)):
+            # Programs that set the same text at once wait for each other here.
+            TemplateVariant.objects.filter(pk=self.pk).update(version=models.F("version"))
+            if wanted == self.contents():
+                return False
             self.channels.all().delete()
             TemplateChannel.objects.bulk_create(rows)
             self.count_version()

@@ -76,8 +76,8 @@ def load_templates(files: Mapping[str, bytes], *, dry_run: bool = False) -> Load
 def _read(file_name: str, content: bytes, errors: list[str]) -> Iterator[Source]:
     try:
         document = tomllib.loads(content.decode())
-    except ValueError as error:
-        # Both a wrong encoding and wrong TOML; the text names the line.
+    except (ValueError, RecursionError) as error:
+        # A wrong encoding, wrong TOML, or tables without end; the text of most names the line.
         errors.append(f"{file_name}: this is no TOML file in UTF-8: {error}.")
         return
     for code, item in document.items():
@@ -86,13 +86,15 @@ def _read(file_name: str, content: bytes, errors: list[str]) -> Iterator[Source]
             errors.append(f"{place}: expected a table, as in [{code}] and [{code}.texts.en].")
             continue
         errors += _unknown_keys(place, item, TEMPLATE_KEYS)
+        if any("\0" in text for text in _strings(item)):
+            errors.append(f"{place}: the character U+0000 is in a text; no database stores it.")
         source = Source(
             code=code,
             name=str(item.get("name", code)),
             language=str(item.get("language", Template().language)),
             texts=[text for key, value in item.get("texts", {}).items() if (text := _text(place, key, value, errors))],
         )
-        errors += _field_errors(place, source)
+        errors += [*_field_errors(place, source), *_repeated_languages(place, source)]
         yield source
 
 
@@ -106,7 +108,7 @@ def _text(place: str, language: str, item: object, errors: list[str]) -> Text | 
     channels: list[Channel] = []
     for number, entry in enumerate(entries, start=1):
         name = entry.get("channel") if isinstance(entry, dict) else None
-        if name not in CHANNELS:
+        if not isinstance(name, str) or name not in CHANNELS:
             errors.append(f"{place}: channel {number} needs channel = one of {', '.join(CHANNELS)}.")
             return None
         channels.append(channel_from_wire(name, {key: value for key, value in entry.items() if key != "channel"}))
@@ -122,13 +124,33 @@ def _unknown_keys(place: str, item: Mapping[str, Any], known: set[str]) -> list[
     ]
 
 
-def _field_errors(place: str, source: Source) -> list[str]:
-    template = Template(code=source.code, name=source.name, language=source.language)
-    try:
-        template.clean_fields()
-    except ValidationError as error:
-        return [f"{place}: {name}: {' '.join(texts)}" for name, texts in error.message_dict.items()]
-    return []
+def _strings(value: object) -> Iterator[str]:
+    """Yield the texts of a TOML value, with the names of its keys."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from value
+    if isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
+def _field_errors(place: str, source: Source) -> Iterator[str]:
+    rows = {place: Template(code=source.code, name=source.name, language=source.language)} | {
+        f"{place}.texts.{text.language}": TemplateVariant(language=text.language) for text in source.texts
+    }
+    for row_place, row in rows.items():
+        try:
+            row.clean_fields(exclude={"template"})
+        except ValidationError as error:
+            for name, texts in error.message_dict.items():
+                yield f"{row_place}: {name}: {' '.join(texts)}"
+
+
+def _repeated_languages(place: str, source: Source) -> list[str]:
+    languages = [text.language for text in source.texts]
+    repeated = sorted({language for language in languages if languages.count(language) > 1})
+    return [f"{place}: the text in {language} is there twice, in two spellings." for language in repeated]
 
 
 def _store(source: Source, loaded: Loaded) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connections
 from django.utils import timezone
 
 from django_hyber.campaigns import launch
@@ -155,6 +157,21 @@ def test_channels_of_a_launched_campaign_cannot_be_changed(platform):
 
     with pytest.raises(ValidationError):
         campaign.set_channels(CHANNELS)
+
+
+def test_programs_that_set_the_channels_of_a_draft_at_once_wait_for_each_other(db):
+    def set_channels(_number):
+        try:
+            for _ in range(5):
+                campaign.set_channels(CHANNELS)
+        finally:
+            connections.close_all()
+
+    campaign = make_campaign([])
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(set_channels, range(4)))
+
+    assert campaign.get_channels() == CHANNELS
 
 
 def test_whole_refused_request_ends_all_its_messages_as_rejected(platform):
