@@ -42,7 +42,7 @@ def send_template(
     The text is that in ``language``, else in the same language without its region, else in the language of the
     template, which is also used without ``language``. Every %variable% of the text needs a value; others are ignored.
     With an ``extra_id``, a repeated call with the same language, variables and options returns the message of the first
-    one, whatever has become of the template since.
+    one, even if the template has changed or was deleted since.
 
     Raises Template.DoesNotExist for an unknown code, InvalidMessage if the template has no text, a value is missing, or
     the text with its values breaks a rule, and what ``send_message`` raises. Nothing is stored then.
