@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.transactions import database_time, write_transaction
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.sending import batch as batches
 from django_hyber.sending.batch import claim_batch
@@ -13,6 +15,7 @@ from django_hyber.sending.exchange import ClaimLost
 from django_hyber.sending.single import cancel_message, claim_message
 from tests.builders import make_waiting_campaign
 from tests.samples import phone
+from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +32,16 @@ def batch(platform):
 
 def change(row, **values):
     type(row).objects.filter(pk=row.pk).update(**values)
+
+
+def stop_batch(batch):
+    change(batch, state="unconfirmed")
+
+
+def stop_campaign(batch):
+    """Pause the campaign, while the batch is locked too: its renewal began before the pause."""
+    change(batch, error_text="locked")
+    change(batch.campaign, status="paused")
 
 
 def hours(number):
@@ -200,7 +213,7 @@ class TestBatch:
         claim = claim_batch(batch.pk)
         change(batch, **values)
 
-        with pytest.raises(ClaimLost, match="another worker claimed it, or the campaign stopped"):
+        with pytest.raises(ClaimLost, match="another worker claimed it"):
             claim.confirm()
 
     @pytest.mark.parametrize("status", ["paused", "cancelled"])
@@ -210,6 +223,18 @@ class TestBatch:
 
         with pytest.raises(ClaimLost):
             claim.confirm()
+
+    @pytest.mark.parametrize("stop", [stop_batch, stop_campaign])
+    def test_what_is_committed_while_the_renewal_waits_for_its_lock_counts(self, batch, stop):
+        claim = claim_batch(batch.pk)
+
+        with ThreadPoolExecutor(1) as pool:
+            with write_transaction():
+                stop(batch)
+                renewal = pool.submit(in_own_connection(claim.confirm))
+                time.sleep(0.5)
+            with pytest.raises(ClaimLost):
+                renewal.result()
 
     @pytest.mark.parametrize(
         "values", [{"state": "sending"}, {"state": "done"}, {"due_at": hours(1)}], ids=["sending", "done", "later"]
