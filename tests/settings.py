@@ -18,7 +18,7 @@ USE_TZ = True
 TIME_ZONE = "Europe/Kyiv"
 LANGUAGE_CODE = "en"
 STATIC_URL = "static/"
-# Tests run in several processes at once, each with a database and files of its own.
+# Tests run in several processes at once, each with a database and files of its own, and so may several runs be.
 RUN = env.str("TOX_ENV_NAME", default="local")
 MEDIA_ROOT = BASE_DIR.parent / "test-artifacts" / "media" / RUN / env.str("PYTEST_XDIST_WORKER", default="alone")
 # A good hash takes half a second for every user that a test makes.
@@ -73,6 +73,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "transaction_mode": "IMMEDIATE",
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF",
     }
+else:
+    DATABASES["default"]["TEST"] = {"NAME": f"test_hyber_{RUN}"}
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("options", "-c synchronous_commit=off")
 
