@@ -247,8 +247,7 @@ def _spending_warnings(campaign: Campaign, cost: Decimal | None) -> list[Validat
     if missing:
         text = _("There is a spending limit, but no price in PRICES for %(channels)s: the campaign would be paused.")
         return [ValidationError(text, code="no-price", params={"channels": ", ".join(missing)})]
-    now = timezone.now()
-    left = amount_left(account, campaign, max(now, campaign.start_time or now))
+    left = amount_left(account, campaign, timezone.localdate(campaign.start_time))
     if cost is None or left is None or cost <= left:
         return []
     text = _(

@@ -7,7 +7,7 @@ is read or locked.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 
 from django.db.models import F, Q, QuerySet, Sum
@@ -69,7 +69,7 @@ def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: S
     if unknown:
         return NO_PRICE % {"channels": ", ".join(unknown)}
     cost = most_cost(campaign, account.prices, [item.recipient.variables for item in outgoing])
-    today = _day(timezone.now())
+    today = timezone.localdate()
     with write_transaction():
         take_turn(account)
         for most, batches, reason in _bounds(account, campaign, today):
@@ -81,18 +81,13 @@ def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: S
     return ""
 
 
-def amount_left(account: Account, campaign: Campaign, moment: datetime) -> Decimal | None:
-    """Return what the spending limit leaves to a campaign at this time, at least 0, or None without a limit."""
+def amount_left(account: Account, campaign: Campaign, day: date) -> Decimal | None:
+    """Return what the spending limit leaves to a campaign on a day, at least 0, or None without a limit."""
     limit = account.spending_limit
     if limit is None:
         return None
-    bounds = _bounds(account, campaign, _day(moment))
-    return max(Decimal(0), min(most - _spent(batches) for most, batches, _reason in bounds if most is not None))
-
-
-def _day(moment: datetime) -> date:
-    """Return the day of a limit. A request may have activated the time zone of its user, whose day is another one."""
-    return timezone.localdate(moment, timezone.get_default_timezone())
+    left = [most - _spent(batches) for most, batches, _reason in _bounds(account, campaign, day) if most is not None]
+    return max(Decimal(0), min(left))
 
 
 def _bounds(account: Account, campaign: Campaign, day: date) -> Iterator[tuple[Decimal | None, Q, str]]:

@@ -9,8 +9,10 @@ from django.utils import timezone
 
 from django_hyber.db.transactions import database_time, write_transaction
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.protocol import Recipient, parse_sync
 from django_hyber.sending import batch as batches
 from django_hyber.sending.batch import claim_batch
+from django_hyber.sending.batch_messages import Outgoing
 from django_hyber.sending.exchange import ClaimLost
 from django_hyber.sending.single import cancel_message, claim_message
 from tests.builders import make_waiting_campaign
@@ -268,3 +270,31 @@ class TestBatch:
         batch.refresh_from_db()
         assert (batch.state, batch.job_id, batch.lease_until, batch.error_text) == ("done", "job-1", None, "")
         assert batch.finished_at
+
+
+class TestSynchronousAnswer:
+    """Each entry of the platform's answer decides about one message."""
+
+    def record(self, batch, *entries):
+        message = batch.campaign.messages.order_by("pk").first()
+        claim = claim_batch(batch.pk)
+        outgoing = [Outgoing(message.pk, Recipient(message.phone_number, message.extra_id, {}))]
+        known = {"phone_number": message.phone_number, "extra_id": message.extra_id}
+        answers = parse_sync({"messages": [known | entry for entry in entries]})
+        claim.record(batches.BatchAnswer(outgoing, answers, ""))
+        message.refresh_from_db()
+        return message.status, message.message_id
+
+    def test_with_an_id_the_message_is_accepted(self, batch):
+        assert self.record(batch, {"message_id": "m-1"}) == ("accepted", "m-1")
+
+    def test_with_an_error_the_message_is_rejected(self, batch):
+        assert self.record(batch, {"error_code": 36024}) == ("rejected", None)
+
+    def test_with_neither_its_outcome_is_unknown(self, batch):
+        assert self.record(batch, {"message_id": None, "processed": True}) == ("unconfirmed", None)
+
+    def test_with_entries_that_do_not_agree_its_outcome_is_unknown(self, batch):
+        entries = ({"message_id": "m-1", "accepted": True}, {"accepted": False, "error_code": 36011})
+
+        assert self.record(batch, *entries) == ("unconfirmed", None)
