@@ -560,6 +560,17 @@ def test_token_is_not_logged_whatever_goes_wrong(client, message, caplog, monkey
         "/hyber/{token}/{kind}%20",
         "/hyber/{token}/{kind}/%0D%0A",
         "/hyber/{token}/%C2%A0{kind}/",
+        "/hyber/{token}%20/{kind}/",
+        "/hyber/%20{token}/{kind}/",
+        "/hyber/{token}%0A/{kind}/",
+        "/hyber/%0A{token}%C2%A0/{kind}",
+        "/hyber/%20/{token}%20/{kind}/",
+        "/hyber/{token}/{kind}.",
+        "/hyber/{token}/{kind},",
+        "/hyber/{token}/{kind};",
+        "/hyber/{token}/{kind}/.",
+        "/hyber/{token}/{kind}/).",
+        "/hyber/{token}/{kind}%C2%BB",
     ],
 )
 def test_address_with_a_missing_or_doubled_slash_a_capital_or_a_space_is_taken(client, message, kind, address):
