@@ -49,7 +49,7 @@ NO_NEED = tuple(chain.from_iterable(consent_words.NO_NEED.values()))
 OTHER_MEANINGS = tuple(chain.from_iterable(consent_words.OTHER_MEANINGS.values()))
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc`´]")
-_CLAUSE_END = re.compile("[.!?,;:…()\n\u2600-\u27bf\U0001f000-\U0001faff]+|\\s[-–—]+\\s")
+_CLAUSE_END = re.compile("[.!?,;:…)\n\u2600-\u27bf\U0001f000-\U0001faff]+|\\s[-–—]+\\s")
 #: A full stop in it ends no clause.
 _LINK = re.compile(r"\b[\w.+-]{1,64}@\S*\w|https?://\S*\w|www\.\S*\w", re.IGNORECASE)
 _ASKS = re.compile("[?？]")
