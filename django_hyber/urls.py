@@ -14,9 +14,9 @@ app_name = "django_hyber"
 urlpatterns = [
     path("<str:token>/reports/", reports, name="reports"),
     path("<str:token>/replies/", replies, name="replies"),
-    # The addresses are also typed by hand: a missing or doubled slash, a capital or a space must not cost an opt-out.
-    # Django cannot reverse a pattern with (?i:…).
-    re_path(r"^(?:/+)?(?P<token>[^/\s]+)\s*/[/\s]*[Rr][Ee][Pp][Oo][Rr][Tt][Ss][/\s]*$", reports),
-    re_path(r"^(?:/+)?(?P<token>[^/\s]+)\s*/[/\s]*[Rr][Ee][Pp][Ll][Ii][Ee][Ss][/\s]*$", replies),
+    # The addresses are also typed by hand, or copied with the full stop behind them: a missing or doubled slash, a
+    # capital or a space must not cost an opt-out. Django cannot reverse a pattern with (?i:…).
+    re_path(r"^[/\s]*(?P<token>[^/\s]+)\s*/[/\s]*[Rr][Ee][Pp][Oo][Rr][Tt][Ss]\W*$", reports),
+    re_path(r"^[/\s]*(?P<token>[^/\s]+)\s*/[/\s]*[Rr][Ee][Pp][Ll][Ii][Ee][Ss]\W*$", replies),
     path("<mistyped_callback:address>", not_found),
 ]

@@ -53,7 +53,7 @@ class HasToken(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         """Compare the token in constant time, and set the account on the view."""
-        account = find_account_by_token(view.kwargs["token"])
+        account = find_account_by_token(view.kwargs["token"].strip())
         if account is None:
             logger.warning("A callback with a wrong token was rejected", extra={"event": LogEvent.CALLBACK_TOKEN})
             return False

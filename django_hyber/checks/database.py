@@ -13,20 +13,37 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django_hyber.models import Message
 
 CHARACTER_SET = "utf8mb4"
+ENCODING = "UTF8"
 
 
 @register("django_hyber", Tags.database)
 def check_character_sets(
     app_configs: Any = None, databases: Sequence[str] | None = None, **kwargs: Any
 ) -> list[CheckMessage]:
-    """Check on MariaDB and MySQL that the connection and the tables use utf8mb4.
+    """Check on MariaDB and MySQL that the connection and the tables use utf8mb4, and on PostgreSQL that UTF8 is used.
 
-    Their "utf8" has no emoji: a text is stored with question marks, or its report cannot be stored at all.
+    Without emoji, a text is stored with question marks, or its report or reply cannot be stored at all.
     """
     alias = router.db_for_write(Message)
-    if alias not in (databases or ()) or connections[alias].vendor != "mysql":
+    if alias not in (databases or ()):
         return []
-    return [*_check_connection(connections[alias]), *_check_tables(connections[alias])]
+    connection = connections[alias]
+    if connection.vendor == "postgresql":
+        return [*_check_encoding(connection)]
+    return [*_check_connection(connection), *_check_tables(connection)] if connection.vendor == "mysql" else []
+
+
+def _check_encoding(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_encoding")
+        encoding = cursor.fetchone()[0]
+    if encoding != ENCODING:
+        yield Error(
+            f"The database {connection.alias!r} uses {encoding} instead of {ENCODING}: emoji cannot be stored, and a "
+            "callback with one fails as often as it is repeated.",
+            hint=f"Create a database with ENCODING '{ENCODING}' TEMPLATE template0, and move the data into it.",
+            id="django_hyber.E019",
+        )
 
 
 def _check_connection(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:

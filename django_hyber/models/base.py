@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from django.db import models, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -16,6 +17,18 @@ class HyberManager(models.Manager[Row]):
     def get_queryset(self) -> models.QuerySet[Row]:
         """Select all rows, from the database for writes."""
         return super().get_queryset().using(self._db or router.db_for_write(self.model))
+
+
+class ExactCharField(models.CharField):  # type: ignore[type-arg]
+    """A text of which every character counts: MariaDB and MySQL ignore case, accents and spaces at the end."""
+
+    def db_parameters(self, connection: BaseDatabaseWrapper) -> Any:
+        """Add the collation of the database."""
+        parameters: dict[str, Any] = super().db_parameters(connection)
+        if connection.vendor != "mysql":
+            return parameters
+        exact = "utf8mb4_nopad_bin" if connection.mysql_is_mariadb else "utf8mb4_0900_bin"  # type: ignore[attr-defined]
+        return parameters | {"collation": exact}
 
 
 class HyberModel(models.Model):

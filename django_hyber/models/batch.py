@@ -62,6 +62,8 @@ class Batch(HyberModel, DoubtModel):
     # With a spending limit: the most that the request may cost, and the day on which it was reserved.
     cost = models.DecimalField(_("cost at most"), max_digits=20, decimal_places=6, null=True, editable=False)
     charged_on = models.DateField(_("charged on"), null=True, editable=False)
+    # Whether the last request was one that the platform works off as a job, whatever SYNC_LIMIT is by now.
+    is_job = models.BooleanField(_("sent as a job"), default=False, editable=False)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import PersonalDataModel
+from django_hyber.models.base import ExactCharField, PersonalDataModel
 from django_hyber.models.message import Message
 
 
@@ -24,8 +24,8 @@ class DeliveryReport(PersonalDataModel):
     )
     account = models.CharField(_("account"), max_length=64)
     fingerprint = models.CharField(_("fingerprint"), max_length=32, editable=False)
-    hyber_message_id = models.CharField(_("message id"), max_length=64, blank=True)
-    extra_id = models.CharField(_("extra id"), max_length=64, blank=True)
+    hyber_message_id = ExactCharField(_("message id"), max_length=64, blank=True)
+    extra_id = ExactCharField(_("extra id"), max_length=64, blank=True)
     phone_number = models.CharField(_("phone number"), max_length=15, blank=True)
     channel = models.CharField(_("channel"), max_length=16, blank=True)
     status = models.IntegerField(_("status"), null=True, blank=True)
@@ -49,4 +49,4 @@ class DeliveryReport(PersonalDataModel):
         )
 
     def __str__(self) -> str:
-        return self.hyber_message_id or self.extra_id
+        return str(self.hyber_message_id or self.extra_id)

@@ -30,6 +30,10 @@ class DoubtModel(models.Model):
             "other-client",
             _("Not found, but the account had another CLIENT_ID or another address when it was sent."),
         )
+        UNUSUAL_ID = (
+            "unusual-id",
+            _("Not found, but its extra id has characters that a proxy may change or refuse in an address."),
+        )
 
     doubted_at = models.DateTimeField(_("outcome unknown since"), null=True, blank=True, editable=False)
     # Empty for a message in an unconfirmed batch, which is queried as a whole.

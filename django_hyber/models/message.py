@@ -7,7 +7,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberManager, PersonalDataModel
+from django_hyber.models.base import ExactCharField, HyberManager, PersonalDataModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
 from django_hyber.models.reference import ReferenceModel, reference_columns
@@ -71,8 +71,8 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
     account = models.CharField(_("account"), max_length=64, default="default")
     # NULL after a purge: empty strings would violate the unique constraint of phones in a campaign.
     phone_number = models.CharField(_("phone number"), max_length=15, null=True)  # noqa: DJ001
-    extra_id = models.CharField(_("extra id"), max_length=64)
-    message_id = models.CharField(_("message id"), max_length=64, null=True, blank=True)  # noqa: DJ001
+    extra_id = ExactCharField(_("extra id"), max_length=64)
+    message_id = ExactCharField(_("message id"), max_length=64, null=True, blank=True)
     content = models.JSONField(
         _("content"), null=True, blank=True, help_text=_("Channels and options of a single message, as sent.")
     )
@@ -174,7 +174,7 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
         )
 
     def __str__(self) -> str:
-        return self.extra_id
+        return str(self.extra_id)
 
 
 #: A message whose own outcome is queried. The other unconfirmed messages are in an unconfirmed batch, which is queried.

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
-from django_hyber.models.base import HyberModel
+from django_hyber.models.base import ExactCharField, HyberModel
 from django_hyber.models.campaign import Campaign, ChannelModel
 
 
@@ -33,7 +33,7 @@ validate_language = RegexValidator(
 class Template(HyberModel):
     """A message that the project's code sends by its code, with texts in several languages."""
 
-    code = models.CharField(
+    code = ExactCharField(
         _("code"),
         max_length=64,
         unique=True,

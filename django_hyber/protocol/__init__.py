@@ -14,7 +14,7 @@ from django_hyber.protocol.channels.content import (
     field_rules,
 )
 from django_hyber.protocol.channels.problems import Problem
-from django_hyber.protocol.channels.validation import validate_channels, validate_request
+from django_hyber.protocol.channels.validation import is_plain_id, validate_channels, validate_request
 from django_hyber.protocol.client import HyberClient
 from django_hyber.protocol.errors import (
     APIError,
@@ -153,6 +153,7 @@ __all__ = [
     "find_misspelled_variables",
     "find_variables",
     "fingerprint",
+    "is_plain_id",
     "is_reply",
     "is_report",
     "mark_links",

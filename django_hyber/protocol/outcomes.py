@@ -32,6 +32,7 @@ from django_hyber.protocol.wire.values import MAX_ID_LENGTH, clean_text, is_erro
 _MAX_KEPT_BODY = 2000
 _NOT_JSON = object()
 _SECONDS = re.compile(r"[0-9]{1,9}")
+_CONTRADICTION = gettext_noop("the answer is an error, but it names messages that the platform has accepted")
 _REASONS: dict[int, str] = {
     HTTPStatus.FORBIDDEN: gettext_noop(
         "the answer is not from the platform. Check firewalls and proxies, and ask GMS whether the IP address of this"
@@ -81,6 +82,11 @@ class Answer:
         return is_error_code(self.fields.get("error_code"))
 
     @property
+    def names_messages(self) -> bool:
+        """Whether the body has an id or a list of messages, which the platform has only for what it has accepted."""
+        return any(self.fields.get(key) for key in ("message_id", "job_id", "messages", "reports"))
+
+    @property
     def retry_after(self) -> float | None:
         """The seconds of Retry-After, which may be a number or a date."""
         value = self.headers.get("Retry-After", "").strip()
@@ -94,6 +100,8 @@ class Answer:
 
 def read_answer(answer: Answer) -> Any:
     """Return the JSON of a successful POST. Raises NotTaken, APIError or OutcomeUnknown."""
+    if answer.names_messages and (answer.is_own_error or not answer.is_success):
+        raise UnreadableResponse(answer.status, _CONTRADICTION, *_code_and_text(answer))
     if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         raise RequestTooLarge(*_details(answer), is_from_platform=answer.is_own_error)
     if answer.status == HTTPStatus.SERVICE_UNAVAILABLE and answer.retry_after is not None:
@@ -119,7 +127,10 @@ def read_report(answer: Answer) -> Any:
     if answer.failure:
         raise answer.failure
     is_about_id = answer.is_success or (answer.is_client_error and answer.status != HTTPStatus.REQUEST_TIMEOUT)
-    if answer.is_own_error and is_about_id:
+    if answer.names_messages and not answer.is_success:
+        raise _unknown_outcome(answer)
+    # A failed message may have its error code in its report.
+    if answer.is_own_error and is_about_id and not answer.names_messages:
         code = answer.fields["error_code"]
         error_code = to_int(code) or to_identifier(code)[:MAX_ID_LENGTH] or None
         raise ReportNotFound(answer.status, error_code, to_text(answer.fields.get("error_text")))

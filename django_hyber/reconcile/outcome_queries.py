@@ -21,6 +21,7 @@ from django_hyber.protocol import (
     DeliveryReport,
     HyberError,
     ReportNotFound,
+    is_plain_id,
     parse_reports,
 )
 from django_hyber.reconcile.proof import Answer, Controls, Known, Reply, judge, query_interval
@@ -70,6 +71,9 @@ def query_outcome(account: Account, extra_id: str, sender: str, asked_at: dateti
         return Answer.NO_ANSWER, reply
     if sender != account.sender:
         return Answer.OTHER_CLIENT, reply
+    if not is_plain_id(extra_id):
+        # The controls have plain ids, so they do not show whether such a query reaches the platform.
+        return Answer.UNUSUAL_ID, reply
     return judge(reply, _controls(account, asked_at)), reply
 
 

@@ -350,7 +350,7 @@ def _note_found(message: Message, account: Account) -> None:
 
 
 def _parts_grace(batch: Batch, account: Account) -> timedelta:
-    return parts_grace(timedelta(seconds=account.not_found_grace), is_job=batch.size > account.sync_limit)
+    return parts_grace(timedelta(seconds=account.not_found_grace), is_job=batch.is_job)
 
 
 def _unanswered_batch(message: Message) -> Batch | None:

@@ -16,7 +16,7 @@ from django_hyber.db.transactions import insisting, lock, write_transaction
 from django_hyber.models import Message, Reply, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
 from django_hyber.queueing import enqueue_after_commit
-from django_hyber.replies.opt_outs import apply_wishes
+from django_hyber.replies.opt_outs import apply_wishes, asks_to_stop
 from django_hyber.reports.matching import primary_keys
 from django_hyber.reports.unreadable import keep_unreadable_items
 
@@ -60,7 +60,7 @@ def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT)
     FETCH_MEDIA, a task fetches each attachment after commit.
     """
     settings = get_account(account)
-    parsed = parse_replies(list(raw_replies))
+    parsed = parse_replies(list(raw_replies), settings.default_region)
     keep_unreadable_items(UnreadableCallback.Kind.REPLIES, settings, parsed.unreadable)
     stored: dict[int, UserReply] = {}
     for start in range(0, len(parsed.replies), CHUNK):
@@ -85,11 +85,12 @@ def mark_replies_unread(chosen: QuerySet[Reply]) -> int:
 def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, UserReply]:
     """Store the new replies, apply what they ask for, announce the replies, and return them by primary key."""
     given = {reply_fingerprint(reply, account.name): reply for reply in replies}
-    known = set(_stored(given).values_list("fingerprint", flat=True))
-    fresh = {mark: given[mark] for mark in given.keys() - known}
+    known = dict(_stored(given).values_list("fingerprint", "pk"))
+    fresh = {mark: given[mark] for mark in given.keys() - known.keys()}
+    now = timezone.now()
+    _stop_again(account, {pk: given[mark] for mark, pk in known.items()}, now)
     if not fresh:
         return {}
-    now = timezone.now()
     found = _match(account, fresh, now)
     with write_transaction():
         # Locked until the commit: MariaDB would drop the reply to a message that is deleted concurrently.
@@ -104,6 +105,14 @@ def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, Us
         apply_wishes(account, stored, now)
         announce_replies(list(ours))
     return stored
+
+
+def _stop_again(account: Account, known: Mapping[int, UserReply], now: datetime) -> None:
+    """Apply the stored replies without a time that ask to stop: each may be a repetition, or a person's second one."""
+    stops = {pk: reply for pk, reply in known.items() if reply.time is None and asks_to_stop(account, reply.text)}
+    if stops:
+        with write_transaction():
+            apply_wishes(account, stops, now)
 
 
 def _stored(fingerprints: Iterable[str]) -> QuerySet[Reply]:

@@ -58,6 +58,11 @@ def apply_wishes(account: Account, replies: Mapping[int, UserReply], now: dateti
         _take_off(account, back, now)
 
 
+def asks_to_stop(account: Account, text: str) -> bool:
+    """Return whether a reply with this text opts its sender out."""
+    return _read(account, text) is Consent.OUT
+
+
 def opt_out_senders(chosen: QuerySet[Reply], *, by: str = "") -> int:
     """Add the senders of the replies to the opt-out list and return how many were new. ``by`` is the colleague."""
     now = timezone.now()

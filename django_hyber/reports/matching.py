@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from django_hyber.conf import Account, find_accounts
 from django_hyber.db.bulk import lock_rows
@@ -44,11 +44,12 @@ class Candidate(NamedTuple):
     campaign_id: int | None
     status: str
     given_up_at: datetime | None
+    is_being_sent: bool
 
     @property
     def is_awaiting(self) -> bool:
         """Whether a report is still expected."""
-        return self.status in HANDED_OVER and self.given_up_at is None
+        return self.is_being_sent or (self.status in HANDED_OVER and self.given_up_at is None)
 
 
 class SentBatch(NamedTuple):
@@ -181,7 +182,12 @@ def is_of_one_message(reports: Iterable[DeliveryReport], message_id: str | None 
 def _candidates(account: Account, phone_numbers: set[str]) -> dict[str, list[Candidate]]:
     # The platform knows the client, and several accounts of the settings may be the same one.
     accounts = [other.name for other in find_accounts() if other.client_id == account.client_id]
-    rows = Message.objects.filter(AWAITING | UNNAMED, account__in=accounts, phone_number__in=phone_numbers)
+    messages = Message.objects.filter(account__in=accounts, phone_number__in=phone_numbers)
+    # A report may be quicker than the answer to the request with its message.
+    batches = Batch.objects.filter(state=Batch.State.SENDING, campaign=OuterRef("campaign"))
+    is_being_sent = Exists(batches.filter(first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk")))
+    messages = messages.annotate(is_being_sent=Q(status=Status.QUEUED) & is_being_sent)
+    rows = messages.filter(AWAITING | UNNAMED | Q(is_being_sent=True))
     candidates: dict[str, list[Candidate]] = {}
     for row in rows.values_list(*Candidate._fields):
         candidate = Candidate(*row)

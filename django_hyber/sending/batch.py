@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from django.db import DatabaseError, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes, announce_notice
@@ -95,9 +95,11 @@ class BatchClaim:
 
     def confirm(self) -> None:
         """Renew the lease right before the request is written. Raises ClaimLost, also if the campaign was stopped."""
-        sending = self.rows().filter(state=State.SENDING, campaign__status=Campaign.Status.SENDING)
-        if not lease.renew(sending, self.account.lease):
-            raise ClaimLost(f"Batch {self.batch.pk} was not sent: another worker claimed it, or the campaign stopped")
+        # Two statements: after waiting for a lock, PostgreSQL looks again at the row itself, but not at the campaign.
+        if not lease.renew(self.rows().filter(state=State.SENDING), self.account.lease):
+            raise ClaimLost(f"Batch {self.batch.pk} was not sent: another worker claimed it")
+        if not Campaign.objects.filter(pk=self.batch.campaign_id, status=Campaign.Status.SENDING).exists():
+            raise ClaimLost(f"Batch {self.batch.pk} was not sent: the campaign was stopped")
 
     @insisting
     def record(self, answer: BatchAnswer) -> None:
@@ -301,6 +303,8 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
     values = {
         "state": State.SENDING,
         "sender": account.sender,
+        # By what it has at most: those who are left out make it no job.
+        "is_job": ExpressionWrapper(Q(size__gt=account.sync_limit), output_field=BooleanField()),
         "due_at": None,
         "waits_for": "",
         "enqueued_at": None,

@@ -25,6 +25,7 @@ from django_hyber.texts.check import OWN_TEXT, complete_variables
 Status = Message.Status
 NO_VALUE = gettext_noop("Skipped: a value for the text is missing.")
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
+NO_DECISION = gettext_noop("The platform's answer does not say whether it has accepted this message.")
 TEXT_LIMIT = 255
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 #: Columns that are reset when a message is accepted.
@@ -145,22 +146,34 @@ def accept_all(outgoing: Sequence[Outgoing]) -> None:
 def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], doubt: Mapping[str, Any]) -> None:
     """Record the platform's entry for each message, matched by extra id, or by phone number if an entry has none.
 
-    The outcome of a message without an entry is unknown. ``doubt`` is what is written to it.
+    The outcome of a message is unknown without an entry, or with entries that do not agree. ``doubt`` is what is
+    written to it.
     """
-    by_extra_id = {entry.extra_id: entry for entry in entries if entry.extra_id}
-    by_phone = {entry.phone_number: entry for entry in entries if not entry.extra_id}
-    accepted, rejected, unmentioned = [], [], []
+    by_extra_id = _by_key((entry.extra_id, entry) for entry in entries if entry.extra_id)
+    by_phone = _by_key((entry.phone_number, entry) for entry in entries if not entry.extra_id)
+    accepted, rejected, unknown = [], [], []
     for pk, recipient in outgoing:
         entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
-        if entry is not None and entry.accepted:
+        if entry is None or entry.accepted is None:
+            reason = NO_DECISION if entry else NO_ANSWER
+            unknown.append(OtherRow(pk, None, Status.UNCONFIRMED.value, error_text=reason))
+        elif entry.accepted:
             accepted.append(AcceptedRow(pk, entry.message_id or None))
-        elif entry is not None:
-            rejected.append(_rejected(pk, entry))
         else:
-            unmentioned.append(OtherRow(pk, None, Status.UNCONFIRMED.value, error_text=NO_ANSWER))
+            rejected.append(_rejected(pk, entry))
     _accept(accepted)
     _write(rejected, {"not_found_after": None, "due_at": None})
-    _write(unmentioned, {**doubt, "due_at": None})
+    _write(unknown, {**doubt, "due_at": None})
+
+
+def _by_key(entries: Iterable[tuple[str, SyncEntry]]) -> dict[str, SyncEntry]:
+    """Return the entry of each id or number: one that does not decide if there are several that do not agree."""
+    found: dict[str, SyncEntry] = {}
+    for key, entry in entries:
+        other = found.setdefault(key, entry)
+        if other.accepted is not entry.accepted:
+            found[key] = other._replace(accepted=None)
+    return found
 
 
 def _rejected(pk: int, entry: SyncEntry) -> OtherRow:

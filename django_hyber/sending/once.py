@@ -10,12 +10,13 @@ from typing import Any
 from django.db import IntegrityError
 from django.utils.dateparse import parse_datetime
 
-from django_hyber.db.transactions import atomic
+from django_hyber.db.transactions import atomic, db_connection
 from django_hyber.errors import ExtraIdError
 from django_hyber.models import Message
 
 #: Where the content of a message keeps the language that a template was asked for in. It is not sent.
 LANGUAGE = "language"
+_SHARED_READ = f"SELECT * FROM {Message._meta.db_table} WHERE extra_id = %s LOCK IN SHARE MODE"  # noqa: S608
 
 
 def store_once(message: Message) -> tuple[Message, bool]:
@@ -49,6 +50,9 @@ def require_equal(found: Message, message: Message) -> None:
 def _stored_meanwhile(extra_id: str) -> Message | None:
     """Return the row of a concurrent call. A locking read sees it even if the transaction began before that call."""
     with atomic():
+        if db_connection().vendor == "mysql":
+            # With FOR UPDATE, several calls would deadlock: each failed INSERT has left a shared lock on the row.
+            return next(iter(Message.objects.raw(_SHARED_READ, [extra_id])), None)
         return Message.objects.select_for_update().filter(extra_id=extra_id).first()
 
 

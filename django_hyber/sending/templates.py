@@ -81,8 +81,7 @@ async def asend_template(
 def _find_sent(code: str, extra_id: str | None) -> Message | None:
     """Return the message that this template was sent as with the extra id."""
     found = Message.objects.filter(extra_id=extra_id).first() if extra_id else None
-    # For MariaDB "A" equals "a".
-    if found is None or found.extra_id != extra_id or not found.template_version:
+    if found is None or not found.template_version:
         return None
     return found if found.template_version.rsplit(" ", 2)[0] == code else None
 

@@ -56,9 +56,6 @@ def forged_tokens() -> Iterator[str]:
             yield from (before + changed + after for changed in (*changes, *more, f"%{ord(character):02x}"))
         yield from (token.upper(), token.title(), token[::-1], token * 2, token.translate(LOOK_ALIKE))
         for around in (
-            " {}",
-            "{} ",
-            "{}\n",
             "\ufeff{}",
             "{}\x00",
             "{}.json",

@@ -148,8 +148,34 @@ def test_windows_1251_is_understood(client, kind):
     assert Suppression.objects.filter(phone_number=phone(1)).exists()
 
 
+@pytest.mark.parametrize("damage", [b"\xed\xa0\xbd\xed\xb8\x80", b"\xf0\x9f", b"\xff", b"\x98"])
+def test_damaged_bytes_in_one_reply_cost_no_other_its_opt_out(client, damage):
+    texts = [b"ok " + damage, "СТОП".encode(), "Відпишіть мене".encode()]
+    sender = b'{"phone": "%s", "text_from_subscriber": "%s"}'
+    body = b"[%s]" % b",".join(sender % (phone(number).encode(), text) for number, text in enumerate(texts))
+
+    assert post(client, body, kind="replies").json()["stored"] == 3
+    assert sorted(Suppression.objects.values_list("phone_number", flat=True)) == sorted([phone(1), phone(2)])
+
+
+@pytest.mark.parametrize("between", ["\n", "\r\n", "\t", "\x07"])
+def test_line_break_in_the_text_of_hand_made_json_costs_no_opt_out(client, between):
+    body = f'[{{"phone": "{phone(1)}", "text_from_subscriber": "СТОП{between}Дякую"}}]'.encode()
+
+    assert post(client, body, kind="replies").status_code == 200
+    assert Suppression.objects.filter(phone_number=phone(1)).exists()
+
+
+@pytest.mark.parametrize("kind", ["reports", "replies"])
+@pytest.mark.parametrize("name", ["number", "phone_number"])
+def test_reply_that_names_its_number_like_a_report_is_taken_for_a_reply(client, kind, name):
+    assert post(client, {name: phone(1), "text_from_subscriber": "СТОП"}, kind=kind).status_code == 200
+    assert Reply.objects.get().phone_number == phone(1)
+    assert Suppression.objects.filter(phone_number=phone(1)).exists()
+
+
 def test_bytes_of_another_encoding_can_still_be_read(client):
-    sent = b'[{"extra_id": "own-1", "error_text": "\x98\xcf"}]'
+    sent = b'[{"extra_id": "own-1", "error_text": "\x98\xcf"}'
 
     assert post(client, sent).status_code == 400
     kept = UnreadableCallback.objects.get().body
@@ -309,14 +335,14 @@ def test_no_more_items_are_built_than_are_read(client):
         "[1,",
         "[1 2]",
         "[,1]",
-        "[1,]",
+        "[1,,]",
         "[1]]",
         "[1] x",
         "",
         " ",
         "]",
         "[" * 100_000,
-        "[1]\x00",
+        "[1]\x00x",
         "{}{}",
         "[nul]",
     ],
@@ -534,6 +560,17 @@ def test_token_is_not_logged_whatever_goes_wrong(client, message, caplog, monkey
         "/hyber/{token}/{kind}%20",
         "/hyber/{token}/{kind}/%0D%0A",
         "/hyber/{token}/%C2%A0{kind}/",
+        "/hyber/{token}%20/{kind}/",
+        "/hyber/%20{token}/{kind}/",
+        "/hyber/{token}%0A/{kind}/",
+        "/hyber/%0A{token}%C2%A0/{kind}",
+        "/hyber/%20/{token}%20/{kind}/",
+        "/hyber/{token}/{kind}.",
+        "/hyber/{token}/{kind},",
+        "/hyber/{token}/{kind};",
+        "/hyber/{token}/{kind}/.",
+        "/hyber/{token}/{kind}/).",
+        "/hyber/{token}/{kind}%C2%BB",
     ],
 )
 def test_address_with_a_missing_or_doubled_slash_a_capital_or_a_space_is_taken(client, message, kind, address):

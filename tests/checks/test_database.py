@@ -12,6 +12,7 @@ from django_hyber.models import Suppression
 pytestmark = pytest.mark.django_db(transaction=True)
 
 IS_MYSQL = connection.vendor == "mysql"
+IS_POSTGRESQL = connection.vendor == "postgresql"
 
 
 def found():
@@ -40,6 +41,25 @@ def old_table():
             cursor.execute(f"ALTER TABLE {table} CONVERT TO CHARACTER SET utf8mb4")
 
 
+@pytest.fixture
+def old_database():
+    """A database in Windows-1251; only PostgreSQL has one encoding for all of a database."""
+    name = connection.settings_dict["NAME"]
+    other = f"{name}_win1251"
+    if IS_POSTGRESQL:
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{other}"')
+            cursor.execute(f"""CREATE DATABASE "{other}" ENCODING 'WIN1251' LOCALE 'C' TEMPLATE template0""")
+        connection.close()
+        connection.settings_dict["NAME"] = other
+    yield
+    if IS_POSTGRESQL:
+        connection.close()
+        connection.settings_dict["NAME"] = name
+        with connection.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE "{other}"')
+
+
 def test_database_that_stores_every_text_is_accepted():
     assert found() == []
 
@@ -54,6 +74,12 @@ def test_table_without_emoji_is_refused(old_table):
     assert [(error.id, f"ALTER TABLE {old_table} CONVERT" in error.hint) for error in found()] == [
         ("django_hyber.E019", True)
     ] * IS_MYSQL
+
+
+def test_database_in_another_encoding_is_refused(old_database):
+    assert [(error.id, "WIN1251" in error.msg, "ENCODING 'UTF8'" in error.hint) for error in found()] == [
+        ("django_hyber.E019", True, True)
+    ] * IS_POSTGRESQL
 
 
 def test_other_databases_of_the_project_are_not_asked(old_table):

@@ -14,6 +14,7 @@ from django_hyber.protocol import SMS
 from django_hyber.replies import attachments
 from django_hyber.replies import intake as replies
 from django_hyber.replies.attachments import AttachmentState, download_name, fetch_media, find_attachment
+from django_hyber.replies.opt_outs import remove_opt_outs
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import apply_delivery_reports, apply_replies, import_recipients, start_campaign
 from django_hyber.signals import reply_received
@@ -143,6 +144,39 @@ def test_a_repeated_stop_does_not_opt_out_who_has_come_back():
     assert not Suppression.objects.exists()
 
 
+@pytest.mark.parametrize("time", [None, "", "30.11.2026 12:00:00"])
+@pytest.mark.parametrize("back", ["Старт", None], ids=["by start", "by a colleague"])
+def test_a_second_stop_without_a_readable_time_opts_out_again(time, back):
+    stop = reply("СТОП", time=time)
+    apply_replies([stop])
+    if back:
+        apply_replies([reply(back, time=time)])
+    else:
+        remove_opt_outs(Suppression.objects.all(), by="olena")
+    assert not Suppression.objects.exists()
+
+    assert apply_replies([stop, reply("Hello")]) == 1
+    assert Suppression.objects.get().reason == "Opted out by reply."
+
+
+def test_a_second_stop_without_a_time_tells_which_reply_it_was():
+    stop = reply("СТОП", time=None)
+    apply_replies([stop])
+    remove_opt_outs(Suppression.objects.all(), by="olena")
+    apply_replies([stop])
+
+    assert Suppression.objects.get().reply == Reply.objects.get()
+
+
+def test_a_repeated_start_without_a_time_takes_nobody_off_the_list():
+    start = reply("Старт", time=None)
+    apply_replies([start])
+    apply_replies([reply("СТОП", time=None)])
+    apply_replies([start])
+
+    assert Suppression.objects.exists()
+
+
 def minutes_ago(minutes, text, **changes):
     written = datetime.now(UTC) - timedelta(minutes=minutes)
     return reply(text, time=written.isoformat(timespec="milliseconds"), **changes)
@@ -239,7 +273,28 @@ def test_reply_and_opt_out_are_stored_together_or_not_at_all(monkeypatch, heard)
     assert Suppression.objects.exists()
 
 
-def test_who_said_stop_is_left_out_of_what_is_still_queued(platform):
+@pytest.mark.parametrize("spelling", ["0{}", "80{}", "00380{}", "tel:+380{}", "\u2068+380{}\u2069"])
+def test_who_said_stop_is_left_out_however_the_reply_writes_the_number(platform, spelling):
+    apply_replies([reply("stop", phone=spelling.format(phone(1).removeprefix("380")))])
+    campaign = Campaign.objects.create(name="Sale")
+    campaign.set_channels([SMS(text="Hi", alpha_name="Shop", ttl=300)])
+    import_recipients(campaign, [{"phone": phone(1)}, {"phone": phone(2)}])
+    start_campaign(campaign)
+
+    statuses = dict(Message.objects.values_list("phone_number", "status"))
+    assert statuses[phone(1)] == "suppressed"
+    assert statuses[phone(2)] != "suppressed"
+
+
+def test_a_number_is_read_as_one_of_the_accounts_region(settings):
+    settings.HYBER = {"default": {"DEFAULT_REGION": "PL"}}
+
+    apply_replies([reply("stop", phone="501234567")])
+
+    assert Suppression.objects.get().phone_number == "48501234567"
+
+
+def test_who_said_stop_is_left_out_of_of_what_is_still_queued(platform):
     campaign = Campaign.objects.create(name="Sale")
     campaign.set_channels([SMS(text="Hi", alpha_name="Shop", ttl=300)])
     import_recipients(campaign, [{"phone": phone(1)}, {"phone": phone(2)}])

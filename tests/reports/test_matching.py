@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
 from django_hyber.reports.early import rematch_reports
+from django_hyber.sending.batch import claim_batch
 from django_hyber.services import (
     apply_delivery_reports,
     dispatch,
@@ -20,6 +21,7 @@ from django_hyber.services import (
     retry_failed,
     start_campaign,
 )
+from tests.builders import make_waiting_campaign
 from tests.samples import phone, report
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -332,3 +334,29 @@ def test_late_report_about_an_earlier_run_counts_as_matched(resent):
     _message, former = resent
 
     assert apply(report(None, **former, time=1_700_000_060_000)).unknown == 0
+
+
+class TestReportThatIsQuickerThanTheAnswer:
+    """The messages of a batch stay queued until the platform has answered its request."""
+
+    @pytest.fixture
+    def sent(self, platform):
+        campaign = make_waiting_campaign([phone(1)], size=1)
+        claim_batch(campaign.batches.get().pk)
+        return campaign.messages.get()
+
+    def test_without_our_id_it_waits_if_it_may_be_about_an_older_message(self, sent):
+        older = make_message()
+
+        assert apply(nameless(message_id="new")).unknown == 1
+        assert [status(older), status(sent)] == ["accepted", "queued"]
+
+    def test_without_our_id_it_is_about_the_message_that_is_being_sent(self, sent):
+        assert apply(nameless(message_id="new")).changed == 1
+        assert (status(sent), sent.message_id) == ("delivered", "new")
+
+    def test_it_is_not_about_a_message_whose_batch_waits(self, sent):
+        sent.campaign.batches.update(state="pending")
+
+        assert apply(nameless(message_id="new")).unknown == 1
+        assert status(sent) == "queued"

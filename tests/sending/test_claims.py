@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.transactions import database_time, write_transaction
 from django_hyber.models import Batch, Campaign, Message
+from django_hyber.protocol import Recipient, parse_sync
 from django_hyber.sending import batch as batches
 from django_hyber.sending.batch import claim_batch
+from django_hyber.sending.batch_messages import Outgoing
 from django_hyber.sending.exchange import ClaimLost
 from django_hyber.sending.single import cancel_message, claim_message
 from tests.builders import make_waiting_campaign
 from tests.samples import phone
+from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -29,6 +34,16 @@ def batch(platform):
 
 def change(row, **values):
     type(row).objects.filter(pk=row.pk).update(**values)
+
+
+def stop_batch(batch):
+    change(batch, state="unconfirmed")
+
+
+def stop_campaign(batch):
+    """Pause the campaign, while the batch is locked too: its renewal began before the pause."""
+    change(batch, error_text="locked")
+    change(batch.campaign, status="paused")
 
 
 def hours(number):
@@ -200,7 +215,7 @@ class TestBatch:
         claim = claim_batch(batch.pk)
         change(batch, **values)
 
-        with pytest.raises(ClaimLost, match="another worker claimed it, or the campaign stopped"):
+        with pytest.raises(ClaimLost, match="another worker claimed it"):
             claim.confirm()
 
     @pytest.mark.parametrize("status", ["paused", "cancelled"])
@@ -210,6 +225,18 @@ class TestBatch:
 
         with pytest.raises(ClaimLost):
             claim.confirm()
+
+    @pytest.mark.parametrize("stop", [stop_batch, stop_campaign])
+    def test_what_is_committed_while_the_renewal_waits_for_its_lock_counts(self, batch, stop):
+        claim = claim_batch(batch.pk)
+
+        with ThreadPoolExecutor(1) as pool:
+            with write_transaction():
+                stop(batch)
+                renewal = pool.submit(in_own_connection(claim.confirm))
+                time.sleep(0.5)
+            with pytest.raises(ClaimLost):
+                renewal.result()
 
     @pytest.mark.parametrize(
         "values", [{"state": "sending"}, {"state": "done"}, {"due_at": hours(1)}], ids=["sending", "done", "later"]
@@ -243,3 +270,31 @@ class TestBatch:
         batch.refresh_from_db()
         assert (batch.state, batch.job_id, batch.lease_until, batch.error_text) == ("done", "job-1", None, "")
         assert batch.finished_at
+
+
+class TestSynchronousAnswer:
+    """Each entry of the platform's answer decides about one message."""
+
+    def record(self, batch, *entries):
+        message = batch.campaign.messages.order_by("pk").first()
+        claim = claim_batch(batch.pk)
+        outgoing = [Outgoing(message.pk, Recipient(message.phone_number, message.extra_id, {}))]
+        known = {"phone_number": message.phone_number, "extra_id": message.extra_id}
+        answers = parse_sync({"messages": [known | entry for entry in entries]})
+        claim.record(batches.BatchAnswer(outgoing, answers, ""))
+        message.refresh_from_db()
+        return message.status, message.message_id
+
+    def test_with_an_id_the_message_is_accepted(self, batch):
+        assert self.record(batch, {"message_id": "m-1"}) == ("accepted", "m-1")
+
+    def test_with_an_error_the_message_is_rejected(self, batch):
+        assert self.record(batch, {"error_code": 36024}) == ("rejected", None)
+
+    def test_with_neither_its_outcome_is_unknown(self, batch):
+        assert self.record(batch, {"message_id": None, "processed": True}) == ("unconfirmed", None)
+
+    def test_with_entries_that_do_not_agree_its_outcome_is_unknown(self, batch):
+        entries = ({"message_id": "m-1", "accepted": True}, {"accepted": False, "error_code": 36011})
+
+        assert self.record(batch, *entries) == ("unconfirmed", None)

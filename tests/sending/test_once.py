@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -23,6 +24,7 @@ from django_hyber.signals import message_status_changed
 from django_hyber.tasks import submit_message
 from tests.builders import call_async, posts
 from tests.samples import PHONE, phone
+from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -167,6 +169,28 @@ def test_two_threads_with_one_extra_id_send_once(platform):
     assert len(found) == 4
     assert len(set(found)) == 1
     assert len(posts(platform)) == 1
+
+
+def test_threads_with_one_extra_id_in_transactions_of_their_own_all_get_the_message(platform):
+    def send(number):
+        with transaction.atomic():
+            Campaign.objects.create(name=f"Order {number}")
+            return send_message(PHONE, CHANNELS, extra_id="order-1").pk
+
+    with ThreadPoolExecutor(6) as pool:
+        found = set(pool.map(in_own_connection(send), range(6)))
+
+    assert len(found) == 1
+    assert Campaign.objects.count() == 6
+    assert len(posts(platform)) == 1
+
+
+@pytest.mark.parametrize("other", ["Order-1", "order-1 ", "örder-1"])
+def test_every_character_of_an_extra_id_counts(platform, other):
+    message = send_message(PHONE, CHANNELS, extra_id="order-1")
+
+    assert send_message(PHONE, CHANNELS, extra_id=other) != message
+    assert len(posts(platform)) == 2
 
 
 def test_repeated_request_after_a_purge_sends_nothing(platform):

@@ -110,6 +110,34 @@ def test_another_client_or_host_does_not_find_what_this_one_sent(hostile, settin
     assert not Message.objects.filter(status__in=OPEN).exists()
 
 
+def test_job_stays_a_job_whatever_the_limit_is_by_now(hostile, settings):
+    settings.HYBER["default"]["SYNC_LIMIT"] = 0
+    make_known()
+    # The second half is known after the time that a synchronous request may take, and before that of a job is over.
+    hostile.fault("parts", seconds=14 * GRACE, paths=("bulk",))
+    hostile.fault("drop_answer", paths=("bulk",))
+    start_campaign(make_campaign([phone(number) for number in range(10)]))
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SYNC_LIMIT": 10_000}}
+    sweep(60)
+
+    assert (hostile.ledger.taken, hostile.ledger.duplicates) == (10 + KNOWN, {})
+
+
+@pytest.mark.parametrize("extra_id", ["order/17", "order 17", "замовлення-17"])
+def test_not_found_proves_nothing_about_an_id_that_a_proxy_may_change(hostile, extra_id):
+    make_known()
+    hostile.fault("drop_request", paths=("single",))
+    message = send_message(phone(1), CODE, extra_id=extra_id)
+    sweep(10 * GRACE)
+
+    message.refresh_from_db()
+    assert (message.status, message.answer) == ("unconfirmed", "unusual-id")
+    assert send_again(message, by="anna")
+    sweep(10)
+    message.refresh_from_db()
+    assert message.status == "accepted"
+
+
 @pytest.mark.parametrize("claim", [BatchClaim, MessageClaim])
 def test_database_that_fails_right_before_the_request_delays_it_and_needs_nobody(hostile, monkeypatch, claim):
     make_known()

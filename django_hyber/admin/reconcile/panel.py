@@ -37,6 +37,7 @@ NO_PROOF = {
     Answer.OTHER_CLIENT: gettext_lazy(
         "Messages can only be found with the CLIENT_ID and the addresses that sent them."
     ),
+    Answer.UNUSUAL_ID: gettext_lazy("The query may not have reached the platform as it was meant."),
 }
 
 

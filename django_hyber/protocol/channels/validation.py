@@ -15,7 +15,7 @@ from django_hyber.protocol.channels.problems import Problem, error, gettext_noop
 from django_hyber.protocol.texts.sms import GSM_BASIC, MAX_SEGMENTS, count_segments
 from django_hyber.protocol.texts.variables import has_variables
 
-__all__ = ["Problem", "gettext_noop", "validate_channels", "validate_request"]
+__all__ = ["Problem", "gettext_noop", "is_plain_id", "validate_channels", "validate_request"]
 
 MAX_EXTRA_ID = 64
 MAX_CALLBACK_URL = 256
@@ -25,7 +25,9 @@ RECOMMENDED_VIBER_TTL = 60
 
 # The shortest numbers with a country code have seven digits, as on the island of Niue.
 _PHONE = re.compile(r"[0-9]{7,15}")
-_SAFE_ID = re.compile(r"[A-Za-z0-9_.-]+")
+_PLAIN_ID = re.compile(r"[A-Za-z0-9_.-]+")
+#: Clients and proxies remove these from a path.
+_PARTS_OF_PATHS = (".", "..")
 _START_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}[+-][0-9]{2}:[0-9]{2}")
 _ALPHA_NAME_CHARACTERS = GSM_BASIC - {"\r", "\n"}
 _SHORT_VIBER_TTLS = range(40, RECOMMENDED_VIBER_TTL)
@@ -114,10 +116,19 @@ def _check_phone(phone_number: str) -> Problem | None:
 
 def _check_extra_id(extra_id: str) -> Problem | None:
     problem = check_length(extra_id, MAX_EXTRA_ID)
-    if problem or _SAFE_ID.fullmatch(extra_id):
+    if problem:
         return problem
+    if extra_id in _PARTS_OF_PATHS:
+        return error("extra-id-path", gettext_noop("This id cannot be part of an address: choose another one."))
+    if is_plain_id(extra_id):
+        return None
     template = gettext_noop("An id of Latin letters, digits, dots, dashes and underscores is safest in addresses.")
     return warning("extra-id-characters", template)
+
+
+def is_plain_id(extra_id: str) -> bool:
+    """Return whether an id reaches the platform unchanged in a URL, whatever proxies are in between."""
+    return _PLAIN_ID.fullmatch(extra_id) is not None and extra_id not in _PARTS_OF_PATHS
 
 
 def _check_start_time(start_time: datetime | str) -> Problem | None:

@@ -1,29 +1,31 @@
 """Whether a reply opts its sender out of messages, or back in.
 
 A reply opts out if its first word is one of OPENING, if one of its clauses is nothing but a phrase of OPENING or
-CLAUSES, if the reply is nothing but one of the stop words, or if it has no words but one of SIGNS. It opts back in
-only if it is nothing but one of the start words. FILLERS are ignored, except those that are part of the phrase itself.
-So "Stop, thanks", "No. Stop." and "please do not send me any more" opt out, "bus stop" and "cancel my order" do not.
+CLAUSES, if the reply is nothing but stop words beside NO_NEED, or if it has no words but one of SIGNS. It opts back in
+only if it is nothing but one of the start words, and has neither a sign nor a question mark. FILLERS are ignored,
+except those that are part of the phrase itself. So "Stop, thanks", "No. Stop." and "please do not send me any more" opt
+out, "bus stop" and "cancel my order" do not.
 
-Texts are compared without case, punctuation, emoji, accents, invisible characters and held-down keys. In a word that
-mixes alphabets, or letters and digits, a letter also matches those that look or sound like it.
+Texts are compared without case, punctuation, emoji, accents, invisible characters and held-down keys. For OPENING, and
+in a word that mixes alphabets, or letters and digits, a letter also matches those that look or sound like it.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
 from functools import lru_cache
 from itertools import chain, groupby, product
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from django_hyber.protocol.texts import consent_words
 
-#: Opt-out requests are short. Of a longer text, only the beginning is read.
-LONGEST = 500
+#: Messengers have shorter texts. Of a longer one, only the beginning is read.
+LONGEST = 10_000
 LONGEST_PHRASE = 6
+LEAST_SPACED = 4
 OPENING = tuple(dict.fromkeys(chain.from_iterable(consent_words.OPENING.values())))
 CLAUSES = tuple(dict.fromkeys((*OPENING, *chain.from_iterable(consent_words.CLAUSES.values()))))
 STOP_WORDS = tuple(
@@ -43,17 +45,26 @@ FILLERS = frozenset(chain.from_iterable(consent_words.FILLERS.values()))
 IGNORED = FILLERS.union(*consent_words.REFUSALS.values())
 WRITE_BACK = frozenset(chain.from_iterable(consent_words.WRITE_BACK.values()))
 TO_WHOM = frozenset(chain.from_iterable(consent_words.TO_WHOM.values()))
+NO_NEED = tuple(chain.from_iterable(consent_words.NO_NEED.values()))
+OTHER_MEANINGS = tuple(chain.from_iterable(consent_words.OTHER_MEANINGS.values()))
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc`´]")
-_CLAUSE_END = re.compile(r"[.!?,;\n]+")
+_CLAUSE_END = re.compile("[.!?,;:…)\n\u2600-\u27bf\U0001f000-\U0001faff]+|\\s[-–—]+\\s")
+#: A full stop in it ends no clause.
+_LINK = re.compile(r"\b[\w.+-]{1,64}@\S*\w|https?://\S*\w|www\.\S*\w", re.IGNORECASE)
+_ASKS = re.compile("[?？]")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 #: A letter that is repeated for emphasis, or by a key that was held down.
 _HELD = re.compile(r"(.)\1{2,}|(.)\2+\Z")
+#: A letter that was typed twice. In English, the word may be another: "stoop".
+_TWICE = re.compile("([\u0400-\u04ff])\\1+")
 #: Digits behind a word: a code of the campaign, or the keys beside the letters.
-_NUMBERED = re.compile(r"([^\W\d]{4,})[0-9]+\Z")
+_NUMBERED = re.compile(r"\A([^\W\d]{4,})[0-9]+\Z")
 _LATIN, _CYRILLIC, _DIGIT = re.compile("[a-z]"), re.compile("[\u0400-\u04ff]"), re.compile("[0-9]")
-#: Letters of other alphabets that look like Latin ones, and Russian spelling.
-_SAME = str.maketrans("ѕјοτρσς\u2010ё", "sjotpss-е")
+#: Letters of other alphabets that look like Latin ones, Russian spelling, and white letters in black signs: 🅢, 🆂.
+_SAME = str.maketrans("ѕјοτρσς\u2010ё", "sjotpss-е") | {
+    first + number: chr(ord("a") + number) for first in (0x1F150, 0x1F170) for number in range(26)
+}
 #: What can stand for a letter in a word of mixed alphabets.
 _ALIKE = {
     "а": "a",
@@ -106,6 +117,17 @@ _ALIKE = {
 
 #: A normalized phrase as its words.
 Phrase: TypeAlias = tuple[str, ...]
+#: Phrases, each with the fillers that count in it, by what they are without fillers.
+Index: TypeAlias = Mapping[Phrase, Sequence[tuple[Phrase, frozenset[str]]]]
+
+
+class StopWords(NamedTuple):
+    """The stop words of an account by where they count: at the beginning, as a clause, as the whole reply."""
+
+    openings: Set[Phrase]
+    clear: Index
+    whole: Index
+    signs: tuple[str, ...]
 
 
 class Consent(Enum):
@@ -119,9 +141,14 @@ def read_consent(
     text: str, stop_words: Sequence[str] = STOP_WORDS, start_words: Sequence[str] = START_WORDS
 ) -> Consent | None:
     """Return whether a reply opts out, opts back in, or neither."""
-    if _opts_out(text[:LONGEST], tuple(stop_words)):
+    text, stops = text[:LONGEST], _sort(tuple(stop_words))
+    if _opts_out(text, stops):
         return Consent.OUT
-    return Consent.BACK if _is_one_of(_words_of(text[:LONGEST]), _group(tuple(start_words)), FILLERS) else None
+    if _ASKS.search(text) or any(sign in text for sign in (*consent_words.SIGNS, *stops.signs)):
+        return None
+    return (
+        Consent.BACK if _is_one_of(_words_of(text), _index(_normalize(tuple(start_words)), FILLERS), FILLERS) else None
+    )
 
 
 def is_start_word(text: str) -> bool:
@@ -138,50 +165,83 @@ def _is_sign(text: str) -> bool:
     return unicodedata.category(text[:1] or " ") == "So"
 
 
-def _opts_out(text: str, stop_words: tuple[str, ...]) -> bool:
+def _opts_out(text: str, stops: StopWords) -> bool:
     words = _words_of(text)
     if not words:
-        return any(sign in text for sign in stop_words if _is_sign(sign))
-    phrases = _normalize(stop_words)
+        return any(sign in text for sign in stops.signs)
     # "сто п" and "с.топ" are one word.
     joined = "".join(words)
-    if joined.isalpha() and len(words) <= LONGEST_PHRASE and _is_among([joined], phrases & _normalize(OPENING)):
+    if joined.isalpha() and len(words) <= LONGEST_PHRASE and _is_among([joined], stops.openings):
         return True
-    if _is_among(words[:1], phrases & _normalize(OPENING)) or _is_one_of(words, _group(stop_words), IGNORED):
+    is_opened = not _has_other_meaning(words) and _is_among(words[:1], stops.openings, is_alike=True)
+    if is_opened or _is_one_of(words, stops.whole, IGNORED):
         return True
-    clear = _group(stop_words, CLAUSES)
-    return any(_is_one_of(_words_of(clause), clear, IGNORED) for clause in _CLAUSE_END.split(text))
+    if _is_among(_without(IGNORED, _simple(words)), stops.openings, is_alike=True):
+        return True
+    clauses = [_words_of(clause) for clause in dict.fromkeys(_CLAUSE_END.split(_LINK.sub(" ", text)))]
+    if any(_is_clear(clause, stops) for clause in clauses):
+        return True
+    rest = [clause for clause in clauses if not _is_one_of(clause, stops.whole, IGNORED)]
+    return len(rest) < len(clauses) and all(map(_is_idle, rest))
 
 
-def _is_one_of(words: Sequence[str], groups: Mapping[frozenset[str], Set[Phrase]], ignored: frozenset[str]) -> bool:
+def _is_idle(clause: Sequence[str]) -> bool:
+    """Return whether a clause asks for nothing: it has only FILLERS, or is one of NO_NEED."""
+    has_words = bool(_without(IGNORED, clause))
+    return not has_words or _is_one_of(clause, _index(_normalize(NO_NEED), IGNORED), IGNORED)
+
+
+def _is_clear(clause: Sequence[str], stops: StopWords) -> bool:
+    """Return whether a clause is nothing but a clear request, or but a stop word beside numbers: "1 стоп"."""
+    if _is_one_of(clause, stops.clear, IGNORED):
+        return True
+    words = [word for word in _without(IGNORED, _simple(clause)) if not word.isdecimal()]
+    return not _has_other_meaning(words) and _is_among(words, stops.openings, is_alike=True)
+
+
+def _has_other_meaning(words: Sequence[str]) -> bool:
+    return any(tuple(words[:length]) in _normalize(OTHER_MEANINGS) for length in (1, 2))
+
+
+def _is_one_of(words: Sequence[str], index: Index, ignored: frozenset[str]) -> bool:
     whole = _simple(words)
-    return any(
-        _is_among([word for word in whole if word in kept or word not in ignored], phrases)
-        for kept, phrases in groups.items()
-    )
+    found = chain.from_iterable(index[core] for core in _find(_without(ignored, whole), index))
+    return any(_is_among(_without(ignored - kept, whole), {phrase}) for phrase, kept in found)
 
 
-def _is_among(words: Sequence[str], phrases: Set[Phrase]) -> bool:
+def _without(ignored: frozenset[str], words: Iterable[str]) -> list[str]:
+    return [word for word in words if word not in ignored]
+
+
+def _is_among(words: Sequence[str], phrases: Set[Phrase], *, is_alike: bool = False) -> bool:
+    return any(True for _phrase in _find(words, phrases, is_alike=is_alike))
+
+
+def _find(words: Sequence[str], phrases: Collection[Phrase], *, is_alike: bool = False) -> Iterator[Phrase]:
+    """Yield the phrases that the words are, in one of their spellings or in letters that look alike."""
     if len(words) > LONGEST_PHRASE:
-        return False
+        return
     spellings = [_spellings(word) for word in words]
-    if any(map(_is_mixed, words)):
-        return any(len(phrase) == len(words) and all(map(_is_like_one_of, spellings, phrase)) for phrase in phrases)
-    return any(phrase in phrases for phrase in product(*spellings))
+    if is_alike or any(map(_is_mixed, words)):
+        for phrase in phrases:
+            if len(phrase) == len(words) and all(map(_is_like_one_of, spellings, phrase)):
+                yield phrase
+    else:
+        yield from (phrase for phrase in product(*spellings) if phrase in phrases)
 
 
 def _is_like_one_of(spellings: Sequence[str], wanted: str) -> bool:
-    return any(
-        len(given) == len(wanted)
-        and all(one == other or one in _ALIKE.get(other, "") for one, other in zip(given, wanted, strict=True))
-        for given in spellings
-    )
+    return any(len(given) == len(wanted) and all(map(_is_like, given, wanted)) for given in spellings)
+
+
+def _is_like(letter: str, wanted: str) -> bool:
+    return letter == wanted or letter in _ALIKE.get(wanted, "")
 
 
 @lru_cache(1000)
 def _spellings(word: str) -> Sequence[str]:
     """Return the word as it is, without letters of keys that were held down, and without digits behind it."""
-    return tuple(dict.fromkeys((word, _HELD.sub(r"\1\2", word), _NUMBERED.sub(r"\1", word))))
+    return tuple(dict.fromkeys((word, _HELD.sub(r"\1\2", word), _TWICE.sub(r"\1", word), _NUMBERED.sub(r"\1", word))))
 
 
 @lru_cache(1000)
@@ -190,17 +250,27 @@ def _is_mixed(word: str) -> bool:
 
 
 @lru_cache
-def _group(texts: tuple[str, ...], only: tuple[str, ...] | None = None) -> Mapping[frozenset[str], Set[Phrase]]:
-    """Return the phrases, by the fillers that count in them. If ``only`` is given, they are among those as well."""
-    groups: dict[frozenset[str], set[Phrase]] = {}
-    for phrase in _normalize(texts) if only is None else _normalize(texts) & _normalize(only):
-        counting = TO_WHOM if len(phrase) == 1 and phrase[0] in WRITE_BACK else IGNORED.intersection(phrase)
-        groups.setdefault(counting, set()).add(phrase)
-    return groups
+def _sort(stop_words: tuple[str, ...]) -> StopWords:
+    phrases = _normalize(stop_words)
+    return StopWords(
+        openings=phrases & _normalize(OPENING),
+        clear=_index(phrases & _normalize(CLAUSES), IGNORED),
+        whole=_index(phrases, IGNORED),
+        signs=tuple(filter(_is_sign, stop_words)),
+    )
 
 
 @lru_cache
-def _normalize(texts: tuple[str, ...]) -> Set[Phrase]:
+def _index(phrases: frozenset[Phrase], ignored: frozenset[str]) -> Index:
+    index: dict[Phrase, list[tuple[Phrase, frozenset[str]]]] = {}
+    for phrase in phrases:
+        kept = TO_WHOM if len(phrase) == 1 and phrase[0] in WRITE_BACK else IGNORED.intersection(phrase)
+        index.setdefault(tuple(_without(ignored, phrase)), []).append((phrase, kept))
+    return index
+
+
+@lru_cache
+def _normalize(texts: tuple[str, ...]) -> frozenset[Phrase]:
     phrases = (tuple(_simple(_words_of(text))) for text in texts)
     return frozenset(phrase for phrase in phrases if phrase)
 
@@ -213,7 +283,14 @@ def _words_of(text: str) -> list[str]:
     words = _WORD.findall(_APOSTROPHES.sub("", plain.translate(_SAME)))
     letters = [part for word in words for part in word.split("-")]
     is_spaced = len(letters) > 1 and all(len(letter) == 1 for letter in letters)
-    return ["".join(letters)] if is_spaced else words
+    return ["".join(letters)] if is_spaced else list(_join_letters(words))
+
+
+def _join_letters(words: Iterable[str]) -> Iterator[str]:
+    """Yield the words, and many single letters in a row as one: "S T O P please"."""
+    for is_letter, run in groupby(words, lambda word: len(word) == 1):
+        found = tuple(run)
+        yield from ["".join(found)] if is_letter and len(found) >= LEAST_SPACED else found
 
 
 def _simple(words: Iterable[str]) -> list[str]:

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django_hyber.protocol.errors import UnreadableReply
+from django_hyber.protocol.phones.numbers import parse_phone
+from django_hyber.protocol.phones.spellings import InvalidPhone
 from django_hyber.protocol.wire.values import (
     MAX_ID_LENGTH,
     NO_OBJECT,
@@ -33,6 +35,10 @@ _MEDIA_KINDS = {
     "audio_url": "audio",
     "doc_url": "document",
 }
+#: Parameters of replies that no report has.
+_OF_REPLIES = frozenset({"text_from_subscriber", "text_to_subscriber", *_MEDIA_KINDS})
+#: The parameters that a reply can name its number by. In the guide, it is the first.
+_NUMBERS = ("phone", "phone_number", "number")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -68,22 +74,30 @@ class ParsedReplies(NamedTuple):
 
 
 def is_reply(item: object) -> bool:
-    """Return whether the object is a reply and not a delivery report: only a reply names its number ``phone``."""
-    return isinstance(item, dict) and "phone" in item and _OF_REPORTS.isdisjoint(item)
+    """Return whether the object is a reply and not a delivery report: one that is like both may ask to stop."""
+    if not isinstance(item, dict):
+        return False
+    return not _OF_REPLIES.isdisjoint(item) or ("phone" in item and _OF_REPORTS.isdisjoint(item))
 
 
 def is_report(item: object) -> bool:
     """Return whether the object is a delivery report and not a reply."""
-    return isinstance(item, dict) and "phone" not in item and not _OF_REPORTS.isdisjoint(item)
+    return isinstance(item, dict) and "phone" not in item and not is_reply(item) and not _OF_REPORTS.isdisjoint(item)
 
 
-def parse_reply(item: object) -> UserReply:
-    """Read one reply. Raises UnreadableReply for anything but an object with a phone number."""
+def parse_reply(item: object, region: str | None = None) -> UserReply:
+    """Read one reply. A number that is not in international form is read as one of the region, if given.
+
+    Raises UnreadableReply for anything but an object with a phone number.
+    """
     raw = _readable(item)
+    phone_number = _number_of(raw, region)
+    if not phone_number:
+        raise UnreadableReply("it has no phone number")
     media_key = next((key for key in _MEDIA_KINDS if raw.get(key)), "")
     return UserReply(
         channel=to_text(raw.get("channel")).lower()[:MAX_CHANNEL_LENGTH],
-        phone_number=to_phone(raw.get("phone")),
+        phone_number=phone_number,
         time=_reply_time(raw.get("time")),
         text=_text_of(raw.get("text_from_subscriber")),
         text_to_subscriber=to_text(raw.get("text_to_subscriber")),
@@ -98,8 +112,11 @@ def parse_reply(item: object) -> UserReply:
     )
 
 
-def parse_replies(payload: object) -> ParsedReplies:
-    """Read a callback body: one reply or an array of them. An unreadable item does not affect the others."""
+def parse_replies(payload: object, region: str | None = None) -> ParsedReplies:
+    """Read a callback body: one reply or an array of them. An unreadable item does not affect the others.
+
+    A number that is not in international form is read as one of the region, if given.
+    """
     replies: list[UserReply] = []
     unreadable: list[tuple[object, str]] = []
     for item in payload if isinstance(payload, list) else [payload]:
@@ -108,19 +125,23 @@ def parse_replies(payload: object) -> ParsedReplies:
             unreadable.append((clean_item(item), NO_OBJECT))
             continue
         try:
-            replies.append(parse_reply(item))
+            replies.append(parse_reply(item, region))
         except UnreadableReply as error:
             unreadable.append((clean_item(item), error.reason))
     return ParsedReplies(replies, unreadable)
 
 
 def reply_fingerprint(reply: UserReply, account: str = "") -> str:
-    """Return 32 hexadecimal digits that identify the reply: the platform assigns no id to replies."""
+    """Return 32 hexadecimal digits that identify the reply: the platform assigns no id to replies.
+
+    If the time cannot be read, its text and the ids tell replies apart.
+    """
+    instead = (reply.raw.get("time"), reply.message_id, reply.extra_id, reply.umid)
     facts = (
         account,
         reply.channel,
         reply.phone_number,
-        reply.time and reply.time.timestamp(),
+        reply.time.timestamp() if reply.time else instead,
         reply.text,
         reply.media_kind,
         reply.media_url,
@@ -134,12 +155,25 @@ def _readable(item: object) -> dict[str, Any]:
     if not isinstance(item, dict):
         raise UnreadableReply(NO_OBJECT)
     try:
-        raw = clean_object(item)
+        return clean_object(item)
     except ValueError as error:
         raise UnreadableReply(str(error)) from None
-    if not to_phone(raw.get("phone")):
-        raise UnreadableReply("it has no phone number")
-    return raw
+
+
+def _number_of(raw: dict[str, Any], region: str | None) -> str:
+    """Return the number in international form, the digits of one that no country has, or an empty string."""
+    names = _NUMBERS if is_reply(raw) else _NUMBERS[:1]
+    return next((number for name in names if (number := _read_number(raw.get(name), region))), "")
+
+
+def _read_number(value: object, region: str | None) -> str:
+    digits = to_phone(value)
+    for written, home in ((f"+{digits}", None), (value, region)):
+        try:
+            return parse_phone(written, home).digits
+        except InvalidPhone:
+            continue
+    return digits
 
 
 def _text_of(value: object) -> str:

@@ -9,12 +9,15 @@ from django_hyber.protocol.wire.values import MAX_ID_LENGTH, is_error_code, to_i
 
 
 class SyncEntry(NamedTuple):
-    """The entry of one recipient in a ``/sync`` answer. ``message_id`` is empty if the message was rejected."""
+    """The entry of one recipient in a ``/sync`` answer. ``message_id`` is empty if the message was rejected.
+
+    ``accepted`` is None if the entry does not say: it has neither the flag, nor an error, nor an id.
+    """
 
     phone_number: str
     message_id: str
     extra_id: str
-    accepted: bool
+    accepted: bool | None
     error_code: int | None
     error_text: str
 
@@ -57,12 +60,14 @@ def _parse_entry(item: dict[str, Any]) -> SyncEntry:
     message_id = to_identifier(item.get("message_id"))
     is_error = is_error_code(item.get("error_code"))
     accepted = item.get("accepted")
+    if not isinstance(accepted, bool):
+        accepted = False if is_error else (bool(message_id) or None)
     # Positional arguments: keywords would take a third longer, and an answer may have 50,000 entries.
     return SyncEntry(
         to_phone(item.get("phone_number")),
         message_id if len(message_id) <= MAX_ID_LENGTH else "",
         to_identifier(item.get("extra_id")),
-        accepted if isinstance(accepted, bool) else bool(message_id) and not is_error,
+        accepted,
         to_int(item.get("error_code")) if is_error else None,
         to_text(item.get("error_text")),
     )

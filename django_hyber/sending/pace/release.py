@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.db.models import F
 from django.utils import timezone
 
-from django_hyber.models import Batch, Message
+from django_hyber.models import Batch, Campaign, Message
 from django_hyber.sending.pace import breaker
 
 
@@ -25,8 +25,10 @@ def wake_if_released(account_name: str) -> None:
 
 def wake(account_name: str) -> None:
     """Let what waits for the account go on."""
-    held = Batch.objects.filter(state=Batch.State.PENDING, waits_for=Batch.WaitsFor.ACCOUNT)
-    held.filter(campaign__account=account_name).update(due_at=None, waits_for="", enqueued_at=None)
+    # A subquery instead of a join, with which PostgreSQL would not look again at a row after waiting for its lock.
+    campaigns = Campaign.objects.filter(account=account_name).values("pk")
+    held = Batch.objects.filter(state=Batch.State.PENDING, waits_for=Batch.WaitsFor.ACCOUNT, campaign__in=campaigns)
+    held.update(due_at=None, waits_for="", enqueued_at=None)
     waiting = Message.objects.filter(status=Message.Status.QUEUED, campaign=None, account=account_name)
     # After an attempt that counts, the message may be waiting for the time that the platform asked for.
     not_retried = waiting.filter(attempts=F("held_attempts"), due_at__gt=timezone.now())

@@ -107,7 +107,7 @@ def test_the_batch_is_no_link_for_users_who_may_not_see_it(client, batch, campai
 
     page = page_of(client, campaign.messages.first())
 
-    assert "it shares the outcome of its batch" in page
+    assert "shares the outcome of its batch" in page
     assert "/batch/" not in page
 
 

@@ -431,6 +431,10 @@ class TestRequest:
     def test_an_id_that_is_awkward_in_an_address_is_doubtful(self, extra_id):
         assert [item.level for item in validate_request(phone_number=None, extra_id=extra_id)] == ["warning"]
 
+    @pytest.mark.parametrize("extra_id", [".", ".."])
+    def test_an_id_that_vanishes_from_an_address_is_wrong(self, extra_id):
+        assert self.found(extra_id=extra_id) == {("extra_id", "extra-id-path")}
+
     def test_a_naive_start_time_is_wrong(self):
         assert self.found(start_time=datetime(2026, 1, 1)) == {("start_time", "naive-start-time")}  # noqa: DTZ001
 

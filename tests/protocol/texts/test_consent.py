@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import time
+from itertools import chain
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,44 +14,65 @@ from django_hyber.protocol.texts.consent import START_WORDS, STOP_WORDS
 OUT, BACK = Consent.OUT, Consent.BACK
 
 
-@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+LANGUAGES = ["en", "uk", "ru", "latin"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_every_word_of_a_language_is_understood_in_any_case(language):
     words = (*consent_words.OPENING[language], *consent_words.CLAUSES[language], *consent_words.WHOLE[language])
 
     assert [
         word for word in words if read_consent(word) is not OUT or read_consent(word.upper() + "!") is not OUT
     ] == []
-    assert [word for word in consent_words.BACK[language] if read_consent(word.upper()) is not BACK] == []
 
 
 @pytest.mark.parametrize("language", ["en", "uk", "ru"])
+def test_every_start_word_of_a_language_is_understood_in_any_case(language):
+    assert [word for word in consent_words.BACK[language] if read_consent(word.upper()) is not BACK] == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_courtesy_changes_nothing(language):
-    please = {"en": "please", "uk": "будь ласка", "ru": "пожалуйста"}[language]
+    please = {"en": "please", "uk": "будь ласка", "ru": "пожалуйста", "latin": "pozhaluysta"}[language]
     words = (*consent_words.OPENING[language], *consent_words.CLAUSES[language], *consent_words.WHOLE[language])
 
     assert [word for word in words if read_consent(f"{please} {word}") is not OUT] == []
     assert [word for word in words if read_consent(f"{word} {please}") is not OUT] == []
 
 
-@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_a_clear_request_is_found_beside_other_sentences(language):
-    other = {"en": "I moved to Lviv", "uk": "Я переїхала до Львова", "ru": "Я переехала во Львов"}[language]
+    cyrillic = {"uk": "Я переїхала до Львова", "ru": "Я переехала во Львов"}
+    other = {**cyrillic, "en": "I moved to Lviv", "latin": "Ya pereehala vo Lvov"}[language]
     clear = consent_words.CLAUSES[language]
 
     assert [words for words in clear if read_consent(f"{other}. {words}!") is not OUT] == []
     assert [words for words in clear if read_consent(f"{words}, {other}") is not OUT] == []
 
 
-@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_what_may_be_about_an_order_opts_out_only_alone(language):
-    order = {"en": "Order 17", "uk": "Замовлення 17", "ru": "Заказ 17"}[language]
+    order = {"en": "Order 17", "uk": "Замовлення 17", "ru": "Заказ 17", "latin": "Zakaz 17"}[language]
 
     assert [words for words in consent_words.WHOLE[language] if read_consent(f"{order}. {words}.") is not None] == []
 
 
-@pytest.mark.parametrize("language", ["uk", "ru"])
+@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+def test_what_only_refuses_changes_nothing_and_stands_beside_any_stop_word(language):
+    refusals, stops = consent_words.NO_NEED[language], consent_words.WHOLE[language]
+
+    assert [words for words in refusals if read_consent(words) is not None] == []
+    assert [(one, other) for one in refusals for other in stops if read_consent(f"{one}. {other}") is not OUT] == []
+
+
+@pytest.mark.parametrize("words", [*chain.from_iterable(consent_words.OTHER_MEANINGS.values())])
+def test_what_has_another_meaning_than_a_stop_word_changes_nothing(words):
+    assert read_consent(f"{words} 5") is read_consent(f"Купон: {words}, дякую. I will be late") is None
+
+
+@pytest.mark.parametrize("language", ["uk", "ru", "latin"])
 def test_a_word_that_also_means_write_back_asks_for_an_answer_beside_an_addressee(language):
-    me = {"uk": "мене", "ru": "меня"}[language]
+    me = {"uk": "мене", "ru": "меня", "latin": "menya"}[language]
     for word in consent_words.WRITE_BACK[language]:
         assert read_consent(word) is read_consent(f"{word} {me}") is OUT
         for whom in consent_words.TO_WHOM[language]:
@@ -94,6 +118,20 @@ def test_a_sign_without_words_opts_out(text):
         "STOPP",
         "стооооп!!!",
         "сттттоппп",
+        "стооп",
+        "ССТОП",
+        "S T O P please",
+        "Прошу С Т О П",
+        "CTOP",  # in Latin letters only
+        "ctop",
+        "Ctop!",
+        "C.T.O.P",
+        "CTOP, дякую за все",
+        "СТОР",  # in Cyrillic letters only
+        "Стор!",
+        "СТОР, дякую",
+        "🆂🆃🅾🅿",
+        "🅢🅣🅞🅟",
     ],
 )
 def test_a_stop_word_is_understood_however_it_is_typed(text):
@@ -152,6 +190,48 @@ def test_a_stop_word_is_understood_however_it_is_typed(text):
         "I don't want to receive these messages",
         "Як вимкнути розсилку?",
         "отзываю согласие",
+        "Не пишіть і не дзвоніть",
+        "Не дзвоніть і не пишіть мені більше!",
+        "Не пишіть на цей номер",
+        "Не пишіть мені більше ніколи",
+        "Будь ласка, приберіть мій номер телефону з вашої бази",
+        "Видаліть мене з бази даних",
+        "Видаліть мої дані",
+        "Не бажаю отримувати рекламні повідомлення",
+        "Не потрібна мені ваша реклама",
+        "Ні, не потрібно. Відпишіть.",
+        "Не цікавить, відписка",
+        "Відкликаю свою згоду",
+        "Відкликаю згоду на обробку персональних даних",
+        "Скасування підписки",
+        "Пишу СТОП",
+        'Слово "СТОП"',
+        "1 стоп",
+        "Олена: СТОП",
+        "Олена — СТОП",
+        "Ви вже дістали – відпишіть мене",
+        "Набридли 😡 не пишіть",
+        "Дякую))) не пишіть більше",
+        "Видаліть цей номер з вашої бази",
+        "Не звоните и не пишите",
+        "Не пишите мне больше никогда",
+        "Удалите мой номер из вашей базы данных",
+        "Не нужна ваша реклама",
+        "Не нужно. Отпишите.",
+        "отзываю свое согласие",
+        "I'd like to unsubscribe",
+        "I would like to opt out, please",
+        "Remove me from your mailing list",
+        "Delete my number from your database",
+        "Do not call or text me",
+        "Please don't text me ever again",
+        "Not interested. Remove.",
+        "ne pishite",
+        "Ne pishite mne bolshe!",
+        "otpishite",
+        "otpishite menya pozhaluysta",
+        "Vidpyshit mene vid rozsylky",
+        "Дивіться https://shop.ua/sale?x=1. Не пишіть",
     ],
 )
 def test_a_request_in_a_sentence_is_understood(text):
@@ -203,6 +283,59 @@ def test_a_request_in_a_sentence_is_understood(text):
         "Can I cancel?",
         "remove the onions",
         "❌ не той колір",
+        "не пишіть про доставку",
+        "Не пишіть і не телефонуйте кур'єру",
+        "Не дзвоніть",
+        "Не дзвоніть, я на роботі",
+        "Не дзвоніть і не стукайте",
+        "Не телефонуйте, напишіть",
+        "не пишіть номер",
+        "кінцева зупинка",
+        "Зупинка: кінцева, будинок 5",
+        "Слово стоп у вашій рекламі дратує",
+        "Видаліть дані карти",
+        "Видаліть телефон з кошика",
+        "Приберіть номер будинку з адреси",
+        "Відмова від телефону",
+        "Видаліть цей",
+        "Скасуйте мої",
+        "Кнопка (стоп) не працює",
+        "Скасуйте, будь ласка, і цей",
+        "Відміна телефону",
+        "Відпишіть: коли доставка?",
+        "Не потрібно, доставку скасуйте",
+        "Не треба, дякую",
+        "мої дані змінились",
+        "ваша реклама",
+        "1 стопка",
+        "2 стоп-сигнали",
+        "Стопа 25 см",
+        "стор 5",
+        "сто р",
+        "100 грн (сто р.)",
+        "Час 10:30",
+        "не пишите про доставку",
+        "конечная остановка",
+        "Не звоните",
+        "Удалите товар из корзины",
+        "отмена телефона",
+        "stop by the shop",
+        "Please stop by the shop tomorrow",
+        "I will stop by",
+        "5 stop lights",
+        "Where does the bus stop?",
+        "The next stop: Lviv",
+        "Don't stop",
+        "Please don't stop sending",
+        "My data plan",
+        "Delete my order",
+        "Remove my number 5 from the order",
+        "Дивіться https://stop.ua/sale",
+        "www.stop.ua",
+        "olena@stop.com",
+        "ne pishite pro dostavku",
+        "ne znayu",
+        "otpishite mne",
         "👎",
         "✅",
         "?!",
@@ -221,7 +354,30 @@ def test_only_a_start_word_alone_brings_back(text):
     assert read_consent(text) is None
 
 
-@pytest.mark.parametrize("text", ["START", "Старт!", "start, please", "СTАРT", "/start", "UNSTOP", "Підписатися"])
+@pytest.mark.parametrize("text", ["Підписка ❌", "старт 🚫", "Старт ⛔", "🛑 start", "✖️ підписатися"])
+def test_a_start_word_beside_a_stop_sign_does_not_bring_back(text):
+    assert read_consent(text) is None
+
+
+def test_a_start_word_beside_a_sign_of_the_project_does_not_bring_back():
+    assert read_consent("start 👎", ["👎"]) is None
+    assert read_consent("start 👎", []) is BACK
+
+
+@pytest.mark.parametrize("text", ["Старт?", "Підписатися？", "Хочу підписатися?", "start?!"])
+def test_a_question_does_not_bring_back(text):
+    assert read_consent(text) is None
+
+
+@pytest.mark.parametrize("text", ["Підписка", "подписка", "Підпишіть", "подпишите", "Підпиши", "Підпишіть договір"])
+def test_a_word_that_may_mean_something_else_does_not_bring_back(text):
+    assert read_consent(text) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["START", "Старт!", "start, please", "СTАРT", "/start", "UNSTOP", "Старт ❤️", "Підпишіть мене", "Підписатися"],
+)
 def test_a_start_word_brings_back(text):
     assert read_consent(text) is BACK
 
@@ -238,6 +394,23 @@ def test_words_of_a_project_replace_the_built_in_ones_and_count_only_alone():
     assert read_consent("No more please, until Monday", words) is None
     assert read_consent("stop", words) is None
     assert read_consent("!", words) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["Дякую за все. " * 300 + "СТОП", "Дякую за все.\n" * 300 + "Не пишіть\n" + "Бувайте. " * 99]
+)
+def test_a_request_is_found_anywhere_in_a_long_text(text):
+    assert read_consent(text) is OUT
+
+
+@pytest.mark.parametrize(
+    "piece", ["x", " ", "я ", "1", "a1", "я1", "не. ", "ні, стопа ", "@", "www.", "сст", "слово1 не. "]
+)
+def test_a_text_made_to_be_slow_is_read_in_no_time(piece):
+    started = time.process_time()
+    read_consent("x" + piece * 100_000)
+
+    assert time.process_time() - started < 2
 
 
 @given(st.text(), st.sampled_from(["стоп", "STOP", "відписатися"]))

@@ -35,7 +35,11 @@ def test_space_may_be_anywhere(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "[", "[ ", "[1", "[1,", "[1 2]", "[1,]", "[,1]", "[1;2]", "[1]]", "[1] 2", "[]]", "]", "[1}", "{"]
+    "text",
+    [
+        *("", " ", "[", "[ ", "[1", "[1,", "[1 2]", "[1,,]", "[,]", "[,1]"),
+        *("[1;2]", "[1]]", "[1] 2", "[]]", "]", "[1}", "{"),
+    ],
 )
 def test_broken_json_is_an_error(text):
     for read in (json.loads, lambda text: read_items(text, MOST)):
@@ -52,6 +56,64 @@ def test_error_has_the_message_and_the_place_of_python(text, message, position):
         with pytest.raises(json.JSONDecodeError) as caught:
             read(text)
         assert (caught.value.msg, caught.value.pos) == (message, position)
+
+
+@pytest.mark.parametrize("text", ["[1,]", "[1 , ] ", "[1]\0", "[1]\0\0"])
+def test_what_programs_leave_behind_the_last_item_is_ignored(text):
+    assert read_items(text, MOST) == [1]
+    assert read_items(text.encode(), MOST) == [1]
+
+
+@pytest.mark.parametrize("read", [read_json, lambda body: read_items(body, MOST)], ids=["whole", "by item"])
+@pytest.mark.parametrize("character", ["\n", "\r\n", "\t", "\x00", "\x1f"])
+def test_control_characters_in_a_text_are_part_of_it(read, character):
+    assert read(f'[{{"text": "СТОП{character}Дякую"}}]') == [{"text": f"СТОП{character}Дякую"}]
+    assert read(f'["СТОП{character}", {LONG}]') == [f"СТОП{character}", LONG]
+
+
+OTHERS = ["СТОП", "Відпишіть мене", "❤️"]
+
+
+def beside_others(damaged):
+    """A body with this text first, and what is read of it."""
+    texts = [f'"{text}"'.encode() for text in OTHERS]
+    return read_items(b"[" + b", ".join([b'"' + damaged + b'"', *texts]) + b"]", len(OTHERS) + 1)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "text"),
+    [
+        (b"ok \xed\xa0\xbd\xed\xb8\x80", "ok 😀"),
+        (b"ok\xed\xa0\xbd", "ok\ufffd"),
+        (b"stop\xf0\x9f", "stop\ufffd"),
+        ("Дякую".encode() + b"\xf0\x9f", "Дякую\ufffd"),
+        ("Дякую".encode() + b"\xd0", "Дякую\ufffd"),
+        (b"\xff", "я"),
+        (b"a\x98", "a\ufffd"),
+        ("Відпишіть".encode("cp1251"), "Відпишіть"),
+        ("Їжак і ґава: ні".encode("cp1251"), "Їжак і ґава: ні"),
+    ],
+)
+def test_bytes_of_one_text_change_no_other(damaged, text):
+    assert beside_others(damaged) == [text, *OTHERS]
+
+
+def test_a_body_in_windows_1251_is_understood():
+    texts = ["СТОП", "Відпишіть мене", "stop, дякую", "Ґудзик", "ok"]
+    body = json.dumps(texts, ensure_ascii=False).encode("cp1251")
+
+    assert read_items(body, len(texts)) == texts
+
+
+def test_a_damaged_body_with_a_byte_order_mark_is_read():
+    assert read_items(b'\xef\xbb\xbf["stop", "\xf0\x9f"]', MOST) == ["stop", "\ufffd"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32"])
+def test_half_an_emoji_costs_no_other_text(encoding):
+    body = '["СТОП", "\ud83d"]'.encode(encoding, "surrogatepass")
+
+    assert read_items(body, MOST)[0] == "СТОП"
 
 
 def test_no_more_than_the_most_items_are_read():

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import UnreadableReply, parse_replies, parse_reply, reply_fingerprint
+from django_hyber.protocol.wire.replies import is_reply, is_report
 from tests.protocol import vectors
 
 JSON = st.recursive(
@@ -105,6 +106,73 @@ def test_what_is_no_reply_is_said_to_be_none(item):
     assert caught.value.reason
 
 
+@pytest.mark.parametrize(
+    "phone",
+    [
+        "380501234501",
+        380501234501,
+        380501234501.0,
+        "+380 (50) 123-45-01",
+        "0501234501",
+        "80501234501",
+        "8 050 123 45 01",
+        "501234501",
+        "00380501234501",
+        "tel:+380501234501",
+        "+380\u00a050\u00a0123\u201145\u201101",
+        "\u2068+380501234501\u2069",
+        "\u202a+380501234501\u202c",
+        " 380501234501\r\n",
+    ],
+)
+def test_a_number_is_read_however_it_is_written(phone):
+    assert parse_reply({"phone": phone}, "UA").phone_number == "380501234501"
+
+
+@pytest.mark.parametrize("phone", ["48501234567", "+48 501 234 567", "0048501234567", "38671234567"])
+def test_a_valid_international_number_is_never_read_as_one_of_the_region(phone):
+    assert parse_reply({"phone": phone}, "UA").phone_number == "".join(filter(str.isdigit, phone)).removeprefix("00")
+
+
+def test_a_number_is_read_as_one_of_the_region():
+    assert parse_reply({"phone": "501234567"}, "PL").phone_number == "48501234567"
+    assert parse_replies([{"phone": "501 234 567"}], "PL").replies[0].phone_number == "48501234567"
+
+
+@pytest.mark.parametrize(("phone", "region"), [("0501234501", None), ("12345", "UA"), ("0501234501", "PL")])
+def test_digits_that_are_no_number_are_kept(phone, region):
+    assert parse_reply({"phone": phone}, region).phone_number == phone
+
+
+@pytest.mark.parametrize("phone", ["hidden", "", None, [], {}, True, "0501234501, 0501234502", "3" * 16, "3.8E+11"])
+def test_a_number_that_cannot_be_read_leaves_the_reply_unreadable(phone):
+    [(_item, reason)] = parse_replies([{"phone": phone, "text_from_subscriber": "stop"}], "UA").unreadable
+
+    assert reason == "it has no phone number"
+
+
+@pytest.mark.parametrize("name", ["phone_number", "number"])
+@pytest.mark.parametrize("sign", [{"text_from_subscriber": "СТОП"}, {"media": "https://example.com/1"}])
+def test_what_only_a_reply_has_makes_it_a_reply_whatever_its_number_is_called(name, sign):
+    item = {name: "380501234501", **sign}
+
+    assert is_reply(item)
+    assert not is_report(item)
+    assert parse_reply(item).phone_number == "380501234501"
+
+
+def test_the_first_number_that_can_be_read_counts():
+    item = {"phone": None, "phone_number": "", "number": "380501234501", "text_from_subscriber": "СТОП"}
+
+    assert parse_reply(item).phone_number == "380501234501"
+
+
+@pytest.mark.parametrize("item", [{"number": "380501234501"}, {"phone_number": "380501234501", "status": 2}])
+def test_a_report_is_no_reply(item):
+    assert is_report(item)
+    assert not is_reply(item)
+
+
 def test_one_bad_item_does_not_cost_its_neighbours():
     deep = json.loads("[" * 500 + "]" * 500)
     body = [vectors.load("doc_reply_viber_text"), "bad\x00", {"phone": "380951234567", "deep": deep}]
@@ -146,6 +214,13 @@ class TestFingerprint:
     )
     def test_another_reply_is_another(self, change):
         assert reply_fingerprint(self.REPLY) != reply_fingerprint(replace(self.REPLY, **change))
+
+    @pytest.mark.parametrize("name", ["time", "message_id", "extra_id", "umid"])
+    def test_without_a_readable_time_other_parameters_tell_replies_apart(self, name):
+        stop = {"time": "30.11.2026 12:00:00", "text_from_subscriber": "СТОП"}
+        first, again, other = reply(**stop), reply(**stop), reply(**stop | {name: "30.11.2026 12:05:00"})
+
+        assert reply_fingerprint(first) == reply_fingerprint(again) != reply_fingerprint(other)
 
     def test_accounts_are_apart(self):
         assert reply_fingerprint(self.REPLY, "a") != reply_fingerprint(self.REPLY, "b")

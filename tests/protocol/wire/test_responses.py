@@ -51,7 +51,10 @@ def test_without_an_accepted_flag_a_message_id_means_yes_and_an_error_means_no()
     assert sync_entry(message_id="a").accepted
     assert not sync_entry(message_id="a", error_code=36024).accepted
     assert sync_entry(message_id="a", error_code=0, error_text="") == SyncEntry("", "a", "", True, None, "")
-    assert not sync_entry(extra_id="a").accepted
+
+
+def test_entry_with_neither_flag_nor_id_nor_error_decides_nothing():
+    assert sync_entry(phone_number="380961111111", extra_id="a", message_id=None).accepted is None
 
 
 def test_items_that_are_no_objects_are_left_out():
