@@ -37,7 +37,7 @@ class Template(HyberModel):
         _("code"),
         max_length=64,
         unique=True,
-        validators=[RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*$", _("Use Latin letters, digits and . _ - only."))],
+        validators=[RegexValidator(r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", _("Use Latin letters, digits and . _ - only."))],
         help_text=_("The name by which your code sends it, as in order-shipped."),
     )
     name = models.CharField(pgettext_lazy("template", "name"), max_length=200)
