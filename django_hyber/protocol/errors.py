@@ -99,7 +99,7 @@ class InvalidMessage(HyberError, ValueError):
 class NotTaken(HyberError):
     """The platform has not accepted the request: nothing was written, or it answered to retry later.
 
-    ``retry_after`` is the delay in seconds that the platform requested, if any.
+    ``retry_after`` is the delay in seconds that the platform requested, if any; an hour at most.
     """
 
     def __init__(self, retry_after: float | None = None, reason: str = NO_CONNECTION) -> None:

@@ -32,6 +32,8 @@ from django_hyber.protocol.wire.values import MAX_ID_LENGTH, clean_text, is_erro
 _MAX_KEPT_BODY = 2000
 _NOT_JSON = object()
 _SECONDS = re.compile(r"[0-9]{1,9}")
+#: In seconds. Proxies write years for "never", but whether the platform answers again is worth a look every hour.
+_LONGEST_WAIT = 3_600.0
 _CONTRADICTION = gettext_noop("the answer is an error, but it names messages that the platform has accepted")
 _REASONS: dict[int, str] = {
     HTTPStatus.FORBIDDEN: gettext_noop(
@@ -88,14 +90,15 @@ class Answer:
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds of Retry-After, which may be a number or a date."""
+        """The seconds of Retry-After, which may be a number or a date; an hour at most."""
         value = self.headers.get("Retry-After", "").strip()
         if _SECONDS.fullmatch(value):
-            return float(value)
+            return min(float(value), _LONGEST_WAIT)
         try:
-            return max(0.0, parsedate_to_datetime(value).timestamp() - time())
+            seconds = parsedate_to_datetime(value).timestamp() - time()
         except (ValueError, OverflowError):
             return None
+        return min(max(0.0, seconds), _LONGEST_WAIT)
 
 
 def read_answer(answer: Answer) -> Any:

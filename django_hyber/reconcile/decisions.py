@@ -17,6 +17,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import LONE, Batch, Message
 from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.reconcile import endings
+from django_hyber.sending.pace import pauses
 from django_hyber.sending.runs import settle
 
 logger = logging.getLogger("django_hyber")
@@ -94,17 +95,19 @@ def _is_overdue(row: Batch | Message, now: datetime) -> bool:
 
 
 def ask_now(row: Batch | Message, *, by: str) -> bool:
-    """Query the platform as soon as a worker is free. Return False if a query is already due.
+    """Query the platform as soon as a worker is free, also if the queries of the account are paused.
 
-    Raises DoubtError if the outcome is no longer unknown.
+    Returns False if a query is already due. Raises DoubtError if the outcome is no longer unknown.
     """
     if isinstance(row, Batch):
         with _decided(_doubted_batch(row), "queried now", by):
+            pauses.lift(row.campaign.account, pauses.Host.REPORTS)
             is_new = Batch.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
             if is_new:
                 enqueue_row_after_commit("resolve_batch", Batch.objects.all(), row.pk)
         return is_new
     with _decided(_doubted_message(row), "queried now", by):
+        pauses.lift(row.account, pauses.Host.REPORTS)
         is_new = Message.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
         if is_new:
             enqueue_row_after_commit("resolve_message", Message.objects.all(), row.pk)

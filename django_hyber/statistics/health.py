@@ -40,7 +40,8 @@ class Health:
 
     ``due`` counts the work that could be done now, and ``oldest_due_seconds`` is the age of the oldest piece of it, 0
     if nothing is due. ``undecided`` are unknown outcomes that need a person; the others are still being resolved.
-    ``held_accounts`` have their login refused, ``blocked_hosts`` do not answer, and ``silent_accounts`` get no reports.
+    ``held_accounts`` have their login refused, ``blocked_hosts`` do not answer, ``paused_queries`` are hosts that are
+    not queried about outcomes and reports for now, and ``silent_accounts`` get no reports.
     """
 
     due: int
@@ -50,6 +51,7 @@ class Health:
     idle_campaigns: Sequence[int]
     held_accounts: Sequence[str]
     blocked_hosts: Sequence[str]
+    paused_queries: Sequence[str]
     silent_accounts: Sequence[str]
     setting_errors: Sequence[str]
 
@@ -59,7 +61,7 @@ class Health:
         is_stuck = self.oldest_due_seconds > TOO_LONG.total_seconds() or self.idle_campaigns
         if is_stuck or self.held_accounts or self.setting_errors:
             return Level.TROUBLE
-        if self.undecided or self.blocked_hosts or self.silent_accounts:
+        if self.undecided or self.blocked_hosts or self.paused_queries or self.silent_accounts:
             return Level.ATTENTION
         return Level.HEALTHY
 
@@ -72,7 +74,8 @@ def check_health() -> Health:
     names = [account.name for account in accounts]
     # An account that was removed from the settings keeps its state, and nobody can mend its login.
     configured = AccountState.objects.filter(account__in=account_names())
-    states = list(configured.filter(Q(held_since__isnull=False) | Q(blocked_until__gt=now)))
+    halted = Q(held_since__isnull=False) | Q(blocked_until__gt=now) | Q(questions_after__gt=now)
+    states = list(configured.filter(halted))
     due, reports = _due(now), last_reports()
     due_since = min((moment for moment in _due_since(*due) if moment), default=now)
     return Health(
@@ -82,10 +85,15 @@ def check_health() -> Health:
         undecided=counts.batches_to_decide + counts.messages_to_decide,
         idle_campaigns=[campaign.pk for campaign in idle_campaigns(now)],
         held_accounts=sorted({state.account for state in states if state.held_since}),
-        blocked_hosts=[str(state) for state in states if not state.held_since],
+        blocked_hosts=[str(state) for state in states if not state.held_since and _is_later(state.blocked_until, now)],
+        paused_queries=[str(state) for state in states if _is_later(state.questions_after, now)],
         silent_accounts=[name for name in names if _is_silent(name, reports.get(name), now)],
         setting_errors=[error.msg for error in errors],
     )
+
+
+def _is_later(moment: datetime | None, now: datetime) -> bool:
+    return moment is not None and moment > now
 
 
 def _due(now: datetime) -> list[QuerySet[Any]]:

@@ -42,6 +42,7 @@ def gauges(health: Health) -> Iterator[GaugeMetricFamily]:
         ("held_account", "account", health.held_accounts, "The platform refuses the login"),
         ("silent_account", "account", health.silent_accounts, "Messages were accepted, and no report has come"),
         ("blocked_host", "host", health.blocked_hosts, "The platform does not answer"),
+        ("paused_queries", "host", health.paused_queries, "The platform is not queried about outcomes and reports"),
     ):
         gauge = GaugeMetricFamily(f"hyber_{name}", description, labels=[label])
         for subject in subjects:

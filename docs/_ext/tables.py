@@ -265,7 +265,8 @@ def metrics() -> str:
     """Return the gauges for Prometheus."""
     health = Health(
         **dict.fromkeys(("due", "oldest_due_seconds", "unconfirmed", "undecided"), 0),
-        **dict.fromkeys(("idle_campaigns", "held_accounts", "blocked_hosts", "silent_accounts", "setting_errors"), ()),
+        **dict.fromkeys(("idle_campaigns", "held_accounts", "blocked_hosts", "paused_queries"), ()),
+        **dict.fromkeys(("silent_accounts", "setting_errors"), ()),
     )
     rows = [
         (literal(gauge.name), ", ".join(map(literal, gauge._labelnames)), prose(gauge.documentation))

@@ -125,6 +125,20 @@ def test_host_that_does_not_answer_needs_a_look(platform, capsys):
     assert (code, health["blocked_hosts"]) == (1, ["default: campaigns"])
 
 
+def test_queries_that_are_paused_need_a_look(platform, capsys):
+    AccountState.objects.create(account="default", host="reports", questions_after=ago(minutes=-1))
+
+    code, health = status(capsys)
+
+    assert (code, health["paused_queries"], health["blocked_hosts"]) == (1, ["default: reports"], [])
+
+
+def test_pause_of_queries_that_is_over_is_healthy(platform, capsys):
+    AccountState.objects.create(account="default", host="reports", questions_after=ago(minutes=1))
+
+    assert status(capsys)[0] == 0
+
+
 def test_invalid_settings_are_trouble(platform, settings, capsys):
     settings.HYBER = {"default": settings.HYBER["default"], "other": {"LEASE": -1}}
 

@@ -35,6 +35,11 @@ def paused_accounts(host: Host) -> list[str]:
     return list(paused.values_list("account", flat=True))
 
 
+def lift(account_name: str, host: Host) -> None:
+    """End the pause of the account's queries."""
+    _states(account_name, host).update(questions_after=None)
+
+
 def note_answer(account: Account, host: Host) -> None:
     """Forget the unanswered queries before this answer."""
     _states(account.name, host).filter(silent_questions__gt=0).update(silent_questions=0)
