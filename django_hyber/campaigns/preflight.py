@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.protocol.channels.validation import START_WITHIN
 from django_hyber.sending.limits import amount_left, format_amount
 from django_hyber.sending.number_policy import not_allowed
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
@@ -134,6 +135,8 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
         get_account(campaign.account)
     except ImproperlyConfigured as error:
         problems.append(ValidationError(str(error), code="account"))
+    if problem := start_time_problem(campaign.start_time):
+        problems.append(problem)
     if not campaign.messages.exists():
         problems.append(ValidationError(_("The campaign has no recipients: import some first."), code="no-recipients"))
     under_way = set(campaign.jobs.open().values_list("kind", flat=True))
@@ -142,6 +145,13 @@ def check_state(campaign: Campaign) -> list[ValidationError]:
     if BackgroundJob.Kind.REMOVAL in under_way:
         problems.append(ValidationError(_("A removal of recipients is still under way."), code="removing"))
     return problems
+
+
+def start_time_problem(start_time: datetime | None) -> ValidationError | None:
+    """Return the error for a start time that is too far ahead, or None."""
+    if start_time is None or start_time <= timezone.now() + START_WITHIN:
+        return None
+    return ValidationError(_("The start time is more than a year ahead."), code="start-time-too-far")
 
 
 def already_started(campaign: Campaign) -> ValidationError:

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
 from django_hyber.db.transactions import database_time
 from django_hyber.models import Batch, Message
+from django_hyber.protocol.channels.validation import START_WITHIN
 from django_hyber.words.reasons import TOO_LATE, TOO_LATE_BECAUSE
 
 
@@ -45,10 +47,15 @@ def describe_lateness(reason: str) -> str:
 
 
 def start_time_of(content: Mapping[str, Any]) -> datetime | None:
-    """Return the start time of a single message, or None if it has none or an invalid one."""
+    """Return the start time of a single message, or None if it has none or an invalid one.
+
+    It is a year ahead at most: one that validation could not read may be too late for any other time after it.
+    """
     try:
         start = parse_datetime(content.get("start_time") or "")
     except ValueError:
         return None
+    if start is None:
+        return None
     # The platform reads a time without an offset as Kyiv time. The same time in UTC is later, which is safe here.
-    return start if start is None or start.tzinfo else start.replace(tzinfo=UTC)
+    return min(start if start.tzinfo else start.replace(tzinfo=UTC), timezone.now() + START_WITHIN)

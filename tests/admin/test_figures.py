@@ -221,6 +221,8 @@ class PeriodTests:
             ({"since": "2026-02-30"}, "Enter a valid date."),
             ({"since": "2026-06-02", "until": "2026-06-01"}, "The last day is before the first one."),
             ({"since": "2020-01-01", "until": "2026-06-01"}, "Choose a period of at most 366 days."),
+            ({"since": "0001-01-01", "until": "0001-01-02"}, "Ensure this value is greater than or equal to"),
+            ({"since": "9999-12-31", "until": "9999-12-31"}, "Ensure this value is less than or equal to"),
             ({"account": "nobody"}, "Select a valid choice."),
         ],
     )

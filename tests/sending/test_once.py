@@ -39,8 +39,8 @@ def unsent(platform, monkeypatch):
 
 
 def test_equal_request_returns_the_message_that_exists_and_sends_nothing(platform):
-    first = send_message(PHONE, CHANNELS, extra_id="order-1", tag="shop", start_time="2030-01-01T10:00:00Z")
-    again = send_message(f"+{PHONE}", CHANNELS, extra_id="order-1", tag="shop", start_time="2030-01-01T10:00:00Z")
+    first = send_message(PHONE, CHANNELS, extra_id="order-1", tag="shop", start_time="2020-01-01T10:00:00Z")
+    again = send_message(f"+{PHONE}", CHANNELS, extra_id="order-1", tag="shop", start_time="2020-01-01T10:00:00Z")
 
     assert again == first
     assert len(posts(platform)) == 1

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.html import format_html
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.campaigns.conflicts import version_of
 from django_hyber.admin.channels.notes import live_part
 from django_hyber.admin.common.times import short_time
+from django_hyber.campaigns.preflight import start_time_problem
 from django_hyber.conf import account_names
 from django_hyber.models import Campaign, TemplateVariant
 from django_hyber.texts.rules import campaign_variables, is_variable_name
@@ -39,6 +41,8 @@ EDITED_FIELDS = (
     "variable_defaults",
 )
 #: These only say when the campaign is sent: a person who changes any other field, or the channels, is an author.
+#: Earlier start times are slips, such as the year 0026, and the first days of the calendar do not exist in every zone.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SCHEDULE_FIELDS = frozenset({"start_time", "window_start", "window_end", "throttle"})
 
 MAX_DEFAULT_TEXT = 255
@@ -172,7 +176,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         help_text=_("Its channels are copied into the campaign when it is saved without channels of its own."),
     )
     seen_version = VersionField(required=False)
-    start_time = ClockTimeField(label=_("Start time"), required=False)
+    start_time = ClockTimeField(label=_("Start time"), required=False, validators=[MinValueValidator(EARLIEST)])
     variable_defaults = DefaultTextsField(
         label=_("Default texts"),
         required=False,
@@ -201,6 +205,13 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
     def show_default_texts(self, names: Iterable[str]) -> None:
         """Offer an input for each of these variables."""
         self.fields["variable_defaults"].widget.names = tuple(names)
+
+    def clean_start_time(self) -> datetime | None:
+        """Refuse a time that is too far ahead."""
+        start_time: datetime | None = self.cleaned_data["start_time"]
+        if problem := start_time_problem(start_time):
+            raise problem
+        return start_time
 
     def clean(self) -> dict[str, Any]:
         """Report an incomplete sending window beside the missing field."""

@@ -57,6 +57,7 @@ PLACES: dict[str, list[tuple[str, str]]] = {
     "no-recipients": [RECIPIENTS],
     "nobody": [RECIPIENTS],
     "past-start-time": [("change", "id_start_time_0")],
+    "start-time-too-far": [("change", "id_start_time_0")],
     LONG_CODE: [("change", "id_throttle"), ("change", "id_window_start")],
     "unfilled-variables": [CHANNELS],
 }

@@ -7,6 +7,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.http import HttpResponseBase
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -24,6 +25,8 @@ DEFAULT_DAYS = 30
 MOST_DAYS = 366
 
 
+#: Others are slips, such as the year 0026, and the first and the last days of the calendar do not exist in every zone.
+POSSIBLE = (MinValueValidator(date(2000, 1, 1)), MaxValueValidator(date(2100, 1, 1)))
 #: The browser's own calendar.
 DAY = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
 
@@ -32,8 +35,8 @@ class PeriodForm(forms.Form):
     """An account and a period, both days included."""
 
     field_order = ("account", "since", "until")
-    since = forms.DateField(label=gettext_lazy("From"), widget=DAY)
-    until = forms.DateField(label=gettext_lazy("To, inclusive"), widget=DAY)
+    since = forms.DateField(label=gettext_lazy("From"), widget=DAY, validators=POSSIBLE)
+    until = forms.DateField(label=gettext_lazy("To, inclusive"), widget=DAY, validators=POSSIBLE)
 
     def __init__(self, data: Mapping[str, Any]) -> None:
         super().__init__(data)

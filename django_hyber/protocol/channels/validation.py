@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
 
 from django_hyber.protocol.channels.content import SMS, VIBER_FILE_EXTENSIONS, Channel, Viber, WhatsApp
@@ -22,6 +22,8 @@ MAX_CALLBACK_URL = 256
 MAX_TAG = 64
 MAX_DIVISION_CODE = 100
 RECOMMENDED_VIBER_TTL = 60
+#: How far ahead a start time may be. Later ones are slips, as 2062 for 2026, and nobody would miss what waits so long.
+START_WITHIN = timedelta(days=366)
 
 # The shortest numbers with a country code have seven digits, as on the island of Niue.
 _PHONE = re.compile(r"[0-9]{7,15}")
@@ -132,14 +134,24 @@ def is_plain_id(extra_id: str) -> bool:
 
 
 def _check_start_time(start_time: datetime | str) -> Problem | None:
-    if isinstance(start_time, str):
-        if _START_TIME.fullmatch(start_time):
-            return None
+    moment = _read_moment(start_time) if isinstance(start_time, str) else start_time
+    if moment and moment.utcoffset() is None:
+        return error("naive-start-time", gettext_noop("The start time needs a UTC offset: give an aware datetime."))
+    if moment and moment > datetime.now(UTC) + START_WITHIN:
+        return error("start-time-too-far", gettext_noop("The start time is more than a year ahead."))
+    if isinstance(start_time, str) and not _START_TIME.fullmatch(start_time):
         template = gettext_noop("Write the time as 2020-12-12 10:10:10+03:00; without an offset, Kyiv time is assumed.")
         return warning("start-time-format", template)
-    if start_time.utcoffset() is not None:
+    return None
+
+
+def _read_moment(text: str) -> datetime | None:
+    """Read the time of a text, without an offset as UTC; None for a text in another form."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
         return None
-    return error("naive-start-time", gettext_noop("The start time needs a UTC offset: give an aware datetime."))
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _check_viber(viber: Viber, *, text_from_recipient: bool, variables: bool) -> Iterator[Problem]:

@@ -27,13 +27,30 @@ def noon(monkeypatch):
     return moment
 
 
+@pytest.mark.usefixtures("noon")
 class FormTests:
     def test_the_time_is_that_of_the_clock_on_the_wall(self, admin_client, campaign_form):
-        post(admin_client, campaign_form, "2036-07-01", "10:30")
+        post(admin_client, campaign_form, "2026-07-01", "10:30")
 
-        assert Campaign.objects.get().start_time == datetime(2036, 7, 1, 7, 30, tzinfo=UTC)
+        assert Campaign.objects.get().start_time == datetime(2026, 7, 1, 7, 30, tzinfo=UTC)
 
-    @pytest.mark.parametrize("date", ["2027-03-28", "2027-10-31"], ids=["skipped", "twice"])
+    @pytest.mark.parametrize("date", ["2027-06-12", "2062-06-10", "9999-12-31"])
+    def test_a_time_more_than_a_year_ahead_is_refused_beside_the_field(self, admin_client, campaign_form, date):
+        response = post(admin_client, campaign_form, date, "23:59")
+
+        (error,) = response.context["adminform"].form.errors["start_time"]
+        assert error == "The start time is more than a year ahead."
+        assert not Campaign.objects.exists()
+
+    @pytest.mark.parametrize("date", ["0001-01-01", "0026-07-01"])
+    def test_a_time_before_there_were_messages_is_refused_beside_the_field(self, admin_client, campaign_form, date):
+        response = post(admin_client, campaign_form, date, "00:30")
+
+        (error,) = response.context["adminform"].form.errors["start_time"]
+        assert error.startswith("Ensure this value is greater than or equal to")
+        assert not Campaign.objects.exists()
+
+    @pytest.mark.parametrize("date", ["2027-03-28", "2026-10-25"], ids=["skipped", "twice"])
     def test_a_time_that_is_no_moment_or_two_is_refused_beside_the_field(self, admin_client, campaign_form, date):
         response = post(admin_client, campaign_form, date, "03:30")
 
@@ -42,7 +59,7 @@ class FormTests:
         assert not Campaign.objects.exists()
 
     @pytest.mark.parametrize(
-        ("date", "time"), [("2027-03-28", "02:59"), ("2027-03-28", "04:00"), ("2027-10-31", "04:00")]
+        ("date", "time"), [("2027-03-28", "02:59"), ("2027-03-28", "04:00"), ("2026-10-25", "04:00")]
     )
     def test_every_other_time_of_that_day_is_one_moment(self, admin_client, campaign_form, date, time):
         post(admin_client, campaign_form, date, time)

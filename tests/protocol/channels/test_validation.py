@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -441,6 +441,23 @@ class TestRequest:
     def test_a_start_time_of_text_is_doubtful_unless_it_has_an_offset(self):
         assert self.found(start_time="2020-12-12 10:10:10+03:00") == set()
         assert self.found(start_time="2020-12-12 10:10:10") == {("start_time", "start-time-format")}
+
+    @pytest.mark.parametrize(
+        "start_time",
+        [
+            datetime.max.replace(tzinfo=UTC),
+            datetime.now(UTC) + timedelta(days=367),
+            "9999-12-31 23:59:59+00:00",
+            "9999-12-31 23:59:59-12:00",
+            "9999-12-31 23:59:59",
+            "9999-12-31T23:59:59Z",
+        ],
+    )
+    def test_a_start_time_more_than_a_year_ahead_is_wrong(self, start_time):
+        assert self.found(start_time=start_time) == {("start_time", "start-time-too-far")}
+
+    def test_a_start_time_within_a_year_is_right(self):
+        assert self.found(start_time=datetime.now(UTC) + timedelta(days=365)) == set()
 
 
 def test_a_problem_reads_well_and_says_where():
