@@ -24,6 +24,7 @@ from django.dispatch import Signal
 from django_hyber.codes import find_seen_codes
 from django_hyber.conf import find_account, find_accounts
 from django_hyber.db import lease
+from django_hyber.db.apart import apart
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import after_commit, atomic, database_time
 from django_hyber.log_events import LogEvent
@@ -232,7 +233,8 @@ def announce_pending() -> int:
         if time.monotonic() > end:
             break
         if lease.claim(lease.held(pending, key, attempts), LEASE):
-            count += _announce_row(key, attempts + 1)
+            with apart(event_id=key):
+                count += _announce_row(key, attempts + 1)
     return count
 
 

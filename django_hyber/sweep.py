@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -10,10 +11,13 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.announce import announce_pending
-from django_hyber.db.transactions import refuse_transaction
-from django_hyber.jobs.background import recover_jobs
+from django_hyber.db.files import delete_some_orphans
+from django_hyber.db.transactions import close_lost_connection, refuse_transaction
+from django_hyber.jobs import background
+from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.notices import announce_stalls
+from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import TaskName, due_to_enqueue, enqueue_row
 from django_hyber.reconcile import unconfirmed
 from django_hyber.reports import early
@@ -47,24 +51,64 @@ class Dispatched:
 def dispatch() -> Dispatched:
     """Make one sweep: enqueue due work, including work lost by a task backend or a stopped worker.
 
-    Safe to run at any time, from several processes at once: every task claims its row before it acts. Raises
+    Safe to run at any time, from several processes at once: every task claims its row before it acts. A step that fails
+    is logged and does not stop the others; its error, or the first of several, is raised at the end. Raises
     RuntimeError inside a transaction.
     """
     refuse_transaction()
-    unconfirmed.recover_expired_leases()
-    matched = early.rematch_reports(since=timezone.now() - STILL_EXPECTED).matched
-    queries = _enqueue(unconfirmed.due_batches(), "resolve_batch")
-    queries += unconfirmed.enqueue_queries()
-    queued = Message.objects.filter(due_to_enqueue(Message.Status.QUEUED, "status"), campaign=None)
-    sent = _enqueue(queued, "submit_message")
-    schedule.hand_over_due()
-    batches = sum(runs.fill_lanes(campaign_pk) for campaign_pk in _running())
-    runs.settle_all()
-    recover_jobs()
-    announce_stalls()
-    # Signals come last, because their receivers may be slow, and so may a mail server.
-    signals = announce_pending()
+    sweep = _Sweep()
+    sweep.step("expired leases", unconfirmed.recover_expired_leases)
+    matched = sweep.step("early reports", _match_reports)
+    queries = sweep.step("queries about batches", lambda: _enqueue(unconfirmed.due_batches(), "resolve_batch"))
+    queries += sweep.step("queries about messages", unconfirmed.enqueue_queries)
+    sent = sweep.step("single messages", lambda: _enqueue(_queued(), "submit_message"))
+    sweep.step("scheduled campaigns", schedule.hand_over_due)
+    batches = sweep.step("batches", lambda: sum(map(runs.fill_lanes, _running())))
+    sweep.step("ends of campaigns", runs.settle_all)
+    sweep.step("background jobs", background.recover_jobs)
+    sweep.step("stalled campaigns", announce_stalls)
+    # The receivers of signals may be slow, and so may a mail server.
+    signals = sweep.step("signals", announce_pending)
+    # A storage may be slower yet, and nothing waits for it.
+    sweep.step("old jobs", background.clean_up)
+    sweep.step("stored files", delete_some_orphans)
+    sweep.finish()
     return Dispatched(questions=queries, messages=sent, batches=batches, matched_reports=matched, signals=signals)
+
+
+class _Sweep:
+    """The steps of one sweep, of which each runs even if others have failed."""
+
+    def __init__(self) -> None:
+        self._failures: list[Exception] = []
+
+    def step(self, name: str, work: Callable[[], int | None]) -> int:
+        """Do the work and return its number, 0 if it has none or has failed."""
+        try:
+            return work() or 0
+        except Exception as error:  # noqa: BLE001  it is logged, and raised at the end
+            logger.error(  # noqa: TRY400
+                "The sweep goes on without a step that has failed: %s\n%s",
+                name,
+                describe_traceback(error),
+                extra={"event": LogEvent.SWEEP_STEP_FAILED, "step": name},
+            )
+            self._failures.append(error)
+            close_lost_connection()
+            return 0
+
+    def finish(self) -> None:
+        """Raise the first failure, if there was one."""
+        if self._failures:
+            raise self._failures[0]
+
+
+def _match_reports() -> int:
+    return early.rematch_reports(since=timezone.now() - STILL_EXPECTED).matched
+
+
+def _queued() -> QuerySet[Message]:
+    return Message.objects.filter(due_to_enqueue(Message.Status.QUEUED, "status"), campaign=None)
 
 
 def _running() -> list[int]:

@@ -16,7 +16,8 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from django_hyber.db import lease
-from django_hyber.db.files import delete_file, delete_some_orphans
+from django_hyber.db.apart import apart
+from django_hyber.db.files import delete_file
 from django_hyber.db.transactions import atomic
 from django_hyber.jobs.claims import LEASE, JobClaim, JobLostError
 from django_hyber.jobs.kinds import KINDS
@@ -28,7 +29,10 @@ from django_hyber.queueing import enqueue, enqueue_after_commit
 logger = logging.getLogger("django_hyber")
 
 State = BackgroundJob.State
+#: How often a job may be interrupted without coming further than before.
 MAX_ATTEMPTS = 5
+#: The parameter of a job with how far it has come, and the number of attempts until then.
+FURTHEST = "furthest"
 #: How long the files of finished jobs are kept, and an upload that is not confirmed.
 FILES_STAY = timedelta(days=7)
 UPLOADS_STAY = timedelta(days=1)
@@ -126,22 +130,26 @@ def run_job(pk: int) -> None:
 
 
 def recover_jobs() -> int:
-    """Enqueue the jobs that no worker holds, delete old files, and return how many jobs were enqueued."""
+    """Enqueue the jobs that no worker holds, and return their number."""
     jobs = BackgroundJob.objects.all()
-    now = timezone.now()
     due = jobs.open().filter(Q(lease_until=None) | lease.has_ended())
     pks = list(due.order_by("pk").values_list("pk", flat=True)[:LIMIT])
     jobs.filter(pk__in=pks, state=State.WAITING).update(lease_until=enqueue_again_at())
     for pk in pks:
         enqueue("run_job", pk)
-    uploads = jobs.filter(state=State.UPLOADED, created_at__lte=now - UPLOADS_STAY)
-    for job in uploads[:LIMIT]:
-        job.delete()
+    return len(pks)
+
+
+def clean_up() -> None:
+    """Delete old uploads, and the files and personal data of old jobs."""
+    jobs, now = BackgroundJob.objects.all(), timezone.now()
+    for job in jobs.filter(state=State.UPLOADED, created_at__lte=now - UPLOADS_STAY)[:LIMIT]:
+        with apart(background_job_id=job.pk):
+            job.delete()
     personal = ~Q(produced="") | ~Q(source="") | Q(result__has_key="rejected")
     for job in jobs.filter(personal, finished_at__lte=now - FILES_STAY)[:LIMIT]:
-        _delete_personal_data(job)
-    delete_some_orphans()
-    return len(pks)
+        with apart(background_job_id=job.pk):
+            _delete_personal_data(job)
 
 
 def _claim(pk: int) -> BackgroundJob | None:
@@ -151,10 +159,19 @@ def _claim(pk: int) -> BackgroundJob | None:
     if not lease.claim(jobs.filter(free, pk=pk), LEASE, state=State.RUNNING, error_text=""):
         return None
     job = jobs.select_related("campaign").get(pk=pk)
-    if job.attempts <= MAX_ATTEMPTS:
+    if _count_attempts(job) <= MAX_ATTEMPTS:
         return job
     _finish(JobClaim(job), State.FAILED, _("It was interrupted %(number)d times.") % {"number": MAX_ATTEMPTS})
     return None
+
+
+def _count_attempts(job: BackgroundJob) -> int:
+    """Return how many attempts have begun since the job came further than ever before: deploys interrupt it too."""
+    furthest = job.parameters.get(FURTHEST, {"done": 0, "attempts": 0})
+    if job.done > furthest["done"]:
+        furthest = {"done": job.done, "attempts": job.attempts - 1}
+        JobClaim(job).rows().update(parameters={**job.parameters, FURTHEST: furthest})
+    return int(job.attempts - furthest["attempts"])
 
 
 def _finish(claim: JobClaim, state: str, error_text: str = "", **values: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
+from django_hyber.db.apart import apart
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
@@ -48,11 +49,9 @@ def fetch_reports(
     fetched = Fetched(not_now={(name, host) for host in QUERIED for name in paused_accounts(host)})
     pause = 1 / per_second
     jobs = (job for job in _overdue_jobs(margin) if (job.account, Host.BULK) not in fetched.not_now)
-    for job in paced(islice(jobs, limit), pause):
-        query_job(job, fetched)
+    _query_jobs(paced(islice(jobs, limit), pause), fetched)
     overdue = _overdue(margin, fetched.not_now)
-    for message in paced(islice(overdue, limit - fetched.asked), pause):
-        query_message(message, fetched)
+    _query_messages(paced(islice(overdue, limit - fetched.asked), pause), fetched)
     if learn_seen or learn_clicks:
         _query_seen_and_clicks(limit, pause, fetched, learn_seen=learn_seen, learn_clicks=learn_clicks)
     return fetched
@@ -62,12 +61,23 @@ def _query_seen_and_clicks(limit: int, pause: float, fetched: Fetched, *, learn_
     asked_before = fetched.asked
     if learn_clicks:
         jobs = (job for job in click_tracking_jobs() if (job.account, Host.BULK) not in fetched.not_now)
-        for job in paced(islice(jobs, limit), pause):
-            query_job(job, fetched)
+        _query_jobs(paced(islice(jobs, limit), pause), fetched)
     left = limit - (fetched.asked - asked_before)
     delivered = recently_delivered(left, learn_seen=learn_seen, learn_clicks=learn_clicks)
-    for message in paced((item for item in delivered if (item.account, Host.REPORTS) not in fetched.not_now), pause):
-        query_message(message, fetched)
+    messages = (item for item in delivered if (item.account, Host.REPORTS) not in fetched.not_now)
+    _query_messages(paced(messages, pause), fetched)
+
+
+def _query_jobs(jobs: Iterable[Job], fetched: Fetched) -> None:
+    for job in jobs:
+        with apart(batch_id=job.pk, job_id=job.job_id, account=job.account):
+            query_job(job, fetched)
+
+
+def _query_messages(messages: Iterable[Overdue], fetched: Fetched) -> None:
+    for message in messages:
+        with apart(extra_id=message.extra_id, account=message.account):
+            query_message(message, fetched)
 
 
 def _overdue_jobs(margin: timedelta) -> list[Job]:
@@ -83,12 +93,11 @@ def _overdue_jobs(margin: timedelta) -> list[Job]:
     lifetimes: dict[int, timedelta] = {}
     overdue = []
     for batch in jobs.select_related("campaign").order_by("pk"):
-        expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes)
-        if expected_at + margin > now:
-            continue
-        # Batches of several time zones share a range; those are few, so each is checked separately.
-        if not batch.phone_prefixes or _has_unreported(batch):
-            overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
+        with apart(batch_id=batch.pk, campaign_id=batch.campaign_id):
+            expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes)
+            # Batches of several time zones share a range; those are few, so each is checked separately.
+            if expected_at <= now - margin and (not batch.phone_prefixes or _has_unreported(batch)):
+                overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
     return overdue
 
 
@@ -107,15 +116,16 @@ def _overdue(margin: timedelta, not_now: Collection[tuple[str, Host]]) -> Iterat
     for row in _accepted_before(now - margin, now):
         if (row["account"], Host.REPORTS) in not_now:
             continue
-        expected_at = row["since"] + _lifetime(row, lifetimes)
-        if expected_at + margin <= now:
-            yield Overdue(
-                pk=row["pk"],
-                account=row["account"],
-                message_id=row["message_id"] or "",
-                extra_id=row["extra_id"],
-                expected_at=expected_at,
-            )
+        with apart(extra_id=row["extra_id"], account=row["account"]):
+            expected_at = row["since"] + _lifetime(row, lifetimes)
+            if expected_at <= now - margin:
+                yield Overdue(
+                    pk=row["pk"],
+                    account=row["account"],
+                    message_id=row["message_id"] or "",
+                    extra_id=row["extra_id"],
+                    expected_at=expected_at,
+                )
 
 
 def _accepted_before(moment: datetime, now: datetime) -> Iterator[dict[str, Any]]:

@@ -22,6 +22,7 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account, find_account
 from django_hyber.db import lease
+from django_hyber.db.apart import apart
 from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import LONE, Batch, Message
@@ -86,21 +87,19 @@ class Member(NamedTuple):
 def recover_expired_leases() -> None:
     """Mark what stopped workers were sending as unconfirmed: the platform may have accepted it."""
     now = timezone.now()
-    has_ended = lease.has_ended()
-    messages = Message.objects.filter(has_ended, status=Status.SENDING)
-    for message in list(messages):
+    left = Q(lease.has_ended(), status=Status.SENDING)
+    for message in list(Message.objects.filter(left)):
         account = _account(message.account)
         if account:
-            is_left = Q(has_ended, status=Status.SENDING)
-            MessageClaim(message=message, account=account).mark_unconfirmed(
-                LEASE_ENDED, now, is_left, logged=LEASE_ENDED
-            )
-    left = Batch.objects.filter(has_ended, state=State.SENDING)
-    for batch in list(left.select_related("campaign")):
+            with apart(extra_id=message.extra_id, account=account.name):
+                claim = MessageClaim(message=message, account=account)
+                claim.mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
+    left = Q(lease.has_ended(), state=State.SENDING)
+    for batch in list(Batch.objects.filter(left).select_related("campaign")):
         account = _account(batch.campaign.account)
         if account:
-            is_left = Q(has_ended, state=State.SENDING)
-            BatchClaim(batch=batch, account=account).mark_unconfirmed(LEASE_ENDED, now, is_left, logged=LEASE_ENDED)
+            with apart(batch_id=batch.pk, campaign_id=batch.campaign_id, account=account.name):
+                BatchClaim(batch=batch, account=account).mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
 
 
 def query_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import MD5
 
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, find_accounts
+from django_hyber.log_events import LogEvent
 from django_hyber.models import DeliveryReport, Message
-from django_hyber.protocol import parse_report
+from django_hyber.protocol import UnreadableReport, parse_report
 from django_hyber.reports.intake import CHUNK, Applied, Marked, apply_stored, chunks
 from django_hyber.reports.matching import AWAITING, UNNAMED
 
+logger = logging.getLogger("django_hyber")
 #: Exactly one message matches. Ambiguous reports are excluded: they would be tried again in every sweep.
 BY_PHONE = Q(extra_id="", phone_number__gt="") & (
     Q(hyber_message_id="", awaiting=1) | Q(hyber_message_id__gt="", unnamed=1)
@@ -54,8 +58,20 @@ def _apply(account: Account, waiting: QuerySet[DeliveryReport], total: Applied) 
     rows = list(waiting.values_list("fingerprint", "raw"))
     if rows:
         account = with_stored_codes(account)
-        reports = [Marked(mark, parse_report(raw, seen_codes=account.seen_codes)) for mark, raw in rows]
-        apply_stored(account, reports, total)
+        apply_stored(account, list(_readable(account, rows)), total)
+
+
+def _readable(account: Account, rows: Iterable[tuple[str, Any]]) -> Iterator[Marked]:
+    """Parse the stored reports. Another version of the package may have stored one that this one cannot read."""
+    for mark, raw in rows:
+        try:
+            yield Marked(mark, parse_report(raw, seen_codes=account.seen_codes))
+        except UnreadableReport:
+            logger.warning(
+                "The report with fingerprint %s is unreadable",
+                mark,
+                extra={"event": LogEvent.REPORT_UNREADABLE, "account": account.name, "fingerprint": mark},
+            )
 
 
 def _exists(column: str, reported: str) -> Exists:

@@ -24,6 +24,7 @@ from django_hyber.announce import (
     store_changes,
 )
 from django_hyber.conf import find_account, get_account
+from django_hyber.db.apart import apart
 from django_hyber.db.bulk import Page, campaign_pages, update_rows
 from django_hyber.db.transactions import write_transaction
 from django_hyber.log_events import LogEvent
@@ -167,7 +168,8 @@ def settle_all() -> None:
     is_done = Q(~Exists(batches.filter(state__in=OPEN_BATCHES)), status=Campaign.Status.SENDING)
     has_returned = Q(Exists(batches.filter(state=Batch.State.PENDING)), status=Campaign.Status.CANCELLED)
     for campaign_pk in list(Campaign.objects.filter(is_done | has_returned).values_list("pk", flat=True)):
-        settle(campaign_pk)
+        with apart(campaign_id=campaign_pk):
+            settle(campaign_pk)
 
 
 def retryable(campaign: Campaign, ended: Q) -> MessageQuerySet:
