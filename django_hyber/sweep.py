@@ -21,7 +21,7 @@ from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import TaskName, due_to_enqueue, enqueue_row
 from django_hyber.reconcile import unconfirmed
 from django_hyber.reports import early
-from django_hyber.sending import runs
+from django_hyber.sending import cancelling, runs
 from django_hyber.sending.pace import schedule
 
 logger = logging.getLogger("django_hyber")
@@ -65,6 +65,7 @@ def dispatch() -> Dispatched:
     sweep.step("scheduled campaigns", schedule.hand_over_due)
     batches = sweep.step("batches", lambda: sum(map(runs.fill_lanes, _running())))
     sweep.step("ends of campaigns", runs.settle_all)
+    sweep.step("cancelled campaigns", cancelling.continue_cancelled)
     sweep.step("background jobs", background.recover_jobs)
     sweep.step("stalled campaigns", announce_stalls)
     # The receivers of signals may be slow, and so may a mail server.

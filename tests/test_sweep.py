@@ -192,6 +192,7 @@ def test_storage_that_cannot_be_listed_stops_no_signal(platform, told, monkeypat
         "unconfirmed.enqueue_queries",
         "schedule.hand_over_due",
         "runs.settle_all",
+        "cancelling.continue_cancelled",
         "background.recover_jobs",
         "announce_stalls",
         "announce_pending",

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_by_sweep
+from django_hyber.db.apart import apart
 from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import JobClaim
@@ -45,6 +47,16 @@ def run_cancellation(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
             claim.write(done=done)
         if not cancelled:
             return {}
+
+
+def continue_cancelled() -> None:
+    """Cancel what a job that was given up has left, one page of each campaign, so that a sweep stays short."""
+    queued = Message.objects.filter(campaign=OuterRef("pk"), status=Message.Status.QUEUED)
+    under_way = BackgroundJob.objects.open().filter(campaign=OuterRef("pk"), kind=BackgroundJob.Kind.CANCEL)
+    left = Campaign.objects.filter(Exists(queued), ~Exists(under_way), status=Campaign.Status.CANCELLED)
+    for campaign in list(left):
+        with apart(campaign_id=campaign.pk), write_transaction():
+            _cancel_page(campaign)
 
 
 def _waiting(campaign: Campaign) -> MessageQuerySet:

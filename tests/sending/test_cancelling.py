@@ -6,11 +6,12 @@ import django
 import pytest
 from django.db import OperationalError
 
+from django_hyber.jobs.background import MAX_ATTEMPTS
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.models import BackgroundJob, Campaign, Message
 from django_hyber.sending import cancelling
 from django_hyber.sending.batch import claim_batch, submit_batch
-from django_hyber.services import cancel_campaign, dispatch
+from django_hyber.services import cancel_campaign, dispatch, forget_number
 from django_hyber.signals import message_status_changed
 from django_hyber.tasks import run_job
 from tests.builders import make_campaign, make_waiting_campaign, posts, statuses
@@ -90,6 +91,84 @@ def test_job_that_was_cut_off_goes_on_where_it_was(large, monkeypatch):
 
     assert statuses(large) == ["cancelled"] * 10
     assert (job_of(large).done, job_of(large).total) == (10, 10)
+
+
+class Killed(BaseException):
+    """The end of a worker."""
+
+
+def be_killed(campaign, monkeypatch, *, workers, pages):
+    """Have workers of the job die one after the other, each after so many pages."""
+    cancel_page = cancelling._cancel_page
+
+    def until_killed(campaign):
+        if next(left, None) is None:
+            raise Killed
+        return cancel_page(campaign)
+
+    for _ in range(workers):
+        left = iter(range(pages))
+        with monkeypatch.context() as patch:
+            patch.setattr(cancelling, "_cancel_page", until_killed)
+            with pytest.raises(Killed):
+                run_job.call(job_of(campaign).pk)
+        BackgroundJob.objects.update(lease_until="2020-01-01T00:00:00Z")
+
+
+def test_job_that_comes_further_each_time_is_never_given_up(large, monkeypatch):
+    monkeypatch.setattr(cancelling, "PAGE", 1)
+    cancel_campaign(large)
+    be_killed(large, monkeypatch, workers=MAX_ATTEMPTS + 2, pages=1)
+    run_job.call(job_of(large).pk)
+
+    assert (job_of(large).state, job_of(large).attempts) == ("done", MAX_ATTEMPTS + 3)
+    assert statuses(large) == ["cancelled"] * 10
+
+
+def test_job_that_comes_no_further_than_before_is_given_up(large, monkeypatch):
+    cancel_campaign(large)
+    be_killed(large, monkeypatch, workers=1, pages=1)
+    be_killed(large, monkeypatch, workers=MAX_ATTEMPTS, pages=0)
+    run_job.call(job_of(large).pk)
+
+    assert (job_of(large).state, job_of(large).error_text) == ("failed", "It was interrupted 5 times.")
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped"])
+def test_sweep_cancels_what_a_job_has_left(large, state, told):
+    cancel_campaign(large)
+    large.jobs.update(state=state)
+    for _ in range(4):
+        dispatch()
+
+    assert statuses(large) == ["cancelled"] * 10
+    assert len(told) == len(set(told)) == 10
+
+
+def test_sweep_leaves_the_messages_to_a_job_that_is_under_way(large):
+    cancel_campaign(large)
+    dispatch()
+
+    assert statuses(large) == ["queued"] * 10
+
+
+def test_number_whose_campaign_the_sweep_has_cancelled_can_be_forgotten(large):
+    cancel_campaign(large)
+    large.jobs.update(state="failed")
+    for _ in range(4):
+        dispatch()
+
+    assert forget_number(f"+{PEOPLE[9]}").messages == 1
+
+
+def test_sweep_keeps_the_messages_of_a_batch_that_is_being_sent(large):
+    assert claim_batch(large.batches.order_by("pk")[1].pk)
+    cancel_campaign(large)
+    large.jobs.update(state="failed")
+    for _ in range(4):
+        dispatch()
+
+    assert statuses(large) == ["cancelled"] * 2 + ["queued"] * 2 + ["cancelled"] * 6
 
 
 def test_batch_that_a_worker_is_sending_keeps_its_messages_until_its_answer(large):
