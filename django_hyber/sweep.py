@@ -20,6 +20,7 @@ from django_hyber.notices import announce_stalls
 from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import TaskName, due_to_enqueue, enqueue_row
 from django_hyber.reconcile import unconfirmed
+from django_hyber.replies import attachments
 from django_hyber.reports import early
 from django_hyber.sending import cancelling, runs
 from django_hyber.sending.pace import schedule
@@ -67,6 +68,7 @@ def dispatch() -> Dispatched:
     sweep.step("ends of campaigns", runs.settle_all)
     sweep.step("cancelled campaigns", cancelling.continue_cancelled)
     sweep.step("background jobs", background.recover_jobs)
+    sweep.step("attachments", attachments.enqueue_lost)
     sweep.step("stalled campaigns", announce_stalls)
     # The receivers of signals may be slow, and so may a mail server.
     signals = sweep.step("signals", announce_pending)

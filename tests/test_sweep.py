@@ -194,6 +194,7 @@ def test_storage_that_cannot_be_listed_stops_no_signal(platform, told, monkeypat
         "runs.settle_all",
         "cancelling.continue_cancelled",
         "background.recover_jobs",
+        "attachments.enqueue_lost",
         "announce_stalls",
         "announce_pending",
         "background.clean_up",

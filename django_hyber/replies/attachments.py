@@ -16,19 +16,24 @@ from django.core.files import File
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from django_hyber.conf import Account, find_account, get_account
+from django_hyber.conf import Account, find_account, find_accounts, get_account
 from django_hyber.db import lease
 from django_hyber.db.files import delete_stored
+from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public
-from django_hyber.queueing import enqueue
+from django_hyber.queueing import ENQUEUED_FOR, enqueue
 
 logger = logging.getLogger("django_hyber")
 #: How long the platform keeps an attachment (guide, chapter 6).
 LIFE = timedelta(days=1)
 DEADLINE = 120
 LEASE = 10 * 60
+#: How many workers may stop at an attachment before it is left to a person.
+MAX_ATTEMPTS = 5
+#: How many attachments one sweep enqueues; the next one continues.
+LIMIT = 100
 LONGEST_STEM = 60
 #: Opened as images, videos, audio or documents, never as pages or programs.
 EXTENSIONS = frozenset(
@@ -96,6 +101,26 @@ def find_attachment(reply: Reply) -> Attachment | None:
 def fetch_again(reply: Reply) -> None:
     """Enqueue another attempt to download the attachment; it does nothing if there is a copy."""
     enqueue("fetch_media", reply.pk)
+
+
+def enqueue_lost() -> int:
+    """Enqueue the attachments whose task was lost or whose worker has stopped, and return their number.
+
+    A download that has failed is not repeated by itself.
+    """
+    accounts = [account.name for account in find_accounts() if account.fetch_media]
+    if not accounts:
+        return 0
+    now = database_time()
+    minute_ago = now - ENQUEUED_FOR
+    is_lost = Q(attempts=0, lease_until=None, received_at__lte=minute_ago) | Q(lease_until__lte=minute_ago)
+    wanted = _without_copy().filter(account__in=accounts, attempts__lt=MAX_ATTEMPTS, received_at__gt=now - LIFE)
+    pks = list(wanted.filter(is_lost).order_by("pk").values_list("pk", flat=True)[:LIMIT])
+    # A lease that is over at once: the task can claim it, and for a minute no sweep enqueues another.
+    wanted.filter(is_lost, pk__in=pks).update(lease_until=now)
+    for pk in pks:
+        enqueue("fetch_media", pk)
+    return len(pks)
 
 
 def fetch_media(reply_pk: int, is_allowed: Callable[[str], bool] = is_public) -> None:

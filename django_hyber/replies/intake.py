@@ -57,7 +57,7 @@ def apply_replies(raw_replies: Sequence[object], account: str = DEFAULT_ACCOUNT)
     """Store replies, each once, and return how many were new.
 
     A reply that asks to stop puts its number on the opt-out list, one that asks to start takes it off. With
-    FETCH_MEDIA, a task fetches each attachment after commit.
+    FETCH_MEDIA, a task fetches each attachment after commit; if it is lost, a sweep enqueues another.
     """
     settings = get_account(account)
     parsed = parse_replies(list(raw_replies), settings.default_region)

@@ -4,8 +4,11 @@ import re
 import threading
 from datetime import UTC, datetime, timedelta
 
+import django
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.db.models import F
+from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -16,13 +19,14 @@ from django_hyber.replies import intake as replies
 from django_hyber.replies.attachments import AttachmentState, download_name, fetch_media, find_attachment
 from django_hyber.replies.opt_outs import remove_opt_outs
 from django_hyber.sending.batch import submit_batch
-from django_hyber.services import apply_delivery_reports, apply_replies, import_recipients, start_campaign
+from django_hyber.services import apply_delivery_reports, apply_replies, dispatch, import_recipients, start_campaign
 from django_hyber.signals import reply_received
 from tests.protocol import platforms
 from tests.samples import phone, report
 from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
+FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
 
 
 def reply(text="Hello", **changes):
@@ -667,6 +671,81 @@ def test_the_callback_has_the_attachment_fetched_after_commit(storage, monkeypat
 
     assert fetched == [("https://example.com/file.docx", attachments.is_public)]
     assert Reply.objects.exclude(media_url="").get().media_file
+
+
+def losing_tasks():
+    return override_settings(TASKS={"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}})
+
+
+@pytest.fixture
+def our_network(monkeypatch):
+    """Attachments may come from this machine."""
+    monkeypatch.setattr(attachments.fetch_media, "__defaults__", (allow_all,))
+
+
+def let_a_minute_pass():
+    Reply.objects.update(received_at=F("received_at") - timedelta(minutes=1))
+    Reply.objects.exclude(lease_until=None).update(lease_until=F("lease_until") - timedelta(minutes=1))
+
+
+@pytest.mark.usefixtures("our_network")
+def test_attachment_whose_task_was_lost_is_fetched_by_the_sweep(storage, server):
+    with losing_tasks():
+        apply_replies([reply(None, media=server.url)])
+    dispatch()
+    assert server.requests == []
+    let_a_minute_pass()
+    dispatch()
+
+    assert Reply.objects.get().media_file
+    assert len(server.requests) == 1
+
+
+@pytest.mark.usefixtures("our_network")
+def test_attachment_whose_tasks_are_all_lost_is_enqueued_every_minute(storage, server):
+    with losing_tasks():
+        apply_replies([reply(None, media=server.url)])
+        for _ in range(3):
+            let_a_minute_pass()
+            dispatch()
+    dispatch()
+    assert server.requests == []
+    let_a_minute_pass()
+    dispatch()
+
+    assert Reply.objects.get().media_file
+
+
+@pytest.mark.usefixtures("our_network")
+def test_attachment_whose_worker_has_stopped_is_fetched_by_the_sweep(storage, server):
+    kept = with_media(server.url)
+    Reply.objects.update(attempts=1, lease_until=timezone.now() - timedelta(minutes=2))
+    dispatch()
+
+    kept.refresh_from_db()
+    assert (bool(kept.media_file), kept.attempts) == (True, 2)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"attempts": 1, "lease_until": None},
+        {"attempts": 1, "lease_until": timezone.now() + timedelta(days=1)},
+        {"attempts": 5, "lease_until": "2020-01-01T00:00:00Z"},
+        {"received_at": timezone.now() - timedelta(days=1, minutes=1)},
+        {"account": "gone"},
+        {"media_url": ""},
+    ],
+    ids=["failed", "at work", "stops every worker", "too old", "no account", "no link"],
+)
+@pytest.mark.usefixtures("our_network")
+def test_sweep_leaves_this_attachment_alone(storage, server, columns):
+    with_media(server.url)
+    Reply.objects.update(received_at=timezone.now() - timedelta(minutes=2))
+    Reply.objects.update(**columns)
+    dispatch()
+
+    assert server.requests == []
 
 
 def test_by_default_our_own_network_is_not_asked(storage, server, caplog):
