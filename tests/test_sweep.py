@@ -13,9 +13,10 @@ from django_hyber.jobs import background
 from django_hyber.models import Announcement, BackgroundJob, DeliveryReport, Message
 from django_hyber.protocol import SMS, InvalidMessage
 from django_hyber.reconcile import overdue, unconfirmed
+from django_hyber.reports import early
 from django_hyber.services import CampaignError, dispatch, fetch_reports, send_message, start_campaign
 from django_hyber.signals import message_status_changed
-from django_hyber.storage import PrivateFileSystemStorage
+from django_hyber.storage import PrivateFileSystemStorage, hyber_storage
 from tests.builders import make_campaign
 from tests.samples import phone
 
@@ -228,6 +229,47 @@ def test_first_failure_is_the_one_that_is_raised(platform, monkeypatch):
 
     with pytest.raises(KeyError, match="first"):
         dispatch()
+
+
+def test_orphan_that_a_storage_elsewhere_does_not_delete_keeps_no_other(platform, monkeypatch, caplog):
+    folder = f"hyber/jobs/{timezone.now() - timedelta(days=3):%Y-%m-%d}"
+    for name in ("a.csv", "b.csv"):
+        hyber_storage().save(f"{folder}/{name}", ContentFile(b"phone"))
+    delete = PrivateFileSystemStorage.delete
+
+    class ClientError(Exception):
+        """As the library of an object store raises it."""
+
+    def refuse(storage, name):
+        if name.endswith("a.csv"):
+            raise ClientError
+        delete(storage, name)
+
+    monkeypatch.setattr(PrivateFileSystemStorage, "delete", refuse)
+    dispatch()
+
+    assert hyber_storage().listdir(folder)[1] == ["a.csv"]
+    assert "file-not-deleted" in events(caplog)
+
+
+def test_reports_of_one_account_that_cannot_be_matched_stop_no_other(platform, settings, monkeypatch):
+    settings.HYBER = {"first": settings.HYBER["default"], "default": settings.HYBER["default"]}
+    message = store(1, status="accepted", accepted_at=timezone.now())
+    for account, extra_id in (("first", "own-2"), ("default", message.extra_id)):
+        DeliveryReport.objects.create(
+            account=account, fingerprint=extra_id, extra_id=message.extra_id, raw={"extra_id": extra_id, "status": 2}
+        )
+    apply_stored = early.apply_stored
+
+    def apply(account, *arguments):
+        if account.name == "first":
+            raise ZeroDivisionError
+        apply_stored(account, *arguments)
+
+    monkeypatch.setattr(early, "apply_stored", apply)
+    dispatch()
+
+    assert read(message).status == "delivered"
 
 
 def test_file_that_cannot_be_deleted_keeps_no_other(platform, monkeypatch, caplog):

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_hyber.db.transactions import after_commit
 from django_hyber.log_events import LogEvent
 from django_hyber.models import BackgroundJob, Reply
+from django_hyber.protocol import describe_traceback
 from django_hyber.storage import ROOT, hyber_storage
 
 logger = logging.getLogger("django_hyber")
@@ -37,8 +38,13 @@ def delete_stored(name: str) -> None:
     """Delete a file whose name no row has any more. A failure is logged: a sweep deletes it later."""
     try:
         hyber_storage().delete(name)
-    except OSError:
-        logger.exception("A stored file could not be deleted", extra={"event": LogEvent.FILE_NOT_DELETED})
+    # A storage elsewhere has exceptions of its own.
+    except Exception as error:  # noqa: BLE001  it is logged
+        logger.error(  # noqa: TRY400
+            "A stored file could not be deleted\n%s",
+            describe_traceback(error),
+            extra={"event": LogEvent.FILE_NOT_DELETED},
+        )
 
 
 @receiver(post_delete, sender=BackgroundJob)

@@ -99,7 +99,12 @@ def find_attachment(reply: Reply) -> Attachment | None:
 
 
 def fetch_again(reply: Reply) -> None:
-    """Enqueue another attempt to download the attachment; it does nothing if there is a copy."""
+    """Enqueue another attempt to download the attachment; it does nothing if there is a copy.
+
+    Like that of a worker that has stopped, it is enqueued again by a sweep if its task is lost.
+    """
+    free = _without_copy().filter(Q(lease_until=None) | lease.has_ended(), pk=reply.pk)
+    free.update(lease_until=database_time())
     enqueue("fetch_media", reply.pk)
 
 

@@ -12,6 +12,7 @@ from django.db.models.functions import MD5
 
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, find_accounts
+from django_hyber.db.apart import apart
 from django_hyber.log_events import LogEvent
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import UnreadableReport, parse_report
@@ -50,7 +51,8 @@ def rematch_reports(since: datetime | None = None) -> Applied:
         awaiting=_number_of(AWAITING), unnamed=_number_of(AWAITING & Q(message_id=None) | UNNAMED)
     ).filter(Q(_exists("extra_id", "extra_id")) | Q(_exists("message_id", "hyber_message_id")) | BY_PHONE)
     for account in find_accounts():
-        _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], total)
+        with apart(account=account.name):
+            _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], total)
     return total
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from django_hyber.models import Message, Reply, Suppression
 from django_hyber.replies.opt_outs import OPTED_OUT_BY_COLLEAGUE
+from django_hyber.services import apply_replies
 
 LIST = "/admin/django_hyber/reply/"
 PHONE = "380671234567"
@@ -261,6 +262,13 @@ def test_a_copy_that_is_gone_is_not_found(admin_client, make_reply):
     reply = make_reply(media_url=LINK, file_name="photo.jpg", media_file="hyber/replies/x-photo.jpg")
 
     assert admin_client.get(address_of(reply)).status_code == 404
+
+
+def test_a_reply_of_the_year_9999_is_shown_with_the_others(admin_client, platform):
+    apply_replies([{"phone": PHONE, "time": "9999-12-31T23:59:59Z", "channel": "whatsapp", "text": "Thanks"}])
+
+    assert admin_client.get(LIST).status_code == 200
+    assert "Thanks" in page_of(admin_client, Reply.objects.get())
 
 
 def test_an_attachment_that_is_being_fetched_is_no_copy_yet(admin_client, make_reply):

@@ -16,7 +16,7 @@ from django_hyber.models import Campaign, FormerOptOut, Message, Reply, Suppress
 from django_hyber.protocol import SMS
 from django_hyber.replies import attachments
 from django_hyber.replies import intake as replies
-from django_hyber.replies.attachments import AttachmentState, download_name, fetch_media, find_attachment
+from django_hyber.replies.attachments import AttachmentState, download_name, fetch_again, fetch_media, find_attachment
 from django_hyber.replies.opt_outs import remove_opt_outs
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import apply_delivery_reports, apply_replies, dispatch, import_recipients, start_campaign
@@ -724,6 +724,19 @@ def test_attachment_whose_worker_has_stopped_is_fetched_by_the_sweep(storage, se
 
     kept.refresh_from_db()
     assert (bool(kept.media_file), kept.attempts) == (True, 2)
+
+
+@pytest.mark.usefixtures("our_network")
+def test_attachment_that_a_person_has_requested_again_is_enqueued_by_the_sweep_too(storage, server):
+    kept = with_media(server.url)
+    Reply.objects.update(attempts=1)
+    with losing_tasks():
+        fetch_again(kept)
+    let_a_minute_pass()
+    dispatch()
+
+    kept.refresh_from_db()
+    assert kept.media_file
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from django_hyber.protocol.wire.values import (
     NO_OBJECT,
     clean_item,
     clean_object,
+    is_possible_time,
     to_identifier,
     to_phone,
     to_text,
@@ -197,6 +198,7 @@ def _reply_time(value: object) -> datetime | None:
         moment = datetime.fromisoformat(value.strip())
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=ZoneInfo("Europe/Kyiv"))
-        return moment.astimezone(UTC)
+        moment = moment.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
+    return moment if is_possible_time(moment) else None

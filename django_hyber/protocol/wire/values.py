@@ -128,6 +128,11 @@ def to_text(value: object) -> str:
     return clean_text(value) if isinstance(value, str) else ""
 
 
+def is_possible_time(moment: datetime) -> bool:
+    """Whether this can be the time of a report or reply."""
+    return _EARLIEST <= moment.timestamp() < _LATEST
+
+
 def to_time(value: object) -> datetime | None:
     """Read a Unix timestamp in milliseconds or seconds. Returns None if it cannot be the time of a report."""
     if isinstance(value, str):
