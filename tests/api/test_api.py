@@ -99,6 +99,8 @@ class TestMessages:
             (new(1, VIBER, reference="7"), "reference"),
             (new(1, VIBER, extra_id="order/7"), "extra_id"),
             (new(1, VIBER, extra_id=".."), "extra_id"),
+            (new(1, VIBER, start_time="9999-12-31T23:59:59Z"), "start_time"),
+            (new(1, VIBER, start_time="9999-12-31T23:59:59-12:00"), "start_time"),
         ],
     )
     def test_mistake_is_refused_with_its_field_and_nothing_is_stored(self, platform, sender, data, field):
