@@ -59,6 +59,24 @@ def test_errors_of_spreadsheets_in_other_languages_and_marks_of_programs_are_no_
     assert clean_value(written) == ""
 
 
+@pytest.mark.parametrize(
+    "written",
+    [
+        *("н/д", "Н/Д", "н.д.", "NONE", "none", "NA", "<NA>", "NaT", "nil", "(Null)", "(blank)", "(пусто)", "inf"),
+        *("0000-00-00", "0000-00-00 00:00:00", "01.01.0001 0:00:00", "Invalid date", "Invalid Date"),
+        *("\u2212", "\u2011", "\u2010\u2010", "\u2015"),
+        *("#ССИЛКА!", "#ОБЧИСЛ!", "#Ref!", "Err:502", "Помилка:522", "Loading..."),
+    ],
+)
+def test_what_programs_write_where_nothing_is_known_is_no_value(written):
+    assert clean_value(written) == ""
+
+
+@pytest.mark.parametrize("name", ["Null", "Na", "Nan", "Nil", "Nat"])
+def test_name_that_programs_use_for_no_value_stays_a_name(name):
+    assert clean_value(name) == name
+
+
 def test_row_without_values_is_not_blank():
     rows = [row for _number, row in read_rows(io.BytesIO(b"phone;name\n-;#N/A\n;\n \n0671112233;Olena\n"))]
 
@@ -78,7 +96,7 @@ def test_row_of_a_workbook_with_an_error_for_its_number_is_counted(tmp_path):
     assert rows == [(2, "0671112233"), (3, ""), (4, ""), (5, "0671112234")]
 
 
-@pytest.mark.parametrize("written", ["Null", "Na", "-- x", "0", "N/A or other", "-5", "#1"])
+@pytest.mark.parametrize("written", ["-- x", "Err:", "01.01.2001", "0", "N/A or other", "-5", "#1"])
 def test_what_only_resembles_it_is_a_value(written):
     assert clean_value(written) == written
 
