@@ -25,6 +25,7 @@ from django_hyber.protocol.channels.problems import error, gettext_noop
 from django_hyber.sending.once import LANGUAGE, require_equal
 from django_hyber.sending.send import SendOptions, new_message, submit_once
 from django_hyber.texts.approved import departs_from_approved
+from django_hyber.texts.values import value_text
 
 logger = logging.getLogger("django_hyber")
 
@@ -133,7 +134,7 @@ def _values(channels: Sequence[Channel], given: Mapping[str, Any]) -> dict[str, 
 
 
 def _texts(names: Iterable[str], given: Mapping[str, Any]) -> dict[str, str]:
-    return {name: clean_text(str(given[name])) for name in names if given.get(name) is not None}
+    return {name: clean_text(value_text(given[name])) for name in names if given.get(name) is not None}
 
 
 def _missing(used: Sequence[str], values: Mapping[str, str]) -> Iterator[Problem]:

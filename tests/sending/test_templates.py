@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -118,6 +119,16 @@ def test_text_that_its_values_make_too_long_is_refused(platform, template):
     with pytest.raises(InvalidMessage, match=r"text"):
         send_template("order-shipped", PHONE, {"order": "x" * 2_000})
     assert not Message.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(datetime(2026, 11, 30, 22, 30, 59, 7, tzinfo=UTC), "01.12.2026 00:30"), (Decimal("1E+3"), "1000")],
+)
+def test_dates_and_numbers_are_sent_as_people_write_them(platform, template, value, shown):
+    send_template("order-shipped", PHONE, {"order": value})
+
+    assert sent_text(platform) == f"Shipped {shown}"
 
 
 def test_value_that_looks_like_a_variable_is_not_replaced(platform, template):

@@ -10,7 +10,8 @@ from typing import IO, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 
-from django_hyber.audience.files.values import normal_text
+from django_hyber.audience.files.values import normal_text, value_of_code
+from django_hyber.texts.values import value_text
 
 _SIGN = "[-=+@\uff1d\uff0b\uff0d\uff20]"
 #: A cell that a spreadsheet would evaluate as a formula.
@@ -116,14 +117,13 @@ class ShownText(str):
 
     @classmethod
     def of(cls, value: object) -> str:
-        """Return any value as text; spreadsheets make floats of whole numbers."""
+        """Return any value as text, "" for what means that there is no value."""
         if isinstance(value, str):
             return normal_text(value)
-        # NaN, which equals nothing, is what data frames have for no value.
-        if value is None or value != value:  # noqa: PLR0124
+        shown = value_of_code(value_text(value))
+        if not shown:
             return ""
-        is_whole = isinstance(value, float) and value.is_integer()
-        text = cls(int(value) if is_whole else normal_text(str(value)))  # type: ignore[call-overload]
+        text = cls(shown)
         text.raw = value
         return text
 

@@ -5,14 +5,20 @@ from __future__ import annotations
 import io
 import math
 import unicodedata
+from datetime import UTC, date, datetime, time
+from decimal import Decimal
 
 import openpyxl
 import pytest
+from django.db.models import DateTimeField, Value
+from django.utils.translation import override
 
+from django_hyber.audience.files.file_type import ShownText
 from django_hyber.audience.files.reading import read_rows
 from django_hyber.audience.files.values import clean_value, normal_text
 from django_hyber.models import Campaign
 from django_hyber.services import import_recipients
+from tests.store.models import Order
 
 
 @pytest.mark.parametrize("name", ["Сергій", "Їжак", "Łódź", "Müller", "Zoë"])
@@ -133,3 +139,63 @@ def test_blank_surplus_cells_do_not_make_a_row_too_wide():
     ((_number, row),) = read_rows(io.BytesIO("phone;name\n0671112233;Olena; ;\u00a0;\n".encode()))
 
     assert type(row) is dict
+
+
+class CodeTests:
+    """Values of other types than texts, as code and querysets give them."""
+
+    @pytest.mark.parametrize(
+        ("given", "shown"),
+        [
+            (datetime(2026, 11, 30, 22, 30, 59, 114612, tzinfo=UTC), "01.12.2026 00:30"),
+            (datetime(2026, 11, 30, 22, 30), "30.11.2026 22:30"),  # noqa: DTZ001  some projects have no zones
+            (date(2026, 12, 1), "01.12.2026"),
+            (time(9, 5, 30, 12), "09:05"),
+            (True, "TRUE"),
+            (15, "15"),
+            (15.0, "15"),
+            (0.1 + 0.2, "0.3"),
+            (1e-7, "0.0000001"),
+            (1e16, "10000000000000000"),
+            (380671112233.0, "380671112233"),
+            (Decimal("1E+3"), "1000"),
+            (Decimal("10.50"), "10.50"),
+        ],
+    )
+    def test_dates_and_numbers_are_shown_as_people_write_them(self, given, shown):
+        assert ShownText.of(given) == shown
+
+    @pytest.mark.parametrize("given", [None, math.nan, math.inf, Decimal("NaN")])
+    def test_what_is_no_number_is_no_value(self, given):
+        assert ShownText.of(given) == ""
+
+    def test_missing_values_of_data_frames_are_no_values(self):
+        class NA:
+            """Like that of pandas: it cannot be compared."""
+
+            def __eq__(self, other):
+                raise TypeError("boolean value of NA is ambiguous")
+
+            __ne__ = __eq__
+            __hash__ = object.__hash__
+
+            def __str__(self):
+                return "<NA>"
+
+        assert ShownText.of(NA()) == ""
+
+    @pytest.mark.parametrize("language", ["en", "uk"])
+    def test_the_active_language_changes_nothing(self, language):
+        with override(language):
+            assert ShownText.of(Decimal("1234.5")) == "1234.5"
+            assert ShownText.of(date(2026, 12, 1)) == "01.12.2026"
+
+    @pytest.mark.django_db
+    def test_field_of_a_queryset_arrives_by_the_clock_of_the_project(self):
+        campaign = Campaign.objects.create(name="Spring sale")
+        Order.objects.create(phone="0671112233")
+        moment = Value(datetime(2026, 11, 30, 22, 30, tzinfo=UTC), output_field=DateTimeField())
+
+        import_recipients(campaign, Order.objects.annotate(due=moment), variables={"due": "due"})
+
+        assert campaign.messages.get().variables == {"due": "01.12.2026 00:30"}
