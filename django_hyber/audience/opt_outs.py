@@ -95,7 +95,12 @@ def import_suppressions(
     """
     columns = Columns(phone_column=phone_column, variables={reason_column: REASON} if reason_column else None)
     options = ReadOptions(
-        encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone_column
+        encoding=encoding,
+        separator=separator,
+        sheet=sheet,
+        header_row=header_row,
+        phone_column=phone_column,
+        only_numbers=True,
     )
     report, _newest = import_rows(OptOuts(reason, foreign=foreign), columns, source, rejected_file, progress, options)
     return report

@@ -11,7 +11,7 @@ from typing import IO
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.columns import guess_columns
-from django_hyber.audience.files.file_type import FileFormat, UnreadableFileError
+from django_hyber.audience.files.file_type import FileFormat, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.headers import is_number
 from django_hyber.audience.files.reading import first_rows, read_rows, recognise
 from django_hyber.models import Campaign
@@ -30,7 +30,7 @@ class NumberColumns:
 
 def find_columns(file: IO[bytes], campaign: Campaign) -> NumberColumns:
     """Find the column of numbers by its header, or by the values. Raises UnreadableFileError."""
-    found = recognise(file)
+    found = recognise(file, ReadOptions(only_numbers=True))
     try:
         headers, rows = _first_rows(file, found)
     except UnreadableFileError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import PurePath
 from typing import IO, Any
@@ -17,7 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.columns import REASON, Columns
-from django_hyber.audience.files.encodings import UNCERTAIN_ENCODING, UncertainEncodingError
+from django_hyber.audience.files.encodings import UncertainEncodingError
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.headers import guess_column
 from django_hyber.audience.files.reading import NumberedRow, file_type, first_rows, read_rows, recognise
@@ -78,7 +78,7 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
     parameters = {
         "file_name": clean_text(PurePath(source.name or "").name)[:LONGEST_NAME],
         "reason": reason,
-        **_look_into(file, ReadOptions(), source.size),
+        **_look_into(file, ReadOptions(only_numbers=campaign is None), source.size),
     }
     # Stored with the ending of what it is: the ending that it came with may be anything, and a web page to a browser.
     kind = parameters.get("format", {}).get("kind", "csv")
@@ -114,7 +114,7 @@ def read_again(job: BackgroundJob, options: ReadOptions, user: User = None) -> N
         add_contributor(job.campaign, user.pk if user else None)
     with open_source(job) as file:
         try:
-            read = _look_into(file, options, job.source.size)
+            read = _look_into(file, replace(options, only_numbers=job.campaign is None), job.source.size)
         except UnreadableFileError as error:
             read = {"wanted": asdict(options), "preview": None, "problem": " ".join(error.messages)}
     parameters = {name: value for name, value in job.parameters.items() if name not in READ_BY_LOOK}
@@ -242,7 +242,7 @@ def _look_into(file: IO[bytes], options: ReadOptions, n_bytes: int) -> dict[str,
         found = recognise(file, options)
     except UncertainEncodingError as error:
         choices = {"encodings": [list(choice) for choice in error.choices]}
-        return {**wanted, **choices, "preview": None, "problem": str(UNCERTAIN_ENCODING)}
+        return {**wanted, **choices, "preview": None, "problem": error.question % error.params}
     known = {**wanted, "format": asdict(found), "top": _top_rows(file, found)}
     try:
         return {**known, **_preview(file, found, (), n_bytes)}

@@ -108,7 +108,9 @@ def trimmed(rows):
 
 def imported_again(campaign, format, separator=","):  # noqa: A002
     other = Campaign.objects.create(name="Again")
-    result = import_recipients(other, io.BytesIO(export(campaign, format, separator)))
+    # Names that chance makes may look garbled.
+    encoding = "utf-8" if format == "csv" else None
+    result = import_recipients(other, io.BytesIO(export(campaign, format, separator)), encoding=encoding)
     assert result.accepted == result.total == campaign.messages.count()
     return recipients(other)
 

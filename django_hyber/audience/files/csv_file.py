@@ -69,7 +69,7 @@ class CsvFile(FileType):
     def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat:
         """Find the encoding, by the whole file, and the separator, by the first rows."""
         _refuse_other_kinds(file)
-        encoding, nuls = find_encoding(file, options.encoding)
+        encoding, nuls = find_encoding(file, options.encoding, only_numbers=options.only_numbers)
         file.seek(0)
         text = io.TextIOWrapper(file, encoding=encoding, newline="")
         sample = text.read(SAMPLE).lstrip(BYTE_ORDER_MARK).replace("\x00", "")

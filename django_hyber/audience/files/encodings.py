@@ -10,12 +10,14 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Sequence
-from typing import IO, NamedTuple
+from typing import IO, ClassVar, NamedTuple, cast
 
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.file_type import UnreadableFileError
-from django_hyber.audience.files.plausibility import cost_of_word
+from django_hyber.audience.files.garbled import find_garbled
+from django_hyber.audience.files.plausibility import IMPLAUSIBLE, cost_of_word
+from django_hyber.audience.files.readings import BLOCK, find_readings, find_words
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -36,24 +38,18 @@ ENCODING_NAMES = {
     "mac-cyrillic": "Mac Cyrillic",
     "cp1250": "Windows-1250",
     "cp1252": "Windows-1252",
+    "cp1254": "Windows-1254",
+    "cp1257": "Windows-1257",
+    "iso8859-2": "ISO 8859-2",
+    "iso8859-5": "ISO 8859-5",
+    "mac-roman": "Mac Roman",
+    "mac-latin2": "Mac Central European",
 }
-#: What is taken off the trust in an encoding because it is rarer than Windows-1251.
-RARITY = {
-    "cp1251": 0.0,
-    "cp1250": 0.05,
-    "cp1252": 0.05,
-    "cp866": 0.05,
-    "cp1125": 0.05,
-    "koi8-u": 0.05,
-    "mac-cyrillic": 0.1,
-}
-#: By how much the best encoding must be better than the next, and what the best may cost.
-MARGIN = 0.2
-ACCEPTABLE = 1.0
 MOST_CHOICES = 4
-MOST_WORDS = 20_000
+#: A file with few words that are none in UTF-8 may be in another encoding, in which they are likely.
+MOST_DOUBTED = 20
+LIKELY = 0.7
 SHOWN = 80
-BLOCK = 64 * 1024
 #: A table in UTF-16 without a byte order mark has a NUL beside every digit and separator: ten and more a line.
 MOST_NULS = 5
 #: A file with NUL characters is binary if two are adjacent or if it has other control characters.
@@ -61,8 +57,6 @@ BINARY = re.compile("\x00\x00|[\x01-\x08\x0e-\x19\x1c-\x1f]")
 #: At least this part of a table in UTF-16 is digits, separators, Latin and Cyrillic letters.
 LEAST_USUAL = 0.9
 _USUAL = re.compile("[\t\n\r -~\xa0-\u052f]")
-_WORD = re.compile(rb"[A-Za-z'\x80-\xff-]+")
-_CONTROL = re.compile("[\x80-\x9f]")
 _NOT_NAMES = re.compile("[^a-z0-9]+")
 
 
@@ -80,26 +74,38 @@ class EncodingChoice(NamedTuple):
     sample: str
 
 
-UNCERTAIN_ENCODING = _(
-    "The encoding of the file is not certain. Choose the one in which the line below is readable, or save the table as "
-    "CSV in UTF-8."
-)
-
-
 class UncertainEncodingError(UnreadableFileError):
-    """Several encodings fit the file: a person has to choose among ``choices``, the likeliest first."""
+    """Several encodings fit the file, or none does: a person has to choose among ``choices``, the likeliest first.
 
-    def __init__(self, choices: Sequence[EncodingChoice]) -> None:
+    ``question`` is for a page on which they can be chosen.
+    """
+
+    text: ClassVar = _(
+        "The encoding of the file is not certain. Specify the one in which a line of the file is readable, or save the "
+        "table as CSV in UTF-8. %(choices)s"
+    )
+    question: ClassVar = _(
+        "The encoding of the file is not certain. Choose the one in which the line below is readable, or save the "
+        "table as CSV in UTF-8."
+    )
+
+    def __init__(self, choices: Sequence[EncodingChoice], **params: object) -> None:
         shown = "; ".join(f"{ENCODING_NAMES[choice.name]} ({choice.name}): {choice.sample}" for choice in choices)
-        super().__init__(
-            _(
-                "The encoding of the file is not certain. Specify the one in which a line of the file is readable, or "
-                "save the table as CSV in UTF-8. %(choices)s"
-            ),
-            code="uncertain-encoding",
-            params={"choices": shown},
-        )
+        super().__init__(self.text, code="uncertain-encoding", params={"choices": shown, **params})
         self.choices = tuple(choices)
+
+
+class GarbledTextError(UncertainEncodingError):
+    """The text was garbled before the file was saved; if it is right all the same, its encoding can be chosen."""
+
+    text = _(
+        "Letters of line %(line)d and others were lost or garbled before the file was saved. Export the table again, "
+        "as XLSX or as CSV in UTF-8. If the text is right, specify its encoding. %(choices)s"
+    )
+    question = _(
+        "Letters of line %(line)d and others were lost or garbled before the file was saved. Export the table again, "
+        "as XLSX or as CSV in UTF-8. If the text is right, choose its encoding."
+    )
 
 
 class Decoded(NamedTuple):
@@ -109,10 +115,11 @@ class Decoded(NamedTuple):
     nuls: int
 
 
-def find_encoding(file: IO[bytes], wanted: str | None = None) -> Encoding:
+def find_encoding(file: IO[bytes], wanted: str | None = None, *, only_numbers: bool = False) -> Encoding:
     """Return the encoding that fits the whole file: a bad byte on the last line must be found before the import starts.
 
-    Raises UnreadableFileError, which names the line.
+    With ``only_numbers`` it makes no difference that other text is garbled, and neither does it if an encoding is
+    wanted. Raises UnreadableFileError, which names the line.
     """
     file.seek(0)
     start = file.read(4)
@@ -120,12 +127,41 @@ def find_encoding(file: IO[bytes], wanted: str | None = None) -> Encoding:
     if wanted:
         return _check_wanted(file, _known_name(wanted), marked)
     marked = marked or _find_utf16(file)
+    found = _find_unicode(file, marked) or _find_by_words(file)
+    if not only_numbers:
+        _refuse_doubtful(file, found.name, is_marked=bool(marked))
+    return found
+
+
+def _find_unicode(file: IO[bytes], marked: str) -> Encoding | None:
+    """Return the encoding of a file in Unicode, or None. Raises UnreadableFileError if it is damaged."""
     bad_line, nuls = _decode(file, marked or "utf-8")
     if bad_line is None:
         return Encoding(marked or "utf-8", nuls)
     if marked or _is_damaged_utf8(file):
         raise _damaged(marked or "utf-8", bad_line)
-    return _find_by_words(file)
+    return None
+
+
+def _refuse_doubtful(file: IO[bytes], name: str, *, is_marked: bool) -> None:
+    """Refuse a file with text that was garbled before it was saved, or that may be in another encoding than UTF-8."""
+    is_unicode, is_utf16 = name.startswith("utf"), name.startswith("utf-16")
+    text = cast("IO[bytes]", codecs.EncodedFile(file, "utf-8", name)) if is_utf16 else file
+    words = find_words(text) if is_unicode else []
+    if not is_marked and 0 < len(words) <= MOST_DOUBTED and all(map(_is_unlikely_in_utf8, words)):
+        likely = [reading.encoding for reading in find_readings(words) if reading.cost <= LIKELY]
+        if likely:
+            raise UncertainEncodingError(_choices(file, [*likely[: MOST_CHOICES - 1], "utf-8"]))
+    line = find_garbled(text, words)
+    if line:
+        sample = line.text.decode("utf-8" if is_utf16 else name, "replace").strip()[:SHOWN]
+        raise GarbledTextError([EncodingChoice(name.removesuffix("-sig"), sample)], line=line.number)
+
+
+def _is_unlikely_in_utf8(word: bytes) -> bool:
+    """Return whether the letters are no word: "Ні" in Windows-1251 is one letter in UTF-8, of old Greek."""
+    text = word.decode("utf-8", "replace")
+    return text.isalpha() and cost_of_word(text) >= IMPLAUSIBLE
 
 
 def _find_utf16(file: IO[bytes]) -> str:
@@ -176,13 +212,11 @@ def _known_name(wanted: str) -> str:
 
 def _find_by_words(file: IO[bytes]) -> Encoding:
     bad_line, nuls = _decode(file, "latin-1")
-    words = _words(file)
-    costs = _costs(words)
-    ordered = sorted(costs, key=costs.__getitem__)
-    if bad_line is None and not (ordered and costs[ordered[0]] < ACCEPTABLE):
+    readings = find_readings(find_words(file))
+    if bad_line is None and not (readings and readings[0].is_acceptable):
         # No encoding gives words. If that is because of a byte that no text has, its line is named.
         bad_line = _decode(file, "cp1251").bad_line
-    if bad_line is not None or not ordered:
+    if bad_line is not None or not readings:
         raise UnreadableFileError(
             _(
                 "The file is neither UTF-8, UTF-16 nor Windows-1251 text, nor an XLSX table: line %(line)d contains "
@@ -191,38 +225,11 @@ def _find_by_words(file: IO[bytes]) -> Encoding:
             code="encoding",
             params={"line": bad_line or 1},
         )
-    best, *others = ordered
-    text = [word.decode(best) for word in words]
-    rival = next((name for name in others if [word.decode(name) for word in words] != text), None)
-    # A letter on its own is one of every alphabet: 0xAC is "¬" or "м".
-    is_told = rival is None or (costs[rival] - costs[best] >= MARGIN and any(len(word) > 1 for word in words))
-    is_certain = costs[best] < ACCEPTABLE and is_told
-    if is_certain and _decode(file, best).bad_line is None:
-        return Encoding(best, nuls)
-    raise UncertainEncodingError(_choices(file, ordered[:MOST_CHOICES]))
-
-
-def _words(file: IO[bytes]) -> list[bytes]:
-    """Return the different words of the file that have other letters than those of ASCII."""
-    file.seek(0)
-    words: dict[bytes, None] = {}
-    while len(words) < MOST_WORDS and (block := file.read(BLOCK)):
-        found = _WORD.findall(block + file.readline(BLOCK))
-        words.update(dict.fromkeys(word for word in found if not word.isascii()))
-    return list(words)
-
-
-def _costs(words: Sequence[bytes]) -> dict[str, float]:
-    """Return for each encoding in which the words can be read how unlikely they are in it, on average."""
-    costs = {}
-    for name, rarity in RARITY.items():
-        try:
-            texts = [word.decode(name) for word in words]
-        except UnicodeDecodeError:
-            continue
-        if texts and not any(map(_CONTROL.search, texts)):
-            costs[name] = rarity + sum(map(cost_of_word, texts)) / len(texts)
-    return costs
+    best, *others = readings
+    is_certain = best.is_acceptable and all(map(best.is_better, others))
+    if is_certain and _decode(file, best.encoding).bad_line is None:
+        return Encoding(best.encoding, nuls)
+    raise UncertainEncodingError(_choices(file, [reading.encoding for reading in readings[:MOST_CHOICES]]))
 
 
 def _choices(file: IO[bytes], names: Sequence[str]) -> list[EncodingChoice]:

@@ -51,19 +51,27 @@ class FileFormat:
     nuls: int = 0
 
 
+#: The options that say nothing about the file.
+HINTS = frozenset(("phone_column", "only_numbers"))
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """How a person wants a file to be read; what is None is found out. ``phone_column`` helps to find the header."""
+    """How a person wants a file to be read; what is None is found out. ``phone_column`` helps to find the header.
+
+    With ``only_numbers`` the texts of the file go to nobody, so that they may be garbled.
+    """
 
     encoding: str | None = None
     separator: str | None = None
     sheet: str | None = None
     header_row: int | None = None
     phone_column: str = ""
+    only_numbers: bool = False
 
     def given(self) -> dict[str, Any]:
         """Return what a person has said about the file."""
-        return {name: value for name, value in vars(self).items() if name != "phone_column" and value is not None}
+        return {name: value for name, value in vars(self).items() if name not in HINTS and value is not None}
 
 
 @dataclass

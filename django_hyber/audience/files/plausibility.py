@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from collections.abc import Sequence
 
+#: A word in any encoding that has the letters of ASCII.
+WORD = re.compile(rb"[A-Za-z'\x80-\xff-]+")
 #: The letters of Ukrainian and Russian from the most to the least frequent.
 _CYRILLIC = "оаинеітврлскмдупьягзйхчбюшжєцїщфыґэёъ"
 _COST = {letter: place / len(_CYRILLIC) for place, letter in enumerate(_CYRILLIC)}
 _CYRILLIC_VOWELS = frozenset("аеєиіїоуюяыэё")
 #: The letters with marks of the Latin languages of Europe.
-_LATIN = frozenset(
-    "ąćęłńóśźżáčďéěíňřšťúůýžäĺľôŕöőüűăâîșțşţàæçèêëìïñòøœùûÿåßãõđ"  # Polish to Portuguese
+_LANGUAGES = tuple(
+    map(
+        frozenset,
+        (
+            *("ąćęłńóśźż", "áčďéěíňóřšťúůýž", "áäčďéíľĺňóôŕšťúýž", "áéíóöőúüű", "ăâîșțşţ", "čćđšž"),
+            *("äöüßéë", "àâæçèéêëîïôœùûüÿ", "áéíïñóúü", "ãâáàçéêíóôõú", "àèéìîòóùú", "åäöæøé"),
+            *("çğıöşüâîû", "ąčęėįšųūž", "āčēģīķļņšūž"),
+        ),
+    )
 )
+_LATIN = frozenset().union(*_LANGUAGES)
 _MARKS = frozenset("'’ʼ`-")
 #: Punctuation that stands before, after or alone between words.
 _PUNCTUATION = frozenset("«»“”„‘’‚–—…§°€₴·•©®™ \u00a0")
@@ -20,6 +32,8 @@ _LONGEST_RUN = 3
 #: Words of one sign are common, and so are words beside which a quotation mark stands.
 _SIGNS = frozenset("№")
 IMPLAUSIBLE = 2.0
+#: What a word costs that is of another language than most.
+_MIXED = 0.8
 _UNKNOWN = 0.3
 _GLUED = 0.5
 
@@ -33,13 +47,27 @@ def cost_of_word(word: str) -> float:
     return min(IMPLAUSIBLE, _cost_of_bare(bare) + (_GLUED if is_glued else 0))
 
 
+def costs_of_words(words: Sequence[str]) -> list[float]:
+    """Return how unlikely each word is in a list: hardly any has letters of many Latin languages."""
+    marked = [{letter for letter in _lower(word) if letter in _LATIN} for word in words]
+    main = max(_LANGUAGES, key=lambda language: sum(bool(letters) and letters <= language for letters in marked))
+    return [
+        cost_of_word(word) + (0 if letters <= main else _MIXED) for word, letters in zip(words, marked, strict=True)
+    ]
+
+
+def _lower(text: str) -> str:
+    """Return small letters, one for each letter: Python makes two of the Turkish "İ"."""
+    return text.lower().replace("i\u0307", "i")
+
+
 def _cost_of_bare(part: str) -> float:
     letters = "".join(char for char in part if char not in _MARKS)
     if not letters:
         return _UNKNOWN
     if not letters.isalpha() or not _has_usual_case(part):
         return IMPLAUSIBLE
-    lower = letters.lower()
+    lower = _lower(letters)
     if any(char in _COST for char in lower):
         return _cost_of_cyrillic(lower)
     return _cost_of_latin(lower)

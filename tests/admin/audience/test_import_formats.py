@@ -74,6 +74,17 @@ class EncodingTests:
 
         assert not page.context["problem"]
 
+    def test_text_that_was_garbled_before_is_told_and_imported_only_by_choice(self, admin_client, draft):
+        garbled = "Олена".encode().decode("cp1251")
+        page = admin_client.get(upload(admin_client, draft, f"phone;name\n0671112233;{garbled}\n")["Location"])
+
+        assert "line 2 and others were lost or garbled" in page.context["problem"]
+        assert garbled in text_of(page)
+
+        confirm(admin_client, read_again(admin_client, draft, page, encoding="utf-8"))
+
+        assert people(draft) == [("380671112233", garbled)]
+
     def test_nothing_is_confirmed_before_the_choice(self, admin_client, draft):
         upload(admin_client, draft, AMBIGUOUS)
 

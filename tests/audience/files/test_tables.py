@@ -22,6 +22,9 @@ from django_hyber.services import UnreadableFileError, import_recipients, import
 
 UKRAINIAN = "Олена Петро Іван Ірина Юлія Наталія Сергій Андрій Ольга Тетяна Їжак Єва Дмитро Київ Львів".split()  # noqa: SIM905
 POLISH = "Łukasz Paweł Małgorzata Józef Świątek Kraków Łódź Wrocław Gdańsk Michał Błażej Żaneta".split()  # noqa: SIM905
+TURKISH = "Yıldız Şahin Doğan Yılmaz İpek Çelik".split()  # noqa: SIM905
+GERMAN = "Müller Björn Jürgen Günther Schröder".split()  # noqa: SIM905
+CZECH = "Novák Dvořák Jiří Tomáš Ondřej".split()  # noqa: SIM905
 ENCODINGS = {"utf-8", "utf-8-sig", "utf-16", "cp1251", "koi8-u", "cp1125", "mac-cyrillic", "cp1250"}
 
 
@@ -52,9 +55,44 @@ class EncodingTests:
 
         assert [row["name"] for row in read(content.encode("cp1250"))] == POLISH
 
+    @pytest.mark.parametrize(
+        ("encoding", "names"),
+        [
+            ("cp1254", TURKISH),
+            ("mac-roman", [*GERMAN, "Weiß", "Käthe", "Jörg"]),
+            ("iso8859-2", CZECH),
+            ("iso8859-2", POLISH),
+            ("iso8859-5", UKRAINIAN),
+            ("iso8859-5", ["Так", "Яр", "КУПОН-ЗИМА"]),
+            ("cp1252", GERMAN),
+            ("cp1252", ["Hélène", "André", "François", "Benoît", "Noël", "Agnès"]),
+            ("cp1250", CZECH),
+        ],
+    )
+    def test_letters_of_one_language_show_the_encoding(self, encoding, names):
+        content = "phone;name\n" + "".join(f"06711122{n:02d};{name}\n" for n, name in enumerate(names))
+
+        assert [row["name"] for row in read(content.encode(encoding))] == names
+
+    @pytest.mark.parametrize("name", ["Yıldız", "Şahin", "Doğan"])
+    def test_turkish_name_alone_is_asked_about(self, name):
+        with pytest.raises(UncertainEncodingError, match=f"cp1254.: 0671112233;{name}"):
+            read(f"phone;name\n0671112233;{name}\n".encode("cp1254"))
+
+    def test_word_of_windows_1251_that_is_a_letter_in_utf8_is_asked_about(self):
+        with pytest.raises(UncertainEncodingError, match=r"cp1251.: 0671112233;Ні.*utf-8.: 0671112233;ͳ"):
+            read("phone;name\n0671112233;Ні\n".encode("cp1251"))
+
     @given(
-        st.sampled_from(["cp1251", "koi8-u", "cp866", "cp1125", "cp1250", "cp1252", "mac-cyrillic"]),
-        st.lists(st.sampled_from([*UKRAINIAN, *POLISH, "Müller", "Muñoz", "Hélène"]), min_size=1, max_size=4),
+        st.sampled_from(
+            [
+                *("cp1251", "koi8-u", "cp866", "cp1125", "cp1250", "cp1252", "mac-cyrillic"),
+                *("cp1254", "iso8859-5", "iso8859-2", "mac-roman"),
+            ]
+        ),
+        st.sampled_from([UKRAINIAN, POLISH, TURKISH, GERMAN, CZECH]).flatmap(
+            lambda names: st.lists(st.sampled_from(names), min_size=1, max_size=4)
+        ),
     )
     def test_a_name_is_read_as_it_was_written_or_asked_about(self, encoding, names):
         text = "phone;name\n" + "".join(f"06711122{n:02d};{name}\n" for n, name in enumerate(names))
