@@ -172,8 +172,11 @@ _ALPHA_NAME = re.compile(f"[{re.escape(_LETTERS + _SIGNS)}]+")
 _BASIC = re.compile(f"[{re.escape(_LETTERS + _SIGNS)}\n\r]*")
 _GSM = re.compile(f"[{re.escape(_LETTERS + _SIGNS + _EXTENSION)}\n\r]*")
 _LINK = re.compile(r"https?://\S+")
-#: Percent-encoded bytes of a link stand before the variables, or %D0%B0 would be one.
-_VARIABLE = re.compile(r"(?:%[0-9A-Fa-f]{2}){2,}|%([A-Za-z_][A-Za-z0-9_]*)%")
+#: Percent-encoded bytes of a link stand before the variables, or %D0%B0, %ABSale%BB and %u0421%u0422 would be some.
+_VARIABLE = re.compile(
+    r"(?:%u[02][0-9A-Fa-f]{3})+|(?:%[0-9A-Fa-f]{2}){2,}|%[A-F][0-9A-F][^%\s/?#&=]+(?:%[89A-F][0-9A-F])+(?![A-Za-z0-9_]*%)"
+    r"|%([A-Za-z_][A-Za-z0-9_]*)%"
+)
 _RESERVED = frozenset({"phone_number", "extra_id"})
 
 

@@ -32,5 +32,22 @@ def test_links_are_counted_as_tracked_links():
     assert len(with_short_links("Look: https://shop.example/" + "a" * 200)) == len("Look: ") + 28
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("https://x.example/?q=%D0%B0%D0%B1", ()),
+        ("https://x.example/?q=%ABSale%BB", ()),
+        ("https://x.example/?q=%ABSale%BB&u=%name%", ("name",)),
+        ("s.ua/?q=%u0421%u0422", ()),
+        ("https://x.example/?d=%DATE%&c=%CARD%", ("DATE", "CARD")),
+    ],
+)
+def test_percent_encoded_links_have_no_variables_of_their_own(text, names):
+    template = Template.compile(text)
+
+    assert template.names == names
+    assert template.render({name: f"%{name}%" for name in names}) == text
+
+
 def test_lone_percent_signs_stay():
     assert Template.compile("50% off, %name%! 100%").render({"name": "Zoya"}) == "50% off, Zoya! 100%"

@@ -1,8 +1,9 @@
 """Variables of a broadcast: ``%name%`` in any option is replaced by each recipient's value (guide, chapter 3).
 
 Percent-encoded bytes are not variables, although ``%D0%B0`` begins like one with the name ``D0``. Characters that are
-encoded in UTF-8 are recognized everywhere. In a URL, ``%`` and two hexadecimal digits are a byte as well if another
-byte or a variable follows at once: ``?q=%EA%EE%name%`` has one variable, as have ``?u=%name%`` and ``?u=%ad%&v=1``.
+encoded in UTF-8, or as in ``%u0421``, are recognized everywhere. In a URL, ``%`` and two hexadecimal digits are a byte
+as well if another byte or a variable follows at once: ``?q=%EA%EE%name%`` has one variable, as have ``?u=%name%`` and
+``?u=%ad%&v=1``. So they are in capitals if nothing else follows up to the end of the part: ``?q=%ABSale%BB`` has none.
 """
 
 from __future__ import annotations
@@ -20,17 +21,23 @@ RESERVED = frozenset({"phone_number", "extra_id"})
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _BYTE, _NEXT = "%[0-9A-Fa-f]{2}", "%[89ABab][0-9A-Fa-f]"
-#: The bytes of a character of several bytes.
+#: The bytes of a character of several bytes, or its number.
 _CHARACTER = (
-    rf"%[Cc][2-9A-Fa-f]{_NEXT}|%[Dd][0-9A-Fa-f]{_NEXT}|%[Ee][0-9A-Fa-f](?:{_NEXT}){{2}}|%[Ff][0-4](?:{_NEXT}){{3}}"
+    rf"%u[02][0-9A-Fa-f]{{3}}|%[Cc][2-9A-Fa-f]{_NEXT}|%[Dd][0-9A-Fa-f]{_NEXT}"
+    rf"|%[Ee][0-9A-Fa-f](?:{_NEXT}){{2}}|%[Ff][0-4](?:{_NEXT}){{3}}"
 )
+#: The rest of a part of a URL, in which every percent sign begins a byte or another variable.
+_REST = rf"(?:[^%\s/?#&=]|%[0-9A-F]{{2}}|%(?![0-9A-F]{{2}}){_NAME.pattern}%)*"
+_IN_CAPITALS = rf"%[A-F][0-9A-F](?={_REST}%[89A-F][0-9A-F])(?={_REST}(?:[\s/?#&=]|\Z))"
 _VARIABLE = rf"%({_NAME.pattern})%"
 #: Each matches what is skipped, or a variable with its name.
 _IN_TEXT = re.compile(rf"{_CHARACTER}|{_VARIABLE}")
-_IN_URL = re.compile(rf"{_CHARACTER}|{_BYTE}(?={_BYTE}|%{_NAME.pattern}%)|{_VARIABLE}")
+_IN_URL = re.compile(rf"{_CHARACTER}|{_BYTE}(?={_BYTE}|%{_NAME.pattern}%)|{_IN_CAPITALS}|{_VARIABLE}")
 _WORD_IN_TEXT = re.compile(rf"{_CHARACTER}|%(\w+)%")
 _WORD_IN_URL = re.compile(rf"{_CHARACTER}|{_VARIABLE}|{_BYTE}|%(\w+)%")
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+#: An address may do without a scheme.
+_DOMAIN = r"(?<![\w.-])(?:[\w-]+\.)+[^\W\d_]{2,}(?::[0-9]+)?"
+_URL = re.compile(rf"(?:[A-Za-z][A-Za-z0-9+.-]*://|{_DOMAIN}[/?#])\S+")
 _LOOKS_LIKE_VARIABLE = re.compile(_VARIABLE)
 #: What people write for a variable, although it is none: "%first name%", "%ім'я%", "{name}", "{{ name }}", "${name}".
 _MEANT = re.compile(r"%[^\W\d_]\w*(?:[ '’ʼ.-]\w+){1,2}%|\$?\{\{? ?[^\W\d_]\w* ?\}?\}")
