@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import codecs
 import re
+import tempfile
 from collections.abc import Sequence
-from typing import IO, ClassVar, NamedTuple, cast
+from typing import IO, ClassVar, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
 
@@ -145,17 +146,26 @@ def _find_unicode(file: IO[bytes], marked: str) -> Encoding | None:
 
 def _refuse_doubtful(file: IO[bytes], name: str, *, is_marked: bool) -> None:
     """Refuse a file with text that was garbled before it was saved, or that may be in another encoding than UTF-8."""
-    is_unicode, is_utf16 = name.startswith("utf"), name.startswith("utf-16")
-    text = cast("IO[bytes]", codecs.EncodedFile(file, "utf-8", name)) if is_utf16 else file
-    words = find_words(text) if is_unicode else []
+    if name.startswith("utf-16"):
+        with tempfile.TemporaryFile() as copy:
+            file.seek(0)
+            texts = codecs.iterdecode(iter(lambda: file.read(BLOCK), b""), name)
+            copy.writelines(text.encode("utf-8", "replace") for text in texts)
+            _refuse_garbled(copy, find_words(copy), "utf-8", name)
+        return
+    words = find_words(file) if name.startswith("utf-8") else []
     if not is_marked and 0 < len(words) <= MOST_DOUBTED and all(map(_is_unlikely_in_utf8, words)):
         likely = [reading.encoding for reading in find_readings(words) if reading.cost <= LIKELY]
         if likely:
             raise UncertainEncodingError(_choices(file, [*likely[: MOST_CHOICES - 1], "utf-8"]))
-    line = find_garbled(text, words)
+    _refuse_garbled(file, words, name, name.removesuffix("-sig"))
+
+
+def _refuse_garbled(file: IO[bytes], words: Sequence[bytes], encoding: str, offered: str) -> None:
+    line = find_garbled(file, words)
     if line:
-        sample = line.text.decode("utf-8" if is_utf16 else name, "replace").strip()[:SHOWN]
-        raise GarbledTextError([EncodingChoice(name.removesuffix("-sig"), sample)], line=line.number)
+        sample = line.text.decode(encoding, "replace").strip()[:SHOWN]
+        raise GarbledTextError([EncodingChoice(offered, sample)], line=line.number)
 
 
 def _is_unlikely_in_utf8(word: bytes) -> bool:

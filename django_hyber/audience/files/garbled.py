@@ -102,7 +102,7 @@ def _find_lines(
     file.seek(0)
     first = None
     garbled = counted = number = 0
-    for number, line in enumerate(file, start=1):
+    for number, line in enumerate(iter(lambda: file.readline(_BLOCK), b""), start=1):
         if not of_all and line.isascii():
             continue
         counted += 1

@@ -50,6 +50,14 @@ class RefusalTests:
         with pytest.raises(GarbledTextError):
             read(table([misread("Олена", "utf-8", "cp1251")]), encoding)
 
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+    def test_line_of_a_long_file_is_named(self, encoding):
+        rows = [f"{phone(number)};Olena" for number in range(10_000)]
+        rows += [f"{phone(number)};{misread('Олена', 'utf-8', 'cp1251')}" for number in range(2)]
+
+        with pytest.raises(GarbledTextError, match="line 10002 "):
+            read("\n".join(["phone;name", *rows]), encoding)
+
     @pytest.mark.parametrize("name", ["Müller", "Łukasz", "Zoë"])
     def test_latin_names_are_too(self, name):
         with pytest.raises(GarbledTextError):
