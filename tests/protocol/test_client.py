@@ -195,9 +195,10 @@ class TestAnswersToPosts:
     def test_number_too_long_for_python_does_not_make_an_answer_unreadable(self, send):
         assert send(200, b'{"message_id": "m", "cost": ' + b"9" * 5_000 + b"}") == "m"
 
-    def test_an_error_wins_over_a_message_id(self, send):
-        with pytest.raises(APIError):
-            send(200, {"message_id": "m", **OURS})
+    @pytest.mark.parametrize("status", [200, 400, 401, 413, 429, 503])
+    def test_an_error_beside_a_message_id_refuses_nothing(self, send, status):
+        with pytest.raises(OutcomeUnknown):
+            send(status, {"message_id": "m", **OURS})
 
     def test_a_code_that_is_no_number_is_still_a_refusal(self, send):
         with pytest.raises(APIError) as caught:
