@@ -31,8 +31,10 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u20
 _LINK = re.compile(r"(?:tel|sms|smsto|callto):(?://)?([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
 _PLUS = re.compile(r"\(\s*\+\s*([0-9]+)\s*\)|\+\s+(?=[0-9(])")
 _TEXT_FORMULA = re.compile(r'=\s*"([^"]*)"')
-# A long part without marks, then a point and zeros, is a number of a spreadsheet.
-_WRITTEN = re.compile(r"(?![0-9]{7,}\.0+\Z)\+?[0-9(][0-9\s().\u2010-\u2015\u2212-]*")
+# One point is that of a sum, such as "50123456.7", unless the number begins with 0 or whole groups stand beside it.
+_DECIMAL = r"[1-9][0-9]*\.[0-9]{1,6}|[1-9][0-9]?\.[0-9]+|[1-9][0-9]{0,2}(?:\s[0-9]{3})+\.[0-9]{1,3}|[0-9]{7,}\.0+"
+_WRITTEN = re.compile(rf"(?!(?:{_DECIMAL})\Z)\+?[0-9(][0-9\s().\u2010-\u2015\u2212-]*")
+_SUM = re.compile(_DECIMAL)
 # A slash ends an area code. Between longer parts it may separate two numbers, and before a short one two endings.
 _SLASH = re.compile(r"(\+?[0-9\s().-]+)/([0-9\s().-]+)")
 _SCIENTIFIC = re.compile(r"([0-9])(?:[.,]([0-9]+))?[eE]\+?([0-9]{1,3})")
@@ -125,6 +127,8 @@ def _expand(first: str, rest: str, exponent: str) -> str:
 def _explain_text(text: str) -> str:
     if _SPREADSHEET_ERROR.fullmatch(text):
         return FORMULA_ERROR
+    if _SUM.fullmatch(text):
+        return INVALID
     if has_several(text):
         return SEVERAL
     return REMARK if _REMARK.fullmatch(text) else UNUSABLE
