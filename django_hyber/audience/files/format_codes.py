@@ -81,6 +81,13 @@ class Token(NamedTuple):
     text: str
 
 
+#: Stands for the text of the cell.
+PLACE_OF_TEXT = Token("mark", "@")
+#: The section for texts is the fourth, or a last one with a place for it.
+_WITH_TEXT = 4
+_LITERAL_MARKS = frozenset(".,/")
+
+
 @dataclass(frozen=True)
 class Section:
     """The code for positive, negative or zero values. ``kind`` is "date", "number", "general" or "text"."""
@@ -131,6 +138,31 @@ def in_english(code: str) -> str:
 
 def parse_code(code: str) -> tuple[Section, ...]:
     """Return the sections for positive, negative and zero values. Raises UnknownCodeError."""
+    sections, is_exact = _split(code)
+    if len(sections) > 1 and PLACE_OF_TEXT in sections[-1]:
+        # The last one is for texts.
+        sections.pop()
+    return tuple(_section(tokens, is_exact=is_exact) for tokens in sections[:3])
+
+
+def parse_text_code(code: str) -> tuple[Token, ...] | None:
+    """Return the section for texts, or None if there is none: they are shown as they are. Raises UnknownCodeError."""
+    try:
+        sections, _is_exact = _split(code)
+    except UnknownCodeError:
+        # What is not rendered may be in the sections for numbers.
+        sections, _is_exact = _split(code.rpartition(";")[2])
+    tokens = sections[-1]
+    if PLACE_OF_TEXT not in tokens and len(sections) < _WITH_TEXT:
+        return None
+    tokens = [token for token in tokens if token.kind != "locale"]
+    if any(token.kind != "text" and token != PLACE_OF_TEXT and token.text not in _LITERAL_MARKS for token in tokens):
+        raise UnknownCodeError
+    return tuple(tokens)
+
+
+def _split(code: str) -> tuple[list[list[Token]], bool]:
+    """Return the sections, and whether they are shown the same on every computer."""
     sections: list[list[Token]] = [[]]
     is_exact = True
     for found in _TOKEN.finditer(code):
@@ -150,7 +182,7 @@ def parse_code(code: str) -> tuple[Section, ...]:
             sections[-1].append(Token("text", text))
         elif kind != "fill":
             sections[-1].append(Token(kind, text))
-    return tuple(_section(tokens, is_exact=is_exact) for tokens in sections[:3])
+    return sections, is_exact
 
 
 def _read_bracket(text: str) -> tuple[Token | None, bool]:

@@ -16,6 +16,7 @@ from django_hyber.audience.files.date_formats import to_serial
 from django_hyber.audience.files.file_type import Cells, NumberedCells, ReadNotes
 from django_hyber.audience.files.headers import MOST_COLUMNS
 from django_hyber.audience.files.number_formats import Shown, find_format
+from django_hyber.audience.files.text_formats import TextFormat, find_text_format
 from django_hyber.audience.files.xlsx_package import (
     Package,
     Workbook,
@@ -103,6 +104,9 @@ class _Sheet:
         self._notes = notes
         self._shared_text = lru_cache(KEPT_TEXTS)(shared.get)
         self._formats: dict[str, Callable[[str], Shown]] = {}
+        self._text_formats: dict[str, TextFormat] = {}
+        #: The styles that show texts as they are: nearly all.
+        self._plain_styles: set[str] = set()
         self._places: dict[str, int] = {}
         self._hidden: set[int] = set()
         self._total = 0
@@ -162,7 +166,7 @@ class _Sheet:
 
     def _read_cell(self, cell: Element, place: int) -> str | None:
         """Return the value of a cell, or None for a formula whose result is not in the file."""
-        kind = cell.get("t", "n")
+        kind, style = cell.get("t", "n"), cell.get("s", "0")
         written = None
         has_formula = False
         for child in cell:
@@ -172,14 +176,15 @@ class _Sheet:
             elif tag.endswith("}f"):
                 has_formula = True
             elif tag.endswith("}is"):
-                return _text_of(child)
+                return self._shown_text(_text_of(child), style, place)
         if written is None:
             return None if has_formula and kind != "str" else ""
         if kind == "s":
-            return self._shared_text(int(written))
+            text = self._shared_text(int(written))
+            return text if style in self._plain_styles else self._shown_text(text, style, place)
         if kind == "n":
-            return self._number_text(written, cell.get("s", "0"), place)
-        return self._other_text(written, kind, cell.get("s", "0"), place)
+            return self._number_text(written, style, place)
+        return self._other_text(written, kind, style, place)
 
     def _other_text(self, written: str, kind: str, style: str, place: int) -> str:
         if kind == "e":
@@ -188,12 +193,25 @@ class _Sheet:
         if kind == "b":
             return "TRUE" if written.strip() in _TRUE else "FALSE"
         if kind != "d":
-            return _unescaped(written)
+            return self._shown_text(_unescaped(written), style, place)
         try:
             moment = datetime.fromisoformat(written.strip())
         except ValueError:
             return _unescaped(written)
         return self._number_text(repr(to_serial(moment, has_1904_dates=self._book.has_1904_dates)), style, place)
+
+    def _shown_text(self, text: str, style: str, place: int) -> str:
+        if style in self._plain_styles:
+            return text
+        found = self._text_formats.get(style) or find_text_format(self._code_of(style))
+        if found is None:
+            self._plain_styles.add(style)
+            return text
+        self._text_formats[style] = found
+        shown = found.show(text)
+        if not shown.is_exact:
+            self._notes.inexact.add(place)
+        return shown.text
 
     def _number_text(self, written: str, style: str, place: int) -> str:
         if len(written) > MAX_NUMBER:
@@ -205,12 +223,14 @@ class _Sheet:
         return shown.text
 
     def _find_format(self, style: str) -> Callable[[str], Shown]:
-        formats, number = self._book.formats, int(style)
-        written = formats[number] if 0 <= number < len(formats) else 0
-        found = find_format(written, has_1904_dates=self._book.has_1904_dates)
+        found = find_format(self._code_of(style), has_1904_dates=self._book.has_1904_dates)
         # Numbers without a format are mostly phone numbers, which do not repeat.
         show = self._formats[style] = lru_cache(KEPT_TEXTS)(found.show) if found.sections else found.show
         return show
+
+    def _code_of(self, style: str) -> str | int:
+        formats, number = self._book.formats, int(style)
+        return formats[number] if 0 <= number < len(formats) else 0
 
     def _check_length(self, cells: Sequence[str]) -> None:
         length = sum(map(len, cells))
