@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -11,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.file_type import UnreadableFileError
-from django_hyber.audience.files.headers import as_header, guess_column
+from django_hyber.audience.files.headers import as_header, guess_column, is_doubtful, phone_columns
 from django_hyber.audience.variable_names import common_name, suggest_name
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
@@ -70,14 +71,12 @@ class Columns:
         return replace(self, phone_column=phone, text_column=text, variables=named)
 
     def _find_phone(self, headers: Sequence[str]) -> str:
-        column = _find_column(headers, self.phone_column) if self.phone_column else guess_column(headers)
-        if column:
-            return column
-        raise UnreadableFileError(
-            _('No column contains phone numbers. Call it "phone", or choose one of: %(columns)s.'),
-            code="no-phone-column",
-            params={"columns": ", ".join(map(str, headers))},
-        )
+        if self.phone_column:
+            return _find_column(headers, self.phone_column)
+        found = phone_columns(headers)
+        if len(found) == 1:
+            return found[0]
+        raise several_phone_columns(found) if found else no_phone_column(headers)
 
 
 def guess_columns(headers: Sequence[str], campaign: Campaign | None, rows: Sequence[Sequence[str]] = ()) -> Columns:
@@ -85,21 +84,37 @@ def guess_columns(headers: Sequence[str], campaign: Campaign | None, rows: Seque
 
     If no header names the phone column, it is guessed by the values in ``rows``.
     """
-    phone = guess_column(headers) or _column_of_phones(headers, rows, campaign)
+    phone = _guess_phone(headers, campaign, rows)
     others = [header for header in headers if header != phone]
     if campaign is None:
         reason = guess_column(others, REASON_HEADERS)
         return Columns(phone_column=phone, variables={reason: REASON} if reason else {})
     text = guess_column(others, TEXT_HEADERS) if campaign.has_own_texts else ""
     wanted = {as_header(name): name for name in campaign_variables(campaign)}
+    alike = Counter(map(as_header, others))
     named: dict[str, str] = {}
     for header in others:
-        name = wanted.get(as_header(header), header)
+        name = wanted.get(as_header(header), header) if alike[as_header(header)] == 1 else header
         if name in named.values() or check_variable_name(name) is not None:
             name = common_name(header, wanted.values(), named.values())
         if header != text and name:
             named[header] = name
     return Columns(phone_column=phone, text_column=text, variables=named)
+
+
+def no_phone_column(headers: Iterable[str]) -> UnreadableFileError:
+    """Return the error of a table in which no column can be meant."""
+    text = _('No column contains phone numbers. Call it "phone", or choose one of: %(columns)s.')
+    return UnreadableFileError(text, code="no-phone-column", params={"columns": ", ".join(map(str, headers))})
+
+
+def several_phone_columns(found: Iterable[str]) -> UnreadableFileError:
+    """Return the error of a table in which each of these columns can be meant."""
+    text = _(
+        'Several columns may contain the phone numbers: %(columns)s. Specify one with phone_column, or call it "phone" '
+        "and rename the others."
+    )
+    return UnreadableFileError(text, code="several-phone-columns", params={"columns": ", ".join(map(str, found))})
 
 
 def missing_variables(given: Iterable[str], campaign: Campaign | None) -> list[str]:
@@ -195,27 +210,43 @@ def _check_own_texts(campaign: Campaign, *, brings_texts: bool) -> Iterator[Vali
         yield ValidationError(text, code="own-texts")
 
 
-def _column_of_phones(headers: Sequence[str], rows: Sequence[Sequence[str]], campaign: Campaign | None) -> str:
-    """Return the only column with nothing but phone numbers, or an empty string."""
+def _guess_phone(headers: Sequence[str], campaign: Campaign | None, rows: Sequence[Sequence[str]]) -> str:
+    """Return the only column that can be meant, by its header or else by its values, or an empty string."""
     account = find_account(campaign.account) if campaign else None
     region = account.default_region if account else home_region()
-    columns = zip(headers, zip(*rows, strict=True), strict=False)
-    found = [header for header, values in columns if all(_is_phone(value, region) for value in values)]
-    return found[0] if len(found) == 1 else ""
+    is_opt_out = campaign is None
+    named = phone_columns(headers, every_number=is_opt_out)
+    if len(named) > 1:
+        return ""
+    if named and not is_opt_out and not is_doubtful(named[0]):
+        return named[0]
+    columns = dict(zip(headers, zip(*rows, strict=True), strict=False))
+    phones = {header: [_as_phone(value, region) for value in values] for header, values in columns.items()}
+    wanted = named or [header for header in headers if phones.get(header) and all(phones[header])]
+    if len(wanted) != 1:
+        return ""
+    own = phones.get(wanted[0], [])
+    others = (zip(own, found, strict=True) for header, found in phones.items() if header != wanted[0])
+    return "" if any(other not in {"", phone} for pairs in others for phone, other in pairs) else wanted[0]
 
 
-def _is_phone(value: str, region: str | None) -> bool:
+def _as_phone(value: str, region: str | None) -> str:
     try:
-        normalize_phone(value, region, foreign=True)
+        return normalize_phone(value, region, foreign=True)
     except InvalidPhone:
-        return False
-    return True
+        return ""
 
 
 def _find_column(headers: Sequence[str], wanted: str) -> str:
     alike = [header for header in headers if as_header(header) == as_header(wanted)]
-    if alike:
+    if wanted in alike or len(alike) == 1:
         return wanted if wanted in alike else alike[0]
+    if alike:
+        raise UnreadableFileError(
+            _("Several columns match “%(wanted)s”: %(columns)s. Write the name exactly as in the file."),
+            code="several-columns",
+            params={"wanted": wanted, "columns": ", ".join(map(str, alike))},
+        )
     raise UnreadableFileError(
         _("There is no column “%(wanted)s”. Available columns: %(columns)s."),
         code="no-column",

@@ -17,9 +17,10 @@ from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOpt
 from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
 from django_hyber.audience.files.values import value_of_code
 from django_hyber.audience.number_choice import count_left_out
+from django_hyber.audience.row_numbers import NumberReader, NumberRules
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import write_transaction
-from django_hyber.protocol import InvalidPhone, PhoneNumber, parse_phone
+from django_hyber.protocol import InvalidPhone, PhoneNumber
 
 #: How many rows are written at once, and of how many characters.
 CHUNK = 5_000
@@ -108,14 +109,8 @@ class ImportReport:
         self.inexact_columns = notes.inexact_columns
 
 
-class Destination(Protocol):
-    """The table that an import writes to.
-
-    Numbers are parsed by the rules of ``region``; ``foreign`` is that of ``parse_phone``.
-    """
-
-    region: str | None
-    foreign: bool
+class Destination(NumberRules, Protocol):
+    """The table that an import writes to."""
 
     @property
     def model(self) -> type[Model]:
@@ -158,7 +153,7 @@ class RowImport:
         self._columns = columns
         self._newest = newest
         self._rejected_file = RejectedRowsFile(rejected_file) if rejected_file else None
-        self._found: dict[tuple[str, ...], Columns] = {}
+        self._found: dict[tuple[str, ...], tuple[Columns, NumberReader]] = {}
         self._kept_characters = 0
 
     def add(self, rows: Iterable[NumberedRow], saved: Callable[[ImportReport], object]) -> None:
@@ -223,16 +218,15 @@ class RowImport:
 
     def _read(self, values: Mapping[str, str], *, is_counted: bool = True) -> tuple[str, Sequence[Any]]:
         headers = tuple(values)
-        columns = self._found.get(headers) or self._find_columns(headers)
+        columns, numbers = self._found.get(headers) or self._find_columns(headers)
         if isinstance(values, WideRow):
             raise InvalidPhone(TOO_WIDE)
         if isinstance(values, UncalculatedRow) and values.unknown & {columns.phone_column, *(columns.variables or {})}:
             raise InvalidPhone(NO_RESULT)
-        written, destination = values[columns.phone_column], self._destination
-        raw = written.raw if isinstance(written, ShownText) else written
-        phone = parse_phone(raw, destination.region, foreign=destination.foreign)
+        phone = numbers.read(values)
         if is_counted:
             self._count(phone)
+        destination = self._destination
         refusal = destination.refusal(phone)
         if refusal:
             raise InvalidPhone(refusal)
@@ -245,12 +239,14 @@ class RowImport:
         countries[phone.country] = countries.get(phone.country, 0) + 1
         types[phone.type] = types.get(phone.type, 0) + 1
 
-    def _find_columns(self, headers: tuple[str, ...]) -> Columns:
-        found = self._found[headers] = self._columns.find(headers)
+    def _find_columns(self, headers: tuple[str, ...]) -> tuple[Columns, NumberReader]:
+        columns = self._columns.find(headers)
         if self._columns.variables is None:
-            used = {found.phone_column, *(found.variables or {})}
+            used = {columns.phone_column, *(columns.variables or {})}
             self.report.ignored_columns += sorted({*headers} - used - {*self.report.ignored_columns})
-        return found
+        numbers = NumberReader.of(headers, self._columns, columns.phone_column, self._destination)
+        self._found[headers] = columns, numbers
+        return columns, numbers
 
     def _found_before(self, phones: Sequence[str]) -> set[str]:
         if not self._newest or not phones:

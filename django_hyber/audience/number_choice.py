@@ -18,6 +18,10 @@ NEAR_HOME = gettext_noop(
     "This may be a number of the home country with a digit missing, too many or swapped. Correct it, or switch on the "
     "doubtful numbers of other countries."
 )
+ELSEWHERE = gettext_noop(
+    "Another column of this row names another country. Write the number with + and the country code, or switch on the "
+    "doubtful numbers of other countries: it is then read as a number of that country."
+)
 OTHER_COUNTRY = gettext_noop("This is a number of another country, and these are switched off.")
 #: "001" is the country of numbers that belong to none.
 COUNTRIES = frozenset({*SUPPORTED_REGIONS, "001"})
@@ -26,6 +30,7 @@ DOUBTFUL, COUNTRY = "foreign", "country"
 _KINDS: Mapping[str, str] = {
     FOREIGN: DOUBTFUL,
     NEAR_HOME: DOUBTFUL,
+    ELSEWHERE: DOUBTFUL,
     COUNTRY_OFF: COUNTRY,
     OTHER_COUNTRY: COUNTRY,
     **{reason: kind.value for kind, reason in TYPE_OFF.items()},
@@ -37,8 +42,9 @@ class NumberChoice:
     """Which numbers an import takes; the fields are named as the parameters of import_recipients.
 
     ``foreign`` takes what can only be read as a number of another country though it is not written as one, and what is
-    written as one but is a number of the home country with a digit missing, too many or swapped. ``number_types`` are
-    taken besides those that can be reached. ``countries`` restricts the import to some countries.
+    written as one but is a number of the home country with a digit missing, too many or swapped; a number that is not
+    written in full is read by the country that another column names. ``number_types`` are taken besides those that can
+    be reached. ``countries`` restricts the import to some countries.
     """
 
     foreign: bool = False

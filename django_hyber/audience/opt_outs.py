@@ -41,6 +41,8 @@ class OptOuts:
 
     model = Suppression
     columns = NewSuppression._fields
+    #: Somebody has opted out with each of them.
+    every_number = True
 
     def __init__(self, reason: str = "", added_by: str = "", *, foreign: bool = False) -> None:
         self.region = home_region()

@@ -42,6 +42,7 @@ class Recipients:
     """The recipients of a campaign, as the destination of an import. They may refer to objects of this type."""
 
     model = Message
+    every_number = False
 
     def __init__(
         self, campaign: Campaign, columns: Columns, numbers: NumberChoice, reference_type: ContentType | None = None

@@ -10,9 +10,9 @@ from typing import IO
 
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.columns import guess_columns
+from django_hyber.audience.columns import guess_columns, no_phone_column, several_phone_columns
 from django_hyber.audience.files.file_type import FileFormat, ReadOptions, UnreadableFileError
-from django_hyber.audience.files.headers import is_number
+from django_hyber.audience.files.headers import is_number, phone_columns
 from django_hyber.audience.files.reading import first_rows, read_rows, recognise
 from django_hyber.models import Campaign
 
@@ -39,8 +39,8 @@ def find_columns(file: IO[bytes], campaign: Campaign) -> NumberColumns:
         return _without_header(file, found, error)
     phone = guess_columns(headers, campaign, rows).phone_column
     if not phone:
-        text = _('No column contains phone numbers. Call it "phone", or choose one of: %(columns)s.')
-        raise UnreadableFileError(text, code="no-phone-column", params={"columns": ", ".join(headers)})
+        named = phone_columns(headers)
+        raise several_phone_columns(named) if named else no_phone_column(headers)
     return NumberColumns(format=found, phone_column=phone)
 
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.audience.columns import REASON, Columns
 from django_hyber.audience.files.encodings import UncertainEncodingError
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
-from django_hyber.audience.files.headers import guess_column
+from django_hyber.audience.files.headers import has_phone_header
 from django_hyber.audience.files.reading import NumberedRow, file_type, first_rows, read_rows, recognise
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.number_choice import NumberChoice
@@ -96,7 +96,7 @@ def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJ
         text = text.replace(",", "\n").replace(";", "\n")
     separator = next((mark for mark in PASTED_SEPARATORS if mark in text), ",")
     first_line = text.strip().split("\n", 1)[0]
-    has_header = bool(guess_column(first_line.split(separator)))
+    has_header = has_phone_header(first_line.split(separator))
     header = () if has_header else ("phone", REASON)
     content = ContentFile(text.encode("utf-8", "replace"), name="pasted.csv")
     found = FileFormat(kind="csv", encoding="utf-8", separator=separator)

@@ -309,6 +309,14 @@ def test_any_value_is_imported_again_unchanged_but_for_space_around_it(campaign,
     assert trimmed(imported_again(campaign, format, separator)) == trimmed(recipients(campaign))
 
 
+@kinds
+@pytest.mark.parametrize("text", ["Ваш менеджер:\nОлена, 050 123 45 67", "Дзвоніть:\n0501234567; Олена\nЧекаємо"])
+def test_text_of_several_lines_with_a_number_is_imported_again(campaign, format, separator, text):  # noqa: A002
+    import_recipients(campaign, [{"phone": phone(number), "name": text} for number in range(3)])
+
+    assert imported_again(campaign, format, separator) == recipients(campaign)
+
+
 def test_csv_that_a_spreadsheet_has_made_a_table_of_is_imported_unchanged(campaign):
     import_recipients(campaign, [{"phone": phone(1), "name": FORMULA_NAME}])
     book = openpyxl.Workbook()

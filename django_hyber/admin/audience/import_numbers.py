@@ -33,8 +33,8 @@ KINDS: Mapping[str, str | Promise] = {
 }
 DOUBTFUL_HELP = gettext_lazy(
     "These numbers are valid only in another country, but they are written without + or differ from a home number by "
-    "one typing error. A digit is probably missing, or two are swapped. Switch them on only if you know that they are "
-    "right."
+    "one typing error: a digit is probably missing, or two are swapped. Or another column names another country; then "
+    "they are read as numbers of that country. Switch them on only if you know that they are right."
 )
 OTHERS_HELP = gettext_lazy("Written with + and the country code.")
 

@@ -9,6 +9,7 @@ from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from itertools import islice
 from typing import IO
 
@@ -28,7 +29,8 @@ from django_hyber.audience.files.file_type import (
     UnreadableFileError,
     protect,
 )
-from django_hyber.audience.files.headers import guess_column
+from django_hyber.audience.files.headers import has_phone_header
+from django_hyber.audience.files.swallowed_rows import RecentRows
 
 SEPARATORS = {
     ";": gettext_lazy("separated by semicolons"),
@@ -44,14 +46,14 @@ SAMPLE = 64 * 1024
 #: A cell with one of these is quoted whatever the separator is: some programs split a file at several of them.
 _QUOTED_FOR = ",;\t\r\n"
 SAMPLE_ROWS = 50
+#: After so many lines that only look as if values were quoted after a space, none is.
+MOST_DOUBTFUL_LINES = 1_000
 #: No row is longer: a value is at most half of that.
 MAX_ROW = 256 * 1024
 #: So many lines without a value in a row are no table; a sheet has a million rows.
 MOST_BLANK = 1_000_000
 #: Excel's own line about the separator, which is not a part of the table.
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t|]*\r?\n?\Z', re.IGNORECASE)
-#: A cell of digits that may be a phone number, alone between separators.
-_NUMBER = re.compile(r'[\s"+(]*(?:\d[\s().-]*){9,15}"?\s*\Z')
 _WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<head|<meta|<table|<style|<body|<div|<!--)", re.IGNORECASE)
 #: Files that are no tables, by how they begin.
 _OTHER_KINDS = {b"BEGIN:VCARD": "vCard", b"%PDF-": "PDF", b"{\\rtf": "RTF", b"[{": "JSON", b'{"': "JSON"}
@@ -77,14 +79,23 @@ class CsvFile(FileType):
         text.detach()
         _refuse_other_text(sample)
         separator = _known_separator(options.separator) if options.separator else _find_separator(sample)
-        return FileFormat(kind=self.name, encoding=encoding, separator=separator, nuls=nuls)
+        return FileFormat(
+            kind=self.name,
+            encoding=encoding,
+            separator=separator,
+            nuls=nuls,
+            has_space_before_quotes=_has_space_before_quotes(file, encoding, separator),
+        )
 
     def read(self, file: IO[bytes], found: FileFormat, notes: ReadNotes) -> Generator[NumberedCells, None, None]:
         """Yield the rows, numbered as a spreadsheet does."""
         file.seek(0)
         text = io.TextIOWrapper(file, encoding=found.encoding, newline="")
         lines = _TableLines(text, has_nuls=bool(found.nuls))
-        reader = csv.reader(lines, delimiter=found.separator, strict=True)
+        reader = csv.reader(
+            lines, delimiter=found.separator, strict=True, skipinitialspace=found.has_space_before_quotes
+        )
+        recent = RecentRows(found.separator)
         good_lines = last_filled = 0
         try:
             for number, row in enumerate(reader, start=1):
@@ -92,10 +103,12 @@ class CsvFile(FileType):
                     last_filled = number
                 elif number - last_filled > MOST_BLANK:
                     raise _too_many_blanks(last_filled + lines.skipped + 1)
-                if reader.line_num > good_lines + 1:
-                    _refuse_swallowed_rows(row, found.separator, good_lines + lines.skipped + 1)
+                if reader.line_num > good_lines + 1 and recent.are_swallowed_by(row):
+                    raise _swallowed_rows(good_lines + lines.skipped + 1)
                 good_lines = reader.line_num
                 lines.length = 0
+                if row:
+                    recent.add(row)
                 yield number, row
         except csv.Error:
             raise _bad_row(good_lines + lines.skipped + 1) from None
@@ -181,20 +194,15 @@ def _bad_row(line: int) -> UnreadableFileError:
     )
 
 
-def _refuse_swallowed_rows(row: Sequence[str], separator: str, line: int) -> None:
-    """Refuse a value that holds other rows of the table, because a quotation mark before them is one too many."""
-    for value in row:
-        for text in value.splitlines()[1:]:
-            cells = text.split(separator)
-            if len(cells) > 1 and any(map(_NUMBER.match, cells)):
-                raise UnreadableFileError(
-                    gettext_lazy(
-                        "The row that begins on line %(line)d contains other rows inside one of its values: that line "
-                        "has an extra quotation mark. Remove it; if the value is right, save the table as XLSX."
-                    ),
-                    code="swallowed-rows",
-                    params={"line": line},
-                )
+def _swallowed_rows(line: int) -> UnreadableFileError:
+    return UnreadableFileError(
+        gettext_lazy(
+            "The row that begins on line %(line)d contains other rows inside one of its values: that line has an extra "
+            "quotation mark. Remove it; if the value is right, save the table as XLSX."
+        ),
+        code="swallowed-rows",
+        params={"line": line},
+    )
 
 
 def _refuse_other_kinds(file: IO[bytes]) -> None:
@@ -249,7 +257,8 @@ def _score(sample: str, separator: str) -> tuple[bool, float, int]:
     """Return whether a header names the phone column among others, the regularity of the rows, and their width."""
     lines = sample.splitlines(keepends=True)
     # The last line of a longer file is cut off.
-    reader = csv.reader(lines[:-1] if len(sample) == SAMPLE and len(lines) > 1 else lines, delimiter=separator)
+    lines = lines[:-1] if len(sample) == SAMPLE and len(lines) > 1 else lines
+    reader = csv.reader(lines, delimiter=separator, skipinitialspace=_has_quotes_after_space(lines, separator))
     rows: list[list[str]] = []
     # What comes before a broken row shows enough.
     with suppress(csv.Error):
@@ -258,8 +267,36 @@ def _score(sample: str, separator: str) -> tuple[bool, float, int]:
     if not tables:
         return (False, 0.0, 1)
     width, count = max(tables.items(), key=lambda item: (item[1], item[0]))
-    has_header = any(len(row) > 1 and guess_column(row) for row in rows)
+    has_header = any(len(row) > 1 and has_phone_header(row) for row in rows)
     return (has_header, count / len(rows), width)
+
+
+def _has_space_before_quotes(file: IO[bytes], encoding: str, separator: str) -> bool:
+    """Look through the whole file: where nobody skips the space, a quoted separator shifts the values of a row."""
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding=encoding, newline="")
+    try:
+        return _has_quotes_after_space(iter(partial(text.readline, MAX_ROW), ""), separator)
+    finally:
+        text.detach()
+
+
+def _has_quotes_after_space(lines: Iterable[str], separator: str) -> bool:
+    """Return whether a line has a value in quotation marks after a separator and a space."""
+    beginning = re.compile(f'{re.escape(separator)} +"')
+    may_be = (line for line in lines if f"{separator} " in line and beginning.search(line))
+    return any(_is_quoted_after_space(line, separator) for line in islice(may_be, MOST_DOUBTFUL_LINES))
+
+
+def _is_quoted_after_space(line: str, separator: str) -> bool:
+    # With a space behind the marks as well the row cannot be read, but it shows how the file is meant.
+    closed = re.sub(rf'" +(?={re.escape(separator)}|[\r\n]|\Z)', '"', line)
+    try:
+        next(csv.reader([closed], delimiter=separator, skipinitialspace=True, strict=True))
+        cells = next(csv.reader([line], delimiter=separator))
+    except csv.Error:
+        return False
+    return any(cell.startswith(" ") and cell.lstrip(" ").startswith('"') for cell in cells[1:])
 
 
 def _encoded(rows: Iterable[Sequence[Cell]], separator: str) -> bytes:

@@ -38,7 +38,7 @@ class FileFormat:
 
     ``header_row`` is the number of the row that names the columns; 0 stands for the first row that is not blank.
     ``sheets`` names the visible sheets of an XLSX table, ``hidden_sheets`` counts the others. ``nuls`` counts the NUL
-    characters of a text file, which are removed.
+    characters of a text file, which are removed; ``has_space_before_quotes`` is for one as in ``1, "a", "b"``.
     """
 
     kind: str
@@ -49,6 +49,7 @@ class FileFormat:
     hidden_sheets: int = 0
     header_row: int = 0
     nuls: int = 0
+    has_space_before_quotes: bool = False
 
 
 #: The options that say nothing about the file.

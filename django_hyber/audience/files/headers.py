@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.audience.files.file_type import NumberedCells, UnreadableFileError
 from django_hyber.audience.files.values import clean_value
 
-#: In order of preference: mobile phones before others, and "number" late, because it may be an order number.
+#: In order of preference: mobile phones before others.
 PHONE_HEADERS = (
-    *("phone_number", "phone", "phonenumber", "mobile", "mobile_phone", "mobile_number", "cell", "cell_phone"),
+    *("phone_number", "phone", "phonenumber", "mobile", "mobile_phone", "mobile_number", "cell_phone"),
     *("phone_1_value", "msisdn"),
     *("мобільний", "мобільний_телефон", "мобільний_номер", "телефон_мобільний", "номер_мобільного", "моб_телефон"),
     *("номер_мобільного_телефону", "тел_моб", "моб_тел", "моб", "телефон_моб"),
@@ -21,8 +21,18 @@ PHONE_HEADERS = (
     *("mobil", "mobiltelefon", "mobilnummer", "handy", "handynummer"),
     *("tel", "telephone", "telefon", "telefonnummer", "numer_telefonu"),
     *("телефон", "тел", "номер_телефону", "номер_телефона", "№_телефону", "№_телефона", "контактний_телефон"),
-    *("number", "номер"),
 )
+#: These may as well name an order number, or the cell of a shelf.
+DOUBTFUL_HEADERS = frozenset(("cell", "number", "номер"))
+_ANY_PHONE_HEADER = frozenset((*PHONE_HEADERS, *DOUBTFUL_HEADERS))
+#: A header with one of these words may be that of phone numbers, unless it is one of what phones are like.
+_PHONE_WORD = re.compile(
+    r"[^\W\d_]*(?:phone|phones|telefon\w*|телефон\w*|мобіль\w*|мобиль\w*|mobil\w*|msisdn|handy\w*)"
+    r"|cell|mob|tel|моб|тел",
+    re.IGNORECASE,
+)
+_OF_PHONES = frozenset(("code", "label", "model", "type", "код", "марка", "модель", "тип", "hyber"))
+_WORD = re.compile(r"[^\W\d_]+")
 #: A header with so many digits is a phone number.
 _LEAST_DIGITS = 9
 #: The header is looked for in the first rows that are not blank.
@@ -32,10 +42,44 @@ MOST_COLUMNS = 1_000
 _SHOWN_NAMES = 10
 
 
-def guess_column(headers: Sequence[str], names: Sequence[str] = PHONE_HEADERS) -> str:
-    """Return the column that has the first of these names, by default those of phone numbers, or an empty string."""
-    found = {as_header(header): header for header in headers}
-    return next((found[name] for name in names if name in found), "")
+def guess_column(headers: Sequence[str], names: Sequence[str]) -> str:
+    """Return the column that has the first of these names, or an empty string if there is none or more than one."""
+    found = _with_first(headers, names)
+    return found[0] if len(found) == 1 else ""
+
+
+def has_phone_header(headers: Iterable[str]) -> bool:
+    """Return whether there is a name that phone columns have."""
+    return not _ANY_PHONE_HEADER.isdisjoint(map(as_header, headers))
+
+
+def phone_columns(headers: Sequence[str], *, every_number: bool = False) -> list[str]:
+    """Return the columns that can be meant as that of the phone numbers: more than one if a person has to choose.
+
+    With ``every_number``, none of them may be left out because there is a likelier one.
+    """
+    found = _with_first(headers, PHONE_HEADERS)
+    doubtful = [] if found else [header for header in headers if is_doubtful(header)]
+    if not doubtful and not (found and every_number):
+        return found
+    return [header for header in headers if header in {*found, *doubtful} or _names_phone(header)]
+
+
+def is_doubtful(header: str) -> bool:
+    """Return whether a phone column with this name was taken only for want of a better one."""
+    return as_header(header) in DOUBTFUL_HEADERS
+
+
+def _with_first(headers: Sequence[str], names: Sequence[str]) -> list[str]:
+    found: dict[str, list[str]] = {}
+    for header in headers:
+        found.setdefault(as_header(header), []).append(header)
+    return next((found[name] for name in names if name in found), [])
+
+
+def _names_phone(header: str) -> bool:
+    words = _WORD.findall(str(header).casefold())
+    return any(map(_PHONE_WORD.fullmatch, words)) and _OF_PHONES.isdisjoint(words)
 
 
 def as_header(name: str) -> str:
@@ -56,9 +100,9 @@ def find_header(rows: Iterable[NumberedCells], phone_column: str = "") -> int:
             break
         if names:
             above.append((number, names))
-    wanted = (as_header(phone_column),) if phone_column else PHONE_HEADERS
+    wanted = {as_header(phone_column)} if phone_column else _ANY_PHONE_HEADER
     # A title may be such a word as well, but it stands alone.
-    named_rows = [(number, names) for number, names in above if guess_column(names, wanted)]
+    named_rows = [(number, names) for number, names in above if not wanted.isdisjoint(map(as_header, names))]
     named = next((number for number, names in named_rows if len(names) > 1), named_rows[0][0] if named_rows else 0)
     several = next((number for number, names in above if len(names) > 1), 0)
     return named or several or (above[0][0] if above else 0)

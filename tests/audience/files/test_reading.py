@@ -10,7 +10,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from django_hyber.audience.files.file_type import ReadOptions
-from django_hyber.audience.files.headers import guess_column
+from django_hyber.audience.files.headers import phone_columns
 from django_hyber.audience.files.reading import WideRow, read_rows, recognise
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, import_recipients, request_job
@@ -152,11 +152,11 @@ def test_utf16_that_was_chosen_for_another_encoding_is_refused_with_a_cure():
     "header", ["Моб. телефон", "Тел. моб.", "№ телефону", "Мобільний номер", "Handynummer", "Telefon", "Cell Phone"]
 )
 def test_common_names_of_the_phone_column_are_found_beside_a_number_of_the_row(header):
-    assert guess_column(["Номер", "Name", header]) == header
+    assert phone_columns(["Номер", "Name", header]) == [header]
 
 
 def test_the_mobile_phone_is_preferred_to_another():
-    assert guess_column(["Телефон", "Мобільний телефон"]) == "Мобільний телефон"
+    assert phone_columns(["Телефон", "Мобільний телефон"]) == ["Мобільний телефон"]
 
 
 class RefusalTests:

@@ -19,6 +19,7 @@ from django_hyber.audience.variable_names import suggest_name
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS
 from django_hyber.services import UnreadableFileError, import_recipients, import_suppressions
+from tests.samples import phone
 
 UKRAINIAN = "Олена Петро Іван Ірина Юлія Наталія Сергій Андрій Ольга Тетяна Їжак Єва Дмитро Київ Львів".split()  # noqa: SIM905
 POLISH = "Łukasz Paweł Małgorzata Józef Świątek Kraków Łódź Wrocław Gdańsk Michał Błażej Żaneta".split()  # noqa: SIM905
@@ -203,6 +204,89 @@ class QuotationTests:
     def test_a_stray_mark_that_swallows_rows_is_told_by_its_line(self, content):
         with pytest.raises(UnreadableFileError, match=r"begins on line [23] contains other rows inside"):
             read(content)
+
+    def test_first_line_of_a_value_can_be_a_swallowed_row_as_well(self):
+        """Olena would be missing, and Petro would be called by the name of her row."""
+        content = 'name;email;phone\n"Olena;a@b.ua;0501234501\nTruba 12";c@d.ua;0501234502\n'
+
+        with pytest.raises(UnreadableFileError, match="begins on line 2 contains other rows inside"):
+            read(content)
+
+    @pytest.mark.parametrize(
+        "number",
+        [
+            *("'+380501234502", "tel:+380501234502", "050/1234502", "3,80501234502E+11", "3.8E+11", "050–123–45–02"),
+            *(
+                "050·123·45·02",
+                "\u2068+380501234502\u2069",
+                "+38050\u00ad1234502",
+                "(050) 123-45-02",
+                '=""0501234502""',
+            ),
+        ],
+    )
+    def test_swallowed_number_is_seen_in_every_spelling(self, number):
+        with pytest.raises(UnreadableFileError, match="begins on line 3 contains other rows inside"):
+            read(f'phone;name\n0501234500;Iryna\n0501234501;"Olena\n{number};Petro"\n')
+
+    def test_swallowed_row_without_its_last_columns_is_seen(self):
+        with pytest.raises(UnreadableFileError, match="begins on line 2 contains other rows inside"):
+            read('phone;name;city\n0501234501;"Olena\n0501234502;Petro"\n')
+
+    @pytest.mark.parametrize(
+        ("value", "columns"),
+        [
+            ("Ваш менеджер:\nОлена, 050 123 45 67", 4),
+            ("Телефонуйте:\n050 123 45 67, Олена", 6),
+            ("050 123 45 67, Олена\nЧекаємо", 6),
+        ],
+    )
+    def test_text_with_a_number_is_no_row_of_a_wide_table(self, value, columns):
+        names = ["phone", "text", *(f"c{number}" for number in range(columns))]
+        table = io.StringIO()
+        csv.writer(table).writerows([names, ["0671112233", value, *["x"] * columns]])
+
+        assert read(table.getvalue())[0]["text"] == value
+
+    def test_number_where_rows_have_none_is_a_part_of_a_text(self):
+        content = 'phone,text\n0671112233,a\n0671112244,"Ваш менеджер:\nОлена, 050 123 45 67"\n'
+
+        assert read(content)[1]["text"] == "Ваш менеджер:\nОлена, 050 123 45 67"
+
+    def test_several_numbers_in_one_cell_are_left_to_the_row(self):
+        assert read('phone;name\n"0671112233\n0671112244";Olena\n')[0]["name"] == "Olena"
+
+    @pytest.mark.parametrize(
+        "content",
+        [
+            'phone, name, city\n0501234501, "Олена, пані", "Київ"\n',
+            'phone;  name; city\n0501234501;  "Олена, пані"; "Київ"\n',
+            'phone, "name", "city"\n"0501234501", "Олена, пані", "Київ"\n',
+            'phone\tname\tcity\n0501234501\t "Олена, пані"\t "Київ"\n',
+        ],
+    )
+    def test_quotation_marks_after_a_space_are_no_part_of_the_value(self, content):
+        assert read(content) == [{"phone": "0501234501", "name": "Олена, пані", "city": "Київ"}]
+
+    def test_quotation_marks_after_a_space_are_found_far_down(self):
+        rows = "".join(f"{phone(number)}, Olena, Kyiv\n" for number in range(5_000))
+
+        assert read(f'phone, name, city\n{rows}0501234501, "Olena, Mrs", Kyiv\n')[-1]["name"] == "Olena, Mrs"
+
+    def test_row_that_is_half_quoted_after_a_space_is_an_error_with_its_line(self):
+        with pytest.raises(UnreadableFileError, match="begins on line 3 cannot be read"):
+            read('phone, name\n0501234501, "Olena"\n0501234502, "Ромашка" ТОВ\n')
+
+    def test_quotation_marks_between_spaces_are_an_error_with_their_line(self):
+        with pytest.raises(UnreadableFileError, match="begins on line 2 cannot be read"):
+            read('phone, name, city\n0501234501, "Olena, Mrs" , "Kyiv"\n')
+
+    @pytest.mark.parametrize("name", ['"Ромашка" ТОВ', 'ТОВ "Ромашка"', '5" труба', '"'])
+    def test_quotation_mark_within_an_unquoted_value_belongs_to_it(self, name):
+        assert read(f"phone; name\n0501234501; {name}\n")[0]["name"] == name
+
+    def test_quotation_marks_within_a_quoted_value_change_nothing(self):
+        assert read('phone,name,city\n0501234501,"Olena, ""Lena"", Mrs", Kyiv\n')[0]["name"] == 'Olena, "Lena", Mrs'
 
     def test_a_value_of_several_lines_is_a_value(self):
         address = "Main street 5; flat 7\nKyiv, 01001"

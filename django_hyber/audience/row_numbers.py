@@ -1,0 +1,109 @@
+"""The number of a row, and the doubts that the other columns of the row raise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from django.utils.translation import gettext_noop
+
+from django_hyber.audience.columns import Columns
+from django_hyber.audience.countries import country_columns, find_region, same_code
+from django_hyber.audience.files.file_type import ShownText
+from django_hyber.audience.files.headers import is_doubtful
+from django_hyber.audience.number_choice import ELSEWHERE
+from django_hyber.protocol import InvalidPhone, PhoneNumber, parse_phone
+from django_hyber.protocol.phones.spellings import NOT_DIGITS, to_text
+
+TWO_NUMBERS = gettext_noop(
+    "There are several numbers in this row. Specify the phone column with phone_column, or put each number into a row "
+    "of its own."
+)
+#: A text with fewer digits is not taken for another number.
+_LEAST_DIGITS = 9
+_MAY_BE_NUMBER = re.compile(r"(?:\d\D{0,3}){9}")
+
+
+class NumberRules(Protocol):
+    """How numbers are parsed: by the rules of ``region``; ``foreign`` is that of ``parse_phone``.
+
+    With ``every_number``, a row with a second number in a column that nobody has chosen is rejected.
+    """
+
+    region: str | None
+    foreign: bool
+    every_number: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberReader:
+    """Reads the numbers of rows with the same headers.
+
+    ``countries`` are columns that can say that a number is not of the region; ``others`` must not have another number.
+    """
+
+    phone_column: str
+    region: str | None
+    foreign: bool
+    countries: Sequence[str] = ()
+    others: Sequence[str] = ()
+
+    @classmethod
+    def of(cls, headers: Sequence[str], chosen: Columns, phone_column: str, rules: NumberRules) -> NumberReader:
+        """Return the reader for rows with these headers. A column that was not chosen may be the wrong one."""
+        is_unsure = not chosen.phone_column and (rules.every_number or is_doubtful(phone_column))
+        return cls(
+            phone_column=phone_column,
+            region=rules.region,
+            foreign=rules.foreign,
+            countries=[header for header in country_columns(headers) if header != phone_column],
+            others=sorted({*headers} - {phone_column, *(chosen.variables or {})}) if is_unsure else (),
+        )
+
+    def read(self, values: Mapping[str, str]) -> PhoneNumber:
+        """Return the number of a row. Raises InvalidPhone."""
+        raw = _raw(values[self.phone_column])
+        country = self._other_country(values) if self.countries else ""
+        phone = self._read_abroad(raw, country) if country else parse_phone(raw, self.region, foreign=self.foreign)
+        if self.others and any(is_another(values[header], phone.digits, self.region) for header in self.others):
+            raise InvalidPhone(TWO_NUMBERS)
+        return phone
+
+    def _other_country(self, values: Mapping[str, str]) -> str:
+        found = (find_region(str(values[header])) for header in self.countries)
+        return next((region for region in found if region and not same_code(region, self.region)), "")
+
+    def _read_abroad(self, raw: object, country: str) -> PhoneNumber:
+        """Read a number beside another country: unless it is written in full, it is not one of the region."""
+        text, home, abroad = to_text(raw), None, None
+        digits = NOT_DIGITS.sub("", text)
+        with suppress(InvalidPhone):
+            home = parse_phone(raw, self.region)
+        is_in_full = text.startswith("+") or digits.startswith("00")
+        if home and (is_in_full or (home.digits == digits and home.country in {self.region, country})):
+            return home
+        try:
+            abroad = parse_phone(raw, country)
+        except InvalidPhone:
+            if home is None:
+                raise
+        if abroad and self.foreign:
+            return abroad
+        raise InvalidPhone(ELSEWHERE)
+
+
+def is_another(value: str, digits: str, region: str | None) -> bool:
+    """Return whether a value is a phone number, and not the one with these digits."""
+    if len(value) < _LEAST_DIGITS or not _MAY_BE_NUMBER.search(value):
+        return False
+    try:
+        return parse_phone(_raw(value), region).digits != digits
+    except InvalidPhone:
+        return False
+
+
+def _raw(value: str) -> object:
+    return value.raw if isinstance(value, ShownText) else value
