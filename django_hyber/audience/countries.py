@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, country_code_for_region
@@ -81,13 +81,14 @@ _REGIONS = {region.casefold(): region for region in SUPPORTED_REGIONS} | {
     name: region for region, names in NAMES.items() for name in names.split(", ")
 }
 _CODE = re.compile(r".*\+\s*([0-9]{1,3})(?![0-9]).*|\(?(?:00)?([1-9][0-9]{0,2})\)?", re.DOTALL)
-KEPT_VALUES = 1_024
+KEPT_HEADERS, KEPT_VALUES = 16, 1_024
 LONGEST = 60
 
 
-def country_columns(headers: Sequence[str]) -> Iterator[str]:
-    """Yield the columns that name a country or a calling code."""
-    return (header for header in headers if as_header(header) in COUNTRY_HEADERS)
+@lru_cache(KEPT_HEADERS)
+def country_columns(headers: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns that name a country or a calling code."""
+    return tuple(header for header in headers if as_header(header) in COUNTRY_HEADERS)
 
 
 def find_region(written: str) -> str:
@@ -104,6 +105,11 @@ def _find_region(written: str) -> str:
     return _REGIONS.get(text.replace("’", "'"), "")
 
 
-def same_code(region: str, other: str | None) -> bool:
-    """Return whether two regions have the same calling code."""
-    return other is not None and country_code_for_region(region) == country_code_for_region(other)
+def other_country(values: Mapping[str, str], columns: Iterable[str], home: str | None) -> str:
+    """Return the region that one of these columns names if its calling code is not that of the home region, or ""."""
+    found = (find_region(str(values[column])) for column in columns)
+    return next((region for region in found if region and not _has_code_of(region, home)), "")
+
+
+def _has_code_of(region: str, home: str | None) -> bool:
+    return home is not None and country_code_for_region(region) == country_code_for_region(home)

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.audience.countries import country_columns, other_country
 from django_hyber.audience.files.file_type import FileFormat, ShownText
 from django_hyber.audience.files.reading import UncalculatedRow, WideRow, read_rows
 from django_hyber.audience.imports import ImportReport
@@ -149,14 +150,18 @@ def count_listed(campaign: Campaign, phones: Phones) -> Removed:
 def read_phones(
     campaign: Campaign, file: IO[bytes], found: FileFormat, header: Sequence[str], phone_column: str
 ) -> Generator[str | None, None, None]:
-    """Yield the numbers of a file as imports store them, and None for a row without one."""
-    region = region_of(campaign)
+    """Yield the numbers of a file as imports store them, and None for a row without one.
+
+    A number beside another country is read as one of that country.
+    """
+    home = region_of(campaign)
     with closing(read_rows(file, found, header)) as rows:
         for _number, values in rows:
             written = values[phone_column]
             raw = written.raw if isinstance(written, ShownText) else written
             is_unsure = isinstance(values, WideRow | UncalculatedRow)
-            yield None if is_unsure else as_stored(raw, region)
+            country = other_country(values, country_columns(tuple(values)), home)
+            yield None if is_unsure else as_stored(raw, country or home)
 
 
 def pages_of_phones(phones: Phones) -> Iterator[list[str | None]]:

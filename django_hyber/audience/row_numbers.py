@@ -11,7 +11,7 @@ from typing import Protocol
 from django.utils.translation import gettext_noop
 
 from django_hyber.audience.columns import Columns
-from django_hyber.audience.countries import country_columns, find_region, same_code
+from django_hyber.audience.countries import country_columns, other_country
 from django_hyber.audience.files.file_type import ShownText
 from django_hyber.audience.files.headers import is_doubtful
 from django_hyber.audience.number_choice import ELSEWHERE
@@ -59,22 +59,18 @@ class NumberReader:
             phone_column=phone_column,
             region=rules.region,
             foreign=rules.foreign,
-            countries=[header for header in country_columns(headers) if header != phone_column],
+            countries=[header for header in country_columns(tuple(headers)) if header != phone_column],
             others=sorted({*headers} - {phone_column, *(chosen.variables or {})}) if is_unsure else (),
         )
 
     def read(self, values: Mapping[str, str]) -> PhoneNumber:
         """Return the number of a row. Raises InvalidPhone."""
         raw = _raw(values[self.phone_column])
-        country = self._other_country(values) if self.countries else ""
+        country = other_country(values, self.countries, self.region) if self.countries else ""
         phone = self._read_abroad(raw, country) if country else parse_phone(raw, self.region, foreign=self.foreign)
         if self.others and any(is_another(values[header], phone.digits, self.region) for header in self.others):
             raise InvalidPhone(TWO_NUMBERS)
         return phone
-
-    def _other_country(self, values: Mapping[str, str]) -> str:
-        found = (find_region(str(values[header])) for header in self.countries)
-        return next((region for region in found if region and not same_code(region, self.region)), "")
 
     def _read_abroad(self, raw: object, country: str) -> PhoneNumber:
         """Read a number beside another country: unless it is written in full, it is not one of the region."""

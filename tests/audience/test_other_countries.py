@@ -8,7 +8,7 @@ import pytest
 
 from django_hyber.audience.countries import NAMES, find_region
 from django_hyber.models import Campaign, Suppression
-from django_hyber.services import import_recipients, import_suppressions
+from django_hyber.services import import_recipients, import_suppressions, remove_recipients
 
 pytestmark = pytest.mark.django_db
 
@@ -84,6 +84,14 @@ def test_nobody_at_home_is_opted_out_for_somebody_abroad():
 
     assert report.rejected_count == 1
     assert not Suppression.objects.exists()
+
+
+def test_nobody_at_home_is_removed_for_somebody_abroad(campaign):
+    import_recipients(campaign, [{"phone": "+380501234567"}, {"phone": "+48501234567"}])
+
+    remove_recipients(campaign, numbers=csv_file("country_code;phone\n48;501234567\n"))
+
+    assert campaign.messages.get().phone_number == "380501234567"
 
 
 def test_without_a_home_country_the_column_is_compared_with_the_number(campaign, settings):
