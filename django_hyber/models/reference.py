@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.contenttypes.fields import GenericForeignKey
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
@@ -65,10 +67,15 @@ def reference_columns(instance: models.Model | None) -> tuple[int | None, str | 
     key = instance.pk
     if key is None:
         raise ValueError(f"The {instance._meta.label} of the reference has no primary key yet. Save it first.")
+    return ContentType.objects.get_for_model(instance).pk, reference_key(type(instance), key)
+
+
+def reference_key(model: type[models.Model], key: Any) -> str:
+    """Return the text of a primary key of this model. Raises ValueError if its objects cannot be referred to."""
     text = str(key)
     if isinstance(key, tuple) or len(text) > MAX_KEY_LENGTH:
         raise ValueError(
             f"The reference needs a primary key of one column and at most {MAX_KEY_LENGTH} characters; "
-            f"that of {instance._meta.label} is different."
+            f"that of {model._meta.label} is different."
         )
-    return ContentType.objects.get_for_model(instance).pk, text
+    return text
