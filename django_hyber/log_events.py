@@ -22,6 +22,7 @@ class LogEvent(enum.StrEnum):
 
     ACCOUNT_INVALID = "account-invalid", "The settings of an account are missing or invalid, and its work waits."
     ATTACHMENT_FAILED = "attachment-failed", "The attachment of a reply could not be downloaded."
+    AUDIENCE_FAILED = "audience-failed", "A function or queryset of AUDIENCES has failed."
     BATCH_SPLIT = "batch-split", "A batch was too large for the platform and was split into two."
     CALLBACK_ADDRESS = "callback-address", "A callback came to a mistyped address and was rejected."
     CALLBACK_FAILED = "callback-failed", "A callback could not be stored; the platform was asked to send it again."

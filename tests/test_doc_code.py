@@ -11,9 +11,9 @@ from django.core.cache import cache
 from django.db.models.signals import post_save
 
 from django_hyber.conf import get_account
-from django_hyber.models import Message
+from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
-from django_hyber.services import send_message
+from django_hyber.services import import_recipients, send_message
 from django_hyber.testing import clear_outbox, outbox
 from tests.builders import call_async, posts
 from tests.doc_code import ROOT, code_of, run
@@ -128,11 +128,16 @@ def test_page_of_templates_is_true(platform):
 def test_page_of_audiences_is_true(platform, settings):
     customer = Customer.objects.create(first_name="Olena", phone=PHONE, city="Kyiv")
     Customer.objects.create(first_name="Taras", phone="380961111112", city="Lviv")
-    from_code, audience, setting, in_admin = code_of("docs/audiences.rst")
+    from_code, of_values, audience, setting, in_admin = code_of("docs/audiences.rst")
     names = run(from_code, Customer=Customer)
     assert names["report"].accepted == 1
     assert posts(platform)[0]["recipients"][0]["name"] == "Olena"
     assert Message.objects.about(customer).get().campaign == names["campaign"]
+
+    draft = Campaign.objects.create(name="Thanks")
+    Order.objects.bulk_create(Order(customer=customer, phone="") for _number in range(2))
+    run(of_values, Order=Order, campaign=draft, import_recipients=import_recipients)
+    assert draft.messages.get().variables == {"orders": "2"}
 
     found = run(audience, Customer=Customer)["customers_in_kyiv"]()
     assert (found.label, found.queryset.get()) == ("Customers in Kyiv", customer)

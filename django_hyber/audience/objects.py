@@ -5,23 +5,26 @@ Large ones are added in the background, page by page.
 
 from __future__ import annotations
 
+import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import islice
 from typing import IO, Any, NamedTuple
 
 from django.apps import apps
-from django.core.exceptions import FieldError, ImproperlyConfigured, ValidationError
+from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.files.base import File
-from django.db.models import QuerySet
 
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row, number_rows
 from django_hyber.audience.number_choice import NumberChoice
-from django_hyber.audience.querysets import CHUNK, rows_of
+from django_hyber.audience.querysets import CHUNK, keys_of, rows_of
 from django_hyber.audience.recipients import Recipients, import_recipients, prepare_objects
 from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience, count_people, find_audience
+from django_hyber.db.transactions import write_transaction
+from django_hyber.four_eyes import record_author
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.jobs.kinds import campaign_of, open_source
@@ -58,27 +61,39 @@ def request_audience(campaign: Campaign, name: str, user: Any) -> BackgroundJob:
     return request_job(BackgroundJob.Kind.IMPORT, campaign, {"audience": name, "file_name": label}, user)
 
 
-def add_selected(
-    campaign: Campaign, selected: QuerySet[Any], phone: str, variables: Mapping[str, str], user: Any
-) -> ImportReport | BackgroundJob:
-    """Add these objects at once, or in the background if there are many."""
-    objects = selected.model._base_manager.using(selected.db)
-    if not is_large(selected) or not _has_fields(objects.all(), phone, variables):
-        return import_recipients(campaign, selected, phone=phone, variables=variables, reference=True)
+def draft_for(selected: Audience, account: str, name: str, user: Any) -> tuple[Campaign, ImportReport | BackgroundJob]:
+    """Make a campaign and add these objects at once, or in the background if there are many.
+
+    Raises ImproperlyConfigured for an account or objects that cannot be used. A draft without them never stays.
+    """
+    get_account(account)
+    selected.check()
+    with write_transaction():
+        campaign = Campaign.objects.create(account=account, name=name)
+        record_author(campaign, user)
+        return campaign, _add_selected(campaign, selected, user)
+
+
+def _add_selected(campaign: Campaign, selected: Audience, user: Any) -> ImportReport | BackgroundJob:
+    model, using = selected.queryset.model, selected.queryset.db
+    objects = model._base_manager.using(using).all()
+    if not is_large(selected.queryset) or not _is_importable(replace(selected, queryset=objects)):
+        phone, variables = selected.phone, selected.variables
+        return import_recipients(campaign, selected.queryset, phone=phone, variables=variables, reference=True)
     with tempfile.TemporaryFile() as file:
         count = 0
-        for key in selected.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=CHUNK):
-            file.write(f"{key}\n".encode())
+        for key in keys_of(selected.queryset):
+            # As JSON, a key may contain the end of a line. What is no text or number is read again from its text.
+            file.write(json.dumps(key, default=str).encode() + b"\n")
             count += 1
         file.seek(0)
-        meta = selected.model._meta
         parameters = {
-            "model": meta.label,
-            "using": selected.db,
-            "phone": phone,
-            "variables": dict(variables),
+            "model": model._meta.label,
+            "using": using,
+            "phone": selected.phone,
+            "variables": dict(selected.variables),
             "count": count,
-            "file_name": str(meta.verbose_name_plural)[:LONGEST_LABEL],
+            "file_name": str(model._meta.verbose_name_plural)[:LONGEST_LABEL],
         }
         return request_job(BackgroundJob.Kind.IMPORT, campaign, parameters, user, File(file, name="objects.txt"))
 
@@ -115,46 +130,34 @@ def import_objects(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
 @contextmanager
 def _people_of(job: BackgroundJob, campaign: Campaign) -> Iterator[People]:
     if "audience" in job.parameters:
-        audience = _find_audience(campaign, job.parameters["audience"])
-        destination, rows = _prepare(campaign, audience.queryset, audience.phone, audience.variables)
-        yield People(destination, rows, count_people(audience))
+        try:
+            audience = find_audience(get_account(campaign.account), job.parameters["audience"])
+            total = count_people(audience)
+        except ImproperlyConfigured as error:
+            raise ValidationError(str(error), code="audience") from error
+        yield People(*prepare_objects(campaign, audience, NumberChoice(), reference=True), total)
         return
     objects = apps.get_model(job.parameters["model"])._base_manager.using(job.parameters["using"]).all()
-    phone, variables = job.parameters["phone"], job.parameters["variables"]
-    destination, _rows = _prepare(campaign, objects, phone, variables)
+    audience = Audience(queryset=objects, phone=job.parameters["phone"], variables=job.parameters["variables"])
+    destination, _rows = prepare_objects(campaign, audience, NumberChoice(), reference=True)
     with open_source(job) as file:
-        yield People(destination, _rows_by_key(file, objects, phone, variables), job.parameters["count"])
+        yield People(destination, _rows_by_key(file, audience), job.parameters["count"])
 
 
-def _prepare(
-    campaign: Campaign, objects: QuerySet[Any], phone: str, variables: Mapping[str, str]
-) -> tuple[Recipients, Iterator[dict[str, Any]]]:
-    return prepare_objects(campaign, objects, NumberChoice(), phone, variables, reference=True)
-
-
-def _rows_by_key(
-    file: IO[bytes], objects: QuerySet[Any], phone: str, variables: Mapping[str, str]
-) -> Iterator[dict[str, Any]]:
+def _rows_by_key(file: IO[bytes], audience: Audience) -> Iterator[dict[str, Any]]:
     # Once: every iterator over the files of Django starts from the beginning.
     lines = iter(file)
-    while keys := [line.decode().rstrip("\n") for line in islice(lines, CHUNK)]:
-        yield from rows_of(objects.filter(pk__in=keys), phone, variables, reference=True)
+    while keys := [json.loads(line) for line in islice(lines, CHUNK)]:
+        yield from rows_of(replace(audience, queryset=audience.queryset.filter(pk__in=keys)), reference=True)
 
 
-def _has_fields(objects: QuerySet[Any], phone: str, variables: Mapping[str, str]) -> bool:
+def _is_importable(objects: Audience) -> bool:
     """Return whether the names are fields of the model, and not annotations of a queryset that nobody can store."""
     try:
-        objects.values_list(phone, *variables.values())
-    except FieldError:
+        objects.check()
+    except ImproperlyConfigured:
         return False
     return True
-
-
-def _find_audience(campaign: Campaign, name: str) -> Audience:
-    try:
-        return find_audience(get_account(campaign.account), name)
-    except ImproperlyConfigured as error:
-        raise ValidationError(str(error), code="audience") from error
 
 
 def _remember(campaign: Campaign, name: str) -> None:

@@ -3,43 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import QuerySet
 
 from django_hyber.audience.columns import Columns
+from django_hyber.conf.audiences import Audience
+from django_hyber.models.reference import reference_key
 
 CHUNK = 5_000
 #: The columns of the rows. No variable can be called "phone_number"; the key of the object travels as another variable.
 PHONE, KEY = "phone_number", "_reference"
 
 
-def columns_of(variables: Mapping[str, str] | None, *, reference: bool) -> Columns:
+class ObjectKey(NamedTuple):
+    """The primary key of an object among the values of its row. It is no str, because texts are cleaned."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def columns_of(variables: Mapping[str, str], *, reference: bool) -> Columns:
     """Return the columns of the rows of ``rows_of``."""
-    names = {name: name for name in variables or {}}
+    names = {name: name for name in variables}
     return Columns(phone_column=PHONE, variables=names | ({KEY: KEY} if reference else {}))
 
 
-def rows_of(
-    queryset: QuerySet[Any], phone: str, variables: Mapping[str, str] | None, *, reference: bool
-) -> Iterator[dict[str, Any]]:
-    """Yield the number, the variables and the primary key of each object.
+def rows_of(audience: Audience, *, reference: bool) -> Iterator[dict[str, Any]]:
+    """Yield the number, the variables and the primary key of each object, in constant memory.
 
-    Raises FieldError for a name that is no field, lookup or annotation of the queryset.
+    Querysets with windows, slices, combinations or DISTINCT ON are read in one query: PostgreSQL and SQLite send its
+    rows page by page, and the client of MariaDB loads all of them into memory. Raises what ``Audience.rows`` does.
     """
-    names = [PHONE, *(variables or {}), *([KEY] if reference else [])]
-    fields = [phone, *(variables or {}).values()]
-    for key, *values in _values(queryset.values_list("pk", *fields)):
-        yield dict(zip(names, [*values, key] if reference else values, strict=True))
+    model, names = audience.queryset.model, [PHONE, *audience.variables, *([KEY] if reference else [])]
+    for key, *values in _values(audience):
+        if reference:
+            values.append(ObjectKey(reference_key(model, key)))
+        yield dict(zip(names, values, strict=True))
 
 
-def _values(rows: QuerySet[Any, tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-    if rows.query.is_sliced or rows.query.combinator:
-        # These can be neither filtered nor ordered again.
-        yield from rows.iterator(chunk_size=CHUNK)
+def keys_of(queryset: QuerySet[Any]) -> Iterator[Any]:
+    """Yield the primary key of each object, read in the same way."""
+    for key, _key in _values(Audience(queryset=queryset, phone="pk")):
+        yield key
+
+
+def _values(audience: Audience) -> Iterator[tuple[Any, ...]]:
+    rows = audience.rows()
+    if not audience.has_free_order:
+        width = 2 + len(audience.variables)
+        yield from (row[:width] for row in rows.iterator(chunk_size=CHUNK))
         return
     # Page by page: the client of MariaDB would load the whole result into memory.
-    page = list(rows.order_by("pk")[:CHUNK])
-    while page:
-        yield from page
-        page = list(rows.order_by("pk").filter(pk__gt=page[-1][0])[:CHUNK])
+    rows = rows.order_by("pk") if rows.query.standard_ordering else rows.order_by("pk").reverse()
+    page = list(rows[:CHUNK])
+    while len(page) == CHUNK:
+        last = page[-1][0]
+        yield from [row for row in page if row[0] != last]
+        # A relation to many gives an object several rows, and the page may end between them.
+        yield from rows.filter(pk=last)
+        page = list(rows.filter(pk__gt=last)[:CHUNK])
+    yield from page

@@ -17,6 +17,7 @@ from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.audience.number_choice import ChosenNumbers, NumberChoice
 from django_hyber.conf import get_account
+from django_hyber.conf.audiences import Audience
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import PhoneNumber
@@ -87,10 +88,10 @@ class Recipients:
         """Return why the campaign does not take a number, or an empty string."""
         return self._numbers.refusal(number)
 
-    def as_row(self, phone: str, values: dict[str, str]) -> Sequence[Any]:
+    def as_row(self, phone: str, values: dict[str, Any]) -> Sequence[Any]:
         """Return a recipient with these variables."""
         status = Message.Status.QUEUED.value
-        references = (self._reference_type.pk, values.pop(querysets.KEY)) if self._reference_type else ()
+        references = (self._reference_type.pk, values.pop(querysets.KEY).raw.text) if self._reference_type else ()
         row = NewRecipient(self._pk, self._account, phone, next(self._extra_ids), values, status, self._now)
         return (*row, *references) if references else row
 
@@ -122,7 +123,9 @@ def import_recipients(
     ``foreign`` takes doubtful numbers of other countries, ``number_types`` more than mobile numbers, and ``countries``
     only these. ``encoding``, ``separator``, ``sheet`` and ``header_row`` say how to read a file that is not recognised.
 
-    Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch.
+    Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch. Of a
+    queryset, raises FieldError for a field that cannot be read, and TypeError if it returns ``values()``: import those
+    as dicts, from its ``iterator()``.
     """
     numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
     phone = phone or phone_column
@@ -152,19 +155,14 @@ def _prepare(
         return Recipients(campaign, replace(columns, variables=variables), numbers), source
     if columns.text_column:
         raise TypeError("text_column= is for files and dicts, and not for a queryset.")
-    return prepare_objects(campaign, source, numbers, columns.phone_column or "phone", variables, reference=reference)
+    audience = Audience(queryset=source, phone=columns.phone_column or "phone", variables=variables or {})
+    return prepare_objects(campaign, audience, numbers, reference=reference)
 
 
 def prepare_objects(
-    campaign: Campaign,
-    queryset: QuerySet[Any],
-    numbers: NumberChoice,
-    phone: str,
-    variables: Mapping[str, str] | None,
-    *,
-    reference: bool,
+    campaign: Campaign, audience: Audience, numbers: NumberChoice, *, reference: bool
 ) -> tuple[Recipients, Iterator[dict[str, Any]]]:
     """Return the destination of an import of objects, and their rows, which are read page by page."""
-    reference_type = ContentType.objects.get_for_model(queryset.model) if reference else None
-    rows = querysets.rows_of(queryset, phone, variables, reference=reference)
-    return Recipients(campaign, querysets.columns_of(variables, reference=reference), numbers, reference_type), rows
+    reference_type = ContentType.objects.get_for_model(audience.queryset.model) if reference else None
+    columns = querysets.columns_of(audience.variables, reference=reference)
+    return Recipients(campaign, columns, numbers, reference_type), querysets.rows_of(audience, reference=reference)

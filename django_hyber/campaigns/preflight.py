@@ -239,9 +239,10 @@ def _audience_warnings(campaign: Campaign) -> list[ValidationError]:
         return []
     try:
         audience = find_audience(account, campaign.audience)
+        now = count_people(audience)
     except ImproperlyConfigured as error:
         return [ValidationError(str(error), code="audience")]
-    now, before = count_people(audience), campaign.messages.count()
+    before = campaign.messages.count()
     if now == before:
         return []
     text = _("The audience “%(name)s” has %(now)d objects now, and the campaign has %(before)d recipients.")

@@ -14,8 +14,8 @@ from django_hyber.errors import ExtraIdError
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.services import import_recipients, purge_personal_data, send_message
-from tests.samples import PHONE
-from tests.store.models import Customer
+from tests.samples import PHONE, phone
+from tests.store.models import Card, Customer, Measure, Seat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -155,3 +155,46 @@ def test_page_of_a_message_leads_to_its_object(platform, group, admin_client):
     page = admin_client.get(f"/admin/django_hyber/message/{message.pk}/change/").content.decode()
 
     assert f'href="/admin/auth/group/{group.pk}/change/">Group {group.pk}<' in page
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["None", "-", "0012", " x ", "1E5", "380671234567.0", "b\nc", "и\u0306", "a\u200bb", "e\r", "#N/A"],
+    ids=ascii,
+)
+def test_imported_recipient_refers_to_an_object_by_the_key_as_it_is(key):
+    card = Card.objects.create(number=key, phone=PHONE)
+    campaign = Campaign.objects.create(name="Sale")
+    import_recipients(campaign, Card.objects.all(), reference=True)
+    message = campaign.messages.get()
+
+    assert message.reference_id == key
+    assert message.reference == card
+    assert Message.objects.about(card).get() == message
+
+
+@pytest.mark.parametrize("key", [2.0, 1.5])
+def test_imported_recipient_refers_to_an_object_by_a_fraction(key):
+    measure = Measure.objects.create(at=key, phone=PHONE)
+    campaign = Campaign.objects.create(name="Sale")
+    import_recipients(campaign, Measure.objects.all(), reference=True)
+
+    assert Message.objects.about(measure).get().reference == measure
+
+
+def test_import_refuses_references_by_keys_of_two_columns():
+    Seat.objects.create(row=1, place=2, phone=PHONE)
+    campaign = Campaign.objects.create(name="Sale")
+
+    with pytest.raises(ValueError, match="primary key of one column"):
+        import_recipients(campaign, Seat.objects.all(), reference=True)
+    assert not campaign.messages.exists()
+
+
+def test_objects_with_keys_of_two_columns_are_imported_without_references(monkeypatch):
+    monkeypatch.setattr("django_hyber.audience.querysets.CHUNK", 2)
+    for place in range(5):
+        Seat.objects.create(row=place % 2, place=place, phone=phone(place))
+    campaign = Campaign.objects.create(name="Sale")
+
+    assert import_recipients(campaign, Seat.objects.all()).accepted == 5

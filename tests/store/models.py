@@ -28,3 +28,35 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"Order {self.pk}"
+
+
+class Card(models.Model):
+    """A model whose primary key is a text."""
+
+    number = models.CharField(primary_key=True, max_length=60)
+    phone = models.CharField(max_length=30)
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class Measure(models.Model):
+    """A model whose primary key is no whole number."""
+
+    at = models.FloatField(primary_key=True)
+    phone = models.CharField(max_length=30)
+
+    def __str__(self) -> str:
+        return str(self.at)
+
+
+class Seat(models.Model):
+    """A model whose primary key has two columns."""
+
+    pk = models.CompositePrimaryKey("row", "place")
+    row = models.IntegerField()
+    place = models.IntegerField()
+    phone = models.CharField(max_length=30)
+
+    def __str__(self) -> str:
+        return f"{self.row}/{self.place}"

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.objects import request_audience
-from django_hyber.conf import find_account
+from django_hyber.conf import Account, find_account
 from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.four_eyes import record_author
 from django_hyber.jobs import size
@@ -51,17 +51,21 @@ def audience_view(desk: CampaignDesk) -> HttpResponseBase:
 
 def _lines(desk: CampaignDesk) -> Iterator[AudienceLine]:
     account = find_account(desk.campaign.account)
-    for name in account.audiences if account else ():
+    if account is None:
+        return
+    for name in account.audiences:
         try:
-            audience = find_audience(account, name) if account else None
+            yield _line(account, name)
         except ImproperlyConfigured as error:
             yield AudienceLine(name=name, label=name, problem=str(error))
-            continue
-        if audience:
-            count = count_people(audience)
-            people = ngettext("%(count)s object", "%(count)s objects", count) % {"count": grouped(count)}
-            is_large = count >= size.IN_BACKGROUND_FROM
-            yield AudienceLine(name=name, label=str(audience.label or name), people=people, is_large=is_large)
+
+
+def _line(account: Account, name: str) -> AudienceLine:
+    audience = find_audience(account, name)
+    count = count_people(audience)
+    people = ngettext("%(count)s object", "%(count)s objects", count) % {"count": grouped(count)}
+    is_large = count >= size.IN_BACKGROUND_FROM
+    return AudienceLine(name=name, label=str(audience.label or name), people=people, is_large=is_large)
 
 
 def _add_later(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:

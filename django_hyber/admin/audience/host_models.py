@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.options import IS_POPUP_VAR
 from django.contrib.contenttypes.admin import GenericTabularInline
 from django.contrib.contenttypes.forms import BaseGenericInlineFormSet
+from django.core.checks import CheckMessage
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
@@ -20,9 +22,11 @@ from django.utils.translation import gettext_lazy
 from django_hyber.admin.audience.audience_page import added_texts
 from django_hyber.admin.common.base import link_to
 from django_hyber.admin.common.times import short_time
-from django_hyber.audience.objects import add_selected
-from django_hyber.four_eyes import record_author
-from django_hyber.models import BackgroundJob, Campaign, Message
+from django_hyber.audience.objects import draft_for
+from django_hyber.checks.audiences import check_audience
+from django_hyber.conf import DEFAULT_ACCOUNT
+from django_hyber.conf.audiences import Audience
+from django_hyber.models import BackgroundJob, Message
 from django_hyber.words import name_of_channel
 
 NAME_LENGTH = 200
@@ -32,11 +36,18 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
     """Adds the action that begins a campaign to the selected objects.
 
     ``audience_phone`` is the field with the number, ``audience_variables`` maps names of variables to fields; both may
-    follow relations.
+    follow relations. The campaign belongs to ``audience_account``.
     """
 
     audience_phone = "phone"
     audience_variables: Mapping[str, str] = {}
+    audience_account = DEFAULT_ACCOUNT
+
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        """Check the account and the fields; a queryset of its own may have annotations that nobody knows yet."""
+        is_known = type(self).get_queryset is admin.ModelAdmin.get_queryset
+        selected = self._audience_of(self.model._default_manager.all()) if is_known else None
+        return [*super().check(**kwargs), *check_audience(str(self), self.audience_account, selected)]
 
     def get_actions(self, request: HttpRequest, action_location: Any = None) -> Any:
         """Add the action to the list, for users who may write campaigns. Since Django 6.1 there are other places."""
@@ -54,18 +65,24 @@ class CampaignAudienceMixin(admin.ModelAdmin):  # type: ignore[type-arg]  # Djan
         """Return whether the user may write campaigns. Sending one takes another permission."""
         return request.user.has_perms(("django_hyber.add_campaign", "django_hyber.change_campaign"))
 
-    def send_campaign_to_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect:
+    def send_campaign_to_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseRedirect | None:
         """Make a draft with the selected objects as recipients and open it: nothing is sent yet."""
         name = f"{capfirst(self.opts.verbose_name_plural)}, {short_time(timezone.now())}"
-        campaign = Campaign.objects.create(name=name[:NAME_LENGTH])
-        record_author(campaign, request.user)
-        added = add_selected(campaign, queryset, self.audience_phone, self.audience_variables, request.user)
+        selected = self._audience_of(queryset)
+        try:
+            campaign, added = draft_for(selected, self.audience_account, name[:NAME_LENGTH], request.user)
+        except ImproperlyConfigured as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return None
         if isinstance(added, BackgroundJob):
             page = reverse("admin:django_hyber_campaign_import_job", args=[campaign.pk, added.pk])
             return HttpResponseRedirect(page)
         for text, level in added_texts(added):
             self.message_user(request, text, level)
         return HttpResponseRedirect(reverse("admin:django_hyber_campaign_change", args=[campaign.pk]))
+
+    def _audience_of(self, queryset: QuerySet[Any]) -> Audience:
+        return Audience(queryset=queryset, phone=self.audience_phone, variables=self.audience_variables)
 
 
 class LatestMessages(BaseGenericInlineFormSet):  # type: ignore[type-arg]  # it takes no type at run time

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import django
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError
+from django.db import OperationalError, connection, transaction
 
+from django_hyber.audience.objects import request_audience
 from django_hyber.jobs.claims import JobClaim
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.protocol import SMS
@@ -14,7 +18,7 @@ from django_hyber.services import CampaignError, add_audience, preflight, start_
 from django_hyber.tasks import run_job
 from tests.builders import posts
 from tests.samples import phone
-from tests.store.models import Customer
+from tests.store.models import Customer, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -132,6 +136,104 @@ def test_audience_that_cannot_be_used_is_named(campaign, settings, path, error):
         add_audience(campaign, "wrong")
 
 
+BROKEN = {
+    "failing": "KeyError: 'segment'",
+    "of_no_field": "Cannot resolve keyword 'surname'",
+    "without_phone": "Cannot resolve keyword 'mobile'",
+    "without_variable": "Cannot resolve keyword 'surname'",
+    "with_wrong_name": "cannot be names of variables: first name",
+    "of_values": "not values()",
+    "of_seats": "primary key of several columns",
+}
+
+
+class BrokenTests:
+    """An audience that fails is a problem of this audience, on every page and in the background."""
+
+    @pytest.fixture(params=BROKEN)
+    def broken(self, request, campaign, settings):
+        settings.HYBER["default"]["AUDIENCES"] = AUDIENCES | {"broken": f"tests.store.audiences.{request.param}"}
+        return BROKEN[request.param]
+
+    def test_page_says_so_and_offers_the_others(self, campaign, admin_client, broken):
+        page = html.unescape(admin_client.get(page_of(campaign)).content.decode())
+
+        assert broken in page
+        assert "All customers (3 objects)" in page
+
+    def test_another_audience_can_be_added(self, campaign, admin_client, broken):
+        admin_client.post(page_of(campaign), {"audience": "customers"})
+
+        assert campaign.messages.count() == 3
+
+    def test_choosing_it_adds_nobody(self, campaign, admin_client, broken):
+        page = admin_client.post(page_of(campaign), {"audience": "broken"}).content.decode()
+
+        assert "Choose an audience." in page
+        assert not campaign.messages.exists()
+
+    def test_code_gets_a_clear_error(self, campaign, broken):
+        with pytest.raises(ImproperlyConfigured, match=re.escape(broken)):
+            add_audience(campaign, "broken")
+
+    def test_page_before_the_launch_warns(self, campaign, admin_client, broken):
+        add_audience(campaign, "customers")
+        Campaign.objects.update(audience="broken")
+        page = html.unescape(admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/send/").content.decode())
+
+        assert broken in page
+
+    def test_job_in_the_background_says_so(self, campaign, settings, broken, admin_user):
+        settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
+        job = request_audience(campaign, "customers", admin_user)
+        BackgroundJob.objects.update(parameters=job.parameters | {"audience": "broken"})
+        run_job.call(job.pk)
+        job.refresh_from_db()
+
+        assert job.state == "failed"
+        assert broken in job.error_text
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="The others divide by zero.")
+def test_query_that_the_database_refuses_is_a_problem_of_its_audience(campaign, admin_client, settings):
+    settings.HYBER["default"]["AUDIENCES"] = AUDIENCES | {"broken": "tests.store.audiences.dividing"}
+    with transaction.atomic():
+        page = html.unescape(admin_client.get(page_of(campaign)).content.decode())
+
+    assert "The query of store.Customer has failed: DataError" in page
+    assert "All customers (3 objects)" in page
+
+
+def test_failure_of_a_function_is_logged_without_its_values(campaign, admin_client, settings, caplog):
+    settings.HYBER["default"]["AUDIENCES"] = {"broken": "tests.store.audiences.failing"}
+    admin_client.get(page_of(campaign))
+
+    (record,) = [record for record in caplog.records if getattr(record, "event", "") == "audience-failed"]
+    assert "audiences.py" in record.getMessage()
+    assert "segment" not in record.getMessage().splitlines()[-1]
+
+
+def test_lost_connection_is_no_mistake_of_an_audience(campaign, settings, monkeypatch):
+    def lose():
+        raise OperationalError
+
+    settings.HYBER["default"]["AUDIENCES"] = AUDIENCES
+    monkeypatch.setattr("tests.store.audiences.customers", lose)
+
+    with pytest.raises(OperationalError):
+        add_audience(campaign, "customers")
+
+
+def test_all_numbers_of_the_objects_are_counted(campaign, admin_client, settings):
+    settings.HYBER["default"]["AUDIENCES"] = {"orders": "tests.store.audiences.orders_of_customers"}
+    for number, customer in enumerate(Customer.objects.all()):
+        Order.objects.create(customer=customer, phone=phone(20 + number))
+        Order.objects.create(customer=customer, phone=phone(30 + number))
+    add_audience(campaign, "orders")
+
+    assert preflight(campaign).warnings == []
+
+
 @pytest.mark.parametrize(
     "value",
     [["shop.audiences.customers"], {"customers": "customers"}, {"": "shop.audiences.x"}, {"a": 1}, {"a": "b c.d"}],
@@ -204,6 +306,14 @@ class LargeTests:
         assert (job.state, campaign.messages.count()) == ("done", 4)
         counts = {name: job.result[name] for name in ("total", "accepted", "duplicates", "existing", "rejected_count")}
         assert counts == {"total": 4, "accepted": 4, "duplicates": 0, "existing": 0, "rejected_count": 0}
+
+    def test_one_with_a_window_adds_whom_it_selects(self, campaign, job, settings, monkeypatch):
+        monkeypatch.setattr("django_hyber.audience.querysets.CHUNK", 1)
+        settings.HYBER["default"]["AUDIENCES"] = {"customers": "tests.store.audiences.first_two"}
+        run_job.call(job.pk)
+
+        found = {message.reference.first_name for message in campaign.messages.all()}
+        assert found == {"Person 0", "Person 1"}
 
     def test_one_that_is_gone_from_the_settings_fails_and_says_so(self, campaign, job, settings):
         settings.HYBER["default"]["AUDIENCES"] = {}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import django
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.checks import run_checks
+from django.db import DatabaseError
 from django.db.models import F
 
 from django_hyber.models import Campaign
@@ -13,7 +15,7 @@ from django_hyber.services import send_message
 from django_hyber.tasks import run_job
 from tests.samples import phone
 from tests.store.admin import CustomerAdmin
-from tests.store.models import Customer
+from tests.store.models import Card, Customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,9 +29,13 @@ def customers():
     return [Customer.objects.create(first_name=f"Person {number}", phone=phone(number)) for number in range(3)]
 
 
-def run(client, customers, **more):
-    data = {"action": ACTION, "_selected_action": [str(customer.pk) for customer in customers], **more}
-    return client.post(LIST, data, follow=True)
+def run(client, selected, of="customer", **more):
+    data = {"action": ACTION, "_selected_action": [str(chosen.pk) for chosen in selected], **more}
+    return client.post(f"/admin/store/{of}/", data, follow=True)
+
+
+def fail(*arguments, **options):
+    raise DatabaseError
 
 
 def test_action_makes_a_draft_with_the_selected_ones(admin_client, customers):
@@ -85,6 +91,81 @@ class LargeTests:
         page = run(admin_client, customers).content.decode()
 
         assert "3 recipients were added." in page
+
+    def test_key_with_the_end_of_a_line_is_one_object(self, admin_client, in_background):
+        for number, key in enumerate(["a", "b\nc", "d ", "e\r", "c"]):
+            Card.objects.create(number=key, phone=phone(number))
+        run(admin_client, Card.objects.exclude(pk="c"), of="card")
+        run_job.call(Campaign.objects.get().jobs.get().pk)
+
+        found = {message.reference_id for message in Campaign.objects.get().messages.all()}
+        assert found == {"a", "b\nc", "d ", "e\r"}
+
+    def test_reversed_list_is_added_completely(self, admin_client, customers, in_background, monkeypatch):
+        def reversed_list(model_admin, request):
+            return Customer.objects.order_by("first_name").reverse()
+
+        monkeypatch.setattr("django_hyber.audience.querysets.CHUNK", 2)
+        monkeypatch.setattr(CustomerAdmin, "get_queryset", reversed_list)
+        run(admin_client, customers)
+        run_job.call(Campaign.objects.get().jobs.get().pk)
+
+        assert Campaign.objects.get().messages.count() == 3
+
+
+class WrongTests:
+    """An action that cannot work says so, and leaves no draft."""
+
+    @pytest.mark.parametrize(
+        ("attribute", "value", "error"),
+        [
+            ("audience_phone", "mobile", "Cannot resolve keyword &#x27;mobile&#x27;"),
+            ("audience_variables", {"name": "surname"}, "Cannot resolve keyword &#x27;surname&#x27;"),
+            ("audience_variables", {"first name": "first_name"}, "cannot be names of variables: first name"),
+            ("audience_account", "promo", "&#x27;promo&#x27;"),
+        ],
+    )
+    def test_it_says_what_is_wrong(self, admin_client, customers, monkeypatch, attribute, value, error):
+        monkeypatch.setattr(CustomerAdmin, attribute, value)
+        response = run(admin_client, customers)
+
+        assert response.request["PATH_INFO"] == LIST
+        assert error in response.content.decode()
+        assert not Campaign.objects.exists()
+
+    def test_query_that_fails_leaves_no_draft(self, admin_client, customers, monkeypatch):
+        monkeypatch.setattr("django_hyber.audience.objects.import_recipients", fail)
+        with pytest.raises(DatabaseError):
+            run(admin_client, customers)
+
+        assert not Campaign.objects.exists()
+
+    @pytest.mark.parametrize(
+        ("attribute", "value", "check_id"),
+        [
+            ("audience_phone", "mobile", "django_hyber.E037"),
+            ("audience_variables", {"name": "surname"}, "django_hyber.E037"),
+            ("audience_account", "promo", "django_hyber.E036"),
+        ],
+    )
+    def test_it_is_found_by_the_system_checks(self, monkeypatch, attribute, value, check_id):
+        monkeypatch.setattr(CustomerAdmin, attribute, value)
+
+        assert [error.id for error in run_checks(tags=["admin"])] == [check_id]
+
+    def test_names_that_a_queryset_may_add_are_not_checked(self, monkeypatch):
+        monkeypatch.setattr(CustomerAdmin, "get_queryset", lambda model_admin, request: None)
+        monkeypatch.setattr(CustomerAdmin, "audience_phone", "written")
+
+        assert run_checks(tags=["admin"]) == []
+
+
+def test_campaign_belongs_to_the_account_of_the_action(admin_client, customers, settings, monkeypatch):
+    settings.HYBER = {"promo": settings.HYBER["default"]}
+    monkeypatch.setattr(CustomerAdmin, "audience_account", "promo")
+    run(admin_client, customers)
+
+    assert Campaign.objects.get().account == "promo"
 
 
 def test_who_is_left_out_is_counted(admin_client, customers):
