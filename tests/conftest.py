@@ -70,7 +70,10 @@ def pytest_collection_finish():
 
 
 def is_of_another_database(item):
-    return item.get_closest_marker("mariadb") is not None and connection.vendor != "mysql"
+    return any(
+        item.get_closest_marker(name) is not None and connection.vendor != vendor
+        for name, vendor in (("mariadb", "mysql"), ("postgresql", "postgresql"))
+    )
 
 
 def uses_database(item):

@@ -318,14 +318,21 @@ def number_rows(
         yield from read_rows(cast("IO[bytes]", source), file_format, notes=notes)
         return
     for number, values in enumerate(source, start=1):
-        # Most values are texts, for which a function call each would be slow.
+        # Most values are texts, for which another function call each would be slow.
         yield (
             number,
             {
-                name: value_of_code(value) if isinstance(value, str) else ShownText.of(value)
+                name: value_of_code(value) if value.__class__ is str else _text_of(value)
                 for name, value in values.items()
             },
         )
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, ShownText):
+        # Ready, as the key of an object is.
+        return value
+    return value_of_code(value) if isinstance(value, str) else ShownText.of(value)
 
 
 def pages_of(rows: Iterable[NumberedRow]) -> Iterator[list[NumberedRow]]:

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.db.models import QuerySet
 
 from django_hyber.audience.columns import Columns
+from django_hyber.audience.files.file_type import ShownText
 from django_hyber.conf.audiences import Audience
 from django_hyber.models.reference import reference_key
 
 CHUNK = 5_000
 #: The columns of the rows. No variable can be called "phone_number"; the key of the object travels as another variable.
 PHONE, KEY = "phone_number", "_reference"
-
-
-class ObjectKey(NamedTuple):
-    """The primary key of an object among the values of its row. It is no str, because texts are cleaned."""
-
-    text: str
-
-    def __str__(self) -> str:
-        return self.text
 
 
 def columns_of(variables: Mapping[str, str], *, reference: bool) -> Columns:
@@ -40,7 +32,8 @@ def rows_of(audience: Audience, *, reference: bool) -> Iterator[dict[str, Any]]:
     model, names = audience.queryset.model, [PHONE, *audience.variables, *([KEY] if reference else [])]
     for key, *values in _values(audience):
         if reference:
-            values.append(ObjectKey(reference_key(model, key)))
+            # As it is: other texts are cleaned.
+            values.append(ShownText(reference_key(model, key)))
         yield dict(zip(names, values, strict=True))
 
 

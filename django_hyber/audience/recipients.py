@@ -88,10 +88,10 @@ class Recipients:
         """Return why the campaign does not take a number, or an empty string."""
         return self._numbers.refusal(number)
 
-    def as_row(self, phone: str, values: dict[str, Any]) -> Sequence[Any]:
+    def as_row(self, phone: str, values: dict[str, str]) -> Sequence[Any]:
         """Return a recipient with these variables."""
         status = Message.Status.QUEUED.value
-        references = (self._reference_type.pk, values.pop(querysets.KEY).raw.text) if self._reference_type else ()
+        references = (self._reference_type.pk, values.pop(querysets.KEY)) if self._reference_type else ()
         row = NewRecipient(self._pk, self._account, phone, next(self._extra_ids), values, status, self._now)
         return (*row, *references) if references else row
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import FieldError
-from django.db import connection
 from django.db.models import Case, CharField, Count, Exists, F, FilteredRelation, OuterRef, Q, Value, When, Window
 from django.db.models.functions import RowNumber
 
@@ -86,7 +85,7 @@ def test_random_sample_has_the_size_of_the_queryset(campaign):
     assert import_recipients(campaign, Order.objects.order_by("?")[:7]).accepted == 7
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="DISTINCT ON is of PostgreSQL.")
+@pytest.mark.postgresql
 def test_distinct_on_takes_the_first_of_each(campaign):
     first = Order.objects.order_by("customer", "-phone").distinct("customer")
     wanted = {str(order.pk) for order in first}

@@ -8,7 +8,7 @@ import re
 import django
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 
 from django_hyber.audience.objects import request_audience
 from django_hyber.jobs.claims import JobClaim
@@ -194,7 +194,7 @@ class BrokenTests:
         assert broken in job.error_text
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="The others divide by zero.")
+@pytest.mark.postgresql
 def test_query_that_the_database_refuses_is_a_problem_of_its_audience(campaign, admin_client, settings):
     settings.HYBER["default"]["AUDIENCES"] = AUDIENCES | {"broken": "tests.store.audiences.dividing"}
     with transaction.atomic():
