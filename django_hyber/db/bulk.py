@@ -23,7 +23,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import ExpressionWrapper, F, QuerySet, TextField
 from django.db.models.expressions import Combinable
 
-from django_hyber.db.characters import storable_json, storable_text
+from django_hyber.db.characters import escape_wide, is_narrow, storable_text
 from django_hyber.db.transactions import db_connection
 from django_hyber.models import Message
 
@@ -223,20 +223,35 @@ def _column(field: models.Field[Any, Any]) -> str:
 
 
 def _plain_rows(connection: BaseDatabaseWrapper, statement: Statement, rows: Sequence[Row]) -> Sequence[Row]:
-    if not statement.times and not statement.documents:
-        return rows
-    return [_plain(connection, row, statement.times, statement.documents) for row in rows]
+    # Most rows of a statement have the same times.
+    written: dict[datetime, str] = {}
+    documents = () if connection.vendor in _NESTS_DOCUMENTS else statement.documents
+    narrow = is_narrow()
+    return [_plain(connection, row, statement.times, written, documents, narrow=narrow) for row in rows]
 
 
-def _plain(connection: BaseDatabaseWrapper, row: Row, times: Sequence[int], documents: Sequence[int]) -> list[Any]:
+def _plain(
+    connection: BaseDatabaseWrapper,
+    row: Row,
+    times: Sequence[int],
+    written: dict[datetime, str],
+    documents: Sequence[int],
+    *,
+    narrow: bool,
+) -> Row:
+    if not times and not documents:
+        return row
     plain = list(row)
     for index in times:
         value = plain[index]
         if isinstance(value, datetime):
-            plain[index] = str(connection.ops.adapt_datetimefield_value(value))
+            if value not in written:
+                written[value] = str(connection.ops.adapt_datetimefield_value(value))
+            plain[index] = written[value]
     for index in documents:
-        # As text, because MariaDB's JSON_TABLE yields NULL for a nested document.
-        plain[index] = None if plain[index] is None else storable_json(json.dumps(plain[index], ensure_ascii=False))
+        if plain[index] is not None:
+            document = json.dumps(plain[index], ensure_ascii=False)
+            plain[index] = escape_wide(document) if narrow else document
     return plain
 
 
@@ -254,11 +269,17 @@ def _source(connection: BaseDatabaseWrapper, fields: Sequence[models.Field[Any, 
         )
         return f"(SELECT {columns} FROM json_each(%s)) AS r"  # noqa: S608
     columns = ", ".join(
-        f"(value->>{index})::{_cast(connection, field)} AS {connection.ops.quote_name(_column(field))}"
+        f"{_extracted(connection, field, index)} AS {connection.ops.quote_name(_column(field))}"
         for index, field in enumerate(fields)
     )
     # With json instead of jsonb, the document would be parsed again for each column.
     return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb)) AS r"  # noqa: S608
+
+
+def _extracted(connection: BaseDatabaseWrapper, field: models.Field[Any, Any], index: int) -> str:
+    if isinstance(field, models.JSONField):
+        return f"NULLIF(value->{index}, 'null')"
+    return f"(value->>{index})::{_cast(connection, field)}"
 
 
 def _json_table_type(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> str:
@@ -275,6 +296,8 @@ def _value(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> st
     return f"r.{connection.ops.quote_name(_column(field))}"
 
 
+#: The others get documents as text: MariaDB's JSON_TABLE yields NULL for a nested one, SQLite a string without quotes.
+_NESTS_DOCUMENTS = frozenset({"postgresql"})
 #: Largest JSON document of a statement, in bytes. MariaDB accepts 16 MB, and quoting may double the size.
 _LONGEST = {"mysql": 7_000_000}
 _INSERT = {

@@ -25,9 +25,9 @@ def storable_text(text: str) -> str:
     return _WIDE.sub("\ufffd", text) if _is_unstorable(text) else text
 
 
-def storable_json(document: str) -> str:
+def escape_wide(document: str) -> str:
     """Return the JSON document with escapes for such characters. Nothing of it is lost."""
-    return _WIDE.sub(lambda match: json.dumps(match[0])[1:-1], document) if _is_unstorable(document) else document
+    return _WIDE.sub(lambda match: json.dumps(match[0])[1:-1], document)
 
 
 def storable_ids(ids: set[str]) -> set[str]:
@@ -36,10 +36,11 @@ def storable_ids(ids: set[str]) -> set[str]:
 
 
 def _is_unstorable(text: str) -> bool:
-    return not text.isascii() and _is_narrow() and _WIDE.search(text) is not None
+    return not text.isascii() and is_narrow() and _WIDE.search(text) is not None
 
 
-def _is_narrow() -> bool:
+def is_narrow() -> bool:
+    """Return whether there are such characters for this database."""
     connection = db_connection()
     return connection.vendor == "mysql" and _has_narrow_columns(connection.alias, connection.settings_dict["NAME"])
 

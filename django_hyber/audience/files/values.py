@@ -35,7 +35,8 @@ _MARKS = re.compile("[\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u
 #: Joiners and variation selectors belong to emoji and to some scripts: not to what stands before U+0530, but for the
 #: signs © and ®, and for the digits of keycaps.
 _JOINERS = re.compile("(?:^|(?<=[\0-\xa8\xaa-\xad\xaf-\u052f]))[\u200c\u200d\ufe00-\ufe0f]+(?!\u20e3)")
-_ANY_MARK = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
+#: Those, and what databases do not accept.
+_ANY_MARK = re.compile("[\0\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ud800-\udfff]")
 
 
 def clean_value(value: str) -> str:
@@ -59,5 +60,5 @@ def normal_text(value: str) -> str:
     if value.isascii():
         return value.replace("\x00", "") if "\x00" in value else value
     if _ANY_MARK.search(value):
-        value = _JOINERS.sub("", _MARKS.sub("", value))
-    return unicodedata.normalize("NFC", clean_text(value))
+        value = clean_text(_JOINERS.sub("", _MARKS.sub("", value)))
+    return unicodedata.normalize("NFC", value)

@@ -61,7 +61,7 @@ def to_text(raw: object) -> str:
     """Return a written number as digits and the marks between them. Raises InvalidPhone."""
     if isinstance(raw, str):
         # In a spreadsheet, a leading apostrophe marks a number as text.
-        text = _INVISIBLE.sub("", raw).strip().removeprefix("'")
+        text = (raw if raw.isascii() else _INVISIBLE.sub("", raw)).strip().removeprefix("'")
         return text if _WRITTEN.fullmatch(text) and len(text) <= _MAX_TEXT else _check_text(_without_wrapping(text))
     if raw is None:
         raise InvalidPhone(EMPTY)

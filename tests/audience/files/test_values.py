@@ -10,7 +10,7 @@ from decimal import Decimal
 
 import openpyxl
 import pytest
-from django.db.models import DateTimeField, Value
+from django.contrib.auth.models import User
 from django.utils.translation import override
 
 from django_hyber.audience.files.file_type import ShownText
@@ -18,7 +18,6 @@ from django_hyber.audience.files.reading import read_rows
 from django_hyber.audience.files.values import clean_value, normal_text
 from django_hyber.models import Campaign
 from django_hyber.services import import_recipients
-from tests.store.models import Order
 
 
 @pytest.mark.parametrize("name", ["Сергій", "Їжак", "Łódź", "Müller", "Zoë"])
@@ -193,9 +192,8 @@ class CodeTests:
     @pytest.mark.django_db
     def test_field_of_a_queryset_arrives_by_the_clock_of_the_project(self):
         campaign = Campaign.objects.create(name="Spring sale")
-        Order.objects.create(phone="0671112233")
-        moment = Value(datetime(2026, 11, 30, 22, 30, tzinfo=UTC), output_field=DateTimeField())
+        User.objects.create(username="0671112233", date_joined=datetime(2026, 11, 30, 22, 30, tzinfo=UTC))
 
-        import_recipients(campaign, Order.objects.annotate(due=moment), variables={"due": "due"})
+        import_recipients(campaign, User.objects.all(), phone="username", variables={"due": "date_joined"})
 
         assert campaign.messages.get().variables == {"due": "01.12.2026 00:30"}
