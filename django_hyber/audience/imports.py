@@ -21,6 +21,7 @@ from django_hyber.audience.row_numbers import NumberReader, NumberRules
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import write_transaction
 from django_hyber.protocol import InvalidPhone, PhoneNumber
+from django_hyber.protocol.collector import paused_collector
 
 #: How many rows are written at once, and of how many characters.
 CHUNK = 5_000
@@ -182,6 +183,7 @@ class RowImport:
             except InvalidPhone as error:
                 self._reject(number, values, error.reason)
 
+    @paused_collector()
     def _add_page(self, page: Iterable[NumberedRow]) -> None:
         phones: list[str] = []
         rows: list[Sequence[Any]] = []
@@ -337,13 +339,18 @@ def _text_of(value: object) -> str:
 
 def pages_of(rows: Iterable[NumberedRow]) -> Iterator[list[NumberedRow]]:
     """Yield the rows in pages, which are shorter when the rows are long."""
+    rest = iter(rows)
+    while page := _next_page(rest):
+        yield page
+
+
+@paused_collector()
+def _next_page(rows: Iterator[NumberedRow]) -> list[NumberedRow]:
     page: list[NumberedRow] = []
     characters = 0
     for row in rows:
         page.append(row)
         characters += sum(map(len, row[1].values()))
         if len(page) >= CHUNK or characters >= CHUNK_CHARACTERS:
-            yield page
-            page, characters = [], 0
-    if page:
-        yield page
+            break
+    return page

@@ -20,6 +20,7 @@ import requests
 from requests.auth import HTTPBasicAuth
 from urllib3.exceptions import HTTPError
 
+from django_hyber.protocol.collector import paused_collector
 from django_hyber.protocol.connections import Adapter, Exchange, Stopped
 from django_hyber.protocol.errors import (
     BROKEN_BECAUSE,
@@ -196,7 +197,8 @@ class HyberClient:
 
     def _send_and_wait(self, path: str, body: Body, before_write: Check | None) -> list[SyncEntry]:
         answer = self._post(f"{self.bulk_url}/{path}", body, before_write, limit=MAX_LONG_ANSWER)
-        return parse_sync(read_answer(answer), http_status=answer.status)
+        with paused_collector():
+            return parse_sync(read_answer(answer), http_status=answer.status)
 
     def _post(self, url: str, body: Body, before_write: Check | None, *, limit: int = MAX_ANSWER) -> Answer:
         data = body if isinstance(body, bytes) else encode_body(body)

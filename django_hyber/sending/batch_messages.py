@@ -17,6 +17,7 @@ from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
+from django_hyber.protocol.collector import paused_collector
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.number_policy import NOT_ALLOWED, not_allowed, policy_of
 from django_hyber.sending.single import OPTED_OUT
@@ -60,6 +61,7 @@ def leave_out(waiting: QuerySet[Message], reason: str) -> None:
         announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
 
 
+@paused_collector()
 def read_outgoing(campaign: Campaign, account: Account, messages: QuerySet[Message]) -> list[Outgoing]:
     """Read the queued messages, without a model instance per row.
 
@@ -90,6 +92,7 @@ def read_outgoing(campaign: Campaign, account: Account, messages: QuerySet[Messa
     return outgoing
 
 
+@paused_collector()
 def build_body(campaign: Campaign, account: Account, recipients: Iterable[Recipient]) -> dict[str, Any]:
     """Build the request for these recipients. Raises ValueError for a phone number with anything but digits."""
     options: dict[str, Any] = {
@@ -138,11 +141,13 @@ class OtherRow(NamedTuple):
 Rows = Sequence[AcceptedRow] | Sequence[OtherRow]
 
 
+@paused_collector()
 def accept_all(outgoing: Sequence[Outgoing]) -> None:
     """Accept every message of a request that became a job. The message ids arrive with the reports."""
     _accept([AcceptedRow(item.pk, None) for item in outgoing])
 
 
+@paused_collector()
 def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], doubt: Mapping[str, Any]) -> None:
     """Record the platform's entry for each message, matched by extra id, or by phone number if an entry has none.
 

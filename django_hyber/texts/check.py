@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.db.bulk import VARIABLES_TEXT, campaign_pages, read_documents
+from django_hyber.db.bulk import VARIABLES_TEXT, Page, campaign_pages, read_documents
 from django_hyber.frequency import with_cap
 from django_hyber.models import Campaign
 from django_hyber.protocol import (
@@ -24,6 +24,7 @@ from django_hyber.protocol import (
     find_variables,
     validate_channels,
 )
+from django_hyber.protocol.collector import paused_collector
 from django_hyber.words import place_of, problem_text
 
 PAGE = 5_000
@@ -146,31 +147,39 @@ def _read_recipients(
     lacking: Counter[str] = Counter()
     recipients = with_cap(campaign.messages.not_opted_out(), campaign)
     for page in campaign_pages(recipients, PAGE, VARIABLES_TEXT, "is_capped"):
-        report.recipients += len(page)
-        rows = []
-        documents = read_documents(text for _pk, text, _is_capped in page)
-        for (pk, _text, is_capped), values in zip(page, documents, strict=True):
-            row = tuple(map(values.get, names))
-            if not all(row):
-                report.missing.update(name for name, value in zip(names, row, strict=True) if not value)
-                complete = complete_variables(campaign, names, values)
-                if complete is None:
-                    report.left_out += 1
-                    report.left_out_examples += [pk][: SHOWN - len(report.left_out_examples)]
-                    continue
-                row = tuple(map(complete.get, names))
-            if all(row):
-                rows.append(row)
-                if is_capped:
-                    report.note_capped(pk)
-            else:
-                lacking.update(name for name, value in zip(names, row, strict=True) if not value)
-                report.blocking += 1
-                report.blocking_examples += [pk][: SHOWN - len(report.blocking_examples)]
-        texts.add(rows)
+        texts.add(_read_page(campaign, names, page, report, lacking))
         if progress:
             progress(report.recipients)
     return [_missing_variable(campaign, name, count) for name, count in sorted(lacking.items())]
+
+
+@paused_collector()
+def _read_page(
+    campaign: Campaign, names: Sequence[str], page: Page, report: TextReport, lacking: Counter[str]
+) -> list[tuple[str, ...]]:
+    """Return the values of the recipients that the texts are complete for, and count the others."""
+    report.recipients += len(page)
+    rows = []
+    documents = read_documents(text for _pk, text, _is_capped in page)
+    for (pk, _text, is_capped), values in zip(page, documents, strict=True):
+        row = tuple(map(values.get, names))
+        if not all(row):
+            report.missing.update(name for name, value in zip(names, row, strict=True) if not value)
+            complete = complete_variables(campaign, names, values)
+            if complete is None:
+                report.left_out += 1
+                report.left_out_examples += [pk][: SHOWN - len(report.left_out_examples)]
+                continue
+            row = tuple(map(complete.get, names))
+        if all(row):
+            rows.append(row)
+            if is_capped:
+                report.note_capped(pk)
+        else:
+            lacking.update(name for name, value in zip(names, row, strict=True) if not value)
+            report.blocking += 1
+            report.blocking_examples += [pk][: SHOWN - len(report.blocking_examples)]
+    return rows
 
 
 def _missing_variable(campaign: Campaign, name: str, count: int) -> ValidationError:
