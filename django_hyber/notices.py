@@ -14,15 +14,16 @@ from django.core import mail
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
 from django.utils import timezone, translation
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext
 
 from django_hyber.announce import announce_notice, are_notices_wanted, notice_mail
 from django_hyber.conf import Account, find_account, get_admin_url
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Announcement, Campaign
 from django_hyber.privacy import mask_phones_in
-from django_hyber.statistics.dashboard import all_idle
+from django_hyber.sending.pace import breaker
+from django_hyber.statistics.dashboard import all_held, all_idle
 from django_hyber.words.reasons import translate_reason
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def announce_stalls() -> None:
     if not are_notices_wanted():
         return
     now = timezone.now()
-    idle = set(all_idle(now).values_list("pk", flat=True))
+    idle = {*all_idle(now).values_list("pk", flat=True), *all_held(now).values_list("pk", flat=True)}
     Campaign.objects.filter(stalled_at__isnull=False).exclude(pk__in=idle).update(stalled_at=None)
     for pk in sorted(idle):
         with write_transaction():
@@ -85,12 +86,31 @@ def announce_stalls() -> None:
 def _compose(campaign: Campaign, event: Notice, account: Account) -> EmailMessage:
     # A name with a line break would be refused as a header.
     name = {"name": mask_phones_in(" ".join(campaign.name.split()))}
-    lines = [str(TEXTS[event]), *_details(campaign, event)]
+    lines = [*_text(campaign, event), *_details(campaign, event)]
     page = PAGES.get(event, DEFAULT_PAGE)
     url = get_admin_url(account, page, campaign.pk)
     return EmailMessage(
-        subject=str(SUBJECTS[event]) % name, body="\n\n".join(filter(None, [*lines, url])), to=list(account.notify)
+        subject=_subject(campaign, event) % name, body="\n\n".join(filter(None, [*lines, url])), to=list(account.notify)
     )
+
+
+def _subject(campaign: Campaign, event: Notice) -> str:
+    if event == Notice.FINISHED and campaign.status_reason:
+        return gettext("“%(name)s” has ended")
+    return str(SUBJECTS[event])
+
+
+def _text(campaign: Campaign, event: Notice) -> list[str]:
+    if event == Notice.FINISHED and campaign.status_reason:
+        # The reason says it: nobody got anything.
+        return []
+    if event == Notice.STALLED and breaker.is_held(campaign.account):
+        text = gettext(
+            "The platform refuses the login of the account “%(account)s”, so nothing has been sent for ten minutes. "
+            "Check LOGIN and PASSWORD. The campaign goes on by itself when the login is accepted."
+        )
+        return [text % {"account": campaign.account}]
+    return [str(TEXTS[event])]
 
 
 def _details(campaign: Campaign, event: Notice) -> list[str]:

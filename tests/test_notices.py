@@ -11,8 +11,9 @@ from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
-from django_hyber.models import Announcement, Batch, Campaign
+from django_hyber.models import AccountState, Announcement, Batch, Campaign, Suppression
 from django_hyber.notices import mail_notice
+from django_hyber.sending.runs import settle
 from django_hyber.services import cancel_campaign, dispatch, pause_campaign, resume_campaign, start_campaign
 from django_hyber.signals import campaign_notice
 from tests.builders import make_campaign
@@ -236,3 +237,34 @@ def test_other_accounts_are_not_mailed(account, mailoutbox, settings):
     start_campaign(make_campaign([phone(0)]))
     dispatch()
     assert mailoutbox == []
+
+
+def test_login_that_stays_refused_is_mailed_once_with_its_reason(account, mailoutbox):
+    account(PASSWORD="wrong")
+    start_campaign(make_campaign([phone(1)]))
+    assert Batch.objects.get().waits_for == "account"
+    dispatch()
+    assert mailoutbox == []
+
+    AccountState.objects.update(held_since=timezone.now() - TEN_MINUTES - timedelta(minutes=1))
+    dispatch()
+    dispatch()
+
+    (message,) = mailoutbox
+    assert message.subject == "“Spring sale” is not being sent"
+    assert "The platform refuses the login of the account “default”" in message.body
+    assert "task workers" not in message.body
+
+
+def test_campaign_that_ended_without_sending_is_not_said_to_be_sent(account, mailoutbox):
+    campaign = make_campaign([phone(1)])
+    Suppression.objects.create(phone_number=phone(1))
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", launched_at=timezone.now())
+    campaign.messages.update(status="suppressed", finished_at=timezone.now())
+    settle(campaign.pk)
+    dispatch()
+
+    (message,) = mailoutbox
+    assert message.subject == "“Spring sale” has ended"
+    assert "Nothing was sent" in message.body
+    assert "sent completely" not in message.body

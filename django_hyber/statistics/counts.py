@@ -232,8 +232,8 @@ def summed(
         "tried": tried,
         "not_delivered": tried - sum(channel.delivered for channel in channels),
         "reports_seen": any(channel.reports_seen for channel in channels),
-        "cost": _sum(channel.cost for channel in priced),
-        "sent_cost": _sum(channel.sent_cost for channel in priced),
+        "cost": _sum((channel.cost, channel.delivered) for channel in priced),
+        "sent_cost": _sum((channel.sent_cost, channel.tried) for channel in priced),
         **{name: sum(getattr(channel, name) for channel in channels) for name in added},
     }
 
@@ -271,10 +271,8 @@ def _cost(name: str, units: int, tally: Tally, payer: Payer) -> Decimal | None:
     return price * units
 
 
-def _sum(costs: Iterable[Decimal | None]) -> Decimal | None:
-    total = Decimal(0)
-    for cost in costs:
-        if cost is None:
-            return None
-        total += cost
-    return total
+def _sum(costs: Iterable[tuple[Decimal | None, int]]) -> Decimal | None:
+    """Return the sum of the first of (cost, messages), or None if one is unknown and there are messages."""
+    counted = [cost for cost, messages in costs if cost is not None or messages]
+    known = [cost for cost in counted if cost is not None]
+    return sum(known, Decimal(0)) if known and len(known) == len(counted) else None

@@ -35,8 +35,10 @@ from django_hyber.statistics.counts import StatusCounts
 Status = Message.Status
 #: Higher numbers are shown as "more than".
 MOST_COUNTED = 10_000
-#: Reports that have not come within this time after the end of a campaign are not expected any more.
-REPORTED_WITHIN = timedelta(days=7)
+#: Campaigns that ended longer ago get no reports any more.
+REPORTED_WITHIN = timedelta(days=30)
+#: How long a campaign is shown whose reports have not come.
+MISSED_FOR = timedelta(days=7)
 #: Anything that has waited longer than this is stuck.
 TOO_LONG = timedelta(minutes=10)
 UNREPORTED_AFTER = timedelta(days=1)
@@ -191,6 +193,13 @@ def all_idle(now: datetime) -> QuerySet[Campaign]:
     return idle.filter(launched_at__lt=long_ago).order_by("pk")
 
 
+def all_held(now: datetime) -> QuerySet[Campaign]:
+    """Select the campaigns that wait because the platform has refused the login of their account for a while."""
+    held = AccountState.objects.filter(held_since__lt=now - TOO_LONG).values("account")
+    own = Batch.objects.filter(campaign=OuterRef("pk"), state=Batch.State.PENDING, waits_for=Batch.WaitsFor.ACCOUNT)
+    return Campaign.objects.filter(Exists(own), account__in=held, status=Campaign.Status.SENDING).order_by("pk")
+
+
 def awaiting_approval(user: AbstractBaseUser) -> list[Campaign]:
     """Return the first drafts of other people for which approval was asked, and which the user can launch."""
     accounts = [account.name for account in find_accounts() if account.four_eyes]
@@ -205,7 +214,7 @@ def awaiting_approval(user: AbstractBaseUser) -> list[Campaign]:
 def unreported_campaigns(now: datetime) -> list[tuple[Campaign, int]]:
     """Return campaigns that ended over a day ago, with their numbers of messages that lack a report."""
     ended = Campaign.objects.filter(
-        finished_at__lt=now - UNREPORTED_AFTER, finished_at__gte=now - UNREPORTED_AFTER - REPORTED_WITHIN
+        finished_at__lt=now - UNREPORTED_AFTER, finished_at__gte=now - UNREPORTED_AFTER - MISSED_FOR
     )
     campaigns = ended.in_bulk()
     accepted = Message.objects.filter(campaign__in=list(campaigns), status=Status.ACCEPTED).order_by()

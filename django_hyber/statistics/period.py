@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db.models import Q
 
 from django_hyber.models import Campaign, Message
 from django_hyber.reports.ranks import DELIVERIES, FAILURES
 from django_hyber.statistics.counts import Results, find_payers, summed
+from django_hyber.statistics.dashboard import REPORTED_WITHIN
 from django_hyber.statistics.tally import Counted, count_by_chain, count_never_accepted, count_without_ends
 
-#: Campaigns that ended longer ago get no reports any more.
-REPORTED_WITHIN = timedelta(days=30)
 #: The channels of a single message, within its content.
 CHAIN = "content__channels"
 ENDED = (*DELIVERIES, *FAILURES)

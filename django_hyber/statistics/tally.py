@@ -151,7 +151,7 @@ def attempts_of(row: Counted, chain: Sequence[str]) -> Attempts:
 
 
 def add_up(rows: Sequence[tuple[Counted, Sequence[str]]], never_accepted: int = 0) -> tuple[dict[str, Tally], int]:
-    """Return what each channel did, and how many messages were tried by any channel.
+    """Return what each channel did, and how many messages were tried and have ended.
 
     Each row comes with its chain of channels. ``never_accepted`` undelivered messages were never taken by the platform.
     """
@@ -169,7 +169,8 @@ def add_up(rows: Sequence[tuple[Counted, Sequence[str]]], never_accepted: int = 
             tallies.setdefault(name, Tally()).rejected += row.messages
         if row.unmatched:
             tallies.setdefault(VIBER, Tally()).unmatched += row.unmatched
-        if row.status in DELIVERIES or attempts.reported or attempts.inferred:
+        # A message that still goes on to another channel has not been tried to the end.
+        if row.status in DELIVERIES or (row.status in FAILURES and (attempts.reported or attempts.inferred)):
             tried += row.messages
     if never_accepted:
         tallies[""].tried -= never_accepted

@@ -164,12 +164,12 @@ class TodayTests:
         assert today.delivered + today.failed == sum(today.statuses.values())
 
     def test_a_campaign_that_goes_on_for_weeks_counts_and_one_that_ended_long_ago_does_not(self, draft, add_recipients):
-        long = launch(Campaign.objects.create(name="Long"), launched_at=NOON - 30 * DAY)
-        over = launch(draft, launched_at=NOON - 30 * DAY, finished_at=NOON - 9 * DAY, status=Running.FINISHED)
+        long = launch(Campaign.objects.create(name="Long"), launched_at=NOON - 50 * DAY)
+        over = launch(draft, launched_at=NOON - 50 * DAY, finished_at=NOON - 40 * DAY, status=Running.FINISHED)
         late = launch(
             Campaign.objects.create(name="Late"),
-            launched_at=NOON - 30 * DAY,
-            finished_at=NOON - 9 * DAY,
+            launched_at=NOON - 50 * DAY,
+            finished_at=NOON - 40 * DAY,
             start_time=NOON - HOUR,
             status=Running.FINISHED,
         )

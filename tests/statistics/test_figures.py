@@ -160,7 +160,7 @@ def test_figures_of_the_campaign_are_those_of_the_lives(campaign):
     statistics = campaign_statistics(campaign)
     delivered = [life for life in LIVES if life.channel]
 
-    assert statistics.tried == sum(bool(life.tried) for life in LIVES)
+    assert statistics.tried == sum(bool(life.tried) for life in LIVES if life.status != "accepted")
     assert statistics.delivered == len(delivered)
     assert statistics.not_delivered == statistics.tried - len(delivered)
     assert statistics.clicked == sum(bool(life.clicks) for life in delivered)
@@ -183,6 +183,23 @@ def test_channel_after_the_one_that_delivered_was_not_tried(campaign):
     live(campaign, [Life("delivered", ("viber",), "viber")])
 
     assert campaign_statistics(campaign).channels[1].tried == 0
+
+
+def test_message_that_is_falling_back_has_not_been_tried_to_the_end(campaign):
+    live(campaign, [Life("accepted", ("viber",), failed="viber:expired")])
+    statistics = campaign_statistics(campaign)
+
+    assert (statistics.tried, statistics.not_delivered) == (0, 0)
+    assert statistics.channels[0].not_delivered == 1
+
+
+def test_price_that_is_missing_for_an_unused_channel_is_not_missed(campaign, settings):
+    settings.HYBER["default"]["PRICES"] = {"viber": "0.45"}
+    live(campaign, [Life("delivered", ("viber",), "viber")])
+    assert campaign_statistics(campaign).cost == Decimal("0.45")
+
+    live(campaign, [Life("delivered", ("viber", "sms"), "sms")], prefix="more", phone_number=phone(9))
+    assert campaign_statistics(campaign).cost is None
 
 
 def test_message_that_the_platform_never_took_was_not_tried(campaign):

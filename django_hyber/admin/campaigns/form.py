@@ -13,13 +13,12 @@ from django.core.validators import MinValueValidator
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.html import format_html
-from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.campaigns.conflicts import version_of
 from django_hyber.admin.channels.notes import live_part
-from django_hyber.admin.common.times import short_time
+from django_hyber.admin.common.times import short_time, time_since, time_until
 from django_hyber.campaigns.preflight import start_time_problem
 from django_hyber.conf import account_names
 from django_hyber.models import Campaign, TemplateVariant
@@ -286,5 +285,5 @@ def distance_from_now(moment: datetime) -> str:
     """Return the distance of a moment, as in "in 2 days, 3 hours" or "5 minutes ago"."""
     now = timezone.now()
     if moment > now:
-        return gettext("in %(distance)s") % {"distance": timeuntil(moment, now)}
-    return gettext("%(distance)s ago") % {"distance": timesince(moment, now)}
+        return gettext("in %(distance)s") % {"distance": time_until(moment, now)}
+    return gettext("%(distance)s ago") % {"distance": time_since(moment, now)}

@@ -7,12 +7,11 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.utils import timezone
-from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.common.times import short_time
+from django_hyber.admin.common.times import short_time, time_until
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
 from django_hyber.statistics.waits import Pace, Standstill, Wait
@@ -67,7 +66,7 @@ def pace_text(pace: Pace | None) -> str:
 
 def distance(moment: datetime, now: datetime) -> str:
     """Return the time until a moment in words, at the least "less than a minute"."""
-    return timeuntil(moment, now) if moment - now >= SOON else _("less than a minute")
+    return time_until(moment, now) if moment - now >= SOON else _("less than a minute")
 
 
 def with_reason(sentence: str, reason: str) -> str:

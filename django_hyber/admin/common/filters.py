@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
@@ -119,7 +120,7 @@ class TemplateFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
         """List both results."""
-        return [("matched", _("matched")), ("none", _("none matched"))]
+        return [("matched", pgettext_lazy("an approved template", "matched")), ("none", _("none matched"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filter by one result."""

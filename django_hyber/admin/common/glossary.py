@@ -49,7 +49,8 @@ GLOSSARY = (
         _("Cost"),
         _(
             "By the prices in the settings. “Of what was sent” includes messages that were not delivered. Your "
-            "contract says which of the two costs you pay."
+            "contract says which of the two costs you pay. A message that was sent again counts with its last attempt "
+            "only."
         ),
     ),
     Term(

@@ -16,8 +16,19 @@ from django.contrib.admin.helpers import AdminForm
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import DateTimeField, Model
 from django.utils.formats import date_format
+from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import localtime
+from django.utils.translation import npgettext_lazy
 
+#: As behind "in" and "about": Django's own texts are for a length of time that stands alone.
+_PERIODS: dict[str, Any] = {
+    "year": npgettext_lazy("in a sentence", "%(num)d year", "%(num)d years", "num"),
+    "month": npgettext_lazy("in a sentence", "%(num)d month", "%(num)d months", "num"),
+    "week": npgettext_lazy("in a sentence", "%(num)d week", "%(num)d weeks", "num"),
+    "day": npgettext_lazy("in a sentence", "%(num)d day", "%(num)d days", "num"),
+    "hour": npgettext_lazy("in a sentence", "%(num)d hour", "%(num)d hours", "num"),
+    "minute": npgettext_lazy("in a sentence", "%(num)d minute", "%(num)d minutes", "num"),
+}
 #: Shown for an empty value; read-only pages would write None.
 EMPTY = "–"
 
@@ -25,6 +36,16 @@ EMPTY = "–"
 def short_time(moment: datetime | None) -> str:
     """Return a time as the pages show it, or a dash for none."""
     return date_format(localtime(moment), "SHORT_DATETIME_FORMAT") if moment else EMPTY
+
+
+def time_until(moment: datetime, now: datetime) -> str:
+    """Return how long it is until a moment, as in "2 days, 3 hours"."""
+    return timeuntil(moment, now, time_strings=_PERIODS)
+
+
+def time_since(moment: datetime, now: datetime) -> str:
+    """Return how long ago a moment was."""
+    return timesince(moment, now, time_strings=_PERIODS)
 
 
 def with_short_times(model: type[Model], names: Any) -> tuple[Any, ...]:
