@@ -10,9 +10,9 @@ from django.utils.translation import gettext_noop
 from phonenumbers import SUPPORTED_REGIONS
 
 from django_hyber.conf import Account
+from django_hyber.number_policy import COUNTRY_OFF, TYPE_OFF, policy_of
 from django_hyber.protocol import NumberType, PhoneNumber
 from django_hyber.protocol.phones.numbers import FOREIGN
-from django_hyber.sending.number_policy import COUNTRY_OFF, TYPE_OFF, policy_of
 
 NEAR_HOME = gettext_noop(
     "This may be a number of the home country with a digit missing, too many or swapped. Correct it, or switch on the "

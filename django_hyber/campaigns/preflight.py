@@ -15,14 +15,12 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.protocol.channels.validation import START_WITHIN
 from django_hyber.sending.limits import amount_left, format_amount
-from django_hyber.sending.number_policy import not_allowed
 from django_hyber.texts.check import SHOWN, TextReport, check_texts
 from django_hyber.texts.costs import cost_range, without_price
 
@@ -30,6 +28,7 @@ from django_hyber.texts.costs import cost_range, without_price
 CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 
 OPTED_OUT_CODE = "opted-out"
+NOT_ALLOWED_CODE = "not-allowed"
 MISSING_CODE = "missing-variable"
 CAPPED_CODE = "frequency-cap"
 BLOCKING_CODE = "blocks-launch"
@@ -184,7 +183,6 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
             *texts.warnings,
             *_warnings(campaign, recipients, texts),
             *_spending_warnings(campaign, high),
-            *_restriction_warnings(campaign),
         ],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
@@ -214,20 +212,21 @@ def _skipped_by_check(texts: TextReport) -> list[Skipped]:
     names = ", ".join(f"%{name}%" for name in sorted(texts.missing))
     no_value = _("no value for %(names)s") % {"names": names}
     groups = (
-        (CAPPED_CODE, _("the frequency cap is reached"), texts.capped, texts.capped_examples),
-        (MISSING_CODE, no_value, texts.left_out, texts.left_out_examples),
-        (BLOCKING_CODE, no_value, texts.blocking, texts.blocking_examples),
+        (NOT_ALLOWED_CODE, _("the number is not in ALLOWED_NUMBERS"), texts.not_allowed),
+        (CAPPED_CODE, _("the frequency cap is reached"), texts.capped),
+        (MISSING_CODE, no_value, texts.left_out),
+        (BLOCKING_CODE, no_value, texts.blocking),
     )
     return [
-        Skipped(reason=reason, code=code, count=count, examples=tuple(examples))
-        for code, reason, count, examples in groups
-        if count
+        Skipped(reason=reason, code=code, count=group.count, examples=tuple(group.examples))
+        for code, reason, group in groups
+        if group.count
     ]
 
 
 def _warnings(campaign: Campaign, recipients: int, texts: TextReport) -> list[ValidationError]:
     warnings = []
-    if recipients and not texts.will_receive and not texts.blocking:
+    if recipients and not texts.will_receive and not texts.blocking.count:
         warnings.append(ValidationError(_("Nobody would receive it: all recipients are skipped."), code="nobody"))
     return [*warnings, *time_warnings(campaign), *_audience_warnings(campaign)]
 
@@ -267,21 +266,6 @@ def _spending_warnings(campaign: Campaign, cost: Decimal | None) -> list[Validat
         "it is complete."
     )
     return [ValidationError(text, code="spending-limit", params={"left": format_amount(left, account.currency)})]
-
-
-def _restriction_warnings(campaign: Campaign) -> list[ValidationError]:
-    """Count the recipients to whom a project under development does not send."""
-    account = find_account(campaign.account)
-    condition = not_allowed(account) if account else None
-    count = campaign.messages.not_opted_out().filter(condition).count() if condition else 0
-    if not count:
-        return []
-    text = ngettext(
-        "The account sends to the numbers in ALLOWED_NUMBERS only: %(count)d recipient gets nothing.",
-        "The account sends to the numbers in ALLOWED_NUMBERS only: %(count)d recipients get nothing.",
-        count,
-    )
-    return [ValidationError(text, code="not-allowed", params={"count": count})]
 
 
 def time_warnings(campaign: Campaign) -> list[ValidationError]:

@@ -21,9 +21,9 @@ from django_hyber.campaigns.lifecycle import locked
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, Suppression, TrialSender
+from django_hyber.number_policy import policy_of
 from django_hyber.protocol import Channel, InvalidPhone, parse_phone, validate_channels
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.number_policy import policy_of
 from django_hyber.sending.send import send_message
 from django_hyber.texts.check import as_error
 from django_hyber.texts.preview import rendered, used_variables

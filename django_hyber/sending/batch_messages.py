@@ -16,10 +16,10 @@ from django_hyber.conf import Account, get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.number_policy import NOT_ALLOWED, not_allowed, policy_of
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.number_policy import NOT_ALLOWED, not_allowed, policy_of
 from django_hyber.sending.single import OPTED_OUT
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 

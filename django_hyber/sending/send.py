@@ -13,6 +13,7 @@ from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Message
+from django_hyber.number_policy import policy_of
 from django_hyber.protocol import (
     Channel,
     InvalidMessage,
@@ -25,7 +26,6 @@ from django_hyber.protocol import (
 )
 from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.sending.ids import new_extra_id
-from django_hyber.sending.number_policy import policy_of
 from django_hyber.sending.once import store_once
 
 logger = logging.getLogger("django_hyber")

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from django_hyber.conf import find_account
 from django_hyber.db.bulk import VARIABLES_TEXT, Page, campaign_pages, read_documents
 from django_hyber.frequency import with_cap
-from django_hyber.models import Campaign
+from django_hyber.models import Campaign, Message
+from django_hyber.number_policy import not_allowed
 from django_hyber.protocol import (
     Channel,
     Problem,
@@ -37,43 +39,50 @@ DEFAULT = Campaign.MissingVariables.DEFAULT.value
 
 
 @dataclass(kw_only=True)
+class Group:
+    """Some of the recipients; ``examples`` are the primary keys of the first ones."""
+
+    count: int = 0
+    examples: list[int] = field(default_factory=list)
+
+    def add(self, pk: int) -> None:
+        """Count a recipient."""
+        self.count += 1
+        if len(self.examples) < SHOWN:
+            self.examples.append(pk)
+
+
+@dataclass(kw_only=True)
 class TextReport:
     """The result of the check of the texts, for the recipients who have not opted out.
 
-    ``missing`` counts the recipients without a value of a variable; ``left_out`` counts those who are
-    skipped for it, and ``blocking`` those who forbid the launch; the examples are the primary keys of the first ones.
-    ``capped`` counts those with a text who have already got as many messages as the frequency cap allows.
-    ``segments`` counts complete texts
-    by encoding and number of SMS segments; ``ucs2`` has the characters that require UCS-2.
+    Numbers that the account may not send to are ``not_allowed``; their texts are not checked. ``missing`` counts the
+    recipients without a value of a variable; ``left_out`` are those who are skipped for it, and ``blocking`` those who
+    forbid the launch. ``capped`` are those with a text who have already got as many messages as the frequency cap
+    allows. ``segments`` counts complete texts by encoding and number of SMS segments; ``ucs2`` has the characters that
+    require UCS-2.
     """
 
     errors: list[ValidationError] = field(default_factory=list)
     warnings: list[ValidationError] = field(default_factory=list)
     recipients: int = 0
     missing: Counter[str] = field(default_factory=Counter)
-    left_out: int = 0
-    left_out_examples: list[int] = field(default_factory=list)
-    blocking: int = 0
-    blocking_examples: list[int] = field(default_factory=list)
-    capped: int = 0
-    capped_examples: list[int] = field(default_factory=list)
+    not_allowed: Group = field(default_factory=Group)
+    left_out: Group = field(default_factory=Group)
+    blocking: Group = field(default_factory=Group)
+    capped: Group = field(default_factory=Group)
     segments: Counter[tuple[Any, int]] = field(default_factory=Counter)
     ucs2: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def complete(self) -> int:
         """How many people have a text."""
-        return self.recipients - self.left_out - self.blocking
+        return self.recipients - self.not_allowed.count - self.left_out.count - self.blocking.count
 
     @property
     def will_receive(self) -> int:
         """How many people get the campaign."""
-        return self.complete - self.capped
-
-    def note_capped(self, pk: int) -> None:
-        """Count a recipient with a text who has reached the frequency cap."""
-        self.capped += 1
-        self.capped_examples += [pk][: SHOWN - len(self.capped_examples)]
+        return self.complete - self.capped.count
 
 
 def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
@@ -88,18 +97,32 @@ def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = N
     names = sorted(find_variables(channels))
     # With an error in the channels themselves, every recipient would have the same problem: no text is checked.
     texts = RenderedTexts([] if report.errors else channels, names)
+    recipients = _allowed(campaign, report)
     if names:
-        report.errors += _read_recipients(campaign, names, texts, report, progress)
+        report.errors += _read_recipients(campaign, recipients, names, texts, report, progress)
     else:
-        recipients = campaign.messages.not_opted_out()
-        report.recipients = recipients.count()
-        capped = with_cap(recipients, campaign).filter(Q(is_capped=True)).order_by("pk")
-        report.capped = capped.count()
-        report.capped_examples = list(capped.values_list("pk", flat=True)[:SHOWN])
-        texts.add([()], times=report.recipients)
+        report.recipients += recipients.count()
+        report.capped = _group(with_cap(recipients, campaign).filter(Q(is_capped=True)))
+        texts.add([()], times=report.complete)
     report.errors += [_rendered_error(*finding) for finding in texts.findings[:SHOWN]]
     report.segments, report.ucs2 = texts.segments, texts.ucs2
     return report
+
+
+def _allowed(campaign: Campaign, report: TextReport) -> QuerySet[Message]:
+    """Return the recipients who have not opted out and whom the account may send to, and count the others."""
+    recipients = campaign.messages.not_opted_out()
+    account = find_account(campaign.account)
+    condition = not_allowed(account) if account else None
+    if condition is None:
+        return recipients
+    report.not_allowed = _group(recipients.filter(condition))
+    report.recipients = report.not_allowed.count
+    return recipients.exclude(condition)
+
+
+def _group(messages: QuerySet[Message]) -> Group:
+    return Group(count=messages.count(), examples=list(messages.order_by("pk").values_list("pk", flat=True)[:SHOWN]))
 
 
 class LaunchError(ValidationError):
@@ -138,6 +161,7 @@ def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError
 
 def _read_recipients(
     campaign: Campaign,
+    recipients: QuerySet[Message],
     names: Sequence[str],
     texts: RenderedTexts,
     report: TextReport,
@@ -145,8 +169,7 @@ def _read_recipients(
 ) -> list[ValidationError]:
     """Add the values of every recipient to ``texts``; return an error for each variable without a value."""
     lacking: Counter[str] = Counter()
-    recipients = with_cap(campaign.messages.not_opted_out(), campaign)
-    for page in campaign_pages(recipients, PAGE, VARIABLES_TEXT, "is_capped"):
+    for page in campaign_pages(with_cap(recipients, campaign), PAGE, VARIABLES_TEXT, "is_capped"):
         texts.add(_read_page(campaign, names, page, report, lacking))
         if progress:
             progress(report.recipients)
@@ -167,18 +190,16 @@ def _read_page(
             report.missing.update(name for name, value in zip(names, row, strict=True) if not value)
             complete = complete_variables(campaign, names, values)
             if complete is None:
-                report.left_out += 1
-                report.left_out_examples += [pk][: SHOWN - len(report.left_out_examples)]
+                report.left_out.add(pk)
                 continue
             row = tuple(map(complete.get, names))
         if all(row):
             rows.append(row)
             if is_capped:
-                report.note_capped(pk)
+                report.capped.add(pk)
         else:
             lacking.update(name for name, value in zip(names, row, strict=True) if not value)
-            report.blocking += 1
-            report.blocking_examples += [pk][: SHOWN - len(report.blocking_examples)]
+            report.blocking.add(pk)
     return rows
 
 

@@ -25,12 +25,12 @@ from django_hyber.campaigns.lifecycle import TRANSITIONS
 from django_hyber.conf import Account
 from django_hyber.conf.domains import DOMAINS
 from django_hyber.log_events import LogEvent
+from django_hyber.number_policy import OPTIONAL_TYPES
 from django_hyber.protocol import CHANNELS, FieldRule, NumberType, field_rules
 from django_hyber.protocol.channels import validation
 from django_hyber.protocol.wire.codes import CODES, PERMANENT
 from django_hyber.sandbox import FAULT_OUTCOMES, OUTCOMES
 from django_hyber.sandbox.outcomes import Outcome
-from django_hyber.sending.number_policy import OPTIONAL_TYPES
 from django_hyber.statistics.health import Health
 from django_hyber.statistics.prometheus import gauges
 from django_hyber.words import LABELS, NUMBER_TYPES

@@ -8,9 +8,10 @@ from django.utils import translation
 
 from django_hyber.campaigns.preflight import preflight
 from django_hyber.conf import get_account
-from django_hyber.models import Message
+from django_hyber.models import Message, Suppression
 from django_hyber.protocol import SMS
 from django_hyber.services import import_recipients, send_message, start_campaign
+from tests.admin.pages import button_of, confirm, text_of, url_of
 from tests.builders import make_campaign, posts, statuses
 from tests.samples import PHONE, phone
 
@@ -89,13 +90,61 @@ def test_number_that_only_begins_like_an_allowed_one_is_another(platform, accoun
     assert posts(platform) == []
 
 
-def test_check_before_the_launch_says_how_many_get_nothing(platform, account):
-    account["ALLOWED_NUMBERS"] = [phone(1)]
-    (warning,) = preflight(make_campaign([phone(1), phone(2), phone(3)])).warnings
+VARIABLE_TEXT = [SMS(text="Hi %name%", alpha_name="GMSU", ttl=300)]
 
-    assert (warning.code, warning.params) == ("not-allowed", {"count": 2})
+
+@pytest.mark.parametrize("channels", [CHANNELS, VARIABLE_TEXT])
+def test_check_before_the_launch_counts_who_gets_nothing(platform, account, channels):
+    account |= {"ALLOWED_NUMBERS": [phone(1)], "PRICES": {"sms": 1}}
+    campaign = make_campaign([phone(1), phone(2), phone(3)], channels)
+    found = preflight(campaign)
+
+    [skipped] = found.skipped
+    assert (skipped.code, skipped.count) == ("not-allowed", 2)
+    assert skipped.examples == tuple(campaign.messages.order_by("pk").values_list("pk", flat=True)[1:])
+    assert (found.recipients, found.will_receive, found.segments.total, found.cost_high) == (3, 1, 1, 1)
+
+
+def test_check_counts_who_opted_out_and_is_not_allowed_once(platform, account):
+    account["ALLOWED_NUMBERS"] = [phone(1)]
+    Suppression.objects.create(phone_number=phone(2))
+    found = preflight(make_campaign([phone(1), phone(2), phone(3)]))
+
+    assert {item.code: item.count for item in found.skipped} == {"opted-out": 1, "not-allowed": 1}
+    assert (found.recipients, found.will_receive) == (3, 1)
+
+
+def test_check_leaves_nobody_out_if_all_are_allowed(platform, account):
     account["ALLOWED_NUMBERS"] = ["380*"]
-    assert preflight(make_campaign([phone(1), phone(2)])).warnings == []
+
+    assert preflight(make_campaign([phone(1), phone(2)])).skipped == []
+
+
+def test_missing_value_of_a_number_that_is_not_allowed_does_not_forbid_the_launch(platform, account):
+    account["ALLOWED_NUMBERS"] = [phone(1)]
+    campaign = make_campaign([phone(1), phone(2)], VARIABLE_TEXT)
+    campaign.messages.filter(phone_number=phone(2)).update(variables={})
+
+    assert preflight(campaign).problems == []
+
+
+@pytest.mark.parametrize("allowed", [[], ["49*"]])
+def test_page_offers_no_launch_if_nobody_is_allowed(platform, account, admin_client, allowed):
+    account["ALLOWED_NUMBERS"] = allowed
+    response = admin_client.get(url_of(make_campaign([phone(1), phone(2)])))
+
+    assert "2 people get nothing: the account sends to the numbers in ALLOWED_NUMBERS only." in text_of(response)
+    assert "Nobody would receive it" in text_of(response)
+    assert button_of(response) is None
+
+
+def test_launch_says_how_many_are_allowed(platform, account, admin_client):
+    account["ALLOWED_NUMBERS"] = [phone(1)]
+    campaign = make_campaign([phone(1), phone(2), phone(3)])
+    response = confirm(admin_client, campaign, follow=True)
+
+    assert "Sending to 1 person started." in text_of(response)
+    assert statuses(campaign) == ["accepted", "suppressed", "suppressed"]
 
 
 @pytest.mark.parametrize("sync_limit", [0, 100])

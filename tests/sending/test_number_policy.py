@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from django_hyber.models import Message
+from django_hyber.number_policy import OPTIONAL_TYPES, TYPE_OFF
 from django_hyber.protocol import SMS, InvalidPhone
-from django_hyber.sending.number_policy import OPTIONAL_TYPES, TYPE_OFF
 from django_hyber.services import import_recipients, send_message, start_campaign
 from tests.builders import make_campaign, posts
 from tests.samples import phone

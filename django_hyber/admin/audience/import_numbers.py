@@ -19,8 +19,8 @@ from django_hyber.audience.number_choice import COUNTRY, DOUBTFUL, DOUBTS, Numbe
 from django_hyber.audience.uploads import survey_numbers
 from django_hyber.conf import find_account
 from django_hyber.models import BackgroundJob
+from django_hyber.number_policy import OPTIONAL_TYPES
 from django_hyber.privacy import mask_phones_in
-from django_hyber.sending.number_policy import OPTIONAL_TYPES
 from django_hyber.words import NUMBER_TYPES, home_region
 
 SHOWN_COUNTRIES = 12

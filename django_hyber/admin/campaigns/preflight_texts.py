@@ -16,7 +16,7 @@ from django_hyber.admin.channels.notes import shown_characters
 from django_hyber.admin.common.base import amount_text
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import short_time
-from django_hyber.campaigns.preflight import BLOCKING_CODE, CAPPED_CODE, OPTED_OUT_CODE
+from django_hyber.campaigns.preflight import BLOCKING_CODE, CAPPED_CODE, NOT_ALLOWED_CODE, OPTED_OUT_CODE
 from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign
 from django_hyber.services import Preflight, Segments, Skipped
@@ -39,6 +39,13 @@ def skipped_text(found: Preflight, skipped: Skipped) -> str:
         text = ngettext(
             "%(count)s person has opted out and gets nothing.",
             "%(count)s people have opted out and get nothing.",
+            skipped.count,
+        )
+        return text % count
+    if skipped.code == NOT_ALLOWED_CODE:
+        text = ngettext(
+            "%(count)s person gets nothing: the account sends to the numbers in ALLOWED_NUMBERS only.",
+            "%(count)s people get nothing: the account sends to the numbers in ALLOWED_NUMBERS only.",
             skipped.count,
         )
         return text % count
