@@ -73,6 +73,13 @@ def policy_of(account: Account, more_types: Iterable[str] = ()) -> NumberPolicy:
     return NumberPolicy(countries=account.allowed_countries, types=types)
 
 
+def stored_policy(account: Account, more_types: Iterable[str]) -> NumberPolicy | None:
+    """Return the policy for numbers that have been imported, or None if the settings restrict nothing."""
+    if account.allowed_countries is None and account.allowed_number_types is None:
+        return None
+    return policy_of(account, more_types)
+
+
 def is_allowed(account: Account, phone_number: str) -> bool:
     """Return whether the account may send to this number."""
     if account.allowed_numbers is None:

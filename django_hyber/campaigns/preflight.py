@@ -29,6 +29,8 @@ CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
 
 OPTED_OUT_CODE = "opted-out"
 NOT_ALLOWED_CODE = "not-allowed"
+COUNTRY_OFF_CODE = "country-off"
+TYPE_OFF_CODE = "type-off"
 MISSING_CODE = "missing-variable"
 CAPPED_CODE = "frequency-cap"
 BLOCKING_CODE = "blocks-launch"
@@ -103,15 +105,23 @@ class Preflight:
 
 
 def fingerprint(campaign: Campaign) -> str:
-    """Return a text that changes as soon as recipients, channels or settings do.
+    """Return a text that changes as soon as recipients, channels or settings do, also those that restrict the numbers.
 
     Opt-outs do not change it: they are checked again when each message is sent.
     """
     recipients = campaign.messages.aggregate(number=Count("pk"), newest=Max("pk"))
     channels = list(campaign.channels.values_list("position", "channel", "options"))
     values = {name: getattr(campaign, name) for name in CHECKED_FIELDS}
-    content = json.dumps([recipients, channels, values], default=_as_text, sort_keys=True)
+    content = json.dumps([recipients, channels, values, _restrictions(campaign)], default=_as_text, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _restrictions(campaign: Campaign) -> list[list[str] | None]:
+    account = find_account(campaign.account)
+    if account is None:
+        return []
+    restrictions = (account.allowed_numbers, account.allowed_countries, account.allowed_number_types)
+    return [None if items is None else sorted(items) for items in restrictions]
 
 
 def _as_text(value: Any) -> str:
@@ -213,6 +223,8 @@ def _skipped_by_check(texts: TextReport) -> list[Skipped]:
     no_value = _("no value for %(names)s") % {"names": names}
     groups = (
         (NOT_ALLOWED_CODE, _("the number is not in ALLOWED_NUMBERS"), texts.not_allowed),
+        (COUNTRY_OFF_CODE, _("the account does not send to the country (ALLOWED_COUNTRIES)"), texts.country_off),
+        (TYPE_OFF_CODE, _("the account does not send to numbers of this type"), texts.type_off),
         (CAPPED_CODE, _("the frequency cap is reached"), texts.capped),
         (MISSING_CODE, no_value, texts.left_out),
         (BLOCKING_CODE, no_value, texts.blocking),

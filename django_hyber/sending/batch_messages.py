@@ -16,7 +16,7 @@ from django_hyber.conf import Account, get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
-from django_hyber.number_policy import NOT_ALLOWED, not_allowed, policy_of
+from django_hyber.number_policy import NOT_ALLOWED, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
@@ -71,9 +71,7 @@ def read_outgoing(campaign: Campaign, account: Account, messages: QuerySet[Messa
     waiting = messages.filter(status=Status.QUEUED)
     rows = list(waiting.order_by("pk").values_list("pk", "phone_number", "extra_id", VARIABLES_TEXT))
     used = used_values(campaign)
-    # Without these settings, what was imported is allowed.
-    is_restricted = account.allowed_countries is not None or account.allowed_number_types is not None
-    policy = policy_of(account, campaign.number_types) if is_restricted else None
+    policy = stored_policy(account, campaign.number_types)
     outgoing: list[Outgoing] = []
     left_out: dict[str, list[int]] = {}
     for (pk, phone, extra_id, _text), values in zip(rows, read_documents(row[-1] for row in rows), strict=True):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,11 +12,11 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.conf import find_account
+from django_hyber.conf import Account, find_account
 from django_hyber.db.bulk import VARIABLES_TEXT, Page, campaign_pages, read_documents
 from django_hyber.frequency import with_cap
 from django_hyber.models import Campaign, Message
-from django_hyber.number_policy import not_allowed
+from django_hyber.number_policy import COUNTRY_OFF, NumberPolicy, not_allowed, stored_policy
 from django_hyber.protocol import (
     Channel,
     Problem,
@@ -56,11 +56,11 @@ class Group:
 class TextReport:
     """The result of the check of the texts, for the recipients who have not opted out.
 
-    Numbers that the account may not send to are ``not_allowed``; their texts are not checked. ``missing`` counts the
-    recipients without a value of a variable; ``left_out`` are those who are skipped for it, and ``blocking`` those who
-    forbid the launch. ``capped`` are those with a text who have already got as many messages as the frequency cap
-    allows. ``segments`` counts complete texts by encoding and number of SMS segments; ``ucs2`` has the characters that
-    require UCS-2.
+    Numbers that the account does not send to are ``not_allowed`` (ALLOWED_NUMBERS), ``country_off`` or ``type_off``;
+    their texts are not checked. ``missing`` counts the recipients without a value of a variable; ``left_out`` are those
+    who are skipped for it, and ``blocking`` those who forbid the launch. ``capped`` are those with a text who have
+    already got as many messages as the frequency cap allows. ``segments`` counts complete texts by encoding and number
+    of SMS segments; ``ucs2`` has the characters that require UCS-2.
     """
 
     errors: list[ValidationError] = field(default_factory=list)
@@ -68,6 +68,8 @@ class TextReport:
     recipients: int = 0
     missing: Counter[str] = field(default_factory=Counter)
     not_allowed: Group = field(default_factory=Group)
+    country_off: Group = field(default_factory=Group)
+    type_off: Group = field(default_factory=Group)
     left_out: Group = field(default_factory=Group)
     blocking: Group = field(default_factory=Group)
     capped: Group = field(default_factory=Group)
@@ -77,7 +79,8 @@ class TextReport:
     @property
     def complete(self) -> int:
         """How many people have a text."""
-        return self.recipients - self.not_allowed.count - self.left_out.count - self.blocking.count
+        refused = self.not_allowed.count + self.country_off.count + self.type_off.count
+        return self.recipients - refused - self.left_out.count - self.blocking.count
 
     @property
     def will_receive(self) -> int:
@@ -97,9 +100,12 @@ def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = N
     names = sorted(find_variables(channels))
     # With an error in the channels themselves, every recipient would have the same problem: no text is checked.
     texts = RenderedTexts([] if report.errors else channels, names)
-    recipients = _allowed(campaign, report)
-    if names:
-        report.errors += _read_recipients(campaign, recipients, names, texts, report, progress)
+    account = find_account(campaign.account)
+    recipients = _allowed(campaign, account, report)
+    policy = stored_policy(account, campaign.number_types) if account else None
+    if names or policy:
+        pages = _pages(campaign, recipients, policy, report)
+        report.errors += _read_recipients(campaign, names, pages, texts, report, progress)
     else:
         report.recipients += recipients.count()
         report.capped = _group(with_cap(recipients, campaign).filter(Q(is_capped=True)))
@@ -109,10 +115,9 @@ def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = N
     return report
 
 
-def _allowed(campaign: Campaign, report: TextReport) -> QuerySet[Message]:
+def _allowed(campaign: Campaign, account: Account | None, report: TextReport) -> QuerySet[Message]:
     """Return the recipients who have not opted out and whom the account may send to, and count the others."""
     recipients = campaign.messages.not_opted_out()
-    account = find_account(campaign.account)
     condition = not_allowed(account) if account else None
     if condition is None:
         return recipients
@@ -123,6 +128,30 @@ def _allowed(campaign: Campaign, report: TextReport) -> QuerySet[Message]:
 
 def _group(messages: QuerySet[Message]) -> Group:
     return Group(count=messages.count(), examples=list(messages.order_by("pk").values_list("pk", flat=True)[:SHOWN]))
+
+
+def _pages(
+    campaign: Campaign, recipients: QuerySet[Message], policy: NumberPolicy | None, report: TextReport
+) -> Iterator[Page]:
+    """Yield pages of (primary key, values as JSON, ``is_capped``), without the numbers that the policy refuses."""
+    phone = ["phone_number"] if policy else []
+    for page in campaign_pages(with_cap(recipients, campaign), PAGE, VARIABLES_TEXT, "is_capped", *phone):
+        report.recipients += len(page)
+        yield _without_refused(page, policy, report) if policy else page
+
+
+@paused_collector()
+def _without_refused(page: Page, policy: NumberPolicy, report: TextReport) -> Page:
+    allowed = []
+    for pk, text, is_capped, phone in page:
+        refusal = policy.refusal_of(phone)
+        if not refusal:
+            allowed.append((pk, text, is_capped))
+        elif refusal == COUNTRY_OFF:
+            report.country_off.add(pk)
+        else:
+            report.type_off.add(pk)
+    return allowed
 
 
 class LaunchError(ValidationError):
@@ -161,15 +190,15 @@ def _unfilled_variables(channels: Sequence[Channel]) -> Iterator[ValidationError
 
 def _read_recipients(
     campaign: Campaign,
-    recipients: QuerySet[Message],
     names: Sequence[str],
+    pages: Iterable[Page],
     texts: RenderedTexts,
     report: TextReport,
     progress: Callable[[int], object] | None,
 ) -> list[ValidationError]:
     """Add the values of every recipient to ``texts``; return an error for each variable without a value."""
     lacking: Counter[str] = Counter()
-    for page in campaign_pages(with_cap(recipients, campaign), PAGE, VARIABLES_TEXT, "is_capped"):
+    for page in pages:
         texts.add(_read_page(campaign, names, page, report, lacking))
         if progress:
             progress(report.recipients)
@@ -181,7 +210,6 @@ def _read_page(
     campaign: Campaign, names: Sequence[str], page: Page, report: TextReport, lacking: Counter[str]
 ) -> list[tuple[str, ...]]:
     """Return the values of the recipients that the texts are complete for, and count the others."""
-    report.recipients += len(page)
     rows = []
     documents = read_documents(text for _pk, text, _is_capped in page)
     for (pk, _text, is_capped), values in zip(page, documents, strict=True):

@@ -7,7 +7,8 @@ import pytest
 from django_hyber.models import Message
 from django_hyber.number_policy import OPTIONAL_TYPES, TYPE_OFF
 from django_hyber.protocol import SMS, InvalidPhone
-from django_hyber.services import import_recipients, send_message, start_campaign
+from django_hyber.services import import_recipients, preflight, send_message, start_campaign
+from tests.admin.pages import button_of, seen_on, text_of, url_of
 from tests.builders import make_campaign, posts
 from tests.samples import phone
 
@@ -96,6 +97,86 @@ class WorkerTests:
         assert [message.phone_number for message in suppressed] == left_out
         assert all(message.error_text for message in suppressed)
         assert platform.ledger.taken == 3 - len(left_out)
+
+
+VARIABLE_TEXT = [SMS(text="Hi %name%", alpha_name="Shop", ttl=300)]
+
+
+@pytest.fixture
+def make_mixed():
+    """A function that makes a campaign to a mobile phone and a landline in Ukraine and to a mobile phone in Poland."""
+
+    def make(channels=TEXT):
+        campaign = make_campaign([phone(1), POLISH[1:]], channels)
+        import_recipients(campaign, [{"phone": LANDLINE, "name": "Office"}], number_types=["fixed_line"])
+        return campaign
+
+    return make
+
+
+class CheckTests:
+    @pytest.mark.parametrize("channels", [TEXT, VARIABLE_TEXT])
+    @pytest.mark.parametrize(
+        ("changes", "skipped"),
+        [
+            ({"ALLOWED_COUNTRIES": ["UA"]}, {"country-off": 1}),
+            ({"ALLOWED_COUNTRIES": ["PL"]}, {"country-off": 2}),
+            ({"ALLOWED_NUMBER_TYPES": ["mobile"]}, {"type-off": 1}),
+            ({"ALLOWED_COUNTRIES": ["UA"], "ALLOWED_NUMBER_TYPES": ["mobile"]}, {"country-off": 1, "type-off": 1}),
+            ({}, {}),
+        ],
+    )
+    def test_recipients_who_are_forbidden_by_now_are_counted_as_the_workers_do(
+        self, platform, settings, make_mixed, changes, skipped, channels
+    ):
+        campaign = make_mixed(channels)
+        allow(settings, **changes, PRICES={"sms": 1})
+        found = preflight(campaign)
+        start_campaign(campaign)
+
+        sent = campaign.messages.exclude(status="suppressed").count()
+        assert {item.code: item.count for item in found.skipped} == skipped
+        assert (found.recipients, found.will_receive) == (3, sent)
+        assert (found.segments.total, found.cost_high) == (sent, sent)
+
+    def test_a_stricter_account_is_noticed(self, platform, settings, make_mixed):
+        campaign = make_mixed()
+        settings.HYBER |= {"strict": settings.HYBER["default"] | {"ALLOWED_COUNTRIES": ["UA"]}}
+        campaign.account = "strict"
+
+        assert preflight(campaign).will_receive == 2
+
+    def test_missing_value_of_a_forbidden_number_does_not_forbid_the_launch(self, platform, settings, make_mixed):
+        campaign = make_mixed(VARIABLE_TEXT)
+        campaign.messages.filter(phone_number=POLISH[1:]).update(variables={})
+        allow(settings, ALLOWED_COUNTRIES=["UA"])
+
+        assert preflight(campaign).problems == []
+
+    def test_the_page_says_why(self, platform, settings, make_mixed, admin_client):
+        campaign = make_mixed()
+        allow(settings, ALLOWED_COUNTRIES=["UA"], ALLOWED_NUMBER_TYPES=["mobile"])
+        response = admin_client.get(url_of(campaign))
+        text = text_of(response)
+
+        assert "1 person gets nothing: the account does not send to the country (ALLOWED_COUNTRIES)." in text
+        assert "1 person gets nothing: the account does not send to numbers of this type." in text
+        assert button_of(response) == "Send to 1 person"
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"ALLOWED_COUNTRIES": ["UA"]}, {"ALLOWED_NUMBER_TYPES": ["mobile"]}, {"ALLOWED_NUMBERS": ["380*"]}],
+    )
+    def test_what_was_seen_under_other_restrictions_does_not_launch(
+        self, platform, settings, make_mixed, admin_client, changes
+    ):
+        campaign = make_mixed()
+        seen = seen_on(admin_client.get(url_of(campaign)))
+        allow(settings, **changes)
+        response = admin_client.post(url_of(campaign), seen, follow=True)
+
+        assert "have changed since you opened the page" in text_of(response)
+        assert posts(platform) == []
 
 
 def test_every_type_that_can_be_switched_off_has_a_reason():

@@ -16,7 +16,14 @@ from django_hyber.admin.channels.notes import shown_characters
 from django_hyber.admin.common.base import amount_text
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import short_time
-from django_hyber.campaigns.preflight import BLOCKING_CODE, CAPPED_CODE, NOT_ALLOWED_CODE, OPTED_OUT_CODE
+from django_hyber.campaigns.preflight import (
+    BLOCKING_CODE,
+    CAPPED_CODE,
+    COUNTRY_OFF_CODE,
+    NOT_ALLOWED_CODE,
+    OPTED_OUT_CODE,
+    TYPE_OFF_CODE,
+)
 from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign
 from django_hyber.services import Preflight, Segments, Skipped
@@ -34,42 +41,57 @@ def headline(found: Preflight) -> str:
 
 def skipped_text(found: Preflight, skipped: Skipped) -> str:
     """Say how many are skipped for a reason; for missing values also which ones."""
-    count = {"count": grouped(skipped.count)}
+    names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in found.missing.items())
+    text = _refused_text(skipped) or _missing_text(skipped)
+    return text % {"count": grouped(skipped.count), "names": names}
+
+
+def _refused_text(skipped: Skipped) -> str:
     if skipped.code == OPTED_OUT_CODE:
-        text = ngettext(
+        return ngettext(
             "%(count)s person has opted out and gets nothing.",
             "%(count)s people have opted out and get nothing.",
             skipped.count,
         )
-        return text % count
     if skipped.code == NOT_ALLOWED_CODE:
-        text = ngettext(
+        return ngettext(
             "%(count)s person gets nothing: the account sends to the numbers in ALLOWED_NUMBERS only.",
             "%(count)s people get nothing: the account sends to the numbers in ALLOWED_NUMBERS only.",
             skipped.count,
         )
-        return text % count
+    if skipped.code == COUNTRY_OFF_CODE:
+        return ngettext(
+            "%(count)s person gets nothing: the account does not send to the country (ALLOWED_COUNTRIES).",
+            "%(count)s people get nothing: the account does not send to their countries (ALLOWED_COUNTRIES).",
+            skipped.count,
+        )
+    if skipped.code == TYPE_OFF_CODE:
+        return ngettext(
+            "%(count)s person gets nothing: the account does not send to numbers of this type.",
+            "%(count)s people get nothing: the account does not send to numbers of these types.",
+            skipped.count,
+        )
     if skipped.code == CAPPED_CODE:
-        text = ngettext(
+        return ngettext(
             "%(count)s person has reached the frequency cap and is skipped.",
             "%(count)s people have reached the frequency cap and are skipped.",
             skipped.count,
         )
-        return text % count
+    return ""
+
+
+def _missing_text(skipped: Skipped) -> str:
     if skipped.code == BLOCKING_CODE:
-        text = ngettext(
+        return ngettext(
             "%(count)s person has no value, so the campaign cannot be sent: %(names)s.",
             "%(count)s people have no value, so the campaign cannot be sent: %(names)s.",
             skipped.count,
         )
-    else:
-        text = ngettext(
-            "%(count)s person has no value and is skipped, as set in the campaign: %(names)s.",
-            "%(count)s people have no value and are skipped, as set in the campaign: %(names)s.",
-            skipped.count,
-        )
-    names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in found.missing.items())
-    return text % {**count, "names": names}
+    return ngettext(
+        "%(count)s person has no value and is skipped, as set in the campaign: %(names)s.",
+        "%(count)s people have no value and are skipped, as set in the campaign: %(names)s.",
+        skipped.count,
+    )
 
 
 def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
