@@ -75,9 +75,8 @@ class Preflight:
     channels themselves are wrong.
 
     The costs are those of reaching everybody who is not skipped, each by one channel: by the one that costs least for
-    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. They include people who have
-    reached the frequency cap, which may allow them again by the time of sending. Recipients who are not reached
-    cost nothing. None if a channel has no price in the settings, or if the texts are wrong.
+    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Recipients who are not
+    reached cost nothing. None if a channel has no price in the settings, or if the texts are wrong.
     """
 
     fingerprint: str
@@ -309,4 +308,4 @@ def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decim
     names = [channel.channel for channel in campaign.channels.all()]
     if not names or texts.errors or without_price(names, prices):
         return None, None
-    return cost_range(names, prices, texts.segments, texts.complete)
+    return cost_range(names, prices, texts.segments, texts.will_receive)

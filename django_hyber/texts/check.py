@@ -59,8 +59,8 @@ class TextReport:
     Numbers that the account does not send to are ``not_allowed`` (ALLOWED_NUMBERS), ``country_off`` or ``type_off``;
     their texts are not checked. ``missing`` counts the recipients without a value of a variable; ``left_out`` are those
     who are skipped for it, and ``blocking`` those who forbid the launch. ``capped`` are those with a text who have
-    already got as many messages as the frequency cap allows. ``segments`` counts complete texts by encoding and number
-    of SMS segments; ``ucs2`` has the characters that require UCS-2.
+    already got as many messages as the frequency cap allows. ``segments`` counts the texts of those who get
+    them by encoding and number of SMS segments; ``ucs2`` has the characters that require UCS-2.
     """
 
     errors: list[ValidationError] = field(default_factory=list)
@@ -77,15 +77,10 @@ class TextReport:
     ucs2: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def complete(self) -> int:
-        """How many people have a text."""
-        refused = self.not_allowed.count + self.country_off.count + self.type_off.count
-        return self.recipients - refused - self.left_out.count - self.blocking.count
-
-    @property
     def will_receive(self) -> int:
         """How many people get the campaign."""
-        return self.complete - self.capped.count
+        refused = self.not_allowed.count + self.country_off.count + self.type_off.count
+        return self.recipients - refused - self.left_out.count - self.blocking.count - self.capped.count
 
 
 def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
@@ -109,9 +104,10 @@ def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = N
     else:
         report.recipients += recipients.count()
         report.capped = _group(with_cap(recipients, campaign).filter(Q(is_capped=True)))
-        texts.add([()], times=report.complete)
+        texts.add([()], times=report.will_receive)
+        texts.add([()], times=report.capped.count, is_counted=False)
     report.errors += [_rendered_error(*finding) for finding in texts.findings[:SHOWN]]
-    report.segments, report.ucs2 = texts.segments, texts.ucs2
+    report.segments, report.ucs2 = +texts.segments, texts.ucs2
     return report
 
 
@@ -199,7 +195,10 @@ def _read_recipients(
     """Add the values of every recipient to ``texts``; return an error for each variable without a value."""
     lacking: Counter[str] = Counter()
     for page in pages:
-        texts.add(_read_page(campaign, names, page, report, lacking))
+        rows, capped = _read_page(campaign, names, page, report, lacking)
+        texts.add(rows)
+        # By the time of sending, the cap may allow them again.
+        texts.add(capped, is_counted=False)
         if progress:
             progress(report.recipients)
     return [_missing_variable(campaign, name, count) for name, count in sorted(lacking.items())]
@@ -208,9 +207,10 @@ def _read_recipients(
 @paused_collector()
 def _read_page(
     campaign: Campaign, names: Sequence[str], page: Page, report: TextReport, lacking: Counter[str]
-) -> list[tuple[str, ...]]:
-    """Return the values of the recipients that the texts are complete for, and count the others."""
-    rows = []
+) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+    """Return the values of those who have a text: who get it, and who have reached the cap. Count the others."""
+    rows: list[tuple[str, ...]] = []
+    capped: list[tuple[str, ...]] = []
     documents = read_documents(text for _pk, text, _is_capped in page)
     for (pk, _text, is_capped), values in zip(page, documents, strict=True):
         row = tuple(map(values.get, names))
@@ -222,13 +222,13 @@ def _read_page(
                 continue
             row = tuple(map(complete.get, names))
         if all(row):
-            rows.append(row)
+            (capped if is_capped else rows).append(row)
             if is_capped:
                 report.capped.add(pk)
         else:
             lacking.update(name for name, value in zip(names, row, strict=True) if not value)
             report.blocking.add(pk)
-    return rows
+    return rows, capped
 
 
 def _missing_variable(campaign: Campaign, name: str, count: int) -> ValidationError:

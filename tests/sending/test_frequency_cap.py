@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 
 from django_hyber.campaigns.preflight import preflight
 from django_hyber.models import Message
-from django_hyber.protocol import SMS
+from django_hyber.protocol import SMS, Viber
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import dispatch, send_message, start_campaign
 from django_hyber.words.reasons import translate_reason
@@ -157,6 +157,38 @@ def test_the_check_counts_the_same_for_texts_without_variables(capped):
     found = preflight(make_campaign(numbers(5), TEXT))
 
     assert (found.skipped[0].count, found.will_receive) == (2, 3)
+
+
+@pytest.mark.parametrize("text", ["Hi", "Hi %name%"])
+def test_segments_and_cost_are_those_of_the_people_who_get_it(capped, settings, text):
+    settings.HYBER["default"]["PRICES"] = {"sms": 1}
+    launch(numbers(2))
+    found = preflight(make_campaign(numbers(3), [SMS(text=text, alpha_name="Shop", ttl=300)]))
+
+    assert (found.will_receive, found.segments.total, found.cost_low, found.cost_high) == (1, 1, 1, 1)
+
+
+def test_cost_without_sms_is_that_of_the_people_who_get_it(capped, settings):
+    settings.HYBER["default"]["PRICES"] = {"viber": 1}
+    launch(numbers(2))
+
+    assert preflight(make_campaign(numbers(3), [Viber(text="Hi", ttl=60)])).cost_high == 1
+
+
+def test_text_of_who_has_reached_the_cap_is_checked_all_the_same(capped):
+    launch(numbers(2))
+    campaign = make_campaign(numbers(3), [SMS(text="%name%", alpha_name="Shop", ttl=300)])
+    campaign.messages.filter(phone_number=phone(0)).update(variables={"name": "x" * 800})
+
+    assert "too-many-segments" in {problem.code for problem in preflight(campaign).problems}
+
+
+def test_nobody_has_segments_or_costs_if_all_have_reached_the_cap(capped, settings):
+    settings.HYBER["default"]["PRICES"] = {"sms": 1}
+    launch(numbers(2))
+    found = preflight(make_campaign(numbers(2), TEXT))
+
+    assert (found.will_receive, found.segments, found.cost_high) == (0, None, 0)
 
 
 def test_the_check_counts_by_the_start_time(capped):

@@ -55,8 +55,11 @@ class RenderedTexts:
         ]
         self._fields = [field for field in fields if field.names or field.is_sms_text]
 
-    def add(self, rows: Sequence[Values], *, times: int = 1) -> None:
-        """Add the values of recipients. Each row counts ``times``."""
+    def add(self, rows: Sequence[Values], *, times: int = 1, is_counted: bool = True) -> None:
+        """Add the values of recipients. Each row counts ``times``.
+
+        Without ``is_counted``, the texts are only checked: their segments are not counted.
+        """
         for field in self._fields:
             texts = field.render(rows)
             # A field without variables is validated with its channel, before recipients are added.
@@ -67,7 +70,7 @@ class RenderedTexts:
                 for special in field.check(text) if field.check else ():
                     self._note(special, times)
             if field.is_sms_text:
-                self._count_segments(field, rows, texts, times)
+                self._count_segments(field, rows, texts, times, is_counted=is_counted)
 
     @property
     def findings(self) -> list[TextFinding]:
@@ -79,14 +82,19 @@ class RenderedTexts:
         first, before = self._found.get(place, (problem, 0))
         self._found[place] = TextFinding(first, before + recipients)
 
-    def _count_segments(self, sms: _Field, rows: Sequence[Values], texts: Sequence[str], times: int) -> None:
+    def _count_segments(
+        self, sms: _Field, rows: Sequence[Values], texts: Sequence[str], times: int, *, is_counted: bool
+    ) -> None:
         if sms.is_tracked:
             texts = list(map(track_links, texts))
         keys = list(map(measure, texts))
         for key, number in Counter(keys).items():
-            self.segments[key] += number * times
             if key[1] > MAX_SEGMENTS:
                 self._note(segments_problem(key[1]), number * times)
+            if is_counted:
+                self.segments[key] += number * times
+        if not is_counted:
+            return
         ucs2_rows = [row for row, key in zip(rows, keys, strict=True) if key[0] == "UCS-2"]
         for place, text in sms.sources(ucs2_rows[:_LOOKED_AT]) if ucs2_rows else ():
             found = "".join(dict.fromkeys(self.ucs2.get(place, "") + foreign_characters(text)))
