@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -41,13 +41,15 @@ PAST_START_CODE = "past-start-time"
 class Skipped:
     """Recipients who will get nothing, or who block the launch (BLOCKING_CODE).
 
-    ``examples`` are the primary keys of up to five of their messages.
+    ``examples`` are the primary keys of up to five of their messages. ``missing`` counts by variable how many of them
+    lack its value.
     """
 
     reason: str
     code: str
     count: int
     examples: tuple[int, ...]
+    missing: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,12 +73,12 @@ class Preflight:
     """The result of the check, valid while the campaign has this ``fingerprint``.
 
     ``problems`` prevent the launch, ``warnings`` do not. ``missing`` counts, by variable, the recipients without their
-    own value, whatever the campaign does about them. ``segments`` is None without SMS, or while the texts of the
-    channels themselves are wrong.
+    own value, whatever the campaign does about them; ``defaulted`` counts those who get its default text instead.
+    ``segments`` is None without SMS, or while the texts of the channels themselves are wrong.
 
     The costs are those of reaching everybody who is not skipped, each by one channel: by the one that costs least for
-    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Recipients who are not
-    reached cost nothing. None if a channel has no price in the settings, or if the texts are wrong.
+    this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Recipients who are not reached
+    cost nothing. None if a channel has no price in the settings, or if the texts are wrong.
     """
 
     fingerprint: str
@@ -86,6 +88,7 @@ class Preflight:
     warnings: list[ValidationError]
     skipped: list[Skipped]
     missing: Mapping[str, int]
+    defaulted: Mapping[str, int]
     segments: Segments | None
     cost_low: Decimal | None
     cost_high: Decimal | None
@@ -195,6 +198,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
         ],
         skipped=skipped,
         missing=dict(sorted(texts.missing.items())),
+        defaulted=dict(sorted(texts.defaulted.items())),
         segments=_summary(texts),
         cost_low=low,
         cost_high=high,
@@ -218,19 +222,32 @@ def _opted_out(campaign: Campaign) -> list[Skipped]:
 
 
 def _skipped_by_check(texts: TextReport) -> list[Skipped]:
-    names = ", ".join(f"%{name}%" for name in sorted(texts.missing))
-    no_value = _("no value for %(names)s") % {"names": names}
+    # Either a missing value leaves people out, or it blocks the launch.
+    lacking = texts.lacking or texts.missing
+    no_value = _("no value for %(names)s") % {"names": ", ".join(f"%{name}%" for name in sorted(lacking))}
+    none: Mapping[str, int] = {}
     groups = (
-        (NOT_ALLOWED_CODE, _("the number is not in ALLOWED_NUMBERS"), texts.not_allowed),
-        (COUNTRY_OFF_CODE, _("the account does not send to the country (ALLOWED_COUNTRIES)"), texts.country_off),
-        (TYPE_OFF_CODE, _("the account does not send to numbers of this type"), texts.type_off),
-        (CAPPED_CODE, _("the frequency cap is reached"), texts.capped),
-        (MISSING_CODE, no_value, texts.left_out),
-        (BLOCKING_CODE, no_value, texts.blocking),
+        (NOT_ALLOWED_CODE, _("the number is not in ALLOWED_NUMBERS"), texts.not_allowed, none),
+        (
+            COUNTRY_OFF_CODE,
+            _("the account does not send to the country (ALLOWED_COUNTRIES)"),
+            texts.country_off,
+            none,
+        ),
+        (TYPE_OFF_CODE, _("the account does not send to numbers of this type"), texts.type_off, none),
+        (CAPPED_CODE, _("the frequency cap is reached"), texts.capped, none),
+        (MISSING_CODE, no_value, texts.left_out, lacking),
+        (BLOCKING_CODE, no_value, texts.blocking, lacking),
     )
     return [
-        Skipped(reason=reason, code=code, count=group.count, examples=tuple(group.examples))
-        for code, reason, group in groups
+        Skipped(
+            reason=reason,
+            code=code,
+            count=group.count,
+            examples=tuple(group.examples),
+            missing=dict(sorted(missing.items())),
+        )
+        for code, reason, group, missing in groups
         if group.count
     ]
 

@@ -58,15 +58,18 @@ class TextReport:
 
     Numbers that the account does not send to are ``not_allowed`` (ALLOWED_NUMBERS), ``country_off`` or ``type_off``;
     their texts are not checked. ``missing`` counts the recipients without a value of a variable; ``left_out`` are those
-    who are skipped for it, and ``blocking`` those who forbid the launch. ``capped`` are those with a text who have
-    already got as many messages as the frequency cap allows. ``segments`` counts the texts of those who get
-    them by encoding and number of SMS segments; ``ucs2`` has the characters that require UCS-2.
+    who are skipped for it, and ``blocking`` those who forbid the launch: ``lacking`` counts by variable for whom there
+    is no default text either. ``defaulted`` counts by variable who gets the default text. ``capped`` are those with a
+    text who have already got as many messages as the frequency cap allows. ``segments`` counts the texts of those who
+    get them by encoding and number of SMS segments; ``ucs2`` has the characters that require UCS-2.
     """
 
     errors: list[ValidationError] = field(default_factory=list)
     warnings: list[ValidationError] = field(default_factory=list)
     recipients: int = 0
     missing: Counter[str] = field(default_factory=Counter)
+    lacking: Counter[str] = field(default_factory=Counter)
+    defaulted: Counter[str] = field(default_factory=Counter)
     not_allowed: Group = field(default_factory=Group)
     country_off: Group = field(default_factory=Group)
     type_off: Group = field(default_factory=Group)
@@ -193,20 +196,19 @@ def _read_recipients(
     progress: Callable[[int], object] | None,
 ) -> list[ValidationError]:
     """Add the values of every recipient to ``texts``; return an error for each variable without a value."""
-    lacking: Counter[str] = Counter()
     for page in pages:
-        rows, capped = _read_page(campaign, names, page, report, lacking)
+        rows, capped = _read_page(campaign, names, page, report)
         texts.add(rows)
         # By the time of sending, the cap may allow them again.
         texts.add(capped, is_counted=False)
         if progress:
             progress(report.recipients)
-    return [_missing_variable(campaign, name, count) for name, count in sorted(lacking.items())]
+    return [_missing_variable(campaign, name, count) for name, count in sorted(report.lacking.items())]
 
 
 @paused_collector()
 def _read_page(
-    campaign: Campaign, names: Sequence[str], page: Page, report: TextReport, lacking: Counter[str]
+    campaign: Campaign, names: Sequence[str], page: Page, report: TextReport
 ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     """Return the values of those who have a text: who get it, and who have reached the cap. Count the others."""
     rows: list[tuple[str, ...]] = []
@@ -215,20 +217,29 @@ def _read_page(
     for (pk, _text, is_capped), values in zip(page, documents, strict=True):
         row = tuple(map(values.get, names))
         if not all(row):
-            report.missing.update(name for name, value in zip(names, row, strict=True) if not value)
+            missing = _without_value(names, row)
+            report.missing.update(missing)
             complete = complete_variables(campaign, names, values)
             if complete is None:
                 report.left_out.add(pk)
                 continue
             row = tuple(map(complete.get, names))
-        if all(row):
-            (capped if is_capped else rows).append(row)
-            if is_capped:
-                report.capped.add(pk)
+            if not all(row):
+                report.lacking.update(_without_value(names, row))
+                report.blocking.add(pk)
+                continue
+            if not is_capped:
+                report.defaulted.update(missing)
+        if is_capped:
+            capped.append(row)
+            report.capped.add(pk)
         else:
-            lacking.update(name for name, value in zip(names, row, strict=True) if not value)
-            report.blocking.add(pk)
+            rows.append(row)
     return rows, capped
+
+
+def _without_value(names: Sequence[str], row: Sequence[str | None]) -> list[str]:
+    return [name for name, value in zip(names, row, strict=True) if not value]
 
 
 def _missing_variable(campaign: Campaign, name: str, count: int) -> ValidationError:

@@ -116,6 +116,27 @@ def test_default_text_takes_the_place_of_a_missing_value(make_campaign):
     assert (result.segments.fewest, result.segments.most) == (1, 2)
 
 
+HALF_DEFAULT = {
+    "channels": [SMS(text="Hi %name% of %city%", alpha_name="Shop", ttl=300)],
+    "missing_variables": DEFAULT,
+    "variable_defaults": {"name": "friend"},
+}
+
+
+def test_only_variables_without_a_default_text_are_told_of_who_blocks_the_launch(make_campaign):
+    campaign = make_campaign(*[{"city": "Kyiv"}] * 3, {"name": "Olena"}, {}, **HALF_DEFAULT)
+
+    [blocking] = preflight(campaign).skipped
+    assert (blocking.code, blocking.count, blocking.missing) == ("blocks-launch", 2, {"city": 2})
+    assert "%name%" not in blocking.reason
+
+
+def test_who_blocks_the_launch_gets_no_default_text(make_campaign):
+    campaign = make_campaign(*[{"city": "Kyiv"}] * 3, {"name": "Olena"}, {}, **HALF_DEFAULT)
+
+    assert preflight(campaign).defaulted == {"name": 3}
+
+
 def test_default_text_of_another_variable_does_not_help(make_campaign):
     campaign = make_campaign({}, missing_variables=DEFAULT, variable_defaults={"city": "Kyiv"})
 

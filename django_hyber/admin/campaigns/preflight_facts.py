@@ -255,7 +255,7 @@ def _skipped(desk: CampaignDesk, found: Preflight) -> list[SkippedLine]:
     return [
         SkippedLine(
             code=skipped.code,
-            text=texts.skipped_text(found, skipped),
+            text=texts.skipped_text(skipped),
             url=messages_url(desk.campaign, opted_out="yes") if may_filter and skipped.code == OPTED_OUT_CODE else "",
             examples=[examples[pk] for pk in skipped.examples if pk in examples],
         )

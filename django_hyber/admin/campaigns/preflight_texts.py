@@ -39,9 +39,9 @@ def headline(found: Preflight) -> str:
     return text % {"count": grouped(people)}
 
 
-def skipped_text(found: Preflight, skipped: Skipped) -> str:
+def skipped_text(skipped: Skipped) -> str:
     """Say how many are skipped for a reason; for missing values also which ones."""
-    names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in found.missing.items())
+    names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in skipped.missing.items())
     text = _refused_text(skipped) or _missing_text(skipped)
     return text % {"count": grouped(skipped.count), "names": names}
 
@@ -96,17 +96,13 @@ def _missing_text(skipped: Skipped) -> str:
 
 def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
     """Say how many people get which default text."""
-    if campaign.missing_variables != Campaign.MissingVariables.DEFAULT:
-        return
-    for name, number in found.missing.items():
-        default = campaign.variable_defaults.get(name)
-        if default:
-            text = ngettext(
-                "%(count)s person has no value for %(name)s and gets “%(text)s” instead, as set in the campaign.",
-                "%(count)s people have no value for %(name)s and get “%(text)s” instead, as set in the campaign.",
-                number,
-            )
-            yield text % {"count": grouped(number), "name": f"%{name}%", "text": default}
+    for name, number in found.defaulted.items():
+        text = ngettext(
+            "%(count)s person has no value for %(name)s and gets “%(text)s” instead, as set in the campaign.",
+            "%(count)s people have no value for %(name)s and get “%(text)s” instead, as set in the campaign.",
+            number,
+        )
+        yield text % {"count": grouped(number), "name": f"%{name}%", "text": campaign.variable_defaults[name]}
 
 
 def rejected_text(rows: int) -> str:

@@ -94,6 +94,18 @@ class PreflightTests:
         assert "2 people have no value for %city% and get “your city” instead, as set in the campaign." in text
         assert "3 people will get it." in text
 
+    def test_who_blocks_the_launch_is_not_among_those_with_a_default_text(self, admin_client, draft, add_recipients):
+        draft.set_channels([Viber(text="Hi %name% of %city%", ttl=60)])
+        add_recipients(draft, 3, variables={"city": "Kyiv"})
+        add_recipients(draft, 1, variables={"name": "Olena"})
+        add_recipients(draft, 1)
+        Campaign.objects.update(missing_variables="default", variable_defaults={"name": "friend"})
+
+        text = text_of(admin_client.get(url_of(draft)))
+
+        assert "2 people have no value, so the campaign cannot be sent: %city% (2)." in text
+        assert "3 people have no value for %name% and get “friend” instead" in text
+
     def test_segments_and_which_characters_make_them_short(self, admin_client, draft, add_recipients):
         draft.set_channels([SMS(text="Hi %name% «»", ttl=300, alpha_name="Shop")])
         add_recipients(draft, 1, variables={"name": "Olena"})
