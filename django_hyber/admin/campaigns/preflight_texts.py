@@ -146,7 +146,12 @@ def cost_text(low: Decimal, high: Decimal, currency: str) -> str:
 
 def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Iterator[str]:
     """State the start, the sending window, the rate and the estimated end."""
-    yield described_moment(timetable.start) if timetable.start else _("Immediately after you press the button.")
+    if timetable.start:
+        yield described_moment(timetable.start)
+    elif timetable.opens_at:
+        yield _("As soon as the sending window is open for a recipient.")
+    else:
+        yield _("Immediately after you press the button.")
     if campaign.window_start and campaign.window_end:
         text = _("Only from %(start)s to %(end)s, in each recipient's local time.")
         yield text % {"start": _clock(campaign.window_start), "end": _clock(campaign.window_end)}
@@ -184,7 +189,7 @@ def recall_texts(timetable: Timetable) -> Iterator[str]:
         )
         yield text % {"time": short_time(timetable.held_until)}
     yield _("Messages that have been handed over to the platform cannot be recalled.")
-    if timetable.per_minute:
+    if timetable.per_minute or timetable.opens_at:
         yield _("Pause and Cancel stop messages that have not been handed over yet.")
     else:
         yield _(

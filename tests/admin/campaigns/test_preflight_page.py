@@ -35,6 +35,13 @@ def status_of(campaign):
     return campaign.status
 
 
+def close_window():
+    """Let the sending window open in two hours."""
+    now = timezone.localtime()
+    start, end = ((now + timedelta(hours=hours)).time().replace(microsecond=0) for hours in (2, 4))
+    Campaign.objects.update(window_start=start, window_end=end)
+
+
 @pytest.fixture
 def ready(draft, add_recipients):
     add_recipients(draft, 3)
@@ -145,14 +152,41 @@ class PreflightTests:
         assert re.search(r"Handing over to the platform takes [23] minutes, until about .+", text)
 
     def test_the_window_is_shown_and_when_it_opens(self, admin_client, ready):
-        now = timezone.localtime()
-        start, end = ((now + timedelta(hours=hours)).time().replace(microsecond=0) for hours in (2, 4))
-        Campaign.objects.update(window_start=start, window_end=end)
+        close_window()
 
         text = text_of(admin_client.get(url_of(ready)))
 
         assert "in each recipient's local time" in text
+        assert "As soon as the sending window is open for a recipient." in text
         assert "In Europe/Kyiv the sending window opens at" in text
+
+    def test_nothing_is_sent_at_once_while_the_window_is_closed(self, admin_client, ready):
+        close_window()
+
+        text = text_of(admin_client.get(url_of(ready)))
+
+        assert "Immediately" not in text
+        assert "within seconds" not in text
+        assert "Pause and Cancel stop messages that have not been handed over yet." in text
+
+    def test_everything_may_be_sent_at_once_while_the_window_is_open(self, admin_client, ready):
+        now = timezone.localtime()
+        start, end = ((now + timedelta(hours=hours)).time().replace(microsecond=0) for hours in (-2, 2))
+        Campaign.objects.update(window_start=start, window_end=end)
+
+        text = text_of(admin_client.get(url_of(ready)))
+
+        assert "Immediately after you press the button." in text
+        assert "within seconds" in text
+
+    def test_a_start_time_is_told_also_while_the_window_is_closed(self, admin_client, ready):
+        close_window()
+        Campaign.objects.update(start_time=timezone.now() + timedelta(minutes=30))
+
+        text = text_of(admin_client.get(url_of(ready)))
+
+        assert "in 29 minutes" in text
+        assert "As soon as the sending window is open for a recipient." not in text
 
     def test_what_an_import_has_rejected_is_shown(self, admin_client, ready):
         BackgroundJob.objects.create(kind="import", campaign=ready, state="done", result={"rejected_count": 4})
