@@ -106,12 +106,8 @@ def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
 
 
 def rejected_text(rows: int) -> str:
-    """Say how many rows the imports rejected."""
-    text = ngettext(
-        "%(count)s row of the imported files was rejected and is not among the recipients.",
-        "%(count)s rows of the imported files were rejected and are not among the recipients.",
-        rows,
-    )
+    """Say how many rows the imports rejected. Later ones may have added the same people."""
+    text = ngettext("Imports rejected %(count)s row.", "Imports rejected %(count)s rows.", rows)
     return text % {"count": grouped(rows)}
 
 
