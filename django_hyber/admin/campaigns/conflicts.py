@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.admin.common.times import short_time
 from django_hyber.models import Campaign
-from django_hyber.words import label_of
+from django_hyber.words import CHANNEL_NAMES, label_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,9 +64,16 @@ def _of_form(form: Any) -> Iterator[Difference]:
             yield _difference(str(bound.label), bound)
 
 
-def _of_channels(formset: BaseFormSet[Any]) -> Iterator[Difference]:
-    changed = [form for form in formset.forms if form.has_changed()]
-    for form in changed:
+def _of_channels(formset: Any) -> Iterator[Difference]:
+    for channel in formset.unseen:
+        yield Difference(label=str(channel), saved=_("added"), yours=_("not on your page, and stays"))
+    for number, form in enumerate(formset.forms):
+        if not form.has_changed():
+            continue
+        if number in formset.lost:
+            kind = CHANNEL_NAMES.get(form["channel"].value(), _("channel"))
+            yield Difference(label=str(kind), saved=_("deleted"), yours=_("added again"))
+            continue
         channel = form.instance.get_channel_display() if form.instance.pk else _("new channel")
         for name in form.changed_data:
             if name in form.fields and not form[name].is_hidden:

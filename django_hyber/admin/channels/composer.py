@@ -108,10 +108,10 @@ def is_key(text: str) -> bool:
 def posted_formset(desk: Desk, saved: Model | None, instance: Model, sample: Sample) -> ChannelFormSet:
     """Return the posted channels of a campaign or a text, checked and not saved."""
     inline = desk.admin.get_inline_instances(desk.request, saved)[0]
-    formset_class = inline.get_formset(desk.request, saved)
+    formset_class: Any = inline.get_formset(desk.request, saved)
     prefix = formset_class.get_default_prefix()
+    formset_class.is_live = True
     formset = cast("ChannelFormSet", formset_class(desk.request.POST, instance=instance, prefix=prefix))
-    formset.is_live = True
     formset.sample = sample
     formset.is_valid()
     return formset

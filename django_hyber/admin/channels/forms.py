@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib.admin.widgets import AdminIntegerFieldWidget
@@ -15,7 +15,9 @@ from django.utils.translation import pgettext_lazy
 
 from django_hyber.admin.channels.fields import option_fields
 from django_hyber.admin.channels.notes import live_part, note_of
+from django_hyber.admin.channels.rows import join_rows, match_rows, split_rows
 from django_hyber.models import CampaignChannel
+from django_hyber.models.campaign import ChannelModel
 from django_hyber.texts.composition import Composed, Composition, compose
 from django_hyber.texts.rules import (
     Problem,
@@ -26,6 +28,9 @@ from django_hyber.texts.rules import (
 )
 from django_hyber.texts.samples import MADE_UP, Sample, find_sample, known_columns
 from django_hyber.words import problem_text
+
+if TYPE_CHECKING:
+    from django.utils.datastructures import MultiValueDict
 
 OPTION_NAMES = tuple(option_fields())
 
@@ -135,7 +140,10 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
 
     With ``may_see_values`` the previews show the values of real recipients, and ``has_recipients`` offers to step
     through them; with ``is_open`` the texts can still be changed. ``is_live`` is set while the user types: nothing is
-    saved then, and errors are shown as notes.
+    saved then, errors are shown as notes, and the rows keep the numbers that they have on the page.
+
+    ``lost`` are the numbers of the rows whose channels somebody else has deleted since the page was opened, and
+    ``unseen`` the channels that somebody else has added and the page does not have.
     """
 
     warnings: list[Problem]
@@ -144,6 +152,25 @@ class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     has_recipients = True
     compose_url = ""
     is_live = False
+    lost: frozenset[int] = frozenset()
+    unseen: Sequence[ChannelModel] = ()
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.is_bound and not self.is_live and self.management_form.is_valid():
+            self._match_rows()
+
+    def _match_rows(self) -> None:
+        """Let each posted row edit the channel that is stored now."""
+        stored = list(self.get_queryset())
+        data, prefix = cast("MultiValueDict[str, str]", self.data), self.prefix or ""
+        rows = match_rows(split_rows(data, prefix, self.total_form_count()), stored, self.initial_form_count())
+        self.data = join_rows(data, prefix, rows)
+        del self.management_form
+        self.lost = frozenset(number for number, row in enumerate(rows) if row.lost)
+        # In the order of the rows: the admin shows the two side by side.
+        self._queryset = [row.stored for row in rows if row.stored]
+        self.unseen = [channel for channel in stored if channel not in self._queryset]
 
     def add_fields(self, form: Any, index: int | None) -> None:
         """Give each form access to the formset."""

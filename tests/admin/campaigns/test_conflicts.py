@@ -124,3 +124,142 @@ def test_title_is_the_name_of_the_campaign(admin_client, draft):
 
     assert "<h1>Spring sale</h1>" in page
     assert page.count("<h2>Spring sale</h2>") == 0
+
+
+@pytest.fixture
+def sms_only(draft):
+    draft.set_channels([SMS(text="Hi", ttl=300, alpha_name="Shop")])
+    return draft
+
+
+def row_of(channel, **values):
+    """The fields that a browser posts for a channel that its page shows."""
+    return {
+        "id": channel.pk,
+        "campaign": channel.campaign_id,
+        "channel": channel.channel,
+        "position": channel.position,
+        **channel.options,
+        **values,
+    }
+
+
+def new_viber(text):
+    return {"channel": "viber", "position": 5, "text": text, "ttl": 60}
+
+
+@pytest.fixture
+def post_rows(admin_client, campaign_form):
+    """Save the form as one tab has it: these rows, of which the first ones were stored when it was opened."""
+
+    def post_rows(campaign, seen, *rows, initial):
+        fields = {"missing_variables": "refuse", "seen_version": seen}
+        return admin_client.post(url_of(campaign), campaign_form(*rows, initial=initial, **fields))
+
+    return post_rows
+
+
+@pytest.fixture
+def both_add_viber(admin_client, sms_only, post_rows):
+    """Both tabs add Viber. Return the answer to the second one."""
+    seen = seen_on(admin_client.get(url_of(sms_only)))
+    sms = row_of(sms_only.channels.get())
+    assert post_rows(sms_only, seen, sms, new_viber("First tab"), initial=1).status_code == 302
+    return post_rows(sms_only, seen, sms, new_viber("Second tab"), initial=1)
+
+
+def posted_again(response):
+    """What a browser posts if the shown form is submitted without a change."""
+    (inline,) = response.context["inline_admin_formsets"]
+    formset = inline.formset
+    data = {f"{formset.prefix}-TOTAL_FORMS": formset.total_form_count()}
+    data[f"{formset.prefix}-INITIAL_FORMS"] = formset.management_form["INITIAL_FORMS"].value()
+    bound = [response.context["adminform"].form, *formset.forms]
+    for field in (field for form in bound for field in form):
+        value = field.value()
+        if value is not None and value is not False and not isinstance(value, dict | list):
+            data[field.html_name] = value
+    return data
+
+
+def test_channel_that_both_tabs_added_is_shown_with_both_texts(both_add_viber):
+    assert differences_on(both_add_viber)["Viber: Text"] == ("First tab", "Second tab")
+
+
+def test_channel_that_both_tabs_added_is_not_replaced_unseen(both_add_viber, sms_only):
+    assert sms_only.channels.get(channel="viber").options["text"] == "First tab"
+
+
+def test_channel_that_both_tabs_added_is_replaced_by_the_second_attempt(admin_client, both_add_viber, sms_only):
+    assert admin_client.post(url_of(sms_only), posted_again(both_add_viber)).status_code == 302
+    assert sms_only.channels.get(channel="viber").options["text"] == "Second tab"
+
+
+def test_channel_that_only_the_other_tab_added_is_named(admin_client, sms_only, post_rows):
+    seen = seen_on(admin_client.get(url_of(sms_only)))
+    sms = row_of(sms_only.channels.get())
+    post_rows(sms_only, seen, sms, new_viber("First tab"), initial=1)
+
+    response = post_rows(sms_only, seen, {**sms, "text": "Second tab"}, initial=1)
+
+    assert differences_on(response) == {
+        "SMS: Text": ("Hi", "Second tab"),
+        "Viber": ("added", "not on your page, and stays"),
+    }
+
+
+@pytest.fixture
+def viber_deleted_meanwhile(admin_client, draft, post_rows):
+    """One tab deletes Viber, the other one changes its text. Return the answer to the second one."""
+    seen = seen_on(admin_client.get(url_of(draft)))
+    viber, sms = (row_of(draft.channels.get(channel=name)) for name in ("viber", "sms"))
+    assert post_rows(draft, seen, {**viber, "DELETE": "on"}, sms, initial=2).status_code == 302
+    return post_rows(draft, seen, {**viber, "text": "Second tab"}, sms, initial=2)
+
+
+def test_deletion_in_the_other_tab_is_named(viber_deleted_meanwhile):
+    assert differences_on(viber_deleted_meanwhile) == {"Viber": ("deleted", "added again")}
+
+
+def test_deletion_in_the_other_tab_leaves_no_error_at_the_row(viber_deleted_meanwhile):
+    (inline,) = viber_deleted_meanwhile.context["inline_admin_formsets"]
+    assert inline.formset.errors == [{}, {}]
+
+
+def test_channel_deleted_in_the_other_tab_is_added_by_the_second_attempt(admin_client, viber_deleted_meanwhile, draft):
+    assert admin_client.post(url_of(draft), posted_again(viber_deleted_meanwhile)).status_code == 302
+    assert {row.channel: row.options["text"] for row in draft.channels.all()} == {"viber": "Second tab", "sms": "Hi"}
+
+
+def test_channel_deleted_in_both_tabs_stays_deleted(admin_client, draft, post_rows):
+    seen = seen_on(admin_client.get(url_of(draft)))
+    viber, sms = (row_of(draft.channels.get(channel=name)) for name in ("viber", "sms"))
+    post_rows(draft, seen, {**viber, "DELETE": "on"}, sms, initial=2)
+    refused = post_rows(draft, seen, {**viber, "DELETE": "on"}, sms, initial=2)
+
+    assert differences_on(refused) == {}
+    admin_client.post(url_of(draft), posted_again(refused))
+    assert [row.channel for row in draft.channels.all()] == ["sms"]
+
+
+def test_new_row_that_was_removed_again_does_not_delete_the_channel_of_the_other_tab(admin_client, sms_only, post_rows):
+    seen = seen_on(admin_client.get(url_of(sms_only)))
+    sms = row_of(sms_only.channels.get())
+    post_rows(sms_only, seen, sms, new_viber("First tab"), initial=1)
+
+    post_rows(sms_only, "", sms, {**new_viber("Second tab"), "DELETE": "on"}, initial=1)
+
+    assert sms_only.channels.get(channel="viber").options["text"] == "First tab"
+
+
+def test_page_says_which_channel_a_row_is_in_a_way_that_browsers_post(admin_client, sms_only):
+    page = admin_client.get(url_of(sms_only)).content.decode()
+
+    assert '<input type="hidden" name="channels-0-channel" value="sms">' in page
+
+
+def test_form_without_the_number_of_its_rows_is_still_refused(admin_client, sms_only, campaign_form):
+    data = campaign_form(missing_variables="refuse")
+    del data["channels-TOTAL_FORMS"]
+
+    assert "ManagementForm data is missing" in admin_client.post(url_of(sms_only), data).content.decode()
