@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from django.contrib.auth.models import Permission, User
 
@@ -167,3 +169,51 @@ def test_each_page_takes_the_permission_of_the_template(client, template, codena
 
 def changed_many(variant):
     return form_of(variant.template, "Typed")
+
+
+def seen_on(page):
+    return re.search(r'name="seen_version" value="([0-9a-f]*)"', page.content.decode())[1]
+
+
+@pytest.fixture
+def overtaken(admin_client, template):
+    """Two tabs change a text. Return the text, what the second tab posts, and the answer to it."""
+    variant = template.set_channels(CHANNELS[:1])
+    url = f"{BASE}{variant.pk}/change/"
+    seen = seen_on(admin_client.get(url))
+    admin_client.post(url, changed(variant, "First tab", seen_version=seen))
+    posted = changed(variant, "Second tab", seen_version=seen)
+    return variant, posted, admin_client.post(url, posted)
+
+
+def test_text_that_another_tab_has_saved_is_not_replaced_unseen(overtaken):
+    variant, _posted, _response = overtaken
+
+    assert [channel.text for channel in variant.get_channels()] == ["First tab"]
+
+
+def test_text_that_another_tab_has_saved_is_shown_beside_ones_own(overtaken):
+    _variant, _posted, response = overtaken
+    differences = [(line.label, line.saved, line.yours) for line in response.context["conflict"].differences]
+
+    assert ("Viber: Text", "First tab", "Second tab") in differences
+    assert "This text was changed after you opened this page." in response.content.decode()
+    assert "Saved by admin" in response.content.decode()
+
+
+def test_second_attempt_replaces_the_text_of_the_other_tab(admin_client, overtaken):
+    variant, posted, response = overtaken
+    admin_client.post(f"{BASE}{variant.pk}/change/", posted | {"seen_version": seen_on(response)})
+
+    assert [channel.text for channel in variant.get_channels()] == ["Second tab"]
+
+
+def test_approved_text_of_another_tab_is_not_replaced_unseen(admin_client, template):
+    variant = template.set_channels(CHANNELS[:1])
+    url = f"{BASE}{variant.pk}/change/"
+    seen = seen_on(admin_client.get(url))
+    admin_client.post(url, changed(variant, "Shipped", approved_text="First tab", seen_version=seen))
+    admin_client.post(url, changed(variant, "Shipped", approved_text="Second tab", seen_version=seen))
+
+    variant.refresh_from_db()
+    assert variant.approved_text == "First tab"

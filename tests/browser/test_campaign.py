@@ -7,7 +7,8 @@ import re
 import pytest
 from django.conf import settings
 
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, Message, Template
+from django_hyber.protocol import SMS
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -162,6 +163,19 @@ def test_leaving_unsaved_changes_is_asked_about(open_admin):
     page.fill("#id_name", "Summer sale")
     page.get_by_role("button", name="Save and continue editing").click()
     page.get_by_text("was changed successfully").wait_for()
+    assert questions == ["beforeunload"]
+
+
+def test_leaving_an_unsaved_text_of_a_template_is_asked_about(open_admin):
+    template = Template.objects.create(code="order-shipped", name="Order shipped", language="en")
+    variant = template.set_channels([SMS(text="Shipped", alpha_name="Shop", ttl=300)])
+    page = open_admin()
+    questions = []
+    page.on("dialog", lambda dialog: (questions.append(dialog.type), dialog.accept()))
+    page.goto(f"/admin/django_hyber/templatevariant/{variant.pk}/change/")
+    page.fill("#id_channels-0-text", "Sent")
+    page.goto("/admin/")
+
     assert questions == ["beforeunload"]
 
 

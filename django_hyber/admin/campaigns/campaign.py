@@ -4,18 +4,17 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.audience_page import has_audiences
-from django_hyber.admin.campaigns.conflicts import describe_conflict
 from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, CampaignForm
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
 from django_hyber.admin.campaigns.progress_page import CampaignList
 from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progress_context
+from django_hyber.admin.channels.conflicts import add_conflict, lock_posted
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
@@ -115,8 +114,7 @@ class CampaignAdmin(HyberAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Campaign | None:
         """Lock the campaign while its form is saved: the form must not undo a launch at the same moment."""
         campaign: Campaign | None = super().get_object(request, object_id, from_field)
-        if campaign and request.method == "POST" and transaction.get_connection(campaign._state.db).in_atomic_block:
-            campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update())
+        lock_posted(request, campaign)
         return campaign
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -132,12 +130,9 @@ class CampaignAdmin(HyberAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Add the campaign's progress and its buttons."""
         campaign = kwargs.get("obj")
-        form = context["adminform"].form
         context["can_test"] = Desk(self, request, None).may_test
         if campaign:
-            if getattr(form, "is_overtaken", False):
-                formsets = [inline.formset for inline in context["inline_admin_formsets"]]
-                context["conflict"] = describe_conflict(campaign, form, formsets)
+            add_conflict(context, campaign)
             context |= {"title": str(campaign), "subtitle": None}
             desk = CampaignDesk(self, request, campaign)
             context |= progress_context(desk)

@@ -16,7 +16,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.campaigns.conflicts import version_of
+from django_hyber.admin.channels.conflicts import GuardedForm
 from django_hyber.admin.channels.notes import live_part
 from django_hyber.admin.common.times import short_time, time_since, time_until
 from django_hyber.campaigns.preflight import start_time_problem
@@ -152,17 +152,7 @@ class DefaultTextsField(forms.Field):
         return str(forms.CharField(strip=False).clean(text))
 
 
-class VersionField(forms.CharField):
-    """The fingerprint of what the page showed when it was opened. It is never a change by itself."""
-
-    widget = forms.HiddenInput
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Return False."""
-        return False
-
-
-class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+class CampaignForm(GuardedForm):
     """The campaign itself; its channels are inline forms."""
 
     account = forms.ChoiceField(
@@ -174,7 +164,6 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         required=False,
         help_text=_("Its channels are copied into the campaign when it is saved without channels of its own."),
     )
-    seen_version = VersionField(required=False)
     start_time = ClockTimeField(label=_("Start time"), required=False, validators=[MinValueValidator(EARLIEST)])
     variable_defaults = DefaultTextsField(
         label=_("Default texts"),
@@ -182,8 +171,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         help_text=_("Used in the text if a recipient has no value."),
     )
 
-    #: Somebody else has saved the campaign since the page was opened.
-    is_overtaken = False
+    guarded_fields = EDITED_FIELDS
+    overtaken_text = _("This campaign was changed after you opened this page. Your changes are not saved yet.")
 
     class Meta:
         model = Campaign
@@ -194,7 +183,6 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         if "missing_variables" not in self.fields:
             # A read-only page has hardly any fields.
             return
-        self.initial["seen_version"] = version_of(self.instance, EDITED_FIELDS)
         self.fields["account"].choices = account_choices(self.instance)  # type: ignore[attr-defined]
         # If a program posts the form without it, the value is kept.
         self.fields["missing_variables"].required = False
@@ -214,8 +202,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
 
     def clean(self) -> dict[str, Any]:
         """Report an incomplete sending window beside the missing field."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        self._refuse_overtaken(cleaned.get("seen_version"))
+        cleaned = super().clean()
         cleaned["missing_variables"] = cleaned.get("missing_variables") or self.instance.missing_variables
         start, end = cleaned.get("window_start"), cleaned.get("window_end")
         complete = gettext("A sending window needs both a start and an end.")
@@ -226,17 +213,6 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class
         if start and start == end:
             self.add_error("window_end", gettext("The window must not start and end at the same time."))
         return cleaned
-
-    def _refuse_overtaken(self, seen: str | None) -> None:
-        """Refuse to replace what somebody else has saved since. The next attempt has seen it."""
-        current = self.initial["seen_version"]
-        # A program may post the form without it.
-        if not seen or seen == current:
-            return
-        self.is_overtaken = True
-        self.data = dict(self.data.items()) | {self.add_prefix("seen_version"): current}
-        text = gettext("This campaign was changed after you opened this page. Your changes are not saved yet.")
-        self.add_error(None, ValidationError(text, code="overtaken"))
 
 
 def account_choices(campaign: Campaign) -> list[tuple[str, str]]:

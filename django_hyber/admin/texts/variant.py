@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
@@ -12,6 +11,7 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channels.composer import channel_parts, posted_formset
+from django_hyber.admin.channels.conflicts import GuardedForm, add_conflict, lock_posted
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import Desk
@@ -22,8 +22,11 @@ from django_hyber.texts.samples import MADE_UP
 from django_hyber.words import place_of, problem_text
 
 
-class VariantForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+class VariantForm(GuardedForm):
     """The language and the approved text; the channels are inline forms."""
+
+    guarded_fields = ("approved_text",)
+    overtaken_text = _("This text was changed after you opened this page. Your changes are not saved yet.")
 
     class Meta:
         model = TemplateVariant
@@ -54,7 +57,7 @@ class TemplateVariantAdmin(HyberAdmin):
     form = VariantForm
     add_label = _("Add text")
     inlines = (TemplateChannelInline,)
-    fields = ("template", "language", "approved_text", "version")
+    fields = ("template", "language", "approved_text", "version", "seen_version")
     readonly_fields = ("version",)
     autocomplete_fields = ("template",)
     list_display = ("template", "language", "version")
@@ -62,6 +65,19 @@ class TemplateVariantAdmin(HyberAdmin):
 
     class Media:
         css = {"all": ("django_hyber/admin/campaign.css",)}
+        js = ("django_hyber/admin/unsaved.js",)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> TemplateVariant | None:
+        """Lock the text while its form is saved: of two forms, the later one has to see the earlier one."""
+        variant: TemplateVariant | None = super().get_object(request, object_id, from_field)
+        lock_posted(request, variant)
+        return variant
+
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Show what somebody else has saved in the meantime."""
+        if kwargs.get("obj"):
+            add_conflict(context, kwargs["obj"])
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Keep the template and the language of a saved text: messages remember them."""

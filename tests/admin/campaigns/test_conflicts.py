@@ -96,7 +96,7 @@ def test_change_from_code_counts_as_well(admin_client, draft, post):
     response = post(draft, seen)
 
     assert differences_on(response) == {"Throttle": ("60", "")}
-    assert "This campaign was changed outside of the admin." in response.content.decode()
+    assert "It was changed outside of the admin." in response.content.decode()
 
 
 def test_progress_of_the_campaign_is_no_change_of_it(admin_client, draft, post):

@@ -3,7 +3,7 @@
 {
     // After the other scripts, which fill in the order of the channels.
     window.addEventListener("load", () => {
-        const form = document.getElementById("campaign_form");
+        const form = document.querySelector("#campaign_form, #templatevariant_form");
         if (!form || !form.querySelector("[name='_save'], [name='_continue']")) {
             return;
         }
