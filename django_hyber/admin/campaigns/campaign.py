@@ -14,6 +14,7 @@ from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, Campai
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
 from django_hyber.admin.campaigns.progress_page import CampaignList
 from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progress_context
+from django_hyber.admin.campaigns.unsaved_page import refuse_late_form
 from django_hyber.admin.channels.conflicts import add_conflict, lock_posted
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin
@@ -122,9 +123,7 @@ class CampaignAdmin(HyberAdmin):
         if request.method == "POST":
             desk = find_desk(self, request, object_id)
             if not desk.campaign.is_editable and desk.may_view:
-                text = _("“%(name)s” was launched in the meantime. Your changes were not saved.")
-                desk.message_user(text % {"name": desk.campaign}, messages.ERROR)
-                return desk.redirect()
+                return refuse_late_form(desk)
         return super().change_view(request, object_id, *args, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:

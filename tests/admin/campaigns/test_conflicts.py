@@ -263,3 +263,34 @@ def test_form_without_the_number_of_its_rows_is_still_refused(admin_client, sms_
     del data["channels-TOTAL_FORMS"]
 
     assert "ManagementForm data is missing" in admin_client.post(url_of(sms_only), data).content.decode()
+
+
+@pytest.fixture
+def post_after_launch(admin_client, draft, post_rows):
+    """Launch the campaign while its form is open, and save the form with these values for SMS."""
+
+    def post_after_launch(**values):
+        seen = seen_on(admin_client.get(url_of(draft)))
+        viber, sms = (row_of(draft.channels.get(channel=name)) for name in ("viber", "sms"))
+        Campaign.objects.filter(pk=draft.pk).update(status=Campaign.Status.SENDING)
+        return post_rows(draft, seen, viber, sms | values, initial=2)
+
+    return post_after_launch
+
+
+def test_text_that_comes_after_the_launch_is_shown_to_be_copied(post_after_launch):
+    response = post_after_launch(text="Typed\r\nfor an hour")
+
+    assert response.context["typed"] == [("SMS: Text", "Typed\nfor an hour")]
+    assert "Typed\nfor an hour" in response.content.decode()
+    assert "was launched in the meantime" in response.content.decode()
+
+
+def test_text_that_comes_after_the_launch_is_not_saved(post_after_launch, draft):
+    post_after_launch(text="Typed for an hour")
+
+    assert draft.channels.get(channel="sms").options["text"] == "Hi"
+
+
+def test_form_without_changes_after_the_launch_leads_to_the_campaign(post_after_launch, draft):
+    assert post_after_launch().url == url_of(draft)
