@@ -240,7 +240,7 @@ def test_other_accounts_are_not_mailed(account, mailoutbox, settings):
 
 
 def test_login_that_stays_refused_is_mailed_once_with_its_reason(account, mailoutbox):
-    account(PASSWORD="wrong")
+    account(LOGIN="somebody-else")
     start_campaign(make_campaign([phone(1)]))
     assert Batch.objects.get().waits_for == "account"
     dispatch()
