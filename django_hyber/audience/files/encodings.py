@@ -44,7 +44,6 @@ ENCODING_NAMES = {
     "iso8859-2": "ISO 8859-2",
     "iso8859-5": "ISO 8859-5",
     "mac-roman": "Mac Roman",
-    "mac-latin2": "Mac Central European",
 }
 MOST_CHOICES = 4
 #: A file with few words that are none in UTF-8 may be in another encoding, in which they are likely.

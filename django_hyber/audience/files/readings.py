@@ -27,7 +27,6 @@ RARITY = {
     "iso8859-2": 0.15,
     "mac-roman": 0.2,
     "cp1257": 0.3,
-    "mac-latin2": 0.35,
 }
 #: By how much the best reading must be better than another, and what it may cost.
 MARGIN = 0.2

@@ -349,6 +349,7 @@ VALUES = st.one_of(st.text(LETTERS, max_size=8), st.text(st.sampled_from("ab ,;|
     names=st.lists(st.one_of(st.sampled_from(UKRAINIAN + POLISH), VALUES), min_size=1, max_size=5),
 )
 @example(encoding="cp1250", separator=",", quoting=csv.QUOTE_MINIMAL, titles=0, ending="\n", names=["¬"])
+@example(encoding="cp1250", separator=",", quoting=csv.QUOTE_MINIMAL, titles=0, ending="\n", names=["±A"])
 def test_what_was_written_comes_back_or_an_error_names_the_place(encoding, separator, quoting, titles, ending, names):
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=separator, quoting=quoting, lineterminator=ending)
