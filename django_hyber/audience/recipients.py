@@ -124,8 +124,7 @@ def import_recipients(
     only these. ``encoding``, ``separator``, ``sheet`` and ``header_row`` say how to read a file that is not recognised.
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch. Of a
-    queryset, raises FieldError for a field that cannot be read, and TypeError if it returns ``values()``: import those
-    as dicts, from its ``iterator()``.
+    queryset, raises FieldError for an unknown field, TypeError for ``values()``: import its ``iterator()`` as dicts.
     """
     numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
     phone = phone or phone_column

@@ -72,7 +72,7 @@ def check_health() -> Health:
     counts = stale(now)
     accounts, errors = inspect_accounts()
     names = [account.name for account in accounts]
-    # An account that was removed from the settings keeps its state, and nobody can mend its login.
+    # An account that was removed from the settings keeps its state, and nobody can correct its login.
     configured = AccountState.objects.filter(account__in=account_names())
     halted = Q(held_since__isnull=False) | Q(blocked_until__gt=now) | Q(questions_after__gt=now)
     states = list(configured.filter(halted))

@@ -20,7 +20,7 @@ _BREAK = re.compile("\r\n|[\r\n]")
 
 
 class RecentRows:
-    """The rows before one with a line break in a value, by which rows of the table can be told from lines of a text."""
+    """The rows before one with a line break in a value, by which rows of the table differ from lines of a text."""
 
     def __init__(self, separator: str) -> None:
         self._separator = separator
