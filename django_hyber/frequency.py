@@ -16,7 +16,7 @@ from django.db.models.lookups import GreaterThanOrEqual
 from django.utils import timezone
 
 from django_hyber.conf import Account, find_account
-from django_hyber.conf.numbers import FrequencyCap
+from django_hyber.conf.readers import FrequencyCap
 from django_hyber.models import Batch, Campaign, Message
 
 Status = Message.Status

@@ -18,7 +18,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.announce import announce_notice, are_notices_wanted, notice_mail
-from django_hyber.conf import Account, find_account, get_admin_url
+from django_hyber.conf import Account, find_account
+from django_hyber.conf.addresses import get_admin_url
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Announcement, Campaign
 from django_hyber.privacy import mask_phones_in

@@ -5,15 +5,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import clear_script_prefix, get_script_prefix, set_script_prefix, set_urlconf
 from django.utils import translation
 
-from django_hyber.conf import (
-    KEYS,
-    account_names,
-    find_account_by_token,
-    find_accounts,
-    get_account,
-    get_accounts,
-    get_callback_url,
-)
+from django_hyber.conf import KEYS, account_names, find_account_by_token, find_accounts, get_account, get_accounts
+from django_hyber.conf.addresses import get_callback_url
 
 
 def test_missing_key_falls_back_to_the_environment_and_then_to_the_default(settings, monkeypatch):

@@ -12,7 +12,8 @@ from django.core.management import call_command
 from django.urls import URLResolver
 from django.utils import timezone
 
-from django_hyber.conf import get_account, get_callback_url
+from django_hyber.conf import get_account
+from django_hyber.conf.addresses import get_callback_url
 from django_hyber.models import Campaign, DeliveryReport, Message, Suppression
 from django_hyber.protocol import SMS, validate_channels
 from django_hyber.services import apply_replies, send_message

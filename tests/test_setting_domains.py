@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from django_hyber.conf import KEYS, Account, get_account, inspect_accounts
 from django_hyber.conf.domains import DOMAINS
-from django_hyber.conf.numbers import FrequencyCap, SpendingLimit
+from django_hyber.conf.readers import FrequencyCap, SpendingLimit
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 MONTH = 30 * DAY

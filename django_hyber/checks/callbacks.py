@@ -12,7 +12,8 @@ from django.http.request import split_domain_port, validate_host
 from django.urls import NoReverseMatch
 
 from django_hyber import outbox
-from django_hyber.conf import Account, get_callback_url
+from django_hyber.conf import Account
+from django_hyber.conf.addresses import get_callback_url
 
 MAX_CALLBACK_URL = 256
 MIN_TOKEN_LENGTH, MIN_DIFFERENT_CHARACTERS = 20, 8

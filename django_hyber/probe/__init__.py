@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from django_hyber.checks.database import check_character_sets
-from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
+from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
+from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.transactions import database
 from django_hyber.protocol import HyberClient, HyberError
 from django_hyber.reconcile.outcome_queries import query_known_messages, query_unknown_id

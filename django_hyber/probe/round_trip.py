@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import time
 
-from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account, get_callback_url
+from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
+from django_hyber.conf.addresses import get_callback_url
 from django_hyber.models import Campaign, DeliveryReport, Message
 from django_hyber.probe import Finding
 from django_hyber.protocol import SMS, HyberError, ReportNotFound, ReportState, parse_reports

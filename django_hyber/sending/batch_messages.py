@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, has_listeners
-from django_hyber.conf import Account, get_callback_url
+from django_hyber.conf import Account
+from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression

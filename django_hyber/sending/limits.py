@@ -14,7 +14,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.utils import timezone
 
 from django_hyber.conf import Account
-from django_hyber.conf.numbers import SpendingLimit
+from django_hyber.conf.readers import SpendingLimit
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.frequency import over_cap
 from django_hyber.models import AccountState, Batch, Campaign, Message

@@ -14,7 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, announcing
-from django_hyber.conf import Account, get_account, get_callback_url
+from django_hyber.conf import Account, get_account
+from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db import lease
 from django_hyber.db.transactions import insisting, refuse_transaction
 from django_hyber.log_events import LogEvent

@@ -11,7 +11,7 @@ from typing import Any
 
 from django_hyber.codes import has_seen_codes
 from django_hyber.conf import Account, find_account
-from django_hyber.conf.domains import TEMPLATE_PRICE
+from django_hyber.conf.readers import TEMPLATE_PRICE
 from django_hyber.models import Campaign, Message
 from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, DELIVERIES, FAILURES

@@ -13,7 +13,8 @@ from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum
 from django.urls import NoReverseMatch
 from django.utils import timezone
 
-from django_hyber.conf import Account, find_accounts, get_accounts, get_callback_url
+from django_hyber.conf import Account, find_accounts, get_accounts
+from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.lease import is_due
 from django_hyber.models import (
     LONE,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from django_hyber.conf.domains import TEMPLATE_PRICE
+from django_hyber.conf.readers import TEMPLATE_PRICE
 from django_hyber.models import Campaign
 from django_hyber.protocol import RenderedTexts
 from django_hyber.texts.check import OWN_TEXT
