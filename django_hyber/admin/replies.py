@@ -35,8 +35,8 @@ from django_hyber.replies.attachments import (
     fetch_again,
     find_attachment,
 )
+from django_hyber.replies.consent import opt_out_senders
 from django_hyber.replies.intake import mark_replies_read, mark_replies_unread
-from django_hyber.replies.opt_outs import opt_out_senders
 from django_hyber.words import name_of_channel
 from django_hyber.words.reasons import translate_reason
 

@@ -17,7 +17,7 @@ from django_hyber.protocol import SMS
 from django_hyber.replies import attachments
 from django_hyber.replies import intake as replies
 from django_hyber.replies.attachments import AttachmentState, download_name, fetch_again, fetch_media, find_attachment
-from django_hyber.replies.opt_outs import remove_opt_outs
+from django_hyber.replies.consent import remove_opt_outs
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import apply_delivery_reports, apply_replies, dispatch, import_recipients, start_campaign
 from django_hyber.signals import reply_received

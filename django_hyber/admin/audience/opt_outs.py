@@ -28,7 +28,7 @@ from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import FormerOptOut, Reply, Suppression
-from django_hyber.replies.opt_outs import remove_opt_outs
+from django_hyber.replies.consent import remove_opt_outs
 from django_hyber.statistics.progress import recent_jobs
 from django_hyber.words import clean_phone
 from django_hyber.words.reasons import translate_reason
