@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
-from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
@@ -21,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.progress_page import REFRESH
-from django_hyber.admin.common.base import HyberAdmin, ReadOnlyAdmin, link_to
+from django_hyber.admin.common.base import HyberAdmin, PhoneField, ReadOnlyAdmin, link_to
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
 from django_hyber.admin.common.masking import sees_personal_data
@@ -30,10 +29,8 @@ from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import FormerOptOut, Reply, Suppression
 from django_hyber.replies.consent import remove_opt_outs
 from django_hyber.statistics.progress import recent_jobs
-from django_hyber.words import clean_phone
 from django_hyber.words.reasons import translate_reason
 
-LONGEST_TYPED = 40
 MOST_DELETED = 1_000
 
 
@@ -68,20 +65,11 @@ def _step(moment: datetime, text: str, reason: str, by: str, reply: Reply | None
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """Takes the number as people write it."""
 
-    phone_number = forms.CharField(
-        label=_("Phone number"),
-        max_length=LONGEST_TYPED,
-        widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
-        help_text=_("For example: +380 67 123 45 67. Spaces, dashes and brackets are allowed."),
-    )
+    phone_number = PhoneField()
 
     class Meta:
         model = Suppression
         fields = ("phone_number", "reason")
-
-    def clean_phone_number(self) -> str:
-        """Return the digits only, as campaigns compare numbers."""
-        return clean_phone(self.cleaned_data["phone_number"])
 
 
 @admin.register(Suppression)

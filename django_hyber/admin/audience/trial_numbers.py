@@ -4,17 +4,14 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.base import HyberAdmin, PhoneField
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import TrialNumber
-from django_hyber.words import clean_phone
 
-LONGEST_TYPED = 40
 #: A name may end with a number, as in "Phone 12".
 MOST_DIGITS = 4
 
@@ -22,20 +19,11 @@ MOST_DIGITS = 4
 class TrialNumberForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """Takes the number as people write it."""
 
-    phone_number = forms.CharField(
-        label=_("Phone number"),
-        max_length=LONGEST_TYPED,
-        widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
-        help_text=_("For example: +380 67 123 45 67. Spaces, dashes and brackets are allowed."),
-    )
+    phone_number = PhoneField()
 
     class Meta:
         model = TrialNumber
         fields = ("name", "phone_number")
-
-    def clean_phone_number(self) -> str:
-        """Return the digits only. The check for repeats compares them."""
-        return clean_phone(self.cleaned_data["phone_number"])
 
     def clean_name(self) -> str:
         """Refuse a name that contains a number: it is shown to people who may not see numbers."""

@@ -1,4 +1,4 @@
-"""What several admins share: read-only pages, exact search, and readable JSON."""
+"""What several admins share: read-only pages, exact search, the field of a phone number, and readable JSON."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.options import ShowFacets, get_content_type_for_model
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AdminTextInputWidget
 from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
@@ -19,14 +21,31 @@ from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
+from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data, without_numbers
 from django_hyber.admin.common.paginators import BigTablePaginator
 from django_hyber.admin.common.times import EMPTY, shorten_times, with_short_times
-from django_hyber.words import phone_candidates
+from django_hyber.words import clean_phone, phone_candidates
 
 FILTER, OWN_FILTER = "admin/filter.html", "admin/django_hyber/filter.html"
+
+
+class PhoneField(forms.CharField):
+    """A phone number as people write it; the cleaned value is its digits, as they are stored."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Phone number"),
+            max_length=40,
+            widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
+            help_text=_("For example: +380 67 123 45 67. Spaces, dashes and brackets are allowed."),
+        )
+
+    def clean(self, value: Any) -> str:
+        """Return the digits."""
+        return clean_phone(super().clean(value))
 
 
 class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]  # Django's class takes no type

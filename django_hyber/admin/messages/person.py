@@ -6,38 +6,26 @@ import json
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.widgets import AdminTextInputWidget
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
+from django_hyber.admin.common.base import PhoneField
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.services import Forgotten, export_number, forget_number
-from django_hyber.words import clean_phone
 
 PERMISSION = "django_hyber.forget_number"
-LONGEST_TYPED = 40
 DOWNLOAD, FORGET, CONFIRMED = "download", "forget", "confirmed"
 
 
 class NumberForm(forms.Form):
     """A phone number, as people write it."""
 
-    number = forms.CharField(
-        label=gettext_lazy("Phone number"),
-        max_length=LONGEST_TYPED,
-        widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
-        help_text=gettext_lazy("For example: +380 67 123 45 67. Spaces, dashes and brackets are allowed."),
-    )
-
-    def clean_number(self) -> str:
-        """Return the digits only."""
-        return clean_phone(self.cleaned_data["number"])
+    number = PhoneField()
 
 
 def may_forget(request: HttpRequest) -> bool:
