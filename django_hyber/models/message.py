@@ -182,3 +182,6 @@ LONE = models.Q(status=Message.Status.UNCONFIRMED, not_found_after__isnull=False
 #: Accepted messages whose final report is still queried, or no longer queried. A late report changes both.
 AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
 GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)
+#: Messages, whatever became of them, whose Viber text matched an approved template, or none.
+MATCHED = models.Q(matching_template_id__gt=0)
+UNMATCHED = models.Q(matching_template_id=0)

@@ -257,17 +257,17 @@ def _channel(name: str, tally: Tally, payer: Payer) -> ChannelStatistics:
         matched=tally.matched,
         unmatched=tally.unmatched,
         reports_seen=tally.seen > 0 or (payer.knows_seen and name in REPORT_SEEN),
-        cost=_cost(name, tally.paid_parts if name == SMS else tally.delivered, tally, payer),
-        sent_cost=_cost(name, tally.sent_parts if name == SMS else tally.tried, tally, payer),
+        cost=_cost(name, tally.paid_parts if name == SMS else tally.delivered, tally.delivered_matched, payer),
+        sent_cost=_cost(name, tally.sent_parts if name == SMS else tally.tried, tally.tried_matched, payer),
     )
 
 
-def _cost(name: str, units: int, tally: Tally, payer: Payer) -> Decimal | None:
+def _cost(name: str, units: int, matched: int, payer: Payer) -> Decimal | None:
     price = payer.prices.get(name)
     if price is None:
         return None
     if name == VIBER and TEMPLATE_PRICE in payer.prices:
-        return price * (units - tally.matched) + payer.prices[TEMPLATE_PRICE] * tally.matched
+        return price * (units - matched) + payer.prices[TEMPLATE_PRICE] * matched
     return price * units
 
 

@@ -29,6 +29,7 @@ from django_hyber.models import (
     Suppression,
     UnreadableCallback,
 )
+from django_hyber.models.message import UNMATCHED
 from django_hyber.reconcile.decisions import DECIDE_AFTER, overdue
 from django_hyber.reports.ranks import DELIVERIES, FINAL
 from django_hyber.statistics.counts import StatusCounts
@@ -118,7 +119,7 @@ def today(now: datetime) -> Today:
     whose = (ended.filter(campaign=None), ended.filter(campaign__in=campaigns))
     # One query for each status: for several at once SQLite uses another index.
     parts = [rows.filter(status=status) for rows in whose for status in FINAL]
-    without_template = Count("status", filter=Q(matching_template_id=0))
+    without_template = Count("status", filter=UNMATCHED)
     counted = [
         rows.values_list("status", "channel").annotate(count=Count("*"), unmatched=without_template) for rows in parts
     ]

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 
 from django_hyber.models import CampaignChannel, Message
+from django_hyber.models.message import MATCHED, UNMATCHED
 from django_hyber.reports.outcome import read_failures
 from django_hyber.reports.ranks import DELIVERIES, FAILURES
 
@@ -46,8 +47,8 @@ class Counted(NamedTuple):
 class Tally:
     """What one channel did; the fields are those of ``ChannelStatistics``.
 
-    ``matched`` are deliveries of an approved template, ``sent_parts`` and ``delivered_parts`` parts of SMS, and
-    ``paid_parts`` all parts of delivered SMS.
+    ``tried_matched`` and ``delivered_matched`` are the ``matched`` ones that Viber tried and delivered. ``sent_parts``
+    and ``delivered_parts`` are parts of SMS, and ``paid_parts`` all parts of delivered SMS.
     """
 
     tried: int = 0
@@ -65,6 +66,8 @@ class Tally:
     partly_delivered: int = 0
     matched: int = 0
     unmatched: int = 0
+    tried_matched: int = 0
+    delivered_matched: int = 0
 
 
 class Attempts(NamedTuple):
@@ -123,8 +126,8 @@ def _grouped(messages: QuerySet[Message], *keys: str) -> QuerySet[Message, Any]:
             delivered_parts=Sum("delivered_sms_parts", default=0),
             partial=Count("status", filter=Q(delivered_sms_parts__lt=F("total_sms_parts"))),
             unreported=Count("*") - Count("status", filter=Q(total_sms_parts__gt=0)),
-            matched=Count("status", filter=Q(matching_template_id__gt=0)),
-            unmatched=Count("status", filter=Q(matching_template_id=0)),
+            matched=Count("status", filter=MATCHED),
+            unmatched=Count("status", filter=UNMATCHED),
         )
     )
 
@@ -167,8 +170,10 @@ def add_up(rows: Sequence[tuple[Counted, Sequence[str]]], never_accepted: int = 
             _add_failure(tallies.setdefault(name, Tally()), name, None, row)
         for name in attempts.refused:
             tallies.setdefault(name, Tally()).rejected += row.messages
-        if row.unmatched:
-            tallies.setdefault(VIBER, Tally()).unmatched += row.unmatched
+        if row.matched or row.unmatched:
+            viber = tallies.setdefault(VIBER, Tally())
+            viber.matched += row.matched
+            viber.unmatched += row.unmatched
         # A message that still goes on to another channel has not been tried to the end.
         if row.status in DELIVERIES or (row.status in FAILURES and (attempts.reported or attempts.inferred)):
             tried += row.messages
@@ -185,7 +190,8 @@ def _add_delivery(tally: Tally, row: Counted) -> None:
     tally.clicks += row.clicks
     tally.clicked += row.clicked
     if row.channel == VIBER:
-        tally.matched += row.matched
+        tally.tried_matched += row.matched
+        tally.delivered_matched += row.matched
     if row.channel == SMS:
         tally.sent_parts += row.total_parts + row.unreported_parts
         tally.paid_parts += row.total_parts + row.unreported_parts
@@ -203,5 +209,7 @@ def _add_failure(tally: Tally, name: str, status: Status | None, row: Counted) -
         tally.undelivered += row.messages
     else:
         tally.rejected += row.messages
+    if name == VIBER:
+        tally.tried_matched += row.matched
     if name == SMS:
         tally.sent_parts += row.total_parts + row.unreported_parts

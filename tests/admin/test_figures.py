@@ -126,6 +126,25 @@ class TableTests:
         assert admin_client.get(html.unescape(warning)).context["cl"].result_count == 2
         assert (cells_of(page, "matched")[0], cells_of(page, "unmatched")[0]) == ("3", "2")
 
+    def test_approved_templates_are_counted_alike_on_the_page_and_in_the_list(
+        self, admin_client, launched, add_recipients
+    ):
+        failed = {"status": Status.EXPIRED, "failed_channels": "viber:expired"}
+        add_recipients(launched, 1, status=Status.DELIVERED, channel="viber", matching_template_id=7)
+        add_recipients(launched, 2, status=Status.DELIVERED, channel="sms", matching_template_id=7)
+        add_recipients(launched, 4, matching_template_id=7, **failed)
+        add_recipients(launched, 3, matching_template_id=0, **failed)
+        page = admin_client.get(url_of(launched))
+
+        listed = [
+            admin_client.get("/admin/django_hyber/message/", {"campaign": launched.pk, "template": choice})
+            .context["cl"]
+            .result_count
+            for choice in ("matched", "none")
+        ]
+        assert listed == [7, 3]
+        assert [cells_of(page, name)[0] for name in ("matched", "unmatched")] == ["7", "3"]
+
 
 class FunnelTests:
     def test_clicks_without_seen_make_no_step_larger_than_the_one_before(self, admin_client, launched, add_recipients):

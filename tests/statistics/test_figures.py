@@ -67,6 +67,10 @@ LIVES = (
     *[Life("delivered", ("viber", "sms"), "sms")] * 2,
     # Viber refused the text, and SMS delivered.
     *[Life("delivered", ("viber", "sms"), "sms", failed="viber:rejected", parts=1, delivered_parts=1, template=0)],
+    # Matched a template, and was not delivered by Viber: SMS delivered, nothing did, or Viber refused it.
+    *[Life("delivered", ("viber", "sms"), "sms", failed="viber:expired", template=7)] * 2,
+    *[Life("expired", ("viber",), failed="viber:expired", template=7)] * 3,
+    *[Life("rejected", failed="viber:rejected", template=7)],
     # Failed everywhere: reported by the last channel alone, or by both.
     *[Life("expired", ("viber", "sms"), failed="sms:expired", parts=2)] * 8,
     *[Life("undelivered", ("viber", "sms"), failed="sms:undelivered,viber:expired", parts=3)] * 2,
@@ -107,9 +111,11 @@ def expected(lives, name):
     won = [life for life in lives if life.channel == name]
     parts = sum(life.parts or 1 for life in tried) if name == "sms" else 0
     paid = sum(life.parts or 1 for life in won) if name == "sms" else len(won)
-    matched = sum((life.template or 0) > 0 for life in won)
+    matched, tried_matched, won_matched = (
+        sum((life.template or 0) > 0 for life in part) for part in (lives, tried, won)
+    )
     price = Decimal(PRICES[name])
-    discount = (price - Decimal(PRICES["viber_template"])) * matched if name == "viber" else Decimal(0)
+    discount = price - Decimal(PRICES["viber_template"]) if name == "viber" else Decimal(0)
     return {
         "tried": len(tried),
         "delivered": len(won),
@@ -123,8 +129,8 @@ def expected(lives, name):
         "partly_delivered": sum((life.delivered_parts or 0) < (life.parts or 0) for life in won),
         "matched": matched if name == "viber" else 0,
         "unmatched": sum(life.template == 0 for life in lives) if name == "viber" else 0,
-        "cost": price * paid - discount,
-        "sent_cost": price * (parts if name == "sms" else len(tried)) - discount,
+        "cost": price * paid - discount * won_matched,
+        "sent_cost": price * (parts if name == "sms" else len(tried)) - discount * tried_matched,
     }
 
 
@@ -175,7 +181,7 @@ def test_failures_without_a_report_are_inferred_and_the_others_are_not(campaign)
     viber = campaign_statistics(campaign).channels[0]
 
     assert viber.inferred == 7 + 2 + 8
-    assert viber.expired == 6 + 2 + 1
+    assert viber.expired == 6 + 2 + 3 + 2 + 1
     assert viber.not_delivered == viber.inferred + viber.expired + viber.undelivered + 1
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
-from django_hyber.models.message import AWAITED, GIVEN_UP
+from django_hyber.models.message import AWAITED, GIVEN_UP, MATCHED, UNMATCHED
 
 NEWEST = 20
 NO_CAMPAIGN = "none"
@@ -124,9 +124,7 @@ class TemplateFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filter by one result."""
-        condition = {"matched": Q(matching_template_id__gt=0), "none": Q(matching_template_id=0)}.get(
-            self.value() or ""
-        )
+        condition = {"matched": MATCHED, "none": UNMATCHED}.get(self.value() or "")
         return queryset if condition is None else queryset.filter(condition)
 
 
