@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from django.utils.formats import time_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 
 from django_hyber.admin.campaigns.form import described_moment, distance_from_now, zone_name
 from django_hyber.admin.campaigns.wait_texts import distance
@@ -20,6 +20,7 @@ from django_hyber.campaigns.preflight import (
     BLOCKING_CODE,
     CAPPED_CODE,
     COUNTRY_OFF_CODE,
+    MISSING_CODE,
     NOT_ALLOWED_CODE,
     OPTED_OUT_CODE,
     TYPE_OFF_CODE,
@@ -27,6 +28,45 @@ from django_hyber.campaigns.preflight import (
 from django_hyber.campaigns.timetable import Timetable
 from django_hyber.models import Campaign
 from django_hyber.services import Preflight, Segments, Skipped
+
+#: Why people get nothing. The form of the plural is that of ``people``.
+SKIPPED_TEXTS = {
+    OPTED_OUT_CODE: ngettext_lazy(
+        "%(count)s person has opted out and gets nothing.",
+        "%(count)s people have opted out and get nothing.",
+        "people",
+    ),
+    NOT_ALLOWED_CODE: ngettext_lazy(
+        "%(count)s person gets nothing: the account sends to the numbers in ALLOWED_NUMBERS only.",
+        "%(count)s people get nothing: the account sends to the numbers in ALLOWED_NUMBERS only.",
+        "people",
+    ),
+    COUNTRY_OFF_CODE: ngettext_lazy(
+        "%(count)s person gets nothing: the account does not send to the country (ALLOWED_COUNTRIES).",
+        "%(count)s people get nothing: the account does not send to their countries (ALLOWED_COUNTRIES).",
+        "people",
+    ),
+    TYPE_OFF_CODE: ngettext_lazy(
+        "%(count)s person gets nothing: the account does not send to numbers of this type.",
+        "%(count)s people get nothing: the account does not send to numbers of these types.",
+        "people",
+    ),
+    CAPPED_CODE: ngettext_lazy(
+        "%(count)s person has reached the frequency cap and is skipped.",
+        "%(count)s people have reached the frequency cap and are skipped.",
+        "people",
+    ),
+    BLOCKING_CODE: ngettext_lazy(
+        "%(count)s person has no value, so the campaign cannot be sent: %(names)s.",
+        "%(count)s people have no value, so the campaign cannot be sent: %(names)s.",
+        "people",
+    ),
+    MISSING_CODE: ngettext_lazy(
+        "%(count)s person has no value and is skipped, as set in the campaign: %(names)s.",
+        "%(count)s people have no value and are skipped, as set in the campaign: %(names)s.",
+        "people",
+    ),
+}
 
 
 def headline(found: Preflight) -> str:
@@ -42,56 +82,8 @@ def headline(found: Preflight) -> str:
 def skipped_text(skipped: Skipped) -> str:
     """Say how many are skipped for a reason; for missing values also which ones."""
     names = ", ".join(f"%{name}% ({grouped(number)})" for name, number in skipped.missing.items())
-    text = _refused_text(skipped) or _missing_text(skipped)
-    return text % {"count": grouped(skipped.count), "names": names}
-
-
-def _refused_text(skipped: Skipped) -> str:
-    if skipped.code == OPTED_OUT_CODE:
-        return ngettext(
-            "%(count)s person has opted out and gets nothing.",
-            "%(count)s people have opted out and get nothing.",
-            skipped.count,
-        )
-    if skipped.code == NOT_ALLOWED_CODE:
-        return ngettext(
-            "%(count)s person gets nothing: the account sends to the numbers in ALLOWED_NUMBERS only.",
-            "%(count)s people get nothing: the account sends to the numbers in ALLOWED_NUMBERS only.",
-            skipped.count,
-        )
-    if skipped.code == COUNTRY_OFF_CODE:
-        return ngettext(
-            "%(count)s person gets nothing: the account does not send to the country (ALLOWED_COUNTRIES).",
-            "%(count)s people get nothing: the account does not send to their countries (ALLOWED_COUNTRIES).",
-            skipped.count,
-        )
-    if skipped.code == TYPE_OFF_CODE:
-        return ngettext(
-            "%(count)s person gets nothing: the account does not send to numbers of this type.",
-            "%(count)s people get nothing: the account does not send to numbers of these types.",
-            skipped.count,
-        )
-    if skipped.code == CAPPED_CODE:
-        return ngettext(
-            "%(count)s person has reached the frequency cap and is skipped.",
-            "%(count)s people have reached the frequency cap and are skipped.",
-            skipped.count,
-        )
-    return ""
-
-
-def _missing_text(skipped: Skipped) -> str:
-    if skipped.code == BLOCKING_CODE:
-        return ngettext(
-            "%(count)s person has no value, so the campaign cannot be sent: %(names)s.",
-            "%(count)s people have no value, so the campaign cannot be sent: %(names)s.",
-            skipped.count,
-        )
-    return ngettext(
-        "%(count)s person has no value and is skipped, as set in the campaign: %(names)s.",
-        "%(count)s people have no value and are skipped, as set in the campaign: %(names)s.",
-        skipped.count,
-    )
+    values = {"people": skipped.count, "count": grouped(skipped.count), "names": names}
+    return str(SKIPPED_TEXTS[skipped.code] % values)
 
 
 def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
