@@ -7,8 +7,8 @@ import re
 import pytest
 from django.conf import settings
 
-from django_hyber.models import Campaign, Message, Template
-from django_hyber.protocol import SMS
+from django_hyber.models import Campaign, Contributor, Message, Template
+from django_hyber.protocol import SMS, Viber
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -140,6 +140,20 @@ def test_the_form_works_without_javascript(open_admin):
 
     assert Campaign.objects.get().channels.get().options == {"text": "Hi", "ttl": 3_600}
     assert page.locator("#id_channels-1-channel").is_visible()
+
+
+def test_saving_what_somebody_else_wrote_without_a_change_makes_nobody_a_contributor(open_admin, complaints):
+    campaign = Campaign.objects.create(name="Spring sale")
+    campaign.set_channels([Viber(text="Hi", ttl=60), SMS(text="Hi", ttl=300, alpha_name="Shop")])
+    positions = list(campaign.channels.values_list("position", flat=True))
+    page = open_admin()
+    page.goto(f"/admin/django_hyber/campaign/{campaign.pk}/change/")
+    page.get_by_role("button", name="Save and continue editing").click()
+    page.get_by_text("was changed successfully").wait_for()
+
+    assert list(campaign.channels.values_list("position", flat=True)) == positions
+    assert not Contributor.objects.exists()
+    assert complaints == []
 
 
 def test_leaving_unsaved_changes_is_asked_about(open_admin):

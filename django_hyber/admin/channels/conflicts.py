@@ -21,7 +21,7 @@ from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.common.times import short_time
-from django_hyber.words import CHANNEL_NAMES, label_of
+from django_hyber.words import CHANNEL_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +131,7 @@ def _of_channels(formset: Any) -> Iterator[Difference]:
         channel = form.instance.get_channel_display() if form.instance.pk else _("new channel")
         for name in form.changed_data:
             if name in form.fields and not form[name].is_hidden:
-                yield _difference(f"{channel}: {label_of(name) or form[name].label}", form[name])
+                yield _difference(f"{channel}: {form[name].label}", form[name])
 
 
 def _difference(label: str, bound: BoundField) -> Difference:

@@ -50,8 +50,13 @@
 
     const renumber = (box) => {
         const rows = rowsOf(box);
+        let last = -1;
         rows.forEach((row, number) => {
-            positionOf(row).value = number + 1;
+            /* A number that fits stays: another one would be a change that nobody has made. */
+            if (placeOf(row) <= last || placeOf(row) === Infinity) {
+                positionOf(row).value = last + 1;
+            }
+            last = placeOf(row);
             const label = row.querySelector(".inline_label");
             label.textContent = label.textContent.replace(/#\d+/, `#${number + 1}`);
             const [up, down] = row.querySelectorAll(".hyber-move button");
