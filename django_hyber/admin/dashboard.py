@@ -26,6 +26,7 @@ from django_hyber.models import AccountState, Batch, Campaign, CampaignChannel, 
 from django_hyber.statistics import dashboard
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
+    SHOWN,
     TOO_LONG,
     UNREPORTED_AFTER,
     AccountHealth,
@@ -284,10 +285,14 @@ def _stale_text(name: str, count: int) -> str:
 
 
 def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figure]:
-    for campaign in dashboard.idle_campaigns(now):
+    idle = list(dashboard.all_idle(now))
+    for campaign in idle[:SHOWN]:
         label = _("is due, but is not being sent. Is hyber_dispatch running?")
         yield Figure("idle", label, str(campaign), _campaign_url(campaign))
-    for campaign, count in dashboard.unreported_campaigns(now):
+    label = ngettext("campaign is due, but is not being sent", "campaigns are due, but are not being sent", len(idle))
+    yield from _whole(request, "idle", label, len(idle))
+    unreported = dashboard.unreported_messages(now)
+    for campaign, count in unreported[:SHOWN]:
         label = ngettext(
             "message of “%(name)s” without a report for over a day",
             "messages of “%(name)s” without a report for over a day",
@@ -295,13 +300,28 @@ def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figur
         )
         url = list_url(request, "message", campaign=campaign.pk, status__exact=Status.ACCEPTED.value)
         yield Figure("unreported-campaign", label % {"name": campaign}, grouped(count), url)
+    label = ngettext(
+        "campaign has messages without a report for over a day",
+        "campaigns have messages without a report for over a day",
+        len(unreported),
+    )
+    yield from _whole(request, "unreported", label, len(unreported))
 
 
 def _approvals(request: HttpRequest) -> Iterator[Figure]:
     if may_see(request, "campaign") and request.user.has_perm("django_hyber.send_campaign"):
-        for campaign in dashboard.awaiting_approval(request.user):  # type: ignore[arg-type]  # logged in
+        campaigns = list(dashboard.all_awaiting_approval(request.user))  # type: ignore[arg-type]  # logged in
+        for campaign in campaigns[:SHOWN]:
             url = reverse("admin:django_hyber_campaign_send", args=[campaign.pk])
             yield Figure("approval", _("waits for your approval"), str(campaign), url)
+        label = ngettext("campaign waits for your approval", "campaigns wait for your approval", len(campaigns))
+        yield from _whole(request, "approval", label, len(campaigns))
+
+
+def _whole(request: HttpRequest, name: str, label: str, count: int) -> Iterator[Figure]:
+    """If only the first campaigns of a kind are shown, link to the list of all."""
+    if count > SHOWN:
+        yield Figure(f"{name}-all", label, grouped(count), list_url(request, "campaign", attention=name))
 
 
 def _people(request: HttpRequest, now: datetime) -> Iterator[Figure]:

@@ -44,7 +44,8 @@ MISSED_FOR = timedelta(days=7)
 #: Anything that has waited longer than this is stuck.
 TOO_LONG = timedelta(minutes=10)
 UNREPORTED_AFTER = timedelta(days=1)
-LAST_CAMPAIGNS = 5
+#: The most rows of one kind.
+SHOWN = 5
 NEWEST_REPORTS = 1_000
 
 
@@ -163,7 +164,7 @@ def waiting() -> Waiting:
 
 
 def stale(now: datetime) -> Stale:
-    """Count what should not be waiting any more; for campaigns see ``idle_campaigns``."""
+    """Count what should not be waiting any more; for campaigns see ``all_idle``."""
     singles = Message.objects.filter(campaign=None)
     return Stale(
         old_singles=count_up_to(singles.filter(status=Status.QUEUED, created_at__lt=now - TOO_LONG)),
@@ -175,11 +176,6 @@ def stale(now: datetime) -> Stale:
         unmatched=count_up_to(DeliveryReport.objects.filter(message=None)),
         unreadable=count_up_to(UnreadableCallback.objects.all()),
     )
-
-
-def idle_campaigns(now: datetime) -> list[Campaign]:
-    """Return the first campaigns that are due and yet make no progress."""
-    return list(all_idle(now)[:LAST_CAMPAIGNS])
 
 
 def all_idle(now: datetime) -> QuerySet[Campaign]:
@@ -202,32 +198,34 @@ def all_held(now: datetime) -> QuerySet[Campaign]:
     return Campaign.objects.filter(Exists(own), account__in=held, status=Campaign.Status.SENDING).order_by("pk")
 
 
-def awaiting_approval(user: AbstractBaseUser) -> list[Campaign]:
-    """Return the first drafts of other people for which approval was asked, and which the user can launch."""
+def all_awaiting_approval(user: AbstractBaseUser) -> QuerySet[Campaign]:
+    """Select the drafts of other people for which approval was asked, and which the user can launch."""
     accounts = [account.name for account in find_accounts() if account.four_eyes]
-    if not accounts:
-        return []
     asked = Campaign.objects.filter(status=Campaign.Status.DRAFT, approval=Campaign.Approval.ASKED)
     own = Contributor.objects.filter(campaign=OuterRef("pk"), user_key=str(user.pk))
     others = asked.filter(~Exists(own), account__in=accounts).exclude(author=user.pk)
-    return list(others.order_by("approval_at", "pk")[:LAST_CAMPAIGNS])
+    return others.order_by("approval_at", "pk")
 
 
-def unreported_campaigns(now: datetime) -> list[tuple[Campaign, int]]:
-    """Return campaigns that ended over a day ago, with their numbers of messages that lack a report."""
-    ended = Campaign.objects.filter(
-        finished_at__lt=now - UNREPORTED_AFTER, finished_at__gte=now - UNREPORTED_AFTER - MISSED_FOR
-    )
-    campaigns = ended.in_bulk()
+def all_unreported(now: datetime) -> QuerySet[Campaign]:
+    """Select the campaigns that ended over a day ago and have messages without a report."""
+    own = Message.objects.filter(campaign=OuterRef("pk"), status=Status.ACCEPTED).order_by()
+    ended = now - UNREPORTED_AFTER
+    return Campaign.objects.filter(Exists(own), finished_at__lt=ended, finished_at__gte=ended - MISSED_FOR)
+
+
+def unreported_messages(now: datetime) -> list[tuple[Campaign, int]]:
+    """Return the campaigns of ``all_unreported`` with their numbers of these messages, the largest first."""
+    campaigns = all_unreported(now).in_bulk()
     accepted = Message.objects.filter(campaign__in=list(campaigns), status=Status.ACCEPTED).order_by()
     counted = accepted.values_list("campaign").annotate(count=Count("*")).order_by("-count")
-    return [(campaigns[pk], count) for pk, count in counted[:LAST_CAMPAIGNS]]
+    return [(campaigns[pk], count) for pk, count in counted]
 
 
 def last_campaigns() -> list[Campaign]:
     """Return the newest campaigns that are not drafts."""
     launched = Campaign.objects.exclude(status=Campaign.Status.DRAFT)
-    return list(launched.order_by("-pk")[:LAST_CAMPAIGNS])
+    return list(launched.order_by("-pk")[:SHOWN])
 
 
 def unread_replies() -> int:

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_hyber.conf import account_names, inspect_accounts
 from django_hyber.db.lease import is_due
 from django_hyber.models import AccountState, BackgroundJob, Batch, Campaign, Message
-from django_hyber.statistics.dashboard import TOO_LONG, count_up_to, idle_campaigns, last_reports, stale
+from django_hyber.statistics.dashboard import TOO_LONG, all_idle, count_up_to, last_reports, stale
 
 #: With this many messages accepted for longer than SILENT_AFTER and no report since, the callbacks do not arrive.
 SILENT_MESSAGES = 20
@@ -83,7 +83,7 @@ def check_health() -> Health:
         oldest_due_seconds=max(0, round((now - due_since).total_seconds())),
         unconfirmed=counts.unconfirmed,
         undecided=counts.batches_to_decide + counts.messages_to_decide,
-        idle_campaigns=[campaign.pk for campaign in idle_campaigns(now)],
+        idle_campaigns=list(all_idle(now).values_list("pk", flat=True)),
         held_accounts=sorted({state.account for state in states if state.held_since}),
         blocked_hosts=[str(state) for state in states if not state.held_since and _is_later(state.blocked_until, now)],
         paused_queries=[str(state) for state in states if _is_later(state.questions_after, now)],

@@ -288,7 +288,7 @@ class AttentionTests:
         now = timezone.now()
         Batch.objects.update(finished_at=now - HOUR)
         batch = Batch.objects.create(campaign=launched, first_id=10**9 + 1, last_id=10**9 + 2, size=2)
-        assert dashboard.idle_campaigns(now) == [launched]
+        assert list(dashboard.all_idle(now)) == [launched]
         if reason == "just begun":
             launch(launched, launched_at=now)
         if reason == "just done":
@@ -304,7 +304,7 @@ class AttentionTests:
         if reason == "nothing left":
             launched.batches.update(state="done")
 
-        assert dashboard.idle_campaigns(now) == []
+        assert not dashboard.all_idle(now).exists()
 
     def test_a_campaign_that_nobody_has_reported_on(self, admin_client, launched, add_recipients):
         now = timezone.now()
@@ -314,10 +314,29 @@ class AttentionTests:
             other = launch(Campaign.objects.create(name=f"Other {number}"), status="finished", finished_at=ended)
             add_recipients(other, 1, status=Status.ACCEPTED)
 
-        assert dashboard.unreported_campaigns(now) == [(launched, 3)]
+        assert dashboard.unreported_messages(now) == [(launched, 3)]
         text, url = figures(admin_client)["unreported-campaign"]
         assert text == "3"
         assert admin_client.get(url).context["cl"].result_count == 3
+
+    @pytest.mark.parametrize(("kind", "first"), [("idle", "idle"), ("unreported", "unreported-campaign")])
+    def test_more_campaigns_than_are_shown_are_counted_and_linked(self, admin_client, add_recipients, kind, first):
+        now = timezone.now()
+        finished = {"status": Running.FINISHED, "finished_at": now - 25 * HOUR}
+        for number in range(7):
+            campaign = launch(Campaign.objects.create(name=f"Sale {number}"), **(finished if kind != "idle" else {}))
+            add_recipients(campaign, 1, status=Status.ACCEPTED)
+            Batch.objects.create(campaign=campaign, first_id=number, last_id=number, size=1)
+        page = admin_client.get(PAGE).content.decode()
+        assert page.count(f'data-figure="{first}"') == 5
+        text, url = figures(admin_client)[f"{kind}-all"]
+        assert text == "7"
+        assert admin_client.get(url).context["cl"].result_count == 7
+        assert admin_client.get(url.replace(kind, "anything")).context["cl"].result_count == 7
+
+        Campaign.objects.order_by("pk").filter(pk__lte=campaign.pk - 2).first().delete()
+        Campaign.objects.order_by("pk").first().delete()
+        assert f"{kind}-all" not in figures(admin_client)
 
 
 class LastCampaignsTests:

@@ -19,6 +19,7 @@ from django_hyber.admin.channels.conflicts import add_conflict, lock_posted
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
+from django_hyber.admin.common.filters import AttentionFilter
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import short_time
@@ -36,7 +37,7 @@ class CampaignAdmin(HyberAdmin):
     add_label = _("Add campaign")
     inlines = (ChannelInline,)
     list_display = ("name", "status", "recipients", "delivered", "channel_names", "starts", "created")
-    list_filter = ("status", "created_at")
+    list_filter = ("status", AttentionFilter, "created_at")
     list_per_page = 20
     list_max_show_all = 100
     search_fields = ("name", "tag")

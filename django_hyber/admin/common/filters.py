@@ -8,12 +8,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Exists, Max, Min, OuterRef, QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
 from django_hyber.models.message import AWAITED, GIVEN_UP, MATCHED, UNMATCHED
+from django_hyber.statistics import dashboard
 
 NEWEST = 20
 NO_CAMPAIGN = "none"
@@ -68,6 +70,33 @@ class MessageCampaignFilter(CampaignFilter):
         own = Message.objects.filter(campaign=chosen).order_by().values("campaign")
         ends = list(own.annotate(first=Min("pk"), last=Max("pk")).values_list("first", "last"))
         return found.filter(pk__range=ends[0]) if ends else found.none()
+
+
+class AttentionFilter(admin.SimpleListFilter):
+    """Filters campaigns by what the dashboard lists."""
+
+    title = _("Needs attention")
+    parameter_name = "attention"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
+        """List the kinds; approval only for those who can give it."""
+        if request.user.has_perm("django_hyber.send_campaign"):
+            yield "approval", _("waits for your approval")
+        yield "idle", _("due, but not being sent")
+        yield "unreported", _("without reports for over a day")
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter by one kind."""
+        now = timezone.now()
+        if self.value() == "approval":
+            found = dashboard.all_awaiting_approval(request.user)  # type: ignore[arg-type]  # logged in
+        elif self.value() == "idle":
+            found = dashboard.all_idle(now)
+        elif self.value() == "unreported":
+            found = dashboard.all_unreported(now)
+        else:
+            return queryset
+        return queryset.filter(pk__in=found.values("pk"))
 
 
 class ChannelFilter(admin.SimpleListFilter):
