@@ -1,7 +1,8 @@
 """Notices for the team of a campaign: an e-mail to the addresses in the setting NOTIFY, and the search for stalls.
 
 The notices are stored with the change (``announce``) and mailed by the sweep, which repeats what a mail server did not
-take. An e-mail contains no phone number and no text of a message: the page that it links to has them.
+take. An e-mail contains no phone number and no text of a message: the page that it links to has them. The note of an
+approval is as on the page for users who may not see numbers.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
@@ -38,6 +40,8 @@ SUBJECTS: Mapping[Notice, StrPromise] = {
     Notice.STALLED: _("“%(name)s” is not being sent"),
     Notice.PAUSED: _("“%(name)s” has been paused because of a problem"),
     Notice.APPROVAL: _("“%(name)s” waits for approval"),
+    Notice.APPROVED: _("“%(name)s” has been approved"),
+    Notice.SENT_BACK: _("“%(name)s” has been sent back for changes"),
 }
 TEXTS: Mapping[Notice, StrPromise] = {
     Notice.FINISHED: _("The campaign has been sent completely. Delivery reports may still arrive."),
@@ -50,7 +54,17 @@ TEXTS: Mapping[Notice, StrPromise] = {
         "Somebody who has worked on this campaign requests approval. A person who has not worked on it can launch it "
         "or send it back."
     ),
+    Notice.APPROVED: _("The campaign has been approved and launched."),
+    Notice.SENT_BACK: _("The campaign has been sent back. It stays a draft: change it, and request approval again."),
 }
+#: The notices that have a note, and the step of the approval to which it belongs.
+NOTES = {
+    Notice.APPROVAL: Campaign.Approval.ASKED,
+    Notice.APPROVED: Campaign.Approval.GIVEN,
+    Notice.SENT_BACK: Campaign.Approval.SENT_BACK,
+}
+#: The notices that answer the person who has asked.
+ANSWERS = (Notice.APPROVED, Notice.SENT_BACK)
 #: The page that the e-mail links to.
 PAGES = {Notice.APPROVAL: "django_hyber_campaign_send"}
 DEFAULT_PAGE = "django_hyber_campaign_change"
@@ -87,12 +101,31 @@ def announce_stalls() -> None:
 def _compose(campaign: Campaign, event: Notice, account: Account) -> EmailMessage:
     # A name with a line break would be refused as a header.
     name = {"name": mask_phones_in(" ".join(campaign.name.split()))}
-    lines = [*_text(campaign, event), *_details(campaign, event)]
+    lines = [*_text(campaign, event), *_note(campaign, event), *_details(campaign, event)]
     page = PAGES.get(event, DEFAULT_PAGE)
     url = get_admin_url(account, page, campaign.pk)
+    asker = _find_asker(campaign) if event in ANSWERS else []
     return EmailMessage(
-        subject=_subject(campaign, event) % name, body="\n\n".join(filter(None, [*lines, url])), to=list(account.notify)
+        subject=_subject(campaign, event) % name,
+        body="\n\n".join(filter(None, [*lines, url])),
+        to=list(dict.fromkeys([*asker, *account.notify])),
     )
+
+
+def _find_asker(campaign: Campaign) -> list[str]:
+    """Return the address of the person who has asked for approval, if there is one."""
+    if campaign.approval_asker_id is None:
+        return []
+    model = get_user_model()
+    users = model._default_manager.filter(pk=campaign.approval_asker_id)
+    addresses = [getattr(user, model.get_email_field_name(), "") for user in users if user.is_active]
+    return list(filter(None, addresses))
+
+
+def _note(campaign: Campaign, event: Notice) -> list[str]:
+    if not campaign.approval_note or campaign.approval != NOTES.get(event):
+        return []
+    return [mask_phones_in(f"{campaign.approval_by}: {campaign.approval_note}")]
 
 
 def _subject(campaign: Campaign, event: Notice) -> str:

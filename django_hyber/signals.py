@@ -30,6 +30,7 @@ campaign_finished = Signal()
 
 #: Something about a campaign that its team should know. ``event`` (str) is "finished"; "stalled" (it is due, and has
 #: made no progress for ten minutes; sent by the sweep, once for each stall); "paused" (by this package, because of a
-#: problem: ``campaign.status_reason`` names it); or "approval" (somebody has asked for approval).
+#: problem: ``campaign.status_reason`` names it); "approval" (somebody has asked for approval); or the answer to that:
+#: "approved" (the campaign was launched) or "sent_back". ``campaign.approval_note`` is what the person wrote.
 #: Arguments: ``event_id``, ``campaign`` (models.Campaign in its current state), ``event``.
 campaign_notice = Signal()

@@ -97,6 +97,11 @@ class TestCatalogue:
         ]
         assert lost == []
 
+    def test_no_sentence_ends_with_a_time(self, committed):
+        """In English a time ends with "p.m.", so that there would be two full stops."""
+        sources = [text for entry in committed for text in (entry.msgid, entry.msgid_plural)]
+        assert [text for text in sources if re.search(r"%\((time|start|end)\)s\.", text)] == []
+
     def test_no_message_of_the_sources_is_missing(self, committed, extracted):
         assert messages_of(extracted) - messages_of(committed) == set()
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.announce import announce_notice
-from django_hyber.campaigns.lifecycle import locked, wrong_status
+from django_hyber.campaigns.lifecycle import NO_REQUEST, locked, wrong_status
 from django_hyber.errors import CampaignError
 from django_hyber.four_eyes import CONTRIBUTED, approval_problem, is_four_eyes
 from django_hyber.models import Announcement, Campaign
 
 Approval = Campaign.Approval
-#: The columns of an answered or withdrawn request.
-NO_REQUEST = {"approval": "", "approval_note": "", "approval_by": "", "approval_at": None}
+Notice = Announcement.Notice
 
 
 def may_ask(campaign: Campaign, user: AbstractBaseUser) -> bool:
@@ -26,7 +28,7 @@ def may_ask(campaign: Campaign, user: AbstractBaseUser) -> bool:
     return problem is not None and problem.code == CONTRIBUTED
 
 
-def may_send_back(campaign: Campaign, user: AbstractBaseUser) -> bool:
+def may_answer(campaign: Campaign, user: AbstractBaseUser) -> bool:
     """Return whether somebody has asked for approval, and the user could give it."""
     is_asked = campaign.is_editable and campaign.approval == Approval.ASKED
     return is_asked and is_four_eyes(campaign) and approval_problem(campaign, user) is None
@@ -43,9 +45,17 @@ def ask_for_approval(campaign: Campaign, user: AbstractBaseUser, note: str) -> b
         known = (campaign.approval, campaign.approval_note, campaign.approval_by)
         if known == (Approval.ASKED, note, user.get_username()):
             return False
-        _record(campaign, Approval.ASKED, user, note)
-        announce_notice(campaign.pk, Announcement.Notice.APPROVAL)
+        _record(campaign, _step(Approval.ASKED, user, note) | {"approval_asker": user})
+        announce_notice(campaign.pk, Notice.APPROVAL)
     return True
+
+
+def answer_by_launch(campaign: Campaign, user: AbstractBaseUser | None, note: str) -> Mapping[str, Any]:
+    """Return the columns of a locked draft that the user launches: this gives the approval that was asked for."""
+    if user is None or not may_answer(campaign, user):
+        return NO_REQUEST
+    announce_notice(campaign.pk, Notice.APPROVED)
+    return _step(Approval.GIVEN, user, note)
 
 
 def send_back(campaign: Campaign, user: AbstractBaseUser, note: str) -> None:
@@ -54,15 +64,21 @@ def send_back(campaign: Campaign, user: AbstractBaseUser, note: str) -> None:
     Raises CampaignError if nobody has asked, or the user has worked on the campaign.
     """
     with locked(campaign):
-        if not may_send_back(campaign, user):
+        if not may_answer(campaign, user):
             raise CampaignError([_refusal(campaign)])
-        _record(campaign, Approval.SENT_BACK, user, note)
+        _record(campaign, _step(Approval.SENT_BACK, user, note))
+        announce_notice(campaign.pk, Notice.SENT_BACK)
 
 
-def _record(campaign: Campaign, approval: Approval, user: AbstractBaseUser, note: str) -> None:
-    campaign.approval, campaign.approval_note = approval, note
-    campaign.approval_by, campaign.approval_at = user.get_username()[:150], timezone.now()
-    campaign.save(update_fields=list(NO_REQUEST))
+def _step(approval: Approval, user: AbstractBaseUser, note: str) -> dict[str, Any]:
+    name = user.get_username()[:150]
+    return {"approval": approval, "approval_note": note, "approval_by": name, "approval_at": timezone.now()}
+
+
+def _record(campaign: Campaign, columns: Mapping[str, Any]) -> None:
+    for name, value in columns.items():
+        setattr(campaign, name, value)
+    campaign.save(update_fields=list(columns))
 
 
 def _refusal(campaign: Campaign) -> ValidationError:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.approval import NO_REQUEST
+from django_hyber.campaigns.approval import answer_by_launch
 from django_hyber.campaigns.lifecycle import Verb, begin, is_possible, locked, move
 from django_hyber.campaigns.preflight import (
     Preflight,
@@ -65,9 +65,12 @@ def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) 
     return campaign
 
 
-def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Confirmation | None = None) -> int:
+def launch(
+    campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Confirmation | None = None, note: str = ""
+) -> int:
     """Check the campaign, start it, and return how many people get it.
 
+    If approval was asked for, a launch by a user gives it, with this note.
     ``confirmed`` is what a person has seen; opt-outs since then are allowed. Raises CampaignError, and changes nothing,
     if anything else has changed since ("changed"), and for everything that forbids a launch.
 
@@ -92,7 +95,7 @@ def launch(campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Conf
         launcher = user.pk if user else None
         now = timezone.now()
         launched = {"run": 1, "launched_at": now, "launched_by": launcher, "next_send_at": None}
-        move(campaign, Verb.START, **launched, **NO_REQUEST)
+        move(campaign, Verb.START, **launched, **answer_by_launch(campaign, user, note))
         runs.give_account(campaign)
         # Should two launches ever get this far, the unique ranges of the batches stop the second.
         runs.cut_batches(campaign)

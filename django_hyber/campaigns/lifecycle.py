@@ -47,6 +47,15 @@ TRANSITIONS: Mapping[Status, Mapping[Verb, tuple[Status, ...]]] = {
     Status.CANCELLED: {},
 }
 
+#: The columns of a campaign for which approval was not asked.
+NO_REQUEST: Mapping[str, str | None] = {
+    "approval": "",
+    "approval_note": "",
+    "approval_by": "",
+    "approval_at": None,
+    "approval_asker": None,
+}
+
 
 def is_possible(campaign: Campaign, verb: Verb) -> bool:
     """Return whether the campaign's status allows the verb."""
@@ -182,7 +191,7 @@ def _withdraw(campaign: Campaign) -> None:
     if is_possible(campaign, Verb.WITHDRAW) and runs.has_begun(campaign.pk):
         text = _("Not possible: a part of the campaign has been handed over. It can be cancelled.")
         raise CampaignError([ValidationError(text, code="begun")])
-    move(campaign, Verb.WITHDRAW, run=0, launched_at=None, launched_by=None)
+    move(campaign, Verb.WITHDRAW, run=0, launched_at=None, launched_by=None, **NO_REQUEST)
     campaign.batches.all().delete()
 
 

@@ -60,8 +60,8 @@ class Account:
     Limits of campaigns: ``frequency_cap`` is how many campaign messages of the account a person may get. Before a batch
     would cost more than ``spending_limit`` allows, its campaign is paused. Single messages count for neither.
 
-    Team: the addresses in ``notify`` get an e-mail when a campaign finishes, stalls, is paused because of a problem, or
-    waits for approval.
+    Team: the addresses in ``notify`` get an e-mail when a campaign finishes, stalls, is paused because of a problem,
+    waits for approval, is approved, or is sent back.
 
     ``prices`` are per message of a channel, and per part for SMS; ``viber_template`` is for Viber messages that matched
     an approved template. ``currency`` is that of the prices.

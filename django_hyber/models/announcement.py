@@ -29,6 +29,8 @@ class Announcement(HyberModel):
         STALLED = "stalled"
         PAUSED = "paused"
         APPROVAL = "approval"
+        APPROVED = "approved"
+        SENT_BACK = "sent_back"
 
     # Generated before the insert, because a bulk insert does not return keys. It is part of the event id.
     key = models.CharField(max_length=32, primary_key=True)

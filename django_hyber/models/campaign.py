@@ -61,9 +61,10 @@ class Campaign(HyberModel):
         CANCELLED = "cancelled", _("cancelled")
 
     class Approval(models.TextChoices):
-        """The last answer about the approval of a draft; the launch clears it."""
+        """The last step of the approval. A launch that nobody was asked to approve, and a withdrawal, clear it."""
 
         ASKED = "asked", _("waits for approval")
+        GIVEN = "given", _("approved")
         SENT_BACK = "sent_back", _("sent back")
 
     class MissingVariables(models.TextChoices):
@@ -178,6 +179,15 @@ class Campaign(HyberModel):
     approval_note = models.CharField(_("note"), max_length=500, blank=True, editable=False)
     approval_by = models.CharField(max_length=150, blank=True, editable=False)
     approval_at = models.DateTimeField(null=True, editable=False)
+    approval_asker = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text=_("The user who requested approval last."),
+    )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)

@@ -29,6 +29,6 @@ def seen_on(response):
     return dict(re.findall(r'name="(plan-\d+)" value="([^"]+)"', response.content.decode()))
 
 
-def confirm(client, campaign, **extra):
+def confirm(client, campaign, note="", **extra):
     """Look at the page before the launch and press its button."""
-    return client.post(url_of(campaign), seen_on(client.get(url_of(campaign))), **extra)
+    return client.post(url_of(campaign), {**seen_on(client.get(url_of(campaign))), "note": note}, **extra)

@@ -1,4 +1,7 @@
-"""The pages on which approval is asked for and a campaign is sent back, and what its other pages say of it."""
+"""The pages on which approval is asked for and a campaign is sent back, and what its other pages say of it.
+
+Approval is given on the page before the launch.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.times import short_time
-from django_hyber.campaigns.approval import ask_for_approval, may_ask, may_send_back, send_back
+from django_hyber.campaigns.approval import ask_for_approval, may_answer, may_ask, send_back
 from django_hyber.four_eyes import is_four_eyes
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
@@ -24,13 +27,13 @@ Approval = Campaign.Approval
 
 
 class ApprovalState(NamedTuple):
-    """What a page of the campaign says about its approval; ``can_ask`` and ``can_send_back`` are for this user."""
+    """What a page of the campaign says about its approval; ``can_ask`` and ``can_answer`` are for this user."""
 
     name: str
     text: str
     note: str
     can_ask: bool
-    can_send_back: bool
+    can_answer: bool
 
 
 class NoteForm(forms.Form):
@@ -40,8 +43,8 @@ class NoteForm(forms.Form):
         label=gettext_lazy("Note"), max_length=LONGEST_NOTE, widget=forms.Textarea(attrs={"rows": 4, "cols": 60})
     )
 
-    def __init__(self, *args: object, is_required: bool, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # what the form takes
+    def __init__(self, desk: CampaignDesk, *, is_required: bool) -> None:
+        super().__init__(desk.request.POST if desk.is_post else None)
         self.fields["note"].required = is_required
 
     def clean_note(self) -> str:
@@ -49,14 +52,24 @@ class NoteForm(forms.Form):
         return " ".join(str(self.cleaned_data["note"]).split())
 
 
+class LaunchNoteForm(NoteForm):
+    """The note of the person who gives the approval, on the page before the launch."""
+
+    def __init__(self, desk: CampaignDesk) -> None:
+        super().__init__(desk, is_required=False)
+        self.fields["note"].help_text = _("Optional. It is shown on the page of the campaign.")
+        self.fields["note"].widget.attrs |= {"form": "hyber-launch", "rows": 2}
+
+
 def approval_state(desk: CampaignDesk) -> ApprovalState | None:
-    """Return what to show of the approval of a draft, or None if it needs none."""
+    """Return what to show of the approval, or None for a draft that needs none."""
     campaign, user = desk.campaign, desk.request.user
-    if not campaign.is_editable or not is_four_eyes(campaign):
+    if campaign.is_editable and not is_four_eyes(campaign):
         return None
     texts = {
-        Approval.ASKED: _("%(user)s requested approval on %(time)s."),
-        Approval.SENT_BACK: _("%(user)s sent the campaign back on %(time)s."),
+        Approval.ASKED: _("%(user)s requested approval (%(time)s)."),
+        Approval.GIVEN: _("%(user)s approved the campaign (%(time)s)."),
+        Approval.SENT_BACK: _("%(user)s sent the campaign back (%(time)s)."),
     }
     text = ""
     if campaign.approval:
@@ -68,7 +81,7 @@ def approval_state(desk: CampaignDesk) -> ApprovalState | None:
         text=text,
         note=note if desk.sees_personal_data else mask_phones_in(note),
         can_ask=desk.may_write and may_ask(campaign, user),  # type: ignore[arg-type]  # logged in
-        can_send_back=desk.may_send and may_send_back(campaign, user),  # type: ignore[arg-type]
+        can_answer=desk.may_send and may_answer(campaign, user),  # type: ignore[arg-type]
     )
 
 
@@ -77,7 +90,7 @@ def ask_page(desk: CampaignDesk) -> HttpResponseBase:
     state = approval_state(desk)
     if state is None or not state.can_ask:
         return _not_possible(desk)
-    form = NoteForm(desk.request.POST if desk.is_post else None, is_required=False)
+    form = NoteForm(desk, is_required=False)
     if not form.is_valid():
         intro = _(
             "The campaign is shown on the start page of everyone who may send campaigns and has not worked on this one."
@@ -98,9 +111,9 @@ def ask_page(desk: CampaignDesk) -> HttpResponseBase:
 def send_back_page(desk: CampaignDesk) -> HttpResponseBase:
     """Ask for a note; on POST, send the campaign back to those who have worked on it."""
     state = approval_state(desk)
-    if state is None or not state.can_send_back:
+    if state is None or not state.can_answer:
         return _not_possible(desk)
-    form = NoteForm(desk.request.POST if desk.is_post else None, is_required=True)
+    form = NoteForm(desk, is_required=True)
     if not form.is_valid():
         intro = _("The campaign stays a draft. The note is shown on its page.")
         return _page(desk, form, state, title=_("Send back"), intro=intro)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin import helpers
@@ -11,7 +12,7 @@ from django.http import HttpResponseBase, HttpResponseNotAllowed
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.campaigns.approval_page import approval_state
+from django_hyber.admin.campaigns.approval_page import LaunchNoteForm, approval_state
 from django_hyber.admin.campaigns.preflight_facts import preflight_facts
 from django_hyber.admin.campaigns.preflight_texts import button_text
 from django_hyber.admin.channels.composer import asked_sample
@@ -33,18 +34,16 @@ CONFIRMATION = "plan-{pk}"
 
 def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
     """Return the page on which the launch is confirmed; on POST, launch."""
-    if desk.is_post:
-        is_started = _start(desk)
-        return desk.redirect() if is_started or not desk.campaign.is_editable else desk.redirect("send")
-    campaign = desk.campaign
+    campaign, note = desk.campaign, LaunchNoteForm(desk)
+    if desk.is_post and note.is_valid() and (_start(desk, note.cleaned_data["note"]) or not campaign.is_editable):
+        return desk.redirect()
     if not campaign.is_editable:
         return _already_started(desk)
     sample = asked_sample(desk.request, campaign)
     return desk.render(
         "campaign/preflight/page",
         _("Send campaign"),
-        facts=preflight_facts(desk, check_of(campaign)),
-        approval=approval_state(desk),
+        **_plan(desk, note),
         sample=sample,
         composed=compose_saved(campaign, sample),
         channels=[(str(channel), described_options(channel)) for channel in campaign.channels.all()],
@@ -53,9 +52,12 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
 
 def preflight_part(desk: CampaignDesk) -> HttpResponseBase:
     """Return the part of the page that changes while a campaign is checked; the page polls it."""
-    return desk.part(
-        "campaign/preflight/part", facts=preflight_facts(desk, check_of(desk.campaign)), approval=approval_state(desk)
-    )
+    return desk.part("campaign/preflight/part", **_plan(desk, LaunchNoteForm(desk)))
+
+
+def _plan(desk: CampaignDesk, form: LaunchNoteForm) -> dict[str, Any]:
+    facts = preflight_facts(desk, check_of(desk.campaign))
+    return {"facts": facts, "approval": approval_state(desk), "form": form}
 
 
 def check_view(desk: CampaignDesk) -> HttpResponseBase:
@@ -92,12 +94,12 @@ def start_selected(desk: Desk, campaigns: QuerySet[Campaign]) -> None:
         _start(desk.of(campaign))
 
 
-def _start(desk: CampaignDesk) -> bool:
+def _start(desk: CampaignDesk, note: str = "") -> bool:
     """Start a campaign, log that, and report the result."""
     campaign, user = desk.campaign, desk.request.user
     confirmed = parse_confirmation(desk.request.POST.get(CONFIRMATION.format(pk=campaign.pk), ""))
     try:
-        people = launch(campaign, user=user, confirmed=confirmed)  # type: ignore[arg-type]  # nobody else gets in here
+        people = launch(campaign, user=user, confirmed=confirmed, note=note)  # type: ignore[arg-type]  # logged in
     except CampaignError as error:
         if not campaign.is_editable:
             _already_started(desk)
@@ -110,7 +112,8 @@ def _start(desk: CampaignDesk) -> bool:
     else:
         text = ngettext("Sending to %(count)s person started.", "Sending to %(count)s people started.", people)
     text %= {"count": grouped(people)}
-    desk.log_change(text)
+    given = [_("Approved."), campaign.approval_note] if campaign.approval == Campaign.Approval.GIVEN else []
+    desk.log_change(" ".join(filter(None, [text, *given])))
     desk.message_user(f"{campaign}: {text}", messages.SUCCESS)
     if campaign.status == Campaign.Status.PAUSED:
         stopped = _("“%(name)s” has been stopped: %(reason)s")

@@ -157,7 +157,7 @@ def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Itera
     if timetable.end:
         begin = timetable.opens_at or timetable.start or now
         params = {"duration": distance(timetable.end, begin), "time": short_time(timetable.end)}
-        yield _("Handing over to the platform takes %(duration)s, until about %(time)s.") % params
+        yield _("Handing over to the platform takes %(duration)s (until about %(time)s).") % params
 
 
 def days_text(timetable: Timetable) -> str:

@@ -62,7 +62,7 @@ def next_step(message: Message, journey: Journey) -> str:
             text = _("It waits for its campaign. Status of the campaign: %(status)s.")
             return text % {"status": campaign.get_status_display()}
         if message.due_at:
-            return _("The next attempt to send it is on %(time)s.") % {"time": short_time(message.due_at)}
+            return _("The next attempt to send it comes later (%(time)s).") % {"time": short_time(message.due_at)}
         return _("It is sent next.")
     if message.status == Status.ACCEPTED:
         return _with_platform(message, journey)

@@ -1,20 +1,25 @@
-"""Approval is asked for with a note, and answered by launching or by sending back."""
+"""Approval is asked for and given with a note: the other person launches the campaign or sends it back."""
 
 from __future__ import annotations
+
+import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.test import Client
-from django.urls import reverse
+from django.utils import timezone
 
 from django_hyber.four_eyes import record_author
 from django_hyber.models import Announcement, Campaign
-from django_hyber.services import dispatch
+from django_hyber.services import dispatch, start_campaign
+from django_hyber.signals import campaign_notice
 from tests.admin.pages import confirm, seen_on, text_of, url_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WRITES = ("view_campaign", "change_campaign")
+DASHBOARD = "/admin/django_hyber/"
 LAUNCHES = ("view_campaign", "send_campaign")
 
 
@@ -58,7 +63,7 @@ def ask(browser, campaign, note="Please look at the SMS"):
 
 
 def dashboard_of(browser):
-    return text_of(browser.get(reverse("admin:app_list", args=["django_hyber"])))
+    return text_of(browser.get(DASHBOARD))
 
 
 def page_of(browser, campaign):
@@ -88,13 +93,56 @@ def test_dashboard_shows_it_to_those_who_may_launch_it_only(campaign, olena, pet
     assert [waiting in dashboard_of(browser) for browser in (petro, olena, both, reader)] == [True, False, False, False]
 
 
-def test_launch_answers_the_request(campaign, olena, petro):
+def test_launch_gives_the_approval_with_a_note_that_stays_on_the_page_and_in_the_history(campaign, olena, petro):
+    ask(olena, campaign)
+    confirm(petro, campaign, note="Checked\r\nthe links")
+    assert approval_of(campaign) == "given"
+    assert campaign.status in ("sending", "finished")
+    shown = page_of(olena, campaign)
+    assert "petro approved the campaign" in shown
+    assert "Checked the links" in shown
+    assert "Please look at the SMS" not in shown
+    assert "Sending to 1 person started. Approved. Checked the links" in LogEntry.objects.latest("pk").change_message
+    assert "waits for your approval" not in dashboard_of(petro)
+
+
+def test_approval_needs_no_note(campaign, olena, petro):
     ask(olena, campaign)
     confirm(petro, campaign)
+    assert approval_of(campaign) == "given"
+    assert "Please look at the SMS" not in page_of(olena, campaign)
+
+
+def test_launch_that_nobody_was_asked_to_approve_is_no_approval(campaign, olena, petro):
+    assert "Note" not in text_of(petro.get(url_of(campaign)))
+    confirm(petro, campaign, note="Good")
     assert approval_of(campaign) == ""
-    assert campaign.status in ("sending", "finished")
-    assert campaign.approval_note == ""
-    assert "waits for your approval" not in dashboard_of(petro)
+    assert "approved the campaign" not in page_of(olena, campaign)
+
+
+def test_launch_by_code_is_no_approval(campaign, olena):
+    ask(olena, campaign)
+    start_campaign(campaign)
+    assert (approval_of(campaign), campaign.approval_note) == ("", "")
+
+
+def test_withdrawn_campaign_has_to_be_approved_again(campaign, olena, petro):
+    Campaign.objects.update(start_time=timezone.now() + timedelta(days=2))
+    ask(olena, campaign)
+    confirm(petro, campaign, note="Good")
+    assert approval_of(campaign) == "given"
+    petro.post(url_of(campaign, "withdraw"))
+    assert (approval_of(campaign), campaign.approval_note, campaign.approval_asker_id) == ("", "", None)
+
+
+@pytest.mark.parametrize("note", ["Good links", "long " * 101])
+def test_note_of_a_launch_that_is_refused_is_not_lost(campaign, olena, petro, note):
+    ask(olena, campaign)
+    page = petro.get(url_of(campaign))
+    Campaign.objects.update(tag="Other")
+    response = petro.post(url_of(campaign), {**seen_on(page), "note": note})
+    assert approval_of(campaign) == "asked"
+    assert note.strip() in text_of(response)
 
 
 def test_sent_back_with_a_note_and_asked_again(campaign, olena, petro):
@@ -144,16 +192,98 @@ def test_without_the_rule_nobody_asks(campaign, olena, settings):
     assert "Request approval" not in page_of(olena, campaign)
 
 
-def test_second_click_sends_no_second_notice(campaign, olena, settings, mailoutbox):
+@pytest.fixture
+def team(settings, olena):
+    """The addresses that hear of campaigns; the author has one as well."""
+    olena.user.email = "olena@shop.example"
+    olena.user.save()
     settings.HYBER = {"default": {**settings.HYBER["default"], "NOTIFY": ["team@shop.example"]}}
+    return ["olena@shop.example", "team@shop.example"]
+
+
+def last_mail(mailoutbox):
+    dispatch()
+    return mailoutbox[-1]
+
+
+def test_second_click_sends_no_second_notice(campaign, olena, team, mailoutbox):
     ask(olena, campaign)
     ask(olena, campaign)
     assert Announcement.objects.count() == 1
     dispatch()
     [mail] = mailoutbox
+    assert mail.to == ["team@shop.example"]
     assert "waits for approval" in mail.subject
-    # The note may quote anything.
-    assert "Please look" not in mail.body
+    assert "olena: Please look at the SMS" in mail.body
+
+
+def test_person_who_asked_is_mailed_why_the_campaign_was_sent_back(campaign, olena, petro, team, mailoutbox):
+    ask(olena, campaign)
+    dispatch()
+    petro.post(url_of(campaign, "send_back"), {"note": "Ask 380671234567 about the link"})
+    mail = last_mail(mailoutbox)
+    assert mail.to == team
+    assert mail.subject == "“Spring sale” has been sent back for changes"
+    assert "petro: Ask" in mail.body
+    assert "about the link" in mail.body
+    assert "380671234567" not in mail.body
+
+
+def test_person_who_asked_is_mailed_that_the_campaign_was_approved(campaign, olena, petro, team, mailoutbox):
+    Campaign.objects.update(start_time=timezone.now() + timedelta(days=2))
+    ask(olena, campaign)
+    dispatch()
+    confirm(petro, campaign, note="Good links")
+    mail = last_mail(mailoutbox)
+    assert mail.to == team
+    assert mail.subject == "“Spring sale” has been approved"
+    assert "petro: Good links" in mail.body
+
+
+def test_mail_about_an_answer_has_no_note_of_a_later_step(campaign, olena, petro, team, mailoutbox):
+    ask(olena, campaign)
+    dispatch()
+    petro.post(url_of(campaign, "send_back"), {"note": "Wrong link"})
+    ask(olena, campaign, "Corrected")
+    dispatch()
+    [sent_back] = [mail for mail in mailoutbox if "sent back" in mail.subject]
+    assert "Corrected" not in sent_back.body
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"email": ""}, {"email": "team@shop.example"}])
+def test_answer_is_mailed_to_the_team_alone_if_the_person_cannot_be_reached(
+    campaign, olena, petro, team, mailoutbox, change, django_user_model
+):
+    ask(olena, campaign)
+    django_user_model.objects.filter(pk=olena.user.pk).update(**change)
+    petro.post(url_of(campaign, "send_back"), {"note": "Wrong link"})
+    assert last_mail(mailoutbox).to == ["team@shop.example"]
+
+
+def test_without_addresses_in_the_setting_nobody_is_mailed(campaign, olena, petro, team, settings, mailoutbox):
+    settings.HYBER = {"default": {**settings.HYBER["default"], "NOTIFY": []}}
+    ask(olena, campaign)
+    petro.post(url_of(campaign, "send_back"), {"note": "Wrong link"})
+    dispatch()
+    assert mailoutbox == []
+
+
+def test_each_step_has_its_signal(campaign, olena, petro):
+    events = []
+
+    def receive(sender, campaign, event, **kwargs):
+        events.append((event, campaign.approval_note))
+
+    campaign_notice.connect(receive)
+    try:
+        Campaign.objects.update(start_time=timezone.now() + timedelta(days=2))
+        ask(olena, campaign, "Please")
+        petro.post(url_of(campaign, "send_back"), {"note": "No"})
+        ask(olena, campaign, "And now?")
+        confirm(petro, campaign, note="Yes")
+    finally:
+        campaign_notice.disconnect(receive)
+    assert events == [("approval", "Please"), ("sent_back", "No"), ("approval", "And now?"), ("approved", "Yes")]
 
 
 def test_note_is_masked_and_logged(campaign, olena):
@@ -170,6 +300,20 @@ def test_change_after_the_request_keeps_it_but_has_to_be_seen(campaign, olena, p
     response = petro.post(url_of(campaign), seen_on(page), follow=True)
     assert "changed since you opened the page" in text_of(response)
     assert approval_of(campaign) == "asked"
+
+
+def test_dashboard_says_how_many_wait_and_links_all_of_them(campaign, olena, petro):
+    for number in range(7):
+        other = Campaign.objects.create(name=f"Sale {number}", approval="asked", approval_at=timezone.now())
+        record_author(other, olena.user)
+        assert "campaigns wait for your approval" not in dashboard_of(petro) or number > 4
+    ask(olena, campaign)
+    shown = dashboard_of(petro)
+    assert shown.count(" waits for your approval") == 5
+    assert "8 campaigns wait for your approval" in shown
+    link = re.search(r'data-figure="approval-all"><a href="(.*?)"', petro.get(DASHBOARD).content.decode())[1]
+    assert petro.get(link).context["cl"].result_count == 8
+    assert olena.get(link).context["cl"].result_count == 0
 
 
 def test_launched_campaign_cannot_be_sent_back(campaign, olena, petro):
