@@ -1,11 +1,14 @@
 """An import of recipients from a CSV file, against the least that loading and validating the same rows takes.
 
-    python -m benchmarks.importing [--rows 100000] [--rounds 3] [--on postgres sqlite]
+    python -m benchmarks.importing [--rows 100000] [--rounds 3] [--on postgres sqlite] [--querysets]
 
 The floors are a bare load of ready rows (COPY on PostgreSQL, executemany on SQLite) and ``phonenumbers.parse`` of every
 number. The import reads the file, finds out its encoding, validates, finds duplicates and reports; the background job
 reads it twice, and commits page by page with its progress. Every step runs in a process of its own, in turn, and the
 median of the rounds counts. Makes databases of its own and drops them.
+
+``--querysets`` compares querysets with dicts instead, which are read from the same table: once with whole numbers for
+keys, and once with UUIDs. There the steps alternate, and what counts is the median of their CPU time.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 import statistics
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +29,9 @@ from benchmarks.site.steps import measure, migrate, run_step
 DATABASE = "hyber_bench_importing"
 FLOORS = ("load", "parse")
 IMPORTS = ("import", "job")
+#: A queryset, and what it is compared with.
+PAIRS = {"queryset": "dicts", "queryset, UUID keys": "dicts, UUID keys"}
+NEW_UUID = {"postgresql": "gen_random_uuid()", "sqlite": "lower(hex(randomblob(16)))"}
 NOTATIONS = ("380{0}{1}", "+380 {0} {1}", "0{0}-{1}")
 COLUMNS = (
     "campaign_id account phone_number extra_id variables status channel error_text attempts created_at".split()  # noqa: SIM905
@@ -39,8 +46,8 @@ def main() -> None:
     for engine in options.on:
         with tempfile.TemporaryDirectory() as folder, own_database(DATABASE, engine):
             os.environ["BENCH_FOLDER"] = folder
-            _write_file(options.rows)
-            _compare(engine, options.rows, options.rounds)
+            compare = _compare_querysets if options.querysets else _compare_files
+            compare(engine, options.rows, options.rounds)
 
 
 def _options() -> argparse.Namespace:
@@ -48,11 +55,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--on", nargs="+", choices=("postgres", "sqlite"), default=["postgres", "sqlite"])
+    parser.add_argument("--querysets", action="store_true")
     parser.add_argument("--step", help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _compare(engine: str, rows: int, rounds: int) -> None:
+def _compare_files(engine: str, rows: int, rounds: int) -> None:
+    _write_file(rows)
     _run("migrate", rows)
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in (*FLOORS, *IMPORTS)}
     for _round in range(rounds):
@@ -66,6 +75,23 @@ def _compare(engine: str, rows: int, rounds: int) -> None:
     floor = sum(seconds[name] for name in FLOORS)
     for name in IMPORTS:
         print(f"{name} against its floors ({floor:.2f} s): {floor / seconds[name]:.2f} of their rate", flush=True)
+
+
+def _compare_querysets(engine: str, rows: int, rounds: int) -> None:
+    _run("migrate", rows)
+    _run("people", rows)
+    print(f"\n{engine}, {rows:,} rows, median of {rounds}")
+    for pair in PAIRS.items():
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in pair}
+        for number in range(rounds):
+            for name in pair if number % 2 else reversed(pair):
+                found[name].append(_run(name, rows))
+        for name, results in found.items():
+            cpu, seconds = (statistics.median(result[unit] for result in results) for unit in ("cpu", "seconds"))
+            peak = max(result["peak"] for result in results)
+            print(f"{name:28} {cpu:>8.2f} s CPU {seconds:>8.2f} s {peak:>6.0f} MB", flush=True)
+        ratios = (first["cpu"] / second["cpu"] for first, second in zip(*found.values(), strict=True))
+        print(f"{' against '.join(pair)}: {statistics.median(ratios):.2f} of its CPU time", flush=True)
 
 
 def _run(step: str, rows: int) -> dict[str, Any]:
@@ -178,12 +204,47 @@ def _job(rows: int) -> None:
     assert campaign.messages.count() == rows
 
 
+def _people(rows: int) -> None:
+    """Fill the tables of a project: one with whole numbers for keys, one with UUIDs."""
+    _django()
+    from django.core.management import call_command
+    from django.db import connection
+
+    from benchmarks.site.rows import insert_rows, padded, refresh_statistics, text
+    from tests.store.models import Customer, Order
+
+    call_command("migrate", run_syncdb=True, verbosity=0)
+    phone, name = text("'38067'", padded("n", 7)), text("'Людина '", "n")
+    insert_rows(Order, rows, phone=phone, status="'new'")
+    insert_rows(Customer, rows, id=NEW_UUID[connection.vendor], phone=phone, first_name=name)
+    refresh_statistics()
+    measure(rows, lambda: None)
+
+
+def _import_people(rows: int, model: str, variable: str, *, dicts: bool) -> None:
+    campaign = _campaign()
+    from django.apps import apps
+
+    from django_hyber.services import import_recipients
+
+    people: Any = apps.get_model("store", model)._default_manager.all()
+    if dicts:
+        people = people.values("phone", variable).iterator()
+    measure(rows, lambda: import_recipients(campaign, people, phone="phone", variables={variable: variable}))
+    assert campaign.messages.count() == rows
+
+
 STEPS: dict[str, Callable[[int], None]] = {
     "migrate": migrate,
     "load": _load,
     "parse": _parse,
     "import": _import,
     "job": _job,
+    "people": _people,
+    "queryset": partial(_import_people, model="order", variable="status", dicts=False),
+    "dicts": partial(_import_people, model="order", variable="status", dicts=True),
+    "queryset, UUID keys": partial(_import_people, model="customer", variable="first_name", dicts=False),
+    "dicts, UUID keys": partial(_import_people, model="customer", variable="first_name", dicts=True),
 }
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ def start_step(module: str, step: str, *arguments: object) -> subprocess.Popen[b
 
 
 def run_step(module: str, step: str, *arguments: object) -> dict[str, Any]:
-    """Run a step to its end and return what it measured: seconds, the peak of its memory in MB, and the count."""
+    """Run a step to its end and return what it measured: seconds, CPU time, peak memory in MB, and the count."""
     process = start_step(module, step, *arguments)
     output, _ = process.communicate()
     if process.returncode:
@@ -29,11 +29,11 @@ def run_step(module: str, step: str, *arguments: object) -> dict[str, Any]:
 
 def measure(count: int, work: Callable[[], object]) -> None:
     """Do the work of a step, and hand what it took to the process that has started it."""
-    started = time.perf_counter()
+    started, cpu_before = time.perf_counter(), time.process_time()
     work()
-    seconds = time.perf_counter() - started
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_before
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"seconds": seconds, "peak": peak, "count": count}))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "count": count}))
 
 
 def migrate(count: int) -> None:

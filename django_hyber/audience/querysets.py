@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 from django_hyber.audience.columns import Columns
@@ -29,33 +31,48 @@ def rows_of(audience: Audience, *, reference: bool) -> Iterator[dict[str, Any]]:
     Querysets with windows, slices, combinations or DISTINCT ON are read in one query: PostgreSQL and SQLite send its
     rows page by page, and the client of MariaDB loads all of them into memory. Raises what ``Audience.rows`` does.
     """
-    model, names = audience.queryset.model, [PHONE, *audience.variables, *([KEY] if reference else [])]
-    for key, *values in _values(audience):
+    model, names = audience.queryset.model, (PHONE, *audience.variables)
+    for row in _values(audience):
+        # The row begins with the key and may have more columns behind the last variable.
+        values = dict(zip(names, row[1:], strict=False))
         if reference:
             # As it is: other texts are cleaned.
-            values.append(ShownText(reference_key(model, key)))
-        yield dict(zip(names, values, strict=True))
+            values[KEY] = ShownText(reference_key(model, row[0]))
+        yield values
 
 
 def keys_of(queryset: QuerySet[Any]) -> Iterator[Any]:
     """Yield the primary key of each object, read in the same way."""
-    for key, _key in _values(Audience(queryset=queryset, phone="pk")):
-        yield key
+    for row in _values(Audience(queryset=queryset, phone="pk")):
+        yield row[0]
 
 
 def _values(audience: Audience) -> Iterator[tuple[Any, ...]]:
     rows = audience.rows()
     if not audience.has_free_order:
-        width = 2 + len(audience.variables)
-        yield from (row[:width] for row in rows.iterator(chunk_size=CHUNK))
+        yield from rows.iterator(chunk_size=CHUNK)
+        return
+    if _is_alone(connections[rows.db]):
+        yield from rows.order_by().iterator(chunk_size=CHUNK)
         return
     # Page by page: the client of MariaDB would load the whole result into memory.
     rows = rows.order_by("pk") if rows.query.standard_ordering else rows.order_by("pk").reverse()
     page = list(rows[:CHUNK])
     while len(page) == CHUNK:
         last = page[-1][0]
-        yield from [row for row in page if row[0] != last]
-        # A relation to many gives an object several rows, and the page may end between them.
-        yield from rows.filter(pk=last)
-        page = list(rows.filter(pk__gt=last)[:CHUNK])
+        # A relation to many gives an object several rows, and the page may end between them: they begin the next one.
+        has_others = page[0][0] != last
+        while has_others and page[-1][0] == last:
+            page.pop()
+        yield from page if has_others else rows.filter(pk=last)
+        page = list((rows.filter(pk__gte=last) if has_others else rows.filter(pk__gt=last))[:CHUNK])
     yield from page
+
+
+def _is_alone(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether nobody else can write while the rows are read.
+
+    In a transaction of SQLite, one query in any order is faster than pages. An open query without a transaction would
+    lock out others, and be locked out by them.
+    """
+    return connection.vendor == "sqlite" and connection.in_atomic_block
