@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
+from django.db.models.sql import Query
 from django.utils.module_loading import import_string
 
 from django_hyber.conf import Account
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
 
 logger = logging.getLogger("django_hyber")
+
+_OVER = re.compile(r"\bOVER\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +44,7 @@ class Audience:
         Windows and DISTINCT ON depend on all rows and on their order; slices and combinations cannot be changed.
         """
         query = self.queryset.query
-        has_window = query.where.contains_over_clause or any(
-            annotation.contains_over_clause for annotation in query.annotations.values()
-        )
-        return not (query.is_sliced or query.combinator or query.distinct_fields or has_window)
+        return not (query.is_sliced or query.combinator or query.distinct_fields or _has_window(query))
 
     def rows(self) -> QuerySet[Any, tuple[Any, ...]]:
         """Return the primary key, the number and the variables of each object, and nothing or more behind them.
@@ -88,6 +89,16 @@ class Audience:
             return False
         path = query.names_to_path(name.split(LOOKUP_SEP), query.get_meta())[0]
         return any(step.m2m for step in path)
+
+
+def _has_window(query: Query) -> bool:
+    """Return whether a value depends on other rows, also where the SQL is written by hand."""
+    values = [value for annotation in query.annotations.values() for value in annotation.flatten()]
+    # The SQL of RawSQL(), the templates of Func(), and extra(select=...).
+    written = [getattr(value, "sql", "") for value in values]
+    written += [getattr(value, "extra", {}).get("template") or getattr(value, "template", "") for value in values]
+    written += [sql for sql, _parameters in query.extra.values()]
+    return query.where.contains_over_clause or any(_OVER.search(sql or "") for sql in written)
 
 
 def find_audience(account: Account, name: str) -> Audience:

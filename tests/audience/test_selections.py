@@ -4,10 +4,26 @@ from __future__ import annotations
 
 import pytest
 from django.core.exceptions import FieldError
-from django.db.models import Case, CharField, Count, Exists, F, FilteredRelation, OuterRef, Q, Value, When, Window
-from django.db.models.functions import RowNumber
+from django.db.models import (
+    Case,
+    CharField,
+    Count,
+    Exists,
+    F,
+    FilteredRelation,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    Value,
+    When,
+    Window,
+)
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Coalesce, RowNumber
 
 from django_hyber.audience import querysets
+from django_hyber.conf.audiences import Audience
 from django_hyber.models import Campaign
 from django_hyber.services import import_recipients
 from tests.samples import phone
@@ -33,6 +49,10 @@ def numbered():
     return Order.objects.annotate(place=Window(RowNumber(), order_by=F("pk").asc()))
 
 
+#: A window that is written by hand.
+PLACE = RawSQL("ROW_NUMBER() OVER (ORDER BY id)", (), output_field=IntegerField())
+
+
 def named(name, **selected):
     return Order.objects.filter(**selected).annotate(list=Value(name, output_field=CharField()))
 
@@ -49,6 +69,12 @@ SELECTIONS = {
         place=Window(RowNumber(), partition_by="customer", order_by=F("pk").asc())
     ).filter(place=1),
     "window-sliced": lambda: numbered().filter(place__lte=10)[:7],
+    "window-as-raw-sql": lambda: Order.objects.annotate(place=PLACE),
+    "window-inside-an-expression": lambda: Order.objects.annotate(place=Coalesce(PLACE, 0)),
+    "window-as-a-template": lambda: Order.objects.annotate(
+        place=Func(template="row_number() over (ORDER BY id)", output_field=IntegerField())
+    ),
+    "window-as-extra": lambda: Order.objects.extra(select={"place": PLACE.sql}),
     "window-reversed": lambda: numbered().filter(place__lte=10).order_by("pk").reverse(),
     "aggregate": lambda: Order.objects.annotate(n=Count("customer__orders")).filter(n__gte=2),
     "aggregate-of-few": lambda: Order.objects.annotate(n=Count("customer__orders")).filter(n__lt=4),
@@ -74,6 +100,13 @@ def test_import_reads_as_many_objects_as_the_queryset_counts(campaign, select):
 
 
 @pytest.mark.parametrize("select", SELECTIONS.values(), ids=SELECTIONS)
+def test_outside_of_a_transaction_each_object_is_read_once(campaign, select):
+    read = querysets.rows_of(Audience(queryset=select()), reference=True)
+
+    assert sorted(row["_reference"] for row in read) == sorted(str(order.pk) for order in select())
+
+
+@pytest.mark.parametrize("select", SELECTIONS.values(), ids=SELECTIONS)
 def test_import_adds_the_objects_of_the_queryset_and_no_others(campaign, select):
     wanted = {str(order.pk) for order in select()}
     import_recipients(campaign, select(), reference=True)
@@ -94,11 +127,14 @@ def test_distinct_on_takes_the_first_of_each(campaign):
     assert set(campaign.messages.values_list("reference_id", flat=True)) == wanted
 
 
-def test_value_of_a_window_is_that_of_the_whole_queryset(campaign):
-    import_recipients(campaign, numbered(), variables={"place": "place"})
+@pytest.mark.parametrize(
+    "select",
+    [numbered, *(SELECTIONS[f"window-{kind}"] for kind in ("as-raw-sql", "inside-an-expression", "as-extra"))],
+)
+def test_value_of_a_window_is_that_of_the_whole_queryset(campaign, select):
+    read = querysets.rows_of(Audience(queryset=select(), variables={"place": "place"}), reference=False)
 
-    places = [int(variables["place"]) for variables in campaign.messages.values_list("variables", flat=True)]
-    assert sorted(places) == list(range(1, 4 * ORDERS + 1))
+    assert sorted(row["place"] for row in read) == list(range(1, 4 * ORDERS + 1))
 
 
 def test_value_of_an_aggregate_is_that_of_the_object(campaign):
@@ -126,6 +162,8 @@ TO_MANY = {
 def test_all_numbers_of_an_object_are_taken(campaign, monkeypatch, select, field, size):
     monkeypatch.setattr(querysets, "CHUNK", size)
     wanted = sorted(select().values_list(field, flat=True))
+    read = querysets.rows_of(Audience(queryset=select(), phone=field), reference=False)
+    assert sorted(row["phone_number"] for row in read) == wanted
     report = import_recipients(campaign, select(), phone=field)
 
     assert report.total == len(wanted)
