@@ -64,7 +64,7 @@ def test_loading_again_changes_nothing(load):
     load(documented())
 
     assert load(documented()) == "0 created, 0 changed, 3 unchanged\n"
-    assert Template.objects.get().find_variant().version == 1
+    assert Template.objects.get().find_text().variant.version == 1
 
 
 @pytest.mark.parametrize(
@@ -155,7 +155,7 @@ def test_programs_that_load_the_same_file_at_once_make_one_version_each_time(loa
         with ThreadPoolExecutor(4) as pool:
             list(pool.map(deploy, [wording] * 4))
 
-    assert Template.objects.get().find_variant("en").version == 4
+    assert Template.objects.get().find_text("en").variant.version == 4
     assert TemplateChannel.objects.count() == 3
 
 

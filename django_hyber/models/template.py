@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -58,23 +58,27 @@ class Template(HyberModel):
     def __str__(self) -> str:
         return self.name
 
-    def find_variant(self, language: str | None = None) -> TemplateVariant | None:
+    def find_text(self, language: str | None = None) -> TemplateText | None:
         """Return the text in this language, else in the language without its region, else in the template's own."""
-        variants = self.variants.prefetch_related("channels")
-        # One that is still to be written does not stand in the way of another language.
-        found = {variant.language: variant for variant in variants if variant.channels.all()}
+        # One query: an edit between two would pair the number of one version with the channels of another. A text
+        # without channels, which is still to be written, does not stand in the way of another language.
+        found: dict[str, list[TemplateChannel]] = {}
+        for channel in TemplateChannel.objects.filter(variant__template=self).select_related("variant"):
+            found.setdefault(channel.variant.language, []).append(channel)
         wanted = (language, self.language) if language else (self.language,)
         for key in map(language_key, wanted):
             while key not in found and "-" in key:
                 key = key.rpartition("-")[0]  # noqa: PLW2901  uk-latn-ua, uk-latn, uk
             if key in found:
-                return found[key]
+                variant = found[key][0].variant
+                variant.template = self
+                return TemplateText(variant, [channel.content for channel in found[key]])
         return None
 
     def get_channels(self, language: str | None = None) -> list[protocol.Channel]:
-        """Return the channels of ``find_variant``, in fallback order; none if there is no text."""
-        variant = self.find_variant(language)
-        return variant.get_channels() if variant else []
+        """Return the channels of ``find_text``, in fallback order; none if there is no text."""
+        text = self.find_text(language)
+        return text.channels if text else []
 
     def set_channels(self, channels: Iterable[protocol.Channel], language: str | None = None) -> TemplateVariant:
         """Replace the channels of one language, given in fallback order. A change makes a new version."""
@@ -156,6 +160,13 @@ class TemplateVariant(HyberModel):
         """Begin a new version, after the channels have changed."""
         TemplateVariant.objects.filter(pk=self.pk).update(version=models.F("version") + 1)
         self.refresh_from_db()
+
+
+class TemplateText(NamedTuple):
+    """A version of a text, with its channels in fallback order."""
+
+    variant: TemplateVariant
+    channels: list[protocol.Channel]
 
 
 class TemplateChannel(ChannelModel):

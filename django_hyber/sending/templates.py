@@ -10,8 +10,8 @@ from asgiref.sync import sync_to_async
 
 from django_hyber.conf import DEFAULT_ACCOUNT
 from django_hyber.log_events import LogEvent
-from django_hyber.models import Message, Template, TemplateVariant
-from django_hyber.models.template import language_key
+from django_hyber.models import Message, Template
+from django_hyber.models.template import TemplateText, language_key
 from django_hyber.protocol import (
     Channel,
     InvalidMessage,
@@ -52,18 +52,17 @@ def send_template(
     sent_before = _find_sent(code, options.get("extra_id"))
     if sent_before:
         return _repeat(sent_before, phone_number, given, language, options)
-    template = Template.objects.get(code=code)
-    variant = template.find_variant(language)
-    channels = variant.get_channels() if variant else []
-    if not variant or not channels:
+    text = Template.objects.get(code=code).find_text(language)
+    if not text:
         raise InvalidMessage([error("no-text", gettext_noop("The template “%(name)s” has no text yet."), name=code)])
-    values = _values(channels, given)
-    message = _new_message(phone_number, [render_channel(channel, values) for channel in channels], language, options)
-    message.variables, message.template_version = values, variant.label
+    values = _values(text.channels, given)
+    channels = [render_channel(channel, values) for channel in text.channels]
+    message = _new_message(phone_number, channels, language, options)
+    message.variables, message.template_version = values, text.variant.label
     sent = submit_once(message, is_repeatable=bool(options.get("extra_id")))
     # Another call may have sent it at the same moment.
     if sent is message:
-        _compare_with_approved(message, variant)
+        _compare_with_approved(message, text)
     return sent
 
 
@@ -113,12 +112,12 @@ def _new_message(
     return message
 
 
-def _compare_with_approved(message: Message, variant: TemplateVariant) -> None:
-    if departs_from_approved(variant):
+def _compare_with_approved(message: Message, text: TemplateText) -> None:
+    if departs_from_approved(text.variant.approved_text, text.channels):
         logger.warning(
             "Message %s: the Viber text of %s departs from the approved one",
             message.extra_id,
-            variant.label,
+            message.template_version,
             extra={"event": LogEvent.TEMPLATE_DIFFERS, "extra_id": message.extra_id},
         )
 

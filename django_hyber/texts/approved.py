@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-from django_hyber.models import TemplateVariant
+from django_hyber.protocol import Channel, Viber
 
 _VARIABLE = re.compile(r"%\w+%")
 
 
-def departs_from_approved(variant: TemplateVariant) -> bool:
+def departs_from_approved(approved_text: str, channels: Iterable[Channel]) -> bool:
     """Return whether there is an approved text and the Viber text is another one.
 
     White space, and the names of variables, make no difference.
     """
-    if not variant.approved_text.strip():
+    if not approved_text.strip():
         return False
-    texts = [channel.options.get("text", "") for channel in variant.channels.all() if channel.channel == "viber"]
-    return any(_normalized(text) != _normalized(variant.approved_text) for text in texts)
+    texts = [channel.text for channel in channels if isinstance(channel, Viber)]
+    return any(_normalized(text or "") != _normalized(approved_text) for text in texts)
 
 
 def _normalized(text: str) -> str:

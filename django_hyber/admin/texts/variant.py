@@ -120,7 +120,7 @@ class TemplateVariantAdmin(HyberAdmin):
             form.instance.count_version()
         for problem in formset.warnings:
             self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
-        if departs_from_approved(form.instance):
+        if departs_from_approved(form.instance.approved_text, form.instance.get_channels()):
             text = _("The Viber text is not the approved one. Viber may not deliver it.")
             self.message_user(request, text, messages.WARNING)
 
