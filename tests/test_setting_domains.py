@@ -179,6 +179,7 @@ def test_number_of_the_environment_has_the_same_domain(settings, monkeypatch, ke
         ("SEEN_CODES", "23001,seen"),
         ("SPENDING_LIMIT", ""),
         ("FREQUENCY_CAP", " "),
+        *((key, "") for key in ("THROTTLE", "ALLOWED_COUNTRIES", "ALLOWED_NUMBER_TYPES", "ALLOWED_NUMBERS")),
         ("SPENDING_LIMIT", '{"day": 500, "day": 50}'),
         ("PRICES", '{"sms": 1, "sms": 2}'),
         ("DEFAULT_REGION", "UKR"),

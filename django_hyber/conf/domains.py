@@ -16,8 +16,9 @@ from django_hyber.conf.readers import (
     MAX_DAYS,
     TEMPLATE_PRICE,
     DescribedError,
-    parse_allowed_numbers,
     parse_choice,
+    parse_given,
+    parse_given_list,
     parse_json,
     parse_list,
     read_allowed_numbers,
@@ -132,12 +133,12 @@ DOMAINS: Mapping[str, Domain] = {
     "ALLOWED_COUNTRIES": Domain(
         description='a list of the two letters of countries, as in ["UA", "PL"], or None',
         read=partial(read_choice, read=read_country),
-        parse=parse_choice,
+        parse=parse_given_list,
     ),
     "ALLOWED_NUMBER_TYPES": Domain(
         description=f"a list of types of numbers ({', '.join(NumberType)}), or None",
         read=partial(read_choice, read=read_number_type),
-        parse=parse_choice,
+        parse=parse_given_list,
     ),
     "CONNECT_TIMEOUT": _seconds(MILLISECOND, HOUR),
     "READ_TIMEOUT": _seconds(MILLISECOND, HOUR),
@@ -158,6 +159,7 @@ DOMAINS: Mapping[str, Domain] = {
     "THROTTLE": Domain(
         description=f"a whole number of recipients a minute from 1 to {MAX_COUNT:,}, or None",
         read=read_throttle,
+        parse=parse_given,
         check_id=BAD_NUMBER,
     ),
     "BREAKER_THRESHOLD": _count(1, MAX_COUNT, "requests"),
@@ -215,6 +217,6 @@ DOMAINS: Mapping[str, Domain] = {
         description='a list of phone numbers in international form or beginnings of them, as in ["380671234567", '
         '"38050*"], or None; an empty list stands for nobody',
         read=read_allowed_numbers,
-        parse=parse_allowed_numbers,
+        parse=parse_given_list,
     ),
 }

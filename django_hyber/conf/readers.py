@@ -310,9 +310,14 @@ def read_allowed_numbers(value: Any) -> tuple[str, ...] | None:
     return _read_each(value, _read_allowed_number)
 
 
-def parse_allowed_numbers(raw: str) -> Any:
-    """Refuse an empty variable: it may mean everybody as well as nobody."""
-    return parse_list(raw) if raw.strip() else _refuse()
+def parse_given(raw: str) -> str:
+    """Refuse an empty variable of a limit: it may mean that everything is allowed as well as that nothing is."""
+    return raw if raw.strip() else _refuse()
+
+
+def parse_given_list(raw: str) -> Any:
+    """Return a list, as ``parse_given`` does."""
+    return parse_list(parse_given(raw))
 
 
 def _refuse() -> NoReturn:
