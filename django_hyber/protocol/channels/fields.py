@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -96,6 +96,20 @@ def check_value(rule: FieldRule, value: Any, *, templated: bool = False) -> Prob
     if is_blank:
         return error("blank", gettext_noop("This is empty: give a value or leave it out."))
     return None if templated else _CHECKS[rule.kind](rule, value)
+
+
+def check_texts(rule: FieldRule, texts: Sequence[str]) -> Iterator[Problem]:
+    """Check many texts by the rule of their field. If all are fine, that is seen without a look at each."""
+    if rule.kind == "text" and all(map(str.strip, texts)) and not _is_any_longer(texts, rule.max_length):
+        return
+    for text in texts:
+        problem = check_value(rule, text)
+        if problem:
+            yield problem
+
+
+def _is_any_longer(texts: Sequence[str], limit: int | None) -> bool:
+    return limit is not None and max(map(len, texts), default=0) > limit
 
 
 def _has_type(kind: Kind, value: Any) -> bool:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from operator import itemgetter
 from typing import NamedTuple
 
 from django_hyber.protocol.channels.content import SMS, Channel, FieldRule, Viber, field_rules
-from django_hyber.protocol.channels.fields import check_value
+from django_hyber.protocol.channels.fields import check_texts
 from django_hyber.protocol.channels.problems import Problem
 from django_hyber.protocol.channels.validation import check_alpha_name, check_extension, segments_problem
-from django_hyber.protocol.texts.sms import MAX_SEGMENTS, Encoding, foreign_characters, measure, track_links
+from django_hyber.protocol.texts.sms import MAX_SEGMENTS, Encoding, foreign_characters, measure_all, track_links
 from django_hyber.protocol.texts.variables import split_template
 
 #: The values of one recipient, in the order of the given names.
@@ -62,13 +63,8 @@ class RenderedTexts:
         """
         for field in self._fields:
             texts = field.render(rows)
-            # A field without variables is validated with its channel, before recipients are added.
-            for text in texts if field.names else ():
-                problem = check_value(field.rule, text)
-                if problem:
-                    self._note(replace(problem, channel=field.channel.name, field=field.rule.name), times)
-                for special in field.check(text) if field.check else ():
-                    self._note(special, times)
+            for problem in field.problems(texts):
+                self._note(problem, times)
             if field.is_sms_text:
                 self._count_segments(field, rows, texts, times, is_counted=is_counted)
 
@@ -85,9 +81,7 @@ class RenderedTexts:
     def _count_segments(
         self, sms: _Field, rows: Sequence[Values], texts: Sequence[str], times: int, *, is_counted: bool
     ) -> None:
-        if sms.is_tracked:
-            texts = list(map(track_links, texts))
-        keys = list(map(measure, texts))
+        keys = sms.measure(rows, texts)
         for key, number in Counter(keys).items():
             if key[1] > MAX_SEGMENTS:
                 self._note(segments_problem(key[1]), number * times)
@@ -121,6 +115,23 @@ class _Field:
             return ["".join(self.literals)] * len(rows)
         # With a single index, itemgetter returns the item itself; the % operator accepts that too.
         return list(map(self._format.__mod__, map(itemgetter(*self._places), rows)))
+
+    def problems(self, texts: Sequence[str]) -> Iterator[Problem]:
+        """Yield the problems of rendered texts."""
+        if not self.names:
+            # It was validated with its channel, before recipients are added.
+            return
+        for problem in check_texts(self.rule, texts):
+            yield replace(problem, channel=self.channel.name, field=self.rule.name)
+        if self.check:
+            yield from chain.from_iterable(map(self.check, texts))
+
+    def measure(self, rows: Sequence[Values], texts: Sequence[str]) -> list[Segments]:
+        """Return the encoding and the number of segments of each text, which is rendered from these values."""
+        characters = set("".join(source for _name, source in self.sources(rows)))
+        if self.is_tracked:
+            return measure_all(list(map(track_links, texts)), characters)
+        return measure_all(texts, characters, "UCS-2" if foreign_characters("".join(self.literals)) else None)
 
     def sources(self, rows: Sequence[Values]) -> Iterator[tuple[str, str]]:
         """Yield the sources of characters: the text itself (with the name ""), and each variable's values."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Literal
 
 MAX_SEGMENTS = 5
@@ -65,6 +67,22 @@ def measure(text: str) -> tuple[Encoding, int]:
     return encoding, _split(text, encoding)[0]
 
 
+def measure_all(
+    texts: Sequence[str], characters: Set[str], encoding: Encoding | None = None
+) -> list[tuple[Encoding, int]]:
+    """Measure many texts, of which these are all ``characters``. Give the ``encoding`` if it is known to be the same.
+
+    Unless a character counts twice, the encoding and the number of characters decide, and most texts share them.
+    """
+    if not GSM_EXTENDED.isdisjoint(characters) or max(characters, default="") > _LAST_OF_BMP:
+        return list(map(measure, texts))
+    if characters <= GSM_BASIC:
+        encoding = "GSM-7"
+    sizes = list(zip(repeat(encoding) if encoding else map(encoding_of, texts), map(len, texts), strict=False))
+    measures = {size: (size[0], _segments(*size)) for size in set(sizes)}
+    return [measures[size] for size in sizes]
+
+
 def encoding_of(text: str) -> Encoding:
     """Return the encoding in which a text is sent."""
     return "GSM-7" if _GSM_CHARACTERS.issuperset(text) else "UCS-2"
@@ -95,13 +113,17 @@ def _split(text: str, encoding: Encoding) -> tuple[int, int, int]:
         length = len(text.encode("utf-16-le", "surrogatepass")) // 2
     else:
         length = len(text) + sum(map(text.count, GSM_EXTENDED))
-    if length <= alone:
-        return min(length, 1), length, alone - length
-    if length == len(text):
-        return -(-length // many), length, -length % many
+    if length <= alone or length == len(text):
+        return _segments(encoding, length), length, alone - length if length <= alone else -length % many
     # Escape pairs and surrogate pairs are not split, so a segment may end with an unused unit.
     pieces = _cut(text, encoding)
     return len(pieces), length, many - sum(_width(character, encoding) for character in pieces[-1])
+
+
+def _segments(encoding: Encoding, length: int) -> int:
+    """Return the number of segments of a text without characters that count twice, or of a single segment."""
+    alone, many = _LIMITS[encoding]
+    return min(length, 1) if length <= alone else -(-length // many)
 
 
 def _cut(text: str, encoding: Encoding) -> list[str]:

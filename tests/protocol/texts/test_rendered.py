@@ -80,6 +80,10 @@ def without_static(channels, expected):
 @example("Привіт %name%", "x", False, [{"name": "ї" * 60, "code": "a"}, {"name": "😀" * 40, "code": "a"}])
 @example("%name%", "x", True, [{"name": "https://a.b/" + "c" * 150, "code": "a"}])
 @example("https://a.b/%name%", "x", True, [{"name": "c" * 150, "code": "a"}])
+@example("Hi %name%", "x", False, [{"name": text * 69, "code": "a"} for text in ("a", "ї", "`", "aa", "[", "😀")])
+@example("Hi %name%", "x", False, [{"name": text * 69, "code": "a"} for text in ("a", "ї", "`", "aaa")])
+@example("Привіт %name%", "x", False, [{"name": text * 63, "code": "a"} for text in ("a", "ї", "aa", "ї[")])
+@example("https://a.b/ї%name%", "x", True, [{"name": "c" * 150, "code": "a"}, {"name": " c", "code": "a"}])
 @example("€" * 100 + "%name%", "x", False, [{"name": "a", "code": "a"}])
 def test_it_finds_what_validating_every_text_finds(sms_text, other_text, tracked, recipients):
     channels = [
