@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from django_hyber.db.transactions import lock, write_transaction
+from django_hyber.db.transactions import lock_unread, write_transaction
 from django_hyber.forgetting.log_entries import admin_log
 from django_hyber.forgetting.purge import OVER, anonymize, anonymize_replies
 from django_hyber.models import (
@@ -151,7 +151,7 @@ def _lock(phone: str) -> None:
     """Keep its drafts from being launched, and its messages from being sent again, until the end of the transaction."""
     drafts = Message.objects.filter(DRAFT, phone_number=phone).values_list("campaign", flat=True)
     list(Campaign.objects.filter(pk__in=list(drafts)).order_by("pk").select_for_update())
-    lock(Message.objects.filter(phone_number=phone))
+    lock_unread(Message.objects.filter(phone_number=phone))
 
 
 def _reports(phone: str) -> QuerySet[DeliveryReport]:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account
-from django_hyber.db.transactions import lock, write_transaction
+from django_hyber.db.transactions import lock, lock_unread, write_transaction
 from django_hyber.models import Batch, Message
 from django_hyber.reconcile.proof import is_rejection
 from django_hyber.sending.pace import schedule
@@ -120,7 +120,7 @@ def resolve_separately(
             return
         if parts_until:
             changes["not_found_at"] = None
-        lock(in_doubt(batch))
+        lock_unread(in_doubt(batch))
         in_doubt(batch).update(
             **changes, questions=0, unanswered=0, due_at=now + timedelta(seconds=account.ask_every), enqueued_at=None
         )

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_changes, announce_notice
 from django_hyber.conf import Account, get_account
 from django_hyber.db import lease
-from django_hyber.db.transactions import database, insisting, lock, refuse_transaction, write_transaction
+from django_hyber.db.transactions import database, insisting, lock, lock_unread, refuse_transaction, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message
 from django_hyber.protocol import HyberClient, SyncEntry, describe_traceback
@@ -106,7 +106,7 @@ class BatchClaim:
         """Mark the batch as done and record the platform's answer for each message."""
         with write_transaction():
             is_ours = self.finish(State.DONE, job_id=answer.job_id)
-            lock(self.messages())
+            lock_unread(self.messages())
             outgoing = answer.outgoing
             if not is_ours:
                 logger.warning(

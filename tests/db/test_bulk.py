@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from django_hyber.db.bulk import insert_rows, update_rows
+from django_hyber.db.transactions import lock, lock_unread
 from django_hyber.models import DeliveryReport, Message
 from tests.samples import phone
 
@@ -93,3 +95,18 @@ def test_nothing_to_do_is_no_statement(django_assert_num_queries):
     with django_assert_num_queries(0):
         assert insert_rows(DeliveryReport, COLUMNS, []) == 0
         assert update_rows(Message, ("id", "status"), []) == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("locking", [lock, lock_unread])
+def test_locked_rows_are_those_that_others_cannot_lock(locking):
+    pks = [Message.objects.create(phone_number=phone(n), extra_id=f"own-{n}").pk for n in range(3)]
+    features = connection.features
+    skipping = connection.ops.for_update_sql(skip_locked=True) if features.has_select_for_update_skip_locked else ""
+    with transaction.atomic(), closing(connection.copy()) as other, other.cursor() as cursor:
+        locking(Message.objects.filter(pk__in=pks[:2]))
+        cursor.execute(f"SELECT id FROM django_hyber_message ORDER BY id {skipping}")
+        free = [pk for (pk,) in cursor.fetchall()]
+
+    # SQLite has one lock for the whole file.
+    assert free == (pks[2:] if features.has_select_for_update else pks)
