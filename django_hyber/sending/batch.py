@@ -33,7 +33,6 @@ from django_hyber.sending.batch_messages import (
 from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.limits import charge, keep_to_cap
 from django_hyber.sending.pace import breaker, schedule
-from django_hyber.sending.pace.release import wake_if_released
 from django_hyber.sending.runs import settle, take_next
 
 logger = logging.getLogger("django_hyber")
@@ -268,10 +267,11 @@ def claim_batch(pk: int) -> BatchClaim | None:
         # A batch that has to wait must keep neither the claim nor its reservation in the throttle.
         transaction.set_rollback(until is not None, using=database())
     if until:
-        is_held = waits_for == WaitsFor.PLATFORM and breaker.is_held(account.name)
-        _put_off(pk, until, WaitsFor.ACCOUNT if is_held else waits_for)
-        if is_held:
-            wake_if_released(account.name)
+        is_blocked = waits_for == WaitsFor.PLATFORM
+        _put_off(pk, until, WaitsFor.ACCOUNT if is_blocked and breaker.is_held(account.name) else waits_for)
+        if is_blocked and not breaker.is_blocked(account.name, AccountState.Host.BULK):
+            # It has ended in the meantime, so nobody else would see the batch before its time.
+            _put_off(pk, None, "")
         return None
     return BatchClaim(batch=claimed, account=account)
 
@@ -312,7 +312,7 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
     return lease.claim(batches, account.lease, **values)
 
 
-def _put_off(pk: int, until: datetime, waits_for: Batch.WaitsFor, reason: str = "") -> None:
+def _put_off(pk: int, until: datetime | None, waits_for: Batch.WaitsFor | Literal[""], reason: str = "") -> None:
     batches = Batch.objects.filter(pk=pk, state=State.PENDING)
     batches.update(due_at=until, waits_for=waits_for, error_text=reason, enqueued_at=None)
 

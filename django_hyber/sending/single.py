@@ -213,7 +213,11 @@ def claim_message(pk: int) -> MessageClaim | None:
     blocked_until = breaker.blocked_until(account, AccountState.Host.SINGLE)
     if blocked_until:
         reason = HELD if breaker.is_held(account.name) else BLOCKED
-        waiting.update(due_at=_before_deadline(message, blocked_until), error_text=reason, enqueued_at=None)
+        until = _before_deadline(message, blocked_until)
+        waiting.update(due_at=until, error_text=reason, enqueued_at=None)
+        if not breaker.is_blocked(account.name, AccountState.Host.SINGLE):
+            # It has ended in the meantime, so nobody else would see the message before its time.
+            Message.objects.filter(pk=pk, status=Status.QUEUED, due_at=until).update(due_at=None)
         return None
     unclaimed = lease.held(waiting, pk, message.attempts)
     values = {"status": Status.SENDING, "sender": account.sender, "due_at": None, "enqueued_at": None}

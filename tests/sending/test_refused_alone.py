@@ -8,6 +8,7 @@ from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import SMS
 from django_hyber.sending.batch import claim_batch
 from django_hyber.sending.pace import breaker
+from django_hyber.sending.single import claim_message
 from django_hyber.services import dispatch, probe_account, send_message, start_campaign
 from tests.builders import make_campaign, make_waiting_campaign, posts, statuses
 from tests.conftest import account_settings
@@ -185,23 +186,41 @@ def test_what_begins_to_wait_while_the_hold_is_lifted_goes_on(platform, monkeypa
     assert Message.objects.get().status == "accepted"
 
 
-def test_batch_that_is_put_off_while_the_hold_is_lifted_goes_on(platform, monkeypatch):
-    campaign = make_waiting_campaign([phone(2)], 1, TEXT)
-    platform.fault("status", status=401)
-    send_message(phone(1), TEXT)
+@pytest.fixture(params=["before", "after"])
+def lifted(request, monkeypatch):
+    """Lift the hold before or after a worker that has found the account blocked asks whether it is held."""
     is_held = breaker.is_held
 
     def ask_and_check(account_name):
-        answer = is_held(account_name)
-        if answer:
+        if request.param == "before":
             probe_account()
+            return is_held(account_name)
+        answer = is_held(account_name)
+        probe_account()
         return answer
 
-    monkeypatch.setattr(breaker, "is_held", ask_and_check)
+    return lambda: monkeypatch.setattr(breaker, "is_held", ask_and_check)
+
+
+def test_batch_that_is_put_off_while_the_hold_is_lifted_goes_on(platform, lifted):
+    campaign = make_waiting_campaign([phone(2)], 1, TEXT)
+    platform.fault("status", status=401)
+    send_message(phone(1), TEXT)
+    lifted()
     assert claim_batch(campaign.batches.get().pk) is None
 
     batch = campaign.batches.get()
     assert (batch.due_at, batch.waits_for) == (None, "")
+
+
+def test_message_that_is_put_off_while_the_hold_is_lifted_goes_on(refused, waiting, lifted):
+    Message.objects.filter(pk=waiting.pk).update(due_at=None)
+    lifted()
+    assert claim_message(waiting.pk) is None
+
+    assert (read(waiting).due_at, is_held()) == (None, False)
+    dispatch()
+    assert read(waiting).status == "accepted"
 
 
 def test_check_of_a_login_that_is_refused_leaves_the_hold(platform, settings):
