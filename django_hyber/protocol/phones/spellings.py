@@ -17,6 +17,9 @@ LOSSY = gettext_noop(
 DATE = gettext_noop(
     "A spreadsheet has converted this number to a date. Format the column as text, then enter the numbers again."
 )
+NO_PHONE = gettext_noop(
+    "This looks like an IP address or an amount. If it is a phone number, write it with + or 0 at the beginning."
+)
 FORMULA_ERROR = gettext_noop("This is an error message of a spreadsheet, not a number. Correct the formula.")
 SEVERAL = gettext_noop("There are several numbers here. Keep one, and put the others into separate rows.")
 REMARK = gettext_noop("There is a remark beside the number. Keep only the number, and put the remark into a column.")
@@ -33,8 +36,13 @@ _PLUS = re.compile(r"\(\s*\+\s*([0-9]+)\s*\)|\+\s+(?=[0-9(])")
 _TEXT_FORMULA = re.compile(r'=\s*"([^"]*)"')
 # One point is that of a sum, such as "50123456.7", unless the number begins with 0 or whole groups stand beside it.
 _DECIMAL = r"[1-9][0-9]*\.[0-9]{1,6}|[1-9][0-9]?\.[0-9]+|[1-9][0-9]{0,2}(?:\s[0-9]{3})+\.[0-9]{1,3}|[0-9]{7,}\.0+"
-_WRITTEN = re.compile(rf"(?!(?:{_DECIMAL})\Z)\+?[0-9(][0-9\s().\u2010-\u2015\u2212-]*")
-_SUM = re.compile(_DECIMAL)
+# Four groups between points are an address on the Internet, or a sum. Those of a number end in pairs.
+_QUAD = r"(?![0-9]{2,3}\.[0-9]{2,3}\.[0-9]{2}\.[0-9]{2}\Z)[1-9][0-9]{0,2}(?:\.[0-9]{1,3}){3}"
+_DATE = (
+    r"(?:19|20)[0-9]{2}([-.])[01]?[0-9]\1[0-3]?[0-9](?:\s.*)?|[0-3]?[0-9]([-.])[01]?[0-9]\2(?:19|20)[0-9]{2}(?:\s.*)?"
+)
+_WRITTEN = re.compile(rf"(?!(?:{_DECIMAL}|{_QUAD}|{_DATE})\Z)\+?[0-9(][0-9\s().\u2010-\u2015\u2212-]*")
+_SUM, _ADDRESS, _WRITTEN_DATE = re.compile(_DECIMAL), re.compile(_QUAD), re.compile(_DATE)
 # A slash ends an area code. Between longer parts it may separate two numbers, and before a short one two endings.
 _SLASH = re.compile(r"(\+?[0-9\s().-]+)/([0-9\s().-]+)")
 _SCIENTIFIC = re.compile(r"([0-9])(?:[.,]([0-9]+))?[eE]\+?([0-9]{1,3})")
@@ -129,6 +137,10 @@ def _explain_text(text: str) -> str:
         return FORMULA_ERROR
     if _SUM.fullmatch(text):
         return INVALID
+    if _ADDRESS.fullmatch(text):
+        return NO_PHONE
+    if _WRITTEN_DATE.fullmatch(text):
+        return DATE
     if has_several(text):
         return SEVERAL
     return REMARK if _REMARK.fullmatch(text) else UNUSABLE

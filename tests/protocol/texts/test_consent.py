@@ -40,6 +40,19 @@ def test_courtesy_changes_nothing(language):
     assert [word for word in words if read_consent(f"{word} {please}") is not OUT] == []
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        *((text, OUT) for text in ("Не пишіть, телефонуйте", "Краще дзвоніть, не пишіть", "Не пишите, звоните")),
+        *((text, OUT) for text in ("Don't text, call", "Please call, don't text")),
+        *((text, None) for text in ("Не дзвоніть, пишіть", "Не телефонуйте", "Не звоните, пишите")),
+        ("Don't call, text me", None),
+    ],
+)
+def test_who_asks_for_calls_instead_wants_no_messages_and_who_refuses_calls_gets_them(written, expected):
+    assert read_consent(written) is expected
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_clear_request_is_found_beside_other_sentences(language):
     cyrillic = {"uk": "Я переїхала до Львова", "ru": "Я переехала во Львов"}
