@@ -20,7 +20,15 @@ from django_hyber.audience.columns import REASON, Columns
 from django_hyber.audience.files.encodings import UncertainEncodingError
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.headers import has_phone_header
-from django_hyber.audience.files.reading import NumberedRow, file_type, first_rows, read_rows, recognise
+from django_hyber.audience.files.reading import (
+    GARBLED_ROWS,
+    NumberedRow,
+    file_type,
+    first_rows,
+    read_cells,
+    read_rows,
+    recognise,
+)
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.number_choice import NumberChoice
 from django_hyber.audience.objects import import_objects, is_of_objects
@@ -41,6 +49,8 @@ MEGABYTE = 1024 * 1024
 MAX_BYTES = 100 * MEGABYTE
 #: The rows of a larger file are not counted before it is imported, which is then done in the background.
 LARGE_BYTES = MEGABYTE
+#: While the rows are counted, the lease is looked at after so many.
+ROWS_A_LOOK = 1_000
 #: A person can do something about these on the page of columns: choose the encoding, the header or the sheet.
 CHOOSABLE = frozenset(("uncertain-encoding", "repeated-columns", "no-header-row"))
 CHOOSABLE_OF_SHEETS = CHOOSABLE | {"empty", "no-rows", "no-header"}
@@ -215,16 +225,22 @@ def _destination(job: BackgroundJob, columns: Columns, numbers: NumberChoice) ->
 
 
 def _count_rows(job: BackgroundJob, file: IO[bytes], claim: JobClaim) -> int:
+    """Return how many rows the file has, as far as it can be read to its end."""
     count = 0
-    for _row in _rows_of(job, file):
-        count += 1
-        claim.progress(0)
+    with closing(read_cells(file, _format_of(job), job.parameters.get("header", ()), ReadNotes())) as rows:
+        for count, _row in enumerate(rows, start=1):
+            if count % ROWS_A_LOOK == 0:
+                claim.progress(0)
     return count
 
 
 def _rows_of(job: BackgroundJob, file: IO[bytes], notes: ReadNotes | None = None) -> Generator[NumberedRow, None, None]:
+    return read_rows(file, _format_of(job), job.parameters.get("header", ()), notes)
+
+
+def _format_of(job: BackgroundJob) -> FileFormat | None:
     known = job.parameters.get("format")
-    return read_rows(file, FileFormat(**known) if known else None, job.parameters.get("header", ()), notes)
+    return FileFormat(**known) if known else None
 
 
 def discard_upload(job: BackgroundJob) -> bool:
@@ -241,15 +257,21 @@ def _look_into(file: IO[bytes], options: ReadOptions, n_bytes: int) -> dict[str,
     try:
         found = recognise(file, options)
     except UncertainEncodingError as error:
-        choices = {"encodings": [list(choice) for choice in error.choices]}
-        return {**wanted, **choices, "preview": None, "problem": error.question % error.params}
+        return wanted | _choice_of_encoding(error)
     known = {**wanted, "format": asdict(found), "top": _top_rows(file, found)}
     try:
         return {**known, **_preview(file, found, (), n_bytes)}
+    except UncertainEncodingError as error:
+        return known | _choice_of_encoding(error)
     except UnreadableFileError as error:
         if error.code not in (CHOOSABLE_OF_SHEETS if len(found.sheets) > 1 else CHOOSABLE):
             raise
         return {**known, "preview": None, "problem": " ".join(error.messages)}
+
+
+def _choice_of_encoding(error: UncertainEncodingError) -> dict[str, Any]:
+    choices = [list(choice) for choice in error.choices]
+    return {"encodings": choices, "preview": None, "problem": error.question % error.params}
 
 
 def _top_rows(file: IO[bytes], found: FileFormat) -> list[tuple[int, list[str]]]:
@@ -262,7 +284,9 @@ def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes:
     notes = ReadNotes()
     with closing(read_rows(file, found, header, notes)) as rows:
         first = list(islice(rows, SHOWN_ROWS))
-        count = len(first) + sum(1 for _row in rows) if n_bytes <= LARGE_BYTES else None
+        is_small = n_bytes <= LARGE_BYTES
+        # Those of a large file show whether it is garbled.
+        count = len(first) + sum(1 for _row in (rows if is_small else islice(rows, GARBLED_ROWS)))
     if not first:
         raise UnreadableFileError(_("The file has no rows below the names of its columns."), code="no-rows")
     headers = list(first[0][1])
@@ -280,4 +304,4 @@ def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes:
         "hidden_columns": notes.hidden_columns,
         "inexact_columns": notes.inexact_columns,
     }
-    return {"format": asdict(found), "preview": preview, "rows": count}
+    return {"format": asdict(found), "preview": preview, "rows": count if is_small else None}

@@ -34,8 +34,14 @@ class FormatForm(forms.Form):
         encodings = [name for name, _sample in job.parameters.get("encodings", ())]
         super().__init__(data, initial=_initial(found, self._wanted))
         if found and found.sheets:
-            del self.fields["encoding"], self.fields["separator"]
+            del self.fields["separator"]
             self._offer("sheet", [(name, name) for name in found.sheets])
+            if encodings:
+                # Only to say that the text is right: another sheet can be chosen instead.
+                self._offer("encoding", _labels(job, is_masked=is_masked))
+                self.fields["encoding"].widget = forms.RadioSelect(choices=_labels(job, is_masked=is_masked))
+            else:
+                del self.fields["encoding"]
             return
         del self.fields["sheet"]
         others = [name for name in ENCODING_NAMES if name not in encodings and name != "utf-8-sig"]

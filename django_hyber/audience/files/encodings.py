@@ -108,6 +108,19 @@ class GarbledTextError(UncertainEncodingError):
     )
 
 
+class GarbledSheetError(UncertainEncodingError):
+    """The same in a sheet, whose texts have but one encoding."""
+
+    text = _(
+        "Letters of row %(row)d (sheet “%(sheet)s”, column “%(column)s”) and others were lost or garbled before the "
+        "file was saved. Export the table again. If the text is right, specify its encoding. %(choices)s"
+    )
+    question = _(
+        "Letters of row %(row)d (sheet “%(sheet)s”, column “%(column)s”) and others were lost or garbled before the "
+        "file was saved. Export the table again. If the text is right, choose its encoding."
+    )
+
+
 class Decoded(NamedTuple):
     """The result of decoding: the first line that is not text, if any, and the number of NUL characters."""
 

@@ -38,7 +38,8 @@ class FileFormat:
 
     ``header_row`` is the number of the row that names the columns; 0 stands for the first row that is not blank.
     ``sheets`` names the visible sheets of an XLSX table, ``hidden_sheets`` counts the others. ``nuls`` counts the NUL
-    characters of a text file, which are removed; ``has_space_before_quotes`` is for one as in ``1, "a", "b"``.
+    characters of a text file, which are removed; ``has_space_before_quotes`` is for one as in ``1, "a", "b"``. With
+    ``may_be_garbled``, garbled text is looked for in the rows, because that was not done before.
     """
 
     kind: str
@@ -50,6 +51,7 @@ class FileFormat:
     header_row: int = 0
     nuls: int = 0
     has_space_before_quotes: bool = False
+    may_be_garbled: bool = False
 
 
 #: The options that say nothing about the file.
@@ -146,6 +148,8 @@ class FileType(ABC):
     suffixes: ClassVar[tuple[str, ...]]
     #: The options of reading that apply to this type only.
     own_options: ClassVar[frozenset[str]]
+    #: The encoding of all such files: who specifies it says that text that looks garbled is right.
+    only_encoding: ClassVar[str] = ""
     #: How many rows a written file can hold, the header included.
     most_rows: ClassVar[int | None] = None
 

@@ -7,7 +7,8 @@ Such a file is good UTF-8. It shows by words that are none, and become words if 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import IO, NamedTuple
 
@@ -29,6 +30,10 @@ LEAST_PART = 0.1
 LEAST_PART_LOST = 0.01
 LOST = "\ufffd".encode()
 _QUESTION_MARKS = re.compile(rb'(?<![^,;\t|"\r\n])(?:\?[ .\'-]{0,2}){4,}(?![^,;\t|"\r\n])')
+_CELL_OF_MARKS = re.compile(r"(?:\?[ .'-]{0,2}){4,}")
+_WORD_OF_CELL = re.compile("[A-Za-z'\x80-\U0010ffff-]+")
+#: After so many different words, others are not judged.
+MOST_WORDS = 5_000
 #: Serbian, Kazakh and other words have letters that are rare in Ukraine.
 _CYRILLIC = re.compile("[\u0400-\u052f]+")
 _BLOCK = 64 * 1024
@@ -39,6 +44,72 @@ class GarbledLine(NamedTuple):
 
     number: int
     text: bytes
+
+
+class GarbledCell(NamedTuple):
+    """The row and the column of the first garbled cell, and what it says."""
+
+    row: int
+    place: int
+    text: str
+
+
+@dataclass
+class _Sort:
+    """The rows that are garbled in one way. Of all, or of those with special letters, it takes a part to matter."""
+
+    least_part: float
+    least: int = LEAST_LINES
+    of_all: bool = False
+    rows: int = 0
+    first: GarbledCell | None = None
+
+    def add(self, number: int, cells: Sequence[str], is_garbled: Callable[[str], object]) -> None:
+        place = next((place for place, cell in enumerate(cells) if is_garbled(cell)), None)
+        if place is not None:
+            self.rows += 1
+            self.first = self.first or GarbledCell(number, place, cells[place])
+
+    def matters(self, special: int, count: int) -> bool:
+        return _is_enough(self.rows, count if self.of_all else special, count, self.least_part, self.least)
+
+
+class GarbledRows:
+    """What is garbled in the rows of a table, by the rules for the lines of a text file. The header is the first."""
+
+    def __init__(self) -> None:
+        self.count = self._special = 0
+        self._words = _Sort(LEAST_PART)
+        self._lost = _Sort(LEAST_PART_LOST, least=1)
+        self._marks = _Sort(LEAST_PART, of_all=True)
+        self._judged: dict[str, bool] = {}
+
+    def add(self, number: int, cells: Sequence[str]) -> None:
+        """Look at a row."""
+        self.count += 1
+        text = "\n".join(cells)
+        if "??" in text:
+            self._marks.add(number, cells, _CELL_OF_MARKS.fullmatch)
+        if text.isascii():
+            return
+        self._special += 1
+        if "\ufffd" in text:
+            self._lost.add(number, cells, lambda cell: "\ufffd" in cell)
+        if any(map(self._judge, _WORD_OF_CELL.findall(text))):
+            self._words.add(number, cells, lambda cell: any(map(self._judge, _WORD_OF_CELL.findall(cell))))
+
+    def find(self) -> GarbledCell | None:
+        """Return the first garbled cell, if a good part of the rows so far is garbled."""
+        sorts = (self._words, self._lost, self._marks)
+        return next((sort.first for sort in sorts if sort.first and sort.matters(self._special, self.count)), None)
+
+    def _judge(self, word: str) -> bool:
+        if word.isascii():
+            return False
+        known = self._judged.get(word)
+        if known is None and len(self._judged) < MOST_WORDS:
+            known = self._judged[word] = "\ufffd" not in word and _is_garbled(word)
+        return bool(known)
 
 
 def find_garbled(file: IO[bytes], words: Iterable[bytes]) -> GarbledLine | None:
@@ -109,6 +180,9 @@ def _find_lines(
         if is_garbled(line):
             garbled += 1
             first = first or GarbledLine(number, line)
+    return first if _is_enough(garbled, counted, number, least_part, least) else None
+
+
+def _is_enough(garbled: int, counted: int, lines: int, least_part: float, least: int) -> bool:
     # The first line is the header.
-    is_enough = garbled >= least_part * counted and (garbled >= least or 2 * garbled >= number - 1)
-    return first if is_enough else None
+    return garbled >= least_part * counted and (garbled >= least or 2 * garbled >= lines - 1)

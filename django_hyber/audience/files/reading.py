@@ -11,6 +11,7 @@ from typing import IO
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.csv_file import CsvFile
+from django_hyber.audience.files.encodings import SHOWN, EncodingChoice, GarbledSheetError
 from django_hyber.audience.files.file_type import (
     Cells,
     FileFormat,
@@ -19,8 +20,10 @@ from django_hyber.audience.files.file_type import (
     ReadNotes,
     ReadOptions,
     UnreadableFileError,
+    column_letters,
     unprotect,
 )
+from django_hyber.audience.files.garbled import GarbledRows
 from django_hyber.audience.files.headers import find_header, read_header
 from django_hyber.audience.files.values import clean_value
 from django_hyber.audience.files.xlsx_file import XlsxFile
@@ -29,6 +32,8 @@ from django_hyber.audience.files.xlsx_file import XlsxFile
 FILE_TYPES: tuple[FileType, ...] = (XlsxFile(), CsvFile())
 #: The header is looked for so far down, blank rows included.
 TOP_ROWS = 200
+#: So many rows show already that a table is garbled; whether it is in others is known at its end.
+GARBLED_ROWS = 200
 
 NumberedRow = tuple[int, dict[str, str]]
 
@@ -67,6 +72,8 @@ def recognise(file: IO[bytes], options: ReadOptions | None = None) -> FileFormat
 
 def _refuse_options_of_others(kind: str, options: ReadOptions) -> None:
     others = {name: known.name for known in FILE_TYPES if known.name != kind for name in known.own_options}
+    if options.encoding and options.encoding.lower() == file_type(kind).only_encoding:
+        others.pop("encoding")
     for name in others.keys() & options.given():
         raise UnreadableFileError(
             _("“%(option)s” is for %(other)s files, and this one is %(kind)s. Leave it out."),
@@ -99,23 +106,54 @@ def read_rows(
     out, and so are the rows above the header; a row of "-" or "#N/A" has no values, but is not blank. Raises
     UnreadableFileError for a file without a header or in no known encoding.
     """
-    found = file_format or recognise(file)
     notes = notes or ReadNotes()
-    with closing(file_type(found.kind).read(file, found, notes)) as rows:
-        names = list(header) or _find_names(rows, found.header_row)
-        notes.names = names
-        width = len(names)
-        blanks = [""] * width
+    with closing(read_cells(file, file_format, header, notes)) as rows:
         for number, row in rows:
+            names = notes.names
+            missing = len(names) - len(row)
             cells = [_as_value(cell) for cell in row]
-            if isinstance(row, Cells) and row.unknown:
-                yield number, _uncalculated(names, [*cells, *blanks], row.unknown)
+            if missing > 0:
+                cells.extend([""] * missing)
+            if isinstance(row, Cells):
+                yield number, _uncalculated(names, cells, row.unknown)
                 continue
-            if not any(cells) and not any(cell.strip() for cell in row):
-                continue
-            padded = cells if len(cells) >= width else [*cells, *blanks[len(cells) :]]
-            values = {name: value for name, value in zip(names, padded, strict=False) if name}
-            yield number, WideRow(values) if any(cells[width:]) else values
+            values = {name: value for name, value in zip(names, cells, strict=False) if name}
+            yield number, WideRow(values) if missing < 0 and any(cells[missing:]) else values
+
+
+def read_cells(
+    file: IO[bytes], file_format: FileFormat | None, header: Sequence[str], notes: ReadNotes
+) -> Generator[NumberedCells, None, None]:
+    """Yield the rows of ``read_rows`` as they are written, which is faster, and note the names of the columns."""
+    found = file_format or recognise(file)
+    with closing(file_type(found.kind).read(file, found, notes)) as rows:
+        notes.names = list(header) or _find_names(rows, found.header_row)
+        garbled = GarbledRows() if found.may_be_garbled else None
+        if garbled:
+            garbled.add(found.header_row, notes.names)
+        for number, row in rows:
+            # A formula without a result has no text, but is a value.
+            if any(map(str.strip, row)) or isinstance(row, Cells):
+                if garbled:
+                    garbled.add(number, row)
+                    if garbled.count == GARBLED_ROWS:
+                        _refuse_garbled(garbled, found, notes.names)
+                yield number, row
+        if garbled:
+            _refuse_garbled(garbled, found, notes.names)
+
+
+def _refuse_garbled(garbled: GarbledRows, found: FileFormat, names: Sequence[str]) -> None:
+    cell = garbled.find()
+    if cell is None:
+        return
+    column = names[cell.place] if cell.place < len(names) else ""
+    raise GarbledSheetError(
+        [EncodingChoice(file_type(found.kind).only_encoding, cell.text.strip()[:SHOWN])],
+        row=cell.row,
+        sheet=found.sheet,
+        column=column or column_letters(cell.place),
+    )
 
 
 def _as_value(cell: str) -> str:

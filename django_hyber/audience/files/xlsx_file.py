@@ -51,6 +51,7 @@ class XlsxFile(FileType):
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     suffixes = (".xlsx",)
     own_options = frozenset(("sheet",))
+    only_encoding = "utf-8"
     most_rows = 1_048_576
 
     def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat | None:
@@ -69,7 +70,11 @@ class XlsxFile(FileType):
                 # Programs leave an empty sheet in front: the first one with a row is meant.
                 sheet = next((name for name in visible[:SHOWN_SHEETS] if _has_rows(package, book, name)), sheet)
         return FileFormat(
-            kind=self.name, sheet=sheet, sheets=visible[:SHOWN_SHEETS], hidden_sheets=len(book.sheets) - len(visible)
+            kind=self.name,
+            sheet=sheet,
+            sheets=visible[:SHOWN_SHEETS],
+            hidden_sheets=len(book.sheets) - len(visible),
+            may_be_garbled=not (options.only_numbers or options.encoding),
         )
 
     def read(self, file: IO[bytes], found: FileFormat, notes: ReadNotes) -> Generator[NumberedCells, None, None]:

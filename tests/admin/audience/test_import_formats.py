@@ -85,6 +85,20 @@ class EncodingTests:
 
         assert people(draft) == [("380671112233", garbled)]
 
+    def test_sheet_that_was_garbled_before_is_told_and_imported_only_by_choice(self, admin_client, draft):
+        garbled = "Олена".encode().decode("cp1251")
+        book = workbook(["phone", "name"], ["0671112233", garbled])
+        page = admin_client.get(upload(admin_client, draft, book, "people.xlsx")["Location"])
+
+        assert "column “name”) and others were lost or garbled" in page.context["problem"]
+        assert garbled in text_of(page)
+
+        page = read_again(admin_client, draft, page)
+        assert "lost or garbled" in page.context["problem"]
+        page = read_again(admin_client, draft, page, encoding="utf-8")
+        confirm(admin_client, page)
+        assert people(draft) == [("380671112233", garbled)]
+
     def test_nothing_is_confirmed_before_the_choice(self, admin_client, draft):
         upload(admin_client, draft, AMBIGUOUS)
 

@@ -53,6 +53,14 @@ class BackgroundTests:
         assert work(draft.jobs.get()).state == State.DONE
         assert counts(admin_client.get(response["Location"]))["accepted"] == 30
 
+    def test_rows_that_are_counted_before_are_those_that_are_imported(self, admin_client, draft, in_background):
+        odd = 'phone,name\n\n,\n" ",\n-,-\n\u200b,\n0671112233,one,more\n0671112234\n#N/A,\n\n'
+        confirm(admin_client, upload(admin_client, draft, odd + ROWS.partition("\n")[2]))
+
+        job = work(draft.jobs.get())
+
+        assert job.total == job.done == job.result["total"] == 35
+
     def test_a_file_of_many_bytes_is_large_whatever_its_rows(self, draft, monkeypatch):
         monkeypatch.setattr(uploads, "LARGE_BYTES", 10)
 
@@ -83,9 +91,11 @@ class BackgroundTests:
     def test_a_file_that_breaks_off_imports_nothing_and_says_where(self, admin_client, draft, monkeypatch):
         monkeypatch.setattr(uploads, "LARGE_BYTES", 10)
 
-        response = run(admin_client, draft, ROWS + '0671112233,"open\n')
+        more = "".join(f"{phone(number)},\n" for number in range(30, 300))
 
-        assert "line 32 cannot be read" in response.content.decode()
+        response = run(admin_client, draft, ROWS + more + '0671112233,"open\n')
+
+        assert "line 302 cannot be read" in response.content.decode()
         assert "Nothing was imported." in response.content.decode()
         assert not draft.messages.exists()
 

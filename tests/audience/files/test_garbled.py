@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 
+import openpyxl
 import pytest
 
-from django_hyber.audience.files.encodings import GarbledTextError
+from django_hyber.audience.files.encodings import GarbledSheetError, GarbledTextError
 from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.files.reading import read_rows, recognise
 from django_hyber.models import Campaign, Suppression
-from django_hyber.services import import_recipients, import_suppressions, remove_recipients
+from django_hyber.services import UnreadableFileError, import_recipients, import_suppressions, remove_recipients
 from tests.samples import phone
 
 NAMES = ("Олена", "Петро", "Іван", "Ірина", "Юлія", "Наталія", "Сергій", "Андрій", "Їжак", "Київ")
@@ -85,6 +87,68 @@ class RefusalTests:
         garbled = [misread(name, "utf-8", "cp1251") for name in NAMES]
 
         assert read(table(garbled), options=ReadOptions(encoding="utf-8")) == garbled
+
+
+def sheet(rows, header=("phone", "name")):
+    book = openpyxl.Workbook()
+    book.active.title = "People"
+    for row in (header, *rows):
+        book.active.append(row)
+    file = io.BytesIO()
+    book.save(file)
+    return file
+
+
+def read_sheet(rows, **options):
+    file = sheet(rows)
+    return [row["name"] for _number, row in read_rows(file, recognise(file, ReadOptions(**options)))]
+
+
+def people(names):
+    return [(phone(number), name) for number, name in enumerate(names)]
+
+
+class SheetTests:
+    @pytest.mark.parametrize("names", [NAMES, NAMES[:1]], ids=["list", "one"])
+    @pytest.mark.parametrize(("right", "wrong"), [("utf-8", "cp1251"), ("utf-8", "cp1252"), ("cp1251", "mac-roman")])
+    def test_text_that_was_garbled_before_is_refused_with_its_place(self, names, right, wrong):
+        garbled = misread(names[0], right, wrong)
+
+        with pytest.raises(GarbledSheetError, match=rf"row 2 \(sheet “People”, column “name”\).*{re.escape(garbled)}"):
+            read_sheet(people([garbled, *names[1:], *(misread(name, right, wrong) for name in names)]))
+
+    @pytest.mark.parametrize("name", ["Ол\ufffdна", "?????"])
+    def test_lost_letters_are_refused(self, name):
+        with pytest.raises(GarbledSheetError, match="row 4"):
+            read_sheet(people(["Олена", "Петро", name, name]))
+
+    @pytest.mark.parametrize(("count", "good"), [(300, 0), (40, 300)], ids=["at the top", "at the end"])
+    def test_place_in_a_long_sheet_is_named_before_anything_is_imported(self, db, count, good):
+        garbled = [misread("Олена", "utf-8", "cp1251")] * count
+        campaign = Campaign.objects.create(name="Spring sale")
+
+        with pytest.raises(GarbledSheetError, match=f"row {good + 2} "):
+            import_recipients(campaign, sheet(people(["Олена"] * good + garbled)))
+        assert not campaign.messages.exists()
+
+    def test_whoever_says_the_encoding_goes_on(self):
+        garbled = [misread(name, "utf-8", "cp1251") for name in NAMES]
+
+        assert read_sheet(people(garbled), encoding="UTF-8") == garbled
+
+    def test_another_encoding_than_that_of_all_sheets_is_refused(self):
+        with pytest.raises(UnreadableFileError, match="“encoding” is for CSV files"):
+            read_sheet(people(NAMES), encoding="cp1251")
+
+    def test_one_odd_row_of_a_list_is_good(self):
+        names = [*NAMES, misread("Олена", "utf-8", "cp1251"), "?????"]
+
+        assert read_sheet(people(names)) == names
+
+    def test_opt_outs_need_no_text(self, db):
+        import_suppressions(sheet(people([misread(name, "utf-8", "cp1251") for name in NAMES])))
+
+        assert Suppression.objects.count() == len(NAMES)
 
 
 class GoodTests:
