@@ -17,8 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.file_type import UnreadableFileError
 from django_hyber.audience.files.garbled import find_garbled
-from django_hyber.audience.files.plausibility import IMPLAUSIBLE, cost_of_word
-from django_hyber.audience.files.readings import BLOCK, find_readings, find_words
+from django_hyber.audience.files.readings import BLOCK, IMPLAUSIBLE, cost_of_word, find_readings, find_words
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),

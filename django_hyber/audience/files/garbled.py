@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import IO, NamedTuple
 
-from django_hyber.audience.files.plausibility import IMPLAUSIBLE, WORD, cost_of_word
+from django_hyber.audience.files.readings import IMPLAUSIBLE, MOST_WORDS, WORD, cost_of_word
 
 #: The encodings in which texts are read by mistake, each with the right one.
 MISTAKES = (
@@ -32,8 +32,6 @@ LOST = "\ufffd".encode()
 _QUESTION_MARKS = re.compile(rb'(?<![^,;\t|"\r\n])(?:\?[ .\'-]{0,2}){4,}(?![^,;\t|"\r\n])')
 _CELL_OF_MARKS = re.compile(r"(?:\?[ .'-]{0,2}){4,}")
 _WORD_OF_CELL = re.compile("[A-Za-z'\x80-\U0010ffff-]+")
-#: After so many different words, others are not judged.
-MOST_WORDS = 5_000
 #: Serbian, Kazakh and other words have letters that are rare in Ukraine.
 _CYRILLIC = re.compile("[\u0400-\u052f]+")
 _BLOCK = 64 * 1024

@@ -15,8 +15,7 @@ from xml.etree.ElementTree import Element
 from django_hyber.audience.files.date_formats import to_serial
 from django_hyber.audience.files.file_type import Cells, NumberedCells, ReadNotes
 from django_hyber.audience.files.headers import MOST_COLUMNS
-from django_hyber.audience.files.number_formats import Shown, find_format
-from django_hyber.audience.files.text_formats import TextFormat, find_text_format
+from django_hyber.audience.files.shown_values import Shown, TextFormat, find_format, find_text_format
 from django_hyber.audience.files.xlsx_package import (
     Package,
     Workbook,

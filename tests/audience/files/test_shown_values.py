@@ -9,8 +9,8 @@ import openpyxl
 import pytest
 
 from django_hyber.audience.files.file_type import ReadNotes
-from django_hyber.audience.files.number_formats import find_format
 from django_hyber.audience.files.reading import read_rows
+from django_hyber.audience.files.shown_values import find_format
 from django_hyber.models import Campaign
 from django_hyber.services import import_recipients
 

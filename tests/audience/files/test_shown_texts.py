@@ -9,10 +9,10 @@ import pytest
 
 from django_hyber.audience.files.file_type import ReadNotes
 from django_hyber.audience.files.reading import read_rows
-from django_hyber.audience.files.text_formats import find_text_format
+from django_hyber.audience.files.shown_values import find_text_format
 from django_hyber.models import Campaign
 from django_hyber.services import import_recipients
-from tests.audience.files.test_number_formats import sheet_of, shown
+from tests.audience.files.test_shown_values import sheet_of, shown
 
 
 def read(value, code):
