@@ -78,7 +78,7 @@ clean:
 $(VENV)/.installed-core: setup.cfg pyproject.toml requirements/core.txt
 	@is_new='import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))'; \
 	if ! $(PYTHON) -c "$$is_new" 2>/dev/null; then \
-	    for python in python3.13 python3.12 python3.11 python3 python none; do \
+	    for python in python3.14 python3.13 python3.12 python3.11 python3 python none; do \
 	        if $$python -c "$$is_new" 2>/dev/null; then break; fi; \
 	    done; \
 	    if [ $$python = none ]; then echo "Python 3.11 or newer, with venv and pip, was not found." >&2; exit 1; fi; \

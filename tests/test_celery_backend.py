@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -35,14 +36,17 @@ def own_app(settings):
 
 
 @pytest.fixture(scope="module")
-def running_worker():
+def running_worker(django_db_setup, django_db_blocker):
     # A worker takes the root logger over; without its own level and handlers, later tests would see no log.
     root = logging.getLogger()
     level, handlers = root.level, root.handlers[:]
-    with start_worker(celery_project.app, perform_ping_check=False, shutdown_timeout=10):
+    with ExitStack() as stack:
+        stack.callback(setattr, root, "handlers", handlers)
+        stack.callback(root.setLevel, level)
+        # It checks the models first, and Django may ask the database what it supports.
+        with django_db_blocker.unblock():
+            stack.enter_context(start_worker(celery_project.app, perform_ping_check=False, shutdown_timeout=10))
         yield
-    root.setLevel(level)
-    root.handlers[:] = handlers
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 LISTS = sorted((ROOT / "requirements").glob("*.txt"))
-LANES = {"3.11": "5.2", "3.12": "6.0", "3.13": "6.1"}
+LANES = {"3.11": "5.2", "3.12": "6.0", "3.13": "6.1", "3.14": "6.1"}
 ENTRY = re.compile(
     r"^(?P<pin>\S+==\S+(?: ; .+?)?) \\\n(?P<hashes>(?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.MULTILINE
 )
