@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gettext
 import html
@@ -27,6 +28,7 @@ CATALOGUE = PACKAGE / "locale/uk/LC_MESSAGES/django.po"
 COMPILED = CATALOGUE.with_suffix(".mo")
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|%\w+%|</?\w+>")
+MARKING = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
 #: One number for each plural form that whole numbers have in Ukrainian.
 COUNTS = {1: 0, 3: 1, 5: 2}
 BLOCK = re.compile(r"{% blocktranslate\b.*?{% endblocktranslate %}", re.DOTALL)
@@ -73,6 +75,21 @@ def test_people_and_campaigns_have_one_name_each(committed):
     others = re.compile("одержувач|розсилк", re.IGNORECASE)
 
     assert [text for entry in committed for text in translations(entry) if others.search(text)] == []
+
+
+def test_no_text_to_translate_stands_in_an_f_string():
+    """Old versions of xgettext do not look inside, so the text would never be translated."""
+    found = [
+        f"{path.relative_to(PACKAGE)}:{call.lineno}"
+        for path in PACKAGE.rglob("*.py")
+        for outer in ast.walk(ast.parse(path.read_text()))
+        if isinstance(outer, ast.JoinedStr)
+        for call in ast.walk(outer)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in MARKING
+        if any(isinstance(argument, ast.Constant) for argument in call.args)
+    ]
+
+    assert found == []
 
 
 class TestCatalogue:

@@ -123,7 +123,7 @@ def send_back_page(desk: CampaignDesk) -> HttpResponseBase:
     except CampaignError as error:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
-    desk.log_change(f"{_('Sent back.')} {note}")
+    desk.log_change(" ".join([_("Sent back."), note]))
     desk.message_user(_("“%(name)s” has been sent back.") % {"name": desk.campaign}, messages.SUCCESS)
     return desk.redirect()
 

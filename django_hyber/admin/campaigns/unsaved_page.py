@@ -44,7 +44,7 @@ def _typed_texts(data: QueryDict, campaign: Campaign) -> Iterator[tuple[str, str
     for key, posted in data.items():
         variable, text = key.removeprefix(DEFAULTS), str(posted)
         if variable != key and text and text != campaign.variable_defaults.get(variable):
-            yield f"{_('Default texts')}: {variable}", text
+            yield ": ".join([_("Default texts"), variable]), text
 
 
 def _of_channel(row: Row, kind: str, options: dict[str, object]) -> Iterator[tuple[str, str]]:

@@ -101,7 +101,7 @@ def _other_messages(message: Message) -> list[PersonLine]:
     return [
         PersonLine(
             time=short_time(other.created_at),
-            label=f"{other.campaign or _('single message')}: {other.get_status_display()}",
+            label=": ".join([str(other.campaign or _("single message")), other.get_status_display()]),
             url=reverse("admin:django_hyber_message_change", args=[other.pk]),
         )
         for other in newest
