@@ -67,7 +67,7 @@ KEPT = {
     "TemplateChannel": {"options"},
     "StatusCode": {"account", "name"},
     # Ids, names of channels, accounts, zones and areas.
-    "Message": {"account", "sender", "extra_id", "message_id", "channel", "failed_channels", "template_version"},
+    "Message": {"account", "sender", "extra_id", "message_id", "channel", "other_channels", "template_version"},
     "Batch": {"sender", "zone", "phone_prefixes", "job_id"},
     "DeliveryReport": {"account", "fingerprint", "hyber_message_id", "extra_id", "channel"},
     "Reply": {"account", "fingerprint", "channel", "media_kind"},
@@ -343,7 +343,7 @@ def test_an_export_has_every_column_that_is_purged(everywhere, name):
 
 
 def test_an_export_has_what_was_reported_about_a_message():
-    columns = {"failed_channels": "viber:expired", "hyber_status": 23011, "reported_at": OLD, "total_sms_parts": 2}
+    columns = {"other_channels": "viber:expired", "hyber_status": 23011, "reported_at": OLD, "total_sms_parts": 2}
     Message.objects.create(phone_number=NUMBER, extra_id="1", template_version="order-shipped uk 3", **columns)
     (message,) = export_number(NUMBER)["messages"]
 

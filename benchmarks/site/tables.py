@@ -87,7 +87,7 @@ def _add_messages(campaigns: Sequence[Campaign], messages: int) -> None:
         content=f"CASE WHEN n > {9 * tenth} THEN {parameter(_content())} END",
         accepted_at=f"CASE WHEN n %% 100 < 98 AND NOT n %% 100 IN (93, 94, 95) THEN {_end_of(campaigns, tenth)} END",
         finished_at=f"CASE WHEN n %% 100 < 96 THEN {_end_of(campaigns, tenth)} END",
-        failed_channels="CASE WHEN n %% 100 BETWEEN 85 AND 92 THEN 'sms:undelivered,viber:undelivered'"
+        other_channels="CASE WHEN n %% 100 BETWEEN 85 AND 92 THEN 'sms:undelivered,viber:undelivered'"
         " WHEN n %% 100 < 85 AND n %% 3 = 0 THEN 'viber:expired' ELSE '' END",
         total_sms_parts="CASE WHEN n %% 3 = 0 THEN 2 END",
         delivered_sms_parts="CASE WHEN n %% 3 = 0 AND n %% 100 < 85 THEN 2 END",

@@ -24,6 +24,7 @@ from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.jobs.kinds import job_kind, keep_produced
 from django_hyber.models import BackgroundJob, Campaign, CampaignChannel, Message, Suppression
+from django_hyber.reports.outcome import also_delivered
 from django_hyber.words import describe_end
 
 CHUNK = 5_000
@@ -48,6 +49,7 @@ class Exported(NamedTuple):
     variables: dict[str, Any]
     status: str
     channel: str
+    other_channels: str
     error_code: int | None
     error_text: str
     accepted_at: datetime | None
@@ -201,6 +203,7 @@ def _header(variables: Sequence[str]) -> list[str]:
     outcome = (
         _("Status (Hyber)"),
         _("Channel (Hyber)"),
+        _("Also delivered by (Hyber)"),
         _("Error code (Hyber)"),
         _("Error text (Hyber)"),
         _("Accepted at (Hyber)"),
@@ -235,6 +238,7 @@ def _row_maker(
             *(protected(ShownText.of(message.variables.get(name))) for name in variables),
             statuses.get(message.status, message.status),
             protected(channels.get(message.channel, message.channel)),
+            protected(", ".join(channels.get(name, name) for name in also_delivered(message.other_channels))),
             message.error_code,
             protected(reason(message.error_code, message.error_text)),
             _as_time(message.accepted_at, zone),

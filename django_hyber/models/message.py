@@ -88,16 +88,16 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
     )
 
     status = models.CharField(_("status"), max_length=12, choices=Status.choices, default=Status.QUEUED)
-    channel = models.CharField(_("channel"), max_length=16, blank=True, help_text=_("The one that delivered."))
-    failed_channels = models.CharField(
-        _("channels that failed"),
+    channel = models.CharField(_("channel"), max_length=16, blank=True, help_text=_("The first one that delivered."))
+    other_channels = models.CharField(
+        _("other channels"),
         max_length=128,
         blank=True,
         editable=False,
         default="",
         # Bulk inserts of new messages omit this column.
         db_default="",
-        help_text=_("The channels that did not deliver according to a report, with their status."),
+        help_text=_("The channels besides the one above that a report names, and how each of them ended."),
     )
     hyber_status = models.IntegerField(_("Hyber status"), null=True, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
@@ -162,7 +162,7 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
             # Contains all columns that the campaign page counts, so that the index alone answers its queries.
             models.Index(
                 fields=(
-                    *("campaign", "status", "channel", "failed_channels", "finished_at"),
+                    *("campaign", "status", "channel", "other_channels", "finished_at"),
                     *("clicks", "total_sms_parts", "delivered_sms_parts", "matching_template_id", "account"),
                 ),
                 name="hyber_message_campaign",

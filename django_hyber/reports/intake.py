@@ -34,7 +34,15 @@ from django_hyber.reports.matching import (
     lock_by_ids,
     lock_by_keys,
 )
-from django_hyber.reports.outcome import CHANGING, State, advance, changed_columns, channels_of, is_about
+from django_hyber.reports.outcome import (
+    CHANGING,
+    State,
+    advance,
+    changed_columns,
+    channels_of,
+    is_about,
+    with_winner,
+)
 from django_hyber.reports.quota import may_keep_unmatched
 from django_hyber.reports.ranks import DELIVERIES, STATUS_OF_STATE
 from django_hyber.reports.unreadable import keep_unreadable_items
@@ -268,7 +276,7 @@ def _advance(account: Account, states: Sequence[State], matches: Matches) -> int
     contested = {state.id: state for state in advanced if _is_contested(state, matches[state.id])}
     if contested:
         winners = _first_channels(account, contested)
-        advanced = [state._replace(channel=winners.get(state.id, state.channel)) for state in advanced]
+        advanced = [with_winner(state, winners.get(state.id, state.channel)) for state in advanced]
     update_rows(Message, CHANGING, changed_columns(states, advanced))
     changes = [
         Change(new.id, old.status, new.status, _winner(new, matches[new.id]), account.name)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_hyber.models import CampaignChannel, Message
 from django_hyber.protocol import DeliveryReport
-from django_hyber.reports.ranks import DELIVERIES, FAILURES, FINAL, STATUS_OF_STATE, Standing, is_forward, status_of
+from django_hyber.reports.ranks import DELIVERIES, ENDS, FAILURES, FINAL, Standing, end_of, is_forward, status_of
 
 
 class State(NamedTuple):
@@ -23,7 +23,7 @@ class State(NamedTuple):
     message_id: str | None
     status: str
     channel: str
-    failed_channels: str
+    other_channels: str
     hyber_status: int | None
     error_code: int | None
     error_text: str
@@ -44,9 +44,7 @@ class State(NamedTuple):
 
 _MATCHED = ("id", "campaign_id", "phone_number", "extra_id")
 CHANGING = ("id", *State._fields[len(_MATCHED) :])
-#: Of two different failures of one channel the later in this list is kept.
-_MOST_TELLING = (Message.Status.EXPIRED, Message.Status.UNDELIVERED, Message.Status.REJECTED)
-LONGEST_FAILURES = 128
+LONGEST_OTHERS = 128
 
 
 def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[Any, ...]]:
@@ -88,8 +86,10 @@ def _campaign_channels(campaigns: set[int]) -> dict[int, list[str]]:
 def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> State:
     """Return the message as it is after this report; the order in which reports come makes no difference."""
     status = status_of(report, channels)
+    channel = state.channel or (report.channel if status in DELIVERIES else "")
     state = state._replace(
-        failed_channels=with_failure(state.failed_channels, report),
+        channel=channel,
+        other_channels=with_end(state.other_channels, report, channel),
         message_id=state.message_id or report.message_id or None,
         accepted_at=state.accepted_at or (None if status == Message.Status.REJECTED else timezone.now()),
         total_sms_parts=_highest(state.total_sms_parts, report.total_sms_parts),
@@ -98,8 +98,6 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
         # A template that matched outweighs the 0 of another report, so that the order makes no difference.
         matching_template_id=_highest(state.matching_template_id, report.matching_template_id),
     )
-    if status in DELIVERIES and not state.channel:
-        state = state._replace(channel=report.channel)
     reported = _standing(report, status)
     current = Standing(state.status, state.reported_at, state.hyber_status, state.error_code, state.error_text)
     if not is_forward(current, reported):
@@ -126,19 +124,40 @@ def _highest(old: int | None, new: int | None) -> int | None:
     return max(known, default=None)
 
 
-def with_failure(failed: str, report: DeliveryReport) -> str:
-    """Add what a report says about its channel; the order in which reports come makes no difference."""
-    status = STATUS_OF_STATE[report.state]
-    if status not in FAILURES or not report.channel or not report.channel.replace("-", "").isalnum():
-        return failed
-    channels = read_failures(failed)
-    known = channels.get(report.channel, status)
-    channels[report.channel] = max(known, status, key=_MOST_TELLING.index)
-    text = ",".join(f"{channel}:{ended}" for channel, ended in sorted(channels.items()))
-    return text if len(text) <= LONGEST_FAILURES else failed
+def with_end(others: str, report: DeliveryReport, winner: str) -> str:
+    """Add what a report says about its channel; the order in which reports come makes no difference.
+
+    ``winner`` is the channel of the message, which is not among the others.
+    """
+    status = end_of(report)
+    if status is None or not report.channel or not report.channel.replace("-", "").isalnum():
+        return others
+    ends = read_ends(others)
+    ends[report.channel] = max(ends.get(report.channel, status), status, key=ENDS.index)
+    ends.pop(winner, None)
+    return _written(ends, otherwise=others)
 
 
-def read_failures(failed: str) -> dict[str, Message.Status]:
-    """Return how each channel that failed ended; ``failed`` is ``sms:undelivered,viber:expired``, sorted by channel."""
-    pairs = (item.partition(":") for item in failed.split(",") if item)
+def with_winner(state: State, winner: str) -> State:
+    """Return the message with another one of the channels that delivered it as its own."""
+    if winner == state.channel:
+        return state
+    ends = read_ends(state.other_channels) | {state.channel: Message.Status.DELIVERED}
+    ends.pop(winner, None)
+    return state._replace(channel=winner, other_channels=_written(ends, otherwise=state.other_channels))
+
+
+def read_ends(others: str) -> dict[str, Message.Status]:
+    """Return how each other channel ended; ``others`` is ``sms:delivered,viber:expired``, sorted by channel."""
+    pairs = (item.partition(":") for item in others.split(",") if item)
     return {channel: Message.Status(status) for channel, _colon, status in pairs}
+
+
+def also_delivered(others: str) -> list[str]:
+    """Return the other channels that delivered the message too."""
+    return [channel for channel, status in read_ends(others).items() if status == Message.Status.DELIVERED]
+
+
+def _written(ends: Mapping[str, str], *, otherwise: str) -> str:
+    text = ",".join(f"{channel}:{ended}" for channel, ended in sorted(ends.items()))
+    return text if len(text) <= LONGEST_OTHERS else otherwise

@@ -31,6 +31,8 @@ RANKS = MappingProxyType(
 FAILURES = (Status.EXPIRED, Status.UNDELIVERED, Status.REJECTED)
 DELIVERIES = (Status.DELIVERED, Status.SEEN)
 FINAL = (*FAILURES, *DELIVERIES)
+#: How one channel of a message can end. Of several ends that are reported, the last in this list is kept.
+ENDS = (*FAILURES, Status.DELIVERED)
 #: Statuses that the answer to our request may still change.
 BEFORE_ACCEPTANCE = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
 
@@ -65,6 +67,14 @@ def status_of(report: DeliveryReport, channels: Sequence[str]) -> Status:
     if status in FAILURES and report.channel in channels[:-1]:
         return Status.ACCEPTED
     return status
+
+
+def end_of(report: DeliveryReport) -> Status | None:
+    """Return how the channel of the report ended, or None if it has not ended."""
+    status = STATUS_OF_STATE[report.state]
+    if status in DELIVERIES:
+        return Status.DELIVERED
+    return status if status in FAILURES else None
 
 
 def is_forward(old: Standing, new: Standing) -> bool:

@@ -17,7 +17,7 @@ from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
 from django_hyber.reports.early import rematch_reports
 from django_hyber.reports.intake import apply_reports
-from django_hyber.reports.outcome import State, advance, channels_of, is_about
+from django_hyber.reports.outcome import State, advance, channels_of, is_about, with_winner
 from django_hyber.reports.ranks import DELIVERIES, FAILURES, STATUS_OF_STATE
 
 PAGE = 2_000
@@ -153,14 +153,14 @@ def _computed(state: State, reports: Sequence[DeliveryReport], channels: Sequenc
     computed = reduce(lambda state, report: advance(state, report, channels), current, before)
     # When a message ended is by our own clock, and cannot be computed.
     computed = computed._replace(finished_at=computed.finished_at and (state.finished_at or computed.finished_at))
-    return computed._replace(channel=_winner(current)) if computed.status in DELIVERIES else computed
+    return with_winner(computed, _winner(current)) if computed.status in DELIVERIES else computed
 
 
 def _before(state: State, *, is_first_run: bool) -> State:
     """Undo what reports have changed; a failure without a time comes from us or from the answer to our request."""
     if is_first_run:
         state = state._replace(
-            failed_channels="", total_sms_parts=None, delivered_sms_parts=None, clicks=None, matching_template_id=None
+            other_channels="", total_sms_parts=None, delivered_sms_parts=None, clicks=None, matching_template_id=None
         )
     if state.status in DELIVERIES or (state.status in FAILURES and state.reported_at):
         return state._replace(

@@ -49,7 +49,7 @@ class Requeued(NamedTuple):
     status: str
     message_id: None = None
     channel: str = ""
-    failed_channels: str = ""
+    other_channels: str = ""
     hyber_status: None = None
     error_code: None = None
     error_text: str = ""

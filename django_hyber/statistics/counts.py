@@ -57,7 +57,8 @@ class Figures:
 class ChannelStatistics(Figures):
     """The results of one channel; ``channel`` is "" where the platform did not name one.
 
-    A message that went on to the next channel counts in each that tried it; a delivery counts for the channel that won.
+    A message that went on to the next channel counts in each that tried it, and one that several delivered in each of
+    them. ``seen`` and ``clicked`` count for the channel that won.
     ``expired`` and ``undelivered`` are what was reported: with ``inferred`` they add up to ``not_delivered``, except
     for messages that this channel refused before the next one was tried.
     """
@@ -230,7 +231,7 @@ def summed(
         "channels": channels,
         "currency": payer.currency,
         "tried": tried,
-        "not_delivered": tried - sum(channel.delivered for channel in channels),
+        "not_delivered": tried - sum(statuses[status] for status in DELIVERIES),
         "reports_seen": any(channel.reports_seen for channel in channels),
         "cost": _sum((channel.cost, channel.delivered) for channel in priced),
         "sent_cost": _sum((channel.sent_cost, channel.tried) for channel in priced),

@@ -11,17 +11,17 @@ from django.db.models import Count, F, Max, Min, Q, QuerySet, Sum
 
 from django_hyber.models import CampaignChannel, Message
 from django_hyber.models.message import MATCHED, UNMATCHED
-from django_hyber.reports.outcome import read_failures
+from django_hyber.reports.outcome import also_delivered, read_ends
 from django_hyber.reports.ranks import DELIVERIES, FAILURES
 
 Status = Message.Status
 SMS, VIBER = CampaignChannel.Name.SMS.value, CampaignChannel.Name.VIBER.value
 #: What the messages are grouped by: the first columns of their index, and of ``Counted``.
-KEYS = ("campaign", "status", "channel", "failed_channels")
+KEYS = ("campaign", "status", "channel", "other_channels")
 
 
 class Counted(NamedTuple):
-    """The messages of one campaign with one status, one channel and the same failed channels, counted.
+    """The messages of one campaign with one status, one channel and the same other channels, counted.
 
     The times are those at which the first and the last of them ended, if they were asked for.
     """
@@ -29,7 +29,7 @@ class Counted(NamedTuple):
     campaign: int | None
     status: str
     channel: str
-    failed_channels: str
+    other_channels: str
     messages: int
     clicks: int
     clicked: int
@@ -71,12 +71,14 @@ class Tally:
 
 
 class Attempts(NamedTuple):
-    """The channels that tried a message and did not deliver it.
+    """The channels that tried a message.
 
-    ``reported`` is how each of them ended. The platform has not reported on the ``inferred`` ones: it tries a channel
-    only after those before it. ``refused`` are channels that rejected the message without trying.
+    ``delivered`` are those that delivered it: seldom more than one. ``reported`` is how each of those ended that did
+    not. The platform has not reported on the ``inferred`` ones: it tries a channel only after those before it.
+    ``refused`` are channels that rejected the message without trying.
     """
 
+    delivered: list[str]
     reported: dict[str, Status]
     inferred: list[str]
     refused: list[str]
@@ -97,9 +99,9 @@ def count_never_accepted(messages: QuerySet[Message], rows: Iterable[Counted]) -
 
     ``rows`` are these messages, counted. What was reported on has been accepted, so only the others are read.
     """
-    if not any(row.status == Status.UNDELIVERED and not row.failed_channels for row in rows):
+    if not any(row.status == Status.UNDELIVERED and not row.other_channels for row in rows):
         return {}
-    given_up = messages.filter(status=Status.UNDELIVERED, channel="", failed_channels="", accepted_at=None)
+    given_up = messages.filter(status=Status.UNDELIVERED, channel="", other_channels="", accepted_at=None)
     return dict(given_up.order_by().values_list("campaign").annotate(count=Count("*")))
 
 
@@ -134,14 +136,13 @@ def _grouped(messages: QuerySet[Message], *keys: str) -> QuerySet[Message, Any]:
 
 def attempts_of(row: Counted, chain: Sequence[str]) -> Attempts:
     """Return what is known about the channels of these messages; ``chain`` are those of the campaign, in order."""
-    reported = read_failures(row.failed_channels)
-    reached = [name for name, status in reported.items() if status != Status.REJECTED]
+    delivered = also_delivered(row.other_channels)
     if row.status in DELIVERIES:
-        # The channel that delivered has not failed, whatever it reported before.
-        reported.pop(row.channel, None)
-        reached.append(row.channel)
+        delivered.append(row.channel)
+    reported = {name: end for name, end in read_ends(row.other_channels).items() if name not in delivered}
+    reached = [*delivered, *(name for name, status in reported.items() if status != Status.REJECTED)]
     last = max((chain.index(name) for name in reached if name in chain), default=0)
-    before = [name for name in chain[:last] if row.status not in DELIVERIES or name != row.channel]
+    before = [name for name in chain[:last] if name not in delivered]
     refused = [name for name, status in reported.items() if status == Status.REJECTED and name not in before]
     tried = {name: status for name, status in reported.items() if name not in refused}
     if row.status in FAILURES and row.status not in reported.values():
@@ -150,7 +151,7 @@ def attempts_of(row: Counted, chain: Sequence[str]) -> Attempts:
             refused.append("")
         else:
             tried[""] = Status(row.status)
-    return Attempts(tried, [name for name in before if name not in reported], refused)
+    return Attempts(delivered, tried, [name for name in before if name not in reported], refused)
 
 
 def add_up(rows: Sequence[tuple[Counted, Sequence[str]]], never_accepted: int = 0) -> tuple[dict[str, Tally], int]:
@@ -162,8 +163,8 @@ def add_up(rows: Sequence[tuple[Counted, Sequence[str]]], never_accepted: int = 
     tried = -never_accepted
     for row, chain in rows:
         attempts = attempts_of(row, chain)
-        if row.status in DELIVERIES:
-            _add_delivery(tallies.setdefault(row.channel, Tally()), row)
+        for name in attempts.delivered:
+            _add_delivery(tallies.setdefault(name, Tally()), name, row)
         for name, status in attempts.reported.items():
             _add_failure(tallies.setdefault(name, Tally()), name, status, row)
         for name in attempts.inferred:
@@ -183,16 +184,18 @@ def add_up(rows: Sequence[tuple[Counted, Sequence[str]]], never_accepted: int = 
     return tallies, tried
 
 
-def _add_delivery(tally: Tally, row: Counted) -> None:
+def _add_delivery(tally: Tally, name: str, row: Counted) -> None:
     tally.tried += row.messages
     tally.delivered += row.messages
-    tally.seen += row.messages if row.status == Status.SEEN else 0
-    tally.clicks += row.clicks
-    tally.clicked += row.clicked
-    if row.channel == VIBER:
+    # A person looks at a message once, whatever else was delivered.
+    if name == row.channel:
+        tally.seen += row.messages if row.status == Status.SEEN else 0
+        tally.clicks += row.clicks
+        tally.clicked += row.clicked
+    if name == VIBER:
         tally.tried_matched += row.matched
         tally.delivered_matched += row.matched
-    if row.channel == SMS:
+    if name == SMS:
         tally.sent_parts += row.total_parts + row.unreported_parts
         tally.paid_parts += row.total_parts + row.unreported_parts
         tally.delivered_parts += row.delivered_parts + row.unreported_parts

@@ -80,7 +80,7 @@ class TableTests:
         assert "Viber, not delivered: 0 expired, 0 failed otherwise. 1 is inferred" in text_of(page)
 
     def test_reported_failures_are_not_marked(self, admin_client, launched, add_recipients):
-        values = {"status": Status.DELIVERED, "channel": "sms", "failed_channels": "viber:expired"}
+        values = {"status": Status.DELIVERED, "channel": "sms", "other_channels": "viber:expired"}
         add_recipients(launched, 2, **values)
         page = admin_client.get(url_of(launched))
 
@@ -93,7 +93,7 @@ class TableTests:
     ):
         sms = {"total_sms_parts": 2, "accepted_at": timezone.now()}
         add_recipients(launched, 40, status=Status.DELIVERED, channel="sms", delivered_sms_parts=2, **sms)
-        add_recipients(launched, 40, status=Status.EXPIRED, failed_channels="sms:expired", **sms)
+        add_recipients(launched, 40, status=Status.EXPIRED, other_channels="sms:expired", **sms)
         page = admin_client.get(url_of(launched))
 
         assert cells_of(page, "total_parts")[1] == "160"
@@ -129,7 +129,7 @@ class TableTests:
     def test_approved_templates_are_counted_alike_on_the_page_and_in_the_list(
         self, admin_client, launched, add_recipients
     ):
-        failed = {"status": Status.EXPIRED, "failed_channels": "viber:expired"}
+        failed = {"status": Status.EXPIRED, "other_channels": "viber:expired"}
         add_recipients(launched, 1, status=Status.DELIVERED, channel="viber", matching_template_id=7)
         add_recipients(launched, 2, status=Status.DELIVERED, channel="sms", matching_template_id=7)
         add_recipients(launched, 4, matching_template_id=7, **failed)
@@ -174,7 +174,7 @@ class CompareTests:
         other.channels.create(channel="viber", options={"ctr": True})
         add_recipients(launched, 4, status=Status.DELIVERED, channel="viber")
         add_recipients(other, 2, status=Status.DELIVERED, channel="viber", clicks=3)
-        add_recipients(other, 2, status=Status.EXPIRED, failed_channels="viber:expired")
+        add_recipients(other, 2, status=Status.EXPIRED, other_channels="viber:expired")
         data = {"action": "compare_selected", "_selected_action": [launched.pk, other.pk]}
 
         page = admin_client.post(LIST, data, follow=True)

@@ -36,6 +36,7 @@ from tests.test_commands import run
 
 pytestmark = pytest.mark.django_db
 
+EARLIER, LATER = 1_700_000_000_000, 1_700_000_060_000
 MESSAGES = "/admin/django_hyber/message/"
 FORMULA_NAME = "=cmd|'/c calc'!A0"
 NASTY = [
@@ -128,6 +129,7 @@ def test_row_tells_phone_variables_and_outcome(campaign):
             "town": "Lviv",
             "Status (Hyber)": "delivered",
             "Channel (Hyber)": "SMS",
+            "Also delivered by (Hyber)": "",
             "Error code (Hyber)": "",
             "Error text (Hyber)": "",
             "Accepted at (Hyber)": "2024-07-01 12:30:00+03:00",
@@ -137,6 +139,17 @@ def test_row_tells_phone_variables_and_outcome(campaign):
             "Delivered SMS parts (Hyber)": "2",
         }
     ]
+
+
+def test_message_that_two_channels_delivered_names_both(campaign):
+    import_recipients(campaign, [{"phone": phone(1)}])
+    message = campaign.messages.get()
+    apply_delivery_reports(
+        [report(message, sent_via="sms", time=LATER), report(message, sent_via="viber", time=EARLIER)]
+    )
+    [row] = rows_of(export(campaign))
+
+    assert (row["Channel (Hyber)"], row["Also delivered by (Hyber)"]) == ("Viber", "SMS")
 
 
 def test_failure_has_its_code_and_what_it_means(campaign):
@@ -160,7 +173,7 @@ def test_reason_is_told_in_the_words_of_the_admin(campaign, admin_client, langua
     for message, (status, code, text) in zip(campaign.messages.order_by("pk"), texts, strict=True):
         Message.objects.filter(pk=message.pk).update(status=status, error_code=code, error_text=text)
     with translation.override(language):
-        exported = [list(row.values())[5] for row in rows_of(export(campaign))]
+        exported = [list(row.values())[6] for row in rows_of(export(campaign))]
         page = admin_client.get(MESSAGES, headers={"accept-language": language}).content.decode()
     shown = re.findall(r'class="field-problem">(.*?)</td>', page)[::-1]
 
@@ -338,7 +351,7 @@ def test_outcome_never_becomes_a_variable(campaign, language):
     result = import_recipients(other, io.BytesIO(content))
 
     assert other.messages.get().variables == {"name": "Olena"}
-    assert len(result.ignored_columns) == 10
+    assert len(result.ignored_columns) == 11
 
 
 def test_variable_called_phone_does_not_hide_the_number(campaign):

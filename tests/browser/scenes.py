@@ -227,7 +227,7 @@ def _recipient(campaign, words, number, end, begun, ended):
         variables={"name": words.names[number % 5], "code": f"A{number:04}"},
         status=status,
         channel=channel,
-        failed_channels=FAILED.get((status, channel), ""),
+        other_channels=FAILED.get((status, channel), ""),
         error_code=code,
         error_text=text,
         clicks=1 if status == Status.SEEN and number % 3 == 0 else None,

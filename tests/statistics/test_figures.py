@@ -19,6 +19,7 @@ from django_hyber.services import (
     compare_campaigns,
     import_recipients,
     purge_personal_data,
+    recount,
     retry_failed,
     send_message,
     start_campaign,
@@ -42,12 +43,12 @@ pytestmark = pytest.mark.django_db
 
 
 class Life(NamedTuple):
-    """One message as the test knows it: the channels that tried it, and the one that delivered."""
+    """One message as the test knows it: the channels that tried it, and those that delivered, the first one apart."""
 
     status: str
     tried: tuple[str, ...] = ()
     channel: str = ""
-    failed: str = ""
+    others: str = ""
     clicks: int | None = None
     parts: int | None = None
     delivered_parts: int | None = None
@@ -62,20 +63,23 @@ LIVES = (
     # Clicked, and never reported as seen.
     *[Life("delivered", ("viber",), "viber", clicks=1)] * 4,
     # Fell back to SMS: reported on Viber, and not.
-    *[Life("delivered", ("viber", "sms"), "sms", failed="viber:expired", parts=2, delivered_parts=2)] * 6,
+    *[Life("delivered", ("viber", "sms"), "sms", others="viber:expired", parts=2, delivered_parts=2)] * 6,
     *[Life("delivered", ("viber", "sms"), "sms", parts=2, delivered_parts=1)] * 7,
     *[Life("delivered", ("viber", "sms"), "sms")] * 2,
     # Viber refused the text, and SMS delivered.
-    *[Life("delivered", ("viber", "sms"), "sms", failed="viber:rejected", parts=1, delivered_parts=1, template=0)],
+    *[Life("delivered", ("viber", "sms"), "sms", others="viber:rejected", parts=1, delivered_parts=1, template=0)],
     # Matched a template, and was not delivered by Viber: SMS delivered, nothing did, or Viber refused it.
-    *[Life("delivered", ("viber", "sms"), "sms", failed="viber:expired", template=7)] * 2,
-    *[Life("expired", ("viber",), failed="viber:expired", template=7)] * 3,
-    *[Life("rejected", failed="viber:rejected", template=7)],
+    *[Life("delivered", ("viber", "sms"), "sms", others="viber:expired", template=7)] * 2,
+    *[Life("expired", ("viber",), others="viber:expired", template=7)] * 3,
+    *[Life("rejected", others="viber:rejected", template=7)],
+    # Viber expired, and delivered after SMS had: both are paid.
+    *[Life("delivered", ("viber", "sms"), "sms", others="viber:delivered", parts=2, delivered_parts=2, template=7)] * 4,
+    *[Life("seen", ("viber", "sms"), "viber", others="sms:delivered", clicks=3, parts=3, delivered_parts=2)] * 3,
     # Failed everywhere: reported by the last channel alone, or by both.
-    *[Life("expired", ("viber", "sms"), failed="sms:expired", parts=2)] * 8,
-    *[Life("undelivered", ("viber", "sms"), failed="sms:undelivered,viber:expired", parts=3)] * 2,
+    *[Life("expired", ("viber", "sms"), others="sms:expired", parts=2)] * 8,
+    *[Life("undelivered", ("viber", "sms"), others="sms:undelivered,viber:expired", parts=3)] * 2,
     # Fell back, and is on its way.
-    *[Life("accepted", ("viber",), failed="viber:expired")],
+    *[Life("accepted", ("viber",), others="viber:expired")],
     *[Life("accepted")] * 3,
     *[Life("rejected")] * 2,
     *[Life("queued"), Life("suppressed"), Life("cancelled"), Life("unconfirmed")],
@@ -91,7 +95,7 @@ def live(campaign, lives=LIVES, *, prefix="", **values):
                 "extra_id": f"{prefix}{campaign.pk if campaign else 'alone'}-{number}",
                 "status": life.status,
                 "channel": life.channel,
-                "failed_channels": life.failed,
+                "other_channels": life.others,
                 "clicks": life.clicks,
                 "total_sms_parts": life.parts,
                 "delivered_sms_parts": life.delivered_parts,
@@ -109,27 +113,30 @@ def expected(lives, name):
     """Count a channel of lives, one by one."""
     tried = [life for life in lives if name in life.tried]
     won = [life for life in lives if life.channel == name]
+    got = [life for life in lives if life.channel == name or f"{name}:delivered" in life.others]
     parts = sum(life.parts or 1 for life in tried) if name == "sms" else 0
-    paid = sum(life.parts or 1 for life in won) if name == "sms" else len(won)
-    matched, tried_matched, won_matched = (
-        sum((life.template or 0) > 0 for life in part) for part in (lives, tried, won)
+    paid = sum(life.parts or 1 for life in got) if name == "sms" else len(got)
+    matched, tried_matched, got_matched = (
+        sum((life.template or 0) > 0 for life in part) for part in (lives, tried, got)
     )
     price = Decimal(PRICES[name])
     discount = price - Decimal(PRICES["viber_template"]) if name == "viber" else Decimal(0)
     return {
         "tried": len(tried),
-        "delivered": len(won),
-        "not_delivered": len(tried) - len(won),
+        "delivered": len(got),
+        "not_delivered": len(tried) - len(got),
         "seen": sum(life.status == "seen" for life in won),
-        "rejected": sum(f"{name}:rejected" in life.failed for life in lives),
+        "rejected": sum(f"{name}:rejected" in life.others for life in lives),
         "clicks": sum(life.clicks or 0 for life in won),
         "clicked": sum(bool(life.clicks) for life in won),
         "total_parts": parts,
-        "delivered_parts": sum(life.delivered_parts or 1 for life in won) if name == "sms" else 0,
-        "partly_delivered": sum((life.delivered_parts or 0) < (life.parts or 0) for life in won),
+        "delivered_parts": sum(life.delivered_parts or 1 for life in got) if name == "sms" else 0,
+        "partly_delivered": sum((life.delivered_parts or 0) < (life.parts or 0) for life in got)
+        if name == "sms"
+        else 0,
         "matched": matched if name == "viber" else 0,
         "unmatched": sum(life.template == 0 for life in lives) if name == "viber" else 0,
-        "cost": price * paid - discount * won_matched,
+        "cost": price * paid - discount * got_matched,
         "sent_cost": price * (parts if name == "sms" else len(tried)) - discount * tried_matched,
     }
 
@@ -192,7 +199,7 @@ def test_channel_after_the_one_that_delivered_was_not_tried(campaign):
 
 
 def test_message_that_is_falling_back_has_not_been_tried_to_the_end(campaign):
-    live(campaign, [Life("accepted", ("viber",), failed="viber:expired")])
+    live(campaign, [Life("accepted", ("viber",), others="viber:expired")])
     statistics = campaign_statistics(campaign)
 
     assert (statistics.tried, statistics.not_delivered) == (0, 0)
@@ -230,7 +237,7 @@ def test_purge_leaves_every_figure(campaign):
 
 
 def test_retry_starts_the_figures_of_a_message_again(campaign):
-    live(campaign, [Life("expired", ("viber", "sms"), failed="sms:expired", parts=2, template=0)])
+    live(campaign, [Life("expired", ("viber", "sms"), others="sms:expired", parts=2, template=0)])
 
     retry_failed(campaign)
 
@@ -277,6 +284,39 @@ class SeenTests:
         apply_delivery_reports([report(first, hyber_status=23077), report(second, hyber_status=23078)])
 
         assert list(campaign.messages.order_by("pk").values_list("status", flat=True)) == ["seen", "delivered"]
+
+
+class SeveralDeliveriesTests:
+    """Two channels have delivered one message: the figures have both, whichever report came first."""
+
+    VIBER = {"sent_via": "viber", "time": 1_700_000_050_000}
+    SMS = {"sent_via": "sms", "time": 1_700_000_100_000, "total_sms_parts": 2, "delivered_sms_parts": 2}
+    ORDERS = (
+        [SMS, VIBER | {"time": 1_700_000_200_000}],
+        [SMS, VIBER],
+        [VIBER, SMS],
+        [SMS, VIBER | {"time": 1_700_000_200_000, "hyber_status": 23099}],
+        [SMS, VIBER | {"time": 1_700_000_010_000, "status": 3, "substatus": 35, "hyber_status": 35015}, VIBER],
+    )
+
+    @pytest.mark.parametrize("at_once", [False, True])
+    @pytest.mark.parametrize("order", ORDERS)
+    def test_each_of_them_is_tried_delivered_and_paid(self, campaign, settings, order, at_once):
+        settings.HYBER["default"] |= {"PRICES": {"viber": "1", "sms": "10"}, "SEEN_CODES": [23099]}
+        live(campaign, [Life("accepted")])
+        message = campaign.messages.get()
+        reports = [report(message, **values) for values in order]
+        for array in [reports] if at_once else [[item] for item in reports]:
+            apply_delivery_reports(array)
+        statistics = campaign_statistics(campaign)
+        viber, sms = statistics.channels
+
+        assert (viber.tried, viber.delivered, viber.not_delivered) == (1, 1, 0)
+        assert (sms.tried, sms.delivered, sms.not_delivered) == (1, 1, 0)
+        assert (sms.total_parts, sms.delivered_parts) == (2, 2)
+        assert (statistics.tried, statistics.delivered, statistics.not_delivered) == (1, 1, 0)
+        assert (statistics.cost, statistics.sent_cost) == (Decimal(21), Decimal(21))
+        assert recount(campaign).differences == 0
 
 
 class TemplateTests:
@@ -338,7 +378,7 @@ class PeriodTests:
         assert account_statistics("default", NOON - DAY, NOON + DAY).total == 2
 
     def test_message_that_was_given_up_before_it_was_accepted_was_not_tried(self, campaign):
-        lives = [Life("undelivered"), Life("undelivered", ("viber",), failed="viber:undelivered")]
+        lives = [Life("undelivered"), Life("undelivered", ("viber",), others="viber:undelivered")]
         live(campaign, lives)
         live(None, lives)
         live(make("Long ago"), lives, finished_at=NOON - 9 * DAY)

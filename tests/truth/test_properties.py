@@ -117,7 +117,7 @@ def outcome(message):
     return {
         "status": message.status,
         "channel": message.channel,
-        "failed channels": message.failed_channels,
+        "other channels": message.other_channels,
         "codes": (message.hyber_status, message.error_code, message.error_text),
         "counters": (message.clicks, message.total_sms_parts, message.delivered_sms_parts),
         "platform id": message.message_id,
@@ -130,6 +130,7 @@ def outcome(message):
 BOTH = IDENTITIES[0]
 SEEN_SOMEWHERE = fact(0, "delivered", BOTH, hyber_status=SEEN_CODES[0], time=NOON + 60_000)
 VIA_VIBER = fact(0, "delivered", BOTH, hyber_status=23033, time=NOON, sent_via="viber")
+EXPIRED_ON_VIBER = fact(0, "expired", BOTH, hyber_status=35015, time=NOON - 1, sent_via="viber")
 VIA_SMS = fact(0, "delivered", BOTH, hyber_status=23011, time=NOON + 1, sent_via="sms")
 
 #: The platform's id alone, and our id alone: the message has no id of theirs when the second comes first.
@@ -138,6 +139,7 @@ REFUSED = fact(0, "rejected", ("extra_id",), hyber_status=36024)
 
 
 @given(stories(), st.sampled_from(CONDITIONS), st.booleans())
+@example(([EXPIRED_ON_VIBER, VIA_VIBER, VIA_SMS], [[VIA_SMS], [VIA_VIBER], [EXPIRED_ON_VIBER]]), "accepted", True)
 @example(([VIA_VIBER, VIA_SMS, SEEN_SOMEWHERE], [[SEEN_SOMEWHERE], [VIA_SMS], [VIA_VIBER]]), "accepted", True)
 @example(([OF_PHONE, REFUSED], [[REFUSED], [OF_PHONE]]), "accepted", False)
 def test_any_order_repetition_and_grouping_ends_like_the_orderly_sequence(story, condition, known_id):

@@ -24,7 +24,13 @@ GLOSSARY = (
         _("Tried"),
         _("Messages whose result on a channel is known. After a fallback, a message counts in each channel tried."),
     ),
-    Term(_("Delivered"), _("Messages that reached the phone, seen or not. The share is of those tried.")),
+    Term(
+        _("Delivered"),
+        _(
+            "Messages that reached the phone, seen or not. A message that several channels delivered counts in each of "
+            "them. The share is of those tried."
+        ),
+    ),
     Term(
         _("Not delivered"),
         _(

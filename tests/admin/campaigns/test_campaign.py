@@ -39,7 +39,7 @@ def test_the_numbers_of_each_channel_and_of_the_campaign_stand_beside_each_other
     admin_client, launched, settings, add_recipients
 ):
     settings.HYBER = {"default": {"PRICES": {"viber": "0.45", "sms": "0.98"}}}
-    sms = {"channel": "sms", "failed_channels": "viber:expired", "total_sms_parts": 3, "delivered_sms_parts": 2}
+    sms = {"channel": "sms", "other_channels": "viber:expired", "total_sms_parts": 3, "delivered_sms_parts": 2}
     add_recipients(launched, 1, status=Message.Status.DELIVERED, clicks=2, **sms)
     page = admin_client.get(url_of(launched)).content.decode()
 
