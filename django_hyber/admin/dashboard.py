@@ -27,6 +27,7 @@ from django_hyber.statistics import dashboard
 from django_hyber.statistics.dashboard import (
     MOST_COUNTED,
     SHOWN,
+    STILL_TO_COME,
     TOO_LONG,
     UNREPORTED_AFTER,
     AccountHealth,
@@ -228,15 +229,27 @@ def _trouble(state: AccountState, now: datetime) -> str:
 
 
 def _waiting(request: HttpRequest, waiting: Waiting) -> Iterator[Figure]:
-    people, singles, messages = waiting.recipients, waiting.singles, waiting.with_platform
-    sending = list_url(request, "campaign", status__exact=Campaign.Status.SENDING.value)
+    singles, messages = waiting.singles, waiting.with_platform
     queued = list_url(request, "message", campaign="none", status__exact=Status.QUEUED.value)
     accepted = list_url(request, "message", status__exact=Status.ACCEPTED.value)
-    text = ngettext("recipient in running campaigns", "recipients in running campaigns", people)
-    yield Figure("waiting", text, grouped(people), sending)
+    for status in [status for status in STILL_TO_COME if status in waiting.recipients] or STILL_TO_COME[:1]:
+        people = waiting.recipients.get(status, 0)
+        url = list_url(request, "campaign", status__exact=status.value)
+        yield Figure(f"waiting-{status}", _in_campaigns(status, people), grouped(people), url)
     yield Figure("queued", ngettext("single message", "single messages", singles), number(singles), queued)
     text = ngettext("message with the platform", "messages with the platform", messages)
     yield Figure("accepted", text, number(messages), accepted)
+
+
+def _in_campaigns(status: Campaign.Status, people: int) -> str:
+    texts = {
+        Campaign.Status.SENDING: ngettext("recipient in running campaigns", "recipients in running campaigns", people),
+        Campaign.Status.SCHEDULED: ngettext(
+            "recipient in scheduled campaigns", "recipients in scheduled campaigns", people
+        ),
+        Campaign.Status.PAUSED: ngettext("recipient in paused campaigns", "recipients in paused campaigns", people),
+    }
+    return texts[status]
 
 
 def _stale(request: HttpRequest, stale: Stale, now: datetime) -> Iterator[Figure]:

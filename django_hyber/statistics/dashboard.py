@@ -47,6 +47,8 @@ UNREPORTED_AFTER = timedelta(days=1)
 #: The most rows of one kind.
 SHOWN = 5
 NEWEST_REPORTS = 1_000
+#: Launched campaigns that have not ended, in the order of the dashboard.
+STILL_TO_COME = (Campaign.Status.SENDING, Campaign.Status.SCHEDULED, Campaign.Status.PAUSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +82,12 @@ class AccountHealth:
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """What waits here, or at the platform. The last two are counted up to MOST_COUNTED + 1."""
+    """What waits here, or at the platform. The last two are counted up to MOST_COUNTED + 1.
 
-    recipients: int
+    ``recipients`` are those of launched campaigns, by the status of the campaign.
+    """
+
+    recipients: Mapping[str, int]
     singles: int
     with_platform: int
 
@@ -155,9 +160,9 @@ def account_health() -> list[AccountHealth]:
 
 def waiting() -> Waiting:
     """Count what is waiting."""
-    pending = Batch.objects.filter(campaign__status=Campaign.Status.SENDING, state=Batch.State.PENDING)
+    pending = Batch.objects.filter(campaign__status__in=STILL_TO_COME, state=Batch.State.PENDING).order_by()
     return Waiting(
-        recipients=pending.aggregate(people=Sum("size", default=0))["people"],
+        recipients=dict(pending.values_list("campaign__status").annotate(people=Sum("size"))),
         singles=count_up_to(Message.objects.filter(campaign=None, status=Status.QUEUED)),
         with_platform=count_up_to(Message.objects.filter(status=Status.ACCEPTED)),
     )

@@ -197,6 +197,8 @@ class WaitingTests:
         Batch.objects.create(campaign=launched, first_id=10**9 + 76, last_id=10**9 + 80, size=9, state="sending")
         paused = launch(Campaign.objects.create(name="Paused"), status=Running.PAUSED)
         Batch.objects.create(campaign=paused, first_id=1, last_id=2, size=2)
+        later = launch(Campaign.objects.create(name="Later"), status=Running.SCHEDULED)
+        Batch.objects.create(campaign=later, first_id=11, last_id=40, size=30)
         add_recipients(launched, 4, status=Status.ACCEPTED)
         single(1)
         single(2)
@@ -204,8 +206,9 @@ class WaitingTests:
 
         found = figures(admin_client)
 
-        assert [found[name][0] for name in ("waiting", "queued", "accepted")] == ["75", "2", "5"]
-        assert admin_client.get(found["waiting"][1]).context["cl"].result_count == 1
+        campaigns = ("waiting-sending", "waiting-scheduled", "waiting-paused")
+        assert [found[name][0] for name in (*campaigns, "queued", "accepted")] == ["75", "30", "2", "2", "5"]
+        assert [admin_client.get(found[name][1]).context["cl"].result_count for name in campaigns] == [1, 1, 1]
         assert admin_client.get(found["queued"][1]).context["cl"].result_count == 2
         assert admin_client.get(found["accepted"][1]).context["cl"].result_count == 5
 
@@ -471,7 +474,7 @@ class PermissionTests:
         found = figures(client)
 
         assert found["delivered"][0] == "14"
-        assert found["waiting"] == ("0", "")
+        assert found["waiting-sending"] == ("0", "")
         assert found["unmatched"] == ("1", "")
         assert "Last campaigns" not in client.get(PAGE).content.decode()
 
