@@ -220,6 +220,16 @@ class Campaign(HyberModel):
         """Whether text and recipients may still change, which is the case only before the launch."""
         return self.status == self.Status.DRAFT
 
+    @property
+    def started_at(self) -> datetime | None:
+        """When it began to reach people: at the launch, or at a later start time once that has come.
+
+        None for a campaign that has not got so far, or that was stopped before.
+        """
+        if not self.launched_at or not self.start_time or self.start_time <= self.launched_at:
+            return self.launched_at
+        return self.start_time if self.sending_since and self.start_time <= timezone.now() else None
+
     def start_time_on_wire(self, now: datetime) -> datetime | None:
         """Return the start time for a request made now, or None if the start was reached during the hand-over.
 

@@ -11,6 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.urls import reverse
 from django.utils import timezone
 
+from django_hyber.admin.common.times import short_time
 from django_hyber.models import Campaign, DeliveryReport, Message, StatusCode
 from django_hyber.words import describe_code
 from tests.admin.pages import text_of
@@ -187,6 +188,18 @@ class CompareTests:
         assert groups["Delivered, of those tried"] == ["100 %", "50 %"]
         assert groups["Clicked, of those delivered"] == ["100 %"]
         assert groups["Cost of what was delivered"] == ["1.80\u00a0UAH", "0.90\u00a0UAH"]
+
+    def test_campaign_has_started_when_its_start_time_has_come(self, admin_client, launched):
+        now = timezone.now()
+        later = launch(Campaign.objects.create(name="Later", start_time=now + timedelta(hours=2)), status="scheduled")
+        begun = Campaign.objects.create(name="Begun", start_time=now - timedelta(hours=2))
+        launch(begun, launched_at=now - timedelta(days=1), sending_since=now - timedelta(hours=2))
+        page = admin_client.get(COMPARE, {"ids": f"{launched.pk},{later.pk},{begun.pk}"})
+
+        started = [short_time(launched.launched_at), "–", short_time(begun.start_time)]
+        assert cells_of(page, "launched") == started
+        assert "Started:" not in text_of(admin_client.get(url_of(later)))
+        assert f"Started: {started[2]}" in text_of(admin_client.get(url_of(begun)))
 
     @pytest.mark.parametrize("count", [1, 6])
     def test_too_few_or_too_many_are_refused(self, admin_client, draft, count):

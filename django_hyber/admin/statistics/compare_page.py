@@ -100,7 +100,7 @@ def _lines(compared: Sequence[Compared]) -> list[Line]:
     numbers = [each.numbers for each in compared]
     return [
         Line("status", _("Status"), [Cell(each.campaign.get_status_display()) for each in compared]),
-        Line("launched", _("Started"), [Cell(short_time(each.campaign.launched_at)) for each in compared]),
+        Line("launched", _("Started"), [Cell(short_time(each.campaign.started_at)) for each in compared]),
         Line("total", _("Recipients"), [Cell(grouped(item.total)) for item in numbers]),
         Line("sent", _("Sent"), [Cell(grouped(item.sent)) for item in numbers]),
         Line("accepted", _("Accepted"), [Cell(grouped(item.accepted)) for item in numbers]),
