@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
@@ -48,7 +49,7 @@ GLOSSARY = (
     ),
     Term(_("Rejected"), _("Messages that the platform refused without trying a channel.")),
     Term(
-        _("SMS parts"),
+        pgettext_lazy("figure", "SMS parts"),
         _("A long SMS is sent and paid for in parts. If the platform reports no number, a message counts as one part."),
     ),
     Term(

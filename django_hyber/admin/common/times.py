@@ -7,7 +7,7 @@ and a list has many columns.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, time
 from functools import cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from django.contrib import admin
 from django.contrib.admin.helpers import AdminForm
 from django.core.exceptions import FieldDoesNotExist
 from django.db.models import DateTimeField, Model
-from django.utils.formats import date_format
+from django.utils.formats import date_format, time_format
 from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import localtime
 from django.utils.translation import npgettext_lazy
@@ -35,7 +35,17 @@ EMPTY = "–"
 
 def short_time(moment: datetime | None) -> str:
     """Return a time as the pages show it, or a dash for none."""
-    return date_format(localtime(moment), "SHORT_DATETIME_FORMAT") if moment else EMPTY
+    return _without_stops(date_format(localtime(moment), "SHORT_DATETIME_FORMAT")) if moment else EMPTY
+
+
+def clock_time(moment: time) -> str:
+    """Return a time of day as the pages show it."""
+    return _without_stops(time_format(moment, "TIME_FORMAT"))
+
+
+def _without_stops(text: str) -> str:
+    # "a.m." at the end of a sentence would give it a second full stop.
+    return text.replace("a.m.", "am").replace("p.m.", "pm")
 
 
 def time_until(moment: datetime, now: datetime) -> str:

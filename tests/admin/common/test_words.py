@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
+from django.utils.translation import override
 
 from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.glossary import GLOSSARY
+from django_hyber.admin.common.times import clock_time, short_time
 from tests.admin.pages import text_of
 
 pytestmark = pytest.mark.django_db
@@ -56,3 +60,20 @@ def test_filters_are_titled_by_what_they_filter(admin_client):
 
     assert "<summary>Кампанія</summary>" in page
     assert "<summary>Канал</summary>" in page
+
+
+@pytest.mark.parametrize("language", ["en", "uk"])
+def test_each_heading_of_the_glossary_begins_with_a_capital_letter(language):
+    with override(language):
+        headings = [str(term.name) for term in GLOSSARY]
+
+    assert [heading for heading in headings if not heading[0].isupper()] == []
+
+
+@pytest.mark.parametrize("language", ["en", "uk"])
+def test_time_at_the_end_of_a_sentence_leaves_one_full_stop(language):
+    moments = [datetime(2026, 6, 10, hour, 40, tzinfo=UTC) for hour in range(0, 24, 3)]
+    with override(language):
+        texts = [text for moment in moments for text in (short_time(moment), clock_time(moment.time()))]
+
+    assert [text for text in texts if text.endswith(".")] == []

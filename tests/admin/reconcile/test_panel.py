@@ -50,14 +50,14 @@ def test_everything_known_is_on_the_page(admin_client, row):
 
     facts = facts_of(page_of(admin_client, row))
 
-    assert facts["since"] == "06/10/2026 2 p.m."
+    assert facts["since"] == "06/10/2026 2 pm"
     assert facts["request"] == "12 (HTTP 502)"
-    assert facts["questions"] == "1,200, the last at 06/10/2026 2:05 p.m."
+    assert facts["questions"] == "1,200, the last at 06/10/2026 2:05 pm"
     assert facts["answer"] == (
         "HTTP 404. Not found, but there is no accepted message yet to verify the answer with. "
         "A wrong URL would give the same answer to every query."
     )
-    assert facts["not-found"] == "06/10/2026 2:02 p.m."
+    assert facts["not-found"] == "06/10/2026 2:02 pm"
     people = {Message: "1 recipient", Batch: "3 recipients"}
     assert facts["people"] == people[type(row)]
 
