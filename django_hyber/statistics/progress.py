@@ -41,7 +41,7 @@ def campaign_progress(campaign: Campaign) -> CampaignProgress:
     waits = waits_of(campaign, batches, accepted=accepted, unconfirmed=unconfirmed, now=now)
     return CampaignProgress(
         statistics=statistics,
-        pace=pace_of(campaign, batches, now),
+        pace=pace_of(campaign, batches, now, waits),
         waits=waits,
         jobs=jobs,
         is_live=_is_live(campaign, waits, jobs),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -45,6 +46,10 @@ class Standstill(StrEnum):
     BATCHES_TO_DECIDE = "batches-to-decide"
     MESSAGES_TO_DECIDE = "messages-to-decide"
     REPORTS = "reports"
+
+
+#: Nobody knows how long these last.
+STOPPING = (Standstill.HELD, Standstill.SETTINGS, Standstill.BLOCKED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,17 +97,38 @@ def read_batches(campaign: Campaign, now: datetime) -> list[Batches]:
     return [Batches(*row) for row in counted]
 
 
-def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime) -> Pace | None:
-    """Return the rate of a campaign that is being sent, and the time left at this rate."""
+def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime, waits: Sequence[Wait] = ()) -> Pace | None:
+    """Return the rate of a campaign that is being sent, and the time left at this rate.
+
+    Closed sending windows are a part of the time left. While the account of the campaign cannot send, no end is
+    estimated.
+    """
     if campaign.status != Status.SENDING:
         return None
     begun = min((row.since for row in batches), default=now)
     minutes = max(min(RATE_WINDOW, now - begun).total_seconds(), 1) / 60
     per_minute = round(sum(row.lately for row in batches) / minutes)
     rate = per_minute or schedule.per_minute(campaign, find_account(campaign.account))
-    people = sum(row.people for row in batches if row.state in (State.PENDING, State.SENDING))
-    left = timedelta(minutes=people / rate) if rate and people else None
+    is_stopped = any(wait.standstill in STOPPING for wait in waits)
+    left = _time_left(campaign, batches, rate, now) if rate and not is_stopped else None
     return Pace(per_minute=per_minute or None, left=left)
+
+
+def _time_left(campaign: Campaign, batches: Sequence[Batches], rate: int, now: datetime) -> timedelta | None:
+    """Return how long the rest takes: one time zone after the other, in the order in which their windows open."""
+    rest: Counter[str] = Counter()
+    for row in batches:
+        if row.state in (State.PENDING, State.SENDING):
+            rest[row.zone] += row.people
+    end: datetime | None = now
+    try:
+        openings = {zone: schedule.next_opening(campaign, zone, now) or now for zone in rest}
+        for zone in sorted(rest, key=lambda zone: (openings[zone], zone)):
+            if end is not None:
+                end = schedule.work_end(campaign, zone, end, timedelta(minutes=rest[zone] / rate)).end
+    except schedule.UnknownZoneError:
+        return None
+    return end - now if end is not None and rest else None
 
 
 def waits_of(

@@ -28,22 +28,35 @@ def test_without_any_limit_it_starts_at_once_and_nobody_knows_the_end():
 
 
 @pytest.mark.parametrize(
-    ("values", "takes_days"),
+    ("values", "is_stretched"),
     [
         ({"throttle": 10, "people": 14_000}, False),
         ({"throttle": 10, "people": 15_000}, True),
         ({"throttle": 1, "people": 100_000, "window_start": time(12), "window_end": time(13)}, True),
         ({"people": 1_000_000}, False),
+        # Over a night, and yet within 24 hours.
+        ({"throttle": 1, "people": 400, "window_start": time(9), "window_end": time(18)}, True),
+        ({"throttle": 1, "people": 300, "window_start": time(9), "window_end": time(18)}, False),
     ],
 )
-def test_throttle_and_window_that_stretch_a_campaign_over_days_are_noticed(values, takes_days):
-    assert timetable(**values).takes_days(NOON) == takes_days
+def test_throttle_and_window_that_stretch_a_campaign_are_noticed(values, is_stretched):
+    assert timetable(**values).is_stretched(NOON) == is_stretched
+
+
+def test_closing_of_the_window_that_interrupts_the_sending_is_known():
+    window = {"throttle": 1, "window_start": time(9), "window_end": time(18)}
+    evening = NOON + timedelta(hours=5, minutes=30)
+
+    found = timetable(300, evening, **window)
+
+    assert (found.closes_at, found.end) == (at("25T18:00"), at("26T13:30"))
+    assert timetable(30, evening, **window).closes_at is None
 
 
 def test_waiting_for_the_start_does_not_make_a_campaign_long():
     start = NOON + timedelta(days=20)
 
-    assert not timetable(start_time=start, throttle=60).takes_days(NOON)
+    assert not timetable(start_time=start, throttle=60).is_stretched(NOON)
 
 
 def test_a_later_start_is_held_until_its_hand_over():

@@ -200,7 +200,7 @@ def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
     problems, warnings = _problems(campaign, check)
     now = timezone.now()
     timetable = timetable_of(campaign, people, now)
-    if timetable.takes_days(now):
+    if timetable.is_stretched(now):
         warnings.append(ValidationError(texts.days_text(timetable), code=LONG_CODE))
     four_eyes, is_barred = _four_eyes(desk)
     may_launch = people and not problems and not is_barred

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, time
+from datetime import datetime
 from decimal import Decimal
 
-from django.utils.formats import time_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
 
@@ -15,7 +14,7 @@ from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
 from django_hyber.admin.common.base import amount_text
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.common.times import short_time
+from django_hyber.admin.common.times import clock_time, short_time
 from django_hyber.campaigns.preflight import (
     BLOCKING_CODE,
     CAPPED_CODE,
@@ -142,7 +141,7 @@ def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Itera
         yield _("Immediately after you press the button.")
     if campaign.window_start and campaign.window_end:
         text = _("Only from %(start)s to %(end)s, in each recipient's local time.")
-        yield text % {"start": _clock(campaign.window_start), "end": _clock(campaign.window_end)}
+        yield text % {"start": clock_time(campaign.window_start), "end": clock_time(campaign.window_end)}
     if timetable.opens_at:
         text = _("In %(zone)s the sending window opens at %(time)s, %(distance)s.")
         moment = timetable.opens_at
@@ -161,21 +160,27 @@ def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Itera
 
 
 def days_text(timetable: Timetable) -> str:
-    """Warn of a campaign that takes more than a day."""
+    """Warn of a campaign that takes more than a day, or that a closed window interrupts."""
     if timetable.end is None:
         return _("At this rate, sending takes more than a year.")
-    params = {"time": short_time(timetable.end), "distance": distance_from_now(timetable.end)}
+    params = {
+        "closing": short_time(timetable.closes_at),
+        "time": short_time(timetable.end),
+        "distance": distance_from_now(timetable.end),
+    }
+    if timetable.closes_at:
+        text = _(
+            "At this rate, the sending window closes at %(closing)s before everybody has got it. The others get it "
+            "when the window opens again: sending ends only on %(time)s, %(distance)s."
+        )
+        return text % params
     return _("At this rate, sending ends only on %(time)s, %(distance)s.") % params
 
 
 def recall_texts(timetable: Timetable) -> Iterator[str]:
     """Say what cannot be undone."""
     if timetable.held_until:
-        text = _(
-            "Until %(time)s the campaign waits here and can be moved back to draft. Then it is handed over to the "
-            "platform."
-        )
-        yield text % {"time": short_time(timetable.held_until)}
+        yield _held_text(timetable) % {"time": short_time(timetable.held_until)}
     yield _("Messages that have been handed over to the platform cannot be recalled.")
     if timetable.per_minute or timetable.opens_at:
         yield _("Pause and Cancel stop messages that have not been handed over yet.")
@@ -185,6 +190,17 @@ def recall_texts(timetable: Timetable) -> Iterator[str]:
             "may be handed over within seconds."
         )
     yield _("After the launch, texts and recipients cannot be changed.")
+
+
+def _held_text(timetable: Timetable) -> str:
+    if timetable.opens_at:
+        return _(
+            "Until %(time)s the campaign waits here and can be moved back to draft. After that, people get it as soon "
+            "as the sending window is open for them."
+        )
+    return _(
+        "Until %(time)s the campaign waits here and can be moved back to draft. Then it is handed over to the platform."
+    )
 
 
 def button_text(people: int, *, is_later: bool) -> str:
@@ -214,7 +230,3 @@ def _ucs2_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
             yield _("Because of these characters in the values of %(name)s: %(characters)s") % shown
         else:
             yield _("Because of these characters in the text: %(characters)s") % shown
-
-
-def _clock(moment: time) -> str:
-    return time_format(moment, "TIME_FORMAT")

@@ -35,6 +35,8 @@ UNKNOWN_ZONE = gettext_noop("The time zone is not installed on this server. Inst
 ZONE_RETRY = timedelta(minutes=5)
 #: A throttled campaign sends this many batches a minute, so that its traffic is even.
 BATCHES_A_MINUTE = 4
+#: For work that would take more sending windows than this, no end is estimated.
+MAX_WINDOWS = 400
 #: How much unused time a late sweep may catch up.
 CREDIT = timedelta(minutes=1)
 
@@ -155,6 +157,38 @@ def next_opening(campaign: Campaign, zone: str, moment: datetime) -> datetime | 
         # When clocks are set back, this time of day occurs twice.
         opening = datetime.combine(day, start.replace(fold=1), tzinfo=clock).astimezone(UTC)
     return opening.astimezone(moment.tzinfo)
+
+
+class WorkEnd(NamedTuple):
+    """When some work ends, None after MAX_WINDOWS, and when the sending window first closes on it, None if never."""
+
+    end: datetime | None
+    closes_at: datetime | None
+
+
+def work_end(campaign: Campaign, zone: str, begin: datetime, work: timedelta) -> WorkEnd:
+    """Return when work that lasts so long ends, if it goes on only while the sending window is open in this zone.
+
+    Raises UnknownZoneError for a zone without data.
+    """
+    moment, left, closes_at = begin, work, None
+    for _window in range(MAX_WINDOWS):
+        moment = next_opening(campaign, zone, moment) or moment
+        closing = _next_closing(campaign, zone, moment)
+        if closing is None or moment + left <= closing:
+            return WorkEnd(moment + left, closes_at)
+        closes_at = closes_at or closing
+        moment, left = closing, left - (closing - moment)
+    return WorkEnd(None, closes_at)
+
+
+def _next_closing(campaign: Campaign, zone: str, moment: datetime) -> datetime | None:
+    """Return when the window that is open at this moment closes, or None without a window."""
+    if campaign.window_end is None:
+        return None
+    local = moment.astimezone(_clock(zone))
+    day = local.date() if local.time() < campaign.window_end else local.date() + timedelta(days=1)
+    return datetime.combine(day, campaign.window_end, tzinfo=local.tzinfo).astimezone(moment.tzinfo)
 
 
 def _clock(zone: str) -> tzinfo:

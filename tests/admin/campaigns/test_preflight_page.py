@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, time, timedelta
 from html import unescape
 
 import pytest
@@ -349,8 +349,21 @@ class ProblemTests:
 
         response = admin_client.get(url_of(ready))
 
-        assert "At this rate, sending ends only on " in text_of(response)
+        text = text_of(response)
+        assert "closes at" in text
+        assert "before everybody has got it" in text
+        assert "sending ends only on " in text
         assert url_of(ready, "change") + "#id_throttle" in response.content.decode()
+
+    def test_start_outside_of_the_window_is_no_second_time_of_the_hand_over(self, admin_client, ready):
+        start = datetime.combine(timezone.localdate() + timedelta(days=3), time(20), timezone.get_default_timezone())
+        Campaign.objects.update(start_time=start, window_start="09:00", window_end="18:00", throttle=1)
+
+        text = text_of(admin_client.get(url_of(ready))).replace("\xa0", " ")
+
+        assert "the sending window opens at" in text
+        assert "8 pm the campaign waits here and can be moved back to draft. After that, people get it" in text
+        assert "Then it is handed over" not in text
 
 
 class LaunchTests:

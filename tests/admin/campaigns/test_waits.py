@@ -13,6 +13,7 @@ from django.utils import timezone
 from django_hyber.admin.campaigns.wait_texts import distance, pace_text, wait_line
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import WhatsApp
+from django_hyber.statistics.progress import campaign_progress
 from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
 from tests.queries import statements_of
 
@@ -70,7 +71,7 @@ class WaitTests:
         set_to(campaign, status=Status.SCHEDULED, start_time=NOW + 2 * HOUR)
 
         assert waits(campaign) == [("scheduled", 0, NOW + 2 * HOUR)]
-        assert texts(campaign) == ["Sending starts at 06/10/2026 4 p.m., in 2 hours."]
+        assert texts(campaign) == ["Sending starts at 06/10/2026 4 pm, in 2 hours."]
 
     @pytest.mark.parametrize("start_time", [None, NOW, NOW - HOUR])
     def test_a_start_that_has_come_is_about_to_be(self, campaign, start_time):
@@ -293,6 +294,42 @@ class PaceTests:
 
         assert self.pace(campaign) == Pace(per_minute=None, left=timedelta(minutes=minutes))
 
+    def test_time_left_includes_a_closed_window(self, campaign):
+        opening = timezone.localtime(NOW + 2 * HOUR)
+        set_to(campaign, throttle=60, window_start=opening.time(), window_end=(opening + HOUR).time())
+        add_batch(campaign, 120)
+
+        assert self.pace(campaign).left == timedelta(hours=2, minutes=2)
+
+    def test_window_that_closes_on_the_rest_makes_it_wait_for_the_next_day(self, campaign):
+        opening = timezone.localtime(NOW - HOUR)
+        closing = timezone.localtime(NOW + MINUTE)
+        set_to(campaign, throttle=60, window_start=opening.time(), window_end=closing.time())
+        add_batch(campaign, 120)
+
+        assert self.pace(campaign).left == timedelta(hours=23, minutes=1)
+
+    def test_time_zone_whose_window_opens_later_is_a_part_of_the_time_left(self, campaign):
+        set_to(campaign, throttle=60, window_start="09:00", window_end="18:00")
+        add_batch(campaign, 120)
+        add_batch(campaign, 60, zone="America/New_York")
+
+        # Nine in New York is four in the afternoon in Kyiv, where it is two.
+        assert self.pace(campaign).left == timedelta(hours=2, minutes=1)
+
+    def test_time_zone_that_is_unknown_here_leaves_the_end_open(self, campaign):
+        set_to(campaign, throttle=60, window_start="09:00", window_end="18:00")
+        add_batch(campaign, 120, zone="Nowhere/Land")
+
+        assert self.pace(campaign).left is None
+
+    def test_account_that_cannot_send_leaves_the_end_open(self, campaign):
+        set_to(campaign, throttle=60)
+        add_batch(campaign, 120)
+        AccountState.objects.create(account=campaign.account, host=AccountState.Host.BULK, held_since=NOW)
+
+        assert campaign_progress(campaign).pace.left is None
+
     def test_without_any_of_them_nothing_is_foretold(self, campaign):
         add_batch(campaign, 120)
 
@@ -334,7 +371,7 @@ class PageTests:
 
         found = re.findall(r'<li data-wait="([\w-]+)"( class="hyber-alarming")?>', page)
         assert found == [("blocked", ' class="hyber-alarming"'), ("queued", "")]
-        assert "<li data-pace>12 recipients per minute, about" in page
+        assert "<li data-pace>12 recipients per minute</li>" in page
 
     def test_a_campaign_that_goes_on_by_itself_is_followed(self, admin_client, campaign, add_recipients):
         add_recipients(campaign, 1, status=Message.Status.ACCEPTED)
