@@ -18,10 +18,10 @@ from django.utils.translation import gettext as _
 
 from django_hyber.conf import find_account, find_prices, get_account
 from django_hyber.conf.audiences import count_people, find_audience
-from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.protocol.channels.validation import START_WITHIN
 from django_hyber.sending.limits import amount_left, format_amount
-from django_hyber.texts.check import SHOWN, TextReport, check_texts
+from django_hyber.texts.check import SHOWN, TextReport, check_people, check_texts
 from django_hyber.texts.costs import cost_range, without_price
 
 #: The fields that must not change between the check and the launch.
@@ -182,7 +182,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
     """
     checked = fingerprint(campaign)
     texts = check_texts(campaign, progress)
-    skipped = [*_opted_out(campaign), *_skipped_by_check(texts)]
+    skipped = [*_opted_out(campaign.messages.all()), *_skipped_by_check(texts)]
     recipients = texts.recipients + sum(item.count for item in skipped if item.code == OPTED_OUT_CODE)
     low, high = _costs(campaign, texts)
     zone = timezone.get_current_timezone()
@@ -212,13 +212,29 @@ def count_opted_out(campaign: Campaign) -> int:
     return campaign.messages.opted_out().order_by().count()
 
 
-def _opted_out(campaign: Campaign) -> list[Skipped]:
-    count = count_opted_out(campaign)
-    if not count:
-        return []
-    messages = campaign.messages.opted_out().order_by()
-    examples = tuple(messages.values_list("pk", flat=True)[:SHOWN])
-    return [Skipped(reason=_("opted out"), code=OPTED_OUT_CODE, count=count, examples=examples)]
+def is_limited(campaign: Campaign) -> bool:
+    """Return whether the account sends to fewer people than those who have not opted out."""
+    account = find_account(campaign.account)
+    if account is None:
+        return False
+    limits = (account.allowed_numbers, account.allowed_countries, account.allowed_number_types, account.frequency_cap)
+    return any(limit is not None for limit in limits)
+
+
+def skipped_people(campaign: Campaign, messages: MessageQuerySet) -> list[Skipped]:
+    """Return those of the recipients of these messages of the campaign who get nothing, whatever their texts are."""
+    return [*_opted_out(messages), *_skipped_by_check(check_people(campaign, messages))]
+
+
+def _opted_out(messages: MessageQuerySet) -> list[Skipped]:
+    opted_out = messages.opted_out().order_by()
+    count = opted_out.count()
+    return known_opt_outs(count, tuple(opted_out.values_list("pk", flat=True)[:SHOWN])) if count else []
+
+
+def known_opt_outs(count: int, examples: tuple[int, ...] = ()) -> list[Skipped]:
+    """Return the group of so many recipients who have opted out, if there are any."""
+    return [Skipped(reason=_("opted out"), code=OPTED_OUT_CODE, count=count, examples=examples)] if count else []
 
 
 def _skipped_by_check(texts: TextReport) -> list[Skipped]:

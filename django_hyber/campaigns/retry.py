@@ -16,11 +16,12 @@ from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
+from django_hyber.campaigns.preflight import Skipped, is_limited, known_opt_outs, skipped_people
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.claims import LONG_LEASE, JobClaim
 from django_hyber.jobs.kinds import campaign_of, job_kind, open_source
-from django_hyber.jobs.size import is_large
+from django_hyber.jobs.size import IN_BACKGROUND_FROM, is_large
 from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending import runs
@@ -42,16 +43,21 @@ class Retried(Enum):
 
 @dataclass(frozen=True, kw_only=True)
 class Selected:
-    """The failed messages of a selection that are in one campaign. Opted-out recipients get nothing."""
+    """The failed messages of a selection that are in one campaign, and the groups of recipients who get nothing.
+
+    ``is_most`` if there are too many to look at each: only those who have opted out are known then, and others may be
+    skipped when their turn comes.
+    """
 
     campaign: Campaign
     failed: int
-    opted_out: int
+    skipped: Sequence[Skipped]
+    is_most: bool
 
     @property
     def people(self) -> int:
-        """The number of people who get a message."""
-        return self.failed - self.opted_out
+        """The number of people who get a message, or the most that it can be."""
+        return self.failed - sum(group.count for group in self.skipped)
 
 
 def retry_failed(
@@ -102,11 +108,6 @@ def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> Messag
     return runs.retryable(campaign, _ended_for(reasons))
 
 
-def count_opted_out(failed: MessageQuerySet) -> int:
-    """Count the recipients who have since opted out: they get nothing."""
-    return failed.opted_out().count()
-
-
 def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
     """Retry what failed for these reasons, unless it was retried since ``run``, which the user has seen.
 
@@ -123,17 +124,26 @@ def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user:
 
 
 def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
-    """Return what can be retried of these messages, for up to ``most`` campaigns, in three queries.
+    """Return what can be retried of these messages, for up to ``most`` campaigns.
 
-    Single messages are left out: the code that sent them decides whether to send another.
+    It takes three queries, and some more for each campaign whose account is limited to some people. Single messages are
+    left out: the code that sent them decides whether to send another.
     """
     failed = _failed(chosen)
     counts = _by_campaign(failed, most)
     opted_out = _by_campaign(failed.opted_out(), None)
     campaigns = Campaign.objects.in_bulk(counts)
-    return [
-        Selected(campaign=campaigns[pk], failed=count, opted_out=opted_out.get(pk, 0)) for pk, count in counts.items()
-    ]
+    are_few = sum(counts.values()) < IN_BACKGROUND_FROM
+    selected = []
+    for pk, count in counts.items():
+        campaign = campaigns[pk]
+        limited = is_limited(campaign)
+        if limited and are_few:
+            skipped = skipped_people(campaign, failed.filter(campaign=pk))
+        else:
+            skipped = known_opt_outs(opted_out.get(pk, 0))
+        selected.append(Selected(campaign=campaign, failed=count, skipped=skipped, is_most=limited and not are_few))
+    return selected
 
 
 def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: Any) -> Retried:

@@ -15,7 +15,7 @@ from django.utils.translation import ngettext
 from django_hyber.conf import Account, find_account
 from django_hyber.db.bulk import VARIABLES_TEXT, Page, campaign_pages, read_documents
 from django_hyber.frequency import with_cap
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, Message, MessageQuerySet
 from django_hyber.number_policy import COUNTRY_OFF, NumberPolicy, not_allowed, stored_policy
 from django_hyber.protocol import (
     Channel,
@@ -80,10 +80,14 @@ class TextReport:
     ucs2: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def refused(self) -> int:
+        """How many numbers the account does not send to."""
+        return self.not_allowed.count + self.country_off.count + self.type_off.count
+
+    @property
     def will_receive(self) -> int:
         """How many people get the campaign."""
-        refused = self.not_allowed.count + self.country_off.count + self.type_off.count
-        return self.recipients - refused - self.left_out.count - self.blocking.count - self.capped.count
+        return self.recipients - self.refused - self.left_out.count - self.blocking.count - self.capped.count
 
 
 def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = None) -> TextReport:
@@ -99,7 +103,7 @@ def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = N
     # With an error in the channels themselves, every recipient would have the same problem: no text is checked.
     texts = RenderedTexts([] if report.errors else channels, names)
     account = find_account(campaign.account)
-    recipients = _allowed(campaign, account, report)
+    recipients = _allowed(campaign.messages.all(), account, report)
     policy = stored_policy(account, campaign.number_types) if account else None
     if names or policy:
         pages = _pages(campaign, recipients, policy, report)
@@ -114,9 +118,26 @@ def check_texts(campaign: Campaign, progress: Callable[[int], object] | None = N
     return report
 
 
-def _allowed(campaign: Campaign, account: Account | None, report: TextReport) -> QuerySet[Message]:
+def check_people(campaign: Campaign, messages: MessageQuerySet) -> TextReport:
+    """Return to whom of these recipients of the campaign the account sends; their texts are not checked."""
+    report = TextReport()
+    account = find_account(campaign.account)
+    recipients = _allowed(messages, account, report)
+    policy = stored_policy(account, campaign.number_types) if account else None
+    if policy is None:
+        report.recipients += recipients.count()
+        report.capped = _group(with_cap(recipients, campaign).filter(Q(is_capped=True)))
+        return report
+    for page in _pages(campaign, recipients, policy, report):
+        for pk, _text, is_capped in page:
+            if is_capped:
+                report.capped.add(pk)
+    return report
+
+
+def _allowed(messages: MessageQuerySet, account: Account | None, report: TextReport) -> QuerySet[Message]:
     """Return the recipients who have not opted out and whom the account may send to, and count the others."""
-    recipients = campaign.messages.not_opted_out()
+    recipients = messages.not_opted_out()
     condition = not_allowed(account) if account else None
     if condition is None:
         return recipients

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from django.contrib import messages
@@ -10,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.actions import refuse
+from django_hyber.admin.campaigns.preflight_texts import skipped_text
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.lifecycle import Verb, is_possible
-from django_hyber.campaigns.retry import Reason, Retried, count_opted_out, messages_failed_for, retry_once
+from django_hyber.campaigns.retry import Reason, Retried, Selected, messages_failed_for, retry_once, select_failed
 from django_hyber.models import Campaign, Message
 from django_hyber.services import CampaignError
 from django_hyber.statistics.failures import FailureReason, retryable_reasons
@@ -60,20 +62,19 @@ def _choice_page(desk: CampaignDesk, reasons: list[FailureReason]) -> HttpRespon
 
 
 def _confirmation(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpResponseBase:
-    people, opted_out = _count(desk.campaign, chosen)
-    button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", people)
+    selected = _selected(desk.campaign, chosen)
     return desk.render(
         "campaign/retry_confirm",
         _("Retry failed messages"),
         lines=[_choice(reason, is_chosen=True) for reason in chosen],
         run=desk.campaign.run,
-        opted_out=opted_out,
-        button=button % {"count": grouped(people)} if people else "",
+        skipped=skipped_texts(selected),
+        button=retry_button(selected),
     )
 
 
 def _retry(desk: CampaignDesk, chosen: list[FailureReason]) -> HttpResponseBase:
-    people, _opted_out = _count(desk.campaign, chosen)
+    people = sum(each.people for each in _selected(desk.campaign, chosen))
     try:
         retried = retry_once(desk.campaign, _pairs(chosen), run=_run(desk), user=desk.request.user)
     except CampaignError as error:
@@ -96,11 +97,31 @@ def retried_text(people: int) -> str:
     return text % {"count": grouped(people)}
 
 
-def _count(campaign: Campaign, chosen: list[FailureReason]) -> tuple[int, int]:
-    """Count the people who get a message, and those who have since opted out."""
-    failed = messages_failed_for(campaign, _pairs(chosen))
-    opted_out = count_opted_out(failed)
-    return failed.count() - opted_out, opted_out
+def skipped_texts(selected: Sequence[Selected]) -> list[str]:
+    """Say who gets nothing, and why."""
+    texts = [skipped_text(group) for each in selected for group in each.skipped]
+    if any(each.is_most for each in selected):
+        texts.append(
+            _(
+                "These are too many to count the numbers that the account does not send to, and the people who have "
+                "reached the frequency cap: they are skipped too."
+            )
+        )
+    return texts
+
+
+def retry_button(selected: Sequence[Selected]) -> str:
+    """Return the label of the button, "" if nobody gets a message."""
+    people = sum(each.people for each in selected)
+    if any(each.is_most for each in selected):
+        text = ngettext("Send again to %(count)s person at most", "Send again to %(count)s people at most", people)
+    else:
+        text = ngettext("Send again to %(count)s person", "Send again to %(count)s people", people)
+    return text % {"count": grouped(people)} if people else ""
+
+
+def _selected(campaign: Campaign, chosen: list[FailureReason]) -> list[Selected]:
+    return select_failed(messages_failed_for(campaign, _pairs(chosen)), 1)
 
 
 def _pairs(reasons: list[FailureReason]) -> list[Reason]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from django.contrib import messages
@@ -13,7 +13,13 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.campaigns.retry_page import CONFIRMED, already_text, retried_text
+from django_hyber.admin.campaigns.retry_page import (
+    CONFIRMED,
+    already_text,
+    retried_text,
+    retry_button,
+    skipped_texts,
+)
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.lifecycle import Verb, is_possible, wrong_status
@@ -32,7 +38,7 @@ class RetryLine(NamedTuple):
 
     campaign: Campaign
     people: str
-    opted_out: str
+    skipped: Sequence[str]
     refusal: str
     run: str
 
@@ -61,34 +67,28 @@ def retry_selected(desk: Desk, chosen: MessageQuerySet) -> TemplateResponse | No
 
 def _confirmation(desk: Desk, selected: list[Selected]) -> TemplateResponse:
     lines = [_line(each) for each in selected]
-    people = sum(each.people for each, line in zip(selected, lines, strict=True) if line.is_ready)
-    button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", people)
+    ready = [each for each, line in zip(selected, lines, strict=True) if line.is_ready]
     return desk.render(
         "message/retry_confirm",
         _("Retry failed messages"),
         action=ACTION,
         chosen=list(_chosen(desk.request)),
         lines=lines,
-        button=button % {"count": grouped(people)} if people else "",
+        button=retry_button(ready),
         back=desk.request.get_full_path(),
     )
 
 
 def _line(selected: Selected) -> RetryLine:
-    campaign, opted_out = selected.campaign, selected.opted_out
+    campaign = selected.campaign
     people = ngettext("%(count)s recipient", "%(count)s recipients", selected.failed)
-    left_out = ngettext(
-        "%(number)s of them has opted out and is skipped.",
-        "%(number)s of them have opted out and are skipped.",
-        opted_out,
-    )
     refusal = ""
     if not is_possible(campaign, Verb.RETRY):
         refusal = " ".join(wrong_status(campaign).messages)
     return RetryLine(
         campaign=campaign,
         people=people % {"count": grouped(selected.failed)},
-        opted_out=left_out % {"number": grouped(opted_out)} if opted_out else "",
+        skipped=skipped_texts([selected]),
         refusal=refusal,
         run=f"{campaign.pk}:{campaign.run}",
     )

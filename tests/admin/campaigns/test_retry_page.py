@@ -8,6 +8,7 @@ import re
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.urls import reverse
+from django.utils import timezone
 
 from django_hyber.campaigns import retry
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
@@ -129,16 +130,55 @@ class ConfirmationTests:
         page = admin_client.post(url_of(finished), {"reason": [EXPIRED, REJECTED]}).content.decode()
 
         assert 'value="Send again to 3 people"' in page
-        assert "1 of them has opted out and is skipped." in page
+        assert "1 person has opted out and gets nothing." in page
         assert 'name="run" value="1"' in page
         assert counted(finished)["expired"] == 4
+
+    @pytest.mark.parametrize(
+        ("limits", "why"),
+        [
+            ({"ALLOWED_NUMBERS": ["{first}"]}, "the account sends to the numbers in ALLOWED_NUMBERS only"),
+            ({"ALLOWED_COUNTRIES": ["PL"]}, "the account does not send to their countries"),
+            ({"ALLOWED_NUMBER_TYPES": ["fixed_line"]}, "the account does not send to numbers of these types"),
+            ({"FREQUENCY_CAP": {"messages": 1, "days": 7}}, "have reached the frequency cap"),
+        ],
+    )
+    def test_people_to_whom_the_account_does_not_send_are_not_promised_it(
+        self, admin_client, finished, settings, limits, why
+    ):
+        first, *others = finished.messages.filter(status="expired").not_purged().order_by("pk")
+        number = first.phone_number
+        if "ALLOWED_NUMBERS" in limits:
+            limits = {"ALLOWED_NUMBERS": [number]}
+        if "FREQUENCY_CAP" in limits:
+            other = Campaign.objects.create(name="Other")
+            for row in others:
+                values = {"status": Status.DELIVERED, "accepted_at": timezone.now(), "extra_id": f"o{row.pk}"}
+                Message.objects.create(campaign=other, phone_number=row.phone_number, **values)
+        settings.HYBER = {"default": {**settings.HYBER["default"], **limits}}
+        left = 1 if "ALLOWED_NUMBERS" in limits or "FREQUENCY_CAP" in limits else 0
+
+        page = admin_client.post(url_of(finished), {"reason": EXPIRED}).content.decode()
+
+        assert f"{3 - left} people" in page
+        assert why in page
+        assert ('value="Send again to 1 person"' in page) is (left == 1)
+
+    def test_too_many_to_look_at_are_the_most_that_get_it(self, admin_client, finished, settings, monkeypatch):
+        monkeypatch.setattr(retry, "IN_BACKGROUND_FROM", 3)
+        settings.HYBER = {"default": {**settings.HYBER["default"], "ALLOWED_COUNTRIES": ["PL"]}}
+
+        page = admin_client.post(url_of(finished), {"reason": EXPIRED}).content.decode()
+
+        assert 'value="Send again to 3 people at most"' in page
+        assert "These are too many to count" in page
 
     def test_when_all_have_opted_out_there_is_nothing_to_send(self, admin_client, finished):
         opt_out(finished.messages.filter(status="rejected"))
 
         page = admin_client.post(url_of(finished), {"reason": REJECTED}).content.decode()
 
-        assert "1 of them has opted out and is skipped." in page
+        assert "1 person has opted out and gets nothing." in page
         assert "Send again to" not in page
 
     def test_one_person_is_a_person(self, admin_client, finished):

@@ -137,9 +137,19 @@ class ChoosingTests:
 
         page = choose(admin_client, failed)
 
-        assert "5 recipients 1 of them has opted out and is skipped." in page.content.decode()
+        assert "5 recipients 1 person has opted out and gets nothing." in page.content.decode()
         assert button(page) == "Send again to 4 people"
         assert told(answer(admin_client, page)) == ["Spring sale: 4 failed messages are being sent again."]
+
+    def test_number_to_which_the_account_does_not_send_is_left_out(self, admin_client, finished, settings):
+        failed = finished.messages.filter(status="rejected")
+        allowed = [row.phone_number for row in failed[:2]]
+        settings.HYBER = {"default": {**settings.HYBER["default"], "ALLOWED_NUMBERS": allowed}}
+
+        page = choose(admin_client, failed)
+
+        assert "5 recipients 3 people get nothing: the account sends to the numbers in" in page.content.decode()
+        assert button(page) == "Send again to 2 people"
 
     def test_when_nothing_has_failed_that_is_told(self, admin_client, finished):
         response = choose(admin_client, finished.messages.filter(status="delivered"), follow=True)
