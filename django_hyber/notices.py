@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.mail import EmailMessage
+from django.db.models import Sum
 from django.dispatch import receiver
 from django.utils import timezone, translation
 from django.utils.translation import gettext, ngettext
@@ -23,10 +24,11 @@ from django_hyber.announce import announce_notice, are_notices_wanted, notice_ma
 from django_hyber.conf import Account, find_account
 from django_hyber.conf.addresses import get_admin_url
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import Announcement, Campaign
+from django_hyber.models import Announcement, Campaign, Message
 from django_hyber.privacy import mask_phones_in
 from django_hyber.sending.pace import breaker
 from django_hyber.statistics.dashboard import all_held, all_idle
+from django_hyber.statistics.progress import count_by_status
 from django_hyber.words.reasons import translate_reason
 
 if TYPE_CHECKING:
@@ -152,6 +154,24 @@ def _details(campaign: Campaign, event: Notice) -> list[str]:
         return []
     lines = [mask_phones_in(translate_reason(campaign.status_reason, quotes=False))]
     if event == Notice.FINISHED:
-        count = campaign.messages.count()
-        lines.append(ngettext("%(count)s recipient.", "%(count)s recipients.", count) % {"count": count})
+        lines += _results(campaign)
+    return lines
+
+
+def _results(campaign: Campaign) -> list[str]:
+    """Say how many of the recipients it was sent to, and of the others only those that there are."""
+    counts = count_by_status([campaign.pk])[campaign.pk]
+    numbers = {"sent": counts.sent, "total": counts.total}
+    text = ngettext(
+        "Sent to %(sent)s of %(total)s recipient.", "Sent to %(sent)s of %(total)s recipients.", counts.total
+    )
+    others = [
+        (gettext("Skipped: %(count)s."), counts.count(Message.Status.SUPPRESSED)),
+        (gettext("Cancelled: %(count)s."), counts.count(Message.Status.CANCELLED)),
+        (gettext("Failed so far: %(count)s."), counts.failed),
+    ]
+    lines = [" ".join([text % numbers, *(other % {"count": count} for other, count in others if count)])]
+    if campaign.run > 1:
+        again = campaign.batches.filter(run=campaign.run).aggregate(people=Sum("size", default=0))["people"]
+        lines.append(gettext("Failed messages that were sent again: %(count)s.") % {"count": again})
     return lines

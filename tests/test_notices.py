@@ -11,10 +11,17 @@ from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.utils import timezone
 
-from django_hyber.models import AccountState, Announcement, Batch, Campaign, Suppression
+from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message, Suppression
 from django_hyber.notices import mail_notice
 from django_hyber.sending.runs import settle
-from django_hyber.services import cancel_campaign, dispatch, pause_campaign, resume_campaign, start_campaign
+from django_hyber.services import (
+    cancel_campaign,
+    dispatch,
+    pause_campaign,
+    resume_campaign,
+    retry_failed,
+    start_campaign,
+)
 from django_hyber.signals import campaign_notice
 from tests.builders import make_campaign
 from tests.queries import statements_of
@@ -82,6 +89,29 @@ def stalled_campaign():
     return campaign
 
 
+def test_end_says_how_many_it_was_sent_to_and_how_many_it_was_not(account, mailoutbox):
+    campaign = make_campaign([phone(1), phone(2), phone(3)])
+    Suppression.objects.bulk_create(Suppression(phone_number=phone(number)) for number in (1, 2))
+    start_campaign(campaign)
+    dispatch()
+    [mail] = mailoutbox
+    assert "Sent to 1 of 3 recipients. Skipped: 2." in mail.body
+    assert "Failed" not in mail.body
+
+
+def test_end_of_another_run_says_how_many_were_sent_again(account, mailoutbox):
+    campaign = make_campaign([phone(1), phone(2), phone(3)])
+    start_campaign(campaign)
+    first = campaign.messages.order_by("pk").first()
+    Message.objects.filter(pk=first.pk).update(status="expired")
+    dispatch()
+    retry_failed(Campaign.objects.get(pk=campaign.pk))
+    dispatch()
+    assert len(mailoutbox) == 2
+    assert "Failed so far: 1." in mailoutbox[0].body
+    assert "Failed messages that were sent again: 1." in mailoutbox[1].body
+
+
 def test_end_of_a_campaign_is_mailed_to_the_team_by_the_next_sweep(account, mailoutbox):
     with listening() as events:
         campaign = start_campaign(make_campaign([phone(0), phone(1)]))
@@ -91,7 +121,7 @@ def test_end_of_a_campaign_is_mailed_to_the_team_by_the_next_sweep(account, mail
     [mail] = mailoutbox
     assert mail.to == TEAM
     assert campaign.name in mail.subject
-    assert "2 recipients." in mail.body
+    assert "Sent to 2 of 2 recipients." in mail.body
     dispatch()
     assert len(mailoutbox) == 1
     assert not Announcement.objects.exists()
