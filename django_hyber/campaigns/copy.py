@@ -6,18 +6,21 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import CharField, Count, F, QuerySet, Value
+from django.db.models import CharField, Count, F, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import locked
+from django_hyber.codes import has_seen_codes
+from django_hyber.conf import find_account
 from django_hyber.db.transactions import db_connection
 from django_hyber.four_eyes import add_contributor, copy_contributors
 from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.reports.ranks import FAILURES
 
 Status = Message.Status
@@ -33,6 +36,8 @@ class Audience(StrEnum):
     NOT_SEEN = "not-seen"
 
 
+#: A click proves that a message was seen, where the platform does not report it.
+_CLICKED = Q(clicks__gt=0)
 _STATUSES: Mapping[Audience, tuple[str, ...]] = {
     Audience.NOBODY: (),
     Audience.EVERYBODY: tuple(Status.values),
@@ -50,14 +55,40 @@ def name_of_copy(campaign: Campaign) -> str:
 
 def audience_of(campaign: Campaign, audience: Audience) -> QuerySet[Message]:
     """Return the messages whose recipients a copy gets; purged ones have no number any more."""
-    return campaign.messages.not_purged().filter(status__in=_STATUSES[audience])
+    messages = campaign.messages.not_purged().filter(status__in=_STATUSES[audience])
+    return messages.exclude(_CLICKED) if audience is Audience.NOT_SEEN else messages
 
 
-def audience_sizes(campaign: Campaign) -> dict[Audience, int]:
-    """Return how many recipients a copy would get with each audience."""
-    counted = campaign.messages.not_purged().order_by().values_list("status").annotate(count=Count("*"))
-    statuses = dict(counted)
-    return {audience: sum(statuses.get(status, 0) for status in _STATUSES[audience]) for audience in Audience}
+class Audiences(NamedTuple):
+    """How many recipients a copy would get with each audience.
+
+    Of those who have not seen it, ``unknown`` got it by a channel that does not report whether it was.
+    """
+
+    sizes: Mapping[Audience, int]
+    unknown: int
+
+
+def count_audiences(campaign: Campaign) -> Audiences:
+    """Count the recipients that a copy would get with each audience, in two queries."""
+    grouped = campaign.messages.not_purged().order_by().values_list("status", "channel")
+    rows = list(grouped.annotate(count=Count("*"), clicked=Count("status", filter=_CLICKED)))
+    account = find_account(campaign.account)
+    reporting = REPORT_SEEN if account and has_seen_codes([account]) else ()
+    sizes = {
+        audience: sum(
+            count - (clicked if audience is Audience.NOT_SEEN else 0)
+            for status, _channel, count, clicked in rows
+            if status in _STATUSES[audience]
+        )
+        for audience in Audience
+    }
+    unknown = sum(
+        count - clicked
+        for status, channel, count, clicked in rows
+        if status == Status.DELIVERED and channel not in reporting
+    )
+    return Audiences(sizes, unknown)
 
 
 def duplicate_once(

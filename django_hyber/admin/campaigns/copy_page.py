@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +16,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.copy import Audience, audience_sizes, duplicate_once, name_of_copy
+from django_hyber.campaigns.copy import Audience, Audiences, count_audiences, duplicate_once, name_of_copy
 
 SALT = "django_hyber.duplicate"
 DAY = 24 * 60 * 60
@@ -30,9 +29,9 @@ class DuplicateForm(forms.Form):
     audience = forms.ChoiceField(label=gettext_lazy("Recipients"), widget=forms.RadioSelect())
     asked_at = forms.CharField(widget=forms.HiddenInput())
 
-    def __init__(self, *args: Any, sizes: Mapping[Audience, int], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, counted: Audiences, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["audience"].choices = audience_choices(sizes)  # type: ignore[attr-defined]
+        self.fields["audience"].choices = audience_choices(counted)  # type: ignore[attr-defined]
 
     def clean_asked_at(self) -> datetime:
         """Return the time. Its signature must be ours."""
@@ -43,7 +42,7 @@ class DuplicateForm(forms.Form):
         return datetime.fromisoformat(written)
 
 
-def audience_choices(sizes: Mapping[Audience, int]) -> list[tuple[str, str]]:
+def audience_choices(counted: Audiences) -> list[tuple[str, str]]:
     """Return the groups of recipients that can be copied, with their sizes."""
     texts = {
         Audience.NOBODY: _("none: only the texts and settings"),
@@ -53,13 +52,24 @@ def audience_choices(sizes: Mapping[Audience, int]) -> list[tuple[str, str]]:
     }
     choices = []
     for audience, text in texts.items():
-        size = sizes[audience]
+        size = counted.sizes[audience]
         if audience is Audience.NOBODY:
             choices.append((str(audience), text))
         elif size:
             people = ngettext("%(count)s recipient", "%(count)s recipients", size) % {"count": grouped(size)}
+            if audience is Audience.NOT_SEEN and counted.unknown:
+                people = f"{people}; {_unknown_text(counted.unknown)}"
             choices.append((str(audience), f"{text} ({people})"))
     return choices
+
+
+def _unknown_text(people: int) -> str:
+    text = ngettext(
+        "%(count)s of them got it by a channel that does not report whether it was seen",
+        "%(count)s of them got it by channels that do not report whether it was seen",
+        people,
+    )
+    return text % {"count": grouped(people)}
 
 
 def duplicate_view(desk: CampaignDesk) -> HttpResponseBase:
@@ -70,7 +80,7 @@ def duplicate_view(desk: CampaignDesk) -> HttpResponseBase:
         "audience": str(Audience.NOBODY),
         "asked_at": signing.dumps(timezone.now().isoformat(), salt=SALT),
     }
-    form = DuplicateForm(desk.request.POST or None, initial=initial, sizes=audience_sizes(campaign))
+    form = DuplicateForm(desk.request.POST or None, initial=initial, counted=count_audiences(campaign))
     if desk.is_post and form.is_valid():
         return _duplicate(desk, form.cleaned_data)
     return desk.render("campaign/duplicate", _("Duplicate campaign"), form=form)

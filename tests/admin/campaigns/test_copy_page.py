@@ -13,7 +13,7 @@ from django.utils import timezone
 from django_hyber.campaigns.copy import (
     Audience,
     audience_of,
-    audience_sizes,
+    count_audiences,
     duplicate_once,
     name_of_copy,
 )
@@ -80,7 +80,7 @@ class FormTests:
             (Audience.FAILED, "only those whose message failed"),
             (Audience.NOT_SEEN, "only those who have not seen it"),
         ):
-            assert f"{text} ({audience_of(sent, audience).count()} recipients)" in page
+            assert f"{text} ({audience_of(sent, audience).count()} recipients" in page
 
     def test_a_campaign_that_nobody_failed_in_offers_no_failures(self, admin_client, draft, add_recipients):
         add_recipients(draft, 1, status=Status.SEEN)
@@ -151,8 +151,26 @@ class CopyTests:
         assert len(extra_ids) == len(set(extra_ids))
         assert max(map(len, extra_ids)) <= 64
 
+    def test_people_who_clicked_have_seen_it(self, admin_client, draft, add_recipients):
+        add_recipients(draft, 2, status=Status.DELIVERED, channel="viber", clicks=1)
+        (unseen,) = add_recipients(draft, 1, status=Status.DELIVERED, channel="viber", clicks=0)
+        Campaign.objects.update(status="finished", run=1, launched_at=timezone.now())
+        admin_client.post(url_of(draft), {**question(admin_client, draft), "audience": "not-seen"})
+
+        (copy,) = copies(draft)
+        assert phones(copy) == {unseen.phone_number}
+        assert count_audiences(draft).sizes[Audience.NOT_SEEN] == 1
+
+    def test_people_of_a_channel_that_reports_no_seen_are_named(self, admin_client, draft, add_recipients, settings):
+        settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": [23099]}}
+        add_recipients(draft, 3, status=Status.DELIVERED, channel="sms")
+        add_recipients(draft, 2, status=Status.DELIVERED, channel="viber")
+        page = html.unescape(admin_client.get(url_of(draft)).content.decode())
+
+        assert "only those who have not seen it (5 recipients; 3 of them got it by channels that do not report" in page
+
     def test_the_numbers_promised_are_those_copied(self, sent):
-        sizes = audience_sizes(sent)
+        sizes = count_audiences(sent).sizes
 
         for audience in Audience:
             assert sizes[audience] == audience_of(sent, audience).count(), audience
