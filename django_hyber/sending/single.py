@@ -20,7 +20,7 @@ from django_hyber.db import lease
 from django_hyber.db.transactions import insisting, refuse_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Message, Suppression
-from django_hyber.number_policy import NOT_ALLOWED, is_allowed, policy_of
+from django_hyber.number_policy import NOT_ALLOWED, is_allowed, policy_of, stored_policy
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
@@ -158,7 +158,7 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
     claim = claim_message(pk)
     if claim is None:
         return
-    reason = _reason_to_suppress(claim)
+    reason = reason_to_skip(claim.account, claim.message)
     if reason:
         claim.end(Status.SUPPRESSED, reason, None)
         return
@@ -171,14 +171,19 @@ def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callabl
     return client.send_single(body, before_write=before_write)
 
 
-def _reason_to_suppress(claim: MessageClaim) -> str:
-    """Return why the recipient must not get the message, or "". SUPPRESS_TRANSACTIONAL extends opting out to it."""
-    account, phone = claim.account, claim.message.phone_number or ""
-    if account.suppress_transactional and Suppression.objects.filter(phone_number=phone).exists():
+def reason_to_skip(account: Account, message: Message) -> str:
+    """Return why the recipient must not get the message, or "", in English for translation.
+
+    SUPPRESS_TRANSACTIONAL extends opting out to single messages.
+    """
+    campaign, phone = message.campaign, message.phone_number or ""
+    honours_opt_out = campaign is not None or account.suppress_transactional
+    if honours_opt_out and Suppression.objects.filter(phone_number=phone).exists():
         return OPTED_OUT
     if not is_allowed(account, phone):
         return NOT_ALLOWED
-    return policy_of(account).refusal_of(phone)
+    policy = stored_policy(account, campaign.number_types) if campaign else policy_of(account)
+    return policy.refusal_of(phone) if policy else ""
 
 
 def cancel_message(message: Message) -> bool:

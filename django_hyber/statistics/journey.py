@@ -29,8 +29,10 @@ class Stage(StrEnum):
     UNREPORTED = "unreported"
     #: Tried if the ones before it fail.
     NEXT = "next"
-    #: An earlier one delivered, or the message was never sent.
+    #: An earlier one delivered.
     NOT_NEEDED = "not needed"
+    #: The message was never sent, or refused as a whole.
+    NOT_TRIED = "not tried"
 
 
 #: Statuses in which the platform has tried no channel.
@@ -150,11 +152,9 @@ def _guess(message: Message, before: Sequence[str], after: Sequence[str], words:
         return Stage.UNREPORTED
     states = [words[name].state if name in words else None for name in before]
     has_delivered = any(_has_won(message, name) for name in before)
-    if (
-        _was_never_out(message)
-        or has_delivered
-        or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state)
-    ):
+    if _was_never_out(message):
+        return Stage.NOT_TRIED
+    if has_delivered or any(_STAGES.get(state) == Stage.DELIVERED for state in states if state):
         return Stage.NOT_NEEDED
     if message.status in FINAL or message.given_up_at:
         return Stage.UNREPORTED

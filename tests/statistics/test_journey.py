@@ -142,11 +142,11 @@ def test_reports_about_an_earlier_run_are_history_and_no_step(message):
 
 
 @pytest.mark.parametrize("status", ["cancelled", "suppressed", "rejected"])
-def test_what_never_went_out_has_needed_no_channel(message, status):
+def test_what_never_went_out_was_not_tried_by_any_channel(message, status):
     Message.objects.filter(pk=message.pk).update(status=status)
     message.refresh_from_db()
 
-    assert set(stages(message).values()) == {Stage.NOT_NEEDED}
+    assert set(stages(message).values()) == {Stage.NOT_TRIED}
 
 
 def test_a_channel_outside_the_chain_is_shown_after_it(message):

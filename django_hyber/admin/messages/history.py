@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import pretty_json
 from django_hyber.admin.common.masking import for_reader, sees_personal_data
-from django_hyber.admin.messages.support import Support, support_of
+from django_hyber.admin.messages.support import Support, obstacle_of, support_of
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.privacy import mask_payload
 from django_hyber.sending.request import request_of
@@ -29,6 +29,7 @@ STAGE_TEXTS = {
     Stage.UNREPORTED: _("the platform has not reported the result"),
     Stage.NEXT: _("tried if the earlier channels fail"),
     Stage.NOT_NEEDED: _("was not needed"),
+    Stage.NOT_TRIED: _("was not tried"),
 }
 SIGNS = {
     Stage.DELIVERED: "✓",
@@ -37,6 +38,7 @@ SIGNS = {
     Stage.UNREPORTED: "?",
     Stage.NEXT: "·",
     Stage.NOT_NEEDED: "–",
+    Stage.NOT_TRIED: "–",
 }
 
 
@@ -87,7 +89,7 @@ def history_of(request: HttpRequest, message_pk: str) -> History:
     reports = for_reader(request, stored.delivery_reports.order_by("reported_at", "id"))
     journey = message_journey(message, reports)
     body = request_of(message.pk)
-    support = support_of(request, message, journey)
+    support = support_of(request, message, journey, obstacle_of(stored))
     states = {step.channel: str(STAGE_TEXTS[step.stage]) for step in journey.steps}
     return History(
         message=message,

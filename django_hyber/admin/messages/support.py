@@ -9,9 +9,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.campaigns.wait_texts import with_reason
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.times import short_time
+from django_hyber.conf import find_account
 from django_hyber.models import Campaign, Message, Reply
+from django_hyber.sending.single import reason_to_skip
 from django_hyber.statistics.journey import Journey, Stage
 from django_hyber.texts.composition import sent_previews
 from django_hyber.texts.preview import Preview
@@ -42,21 +45,34 @@ class Support:
     replies: Sequence[PersonLine] = field(default_factory=list)
 
 
-def support_of(request: HttpRequest, message: Message, journey: Journey) -> Support:
-    """Collect what this user may see. ``message`` is masked for users who may not see personal data."""
+def support_of(request: HttpRequest, message: Message, journey: Journey, obstacle: str) -> Support:
+    """Collect what this user may see. ``message`` is masked for users who may not see personal data.
+
+    ``obstacle`` is why the recipient would not get it now, as ``obstacle_of`` tells by the number itself.
+    """
     is_known = message.phone_number is not None and sees_personal_data(request)
     return Support(
         is_purged=message.phone_number is None,
         previews=sent_previews(message),
-        next_step=next_step(message, journey),
+        next_step=next_step(message, journey, obstacle),
         messages=_other_messages(message) if is_known else [],
         replies=_replies(message) if is_known and request.user.has_perm("django_hyber.view_reply") else [],
     )
 
 
-def next_step(message: Message, journey: Journey) -> str:
+def obstacle_of(message: Message) -> str:
+    """Return why a queued message will be skipped when its turn comes, or ""."""
+    account = find_account(message.account)
+    if message.status != Status.QUEUED or message.phone_number is None or account is None:
+        return ""
+    return reason_to_skip(account, message)
+
+
+def next_step(message: Message, journey: Journey, obstacle: str) -> str:
     """Say what happens to the message next, and what does not happen by itself."""
     campaign = message.campaign
+    if obstacle:
+        return with_reason(_("It will not be sent."), obstacle)
     if message.status == Status.QUEUED:
         if campaign and campaign.status != Campaign.Status.SENDING:
             text = _("It waits for its campaign. Status of the campaign: %(status)s.")

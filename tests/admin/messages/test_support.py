@@ -8,7 +8,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.models import Campaign, Message, Reply
+from django_hyber.models import Campaign, Message, Reply, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import forget_number, send_message
 from tests.admin.pages import text_of
@@ -155,6 +155,29 @@ def test_page_says_what_happens_next(admin_client, recipient, values, text):
     Message.objects.update(**values)
 
     assert text in text_of(page_of(admin_client, recipient))
+
+
+@pytest.mark.parametrize("sees_numbers", [True, False])
+@pytest.mark.parametrize(
+    ("account", "reason"),
+    [
+        ({}, "The recipient has opted out."),
+        ({"ALLOWED_NUMBERS": ["380660000000"]}, "The number is not in ALLOWED_NUMBERS of the account."),
+        ({"ALLOWED_COUNTRIES": ["PL"]}, "The account does not send to numbers of this country"),
+    ],
+)
+def test_queued_message_that_will_be_skipped_says_so(
+    client, recipient, settings, log_in, account, reason, sees_numbers
+):
+    if not account:
+        Suppression.objects.create(phone_number=PHONE)
+    settings.HYBER = {"default": {**settings.HYBER["default"], **account}}
+    Message.objects.update(status="queued", accepted_at=None)
+    log_in("view_message", *(["view_personal_data"] if sees_numbers else []))
+    page = text_of(page_of(client, recipient))
+
+    assert f"It will not be sent. {reason}" in page
+    assert "It is sent next." not in page
 
 
 def test_message_of_a_paused_campaign_waits_for_it(admin_client, recipient):
