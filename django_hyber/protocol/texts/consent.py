@@ -2,9 +2,9 @@
 
 A reply opts out if its first word is one of OPENING, if one of its clauses is nothing but a phrase of OPENING or
 CLAUSES, if the reply is nothing but stop words beside NO_NEED, or if it has no words but one of SIGNS. It opts back in
-only if it is nothing but one of the start words, and has neither a sign nor a question mark. FILLERS are ignored,
-except those that are part of the phrase itself. So "Stop, thanks", "No. Stop." and "please do not send me any more" opt
-out, "bus stop" and "cancel my order" do not.
+only if it is nothing but one of the start words, and has neither a sign nor a question mark. FILLERS are ignored, and
+EMPHASES too beside a clear request or a start word, except those that are part of the phrase itself. So "Stop, thanks",
+"No. Stop." and "please do not send me any more" opt out, "bus stop", "cancel my order" and "yes, cancel" do not.
 
 Texts are compared without case, punctuation, emoji, accents, invisible characters and held-down keys. For OPENING, and
 in a word that mixes alphabets, or letters and digits, a letter also matches those that look or sound like it.
@@ -43,13 +43,21 @@ STOP_WORDS = tuple(
 START_WORDS = tuple(dict.fromkeys(chain.from_iterable(consent_words.BACK.values())))
 FILLERS = frozenset(chain.from_iterable(consent_words.FILLERS.values()))
 IGNORED = FILLERS.union(*consent_words.REFUSALS.values())
+EMPHASES = frozenset(chain.from_iterable(consent_words.EMPHASES.values()))
+#: What may stand beside a clear request, and beside a start word.
+BESIDE_CLEAR, BESIDE_BACK = IGNORED | EMPHASES, FILLERS | EMPHASES
+NOW = frozenset(chain.from_iterable(consent_words.NOW.values()))
+CONDITIONS = tuple(chain.from_iterable(consent_words.CONDITIONS.values()))
 WRITE_BACK = frozenset(chain.from_iterable(consent_words.WRITE_BACK.values()))
 TO_WHOM = frozenset(chain.from_iterable(consent_words.TO_WHOM.values()))
 NO_NEED = tuple(chain.from_iterable(consent_words.NO_NEED.values()))
 OTHER_MEANINGS = tuple(chain.from_iterable(consent_words.OTHER_MEANINGS.values()))
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc`´]")
-_CLAUSE_END = re.compile("[.!?,;:…)\n\u2600-\u27bf\U0001f000-\U0001faff]+|\\s[-–—]+\\s")
+_SENTENCE_END = r"[.!?;:…)\n\u2600-\u27bf\U0001f000-\U0001faff]+|\s[-–—]+\s"
+#: A comma before a condition ends no clause: the sentence means something else without it.
+_CONDITION = re.compile(rf",\s*(?=(?:{'|'.join(CONDITIONS)})\b)", re.IGNORECASE)
+_CLAUSE_END = re.compile(rf"{_SENTENCE_END}|(?!{_CONDITION.pattern}),+", re.IGNORECASE)
 #: A full stop in it ends no clause.
 _LINK = re.compile(r"\b[\w.+-]{1,64}@\S*\w|https?://\S*\w|www\.\S*\w", re.IGNORECASE)
 _ASKS = re.compile("[?？]")
@@ -58,11 +66,14 @@ _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 _HELD = re.compile(r"(.)\1{2,}|(.)\2+\Z")
 #: A letter that was typed twice. In English, the word may be another: "stoop".
 _TWICE = re.compile("([\u0400-\u04ff])\\1+")
+#: A word without a space between its repetitions: "stopstop".
+_REPEATED = re.compile(r"\A(\w{4,}?)\1+\Z")
 #: Digits behind a word: a code of the campaign, or the keys beside the letters.
 _NUMBERED = re.compile(r"\A([^\W\d]{4,})[0-9]+\Z")
 _LATIN, _CYRILLIC, _DIGIT = re.compile("[a-z]"), re.compile("[\u0400-\u04ff]"), re.compile("[0-9]")
-#: Letters of other alphabets that look like Latin ones, Russian spelling, and white letters in black signs: 🅢, 🆂.
-_SAME = str.maketrans("ѕјοτρσς\u2010ё", "sjotpss-е") | {
+#: Letters of other alphabets that look like Latin ones, Russian and Polish letters that many people write without their
+#: marks, and white letters in black signs: 🅢, 🆂.
+_SAME = str.maketrans("ѕјοτρσς\u2010ёąćęłńóśźż", "sjotpss-еacelnoszz") | {
     first + number: chr(ord("a") + number) for first in (0x1F150, 0x1F170) for number in range(26)
 }
 #: What can stand for a letter in a word of mixed alphabets.
@@ -146,9 +157,8 @@ def read_consent(
         return Consent.OUT
     if _ASKS.search(text) or any(sign in text for sign in (*consent_words.SIGNS, *stops.signs)):
         return None
-    return (
-        Consent.BACK if _is_one_of(_words_of(text), _index(_normalize(tuple(start_words)), FILLERS), FILLERS) else None
-    )
+    starts = _index(_normalize(tuple(start_words)), BESIDE_BACK)
+    return Consent.BACK if _is_one_of(_words_of(text), starts, BESIDE_BACK) else None
 
 
 def is_start_word(text: str) -> bool:
@@ -178,11 +188,21 @@ def _opts_out(text: str, stops: StopWords) -> bool:
         return True
     if _is_among(_without(IGNORED, _simple(words)), stops.openings, is_alike=True):
         return True
-    clauses = [_words_of(clause) for clause in dict.fromkeys(_CLAUSE_END.split(_LINK.sub(" ", text)))]
-    if any(_is_clear(clause, stops) for clause in clauses):
+    written = dict.fromkeys(_CLAUSE_END.split(_LINK.sub(" ", text)))
+    clauses = [_words_of(clause) for clause in written]
+    if any(_is_clear(clause, stops) for clause in chain(clauses, _find_conditional(written))):
         return True
     rest = [clause for clause in clauses if not _is_one_of(clause, stops.whole, IGNORED)]
     return len(rest) < len(clauses) and all(map(_is_idle, rest))
+
+
+def _find_conditional(clauses: Iterable[str]) -> Iterator[Sequence[str]]:
+    """Yield what is asked under a condition: "Unsubscribe me, if you can". A negation is about the condition itself."""
+    for clause in clauses:
+        asked, *conditions = _CONDITION.split(clause)
+        words = _words_of(asked)
+        if conditions and not _is_negated(_without(IGNORED, words)):
+            yield words
 
 
 def _is_idle(clause: Sequence[str]) -> bool:
@@ -192,10 +212,16 @@ def _is_idle(clause: Sequence[str]) -> bool:
 
 
 def _is_clear(clause: Sequence[str], stops: StopWords) -> bool:
+    """Return whether a clause is nothing but a clear request, or several that are joined by a word such as "and"."""
+    parts = [list(part) for is_joint, part in groupby(clause, consent_words.AND.__contains__) if not is_joint]
+    return _is_request(clause, stops) or (len(parts) > 1 and all(_is_request(part, stops) for part in parts))
+
+
+def _is_request(clause: Sequence[str], stops: StopWords) -> bool:
     """Return whether a clause is nothing but a clear request, or but a stop word beside numbers: "1 стоп"."""
-    if _is_one_of(clause, stops.clear, IGNORED):
+    if _is_one_of(clause, stops.clear, BESIDE_CLEAR):
         return True
-    words = [word for word in _without(IGNORED, _simple(clause)) if not word.isdecimal()]
+    words = [word for word in _without(BESIDE_CLEAR, _simple(clause)) if not word.isdecimal()]
     return not _has_other_meaning(words) and _is_among(words, stops.openings, is_alike=True)
 
 
@@ -241,7 +267,8 @@ def _is_like(letter: str, wanted: str) -> bool:
 @lru_cache(1000)
 def _spellings(word: str) -> Sequence[str]:
     """Return the word as it is, without letters of keys that were held down, and without digits behind it."""
-    return tuple(dict.fromkeys((word, _HELD.sub(r"\1\2", word), _TWICE.sub(r"\1", word), _NUMBERED.sub(r"\1", word))))
+    shorter = (_HELD.sub(r"\1\2", word), *(kind.sub(r"\1", word) for kind in (_TWICE, _REPEATED, _NUMBERED)))
+    return tuple(dict.fromkeys((word, *shorter)))
 
 
 @lru_cache(1000)
@@ -254,7 +281,7 @@ def _sort(stop_words: tuple[str, ...]) -> StopWords:
     phrases = _normalize(stop_words)
     return StopWords(
         openings=phrases & _normalize(OPENING),
-        clear=_index(phrases & _normalize(CLAUSES), IGNORED),
+        clear=_index(phrases & _normalize(CLAUSES), BESIDE_CLEAR),
         whole=_index(phrases, IGNORED),
         signs=tuple(filter(_is_sign, stop_words)),
     )
@@ -264,9 +291,19 @@ def _sort(stop_words: tuple[str, ...]) -> StopWords:
 def _index(phrases: frozenset[Phrase], ignored: frozenset[str]) -> Index:
     index: dict[Phrase, list[tuple[Phrase, frozenset[str]]]] = {}
     for phrase in phrases:
-        kept = TO_WHOM if len(phrase) == 1 and phrase[0] in WRITE_BACK else IGNORED.intersection(phrase)
-        index.setdefault(tuple(_without(ignored, phrase)), []).append((phrase, kept))
+        index.setdefault(tuple(_without(ignored, phrase)), []).append((phrase, _kept(phrase, ignored)))
     return index
+
+
+def _kept(phrase: Phrase, ignored: frozenset[str]) -> frozenset[str]:
+    """Return the ignored words that count in a phrase."""
+    if WRITE_BACK.intersection(phrase) and set(phrase) <= WRITE_BACK | EMPHASES:
+        return TO_WHOM.union(phrase)
+    return ignored.intersection(phrase).union(NOW if _is_negated(phrase) else ())
+
+
+def _is_negated(words: Sequence[str]) -> bool:
+    return bool(words) and words[0] in consent_words.NEGATIONS
 
 
 @lru_cache

@@ -14,7 +14,7 @@ from django_hyber.protocol.texts.consent import START_WORDS, STOP_WORDS
 OUT, BACK = Consent.OUT, Consent.BACK
 
 
-LANGUAGES = ["en", "uk", "ru", "latin"]
+LANGUAGES = ["en", "uk", "ru", "pl", "latin"]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -26,14 +26,14 @@ def test_every_word_of_a_language_is_understood_in_any_case(language):
     ] == []
 
 
-@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+@pytest.mark.parametrize("language", ["en", "uk", "ru", "pl"])
 def test_every_start_word_of_a_language_is_understood_in_any_case(language):
     assert [word for word in consent_words.BACK[language] if read_consent(word.upper()) is not BACK] == []
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_courtesy_changes_nothing(language):
-    please = {"en": "please", "uk": "будь ласка", "ru": "пожалуйста", "latin": "pozhaluysta"}[language]
+    please = {"en": "please", "uk": "будь ласка", "ru": "пожалуйста", "pl": "proszę", "latin": "pozhaluysta"}[language]
     words = (*consent_words.OPENING[language], *consent_words.CLAUSES[language], *consent_words.WHOLE[language])
 
     assert [word for word in words if read_consent(f"{please} {word}") is not OUT] == []
@@ -56,7 +56,8 @@ def test_who_asks_for_calls_instead_wants_no_messages_and_who_refuses_calls_gets
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_clear_request_is_found_beside_other_sentences(language):
     cyrillic = {"uk": "Я переїхала до Львова", "ru": "Я переехала во Львов"}
-    other = {**cyrillic, "en": "I moved to Lviv", "latin": "Ya pereehala vo Lvov"}[language]
+    latin = {"en": "I moved to Lviv", "pl": "Mieszkam w Lublinie", "latin": "Ya pereehala vo Lvov"}
+    other = {**cyrillic, **latin}[language]
     clear = consent_words.CLAUSES[language]
 
     assert [words for words in clear if read_consent(f"{other}. {words}!") is not OUT] == []
@@ -65,12 +66,13 @@ def test_a_clear_request_is_found_beside_other_sentences(language):
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_may_be_about_an_order_opts_out_only_alone(language):
-    order = {"en": "Order 17", "uk": "Замовлення 17", "ru": "Заказ 17", "latin": "Zakaz 17"}[language]
+    cyrillic = {"uk": "Замовлення 17", "ru": "Заказ 17"}
+    order = {**cyrillic, "en": "Order 17", "pl": "Zamówienie 17", "latin": "Zakaz 17"}[language]
 
     assert [words for words in consent_words.WHOLE[language] if read_consent(f"{order}. {words}.") is not None] == []
 
 
-@pytest.mark.parametrize("language", ["en", "uk", "ru"])
+@pytest.mark.parametrize("language", ["en", "uk", "ru", "pl"])
 def test_what_only_refuses_changes_nothing_and_stands_beside_any_stop_word(language):
     refusals, stops = consent_words.NO_NEED[language], consent_words.WHOLE[language]
 
