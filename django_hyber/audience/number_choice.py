@@ -12,7 +12,7 @@ from phonenumbers import SUPPORTED_REGIONS
 from django_hyber.conf import Account
 from django_hyber.number_policy import COUNTRY_OFF, TYPE_OFF, policy_of
 from django_hyber.protocol import NumberType, PhoneNumber
-from django_hyber.protocol.phones.numbers import FOREIGN
+from django_hyber.protocol.phones.numbers import FOREIGN, SAME_CODE
 
 NEAR_HOME = gettext_noop(
     "This may be a number of the home country with a digit missing, too many or swapped. Correct it, or switch on the "
@@ -31,6 +31,7 @@ _KINDS: Mapping[str, str] = {
     FOREIGN: DOUBTFUL,
     NEAR_HOME: DOUBTFUL,
     ELSEWHERE: DOUBTFUL,
+    SAME_CODE: DOUBTFUL,
     COUNTRY_OFF: COUNTRY,
     OTHER_COUNTRY: COUNTRY,
     **{reason: kind.value for kind, reason in TYPE_OFF.items()},

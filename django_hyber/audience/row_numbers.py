@@ -16,6 +16,7 @@ from django_hyber.audience.files.file_type import ShownText
 from django_hyber.audience.files.headers import is_doubtful
 from django_hyber.audience.number_choice import ELSEWHERE
 from django_hyber.protocol import InvalidPhone, PhoneNumber, parse_phone
+from django_hyber.protocol.phones.numbers import SAME_CODE
 from django_hyber.protocol.phones.spellings import NOT_DIGITS, to_text
 
 TWO_NUMBERS = gettext_noop(
@@ -82,7 +83,7 @@ class NumberReader:
         if home and (is_in_full or (home.digits == digits and home.country in {self.region, country})):
             return home
         try:
-            abroad = parse_phone(raw, country)
+            abroad = _read_with_code_of(country, raw)
         except InvalidPhone:
             if home is None:
                 raise
@@ -96,9 +97,20 @@ def is_another(value: str, digits: str, region: str | None) -> bool:
     if len(value) < _LEAST_DIGITS or not _MAY_BE_NUMBER.search(value):
         return False
     try:
-        return parse_phone(_raw(value), region).digits != digits
+        number = _read_with_code_of(region, _raw(value))
     except InvalidPhone:
         return False
+    return number.digits != digits
+
+
+def _read_with_code_of(region: str | None, raw: object) -> PhoneNumber:
+    """Return the number; it may be of another country with the same calling code, whatever "+1" names."""
+    try:
+        return parse_phone(raw, region)
+    except InvalidPhone as error:
+        if error.reason != SAME_CODE:
+            raise
+        return parse_phone(raw, region, foreign=True)
 
 
 def _raw(value: str) -> object:

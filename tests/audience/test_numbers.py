@@ -99,6 +99,46 @@ def test_doubtful_numbers_are_taken_when_switched_on(import_file):
     assert "38951234567" not in found
 
 
+@pytest.mark.parametrize(
+    ("region", "neighbour", "home"),
+    [
+        ("US", "8092345678", "16502530000"),
+        ("KZ", "89161234567", "77011234567"),
+        ("RU", "7011234567", "79161234567"),
+        ("GB", "07781123456", "447400123456"),
+    ],
+)
+def test_a_neighbour_with_the_same_calling_code_is_doubtful(import_file, settings, tmp_path, region, neighbour, home):
+    settings.HYBER = {"default": {"DEFAULT_REGION": region}}
+    path = tmp_path / "neighbours.csv"
+    path.write_text(f"phone\n{neighbour}\n{home}\n")
+
+    assert import_file(path) == [home]
+
+
+def test_a_neighbour_with_the_same_calling_code_is_taken_when_switched_on(import_file, settings, tmp_path):
+    settings.HYBER = {"default": {"DEFAULT_REGION": "US"}}
+    path = tmp_path / "neighbours.csv"
+    path.write_text("phone\n8092345678\n6502530000\n")
+
+    assert import_file(path, foreign=True) == ["16502530000", "18092345678"]
+
+
+def test_the_calling_code_in_a_column_is_that_of_all_its_countries(import_file, tmp_path):
+    path = tmp_path / "codes.csv"
+    path.write_text("phone,country_code\n4165550123,+1\n6502530000,+1\n")
+
+    assert import_file(path, foreign=True) == ["14165550123", "16502530000"]
+
+
+def test_an_opt_out_beside_another_of_a_neighbour_is_not_lost(settings):
+    settings.HYBER = {"default": {"DEFAULT_REGION": "US"}}
+
+    report = import_suppressions([{"phone": "6502530000", "second": "4165550123"}])
+
+    assert report.rejected_count == 1
+
+
 def test_other_countries_can_be_left_out(import_file, tmp_path):
     path = tmp_path / "mixed.csv"
     path.write_text("phone\n+376312345\n0501234501\n+48512345678\n")

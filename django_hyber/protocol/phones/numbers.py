@@ -1,7 +1,8 @@
 """Parsing of phone numbers, as written by people and spreadsheets, to the digits that the platform accepts.
 
-It is never guessed who is meant. A number that lost a digit is often valid in another country, so with a home region a
-number of another country has to be written as one: with ``+`` or the exit code.
+It is never guessed who is meant. A number that lost a digit, or has a wrong one, is often valid in another country, so
+with a home region a number of another country has to be written as one: with ``+`` or the exit code. This also holds
+for countries that share a calling code, such as the United States and Canada.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ FOREIGN = gettext_noop(
     "otherwise correct it."
 )
 
+SAME_CODE = gettext_noop(
+    "This is a number of another country with the same country code. If it is meant, write it with + and the country "
+    "code; otherwise correct it."
+)
+
 _MAX_DIGITS = 15
 _EXIT_CODE = "00"
 #: How numbers were dialled in a region before its numbering plan was changed; people still write them like this.
@@ -39,8 +45,8 @@ def normalize_phone(raw: object, region: str | None = "UA", *, foreign: bool = F
     """Return the digits of the number in international form, without ``+``.
 
     A number without ``+`` or the exit code (``00``) is read as a number of the region. With ``foreign``, it is read as
-    an international one if it is none of the region, and always with ``region=None``. ``raw`` is text, or a number from
-    a spreadsheet. Raises InvalidPhone.
+    one of another country with the same calling code, or as an international one, if it is none of the region. With
+    ``region=None``, it is always international. ``raw`` is text, or a number from a spreadsheet. Raises InvalidPhone.
     """
     return parse_phone(raw, region, foreign=foreign).digits
 
@@ -86,13 +92,24 @@ def _read_after_plus(digits: str, region: str | None) -> PhoneNumber | None:
 
 def _read_dialled(digits: str, region: str, *, foreign: bool) -> PhoneNumber | None:
     """Read a number without plus and ``00`` as dialled in the region. Raises InvalidPhone for a foreign one."""
-    number = _read_home(digits, region) or _read_after_own_exit_code(digits, region)
+    home = _read_home(digits, region)
+    if home and not foreign and not _is_of(home, region):
+        raise InvalidPhone(SAME_CODE)
+    number = home or _read_after_own_exit_code(digits, region)
     if number:
         return _without_plus(number, digits, region)
     abroad = _read_international(digits)
     if abroad and not foreign:
         raise InvalidPhone(FOREIGN)
     return abroad
+
+
+def _is_of(number: PhoneNumber, region: str) -> bool:
+    """Return whether it is a number of the region, perhaps of others too, as a mobile one of Norway and Svalbard."""
+    if number.country == region:
+        return True
+    found = _parse(f"+{number.digits}", None)
+    return found is not None and phonenumbers.is_valid_number_for_region(found, region)
 
 
 def _without_plus(number: PhoneNumber, digits: str, region: str) -> PhoneNumber:

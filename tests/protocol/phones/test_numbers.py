@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import InvalidPhone, describe_phone, normalize_phone, parse_phone
-from django_hyber.protocol.phones.numbers import FOREIGN, TOO_LONG, TOO_SHORT
+from django_hyber.protocol.phones.numbers import FOREIGN, SAME_CODE, TOO_LONG, TOO_SHORT
 from django_hyber.protocol.phones.plans import find_plan, read_international
 from django_hyber.protocol.phones.spellings import (
     DATE,
@@ -218,6 +218,7 @@ def test_every_length_and_the_habits_of_other_countries(raw, region, digits):
         ("380671234567", "DE"),
         ("380671234567", "US"),
         (48512345678, "UA"),
+        ("79161234567", "KZ"),
     ],
 )
 def test_a_number_of_another_country_is_not_guessed(raw, region):
@@ -225,6 +226,63 @@ def test_a_number_of_another_country_is_not_guessed(raw, region):
         normalize_phone(raw, region)
 
     assert caught.value.reason == FOREIGN
+
+
+NEIGHBOURS = [
+    ("8092345678", "US", "DO", "18092345678"),
+    ("1 876 212-3456", "US", "JM", "18762123456"),
+    ("416-555-0123", "US", "CA", "14165550123"),
+    ("(650) 253-0000", "CA", "US", "16502530000"),
+    ("9161234567", "KZ", "RU", "79161234567"),
+    ("89161234567", "KZ", "RU", "79161234567"),
+    ("7011234567", "RU", "KZ", "77011234567"),
+    ("07781 123456", "GB", "GG", "447781123456"),
+    ("07797 712345", "GB", "JE", "447797712345"),
+    ("07624 123456", "GB", "IM", "447624123456"),
+    ("07400 123456", "JE", "GB", "447400123456"),
+    ("0639 01 23 45", "RE", "YT", "262639012345"),
+]
+
+
+@pytest.mark.parametrize(("raw", "region", "country", "digits"), NEIGHBOURS)
+def test_a_number_of_another_country_with_the_same_calling_code_is_not_guessed(raw, region, country, digits):
+    with pytest.raises(InvalidPhone) as caught:
+        normalize_phone(raw, region)
+
+    assert caught.value.reason == SAME_CODE
+    assert parse_phone(raw, region, foreign=True)[:2] == (digits, country)
+    assert parse_phone(f"+{digits}", region) == parse_phone(f"00{digits}", None) == parse_phone(raw, country)
+
+
+@pytest.mark.parametrize(
+    ("raw", "region"),
+    [
+        ("41234567", "NO"),
+        ("41234567", "SJ"),
+        ("0690 00 12 34", "GP"),
+        ("0690 00 12 34", "BL"),
+        ("0412 345 678", "CC"),
+        ("0412345678", "AX"),
+        ("800 555 1234", "US"),
+        ("800 555 1234", "CA"),
+        ("8 701 123 45 67", "KZ"),
+        ("77011234567", "KZ"),
+        ("8 916 123 45 67", "RU"),
+        ("07400 123456", "GB"),
+        ("07797 712345", "JE"),
+    ],
+)
+def test_a_number_of_the_region_is_one_though_others_have_it_too(raw, region):
+    assert parse_phone(raw, region).is_sure
+
+
+@pytest.mark.parametrize("region", sorted(phonenumbers.SUPPORTED_REGIONS))
+def test_every_country_reads_its_own_numbers(region):
+    number = phonenumbers.example_number_for_type(region, phonenumbers.PhoneNumberType.MOBILE)
+    number = number or phonenumbers.example_number(region)
+    written = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
+
+    assert f"+{parse_phone(written, region).digits}" == phonenumbers.format_number(number, 0)
 
 
 def test_a_number_of_another_country_is_taken_when_the_caller_says_so():
@@ -273,7 +331,7 @@ def test_other_numbers_are_sure(raw):
         ("0800500500", "UA", "UA", "toll_free"),
         ("0900234567", "UA", "UA", "premium_rate"),
         ("(650) 253-0000", "US", "US", "fixed_line_or_mobile"),
-        ("416-555-0123", "US", "CA", "fixed_line_or_mobile"),
+        ("+1 416-555-0123", "US", "CA", "fixed_line_or_mobile"),
         ("+77011234567", None, "KZ", "mobile"),
         ("+44 7400 123456", "GB", "GB", "mobile"),
         ("+44 70 1234 5678", "GB", "GB", "personal_number"),

@@ -27,7 +27,7 @@ def numbers(draw):
     kept = draw(st.integers(2, len(significant)))
     rest = draw(st.text("0123456789", min_size=len(significant) - kept, max_size=len(significant) - kept))
     number = phonenumbers.parse(f"+{example.country_code}{significant[:kept]}{rest}")
-    return country, number if phonenumbers.is_valid_number(number) else example
+    return country, number if phonenumbers.is_valid_number_for_region(number, country) else example
 
 
 def parsed(text, region):
