@@ -95,6 +95,15 @@ class PlaceTests:
         with pytest.raises(ValueError, match="not accessible via a URL"):
             assert job.source.url
 
+    def test_they_need_no_default_storage(self, campaign, settings, tmp_path):
+        settings.STORAGES = {name: found for name, found in settings.STORAGES.items() if name != "default"}
+        request_job(BackgroundJob.Kind.EXPORT, campaign, {"format": "csv"}, None)
+        job = keep_upload(campaign, None, people())
+
+        assert len(files(tmp_path)) == 2
+        with job.source.open() as file:
+            assert b"Olena" in file.read()
+
     def test_a_project_names_another_storage(self, campaign, settings, tmp_path):
         use(settings, "django.core.files.storage.InMemoryStorage")
         job = keep_upload(campaign, None, people())

@@ -106,14 +106,14 @@ def _find_default(backends: object) -> Mapping[str, Any] | None:
 
 @register("django_hyber")
 def check_storages(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
-    """Check that there is a storage for uploads, exports and the attachments of replies."""
+    """Warn if images of messages cannot be uploaded; the files of people have a storage of their own."""
     if "default" in settings.STORAGES:
         return []
     return [
-        Error(
-            'STORAGES has no "default": recipients cannot be imported or exported.',
+        Warning(
+            'STORAGES has no "default": images for messages cannot be uploaded, only linked.',
             hint='Add one, as in STORAGES = {"default": {"BACKEND": '
             '"django.core.files.storage.FileSystemStorage"}, "staticfiles": {...}}.',
-            id="django_hyber.E018",
+            id="django_hyber.W018",
         )
     ]

@@ -8,7 +8,7 @@ from urllib.parse import urljoin, urlsplit
 
 from django.core.exceptions import ValidationError
 from django.core.files.base import File
-from django.core.files.storage import default_storage
+from django.core.files.storage import InvalidStorageError, default_storage
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.conf import find_account
@@ -52,8 +52,8 @@ def _suffix_of(source: File[Any]) -> str:
 def _address_of(name: str, account: str) -> str:
     try:
         address = default_storage.url(name)
-    except (ValueError, NotImplementedError):
-        # Files without addresses, as those of Django's storage without MEDIA_URL.
+    except (ValueError, NotImplementedError, InvalidStorageError):
+        # Files without addresses, as those of Django's storage without MEDIA_URL, or no default storage at all.
         address = ""
     found = find_account(account)
     if address and urlsplit(address).scheme not in {"http", "https"}:

@@ -45,11 +45,11 @@ def test_queues_with_default_among_them_are_accepted(settings, queues):
     assert found(settings) == []
 
 
-def test_storages_without_default_are_refused(settings):
+def test_storages_without_default_are_warned_about(settings):
     settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
-    (error,) = found(settings)
+    (warning,) = found(settings)
 
-    assert (error.id, "FileSystemStorage" in error.hint) == ("django_hyber.E018", True)
+    assert (warning.id, "FileSystemStorage" in warning.hint) == ("django_hyber.W018", True)
 
 
 def test_naive_times_are_refused(settings):

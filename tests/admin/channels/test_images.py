@@ -71,6 +71,12 @@ def test_without_an_address_for_phones_nothing_is_stored(admin_client, draft, se
     assert stored() == []
 
 
+def test_without_a_default_storage_an_image_can_only_be_linked(admin_client, draft, settings):
+    settings.STORAGES = {name: found for name, found in settings.STORAGES.items() if name != "default"}
+
+    assert "the link of an image" in upload(admin_client, draft, PNG).json()["error"]
+
+
 def test_a_storage_with_complete_addresses_needs_no_setting(admin_client, draft, settings):
     settings.HYBER = {"default": {**settings.HYBER["default"], "CALLBACK_BASE_URL": ""}}
     settings.MEDIA_URL = "https://cdn.example/"
