@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import wraps
+from functools import cache, wraps
 from types import MappingProxyType
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import InterfaceError, OperationalError, connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -27,6 +27,14 @@ PAUSES = (0.05, 0.2, 1.0, 3.0)
 #: More rows than any table has.
 SKIPPING_ALL = 2**40
 _CLOCKS = MappingProxyType({"postgresql": "SELECT statement_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"})
+
+#: The isolation level is the last column. MariaDB and MySQL have different names for it.
+_LEVELS = MappingProxyType(
+    {
+        "postgresql": "SHOW transaction_isolation",
+        "mysql": "SHOW VARIABLES WHERE Variable_name IN ('tx_isolation', 'transaction_isolation')",
+    }
+)
 
 
 def database() -> str:
@@ -58,12 +66,40 @@ def database_time() -> datetime:
 
 @contextmanager
 def atomic() -> Iterator[None]:
-    """Open a transaction in that database."""
-    before = len(db_connection().run_on_commit)
-    with transaction.atomic(using=database()):
+    """Open a transaction in that database.
+
+    It reads what others have committed, whatever level the project has chosen for its own transactions: what is counted
+    after a lock would otherwise be what there was before the lock. A transaction of the caller keeps its level.
+    """
+    connection = db_connection()
+    before, is_own = len(connection.run_on_commit), not connection.in_atomic_block
+    with transaction.atomic(using=connection.alias):
+        if is_own and connection.vendor in _LEVELS and not _reads_committed(connection):
+            _execute_quietly(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         yield
     if outbox.is_active() and _is_in_test_case():
         _call_as_committed(before)
+
+
+def _reads_committed(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether transactions of this connection see what is committed while they last."""
+    return _level(connection.alias, repr(connection.settings_dict["OPTIONS"])) == "READ COMMITTED"
+
+
+# Cached: it would be one more query in each transaction.
+@cache
+def _level(alias: str, _options: str) -> str:
+    """Return the isolation level that connections with these options have."""
+    connection = connections[alias]
+    level: str = _execute_quietly(connection, _LEVELS[connection.vendor])[-1]
+    return level.upper().replace("-", " ")
+
+
+def _execute_quietly(connection: BaseDatabaseWrapper, sql: str) -> Any:
+    """Return the first row. The driver's cursor: this is none of the queries that a project logs or counts."""
+    with connection.wrap_database_errors, connection.connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone() if cursor.description else None
 
 
 def refuse_transaction() -> None:

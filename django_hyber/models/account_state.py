@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from django.db import models
+from django.db import connections, models
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.models.base import HyberModel
@@ -54,6 +54,25 @@ class AccountState(HyberModel):
         verbose_name_plural = _("states of accounts")
         ordering = ("account", "host")
         constraints = (models.UniqueConstraint(fields=("account", "host"), name="hyber_account_state_once_a_host"),)
+
+    @classmethod
+    def lock_whole(cls, account: str) -> models.QuerySet[AccountState]:
+        """Lock the row of an account as a whole until the end of the transaction, and return it.
+
+        An UPDATE, and no SELECT before it: in a transaction of a stricter isolation level, what is counted afterwards
+        would be what there was before the lock. A new row is locked by the statement that inserts it; if it were locked
+        later, several workers would deadlock.
+        """
+        rows = cls.objects.filter(account=account, host=cls.Host.ALL)
+        if not rows.update(releases=models.F("releases")):
+            names_target = connections[rows.db].features.supports_update_conflicts_with_target
+            cls.objects.bulk_create(
+                [cls(account=account, host=cls.Host.ALL)],
+                update_conflicts=True,
+                update_fields=["host"],
+                unique_fields=["account", "host"] if names_target else None,
+            )
+        return rows
 
     def __str__(self) -> str:
         return f"{self.account}: {self.get_host_display()}"

@@ -1,7 +1,7 @@
 """The limits of an account that hold with any number of workers: the frequency cap and the spending limit.
 
-Both are counted from rows, by one worker at a time: a batch counts as soon as it is claimed. Without a limit, nothing
-is read or locked.
+Both are counted from rows, by one worker at a time: each waits for the others of the account, until the end of their
+transactions. A batch counts as soon as it is claimed. Without a limit, nothing is read or locked.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
 from django_hyber.conf import Account
@@ -27,17 +27,6 @@ State = Batch.State
 CHARGED = (State.SENDING, State.UNCONFIRMED, State.DONE)
 
 
-def take_turn(account: Account) -> None:
-    """Wait for the other workers of the account that decide about a limit, until the end of the transaction.
-
-    An UPDATE, because with stricter isolation levels than the default one a mere lock would not show that another
-    worker has decided in the meantime.
-    """
-    AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.ALL)
-    state = AccountState.objects.filter(account=account.name, host=AccountState.Host.ALL)
-    state.update(releases=F("releases"))
-
-
 @insisting
 def keep_to_cap(account: Account, messages: QuerySet[Message]) -> None:
     """Suppress the queued messages of a claimed batch to people who have got as many as the frequency cap allows.
@@ -50,7 +39,7 @@ def keep_to_cap(account: Account, messages: QuerySet[Message]) -> None:
         return
     waiting = messages.filter(status=Message.Status.QUEUED)
     with write_transaction():
-        take_turn(account)
+        AccountState.lock_whole(account.name)
         pks = list(over_cap(waiting, account, cap).values_list("pk", flat=True))
         if pks:
             leave_out(waiting.filter(pk__in=pks), CAPPED % {"messages": cap.messages, "days": cap.days})
@@ -71,7 +60,7 @@ def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: S
     cost = most_cost(campaign, account.prices, [item.recipient.variables for item in outgoing])
     today = _day(timezone.now())
     with write_transaction():
-        take_turn(account)
+        AccountState.lock_whole(account.name)
         for most, batches, reason in _bounds(account, campaign, today):
             spent = _spent(batches & ~Q(pk=batch.pk))
             if most is not None and spent + cost > most:

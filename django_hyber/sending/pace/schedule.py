@@ -230,9 +230,7 @@ def reserve(campaign: Campaign, account: Account, recipients: int) -> datetime |
         if until:
             return until
     if account.throttle:
-        AccountState.objects.get_or_create(account=account.name, host=AccountState.Host.ALL)
-        shared = AccountState.objects.filter(account=account.name, host=AccountState.Host.ALL)
-        return _reserve(shared, account.throttle, recipients)
+        return _reserve(AccountState.lock_whole(account.name), account.throttle, recipients)
     return None
 
 

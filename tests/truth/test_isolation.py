@@ -1,0 +1,86 @@
+"""A project may have chosen a stricter isolation level than Django's: the limits stay exact, and no worker fails."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from django.db import connection, transaction
+
+from django_hyber.db.transactions import write_transaction
+from django_hyber.models import AccountState, Message
+from django_hyber.protocol import SMS
+from tests.builders import batches_in_turn, make_waiting_campaign, posts
+from tests.samples import phone
+from tests.truth.clients import submit
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("strict")]
+TEXT = [SMS(text="Hi", alpha_name="Shop", ttl=300)]
+WORKERS, PEOPLE, BATCH = 8, 40, 10
+#: As a project sets it, and as an administrator of the server does.
+STRICT = {
+    "sqlite": {},
+    "postgresql": {"options": "-c default_transaction_isolation=repeatable\\ read"},
+    "mysql": {"isolation_level": "repeatable read"},
+}
+
+
+@pytest.fixture
+def strict(monkeypatch):
+    """Connections that are opened from now on have a level at which a transaction sees nothing that is new."""
+    options = {**connection.settings_dict["OPTIONS"], **STRICT[connection.vendor]}
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    yield
+    connection.close()
+
+
+def send_with_eight_workers(campaigns):
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(submit, batches_in_turn(campaigns)))
+
+
+def set_account(settings, **changes):
+    settings.HYBER = {"default": settings.HYBER["default"] | changes}
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known-account", "new-account"])
+def test_nobody_gets_a_message_more_than_the_cap_allows(platform, settings, is_known):
+    set_account(settings, FREQUENCY_CAP={"messages": 1, "days": 7})
+    if is_known:
+        AccountState.objects.create(account="default", host=AccountState.Host.ALL)
+    people = [phone(number) for number in range(PEOPLE)]
+    send_with_eight_workers([make_waiting_campaign(people, BATCH, TEXT) for _ in range(4)])
+
+    received = Counter(str(recipient["phone_number"]) for body in posts(platform) for recipient in body["recipients"])
+    assert received == dict.fromkeys(people, 1)
+    assert Counter(Message.objects.values_list("status", flat=True)) == {"accepted": PEOPLE, "suppressed": 3 * PEOPLE}
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["known-account", "new-account"])
+def test_no_batch_is_sent_above_the_spending_limit(platform, settings, is_known):
+    set_account(settings, SPENDING_LIMIT={"day": "100"}, PRICES={"sms": "1"}, BATCH_SIZE=BATCH)
+    if is_known:
+        AccountState.objects.create(account="default", host=AccountState.Host.ALL)
+    people = [[phone(100 * number + person) for person in range(PEOPLE)] for number in range(6)]
+    send_with_eight_workers([make_waiting_campaign(numbers, BATCH, TEXT) for numbers in people])
+
+    # A pause also stops the batch of a campaign that is not written yet.
+    assert 10 <= sum(len(body["recipients"]) for body in posts(platform)) <= 100
+
+
+def test_throttle_of_a_new_account_is_shared_without_a_failure(platform, settings):
+    set_account(settings, THROTTLE=BATCH * 10)
+    send_with_eight_workers([make_waiting_campaign([phone(number)], BATCH, TEXT) for number in range(WORKERS)])
+
+    assert AccountState.objects.count() == 1
+    assert len(posts(platform)) == 1
+
+
+def test_transaction_of_the_project_keeps_its_level(platform):
+    with transaction.atomic():
+        Message.objects.count()
+        with write_transaction():
+            AccountState.lock_whole("default")
+        assert AccountState.objects.count() == 1
