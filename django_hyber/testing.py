@@ -22,6 +22,14 @@ __all__ = ["SentMessage", "assert_sent", "clear_outbox", "outbox", "play_report"
 #: The detailed statuses of reports: those of a delivery by channel, and those of failures.
 _DELIVERED: Mapping[str, int] = MappingProxyType({"sms": 23011, "viber": 23033, "push": 23091, "whatsapp": 23092})
 _FAILED: Mapping[str, int] = MappingProxyType({"expired": 35015, "undelivered": 36021})
+#: Why there is no report about a message that has not gone to the platform.
+_NOT_SENT: Mapping[str, str] = MappingProxyType(
+    {
+        Message.Status.QUEUED: "it is sent after the commit, or when its campaign and its start are due.",
+        Message.Status.SUPPRESSED: "it was left out, so the platform knows nothing about it.",
+        Message.Status.CANCELLED: "it was not sent, so the platform knows nothing about it.",
+    }
+)
 
 clear_before_each_test()
 
@@ -67,8 +75,12 @@ def play_report(message: Message, state: str, *, channel: str = "", **changes: A
     Without ``channel``, the first one delivers and the last one fails: a failure of another one is not the end.
     ``changes`` are further fields of the report, as in ``clicks=2``.
 
-    Raises ValueError for a channel that the message is not sent through, and for a field that no report has.
+    Raises ValueError for a message that was not sent, a channel that it is not sent through, and a field that no report
+    has.
     """
+    message.refresh_from_db()
+    if message.status in _NOT_SENT:
+        raise ValueError(f"The message {message.extra_id} is {message.status}: {_NOT_SENT[message.status]}")
     names = _channels(message)
     if channel and channel not in names:
         raise ValueError(f"The message is not sent through {channel!r}, but through {', '.join(names)}.")

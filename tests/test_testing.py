@@ -6,10 +6,12 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from django.db import transaction
+from django.db.models.signals import post_save
 from django.test import SimpleTestCase, TestCase, TransactionTestCase
 
 from django_hyber.models import Campaign, DeliveryReport, Message
@@ -27,6 +29,7 @@ from django_hyber.signals import message_status_changed
 from django_hyber.testing import assert_sent, clear_outbox, outbox, play_report
 from tests.builders import make_campaign
 from tests.samples import PHONE, phone
+from tests.store.models import Order
 
 ROOT = Path(__file__).resolve().parent.parent
 CHANNELS = [Viber(text="On its way", ttl=60), SMS(text="On its way", alpha_name="GMSU", ttl=300)]
@@ -144,6 +147,17 @@ def test_misspelt_channel_or_field_of_a_report_is_refused():
 
 
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("status", ["queued", "suppressed", "cancelled"])
+def test_report_about_a_message_that_was_not_sent_is_refused(status):
+    message = send_message(PHONE, CHANNELS)
+    Message.objects.update(status=status)
+
+    with pytest.raises(ValueError, match=f"is {status}"):
+        play_report(message, "delivered")
+    assert Message.objects.get().status == status
+
+
+@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("written", ["067 123 45 67", "+38 (067) 123-45-67", 380671234567, "380671234567"])
 def test_number_may_be_written_in_any_way(settings, written):
     settings.HYBER["default"]["DEFAULT_REGION"] = "UA"
@@ -251,14 +265,39 @@ class OutboxTests(TestCase):
         send_message(PHONE, CHANNELS)
         assert len(outbox) == 1
 
-    def test_message_in_a_transaction_waits_for_the_callbacks_of_the_commit(self):
+    def test_message_in_a_block_is_sent_at_the_end_of_the_outermost_one(self):
+        with transaction.atomic():
+            with transaction.atomic():
+                send_message(PHONE, CHANNELS)
+            assert outbox == []
+        assert len(outbox) == 1
+
+    def test_message_in_a_block_that_is_rolled_back_is_never_sent(self):
+        with transaction.atomic():
+            with suppress(LookupError), transaction.atomic():
+                send_message(PHONE, CHANNELS)
+                raise LookupError
+            send_message(phone(1), CHANNELS)
+        with transaction.atomic():
+            transaction.on_commit(lambda: None)
+        assert [sent.phone_number for sent in outbox] == [phone(1)]
+
+    def test_message_of_a_receiver_is_sent_at_the_end_of_get_or_create(self):
+        def send(instance, **kwargs):
+            send_message(instance.phone, CHANNELS)
+
+        post_save.connect(send, sender=Order)
+        self.addCleanup(post_save.disconnect, send, sender=Order)
+        Order.objects.get_or_create(phone=PHONE)
+        assert len(outbox) == 1
+
+    def test_functions_of_the_project_are_captured_without_those_of_the_package(self):
         with self.captureOnCommitCallbacks(execute=True) as callbacks:
             with transaction.atomic():
                 send_message(PHONE, CHANNELS)
-                assert outbox == []
-            transaction.on_commit(lambda: None)
-        assert len(outbox) == 1
-        assert len(callbacks) == 2
+                transaction.on_commit(lambda: called.append(len(outbox)))
+            called = []
+        assert (called, len(callbacks)) == ([1], 1)
 
     def test_campaign_is_sent_without_a_commit(self):
         campaign = make_campaign([PHONE, phone(1)])

@@ -72,13 +72,11 @@ def atomic() -> Iterator[None]:
     after a lock would otherwise be what there was before the lock. A transaction of the caller keeps its level.
     """
     connection = db_connection()
-    before, is_own = len(connection.run_on_commit), not connection.in_atomic_block
+    is_own = not connection.in_atomic_block
     with transaction.atomic(using=connection.alias):
         if is_own and connection.vendor in _LEVELS and not _reads_committed(connection):
             _execute_quietly(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         yield
-    if outbox.is_active() and _is_in_test_case():
-        _call_as_committed(before)
 
 
 def _reads_committed(connection: BaseDatabaseWrapper) -> bool:
@@ -189,7 +187,8 @@ def _in_order(messages: QuerySet[Message]) -> QuerySet[Message, int]:
 def after_commit(function: Callable[..., object], *arguments: object) -> None:
     """Call the function after the transaction is committed. Exceptions are logged.
 
-    In tests with the outbox, the transaction of Django's TestCase, which is never committed, counts as none.
+    In tests with the outbox, the transaction of Django's TestCase, which is never committed, counts as none: the end of
+    a block within it counts as the commit.
     """
 
     # A plain function: Django logs its name, and a functools.partial has none.
@@ -198,8 +197,10 @@ def after_commit(function: Callable[..., object], *arguments: object) -> None:
 
     if outbox.is_active() and _is_in_test_case():
         _call_robustly(call)
-    else:
-        transaction.on_commit(call, using=database(), robust=True)
+        return
+    transaction.on_commit(call, using=database(), robust=True)
+    if outbox.is_active():
+        _call_at_end_of_block()
 
 
 def _is_in_test_case() -> bool:
@@ -208,11 +209,29 @@ def _is_in_test_case() -> bool:
     return bool(blocks) and all(block._from_testcase for block in blocks)  # type: ignore[attr-defined]
 
 
-def _call_as_committed(before: int) -> None:
-    """Call what this module has registered since there were so many functions waiting for the commit."""
-    waiting = db_connection().run_on_commit
-    own = [entry for entry in waiting[before:] if entry[1].__module__ == __name__]
-    waiting[before:] = [entry for entry in waiting[before:] if entry not in own]
+def _call_at_end_of_block() -> None:
+    """Call what waits for a commit when the outermost block within a TestCase ends. A block that is rolled back drops it.
+
+    Django tells nobody about that end, so it is taken from the release of the block's savepoint.
+    """
+    connection = db_connection()
+    if "savepoint_commit" in vars(connection):
+        return
+    release = connection.savepoint_commit
+
+    def savepoint_commit(sid: str) -> None:
+        release(sid)
+        if _is_in_test_case():
+            del connection.savepoint_commit
+            _call_as_committed(connection)
+
+    connection.savepoint_commit = savepoint_commit  # type: ignore[method-assign]
+
+
+def _call_as_committed(connection: BaseDatabaseWrapper) -> None:
+    """Call what this module has registered. Functions of the project wait as usual."""
+    own = [entry for entry in connection.run_on_commit if entry[1].__module__ == __name__]
+    connection.run_on_commit[:] = [entry for entry in connection.run_on_commit if entry not in own]
     for entry in own:
         _call_robustly(entry[1])
 
