@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from django_hyber.management.progress import ProgressBar
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS
 from tests.builders import make_campaign, make_known, posts
+from tests.doc_code import ROOT
 from tests.protocol import platforms
 from tests.samples import phone
 
@@ -261,6 +263,14 @@ def test_check_sends_one_message_and_waits_for_its_report(wired):
     assert "ok   Round trip: a report came by callback after" in out
     assert wired.ledger.taken == 1
     assert posts(wired)[0]["tag"] == "TEST hyber_check"
+
+
+def test_documented_check_works_in_a_project_without_campaigns(wired):
+    page = (ROOT / "docs" / "howto" / "callbacks.rst").read_text()
+    (arguments,) = re.findall(r"manage\.py hyber_check (--send-to .+)", page)
+    out, _ = run("hyber_check", *arguments.split())
+
+    assert "ok   Round trip: " in out
 
 
 def test_check_takes_the_sender_of_the_newest_campaign(wired, campaign):

@@ -394,6 +394,8 @@ def test_project_without_any_setting_cannot_send_from_its_test_suite(tmp_path):
 
     assert done.returncode == 0, done.stderr
     assert "Ran 2 tests" in done.stderr
+    # The checks that a project passes while it is developed: the runner turns DEBUG off.
+    assert "System check identified no issues" in done.stdout + done.stderr
 
 
 def test_process_that_runs_no_tests_has_no_outbox():

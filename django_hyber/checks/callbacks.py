@@ -108,7 +108,7 @@ def _check_redirects(account: Account, url: str) -> Iterator[CheckMessage]:
                 hint="Use https:// in CALLBACK_BASE_URL.",
                 id="django_hyber.E020",
             )
-        elif not settings.DEBUG:
+        elif not settings.DEBUG and not outbox.is_active():
             yield Warning(
                 f"{place} begins with http://: phone numbers, answers and the token are sent unencrypted.",
                 hint="Use https:// in CALLBACK_BASE_URL.",
