@@ -14,6 +14,7 @@ from django_hyber.conf import get_account
 from django_hyber.models import Message
 from django_hyber.outbox import SentMessage, clear_before_each_test, outbox
 from django_hyber.protocol import REPORT_FIELDS
+from django_hyber.protocol.phones.spellings import GivenPhone
 from django_hyber.services import apply_delivery_reports
 from django_hyber.words import phone_candidates
 
@@ -40,7 +41,7 @@ def clear_outbox() -> None:
 
 
 def assert_sent(
-    phone_number: str | int | None = None,
+    phone_number: GivenPhone | None = None,
     *,
     text: str | None = None,
     channel: str | None = None,
@@ -52,7 +53,7 @@ def assert_sent(
     The number may be written in any way that an account understands, as in "067 123 45 67". ``text`` is a part of the
     text of any channel, ``channel`` one of those that are tried. ``count`` is how many have to match, 0 for none.
     """
-    numbers = None if phone_number is None else phone_candidates(str(phone_number))
+    numbers = None if phone_number is None else phone_candidates(phone_number)
     found = [
         item
         for item in outbox

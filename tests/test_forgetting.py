@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import timedelta
 
+import phonenumbers
 import pytest
 from django.apps import apps
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -193,8 +194,9 @@ def test_what_is_young_stays(everywhere, media):
     assert TEXT in disk(media)
 
 
-def test_a_forgotten_number_is_in_no_table_or_file(everywhere, media):
-    forgotten = forget_number("093 123 98 76")
+@pytest.mark.parametrize("given", ["093 123 98 76", phonenumbers.parse("+380931239876", None)], ids=["text", "field"])
+def test_a_forgotten_number_is_in_no_table_or_file(everywhere, media, given):
+    forgotten = forget_number(given)
 
     assert [line for line in dump().splitlines() if NUMBER in line and "object_repr" not in line] == []
     assert disk(media) == ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import textwrap
 from contextlib import suppress
 from pathlib import Path
 
+import phonenumbers
 import pytest
 from django.db import transaction
 from django.db.models.signals import post_save
@@ -158,7 +160,10 @@ def test_report_about_a_message_that_was_not_sent_is_refused(status):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("written", ["067 123 45 67", "+38 (067) 123-45-67", 380671234567, "380671234567"])
+@pytest.mark.parametrize(
+    "written",
+    ["067 123 45 67", "+38 (067) 123-45-67", 380671234567, "380671234567", phonenumbers.parse("+380671234567", None)],
+)
 def test_number_may_be_written_in_any_way(settings, written):
     settings.HYBER["default"]["DEFAULT_REGION"] = "UA"
     send_message("380671234567", CHANNELS)
@@ -395,7 +400,7 @@ def test_project_without_any_setting_cannot_send_from_its_test_suite(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "Ran 2 tests" in done.stderr
     # The checks that a project passes while it is developed: the runner turns DEBUG off.
-    assert "System check identified no issues" in done.stdout + done.stderr
+    assert not {"W012", "W022"} & set(re.findall(r"W\d+", done.stderr)), done.stderr
 
 
 def test_process_that_runs_no_tests_has_no_outbox():

@@ -210,7 +210,7 @@ def _is_in_test_case() -> bool:
 
 
 def _call_at_end_of_block() -> None:
-    """Call what waits for a commit when the outermost block within a TestCase ends. A block that is rolled back drops it.
+    """Call what waits for a commit when the outermost block within a TestCase ends, unless that is rolled back.
 
     Django tells nobody about that end, so it is taken from the release of the block's savepoint.
     """

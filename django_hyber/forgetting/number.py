@@ -28,6 +28,7 @@ from django_hyber.models import (
     UnreadableCallback,
 )
 from django_hyber.models.base import HyberModel
+from django_hyber.protocol.phones.spellings import GivenPhone
 from django_hyber.reports.anonymous import anonymize_reports
 from django_hyber.words import clean_phone
 
@@ -79,7 +80,7 @@ class Forgotten:
         return rows + self.unreadable + self.jobs + self.log_entries + self.former_opt_outs + self.test_numbers
 
 
-def export_number(phone_number: str) -> dict[str, Any]:
+def export_number(phone_number: GivenPhone) -> dict[str, Any]:
     """Return everything that is stored under a phone number, as values for JSON or a file. Changes nothing.
 
     An unreadable callback that contains the number may contain those of other people as well.
@@ -100,7 +101,7 @@ def export_number(phone_number: str) -> dict[str, Any]:
     }
 
 
-def forget_number(phone_number: str) -> Forgotten:
+def forget_number(phone_number: GivenPhone) -> Forgotten:
     """Remove everything that is stored under a phone number, and return the counts.
 
     Messages, reports and replies are anonymized as by ``purge_personal_data``; recipients of drafts are deleted.

@@ -55,19 +55,19 @@ class AccountState(HyberModel):
         ordering = ("account", "host")
         constraints = (models.UniqueConstraint(fields=("account", "host"), name="hyber_account_state_once_a_host"),)
 
-    @classmethod
-    def lock_whole(cls, account: str) -> models.QuerySet[AccountState]:
+    @staticmethod
+    def lock_whole(account: str) -> models.QuerySet[AccountState]:
         """Lock the row of an account as a whole until the end of the transaction, and return it.
 
         An UPDATE, and no SELECT before it: in a transaction of a stricter isolation level, what is counted afterwards
         would be what there was before the lock. A new row is locked by the statement that inserts it; if it were locked
         later, several workers would deadlock.
         """
-        rows = cls.objects.filter(account=account, host=cls.Host.ALL)
+        rows = AccountState.objects.filter(account=account, host=AccountState.Host.ALL)
         if not rows.update(releases=models.F("releases")):
             names_target = connections[rows.db].features.supports_update_conflicts_with_target
-            cls.objects.bulk_create(
-                [cls(account=account, host=cls.Host.ALL)],
+            AccountState.objects.bulk_create(
+                [AccountState(account=account, host=AccountState.Host.ALL)],
                 update_conflicts=True,
                 update_fields=["host"],
                 unique_fields=["account", "host"] if names_target else None,

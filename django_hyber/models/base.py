@@ -1,11 +1,22 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.utils.functional import Promise
 
 Row = TypeVar("Row", bound=models.Model)
+
+
+def plain_value(value: Any) -> Any:
+    """Return a lazily translated text, or those that are values of a mapping, as texts; others as they are."""
+    if isinstance(value, Promise):
+        return str(value)
+    if isinstance(value, Mapping) and any(isinstance(item, Promise) for item in value.values()):
+        return {key: str(item) if isinstance(item, Promise) else item for key, item in value.items()}
+    return value
 
 
 class HyberManager(models.Manager[Row]):

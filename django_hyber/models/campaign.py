@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
-from django_hyber.models.base import HyberModel
+from django_hyber.models.base import HyberModel, plain_value
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
@@ -257,7 +257,9 @@ class Campaign(HyberModel):
         """
         drafts = Campaign.objects.filter(pk=self.pk, status=self.Status.DRAFT)
         rows = [
-            CampaignChannel(campaign=self, position=position, channel=channel.name, options=channel.to_wire())
+            CampaignChannel(
+                campaign=self, position=position, channel=channel.name, options=plain_value(channel.to_wire())
+            )
             for position, channel in enumerate(channels)
         ]
         with transaction.atomic(using=router.db_for_write(Campaign)):

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
-from django_hyber.models.base import ExactCharField, HyberModel
+from django_hyber.models.base import ExactCharField, HyberModel, plain_value
 from django_hyber.models.campaign import Campaign, ChannelModel
 
 
@@ -137,7 +137,7 @@ class TemplateVariant(HyberModel):
 
     def set_channels(self, channels: Iterable[protocol.Channel]) -> bool:
         """Replace the channels, given in fallback order. Return whether that made a new version."""
-        wanted = [(channel.name, channel.to_wire()) for channel in channels]
+        wanted = [(channel.name, plain_value(channel.to_wire())) for channel in channels]
         rows = [
             TemplateChannel(variant=self, position=position, channel=name, options=options)
             for position, (name, options) in enumerate(wanted)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
@@ -13,6 +14,7 @@ from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Message
+from django_hyber.models.base import plain_value
 from django_hyber.number_policy import policy_of
 from django_hyber.protocol import (
     Channel,
@@ -24,6 +26,7 @@ from django_hyber.protocol import (
     validate_channels,
     validate_request,
 )
+from django_hyber.protocol.phones.spellings import GivenPhone
 from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.sending.ids import new_extra_id
 from django_hyber.sending.once import store_once
@@ -44,7 +47,7 @@ class SendOptions(TypedDict, total=False):
 
 
 def send_message(
-    phone_number: str | int,
+    phone_number: GivenPhone,
     channels: Sequence[Channel],
     *,
     extra_id: str | None = None,
@@ -62,7 +65,7 @@ def send_message(
     call ``refresh_from_db()`` to read its current status.
 
     A number without ``+`` or ``00`` must be one of the account's DEFAULT_REGION. Stored numbers have no plus: pass
-    ``f"+{message.phone_number}"``.
+    ``f"+{message.phone_number}"``. Objects of ``phonenumbers`` and django-phonenumber-field are taken as they are.
 
     A repeated call with the same ``extra_id`` returns the message of the first one and sends nothing.
     ``reference`` is the object that the message is about; ``message.reference`` returns it.
@@ -86,14 +89,14 @@ def send_message(
 
 
 async def asend_message(
-    phone_number: str | int, channels: Sequence[Channel], **options: Unpack[SendOptions]
+    phone_number: GivenPhone, channels: Sequence[Channel], **options: Unpack[SendOptions]
 ) -> Message:
     """Do the same as ``send_message``, from asynchronous code."""
     return await sync_to_async(send_message)(phone_number, channels, **options)
 
 
 def new_message(
-    phone_number: str | int,
+    phone_number: GivenPhone,
     channels: Sequence[Channel],
     *,
     extra_id: str | None = None,
@@ -107,10 +110,11 @@ def new_message(
     """Check the arguments of ``send_message`` and return the message, which is not stored yet."""
     settings = get_account(account)
     phone = _read_phone(phone_number, settings)
-    options: dict[str, Any] = {"tag": tag, "division_code": division_code, "start_time": start_time}
+    options: dict[str, Any] = plain_value({"tag": tag, "division_code": division_code, "start_time": start_time})
     if callback_url is not None:
         options["callback_url"] = callback_url
-    own_id = extra_id or new_extra_id()
+    own_id = new_extra_id() if extra_id is None or extra_id == "" else plain_value(extra_id)
+    channels = [plain_channel(channel) for channel in channels]
     _validate(phone, channels, own_id, options)
     message = Message(
         account=account,
@@ -121,6 +125,12 @@ def new_message(
     )
     message.reference = reference
     return message
+
+
+def plain_channel(channel: Channel) -> Channel:
+    """Return the channel with texts in place of lazily translated ones."""
+    lazy = {name: plain for name, value in vars(channel).items() if (plain := plain_value(value)) is not value}
+    return replace(channel, **lazy) if lazy else channel
 
 
 def submit_once(message: Message, *, is_repeatable: bool) -> Message:
@@ -137,7 +147,7 @@ def submit_once(message: Message, *, is_repeatable: bool) -> Message:
     return message
 
 
-def _read_phone(phone_number: str | int, account: Account) -> str:
+def _read_phone(phone_number: GivenPhone, account: Account) -> str:
     number = parse_phone(phone_number, account.default_region)
     refusal = policy_of(account).refusal(number)
     if refusal:

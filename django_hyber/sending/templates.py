@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Unpack
 
 from asgiref.sync import sync_to_async
@@ -11,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django_hyber.conf import DEFAULT_ACCOUNT
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Message, Template
+from django_hyber.models.base import plain_value
 from django_hyber.models.template import TemplateText, language_key
 from django_hyber.protocol import (
     Channel,
@@ -20,8 +22,11 @@ from django_hyber.protocol import (
     clean_text,
     find_variables,
     render_channel,
+    validate_request,
 )
+from django_hyber.protocol.channels.fields import check_text
 from django_hyber.protocol.channels.problems import error, gettext_noop
+from django_hyber.protocol.phones.spellings import GivenPhone
 from django_hyber.sending.once import LANGUAGE, require_equal
 from django_hyber.sending.send import SendOptions, new_message, submit_once
 from django_hyber.texts.approved import departs_from_approved
@@ -32,7 +37,7 @@ logger = logging.getLogger("django_hyber")
 
 def send_template(
     code: str,
-    phone_number: str | int,
+    phone_number: GivenPhone,
     variables: Mapping[str, Any] | None = None,
     *,
     language: str | None = None,
@@ -48,7 +53,9 @@ def send_template(
     Raises Template.DoesNotExist for an unknown code, InvalidMessage if the template has no text, a value is missing, or
     the text with its values breaks a rule, and what ``send_message`` raises. Nothing is stored then.
     """
-    given = variables or {}
+    given, language = variables or {}, plain_value(language)
+    options = {**options, "extra_id": plain_value(options.get("extra_id"))}
+    _check_names(code, language, options["extra_id"])
     sent_before = _find_sent(code, options.get("extra_id"))
     if sent_before:
         return _repeat(sent_before, phone_number, given, language, options)
@@ -68,7 +75,7 @@ def send_template(
 
 async def asend_template(
     code: str,
-    phone_number: str | int,
+    phone_number: GivenPhone,
     variables: Mapping[str, Any] | None = None,
     *,
     language: str | None = None,
@@ -76,6 +83,17 @@ async def asend_template(
 ) -> Message:
     """Do the same as ``send_template``, from asynchronous code."""
     return await sync_to_async(send_template)(code, phone_number, variables, language=language, **options)
+
+
+def _check_names(code: object, language: object, extra_id: object) -> None:
+    """Check what is searched for before the message itself is checked. Raises InvalidMessage."""
+    problems = validate_request(extra_id=extra_id)
+    for field, value in (("code", code), ("language", language)):
+        problem = None if value is None else check_text(value)
+        problems += [replace(problem, field=field)] if problem else []
+    errors = [problem for problem in problems if problem.is_error]
+    if errors:
+        raise InvalidMessage(errors)
 
 
 def _find_sent(code: str, extra_id: str | None) -> Message | None:
@@ -87,7 +105,7 @@ def _find_sent(code: str, extra_id: str | None) -> Message | None:
 
 
 def _repeat(
-    sent: Message, phone_number: str | int, given: Mapping[str, Any], language: str | None, options: SendOptions
+    sent: Message, phone_number: GivenPhone, given: Mapping[str, Any], language: str | None, options: SendOptions
 ) -> Message:
     """Return the message of the first call, unless this one asks for another. The text is that of the first one."""
     if sent.phone_number is None:
@@ -104,7 +122,7 @@ def _repeat(
 
 
 def _new_message(
-    phone_number: str | int, channels: Sequence[Channel], language: str | None, options: SendOptions
+    phone_number: GivenPhone, channels: Sequence[Channel], language: str | None, options: SendOptions
 ) -> Message:
     message = new_message(phone_number, channels, **options)
     if language:

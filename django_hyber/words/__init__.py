@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import phonenumbers
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -24,6 +25,7 @@ from django_hyber.protocol import (
     normalize_phone,
     parse_report,
 )
+from django_hyber.protocol.phones.spellings import GivenPhone, written_in_full
 from django_hyber.reports.ranks import DELIVERIES
 from django_hyber.words.reasons import translate_reason
 
@@ -89,7 +91,7 @@ def home_region() -> str | None:
     return next((account.default_region for account in find_accounts()), None)
 
 
-def clean_phone(typed: str) -> str:
+def clean_phone(typed: GivenPhone) -> str:
     """Return the digits of a phone number in any notation. Raises ValidationError in the reader's language."""
     try:
         return normalize_phone(typed, home_region())
@@ -97,8 +99,9 @@ def clean_phone(typed: str) -> str:
         raise ValidationError(gettext(error.reason), code="phone-number") from None
 
 
-def phone_candidates(typed: str) -> set[str]:
+def phone_candidates(given: GivenPhone) -> set[str]:
     """Return the numbers to search for: the typed one by the region of every account, and its bare digits."""
+    typed = written_in_full(given) if isinstance(given, phonenumbers.PhoneNumber) else str(given)
     found = set()
     for region in {account.default_region for account in find_accounts()}:
         try:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 
 import openpyxl
+import phonenumbers
 import pytest
 
 from django_hyber.models import Campaign
@@ -33,6 +34,13 @@ def test_dicts_become_messages_with_variables(campaign):
     message = campaign.messages.get()
     assert message.status == "queued"
     assert 1 <= len(message.extra_id) <= 64
+
+
+def test_numbers_of_model_fields_are_taken_as_they_are(campaign):
+    numbers = [phonenumbers.parse("+380671112233", None), phonenumbers.PhoneNumber(raw_input="none")]
+    report = import_recipients(campaign, [{"phone": number} for number in numbers])
+
+    assert (report.accepted, report.rejected_count, [*recipients(campaign)]) == (1, 1, ["380671112233"])
 
 
 def test_nul_in_a_column_is_removed_and_the_report_says_so(campaign):

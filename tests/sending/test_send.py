@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import date, datetime
+from uuid import UUID
 
+import phonenumbers
 import pytest
 import requests
 from django.db import transaction
+from django.utils.translation import gettext_lazy, override
 
 from django_hyber.models import Message
 from django_hyber.protocol import SMS, InvalidMessage, InvalidPhone, Viber, channels_from_wire
@@ -179,3 +182,89 @@ def test_fallback_chain_keeps_its_order(silent):
     send_message(PHONE, [Viber(text="Hi", ttl=60), *SMS_ONLY])
 
     assert only_body(silent)["channels"] == ["viber", "sms"]
+
+
+@pytest.mark.parametrize("wrong", ["\x00", "a\x00b", "\ud800"], ids=["nul", "nul-inside", "half-a-character"])
+@pytest.mark.parametrize(
+    ("field", "make"),
+    [
+        ("text", lambda wrong: {"channels": [SMS(text=wrong, alpha_name="GMSU", ttl=300)]}),
+        ("alpha_name", lambda wrong: {"channels": [SMS(text="Hi", alpha_name=wrong, ttl=300)]}),
+        ("extra", lambda wrong: {"channels": [SMS(text="Hi", alpha_name="GMSU", ttl=300, extra={"a": [wrong]})]}),
+        ("extra", lambda wrong: {"channels": [SMS(text="Hi", alpha_name="GMSU", ttl=300, extra={wrong: 1})]}),
+        ("extra_id", lambda wrong: {"extra_id": wrong}),
+        ("tag", lambda wrong: {"tag": wrong}),
+        ("division_code", lambda wrong: {"division_code": wrong}),
+        ("start_time", lambda wrong: {"start_time": wrong}),
+        ("callback_url", lambda wrong: {"callback_url": f"https://shop.example/{wrong}"}),
+    ],
+)
+def test_characters_that_a_database_refuses_are_a_mistake_that_leaves_the_transaction_usable(
+    silent, field, make, wrong
+):
+    with transaction.atomic():
+        with pytest.raises(InvalidMessage) as caught:
+            send_message(PHONE, **{"channels": SMS_ONLY} | make(wrong))
+        assert not Message.objects.exists()
+    assert [(problem.field, problem.code) for problem in caught.value.problems if problem.is_error] == [
+        (field, "characters")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("extra_id", UUID(int=7)),
+        ("extra_id", 12),
+        ("extra_id", 0),
+        ("tag", 5),
+        ("division_code", 7),
+        ("callback_url", 5),
+        ("start_time", 5),
+        ("start_time", date(2026, 11, 30)),
+    ],
+)
+def test_option_of_another_type_is_refused_with_its_name(silent, field, value):
+    with pytest.raises(InvalidMessage) as caught:
+        send_message(PHONE, SMS_ONLY, **{field: value})
+
+    assert [(problem.field, problem.code) for problem in caught.value.problems] == [(field, "wrong-type")]
+
+
+@pytest.mark.parametrize("nothing", [{"tag": None}, {"division_code": None}, {"extra_id": ""}, {"start_time": None}])
+def test_option_without_a_value_is_left_out(silent, nothing):
+    send_message(PHONE, SMS_ONLY, **nothing)
+
+    assert only_body(silent).keys().isdisjoint(nothing.keys() - {"extra_id"})
+
+
+def test_lazily_translated_texts_are_sent_in_the_active_language(silent):
+    channel = SMS(text=gettext_lazy("Yes"), alpha_name="GMSU", ttl=300, extra={"note": gettext_lazy("No")})
+    with override("uk"):
+        message = send_message(PHONE, [channel], tag=gettext_lazy("Yes"), extra_id=gettext_lazy("No"))
+
+    body = only_body(silent)
+    assert (body["tag"], body["extra_id"], message.extra_id) == ("Так", "Ні", "Ні")
+    assert body["channel_options"]["sms"] == {"text": "Так", "note": "Ні", "alpha_name": "GMSU", "ttl": 300}
+
+
+class FieldNumber(phonenumbers.PhoneNumber):
+    """As django-phonenumber-field has it: written in the way that a project shows numbers in."""
+
+    def __str__(self):
+        return phonenumbers.format_number(self, phonenumbers.PhoneNumberFormat.NATIONAL)
+
+
+def test_number_of_a_model_field_is_taken_as_it_is(silent):
+    number = FieldNumber()
+    phonenumbers.parse("+49 151 23456789", None, numobj=number)
+
+    assert send_message(number, SMS_ONLY).phone_number == "4915123456789"
+
+
+@pytest.mark.parametrize(
+    "number", [FieldNumber(raw_input="no number"), FieldNumber(), phonenumbers.parse("+38012", None)]
+)
+def test_number_of_a_model_field_that_is_none_is_refused(silent, number):
+    with pytest.raises(InvalidPhone):
+        send_message(number, SMS_ONLY)

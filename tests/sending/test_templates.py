@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from django.core.exceptions import ValidationError
-from django.db import connection, connections
+from django.db import connection, connections, transaction
+from django.utils.translation import gettext_lazy, override
 
 from django_hyber.errors import ExtraIdError
 from django_hyber.models import Message, Template, TemplateVariant
@@ -136,6 +138,36 @@ def test_value_that_looks_like_a_variable_is_not_replaced(platform, template):
     send_template("order-shipped", PHONE, {"order": "%order%"})
 
     assert sent_text(platform) == "Shipped %order%"
+
+
+@pytest.mark.parametrize(
+    ("field", "arguments"),
+    [
+        ("language", {"language": 5}),
+        ("language", {"language": "\x00"}),
+        ("code", {"code": 5}),
+        ("code", {"code": "\ud800"}),
+        ("extra_id", {"extra_id": UUID(int=7)}),
+        ("extra_id", {"extra_id": "\x00"}),
+        ("tag", {"tag": "\x00"}),
+    ],
+)
+def test_argument_that_cannot_be_is_refused_with_its_name(platform, template, field, arguments):
+    with transaction.atomic():
+        with pytest.raises(InvalidMessage) as caught:
+            send_template(**{"code": "order-shipped", "phone_number": PHONE, "variables": {"order": 7}} | arguments)
+        assert not Message.objects.exists()
+    assert [problem.field for problem in caught.value.problems] == [field]
+
+
+def test_lazily_translated_texts_are_taken_in_the_active_language(platform):
+    template = Template.objects.create(code="answer", name="Answer", language="en")
+    with override("uk"):
+        template.set_channels([SMS(text=gettext_lazy("Yes"), alpha_name="GMSU", ttl=300)])
+        send_template("answer", PHONE, language=gettext_lazy("en"), tag=gettext_lazy("No"))
+
+    (body,) = posts(platform)
+    assert (body["channel_options"]["sms"]["text"], body["tag"]) == ("Так", "Ні")
 
 
 def test_wrong_number_is_refused(platform, template):

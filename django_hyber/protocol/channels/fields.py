@@ -13,6 +13,7 @@ from typing import Any
 from django_hyber.protocol.channels.content import Channel, FieldRule, Kind, field_rules
 from django_hyber.protocol.channels.problems import Problem, error, gettext_noop
 from django_hyber.protocol.texts.variables import has_variables
+from django_hyber.protocol.wire.values import is_storable
 
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 _ACTION = re.compile(r"https?://[^\s/?#]+\S*|viber://\S+|tel:\+?[0-9().-]+", re.IGNORECASE)
@@ -60,9 +61,22 @@ def check_extra(channel: Channel) -> Iterator[Problem]:
         yield replace(problem, channel=channel.name, field="extra")
 
 
-def check_length(value: str, limit: int) -> Problem | None:
-    """Check the number of code points."""
-    return length_problem(len(value), limit) if len(value) > limit else None
+def check_text(value: object, limit: int | None = None) -> Problem | None:
+    """Check that this is a text of at most so many code points, which every database can store."""
+    if not isinstance(value, str):
+        return error("wrong-type", _NOT_TEXT)
+    return check_characters(value) or _check_length(value, limit)
+
+
+def _check_length(value: str, limit: int | None) -> Problem | None:
+    return None if limit is None or len(value) <= limit else length_problem(len(value), limit)
+
+
+def check_characters(value: object) -> Problem | None:
+    """Check that every database can store this text, or the texts of this JSON document."""
+    if is_storable(value):
+        return None
+    return error("characters", gettext_noop("This contains characters that cannot be stored: NUL or half a character."))
 
 
 def length_problem(length: int, limit: int) -> Problem:
@@ -95,7 +109,7 @@ def check_value(rule: FieldRule, value: Any, *, templated: bool = False) -> Prob
         return error("wrong-type", _WRONG_TYPE[rule.kind])
     if is_blank:
         return error("blank", gettext_noop("This is empty: give a value or leave it out."))
-    return None if templated else _CHECKS[rule.kind](rule, value)
+    return check_characters(value) or (None if templated else _CHECKS[rule.kind](rule, value))
 
 
 def check_texts(rule: FieldRule, texts: Sequence[str]) -> Iterator[Problem]:
@@ -119,7 +133,7 @@ def _has_type(kind: Kind, value: Any) -> bool:
 
 
 def _check_text(rule: FieldRule, value: str) -> Problem | None:
-    return None if rule.max_length is None else check_length(value, rule.max_length)
+    return _check_length(value, rule.max_length)
 
 
 def _check_url(rule: FieldRule, value: str) -> Problem | None:
@@ -189,6 +203,6 @@ def _check_extra(extra: Any, known: set[str]) -> Problem | None:
         return error("extra-collides", template, names=", ".join(collisions))
     try:
         json.dumps(dict(extra), allow_nan=False)
+        return check_characters(extra)
     except (TypeError, ValueError, RecursionError):
         return error("extra-not-json", gettext_noop("Extra options must be valid JSON values."))
-    return None

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePath
+from typing import Any
 
 from django_hyber.protocol.channels.content import SMS, VIBER_FILE_EXTENSIONS, Channel, Viber, WhatsApp
-from django_hyber.protocol.channels.fields import check_extra, check_fields, check_length, check_url
+from django_hyber.protocol.channels.fields import check_characters, check_extra, check_fields, check_text, check_url
 from django_hyber.protocol.channels.problems import Problem, error, gettext_noop, warning
 from django_hyber.protocol.texts.sms import GSM_BASIC, MAX_SEGMENTS, count_segments
 from django_hyber.protocol.texts.variables import has_variables
@@ -61,27 +62,26 @@ def validate_channels(
 def validate_request(
     *,
     phone_number: str | None = None,
-    extra_id: str | None = None,
-    callback_url: str | None = None,
-    start_time: datetime | str | None = None,
-    tag: str = "",
-    division_code: str = "",
+    extra_id: object = None,
+    callback_url: object = None,
+    start_time: object = None,
+    tag: object = None,
+    division_code: object = None,
 ) -> list[Problem]:
     """Return the errors and warnings about the other fields of a request. Fields that are None or empty are not sent.
 
     The phone number is given in wire format, as digits.
     """
-    found = (
-        ("phone_number", _check_phone(phone_number) if phone_number is not None else None),
-        ("extra_id", _check_extra_id(extra_id) if extra_id else None),
-        (
-            "callback_url",
-            check_length(callback_url, MAX_CALLBACK_URL) or check_url(callback_url) if callback_url else None,
-        ),
-        ("start_time", _check_start_time(start_time) if start_time else None),
-        ("tag", check_length(tag, MAX_TAG)),
-        ("division_code", check_length(division_code, MAX_DIVISION_CODE)),
-    )
+    optional = {
+        "extra_id": extra_id,
+        "callback_url": callback_url,
+        "start_time": start_time,
+        "tag": tag,
+        "division_code": division_code,
+    }
+    given: dict[str, object] = {} if phone_number is None else {"phone_number": phone_number}
+    given |= {field: value for field, value in optional.items() if value is not None and value != ""}
+    found = ((field, _REQUEST_CHECKS[field](value)) for field, value in given.items())
     return [replace(problem, field=field) for field, problem in found if problem]
 
 
@@ -108,16 +108,28 @@ def _check_channel(channel: Channel, *, text_from_recipient: bool, variables: bo
         yield from _check_whatsapp(channel, text_from_recipient=text_from_recipient)
 
 
-def _check_phone(phone_number: str) -> Problem | None:
-    if _PHONE.fullmatch(phone_number):
+def _check_phone(phone_number: Any) -> Problem | None:
+    if isinstance(phone_number, str) and _PHONE.fullmatch(phone_number):
         return None
     return error(
         "phone-number", gettext_noop("A phone number has 7 to 15 digits, with the country code and without +.")
     )
 
 
-def _check_extra_id(extra_id: str) -> Problem | None:
-    problem = check_length(extra_id, MAX_EXTRA_ID)
+def _check_callback_url(callback_url: Any) -> Problem | None:
+    return check_text(callback_url, MAX_CALLBACK_URL) or check_url(callback_url)
+
+
+def _check_tag(tag: Any) -> Problem | None:
+    return check_text(tag, MAX_TAG)
+
+
+def _check_division_code(division_code: Any) -> Problem | None:
+    return check_text(division_code, MAX_DIVISION_CODE)
+
+
+def _check_extra_id(extra_id: Any) -> Problem | None:
+    problem = check_text(extra_id, MAX_EXTRA_ID)
     if problem:
         return problem
     if extra_id in _PARTS_OF_PATHS:
@@ -133,7 +145,12 @@ def is_plain_id(extra_id: str) -> bool:
     return _PLAIN_ID.fullmatch(extra_id) is not None and extra_id not in _PARTS_OF_PATHS
 
 
-def _check_start_time(start_time: datetime | str) -> Problem | None:
+def _check_start_time(start_time: Any) -> Problem | None:
+    if not isinstance(start_time, (datetime, str)):
+        return error("wrong-type", gettext_noop("This must be a time with its UTC offset, as a datetime or text."))
+    problem = check_characters(start_time)
+    if problem:
+        return problem
     moment = _read_moment(start_time) if isinstance(start_time, str) else start_time
     if moment and moment.utcoffset() is None:
         return error("naive-start-time", gettext_noop("The start time needs a UTC offset: give an aware datetime."))
@@ -143,6 +160,16 @@ def _check_start_time(start_time: datetime | str) -> Problem | None:
         template = gettext_noop("Write the time as 2020-12-12 10:10:10+03:00; without an offset, Kyiv time is assumed.")
         return warning("start-time-format", template)
     return None
+
+
+_REQUEST_CHECKS: Mapping[str, Callable[[Any], Problem | None]] = {
+    "phone_number": _check_phone,
+    "extra_id": _check_extra_id,
+    "callback_url": _check_callback_url,
+    "start_time": _check_start_time,
+    "tag": _check_tag,
+    "division_code": _check_division_code,
+}
 
 
 def _read_moment(text: str) -> datetime | None:
@@ -171,7 +198,8 @@ def _check_sms(sms: SMS, *, variables: bool) -> Iterator[Problem]:
     """Check the segments of the text and the characters of the alpha name."""
     if isinstance(sms.text, str) and not (variables and has_variables(sms.text)):
         yield from _check_segments(sms.text, click_tracking=bool(sms.ctr))
-    if isinstance(sms.alpha_name, str) and not (variables and has_variables(sms.alpha_name)):
+    is_plain = not (variables and has_variables(sms.alpha_name))
+    if is_plain and isinstance(sms.alpha_name, str) and check_characters(sms.alpha_name) is None:
         yield from check_alpha_name(sms.alpha_name)
 
 

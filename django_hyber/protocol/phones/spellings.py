@@ -5,10 +5,15 @@ from __future__ import annotations
 import re
 from datetime import date, time
 from decimal import Decimal
+from typing import TypeAlias
 from urllib.parse import unquote
+
+import phonenumbers
 
 from django_hyber.protocol.channels.problems import gettext_noop
 
+#: A phone number as code gives it.
+GivenPhone: TypeAlias = str | int | phonenumbers.PhoneNumber
 EMPTY = gettext_noop("The phone number is empty.")
 LOSSY = gettext_noop(
     "A spreadsheet has shortened this number, so digits are lost. Format the column as text, then enter the numbers "
@@ -73,7 +78,16 @@ def to_text(raw: object) -> str:
         return text if _WRITTEN.fullmatch(text) and len(text) <= _MAX_TEXT else _check_text(_without_wrapping(text))
     if raw is None:
         raise InvalidPhone(EMPTY)
+    if isinstance(raw, phonenumbers.PhoneNumber):
+        return to_text(written_in_full(raw))
     return str(_to_whole_number(raw))
+
+
+def written_in_full(number: phonenumbers.PhoneNumber) -> str:
+    """Return a parsed number, as model fields have them, with its plus; what could not be parsed, as it was written."""
+    if number.country_code is None:
+        return number.raw_input or ""
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def has_several(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +27,7 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 
 _INTEGER = re.compile(r"[+-]?[0-9]{1,10}")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _PHONE_PUNCTUATION = re.compile(r"[\s+().-]")
 # An item within these limits cannot be longer than MAX_ITEM_LENGTH.
@@ -39,6 +40,15 @@ def clean_text(value: str) -> str:
     if value.isascii() and "\x00" not in value:
         return value
     return _SURROGATES.sub("\ufffd", value.replace("\x00", ""))
+
+
+def is_storable(value: Any) -> bool:
+    """Return whether every database can store this text, or the keys and values of this JSON document."""
+    if isinstance(value, str):
+        return _UNSTORABLE.search(value) is None
+    if isinstance(value, Mapping):
+        return all(is_storable(key) and is_storable(item) for key, item in value.items())
+    return all(map(is_storable, value)) if isinstance(value, (list, tuple)) else True
 
 
 def clean_object(value: dict[str, Any]) -> dict[str, Any]:
