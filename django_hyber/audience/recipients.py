@@ -20,6 +20,7 @@ from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message
+from django_hyber.models.reference import refuse_other_database
 from django_hyber.protocol import PhoneNumber
 from django_hyber.sending.ids import extra_ids
 
@@ -124,7 +125,8 @@ def import_recipients(
     only these. ``encoding``, ``separator``, ``sheet`` and ``header_row`` say how to read a file that is not recognised.
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch. Of a
-    queryset, raises FieldError for an unknown field, TypeError for ``values()``: import its ``iterator()`` as dicts.
+    queryset, raises FieldError for an unknown field, TypeError for ``values()``: import its ``iterator()`` as dicts;
+    with ``reference``, ValueError if its objects are in another database than the one where references look.
     """
     numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
     phone = phone or phone_column
@@ -162,6 +164,9 @@ def prepare_objects(
     campaign: Campaign, audience: Audience, numbers: NumberChoice, *, reference: bool
 ) -> tuple[Recipients, Iterator[dict[str, Any]]]:
     """Return the destination of an import of objects, and their rows, which are read page by page."""
-    reference_type = ContentType.objects.get_for_model(audience.queryset.model) if reference else None
+    model = audience.queryset.model
+    if reference:
+        refuse_other_database(model, audience.queryset.db)
+    reference_type = ContentType.objects.get_for_model(model) if reference else None
     columns = querysets.columns_of(audience.variables, reference=reference)
     return Recipients(campaign, columns, numbers, reference_type), querysets.rows_of(audience, reference=reference)

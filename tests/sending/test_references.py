@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from uuid import UUID
+from decimal import Decimal
+from uuid import UUID, uuid4
 
 import pytest
 from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
+from django.db import connections
 
 from django_hyber.campaigns.copy import Audience, duplicate_once
 from django_hyber.errors import ExtraIdError
@@ -15,7 +17,7 @@ from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.services import import_recipients, purge_personal_data, send_message
 from tests.samples import PHONE, phone
-from tests.store.models import Card, Customer, Measure, Seat
+from tests.store.models import Card, Customer, Day, Measure, Profile, Rate, Seat
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -69,6 +71,86 @@ def test_reference_with_a_uuid_as_key(platform):
 
     assert isinstance(customer.pk, UUID)
     assert Message.objects.about(customer).get().reference == customer
+
+
+KEY = uuid4()
+
+
+@pytest.mark.parametrize(
+    ("model", "values"),
+    [
+        (Customer, {"id": str(KEY)}),
+        (Customer, {"id": KEY.hex}),
+        (Day, {"day": "2026-11-30"}),
+        (Rate, {"value": "1.5"}),
+        (Rate, {"value": Decimal("1.500")}),
+        (Measure, {"at": "1.50"}),
+        (Group, {"id": "7", "name": "Shop"}),
+    ],
+)
+def test_key_that_code_has_written_in_another_way_is_found(platform, model, values):
+    given = model.objects.create(**values)
+    message = send_message(PHONE, CHANNELS, extra_id="order-7", reference=given)
+    stored = model.objects.get()
+
+    assert Message.objects.about(given).get() == Message.objects.about(stored).get() == message
+    assert message.reference == stored
+    assert send_message(PHONE, CHANNELS, extra_id="order-7", reference=stored) == message
+
+
+def test_key_that_is_another_objects_is_that_of_the_other_one(platform):
+    profile = Profile.objects.create(customer=Customer.objects.create(id=KEY.hex))
+    message = send_message(PHONE, CHANNELS, reference=profile)
+
+    assert Message.objects.about(Profile.objects.get()).get() == message
+
+
+def test_key_that_the_model_cannot_have_is_refused(platform):
+    with pytest.raises(ValueError, match="the key 'seven', which is none of"):
+        send_message(PHONE, CHANNELS, reference=Group(id="seven"))
+
+
+@pytest.fixture
+def archive():
+    """Another connection, of which a project knows that it leads to other objects."""
+    connections.settings["archive"] = connections.settings["default"]
+    # A test may open no connection but those that it declares, and this one is not there yet when it does.
+    connections["archive"].connect()
+    yield "archive"
+    connections["archive"].close()
+    del connections["archive"], connections.settings["archive"]
+
+
+def test_object_of_another_database_is_not_taken_for_one_with_the_same_key(platform, group, archive):
+    other = Group.objects.using(archive).get()
+    with pytest.raises(ValueError, match="in the database 'default', and this one is in 'archive'"):
+        send_message(PHONE, CHANNELS, reference=other)
+    with pytest.raises(ValueError, match="'archive'"):
+        Message.objects.about(other)
+
+    assert not Message.objects.exists()
+
+
+def test_people_of_another_database_are_imported_without_a_reference_only(platform, archive):
+    Customer.objects.create(first_name="Olena", phone=f"+{PHONE}")
+    campaign, others = Campaign.objects.create(name="Sale"), Customer.objects.using(archive)
+    with pytest.raises(ValueError, match="'archive'"):
+        import_recipients(campaign, others, reference=True)
+
+    assert import_recipients(campaign, others).accepted == 1
+
+
+class OneDatabase:
+    """What a project with a replica says."""
+
+    def allow_relation(self, first, second, **hints):
+        return True
+
+
+def test_object_of_a_replica_is_that_of_the_primary_database(platform, settings, group, archive):
+    settings.DATABASE_ROUTERS = [OneDatabase()]
+
+    assert send_message(PHONE, CHANNELS, reference=Group.objects.using(archive).get()).reference == group
 
 
 def test_reference_survives_the_removal_of_its_model(platform, group):

@@ -60,3 +60,31 @@ class Seat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.row}/{self.place}"
+
+
+class Day(models.Model):
+    """A model whose primary key is a date."""
+
+    day = models.DateField(primary_key=True)
+    phone = models.CharField(max_length=30)
+
+    def __str__(self) -> str:
+        return str(self.day)
+
+
+class Rate(models.Model):
+    """A model whose primary key has a fixed number of places."""
+
+    value = models.DecimalField(primary_key=True, max_digits=6, decimal_places=2)
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class Profile(models.Model):
+    """A model whose primary key is that of another one."""
+
+    customer = models.OneToOneField(Customer, primary_key=True, on_delete=models.CASCADE)
+
+    def __str__(self) -> str:
+        return str(self.customer)
