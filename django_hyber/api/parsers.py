@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import IO, Any
 
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError
 
+from django_hyber.protocol.wire.values import is_storable
+
 
 class JSONParser(parsers.JSONParser):
-    """Refuses the JSON that Python reads and no database stores: half characters, and objects without end."""
+    """Refuses the JSON that Python reads and no database stores: NUL, half characters, and objects without end."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -19,9 +20,9 @@ class JSONParser(parsers.JSONParser):
         """Return the data. Raises ParseError, which is answered with 400."""
         try:
             data: dict[str, Any] = super().parse(stream, media_type, parser_context)
-            json.dumps(data, ensure_ascii=False).encode()
+            is_good = is_storable(data)
         except RecursionError:
             raise ParseError("The JSON is nested too deeply.") from None
-        except UnicodeEncodeError:
-            raise ParseError("The JSON contains half of a character: a lone surrogate.") from None
+        if not is_good:
+            raise ParseError("The JSON contains NUL, or half of a character: a lone surrogate.")
         return data

@@ -7,10 +7,10 @@ from typing import Any
 from rest_framework import serializers
 
 from django_hyber.conf import DEFAULT_ACCOUNT, account_names
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, Message, Template
 from django_hyber.privacy import mask, mask_phones_in
 from django_hyber.protocol import CHANNELS, Channel, InvalidMessage, InvalidPhone, field_rules
-from django_hyber.services import send_message
+from django_hyber.services import send_message, send_template
 from django_hyber.words import place_of, problem_text
 
 
@@ -45,14 +45,22 @@ class ChannelSerializer(serializers.Serializer[Any]):
         return channel(**content, extra=found["extra"])
 
 
+def exact_text(max_length: int, **options: Any) -> serializers.CharField:
+    """Return a field in which every character counts, as in code: no blanks are removed."""
+    return serializers.CharField(max_length=max_length, required=False, trim_whitespace=False, **options)
+
+
 class NewMessageSerializer(serializers.Serializer[Message]):
-    """A message to send. Its ``extra_id`` makes the request safe to repeat."""
+    """A message to send: its channels, or a template. Its ``extra_id`` makes the request safe to repeat."""
 
     phone_number = serializers.CharField(max_length=40)
-    channels = ChannelSerializer(many=True, allow_empty=False)
-    extra_id = serializers.CharField(max_length=64, required=False)
-    tag = serializers.CharField(max_length=64, required=False, default="")
-    division_code = serializers.CharField(max_length=100, required=False, default="")
+    channels = ChannelSerializer(many=True, allow_empty=False, required=False)
+    template = exact_text(64, help_text="The code of a template, instead of channels.")
+    variables = serializers.DictField(required=False, help_text="The values of the template.")
+    language = exact_text(16, help_text="The language of the template, as in uk.")
+    extra_id = exact_text(64)
+    tag = exact_text(64, default="")
+    division_code = exact_text(100, default="")
     start_time = serializers.DateTimeField(required=False, allow_null=True, default=None)
     account = serializers.CharField(max_length=64, required=False, default=DEFAULT_ACCOUNT)
 
@@ -61,6 +69,20 @@ class NewMessageSerializer(serializers.Serializer[Message]):
         found = super().to_internal_value(data)
         refuse_unknown(data.keys() - self.fields.keys(), "A message has no such field.")
         return found
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a message without content, and one with fields of both kinds."""
+        if "template" not in attrs:
+            refuse_unknown({"variables", "language"} & attrs.keys(), "This is for a template.")
+            refuse_unknown({"channels"} - attrs.keys(), "Give channels or a template.")
+        refuse_unknown({"channels"} & attrs.keys() if "template" in attrs else (), "The channels are the template's.")
+        return attrs
+
+    def validate_variables(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Refuse values that people could not read in a text."""
+        lists = [name for name, value in values.items() if isinstance(value, (list, dict))]
+        refuse_unknown(lists, "A value must be a text or a number.")
+        return values
 
     def validate_extra_id(self, extra_id: str) -> str:
         """Refuse an id under which the message could not be found again: it is part of an address."""
@@ -76,13 +98,26 @@ class NewMessageSerializer(serializers.Serializer[Message]):
 
     def create(self, validated_data: dict[str, Any]) -> Message:
         """Send the message. Raises ExtraIdError if its ``extra_id`` belongs to a different one."""
+        code = validated_data.pop("template", None)
         try:
-            return send_message(**validated_data)
+            return send_message(**validated_data) if code is None else send_template(code, **validated_data)
+        except Template.DoesNotExist:
+            raise serializers.ValidationError({"template": ["There is no such template."]}) from None
         except InvalidPhone as error:
             raise serializers.ValidationError({"phone_number": [error.reason]}) from error
         except InvalidMessage as error:
-            texts = [f"{place_of(problem)}: {problem_text(problem)}".removeprefix(": ") for problem in error.problems]
-            raise serializers.ValidationError({"channels": texts}) from error
+            texts = self._by_field(error, "channels" if code is None else "template")
+            raise serializers.ValidationError(texts) from error
+
+    def _by_field(self, error: InvalidMessage, content: str) -> dict[str, list[str]]:
+        """Return the texts of the problems by the field that they are about; ``content`` has those of the channels."""
+        found: dict[str, list[str]] = {}
+        for problem in error.problems:
+            field = "variables" if problem.code == "missing-variable" else problem.field
+            is_own = not problem.channel and field in self.fields
+            text = problem_text(problem) if is_own else f"{place_of(problem)}: {problem_text(problem)}"
+            found.setdefault(field if is_own else content, []).append(text.removeprefix(": "))
+        return found
 
     def to_representation(self, instance: Message) -> dict[str, Any]:
         """Return the message as GET returns it."""

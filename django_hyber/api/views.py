@@ -76,8 +76,8 @@ class MessageViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, viewset
 
     queryset = Message.objects.all()
     lookup_field = "extra_id"
-    # With dots, unlike the default.
-    lookup_value_regex = "[^/]+"
+    # With dots, unlike the default. PostgreSQL could not search for NUL.
+    lookup_value_regex = "[^/\0]+"
     parser_classes = (JSONParser,)
     permission_classes = (MayDoThis,)
     throttle_classes = (Throttle,)
@@ -94,7 +94,7 @@ class MessageViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, viewset
 
     @extend_schema(request=NewMessageSerializer, responses={201: MessageSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Send a message. A repeated request with the same ``extra_id`` returns the message of the first one."""
+        """Send a message or a template. A repeated request with the same ``extra_id`` returns the first message."""
         try:
             return super().create(request, *args, **kwargs)
         except (ExtraIdError, ImproperlyConfigured) as error:

@@ -9,8 +9,9 @@ import pytest
 from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
+from django_hyber import protocol
 from django_hyber.four_eyes import add_contributor
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, Message, Template
 from tests.builders import make_campaign, posts
 from tests.samples import phone, report
 
@@ -130,6 +131,29 @@ class TestMessages:
     def test_body_that_is_no_object_is_refused(self, platform, sender):
         assert sender.post(MESSAGES, [1], format="json").status_code == 400
 
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            '"tag": "a\\u0000"',
+            '"channels": [{"channel": "sms", "text": "Hi \\u0000", "alpha_name": "SHOP", "ttl": 300}]',
+            '"channels": [{"channel": "viber", "text": "Hi", "ttl": 60, "extra": {"a": ["\\u0000"]}}]',
+            '"channels": [{"channel": "viber", "text": "Hi", "ttl": 60, "extra": {"\\u0000": 1}}]',
+            '"template": "order-shipped", "variables": {"order": "\\u0000"}',
+        ],
+    )
+    def test_nul_is_refused_wherever_it_stands(self, platform, sender, changes):
+        body = f"{json.dumps(new())[:-1]}, {changes}}}"
+
+        assert sender.post(MESSAGES, body, content_type="application/json").status_code == 400
+        assert sender.get(f"{MESSAGES}%00/").status_code == 404
+        assert not Message.objects.exists()
+
+    def test_every_character_of_an_id_and_a_tag_counts(self, platform, sender):
+        answers = [send(sender, new(extra_id=extra_id, tag=" a ")) for extra_id in ("7", " 7", "7 ")]
+
+        assert [answer.data["extra_id"] for answer in answers] == ["7", " 7", "7 "]
+        assert [body["tag"] for body in posts(platform)] == [" a "] * 3
+
     def test_message_that_has_gone_out_cannot_be_cancelled(self, platform, sender):
         send(sender, new(extra_id="code-7"))
 
@@ -177,6 +201,74 @@ class TestMessages:
 
         assert phone(1) not in str(found.data)
         assert sender.get(f"{MESSAGES}code-7/").data["error_text"] == quoted
+
+
+@pytest.fixture
+def shipped():
+    """A template with a text in two languages."""
+    template = Template.objects.create(code="order-shipped", name="Shipped", language="en")
+    for language, text in (("en", "Order %order% is on its way"), ("uk", "Замовлення %order% в дорозі")):
+        template.set_channels([protocol.SMS(text=text, alpha_name="SHOP", ttl=300)], language=language)
+    return template
+
+
+def from_template(number=1, **fields):
+    return {"phone_number": phone(number), "template": "order-shipped", "variables": {"order": 7}, **fields}
+
+
+def texts(platform):
+    return [body["channel_options"]["sms"]["text"] for body in posts(platform)]
+
+
+@pytest.mark.usefixtures("shipped")
+class TestTemplates:
+    def test_template_is_sent_with_its_values_in_the_language(self, platform, sender):
+        response = send(sender, from_template(language="uk-UA", extra_id="order-7"))
+
+        assert (response.status_code, response.data["extra_id"]) == (201, "order-7")
+        assert texts(platform) == ["Замовлення 7 в дорозі"]
+        assert sender.get(f"{MESSAGES}order-7/").data["status"] == "accepted"
+
+    def test_repeated_request_sends_once_even_without_the_template(self, platform, sender, shipped):
+        first = send(sender, from_template(extra_id="order-7"))
+        shipped.delete()
+        second = send(sender, from_template(extra_id="order-7"))
+
+        assert (second.status_code, second.data["created_at"]) == (201, first.data["created_at"])
+        assert len(posts(platform)) == 1
+
+    @pytest.mark.parametrize("changes", [{"variables": {"order": 8}}, {"language": "uk"}, {"tag": "a"}])
+    def test_extra_id_of_a_different_request_is_a_conflict(self, platform, sender, changes):
+        send(sender, from_template(extra_id="order-7"))
+
+        assert send(sender, from_template(extra_id="order-7", **changes)).status_code == 409
+        assert len(posts(platform)) == 1
+
+    @pytest.mark.parametrize(
+        ("data", "field"),
+        [
+            (from_template(template="unknown"), "template"),
+            (from_template(variables={}), "variables"),
+            (from_template(variables={"order": None}), "variables"),
+            (from_template(variables={"order": [7]}), "variables"),
+            (from_template(variables=7), "variables"),
+            (from_template(variables={"order": "x" * 2_000}), "template"),
+            (from_template(language="x" * 17), "language"),
+            (from_template(channels=[SMS]), "channels"),
+            (from_template(start_time="2062-01-01T12:00:00Z"), "start_time"),
+            ({"phone_number": phone(1)}, "channels"),
+            (new(1, SMS, variables={"order": 7}), "variables"),
+            (new(1, SMS, language="uk"), "language"),
+        ],
+    )
+    def test_mistake_is_refused_with_its_field(self, platform, sender, data, field):
+        response = send(sender, data)
+
+        assert (response.status_code, [*response.data]) == (400, [field])
+        assert not Message.objects.exists()
+
+    def test_template_takes_the_permission_of_messages(self, service):
+        assert send(service("view_message"), from_template()).status_code == 403
 
 
 class TestCampaigns:
@@ -277,4 +369,7 @@ def test_schema_names_every_operation(client):
     operations = {(path, method) for path, item in response.json()["paths"].items() for method in item}
     assert ("/api/hyber/messages/", "post") in operations
     assert ("/api/hyber/campaigns/{id}/statistics/", "get") in operations
+    fields = response.json()["components"]["schemas"]["NewMessage"]
+    assert {"channels", "template", "variables", "language"} <= fields["properties"].keys()
+    assert fields["required"] == ["phone_number"]
     assert len([path for path, _ in operations if path.startswith("/api/hyber/")]) == 10
