@@ -7,6 +7,7 @@ import logging
 from django.db.models import F
 from django.utils import timezone
 
+from django_hyber.db.transactions import insisting
 from django_hyber.log_events import LogEvent
 from django_hyber.models import CallbackQuota
 
@@ -27,6 +28,7 @@ def may_keep_unmatched(account: str, reports: int) -> bool:
     return _count(account, "unmatched", reports, UNMATCHED_A_DAY)
 
 
+@insisting
 def _count(account: str, column: str, amount: int, most: int) -> bool:
     today = timezone.now().date()
     quota, is_new = CallbackQuota.objects.get_or_create(account=account, day=today)

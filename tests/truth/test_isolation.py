@@ -9,11 +9,11 @@ import pytest
 from django.db import connection, transaction
 
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import AccountState, Message
+from django_hyber.models import AccountState, DeliveryReport, Message
 from django_hyber.protocol import SMS
 from tests.builders import batches_in_turn, make_waiting_campaign, posts
-from tests.samples import phone
-from tests.truth.clients import submit
+from tests.samples import phone, report
+from tests.truth.clients import post, submit
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("strict")]
 TEXT = [SMS(text="Hi", alpha_name="Shop", ttl=300)]
@@ -76,6 +76,14 @@ def test_throttle_of_a_new_account_is_shared_without_a_failure(platform, setting
 
     assert AccountState.objects.count() == 1
     assert len(posts(platform)) == 1
+
+
+def test_callbacks_that_are_counted_at_once_are_all_stored(platform):
+    bodies = [[report(None, extra_id=f"nobody-{number}", message_id=None)] for number in range(10 * WORKERS)]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        assert set(pool.map(post, bodies)) == {200}
+
+    assert DeliveryReport.objects.count() == len(bodies)
 
 
 def test_transaction_of_the_project_keeps_its_level(platform):
