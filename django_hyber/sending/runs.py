@@ -26,7 +26,7 @@ from django_hyber.announce import (
 from django_hyber.conf import find_account, get_account
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import Page, campaign_pages, update_rows
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first
@@ -114,6 +114,7 @@ def fill_lanes(campaign_pk: int) -> int:
     return count
 
 
+@insisting
 def take_next(campaign_pk: int) -> int | None:
     """Mark the campaign's next due batch as enqueued and return its primary key.
 
@@ -213,6 +214,7 @@ def _lock(failed: QuerySet[Message]) -> list[tuple[int, str]]:
     return list(failed.order_by("pk").select_for_update().values_list("pk", "status")[:REQUEUE_CHUNK])
 
 
+@insisting
 def finish_if_done(campaign_pk: int) -> bool:
     """Finish a running campaign with nothing left to send. Return whether this call finished it."""
     campaigns = Campaign.objects.filter(pk=campaign_pk, status=Campaign.Status.SENDING)
