@@ -16,6 +16,7 @@ from django_hyber.campaigns.preflight import (
     already_started,
     check_state,
     count_opted_out,
+    digest,
     fingerprint,
 )
 from django_hyber.campaigns.preflight_jobs import kept_preflight
@@ -40,9 +41,14 @@ class Confirmation:
         return f"{self.fingerprint}-{self.opted_out}"
 
 
-def confirmation_of(found: Preflight) -> Confirmation:
-    """Return the confirmation for this pre-flight."""
-    return Confirmation(fingerprint=found.fingerprint, opted_out=found.opted_out)
+def confirmation_of(campaign: Campaign, found: Preflight) -> Confirmation:
+    """Return the confirmation for this pre-flight, and for the request for approval that the page shows with it."""
+    return Confirmation(fingerprint=_seen(campaign, found.fingerprint), opted_out=found.opted_out)
+
+
+def _seen(campaign: Campaign, checked: str) -> str:
+    # Apart from the check, which would otherwise have to be repeated after each request for approval.
+    return digest(checked, campaign.approval, campaign.approval_at)
 
 
 def parse_confirmation(text: str) -> Confirmation:
@@ -85,13 +91,8 @@ def launch(
         raise CampaignError([_changed()])
     people = _check_texts(campaign, checked, is_confirmed=confirmed is not None)
     with locked(campaign):
-        if not is_possible(campaign, Verb.START):
-            raise CampaignError([already_started(campaign)])
-        if problems := _check_launcher(campaign, user):
+        if problems := _check_again(campaign, user, checked, confirmed):
             raise CampaignError(problems)
-        if fingerprint(campaign) != checked:
-            text = _("The campaign was changed while it was being checked. Start it again.")
-            raise CampaignError([ValidationError(text, code="changed")])
         launcher = user.pk if user else None
         now = timezone.now()
         launched = {"run": 1, "launched_at": now, "launched_by": launcher, "next_send_at": None}
@@ -110,9 +111,25 @@ def _check_launcher(campaign: Campaign, user: AbstractBaseUser | None) -> list[V
     return [problem] if problem else []
 
 
+def _check_again(
+    campaign: Campaign, user: AbstractBaseUser | None, checked: str, confirmed: Confirmation | None
+) -> list[ValidationError]:
+    """Return what has happened to a campaign, now locked, while it was being checked."""
+    if not is_possible(campaign, Verb.START):
+        return [already_started(campaign)]
+    if problems := _check_launcher(campaign, user):
+        return problems
+    if fingerprint(campaign) != checked:
+        text = _("The campaign was changed while it was being checked. Start it again.")
+        return [ValidationError(text, code="changed")]
+    if confirmed and _seen(campaign, checked) != confirmed.fingerprint:
+        return [_changed()]
+    return []
+
+
 def _is_as_confirmed(campaign: Campaign, checked: str, confirmed: Confirmation) -> bool:
     # A shorter opt-out list would add recipients whom nobody has confirmed.
-    return checked == confirmed.fingerprint and count_opted_out(campaign) >= confirmed.opted_out
+    return _seen(campaign, checked) == confirmed.fingerprint and count_opted_out(campaign) >= confirmed.opted_out
 
 
 def _check_texts(campaign: Campaign, checked: str, *, is_confirmed: bool) -> int:
@@ -131,5 +148,8 @@ def _check_texts(campaign: Campaign, checked: str, *, is_confirmed: bool) -> int
 
 
 def _changed() -> ValidationError:
-    text = _("The campaign or its recipients have changed since you opened the page. Nothing was sent: check it again.")
+    text = _(
+        "The campaign, its recipients or the settings of its account have changed since you opened the page. Nothing "
+        "was sent: check it again."
+    )
     return ValidationError(text, code="changed")

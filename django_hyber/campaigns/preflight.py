@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -26,6 +26,19 @@ from django_hyber.texts.costs import cost_range, without_price
 
 #: The fields that must not change between the check and the launch.
 CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
+#: What the page before the launch shows of the account: who gets the campaign, how fast, and what it costs.
+CHECKED_ACCOUNT_FIELDS = (
+    "allowed_numbers",
+    "allowed_countries",
+    "allowed_number_types",
+    "redirect_to",
+    "frequency_cap",
+    "throttle",
+    "lead_time",
+    "prices",
+    "currency",
+    "spending_limit",
+)
 
 OPTED_OUT_CODE = "opted-out"
 NOT_ALLOWED_CODE = "not-allowed"
@@ -107,26 +120,32 @@ class Preflight:
 
 
 def fingerprint(campaign: Campaign) -> str:
-    """Return a text that changes as soon as recipients, channels or settings do, also those that restrict the numbers.
+    """Return a text that changes as soon as the content of the campaign does, or what the check reads in its account.
 
     Opt-outs do not change it: they are checked again when each message is sent.
     """
+    account = find_account(campaign.account)
+    facts = {name: getattr(account, name) for name in CHECKED_ACCOUNT_FIELDS} if account else {}
+    return digest(content_fingerprint(campaign), facts)
+
+
+def content_fingerprint(campaign: Campaign) -> str:
+    """Return a text that changes as soon as recipients, channels or settings of the campaign do."""
     recipients = campaign.messages.aggregate(number=Count("pk"), newest=Max("pk"))
     channels = list(campaign.channels.values_list("position", "channel", "options"))
     values = {name: getattr(campaign, name) for name in CHECKED_FIELDS}
-    content = json.dumps([recipients, channels, values, _restrictions(campaign)], default=_as_text, sort_keys=True)
+    return digest(recipients, channels, values)
+
+
+def digest(*values: object) -> str:
+    """Return a fingerprint of values that JSON, or their text, describes in full."""
+    content = json.dumps(values, default=_comparable, sort_keys=True)
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-def _restrictions(campaign: Campaign) -> list[list[str] | None]:
-    account = find_account(campaign.account)
-    if account is None:
-        return []
-    restrictions = (account.allowed_numbers, account.allowed_countries, account.allowed_number_types)
-    return [None if items is None else sorted(items) for items in restrictions]
-
-
-def _as_text(value: Any) -> str:
+def _comparable(value: Any) -> Any:
+    if isinstance(value, Set):
+        return sorted(value)
     # In UTC, in which a saved time is read back.
     is_moment = isinstance(value, datetime) and value.tzinfo is not None
     return str(value.astimezone(UTC) if is_moment else value)

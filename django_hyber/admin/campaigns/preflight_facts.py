@@ -215,7 +215,7 @@ def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
         warnings=problem_lines(campaign, warnings, may_change=desk.may_change),
         may_change=desk.may_change,
         four_eyes=four_eyes,
-        confirmation=confirmation_of(found) if found and may_launch else None,
+        confirmation=confirmation_of(campaign, found) if found and may_launch else None,
     )
 
 

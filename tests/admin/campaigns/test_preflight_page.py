@@ -434,6 +434,30 @@ class LaunchTests:
         assert button_of(response)
         assert not LogEntry.objects.exists()
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"PRICES": {"viber": "45", "sms": "98"}},
+            {"CURRENCY": "EUR"},
+            {"THROTTLE": 60},
+            {"FREQUENCY_CAP": {"messages": 1, "days": 7}},
+            {"SPENDING_LIMIT": {"campaign": "1000"}},
+            {"LEAD_TIME": 60},
+            {"REDIRECT_TO": ""},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_what_has_changed_in_the_account_since_is_not_sent_but_shown(self, admin_client, ready, settings, change):
+        shown = {"PRICES": {"viber": "0.45", "sms": "0.98"}, "CURRENCY": "UAH", "REDIRECT_TO": "380671112233"}
+        settings.HYBER = {"default": settings.HYBER["default"] | shown}
+        seen = seen_on(admin_client.get(url_of(ready)))
+        settings.HYBER = {"default": settings.HYBER["default"] | change}
+
+        response = admin_client.post(url_of(ready), seen, follow=True)
+
+        assert status_of(ready) == "draft"
+        assert "have changed since you opened the page. Nothing was sent" in text_of(response)
+
     def test_who_opts_out_after_the_look_only_makes_them_fewer(self, admin_client, ready):
         seen = seen_on(admin_client.get(url_of(ready)))
         Suppression.objects.create(phone_number=ready.messages.first().phone_number)
@@ -540,7 +564,7 @@ class SelectedTests:
         text = text_of(select(admin_client, ready, second, post="yes", **seen))
 
         assert (status_of(ready), status_of(second)) == ("draft", "sending")
-        assert "“Spring sale” was not sent. The campaign or its recipients have changed" in text
+        assert "“Spring sale” was not sent. The campaign, its recipients or the settings" in text
         assert "Second: Sending to 1 person started." in text
 
     def test_one_alone_has_its_own_page(self, admin_client, ready):
