@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.announce import announce_notice
 from django_hyber.campaigns.lifecycle import NO_REQUEST, locked, wrong_status
+from django_hyber.campaigns.preflight import content_fingerprint
 from django_hyber.errors import CampaignError
 from django_hyber.four_eyes import CONTRIBUTED, approval_problem, is_four_eyes
 from django_hyber.models import Announcement, Campaign
@@ -34,18 +35,26 @@ def may_answer(campaign: Campaign, user: AbstractBaseUser) -> bool:
     return is_asked and is_four_eyes(campaign) and approval_problem(campaign, user) is None
 
 
+def is_changed_since_request(campaign: Campaign) -> bool:
+    """Return whether the campaign is no longer as it was when approval was asked for."""
+    is_asked = campaign.is_editable and campaign.approval == Approval.ASKED
+    return is_asked and content_fingerprint(campaign) != campaign.approval_content
+
+
 def ask_for_approval(campaign: Campaign, user: AbstractBaseUser, note: str) -> bool:
-    """Ask another person to launch the campaign, and return whether this call did: False for a second click.
+    """Ask another person to launch the campaign, and return whether this call did.
+
+    It did not if the same person has asked with this note, and nothing was changed since: this is a second click.
 
     Raises CampaignError if the user has not worked on it, or no approval is needed.
     """
     with locked(campaign):
         if not may_ask(campaign, user):
             raise CampaignError([_refusal(campaign)])
-        known = (campaign.approval, campaign.approval_note, campaign.approval_by)
-        if known == (Approval.ASKED, note, user.get_username()):
+        columns = _step(Approval.ASKED, user, note) | {"approval_content": content_fingerprint(campaign)}
+        if all(getattr(campaign, name) == value for name, value in columns.items() if name != "approval_at"):
             return False
-        _record(campaign, _step(Approval.ASKED, user, note) | {"approval_asker": user})
+        _record(campaign, columns | {"approval_asker": user})
         announce_notice(campaign.pk, Notice.APPROVAL)
     return True
 

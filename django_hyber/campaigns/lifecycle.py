@@ -54,6 +54,7 @@ NO_REQUEST: Mapping[str, str | None] = {
     "approval_by": "",
     "approval_at": None,
     "approval_asker": None,
+    "approval_content": "",
 }
 
 

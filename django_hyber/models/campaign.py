@@ -188,6 +188,9 @@ class Campaign(HyberModel):
         related_name="+",
         help_text=_("The user who requested approval last."),
     )
+    approval_content = models.CharField(
+        max_length=64, blank=True, editable=False, help_text=_("What was to be approved, as a fingerprint.")
+    )
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)

@@ -16,7 +16,13 @@ from django.utils.translation import gettext_lazy
 from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.times import short_time
-from django_hyber.campaigns.approval import ask_for_approval, may_answer, may_ask, send_back
+from django_hyber.campaigns.approval import (
+    ask_for_approval,
+    is_changed_since_request,
+    may_answer,
+    may_ask,
+    send_back,
+)
 from django_hyber.four_eyes import is_four_eyes
 from django_hyber.models import Campaign
 from django_hyber.privacy import mask_phones_in
@@ -27,11 +33,15 @@ Approval = Campaign.Approval
 
 
 class ApprovalState(NamedTuple):
-    """What a page of the campaign says about its approval; ``can_ask`` and ``can_answer`` are for this user."""
+    """What a page of the campaign says about its approval; ``can_ask`` and ``can_answer`` are for this user.
+
+    ``is_changed`` is for a campaign that is no longer as it was when approval was requested.
+    """
 
     name: str
     text: str
     note: str
+    is_changed: bool
     can_ask: bool
     can_answer: bool
 
@@ -80,6 +90,7 @@ def approval_state(desk: CampaignDesk) -> ApprovalState | None:
         name=campaign.approval,
         text=text,
         note=note if desk.sees_personal_data else mask_phones_in(note),
+        is_changed=is_changed_since_request(campaign),
         can_ask=desk.may_write and may_ask(campaign, user),  # type: ignore[arg-type]  # logged in
         can_answer=desk.may_send and may_answer(campaign, user),  # type: ignore[arg-type]
     )
@@ -104,7 +115,10 @@ def ask_page(desk: CampaignDesk) -> HttpResponseBase:
         return desk.redirect()
     if is_new:
         desk.log_change(" ".join(filter(None, [_("Requested approval."), note])))
-    desk.message_user(_("Approval of “%(name)s” has been requested.") % {"name": desk.campaign}, messages.SUCCESS)
+        text, level = _("Approval of “%(name)s” has been requested."), messages.SUCCESS
+    else:
+        text, level = _("You have already requested approval of “%(name)s”. Nothing has changed since."), messages.INFO
+    desk.message_user(text % {"name": desk.campaign}, level)
     return desk.redirect()
 
 

@@ -13,9 +13,10 @@ from django.utils import timezone
 
 from django_hyber.four_eyes import record_author
 from django_hyber.models import Announcement, Campaign
+from django_hyber.protocol import SMS
 from django_hyber.services import dispatch, start_campaign
 from django_hyber.signals import campaign_notice
-from tests.admin.pages import confirm, seen_on, text_of, url_of
+from tests.admin.pages import button_of, confirm, seen_on, text_of, url_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WRITES = ("view_campaign", "change_campaign")
@@ -155,6 +156,34 @@ def test_sent_back_with_a_note_and_asked_again(campaign, olena, petro):
     ask(olena, campaign, "Corrected")
     assert approval_of(campaign) == "asked"
     assert "Corrected" in text_of(petro.get(url_of(campaign)))
+
+
+def test_page_that_was_opened_before_the_campaign_was_sent_back_does_not_launch_it(campaign, olena, petro, colleague):
+    ask(olena, campaign)
+    maria = colleague("maria", *LAUNCHES)
+    seen = seen_on(maria.get(url_of(campaign)))
+    petro.post(url_of(campaign, "send_back"), {"note": "The link is wrong"})
+    shown = text_of(maria.post(url_of(campaign), seen))
+    assert approval_of(campaign) == "sent_back"
+    assert campaign.status == "draft"
+    assert "have changed since you opened the page. Nothing was sent" in shown
+    assert "The link is wrong" in shown
+
+
+def test_page_that_was_opened_before_a_request_does_not_answer_it(campaign, olena, petro):
+    seen = seen_on(petro.get(url_of(campaign)))
+    ask(olena, campaign)
+    petro.post(url_of(campaign), seen)
+    assert approval_of(campaign) == "asked"
+
+
+def test_check_in_the_background_is_still_valid_after_a_request_for_approval(campaign, olena, petro, monkeypatch):
+    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 1)
+    petro.post(url_of(campaign, "check"))
+    ask(olena, campaign)
+    assert button_of(petro.get(url_of(campaign))) == "Send to 1 person"
+    confirm(petro, campaign)
+    assert approval_of(campaign) == "given"
 
 
 def test_sending_back_takes_a_note(campaign, olena, petro):
@@ -300,6 +329,45 @@ def test_change_after_the_request_keeps_it_but_has_to_be_seen(campaign, olena, p
     response = petro.post(url_of(campaign), seen_on(page), follow=True)
     assert "changed since you opened the page" in text_of(response)
     assert approval_of(campaign) == "asked"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda campaign: campaign.set_channels([SMS(text="Other", ttl=300, alpha_name="Shop")]),
+        lambda campaign: campaign.messages.create(phone_number="380671234567", extra_id="new"),
+        lambda campaign: Campaign.objects.update(throttle=60),
+    ],
+    ids=["texts", "recipients", "settings"],
+)
+def test_change_after_the_request_is_shown_until_approval_is_requested_again(campaign, olena, petro, change):
+    warning = "The campaign was changed after this request."
+    ask(olena, campaign)
+    assert warning not in page_of(olena, campaign)
+    change(campaign)
+    assert warning in text_of(petro.get(url_of(campaign)))
+    assert warning in page_of(olena, campaign)
+    ask(olena, campaign)
+    assert warning not in text_of(petro.get(url_of(campaign)))
+
+
+def test_request_after_a_change_is_a_new_one_though_the_note_is_the_same(campaign, olena, team, mailoutbox):
+    ask(olena, campaign)
+    two_days_ago = timezone.now() - timedelta(days=2)
+    Campaign.objects.update(approval_at=two_days_ago)
+    campaign.set_channels([SMS(text="Other", ttl=300, alpha_name="Shop")])
+    assert "has been requested" in text_of(ask(olena, campaign))
+    dispatch()
+    campaign.refresh_from_db()
+    assert campaign.approval_at > two_days_ago
+    assert ["waits for approval" in mail.subject for mail in mailoutbox] == [True, True]
+    assert LogEntry.objects.filter(change_message__startswith="Requested approval.").count() == 2
+
+
+def test_request_without_a_change_says_that_it_is_no_new_one(campaign, olena):
+    ask(olena, campaign)
+    assert "You have already requested approval of “Spring sale”." in text_of(ask(olena, campaign))
+    assert LogEntry.objects.count() == 1
 
 
 def test_dashboard_says_how_many_wait_and_links_all_of_them(campaign, olena, petro):
