@@ -164,6 +164,7 @@ class Migration(migrations.Migration):
                 ('approval_by', models.CharField(blank=True, editable=False, max_length=150)),
                 ('approval_at', models.DateTimeField(editable=False, null=True)),
                 ('approval_content', models.CharField(blank=True, editable=False, help_text='What was to be approved, as a fingerprint.', max_length=64)),
+                ('added_by_form', models.CharField(editable=False, max_length=32, null=True, unique=True)),
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='created at')),
                 ('launched_at', models.DateTimeField(editable=False, null=True, verbose_name='launched at')),
                 ('finished_at', models.DateTimeField(editable=False, null=True, verbose_name='finished at')),

@@ -191,6 +191,8 @@ class Campaign(HyberModel):
     approval_content = models.CharField(
         max_length=64, blank=True, editable=False, help_text=_("What was to be approved, as a fingerprint.")
     )
+    # Of two requests with the same form, the second adds nothing. NULL, because a campaign of code has no form.
+    added_by_form = models.CharField(max_length=32, null=True, unique=True, editable=False)  # noqa: DJ001
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     launched_at = models.DateTimeField(_("launched at"), null=True, editable=False)
     finished_at = models.DateTimeField(_("finished at"), null=True, editable=False)

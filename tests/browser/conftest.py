@@ -113,6 +113,7 @@ def open_page(find_page, strict_policy, complaints, request):
         page.remove_listener("console", on_console)
         page.remove_listener("pageerror", on_error)
         page.unroute_all()
+        page.evaluate("sessionStorage.clear()")
         # Nothing may go on asking the server when the rows of the test are gone.
         page.goto("about:blank")
         page.context.clear_cookies()

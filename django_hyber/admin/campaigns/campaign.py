@@ -4,6 +4,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
+from django.contrib.admin.utils import unquote
+from django.db import IntegrityError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
@@ -13,11 +15,9 @@ from django_hyber.admin.audience.audience_page import has_audiences
 from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, CampaignForm
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
 from django_hyber.admin.campaigns.progress_page import CampaignList
-from django_hyber.admin.campaigns.routes import campaign_urls, find_desk, progress_context
-from django_hyber.admin.campaigns.unsaved_page import refuse_late_form
-from django_hyber.admin.channels.conflicts import add_conflict, lock_posted
+from django_hyber.admin.campaigns.routes import campaign_urls, progress_context
 from django_hyber.admin.channels.inline import ChannelInline
-from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.channels.unsaved import GuardedAdmin, mark_saved, show_unsaved
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.filters import AttentionFilter
 from django_hyber.admin.common.masking import sees_personal_data
@@ -30,7 +30,7 @@ from django_hyber.words import phone_candidates, place_of, problem_text
 
 
 @admin.register(Campaign)
-class CampaignAdmin(HyberAdmin):
+class CampaignAdmin(GuardedAdmin):
     """Campaigns: write them, import recipients, send and follow them."""
 
     form = CampaignForm
@@ -46,7 +46,7 @@ class CampaignAdmin(HyberAdmin):
 
     class Media:
         css = {"all": ("django_hyber/admin/campaign.css",)}
-        js = ("django_hyber/admin/campaign.js", "django_hyber/admin/unsaved.js")
+        js = ("django_hyber/admin/campaign.js",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Campaign]:
         """Read the channels of a page of campaigns at once."""
@@ -113,18 +113,42 @@ class CampaignAdmin(HyberAdmin):
         """Require a separate permission: writing a text and sending it to a million people are different jobs."""
         return request.user.has_perm("django_hyber.send_campaign")
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Campaign | None:
-        """Lock the campaign while its form is saved: the form must not undo a launch at the same moment."""
-        campaign: Campaign | None = super().get_object(request, object_id, from_field)
-        lock_posted(request, campaign)
-        return campaign
+    def add_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Lead to the campaign if this form has added it already: a second click or a reload adds no other one."""
+        if found := self._find_added(request):
+            return found
+        try:
+            return super().add_view(request, *args, **kwargs)
+        except IntegrityError:
+            # Of two clicks at the same moment, the second one has waited for the first.
+            if found := self._find_added(request):
+                return found
+            raise
+
+    def _find_added(self, request: HttpRequest) -> HttpResponse | None:
+        key = request.POST.get("form_key")
+        campaign = Campaign.objects.filter(added_by_form=key).first() if key else None
+        if campaign is None:
+            return None
+        desk = CampaignDesk(self, request, campaign)
+        unsaved = show_unsaved(desk) if desk.may_view else None
+        if unsaved:
+            text = _("“%(name)s” has already been added. What you have changed since was not saved.")
+            desk.message_user(text % {"name": campaign}, messages.ERROR)
+            return unsaved
+        desk.message_user(_("“%(name)s” has already been added.") % {"name": campaign})
+        home = desk.redirect() if desk.may_view else self.response_post_save_add(request, campaign)
+        return mark_saved(request, home)
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
         """Explain why the form can no longer be saved, instead of answering 403."""
-        if request.method == "POST":
-            desk = find_desk(self, request, object_id)
-            if not desk.campaign.is_editable and desk.may_view:
-                return refuse_late_form(desk)
+        campaign = self.get_object(request, unquote(object_id)) if request.method == "POST" else None
+        if campaign and not campaign.is_editable:
+            desk = CampaignDesk(self, request, campaign)
+            if desk.may_view:
+                text = _("“%(name)s” was launched in the meantime. Your changes were not saved.")
+                desk.message_user(text % {"name": campaign}, messages.ERROR)
+                return show_unsaved(desk) or desk.redirect()
         return super().change_view(request, object_id, *args, **kwargs)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
@@ -132,7 +156,6 @@ class CampaignAdmin(HyberAdmin):
         campaign = kwargs.get("obj")
         context["can_test"] = Desk(self, request, None).may_test
         if campaign:
-            add_conflict(context, campaign)
             context |= {"title": str(campaign), "subtitle": None}
             desk = CampaignDesk(self, request, campaign)
             context |= progress_context(desk)
@@ -149,6 +172,8 @@ class CampaignAdmin(HyberAdmin):
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
         """Record who wrote it; warn about a start time in the past, which the platform may accept or not."""
+        if not change:
+            obj.added_by_form = form.cleaned_data["form_key"] or None
         super().save_model(request, obj, form, change)
         if not change or not SCHEDULE_FIELDS.issuperset(form.changed_data):
             record_author(obj, request.user)

@@ -47,7 +47,7 @@ SCHEDULE_FIELDS = frozenset({"start_time", "window_start", "window_end", "thrott
 MAX_DEFAULT_TEXT = 255
 
 FIELDSETS: Any = (
-    (None, {"fields": ("name", "account", "template", "seen_version")}),
+    (None, {"fields": ("name", "account", "template", "seen_version", "form_key")}),
     (_("When"), {"fields": ("start_time", ("window_start", "window_end"), "throttle")}),
     (_("Missing values"), {"fields": ("missing_variables", "variable_defaults")}),
     (_("Statistics at Hyber"), {"fields": ("tag", "division_code"), "classes": ("collapse",)}),

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.contrib.admin.models import LogEntry
@@ -42,8 +43,8 @@ class Conflict:
     differences: list[Difference]
 
 
-class VersionField(forms.CharField):
-    """The fingerprint of what the page showed when it was opened. It is never a change by itself."""
+class MarkField(forms.CharField):
+    """Something that the form knows about itself. It is never a change by itself."""
 
     widget = forms.HiddenInput
 
@@ -55,7 +56,10 @@ class VersionField(forms.CharField):
 class GuardedForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """A form with inline channels that does not replace what somebody else has saved since the page was opened."""
 
-    seen_version = VersionField(required=False)
+    #: The fingerprint of what the page showed when it was opened.
+    seen_version = MarkField(required=False)
+    #: A random name of this form, by which it is recognized when it is sent twice.
+    form_key = MarkField(required=False, max_length=32)
 
     #: The fields that the fingerprint covers, besides the channels.
     guarded_fields: Sequence[str] = ()
@@ -66,6 +70,7 @@ class GuardedForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["seen_version"] = version_of(self.instance, self.guarded_fields)
+        self.initial["form_key"] = uuid4().hex
 
     def clean(self) -> dict[str, Any]:
         """Refuse to replace what somebody else has saved since. The next attempt has seen it."""

@@ -11,9 +11,9 @@ from django.urls import path
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channels.composer import channel_parts, posted_formset
-from django_hyber.admin.channels.conflicts import GuardedForm, add_conflict, lock_posted
+from django_hyber.admin.channels.conflicts import GuardedForm
 from django_hyber.admin.channels.inline import ChannelInline
-from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.channels.unsaved import GuardedAdmin
 from django_hyber.admin.common.desk import Desk
 from django_hyber.models import TemplateChannel, TemplateVariant
 from django_hyber.models.template import language_key
@@ -51,13 +51,13 @@ class TemplateChannelInline(ChannelInline):
 
 
 @admin.register(TemplateVariant)
-class TemplateVariantAdmin(HyberAdmin):
+class TemplateVariantAdmin(GuardedAdmin):
     """The texts of templates. They have the permissions of the template, whose page leads here."""
 
     form = VariantForm
     add_label = _("Add text")
     inlines = (TemplateChannelInline,)
-    fields = ("template", "language", "approved_text", "version", "seen_version")
+    fields = ("template", "language", "approved_text", "version", "seen_version", "form_key")
     readonly_fields = ("version",)
     autocomplete_fields = ("template",)
     list_display = ("template", "language", "version")
@@ -65,19 +65,6 @@ class TemplateVariantAdmin(HyberAdmin):
 
     class Media:
         css = {"all": ("django_hyber/admin/campaign.css",)}
-        js = ("django_hyber/admin/unsaved.js",)
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> TemplateVariant | None:
-        """Lock the text while its form is saved: of two forms, the later one has to see the earlier one."""
-        variant: TemplateVariant | None = super().get_object(request, object_id, from_field)
-        lock_posted(request, variant)
-        return variant
-
-    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """Show what somebody else has saved in the meantime."""
-        if kwargs.get("obj"):
-            add_conflict(context, kwargs["obj"])
-        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Keep the template and the language of a saved text: messages remember them."""

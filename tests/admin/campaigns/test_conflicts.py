@@ -1,13 +1,17 @@
-"""Two tabs, or two colleagues, with the same campaign: nobody's work is replaced unseen."""
+"""Two tabs, or two colleagues, with the same campaign: nobody's work is replaced unseen or lost."""
 
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from django.urls import reverse
+from django.db import connections
+from django.test import Client
+from django.urls import reverse, reverse_lazy
 
-from django_hyber.models import Campaign
+from django_hyber.admin.channels.unsaved import SAVED_COOKIE
+from django_hyber.models import Campaign, Template
 from django_hyber.protocol import SMS, Viber
 
 pytestmark = pytest.mark.django_db
@@ -294,3 +298,138 @@ def test_text_that_comes_after_the_launch_is_not_saved(post_after_launch, draft)
 
 def test_form_without_changes_after_the_launch_leads_to_the_campaign(post_after_launch, draft):
     assert post_after_launch().url == url_of(draft)
+
+
+ADD = reverse_lazy("admin:django_hyber_campaign_add")
+VIBER = {"channel": "viber", "text": "Typed\r\nfor an hour", "ttl": 60}
+TYPED = [("Name", "Summer sale"), ("Viber: Text", "Typed\nfor an hour"), ("Viber: Try for (TTL, seconds)", "60")]
+
+
+@pytest.fixture
+def typed_form(campaign_form):
+    """The form of a campaign with what somebody has typed for an hour."""
+    return campaign_form(VIBER, name="Summer sale", missing_variables="refuse")
+
+
+def test_text_for_a_campaign_that_was_deleted_meanwhile_is_shown_to_be_copied(admin_client, draft, typed_form):
+    url = url_of(draft)
+    draft.delete()
+
+    response = admin_client.post(url, typed_form)
+
+    assert response.status_code == 404
+    assert response.context["typed"] == TYPED
+    assert "It was deleted in the meantime. Your changes were not saved." in response.content.decode()
+
+
+def test_text_for_a_text_of_a_template_that_was_deleted_meanwhile_is_shown_to_be_copied(admin_client, typed_form):
+    template = Template.objects.create(code="order-shipped", name="Order shipped", language="en")
+    variant = template.set_channels([SMS(text="Shipped", alpha_name="Shop", ttl=300)])
+    url = reverse("admin:django_hyber_templatevariant_change", args=[variant.pk])
+    variant.delete()
+
+    response = admin_client.post(url, {**typed_form, "name": "", "approved_text": "Approved"})
+
+    assert response.status_code == 404
+    assert response.context["typed"] == [("Approved text", "Approved"), *TYPED[1:]]
+
+
+@pytest.mark.parametrize("left", [(), ("view_campaign",)])
+def test_text_of_somebody_whose_permission_was_taken_meanwhile_is_shown_to_be_copied(
+    client, log_in, draft, typed_form, left
+):
+    log_in(*left)
+
+    response = client.post(url_of(draft), typed_form)
+
+    assert response.status_code == 403
+    assert response.context["typed"] == TYPED
+    assert "You no longer have permission for this." in response.content.decode()
+    assert list(draft.channels.values_list("options__text", flat=True)) == ["Hi", "Hi"]
+
+
+def test_text_for_a_new_campaign_of_somebody_whose_permission_was_taken_is_shown_to_be_copied(
+    client, log_in, typed_form
+):
+    log_in("view_campaign")
+
+    response = client.post(ADD, typed_form)
+
+    assert response.status_code == 403
+    assert response.context["typed"] == TYPED
+    assert not Campaign.objects.exists()
+
+
+def test_page_with_the_texts_says_nothing_of_the_campaign_without_permission(client, log_in, draft, campaign_form):
+    """Not even whether it exists, nor whether its texts are those that were typed."""
+    log_in()
+    form = campaign_form({**VIBER, "text": "Hi"}, name="Spring sale")
+    answers = []
+    for url in (url_of(draft), reverse("admin:django_hyber_campaign_change", args=[draft.pk + 1])):
+        response = client.post(url, form)
+        answers.append((response.status_code, response.context["typed"]))
+
+    assert answers == [(403, [("Name", "Spring sale"), ("Viber: Text", "Hi"), TYPED[2]])] * 2
+
+
+@pytest.fixture
+def new_form(admin_client, typed_form):
+    """The filled form of a new campaign, as its page was opened."""
+    page = admin_client.get(ADD).content.decode()
+    return typed_form | {"form_key": re.search(r'name="form_key" value="([0-9a-f]{32})"', page)[1]}
+
+
+def test_form_that_is_sent_twice_adds_one_campaign(admin_client, new_form):
+    admin_client.post(ADD, new_form)
+    response = admin_client.post(ADD, new_form, follow=True)
+
+    assert Campaign.objects.count() == 1
+    assert "“Summer sale” has already been added." in response.content.decode()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_form_that_is_sent_twice_at_the_same_moment_adds_one_campaign(admin_client, admin_user, new_form):
+    def send(client):
+        try:
+            return client.post(ADD, new_form).status_code
+        finally:
+            connections.close_all()
+
+    for number in range(5):
+        clients = [Client(), Client()]
+        for client in clients:
+            client.force_login(admin_user)
+        new_form["form_key"] = f"{number:032x}"
+        with ThreadPoolExecutor(2) as pool:
+            assert list(pool.map(send, clients)) == [302, 302]
+
+    assert Campaign.objects.count() == 5
+
+
+def test_change_after_a_form_was_sent_is_shown_when_it_is_sent_again(admin_client, new_form):
+    """As after the browser's button to go back."""
+    admin_client.post(ADD, new_form)
+    response = admin_client.post(ADD, {**new_form, "channels-0-text": "Better"})
+
+    assert response.context["typed"] == [("Viber: Text", "Better")]
+    assert "What you have changed since was not saved." in response.content.decode()
+
+
+def test_two_forms_with_the_same_content_add_two_campaigns(admin_client, new_form):
+    admin_client.post(ADD, new_form)
+    admin_client.post(ADD, {**new_form, "form_key": "0" * 32})
+
+    assert Campaign.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "is_saved"),
+    [({}, True), ({"name": ""}, False), ({"form_key": "x" * 32}, True), ({"form_key": "0;" * 16}, True)],
+)
+def test_browser_is_told_which_form_was_saved(admin_client, new_form, change, is_saved):
+    data = new_form | change
+    response = admin_client.post(ADD, data)
+
+    assert (response.status_code == 302) is is_saved
+    is_told = response.cookies.get(SAVED_COOKIE) is not None
+    assert is_told is (is_saved and "form_key" not in change)
