@@ -39,6 +39,10 @@ class LogEvent(enum.StrEnum):
     DECIDED_BY_USER = "decided-by-user", "A user has decided about an unknown outcome."
     EARLY_REPORTS_DELAYED = "early-reports-delayed", "Reports that overtook an answer are applied by the next sweep."
     FILE_NOT_DELETED = "file-not-deleted", "A stored file could not be deleted; a sweep tries again."
+    FORGOTTEN = (
+        "forgotten",
+        "Messages with an unknown outcome were in no batch whose outcome is queried; each is queried now.",
+    )
     HOOK_FAILED = "hook-failed", "A function that is called after a commit has failed."
     JOB_CUT_OFF = "job-cut-off", "A job in the background was interrupted; a sweep resumes it."
     JOB_FAILED = "job-failed", "A job in the background has failed unexpectedly."

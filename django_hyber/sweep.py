@@ -19,7 +19,7 @@ from django_hyber.models import Batch, Campaign, Message
 from django_hyber.notices import announce_stalls
 from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import TaskName, due_to_enqueue, enqueue_row
-from django_hyber.reconcile import unconfirmed
+from django_hyber.reconcile import endings, unconfirmed
 from django_hyber.replies import attachments
 from django_hyber.reports import early
 from django_hyber.sending import cancelling, runs
@@ -59,6 +59,7 @@ def dispatch() -> Dispatched:
     refuse_transaction()
     sweep = _Sweep()
     sweep.step("expired leases", unconfirmed.recover_expired_leases)
+    sweep.step("forgotten messages", endings.query_forgotten)
     matched = sweep.step("early reports", _match_reports)
     queries = sweep.step("queries about batches", lambda: _enqueue(unconfirmed.due_batches(), "resolve_batch"))
     queries += sweep.step("queries about messages", unconfirmed.enqueue_queries)

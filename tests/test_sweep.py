@@ -14,10 +14,10 @@ from django_hyber.models import Announcement, BackgroundJob, DeliveryReport, Mes
 from django_hyber.protocol import SMS, InvalidMessage
 from django_hyber.reconcile import overdue, unconfirmed
 from django_hyber.reports import early
-from django_hyber.services import CampaignError, dispatch, fetch_reports, send_message, start_campaign
+from django_hyber.services import CampaignError, dispatch, doubts, fetch_reports, send_message, start_campaign
 from django_hyber.signals import message_status_changed
 from django_hyber.storage import PrivateFileSystemStorage, hyber_storage
-from tests.builders import make_campaign
+from tests.builders import dispatch_until_finished, make_campaign, make_doubted_campaign, make_known
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -53,7 +53,7 @@ def store(number, **columns):
 
 def store_left(number, **content):
     """A message whose worker has stopped."""
-    message = store(number, status="sending", attempts=1, lease_until="2020-01-01T00:00:00Z")
+    message = store(number, status="sending", sender="written", attempts=1, lease_until="2020-01-01T00:00:00Z")
     Message.objects.filter(pk=message.pk).update(content={**message.content, **content})
     return message
 
@@ -292,3 +292,27 @@ def test_file_that_cannot_be_deleted_keeps_no_other(platform, monkeypatch, caplo
     good.refresh_from_db()
     assert not good.source
     assert "row-left-out" in events(caplog)
+
+
+def test_unconfirmed_message_that_no_batch_queries_is_found_by_a_sweep(platform, caplog):
+    make_known()
+    campaign = make_doubted_campaign()
+    campaign.batches.update(state="done", doubted_at=None)
+    assert not list(doubts(campaign_pk=campaign.pk, only_overdue=False))
+    campaign.messages.filter(status="unconfirmed").update(doubted_at=timezone.now() - timedelta(minutes=2))
+    dispatch()
+
+    assert "forgotten" in events(caplog)
+    assert list(doubts(campaign_pk=campaign.pk, only_overdue=False))
+    dispatch_until_finished(campaign)
+    assert platform.ledger.duplicates == {}
+
+
+def test_message_of_a_batch_in_doubt_is_not_queried_on_its_own(platform):
+    campaign = make_doubted_campaign()
+    long_ago = timezone.now() - timedelta(hours=1)
+    campaign.batches.update(doubted_at=long_ago, due_at=timezone.now() + timedelta(hours=1))
+    campaign.messages.update(doubted_at=long_ago)
+    dispatch()
+
+    assert [doubt.people for doubt in doubts(campaign_pk=campaign.pk, only_overdue=False)] == [3]

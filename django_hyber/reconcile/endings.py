@@ -5,6 +5,7 @@ The ``doubted`` querysets match only while the outcome is still unknown, so a la
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,15 +13,19 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
-from django_hyber.conf import Account
-from django_hyber.db.transactions import lock, lock_unread, write_transaction
-from django_hyber.models import Batch, Message
+from django_hyber.conf import Account, find_account
+from django_hyber.db.transactions import database_time, lock, lock_unread, write_transaction
+from django_hyber.log_events import LogEvent
+from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection
+from django_hyber.sending.exchange import begin_doubt
 from django_hyber.sending.pace import schedule
 
+logger = logging.getLogger("django_hyber")
 Status = Message.Status
 State = Batch.State
 NO_DOUBT = {"doubted_at": None, "not_found_after": None, "due_at": None, "enqueued_at": None}
+FORGOTTEN_AFTER = timedelta(minutes=1)
 RESOLVED = {"error_text": "", "error_code": None, "not_found_after": None, "due_at": None, "enqueued_at": None}
 
 
@@ -124,6 +129,27 @@ def resolve_separately(
         in_doubt(batch).update(
             **changes, questions=0, unanswered=0, due_at=now + timedelta(seconds=account.ask_every), enqueued_at=None
         )
+
+
+def query_forgotten() -> None:
+    """Query each unconfirmed message that is in no unconfirmed batch: otherwise nobody would.
+
+    There should be none. A batch and its messages have the same ``doubted_at``.
+    """
+    known = Batch.objects.filter(state=State.UNCONFIRMED, doubted_at__isnull=False).values("doubted_at")
+    forgotten = Message.objects.filter(status=Status.UNCONFIRMED, not_found_after=None).exclude(doubted_at__in=known)
+    # What begins or ends at this moment may be half visible.
+    settled = forgotten.exclude(doubted_at__gt=database_time() - FORGOTTEN_AFTER)
+    for name, campaign_pk in settled.order_by().values_list("account", "campaign").distinct():
+        account = find_account(name)
+        if account is None:
+            continue
+        start_time = Campaign.objects.filter(pk=campaign_pk).values_list("start_time", flat=True).first()
+        with write_transaction():
+            pks = lock(settled.filter(account=name, campaign=campaign_pk))
+            Message.objects.filter(pk__in=pks).update(**begin_doubt(account, start_time), due_at=None, enqueued_at=None)
+        text = "Nobody has queried the outcome of %d messages; their queries begin now"
+        logger.error(text, len(pks), extra={"event": LogEvent.FORGOTTEN, "account": name})
 
 
 def _reject(doubted: QuerySet[Message], error_code: int | None, reason: str) -> int:
