@@ -15,10 +15,11 @@ from django_hyber.audience import export, removal_jobs, uploads  # noqa: F401  r
 from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  as above
 from django_hyber.db.transactions import close_lost_connection
 from django_hyber.jobs import background as jobs
-from django_hyber.queueing import enqueue
+from django_hyber.models import Batch
+from django_hyber.queueing import enqueue, one_after_another
 from django_hyber.reconcile import overdue, unconfirmed
 from django_hyber.replies import attachments
-from django_hyber.sending import batch, single
+from django_hyber.sending import batch, runs, single
 
 
 def background(function: Callable[..., None]) -> Any:
@@ -41,7 +42,15 @@ def submit_message(pk: int) -> None:
 @background
 def submit_batch(pk: int) -> None:
     """Send a batch to the platform, then enqueue the next batch of its campaign."""
-    batch.run_lane(pk, partial(enqueue, "submit_batch"))
+    one_after_another("batches", pk, _submit_batch_and_enqueue_next)
+
+
+def _submit_batch_and_enqueue_next(pk: int) -> None:
+    batch.submit_batch(pk)
+    campaign_pk = Batch.objects.filter(pk=pk).values_list("campaign", flat=True).first()
+    following = campaign_pk and runs.take_next(campaign_pk)
+    if following:
+        enqueue("submit_batch", following)
 
 
 @background

@@ -13,6 +13,8 @@ from django.db.models import F, Model, Q, QuerySet
 
 from django_hyber.db.transactions import database_time
 
+#: The rows that were claimed, and whose claim was not confirmed since: a request has a sender, which is set then.
+NOTHING_WRITTEN = Q(sender="")
 Row = TypeVar("Row", bound=Model)
 
 

@@ -26,6 +26,8 @@ Result = TypeVar("Result")
 PAUSES = (0.05, 0.2, 1.0, 3.0)
 #: More rows than any table has.
 SKIPPING_ALL = 2**40
+#: Django has only exclusive locks. SQLite has a single writer.
+_SHARED_LOCKS = MappingProxyType({"postgresql": " FOR SHARE", "mysql": " LOCK IN SHARE MODE"})
 _CLOCKS = MappingProxyType({"postgresql": "SELECT statement_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"})
 
 #: The isolation level is the last column. MariaDB and MySQL have different names for it.
@@ -103,12 +105,15 @@ def _execute_quietly(connection: BaseDatabaseWrapper, sql: str) -> Any:
 def refuse_transaction() -> None:
     """Raise RuntimeError inside a transaction, which could roll back the following writes.
 
-    A claim that is rolled back after its request was sent would be claimed and sent again. The transaction of Django's
-    TestCase is allowed.
+    A claim that is rolled back after its request was sent would be claimed and sent again. Without autocommit, every
+    statement is in a transaction. The transaction of Django's TestCase is allowed.
     """
-    if db_connection().in_atomic_block:
-        with transaction.atomic(using=database(), durable=True):
+    connection = db_connection()
+    if connection.in_atomic_block:
+        with transaction.atomic(using=connection.alias, durable=True):
             return
+    if not connection.get_autocommit():
+        raise RuntimeError("Messages are sent only with autocommit, because a transaction could be rolled back.")
 
 
 @contextmanager
@@ -178,6 +183,18 @@ def lock_unread(messages: QuerySet[Message]) -> None:
     if db_connection().features.has_select_for_update:
         # The rows that an OFFSET skips are locked too.
         list(_in_order(messages)[SKIPPING_ALL:])
+
+
+def lock_shared(rows: QuerySet[Any]) -> bool:
+    """Return whether there is such a row, and let nobody change it until the end of the transaction.
+
+    Others may lock it in the same way. Waits for transactions that have changed it, and sees what they have committed.
+    """
+    connection = db_connection()
+    sql, parameters = rows.order_by().values_list("pk").query.get_compiler(connection.alias).as_sql()
+    with connection.cursor() as cursor:
+        cursor.execute(sql + _SHARED_LOCKS.get(connection.vendor, ""), parameters)
+        return cursor.fetchone() is not None
 
 
 def _in_order(messages: QuerySet[Message]) -> QuerySet[Message, int]:

@@ -85,7 +85,7 @@ class Member(NamedTuple):
 
 
 def recover_expired_leases() -> None:
-    """Mark what stopped workers were sending as unconfirmed: the platform may have accepted it."""
+    """Queue again what stopped workers have claimed, or mark it as unconfirmed if the platform may have accepted it."""
     now = timezone.now()
     left = Q(lease.has_ended(), status=Status.SENDING)
     for message in list(Message.objects.filter(left)):
@@ -93,13 +93,16 @@ def recover_expired_leases() -> None:
         if account:
             with apart(extra_id=message.extra_id, account=account.name):
                 claim = MessageClaim(message=message, account=account)
+                claim.release(left)
                 claim.mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
     left = Q(lease.has_ended(), state=State.SENDING)
     for batch in list(Batch.objects.filter(left).select_related("campaign")):
         account = _account(batch.campaign.account)
         if account:
             with apart(batch_id=batch.pk, campaign_id=batch.campaign_id, account=account.name):
-                BatchClaim(batch=batch, account=account).mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
+                batch_claim = BatchClaim(batch=batch, account=account)
+                batch_claim.release(left)
+                batch_claim.mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
 
 
 def query_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import MD5
 
@@ -15,7 +16,7 @@ from django_hyber.conf import Account, find_accounts
 from django_hyber.db.apart import apart
 from django_hyber.log_events import LogEvent
 from django_hyber.models import DeliveryReport, Message
-from django_hyber.protocol import UnreadableReport, parse_report
+from django_hyber.protocol import UnreadableReport, describe_traceback, parse_report
 from django_hyber.reports.intake import CHUNK, Applied, Marked, apply_stored, chunks
 from django_hyber.reports.matching import AWAITING, UNNAMED
 
@@ -35,6 +36,17 @@ def apply_waiting_reports(account: Account, message_ids: Sequence[str]) -> Appli
         for chunk in chunks(message_ids):
             _apply(account, waiting.filter(hyber_message_id__in=chunk), total)
     return total
+
+
+def apply_waiting_or_leave(account: Account, message_ids: Sequence[str]) -> None:
+    """Do the same, and leave it to the next sweep if the database fails."""
+    try:
+        apply_waiting_reports(account, message_ids)
+    except DatabaseError as error:
+        text = "Early reports could not be applied; the next sweep applies them\n%s"
+        logger.error(  # noqa: TRY400
+            text, describe_traceback(error), extra={"event": LogEvent.EARLY_REPORTS_DELAYED, "account": account.name}
+        )
 
 
 def rematch_reports(since: datetime | None = None) -> Applied:

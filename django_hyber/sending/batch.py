@@ -4,28 +4,38 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.utils import timezone
 
-from django_hyber.announce import Change, announce_changes, announce_notice
+from django_hyber.announce import Change, announce_changes, announce_notice, announce_stored, store_changes
 from django_hyber.conf import Account, get_account
 from django_hyber.db import lease
-from django_hyber.db.transactions import database, insisting, lock, lock_unread, refuse_transaction, write_transaction
+from django_hyber.db.transactions import (
+    database,
+    database_time,
+    insisting,
+    lock,
+    lock_shared,
+    lock_unread,
+    refuse_transaction,
+    write_transaction,
+)
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message
-from django_hyber.protocol import HyberClient, SyncEntry, describe_traceback
-from django_hyber.queueing import one_after_another
-from django_hyber.reports.early import apply_waiting_reports
+from django_hyber.protocol import HyberClient
+from django_hyber.reports.early import apply_waiting_or_leave
 from django_hyber.sending.batch_messages import (
+    BatchAnswer,
     Outgoing,
     accept_all,
     build_body,
+    have_opted_out,
     read_outgoing,
     record_entries,
     suppress,
@@ -33,7 +43,7 @@ from django_hyber.sending.batch_messages import (
 from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.limits import charge, keep_to_cap
 from django_hyber.sending.pace import breaker, schedule
-from django_hyber.sending.runs import settle, take_next
+from django_hyber.sending.runs import settle
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State
@@ -43,20 +53,14 @@ RELEASED = {"lease_until": None, "doubted_at": None, "not_found_after": None, "d
 ALWAYS = Q()
 
 
-class BatchAnswer(NamedTuple):
-    """A request that the platform accepted: the entries of a synchronous answer, or otherwise the id of a job."""
-
-    outgoing: Sequence[Outgoing]
-    entries: Sequence[SyncEntry] | None
-    job_id: str
-
-
 @dataclass(frozen=True, kw_only=True)
 class BatchClaim:
     """A batch that this worker has claimed. No other worker may send it until the lease ends."""
 
     batch: Batch
     account: Account
+    #: The stored events about those who are left out. Receivers may be slow, so they are called after the request.
+    left_out: list[str] = field(default_factory=list)
 
     @property
     def attempt(self) -> int:
@@ -93,12 +97,39 @@ class BatchClaim:
         return Message.objects.filter(self.batch.members(), campaign_id=self.batch.campaign_id)
 
     def confirm(self) -> None:
-        """Renew the lease right before the request is written. Raises ClaimLost, also if the campaign was stopped."""
-        # Two statements: after waiting for a lock, PostgreSQL looks again at the row itself, but not at the campaign.
-        if not lease.renew(self.rows().filter(state=State.SENDING), self.account.lease):
-            raise ClaimLost(f"Batch {self.batch.pk} was not sent: another worker claimed it")
-        if not Campaign.objects.filter(pk=self.batch.campaign_id, status=Campaign.Status.SENDING).exists():
-            raise ClaimLost(f"Batch {self.batch.pk} was not sent: the campaign was stopped")
+        """Renew the lease right before the request is written. Raises ClaimLost if it must not be written now.
+
+        Waits for a transaction that is stopping the campaign, and such a transaction waits for this one. After it, the
+        batch is seen to be on the wire.
+        """
+        pk, since = self.batch.pk, (self.batch.lease_until or database_time()) - timedelta(seconds=self.account.lease)
+        with write_transaction():
+            if not lock_shared(Campaign.objects.filter(pk=self.batch.campaign_id, status=Campaign.Status.SENDING)):
+                raise ClaimLost(f"Batch {pk} was not sent: the campaign was stopped")
+            if have_opted_out(self.messages(), since):
+                raise ClaimLost(f"Batch {pk} was not sent: a recipient has opted out since it was claimed")
+            ours = self.rows().filter(state=State.SENDING)
+            if not lease.renew(ours, self.account.lease, sender=self.account.sender):
+                raise ClaimLost(f"Batch {pk} was not sent: another worker claimed it")
+
+    def leave_out(self, waiting: QuerySet[Message], reason: str) -> None:
+        """Suppress queued messages for this reason. Raises ClaimLost if another worker may be sending them."""
+        with write_transaction():
+            if not lock_shared(self.rows().filter(state=State.SENDING)):
+                raise ClaimLost(f"Batch {self.batch.pk} was not sent: another worker claimed it")
+            pks = lock(waiting)
+            waiting.update(status=Status.SUPPRESSED, error_text=reason, finished_at=timezone.now())
+            keys = store_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
+        self.left_out.extend(keys)
+
+    @insisting
+    def end_empty(self) -> None:
+        """End a batch with nobody left to send to. A sweep may have taken its worker for a stopped one meanwhile."""
+        with write_transaction():
+            if lock_shared(self.rows().filter(state=State.SENDING)):
+                self.finish(State.DONE)
+            else:
+                self.put_back("", "", None)
 
     @insisting
     def record(self, answer: BatchAnswer) -> None:
@@ -121,7 +152,7 @@ class BatchClaim:
             else:
                 record_entries(outgoing, answer.entries, self._begin_doubt())
         if answer.entries:
-            _apply_early_reports(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
+            apply_waiting_or_leave(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
 
     @insisting
     def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
@@ -129,15 +160,20 @@ class BatchClaim:
         self._queue(reason, waits_for=waits_for, due_at=due_at)
 
     @insisting
+    def release(self, only: Q) -> None:
+        """Queue the batch again after its worker has stopped before a request."""
+        self._queue("", waits_for="", only=only & lease.NOTHING_WRITTEN)
+
+    @insisting
     def wait_for_release(self, reason: str, due_at: datetime, releases: int) -> None:
         """Queue the batch again after the login was refused."""
         self._queue(reason, waits_for=WaitsFor.ACCOUNT, due_at=due_at, releases_seen=releases)
 
-    def _queue(self, reason: str, *, waits_for: Batch.WaitsFor | Literal[""], **values: Any) -> None:
+    def _queue(self, reason: str, *, waits_for: Batch.WaitsFor | Literal[""], only: Q = ALWAYS, **values: Any) -> None:
         held = F("held_attempts") + int(waits_for != WaitsFor.RETRY)
         changes = RELEASED | {"waits_for": waits_for, "held_attempts": held, "error_text": reason, **values}
         with write_transaction():
-            if self.rows().update(state=State.PENDING, **changes):
+            if self.rows().filter(only).update(state=State.PENDING, **changes):
                 self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
 
     @insisting
@@ -226,7 +262,10 @@ class BatchClaim:
         )
 
     def _begin_doubt(self) -> dict[str, Any]:
-        return {**begin_doubt(self.account, self.batch.campaign.start_time), "sender": self.batch.sender}
+        return {
+            **begin_doubt(self.account, self.batch.campaign.start_time),
+            "sender": self.batch.sender or self.account.sender,
+        }
 
     def finish(self, state: Batch.State, **values: object) -> bool:
         """End the batch without changing its messages. Return False if another worker has claimed it."""
@@ -240,6 +279,7 @@ class BatchClaim:
         announce_changes([Change(pk, old, new) for pk in pks])
 
 
+@insisting
 def claim_batch(pk: int) -> BatchClaim | None:
     """Claim a due batch of a running campaign.
 
@@ -302,7 +342,8 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
     batches = Batch.objects.filter(lease.is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
     values = {
         "state": State.SENDING,
-        "sender": account.sender,
+        # Set again right before a request is written.
+        "sender": "",
         # By what it has at most: those who are left out make it no job.
         "is_job": ExpressionWrapper(Q(size__gt=account.sync_limit), output_field=BooleanField()),
         "due_at": None,
@@ -317,43 +358,37 @@ def _put_off(pk: int, until: datetime | None, waits_for: Batch.WaitsFor | Litera
     batches.update(due_at=until, waits_for=waits_for, error_text=reason, enqueued_at=None)
 
 
-def _apply_early_reports(account: Account, message_ids: Sequence[str]) -> None:
-    try:
-        apply_waiting_reports(account, message_ids)
-    except DatabaseError as error:
-        text = "Early reports could not be applied; the next sweep applies them\n%s"
-        logger.error(  # noqa: TRY400
-            text, describe_traceback(error), extra={"event": LogEvent.EARLY_REPORTS_DELAYED, "account": account.name}
-        )
-
-
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:
     """Send a batch to the platform. Does nothing if the batch is not due, is claimed, or has to wait."""
     claim = claim_batch(pk)
     if claim is None:
         return
-    suppress(claim.account, claim.messages())
-    keep_to_cap(claim.account, claim.messages())
-    outgoing = read_outgoing(claim.batch.campaign, claim.account, claim.messages())
-    exceeded = charge(claim.account, claim.batch, claim.rows(), outgoing)
-    if exceeded:
-        logger.warning(
-            "Campaign %s is paused: %s",
-            claim.batch.campaign_id,
-            exceeded,
-            extra={"event": LogEvent.SPENDING_LIMIT, **claim.log_ids},
-        )
-        claim.set_aside(exceeded)
-    elif outgoing:
-        hand_over(partial(_post, claim, client, outgoing), claim)
-    else:
-        claim.finish(Batch.State.DONE)
+    hand_over(partial(_post, claim, client), claim)
+    announce_stored(claim.left_out)
     settle(claim.batch.campaign.pk)
 
 
-def _post(
-    claim: BatchClaim, client: HyberClient | None, outgoing: Sequence[Outgoing], before_write: Callable[[], None]
-) -> BatchAnswer:
+def _choose(claim: BatchClaim) -> Sequence[Outgoing]:
+    """Return the messages to send. If there are none, the batch has been ended or set aside."""
+    account, messages = claim.account, claim.messages()
+    suppress(account, messages, claim.leave_out)
+    keep_to_cap(account, messages, claim.leave_out)
+    outgoing = read_outgoing(claim.batch.campaign, account, messages, claim.leave_out)
+    exceeded = charge(account, claim.batch, claim.rows(), outgoing)
+    if exceeded:
+        text, pk = "Campaign %s is paused: %s", claim.batch.campaign_id
+        logger.warning(text, pk, exceeded, extra={"event": LogEvent.SPENDING_LIMIT, **claim.log_ids})
+        claim.set_aside(exceeded)
+        return ()
+    if not outgoing:
+        claim.end_empty()
+    return outgoing
+
+
+def _post(claim: BatchClaim, client: HyberClient | None, before_write: Callable[[], None]) -> BatchAnswer | None:
+    outgoing = _choose(claim)
+    if not outgoing:
+        return None
     campaign, client = claim.batch.campaign, client or get_client(claim.account)
     body = build_body(campaign, claim.account, [item.recipient for item in outgoing])
     if len(outgoing) <= claim.account.sync_limit:
@@ -361,16 +396,3 @@ def _post(
         return BatchAnswer(outgoing, send(body, before_write=before_write), "")
     send_job = client.send_batch if campaign.has_own_texts else client.send_broadcast
     return BatchAnswer(outgoing, None, send_job(body, before_write=before_write))
-
-
-def run_lane(pk: int, enqueue: Callable[[int], object]) -> None:
-    """Submit a batch and enqueue the next one of its campaign."""
-    one_after_another("batches", pk, lambda pk: _submit_and_enqueue_next(pk, enqueue))
-
-
-def _submit_and_enqueue_next(pk: int, enqueue: Callable[[int], object]) -> None:
-    submit_batch(pk)
-    campaign_pk = Batch.objects.filter(pk=pk).values_list("campaign", flat=True).first()
-    following = campaign_pk and take_next(campaign_pk)
-    if following:
-        enqueue(following)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,7 +15,6 @@ from django_hyber.announce import Change, announce_changes, has_listeners
 from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
-from django_hyber.db.transactions import lock, write_transaction
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.number_policy import NOT_ALLOWED, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
@@ -34,7 +33,13 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 CLEARED = MappingProxyType(
     {"error_code": None, "error_text": "", "finished_at": None, "not_found_after": None, "due_at": None}
 )
+#: An opt-out may be committed so long after its time: its transaction was long, or the clock of its host is behind.
+OPT_OUT_MARGIN = timedelta(hours=1)
 NOT_YET_ACCEPTED = MappingProxyType({"status": [status.value for status in BEFORE_ACCEPTANCE]})
+
+
+#: Suppresses queued messages of a claimed batch for this reason.
+LeaveOut = Callable[[QuerySet[Message], str], None]
 
 
 class Outgoing(NamedTuple):
@@ -44,8 +49,16 @@ class Outgoing(NamedTuple):
     recipient: Recipient
 
 
-def suppress(account: Account, messages: QuerySet[Message]) -> None:
-    """Suppress recipients who opted out after the launch or must not be sent to. Call it right before sending."""
+class BatchAnswer(NamedTuple):
+    """A request that the platform accepted: the entries of a synchronous answer, or otherwise the id of a job."""
+
+    outgoing: Sequence[Outgoing]
+    entries: Sequence[SyncEntry] | None
+    job_id: str
+
+
+def suppress(account: Account, messages: QuerySet[Message], leave_out: LeaveOut) -> None:
+    """Leave out recipients who opted out after the launch or must not be sent to."""
     queued = messages.filter(status=Status.QUEUED)
     opted_out = Suppression.objects.values("phone_number")
     reasons = {OPTED_OUT: Q(phone_number__in=opted_out), NOT_ALLOWED: not_allowed(account)}
@@ -54,16 +67,16 @@ def suppress(account: Account, messages: QuerySet[Message]) -> None:
             leave_out(queued.filter(condition), reason)
 
 
-def leave_out(waiting: QuerySet[Message], reason: str) -> None:
-    """Suppress queued messages for this reason."""
-    with write_transaction():
-        pks = lock(waiting)
-        waiting.update(status=Status.SUPPRESSED, error_text=reason, finished_at=timezone.now())
-        announce_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
+def have_opted_out(messages: QuerySet[Message], since: datetime) -> bool:
+    """Return whether recipients have opted out since this time, when ``suppress`` has looked."""
+    recent = Suppression.objects.filter(created_at__gte=since - OPT_OUT_MARGIN).values("phone_number")
+    return messages.filter(status=Status.QUEUED, phone_number__in=recent).exists()
 
 
 @paused_collector()
-def read_outgoing(campaign: Campaign, account: Account, messages: QuerySet[Message]) -> list[Outgoing]:
+def read_outgoing(
+    campaign: Campaign, account: Account, messages: QuerySet[Message], leave_out: LeaveOut
+) -> list[Outgoing]:
     """Read the queued messages, without a model instance per row.
 
     Recipients without a value for a variable are left out if the campaign says so, and so are numbers that the account

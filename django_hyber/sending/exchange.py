@@ -67,6 +67,8 @@ class Kind(enum.Enum):
     NOT_ACCEPTED = enum.auto()
     #: Only the platform's report can show whether it was accepted.
     UNKNOWN = enum.auto()
+    #: Nothing was sent, because there was nobody to send to.
+    NOTHING = enum.auto()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ class Outcome(Generic[Answer]):
 
 
 class ClaimLost(Exception):  # noqa: N818  it says what happened
-    """The message or batch must not be sent now: another worker claimed it, or its campaign was stopped."""
+    """The message or batch must not be sent now: something has changed since it was claimed. Nothing was sent."""
 
 
 class Target(Protocol[Answer_contra]):
@@ -129,7 +131,7 @@ class Target(Protocol[Answer_contra]):
         """Queue it again after a failure on our side or of a proxy, which a user has to fix."""
 
     def confirm(self) -> None:
-        """Renew the lease right before the request is written. Raises ClaimLost."""
+        """Verify everything once more and renew the lease, right before the request is written. Raises ClaimLost."""
 
     def split(self, reason: str) -> bool:
         """Queue it again in two halves. Return False if it has only one message, without any change."""
@@ -144,12 +146,13 @@ class Target(Protocol[Answer_contra]):
         """
 
 
-def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[Answer]) -> None:
-    """Make the request and act on its outcome.
+def hand_over(request: Callable[[Callable[[], None]], Answer | None], target: Target[Answer]) -> None:
+    """Make the request and act on its outcome. Call it right after the claim: nothing else is done in between.
 
-    ``request`` receives a function that it calls right before its first byte is written. An error before that call is
-    a failure on our side: nothing was sent. If the database failed, it is tried again soon; otherwise the target is set
-    aside. After an error past that call, the outcome is unknown.
+    ``request`` receives a function that it calls right before its first byte is written. It returns None without this
+    call if there is nothing to send, and has then ended the target. An error before that call is a failure on our side:
+    nothing was sent. If the database failed, it is tried again soon; otherwise the target is set aside. After an error
+    past that call, the outcome is unknown.
     """
     is_written = False
 
@@ -180,10 +183,11 @@ def hand_over(request: Callable[[Callable[[], None]], Answer], target: Target[An
         act_on(outcome, target)
 
 
-def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
+def exchange(request: Callable[[], Answer | None]) -> Outcome[Answer]:
     """Make the request and return its outcome."""
     try:
-        return Outcome(kind=Kind.ACCEPTED, answer=request())
+        answer = request()
+        return Outcome(kind=Kind.NOTHING if answer is None else Kind.ACCEPTED, answer=answer)
     except NotTaken as error:
         return Outcome(kind=Kind.NOT_ACCEPTED, reason=describe(error), retry_after=error.retry_after)
     except AuthenticationError as error:
@@ -204,6 +208,8 @@ def exchange(request: Callable[[], Answer]) -> Outcome[Answer]:
 def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
     """Update the account's circuit breaker and the target."""
     account, reason, now = target.account, outcome.reason, timezone.now()
+    if outcome.kind is Kind.NOTHING:
+        return
     if outcome.answer is not None:
         breaker.note_answer(account, target.host)
         target.record(outcome.answer)

@@ -18,7 +18,7 @@ from django_hyber.conf.readers import SpendingLimit
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.frequency import over_cap
 from django_hyber.models import AccountState, Batch, Campaign, Message
-from django_hyber.sending.batch_messages import Outgoing, leave_out
+from django_hyber.sending.batch_messages import LeaveOut, Outgoing
 from django_hyber.texts.costs import most_cost, without_price
 from django_hyber.words.reasons import CAMPAIGN_SPENT, CAPPED, DAY_SPENT, NO_PRICE
 
@@ -28,8 +28,8 @@ CHARGED = (State.SENDING, State.UNCONFIRMED, State.DONE)
 
 
 @insisting
-def keep_to_cap(account: Account, messages: QuerySet[Message]) -> None:
-    """Suppress the queued messages of a claimed batch to people who have got as many as the frequency cap allows.
+def keep_to_cap(account: Account, messages: QuerySet[Message], leave_out: LeaveOut) -> None:
+    """Leave out the queued messages of a claimed batch to people who have got as many as the frequency cap allows.
 
     Two campaigns with the same people, sent at the same time, take turns here, and each counts the batches of the other
     one that are under way.

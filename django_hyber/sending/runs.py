@@ -24,6 +24,7 @@ from django_hyber.announce import (
     store_changes,
 )
 from django_hyber.conf import find_account, get_account
+from django_hyber.db import lease
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import Page, campaign_pages, update_rows
 from django_hyber.db.transactions import insisting, write_transaction
@@ -94,8 +95,11 @@ def _groups(campaign: Campaign, page: Page) -> list[dict[str, Any]]:
 
 
 def count_on_the_wire(campaign_pk: int) -> int:
-    """Count the recipients in batches with a worker, including a stopped worker that may have sent its request."""
-    sending = Batch.objects.filter(campaign=campaign_pk, state=Batch.State.SENDING)
+    """Count the recipients in requests that may have been written, also by a worker that has stopped since.
+
+    Exact while the campaign is locked: a worker confirms its claim under a lock on the campaign.
+    """
+    sending = Batch.objects.filter(~lease.NOTHING_WRITTEN, campaign=campaign_pk, state=Batch.State.SENDING)
     people: int = sending.aggregate(people=Sum("size", default=0))["people"]
     return people
 

@@ -80,10 +80,13 @@ class MessageClaim:
         return lease.held(same_run, self.message.pk, self.attempt)
 
     def confirm(self) -> None:
-        """Renew the lease right before the request is written. Raises ClaimLost, also if the message is too late."""
+        """Renew the lease right before the request is written. Raises ClaimLost if it must not be written now."""
         if is_too_late(self.message):
             raise ClaimLost(f"Message {self.message.extra_id} was not sent: its TTL is over")
-        if not lease.renew(self.rows().filter(status=Status.SENDING), self.account.lease):
+        if has_opted_out(self.account, self.message):
+            raise ClaimLost(f"Message {self.message.extra_id} was not sent: its recipient has opted out")
+        ours = self.rows().filter(status=Status.SENDING)
+        if not lease.renew(ours, self.account.lease, sender=self.account.sender):
             raise ClaimLost(f"Message {self.message.extra_id} was not sent: another worker claimed it")
 
     @insisting
@@ -103,6 +106,12 @@ class MessageClaim:
         else:
             held = F("held_attempts") + int(waits_for != Batch.WaitsFor.RETRY)
             self._queue(reason, due_at, held_attempts=held)
+
+    @insisting
+    def release(self, only: Q) -> None:
+        """Queue the message again after its worker has stopped before the request."""
+        held = F("held_attempts") + 1
+        self._move(Status.QUEUED, RELEASED | {"error_text": "", "held_attempts": held}, only & lease.NOTHING_WRITTEN)
 
     def wait_for_release(self, reason: str, due_at: datetime, releases: int) -> None:
         """Queue the message again after the login was refused."""
@@ -133,6 +142,7 @@ class MessageClaim:
     ) -> None:
         """Record that the outcome is unknown: it is decided by the platform's report, queried from ``query_at``."""
         begun = begin_doubt(self.account, start_time_of(self.message.content or {}))
+        begun["sender"] = self.message.sender or self.account.sender
         known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
         if self._move(Status.UNCONFIRMED, begun | known, only):
             logger.warning(
@@ -158,32 +168,35 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
     claim = claim_message(pk)
     if claim is None:
         return
-    reason = reason_to_skip(claim.account, claim.message)
-    if reason:
-        claim.end(Status.SUPPRESSED, reason, None)
-        return
     hand_over(partial(_post, claim, client), claim)
 
 
-def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callable[[], None]) -> str:
+def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callable[[], None]) -> str | None:
     message, client = claim.message, client or get_client(claim.account)
+    reason = reason_to_skip(claim.account, message)
+    if reason:
+        claim.end(Status.SUPPRESSED, reason, None)
+        return None
     body = build_body(claim.account, message.phone_number or "", message.extra_id, message.content or {})
     return client.send_single(body, before_write=before_write)
 
 
 def reason_to_skip(account: Account, message: Message) -> str:
-    """Return why the recipient must not get the message, or "", in English for translation.
-
-    SUPPRESS_TRANSACTIONAL extends opting out to single messages.
-    """
+    """Return why the recipient must not get the message, or "", in English for translation."""
     campaign, phone = message.campaign, message.phone_number or ""
-    honours_opt_out = campaign is not None or account.suppress_transactional
-    if honours_opt_out and Suppression.objects.filter(phone_number=phone).exists():
+    if has_opted_out(account, message):
         return OPTED_OUT
     if not is_allowed(account, phone):
         return NOT_ALLOWED
     policy = stored_policy(account, campaign.number_types) if campaign else policy_of(account)
     return policy.refusal_of(phone) if policy else ""
+
+
+def has_opted_out(account: Account, message: Message) -> bool:
+    """Return whether the opt-out of the recipient counts: SUPPRESS_TRANSACTIONAL extends it to single messages."""
+    if message.campaign_id is None and not account.suppress_transactional:
+        return False
+    return Suppression.objects.filter(phone_number=message.phone_number or "").exists()
 
 
 def cancel_message(message: Message) -> bool:
@@ -203,6 +216,7 @@ def cancel_message(message: Message) -> bool:
     return message.status == Status.CANCELLED
 
 
+@insisting
 def claim_message(pk: int) -> MessageClaim | None:
     """Claim a due message, or postpone it while its account is blocked. A message that is too late expires."""
     refuse_transaction()
@@ -225,10 +239,12 @@ def claim_message(pk: int) -> MessageClaim | None:
             Message.objects.filter(pk=pk, status=Status.QUEUED, due_at=until).update(due_at=None)
         return None
     unclaimed = lease.held(waiting, pk, message.attempts)
-    values = {"status": Status.SENDING, "sender": account.sender, "due_at": None, "enqueued_at": None}
+    # The sender is set again right before the request is written.
+    values = {"status": Status.SENDING, "sender": "", "due_at": None, "enqueued_at": None}
     if not lease.claim(unclaimed, account.lease, **values):
         return None
     message.attempts += 1
+    message.sender = ""
     return MessageClaim(message=message, account=account)
 
 

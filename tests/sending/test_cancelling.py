@@ -173,6 +173,7 @@ def test_sweep_keeps_the_messages_of_a_batch_that_is_being_sent(large):
 
 def test_batch_that_a_worker_is_sending_keeps_its_messages_until_its_answer(large):
     claim = claim_batch(large.batches.order_by("pk")[1].pk)
+    claim.confirm()
     cancel_campaign(large)
     run_job.call(job_of(large).pk)
 

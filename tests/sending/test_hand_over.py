@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import pytest
-from django.db import transaction
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
-from django_hyber.models import Campaign, Message
+import pytest
+from django.db import OperationalError, connection, transaction
+from django.utils import timezone
+
+from django_hyber.campaigns import lifecycle
+from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import SMS, HyberClient
+from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch, single
 from django_hyber.sending.batch import submit_batch
 from django_hyber.sending.single import submit_message
@@ -19,8 +27,10 @@ from django_hyber.services import (
     send_message,
     start_campaign,
 )
-from tests.builders import dispatch_until_finished, make_campaign, make_due, posts, statuses
+from django_hyber.signals import message_status_changed
+from tests.builders import dispatch_until_finished, make_campaign, make_due, make_waiting_campaign, posts, statuses
 from tests.samples import phone
+from tests.truth.clients import in_own_connection, submit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CODE = [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)]
@@ -200,3 +210,228 @@ def test_late_answer_about_the_run_before_does_not_accept_a_single_message(platf
 
     message.refresh_from_db()
     assert (message.status, message.message_id) == ("queued", None)
+
+
+@pytest.fixture
+def waiting(platform):
+    """The key of the only batch of a campaign that is being sent."""
+    return make_waiting_campaign([phone(1), phone(2)], 2, CODE).batches.get().pk
+
+
+def fail_at(number, seen):
+    """Return a wrapper of all statements that notes them, and loses the answer to this one."""
+
+    def fail(execute, sql, params, many, context):
+        seen.append(sql)
+        result = execute(sql, params, many, context)
+        if len(seen) == number:
+            raise OperationalError("the connection was lost")
+        return result
+
+    return fail
+
+
+def statements_before_the_request(monkeypatch, submit_now):
+    seen, send = [], HyberClient._post
+
+    def stop_counting(client, *arguments, **options):
+        seen.append("request")
+        return send(client, *arguments, **options)
+
+    with monkeypatch.context() as counted, connection.execute_wrapper(fail_at(0, seen)):
+        counted.setattr(HyberClient, "_post", stop_counting)
+        submit_now()
+    return seen.index("request"), len(seen) - 1
+
+
+@pytest.mark.parametrize("kind", ["message", "batch"])
+def test_database_that_fails_between_the_claim_and_the_request_leaves_no_doubt(platform, monkeypatch, settings, kind):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"RETRY_DELAY": 0.01}}
+
+    def store(number):
+        if kind == "batch":
+            return make_waiting_campaign([phone(number)], 1, CODE).batches.get().pk
+        content = {"channels": ["sms"], "channel_options": {"sms": CODE[0].to_wire()}}
+        return Message.objects.create(phone_number=phone(number), extra_id=f"own-{number}", content=content).pk
+
+    submit_one = submit_batch if kind == "batch" else submit_message
+    first = store(1)
+    before, _all = statements_before_the_request(monkeypatch, lambda: submit_one(first))
+    for number in range(2, before + 1):
+        pk = store(number)
+        with connection.execute_wrapper(fail_at(number, [])):
+            submit_one(pk)
+        # Its lease ends if the lost statement was the claim.
+        Message.objects.filter(status="sending").update(lease_until="2020-01-01T00:00:00Z")
+        Batch.objects.filter(state="sending").update(lease_until="2020-01-01T00:00:00Z")
+        time.sleep(0.02)
+        dispatch()
+
+    assert set(Message.objects.values_list("status", flat=True)) == {"accepted"}
+    assert not Message.objects.exclude(doubted_at=None).exists()
+    assert platform.ledger.duplicates == {}
+
+
+def test_batch_of_a_worker_that_was_killed_before_its_request_is_sent_without_a_question(
+    platform, monkeypatch, waiting
+):
+    def die(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr(batch, "read_outgoing", die)
+        with pytest.raises(KeyboardInterrupt):
+            submit_batch(waiting)
+    Batch.objects.update(lease_until="2020-01-01T00:00:00Z")
+    dispatch()
+
+    assert set(Message.objects.values_list("status", flat=True)) == {"accepted"}
+    assert [request.method for request in platform.requests] == ["POST"]
+
+
+def test_single_message_of_a_worker_that_was_killed_before_its_request_is_sent_without_a_question(
+    platform, monkeypatch
+):
+    content = {"channels": ["sms"], "channel_options": {"sms": CODE[0].to_wire()}}
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
+    assert single.claim_message(message.pk)
+    Message.objects.update(lease_until="2020-01-01T00:00:00Z")
+    dispatch()
+
+    message.refresh_from_db()
+    assert message.status == "accepted"
+    assert [request.method for request in platform.requests] == ["POST"]
+
+
+def test_batch_that_is_confirmed_under_the_eyes_of_the_sweep_is_not_queued_again(waiting, monkeypatch):
+    claim = batch.claim_batch(waiting)
+    Batch.objects.update(lease_until="2020-01-01T00:00:00Z")
+    find_account = unconfirmed.find_account
+
+    def confirm_first(name):
+        claim.confirm()
+        return find_account(name)
+
+    monkeypatch.setattr(unconfirmed, "find_account", confirm_first)
+    unconfirmed.recover_expired_leases()
+
+    assert Batch.objects.get().state == "sending"
+
+
+def test_batch_in_doubt_that_turns_out_to_be_empty_is_not_ended(waiting):
+    claim = batch.claim_batch(waiting)
+    claim.mark_unconfirmed("a sweep of an older version", unconfirmed.database_time(), logged="")
+    claim.end_empty()
+
+    assert Batch.objects.get().state == "pending"
+    assert set(Message.objects.values_list("status", flat=True)) == {"queued"}
+
+
+def test_worker_that_has_lost_its_batch_leaves_out_nobody(waiting):
+    claim = batch.claim_batch(waiting)
+    Batch.objects.update(attempts=2)
+    Suppression.objects.create(phone_number=phone(1))
+
+    with pytest.raises(batch.ClaimLost):
+        batch.suppress(claim.account, claim.messages(), claim.leave_out)
+    assert set(Message.objects.values_list("status", flat=True)) == {"queued"}
+
+
+def opt_out():
+    """In a transaction that has lasted for a minute."""
+    Suppression.objects.create(phone_number=phone(1), created_at=timezone.now() - timedelta(minutes=1))
+
+
+def test_opt_out_right_before_the_request_of_a_campaign_is_kept(platform, monkeypatch):
+    with monkeypatch.context() as late:
+        before_the_first_byte(late, "send_broadcast_sync", opt_out)
+        campaign = make_waiting_campaign([phone(1), phone(2)], 2, CODE)
+        submit_batch(campaign.batches.get().pk)
+    assert posts(platform) == []
+    dispatch()
+
+    assert statuses(campaign) == ["suppressed", "accepted"]
+    assert [len(body["recipients"]) for body in posts(platform)] == [1]
+
+
+@pytest.mark.parametrize(("suppress", "status"), [(True, "suppressed"), (False, "accepted")])
+def test_opt_out_right_before_a_single_message_is_kept_if_it_counts(platform, monkeypatch, settings, suppress, status):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SUPPRESS_TRANSACTIONAL": suppress}}
+    with monkeypatch.context() as late:
+        before_the_first_byte(late, "send_single", opt_out)
+        message = send_message(f"+{phone(1)}", CODE)
+    dispatch()
+
+    message.refresh_from_db()
+    assert message.status == status
+
+
+def test_receiver_is_called_for_those_left_out_after_the_request(platform, waiting):
+    Suppression.objects.create(phone_number=phone(1))
+    requests_before = {}
+
+    def receive(sender, message, new_status, **kwargs):
+        requests_before[new_status] = len(posts(platform))
+
+    message_status_changed.connect(receive)
+    try:
+        submit_batch(waiting)
+    finally:
+        message_status_changed.disconnect(receive)
+
+    assert requests_before == {"suppressed": 1, "accepted": 1}
+
+
+@pytest.mark.parametrize("stop", [pause_campaign, cancel_campaign])
+def test_no_request_begins_once_a_stop_has_counted_those_under_way(platform, monkeypatch, waiting, stop):
+    """A worker claims the batch and comes to its request between the count and the commit of the stop."""
+    counted, count = threading.Event(), lifecycle.runs.count_on_the_wire
+
+    def count_and_wait(pk):
+        number = count(pk)
+        counted.set()
+        time.sleep(0.5)
+        return number
+
+    claim = batch.claim_batch(waiting) if connection.vendor == "sqlite" else None
+    monkeypatch.setattr(lifecycle.runs, "count_on_the_wire", count_and_wait)
+    with ThreadPoolExecutor(1) as pool:
+        stopping = pool.submit(in_own_connection(stop), Campaign.objects.get())
+        assert counted.wait(5)
+        if claim:
+            with pytest.raises(batch.ClaimLost):
+                claim.confirm()
+        else:
+            submit_batch(waiting)
+        assert stopping.result().on_the_wire == 0
+
+    assert posts(platform) == []
+
+
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_stop_inside_a_transaction_holds_requests_until_its_end(platform, waiting, is_kept):
+    """As in a view of a project with ATOMIC_REQUESTS."""
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            campaign = pause_campaign(Campaign.objects.get())
+            sending = pool.submit(submit, waiting)
+            time.sleep(0.5)
+            assert (campaign.on_the_wire, posts(platform)) == (0, [])
+            transaction.set_rollback(not is_kept)
+        sending.result()
+
+    assert len(posts(platform)) == int(not is_kept)
+
+
+def test_without_autocommit_nothing_is_sent(platform, waiting):
+    transaction.set_autocommit(False)
+    try:
+        with pytest.raises(RuntimeError, match="only with autocommit"):
+            submit_batch(waiting)
+        with pytest.raises(RuntimeError, match="only with autocommit"):
+            dispatch()
+    finally:
+        transaction.rollback()
+        transaction.set_autocommit(True)
+
+    assert posts(platform) == []

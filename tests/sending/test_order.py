@@ -109,7 +109,7 @@ def test_batch_of_a_stopped_worker_keeps_its_place_until_its_lease_ends(collecte
     campaign = start_campaign(make_campaign([phone(number) for number in range(10)]))
     first = campaign.batches.first()
     campaign.batches.filter(pk=first.pk).update(
-        state="sending", enqueued_at=None, lease_until=timezone.now() + timedelta(minutes=5)
+        state="sending", sender="written", enqueued_at=None, lease_until=timezone.now() + timedelta(minutes=5)
     )
     dispatch()
     assert len(collected()) == 2
