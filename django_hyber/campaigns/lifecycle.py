@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.db.transactions import after_commit, write_transaction
+from django_hyber.db.transactions import after_commit, insisting, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.models import Batch, Campaign
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
@@ -92,6 +92,7 @@ def move(campaign: Campaign, verb: Verb, **values: object) -> None:
     campaign.refresh_from_db()
 
 
+@insisting
 def perform(campaign: Campaign, verb: Verb) -> bool:
     """Pause, resume, withdraw or cancel, and return whether this call did: False if it was done already.
 
@@ -110,8 +111,9 @@ def perform(campaign: Campaign, verb: Verb) -> bool:
 def pause_campaign(campaign: Campaign) -> Campaign:
     """Stop before the next request. A paused campaign stays paused.
 
-    ``on_the_wire`` of the campaign is how many recipients are in requests under way: the answers
-    to them are still recorded. No other request is written once this has returned.
+    ``on_the_wire`` of the campaign is how many recipients are in requests under way: the answers to them are still
+    recorded. No other request is written once this has returned. Inside a transaction, workers wait for its end before
+    they write, and continue if it is rolled back.
     """
     perform(campaign, Verb.PAUSE)
     return campaign

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
 
+from django_hyber.campaigns import lifecycle
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import AccountState, DeliveryReport, Message
 from django_hyber.protocol import SMS
-from tests.builders import batches_in_turn, make_waiting_campaign, posts
+from django_hyber.services import cancel_campaign
+from tests.builders import batches_in_turn, make_waiting_campaign, posts, statuses
 from tests.samples import phone, report
 from tests.truth.clients import post, submit
 
@@ -92,3 +95,34 @@ def test_transaction_of_the_project_keeps_its_level(platform):
         with write_transaction():
             AccountState.lock_whole("default")
         assert AccountState.objects.count() == 1
+
+
+def test_stop_does_not_fail_while_a_worker_claims_a_batch(platform, monkeypatch):
+    campaign = make_waiting_campaign([phone(number) for number in range(4)], 2, TEXT)
+    first = campaign.batches.order_by("pk").first().pk
+    cancel = lifecycle.cancel_waiting
+
+    with ThreadPoolExecutor(1) as pool:
+        workers = []
+
+        def cancel_while_it_is_claimed(campaign):
+            workers.append(pool.submit(submit, first))
+            time.sleep(0.5)
+            cancel(campaign)
+
+        monkeypatch.setattr(lifecycle, "cancel_waiting", cancel_while_it_is_claimed)
+        assert cancel_campaign(campaign).on_the_wire == 0
+        workers[0].result()
+
+    assert posts(platform) == []
+    assert statuses(campaign) == ["cancelled"] * 4
+
+
+def test_workers_that_want_the_same_batches_do_not_fail(platform):
+    campaign = make_waiting_campaign([phone(number) for number in range(PEOPLE)], 2, TEXT)
+    pks = list(campaign.batches.order_by("pk").values_list("pk", flat=True))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        list(pool.map(submit, [pk for pk in pks for _ in range(4)]))
+
+    assert platform.ledger.duplicates == {}
+    assert statuses(campaign) == ["accepted"] * PEOPLE
