@@ -28,8 +28,9 @@ def columns_of(variables: Mapping[str, str], *, reference: bool) -> Columns:
 def rows_of(audience: Audience, *, reference: bool) -> Iterator[dict[str, Any]]:
     """Yield the number, the variables and the primary key of each object, in constant memory.
 
-    Querysets with windows, slices, combinations or DISTINCT ON are read in one query: PostgreSQL and SQLite send its
-    rows page by page, and the client of MariaDB loads all of them into memory. Raises what ``Audience.rows`` does.
+    Querysets with windows, slices, combinations or DISTINCT ON are read in one query: PostgreSQL sends its rows page by
+    page, and so does SQLite in a transaction; otherwise all of them are loaded into memory. Raises what
+    ``Audience.rows`` does.
     """
     model, names = audience.queryset.model, (PHONE, *audience.variables)
     for row in _values(audience):
@@ -50,7 +51,8 @@ def keys_of(queryset: QuerySet[Any]) -> Iterator[Any]:
 def _values(audience: Audience) -> Iterator[tuple[Any, ...]]:
     rows = audience.rows()
     if not audience.has_free_order:
-        yield from rows.iterator(chunk_size=CHUNK)
+        may_stay_open = connections[rows.db].vendor != "sqlite" or _is_alone(connections[rows.db])
+        yield from rows.iterator(chunk_size=CHUNK) if may_stay_open else list(rows)
         return
     if _is_alone(connections[rows.db]):
         yield from rows.order_by().iterator(chunk_size=CHUNK)

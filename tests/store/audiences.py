@@ -57,5 +57,9 @@ def first_two():
     return Customer.objects.annotate(place=place).filter(place__lte=2)
 
 
+def ranked():
+    return Customer.objects.annotate(place=Window(RowNumber(), order_by=F("phone").asc()))
+
+
 def orders_of_customers():
     return Audience(queryset=Customer.objects.all(), phone="orders__phone")

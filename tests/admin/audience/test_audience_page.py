@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import sys
+import time
 
 import django
 import pytest
@@ -17,12 +19,21 @@ from django_hyber.protocol import SMS
 from django_hyber.services import CampaignError, add_audience, preflight, start_campaign, stop_job
 from django_hyber.tasks import run_job
 from tests.builders import posts
+from tests.processes.programs import environment, running, wait_until
 from tests.samples import phone
 from tests.store.models import Customer, Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 FRAMEWORK = "django.tasks" if django.VERSION >= (6, 0) else "django_tasks"
+#: A process of the project that never stops writing.
+WRITER = """
+import django
+django.setup()
+from tests.store.models import Order
+while True:
+    Order.objects.create(phone="")
+"""
 AUDIENCES = {"customers": "tests.store.audiences.customers", "kyiv": "tests.store.audiences.bare"}
 
 
@@ -45,6 +56,17 @@ def stop_after_a_page(write, job):
             stop_job(job)
 
     return write_and_stop
+
+
+def rest_after_a_page(write):
+    """Leave others some time to write after each page."""
+
+    def write_and_rest(claim, **values):
+        write(claim, **values)
+        if "done" in values:
+            transaction.on_commit(lambda: time.sleep(0.2))
+
+    return write_and_rest
 
 
 def fail_after(pages, write):
@@ -314,6 +336,19 @@ class LargeTests:
 
         found = {message.reference.first_name for message in campaign.messages.all()}
         assert found == {"Person 0", "Person 1"}
+
+    def test_one_with_a_window_is_added_while_another_process_writes(
+        self, campaign, job, settings, monkeypatch, tmp_path
+    ):
+        monkeypatch.setattr("django_hyber.audience.querysets.CHUNK", 1)
+        monkeypatch.setattr(JobClaim, "write", rest_after_a_page(JobClaim.write))
+        settings.HYBER["default"]["AUDIENCES"] = {"customers": "tests.store.audiences.ranked"}
+        with running([sys.executable, "-c", WRITER], tmp_path / "writer.log", env=environment({})):
+            wait_until(Order.objects.exists, otherwise=(tmp_path / "writer.log").read_text)
+            run_job.call(job.pk)
+        job.refresh_from_db()
+
+        assert (job.error_text, job.state, campaign.messages.count()) == ("", "done", 3)
 
     def test_one_that_is_gone_from_the_settings_fails_and_says_so(self, campaign, job, settings):
         settings.HYBER["default"]["AUDIENCES"] = {}
