@@ -41,8 +41,11 @@ _PLUS = re.compile(r"\(\s*\+\s*([0-9]+)\s*\)|\+\s+(?=[0-9(])")
 _TEXT_FORMULA = re.compile(r'=\s*"([^"]*)"')
 # One point is that of a sum, such as "50123456.7", unless the number begins with 0 or whole groups stand beside it.
 _DECIMAL = r"[1-9][0-9]*\.[0-9]{1,6}|[1-9][0-9]?\.[0-9]+|[1-9][0-9]{0,2}(?:\s[0-9]{3})+\.[0-9]{1,3}|[0-9]{7,}\.0+"
-# Four groups between points are an address on the Internet, or a sum. Those of a number end in pairs.
-_QUAD = r"(?![0-9]{2,3}\.[0-9]{2,3}\.[0-9]{2}\.[0-9]{2}\Z)[1-9][0-9]{0,2}(?:\.[0-9]{1,3}){3}"
+# Four groups between points are an address on the Internet, or a sum. Those of a number end in pairs, and only a group
+# above 255 shows that it is no address as well.
+_NO_BYTE = r"(?:25[6-9]|2[6-9][0-9]|[3-9][0-9]{2})"
+_PAIRS_OF_NUMBER = rf"(?:{_NO_BYTE}\.[0-9]{{2,3}}|[0-9]{{2,3}}\.{_NO_BYTE})\.[0-9]{{2}}\.[0-9]{{2}}"
+_QUAD = rf"(?!{_PAIRS_OF_NUMBER}\Z)[1-9][0-9]{{0,2}}(?:\.[0-9]{{1,3}}){{3}}"
 _DATE = (
     r"(?:19|20)[0-9]{2}([-.])[01]?[0-9]\1[0-3]?[0-9](?:\s.*)?|[0-3]?[0-9]([-.])[01]?[0-9]\2(?:19|20)[0-9]{2}(?:\s.*)?"
 )
