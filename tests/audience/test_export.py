@@ -62,6 +62,7 @@ NASTY = [
     "x\r\n\uff0b1",
     ",;\t\n'-1",
     ";'=1",
+    '="0042"',
     ";''=1;'a",
     '"=1',
     "Lviv, Kyiv; Odesa",
@@ -374,6 +375,16 @@ def test_apostrophes_of_other_files_are_left_alone(campaign):
     import_recipients(campaign, file)
 
     assert [variables["name"] for _, variables in recipients(campaign)] == ["'Olena'", "=1"]
+
+
+def test_formula_that_shows_a_text_is_read_as_that_text(campaign):
+    file = io.BytesIO(f'phone;name;card\n="0{phone(1)[3:]}";="О""Ніл";="0042"\n{phone(2)};="a"&"b";="x\n'.encode())
+    import_recipients(campaign, file)
+
+    assert recipients(campaign) == [
+        (phone(1), {"name": 'О"Ніл', "card": "0042"}),
+        (phone(2), {"name": '="a"&"b"', "card": '="x'}),
+    ]
 
 
 def test_dicts_are_taken_as_they_are(campaign):

@@ -57,6 +57,8 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[;,\t|]*\r?\n?\Z', re.IGNORECASE)
 _WEB_PAGE = re.compile(r"\s*(?:<!doctype html|<html|<head|<meta|<table|<style|<body|<div|<!--)", re.IGNORECASE)
 #: Files that are no tables, by how they begin.
 _OTHER_KINDS = {b"BEGIN:VCARD": "vCard", b"%PDF-": "PDF", b"{\\rtf": "RTF", b"[{": "JSON", b'{"': "JSON"}
+#: A text, with its quotation marks doubled.
+_TEXT_FORMULA = re.compile(r'\s*="((?:[^"]|"")*)"\s*', re.DOTALL)
 _XML = re.compile(r"\s*<\?xml", re.IGNORECASE)
 
 
@@ -109,7 +111,11 @@ class CsvFile(FileType):
                 lines.length = 0
                 if row:
                     recent.add(row)
-                yield number, row
+                if not lines.has_formula:
+                    yield number, row
+                    continue
+                lines.has_formula = False
+                yield number, [_shown_by_formula(cell) for cell in row]
         except csv.Error:
             raise _bad_row(good_lines + lines.skipped + 1) from None
         finally:
@@ -157,11 +163,15 @@ def separator_of_reader() -> str:
 
 
 class _TableLines:
-    """The lines of a text, without those that are not of the table. ``length`` is that of the row so far."""
+    """The lines of a text, without those that are not of the table.
+
+    ``length`` is that of the row so far, and ``has_formula`` says whether it may have a formula that shows a text.
+    """
 
     def __init__(self, text: io.TextIOWrapper, *, has_nuls: bool) -> None:
         self.length = 0
         self.skipped = 0
+        self.has_formula = False
         self._text = text
         self._has_nuls = has_nuls
 
@@ -174,8 +184,16 @@ class _TableLines:
             self.length += len(line)
             if self.length >= MAX_ROW:
                 raise csv.Error
+            if '="' in line:
+                self.has_formula = True
             yield line.replace("\x00", "") if self._has_nuls else line
             line = readline(MAX_ROW)
+
+
+def _shown_by_formula(cell: str) -> str:
+    """Return what a spreadsheet shows: ="0042" keeps it from reading a number."""
+    found = _TEXT_FORMULA.fullmatch(cell)
+    return found[1].replace('""', '"') if found else cell
 
 
 def _too_many_blanks(line: int) -> UnreadableFileError:
