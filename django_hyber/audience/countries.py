@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, SUPPORTED_REGIONS, country_code_for_region
 
-from django_hyber.audience.files.headers import as_header
-
-COUNTRY_HEADERS = frozenset(
+_WORD = re.compile(r"[^\W\d_]+")
+#: A header with one of these words names a country, in English, Ukrainian, Russian, Polish, German and others.
+_COUNTRY_WORD = re.compile(
+    r"\w*country(?:code|name|iso|id)?|countries|iso|nationality|citizenship"
+    r"|країн\w*|держав\w{0,2}|громадянство|національність|стран[аыеу]|государств[оа]|гражданство|национальность"
+    r"|kraj|kraju|państwo|państwa|obywatelstwo|narodowość|kierunkowy|krajina|štát|stát|země"
+    r"|land|länder\w*|landes(?:code|kennzahl|kürzel|vorwahl)|ländervorwahl|staat|nationalität|staatsangehörigkeit"
+    r"|pays|país|pais|paese|țară|țara|ország|ülke|šalis|valsts|riik"
+)
+#: One of each, for calling codes.
+_CALLING_WORDS = frozenset(
     (
-        *("country", "country_name", "country_code", "countrycode", "country_iso", "iso_country", "phone_country"),
-        *("calling_code", "country_calling_code", "dial_code", "dialing_code", "dialling_code", "phone_code"),
-        *("phone_country_code", "country_phone_code", "international_code"),
-        *("країна", "код_країни", "телефонний_код", "телефонний_код_країни", "код_телефону", "міжнародний_код"),
-        *("страна", "код_страны", "телефонный_код", "телефонный_код_страны", "международный_код"),
-        *("kraj", "kod_kraju", "numer_kierunkowy", "kierunkowy"),
-        *("land", "länder_code", "ländercode", "ländervorwahl", "landesvorwahl", "landeskennzahl"),
+        *("calling", "dial", "dialing", "dialling", "phone", "international", "телефонний", "телефону", "міжнародний"),
+        *("телефонный", "телефона", "международный"),
     )
 )
+_CODE_WORDS = frozenset(("code", "prefix", "код", "префікс", "префикс"))
+#: The country of goods says nothing about people.
+_OF_GOODS = re.compile(r"manufactur\w*|producer|production|виробни\w*|производ\w*|produ[ck]\w*|herstell\w*")
+#: The keys of a table of countries, which are no calling codes.
+_KEYS = re.compile(r"(?:\w*country)?id|ід|ид|key|№")
 #: ISO codes of three letters, and names in English, Ukrainian, Russian, Polish and the language of the country.
 NAMES = {
     "AE": "are, united arab emirates, uae, оае, об'єднані арабські емірати, оаэ",
@@ -88,7 +96,23 @@ LONGEST = 60
 @lru_cache(KEPT_HEADERS)
 def country_columns(headers: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns that name a country or a calling code."""
-    return tuple(header for header in headers if as_header(header) in COUNTRY_HEADERS)
+    return tuple(header for header in headers if _names_country(_words(header)))
+
+
+def _names_country(words: Collection[str]) -> bool:
+    if any(map(_OF_GOODS.fullmatch, words)):
+        return False
+    is_calling_code = not _CALLING_WORDS.isdisjoint(words) and not _CODE_WORDS.isdisjoint(words)
+    return is_calling_code or any(map(_COUNTRY_WORD.fullmatch, words))
+
+
+def _words(header: str) -> list[str]:
+    return _WORD.findall(str(header).casefold())
+
+
+@lru_cache(KEPT_HEADERS)
+def _has_keys(header: str) -> bool:
+    return any(map(_KEYS.fullmatch, _words(header)))
 
 
 def find_region(written: str) -> str:
@@ -107,7 +131,8 @@ def _find_region(written: str) -> str:
 
 def other_country(values: Mapping[str, str], columns: Iterable[str], home: str | None) -> str:
     """Return the region that one of these columns names if its calling code is not that of the home region, or ""."""
-    found = (find_region(str(values[column])) for column in columns)
+    written = ((column, str(values[column])) for column in columns)
+    found = (find_region(text) for column, text in written if not (text.isdecimal() and _has_keys(column)))
     return next((region for region in found if region and not _has_code_of(region, home)), "")
 
 

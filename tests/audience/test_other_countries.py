@@ -24,7 +24,26 @@ def csv_file(text):
 
 OTHER = [("country_code", "48"), ("Код країни", "+48"), ("country", "PL"), ("Країна", "Польща"), ("Kraj", "Polska")]
 OTHER += [("Calling code", "0048"), ("dial_code", "(+48)"), ("Страна", "польша"), ("Country", "Poland (+48)")]
-HOME = [("country_code", "380"), ("Код країни", "+380"), ("country", "UA"), ("Країна", "Україна"), ("country", "")]
+OTHER += [
+    (header, "PL")
+    for header in (
+        *(
+            "Default Address Country Code",
+            "Shipping Country",
+            "Billing Country Code",
+            "Mailing Country",
+            "billingCountry",
+        ),
+        *("Country/Region", "Home Country/Region", "Address 1 - Country", "Country (ISO)", "Country ID", "country_id"),
+        *("Country *", "Nationality", "ISO", "CountryCode", "Країна:", "Країна клієнта", "Країна проживання"),
+        *("Країна (код)", "Код країни доставки", "Держава", "Держав\u0061", "Страна доставки", "Kraj zamieszkania"),
+        *("Lieferland (Land)", "Ländercode", "Pays", "País"),
+    )
+]
+OTHER += [("Phone calling code", "48"), ("Префікс телефону", "+48")]
+HOME = [("country_id", "48"), ("Country of manufacturer", "PL"), ("Країна виробника", "PL"), ("Countryside", "PL")]
+HOME += [("Phone country id", "1"), ("Сторінка країни", "https://shop.ua/pl"), ("Страница", "PL")]
+HOME += [("country_code", "380"), ("Код країни", "+380"), ("country", "UA"), ("Країна", "Україна"), ("country", "")]
 HOME += [("country_code", "38"), ("country_code", "+38"), ("country", "Kyiv"), ("code", "48"), ("city", "Poland")]
 
 
