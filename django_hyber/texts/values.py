@@ -14,8 +14,8 @@ FLOAT_DIGITS = 15
 def value_text(value: object) -> str:
     """Return a value as a text: dates as in "30.11.2026 13:58", by the clock of the project, and numbers in full.
 
-    That is how files show them, whatever language is active. None is no value, and neither is what equals nothing, as
-    NaN and NaT in data frames.
+    That is so whatever language is active, because code may run in any. None is no value, and neither is what equals
+    nothing, as NaN and NaT in data frames.
     """
     if isinstance(value, str):
         return value

@@ -2,7 +2,8 @@
 
 Covers what lists of people have: zeros, grouping, percent, money, literal text, dates, times and durations. Fractions,
 conditions and calendars are not rendered; their values are shown plainly, and as inexact, and so is what depends on
-the settings of the computer that shows the sheet.
+the settings of the computer that shows the sheet. The marks of numbers are those of the reader's language, which is
+most likely that of the computer.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import NamedTuple
+
+from django.utils.formats import get_format
 
 from django_hyber.audience.files.date_formats import show_date
 from django_hyber.audience.files.file_type import ShownText
@@ -40,6 +43,27 @@ _INTEGER = re.compile(r"-?[0-9]{1,400}\Z")
 _EXACTLY = Context(prec=1_000)
 
 
+@dataclass(frozen=True)
+class Marks:
+    """What stands before the decimals, and between groups of three digits."""
+
+    point: str = "."
+    group: str = ","
+
+    @classmethod
+    def of_reader(cls) -> Marks:
+        """Return those of the active language, with an ordinary space for one that must not break."""
+        group = get_format("THOUSAND_SEPARATOR", use_l10n=True)
+        return cls(get_format("DECIMAL_SEPARATOR", use_l10n=True), " " if group.isspace() else group)
+
+    def put(self, number: str) -> str:
+        """Put them into a number that is written as in "1,234.5"."""
+        if self.point == ".":
+            return number if self.group == "," else number.replace(",", self.group)
+        whole, point, decimals = number.partition(".")
+        return f"{whole.replace(',', self.group)}{self.point}{decimals}" if point else whole.replace(",", self.group)
+
+
 class Shown(NamedTuple):
     """The text of a number, and whether the sheet shows exactly this."""
 
@@ -54,6 +78,7 @@ class NumberFormat:
     sections: tuple[Section, ...] = ()
     is_exact: bool = True
     has_1904_dates: bool = False
+    marks: Marks = Marks()
 
     def show(self, written: str) -> Shown:
         """Return a number as it is shown; ``written`` is what the file has, such as "42" or "3.8E+11"."""
@@ -72,38 +97,41 @@ class NumberFormat:
             return shown
         return Shown(_as_phone(shown.text, value), shown.is_exact)
 
+    def _general(self, value: float) -> str:
+        return self.marks.put(_general(value))
+
     def _show_value(self, value: float) -> Shown:
         if not self.sections:
-            return Shown(_general(value), self.is_exact)
+            return Shown(self._general(value), self.is_exact)
         section, number = _choose_section(self.sections, value)
         is_exact = self.is_exact and section.is_exact
         if section.kind == "date":
             found = show_date(section, number, has_1904_dates=self.has_1904_dates)
-            return Shown(found[0], is_exact and found[1]) if found else Shown(_general(value), is_exact=False)
+            return Shown(found[0], is_exact and found[1]) if found else Shown(self._general(value), is_exact=False)
         if section.kind == "general":
-            text = "".join(_general(number) if token.kind == "general" else token.text for token in section.tokens)
+            text = "".join(self._general(number) if token.kind == "general" else token.text for token in section.tokens)
         elif section.kind == "text":
-            text = "".join(_general(number) if token.text == "@" else token.text for token in section.tokens)
+            text = "".join(self._general(number) if token.text == "@" else token.text for token in section.tokens)
         else:
-            text = _show_number(section, number)
+            text = _show_number(section, number, self.marks)
         is_negative = value < 0 and len(self.sections) == 1 and any(char in "123456789" for char in text)
         return Shown(f"-{text}" if is_negative else text.strip(), is_exact)
 
 
 def find_format(written: str | int, *, has_1904_dates: bool) -> NumberFormat:
     """Return the format for a code, or for the number of a built-in one."""
-    is_exact = written not in SET_BY_COMPUTER
+    is_exact, marks = written not in SET_BY_COMPUTER, Marks.of_reader()
     known = {**BUILT_IN, **dict.fromkeys(EAST_ASIAN, BUILT_IN[14])}
     code = known.get(written, "") if isinstance(written, int) else in_english(written)
     if not code:
-        return NumberFormat(is_exact=written in {0, ""})
+        return NumberFormat(is_exact=written in {0, ""}, marks=marks)
     try:
         sections = parse_code(code)
     except UnknownCodeError:
-        return NumberFormat(is_exact=False)
+        return NumberFormat(is_exact=False, marks=marks)
     if len(sections) == 1 and sections[0].tokens == (Token("general", "General"),):
-        return NumberFormat(is_exact=is_exact)
-    return NumberFormat(sections, is_exact, has_1904_dates)
+        return NumberFormat(is_exact=is_exact, marks=marks)
+    return NumberFormat(sections, is_exact, has_1904_dates, marks)
 
 
 def _choose_section(sections: Sequence[Section], value: float) -> tuple[Section, float]:
@@ -124,22 +152,22 @@ def _general(value: float) -> str:
     return f"{value:.{max(0, GENERAL_WIDTH - width)}f}".rstrip("0").rstrip(".")
 
 
-def _show_number(section: Section, value: float) -> str:
+def _show_number(section: Section, value: float, marks: Marks) -> str:
     if any(token.kind == "exponent" for token in section.tokens):
-        return _show_exponent(section.tokens, value)
+        return marks.put(_show_exponent(section.tokens, value))
     plan = section.plan
     number = Decimal(repr(value))
     if plan.power:
         number = number.scaleb(plan.power)
     rounded = number.quantize(plan.step, ROUND_HALF_UP, _EXACTLY)
     if plan.simple:
-        return f"{plan.before}{rounded:{plan.simple}}{plan.after}"
+        return f"{plan.before}{marks.put(f'{rounded:{plan.simple}}')}{plan.after}"
     whole, _point, fraction = f"{rounded:f}".partition(".")
-    shown = _show_whole(plan.whole, whole.lstrip("0"), is_grouped=plan.is_grouped)
-    return shown + _show_fraction(plan.fraction, fraction)
+    shown = _show_whole(plan.whole, whole.lstrip("0"), group=marks.group if plan.is_grouped else "")
+    return shown + _show_fraction(plan.fraction, fraction, marks.point)
 
 
-def _show_whole(tokens: Sequence[Token], digits: str, *, is_grouped: bool) -> str:
+def _show_whole(tokens: Sequence[Token], digits: str, *, group: str) -> str:
     """Fill the digits in from the right; the first placeholder takes all that are left."""
     shown: list[str] = []
     left = [*digits]
@@ -152,13 +180,13 @@ def _show_whole(tokens: Sequence[Token], digits: str, *, is_grouped: bool) -> st
         filler = {"0": "0", "?": " "}.get(token.text, "")
         taken = left[::-1] if place == first else left[-1:]
         for digit in taken or [filler]:
-            shown.append(f"{digit}," if digit and is_grouped and count and count % 3 == 0 else digit)
+            shown.append(f"{digit}{group}" if digit and count and count % 3 == 0 else digit)
             count += 1
         left = left[:-1]
     return "".join(reversed(shown)) if any(token.kind == "digit" for token in tokens) else digits + "".join(shown)
 
 
-def _show_fraction(tokens: Sequence[Token], digits: str) -> str:
+def _show_fraction(tokens: Sequence[Token], digits: str, point: str) -> str:
     needed = 0
     places = [token.text for token in tokens if token.kind == "digit"]
     for count, place in enumerate(places, start=1):
@@ -172,7 +200,7 @@ def _show_fraction(tokens: Sequence[Token], digits: str) -> str:
                 shown.append(digits[used])
             used += 1
         elif token != Token("mark", ","):
-            shown.append(token.text)
+            shown.append(point if token is tokens[0] and token.text == "." else token.text)
     return "".join(shown)
 
 

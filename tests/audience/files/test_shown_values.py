@@ -7,6 +7,7 @@ from datetime import date, time
 
 import openpyxl
 import pytest
+from django.utils import translation
 
 from django_hyber.audience.files.file_type import ReadNotes
 from django_hyber.audience.files.reading import read_rows
@@ -54,6 +55,38 @@ def shown(code, written):
 )
 def test_numbers(code, written, text):
     assert shown(code, written) == (text, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "written", "text"),
+    [
+        ("uk", '#,##0.00 "₴"', "1234.5", "1 234,50 ₴"),
+        ("uk", "General", "12.5", "12,5"),
+        ("uk", "@", "12.5", "12,5"),
+        ("uk", "0.0%", "0.125", "12,5%"),
+        ("uk", "#,##0", "-1234567", "-1 234 567"),
+        ("uk", "0.00E+00", "12345", "1,23E+04"),
+        ("uk", '"v. 1,"0.0', "2.5", "v. 1,2,5"),
+        ("uk", "# ##0.0# грн.", "1234.5", "1 234,5 грн."),
+        ("pl", "#,##0.00 [$zł-415]", "1234.5", "1 234,50 zł"),
+        ("de", "#,##0.00", "1234567.5", "1.234.567,50"),
+        ("de", "#,##0.##", "1234.5", "1.234,5"),
+        ("en", "#,##0.00", "1234.5", "1,234.50"),
+    ],
+)
+def test_numbers_have_the_marks_of_the_reader(language, code, written, text):
+    with translation.override(language):
+        assert shown(code, written) == (text, True)
+
+
+@pytest.mark.django_db
+def test_grouped_phone_number_is_taken_in_every_language():
+    campaign = Campaign.objects.create(name="Spring sale")
+    rows = [(380671112233, "#,##0.00"), (12.5, "0.0")]
+    with translation.override("uk"):
+        import_recipients(campaign, sheet_of([("phone", None), ("sum", None)], rows))
+
+    assert campaign.messages.values_list("phone_number", "variables").get() == ("380671112233", {"sum": "12,5"})
 
 
 @pytest.mark.parametrize(
