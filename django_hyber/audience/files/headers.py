@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.file_type import NumberedCells, UnreadableFileError
 from django_hyber.audience.files.values import clean_value
+from django_hyber.conf import find_accounts
+from django_hyber.protocol import InvalidPhone, parse_phone
 
 #: In order of preference: mobile phones before others.
 PHONE_HEADERS = (
@@ -31,10 +33,15 @@ _PHONE_WORD = re.compile(
     r"|cell|mob|tel|моб|тел",
     re.IGNORECASE,
 )
-_OF_PHONES = frozenset(("code", "label", "model", "type", "код", "марка", "модель", "тип", "hyber"))
+_OF_PHONES = frozenset(("code", "country", "label", "model", "type", "код", "марка", "модель", "тип", "hyber"))
 _WORD = re.compile(r"[^\W\d_]+")
-#: A header with so many digits is a phone number.
+#: What has so many digits, and no letters, may be a phone number.
 _LEAST_DIGITS = 9
+#: Days and times are written with as many digits, and no number is written like them.
+_MOMENT = re.compile(
+    r"(?<![0-9])[0-9]{1,2}([./-])[0-9]{1,2}\1(?:19|20)[0-9]{2}(?![0-9])"
+    r"|(?<![0-9])(?:19|20)[0-9]{2}([./-])[0-9]{1,2}\2[0-9]{1,2}(?![0-9])|[0-9]:[0-9]{2}"
+)
 #: The header is looked for in the first rows that are not blank.
 SEARCHED_ROWS = 20
 #: No table of people has more columns; each value of a row costs memory.
@@ -91,12 +98,13 @@ def find_header(rows: Iterable[NumberedCells], phone_column: str = "") -> int:
     """Return the number of the row that names the columns, or 0 if there are no rows.
 
     It is the first row that names the phone column, or else the first of several texts, and never one below a phone
-    number: rows of people are not skipped as a title.
+    number: rows of people are not skipped as a title. Other numbers, such as that of a company, may be in a title.
     """
     above: list[tuple[int, list[str]]] = []
+    regions = _regions()
     for number, cells in rows:
         names = [name for name in map(clean_value, cells) if name]
-        if len(above) == SEARCHED_ROWS or any(map(is_number, names)):
+        if len(above) == SEARCHED_ROWS or any(_is_phone(name, regions) for name in names):
             break
         if names:
             above.append((number, names))
@@ -104,8 +112,9 @@ def find_header(rows: Iterable[NumberedCells], phone_column: str = "") -> int:
     # A title may be such a word as well, but it stands alone.
     named_rows = [(number, names) for number, names in above if not wanted.isdisjoint(map(as_header, names))]
     named = next((number for number, names in named_rows if len(names) > 1), named_rows[0][0] if named_rows else 0)
-    several = next((number for number, names in above if len(names) > 1), 0)
-    return named or several or (above[0][0] if above else 0)
+    tables = [(number, names) for number, names in above if len(names) > 1]
+    likely = next((number for number, names in tables if any(map(_names_phone, names))), 0)
+    return named or likely or (tables or above or [(0, [])])[0][0]
 
 
 def read_header(cells: Sequence[str]) -> list[str]:
@@ -121,7 +130,7 @@ def read_header(cells: Sequence[str]) -> list[str]:
             code="too-many-columns",
             params={"most": MOST_COLUMNS},
         )
-    if any(map(is_number, names)):
+    if _is_row_of_people(names):
         raise UnreadableFileError(
             _(
                 "The first line must contain the column names, but it contains a phone number. Add a line with the "
@@ -139,6 +148,31 @@ def read_header(cells: Sequence[str]) -> list[str]:
     return names
 
 
+def _is_row_of_people(names: Sequence[str]) -> bool:
+    numbers = [name for name in names if is_number(name)]
+    # Beside the name of a phone column, a range of sums is a name as well.
+    return bool(numbers) and (not has_phone_header(names) or any(_is_phone(name, _regions()) for name in numbers))
+
+
 def is_number(name: str) -> bool:
-    """Return whether it may be a phone number."""
-    return sum(map(str.isdecimal, name)) >= _LEAST_DIGITS and not any(map(str.isalpha, name))
+    """Return whether it may be a phone number, perhaps with a mistake."""
+    has_digits = sum(map(str.isdecimal, name)) >= _LEAST_DIGITS
+    return has_digits and not any(map(str.isalpha, name)) and not _MOMENT.search(name)
+
+
+def _is_phone(name: str, regions: Collection[str]) -> bool:
+    """Return whether it is a valid number, in one of these regions or elsewhere."""
+    return is_number(name) and (not regions or any(_is_valid(name, region) for region in regions))
+
+
+def _is_valid(name: str, region: str) -> bool:
+    try:
+        parse_phone(name, region, foreign=True)
+    except InvalidPhone:
+        return False
+    return True
+
+
+def _regions() -> set[str]:
+    """Return the regions of the accounts; without any, numbers cannot be validated."""
+    return {account.default_region for account in find_accounts() if account.default_region}

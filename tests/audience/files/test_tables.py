@@ -173,6 +173,40 @@ class HeaderTests:
     def test_it_is_found_below_titles(self, content, row):
         assert recognise(io.BytesIO(content.encode())).header_row == row
 
+    @pytest.mark.parametrize(
+        "title",
+        [
+            "Період;01.12.2026 - 31.12.2026",
+            "Період;01.12.2026-31.12.2026",
+            "Сформовано;2026-12-05 14:30:00",
+            "Створено;202612051430",
+            "ІПН;1234567890",
+            "ЄДРПОУ;12345678-90",
+            "Рахунок;26001234567890",
+            "Усього;1 234 567,00",
+            "100 000 - 199 999",
+        ],
+    )
+    @pytest.mark.parametrize("header", ["Телефон;Ім'я", "Моб. клієнта;Ім'я"])
+    def test_dates_and_numbers_of_a_company_may_be_in_a_title(self, title, header):
+        assert recognise(io.BytesIO(f"Звіт\n{title}\n{header}\n0671112233;a\n".encode())).header_row == 3
+
+    @pytest.mark.parametrize(
+        "name", ["01.11.2026 - 30.11.2026", "01.11-30.11.2026", "2026-11-01/2026-11-30", "12:00-13:00 5.12.2026"]
+    )
+    def test_period_is_a_name_of_a_column(self, name):
+        assert read(f"Контакт;{name}\n0671112233;500\n") == [{"Контакт": "0671112233", name: "500"}]
+
+    def test_range_of_sums_is_a_name_beside_that_of_the_phone_column(self):
+        assert read("phone;100 000 - 199 999\n0671112233;x\n") == [{"phone": "0671112233", "100 000 - 199 999": "x"}]
+
+    @pytest.mark.parametrize(
+        "first", ["06711122334;Olena", "0671112233;phone", "Olena;+48501234567", "380671112233;2026"]
+    )
+    def test_row_of_a_person_is_no_header(self, first):
+        with pytest.raises(UnreadableFileError, match="it contains a phone number"):
+            read(f"{first}\n0671112244;Petro\n")
+
     def test_people_are_never_skipped_as_a_title(self):
         with pytest.raises(UnreadableFileError, match="it contains a phone number"):
             read("0671112233;Olena\n0671112244;phone\n")
