@@ -377,6 +377,37 @@ def test_rejected_rows_are_written_into_a_file(tmp_path):
     assert "Short" in rejected.read_text()
 
 
+@pytest.fixture
+def ukrainian_file(tmp_path):
+    file = tmp_path / "people.csv"
+    file.write_text("Телефон;Ім'я;Сума боргу\n0671234567;Олена;50\n")
+    return file
+
+
+def test_import_tells_which_columns_were_renamed_or_ignored(campaign, ukrainian_file):
+    _out, err = run("hyber_import_recipients", str(campaign.pk), str(ukrainian_file))
+
+    assert campaign.messages.get().variables == {"name": "Олена"}
+    assert "another name: Ім'я is %name%." in err
+    assert "ignored: Сума боргу. Name their variables with --variables." in err
+
+
+def test_import_names_the_variables_that_it_is_told(campaign, ukrainian_file):
+    names = ("--variables", "Ім'я=first", "Сума боргу=%debt%")
+    _out, err = run("hyber_import_recipients", str(campaign.pk), str(ukrainian_file), *names)
+
+    assert campaign.messages.get().variables == {"first": "Олена", "debt": "50"}
+    assert err == ""
+
+
+@pytest.mark.parametrize(("given", "told"), [("name", "as HEADER=NAME"), ("Ім'я=ім'я", "cannot be names of variables")])
+def test_name_that_no_variable_can_have_is_told(campaign, ukrainian_file, given, told):
+    with pytest.raises(CommandError, match=told):
+        run("hyber_import_recipients", str(campaign.pk), str(ukrainian_file), "--variables", given)
+
+    assert not campaign.messages.exists()
+
+
 def test_check_of_a_campaign_tells_what_the_launch_would_mean_and_sends_nothing(platform):
     campaign = make_campaign([phone(1), phone(2)])
     Suppression.objects.create(phone_number=phone(2))

@@ -6,13 +6,20 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.files.file_type import UnreadableFileError
-from django_hyber.audience.files.headers import as_header, guess_column, is_doubtful, phone_columns
+from django_hyber.audience.files.file_type import ShownText, UnreadableFileError
+from django_hyber.audience.files.headers import (
+    PHONE_HEADERS,
+    as_header,
+    guess_column,
+    is_doubtful,
+    is_phone_header,
+    phone_columns,
+)
 from django_hyber.audience.variable_names import common_name, suggest_name
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign
@@ -25,6 +32,25 @@ REASON_HEADERS = ("reason", "причина", "source", "джерело", "comme
 TEXT_HEADERS = ("text", "message", "sms", "текст", "повідомлення", "сообщение")
 #: The only variable of a row for the opt-out list.
 REASON = "reason"
+#: So many rows show which column has the numbers.
+SAMPLE_ROWS = 200
+#: Where no header says it, so many of ten values are numbers.
+LEAST_OF_TEN = 9
+
+
+class ColumnRules(Protocol):
+    """What the columns are looked through for.
+
+    With ``every_number``, a row with a second number in a column that nobody has chosen is rejected. ``wanted`` are the
+    variables of the campaign's texts, or None for the opt-out list, which has only reasons.
+    """
+
+    region: str | None
+    every_number: bool
+
+    @property
+    def wanted(self) -> Collection[str] | None:
+        """The variables."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +58,7 @@ class Columns:
     """The use of the columns of a source, by header; ``find`` fills in what is empty.
 
     ``text_column`` holds a text for each recipient. ``variables`` maps headers to names of variables, and columns that
-    are not in it are ignored; None makes a variable of every column whose header is a valid name.
+    are not in it are ignored; with None they are named by ``guess_variables``.
     """
 
     phone_column: str = ""
@@ -54,57 +80,118 @@ class Columns:
         """Return the columns as the parameters of an import."""
         return asdict(self)
 
-    def find(self, headers: Sequence[str]) -> Columns:
+    def find(self, headers: Sequence[str], rows: Sequence[Sequence[str]], rules: ColumnRules) -> Columns:
         """Return the columns found among these headers; the recipient's own text is one of the variables.
 
-        Raises UnreadableFileError when there is no phone or text column.
+        ``rows`` are some of the table. Raises UnreadableFileError when there is no phone or text column.
         """
-        phone = self._find_phone(headers)
-        others = [header for header in headers if header != phone]
+        phone = self._find_phone(headers, rows, rules)
+        text = _find_column(headers, self.text_column) if self.text_column else ""
+        others = [header for header in headers if header not in {phone, text}]
         if self.variables is None:
-            named = {header: header for header in others if check_variable_name(header) is None}
+            named = guess_variables(others, rules.wanted)
         else:
             named = {header: self.variables[header] for header in others if header in self.variables}
-        text = _find_column(headers, self.text_column) if self.text_column else ""
         if text:
             named = {header: name for header, name in named.items() if name != OWN_TEXT} | {text: OWN_TEXT}
         return replace(self, phone_column=phone, text_column=text, variables=named)
 
-    def _find_phone(self, headers: Sequence[str]) -> str:
+    def _find_phone(self, headers: Sequence[str], rows: Sequence[Sequence[str]], rules: ColumnRules) -> str:
         if self.phone_column:
             return _find_column(headers, self.phone_column)
-        found = phone_columns(headers)
+        named = phone_columns(headers)
+        likeliest = guess_column(headers, PHONE_HEADERS) if rules.every_number else ""
+        found = [likeliest] if likeliest else find_phone_columns(headers, rows, rules.region)
+        if len(found) > 1:
+            found = [header for header in found if header not in (self.variables or {})] or found
+        if len(found) > 1 and len(named) == 1 and is_doubtful(named[0]):
+            # Each row is checked for another number, as in a list of opt-outs, so that nobody is meant by mistake.
+            return named[0]
         if len(found) == 1:
             return found[0]
         raise several_phone_columns(found) if found else no_phone_column(headers)
 
 
-def guess_columns(headers: Sequence[str], campaign: Campaign | None, rows: Sequence[Sequence[str]] = ()) -> Columns:
-    """Guess the use of the columns by their headers; without a campaign, for the opt-out list.
+def guess_columns(headers: Sequence[str], campaign: Campaign | None, phone: str) -> Columns:
+    """Guess the use of the columns beside that of the numbers; without a campaign, for the opt-out list."""
+    text = guess_column([header for header in headers if header != phone], TEXT_HEADERS)
+    text = text if campaign and campaign.has_own_texts else ""
+    others = [header for header in headers if header not in {phone, text}]
+    variables = guess_variables(others, wanted_variables(campaign))
+    return Columns(phone_column=phone, text_column=text, variables=variables)
 
-    If no header names the phone column, it is guessed by the values in ``rows``.
+
+def guess_variables(headers: Sequence[str], wanted: Collection[str] | None) -> dict[str, str]:
+    """Name the variables: as their headers, as the texts call them, or for a common header, as it is usually called.
+
+    "Name" becomes %name% if the texts have that and not %Name%. None is wanted for the opt-out list, which has reasons.
     """
-    phone = _guess_phone(headers, campaign, rows)
-    others = [header for header in headers if header != phone]
-    if campaign is None:
-        reason = guess_column(others, REASON_HEADERS)
-        return Columns(phone_column=phone, variables={reason: REASON} if reason else {})
-    text = guess_column(others, TEXT_HEADERS) if campaign.has_own_texts else ""
-    wanted = {as_header(name): name for name in campaign_variables(campaign)}
-    alike = Counter(map(as_header, others))
+    if wanted is None:
+        reason = guess_column(headers, REASON_HEADERS)
+        return {reason: REASON} if reason else {}
+    alike = Counter(map(as_header, headers))
+    free = {as_header(name): name for name in wanted if name not in headers}
     named: dict[str, str] = {}
-    for header in others:
-        name = wanted.get(as_header(header), header) if alike[as_header(header)] == 1 else header
-        if name in named.values() or check_variable_name(name) is not None:
-            name = common_name(header, wanted.values(), named.values())
-        if header != text and name:
+    for header in headers:
+        meant = free.get(as_header(header)) if alike[as_header(header)] == 1 and header not in wanted else None
+        if meant or check_variable_name(header) is None:
+            named[header] = meant or header
+    for header in headers:
+        name = "" if header in named else common_name(header, wanted, named.values())
+        if name:
             named[header] = name
-    return Columns(phone_column=phone, text_column=text, variables=named)
+    return {header: named[header] for header in headers if header in named}
+
+
+def find_phone_columns(
+    headers: Sequence[str], rows: Sequence[Sequence[str]], region: str | None, *, is_alone: bool = False
+) -> list[str]:
+    """Return the columns that may have the phone numbers: one if that is certain, by the headers and these rows.
+
+    A column without numbers does not count, nor one that has the same numbers or none. Beside a name that is not
+    certain no column may have another number, whatever it is called, and with ``is_alone`` beside any.
+    """
+    named = phone_columns(headers)
+    if not rows or (len(named) == 1 and is_phone_header(named[0]) and not is_alone):
+        return named
+    phones = {
+        header: [_as_phone(value, region) for value in values]
+        for header, values in zip(headers, zip(*rows, strict=True), strict=False)
+    }
+    likely = [header for header in named if any(phones[header])] or list(filter(is_phone_header, named))
+    is_certain = any(map(is_phone_header, likely)) and not is_alone
+    if not likely:
+        likely = [header for header, found in phones.items() if sum(map(bool, found)) * 10 >= LEAST_OF_TEN * len(rows)]
+    beside = likely if is_certain else headers
+    conflicts = [[other for other in beside if _has_another(phones[other], phones[own])] for own in likely]
+    certain = [own for own, others in zip(likely, conflicts, strict=True) if not others]
+    if certain or not likely:
+        return certain[:1] or named
+    return [header for header in headers if header in {*likely, *conflicts[0]}]
+
+
+def guess_phone(headers: Sequence[str], rows: Sequence[Sequence[str]], campaign: Campaign | None) -> list[str]:
+    """Return the columns that may have the numbers, for a person; for the opt-out list, every number matters."""
+    return find_phone_columns(headers, rows, region_of(campaign), is_alone=campaign is None)
+
+
+def region_of(campaign: Campaign | None) -> str | None:
+    """Return the region by which the numbers of a campaign are read, or those of the opt-out list."""
+    account = find_account(campaign.account) if campaign else None
+    return account.default_region if account else home_region()
+
+
+def wanted_variables(campaign: Campaign | None) -> Collection[str] | None:
+    """Return the variables of the campaign's texts, or None for the opt-out list."""
+    return campaign_variables(campaign) if campaign else None
 
 
 def no_phone_column(headers: Iterable[str]) -> UnreadableFileError:
     """Return the error of a table in which no column can be meant."""
-    text = _('No column contains phone numbers. Call it "phone", or choose one of: %(columns)s.')
+    text = _(
+        'No column contains phone numbers. Call it "phone", or choose one of: %(columns)s. If these are not the names '
+        "of the columns, specify the header row."
+    )
     return UnreadableFileError(text, code="no-phone-column", params={"columns": ", ".join(map(str, headers))})
 
 
@@ -210,29 +297,13 @@ def _check_own_texts(campaign: Campaign, *, brings_texts: bool) -> Iterator[Vali
         yield ValidationError(text, code="own-texts")
 
 
-def _guess_phone(headers: Sequence[str], campaign: Campaign | None, rows: Sequence[Sequence[str]]) -> str:
-    """Return the only column that can be meant, by its header or else by its values, or an empty string."""
-    account = find_account(campaign.account) if campaign else None
-    region = account.default_region if account else home_region()
-    is_opt_out = campaign is None
-    named = phone_columns(headers, every_number=is_opt_out)
-    if len(named) > 1:
-        return ""
-    if named and not is_opt_out and not is_doubtful(named[0]):
-        return named[0]
-    columns = dict(zip(headers, zip(*rows, strict=True), strict=False))
-    phones = {header: [_as_phone(value, region) for value in values] for header, values in columns.items()}
-    wanted = named or [header for header in headers if phones.get(header) and all(phones[header])]
-    if len(wanted) != 1:
-        return ""
-    own = phones.get(wanted[0], [])
-    others = (zip(own, found, strict=True) for header, found in phones.items() if header != wanted[0])
-    return "" if any(other not in {"", phone} for pairs in others for phone, other in pairs) else wanted[0]
+def _has_another(others: Sequence[str], phones: Sequence[str]) -> bool:
+    return any(other not in {"", phone} for phone, other in zip(phones, others, strict=True))
 
 
 def _as_phone(value: str, region: str | None) -> str:
     try:
-        return normalize_phone(value, region, foreign=True)
+        return normalize_phone(value.raw if isinstance(value, ShownText) else value, region, foreign=True)
     except InvalidPhone:
         return ""
 

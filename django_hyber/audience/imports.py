@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import IO, Any, Protocol, cast
 
 from django.db.models import Max, Model, QuerySet
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, gettext_noop
 
-from django_hyber.audience.columns import Columns
+from django_hyber.audience.columns import SAMPLE_ROWS, Columns
 from django_hyber.audience.files.csv_file import RejectedRowsFile
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, ShownText, UnreadableFileError
 from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
@@ -56,8 +57,10 @@ class ImportReport:
     ``duplicates`` repeat a number of the same source, ``existing`` were there before. ``opted_out`` of the accepted
     recipients will be left out of the sending. ``reasons`` counts the rejected rows by reason, in English for
     translation; ``rejected`` holds the first 1,000 of them: ``rejected_file`` has all of them.
-    ``removed_characters`` counts the NUL characters that were removed from a text file, ``hidden_rows`` the rows that
-    an XLSX sheet hides and ``hidden_columns`` names its hidden columns by their letters; both are left out.
+    ``ignored_columns`` have no name for a variable, and ``renamed_columns`` maps headers to the names of variables that
+    were found for them. ``removed_characters`` counts the NUL characters that were removed from a text file,
+    ``hidden_rows`` the rows that an XLSX sheet hides and ``hidden_columns`` names its hidden columns by their letters;
+    both are left out.
     ``inexact_columns`` may be shown otherwise in the sheet.
 
     ``countries`` and ``number_types`` count all valid numbers, taken or left out, by ISO code and by type.
@@ -73,6 +76,7 @@ class ImportReport:
     reasons: dict[str, int] = field(default_factory=dict)
     rejected: list[RejectedRow] = field(default_factory=list)
     ignored_columns: list[str] = field(default_factory=list)
+    renamed_columns: dict[str, str] = field(default_factory=dict)
     removed_characters: int = 0
     countries: dict[str, int] = field(default_factory=dict)
     number_types: dict[str, int] = field(default_factory=dict)
@@ -156,6 +160,14 @@ class RowImport:
         self._rejected_file = RejectedRowsFile(rejected_file) if rejected_file else None
         self._found: dict[tuple[str, ...], tuple[Columns, NumberReader]] = {}
         self._kept_characters = 0
+        self._sample: list[NumberedRow] = []
+
+    def look_at(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
+        """Return the same rows. If nobody has named the phone column, the first rows show which it is."""
+        if self._columns.phone_column:
+            return rows
+        self._sample = list(islice(rows, SAMPLE_ROWS))
+        return chain(self._sample, rows)
 
     def add(self, rows: Iterable[NumberedRow], saved: Callable[[ImportReport], object]) -> None:
         """Write the rows, each page in one transaction with a call of ``saved``."""
@@ -220,7 +232,7 @@ class RowImport:
 
     def _read(self, values: Mapping[str, str], *, is_counted: bool = True) -> tuple[str, Sequence[Any]]:
         headers = tuple(values)
-        columns, numbers = self._found.get(headers) or self._find_columns(headers)
+        columns, numbers = self._found.get(headers) or self._find_columns(headers, values)
         if isinstance(values, WideRow):
             raise InvalidPhone(TOO_WIDE)
         if isinstance(values, UncalculatedRow) and values.unknown & {columns.phone_column, *(columns.variables or {})}:
@@ -241,14 +253,21 @@ class RowImport:
         countries[phone.country] = countries.get(phone.country, 0) + 1
         types[phone.type] = types.get(phone.type, 0) + 1
 
-    def _find_columns(self, headers: tuple[str, ...]) -> tuple[Columns, NumberReader]:
-        columns = self._columns.find(headers)
+    def _find_columns(self, headers: tuple[str, ...], values: Mapping[str, str]) -> tuple[Columns, NumberReader]:
+        alike = [[*row.values()] for _number, row in self._sample if tuple(row) == headers]
+        columns = self._columns.find(headers, alike or [[*values.values()]], self._destination)
         if self._columns.variables is None:
-            used = {columns.phone_column, *(columns.variables or {})}
-            self.report.ignored_columns += sorted({*headers} - used - {*self.report.ignored_columns})
+            self._note_names(headers, columns)
         numbers = NumberReader.of(headers, self._columns, columns.phone_column, self._destination)
         self._found[headers] = columns, numbers
         return columns, numbers
+
+    def _note_names(self, headers: Sequence[str], columns: Columns) -> None:
+        named, report = columns.variables or {}, self.report
+        used = {columns.phone_column, *named, *report.ignored_columns}
+        report.ignored_columns += sorted({*headers} - used)
+        guessed = {header: name for header, name in named.items() if header not in {name, columns.text_column}}
+        report.renamed_columns.update(guessed)
 
     def _found_before(self, phones: Sequence[str]) -> set[str]:
         if not self._newest or not phones:
@@ -290,7 +309,7 @@ def import_rows(
         newest = newest_row(destination)
         work = RowImport(destination, columns, report, newest=newest, rejected_file=rejected_file)
         try:
-            work.add(rows, lambda report: progress and progress(report.total))
+            work.add(work.look_at(rows), lambda report: progress and progress(report.total))
         except UnreadableFileError as error:
             raise _with_hidden_columns(error, notes) from None
     report.take_notes(notes)

@@ -9,14 +9,13 @@ from typing import IO, NamedTuple
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from django_hyber.audience.columns import REASON, Columns
+from django_hyber.audience.columns import REASON, Columns, region_of
 from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.audience.number_choice import NEAR_HOME
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone, PhoneNumber
 from django_hyber.protocol.phones.spellings import SEVERAL
-from django_hyber.words import home_region
 
 LONGEST_REASON = 255
 #: A text with so many digits is a phone number, not a reason.
@@ -43,9 +42,10 @@ class OptOuts:
     columns = NewSuppression._fields
     #: Somebody has opted out with each of them.
     every_number = True
+    wanted = None
 
     def __init__(self, reason: str = "", added_by: str = "", *, foreign: bool = False) -> None:
-        self.region = home_region()
+        self.region = region_of(None)
         self.foreign = foreign
         self._reason = reason[:LONGEST_REASON]
         self._added_by = added_by

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import IO, Any, NamedTuple
 
 from django.contrib.contenttypes.models import ContentType
@@ -12,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience import querysets
-from django_hyber.audience.columns import Columns
+from django_hyber.audience.columns import Columns, wanted_variables
 from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.audience.number_choice import ChosenNumbers, NumberChoice
@@ -62,6 +63,11 @@ class Recipients:
         self._brings_texts = bool(columns.text_column)
         self._extra_ids = extra_ids()
         self._pk, self._account, self._now = campaign.pk, campaign.account, timezone.now()
+
+    @cached_property
+    def wanted(self) -> Collection[str] | None:
+        """The variables of the texts."""
+        return wanted_variables(self._campaign)
 
     def prepare(self) -> None:
         """Lock the campaign, refuse if it has been launched, and mark it with what its recipients bring.

@@ -12,18 +12,18 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.audience.columns import region_of
 from django_hyber.audience.countries import country_columns, other_country
 from django_hyber.audience.files.file_type import FileFormat, ShownText
 from django_hyber.audience.files.reading import UncalculatedRow, WideRow, read_rows
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.removal_files import find_columns
-from django_hyber.conf import find_account
 from django_hyber.db.transactions import write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.forgetting.drafts import forget_imports_of_nobody
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import InvalidPhone, parse_phone
-from django_hyber.words import MAX_PHONE_DIGITS, home_region
+from django_hyber.words import MAX_PHONE_DIGITS
 
 #: How many recipients are deleted at once.
 CHUNK = 5_000
@@ -169,12 +169,6 @@ def pages_of_phones(phones: Phones) -> Iterator[list[str | None]]:
     phones = iter(phones)
     while page := list(islice(phones, CHUNK)):
         yield page
-
-
-def region_of(campaign: Campaign) -> str | None:
-    """Return the region by which the numbers of a campaign are read."""
-    account = find_account(campaign.account)
-    return account.default_region if account else home_region()
 
 
 def as_stored(typed: Any, region: str | None) -> str | None:

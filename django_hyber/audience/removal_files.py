@@ -10,13 +10,16 @@ from typing import IO
 
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.columns import guess_columns, no_phone_column, several_phone_columns
+from django_hyber.audience.columns import (
+    SAMPLE_ROWS,
+    guess_phone,
+    no_phone_column,
+    several_phone_columns,
+)
 from django_hyber.audience.files.file_type import FileFormat, ReadOptions, UnreadableFileError
-from django_hyber.audience.files.headers import is_number, phone_columns
+from django_hyber.audience.files.headers import is_number
 from django_hyber.audience.files.reading import first_rows, read_rows, recognise
 from django_hyber.models import Campaign
-
-READ_ROWS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,16 +40,15 @@ def find_columns(file: IO[bytes], campaign: Campaign) -> NumberColumns:
         if error.code != "no-header":
             raise
         return _without_header(file, found, error)
-    phone = guess_columns(headers, campaign, rows).phone_column
-    if not phone:
-        named = phone_columns(headers)
-        raise several_phone_columns(named) if named else no_phone_column(headers)
-    return NumberColumns(format=found, phone_column=phone)
+    phones = guess_phone(headers, rows, campaign)
+    if len(phones) != 1:
+        raise several_phone_columns(phones) if phones else no_phone_column(headers)
+    return NumberColumns(format=found, phone_column=phones[0])
 
 
 def _first_rows(file: IO[bytes], found: FileFormat) -> tuple[list[str], Sequence[Sequence[str]]]:
     with closing(read_rows(file, found)) as numbered:
-        rows = [values for _number, values in islice(numbered, READ_ROWS)]
+        rows = [values for _number, values in islice(numbered, SAMPLE_ROWS)]
     if not rows:
         raise UnreadableFileError(_("The file has no rows below the names of its columns."), code="no-rows")
     return list(rows[0]), [list(values.values()) for values in rows]

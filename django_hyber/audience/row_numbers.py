@@ -10,10 +10,10 @@ from typing import Protocol
 
 from django.utils.translation import gettext_noop
 
-from django_hyber.audience.columns import Columns
+from django_hyber.audience.columns import ColumnRules, Columns
 from django_hyber.audience.countries import country_columns, other_country
 from django_hyber.audience.files.file_type import ShownText
-from django_hyber.audience.files.headers import is_doubtful
+from django_hyber.audience.files.headers import is_doubtful, phone_columns
 from django_hyber.audience.number_choice import ELSEWHERE
 from django_hyber.protocol import InvalidPhone, PhoneNumber, parse_phone
 from django_hyber.protocol.phones.numbers import SAME_CODE
@@ -28,15 +28,10 @@ _LEAST_DIGITS = 9
 _MAY_BE_NUMBER = re.compile(r"(?:\d\D{0,3}){9}")
 
 
-class NumberRules(Protocol):
-    """How numbers are parsed: by the rules of ``region``; ``foreign`` is that of ``parse_phone``.
+class NumberRules(ColumnRules, Protocol):
+    """How numbers are parsed: by the rules of ``region``; ``foreign`` is that of ``parse_phone``."""
 
-    With ``every_number``, a row with a second number in a column that nobody has chosen is rejected.
-    """
-
-    region: str | None
     foreign: bool
-    every_number: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +50,17 @@ class NumberReader:
     @classmethod
     def of(cls, headers: Sequence[str], chosen: Columns, phone_column: str, rules: NumberRules) -> NumberReader:
         """Return the reader for rows with these headers. A column that was not chosen may be the wrong one."""
-        is_unsure = not chosen.phone_column and (rules.every_number or is_doubtful(phone_column))
+        named = phone_columns(headers)
+        is_sure = phone_column in named and not (rules.every_number or is_doubtful(phone_column))
+        # The first rows had no number in the others that are named so, or the same.
+        others = () if chosen.phone_column else named if is_sure else headers
+        chosen_columns = {phone_column, *(chosen.variables or {})}
         return cls(
             phone_column=phone_column,
             region=rules.region,
             foreign=rules.foreign,
             countries=[header for header in country_columns(tuple(headers)) if header != phone_column],
-            others=sorted({*headers} - {phone_column, *(chosen.variables or {})}) if is_unsure else (),
+            others=[header for header in others if header not in chosen_columns],
         )
 
     def read(self, values: Mapping[str, str]) -> PhoneNumber:

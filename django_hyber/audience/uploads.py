@@ -16,12 +16,11 @@ from django.core.files.base import ContentFile, File
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.columns import REASON, Columns
+from django_hyber.audience.columns import REASON, SAMPLE_ROWS, Columns, guess_phone
 from django_hyber.audience.files.encodings import UncertainEncodingError
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.headers import has_phone_header
 from django_hyber.audience.files.reading import (
-    GARBLED_ROWS,
     NumberedRow,
     file_type,
     first_rows,
@@ -88,7 +87,7 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
     parameters = {
         "file_name": clean_text(PurePath(source.name or "").name)[:LONGEST_NAME],
         "reason": reason,
-        **_look_into(file, ReadOptions(only_numbers=campaign is None), source.size),
+        **_look_into(file, ReadOptions(only_numbers=campaign is None), source.size, campaign),
     }
     # Stored with the ending of what it is: the ending that it came with may be anything, and a web page to a browser.
     kind = parameters.get("format", {}).get("kind", "csv")
@@ -110,7 +109,11 @@ def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJ
     header = () if has_header else ("phone", REASON)
     content = ContentFile(text.encode("utf-8", "replace"), name="pasted.csv")
     found = FileFormat(kind="csv", encoding="utf-8", separator=separator)
-    parameters = {"header": header, "reason": reason, **_preview(content.file, found, header, content.size)}
+    parameters = {
+        "header": header,
+        "reason": reason,
+        **_preview(content.file, found, header, content.size, None),
+    }
     job = create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, None, parameters, user, content)
     return job, None if has_header else PASTED_COLUMNS
 
@@ -124,7 +127,8 @@ def read_again(job: BackgroundJob, options: ReadOptions, user: User = None) -> N
         add_contributor(job.campaign, user.pk if user else None)
     with open_source(job) as file:
         try:
-            read = _look_into(file, replace(options, only_numbers=job.campaign is None), job.source.size)
+            options = replace(options, only_numbers=job.campaign is None)
+            read = _look_into(file, options, job.source.size, job.campaign)
         except UnreadableFileError as error:
             read = {"wanted": asdict(options), "preview": None, "problem": " ".join(error.messages)}
     parameters = {name: value for name, value in job.parameters.items() if name not in READ_BY_LOOK}
@@ -193,7 +197,8 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
         def save(report: ImportReport) -> None:
             claim.write(done=report.total, result=result | report.as_json())
 
-        with closing(_rows_of(job, file, notes)) as rows:
+        with closing(_rows_of(job, file, notes)) as unread:
+            rows = work.look_at(unread)
             work.repeat(islice(rows, report.total), claim.progress)
             work.add(rows, save)
         report.take_notes(notes)
@@ -248,7 +253,7 @@ def discard_upload(job: BackgroundJob) -> bool:
     return bool(BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED).delete()[0])
 
 
-def _look_into(file: IO[bytes], options: ReadOptions, n_bytes: int) -> dict[str, Any]:
+def _look_into(file: IO[bytes], options: ReadOptions, n_bytes: int, campaign: Campaign | None) -> dict[str, Any]:
     """Return what the page shows of a file, with the problem if a person can choose to read it in another way.
 
     Raises UnreadableFileError for other problems.
@@ -260,7 +265,7 @@ def _look_into(file: IO[bytes], options: ReadOptions, n_bytes: int) -> dict[str,
         return wanted | _choice_of_encoding(error)
     known = {**wanted, "format": asdict(found), "top": _top_rows(file, found)}
     try:
-        return {**known, **_preview(file, found, (), n_bytes)}
+        return {**known, **_preview(file, found, (), n_bytes, campaign)}
     except UncertainEncodingError as error:
         return known | _choice_of_encoding(error)
     except UnreadableFileError as error:
@@ -279,14 +284,16 @@ def _top_rows(file: IO[bytes], found: FileFormat) -> list[tuple[int, list[str]]]
     return [(number, [str(cell)[:SHOWN_CHARACTERS] for cell in cells[:TOP_CELLS]]) for number, cells in rows]
 
 
-def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes: int) -> dict[str, Any]:
+def _preview(
+    file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes: int, campaign: Campaign | None
+) -> dict[str, Any]:
     """Return what the page shows of a file. A small file is read to its end, which shows that it is readable."""
     notes = ReadNotes()
     with closing(read_rows(file, found, header, notes)) as rows:
-        first = list(islice(rows, SHOWN_ROWS))
+        # Those of a large file also show whether it is garbled.
+        first = list(islice(rows, SAMPLE_ROWS))
         is_small = n_bytes <= LARGE_BYTES
-        # Those of a large file show whether it is garbled.
-        count = len(first) + sum(1 for _row in (rows if is_small else islice(rows, GARBLED_ROWS)))
+        count = len(first) + (sum(1 for _row in rows) if is_small else 0)
     if not first:
         raise UnreadableFileError(_("The file has no rows below the names of its columns."), code="no-rows")
     headers = list(first[0][1])
@@ -296,9 +303,10 @@ def _preview(file: IO[bytes], found: FileFormat, header: Sequence[str], n_bytes:
             code="too-many-columns",
             params={"most": MAX_COLUMNS},
         )
-    shown = [[number, [value[:SHOWN_CHARACTERS] for value in values.values()]] for number, values in first]
+    shown = [[number, [value[:SHOWN_CHARACTERS] for value in values.values()]] for number, values in first[:SHOWN_ROWS]]
     preview = {
         "headers": headers,
+        "phone_columns": guess_phone(headers, [[*values.values()] for _number, values in first], campaign),
         "rows": shown,
         "hidden_rows": notes.hidden_rows,
         "hidden_columns": notes.hidden_columns,

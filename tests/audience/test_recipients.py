@@ -7,6 +7,7 @@ import phonenumbers
 import pytest
 
 from django_hyber.models import Campaign
+from django_hyber.protocol import SMS
 from django_hyber.services import CampaignError, UnreadableFileError, import_recipients
 from tests.samples import phone
 
@@ -161,10 +162,34 @@ def test_broken_quoting_late_in_a_file_costs_the_whole_import(campaign):
 
 
 def test_column_that_cannot_be_a_variable_is_left_out_and_told(campaign):
-    report = import_recipients(campaign, csv_file("phone,Ім'я,name\n0671112233,Олена,Olena\n"))
+    report = import_recipients(campaign, csv_file("phone,Сума боргу,name\n0671112233,50,Olena\n"))
 
-    assert report.ignored_columns == ["Ім'я"]
+    assert (report.ignored_columns, report.renamed_columns) == (["Сума боргу"], {})
     assert recipients(campaign)["380671112233"] == {"name": "Olena"}
+
+
+@pytest.mark.parametrize(
+    ("text", "header", "variables"),
+    [
+        ("Hi %name%", "Name,City", {"name": "a", "City": "b"}),
+        ("Hi %Name%", "Name,City", {"Name": "a", "City": "b"}),
+        ("Hi %name% %Name%", "Name,City", {"Name": "a", "City": "b"}),
+        ("Hi %name%", "Name,NAME", {"Name": "a", "NAME": "b"}),
+        ("Hi %name%", "Name,name", {"Name": "a", "name": "b"}),
+        ("Hi %first_name%", "First Name,name", {"first_name": "a", "name": "b"}),
+        ("Hi %first_name%", "Ім'я,Місто", {"first_name": "a", "city": "b"}),
+        ("Hi %name%", "Ім'я,name", {"first_name": "a", "name": "b"}),
+        ("Hi", "Name,Ім'я", {"Name": "a", "name": "b"}),
+    ],
+)
+def test_variables_are_named_as_headers_unless_the_texts_call_them_otherwise(campaign, text, header, variables):
+    campaign.set_channels([SMS(text=text, alpha_name="GMSU", ttl=300)])
+    report = import_recipients(campaign, csv_file(f"phone,{header}\n0671112233,a,b\n"))
+
+    assert recipients(campaign)["380671112233"] == variables
+    renamed = dict(zip(header.split(","), variables, strict=True))
+    assert report.renamed_columns == {header: name for header, name in renamed.items() if header != name}
+    assert report.ignored_columns == []
 
 
 def test_workbook_numbers_are_read_as_digits(campaign):

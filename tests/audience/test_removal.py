@@ -122,7 +122,7 @@ def test_imports_that_alternate_do_not_take_the_recipients_of_each_other(campaig
         yield {"phone": phone(22)}
 
     other = Campaign.objects.create(name="Other")
-    report = import_recipients(campaign, rows())
+    report = import_recipients(campaign, rows(), phone_column="phone")
 
     assert len(report.added_keys) == 2
     assert remove_recipients(campaign, imported=report).removed == 2

@@ -130,8 +130,9 @@ class ColumnsForm(forms.Form):
         self._inexact = set(preview.get("inexact_columns", ()))
         self._shown = shown_headers(self.headers) if is_masked else self.headers
         self._campaign = job.campaign
-        rows = [values for _number, values in preview["rows"]]
-        guessed = guess_columns(self.headers, job.campaign, rows)
+        # Of several that may be meant, none is.
+        found = preview.get("phone_columns", ())
+        guessed = guess_columns(self.headers, job.campaign, found[0] if len(found) == 1 else "")
         for number, header in enumerate(self.headers):
             self._add_fields(number, self._shown[number], choice_for(header, guessed, job.campaign))
 

@@ -13,7 +13,7 @@ from django_hyber.audience.files.values import clean_value
 from django_hyber.conf import find_accounts
 from django_hyber.protocol import InvalidPhone, parse_phone
 
-#: In order of preference: mobile phones before others.
+#: In order of preference, for what may choose one of two columns: mobile phones before others.
 PHONE_HEADERS = (
     *("phone_number", "phone", "phonenumber", "mobile", "mobile_phone", "mobile_number", "cell_phone"),
     *("phone_1_value", "msisdn"),
@@ -26,7 +26,8 @@ PHONE_HEADERS = (
 )
 #: These may as well name an order number, or the cell of a shelf.
 DOUBTFUL_HEADERS = frozenset(("cell", "number", "номер"))
-_ANY_PHONE_HEADER = frozenset((*PHONE_HEADERS, *DOUBTFUL_HEADERS))
+_PHONE_HEADERS = frozenset(PHONE_HEADERS)
+_ANY_PHONE_HEADER = _PHONE_HEADERS | DOUBTFUL_HEADERS
 #: A header with one of these words may be that of phone numbers, unless it is one of what phones are like.
 _PHONE_WORD = re.compile(
     r"[^\W\d_]*(?:phone|phones|telefon\w*|телефон\w*|мобіль\w*|мобиль\w*|mobil\w*|msisdn|handy\w*)"
@@ -60,16 +61,20 @@ def has_phone_header(headers: Iterable[str]) -> bool:
     return not _ANY_PHONE_HEADER.isdisjoint(map(as_header, headers))
 
 
-def phone_columns(headers: Sequence[str], *, every_number: bool = False) -> list[str]:
-    """Return the columns that can be meant as that of the phone numbers: more than one if a person has to choose.
+def phone_columns(headers: Iterable[str]) -> list[str]:
+    """Return the columns that can be meant as that of the phone numbers, by their names.
 
-    With ``every_number``, none of them may be left out because there is a likelier one.
+    A doubtful name does not count beside one that is certain.
     """
-    found = _with_first(headers, PHONE_HEADERS)
-    doubtful = [] if found else [header for header in headers if is_doubtful(header)]
-    if not doubtful and not (found and every_number):
-        return found
-    return [header for header in headers if header in {*found, *doubtful} or _names_phone(header)]
+    found = [header for header in headers if has_phone_header([header]) or _names_phone(header)]
+    if any(is_phone_header(header) for header in found):
+        return [header for header in found if not is_doubtful(header)]
+    return found
+
+
+def is_phone_header(header: str) -> bool:
+    """Return whether phone numbers are meant for certain."""
+    return as_header(header) in _PHONE_HEADERS
 
 
 def is_doubtful(header: str) -> bool:
@@ -90,8 +95,8 @@ def _names_phone(header: str) -> bool:
 
 
 def as_header(name: str) -> str:
-    """Normalize a header for comparison: "Phone number" becomes "phone_number", and "Тел. моб." "тел_моб"."""
-    return re.sub(r"[\s.-]+", "_", str(name).strip().casefold()).removesuffix("_")
+    """Normalize a header for comparison: "Phone number:" becomes "phone_number", and "Тел. моб." "тел_моб"."""
+    return re.sub(r"[\s.-]+", "_", str(name).strip().casefold()).rstrip("_:*")
 
 
 def find_header(rows: Iterable[NumberedCells], phone_column: str = "") -> int:

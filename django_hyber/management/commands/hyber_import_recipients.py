@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -27,6 +27,13 @@ class Command(BaseCommand):
         parser.add_argument("file", type=Path, help="CSV or XLSX file with column headers in its first row.")
         parser.add_argument("--phone-column", default="", help="Header of the phone column, if it is not recognized.")
         parser.add_argument("--text-column", default="", help="Header of the column with a text for each recipient.")
+        parser.add_argument(
+            "--variables",
+            nargs="+",
+            type=_named,
+            metavar="HEADER=NAME",
+            help="Import only these columns, as variables of these names; by default, all columns that can be named.",
+        )
         parser.add_argument(
             "--foreign",
             action="store_true",
@@ -83,6 +90,7 @@ class Command(BaseCommand):
                 source,
                 phone_column=options["phone_column"],
                 text_column=options["text_column"],
+                variables=dict(options["variables"]) if options["variables"] else None,
                 foreign=options["foreign"],
                 number_types=options["number_types"],
                 countries=options["countries"],
@@ -97,10 +105,23 @@ class Command(BaseCommand):
         return report
 
 
+def _named(given: str) -> tuple[str, str]:
+    """Return a header and the name of its variable, which has no equals sign."""
+    header, sign, name = given.rpartition("=")
+    if not sign:
+        raise ArgumentTypeError(f"Write “{given}” as HEADER=NAME.")
+    return header, name.strip().strip("%")
+
+
 def _notes(report: ImportReport) -> Iterator[str]:
     """Yield what was noticed beside the rejected rows."""
     if not report.total:
         yield "The file has no rows below the names of its columns."
+    if report.renamed_columns:
+        names = ", ".join(f"{header} is %{name}%" for header, name in report.renamed_columns.items())
+        yield f"Columns that became variables of another name: {names}."
+    if report.ignored_columns:
+        yield f"Columns that were ignored: {', '.join(report.ignored_columns)}. Name their variables with --variables."
     if report.removed_characters:
         yield f"{report.removed_characters} NUL characters were removed."
     if report.left_out or len(report.countries) > 1 or len(report.number_types) > 1:

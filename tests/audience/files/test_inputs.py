@@ -84,8 +84,22 @@ def by_admin(campaign, path, client):
     return [str(reason) for _row, reason, _values in campaign.jobs.get().result["rejected"]]
 
 
+#: Headers of ordinary files whose second column is %name%.
+HEADERS = ["Телефон;Ім'я", "Phone;Name", "phone_number;NAME", "sms;name", "Tel. komórkowy;Imię", "Rufnummer;name"]
+HEADERS += ["Телефон:;Ім'я:", "Телефон клієнта;Имя", "T\u0435лефон;name", "Phone *;name", "Номер тел.;ім’я"]
+
+
 @pytest.mark.parametrize("way", [by_code, by_command, by_admin])
 class EveryWayTests:
+    @pytest.mark.parametrize("header", HEADERS)
+    def test_ordinary_headers_mean_the_same(self, campaign, admin_client, way, header, tmp_path):
+        path = tmp_path / "people.csv"
+        path.write_text(f"{header}\n+380501234501;Олена\n+380501234502;Петро\n")
+        way(campaign, path, admin_client)
+
+        people = campaign.messages.order_by("phone_number").values_list("phone_number", "variables")
+        assert list(people) == [(ONE, {"name": "Олена"}), (TWO, {"name": "Петро"})]
+
     @pytest.mark.parametrize("name", READ)
     def test_the_people_are_those_that_the_table_shows(self, campaign, admin_client, way, name):
         way(campaign, INPUTS / name, admin_client)

@@ -155,10 +155,6 @@ def test_common_names_of_the_phone_column_are_found_beside_a_number_of_the_row(h
     assert phone_columns(["Номер", "Name", header]) == [header]
 
 
-def test_the_mobile_phone_is_preferred_to_another():
-    assert phone_columns(["Телефон", "Мобільний телефон"]) == ["Мобільний телефон"]
-
-
 class RefusalTests:
     """All or nothing, with the line to look at and what to do."""
 

@@ -354,7 +354,7 @@ class NameTests:
         campaign = Campaign.objects.create(name="Spring sale")
         campaign.set_channels([SMS(text="Hi %first_name%", alpha_name="GMSU", ttl=300)])
 
-        assert guess_columns(["Телефон", "Ім'я"], campaign).variables == {"Ім'я": "first_name"}
+        assert guess_columns(["Телефон", "Ім'я"], campaign, "Телефон").variables == {"Ім'я": "first_name"}
 
 
 @pytest.mark.django_db
