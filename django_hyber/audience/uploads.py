@@ -17,7 +17,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.columns import REASON, SAMPLE_ROWS, Columns, guess_phone
-from django_hyber.audience.files.encodings import UncertainEncodingError
+from django_hyber.audience.files.encodings import GarbledSheetError, UncertainEncodingError
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.headers import has_phone_header
 from django_hyber.audience.files.reading import (
@@ -63,6 +63,11 @@ SHOWN_CHARACTERS = 200
 #: What is only shown until the import is confirmed, and what each reading of the file finds out.
 SHOWN_ONLY = frozenset(("preview", "top", "encodings"))
 READ_BY_LOOK = SHOWN_ONLY | {"wanted", "format", "rows", "problem"}
+#: Of a large file, this is known when nobody is asked any more.
+GARBLED = _(
+    "Letters were garbled before the file was saved, as in row %(row)d (sheet “%(sheet)s”, column “%(column)s”). "
+    "Export the table again. If the text is right, upload the file again and choose the encoding UTF-8."
+)
 PASTED_COLUMNS = Columns(phone_column="phone", variables={REASON: REASON})
 #: The likeliest separator of pasted text first: a reason may contain a comma.
 PASTED_SEPARATORS = "\t;,"
@@ -233,9 +238,12 @@ def _count_rows(job: BackgroundJob, file: IO[bytes], claim: JobClaim) -> int:
     """Return how many rows the file has, as far as it can be read to its end."""
     count = 0
     with closing(read_cells(file, _format_of(job), job.parameters.get("header", ()), ReadNotes())) as rows:
-        for count, _row in enumerate(rows, start=1):
-            if count % ROWS_A_LOOK == 0:
-                claim.progress(0)
+        try:
+            for count, _row in enumerate(rows, start=1):
+                if count % ROWS_A_LOOK == 0:
+                    claim.progress(0)
+        except GarbledSheetError as error:
+            raise UnreadableFileError(GARBLED, code=error.code, params=error.params) from None
     return count
 
 

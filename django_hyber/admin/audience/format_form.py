@@ -36,12 +36,12 @@ class FormatForm(forms.Form):
         if found and found.sheets:
             del self.fields["separator"]
             self._offer("sheet", [(name, name) for name in found.sheets])
+            # Only to say that the text is right. Whether it looks garbled may be known after the last row.
             if encodings:
-                # Only to say that the text is right: another sheet can be chosen instead.
                 self._offer("encoding", _labels(job, is_masked=is_masked))
                 self.fields["encoding"].widget = forms.RadioSelect(choices=_labels(job, is_masked=is_masked))
             else:
-                del self.fields["encoding"]
+                self._offer("encoding", [("", _("Automatic")), ("utf-8", ENCODING_NAMES["utf-8"])])
             return
         del self.fields["sheet"]
         others = [name for name in ENCODING_NAMES if name not in encodings and name != "utf-8-sig"]
@@ -70,7 +70,7 @@ def _initial(found: FileFormat | None, wanted: Mapping[str, Any]) -> dict[str, A
     if found is None:
         return {name: wanted.get(name) for name in ("encoding", "separator", "header_row")}
     return {
-        "encoding": found.encoding.removesuffix("-sig"),
+        "encoding": found.encoding.removesuffix("-sig") or wanted.get("encoding"),
         "separator": SEPARATOR_CODES.get(found.separator),
         "sheet": found.sheet,
         "header_row": found.header_row or None,

@@ -34,6 +34,8 @@ FILE_TYPES: tuple[FileType, ...] = (XlsxFile(), CsvFile())
 TOP_ROWS = 200
 #: So many rows show already that a table is garbled; whether it is in others is known at its end.
 GARBLED_ROWS = 200
+#: How much of the name of a column an error shows.
+SHOWN_NAME = 30
 
 NumberedRow = tuple[int, dict[str, str]]
 
@@ -152,7 +154,7 @@ def _refuse_garbled(garbled: GarbledRows, found: FileFormat, names: Sequence[str
         [EncodingChoice(file_type(found.kind).only_encoding, cell.text.strip()[:SHOWN])],
         row=cell.row,
         sheet=found.sheet,
-        column=column or column_letters(cell.place),
+        column=column[:SHOWN_NAME] or column_letters(cell.place),
     )
 
 

@@ -9,6 +9,7 @@ from openpyxl import Workbook
 
 from django_hyber.services import UnreadableFileError, confirm_upload
 from tests.admin.audience.test_imports import chosen, text_of, upload, url_of, workbook
+from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -98,6 +99,28 @@ class EncodingTests:
         page = read_again(admin_client, draft, page, encoding="utf-8")
         confirm(admin_client, page)
         assert people(draft) == [("380671112233", garbled)]
+
+    @pytest.mark.parametrize("language", ["en", "uk"])
+    def test_sheet_that_is_garbled_far_below_is_told_after_the_import_and_can_be_chosen(
+        self, admin_client, draft, monkeypatch, settings, language
+    ):
+        settings.LANGUAGE_CODE = language
+        monkeypatch.setattr("django_hyber.audience.uploads.LARGE_BYTES", 10)
+        names = ["Олена"] * 250 + ["Олена".encode().decode("cp1251")] * 50
+        book = workbook(["phone", "name"], *([phone(number), name] for number, name in enumerate(names)))
+        page = confirm(admin_client, admin_client.get(upload(admin_client, draft, book, "people.xlsx")["Location"]))
+        told = {
+            "en": "choose the encoding UTF-8. Nothing was imported.",
+            "uk": "виберіть кодування UTF-8. Нічого не імпортовано.",
+        }
+
+        assert told[language] in text_of(page)
+        assert people(draft) == []
+        draft.jobs.all().delete()
+
+        page = admin_client.get(upload(admin_client, draft, book, "people.xlsx")["Location"])
+        confirm(admin_client, read_again(admin_client, draft, page, encoding="utf-8"))
+        assert draft.messages.count() == 300
 
     def test_nothing_is_confirmed_before_the_choice(self, admin_client, draft):
         upload(admin_client, draft, AMBIGUOUS)
