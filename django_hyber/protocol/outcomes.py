@@ -79,9 +79,15 @@ class Answer:
         return self.payload if isinstance(self.payload, dict) else {}
 
     @property
-    def is_own_error(self) -> bool:
-        """Whether the body is an error in the platform's format."""
+    def has_error_code(self) -> bool:
+        """Whether the body has the code of an error, which JSON of a proxy may have too."""
         return is_error_code(self.fields.get("error_code"))
+
+    @property
+    def is_own_error(self) -> bool:
+        """Whether the body is an error in the platform's format: a number as its code, and a text."""
+        code, text = self.fields.get("error_code"), self.fields.get("error_text")
+        return bool(to_int(code)) and isinstance(text, str) and bool(text.strip())
 
     @property
     def names_messages(self) -> bool:
@@ -103,7 +109,7 @@ class Answer:
 
 def read_answer(answer: Answer) -> Any:
     """Return the JSON of a successful POST. Raises NotTaken, APIError or OutcomeUnknown."""
-    if answer.names_messages and (answer.is_own_error or not answer.is_success):
+    if answer.names_messages and (answer.has_error_code or not answer.is_success):
         raise UnreadableResponse(answer.status, _CONTRADICTION, *_code_and_text(answer))
     if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         raise RequestTooLarge(*_details(answer), is_from_platform=answer.is_own_error)
@@ -114,7 +120,7 @@ def read_answer(answer: Answer) -> Any:
     by_router = answer.status in (HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT)
     if answer.is_own_error and (answer.is_success or (answer.is_client_error and not by_router)):
         raise APIError(*_details(answer))
-    if answer.is_success and not answer.is_own_error:
+    if answer.is_success and not answer.has_error_code:
         return _read_success(answer)
     raise _unknown_outcome(answer)
 
@@ -129,11 +135,12 @@ def read_report(answer: Answer) -> Any:
     _raise_for_account(answer)
     if answer.failure:
         raise answer.failure
-    is_about_id = answer.is_success or (answer.is_client_error and answer.status != HTTPStatus.REQUEST_TIMEOUT)
+    not_about_id = (HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_TIMEOUT)
+    is_about_id = answer.is_success or (answer.is_client_error and answer.status not in not_about_id)
     if answer.names_messages and not answer.is_success:
         raise _unknown_outcome(answer)
-    # A failed message may have its error code in its report.
-    if answer.is_own_error and is_about_id and not answer.names_messages:
+    # A failed message may have its error code in its report. A proxy's code is recognized by the control queries.
+    if answer.has_error_code and is_about_id and not answer.names_messages:
         code = answer.fields["error_code"]
         error_code = to_int(code) or to_identifier(code)[:MAX_ID_LENGTH] or None
         raise ReportNotFound(answer.status, error_code, to_text(answer.fields.get("error_text")))
@@ -174,7 +181,9 @@ def _unknown_outcome(answer: Answer) -> OutcomeUnknown:
 
 
 def _code_and_text(answer: Answer) -> tuple[int | None, str]:
-    return to_int(answer.fields.get("error_code")), to_text(answer.fields.get("error_text"))
+    # The code of a proxy must not count as an error of the platform that is repeated.
+    code = to_int(answer.fields.get("error_code")) if answer.is_own_error else None
+    return code, to_text(answer.fields.get("error_text"))
 
 
 def _reason(answer: Answer) -> str:
@@ -186,4 +195,6 @@ def _reason(answer: Answer) -> str:
         return gettext_noop(
             "the platform reports an error, but its status does not show whether it accepted the request"
         )
+    if answer.has_error_code:
+        return gettext_noop("the answer has an error code without a text, so it may be from a proxy")
     return _REASONS.get(answer.status, gettext_noop("the answer is an HTTP error without an error of the platform"))

@@ -200,10 +200,18 @@ class TestAnswersToPosts:
         with pytest.raises(OutcomeUnknown):
             send(status, {"message_id": "m", **OURS})
 
-    def test_a_code_that_is_no_number_is_still_a_refusal(self, send):
+    @pytest.mark.parametrize("status", [200, 400, 403, 405, 409, 410, 421, 422, 500])
+    @pytest.mark.parametrize("changes", [{"error_text": None}, {"error_text": " "}, {"error_code": "E1"}])
+    def test_error_that_is_not_in_the_form_of_the_platform_refuses_nobody(self, send, status, changes):
+        with pytest.raises(UnreadableResponse) as caught:
+            send(status, OURS | changes)
+        assert (caught.value.http_status, caught.value.error_code) == (status, None)
+
+    @pytest.mark.parametrize("code", [36024, "36024", -7])
+    def test_code_of_the_platform_may_be_written_as_a_text(self, send, code):
         with pytest.raises(APIError) as caught:
-            send(400, {"error_code": "E1", "error_text": None})
-        assert (caught.value.error_code, caught.value.error_text) == (None, "")
+            send(400, OURS | {"error_code": code})
+        assert caught.value.error_code == int(code)
 
     @pytest.mark.parametrize(
         ("status", "body"), [(401, b""), (401, b"<html>"), (401, OURS), (401, {"error_text": "no"}), (403, OURS)]

@@ -109,6 +109,7 @@ def test_every_answer_to_a_post_has_one_outcome(parse, answer):
         assert code is None
     elif found == "refused":
         assert code is not None
+        assert json.loads(answer.content)["error_text"].strip()
         assert 200 <= status < 300 or (400 <= status < 500 and status not in (401, 403, 404, 408, 413, 429))
     elif found == "held":
         assert status == 401 or (status == 403 and code is not None)
@@ -156,6 +157,8 @@ def test_what_the_body_would_prove_is_unknown_without_it(status):
 
 
 PLATFORM = b'{"error_code": 36024, "error_text": "Phone number incorrect"}'
+#: An error of a proxy may have a code too.
+PROXY = b'{"title": "Error 1001", "status": 400, "error_code": 1001}'
 TAKEN = b'{"message_id": "m1"}'
 #: Status, Retry-After, body: what a POST with this answer has come to, and what a GET has.
 LADDER = [
@@ -178,6 +181,10 @@ LADDER = [
     (399, None, PLATFORM, "doubt", "doubt"),
     (400, None, PLATFORM, "refused", "not found"),
     (400, None, b"<html>", "doubt", "doubt"),
+    (200, None, PROXY, "doubt", "not found"),
+    (400, None, PROXY, "doubt", "not found"),
+    (403, None, PROXY, "doubt", "doubt"),
+    (422, None, b'{"error_code": "E1", "error_text": "no"}', "doubt", "not found"),
     (401, None, b"", "held", "held"),
     (401, None, PLATFORM, "held", "held"),
     (403, None, PLATFORM, "held", "held"),

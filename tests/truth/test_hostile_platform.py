@@ -20,8 +20,9 @@ from django_hyber.services import (
     send_message,
     start_campaign,
 )
-from tests.builders import CHANNELS, KNOWN, make_campaign, make_known
+from tests.builders import CHANNELS, KNOWN, make_campaign, make_known, statuses
 from tests.conftest import CLIENT_ID, LOGIN, PASSWORD, account_settings
+from tests.protocol.platforms import serve
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -197,6 +198,27 @@ def test_page_of_a_proxy_after_acceptance_and_then_resume_sends_nothing_twice(ho
     sweep(20)
 
     assert_everybody_got_it_once(hostile, 2)
+
+
+#: What a proxy answers by itself to clients that accept JSON: an error with a code of its own (RFC 9457).
+PROBLEM = {"type": "https://proxy.example/", "title": "Error 1001", "status": 409, "error_code": 1001}
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 405, 409, 410, 421, 422, 500])
+def test_error_code_of_a_proxy_rejects_nobody_however_often_it_comes(hostile, settings, status):
+    make_known()
+    with serve() as proxy:
+        proxy.status, proxy.body = status, PROBLEM
+        settings.HYBER = {"default": settings.HYBER["default"] | {"API_URL": proxy.url, "BULK_URL": proxy.url}}
+        message = send_message(phone(1), CHANNELS)
+        campaign = start_campaign(make_campaign([phone(2), phone(3)]))
+        end = time.monotonic() + 20
+        while len(proxy.requests) < 6:
+            assert time.monotonic() < end
+            sweep(2 * GRACE)
+    message.refresh_from_db()
+
+    assert {message.status, *statuses(campaign)} <= set(OPEN)
 
 
 def test_error_after_acceptance_leaves_nothing_to_retry(hostile):
