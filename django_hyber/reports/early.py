@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import MD5
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Sum, When
+from django.db.models.functions import MD5, Coalesce
 
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, find_accounts
@@ -17,8 +17,8 @@ from django_hyber.db.apart import apart
 from django_hyber.log_events import LogEvent
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import UnreadableReport, describe_traceback, parse_report
-from django_hyber.reports.intake import CHUNK, Applied, Marked, apply_stored, chunks
-from django_hyber.reports.matching import AWAITING, UNNAMED
+from django_hyber.reports.intake import CHUNK, Applied, apply_stored, chunks
+from django_hyber.reports.matching import AWAITING, REPORTABLE_FROM, TOLERANCE, UNNAMED, Marked
 
 logger = logging.getLogger("django_hyber")
 #: Exactly one message matches. Ambiguous reports are excluded: they would be tried again in every sweep.
@@ -59,9 +59,10 @@ def rematch_reports(since: datetime | None = None) -> Applied:
     waiting = DeliveryReport.objects.filter(message=None)
     if since:
         waiting = waiting.filter(received_at__gte=since)
-    found = waiting.annotate(
-        awaiting=_number_of(AWAITING), unnamed=_number_of(AWAITING & Q(message_id=None) | UNNAMED)
-    ).filter(Q(_exists("extra_id", "extra_id")) | Q(_exists("message_id", "hyber_message_id")) | BY_PHONE)
+    found = waiting.annotate(awaiting=_number_of(AWAITING), unnamed=_number_of(AWAITING & Q(message_id=None) | UNNAMED))
+    # A report with an id of ours is never matched by that of the platform alone.
+    by_message_id = Q(_exists("message_id", "hyber_message_id"), extra_id="")
+    found = found.filter(Q(_exists("extra_id", "extra_id")) | by_message_id | BY_PHONE)
     for account in find_accounts():
         with apart(account=account.name):
             _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], total)
@@ -69,17 +70,17 @@ def rematch_reports(since: datetime | None = None) -> Applied:
 
 
 def _apply(account: Account, waiting: QuerySet[DeliveryReport], total: Applied) -> None:
-    rows = list(waiting.values_list("fingerprint", "raw"))
+    rows = list(waiting.values_list("fingerprint", "raw", "received_at"))
     if rows:
         account = with_stored_codes(account)
         apply_stored(account, list(_readable(account, rows)), total)
 
 
-def _readable(account: Account, rows: Iterable[tuple[str, Any]]) -> Iterator[Marked]:
+def _readable(account: Account, rows: Iterable[tuple[str, Any, datetime]]) -> Iterator[Marked]:
     """Parse the stored reports. Another version of the package may have stored one that this one cannot read."""
-    for mark, raw in rows:
+    for mark, raw, received_at in rows:
         try:
-            yield Marked(mark, parse_report(raw, seen_codes=account.seen_codes))
+            yield Marked(mark, parse_report(raw, seen_codes=account.seen_codes), received_at)
         except UnreadableReport:
             logger.warning(
                 "The report with fingerprint %s is unreadable",
@@ -94,9 +95,18 @@ def _exists(column: str, reported: str) -> Exists:
     return Exists(same.annotate(mark=MD5(column)).filter(mark=MD5(OuterRef(reported))).exclude(**{column: ""}))
 
 
-def _number_of(condition: Q, **conditions: None) -> Subquery:
-    """Count the messages of this kind to the phone number of the report; NULL means none."""
+def _number_of(condition: Q) -> Subquery:
+    """Count the messages of this kind to the phone number of the report; NULL means none.
+
+    One that the platform may not have had yet when the report came counts twice: the report is not matched to it.
+    """
+    received_at = OuterRef("received_at")
     same = Message.objects.filter(
-        condition, account=OuterRef("account"), phone_number=OuterRef("phone_number"), **conditions
+        condition, account=OuterRef("account"), phone_number=OuterRef("phone_number"), created_at__lte=received_at
     )
-    return Subquery(same.order_by().values("account").annotate(number=Count("pk")).values("number"))
+    reached_at = Coalesce(OuterRef("reported_at"), received_at) + TOLERANCE
+    is_reportable = Q(since__lte=received_at) & Q(since__lte=reached_at)
+    weight = Case(When(is_reportable, then=1), default=2)
+    # Not in HAVING, where SQLite does not know the columns of the report.
+    counted = same.order_by().annotate(since=REPORTABLE_FROM).values("account").annotate(number=Sum(weight))
+    return Subquery(counted.values("number"))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from django.db import DatabaseError
 from django.db.models import Q
@@ -27,6 +27,7 @@ from django_hyber.models import Message, UnreadableCallback
 from django_hyber.protocol import DeliveryReport, fingerprint, parse_reports
 from django_hyber.reports.anonymous import anonymize_reports
 from django_hyber.reports.matching import (
+    Marked,
     Matches,
     find_messages,
     group_by_message,
@@ -90,13 +91,6 @@ class Applied:
             setattr(self, name, getattr(self, name) + getattr(part, name))
 
 
-class Marked(NamedTuple):
-    """A report with the fingerprint that it is stored under."""
-
-    fingerprint: str
-    report: DeliveryReport
-
-
 def apply_delivery_reports(raw_reports: Sequence[object], account: str = DEFAULT_ACCOUNT) -> Applied:
     """Store delivery reports as they came and move their messages forward.
 
@@ -148,22 +142,24 @@ def apply_stored(account: Account, waiting: Sequence[Marked], total: Applied) ->
 
 @insisting
 def _apply_stored(account: Account, waiting: Sequence[Marked]) -> Applied:
-    found = find_messages(account, [item.report for item in waiting])
+    found = find_messages(account, waiting)
     if not found.matches and not found.former:
         return Applied()
     with write_transaction():
         states = lock_by_keys(found.matches.keys() | found.former.keys())
-        # A concurrent callback may have given a message its id since.
+        # A concurrent callback may have given a message its id since, or a report its message.
         matches = {
             state.id: reports
             for state in states
             if (reports := found.matches.get(state.id)) and _may_still_be_of(state, reports)
         }
-        matched = _owners(matches) | _owners(found.former)
-        _link({item.fingerprint: matched[id(item.report)] for item in waiting if id(item.report) in matched})
+        owners = _owners(matches) | _owners(found.former)
+        linked = _link({item.fingerprint: owners[id(item.report)] for item in waiting if id(item.report) in owners})
+        is_ours = {id(item.report) for item in waiting if item.fingerprint in linked}
+        matches = {pk: own for pk, group in matches.items() if (own := [item for item in group if id(item) in is_ours])}
         _anonymize_late(states)
         changed = _advance(account, [state for state in states if state.id in matches], matches)
-    return Applied(matched=len(matched), unknown=-len(matched), changed=changed)
+    return Applied(matched=len(owners), unknown=-len(owners), changed=changed)
 
 
 def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) -> None:
@@ -207,14 +203,27 @@ def _store_and_advance(account: Account, reports: Sequence[Marked]) -> tuple[App
             _link({item.fingerprint: matched[id(item.report)] for item in reports if id(item.report) in matched})
         _anonymize_late(states)
         changed = _advance(account, [state for state in states if state.id in matches], matches)
+    unmatched = [item for item in reports if id(item.report) not in matched]
+    if stored < len(reports) and unmatched:
+        unmatched = _still_waiting(unmatched)
     applied = Applied(
         stored=stored,
         repeated=len(reports) - stored,
-        matched=len(matched),
-        unknown=len(reports) - len(matched),
+        matched=len(reports) - len(unmatched),
+        unknown=len(unmatched),
         changed=changed,
     )
-    return applied, [item for item in reports if id(item.report) not in matched]
+    return applied, unmatched
+
+
+def _still_waiting(reports: Sequence[Marked]) -> list[Marked]:
+    """Return the reports without a message, with the time at which each came first.
+
+    A report that was matched before is about that message, and a repetition of it never about the next one.
+    """
+    stored = StoredReport.objects.filter(fingerprint__in={item.fingerprint for item in reports}, message=None)
+    received = dict(stored.values_list("fingerprint", "received_at"))
+    return [item._replace(received_at=received[item.fingerprint]) for item in reports if item.fingerprint in received]
 
 
 def _owners(matches: Matches) -> dict[int, int]:
@@ -245,18 +254,19 @@ def _store(account: Account, reports: Sequence[Marked], owners: Mapping[int, int
             now,
             report.raw,
         )
-        for mark, report in reports
+        for mark, report, _received_at in reports
     ]
     # Always in the same order: two clients that post the same reports must not deadlock.
     rows.sort(key=itemgetter(2))
     return insert_rows(StoredReport, STORED_COLUMNS, rows)
 
 
-def _link(owners: Mapping[str, int]) -> None:
-    """Give stored reports that are still waiting their message, by fingerprint."""
-    waiting = StoredReport.objects.filter(fingerprint__in=owners, message=None)
-    rows = [(pk, owners[mark]) for pk, mark in waiting.order_by("pk").values_list("pk", "fingerprint")]
-    update_rows(StoredReport, ("id", "message_id"), rows)
+def _link(owners: Mapping[str, int]) -> set[str]:
+    """Give stored reports that are still waiting their message, by fingerprint, and return which ones."""
+    waiting = StoredReport.objects.filter(fingerprint__in=owners, message=None).order_by("pk").select_for_update()
+    found = list(waiting.values_list("pk", "fingerprint"))
+    update_rows(StoredReport, ("id", "message_id"), [(pk, owners[mark]) for pk, mark in found])
+    return {mark for _pk, mark in found}
 
 
 def _anonymize_late(states: Iterable[State]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
 from django_hyber.conf import Account, find_accounts
 from django_hyber.db.bulk import lock_rows
@@ -22,9 +24,24 @@ Row = TypeVar("Row", bound=Model)
 Matches = Mapping[int, Sequence[DeliveryReport]]
 #: Accepted by the platform, or possibly accepted.
 HANDED_OVER = (Status.SENDING, Status.UNCONFIRMED, Status.ACCEPTED)
-AWAITING = Q(status__in=HANDED_OVER, given_up_at=None)
+#: Queued again after a doubt: the platform may have accepted an earlier request all the same.
+RETURNED = Q(status=Status.QUEUED, doubted_at__isnull=False)
+AWAITING = Q(status__in=HANDED_OVER, given_up_at=None) | RETURNED
 #: Messages that reports have reached without naming the platform's id.
 UNNAMED = Q(message_id=None) & (Q(accepted_at__isnull=False) | Q(hyber_status__isnull=False))
+
+#: From when on the platform certainly may have reported a message. Before, it may not have been handed over yet.
+REPORTABLE_FROM = Coalesce("accepted_at", "doubted_at")
+#: How far the clock of the platform may be behind ours, and how long a request may take.
+TOLERANCE = timedelta(minutes=10)
+
+
+class Marked(NamedTuple):
+    """A report with the fingerprint that it is stored under, and when it was stored, if that was before now."""
+
+    fingerprint: str
+    report: DeliveryReport
+    received_at: datetime | None = None
 
 
 class Found(NamedTuple):
@@ -44,12 +61,16 @@ class Candidate(NamedTuple):
     campaign_id: int | None
     status: str
     given_up_at: datetime | None
+    created_at: datetime
+    reportable_from: datetime | None
+    is_returned: bool
     is_being_sent: bool
 
     @property
     def is_awaiting(self) -> bool:
         """Whether a report is still expected."""
-        return self.is_being_sent or (self.status in HANDED_OVER and self.given_up_at is None)
+        is_handed_over = self.status in HANDED_OVER and self.given_up_at is None
+        return self.is_being_sent or self.is_returned or is_handed_over
 
 
 class SentBatch(NamedTuple):
@@ -87,34 +108,44 @@ def lock_by_keys(pks: Iterable[int]) -> list[State]:
 def group_by_message(
     messages: Iterable[tuple[int, str, str | None]], reports: Iterable[DeliveryReport]
 ) -> dict[int, list[DeliveryReport]]:
-    """Give each report to the message, of (primary key, extra id, message id), that has one of its ids."""
-    by_message_id: dict[str | None, int] = {}
+    """Give each report to the message, of (primary key, extra id, message id), that has one of its ids.
+
+    Our own id decides, because the platform may have given an answer to the wrong request. Its id alone decides nothing
+    if several messages have it, or if the report names an id of ours that is not that of the message.
+    """
     by_extra_id: dict[str, int] = {}
+    by_message_id: dict[str, tuple[int, str]] = {}
+    shared: set[str] = set()
     for pk, extra_id, message_id in messages:
-        by_message_id[message_id] = by_extra_id[extra_id] = pk
-    by_message_id.pop(None, None)
-    by_message_id.pop("", None)
+        by_extra_id[extra_id] = pk
+        if message_id and by_message_id.setdefault(message_id, (pk, extra_id))[0] != pk:
+            shared.add(message_id)
     by_extra_id.pop("", None)
     matches: dict[int, list[DeliveryReport]] = {}
     for report in reports:
-        owner = by_message_id.get(report.message_id) or by_extra_id.get(report.extra_id)
+        owner = by_extra_id.get(report.extra_id)
+        if owner is None and report.message_id in by_message_id and report.message_id not in shared:
+            pk, extra_id = by_message_id[report.message_id]
+            owner = None if report.extra_id and extra_id else pk
         if owner is not None:
             matches.setdefault(owner, []).append(report)
     return matches
 
 
-def find_messages(account: Account, reports: Sequence[DeliveryReport]) -> Found:
+def find_messages(account: Account, waiting: Sequence[Marked]) -> Found:
     """Find the messages of reports by id, history and phone number, without locking.
 
     A report that has our own id is never matched by phone: that id is committed before anything is sent, so one that
     is unknown belongs to another system, or to an earlier run of a message.
     """
+    reports = [item.report for item in waiting]
     messages = _by_ids(Message.objects.all(), *_ids(reports), "message_id")
     matches = group_by_message(messages, reports)
     rest = _without(reports, matches)
     history = StoredReport.objects.filter(message__isnull=False)
     former = group_by_message(_by_ids(history, *_ids(rest), "hyber_message_id", key="message"), rest)
-    by_phone = _by_phone(account, _without(rest, former))
+    unnamed = {id(report) for report in _without(rest, former)}
+    by_phone = _by_phone(account, [item for item in waiting if id(item.report) in unnamed])
     return Found(matches | by_phone, former)
 
 
@@ -158,18 +189,23 @@ def _without(reports: Iterable[DeliveryReport], matches: Matches) -> list[Delive
     return [report for report in reports if id(report) not in found]
 
 
-def _by_phone(account: Account, reports: Iterable[DeliveryReport]) -> dict[int, list[DeliveryReport]]:
+def _by_phone(account: Account, waiting: Iterable[Marked]) -> dict[int, list[DeliveryReport]]:
     """Match reports without our id to the only message to their number that they may be about."""
-    nameless = [report for report in reports if report.phone_number and not report.extra_id]
+    nameless = [item for item in waiting if item.report.phone_number and not item.report.extra_id]
     if not nameless:
         return {}
-    candidates = _candidates(account, {report.phone_number for report in nameless})
-    jobs = _sent_batches(account, {report.job_id for report in nameless} - {""})
+    candidates = _candidates(account, {item.report.phone_number for item in nameless})
+    jobs = _sent_batches(account, {item.report.job_id for item in nameless} - {""})
+    now = timezone.now()
     matches: dict[int, list[DeliveryReport]] = {}
-    for report in nameless:
-        possible = [item for item in candidates.get(report.phone_number, ()) if _may_be_of(report, item, jobs)]
+    for item in nameless:
+        report = item.report
+        possible = [message for message in candidates.get(report.phone_number, ()) if _may_be_of(item, message, jobs)]
         # Which of several is meant cannot be known, not even if only one of them still awaits a report.
-        if len(possible) == 1 and possible[0].account == account.name:
+        if len(possible) != 1 or possible[0].account != account.name:
+            continue
+        # A job is of one request. Otherwise, the report may be about what another system has sent before.
+        if report.job_id or _came_after(item, possible[0].reportable_from or now):
             matches.setdefault(possible[0].pk, []).append(report)
     return {pk: group for pk, group in matches.items() if is_of_one_message(group)}
 
@@ -186,7 +222,9 @@ def _candidates(account: Account, phone_numbers: set[str]) -> dict[str, list[Can
     # A report may be quicker than the answer to the request with its message.
     batches = Batch.objects.filter(state=Batch.State.SENDING, campaign=OuterRef("campaign"))
     is_being_sent = Exists(batches.filter(first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk")))
-    messages = messages.annotate(is_being_sent=Q(status=Status.QUEUED) & is_being_sent)
+    messages = messages.annotate(
+        reportable_from=REPORTABLE_FROM, is_returned=RETURNED, is_being_sent=Q(status=Status.QUEUED) & is_being_sent
+    )
     rows = messages.filter(AWAITING | UNNAMED | Q(is_being_sent=True))
     candidates: dict[str, list[Candidate]] = {}
     for row in rows.values_list(*Candidate._fields):
@@ -195,7 +233,16 @@ def _candidates(account: Account, phone_numbers: set[str]) -> dict[str, list[Can
     return candidates
 
 
-def _may_be_of(report: DeliveryReport, message: Candidate, jobs: Sequence[SentBatch]) -> bool:
+def _came_after(item: Marked, moment: datetime) -> bool:
+    """Return whether the report came after this moment, and its status was reached after it."""
+    time = item.report.time
+    return (item.received_at is None or item.received_at >= moment) and (time is None or time >= moment - TOLERANCE)
+
+
+def _may_be_of(item: Marked, message: Candidate, jobs: Sequence[SentBatch]) -> bool:
+    report = item.report
+    if not report.job_id and not _came_after(item, message.created_at):
+        return False
     if message.message_id and report.message_id:
         # Another one: the ids have been compared already.
         return False

@@ -10,6 +10,7 @@ from django_hyber import announce
 from django_hyber.models import Campaign, DeliveryReport, Message, UnreadableCallback
 from django_hyber.protocol import SMS, Viber
 from django_hyber.reports import intake as reports
+from django_hyber.reports.early import rematch_reports
 from django_hyber.services import apply_delivery_reports, dispatch, import_recipients
 from django_hyber.signals import message_status_changed
 from tests.samples import phone, report, sample
@@ -279,11 +280,26 @@ def test_channel_that_was_seen_wins_over_the_one_that_delivered_first(message, s
     assert state(message) == ("seen", "viber")
 
 
-def test_id_of_the_platform_comes_before_ours():
-    meant, other = make_message(1, message_id="platform-1"), make_message(2)
-    apply(report(other, message_id="platform-1"))
+def test_our_id_comes_before_that_of_the_platform():
+    meant, other = make_message(1, message_id="platform-1"), make_message(2, message_id="platform-1")
+    apply(report(meant, message_id="platform-1"))
 
     assert (state(meant)[0], state(other)[0]) == ("delivered", "accepted")
+
+
+def test_report_with_an_id_of_ours_that_the_message_does_not_have_moves_nothing():
+    message = make_message(1, message_id="platform-1")
+    result = apply(report(message, extra_id="not-ours", message_id="platform-1"))
+
+    assert (result.unknown, state(message)[0]) == (1, "accepted")
+    assert rematch_reports().matched == 0
+
+
+def test_id_of_the_platform_that_two_messages_have_means_neither():
+    messages = [make_message(number, message_id="platform-1") for number in (1, 2)]
+    apply(report(None, message_id="platform-1"))
+
+    assert [state(message)[0] for message in messages] == ["accepted", "accepted"]
 
 
 def test_platform_id_of_a_message_is_kept(message):

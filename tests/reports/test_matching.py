@@ -37,8 +37,12 @@ def make_message(number=1, **values):
 
 
 def nameless(**values):
-    """A report that has the phone, and neither id unless it is given."""
-    return report(None, **{"number": phone(1), "message_id": None} | values)
+    """A report that has the phone, and neither id unless it is given. Its status was reached just now."""
+    return report(None, **{"number": phone(1), "message_id": None, "time": milliseconds()} | values)
+
+
+def milliseconds(**ago):
+    return int((timezone.now() - timedelta(**ago)).timestamp() * 1_000)
 
 
 def apply(*reports):
@@ -131,6 +135,7 @@ def test_message_that_was_given_up_leaves_no_doubt_for_the_sweep():
     given_up = make_message(1, message_id="old", given_up_at=timezone.now())
     apply(nameless())
     awaiting = make_message(2)
+    DeliveryReport.objects.update(received_at=timezone.now())
     rematch_reports()
 
     assert (status(given_up), status(awaiting)) == ("accepted", "delivered")
@@ -171,30 +176,35 @@ def test_reports_of_two_messages_to_one_number_are_not_given_to_one():
 def test_report_without_our_id_may_come_after_one_without_theirs():
     message = make_message()
     apply(report(message, message_id=None, **EXPIRED))
-    apply(nameless(message_id="new", time=1_700_000_060_000))
+    apply(nameless(message_id="new"))
 
     assert status(message) == "delivered"
 
 
-def test_waiting_report_without_our_id_is_matched_by_the_sweep():
-    message = make_message(status="queued", accepted_at=None)
-    apply(nameless(message_id="new"))
+@pytest.fixture
+def interrupted():
+    """A message of which the platform had a report that was stored, and not applied."""
+    message = make_message(status="cancelled")
+    apply(nameless())
     Message.objects.update(status="accepted")
+    return message
+
+
+def test_waiting_report_without_our_id_is_matched_by_the_sweep(interrupted):
     dispatch()
 
-    assert status(message) == "delivered"
+    assert status(interrupted) == "delivered"
 
 
-def test_old_waiting_report_is_matched_by_a_recount_and_costs_the_sweeps_nothing():
-    message = make_message(status="queued", accepted_at=None)
-    apply(nameless(message_id="new"))
-    Message.objects.update(status="accepted")
-    DeliveryReport.objects.update(received_at=timezone.now() - timedelta(days=2))
+def test_old_waiting_report_is_matched_by_a_recount_and_costs_the_sweeps_nothing(interrupted):
+    before = timezone.now() - timedelta(days=2)
+    Message.objects.update(created_at=before, accepted_at=before)
+    DeliveryReport.objects.update(received_at=before)
     dispatch()
-    assert status(message) == "accepted"
+    assert status(interrupted) == "accepted"
     recount(reclassify=True)
 
-    assert status(message) == "delivered"
+    assert status(interrupted) == "delivered"
 
 
 def test_ids_that_differ_in_case_are_different_ids():
@@ -208,6 +218,66 @@ def test_ids_that_differ_in_case_are_different_ids():
     assert status(message) == "accepted"
     assert waiting() == 2
     assert len(swept) == len(without)
+
+
+# Time
+
+
+@pytest.mark.parametrize("ids", [{}, {"message_id": "of-another-system"}])
+@pytest.mark.parametrize("state", ["sending", "unconfirmed", "accepted"])
+def test_report_that_came_before_a_message_is_not_about_it(state, ids):
+    apply(nameless(**ids))
+    handed_over = {"doubted_at": timezone.now()} if state == "unconfirmed" else {}
+    message = make_message(status=state, **{"accepted_at": None} | handed_over)
+    apply(nameless(**ids, time=DeliveryReport.objects.get().raw["time"]))
+
+    assert rematch_reports().matched == 0
+    assert (status(message), waiting()) == (state, 1)
+
+
+@pytest.mark.parametrize("column", ["accepted_at", "doubted_at"])
+def test_report_that_came_before_a_recipient_was_sent_to_is_not_about_it(column):
+    """A campaign may be sent long after its recipients were imported."""
+    imported = {"created_at": timezone.now() - timedelta(days=1), "accepted_at": None}
+    message = make_message(status="queued", **imported)
+    apply(nameless())
+    sent_to = {"accepted_at": "accepted", "doubted_at": "unconfirmed"}[column]
+    Message.objects.update(status=sent_to, **{column: timezone.now()})
+
+    assert rematch_reports().matched == 0
+    assert status(message) == sent_to
+
+
+@pytest.mark.parametrize(("ago", "state"), [({"hours": 1}, "accepted"), ({"minutes": 5}, "delivered")])
+def test_status_that_was_reached_long_before_a_message_is_not_about_it(ago, state):
+    """The clock of the platform may differ from ours by some minutes."""
+    message = make_message()
+    apply(nameless(time=milliseconds(**ago)))
+
+    assert (status(message), rematch_reports().matched) == (state, 0)
+
+
+def test_reports_that_came_too_early_do_not_hold_up_the_others(monkeypatch):
+    apply(*(nameless(number=phone(number)) for number in (2, 3)))
+    early = [make_message(number, phone_number=phone(number)) for number in (2, 3)]
+    message = make_message(status="cancelled")
+    apply(nameless())
+    Message.objects.update(status="accepted")
+    monkeypatch.setattr("django_hyber.reports.early.CHUNK", 1)
+    rematch_reports()
+
+    assert [status(item) for item in (message, *early)] == ["delivered", "accepted", "accepted"]
+
+
+def test_repetition_of_a_report_is_not_about_the_next_message_to_the_number():
+    first = make_message(1)
+    item = nameless()
+    apply(item)
+    second = make_message(2)
+    again = apply(item)
+
+    assert (status(first), status(second)) == ("delivered", "accepted")
+    assert (again.repeated, again.unknown, again.changed) == (1, 0, 0)
 
 
 # Jobs

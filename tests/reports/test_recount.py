@@ -68,7 +68,7 @@ def reports_of_every_kind():
     apply_delivery_reports(
         [
             report(None, number=by_theirs.phone_number, message_id="platform-20", clicks=1),
-            report(None, number=by_phone.phone_number, message_id=None, clicks=1),
+            report(None, number=by_phone.phone_number, message_id=None, clicks=1, time=None),
         ]
     )
     twice, chain = make_message(18), make_message(19)
