@@ -14,6 +14,7 @@ from django.test import TransactionTestCase
 from django.utils import timezone, translation
 
 from django_hyber.codes import forget_request
+from django_hyber.reconcile.outcome_queries import forget_controls
 from django_hyber.sandbox import Sandbox
 from tests.tables import empty_tables
 
@@ -82,10 +83,14 @@ def uses_database(item):
 
 
 def pytest_runtest_teardown():
-    """Undo what a request has activated in the thread, or the next test would speak Ukrainian by chance."""
+    """Undo what a request has activated in the thread, or the next test would speak Ukrainian by chance.
+
+    It would also believe what the platform of this test has answered.
+    """
     translation.deactivate()
     timezone.deactivate()
     forget_request()
+    forget_controls()
 
 
 @pytest.fixture(scope="session")

@@ -44,10 +44,6 @@ class AccountState(HyberModel):
     silent_questions = models.PositiveIntegerField(
         _("queries without an answer"), default=0, help_text=_("Queries in a row that were not answered.")
     )
-    # What the platform answers about two ids of which the truth is known. Shared by the questions of a few seconds.
-    controls_at = models.DateTimeField(_("control queries at"), null=True, blank=True, editable=False)
-    unknown_answer = models.CharField(_("answer about an unused id"), max_length=100, blank=True, editable=False)
-    known_answer = models.CharField(_("answer about a known message"), max_length=16, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("state of an account")

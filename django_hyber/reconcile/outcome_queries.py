@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from weakref import WeakKeyDictionary
 
 from django.db.models import QuerySet
 
@@ -19,6 +20,7 @@ from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import (
     DeliveryReport,
+    HyberClient,
     HyberError,
     ReportNotFound,
     is_plain_id,
@@ -44,6 +46,8 @@ CANDIDATES = 3
 #: The last request may be one that the platform is still processing, so earlier ones are looked at too.
 AGES = tuple(timedelta(minutes=minutes) for minutes in (0, 10, 60, 6 * 60, 24 * 60))
 IDS = ("extra_id", "message_id")
+#: The last control answers that each client got, and when: a client belongs to one thread and one set of addresses.
+_shared: WeakKeyDictionary[HyberClient, tuple[datetime, Controls]] = WeakKeyDictionary()
 ACCEPTED_STATUSES = (Status.ACCEPTED, Status.DELIVERED, Status.SEEN, Status.EXPIRED, Status.UNDELIVERED)
 
 
@@ -117,11 +121,14 @@ def query_known_messages(account: Account) -> Known:
 
 
 def _controls(account: Account, asked_at: datetime) -> Controls:
-    """Return the current control answers. Answers to the controls of another recent query are reused."""
-    shared = _states(account.name).filter(controls_at__gte=asked_at - CONTROLS_VALID_FOR)
-    row = shared.values_list("unknown_answer", "known_answer").first()
-    if row:
-        return Controls(unknown=row[0], known=Known(row[1]))
+    """Return the current control answers. Those to the last controls of the same client are reused for a while.
+
+    Answers that another host got do not count: its REPORTS_URL or a proxy of it may be another one.
+    """
+    client = get_client(account)
+    answered_at, shared = _shared.get(client, (None, None))
+    if answered_at and shared and answered_at >= asked_at - CONTROLS_VALID_FOR:
+        return shared
     now = database_time()
     # A failed control makes the query itself useless, so it is repeated once.
     unknown = query_unknown_id(account)
@@ -129,11 +136,15 @@ def _controls(account: Account, asked_at: datetime) -> Controls:
         unknown = query_unknown_id(account)
     if not unknown.is_not_found:
         return Controls(unknown="", known=Known.NO_ANSWER)
-    known = query_known_messages(account)
-    if known is not Known.NO_ANSWER:
-        AccountState.objects.get_or_create(account=account.name, host=REPORTS)
-        _states(account.name).update(controls_at=now, unknown_answer=unknown.text, known_answer=known.value)
-    return Controls(unknown=unknown.text, known=known)
+    controls = Controls(unknown=unknown.text, known=query_known_messages(account))
+    if controls.known is not Known.NO_ANSWER:
+        _shared[client] = (now, controls)
+    return controls
+
+
+def forget_controls() -> None:
+    """Make the next query ask its own controls."""
+    _shared.clear()
 
 
 def _known_messages(account: Account) -> Sequence[str]:
@@ -159,7 +170,3 @@ def _matching(extra_id: str, reports: Sequence[DeliveryReport]) -> list[Delivery
 def _describe(error: ReportNotFound) -> str:
     code = "" if error.error_code is None else f", error {error.error_code}"
     return f"HTTP {error.http_status}{code}"[:TEXT_LIMIT]
-
-
-def _states(account_name: str) -> QuerySet[AccountState]:
-    return AccountState.objects.filter(account=account_name, host=REPORTS)
