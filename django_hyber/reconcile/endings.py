@@ -9,7 +9,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
@@ -18,6 +18,7 @@ from django_hyber.db.transactions import database_time, lock, lock_unread, write
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection
+from django_hyber.sending.batch_messages import was_accepted
 from django_hyber.sending.exchange import begin_doubt
 from django_hyber.sending.pace import schedule
 
@@ -51,7 +52,9 @@ def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_
     ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
-        moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **RESOLVED, doubted_at=None)
+        # It is no longer part of the request in doubt, but a report may still prove that the request was accepted.
+        apart = message.doubted_at and message.doubted_at + timedelta(microseconds=1)
+        moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **RESOLVED, doubted_at=apart)
         if moved and message.campaign_id:
             _give_own_batch(message)
         return moved
@@ -65,13 +68,6 @@ def messages_of(batch: Batch) -> QuerySet[Message]:
 def in_doubt(batch: Batch) -> QuerySet[Message]:
     """Select the messages of the batch whose outcome is unknown."""
     return messages_of(batch).filter(status=Status.UNCONFIRMED)
-
-
-def was_accepted(batch: Batch) -> bool:
-    """Whether a report proves that the request was accepted. Reports of an earlier run do not count."""
-    since_doubted = Q(doubted_at=batch.doubted_at, doubted_at__isnull=False) & ~Q(status=Status.UNCONFIRMED)
-    before = Q(accepted_at__gte=batch.created_at) if batch.run > 1 else Q(accepted_at__isnull=False)
-    return messages_of(batch).filter(since_doubted | before).exists()
 
 
 def end_batch_as_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
@@ -100,13 +96,14 @@ def end_batch_as_not_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
 def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: int | None = None) -> int:
     """Queue the batch and its unconfirmed messages again. Return the number of messages.
 
+    They keep ``doubted_at``: until the next request, a report may still prove that this one was accepted.
     ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
         again = {"state": State.PENDING, "error_text": "", "error_code": None, "not_taken_code": not_taken_code}
-        if not doubted.update(**again, **NO_DOUBT):
+        if not doubted.update(**again, **NO_DOUBT | {"doubted_at": batch.doubted_at}):
             return 0
-        return _move(in_doubt(batch), Status.QUEUED, **RESOLVED, doubted_at=None)
+        return _move(in_doubt(batch), Status.QUEUED, **RESOLVED)
 
 
 def resolve_separately(

@@ -41,6 +41,7 @@ from django_hyber.reconcile.proof import (
     parts_grace,
 )
 from django_hyber.sending.batch import BatchClaim
+from django_hyber.sending.batch_messages import was_accepted
 from django_hyber.sending.pace.pauses import Host, paused_accounts, paused_until
 from django_hyber.sending.runs import settle
 from django_hyber.sending.single import MessageClaim
@@ -231,7 +232,7 @@ class _BatchInDoubt:
     def query(self, asked_at: datetime) -> bool:
         """Query some of its messages, then act on all answers so far. Return whether to continue immediately."""
         doubt = _read_doubt(self.batch, self.account)
-        sampled = _Sampled.FOUND if endings.was_accepted(self.batch) else self._query_sample(doubt, asked_at)
+        sampled = _Sampled.FOUND if was_accepted(self.batch) else self._query_sample(doubt, asked_at)
         if sampled is _Sampled.FOUND:
             until = database_time() + _parts_grace(self.batch, self.account)
             endings.resolve_separately(self.doubted, self.batch, self.account, until)

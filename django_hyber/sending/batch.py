@@ -12,6 +12,7 @@ from typing import Any, Literal
 from django.db import transaction
 from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, announce_notice, announce_stored, store_changes
 from django_hyber.conf import Account, get_account
@@ -39,6 +40,7 @@ from django_hyber.sending.batch_messages import (
     read_outgoing,
     record_entries,
     suppress,
+    was_accepted,
 )
 from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.limits import charge, keep_to_cap
@@ -51,6 +53,7 @@ Status = Message.Status
 WaitsFor = Batch.WaitsFor
 RELEASED = {"lease_until": None, "doubted_at": None, "not_found_after": None, "due_at": None, "waits_for": ""}
 ALWAYS = Q()
+ACCEPTED_SINCE = gettext_noop("A report has shown since that the request had been accepted.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +111,8 @@ class BatchClaim:
                 raise ClaimLost(f"Batch {pk} was not sent: the campaign was stopped")
             if have_opted_out(self.messages(), since):
                 raise ClaimLost(f"Batch {pk} was not sent: a recipient has opted out since it was claimed")
+            if self.batch.doubted_at and was_accepted(self.batch):
+                raise ClaimLost(f"Batch {pk} was not sent: an earlier request was accepted")
             ours = self.rows().filter(state=State.SENDING)
             if not lease.renew(ours, self.account.lease, sender=self.account.sender):
                 raise ClaimLost(f"Batch {pk} was not sent: another worker claimed it")
@@ -171,10 +176,12 @@ class BatchClaim:
 
     def _queue(self, reason: str, *, waits_for: Batch.WaitsFor | Literal[""], only: Q = ALWAYS, **values: Any) -> None:
         held = F("held_attempts") + int(waits_for != WaitsFor.RETRY)
+        # Of the doubt about an earlier request, if there was one: this one was not sent.
+        doubted_at = self.batch.doubted_at
         changes = RELEASED | {"waits_for": waits_for, "held_attempts": held, "error_text": reason, **values}
         with write_transaction():
-            if self.rows().filter(only).update(state=State.PENDING, **changes):
-                self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
+            if self.rows().filter(only).update(state=State.PENDING, **changes | {"doubted_at": doubted_at}):
+                self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="", doubted_at=doubted_at)
 
     @insisting
     def set_aside(self, reason: str) -> None:
@@ -193,14 +200,15 @@ class BatchClaim:
         """Queue the batch again as two halves. Return False if it has only one message, without any change."""
         waiting = self.messages().filter(status__in=(Status.QUEUED, Status.UNCONFIRMED))
         with write_transaction():
-            changes = RELEASED | {"held_attempts": F("held_attempts") + 1, "error_text": reason}
+            doubted = {"doubted_at": self.batch.doubted_at}
+            changes = RELEASED | doubted | {"held_attempts": F("held_attempts") + 1, "error_text": reason}
             pks = list(waiting.order_by("pk").values_list("pk", flat=True))
             half = len(pks) // 2
             if not half:
                 return False
             if not self.rows().update(**changes):
                 return True
-            self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="")
+            self._move(Status.UNCONFIRMED, Status.QUEUED, error_text="", **doubted)
             batch, middle = self.batch, pks[half]
             self.rows().update(state=State.PENDING, last_id=middle - 1, size=half)
             Batch.objects.create(
@@ -212,6 +220,7 @@ class BatchClaim:
                 zone=batch.zone,
                 phone_prefixes=batch.phone_prefixes,
                 error_text=reason,
+                **doubted,
             )
         logger.warning(
             "Batch %s is too large for the platform and was split into two",
@@ -240,6 +249,7 @@ class BatchClaim:
             "error_text": reason,
             "error_code": error_code,
             "due_at": query_at,
+            "enqueued_at": None,
             "lease_until": None,
             "waits_for": "",
         }
@@ -293,7 +303,11 @@ def claim_batch(pk: int) -> BatchClaim | None:
     if found is None:
         return None
     account = get_account(found.campaign.account)
-    if _waits_for_window(found, now):
+    if found.doubted_at and was_accepted(found):
+        claim = BatchClaim(batch=found, account=account)
+        claim.mark_unconfirmed(ACCEPTED_SINCE, now, Q(state=State.PENDING), logged=ACCEPTED_SINCE)
+        return None
+    if schedule.waits_for_window(found, now):
         return None
     with write_transaction():
         if not _claim(pk, account, now):
@@ -308,33 +322,12 @@ def claim_batch(pk: int) -> BatchClaim | None:
         transaction.set_rollback(until is not None, using=database())
     if until:
         is_blocked = waits_for == WaitsFor.PLATFORM
-        _put_off(pk, until, WaitsFor.ACCOUNT if is_blocked and breaker.is_held(account.name) else waits_for)
+        schedule.put_off(pk, until, WaitsFor.ACCOUNT if is_blocked and breaker.is_held(account.name) else waits_for)
         if is_blocked and not breaker.is_blocked(account.name, AccountState.Host.BULK):
             # It has ended in the meantime, so nobody else would see the batch before its time.
-            _put_off(pk, None, "")
+            schedule.put_off(pk, None, "")
         return None
     return BatchClaim(batch=claimed, account=account)
-
-
-def _waits_for_window(batch: Batch, now: datetime) -> bool:
-    """Postpone the batch if its sending window is closed, or if its time zone is unknown: a guess may mean night."""
-    try:
-        opening = _next_opening(batch, now)
-    except schedule.UnknownZoneError:
-        ids = {"batch_id": batch.pk, "campaign_id": batch.campaign_id, "zone": batch.zone}
-        text = "Batch %s waits: the time zone %s is not installed on this machine"
-        logger.warning(text, batch.pk, batch.zone, extra={"event": LogEvent.ZONE_UNKNOWN, **ids})
-        _put_off(batch.pk, now + schedule.ZONE_RETRY, WaitsFor.WINDOW, schedule.UNKNOWN_ZONE)
-        return True
-    if opening:
-        _put_off(batch.pk, opening, WaitsFor.WINDOW)
-    return opening is not None
-
-
-def _next_opening(batch: Batch, now: datetime) -> datetime | None:
-    # The platform delivers no earlier than the start time, so the window is checked for that time.
-    start_time = batch.campaign.start_time
-    return schedule.next_opening(batch.campaign, batch.zone, max(now, start_time) if start_time else now)
 
 
 def _claim(pk: int, account: Account, now: datetime) -> bool:
@@ -351,11 +344,6 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
         "enqueued_at": None,
     }
     return lease.claim(batches, account.lease, **values)
-
-
-def _put_off(pk: int, until: datetime | None, waits_for: Batch.WaitsFor | Literal[""], reason: str = "") -> None:
-    batches = Batch.objects.filter(pk=pk, state=State.PENDING)
-    batches.update(due_at=until, waits_for=waits_for, error_text=reason, enqueued_at=None)
 
 
 def submit_batch(pk: int, client: HyberClient | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
@@ -15,12 +16,13 @@ from django_hyber.announce import Change, announce_changes, has_listeners
 from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
-from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.db.characters import storable_ids
+from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.number_policy import NOT_ALLOWED, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.single import OPTED_OUT
+from django_hyber.sending.single import OPTED_OUT, SAME_ID
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 
 Status = Message.Status
@@ -28,6 +30,8 @@ NO_VALUE = gettext_noop("Skipped: a value for the text is missing.")
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 NO_DECISION = gettext_noop("The platform's answer does not say whether it has accepted this message.")
 TEXT_LIMIT = 255
+#: What a message may be without any report of the platform.
+UNREPORTED = (Status.QUEUED, Status.UNCONFIRMED, Status.SUPPRESSED, Status.CANCELLED)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 #: Columns that are reset when a message is accepted.
 CLEARED = MappingProxyType(
@@ -55,6 +59,17 @@ class BatchAnswer(NamedTuple):
     outgoing: Sequence[Outgoing]
     entries: Sequence[SyncEntry] | None
     job_id: str
+
+
+def was_accepted(batch: Batch) -> bool:
+    """Whether a report proves that a request of the batch was accepted. Reports of an earlier run do not count."""
+    since_doubted = Q(doubted_at=batch.doubted_at, doubted_at__isnull=False) & ~Q(status__in=UNREPORTED)
+    reported = Q(accepted_at__isnull=False) | Q(status=Status.REJECTED)
+    if batch.run > 1:
+        since = batch.created_at
+        reported = Q(accepted_at__gte=since) | Q(status=Status.REJECTED, finished_at__gte=since)
+    members = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
+    return members.filter(since_doubted | reported).exists()
 
 
 def suppress(account: Account, messages: QuerySet[Message], leave_out: LeaveOut) -> None:
@@ -163,19 +178,23 @@ def accept_all(outgoing: Sequence[Outgoing]) -> None:
 def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], doubt: Mapping[str, Any]) -> None:
     """Record the platform's entry for each message, matched by extra id, or by phone number if an entry has none.
 
-    The outcome of a message is unknown without an entry, or with entries that do not agree. ``doubt`` is what is
-    written to it.
+    The outcome of a message is unknown without an entry, with entries that do not agree, with one that both rejects it
+    and has an id of it, and if another message has the same id. ``doubt`` is what is written to it.
     """
     by_extra_id = _by_key((entry.extra_id, entry) for entry in entries if entry.extra_id)
     by_phone = _by_key((entry.phone_number, entry) for entry in entries if not entry.extra_id)
+    taken = _taken_ids(entries, by_phone)
     accepted, rejected, unknown = [], [], []
     for pk, recipient in outgoing:
         entry = by_extra_id.get(recipient.extra_id) or by_phone.get(recipient.phone_number)
         if entry is None or entry.accepted is None:
-            reason = NO_DECISION if entry else NO_ANSWER
-            unknown.append(OtherRow(pk, None, Status.UNCONFIRMED.value, error_text=reason))
+            unknown.append(_unknown(pk, NO_DECISION if entry else NO_ANSWER))
+        elif entry.message_id in taken:
+            unknown.append(_unknown(pk, SAME_ID))
         elif entry.accepted:
             accepted.append(AcceptedRow(pk, entry.message_id or None))
+        elif entry.message_id:
+            unknown.append(_unknown(pk, entry.error_text[:TEXT_LIMIT] or NO_DECISION, entry))
         else:
             rejected.append(_rejected(pk, entry))
     _accept(accepted)
@@ -193,9 +212,31 @@ def _by_key(entries: Iterable[tuple[str, SyncEntry]]) -> dict[str, SyncEntry]:
     return found
 
 
+def _taken_ids(entries: Sequence[SyncEntry], by_phone: Mapping[str, SyncEntry]) -> set[str]:
+    """Return the ids that name no single message: of several entries, or of another message.
+
+    An entry with our own id is surely about our message. One without it may be of the answer to another request.
+    """
+    ids = [entry.message_id for entry in entries if entry.message_id]
+    taken: set[str] = set()
+    if len(set(ids)) < len(ids):
+        taken = {message_id for message_id, count in Counter(ids).items() if count > 1}
+    # Only these: looking up the ids of a whole answer would take as long as all the rest.
+    unnamed = storable_ids({entry.message_id for entry in by_phone.values()} - {""})
+    if unnamed:
+        known = Message.objects.filter(message_id__in=unnamed).values_list("message_id", flat=True)
+        taken.update(filter(None, known))
+    return taken
+
+
+def _unknown(pk: int, reason: str, entry: SyncEntry | None = None) -> OtherRow:
+    message_id, error_code = (entry.message_id, entry.error_code) if entry else (None, None)
+    return OtherRow(pk, message_id, Status.UNCONFIRMED.value, error_code, reason)
+
+
 def _rejected(pk: int, entry: SyncEntry) -> OtherRow:
     text, status = entry.error_text[:TEXT_LIMIT], Status.REJECTED.value
-    return OtherRow(pk, entry.message_id or None, status, entry.error_code, text, finished_at=timezone.now())
+    return OtherRow(pk, None, status, entry.error_code, text, finished_at=timezone.now())
 
 
 def _accept(rows: Sequence[AcceptedRow]) -> None:

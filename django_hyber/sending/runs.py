@@ -61,6 +61,7 @@ class Requeued(NamedTuple):
     accepted_at: None = None
     reported_at: None = None
     finished_at: None = None
+    doubted_at: None = None
     not_found_after: None = None
     not_taken_code: None = None
     releases_seen: None = None

@@ -33,6 +33,7 @@ logger = logging.getLogger("django_hyber")
 Status = Message.Status
 OPTED_OUT = gettext_noop("The recipient has opted out.")
 BLOCKED = gettext_noop("Waits until the platform answers again.")
+SAME_ID = gettext_noop("The platform's answer has the id of another message.")
 HELD = gettext_noop("Waits until the platform accepts the login of the account.")
 RELEASED = {"lease_until": None, "not_found_after": None, "due_at": None}
 ALWAYS = Q()
@@ -91,7 +92,14 @@ class MessageClaim:
 
     @insisting
     def record(self, answer: str) -> None:
-        """Store the platform's id. If a report arrived before the answer, the message keeps its newer status."""
+        """Store the platform's id. If a report arrived before the answer, the message keeps its newer status.
+
+        An id that another message has is of an answer to another request, so the outcome is unknown.
+        """
+        others = Message.objects.filter(account=self.account.name, message_id=answer).exclude(pk=self.message.pk)
+        if others.exists():
+            self.mark_unconfirmed(SAME_ID, timezone.now(), logged=SAME_ID)
+            return
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
         if not self._move(Status.ACCEPTED, {"error_code": None, "error_text": "", **known}):
             self._of_this_run().update(**known)
@@ -124,7 +132,8 @@ class MessageClaim:
     @insisting
     def _queue(self, reason: str, due_at: datetime | None, **values: Any) -> None:
         changes = RELEASED | {"due_at": _before_deadline(self.message, due_at), "error_text": reason, **values}
-        self._move(Status.QUEUED, changes)
+        # Of the doubt about an earlier request, if there was one: this one was not sent.
+        self._move(Status.QUEUED, changes | {"doubted_at": self.message.doubted_at})
 
     def split(self, reason: str) -> bool:
         """Return False: a single message cannot be split."""

@@ -15,12 +15,23 @@ from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import ConnectionLost, HyberClient, UnreadableResponse
-from django_hyber.reconcile import endings, unconfirmed
+from django_hyber.reconcile import endings, outcome_queries, unconfirmed
+from django_hyber.reconcile.outcome_queries import forget_controls
+from django_hyber.sending import batch as sending
 from django_hyber.sending.batch import claim_batch
 from django_hyber.sending.single import claim_message
-from django_hyber.services import dispatch, send_message, start_campaign
+from django_hyber.services import (
+    apply_delivery_reports,
+    dispatch,
+    pause_campaign,
+    resume_campaign,
+    send_again,
+    send_message,
+    start_campaign,
+)
 from tests.builders import CHANNELS, KNOWN, dispatch_until_finished, make_campaign, make_due, make_known, statuses
-from tests.samples import phone
+from tests.protocol.platforms import serve
+from tests.samples import phone, report
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SMS = CHANNELS[1:]
@@ -173,7 +184,7 @@ def test_answer_unlike_that_about_an_unknown_id_is_no_proof(platform, monkeypatc
     assert message.answer_text == "HTTP 400, error 7"
 
 
-def test_controls_serve_the_questions_of_a_few_seconds_and_not_longer(platform):
+def test_controls_serve_the_questions_of_a_few_seconds_and_not_longer(platform, monkeypatch):
     make_known()
     messages = [send_message(phone(number, "87"), SMS) for number in range(5)]
     before = len(platform.requests)
@@ -181,9 +192,25 @@ def test_controls_serve_the_questions_of_a_few_seconds_and_not_longer(platform):
         ask(message, times=1)
     assert len(platform.requests) - before == 5 + 2
 
-    AccountState.objects.update(controls_at=database_time() - timedelta(seconds=6))
+    monkeypatch.setattr(outcome_queries, "CONTROLS_VALID_FOR", timedelta(0))
     ask(messages[0], times=1)
     assert len(platform.requests) - before == 5 + 2 + 3
+
+
+def test_controls_of_one_address_do_not_confirm_the_answer_of_another(platform, settings, configure):
+    """Two workers, of which one has a wrong REPORTS_URL that finds nothing."""
+    make_known()
+    right = settings.HYBER["default"]
+    taken, lost = send_message(phone(1, "94"), SMS), send_message(phone(2, "87"), SMS)
+    with serve() as wrong:
+        wrong.status = 404
+        for _ in range(3):
+            settings.HYBER = {"default": right}
+            ask(lost, times=1)
+            configure(REPORTS_URL=wrong.url)
+            ask(taken, times=1)
+
+    assert (taken.status, taken.answer) == ("unconfirmed", "not-even-known")
 
 
 def test_what_the_platform_finds_late_is_not_sent_twice(platform, configure, monkeypatch):
@@ -501,5 +528,105 @@ def test_report_of_a_batch_in_doubt_ends_its_questions(wired):
     assert statuses(campaign) == ["delivered", "delivered"]
 
 
-def forget_controls():
-    AccountState.objects.update(controls_at=None)
+class TestReportAfterABatchWasQueuedAgain:
+    """The platform has accepted the request after all, so its other messages must not be sent a second time."""
+
+    @pytest.fixture(params=[100, 0], ids=["synchronous", "job"])
+    def campaign(self, platform, configure, request):
+        make_known()
+        configure(SYNC_LIMIT=request.param)
+        platform.fault("drop_answer", paths=("bulk",))
+        return start_campaign(make_campaign([phone(number, "93") for number in range(5)]))
+
+    @pytest.fixture
+    def batch(self, campaign):
+        """It waits, because its campaign is paused."""
+        batch = campaign.batches.get()
+        pause_campaign(campaign)
+        assert send_again(batch, by="anna") == 5
+        return batch
+
+    def report_one(self, campaign, **values):
+        message = campaign.messages.last()
+        apply_delivery_reports([report(message, **values)])
+
+    def resume(self, campaign):
+        campaign.refresh_from_db()
+        resume_campaign(campaign)
+        make_due(campaign)
+        dispatch()
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            {},
+            {"extra_id": None, "message_id": None, "time": None},
+            {"accepted": False, "status": None, "error_code": 7},
+        ],
+        ids=["delivered", "nameless", "rejected"],
+    )
+    def test_it_is_queried_and_nobody_gets_it_twice(self, platform, campaign, batch, values):
+        self.report_one(campaign, **values)
+        self.resume(campaign)
+        dispatch_until_finished(campaign)
+
+        assert was_sent_once(platform, 5 + KNOWN)
+        assert statuses(campaign)[1:] == ["accepted"] * 4
+
+    def test_report_between_claim_and_request_counts_too(self, platform, campaign, batch, monkeypatch):
+        build = sending.build_body
+
+        def report_first(*arguments):
+            self.report_one(campaign)
+            return build(*arguments)
+
+        monkeypatch.setattr(sending, "build_body", report_first)
+        self.resume(campaign)
+        dispatch_until_finished(campaign)
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_request_that_was_not_accepted_in_between_changes_nothing(self, platform, campaign, batch):
+        platform.fault("status", status=429, paths=("bulk",), count=None)
+        self.resume(campaign)
+        batch.refresh_from_db()
+        assert (batch.state, batch.waits_for) == ("pending", "retry")
+        self.report_one(campaign)
+        platform.clear_faults()
+        dispatch_until_finished(campaign)
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_without_a_report_it_is_sent_again(self, platform, campaign, batch):
+        self.resume(campaign)
+        dispatch_until_finished(campaign)
+
+        assert len(platform.ledger.duplicates) == 5
+
+
+def test_nameless_report_proves_that_a_queued_message_had_been_accepted(platform):
+    platform.fault("drop_answer", paths=("single",))
+    message = send_message(phone(1, "93"), SMS)
+    message.refresh_from_db()
+    platform.fault("status", status=429, retry_after=60, paths=("single",))
+    send_again(message, by="anna")
+    dispatch()
+    apply_delivery_reports([report(None, number=phone(1, "93"), message_id=None, time=None)])
+    Message.objects.filter(pk=message.pk).update(due_at=None)
+    dispatch()
+    message.refresh_from_db()
+
+    assert message.status == "delivered"
+    assert was_sent_once(platform, 1)
+
+
+@pytest.mark.parametrize("ids", [{}, {"message_id": "of-another-system"}], ids=["by phone", "with an unknown id"])
+def test_report_from_before_a_lost_message_does_not_end_its_doubt(platform, ids):
+    make_known()
+    apply_delivery_reports([report(None, **{"number": phone(1, "87"), "message_id": None, "time": None} | ids)])
+    message = send_message(phone(1, "87"), SMS)
+    sweep_until_nothing_is_open()
+    message.refresh_from_db()
+
+    assert message.status in ("accepted", "delivered")
+    assert was_sent_once(platform, 1 + KNOWN)

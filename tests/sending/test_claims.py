@@ -244,7 +244,7 @@ class TestBatch:
         "values", [{"state": "sending"}, {"state": "done"}, {"due_at": hours(1)}], ids=["sending", "done", "later"]
     )
     def test_batch_that_another_worker_changed_after_the_look_is_not_claimed(self, batch, monkeypatch, values):
-        monkeypatch.setattr(batches, "_waits_for_window", lambda *_: change(batch, **values))
+        monkeypatch.setattr(batches.schedule, "waits_for_window", lambda *_: change(batch, **values))
 
         assert claim_batch(batch.pk) is None
         batch.refresh_from_db()

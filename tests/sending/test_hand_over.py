@@ -19,6 +19,7 @@ from django_hyber.sending import batch, single
 from django_hyber.sending.batch import submit_batch
 from django_hyber.sending.single import submit_message
 from django_hyber.services import (
+    CampaignError,
     cancel_campaign,
     dispatch,
     pause_campaign,
@@ -29,6 +30,7 @@ from django_hyber.services import (
 )
 from django_hyber.signals import message_status_changed
 from tests.builders import dispatch_until_finished, make_campaign, make_due, make_waiting_campaign, posts, statuses
+from tests.protocol.platforms import serve
 from tests.samples import phone
 from tests.truth.clients import in_own_connection, submit
 
@@ -435,3 +437,60 @@ def test_without_autocommit_nothing_is_sent(platform, waiting):
         transaction.set_autocommit(True)
 
     assert posts(platform) == []
+
+
+@pytest.fixture
+def answer_entries(platform, settings):
+    """A function that sends a campaign of two, whose request is answered with an entry for each that has these values.
+
+    Unless they say otherwise, the entry is accepted and has an id.
+    """
+
+    def send(*changes):
+        def answer(request):
+            entries = [
+                {"phone_number": item["phone_number"], "extra_id": item["extra_id"], "message_id": f"m-{index}"}
+                for index, item in enumerate(request.json["recipients"])
+            ]
+            pairs = zip(entries, changes, strict=True)
+            return {"messages": [entry | {"processed": True, "accepted": True} | values for entry, values in pairs]}
+
+        with serve() as other:
+            other.body = answer
+            settings.HYBER = {"default": settings.HYBER["default"] | {"BULK_URL": other.url}}
+            return start_campaign(make_campaign([phone(1), phone(2)]))
+
+    return send
+
+
+REFUSED = {"accepted": False, "error_code": 36024, "error_text": "Phone number incorrect"}
+
+
+def test_entry_that_is_refused_without_an_id_is_rejected(answer_entries):
+    campaign = answer_entries(REFUSED | {"message_id": None}, {})
+
+    assert statuses(campaign) == ["rejected", "accepted"]
+
+
+def test_entry_that_is_refused_and_has_an_id_rejects_nobody(answer_entries):
+    campaign = answer_entries(REFUSED, {})
+
+    assert statuses(campaign) == ["unconfirmed", "accepted"]
+    doubted = campaign.messages.get(status="unconfirmed")
+    assert (doubted.message_id, doubted.error_code, doubted.error_text) == ("m-0", 36024, "Phone number incorrect")
+    with pytest.raises(CampaignError):
+        retry_failed(campaign)
+
+
+def test_id_that_two_entries_have_leaves_both_outcomes_unknown(answer_entries):
+    campaign = answer_entries({"message_id": "same"}, {"message_id": "same"})
+
+    assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
+    assert set(campaign.messages.values_list("message_id", flat=True)) == {None}
+
+
+def test_entry_by_phone_with_the_id_of_another_message_leaves_the_outcome_unknown(answer_entries):
+    Message.objects.create(phone_number=phone(1), extra_id="before", message_id="m-0", status="accepted")
+    campaign = answer_entries({"extra_id": None}, {"extra_id": None})
+
+    assert statuses(campaign) == ["unconfirmed", "accepted"]

@@ -12,6 +12,7 @@ from django_hyber.sending import single
 from django_hyber.sending.single import claim_message, submit_message
 from django_hyber.services import dispatch, send_message
 from tests.builders import KNOWN, make_known
+from tests.protocol.platforms import serve
 from tests.samples import phone
 
 TEXT = [SMS(text="Hi", alpha_name="GMSU", ttl=300)]
@@ -24,6 +25,20 @@ class SingleMessageTests:
 
         assert claim_message(message.pk) is not None
         assert claim_message(message.pk) is None
+
+    def test_answer_with_the_id_of_another_message_leaves_the_outcome_unknown(self, platform, settings):
+        """A proxy has answered with what it had answered before."""
+        with serve() as proxy:
+            proxy.body = {"message_id": "of-the-first"}
+            settings.HYBER = {"default": settings.HYBER["default"] | {"API_URL": proxy.url}}
+            first, second = send_message(phone(1), TEXT), send_message(phone(2), TEXT)
+            submit_message(second.pk)
+        first.refresh_from_db()
+        second.refresh_from_db()
+
+        assert (first.status, first.message_id) == ("accepted", "of-the-first")
+        assert (second.status, second.message_id) == ("unconfirmed", None)
+        assert second.error_text == "The platform's answer has the id of another message."
 
     def test_task_that_comes_five_times_sends_once(self, platform):
         message = send_message(phone(1), TEXT)

@@ -5,10 +5,11 @@ The throttle is in recipients a minute: each request sets the time of the next o
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from django.db.models import QuerySet
@@ -20,8 +21,10 @@ from phonenumbers.tzdata import TIMEZONE_DATA
 from django_hyber.announce import announce_notice
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.db.transactions import write_transaction
-from django_hyber.models import AccountState, Announcement, Campaign
+from django_hyber.log_events import LogEvent
+from django_hyber.models import AccountState, Announcement, Batch, Campaign
 
+logger = logging.getLogger("django_hyber")
 Status = Campaign.Status
 MISSED = gettext_noop(
     "The start was missed because the background process was not running. Check whether the campaign may still be "
@@ -164,6 +167,29 @@ class WorkEnd(NamedTuple):
 
     end: datetime | None
     closes_at: datetime | None
+
+
+def waits_for_window(batch: Batch, now: datetime) -> bool:
+    """Postpone the batch if its sending window is closed, or if its time zone is unknown: a guess may mean night."""
+    start_time = batch.campaign.start_time
+    try:
+        # The platform delivers no earlier than the start time, so the window is checked for that time.
+        opening = next_opening(batch.campaign, batch.zone, max(now, start_time) if start_time else now)
+    except UnknownZoneError:
+        ids = {"batch_id": batch.pk, "campaign_id": batch.campaign_id, "zone": batch.zone}
+        text = "Batch %s waits: the time zone %s is not installed on this machine"
+        logger.warning(text, batch.pk, batch.zone, extra={"event": LogEvent.ZONE_UNKNOWN, **ids})
+        put_off(batch.pk, now + ZONE_RETRY, Batch.WaitsFor.WINDOW, UNKNOWN_ZONE)
+        return True
+    if opening:
+        put_off(batch.pk, opening, Batch.WaitsFor.WINDOW)
+    return opening is not None
+
+
+def put_off(pk: int, until: datetime | None, waits_for: Batch.WaitsFor | Literal[""], reason: str = "") -> None:
+    """Let a pending batch wait."""
+    batches = Batch.objects.filter(pk=pk, state=Batch.State.PENDING)
+    batches.update(due_at=until, waits_for=waits_for, error_text=reason, enqueued_at=None)
 
 
 def work_end(campaign: Campaign, zone: str, begin: datetime, work: timedelta) -> WorkEnd:
