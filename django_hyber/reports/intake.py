@@ -165,7 +165,7 @@ def _apply_stored(account: Account, waiting: Sequence[Marked]) -> Applied:
 def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) -> None:
     now = timezone.now()
     try:
-        applied, unmatched = _store_and_advance(account, reports)
+        applied, unmatched = _store_and_advance(account, reports, now)
     except DatabaseError:
         # Store the reports nevertheless: a sweep, or the sender's next attempt, applies them.
         insisting(_store)(account, reports, {})
@@ -190,7 +190,7 @@ def _limit_unmatched(account: Account, unmatched: Sequence[Marked], since: datet
 
 
 @insisting
-def _store_and_advance(account: Account, reports: Sequence[Marked]) -> tuple[Applied, list[Marked]]:
+def _store_and_advance(account: Account, reports: Sequence[Marked], now: datetime) -> tuple[Applied, list[Marked]]:
     """Store new reports, move their messages forward, and return the reports that match no message by id."""
     with write_transaction():
         states = lock_by_ids([item.report for item in reports])
@@ -205,7 +205,7 @@ def _store_and_advance(account: Account, reports: Sequence[Marked]) -> tuple[App
         changed = _advance(account, [state for state in states if state.id in matches], matches)
     unmatched = [item for item in reports if id(item.report) not in matched]
     if stored < len(reports) and unmatched:
-        unmatched = _still_waiting(unmatched)
+        unmatched = _still_waiting(unmatched, now)
     applied = Applied(
         stored=stored,
         repeated=len(reports) - stored,
@@ -216,14 +216,16 @@ def _store_and_advance(account: Account, reports: Sequence[Marked]) -> tuple[App
     return applied, unmatched
 
 
-def _still_waiting(reports: Sequence[Marked]) -> list[Marked]:
-    """Return the reports without a message, with the time at which each came first.
+def _still_waiting(reports: Sequence[Marked], now: datetime) -> list[Marked]:
+    """Return the reports without a message, each with the time at which it came first, if that was before now.
 
     A report that was matched before is about that message, and a repetition of it never about the next one.
     """
     stored = StoredReport.objects.filter(fingerprint__in={item.fingerprint for item in reports}, message=None)
-    received = dict(stored.values_list("fingerprint", "received_at"))
-    return [item._replace(received_at=received[item.fingerprint]) for item in reports if item.fingerprint in received]
+    first = {
+        mark: moment if moment < now else None for mark, moment in stored.values_list("fingerprint", "received_at")
+    }
+    return [item._replace(received_at=first[item.fingerprint]) for item in reports if item.fingerprint in first]
 
 
 def _owners(matches: Matches) -> dict[int, int]:

@@ -220,7 +220,9 @@ def _taken_ids(entries: Sequence[SyncEntry], by_phone: Mapping[str, SyncEntry]) 
     ids = [entry.message_id for entry in entries if entry.message_id]
     taken: set[str] = set()
     if len(set(ids)) < len(ids):
-        taken = {message_id for message_id, count in Counter(ids).items() if count > 1}
+        # An entry may be repeated.
+        named = {(entry.extra_id, entry.phone_number, entry.message_id) for entry in entries if entry.message_id}
+        taken = {message_id for message_id, count in Counter(item[-1] for item in named).items() if count > 1}
     # Only these: looking up the ids of a whole answer would take as long as all the rest.
     unnamed = storable_ids({entry.message_id for entry in by_phone.values()} - {""})
     if unnamed:

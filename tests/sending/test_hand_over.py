@@ -446,14 +446,15 @@ def answer_entries(platform, settings):
     Unless they say otherwise, the entry is accepted and has an id.
     """
 
-    def send(*changes):
+    def send(*changes, times=1):
         def answer(request):
             entries = [
                 {"phone_number": item["phone_number"], "extra_id": item["extra_id"], "message_id": f"m-{index}"}
                 for index, item in enumerate(request.json["recipients"])
             ]
             pairs = zip(entries, changes, strict=True)
-            return {"messages": [entry | {"processed": True, "accepted": True} | values for entry, values in pairs]}
+            messages = [entry | {"processed": True, "accepted": True} | values for entry, values in pairs]
+            return {"messages": messages * times}
 
         with serve() as other:
             other.body = answer
@@ -487,6 +488,10 @@ def test_id_that_two_entries_have_leaves_both_outcomes_unknown(answer_entries):
 
     assert statuses(campaign) == ["unconfirmed", "unconfirmed"]
     assert set(campaign.messages.values_list("message_id", flat=True)) == {None}
+
+
+def test_entries_that_are_repeated_are_accepted(answer_entries):
+    assert statuses(answer_entries({}, {}, times=2)) == ["accepted", "accepted"]
 
 
 def test_entry_by_phone_with_the_id_of_another_message_leaves_the_outcome_unknown(answer_entries):

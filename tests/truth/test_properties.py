@@ -135,12 +135,14 @@ VIA_SMS = fact(0, "delivered", BOTH, hyber_status=23011, time=NOON + 1, sent_via
 
 #: The platform's id alone, and our id alone: the message has no id of theirs when the second comes first.
 OF_PHONE = fact(0, "delivered", ("message_id",), hyber_status=23011)
+BY_ITS_ID = fact(1, "delivered", ("message_id",), hyber_status=23011)
 REFUSED = fact(0, "rejected", ("extra_id",), hyber_status=36024)
 
 
 @given(stories(), st.sampled_from(CONDITIONS), st.booleans())
 @example(([EXPIRED_ON_VIBER, VIA_VIBER, VIA_SMS], [[VIA_SMS], [VIA_VIBER], [EXPIRED_ON_VIBER]]), "accepted", True)
 @example(([VIA_VIBER, VIA_SMS, SEEN_SOMEWHERE], [[SEEN_SOMEWHERE], [VIA_SMS], [VIA_VIBER]]), "accepted", True)
+@example(([VIA_VIBER, BY_ITS_ID], [[VIA_VIBER, BY_ITS_ID, VIA_VIBER]]), "sending", False)
 @example(([OF_PHONE, REFUSED], [[REFUSED], [OF_PHONE]]), "accepted", False)
 def test_any_order_repetition_and_grouping_ends_like_the_orderly_sequence(story, condition, known_id):
     orderly, arrays = story

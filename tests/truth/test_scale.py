@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -22,6 +23,7 @@ from tests.truth.test_memory import peak_of
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOON = 1_700_000_000_000
+BEFORE = datetime.fromtimestamp(NOON / 1_000, UTC)
 EXPIRED = {"status": 3, "substatus": 35, "hyber_status": 35015}
 TRANSACTION = ("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")
 #: For each CHUNK of reports: find and lock, store, advance. MariaDB finds before it locks.
@@ -104,7 +106,7 @@ def test_unknown_reports_among_known_ones_take_two_statements_more(client):
 @pytest.mark.parametrize("size", [10, 1_000])
 def test_reports_with_nothing_but_a_phone_take_a_fixed_number_of_statements_too(client, size):
     reports = [{**item, "message_id": "", "extra_id": ""} for item in make_reports(size)]
-    Message.objects.update(status="accepted")
+    Message.objects.update(status="accepted", created_at=BEFORE, accepted_at=BEFORE)
     statements, _ = statements_of(post, client, reports)
 
     # Room in the quota, stored, looked for by phone, locked, linked in two, advanced.
