@@ -136,12 +136,10 @@ def import_recipients(
     """
     numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
     phone = phone or phone_column
-    options = ReadOptions(
-        encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone
-    )
+    chosen = ReadOptions(encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone)
     columns = Columns(phone_column=phone, text_column=text_column)
     recipients, rows = _prepare(campaign, source, numbers, columns, variables, reference=reference)
-    report, newest = import_rows(recipients, recipients.source_columns, rows, rejected_file, progress, options)
+    report, newest = import_rows(recipients, recipients.source_columns, rows, rejected_file, progress, chosen)
     report.opted_out = campaign.messages.filter(pk__gt=newest).opted_out().count()
     return report
 
