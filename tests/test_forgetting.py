@@ -61,6 +61,8 @@ KEPT = {
         *("name", "tag", "division_code", "account", "variable_defaults", "audience", "number_types"),
         "approval_by",
         *("utm_source", "utm_medium", "utm_campaign"),
+        # A random key, and a fingerprint of the texts.
+        *("added_by_form", "approval_content"),
     },
     "CampaignChannel": {"options"},
     "Template": {"code", "name", "language"},
