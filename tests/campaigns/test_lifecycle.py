@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from django_hyber.campaigns import launch
 from django_hyber.campaigns.lifecycle import TRANSITIONS
+from django_hyber.conf import get_account
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS, HyberClient, NotTaken, ReportNotFound
 from django_hyber.reconcile import unconfirmed
@@ -308,6 +309,7 @@ def test_batch_that_was_doubted_too_early_and_not_taken_after_all_is_sent_again(
     campaign = make_campaign([phone(1)])
 
     def doubted_then_refused(client, body, before_write):
+        before_write()
         campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
         unconfirmed.recover_expired_leases()
         assert statuses(campaign) == ["unconfirmed"]
@@ -446,9 +448,9 @@ def test_batch_of_a_stopped_worker_is_given_its_grace_period(platform, settings)
     settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 600}}
     campaign = make_campaign([phone(1), phone(2)], start_time=timezone.now() + timedelta(days=1))
     start_campaign(campaign)
-    # As if the worker had been killed before the request.
+    # As if the worker had been killed right before the request was written.
     Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
-    campaign.batches.update(state="sending", lease_until="2020-01-01T00:00:00Z")
+    campaign.batches.update(state="sending", sender=get_account().sender, lease_until="2020-01-01T00:00:00Z")
     for _ in range(3):
         make_due(campaign)
         dispatch()
