@@ -62,7 +62,7 @@ def test_a_draft_is_written_and_sent(admin_client, shop):
 def test_the_index_page_has_its_numbers(admin_client, shop):
     page = admin_client.get(reverse("admin:app_list", args=["django_hyber"])).content.decode()
 
-    assert {"delivered", "waiting", "unread", "unmatched"} <= set(re.findall(r'data-figure="(\w+)"', page))
+    assert {"delivered", "waiting-sending", "unread", "unmatched"} <= set(re.findall(r'data-figure="([\w-]+)"', page))
 
 
 def test_lists_have_their_actions_and_ways_in_and_out(admin_client, shop):
