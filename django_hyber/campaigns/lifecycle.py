@@ -183,7 +183,7 @@ def _resume(campaign: Campaign) -> None:
     pending = campaign.batches.filter(state=Batch.State.PENDING)
     # Tasks that ran during the pause did nothing.
     pending.update(enqueued_at=None)
-    # Whoever resumes it wants to see it go on. If the platform still fails, they wait again.
+    # The person who resumes it expects it to continue. If the platform still fails, they wait again.
     pending.filter(waits_for__in=(Batch.WaitsFor.RETRY, Batch.WaitsFor.PLATFORM)).update(due_at=None, waits_for="")
     begin(campaign)
     runs.finish_if_done(campaign.pk)

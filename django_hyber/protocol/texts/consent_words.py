@@ -61,7 +61,7 @@ _OFF_UK, _OFF_RU = ("відключіть", "відключити"), ("откл�
 _LISTS_UK = ("розсилки", "розсилок", "бази", "бази даних", "бази розсилки", "списку", "списку розсилки")
 _LISTS_RU = ("рассылки", "рассылок", "базы", "базы данных", "базы рассылки", "списка", "списка рассылки")
 _LISTS_PL = ("listy", "bazy", "bazy danych", "newslettera", "listy mailingowej")
-#: What was not heeded before: "I already sent STOP". Without "already", it may be told for another reason.
+#: What was not heeded before: "I already sent STOP". Without "already", people may mention STOP for another reason.
 _ALREADY_UK, _ALREADY_RU = ("вже", "уже", "ж", "же"), ("уже", "же", "ж")
 _TIMES_UK = ("двічі", "тричі", "два рази", "три рази", "кілька разів", "сто разів")
 _TIMES_RU = ("дважды", "трижды", "два раза", "три раза", "несколько раз", "сто раз")
