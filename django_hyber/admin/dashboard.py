@@ -132,12 +132,11 @@ def number(count: int) -> str:
 
 
 def _today(request: HttpRequest, today: Today) -> Iterator[Figure]:
-    ended = {"finished_at__gte": today.since.isoformat(), "id__gte": today.first_id}
-    url = list_url(request, "message", status__in=f"{Status.DELIVERED},{Status.SEEN}", **ended)
+    url = list_url(request, "message", ended="today", status__in=f"{Status.DELIVERED},{Status.SEEN}")
     yield Figure("delivered", _("delivered"), grouped(today.delivered), url if today.delivered else "")
     for status in (Status.SEEN, Status.EXPIRED, Status.UNDELIVERED, Status.REJECTED):
         count = today.statuses.get(status, 0)
-        url = list_url(request, "message", status__exact=status.value, **ended)
+        url = list_url(request, "message", ended="today", status__exact=status.value)
         yield Figure(status.value, str(status.label), grouped(count), url if count else "")
 
 
@@ -148,8 +147,7 @@ def _without_template(request: HttpRequest, today: Today) -> Iterator[Figure]:
             "messages today whose Viber text matches no approved template",
             today.unmatched,
         )
-        ended = {"finished_at__gte": today.since.isoformat(), "id__gte": today.first_id}
-        url = list_url(request, "message", template="none", **ended)
+        url = list_url(request, "message", ended="today", template="none")
         yield Figure("unmatched-template", label, grouped(today.unmatched), url)
 
 

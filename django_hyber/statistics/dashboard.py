@@ -56,11 +56,8 @@ class Today(StatusCounts):
     """The messages that have ended since midnight; ``channels`` counts deliveries.
 
     ``unmatched`` ones had a Viber text that matches no approved template.
-    ``first_id`` is a lower bound of their primary keys, which makes their list fast.
     """
 
-    since: datetime
-    first_id: int
     channels: Mapping[str, int]
     unmatched: int
 
@@ -117,14 +114,18 @@ def midnight(now: datetime) -> datetime:
 def today(now: datetime) -> Today:
     """Count the messages that have ended since midnight: single ones, and those of recent campaigns.
 
-    The conditions name every column of the index of campaigns, so that only the entries of today are read.
+    The conditions name every column of the index of campaigns, so that of most messages only those of today are read.
     """
     since = midnight(now)
-    campaigns = list(_recent_campaigns(since).values_list("pk", flat=True))
-    ended = Message.objects.filter(channel__in=("", *CampaignChannel.Name.values), finished_at__gte=since).order_by()
-    whose = (ended.filter(campaign=None), ended.filter(campaign__in=campaigns))
-    # One query for each status: for several at once SQLite uses another index.
-    parts = [rows.filter(status=status) for rows in whose for status in FINAL]
+    ended = _ended_since(since)
+    whose = (ended.filter(campaign=None), ended.filter(campaign__in=_recent_campaigns(since)))
+    # One query for each status: for several at once SQLite uses another index. Most messages have no other channels.
+    parts = [
+        rows.filter(others, status=status)
+        for rows in whose
+        for others in (Q(other_channels=""), Q(other_channels__gt=""))
+        for status in FINAL
+    ]
     without_template = Count("status", filter=UNMATCHED)
     counted = [
         rows.values_list("status", "channel").annotate(count=Count("*"), unmatched=without_template) for rows in parts
@@ -137,8 +138,20 @@ def today(now: datetime) -> Today:
         unmatched += without
         statuses[status] += count
         channels[channel] += count if status in DELIVERIES else 0
-    first_id = _first_id(campaigns, ended)
-    return Today(since=since, first_id=first_id, statuses=statuses, channels=+channels, unmatched=unmatched)
+    return Today(statuses=statuses, channels=+channels, unmatched=unmatched)
+
+
+def ended_today(messages: QuerySet[Message], now: datetime) -> QuerySet[Message]:
+    """Select the messages that ``today`` counts.
+
+    Without the lower bound of their keys, databases look for a few of them in the whole table.
+    """
+    since = midnight(now)
+    first = Batch.objects.filter(campaign__in=_recent_campaigns(since)).aggregate(first=Min("first_id"))["first"]
+    # The addition keeps databases from scanning the primary key from its beginning.
+    alone = _ended_since(since).filter(campaign=None, status__in=FINAL).aggregate(first=Min(F("pk") + 0))["first"]
+    first_id = min((pk for pk in (first, alone) if pk is not None), default=0)
+    return messages.filter(pk__gte=first_id, finished_at__gte=since)
 
 
 def account_health() -> list[AccountHealth]:
@@ -248,17 +261,14 @@ def count_up_to(rows: QuerySet[Any]) -> int:
     return rows.order_by()[: MOST_COUNTED + 1].count()
 
 
-def _recent_campaigns(since: datetime) -> QuerySet[Campaign]:
+def _recent_campaigns(since: datetime) -> list[int]:
     recent = Q(finished_at=None) | Q(finished_at__gte=since - REPORTED_WITHIN)
     recent |= Q(start_time__gte=since - REPORTED_WITHIN)
-    return Campaign.objects.filter(recent, launched_at__isnull=False)
+    return list(Campaign.objects.filter(recent, launched_at__isnull=False).values_list("pk", flat=True))
 
 
-def _first_id(campaigns: Sequence[int], ended: QuerySet[Message]) -> int:
-    first = Batch.objects.filter(campaign__in=campaigns).aggregate(first=Min("first_id"))["first"]
-    # The addition keeps databases from scanning the primary key from its beginning.
-    alone = ended.filter(campaign=None, status__in=FINAL).aggregate(first=Min(F("pk") + 0))["first"]
-    return min((pk for pk in (first, alone) if pk is not None), default=0)
+def _ended_since(moment: datetime) -> QuerySet[Message]:
+    return Message.objects.filter(channel__in=("", *CampaignChannel.Name.values), finished_at__gte=moment).order_by()
 
 
 def last_reports() -> dict[str, datetime]:

@@ -178,16 +178,22 @@ class TodayTests:
 
         assert dashboard.today(NOON).delivered == 2
 
-    def test_the_lists_of_today_begin_at_its_lowest_key(self, launched, add_recipients):
+    def test_the_list_of_today_begins_at_the_lowest_key_of_today(self, launched, add_recipients):
         rows = add_recipients(launched, 3, status=Status.DELIVERED, finished_at=timezone.now())
         first = Message.objects.order_by("pk").first().pk
         Batch.objects.update(first_id=first)
-        early = dashboard.today(timezone.now())
+        early = list(dashboard.ended_today(Message.objects.all(), timezone.now()))
         Message.objects.filter(pk=first).update(campaign=None)
         Batch.objects.update(first_id=first + 1)
 
-        assert early.first_id == dashboard.today(timezone.now()).first_id == first
-        assert dashboard.today(timezone.now()).delivered == len(rows)
+        assert len(early) == dashboard.ended_today(Message.objects.all(), timezone.now()).count() == len(rows)
+
+    def test_messages_with_and_without_other_channels_count(self, launched, add_recipients):
+        ended = {"status": Status.DELIVERED, "finished_at": timezone.now()}
+        add_recipients(launched, 2, channel="viber", **ended)
+        add_recipients(launched, 3, channel="sms", other_channels="viber:expired", **ended)
+
+        assert dashboard.today(timezone.now()).channels == {"viber": 2, "sms": 3}
 
 
 class WaitingTests:

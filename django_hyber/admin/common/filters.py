@@ -130,10 +130,25 @@ class ReportFilter(admin.SimpleListFilter):
         return queryset if condition is None else queryset.filter(condition)
 
 
+class EndedFilter(admin.SimpleListFilter):
+    """Filters for the messages that the dashboard counts as those of today."""
+
+    title = _("ended")
+    parameter_name = "ended"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> Choices:
+        """Return the one choice."""
+        return [("today", pgettext_lazy("messages that ended", "today"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Filter for today."""
+        return dashboard.ended_today(queryset, timezone.now()) if self.value() == "today" else queryset
+
+
 class TemplateFilter(admin.SimpleListFilter):
     """Filters Viber messages by whether their text matched an approved template.
 
-    There is no index for it, so it is for a campaign, or for a list that is narrowed to the newest messages.
+    There is no index for it, so it is for a campaign, or for the messages of today.
     """
 
     title = _("approved template")
@@ -141,7 +156,8 @@ class TemplateFilter(admin.SimpleListFilter):
 
     def __init__(self, request: HttpRequest, *args: Any) -> None:
         super().__init__(request, *args)
-        self.is_narrow = request.GET.get(CampaignFilter.parameter_name, "").isdecimal() or "id__gte" in request.GET
+        has_campaign = request.GET.get(CampaignFilter.parameter_name, "").isdecimal()
+        self.is_narrow = has_campaign or request.GET.get(EndedFilter.parameter_name) == "today"
 
     def has_output(self) -> bool:
         """Show the filter only in a narrow list."""

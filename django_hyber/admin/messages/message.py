@@ -14,6 +14,7 @@ from django_hyber.admin.common.base import described_code, link_to, pretty_json
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.filters import (
     ChannelFilter,
+    EndedFilter,
     MessageCampaignFilter,
     OptedOutFilter,
     ReportFilter,
@@ -38,6 +39,7 @@ class MessageAdmin(DoubtAdmin):
         "status",
         ChannelFilter,
         ReportFilter,
+        EndedFilter,
         MessageCampaignFilter,
         TemplateFilter,
         OptedOutFilter,
