@@ -87,7 +87,8 @@ def move(campaign: Campaign, verb: Verb, **values: object) -> None:
     if later and schedule.is_early(campaign, timezone.now()):
         (status,) = later
     if status == Status.SENDING:
-        values["sending_since"] = timezone.now()
+        now = timezone.now()
+        values |= {"sending_since": now, "begun_at": campaign.begun_at or now}
     Campaign.objects.filter(pk=campaign.pk).update(status=status, status_reason="", **values)
     campaign.refresh_from_db()
 
@@ -194,7 +195,7 @@ def _withdraw(campaign: Campaign) -> None:
     if is_possible(campaign, Verb.WITHDRAW) and runs.has_begun(campaign.pk):
         text = _("Not possible: a part of the campaign has been handed over. It can be cancelled.")
         raise CampaignError([ValidationError(text, code="begun")])
-    move(campaign, Verb.WITHDRAW, run=0, launched_at=None, launched_by=None, **NO_REQUEST)
+    move(campaign, Verb.WITHDRAW, run=0, launched_at=None, launched_by=None, begun_at=None, **NO_REQUEST)
     campaign.batches.all().delete()
 
 

@@ -154,6 +154,8 @@ class Campaign(HyberModel):
         _("next request at"), null=True, editable=False, help_text=_("The earliest time that the throttle allows.")
     )
     sending_since = models.DateTimeField(_("sending since"), null=True, editable=False)
+    # When the first time of sending_since was, since the launch.
+    begun_at = models.DateTimeField(_("begun at"), null=True, editable=False)
     stalled_at = models.DateTimeField(_("stalled at"), null=True, editable=False)
     # Users may be stored in another database, where deleting one cannot change this table: the key then stays.
     author = models.ForeignKey(
@@ -227,13 +229,14 @@ class Campaign(HyberModel):
 
     @property
     def started_at(self) -> datetime | None:
-        """When it began to reach people: at the launch, or at a later start time once that has come.
+        """When it began to reach people. None if it has not got so far, or was stopped before.
 
-        None for a campaign that has not got so far, or that was stopped before.
+        Its requests may be sent ahead of the start time, for which the platform waits.
         """
-        if not self.launched_at or not self.start_time or self.start_time <= self.launched_at:
-            return self.launched_at
-        return self.start_time if self.sending_since and self.start_time <= timezone.now() else None
+        if not self.begun_at:
+            return None
+        started = max(self.begun_at, self.start_time or self.begun_at)
+        return started if started <= timezone.now() else None
 
     def start_time_on_wire(self, now: datetime) -> datetime | None:
         """Return the start time for a request made now, or None if the start was reached during the hand-over.

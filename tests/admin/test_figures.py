@@ -43,7 +43,9 @@ def stages_of(response):
 
 
 def launch(campaign, **values):
-    values = {"status": "finished", "run": 1, "launched_at": timezone.now(), "finished_at": timezone.now(), **values}
+    now = timezone.now()
+    ended = {"status": "finished", "run": 1, "launched_at": now, "begun_at": now, "finished_at": now}
+    values = ended | values
     Campaign.objects.filter(pk=campaign.pk).update(**values)
     campaign.refresh_from_db()
     return campaign
@@ -191,9 +193,10 @@ class CompareTests:
 
     def test_campaign_has_started_when_its_start_time_has_come(self, admin_client, launched):
         now = timezone.now()
-        later = launch(Campaign.objects.create(name="Later", start_time=now + timedelta(hours=2)), status="scheduled")
+        later = Campaign.objects.create(name="Later", start_time=now + timedelta(hours=2))
+        launch(later, status="scheduled", begun_at=None)
         begun = Campaign.objects.create(name="Begun", start_time=now - timedelta(hours=2))
-        launch(begun, launched_at=now - timedelta(days=1), sending_since=now - timedelta(hours=2))
+        launch(begun, launched_at=now - timedelta(days=1), begun_at=now - timedelta(hours=2, minutes=5))
         page = admin_client.get(COMPARE, {"ids": f"{launched.pk},{later.pk},{begun.pk}"})
 
         started = [short_time(launched.launched_at), "–", short_time(begun.start_time)]

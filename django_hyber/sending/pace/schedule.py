@@ -12,7 +12,8 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from django.db.models import QuerySet
+from django.db.models import DateTimeField, QuerySet, Value
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
@@ -90,7 +91,9 @@ def hand_over_due() -> int:
         for is_throttled in (False, True):
             due = own.filter(throttle__isnull=not is_throttled)
             moment = now + _lead_time(account, is_throttled=is_throttled)
-            count += due.filter(start_time__lte=moment).update(status=Status.SENDING, sending_since=now)
+            begun_at = Coalesce("begun_at", Value(now, DateTimeField()))
+            begun = {"status": Status.SENDING, "sending_since": now, "begun_at": begun_at}
+            count += due.filter(start_time__lte=moment).update(**begun)
     return count
 
 

@@ -126,6 +126,35 @@ def test_start_that_was_missed_waits_for_a_person(scheduled, platform, clock):
     assert statuses(scheduled) == ["accepted", "accepted"]
 
 
+def test_campaign_that_was_paused_over_its_start_time_has_started_when_it_was_resumed(scheduled, platform, clock):
+    assert scheduled.started_at is None
+    pause_campaign(scheduled)
+    clock(days=2)
+    resume_campaign(scheduled)
+
+    assert scheduled.started_at == scheduled.sending_since > scheduled.start_time
+
+
+def test_campaign_that_is_handed_over_early_has_started_at_its_start_time(scheduled, platform, clock):
+    clock(hours=23, minutes=55)
+    dispatch()
+    scheduled.refresh_from_db()
+    assert (len(posts(platform)), scheduled.started_at) == (1, None)
+
+    clock(minutes=6)
+    assert scheduled.started_at == scheduled.start_time
+
+
+def test_later_pause_does_not_change_when_a_campaign_started(platform, clock):
+    campaign = start_campaign(make_campaign([phone(number) for number in range(1, 41)], throttle=60))
+    started = campaign.started_at
+    pause_campaign(campaign)
+    clock(hours=1)
+    resume_campaign(campaign)
+
+    assert campaign.started_at == started < campaign.sending_since
+
+
 def test_withdrawn_schedule_is_a_draft_and_can_be_launched_anew(scheduled, platform, clock):
     withdraw_campaign(scheduled)
     assert (scheduled.status, scheduled.run, scheduled.batches.count()) == ("draft", 0, 0)
