@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
 from django_hyber.models.base import HyberModel, plain_value
+from django_hyber.protocol.wire.values import is_storable
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
@@ -261,13 +262,11 @@ class Campaign(HyberModel):
     def set_channels(self, channels: Iterable[protocol.Channel]) -> None:
         """Replace the channels, given in fallback order.
 
-        Raises ValidationError after the launch of the campaign.
+        Raises ValidationError after the launch of the campaign, and for characters that no database stores.
         """
         drafts = Campaign.objects.filter(pk=self.pk, status=self.Status.DRAFT)
         rows = [
-            CampaignChannel(
-                campaign=self, position=position, channel=channel.name, options=plain_value(channel.to_wire())
-            )
+            CampaignChannel(campaign=self, position=position, channel=channel.name, options=stored_options(channel))
             for position, channel in enumerate(channels)
         ]
         with transaction.atomic(using=router.db_for_write(Campaign)):
@@ -276,6 +275,15 @@ class Campaign(HyberModel):
                 raise ValidationError(_("The channels of a launched campaign cannot be changed."), code="launched")
             self.channels.all().delete()
             CampaignChannel.objects.bulk_create(rows)
+
+
+def stored_options(channel: protocol.Channel) -> Any:
+    """Return the options of a channel as they are stored. Raises ValidationError for characters that cannot be."""
+    options = plain_value(channel.to_wire())
+    if not is_storable(options):
+        text = _("%(channel)s: This contains characters that cannot be stored: NUL or half a character.")
+        raise ValidationError(text, code="characters", params={"channel": ChannelModel.Name(channel.name).label})
+    return options
 
 
 class ChannelModel(HyberModel):

@@ -11,8 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
-from django_hyber.models.base import ExactCharField, HyberModel, plain_value
-from django_hyber.models.campaign import Campaign, ChannelModel
+from django_hyber.models.base import ExactCharField, HyberModel
+from django_hyber.models.campaign import Campaign, ChannelModel, stored_options
 
 
 def default_language() -> str:
@@ -81,7 +81,10 @@ class Template(HyberModel):
         return text.channels if text else []
 
     def set_channels(self, channels: Iterable[protocol.Channel], language: str | None = None) -> TemplateVariant:
-        """Replace the channels of one language, given in fallback order. A change makes a new version."""
+        """Replace the channels of one language, given in fallback order. A change makes a new version.
+
+        Raises ValidationError for characters that no database stores.
+        """
         with transaction.atomic(using=router.db_for_write(Template)):
             variant, _is_new = self.variants.get_or_create(language=language_key(language or self.language))
             variant.set_channels(channels)
@@ -137,7 +140,7 @@ class TemplateVariant(HyberModel):
 
     def set_channels(self, channels: Iterable[protocol.Channel]) -> bool:
         """Replace the channels, given in fallback order. Return whether that made a new version."""
-        wanted = [(channel.name, plain_value(channel.to_wire())) for channel in channels]
+        wanted = [(channel.name, stored_options(channel)) for channel in channels]
         rows = [
             TemplateChannel(variant=self, position=position, channel=name, options=options)
             for position, (name, options) in enumerate(wanted)

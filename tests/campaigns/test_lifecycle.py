@@ -11,7 +11,7 @@ from django.utils import timezone
 from django_hyber.campaigns import launch
 from django_hyber.campaigns.lifecycle import TRANSITIONS
 from django_hyber.conf import get_account
-from django_hyber.models import Campaign, Message, Suppression
+from django_hyber.models import Campaign, Message, Suppression, Template
 from django_hyber.protocol import SMS, HyberClient, NotTaken, ReportNotFound
 from django_hyber.reconcile import unconfirmed
 from django_hyber.services import (
@@ -158,6 +158,17 @@ def test_channels_of_a_launched_campaign_cannot_be_changed(platform):
 
     with pytest.raises(ValidationError):
         campaign.set_channels(CHANNELS)
+
+
+@pytest.mark.parametrize("wrong", ["\x00", "\ud800"], ids=["nul", "half-a-character"])
+def test_characters_that_no_database_stores_are_refused_with_their_channel(db, wrong):
+    campaign = make_campaign([])
+    template = Template.objects.create(code="sale")
+
+    for owner in (campaign, template):
+        with pytest.raises(ValidationError, match=r"SMS: .*cannot be stored"):
+            owner.set_channels([SMS(text=f"Sale{wrong}", alpha_name="SHOP", ttl=300)])
+    assert campaign.get_channels() == CHANNELS
 
 
 def test_programs_that_set_the_channels_of_a_draft_at_once_wait_for_each_other(db):
