@@ -64,6 +64,8 @@ class Batch(HyberModel, DoubtModel):
     charged_on = models.DateField(_("charged on"), null=True, editable=False)
     # Whether the last request was one that the platform works off as a job, whatever SYNC_LIMIT is by now.
     is_job = models.BooleanField(_("sent as a job"), default=False, editable=False)
+    # The batch whose request was in doubt, of which this one was cut: a report about either concerns both.
+    cut_from = models.BigIntegerField(_("cut from"), null=True, editable=False)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)

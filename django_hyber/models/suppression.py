@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import models, transaction
+from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -57,6 +58,8 @@ class Suppression(PersonalDataModel):
     phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False, db_index=True)
+    # By the clock of the database. An opt-out by reply is created when the reply was written, perhaps days earlier.
+    listed_at = models.DateTimeField(_("listed at"), db_default=Now(), editable=False, db_index=True)
     added_by = models.CharField(_("added by"), max_length=150, blank=True, editable=False)
     reply = models.ForeignKey(
         "django_hyber.Reply",

@@ -18,7 +18,8 @@ from django_hyber.db.transactions import database_time, lock, lock_unread, write
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection
-from django_hyber.sending.batch_messages import was_accepted
+from django_hyber.sending import limits
+from django_hyber.sending.batch_messages import is_reported, was_accepted
 from django_hyber.sending.exchange import begin_doubt
 from django_hyber.sending.pace import schedule
 
@@ -52,12 +53,29 @@ def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_
     ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
-        # It is no longer part of the request in doubt, but a report may still prove that the request was accepted.
-        apart = message.doubted_at and message.doubted_at + timedelta(microseconds=1)
-        moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **RESOLVED, doubted_at=apart)
+        request = request_in_doubt(message)
+        doubted_at = message.doubted_at
+        if doubted_at and (request is None or is_reported(request)):
+            # Others of its request were accepted, and this one was not: only a report about itself is proof now.
+            request, doubted_at = None, doubted_at + timedelta(microseconds=1)
+        moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **RESOLVED, doubted_at=doubted_at)
         if moved and message.campaign_id:
-            _give_own_batch(message)
+            limits.give_back(message)
+            _give_own_batch(message, doubted_at, request)
         return moved
+
+
+def request_in_doubt(message: Message) -> Batch | None:
+    """Return the batch whose request contained the message when the answer was lost, or None."""
+    if message.campaign_id is None or message.doubted_at is None:
+        return None
+    return Batch.objects.filter(
+        campaign=message.campaign_id,
+        first_id__lte=message.pk,
+        last_id__gte=message.pk,
+        state=State.DONE,
+        doubted_at=message.doubted_at,
+    ).first()
 
 
 def messages_of(batch: Batch) -> QuerySet[Message]:
@@ -154,8 +172,11 @@ def _reject(doubted: QuerySet[Message], error_code: int | None, reason: str) -> 
     return _move(doubted, Status.REJECTED, **changes)
 
 
-def _give_own_batch(message: Message) -> None:
-    """Create a batch for the message alone, because its previous batch is done. Such batches have run 0."""
+def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batch | None) -> None:
+    """Create a batch for the message alone, because its previous batch is done. Such batches have run 0.
+
+    Until its request, a report may still prove that the earlier one was accepted; ``request`` is that of others too.
+    """
     zone = schedule.zone_of(schedule.prefix_of((message.phone_number or "")[:4]))
     Batch.objects.update_or_create(
         campaign=message.campaign,
@@ -163,7 +184,8 @@ def _give_own_batch(message: Message) -> None:
         first_id=message.pk,
         # The number of attempts is kept, so that the batch is given up at some point.
         defaults={"last_id": message.pk, "size": 1, "state": State.PENDING, "zone": zone}
-        | NO_DOUBT
+        | {**NO_DOUBT, "doubted_at": doubted_at, "cut_from": request and (request.cut_from or request.pk)}
+        | {"is_job": bool(request and request.is_job), "created_at": timezone.now()}
         # A batch of an earlier run may have been refused; this request was not.
         | {"error_text": "", "error_code": None, "not_taken_code": None, "releases_seen": None},
     )

@@ -46,8 +46,9 @@ CANDIDATES = 3
 #: The last request may be one that the platform is still processing, so earlier ones are looked at too.
 AGES = tuple(timedelta(minutes=minutes) for minutes in (0, 10, 60, 6 * 60, 24 * 60))
 IDS = ("extra_id", "message_id")
-#: The last control answers that each client got, and when: a client belongs to one thread and one set of addresses.
-_shared: WeakKeyDictionary[HyberClient, tuple[datetime, Controls]] = WeakKeyDictionary()
+#: The last control answers that each client got, and when, for single messages (False) and those of campaigns (True). A
+#: client belongs to one thread and one set of addresses.
+_shared: WeakKeyDictionary[HyberClient, dict[bool, tuple[datetime, Controls]]] = WeakKeyDictionary()
 ACCEPTED_STATUSES = (Status.ACCEPTED, Status.DELIVERED, Status.SEEN, Status.EXPIRED, Status.UNDELIVERED)
 
 
@@ -62,11 +63,14 @@ def claim_outcome_query(
     return claim_query(doubted, now + query_interval(account.ask_every, now - (row.doubted_at or now)))
 
 
-def query_outcome(account: Account, extra_id: str, sender: str, asked_at: datetime) -> tuple[Answer | None, Reply]:
+def query_outcome(
+    account: Account, extra_id: str, sender: str, asked_at: datetime, *, in_campaign: bool
+) -> tuple[Answer | None, Reply]:
     """Query the outcome of a message by our own id. A report in the answer is applied.
 
     The first result is None if the message was found, which proves that the platform accepted it. ``sender`` is that
-    of its request: if the account has another one now, "not found" proves nothing.
+    of its request: if the account has another one now, "not found" proves nothing. ``in_campaign`` is whether it was
+    sent through the host of campaigns.
     """
     reply = query_report(account, extra_id)
     if reply.is_found:
@@ -78,7 +82,7 @@ def query_outcome(account: Account, extra_id: str, sender: str, asked_at: dateti
     if not is_plain_id(extra_id):
         # The controls have plain ids, so they do not show whether such a query reaches the platform.
         return Answer.UNUSUAL_ID, reply
-    return judge(reply, _controls(account, asked_at)), reply
+    return judge(reply, _controls(account, asked_at, in_campaign=in_campaign)), reply
 
 
 def query_report(account: Account, extra_id: str) -> Reply:
@@ -106,10 +110,13 @@ def query_unknown_id(account: Account) -> Reply:
     return query_report(account, new_extra_id())
 
 
-def query_known_messages(account: Account) -> Known:
-    """Query messages that the platform has certainly accepted, until one is found (the second control)."""
+def query_known_messages(account: Account, *, in_campaign: bool = False) -> Known:
+    """Query messages that the platform has certainly accepted, until one is found (the second control).
+
+    ``in_campaign`` prefers those of campaigns: the platform may be slower with them, or answer about single ones only.
+    """
     known = Known.NONE
-    for extra_id in _known_messages(account):
+    for extra_id in (_known_in_campaigns(account) if in_campaign else ()) or _known_messages(account):
         reply = query_report(account, extra_id)
         if reply.is_found:
             return Known.FOUND
@@ -120,13 +127,14 @@ def query_known_messages(account: Account) -> Known:
     return known
 
 
-def _controls(account: Account, asked_at: datetime) -> Controls:
+def _controls(account: Account, asked_at: datetime, *, in_campaign: bool) -> Controls:
     """Return the current control answers. Those to the last controls of the same client are reused for a while.
 
     Answers that another host got do not count: its REPORTS_URL or a proxy of it may be another one.
     """
     client = get_client(account)
-    answered_at, shared = _shared.get(client, (None, None))
+    by_kind = _shared.setdefault(client, {})
+    answered_at, shared = by_kind.get(in_campaign, (None, None))
     if answered_at and shared and answered_at >= asked_at - CONTROLS_VALID_FOR:
         return shared
     now = database_time()
@@ -136,9 +144,9 @@ def _controls(account: Account, asked_at: datetime) -> Controls:
         unknown = query_unknown_id(account)
     if not unknown.is_not_found:
         return Controls(unknown="", known=Known.NO_ANSWER)
-    controls = Controls(unknown=unknown.text, known=query_known_messages(account))
+    controls = Controls(unknown=unknown.text, known=query_known_messages(account, in_campaign=in_campaign))
     if controls.known is not Known.NO_ANSWER:
-        _shared[client] = (now, controls)
+        by_kind[in_campaign] = (now, controls)
     return controls
 
 
@@ -161,6 +169,29 @@ def _known_messages(account: Account) -> Sequence[str]:
     # Messages with an id of the platform go first: a job may not have processed the others yet.
     chosen.sort(key=lambda extra_id: not found[extra_id])
     return chosen[:CANDIDATES]
+
+
+def _known_in_campaigns(account: Account) -> Sequence[str]:
+    """Return the ids of a few accepted messages of campaigns, each of another request, by the same ages."""
+    now = database_time()
+    accepted = Batch.objects.filter(
+        campaign__account=account.name, state=Batch.State.DONE, finished_at__gte=now - RECENT, doubted_at=None
+    )
+    requests: set[tuple[int, int, int]] = set()
+    for age in AGES:
+        until = now - timedelta(seconds=account.not_found_grace) - age
+        newest = accepted.filter(finished_at__lte=until).order_by("-finished_at")
+        requests.update(newest.values_list("campaign", "first_id", "last_id")[:CANDIDATES])
+    found: list[str] = []
+    for campaign, first_id, last_id in random.sample(sorted(requests), len(requests)):
+        members = Message.objects.filter(campaign=campaign, pk__gte=first_id, pk__lte=last_id)
+        known = members.filter(
+            status__in=ACCEPTED_STATUSES, accepted_at__lte=now - timedelta(seconds=account.not_found_grace)
+        )
+        found += known.order_by("pk").values_list("extra_id", flat=True)[:1]
+        if len(found) == CANDIDATES:
+            break
+    return found
 
 
 def _matching(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:

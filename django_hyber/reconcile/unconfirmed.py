@@ -170,7 +170,9 @@ def resolve_message(pk: int) -> None:
     asked_at = database_time()
     if not outcome_queries.claim_outcome_query(doubted, account, message, asked_at):
         return
-    answer, reply = outcome_queries.query_outcome(account, message.extra_id, message.sender, asked_at)
+    answer, reply = outcome_queries.query_outcome(
+        account, message.extra_id, message.sender, asked_at, in_campaign=message.campaign_id is not None
+    )
     if answer is None:
         endings.end_message_as_accepted(doubted)
         _note_found(message, account)
@@ -263,7 +265,9 @@ class _BatchInDoubt:
         begun = time.monotonic()
         for member in _sample(members, doubt, needed + SPARES):
             now = database_time()
-            answer, reply = outcome_queries.query_outcome(self.account, member.extra_id, self.batch.sender, now)
+            answer, reply = outcome_queries.query_outcome(
+                self.account, member.extra_id, self.batch.sender, now, in_campaign=True
+            )
             if answer is None:
                 return _Sampled.FOUND
             self.doubted.update(**_query_columns(answer, reply, now))
@@ -331,7 +335,7 @@ def _sample(members: Sequence[Member], doubt: Doubt, count: int) -> Iterator[Mem
 
 def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> Doubt:
     """Postpone the time from which "not found" counts while the platform may still be processing the request."""
-    batch = _unanswered_batch(message)
+    batch = endings.request_in_doubt(message)
     if batch is None:
         return doubt
     counts_from = max(filter(None, (batch.not_found_after, doubt.not_found_after)))
@@ -346,7 +350,7 @@ def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> 
 
 def _note_found(message: Message, account: Account) -> None:
     """Record that a message of the request was found: the platform may still be processing the others."""
-    batch = _unanswered_batch(message)
+    batch = endings.request_in_doubt(message)
     if batch:
         later = database_time() + _parts_grace(batch, account)
         Batch.objects.filter(pk=batch.pk, state=State.DONE).update(not_found_after=later)
@@ -354,19 +358,6 @@ def _note_found(message: Message, account: Account) -> None:
 
 def _parts_grace(batch: Batch, account: Account) -> timedelta:
     return parts_grace(timedelta(seconds=account.not_found_grace), is_job=batch.is_job)
-
-
-def _unanswered_batch(message: Message) -> Batch | None:
-    """Return the batch whose request contained the message when the answer was lost, or None."""
-    if message.campaign_id is None or message.doubted_at is None:
-        return None
-    return Batch.objects.filter(
-        campaign=message.campaign_id,
-        first_id__lte=message.pk,
-        last_id__gte=message.pk,
-        state=State.DONE,
-        doubted_at=message.doubted_at,
-    ).first()
 
 
 def _account(name: str) -> Account | None:

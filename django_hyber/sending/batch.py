@@ -132,7 +132,7 @@ class BatchClaim:
         """End a batch with nobody left to send to. A sweep may have taken its worker for a stopped one meanwhile."""
         with write_transaction():
             if lock_shared(self.rows().filter(state=State.SENDING)):
-                self.finish(State.DONE)
+                self.finish(State.DONE, cost=None)
             else:
                 self.put_back("", "", None)
 
@@ -220,6 +220,8 @@ class BatchClaim:
                 zone=batch.zone,
                 phone_prefixes=batch.phone_prefixes,
                 error_text=reason,
+                cut_from=batch.cut_from or batch.pk,
+                is_job=batch.is_job,
                 **doubted,
             )
         logger.warning(
@@ -235,16 +237,39 @@ class BatchClaim:
         with write_transaction():
             if not self.finish(State.FAILED, error_code=error_code, error_text=reason):
                 return
-            changes = {"error_text": reason, "error_code": error_code, "finished_at": timezone.now()}
+            changes = {
+                "error_text": reason,
+                "error_code": error_code,
+                "finished_at": timezone.now(),
+                "doubted_at": None,
+            }
             for old in (Status.QUEUED, Status.UNCONFIRMED):
                 self._move(old, status, **changes)
 
+    def doubt_again(self) -> None:
+        """Record that the outcome of the earlier request is unknown after all: a report says that it was accepted."""
+        pending = Q(state=State.PENDING)
+        self.mark_unconfirmed(
+            ACCEPTED_SINCE, timezone.now(), pending, logged=ACCEPTED_SINCE, since=self.batch.doubted_at
+        )
+
     @insisting
     def mark_unconfirmed(
-        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, logged: str, error_code: int | None = None
+        self,
+        reason: str,
+        query_at: datetime,
+        only: Q = ALWAYS,
+        *,
+        logged: str,
+        error_code: int | None = None,
+        since: datetime | None = None,
     ) -> None:
-        """Record that the outcome is unknown: it is decided by the platform's reports, queried from ``query_at``."""
+        """Record that the outcome is unknown: it is decided by the platform's reports, queried from ``query_at``.
+
+        ``since`` is given if the doubt about an earlier request goes on.
+        """
         begun = self._begin_doubt()
+        begun["doubted_at"] = since or begun["doubted_at"]
         known = {
             "error_text": reason,
             "error_code": error_code,
@@ -304,8 +329,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
         return None
     account = get_account(found.campaign.account)
     if found.doubted_at and was_accepted(found):
-        claim = BatchClaim(batch=found, account=account)
-        claim.mark_unconfirmed(ACCEPTED_SINCE, now, Q(state=State.PENDING), logged=ACCEPTED_SINCE)
+        BatchClaim(batch=found, account=account).doubt_again()
         return None
     if schedule.waits_for_window(found, now):
         return None
@@ -337,8 +361,11 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
         "state": State.SENDING,
         # Set again right before a request is written.
         "sender": "",
-        # By what it has at most: those who are left out make it no job.
-        "is_job": ExpressionWrapper(Q(size__gt=account.sync_limit), output_field=BooleanField()),
+        # By what it has at most: those who are left out make it no job. While an earlier request is in doubt, a part of
+        # it stays what the whole was.
+        "is_job": ExpressionWrapper(
+            Q(size__gt=account.sync_limit) | Q(is_job=True, doubted_at__isnull=False), output_field=BooleanField()
+        ),
         "due_at": None,
         "waits_for": "",
         "enqueued_at": None,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Min, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -33,11 +33,11 @@ TEXT_LIMIT = 255
 #: What a message may be without any report of the platform.
 UNREPORTED = (Status.QUEUED, Status.UNCONFIRMED, Status.SUPPRESSED, Status.CANCELLED)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+#: A message with an answer is no longer part of the doubt about an earlier request.
+NO_DOUBT = MappingProxyType({"doubted_at": None, "not_found_after": None, "due_at": None})
 #: Columns that are reset when a message is accepted.
-CLEARED = MappingProxyType(
-    {"error_code": None, "error_text": "", "finished_at": None, "not_found_after": None, "due_at": None}
-)
-#: An opt-out may be committed so long after its time: its transaction was long, or the clock of its host is behind.
+CLEARED = MappingProxyType({"error_code": None, "error_text": "", "finished_at": None, **NO_DOUBT})
+#: An opt-out may be committed so long after it was written: its transaction was long.
 OPT_OUT_MARGIN = timedelta(hours=1)
 NOT_YET_ACCEPTED = MappingProxyType({"status": [status.value for status in BEFORE_ACCEPTANCE]})
 
@@ -63,13 +63,29 @@ class BatchAnswer(NamedTuple):
 
 def was_accepted(batch: Batch) -> bool:
     """Whether a report proves that a request of the batch was accepted. Reports of an earlier run do not count."""
-    since_doubted = Q(doubted_at=batch.doubted_at, doubted_at__isnull=False) & ~Q(status__in=UNREPORTED)
-    reported = Q(accepted_at__isnull=False) | Q(status=Status.REJECTED)
+    reported = Q(accepted_at__isnull=False) | Q(status=Message.Status.REJECTED)
     if batch.run > 1:
         since = batch.created_at
-        reported = Q(accepted_at__gte=since) | Q(status=Status.REJECTED, finished_at__gte=since)
+        reported = Q(accepted_at__gte=since) | Q(status=Message.Status.REJECTED, finished_at__gte=since)
     members = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
-    return members.filter(since_doubted | reported).exists()
+    return is_reported(batch) or members.filter(reported).exists()
+
+
+def is_reported(batch: Batch) -> bool:
+    """Whether a report has come about a message of the request in doubt.
+
+    The request may have been cut since: because it was too large, or because its messages were resolved one by one. A
+    report about any part of it counts.
+    """
+    if batch.doubted_at is None:
+        return False
+    whole = batch.cut_from or batch.pk
+    parts = Batch.objects.filter(Q(pk=whole) | Q(cut_from=whole), campaign=batch.campaign_id)
+    ends = parts.aggregate(first=Min("first_id"), last=Max("last_id"))
+    doubted = Message.objects.filter(
+        campaign=batch.campaign_id, pk__gte=ends["first"], pk__lte=ends["last"], doubted_at=batch.doubted_at
+    )
+    return doubted.exclude(status__in=UNREPORTED).exists()
 
 
 def suppress(account: Account, messages: QuerySet[Message], leave_out: LeaveOut) -> None:
@@ -84,7 +100,7 @@ def suppress(account: Account, messages: QuerySet[Message], leave_out: LeaveOut)
 
 def have_opted_out(messages: QuerySet[Message], since: datetime) -> bool:
     """Return whether recipients have opted out since this time, when ``suppress`` has looked."""
-    recent = Suppression.objects.filter(created_at__gte=since - OPT_OUT_MARGIN).values("phone_number")
+    recent = Suppression.objects.filter(listed_at__gte=since - OPT_OUT_MARGIN).values("phone_number")
     return messages.filter(status=Status.QUEUED, phone_number__in=recent).exists()
 
 
@@ -198,7 +214,7 @@ def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], d
         else:
             rejected.append(_rejected(pk, entry))
     _accept(accepted)
-    _write(rejected, {"not_found_after": None, "due_at": None})
+    _write(rejected, NO_DOUBT)
     _write(unknown, {**doubt, "due_at": None})
 
 

@@ -13,12 +13,13 @@ from decimal import Decimal
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
 
-from django_hyber.conf import Account
+from django_hyber.conf import Account, find_account
 from django_hyber.conf.readers import SpendingLimit
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.frequency import over_cap
 from django_hyber.models import AccountState, Batch, Campaign, Message
-from django_hyber.sending.batch_messages import LeaveOut, Outgoing
+from django_hyber.sending.batch_messages import LeaveOut, Outgoing, used_values
+from django_hyber.texts.check import complete_variables
 from django_hyber.texts.costs import most_cost, without_price
 from django_hyber.words.reasons import CAMPAIGN_SPENT, CAPPED, DAY_SPENT, NO_PRICE
 
@@ -68,6 +69,23 @@ def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: S
                 return reason % {name: format_amount(value, account.currency) for name, value in amounts.items()}
         claimed.update(cost=cost, charged_on=today)
     return ""
+
+
+def give_back(message: Message) -> None:
+    """Take a message of a campaign off the reserved cost of its last request: the next one reserves it again."""
+    campaign, account = message.campaign, find_account(message.account)
+    if campaign is None or account is None or account.spending_limit is None:
+        return
+    values = complete_variables(campaign, used_values(campaign), message.variables)
+    if values is None or without_price((channel.name for channel in campaign.get_channels()), account.prices):
+        return
+    its = Batch.objects.filter(campaign=campaign, first_id__lte=message.pk, last_id__gte=message.pk)
+    charged = its.filter(cost__isnull=False, state__in=CHARGED).order_by("-created_at", "-pk")
+    with write_transaction():
+        batch = charged.select_for_update().first()
+        if batch and batch.cost:
+            left = batch.cost - most_cost(campaign, account.prices, [values])
+            Batch.objects.filter(pk=batch.pk).update(cost=max(left, Decimal(0)))
 
 
 def amount_left(account: Account, campaign: Campaign, moment: datetime) -> Decimal | None:

@@ -221,9 +221,9 @@ def test_word_of_a_person_is_no_proof_of_a_refusal(message, platform):
 
 
 def test_answer_that_comes_after_the_decision_changes_nothing(message, platform, monkeypatch):
-    def decide_first(account, extra_id, sender, asked_at):
+    def decide_first(*arguments, **options):
         send_again(message, by="olena")
-        return query(account, extra_id, sender, asked_at)
+        return query(*arguments, **options)
 
     query = unconfirmed.outcome_queries.query_outcome
     monkeypatch.setattr(unconfirmed.outcome_queries, "query_outcome", decide_first)

@@ -597,11 +597,112 @@ class TestReportAfterABatchWasQueuedAgain:
 
         assert was_sent_once(platform, 5 + KNOWN)
 
+    def test_report_about_one_half_holds_back_the_other_one(self, platform, campaign, batch):
+        platform.fault("page", status=413, paths=("bulk",))
+        platform.fault("status", status=429, paths=("bulk",), count=None)
+        self.resume(campaign)
+        assert [half.size for half in campaign.batches.order_by("first_id")] == [2, 3]
+        self.report_one(campaign)
+        platform.clear_faults()
+        dispatch_until_finished(campaign)
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_report_about_one_holds_back_those_that_were_resolved_one_by_one(self, platform, campaign):
+        self.send_again_one_by_one(campaign)
+        self.report_one(campaign)
+        self.resume(campaign)
+        dispatch_until_finished(campaign)
+
+        assert was_sent_once(platform, 5 + KNOWN)
+        assert statuses(campaign)[1:] == ["accepted"] * 4
+
+    def test_report_between_claim_and_request_holds_back_those_that_were_resolved_one_by_one(
+        self, platform, campaign, monkeypatch
+    ):
+        self.send_again_one_by_one(campaign)
+        build = sending.build_body
+
+        def report_first(*arguments):
+            self.report_one(campaign)
+            return build(*arguments)
+
+        monkeypatch.setattr(sending, "build_body", report_first)
+        self.resume(campaign)
+        dispatch_until_finished(campaign)
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_one_by_one_they_are_sent_again_without_a_report(self, platform, campaign):
+        self.send_again_one_by_one(campaign)
+        self.resume(campaign)
+        dispatch_until_finished(campaign)
+
+        assert len(platform.ledger.duplicates) == 5
+
+    def send_again_one_by_one(self, campaign):
+        pause_campaign(campaign)
+        endings.resolve_separately(campaign.batches.all(), campaign.batches.get(), get_account("default"))
+        for message in campaign.messages.all():
+            send_again(message, by="anna")
+
     def test_without_a_report_it_is_sent_again(self, platform, campaign, batch):
         self.resume(campaign)
         dispatch_until_finished(campaign)
 
         assert len(platform.ledger.duplicates) == 5
+
+
+def test_report_between_claim_and_request_holds_back_a_message_that_an_answer_did_not_mention(platform, monkeypatch):
+    make_known()
+    send = HyberClient.send_broadcast_sync
+    with monkeypatch.context() as forgetful:
+        forgetful.setattr(
+            HyberClient,
+            "send_broadcast_sync",
+            lambda client, body, before_write: send(client, body, before_write=before_write)[:-2],
+        )
+        campaign = start_campaign(make_campaign([phone(number, "93") for number in range(4)]))
+    first, second = campaign.messages.filter(status="unconfirmed").order_by("pk")
+    pause_campaign(campaign)
+    for message in (first, second):
+        send_again(message, by="anna")
+    build = sending.build_body
+
+    def report_first(*arguments):
+        apply_delivery_reports([report(first)])
+        return build(*arguments)
+
+    monkeypatch.setattr(sending, "build_body", report_first)
+    resume_campaign(campaign)
+    dispatch_until_finished(campaign)
+
+    # Its request was accepted, but perhaps without the second one: only a report about that one would be proof.
+    assert set(platform.ledger.duplicates) == {second.extra_id}
+
+
+def test_single_message_that_is_found_does_not_confirm_that_those_of_campaigns_are_visible(platform, monkeypatch):
+    """The platform shows single messages at once, and those of campaigns only later."""
+    make_known()
+    accepted = start_campaign(make_campaign([phone(1)]))
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    accepted.messages.update(accepted_at=an_hour_ago)
+    accepted.batches.update(finished_at=an_hour_ago)
+    campaign, batch = make_pending_batch()
+    claim_batch(batch.pk).mark_unconfirmed("lost", database_time(), logged="")
+    fetch = HyberClient.fetch_report
+    invisible = set(Message.objects.exclude(campaign=None).values_list("extra_id", flat=True))
+
+    def find_single(client, *, extra_id):
+        return fetch(client, extra_id="invisible" if extra_id in invisible else extra_id)
+
+    monkeypatch.setattr(HyberClient, "fetch_report", find_single)
+    for _ in range(4):
+        make_due(campaign)
+        unconfirmed.resolve_batch(batch.pk)
+    batch.refresh_from_db()
+
+    assert (batch.state, batch.answer) == ("unconfirmed", "not-even-known")
 
 
 def test_nameless_report_proves_that_a_queued_message_had_been_accepted(platform):

@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import OperationalError, connection, transaction
@@ -20,6 +21,7 @@ from django_hyber.sending.batch import submit_batch
 from django_hyber.sending.single import submit_message
 from django_hyber.services import (
     CampaignError,
+    apply_replies,
     cancel_campaign,
     dispatch,
     pause_campaign,
@@ -341,10 +343,20 @@ def test_worker_that_has_lost_its_batch_leaves_out_nobody(waiting):
 
 def opt_out():
     """In a transaction that has lasted for a minute."""
-    Suppression.objects.create(phone_number=phone(1), created_at=timezone.now() - timedelta(minutes=1))
+    minute_ago = timezone.now() - timedelta(minutes=1)
+    Suppression.objects.create(phone_number=phone(1), created_at=minute_ago, listed_at=minute_ago)
 
 
-def test_opt_out_right_before_the_request_of_a_campaign_is_kept(platform, monkeypatch):
+def opt_out_by_late_reply():
+    """It was written three hours ago."""
+    at = (timezone.now() - timedelta(hours=3)).astimezone(ZoneInfo("Europe/Kyiv"))
+    reply = {"phone": phone(1), "channel": "viber", "time": f"{at:%Y-%m-%d %H:%M:%S}", "text_from_subscriber": "STOP"}
+    apply_replies([reply])
+    assert Suppression.objects.get().created_at < timezone.now() - timedelta(hours=2)
+
+
+@pytest.mark.parametrize("opt_out", [opt_out, opt_out_by_late_reply])
+def test_opt_out_right_before_the_request_of_a_campaign_is_kept(platform, monkeypatch, opt_out):
     with monkeypatch.context() as late:
         before_the_first_byte(late, "send_broadcast_sync", opt_out)
         campaign = make_waiting_campaign([phone(1), phone(2)], 2, CODE)

@@ -11,9 +11,12 @@ import pytest
 from django.utils import timezone, translation
 
 from django_hyber.campaigns.preflight import preflight
-from django_hyber.models import Batch, Campaign
+from django_hyber.conf import get_account
+from django_hyber.models import Batch, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
-from django_hyber.services import resume_campaign, send_message, start_campaign
+from django_hyber.reconcile import endings
+from django_hyber.sending.limits import amount_left
+from django_hyber.services import pause_campaign, resume_campaign, send_again, send_message, start_campaign
 from django_hyber.words.reasons import translate_reason
 from tests.builders import (
     batches_in_turn,
@@ -171,6 +174,33 @@ def test_a_batch_that_the_platform_did_not_take_is_counted_once(limited):
 
     dispatch_until_finished(campaign)
     assert statuses(campaign) == ["accepted"] * 20
+
+
+def test_a_batch_whose_people_all_opted_out_before_the_next_attempt_costs_nothing(limited):
+    sandbox = limited({"campaign": "10"})
+    sandbox.fault("status", status=429)
+    campaign = launch(10)
+    for number in numbers(10):
+        Suppression.objects.create(phone_number=number)
+    dispatch_until_finished(campaign)
+
+    assert amount_left(get_account("default"), campaign, timezone.now()) == 10
+
+
+def test_what_is_sent_again_one_by_one_is_counted_once(limited):
+    sandbox = limited({"campaign": "4"}, BATCH_SIZE=4)
+    sandbox.fault("drop_request", paths=("bulk",))
+    campaign = launch(4)
+    pause_campaign(campaign)
+    batch = campaign.batches.get()
+    endings.resolve_separately(campaign.batches.all(), batch, get_account("default"))
+    for message in campaign.messages.all():
+        send_again(message, by="anna")
+    resume_campaign(campaign)
+    dispatch_until_finished(campaign)
+
+    assert statuses(campaign) == ["accepted"] * 4
+    assert amount_left(get_account("default"), campaign, timezone.now()) == 0
 
 
 def test_a_channel_without_a_price_pauses_with_what_to_do(limited):
