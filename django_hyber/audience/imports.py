@@ -17,8 +17,7 @@ from django_hyber.audience.files.csv_file import RejectedRowsFile
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, ShownText, UnreadableFileError
 from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
 from django_hyber.audience.files.values import value_of_code
-from django_hyber.audience.number_choice import count_left_out
-from django_hyber.audience.row_numbers import NumberReader, NumberRules
+from django_hyber.audience.import_numbers import NumberReader, NumberRules, count_left_out
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import write_transaction
 from django_hyber.protocol import InvalidPhone, PhoneNumber

@@ -17,8 +17,8 @@ from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.files.base import File
 
+from django_hyber.audience.import_numbers import NumberChoice
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row, number_rows
-from django_hyber.audience.number_choice import NumberChoice
 from django_hyber.audience.querysets import CHUNK, keys_of, rows_of
 from django_hyber.audience.recipients import Recipients, import_recipients, prepare_objects
 from django_hyber.conf import get_account

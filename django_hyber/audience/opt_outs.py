@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from django_hyber.audience.columns import REASON, Columns, region_of
 from django_hyber.audience.files.file_type import ReadOptions
+from django_hyber.audience.import_numbers import NEAR_HOME
 from django_hyber.audience.imports import ImportReport, Source, import_rows
-from django_hyber.audience.number_choice import NEAR_HOME
 from django_hyber.models import Suppression
 from django_hyber.protocol import InvalidPhone, PhoneNumber
 from django_hyber.protocol.phones.spellings import SEVERAL

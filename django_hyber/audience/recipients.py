@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.audience import querysets
 from django_hyber.audience.columns import Columns, wanted_variables
 from django_hyber.audience.files.file_type import ReadOptions
+from django_hyber.audience.import_numbers import ChosenNumbers, NumberChoice
 from django_hyber.audience.imports import ImportReport, Source, import_rows
-from django_hyber.audience.number_choice import ChosenNumbers, NumberChoice
 from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience
 from django_hyber.errors import CampaignError

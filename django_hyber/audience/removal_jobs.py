@@ -17,9 +17,11 @@ from django.utils.translation import gettext_lazy
 from django_hyber.audience.files.file_type import FileFormat, UnreadableFileError
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.removal import (
+    NumberColumns,
     Removed,
     added_by,
     count_listed,
+    find_columns,
     lock_draft,
     pages_of_keys,
     pages_of_phones,
@@ -28,7 +30,6 @@ from django_hyber.audience.removal import (
     remove_keys,
     remove_listed,
 )
-from django_hyber.audience.removal_files import NumberColumns, find_columns
 from django_hyber.audience.uploads import LARGE_BYTES, MAX_BYTES, MEGABYTE
 from django_hyber.db.transactions import after_commit, write_transaction
 from django_hyber.errors import CampaignError

@@ -28,8 +28,8 @@ from django_hyber.audience.files.reading import (
     read_rows,
     recognise,
 )
+from django_hyber.audience.import_numbers import NumberChoice
 from django_hyber.audience.imports import ImportReport, RowImport, newest_row
-from django_hyber.audience.number_choice import NumberChoice
 from django_hyber.audience.objects import import_objects, is_of_objects
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients

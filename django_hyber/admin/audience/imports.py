@@ -23,8 +23,8 @@ from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import file_name, import_title, produced_file
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.columns import Columns, missing_variables
+from django_hyber.audience.import_numbers import NumberChoice
 from django_hyber.audience.imports import ImportReport
-from django_hyber.audience.number_choice import NumberChoice
 from django_hyber.audience.objects import is_of_objects
 from django_hyber.audience.uploads import describe_format, discard_upload, is_large_upload, keep_pasted, read_again
 from django_hyber.models import BackgroundJob

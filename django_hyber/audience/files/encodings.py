@@ -16,8 +16,14 @@ from typing import IO, ClassVar, NamedTuple
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.files.file_type import UnreadableFileError
-from django_hyber.audience.files.garbled import find_garbled
-from django_hyber.audience.files.readings import BLOCK, IMPLAUSIBLE, cost_of_word, find_readings, find_words
+from django_hyber.audience.files.garbled import (
+    BLOCK,
+    IMPLAUSIBLE,
+    cost_of_word,
+    find_garbled,
+    find_readings,
+    find_words,
+)
 
 BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
