@@ -15,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from django_hyber.management.commands import hyber_dispatch
-from django_hyber.management.progress import ProgressBar
+from django_hyber.management.progress_bar import ProgressBar
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS
 from tests.builders import make_campaign, make_known, posts

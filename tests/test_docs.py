@@ -15,7 +15,7 @@ from django_hyber import conf, services, signals, testing
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import CHANNELS, NumberType, field_rules
-from django_hyber.protocol.wire.codes import CODES
+from django_hyber.protocol.wire.error_codes import CODES
 from django_hyber.sandbox import FAULT_OUTCOMES, OUTCOMES
 from tests.run import CORE_RULES
 from tests.test_plain_words import found_in

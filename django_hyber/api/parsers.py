@@ -8,7 +8,7 @@ from typing import IO, Any
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError
 
-from django_hyber.protocol.wire.values import is_storable
+from django_hyber.protocol.wire.incoming_values import is_storable
 
 
 class JSONParser(parsers.JSONParser):

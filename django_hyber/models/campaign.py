@@ -14,7 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
 from django_hyber.models.base import HyberModel, plain_value
-from django_hyber.protocol.wire.values import is_storable
+from django_hyber.protocol.wire.incoming_values import is_storable
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only

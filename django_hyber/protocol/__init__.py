@@ -57,8 +57,9 @@ from django_hyber.protocol.texts.variables import (
     render,
     render_channel,
 )
-from django_hyber.protocol.wire.codes import PERMANENT as PERMANENT_CODES
-from django_hyber.protocol.wire.codes import describe
+from django_hyber.protocol.wire.error_codes import PERMANENT as PERMANENT_CODES
+from django_hyber.protocol.wire.error_codes import describe
+from django_hyber.protocol.wire.incoming_values import clean_text
 from django_hyber.protocol.wire.json_text import TooManyItems, read_items, read_json, write_json
 from django_hyber.protocol.wire.replies import (
     ParsedReplies,
@@ -87,7 +88,6 @@ from django_hyber.protocol.wire.requests import (
     single_body,
 )
 from django_hyber.protocol.wire.responses import SyncEntry, parse_job_id, parse_message_id, parse_sync
-from django_hyber.protocol.wire.values import clean_text
 
 __all__ = [
     "CHANNELS",

@@ -26,8 +26,15 @@ from django_hyber.protocol.errors import (
     TooManyRequests,
     UnreadableResponse,
 )
+from django_hyber.protocol.wire.incoming_values import (
+    MAX_ID_LENGTH,
+    clean_text,
+    is_error_code,
+    to_identifier,
+    to_int,
+    to_text,
+)
 from django_hyber.protocol.wire.json_text import read_json
-from django_hyber.protocol.wire.values import MAX_ID_LENGTH, clean_text, is_error_code, to_identifier, to_int, to_text
 
 _MAX_KEPT_BODY = 2000
 _NOT_JSON = object()

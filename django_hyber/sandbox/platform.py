@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from threading import Event, Lock
 
 from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS, Answer, ParameterError
-from django_hyber.sandbox.callbacks import CallbackSender
+from django_hyber.sandbox.callback_sender import CallbackSender
 from django_hyber.sandbox.faults import Fault, Faults, Visibility
 from django_hyber.sandbox.ledger import Ledger, RequestLog
 from django_hyber.sandbox.outcomes import DELIVERED, Fact, Outcome, Pace, Step, outcome_for, plan

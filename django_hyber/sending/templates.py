@@ -30,7 +30,7 @@ from django_hyber.protocol.phones.spellings import GivenPhone
 from django_hyber.sending.once import LANGUAGE, require_equal
 from django_hyber.sending.send import SendOptions, new_message, submit_once
 from django_hyber.texts.approved import departs_from_approved
-from django_hyber.texts.values import value_text
+from django_hyber.texts.variable_values import value_text
 
 logger = logging.getLogger("django_hyber")
 

@@ -28,7 +28,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.number_policy import OPTIONAL_TYPES
 from django_hyber.protocol import CHANNELS, FieldRule, NumberType, field_rules
 from django_hyber.protocol.channels import validation
-from django_hyber.protocol.wire.codes import CODES, PERMANENT
+from django_hyber.protocol.wire.error_codes import CODES, PERMANENT
 from django_hyber.sandbox import FAULT_OUTCOMES, OUTCOMES
 from django_hyber.sandbox.outcomes import Outcome
 from django_hyber.statistics.health import Health

@@ -10,8 +10,8 @@ from typing import IO, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 
-from django_hyber.audience.files.values import normal_text, value_of_code
-from django_hyber.texts.values import value_text
+from django_hyber.audience.files.cells import normal_text, value_of_code
+from django_hyber.texts.variable_values import value_text
 
 _SIGN = "[-=+@\uff1d\uff0b\uff0d\uff20]"
 #: A cell that a spreadsheet would evaluate as a formula.

@@ -10,6 +10,7 @@ from typing import IO
 
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.audience.files.cells import clean_value
 from django_hyber.audience.files.csv_file import CsvFile
 from django_hyber.audience.files.encodings import SHOWN, EncodingChoice, GarbledSheetError
 from django_hyber.audience.files.file_type import (
@@ -25,7 +26,6 @@ from django_hyber.audience.files.file_type import (
 )
 from django_hyber.audience.files.garbled import GarbledRows
 from django_hyber.audience.files.headers import find_header, read_header
-from django_hyber.audience.files.values import clean_value
 from django_hyber.audience.files.xlsx_file import XlsxFile
 
 #: In the order in which they are tried: CSV accepts any file.

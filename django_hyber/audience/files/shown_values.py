@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from django.utils.formats import get_format
 
+from django_hyber.audience.files.cells import clean_value
 from django_hyber.audience.files.file_type import ShownText
 from django_hyber.audience.files.format_codes import (
     BUILT_IN,
@@ -33,7 +34,6 @@ from django_hyber.audience.files.format_codes import (
     parse_code,
     parse_text_code,
 )
-from django_hyber.audience.files.values import clean_value
 
 #: Doubles hold 15 digits; Excel replaces the others by zeros.
 MOST_DIGITS = 15

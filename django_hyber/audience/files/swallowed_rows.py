@@ -6,7 +6,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from django_hyber.audience.files.values import normal_text
+from django_hyber.audience.files.cells import normal_text
 
 #: How many rows show how many columns the table has, and in which ones numbers are.
 _KEPT_ROWS = 5

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from django_hyber.management.progress import ProgressBar
+from django_hyber.management.progress_bar import ProgressBar
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError, Preflight, count_waiting, dispatch, preflight, start_campaign
 

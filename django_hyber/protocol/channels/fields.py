@@ -13,7 +13,7 @@ from typing import Any
 from django_hyber.protocol.channels.content import Channel, FieldRule, Kind, field_rules
 from django_hyber.protocol.channels.problems import Problem, error, gettext_noop
 from django_hyber.protocol.texts.variables import has_variables
-from django_hyber.protocol.wire.values import is_storable
+from django_hyber.protocol.wire.incoming_values import is_storable
 
 _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 _ACTION = re.compile(r"https?://[^\s/?#]+\S*|viber://\S+|tel:\+?[0-9().-]+", re.IGNORECASE)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from django_hyber.protocol.errors import UnreadableReply
 from django_hyber.protocol.phones.numbers import parse_phone
 from django_hyber.protocol.phones.spellings import InvalidPhone
-from django_hyber.protocol.wire.values import (
+from django_hyber.protocol.wire.incoming_values import (
     MAX_ID_LENGTH,
     NO_OBJECT,
     clean_item,

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from django_hyber.protocol.errors import UnreadableReport
-from django_hyber.protocol.wire.values import (
+from django_hyber.protocol.wire.incoming_values import (
     MAX_ID_LENGTH,
     NO_OBJECT,
     clean_item,

@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from django_hyber.protocol.errors import UnreadableResponse
-from django_hyber.protocol.wire.values import MAX_ID_LENGTH, is_error_code, to_identifier, to_int, to_phone, to_text
+from django_hyber.protocol.wire.incoming_values import (
+    MAX_ID_LENGTH,
+    is_error_code,
+    to_identifier,
+    to_int,
+    to_phone,
+    to_text,
+)
 
 
 class SyncEntry(NamedTuple):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_hyber.protocol.wire.codes import CODES, PERMANENT, describe
+from django_hyber.protocol.wire.error_codes import CODES, PERMANENT, describe
 
 
 @pytest.mark.parametrize(

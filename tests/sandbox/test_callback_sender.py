@@ -38,7 +38,7 @@ def test_callback_is_repeated_after_an_error_of_the_host(api, receiver):
 
 
 def test_callback_is_given_up_after_some_attempts(api, receiver, monkeypatch):
-    monkeypatch.setattr("django_hyber.sandbox.callbacks.RETRY_DELAYS", (0.01, 0.01))
+    monkeypatch.setattr("django_hyber.sandbox.callback_sender.RETRY_DELAYS", (0.01, 0.01))
     receiver.statuses = [500] * 10
     api.post(json=single(callback_url=receiver.url))
     assert api.sandbox.wait_idle(5)
@@ -55,7 +55,7 @@ def test_callback_that_the_host_refuses_is_not_repeated(api, receiver):
 
 
 def test_callback_survives_a_host_that_is_down(api, monkeypatch):
-    monkeypatch.setattr("django_hyber.sandbox.callbacks.RETRY_DELAYS", (0.01,))
+    monkeypatch.setattr("django_hyber.sandbox.callback_sender.RETRY_DELAYS", (0.01,))
     api.post(json=single(callback_url="http://127.0.0.1:9/reports/"))
     assert api.sandbox.wait_idle(5)
     assert api.sandbox.ledger.callbacks.failed == 1
