@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.files.file_type import ShownText, UnreadableFileError
+from django_hyber.audience.files.cells import ShownText
+from django_hyber.audience.files.file_type import UnreadableFileError
 from django_hyber.audience.files.headers import (
     PHONE_HEADERS,
     as_header,

@@ -16,7 +16,8 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from django_hyber.audience.columns import REASON
-from django_hyber.audience.files.file_type import Cell, FileType, ShownText, UnreadableFileError
+from django_hyber.audience.files.cells import ShownText
+from django_hyber.audience.files.file_type import Cell, FileType, UnreadableFileError
 from django_hyber.audience.files.reading import file_type
 from django_hyber.db.bulk import campaign_pages, table_pages
 from django_hyber.db.transactions import write_transaction

@@ -13,7 +13,7 @@ from phonenumbers import SUPPORTED_REGIONS
 
 from django_hyber.audience.columns import ColumnRules, Columns
 from django_hyber.audience.countries import country_columns, other_country
-from django_hyber.audience.files.file_type import ShownText
+from django_hyber.audience.files.cells import ShownText
 from django_hyber.audience.files.headers import is_doubtful, phone_columns
 from django_hyber.conf import Account
 from django_hyber.number_policy import COUNTRY_OFF, TYPE_OFF, policy_of

@@ -13,9 +13,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, gettext_noop
 
 from django_hyber.audience.columns import SAMPLE_ROWS, Columns
-from django_hyber.audience.files.cells import value_of_code
+from django_hyber.audience.files.cells import ShownText, value_of_code
 from django_hyber.audience.files.csv_file import RejectedRowsFile
-from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, ShownText, UnreadableFileError
+from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
 from django_hyber.audience.import_numbers import NumberReader, NumberRules, count_left_out
 from django_hyber.db.bulk import insert_rows

@@ -10,7 +10,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 from django_hyber.audience.columns import Columns
-from django_hyber.audience.files.file_type import ShownText
+from django_hyber.audience.files.cells import ShownText
 from django_hyber.conf.audiences import Audience
 from django_hyber.models.reference import reference_key
 

@@ -24,7 +24,8 @@ from django_hyber.audience.columns import (
     several_phone_columns,
 )
 from django_hyber.audience.countries import country_columns, other_country
-from django_hyber.audience.files.file_type import FileFormat, ReadOptions, ShownText, UnreadableFileError
+from django_hyber.audience.files.cells import ShownText
+from django_hyber.audience.files.file_type import FileFormat, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.headers import is_number
 from django_hyber.audience.files.reading import UncalculatedRow, WideRow, first_rows, read_rows, recognise
 from django_hyber.audience.imports import ImportReport

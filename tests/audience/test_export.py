@@ -17,8 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from django_hyber.audience import export as exporting
-from django_hyber.audience.files.cells import clean_value
-from django_hyber.audience.files.file_type import FORMULA, protect
+from django_hyber.audience.files.cells import FORMULA, clean_value, protect
 from django_hyber.audience.files.xlsx_file import XlsxFile
 from django_hyber.jobs.claims import JobLostError
 from django_hyber.models import Campaign, Message

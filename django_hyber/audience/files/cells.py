@@ -1,11 +1,26 @@
-"""Values as they are used: normal letters, no invisible marks; those of files also without surrounding space."""
+"""The cells of a table: their texts as they are used, and as they are written so that none becomes a formula.
+
+Texts get normal letters and lose invisible marks; those of files also lose surrounding space.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 from django_hyber.protocol import clean_text
+from django_hyber.texts.variable_values import value_text
+
+_SIGN = "[-=+@\uff1d\uff0b\uff0d\uff20]"
+#: A cell that a spreadsheet would evaluate as a formula.
+_FORMULA = rf"[\s\"']*{_SIGN}"
+FORMULA = re.compile(rf"'*[\t\r\n]|{_FORMULA}")
+#: A cell also begins within a text, if the spreadsheet expects another separator than the file has.
+_INNER = r"(?<=[,;|\t\r\n])"
+_FORMULA_PLACES = re.compile(rf"\A(?={FORMULA.pattern})|{_INNER}(?={_FORMULA})")
+_MARKED_PLACES = re.compile(rf"\A(?='(?:{FORMULA.pattern}))|{_INNER}(?='{_FORMULA})")
+_PROTECTIONS = re.compile(rf"\A'(?={FORMULA.pattern})|{_INNER}'(?={_FORMULA})")
 
 _HYPHENS = ("-", "–", "—", "\u2010", "\u2011", "\u2012", "\u2015", "\u2212", "\uff0d")
 #: What stands for no value in large and in small letters.
@@ -62,3 +77,61 @@ def normal_text(value: str) -> str:
     if _ANY_MARK.search(value):
         value = clean_text(_JOINERS.sub("", _MARKS.sub("", value)))
     return unicodedata.normalize("NFC", value)
+
+
+class Cells(list[str]):
+    """The values of a row. ``unknown`` are the columns with formulas whose results are not in the file."""
+
+    __slots__ = ("unknown",)
+
+    def __init__(self, values: Iterable[str], unknown: frozenset[int]) -> None:
+        super().__init__(values)
+        self.unknown = unknown
+
+
+NumberedCells = tuple[int, Sequence[str]]
+
+
+class ShownText(str):
+    """The text of a value of another type. ``raw`` is the value itself: a date must not be parsed as a phone number."""
+
+    __slots__ = ("raw",)
+    raw: object
+
+    @classmethod
+    def of(cls, value: object) -> str:
+        """Return any value as text, "" for what means that there is no value."""
+        if isinstance(value, str):
+            return normal_text(value)
+        shown = value_of_code(value_text(value))
+        if not shown:
+            return ""
+        text = cls(shown)
+        text.raw = value
+        return text
+
+
+def column_letters(place: int) -> str:
+    """Return the name that a spreadsheet gives to a column; the first has the place 0."""
+    letters = ""
+    number = place + 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        letters = chr(ord("A") + letter) + letters
+    return letters
+
+
+def protect(text: str) -> str:
+    """Put an apostrophe before each formula, also where a cell begins for another separator; the import strips it."""
+    # Blanks hold no formula, and are trimmed when they are read.
+    return _FORMULA_PLACES.sub("'", text) if text.strip() else text
+
+
+def protect_protected(text: str) -> str:
+    """Put another apostrophe before each that looks like a protection, so that the text keeps its own."""
+    return _MARKED_PLACES.sub("'", text) if "'" in text else text
+
+
+def unprotect(text: str) -> str:
+    """Strip the apostrophes of the protection."""
+    return _PROTECTIONS.sub("", text) if "'" in text else text

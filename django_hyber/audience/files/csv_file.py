@@ -17,17 +17,16 @@ from django.utils.formats import get_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 
+from django_hyber.audience.files.cells import NumberedCells, protect
 from django_hyber.audience.files.encodings import ENCODING_NAMES, find_encoding
 from django_hyber.audience.files.file_type import (
     Cell,
     FileFormat,
     FileType,
-    NumberedCells,
     Pages,
     ReadNotes,
     ReadOptions,
     UnreadableFileError,
-    protect,
 )
 from django_hyber.audience.files.headers import has_phone_header
 from django_hyber.audience.files.swallowed_rows import RecentRows

@@ -1,8 +1,7 @@
-"""What a type of table files has to offer, and what all types share."""
+"""What a type of table files has to offer, and what is said and noticed about a file of any type."""
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -10,18 +9,7 @@ from typing import IO, Any, ClassVar
 
 from django.core.exceptions import ValidationError
 
-from django_hyber.audience.files.cells import normal_text, value_of_code
-from django_hyber.texts.variable_values import value_text
-
-_SIGN = "[-=+@\uff1d\uff0b\uff0d\uff20]"
-#: A cell that a spreadsheet would evaluate as a formula.
-_FORMULA = rf"[\s\"']*{_SIGN}"
-FORMULA = re.compile(rf"'*[\t\r\n]|{_FORMULA}")
-#: A cell also begins within a text, if the spreadsheet expects another separator than the file has.
-_INNER = r"(?<=[,;|\t\r\n])"
-_FORMULA_PLACES = re.compile(rf"\A(?={FORMULA.pattern})|{_INNER}(?={_FORMULA})")
-_MARKED_PLACES = re.compile(rf"\A(?='(?:{FORMULA.pattern}))|{_INNER}(?='{_FORMULA})")
-_MARKS = re.compile(rf"\A'(?={FORMULA.pattern})|{_INNER}'(?={_FORMULA})")
+from django_hyber.audience.files.cells import NumberedCells, column_letters
 
 #: What a cell of a written file can hold.
 Cell = str | int | None
@@ -97,48 +85,6 @@ class ReadNotes:
         return [name for place, name in enumerate(self.names) if name and place in self.inexact]
 
 
-def column_letters(place: int) -> str:
-    """Return the name that a spreadsheet gives to a column; the first has the place 0."""
-    letters = ""
-    number = place + 1
-    while number:
-        number, letter = divmod(number - 1, 26)
-        letters = chr(ord("A") + letter) + letters
-    return letters
-
-
-class Cells(list[str]):
-    """The values of a row. ``unknown`` are the columns with formulas whose results are not in the file."""
-
-    __slots__ = ("unknown",)
-
-    def __init__(self, values: Iterable[str], unknown: frozenset[int]) -> None:
-        super().__init__(values)
-        self.unknown = unknown
-
-
-NumberedCells = tuple[int, Sequence[str]]
-
-
-class ShownText(str):
-    """The text of a value of another type. ``raw`` is the value itself: a date must not be parsed as a phone number."""
-
-    __slots__ = ("raw",)
-    raw: object
-
-    @classmethod
-    def of(cls, value: object) -> str:
-        """Return any value as text, "" for what means that there is no value."""
-        if isinstance(value, str):
-            return normal_text(value)
-        shown = value_of_code(value_text(value))
-        if not shown:
-            return ""
-        text = cls(shown)
-        text.raw = value
-        return text
-
-
 class FileType(ABC):
     """One type of table files. A new one is a subclass in its own module, listed in FILE_TYPES."""
 
@@ -178,19 +124,3 @@ class FileType(ABC):
 
         ``separator`` is that of a text file.
         """
-
-
-def protect(text: str) -> str:
-    """Put an apostrophe before each formula, also where a cell begins for another separator; the import strips it."""
-    # Blanks hold no formula, and are trimmed when they are read.
-    return _FORMULA_PLACES.sub("'", text) if text.strip() else text
-
-
-def protect_protected(text: str) -> str:
-    """Put another apostrophe before each that looks like a protection, so that the text keeps its own."""
-    return _MARKED_PLACES.sub("'", text) if "'" in text else text
-
-
-def unprotect(text: str) -> str:
-    """Strip the apostrophes of the protection."""
-    return _MARKS.sub("", text) if "'" in text else text

@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Sequence
 
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.files.cells import clean_value
-from django_hyber.audience.files.file_type import NumberedCells, UnreadableFileError
+from django_hyber.audience.files.cells import NumberedCells, clean_value
+from django_hyber.audience.files.file_type import UnreadableFileError
 from django_hyber.conf import find_accounts
 from django_hyber.protocol import InvalidPhone, parse_phone
 

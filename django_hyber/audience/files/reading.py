@@ -10,20 +10,10 @@ from typing import IO
 
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.audience.files.cells import clean_value
+from django_hyber.audience.files.cells import Cells, NumberedCells, clean_value, column_letters, unprotect
 from django_hyber.audience.files.csv_file import CsvFile
 from django_hyber.audience.files.encodings import SHOWN, EncodingChoice, GarbledSheetError
-from django_hyber.audience.files.file_type import (
-    Cells,
-    FileFormat,
-    FileType,
-    NumberedCells,
-    ReadNotes,
-    ReadOptions,
-    UnreadableFileError,
-    column_letters,
-    unprotect,
-)
+from django_hyber.audience.files.file_type import FileFormat, FileType, ReadNotes, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.garbled import GarbledRows
 from django_hyber.audience.files.headers import find_header, read_header
 from django_hyber.audience.files.xlsx_file import XlsxFile

@@ -19,8 +19,7 @@ from typing import NamedTuple
 
 from django.utils.formats import get_format
 
-from django_hyber.audience.files.cells import clean_value
-from django_hyber.audience.files.file_type import ShownText
+from django_hyber.audience.files.cells import ShownText, clean_value
 from django_hyber.audience.files.format_codes import (
     BUILT_IN,
     EAST_ASIAN,

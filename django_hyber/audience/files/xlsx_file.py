@@ -11,16 +11,15 @@ from typing import IO, TYPE_CHECKING
 
 from django.utils.translation import gettext, gettext_lazy, ngettext
 
+from django_hyber.audience.files.cells import NumberedCells, protect_protected
 from django_hyber.audience.files.file_type import (
     Cell,
     FileFormat,
     FileType,
-    NumberedCells,
     Pages,
     ReadNotes,
     ReadOptions,
     UnreadableFileError,
-    protect_protected,
 )
 from django_hyber.audience.files.headers import SEARCHED_ROWS
 from django_hyber.audience.files.xlsx_package import Package, Workbook, encrypted, opened, read_workbook

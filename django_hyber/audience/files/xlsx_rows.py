@@ -12,7 +12,8 @@ from functools import lru_cache
 from itertools import islice
 from xml.etree.ElementTree import Element
 
-from django_hyber.audience.files.file_type import Cells, NumberedCells, ReadNotes
+from django_hyber.audience.files.cells import Cells, NumberedCells
+from django_hyber.audience.files.file_type import ReadNotes
 from django_hyber.audience.files.headers import MOST_COLUMNS
 from django_hyber.audience.files.shown_values import Shown, TextFormat, find_format, find_text_format, to_serial
 from django_hyber.audience.files.xlsx_package import (

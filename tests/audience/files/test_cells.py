@@ -13,8 +13,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils.translation import override
 
-from django_hyber.audience.files.cells import clean_value, normal_text
-from django_hyber.audience.files.file_type import ShownText
+from django_hyber.audience.files.cells import ShownText, clean_value, normal_text
 from django_hyber.audience.files.reading import read_rows
 from django_hyber.models import Campaign
 from django_hyber.services import import_recipients

@@ -11,9 +11,9 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from django_hyber.audience.columns import guess_columns
-from django_hyber.audience.files.cells import clean_value
+from django_hyber.audience.files.cells import clean_value, unprotect
 from django_hyber.audience.files.encodings import UncertainEncodingError
-from django_hyber.audience.files.file_type import ReadOptions, unprotect
+from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.files.reading import read_rows, recognise
 from django_hyber.audience.variable_names import suggest_name
 from django_hyber.models import Campaign
