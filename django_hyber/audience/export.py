@@ -22,8 +22,7 @@ from django_hyber.audience.files.reading import file_type
 from django_hyber.db.bulk import campaign_pages, table_pages
 from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import request_job
-from django_hyber.jobs.claims import LONG_LEASE, JobClaim
-from django_hyber.jobs.kinds import job_kind, keep_produced
+from django_hyber.jobs.work import LONG_LEASE, JobClaim, job_kind, keep_produced
 from django_hyber.models import BackgroundJob, Campaign, CampaignChannel, Message, Suppression
 from django_hyber.reports.outcome import also_delivered
 from django_hyber.words import describe_end

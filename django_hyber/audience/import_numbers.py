@@ -28,6 +28,30 @@ TWO_NUMBERS = gettext_noop(
 #: A text with fewer digits is not taken for another number.
 _LEAST_DIGITS = 9
 _MAY_BE_NUMBER = re.compile(r"(?:\d\D{0,3}){9}")
+NEAR_HOME = gettext_noop(
+    "This may be a number of the home country with a digit missing, too many or swapped. Correct it, or switch on the "
+    "doubtful numbers of other countries."
+)
+ELSEWHERE = gettext_noop(
+    "Another column of this row names another country. Write the number with + and the country code, or switch on the "
+    "doubtful numbers of other countries: it is then read as a number of that country."
+)
+OTHER_COUNTRY = gettext_noop("This is a number of another country, and these are switched off.")
+#: "001" is the country of numbers that belong to none.
+COUNTRIES = frozenset({*SUPPORTED_REGIONS, "001"})
+#: The kinds of numbers that are left out, besides the types: doubtful numbers of other countries, and countries.
+DOUBTFUL, COUNTRY = "foreign", "country"
+_KINDS: Mapping[str, str] = {
+    FOREIGN: DOUBTFUL,
+    NEAR_HOME: DOUBTFUL,
+    ELSEWHERE: DOUBTFUL,
+    SAME_CODE: DOUBTFUL,
+    COUNTRY_OFF: COUNTRY,
+    OTHER_COUNTRY: COUNTRY,
+    **{reason: kind.value for kind, reason in TYPE_OFF.items()},
+}
+#: Why a number is doubtful.
+DOUBTS = frozenset(reason for reason, kind in _KINDS.items() if kind == DOUBTFUL)
 
 
 class NumberRules(ColumnRules, Protocol):
@@ -118,30 +142,6 @@ def _raw(value: str) -> object:
     return value.raw if isinstance(value, ShownText) else value
 
 
-NEAR_HOME = gettext_noop(
-    "This may be a number of the home country with a digit missing, too many or swapped. Correct it, or switch on the "
-    "doubtful numbers of other countries."
-)
-ELSEWHERE = gettext_noop(
-    "Another column of this row names another country. Write the number with + and the country code, or switch on the "
-    "doubtful numbers of other countries: it is then read as a number of that country."
-)
-OTHER_COUNTRY = gettext_noop("This is a number of another country, and these are switched off.")
-#: "001" is the country of numbers that belong to none.
-COUNTRIES = frozenset({*SUPPORTED_REGIONS, "001"})
-#: The kinds of numbers that are left out, besides the types: doubtful numbers of other countries, and countries.
-DOUBTFUL, COUNTRY = "foreign", "country"
-_KINDS: Mapping[str, str] = {
-    FOREIGN: DOUBTFUL,
-    NEAR_HOME: DOUBTFUL,
-    ELSEWHERE: DOUBTFUL,
-    SAME_CODE: DOUBTFUL,
-    COUNTRY_OFF: COUNTRY,
-    OTHER_COUNTRY: COUNTRY,
-    **{reason: kind.value for kind, reason in TYPE_OFF.items()},
-}
-
-
 @dataclass(frozen=True, kw_only=True)
 class NumberChoice:
     """Which numbers an import takes; the fields are named as the parameters of import_recipients.
@@ -197,10 +197,6 @@ class ChosenNumbers:
         if not refusal and self._countries is not None and number.country not in self._countries:
             return OTHER_COUNTRY
         return refusal
-
-
-#: Why a number is doubtful.
-DOUBTS = frozenset(reason for reason, kind in _KINDS.items() if kind == DOUBTFUL)
 
 
 def count_left_out(reasons: Iterable[tuple[str, int]]) -> dict[str, int]:

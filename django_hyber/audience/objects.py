@@ -25,10 +25,8 @@ from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience, count_people, find_audience
 from django_hyber.db.transactions import write_transaction
 from django_hyber.four_eyes import record_author
-from django_hyber.jobs.background import request_job
-from django_hyber.jobs.claims import JobClaim
-from django_hyber.jobs.kinds import campaign_of, open_source
-from django_hyber.jobs.size import is_large
+from django_hyber.jobs.background import is_large, request_job
+from django_hyber.jobs.work import JobClaim, campaign_of, open_source
 from django_hyber.models import BackgroundJob, Campaign
 
 LONGEST_LABEL = 200

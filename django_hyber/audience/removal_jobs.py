@@ -35,10 +35,8 @@ from django_hyber.db.transactions import after_commit, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.forgetting.drafts import forget_imports_of_nobody
 from django_hyber.four_eyes import add_contributor
-from django_hyber.jobs import size
-from django_hyber.jobs.background import create_job, enqueue_again_at
-from django_hyber.jobs.claims import JobClaim
-from django_hyber.jobs.kinds import campaign_of, job_kind, open_source
+from django_hyber.jobs.background import are_many, create_job, enqueue_again_at, is_large
+from django_hyber.jobs.work import JobClaim, campaign_of, job_kind, open_source
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.queueing import enqueue, run_now
 
@@ -106,9 +104,8 @@ def count_removal(job: BackgroundJob) -> Removed | None:
 def is_large_removal(job: BackgroundJob) -> bool:
     """Return whether a removal is done in the background."""
     if "columns" in job.parameters:
-        rows = job.parameters["rows"]
-        return rows is None or rows >= size.IN_BACKGROUND_FROM
-    return size.is_large(campaign_of(job).messages.all())
+        return are_many(job.parameters["rows"])
+    return is_large(campaign_of(job).messages.all())
 
 
 def confirm_removal(job: BackgroundJob, user: Any) -> bool:

@@ -35,10 +35,8 @@ from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit, atomic
 from django_hyber.four_eyes import add_contributor
-from django_hyber.jobs import size
-from django_hyber.jobs.background import create_job, enqueue_again_at
-from django_hyber.jobs.claims import JobClaim
-from django_hyber.jobs.kinds import job_kind, keep_produced, open_source
+from django_hyber.jobs.background import are_many, create_job, enqueue_again_at
+from django_hyber.jobs.work import JobClaim, job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.protocol import clean_text
 from django_hyber.queueing import enqueue, run_now
@@ -149,8 +147,7 @@ def describe_format(job: BackgroundJob) -> str:
 
 def is_large_upload(job: BackgroundJob) -> bool:
     """Return whether an upload is imported in the background."""
-    count = job.parameters.get("rows")
-    return count is None or count >= size.IN_BACKGROUND_FROM
+    return are_many(job.parameters.get("rows"))
 
 
 def confirm_upload(

@@ -12,10 +12,9 @@ from django.core.exceptions import ValidationError
 
 from django_hyber.campaigns.lifecycle import locked
 from django_hyber.campaigns.preflight import Preflight, Segments, Skipped, fingerprint, preflight
-from django_hyber.jobs import size
-from django_hyber.jobs.background import request_job
-from django_hyber.jobs.claims import JobClaim
-from django_hyber.jobs.kinds import campaign_of, job_kind
+from django_hyber.jobs import background
+from django_hyber.jobs.background import is_large, request_job
+from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.texts.check import LaunchError
 
@@ -48,12 +47,12 @@ class Check:
 
 def check_of(campaign: Campaign) -> Check:
     """Return the check of a campaign: a new one, or the stored one if it is large."""
-    return _kept_check(campaign) if size.is_large(campaign.messages.all()) else Check(found=preflight(campaign))
+    return _kept_check(campaign) if is_large(campaign.messages.all()) else Check(found=preflight(campaign))
 
 
 def checks_of(campaigns: Iterable[Campaign]) -> Iterator[tuple[Campaign, Check]]:
     """Yield each campaign with its check; no more recipients are read for all of them than for one alone."""
-    room = most = size.IN_BACKGROUND_FROM
+    room = most = background.IN_BACKGROUND_FROM
     for campaign in campaigns:
         recipients = campaign.messages.order_by()[:most].count()
         if recipients == most:

@@ -18,10 +18,8 @@ from django.utils.translation import gettext as _
 from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
 from django_hyber.campaigns.preflight import Skipped, is_limited, known_opt_outs, skipped_people
 from django_hyber.errors import CampaignError
-from django_hyber.jobs.background import request_job
-from django_hyber.jobs.claims import LONG_LEASE, JobClaim
-from django_hyber.jobs.kinds import campaign_of, job_kind, open_source
-from django_hyber.jobs.size import IN_BACKGROUND_FROM, is_large
+from django_hyber.jobs.background import IN_BACKGROUND_FROM, is_large, request_job
+from django_hyber.jobs.work import LONG_LEASE, JobClaim, campaign_of, job_kind, open_source
 from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending import runs

@@ -13,10 +13,8 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_by_sweep
 from django_hyber.db.apart import apart
 from django_hyber.db.transactions import write_transaction
-from django_hyber.jobs.background import request_job
-from django_hyber.jobs.claims import JobClaim
-from django_hyber.jobs.kinds import campaign_of, job_kind
-from django_hyber.jobs.size import is_large
+from django_hyber.jobs.background import is_large, request_job
+from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
 
 PAGE = 5_000

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from django_hyber.audience import export as exporting
 from django_hyber.audience.files.cells import FORMULA, clean_value, protect
 from django_hyber.audience.files.xlsx_file import XlsxFile
-from django_hyber.jobs.claims import JobLostError
+from django_hyber.jobs.work import JobLostError
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from django_hyber.reconcile.report_queries import NO_REPORT

@@ -37,7 +37,7 @@ def campaign():
 def in_background(settings, monkeypatch, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+    monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
     monkeypatch.setattr("django_hyber.audience.removal.CHUNK", 2)
 
 

@@ -38,7 +38,7 @@ def people(tmp_path):
 def many(tmp_path, settings, monkeypatch):
     """A file that is large, and nobody to import it yet."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 10)
+    monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 10)
     monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 10)
     path = tmp_path / "many.csv"
     path.write_text("phone,name\n" + "".join(f"{phone(number)},Name {number}\n" for number in range(40)))

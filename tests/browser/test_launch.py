@@ -36,7 +36,7 @@ def campaign():
 
 @pytest.fixture
 def is_large(monkeypatch):
-    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", PEOPLE)
+    monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", PEOPLE)
 
 
 @pytest.fixture

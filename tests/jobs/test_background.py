@@ -12,8 +12,8 @@ from django.test import override_settings
 from django.utils import timezone
 from django.utils.translation import override
 
-from django_hyber.jobs import background, kinds
-from django_hyber.jobs.claims import JobClaim, JobLostError
+from django_hyber.jobs import background, work
+from django_hyber.jobs.work import JobClaim, JobLostError
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.protocol import SMS
 from django_hyber.services import (
@@ -269,7 +269,7 @@ class TakingUpTests:
         def fail(*_):
             raise OperationalError
 
-        monkeypatch.setitem(kinds.KINDS, Kind.CHECK, fail)
+        monkeypatch.setitem(work.KINDS, Kind.CHECK, fail)
         job = request_job(Kind.CHECK, campaign, {}, None)
         assert fresh(job).state == State.RUNNING
 
@@ -279,7 +279,7 @@ class TakingUpTests:
         assert fresh(job).state == State.DONE
 
     def test_a_bug_ends_it_with_a_word_to_whoever_asked(self, campaign, monkeypatch, caplog):
-        monkeypatch.setitem(kinds.KINDS, Kind.CHECK, lambda *_: 1 / 0)
+        monkeypatch.setitem(work.KINDS, Kind.CHECK, lambda *_: 1 / 0)
         job = fresh(request_job(Kind.CHECK, campaign, {}, None))
 
         assert job.state == State.FAILED

@@ -7,7 +7,7 @@ import pytest
 from django.db import OperationalError
 
 from django_hyber.jobs.background import MAX_ATTEMPTS
-from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.work import JobClaim
 from django_hyber.models import BackgroundJob, Campaign, Message
 from django_hyber.sending import cancelling
 from django_hyber.sending.batch import claim_batch, submit_batch
@@ -26,7 +26,7 @@ PEOPLE = [phone(number) for number in range(10)]
 def large(platform, settings, monkeypatch):
     """A campaign that counts as large, while nobody works on tasks."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 4)
+    monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 4)
     monkeypatch.setattr(cancelling, "PAGE", 3)
     return make_waiting_campaign(PEOPLE, size=2)
 

@@ -17,7 +17,7 @@ from django_hyber.audience.objects import request_audience
 from django_hyber.conf import Account, find_account
 from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.four_eyes import record_author
-from django_hyber.jobs import size
+from django_hyber.jobs.background import are_many
 from django_hyber.services import CampaignError, ImportReport, add_audience
 
 
@@ -64,8 +64,7 @@ def _line(account: Account, name: str) -> AudienceLine:
     audience = find_audience(account, name)
     count = count_people(audience)
     people = ngettext("%(count)s object", "%(count)s objects", count) % {"count": grouped(count)}
-    is_large = count >= size.IN_BACKGROUND_FROM
-    return AudienceLine(name=name, label=str(audience.label or name), people=people, is_large=is_large)
+    return AudienceLine(name=name, label=str(audience.label or name), people=people, is_large=are_many(count))
 
 
 def _add_later(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:

@@ -17,7 +17,7 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.export import Format, Separator, export_once
 from django_hyber.audience.files.csv_file import separator_of_reader
 from django_hyber.audience.files.reading import file_type
-from django_hyber.jobs.size import is_large
+from django_hyber.jobs.background import is_large
 from django_hyber.models import Suppression
 from django_hyber.services import ExportError, export_recipients, export_suppressions
 

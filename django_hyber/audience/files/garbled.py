@@ -70,6 +70,27 @@ ACCEPTABLE = 1.0
 MOST_WORDS = 5_000
 BLOCK = 64 * 1024
 _CONTROL = re.compile("[\x80-\x9f]")
+#: The encodings in which texts are read by mistake, each with the right one.
+MISTAKES = (
+    *((wrong, "utf-8") for wrong in ("cp1251", "cp1252", "cp1250", "cp866", "koi8-u", "mac-roman", "mac-cyrillic")),
+    *((wrong, "cp1251") for wrong in ("cp1252", "cp1250", "cp866", "koi8-u", "mac-roman")),
+    *((wrong, right) for wrong in ("cp1251", "cp1252") for right in ("koi8-u", "cp1125")),
+)
+PLAUSIBLE = 1.0
+#: A word of fewer letters can be anything.
+LEAST_LETTERS = 2
+#: A file is refused if so many of its lines are garbled. One odd row of a list is no reason.
+LEAST_LINES = 2
+LEAST_PART = 0.1
+#: The sign for a lost letter is never meant, so that less of it is enough.
+LEAST_PART_LOST = 0.01
+LOST = "\ufffd".encode()
+_QUESTION_MARKS = re.compile(rb'(?<![^,;\t|"\r\n])(?:\?[ .\'-]{0,2}){4,}(?![^,;\t|"\r\n])')
+_CELL_OF_MARKS = re.compile(r"(?:\?[ .'-]{0,2}){4,}")
+_WORD_OF_CELL = re.compile("[A-Za-z'\x80-\U0010ffff-]+")
+#: Serbian, Kazakh and other words have letters that are rare in Ukraine.
+_CYRILLIC = re.compile("[\u0400-\u052f]+")
+_BLOCK = 64 * 1024
 
 
 def cost_of_word(word: str) -> float:
@@ -189,29 +210,6 @@ def _read(words: Sequence[bytes], encoding: str) -> Reading | None:
     if any(map(_CONTROL.search, texts)):
         return None
     return Reading(encoding, texts, costs_of_words(texts))
-
-
-#: The encodings in which texts are read by mistake, each with the right one.
-MISTAKES = (
-    *((wrong, "utf-8") for wrong in ("cp1251", "cp1252", "cp1250", "cp866", "koi8-u", "mac-roman", "mac-cyrillic")),
-    *((wrong, "cp1251") for wrong in ("cp1252", "cp1250", "cp866", "koi8-u", "mac-roman")),
-    *((wrong, right) for wrong in ("cp1251", "cp1252") for right in ("koi8-u", "cp1125")),
-)
-PLAUSIBLE = 1.0
-#: A word of fewer letters can be anything.
-LEAST_LETTERS = 2
-#: A file is refused if so many of its lines are garbled. One odd row of a list is no reason.
-LEAST_LINES = 2
-LEAST_PART = 0.1
-#: The sign for a lost letter is never meant, so that less of it is enough.
-LEAST_PART_LOST = 0.01
-LOST = "\ufffd".encode()
-_QUESTION_MARKS = re.compile(rb'(?<![^,;\t|"\r\n])(?:\?[ .\'-]{0,2}){4,}(?![^,;\t|"\r\n])')
-_CELL_OF_MARKS = re.compile(r"(?:\?[ .'-]{0,2}){4,}")
-_WORD_OF_CELL = re.compile("[A-Za-z'\x80-\U0010ffff-]+")
-#: Serbian, Kazakh and other words have letters that are rare in Ukraine.
-_CYRILLIC = re.compile("[\u0400-\u052f]+")
-_BLOCK = 64 * 1024
 
 
 class GarbledLine(NamedTuple):

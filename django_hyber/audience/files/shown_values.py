@@ -42,6 +42,14 @@ ALL_SECTIONS = 3
 _INTEGER = re.compile(r"-?[0-9]{1,400}\Z")
 #: Doubles have up to 309 digits before the point, and a format may show as many after it.
 _EXACTLY = Context(prec=1_000)
+LAST_DAY = 2_958_466
+#: Excel takes 1900 for a leap year, so that days before March 1900 are counted differently.
+FALSE_LEAP_DAY = 60
+EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001  a cell has no zone
+EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
+DAY_MS = 86_400_000
+NOON = 12
+_UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000}
 
 
 @dataclass(frozen=True)
@@ -271,16 +279,6 @@ def find_text_format(written: str | int) -> TextFormat | None:
     if tokens is None or "".join(token.text for token in tokens).strip() == PLACE_OF_TEXT.text:
         return None
     return TextFormat(tokens)
-
-
-LAST_DAY = 2_958_466
-#: Excel takes 1900 for a leap year, so that days before March 1900 are counted differently.
-FALSE_LEAP_DAY = 60
-EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001  a cell has no zone
-EPOCH_1904 = datetime(1904, 1, 1)  # noqa: DTZ001
-DAY_MS = 86_400_000
-NOON = 12
-_UNITS = {"h": 3_600_000, "m": 60_000, "s": 1000}
 
 
 def to_serial(moment: datetime, *, has_1904_dates: bool) -> float:

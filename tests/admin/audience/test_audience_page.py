@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, transaction
 
 from django_hyber.audience.objects import request_audience
-from django_hyber.jobs.claims import JobClaim
+from django_hyber.jobs.work import JobClaim
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.protocol import SMS
 from django_hyber.services import CampaignError, add_audience, preflight, start_campaign, stop_job
@@ -282,7 +282,7 @@ class LargeTests:
     @pytest.fixture
     def job(self, campaign, admin_client, settings, monkeypatch):
         settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
         monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 1)
         page = admin_client.post(page_of(campaign), {"audience": "customers"}, follow=True)
         assert "Waiting in the queue." in page.content.decode()

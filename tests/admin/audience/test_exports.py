@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import translation
 
 from django_hyber.audience.files.xlsx_file import XlsxFile
-from django_hyber.jobs import size
+from django_hyber.jobs import background
 from django_hyber.models import BackgroundJob
 from django_hyber.services import import_suppressions
 from django_hyber.tasks import run_job
@@ -61,7 +61,7 @@ def test_recipients_are_downloaded_as_csv_for_excel(admin_client, ready):
 
 def test_large_export_keeps_the_chosen_separator(admin_client, ready, monkeypatch, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path / "media"
-    monkeypatch.setattr(size, "IN_BACKGROUND_FROM", 1)
+    monkeypatch.setattr(background, "IN_BACKGROUND_FROM", 1)
     for value in ("csv-semicolons", "csv"):
         admin_client.post(url_of(ready), {"format": value})
 

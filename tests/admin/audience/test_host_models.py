@@ -63,7 +63,7 @@ class LargeTests:
     @pytest.fixture
     def in_background(self, settings, monkeypatch):
         settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
         monkeypatch.setattr("django_hyber.audience.objects.CHUNK", 2)
 
     def test_draft_is_filled_after_the_page_has_been_shown(self, admin_client, customers, in_background):

@@ -30,7 +30,7 @@ ROWS = "phone,name\n" + "".join(f"{phone(number)},Name {number}\n" for number in
 def in_background(settings, monkeypatch):
     """Every file is large, and nobody works on tasks but the sweep."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 10)
+    monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 10)
     monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 10)
 
 

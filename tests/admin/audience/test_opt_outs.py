@@ -120,7 +120,7 @@ class ImportTests:
     def test_a_large_list_is_imported_in_the_background_and_the_list_leads_to_it(
         self, admin_client, lost_tasks, monkeypatch
     ):
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
         run(admin_client, CSV)
         job = BackgroundJob.objects.get()
 
@@ -133,7 +133,7 @@ class ImportTests:
         assert len(the_list()) == 2
 
     def test_it_can_be_stopped(self, admin_client, lost_tasks, monkeypatch):
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
         run(admin_client, CSV)
         job = BackgroundJob.objects.get()
 
@@ -184,7 +184,7 @@ class ExportTests:
     def test_a_long_list_is_made_in_the_background_for_whoever_asked(
         self, admin_client, lost_tasks, monkeypatch, django_user_model
     ):
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
         assert "created in the background" in admin_client.get(url_of("export")).content.decode()
 
         for _click in range(2):

@@ -136,7 +136,7 @@ def test_a_second_click_removes_nobody_whom_the_first_did_not_mean(admin_client,
 def test_a_large_removal_shows_its_progress_on_the_page_of_the_draft(admin_client, draft, settings, monkeypatch):
     upload(draft, 0, 5)
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
-    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 2)
+    monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 2)
 
     page = confirm(admin_client, ask(admin_client, draft, who="listed", pasted="\n".join(map(phone, range(3)))))
 

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.jobs.size import IN_BACKGROUND_FROM
+from django_hyber.jobs.background import IN_BACKGROUND_FROM
 from django_hyber.models import BackgroundJob, Campaign, Message, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import preflight, request_job
@@ -571,7 +571,7 @@ class SelectedTests:
         assert select(admin_client, ready).redirect_chain == [(url_of(ready), 302)]
 
     def test_together_no_more_recipients_are_read_than_for_one(self, admin_client, ready, second, monkeypatch):
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 4)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 4)
         third = Campaign.objects.create(name="Third")
         third.set_channels(ready.get_channels())
         Message.objects.create(campaign=third, phone_number="380671234567", extra_id="third")
@@ -586,7 +586,7 @@ class LargeTests:
     @pytest.fixture(autouse=True)
     def large(self, monkeypatch):
         assert IN_BACKGROUND_FROM == 20_000
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
 
     @pytest.fixture
     def no_worker(self, settings):

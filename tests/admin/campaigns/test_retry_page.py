@@ -283,7 +283,7 @@ class RetryTests:
 class BackgroundTests:
     @pytest.fixture(autouse=True)
     def many(self, monkeypatch):
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
 
     def test_many_are_sent_again_by_a_job(self, admin_client, finished, admin_user):
         response = admin_client.post(url_of(finished), confirmed(finished, EXPIRED, REJECTED), follow=True)

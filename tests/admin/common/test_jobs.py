@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber.audience.export import export_once
-from django_hyber.jobs.size import is_large
+from django_hyber.jobs.background import is_large
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import request_job
 from django_hyber.tasks import run_job
@@ -48,7 +48,7 @@ def media(settings, tmp_path):
 @pytest.fixture
 def large(draft, add_recipients, monkeypatch):
     """A campaign that is exported in the background."""
-    monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 3)
+    monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
     add_recipients(draft, 3, variables={"name": "Olena"})
     return draft
 

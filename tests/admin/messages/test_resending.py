@@ -192,7 +192,7 @@ class OnceTests:
 class BackgroundTests:
     @pytest.fixture(autouse=True)
     def many(self, monkeypatch):
-        monkeypatch.setattr("django_hyber.jobs.size.IN_BACKGROUND_FROM", 10)
+        monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 10)
         monkeypatch.setattr("django_hyber.sending.runs.REQUEUE_CHUNK", 7)
 
     def test_many_are_sent_again_by_a_job_and_exactly_those(self, admin_client, finished, admin_user):

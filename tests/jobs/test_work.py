@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from django_hyber.db.transactions import database_time
-from django_hyber.jobs import claims
-from django_hyber.jobs.claims import JobClaim, JobLostError
+from django_hyber.jobs import work
+from django_hyber.jobs.work import JobClaim, JobLostError
 from django_hyber.models import BackgroundJob
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(claims, "time", clock)
+    monkeypatch.setattr(work, "time", clock)
     return clock
 
 
@@ -32,22 +32,22 @@ def job():
 
 def test_progress_is_written_after_many_rows(clock, job):
     claim = JobClaim(job)
-    claim.progress(claims.ROWS - 1)
+    claim.progress(work.ROWS - 1)
     job.refresh_from_db()
     assert job.done == 0
 
-    claim.progress(claims.ROWS)
+    claim.progress(work.ROWS)
     job.refresh_from_db()
-    assert job.done == claims.ROWS
+    assert job.done == work.ROWS
 
-    claim.progress(2 * claims.ROWS - 1)
+    claim.progress(2 * work.ROWS - 1)
     job.refresh_from_db()
-    assert job.done == claims.ROWS
+    assert job.done == work.ROWS
 
 
 def test_progress_is_written_after_some_seconds(clock, job):
     claim = JobClaim(job)
-    clock.now += claims.SECONDS - 0.1
+    clock.now += work.SECONDS - 0.1
     claim.progress(1)
     job.refresh_from_db()
     assert job.done == 0
@@ -57,7 +57,7 @@ def test_progress_is_written_after_some_seconds(clock, job):
     job.refresh_from_db()
     assert job.done == 2
 
-    clock.now += claims.SECONDS - 0.1
+    clock.now += work.SECONDS - 0.1
     claim.progress(3)
     job.refresh_from_db()
     assert job.done == 2
@@ -68,15 +68,15 @@ def test_write_renews_the_lease(clock, job):
     job.refresh_from_db()
     left = (job.lease_until - database_time()).total_seconds()
 
-    assert claims.LEASE - 10 < left <= claims.LEASE
+    assert work.LEASE - 10 < left <= work.LEASE
     assert job.error_text == "late"
 
 
 def test_write_may_renew_the_lease_for_longer(clock, job):
-    JobClaim(job).write(seconds=claims.LONG_LEASE)
+    JobClaim(job).write(seconds=work.LONG_LEASE)
     job.refresh_from_db()
 
-    assert (job.lease_until - database_time()).total_seconds() > claims.LONG_LEASE - 10
+    assert (job.lease_until - database_time()).total_seconds() > work.LONG_LEASE - 10
 
 
 @pytest.mark.parametrize("change", [{"attempts": 3}, {"state": "stopped"}, {"state": "done"}], ids=str)
@@ -87,6 +87,6 @@ def test_worker_whose_job_was_claimed_or_stopped_writes_nothing(clock, job, chan
     with pytest.raises(JobLostError):
         claim.write(done=5)
     with pytest.raises(JobLostError):
-        claim.progress(claims.ROWS)
+        claim.progress(work.ROWS)
     job.refresh_from_db()
     assert (job.done, job.lease_until) == (0, None)
