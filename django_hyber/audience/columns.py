@@ -26,7 +26,6 @@ from django_hyber.conf import find_account
 from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, check_variable_name, normalize_phone
 from django_hyber.texts.check import OWN_TEXT
-from django_hyber.texts.rules import campaign_variables
 from django_hyber.words import home_region, problem_text
 
 REASON_HEADERS = ("reason", "причина", "source", "джерело", "comment", "коментар")
@@ -184,7 +183,7 @@ def region_of(campaign: Campaign | None) -> str | None:
 
 def wanted_variables(campaign: Campaign | None) -> Collection[str] | None:
     """Return the variables of the campaign's texts, or None for the opt-out list."""
-    return campaign_variables(campaign) if campaign else None
+    return campaign.get_variables() if campaign else None
 
 
 def no_phone_column(headers: Iterable[str]) -> UnreadableFileError:
@@ -207,7 +206,7 @@ def several_phone_columns(found: Iterable[str]) -> UnreadableFileError:
 
 def missing_variables(given: Iterable[str], campaign: Campaign | None) -> list[str]:
     """Return the variables in the campaign's texts that are not among the given ones."""
-    return sorted({*campaign_variables(campaign)} - {*given}) if campaign else []
+    return sorted({*campaign.get_variables()} - {*given}) if campaign else []
 
 
 class Use(StrEnum):

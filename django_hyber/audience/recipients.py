@@ -21,9 +21,9 @@ from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message
+from django_hyber.models.message import extra_ids
 from django_hyber.models.reference import refuse_other_database
 from django_hyber.protocol import PhoneNumber
-from django_hyber.sending.ids import extra_ids
 
 
 class NewRecipient(NamedTuple):

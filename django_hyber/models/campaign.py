@@ -259,6 +259,10 @@ class Campaign(HyberModel):
         parameters = self.link_parameters
         return [protocol.tag_links(channel.content, parameters) for channel in self.channels.all()]
 
+    def get_variables(self) -> list[str]:
+        """Return the names of the variables in the channels, sorted."""
+        return sorted(protocol.find_variables(self.get_channels()))
+
     def set_channels(self, channels: Iterable[protocol.Channel]) -> None:
         """Replace the channels, given in fallback order.
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+import secrets
+from collections.abc import Iterator
 from typing import Self
 
 from django.db import models
@@ -185,3 +188,14 @@ GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)
 #: Messages, whatever became of them, whose Viber text matched an approved template, or none.
 MATCHED = models.Q(matching_template_id__gt=0)
 UNMATCHED = models.Q(matching_template_id=0)
+
+
+def new_extra_id() -> str:
+    """Return our own id for a message, by which reports are matched; it is safe as part of a URL."""
+    return secrets.token_hex(12)
+
+
+def extra_ids() -> Iterator[str]:
+    """Yield extra ids with one random prefix and a counter, so that new entries are adjacent in the index."""
+    beginning = secrets.token_hex(8)
+    return (f"{beginning}{number:08x}" for number in itertools.count())

@@ -18,6 +18,7 @@ from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Batch, Message
+from django_hyber.models.message import new_extra_id
 from django_hyber.protocol import (
     DeliveryReport,
     HyberClient,
@@ -30,7 +31,6 @@ from django_hyber.reconcile.proof import Answer, Controls, Known, Reply, judge, 
 from django_hyber.reconcile.report_queries import claim_query
 from django_hyber.reports.intake import apply_reports
 from django_hyber.sending.exchange import get_client
-from django_hyber.sending.ids import new_extra_id
 from django_hyber.sending.pace.pauses import note_answer, note_failure, paused_until
 
 logger = logging.getLogger("django_hyber")

@@ -20,6 +20,7 @@ from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Message
+from django_hyber.models.message import new_extra_id
 from django_hyber.protocol import (
     APIError,
     AuthenticationError,
@@ -32,7 +33,6 @@ from django_hyber.protocol import (
     UnreadableResponse,
     describe_traceback,
 )
-from django_hyber.sending.ids import new_extra_id
 from django_hyber.sending.pace import breaker, pauses, retries
 from django_hyber.sending.pace.release import wake_if_released
 from django_hyber.words.reasons import GAVE_UP

@@ -30,10 +30,10 @@ from django_hyber.db.bulk import Page, campaign_pages, update_rows
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Campaign, Message, MessageQuerySet
+from django_hyber.models.message import extra_ids
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.cancelling import cancel_waiting
-from django_hyber.sending.ids import extra_ids
 from django_hyber.sending.pace import breaker, schedule
 
 logger = logging.getLogger("django_hyber")

@@ -15,6 +15,7 @@ from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Message
 from django_hyber.models.base import plain_value
+from django_hyber.models.message import new_extra_id
 from django_hyber.number_policy import policy_of
 from django_hyber.protocol import (
     Channel,
@@ -28,7 +29,6 @@ from django_hyber.protocol import (
 )
 from django_hyber.protocol.phones.spellings import GivenPhone
 from django_hyber.queueing import enqueue_row_after_commit
-from django_hyber.sending.ids import new_extra_id
 from django_hyber.sending.once import store_once
 
 logger = logging.getLogger("django_hyber")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django_hyber.models import Campaign
 from django_hyber.protocol import (
     CHANNELS,
     FieldRule,
@@ -13,7 +12,6 @@ from django_hyber.protocol import (
     channel_from_wire,
     check_variable_name,
     field_rules,
-    find_variables,
     validate_channels,
 )
 
@@ -21,7 +19,6 @@ __all__ = [
     "DEFAULT_TTL",
     "FieldRule",
     "Problem",
-    "campaign_variables",
     "channel_rules",
     "check_channels",
     "complete_options",
@@ -52,11 +49,6 @@ def check_channels(contents: Iterable[tuple[str, Mapping[str, Any]]], *, own_tex
     """
     channels = [channel_from_wire(name, options) for name, options in contents]
     return validate_channels(channels, text_from_recipient=own_texts, variables=not own_texts)
-
-
-def campaign_variables(campaign: Campaign) -> list[str]:
-    """Return the names of the variables in the campaign's channels, sorted."""
-    return sorted(find_variables(campaign.get_channels()))
 
 
 def is_variable_name(name: str) -> bool:

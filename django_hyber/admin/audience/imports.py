@@ -30,7 +30,6 @@ from django_hyber.audience.uploads import describe_format, discard_upload, is_la
 from django_hyber.models import BackgroundJob
 from django_hyber.privacy import MASK, mask_phone, mask_phones_in
 from django_hyber.services import UnreadableFileError, confirm_upload, keep_upload, stop_job
-from django_hyber.texts.rules import campaign_variables
 
 State = BackgroundJob.State
 #: Seconds between two polls of an import that is under way.
@@ -107,7 +106,7 @@ def upload_view(desk: ImportDesk) -> HttpResponseBase:
     context = {
         "form": form,
         "recipients": desk.campaign.messages.count() if desk.campaign else 0,
-        "variables": campaign_variables(desk.campaign) if desk.campaign else [],
+        "variables": desk.campaign.get_variables() if desk.campaign else [],
     }
     return desk.render_import("upload", title, **context)
 
@@ -154,7 +153,7 @@ def _columns_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
         "format": format_text(job),
         "is_large": is_large_upload(job),
         "missing": form.missing(),
-        "variables": campaign_variables(desk.campaign) if desk.campaign else [],
+        "variables": desk.campaign.get_variables() if desk.campaign else [],
         "hidden_rows": job.parameters["preview"].get("hidden_rows", 0),
         "hidden_columns": job.parameters["preview"].get("hidden_columns", ()),
         **_format_context(desk, job, None if "header" in job.parameters else _format_form(desk, job)),

@@ -22,7 +22,7 @@ from django_hyber.admin.common.times import short_time, time_since, time_until
 from django_hyber.campaigns.preflight import start_time_problem
 from django_hyber.conf import account_names
 from django_hyber.models import Campaign, TemplateVariant
-from django_hyber.texts.rules import campaign_variables, is_variable_name
+from django_hyber.texts.rules import is_variable_name
 
 EDITED_FIELDS = (
     "name",
@@ -187,7 +187,7 @@ class CampaignForm(GuardedForm):
         # If a program posts the form without it, the value is kept.
         self.fields["missing_variables"].required = False
         self.fields["start_time"].help_text = _lazy_start_help(self)
-        self.show_default_texts(campaign_variables(self.instance) if self.instance.pk else ())
+        self.show_default_texts(self.instance.get_variables() if self.instance.pk else ())
 
     def show_default_texts(self, names: Iterable[str]) -> None:
         """Offer an input for each of these variables."""
