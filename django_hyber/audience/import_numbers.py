@@ -16,7 +16,7 @@ from django_hyber.audience.countries import country_columns, other_country
 from django_hyber.audience.files.cells import ShownText
 from django_hyber.audience.files.headers import is_doubtful, phone_columns
 from django_hyber.conf import Account
-from django_hyber.number_policy import COUNTRY_OFF, TYPE_OFF, policy_of
+from django_hyber.policies.allowed_numbers import COUNTRY_OFF, TYPE_OFF, policy_of
 from django_hyber.protocol import InvalidPhone, NumberType, PhoneNumber, parse_phone
 from django_hyber.protocol.phones.numbers import FOREIGN, SAME_CODE
 from django_hyber.protocol.phones.spellings import NOT_DIGITS, to_text

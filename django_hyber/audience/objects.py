@@ -24,10 +24,10 @@ from django_hyber.audience.recipients import Recipients, import_recipients, prep
 from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience, count_people, find_audience
 from django_hyber.db.transactions import write_transaction
-from django_hyber.four_eyes import record_author
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.policies.four_eyes import record_author
 
 LONGEST_LABEL = 200
 

@@ -34,10 +34,10 @@ from django_hyber.audience.uploads import LARGE_BYTES, MAX_BYTES, MEGABYTE
 from django_hyber.db.transactions import after_commit, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.forgetting.drafts import forget_imports_of_nobody
-from django_hyber.four_eyes import add_contributor
 from django_hyber.jobs.background import are_many, create_job, enqueue_again_at, is_large
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind, open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.policies.four_eyes import add_contributor
 from django_hyber.queueing import enqueue, run_now
 
 Kind = BackgroundJob.Kind

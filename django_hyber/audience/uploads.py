@@ -34,10 +34,10 @@ from django_hyber.audience.objects import import_objects, is_of_objects
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
 from django_hyber.db.transactions import after_commit, atomic
-from django_hyber.four_eyes import add_contributor
 from django_hyber.jobs.background import are_many, create_job, enqueue_again_at
 from django_hyber.jobs.work import JobClaim, job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.policies.four_eyes import add_contributor
 from django_hyber.protocol import clean_text
 from django_hyber.queueing import enqueue, run_now
 

@@ -14,8 +14,8 @@ from django_hyber.announce import announce_notice
 from django_hyber.campaigns.lifecycle import NO_REQUEST, locked, wrong_status
 from django_hyber.campaigns.preflight import content_fingerprint
 from django_hyber.errors import CampaignError
-from django_hyber.four_eyes import CONTRIBUTED, approval_problem, is_four_eyes
 from django_hyber.models import Announcement, Campaign
+from django_hyber.policies.four_eyes import CONTRIBUTED, approval_problem, is_four_eyes
 
 Approval = Campaign.Approval
 Notice = Announcement.Notice

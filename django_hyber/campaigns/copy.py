@@ -18,8 +18,8 @@ from django_hyber.campaigns.lifecycle import locked
 from django_hyber.codes import has_seen_codes
 from django_hyber.conf import find_account
 from django_hyber.db.transactions import db_connection
-from django_hyber.four_eyes import add_contributor, copy_contributors
 from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.policies.four_eyes import add_contributor, copy_contributors
 from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.reports.ranks import FAILURES
 

@@ -21,9 +21,9 @@ from django_hyber.campaigns.preflight import (
 )
 from django_hyber.campaigns.preflight_jobs import kept_preflight
 from django_hyber.errors import CampaignError
-from django_hyber.four_eyes import approval_problem
 from django_hyber.jobs.background import is_large
 from django_hyber.models import Campaign
+from django_hyber.policies.four_eyes import approval_problem
 from django_hyber.sending import runs
 from django_hyber.texts.check import check_texts
 

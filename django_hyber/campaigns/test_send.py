@@ -21,7 +21,7 @@ from django_hyber.campaigns.lifecycle import locked
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, Suppression, TrialSender
-from django_hyber.number_policy import policy_of
+from django_hyber.policies.allowed_numbers import policy_of
 from django_hyber.protocol import Channel, InvalidPhone, parse_phone, validate_channels
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.send import send_message

@@ -16,8 +16,8 @@ from django.utils import timezone
 from django_hyber.conf import Account, find_account
 from django_hyber.conf.readers import SpendingLimit
 from django_hyber.db.transactions import insisting, write_transaction
-from django_hyber.frequency import over_cap
 from django_hyber.models import AccountState, Batch, Campaign, Message
+from django_hyber.policies.frequency import over_cap
 from django_hyber.sending.batch_messages import LeaveOut, Outgoing, used_values
 from django_hyber.texts.check import complete_variables
 from django_hyber.texts.costs import most_cost, without_price

@@ -16,7 +16,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import Message
 from django_hyber.models.base import plain_value
 from django_hyber.models.message import new_extra_id
-from django_hyber.number_policy import policy_of
+from django_hyber.policies.allowed_numbers import policy_of
 from django_hyber.protocol import (
     Channel,
     InvalidMessage,

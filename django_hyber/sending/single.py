@@ -20,7 +20,7 @@ from django_hyber.db import lease
 from django_hyber.db.transactions import insisting, refuse_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Message, Suppression
-from django_hyber.number_policy import NOT_ALLOWED, is_allowed, policy_of, stored_policy
+from django_hyber.policies.allowed_numbers import NOT_ALLOWED, is_allowed, policy_of, stored_policy
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE

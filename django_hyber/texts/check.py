@@ -14,9 +14,9 @@ from django.utils.translation import ngettext
 
 from django_hyber.conf import Account, find_account
 from django_hyber.db.bulk import VARIABLES_TEXT, Page, campaign_pages, read_documents
-from django_hyber.frequency import with_cap
 from django_hyber.models import Campaign, Message, MessageQuerySet
-from django_hyber.number_policy import COUNTRY_OFF, NumberPolicy, not_allowed, stored_policy
+from django_hyber.policies.allowed_numbers import COUNTRY_OFF, NumberPolicy, not_allowed, stored_policy
+from django_hyber.policies.frequency import with_cap
 from django_hyber.protocol import (
     Channel,
     Problem,

@@ -25,7 +25,7 @@ from django_hyber.campaigns.lifecycle import TRANSITIONS
 from django_hyber.conf import Account
 from django_hyber.conf.domains import DOMAINS
 from django_hyber.log_events import LogEvent
-from django_hyber.number_policy import OPTIONAL_TYPES
+from django_hyber.policies.allowed_numbers import OPTIONAL_TYPES
 from django_hyber.protocol import CHANNELS, FieldRule, NumberType, field_rules
 from django_hyber.protocol.channels import validation
 from django_hyber.protocol.wire.error_codes import CODES, PERMANENT

@@ -10,8 +10,8 @@ from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
 from django_hyber import protocol
-from django_hyber.four_eyes import add_contributor
 from django_hyber.models import Campaign, Message, Template
+from django_hyber.policies.four_eyes import add_contributor
 from tests.builders import make_campaign, posts
 from tests.samples import phone, report
 

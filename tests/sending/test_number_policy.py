@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from django_hyber.models import Message
-from django_hyber.number_policy import OPTIONAL_TYPES, TYPE_OFF
+from django_hyber.policies.allowed_numbers import OPTIONAL_TYPES, TYPE_OFF
 from django_hyber.protocol import SMS, InvalidPhone
 from django_hyber.services import import_recipients, preflight, send_message, start_campaign
 from tests.admin.pages import button_of, seen_on, text_of, url_of

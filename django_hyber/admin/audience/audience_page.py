@@ -16,8 +16,8 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.objects import request_audience
 from django_hyber.conf import Account, find_account
 from django_hyber.conf.audiences import count_people, find_audience
-from django_hyber.four_eyes import record_author
 from django_hyber.jobs.background import are_many
+from django_hyber.policies.four_eyes import record_author
 from django_hyber.services import CampaignError, ImportReport, add_audience
 
 

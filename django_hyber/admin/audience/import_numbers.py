@@ -19,7 +19,7 @@ from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.uploads import survey_numbers
 from django_hyber.conf import find_account
 from django_hyber.models import BackgroundJob
-from django_hyber.number_policy import OPTIONAL_TYPES
+from django_hyber.policies.allowed_numbers import OPTIONAL_TYPES
 from django_hyber.privacy import mask_phones_in
 from django_hyber.words import NUMBER_TYPES, home_region
 

@@ -23,8 +23,8 @@ from django_hyber.campaigns.approval import (
     may_ask,
     send_back,
 )
-from django_hyber.four_eyes import is_four_eyes
 from django_hyber.models import Campaign
+from django_hyber.policies.four_eyes import is_four_eyes
 from django_hyber.privacy import mask_phones_in
 from django_hyber.services import CampaignError
 

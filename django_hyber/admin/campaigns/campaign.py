@@ -24,8 +24,8 @@ from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected
-from django_hyber.four_eyes import record_author
 from django_hyber.models import Campaign, Message, TemplateVariant
+from django_hyber.policies.four_eyes import record_author
 from django_hyber.words import phone_candidates, place_of, problem_text
 
 

@@ -27,8 +27,8 @@ from django_hyber.campaigns.preflight import (
 from django_hyber.campaigns.preflight_jobs import Check, count_rejected
 from django_hyber.campaigns.timetable import Timetable, timetable_of
 from django_hyber.conf import find_currency
-from django_hyber.four_eyes import UNKNOWN, approval_problem, is_four_eyes
 from django_hyber.models import Campaign, Message
+from django_hyber.policies.four_eyes import UNKNOWN, approval_problem, is_four_eyes
 from django_hyber.services import Preflight
 from django_hyber.words import CHANNEL_NAMES, label_of
 
@@ -100,7 +100,7 @@ class SkippedLine(NamedTuple):
 class PreflightFacts:
     """What the page shows of a campaign. ``confirmation`` is None if this user cannot launch it.
 
-    ``four_eyes`` explains who may launch it, "" without that rule.
+    ``policies.four_eyes`` explains who may launch it, "" without that rule.
     """
 
     campaign: Campaign

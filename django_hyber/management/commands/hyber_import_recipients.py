@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from django_hyber.management.progress_bar import ProgressBar
 from django_hyber.models import Campaign
-from django_hyber.number_policy import OPTIONAL_TYPES
+from django_hyber.policies.allowed_numbers import OPTIONAL_TYPES
 from django_hyber.services import ImportReport, import_recipients
 
 

@@ -11,8 +11,8 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from django_hyber.four_eyes import record_author
 from django_hyber.models import Announcement, Campaign
+from django_hyber.policies.four_eyes import record_author
 from django_hyber.protocol import SMS
 from django_hyber.services import dispatch, start_campaign
 from django_hyber.signals import campaign_notice
