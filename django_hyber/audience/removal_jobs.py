@@ -31,14 +31,12 @@ from django_hyber.audience.removal import (
     remove_listed,
 )
 from django_hyber.audience.uploads import LARGE_BYTES, MAX_BYTES, MEGABYTE
-from django_hyber.db.transactions import after_commit, write_transaction
+from django_hyber.db.transactions import write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.forgetting.drafts import forget_imports_of_nobody
-from django_hyber.jobs.background import are_many, create_job, enqueue_again_at, is_large
+from django_hyber.jobs.background import are_many, begin_confirmed, create_job, is_large
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind, open_source
 from django_hyber.models import BackgroundJob, Campaign
-from django_hyber.policies.four_eyes import add_contributor
-from django_hyber.queueing import enqueue, run_now
 
 Kind = BackgroundJob.Kind
 State = BackgroundJob.State
@@ -118,13 +116,7 @@ def confirm_removal(job: BackgroundJob, user: Any) -> bool:
         lock_draft(campaign)
         if campaign.jobs.open().filter(kind=Kind.IMPORT).exists():
             raise CampaignError([ValidationError(_("An import of recipients is still under way."), code="importing")])
-        waiting = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
-        if not waiting.update(state=State.WAITING, lease_until=enqueue_again_at()):
-            return False
-        add_contributor(campaign, job.created_by_id)
-        add_contributor(campaign, user.pk if user else None)
-    after_commit(enqueue if is_large_removal(job) else run_now, "run_job", job.pk)
-    return True
+        return begin_confirmed(job, user, at_once=not is_large_removal(job))
 
 
 @job_kind(Kind.REMOVAL)

@@ -33,13 +33,11 @@ from django_hyber.audience.imports import ImportReport, RowImport, newest_row
 from django_hyber.audience.objects import import_objects, is_of_objects
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
-from django_hyber.db.transactions import after_commit, atomic
-from django_hyber.jobs.background import are_many, create_job, enqueue_again_at
+from django_hyber.jobs.background import are_many, begin_confirmed, create_job
 from django_hyber.jobs.work import JobClaim, job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.policies.four_eyes import add_contributor
 from django_hyber.protocol import clean_text
-from django_hyber.queueing import enqueue, run_now
 
 State = BackgroundJob.State
 MEGABYTE = 1024 * 1024
@@ -161,18 +159,10 @@ def confirm_upload(
     """
     if job.parameters.get("problem"):
         raise UnreadableFileError(job.parameters["problem"], code="unreadable")
-    uploads = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
     known = {name: value for name, value in job.parameters.items() if name not in SHOWN_ONLY}
     chosen = {**Columns.of(parameters).as_parameters(), **NumberChoice.of(parameters).as_parameters()}
     wanted = {**known, **chosen, "language": get_language()}
-    with atomic():
-        if not uploads.update(state=State.WAITING, parameters=wanted, lease_until=enqueue_again_at()):
-            return False
-        if job.campaign:
-            add_contributor(job.campaign, job.created_by_id)
-            add_contributor(job.campaign, user.pk if user else None)
-    after_commit(run_now if at_once else enqueue, "run_job", job.pk)
-    return True
+    return begin_confirmed(job, user, at_once=at_once, parameters=wanted)
 
 
 @job_kind(BackgroundJob.Kind.IMPORT)

@@ -47,7 +47,7 @@ class Account:
     is still not found after ``not_found_grace``.
 
     Campaigns: a scheduled campaign is handed over ``lead_time`` before its start. If its start was missed by more than
-    ``schedule_grace``, it is paused. With ``policies.four_eyes``, nobody who contributed to a campaign can launch it.
+    ``schedule_grace``, it is paused. With ``four_eyes``, nobody who contributed to a campaign can launch it.
 
     Recipients: a reply that is one of ``stop_words`` opts its sender out, one of ``start_words`` opts the sender back
     in (None: the words of ``protocol.texts.consent``). With ``suppress_transactional``, opting out stops single

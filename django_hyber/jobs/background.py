@@ -18,12 +18,13 @@ from django.utils.translation import gettext as _
 from django_hyber.db import lease
 from django_hyber.db.apart import apart
 from django_hyber.db.files import delete_file
-from django_hyber.db.transactions import atomic
+from django_hyber.db.transactions import after_commit, atomic
 from django_hyber.jobs.work import KINDS, LEASE, JobClaim, JobLostError
 from django_hyber.log_events import LogEvent
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.policies.four_eyes import add_contributor
 from django_hyber.protocol import describe_traceback
-from django_hyber.queueing import enqueue, enqueue_after_commit
+from django_hyber.queueing import enqueue, enqueue_after_commit, run_now
 
 logger = logging.getLogger("django_hyber")
 
@@ -82,6 +83,23 @@ def create_job(
         job.source.save(source.name or "", source, save=False)
     job.save()
     return job
+
+
+def begin_confirmed(job: BackgroundJob, user: Any, *, at_once: bool, **values: Any) -> bool:
+    """Let a job begin that was stored until a person confirmed it, and return whether this call did.
+
+    It runs after commit, ``at_once`` or as a task. The user who stored it and ``user``, who confirms it, have
+    contributed to the campaign. ``values`` are columns to write.
+    """
+    stored = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
+    with atomic():
+        if not stored.update(state=State.WAITING, lease_until=enqueue_again_at(), **values):
+            return False
+        if job.campaign:
+            add_contributor(job.campaign, job.created_by_id)
+            add_contributor(job.campaign, user.pk if user else None)
+        after_commit(run_now if at_once else enqueue, "run_job", job.pk)
+    return True
 
 
 def stop_job(job: BackgroundJob) -> bool:

@@ -100,7 +100,7 @@ class SkippedLine(NamedTuple):
 class PreflightFacts:
     """What the page shows of a campaign. ``confirmation`` is None if this user cannot launch it.
 
-    ``policies.four_eyes`` explains who may launch it, "" without that rule.
+    ``four_eyes`` explains who may launch it, "" without that rule.
     """
 
     campaign: Campaign
