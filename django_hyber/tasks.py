@@ -11,7 +11,7 @@ try:
 except ImportError:  # Django 5.2
     from django_tasks import task  # type: ignore[no-redef]
 
-from django_hyber.audience import export, removal_jobs, uploads  # noqa: F401  registers the kinds of jobs
+from django_hyber.audience import export, import_jobs, removal_jobs  # noqa: F401  registers the kinds of jobs
 from django_hyber.campaigns import preflight_jobs, retry  # noqa: F401  as above
 from django_hyber.db.transactions import close_lost_connection
 from django_hyber.jobs import background as jobs

@@ -14,9 +14,9 @@ from django.utils.translation import gettext_lazy
 from phonenumbers import country_code_for_region
 
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.audience.import_jobs import survey_numbers
 from django_hyber.audience.import_numbers import COUNTRY, DOUBTFUL, DOUBTS, NumberChoice
 from django_hyber.audience.imports import ImportReport
-from django_hyber.audience.uploads import survey_numbers
 from django_hyber.conf import find_account
 from django_hyber.models import BackgroundJob
 from django_hyber.policies.allowed_numbers import OPTIONAL_TYPES
