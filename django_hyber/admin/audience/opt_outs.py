@@ -20,10 +20,9 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.campaigns.progress_page import REFRESH
-from django_hyber.admin.common.base import HyberAdmin, PhoneField, ReadOnlyAdmin, link_to
+from django_hyber.admin.common.base import NumberListAdmin, PhoneField, ReadOnlyAdmin, link_to
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
-from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import FormerOptOut, Reply, Suppression
@@ -73,41 +72,23 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
 
 
 @admin.register(Suppression)
-class SuppressionAdmin(HyberAdmin):
+class SuppressionAdmin(NumberListAdmin):
     """The opt-out list."""
 
     form = SuppressionForm
-    add_label = _("Add number")
     actions = ("delete_selected",)
     fields = ("phone_number", "reason", "history")
     readonly_fields = ("history",)
     list_display = ("phone_number", "why", "created_at")
-    search_fields = ("phone_number",)
-    phone_search_help_text = _("Enter a full phone number, in any format.")
-    phone_column = "phone_number"
     sortable_by = ("phone_number",)
 
     class Media:
         css = {"all": ("django_hyber/admin/campaign.css",)}
         js = ("django_hyber/admin/campaign.js",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse users who may not see numbers: the form reveals which ones are on the list."""
-        return sees_personal_data(request) and super().has_add_permission(request)
-
-    def has_change_permission(self, request: HttpRequest, obj: Suppression | None = None) -> bool:
-        """Refuse users who may not see the number: the form would show it."""
-        return sees_personal_data(request) and super().has_change_permission(request, obj)
-
     def get_fields(self, request: HttpRequest, obj: Suppression | None = None) -> Any:
         """Show the history of a number that is on the list."""
         return self.fields if obj else SuppressionForm.Meta.fields
-
-    def save_model(self, request: HttpRequest, obj: Suppression, form: Any, change: bool) -> None:  # noqa: FBT001
-        """Store who has added the number."""
-        if not change:
-            obj.added_by = request.user.get_username()
-        super().save_model(request, obj, form, change)
 
     def delete_model(self, request: HttpRequest, obj: Suppression) -> None:
         """Take the number off the list; who did it stays in its history."""
@@ -193,9 +174,6 @@ class FormerOptOutAdmin(ReadOnlyAdmin):
     """The opt-outs that have ended, as proof of who came back and when."""
 
     list_display = ("phone_number", "created_at", "why", "ended_at", "why_ended", "ended_by")
-    search_fields = ("phone_number",)
-    phone_search_help_text = _("Enter a full phone number, in any format.")
-    phone_column = "phone_number"
     time_column = "ended_at"
     fields = (
         ("phone_number",),

@@ -27,6 +27,7 @@ from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data, without_numbers
 from django_hyber.admin.common.paginators import BigTablePaginator
 from django_hyber.admin.common.times import EMPTY, shorten_times, with_short_times
+from django_hyber.models import Suppression, TrialNumber
 from django_hyber.words import clean_phone, phone_candidates
 
 FILTER, OWN_FILTER = "admin/filter.html", "admin/django_hyber/filter.html"
@@ -153,6 +154,29 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
             action_flag=CHANGE,
             change_message=without_numbers(text),
         )
+
+
+class NumberListAdmin(HyberAdmin):
+    """A list of phone numbers to which people add."""
+
+    add_label = _("Add number")
+    search_fields = ("phone_number",)
+    phone_search_help_text = _("Enter a full phone number, in any format.")
+    phone_column = "phone_number"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse users who may not see numbers: the form reveals which ones are on the list."""
+        return sees_personal_data(request) and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Refuse users who may not see the number: the form would show it."""
+        return sees_personal_data(request) and super().has_change_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Suppression | TrialNumber, form: Any, change: bool) -> None:  # noqa: FBT001
+        """Store who has added the number."""
+        if not change:
+            obj.added_by = request.user.get_username()
+        super().save_model(request, obj, form, change)
 
 
 class ReadOnlyAdmin(HyberAdmin):

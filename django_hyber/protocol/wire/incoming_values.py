@@ -51,11 +51,13 @@ def is_storable(value: Any) -> bool:
     return all(map(is_storable, value)) if isinstance(value, (list, tuple)) else True
 
 
-def clean_object(value: dict[str, Any]) -> dict[str, Any]:
+def clean_object(value: object) -> dict[str, Any]:
     """Return a JSON object with cleaned strings, and with None for NaN and Infinity, which are not valid JSON.
 
-    Raises ValueError with the reason if the object is nested too deeply or too long to be stored.
+    Raises ValueError with the reason if it is no object, or is nested too deeply or too long to be stored.
     """
+    if not isinstance(value, dict):
+        raise ValueError(NO_OBJECT)  # noqa: TRY004  as the other reasons
     if len(value) <= _PLAIN_KEYS and _is_plain(value) and _is_plain(value.values()):
         return value
     cleaned: dict[str, Any] = _clean(value, MAX_DEPTH)

@@ -153,8 +153,6 @@ def reply_fingerprint(reply: UserReply, account: str = "") -> str:
 
 
 def _readable(item: object) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise UnreadableReply(NO_OBJECT)
     try:
         return clean_object(item)
     except ValueError as error:

@@ -169,8 +169,6 @@ def fingerprint(report: DeliveryReport, account: str = "") -> str:
 
 
 def _clean(item: object) -> dict[str, Any]:
-    if not isinstance(item, dict):
-        raise UnreadableReport(NO_OBJECT)
     try:
         return clean_object(item)
     except ValueError as error:
