@@ -12,25 +12,22 @@ from typing import IO, Any
 from django.core.exceptions import ValidationError
 from django.core.files.base import ContentFile, File
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from django_hyber.audience.files.file_type import FileFormat, UnreadableFileError
+from django_hyber.audience.files.file_type import FileFormat
 from django_hyber.audience.imports import ImportReport
+from django_hyber.audience.number_lists import NumberColumns, find_columns, read_phones
 from django_hyber.audience.removal import (
-    NumberColumns,
     Removed,
     added_by,
     count_listed,
-    find_columns,
     lock_draft,
     pages_of_keys,
     pages_of_phones,
     ranges_of,
-    read_phones,
     remove_keys,
     remove_listed,
 )
-from django_hyber.audience.uploads import LARGE_BYTES, MAX_BYTES, MEGABYTE
+from django_hyber.audience.uploads import LARGE_BYTES, check_size
 from django_hyber.db.transactions import write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.forgetting.drafts import forget_imports_of_nobody
@@ -68,17 +65,12 @@ def keep_pasted_removal(campaign: Campaign, user: Any, text: str) -> BackgroundJ
 
 
 def _describe(campaign: Campaign, source: File[Any]) -> dict[str, Any]:
-    if source.size > MAX_BYTES:
-        raise UnreadableFileError(
-            gettext_lazy("The file is larger than %(most)d MB. Split it into several files."),
-            code="too-large",
-            params={"most": MAX_BYTES // MEGABYTE},
-        )
+    check_size(source)
     file: IO[bytes] = source.file  # type: ignore[assignment]  # Django's File knows only that it is some file
     columns = find_columns(file, campaign)
     rows = None
     if source.size <= LARGE_BYTES:
-        with closing(read_phones(campaign, file, columns.format, columns.header, columns.phone_column)) as phones:
+        with closing(read_phones(campaign, file, columns)) as phones:
             rows = sum(1 for _phone in phones)
     return {"columns": asdict(columns), "rows": rows}
 
@@ -164,10 +156,9 @@ def _count_rows(job: BackgroundJob, campaign: Campaign, file: IO[bytes], claim: 
 
 
 def _phones_of(job: BackgroundJob, campaign: Campaign, file: IO[bytes]) -> Generator[str | None, None, None]:
-    found = NumberColumns(**job.parameters["columns"])
+    known = job.parameters["columns"]
     # As JSON, the format is a dict.
-    file_format = FileFormat(**job.parameters["columns"]["format"])
-    return read_phones(campaign, file, file_format, found.header, found.phone_column)
+    return read_phones(campaign, file, NumberColumns(**{**known, "format": FileFormat(**known["format"])}))
 
 
 def _import_of(job: BackgroundJob, campaign: Campaign) -> ImportReport:

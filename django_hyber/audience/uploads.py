@@ -64,12 +64,7 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
     which a person has to choose how it is read is stored too; it cannot be confirmed before ``read_again``.
     Raises UnreadableFileError.
     """
-    if source.size > MAX_BYTES:
-        raise UnreadableFileError(
-            _("The file is larger than %(most)d MB. Split it into several files."),
-            code="too-large",
-            params={"most": MAX_BYTES // MEGABYTE},
-        )
+    check_size(source)
     file: IO[bytes] = source.file  # type: ignore[assignment]  # Django's File knows only that it is some file
     parameters = {
         "file_name": clean_text(PurePath(source.name or "").name)[:LONGEST_NAME],
@@ -80,6 +75,16 @@ def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, rea
     kind = parameters.get("format", {}).get("kind", "csv")
     stored = File(file, name=f"upload.{kind}")
     return create_job(State.UPLOADED, BackgroundJob.Kind.IMPORT, campaign, parameters, user, stored)
+
+
+def check_size(source: File[Any]) -> None:
+    """Raise UnreadableFileError for a file that is too large to be stored."""
+    if source.size > MAX_BYTES:
+        raise UnreadableFileError(
+            _("The file is larger than %(most)d MB. Split it into several files."),
+            code="too-large",
+            params={"most": MAX_BYTES // MEGABYTE},
+        )
 
 
 def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJob, Columns | None]:
