@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -13,6 +14,8 @@ from django.utils.translation import pgettext_lazy
 from django_hyber import protocol
 from django_hyber.models.base import ExactCharField, HyberModel
 from django_hyber.models.campaign import Campaign, ChannelModel, stored_options
+
+_VARIABLE = re.compile(r"%\w+%")
 
 
 def default_language() -> str:
@@ -155,6 +158,15 @@ class TemplateVariant(HyberModel):
             self.count_version()
         return True
 
+    def departs_from_approved(self, channels: Iterable[protocol.Channel]) -> bool:
+        """Return whether a Viber text was approved and these channels have another one.
+
+        White space, and the names of variables, make no difference.
+        """
+        approved = _without_names(self.approved_text)
+        texts = [channel.text for channel in channels if isinstance(channel, protocol.Viber)]
+        return bool(approved) and any(_without_names(text or "") != approved for text in texts)
+
     def contents(self) -> list[tuple[str, dict[str, Any]]]:
         """Return name and options of the stored channels, in fallback order."""
         return list(self.channels.order_by("position", "id").values_list("channel", "options"))
@@ -163,6 +175,10 @@ class TemplateVariant(HyberModel):
         """Begin a new version, after the channels have changed."""
         TemplateVariant.objects.filter(pk=self.pk).update(version=models.F("version") + 1)
         self.refresh_from_db()
+
+
+def _without_names(text: str) -> str:
+    return " ".join(_VARIABLE.sub("%%", text).split())
 
 
 class TemplateText(NamedTuple):

@@ -29,7 +29,6 @@ from django_hyber.protocol.channels.problems import error, gettext_noop
 from django_hyber.protocol.phones.spellings import GivenPhone
 from django_hyber.sending.once import LANGUAGE, require_equal
 from django_hyber.sending.send import SendOptions, new_message, submit_once
-from django_hyber.texts.approved import departs_from_approved
 from django_hyber.texts.variable_values import value_text
 
 logger = logging.getLogger("django_hyber")
@@ -131,7 +130,7 @@ def _new_message(
 
 
 def _compare_with_approved(message: Message, text: TemplateText) -> None:
-    if departs_from_approved(text.variant.approved_text, text.channels):
+    if text.variant.departs_from_approved(text.channels):
         logger.warning(
             "Message %s: the Viber text of %s departs from the approved one",
             message.extra_id,

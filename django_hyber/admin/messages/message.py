@@ -6,8 +6,10 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import NoReverseMatch, path, reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import described_code, link_to, pretty_json
@@ -23,7 +25,6 @@ from django_hyber.admin.common.filters import (
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.person import may_forget, person_page
-from django_hyber.admin.messages.references import reference_link
 from django_hyber.admin.messages.resending import retry_selected
 from django_hyber.admin.reconcile.pages import DoubtAdmin
 from django_hyber.models import Message, MessageQuerySet
@@ -160,3 +161,16 @@ class MessageAdmin(DoubtAdmin):
     def meaning(self, message: Message) -> str:
         """The platform's last code with its meaning."""
         return described_code(message.hyber_status, describe_code(message.hyber_status, message.account))
+
+
+def reference_link(message: Message) -> SafeString | str:
+    """Return the kind and id of the object, as a link if the admin has a page for it, or "" for none."""
+    model = message.reference_type and message.reference_type.model_class()
+    if not model:
+        return ""
+    text = f"{capfirst(model._meta.verbose_name)} {message.reference_id}"
+    try:
+        url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[message.reference_id])
+    except NoReverseMatch:
+        return text
+    return format_html('<a href="{}">{}</a>', url, text)

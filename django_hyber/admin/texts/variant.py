@@ -17,7 +17,6 @@ from django_hyber.admin.channels.unsaved import GuardedAdmin
 from django_hyber.admin.common.desk import Desk
 from django_hyber.models import TemplateChannel, TemplateVariant
 from django_hyber.models.template import language_key
-from django_hyber.texts.approved import departs_from_approved
 from django_hyber.texts.samples import MADE_UP
 from django_hyber.words import place_of, problem_text
 
@@ -107,7 +106,7 @@ class TemplateVariantAdmin(GuardedAdmin):
             form.instance.count_version()
         for problem in formset.warnings:
             self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
-        if departs_from_approved(form.instance.approved_text, form.instance.get_channels()):
+        if form.instance.departs_from_approved(form.instance.get_channels()):
             text = _("The Viber text is not the approved one. Viber may not deliver it.")
             self.message_user(request, text, messages.WARNING)
 
