@@ -11,7 +11,7 @@ from django_hyber.protocol import HyberClient, HyberError
 from django_hyber.reconcile.outcome_queries import query_known_messages, query_unknown_id
 from django_hyber.reconcile.proof import Known
 from django_hyber.sending.exchange import get_client
-from django_hyber.sending.pace.release import release
+from django_hyber.sending.pace.breaker import release
 
 METHOD_NOT_ALLOWED = 405
 NO_SUCH_ADDRESS = (404, 410)

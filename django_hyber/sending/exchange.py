@@ -34,7 +34,6 @@ from django_hyber.protocol import (
     describe_traceback,
 )
 from django_hyber.sending.pace import breaker, pauses, retries
-from django_hyber.sending.pace.release import wake_if_released
 from django_hyber.words.reasons import GAVE_UP
 
 logger = logging.getLogger("django_hyber")
@@ -226,7 +225,7 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
     elif outcome.kind is Kind.HELD:
         hold = breaker.hold(account, reason)
         target.wait_for_release(reason, hold.until + OTHERS_FIRST, hold.releases)
-        wake_if_released(account.name)
+        breaker.wake_if_released(account.name)
     elif outcome.kind is Kind.NOT_ACCEPTED:
         breaker.note_failure(account, target.host, reason, outcome.retry_after)
         if retries.should_retry(account, target.counted_attempts):
