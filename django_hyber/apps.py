@@ -27,4 +27,4 @@ class HyberConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks, the deletion of files with their rows, and the e-mails to the team."""
         from django_hyber import checks, notices  # noqa: F401, PLC0415
-        from django_hyber.db import files  # noqa: F401, PLC0415
+        from django_hyber.db import stored_files  # noqa: F401, PLC0415

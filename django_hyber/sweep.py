@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.announce import announce_pending
-from django_hyber.db.files import delete_some_orphans
+from django_hyber.db.stored_files import delete_some_orphans
 from django_hyber.db.transactions import close_lost_connection, refuse_transaction
 from django_hyber.jobs import background
 from django_hyber.log_events import LogEvent

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path, register_converter
 
-from django_hyber.callbacks.addresses import MistypedAddress, not_found
+from django_hyber.callbacks.mistyped_addresses import MistypedAddress, not_found
 from django_hyber.callbacks.views import RepliesView, ReportsView
 
 register_converter(MistypedAddress, "mistyped_callback")

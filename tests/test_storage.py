@@ -17,8 +17,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from django_hyber.checks.files import check_media_root
-from django_hyber.db import files as stored_files
-from django_hyber.db.files import delete_orphans
+from django_hyber.db import stored_files
+from django_hyber.db.stored_files import delete_orphans
 from django_hyber.models import BackgroundJob, Campaign, Reply
 from django_hyber.services import dispatch, keep_upload, request_job
 from django_hyber.storage import hyber_storage, private_name

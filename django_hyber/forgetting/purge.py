@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from django_hyber.db.bulk import table_pages, update_rows
-from django_hyber.db.files import delete_orphans, delete_stored
+from django_hyber.db.stored_files import delete_orphans, delete_stored
 from django_hyber.db.transactions import write_transaction
 from django_hyber.forgetting.drafts import count_in_old_drafts, purge_old_drafts
 from django_hyber.forgetting.log_entries import admin_log

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.db import lease
 from django_hyber.db.apart import apart
-from django_hyber.db.files import delete_file
+from django_hyber.db.stored_files import delete_file
 from django_hyber.db.transactions import after_commit, atomic
 from django_hyber.jobs.work import KINDS, LEASE, JobClaim, JobLostError
 from django_hyber.log_events import LogEvent

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from django_hyber.db import lease
-from django_hyber.db.files import delete_stored
+from django_hyber.db.stored_files import delete_stored
 from django_hyber.models import BackgroundJob, Campaign
 
 #: Seconds that a job may go without progress before another worker claims it.
