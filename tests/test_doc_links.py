@@ -6,7 +6,6 @@ import re
 import shlex
 from pathlib import Path
 
-import pytest
 from django.core.management import get_commands, load_command_class
 
 import django_hyber
@@ -29,10 +28,6 @@ MODULE = re.compile(rf"``(?:django_hyber\.)?((?:{SUBPACKAGES})(?:\.\w+)+)(?:\(\)
 #: A command of the package with its arguments, in a console or in double backquotes. A comment ends it.
 COMMAND = re.compile(r"(?:manage\.py |``)(hyber_\w+[^`\n#]*)")
 NOT_COMMANDS = {"hyber_outbox"}
-
-
-def by_path(path):
-    return path.relative_to(ROOT).as_posix()
 
 
 def test_files_that_the_pages_name_exist():
@@ -92,12 +87,12 @@ def test_every_table_is_described_in_the_architecture():
     assert {name for name in names if f"``{name}``" not in page} <= internal
 
 
-@pytest.mark.parametrize("page", PAGES, ids=by_path)
-def test_commands_that_a_page_names_exist_with_their_options(page):
-    for line in COMMAND.findall(page.read_text()):
+def test_commands_that_the_pages_name_exist_with_their_options():
+    named = [(page.name, line) for page in PAGES for line in COMMAND.findall(page.read_text())]
+    for page, line in named:
         name, *arguments = shlex.split(line)
         if name in NOT_COMMANDS:
             continue
         parser = load_command_class(get_commands()[name], name).create_parser("manage.py", name)
         options = {argument.strip("[]") for argument in arguments if argument.startswith(("-", "[-"))}
-        assert options <= set(parser._option_string_actions), line
+        assert options <= set(parser._option_string_actions), (page, line)

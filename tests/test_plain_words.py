@@ -25,9 +25,8 @@ def found_in(text):
     return [f"{phrase}: write{BANNED[phrase.lower()]}" for phrase in PATTERN.findall(prose)]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_a_page_uses_plain_words(page):
-    assert found_in(page.read_text()) == []
+def test_the_pages_use_plain_words():
+    assert {page.relative_to(ROOT): found for page in PAGES if (found := found_in(page.read_text()))} == {}
 
 
 @pytest.mark.parametrize("catalogue", CATALOGUES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -38,9 +37,10 @@ def test_the_interface_uses_plain_words(catalogue):
     assert {text: found for text in texts if (found := found_in(text))} == {}
 
 
-@pytest.mark.parametrize("name", services.__all__)
-def test_the_description_of_a_service_uses_plain_words(name):
-    assert found_in(getattr(services, name).__doc__ or "") == []
+def test_the_descriptions_of_the_services_use_plain_words():
+    texts = {name: getattr(services, name).__doc__ or "" for name in services.__all__}
+
+    assert {name: found for name, text in texts.items() if (found := found_in(text))} == {}
 
 
 def test_every_phrase_is_listed_once_in_alphabetical_order():
