@@ -26,7 +26,7 @@ SEEN = {"status": 2, "substatus": 23, "hyber_status": SEEN_CODES[0]}
 EXPIRED = {"status": 3, "substatus": 35, "hyber_status": 35015}
 UNDELIVERED = {"status": 3, "substatus": 36, "hyber_status": 36099}
 PENDING = {"status": 1, "substatus": 11, "hyber_status": 11099}
-STORM, STORM_ROUNDS = 1_000, 3
+STORM, STORM_ROUNDS = 400, 3
 NOON = 1_700_000_000_000
 
 
@@ -149,7 +149,7 @@ def test_same_reports_at_the_same_moment_do_not_lock_each_other_out(server):
 
 def test_storm_of_reports_and_replies_during_sending_is_answered_200(busy_server, platform, settings):
     """Clients post the same reports in different orders, and the same replies, while the campaign is being sent."""
-    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 100}}
+    settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": STORM // 10}}
     campaign = make_campaign(STORM)
     campaign.set_channels([SMS(text="Hi", alpha_name="GMSU", ttl=300)])
     start_campaign(campaign)

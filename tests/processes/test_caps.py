@@ -5,52 +5,53 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from contextlib import ExitStack
 
 import pytest
 
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
 from tests.builders import batches_in_turn, make_waiting_campaign, posts
-from tests.processes.programs import environment, running, wait_until
+from tests.processes.programs import environment, running
 from tests.samples import phone
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 TEXT = [SMS(text="Hi", alpha_name="Shop", ttl=300)]
 PROCESSES, CAMPAIGNS, PEOPLE, BATCH = 8, 4, 80, 5
-#: Reports that it is ready, waits for the others, and submits the batches in the order that it is given.
+#: Starts Django once and forks, as web servers do with ``preload``. Each process submits the batches in an order of its
+#: own, and is ready when it is connected to the database: it waits for the others, which have the pipe open until then.
 SENDER = """
-import json, pathlib, sys, time
+import json, os, sys
 import django
 django.setup()
+from django.db import connection
 from django_hyber.sending.batch import submit_batch
 
-pks, folder, number = json.loads(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
-(folder / f"ready-{number}").touch()
-while not (folder / "go").exists():
-    time.sleep(0.005)
-for pk in pks:
-    submit_batch(pk)
+waiting, ready = os.pipe()
+children = []
+for pks in json.loads(sys.argv[1]):
+    pid = os.fork()
+    if pid == 0:
+        connection.ensure_connection()
+        os.close(ready)
+        os.read(waiting, 1)
+        for pk in pks:
+            submit_batch(pk)
+        sys.exit()
+    children.append(pid)
+os.close(ready)
+sys.exit(any([os.waitpid(pid, 0)[1] for pid in children]))
 """
 
 
 def send_with_eight_processes(settings, folder, campaigns):
     """Submit all batches; each process begins at another place."""
     pks = batches_in_turn(campaigns)
-    with ExitStack() as processes:
-        started = []
-        for number in range(PROCESSES):
-            start = number * len(pks) // PROCESSES
-            arguments = [json.dumps(pks[start:] + pks[:start]), folder, number]
-            program = running(
-                [sys.executable, "-c", SENDER, *arguments], folder / f"{number}.log", env=environment(settings.HYBER)
-            )
-            started.append(processes.enter_context(program))
-        wait_until(lambda: len(list(folder.glob("ready-*"))) == PROCESSES, timeout=60)
-        (folder / "go").touch()
-        for number, process in enumerate(started):
-            assert process.wait(120) == 0, (folder / f"{number}.log").read_text()
+    starts = [number * len(pks) // PROCESSES for number in range(PROCESSES)]
+    orders = json.dumps([pks[start:] + pks[:start] for start in starts])
+    log = folder / "senders.log"
+    with running([sys.executable, "-c", SENDER, orders], log, env=environment(settings.HYBER)) as process:
+        assert process.wait(120) == 0, log.read_text()
 
 
 @pytest.mark.parametrize("messages", [1, 3])
