@@ -122,8 +122,8 @@ def test_missing_value_is_missing(campaign, customers):
 
 
 def test_memory_does_not_grow_with_the_queryset(campaign, monkeypatch):
-    monkeypatch.setattr(querysets, "CHUNK", 500)
-    monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 500)
+    monkeypatch.setattr(querysets, "CHUNK", 200)
+    monkeypatch.setattr("django_hyber.audience.imports.CHUNK", 200)
 
     def peak(first, count):
         Customer.objects.all().delete()
@@ -134,5 +134,5 @@ def test_memory_does_not_grow_with_the_queryset(campaign, monkeypatch):
         tracemalloc.stop()
         return used
 
-    peak(0, 1_000)
-    assert peak(20_000, 10_000) < 1.5 * peak(40_000, 2_000)
+    peak(0, 400)
+    assert peak(20_000, 4_000) < 1.5 * peak(40_000, 800)
