@@ -22,9 +22,12 @@ def empty_tables(test_case):
 
 def statements(alias):
     connection, tables = connections[alias], tables_of(alias)
-    if connection.vendor == "postgresql" and size(connection, tables) < FEW_BYTES:
+    if connection.vendor != "postgresql":
+        return connection.ops.sql_flush(no_style(), filled(connection, tables))
+    if size(connection, tables) < FEW_BYTES:
         # The constraints are looked at when the transaction ends, so that the order does not matter.
-        return [f"DELETE FROM {connection.ops.quote_name(table)}" for table in tables]
+        return [f"DELETE FROM {connection.ops.quote_name(table)}" for table in filled(connection, tables)]
+    # Not only those with rows: no table is truncated without those that refer to it.
     return connection.ops.sql_flush(no_style(), tables)
 
 
@@ -32,6 +35,15 @@ def statements(alias):
 def tables_of(alias):
     names = connections[alias].introspection.django_table_names(only_existing=True, include_views=False)
     return sorted(set(names) - KEPT)
+
+
+def filled(connection, tables):
+    """Those that hold a row, by one query: most tests write into a few, and to empty one costs as much as this."""
+    quote = connection.ops.quote_name
+    looks = [f"SELECT '{name}' FROM (SELECT 1) one WHERE EXISTS (SELECT 1 FROM {quote(name)})" for name in tables]
+    with connection.cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(looks))
+        return [name for (name,) in cursor.fetchall()]
 
 
 def size(connection, tables):
