@@ -205,14 +205,15 @@ def formulas_in(content):
 
 
 @dialects
-@pytest.mark.parametrize("name", NASTY)
-def test_no_cell_of_a_csv_file_is_a_formula(campaign, name, separator):
-    import_recipients(campaign, [{"phone": phone(1), "name": name}])
-    Message.objects.update(error_text="=1+1")
+def test_no_cell_of_a_csv_file_is_a_formula(campaign, separator):
+    import_recipients(campaign, [{"phone": phone(1)}])
+    # One after the other: a quotation mark could hide what follows it.
+    for name in NASTY:
+        Message.objects.update(variables={"name": name}, error_text="=1+1")
 
-    content = export(campaign, separator=separator)
-    assert formulas_in(content) == []
-    assert not [cell for cell in cells_for(content, separator) if cell[:1] in {*"\t\r\n"}]
+        content = export(campaign, separator=separator)
+        assert formulas_in(content) == [], name
+        assert not [cell for cell in cells_for(content, separator) if cell[:1] in {*"\t\r\n"}], name
 
 
 @dialects
