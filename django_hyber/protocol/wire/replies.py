@@ -95,7 +95,8 @@ def parse_reply(item: object, region: str | None = None) -> UserReply:
     phone_number = _number_of(raw, region)
     if not phone_number:
         raise UnreadableReply("it has no phone number")
-    media_key = next((key for key in _MEDIA_KINDS if raw.get(key)), "")
+    links = ((kind, to_text(raw.get(name))) for name, kind in _MEDIA_KINDS.items())
+    media_kind, media_url = next((found for found in links if found[1]), ("", ""))
     return UserReply(
         channel=to_text(raw.get("channel")).lower()[:MAX_CHANNEL_LENGTH],
         phone_number=phone_number,
@@ -105,8 +106,8 @@ def parse_reply(item: object, region: str | None = None) -> UserReply:
         message_id=_reference(raw.get("message_id")),
         extra_id=_reference(raw.get("extra_id")),
         umid=_reference(raw.get("umid")),
-        media_kind=_MEDIA_KINDS.get(media_key, ""),
-        media_url=to_text(raw.get(media_key)),
+        media_kind=media_kind,
+        media_url=media_url,
         file_name=to_text(raw.get("file_name"))[:MAX_FILE_NAME_LENGTH],
         location=to_text(raw.get("location"))[:MAX_LOCATION_LENGTH],
         raw=raw,

@@ -1,4 +1,5 @@
 import json
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -70,6 +71,16 @@ def test_whatsapp_media(key, kind):
     assert (found.media_kind, found.media_url, found.text) == (kind, "https://example.com/1", "Look")
 
 
+def test_first_parameter_with_a_link_is_the_attachment():
+    found = reply(media={"url": "https://example.com/1"}, image_url="https://example.com/2", video_url="")
+    assert (found.media_kind, found.media_url) == ("image", "https://example.com/2")
+
+
+def test_parameter_without_a_name_is_no_attachment():
+    found = reply(**{"": "https://example.com/1"})
+    assert (found.media_kind, found.media_url) == ("", "")
+
+
 def test_location():
     assert reply(location="50.438820,30.498916").location == "50.438820,30.498916"
     assert reply(location={"lat": 1}).location == ""
@@ -80,7 +91,15 @@ def test_a_reply_to_an_image_has_no_text_to_refer_to():
 
 
 @pytest.mark.parametrize(
-    ("time", "expected"),
+    ("value", "text"),
+    [(["СТОП", "", ["дякую", 5]], "СТОП\nдякую\n5"), ([], ""), (4711, "4711"), ({"text": "СТОП"}, ""), (None, "")],
+)
+def test_text_of_another_type_is_kept_so_that_no_request_to_stop_is_lost(value, text):
+    assert reply(text_from_subscriber=value).text == text
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
     [
         ("2026-07-01 12:00:00", datetime(2026, 7, 1, 9, tzinfo=UTC)),
         ("2026-01-01 12:00:00", datetime(2026, 1, 1, 10, tzinfo=UTC)),
@@ -91,6 +110,7 @@ def test_a_reply_to_an_image_has_no_text_to_refer_to():
         ("0001-01-01 00:00:00", None),
         ("0001-01-02T00:00:00Z", None),
         ("1999-12-31T23:59:59Z", None),
+        ("2000-01-01T00:00:00Z", datetime(2000, 1, 1, tzinfo=UTC)),
         ("2100-01-01T00:00:00Z", None),
         ("9999-12-31T23:59:59Z", None),
         ("2026-13-01 00:00:00", None),
@@ -99,11 +119,24 @@ def test_a_reply_to_an_image_has_no_text_to_refer_to():
         (None, None),
     ],
 )
-def test_viber_times_are_kyiv_time_and_whatsapp_times_are_utc(time, expected):
-    assert reply(time=time).time == expected
+def test_viber_times_are_kyiv_time_and_whatsapp_times_are_utc(written, expected):
+    assert reply(time=written).time == expected
 
 
-@pytest.mark.parametrize("item", [None, "text", [], {}, {"number": "380951234567"}, {"phone": "hidden"}])
+def test_viber_times_do_not_depend_on_the_time_zone_of_the_machine(monkeypatch):
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        found = reply(time="2026-07-01 12:00:00").time
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert (found, found.tzinfo) == (datetime(2026, 7, 1, 9, tzinfo=UTC), UTC)
+
+
+@pytest.mark.parametrize(
+    "item", [None, "text", [], {}, {"number": "380951234567"}, {"phone_number": "380951234567"}, {"phone": "hidden"}]
+)
 def test_what_is_no_reply_is_said_to_be_none(item):
     with pytest.raises(UnreadableReply) as caught:
         parse_reply(item)
@@ -177,6 +210,26 @@ def test_a_report_is_no_reply(item):
     assert not is_reply(item)
 
 
+@pytest.mark.parametrize("item", [{"phone": "380501234501"}, {"phone": None, "location": "50.4,30.5"}])
+def test_the_name_of_its_number_makes_an_item_a_reply(item):
+    assert is_reply(item)
+    assert not is_report(item)
+
+
+@pytest.mark.parametrize(
+    "item", [{"phone": "380501234501", "status": 2}, {"location": "50.4,30.5"}, {}, [], "phone", 5, None]
+)
+def test_what_may_be_both_and_what_can_be_neither_stays_at_its_address(item):
+    assert not is_reply(item)
+    assert not is_report(item)
+
+
+def test_a_body_may_be_one_reply():
+    item = {"phone": "380951234567", "text_from_subscriber": "СТОП"}
+
+    assert parse_replies(item) == parse_replies([item]) == ([parse_reply(item)], [])
+
+
 def test_one_bad_item_does_not_cost_its_neighbours():
     deep = json.loads("[" * 500 + "]" * 500)
     body = [vectors.load("doc_reply_viber_text"), "bad\x00", {"phone": "380951234567", "deep": deep}]
@@ -190,6 +243,11 @@ def test_characters_that_postgresql_cannot_store_are_removed_everywhere():
     found = reply(text_from_subscriber="a\x00b \ud83d 😀", file_name="\x00f")
     assert (found.text, found.file_name) == ("ab \ufffd 😀", "f")
     assert found.raw["text_from_subscriber"] == "ab \ufffd 😀"
+
+
+def test_ids_of_the_greatest_length_are_kept():
+    found = reply(message_id="m" * 64, extra_id="e" * 64, umid="u" * 64)
+    assert (found.message_id, found.extra_id, found.umid) == ("m" * 64, "e" * 64, "u" * 64)
 
 
 def test_what_is_too_long_is_cut_or_left_out_and_the_reply_is_kept():

@@ -109,11 +109,13 @@ class TestSamples:
         ({"status": 3}, "undelivered"),
         ({"status": 3, "substatus": 36}, "undelivered"),
         ({"status": 3, "substatus": 35}, "expired"),
+        ({"status": 3, "substatus": 36, "hyber_status": 35015}, "undelivered"),
         ({"status": 3, "substatus": 26}, "expired"),
         ({"status": 3, "hyber_status": 35015}, "expired"),
         ({"status": 3, "hyber_status": 23011}, "undelivered"),
         ({"status": 2, "substatus": 23, "hyber_status": 35015}, "delivered"),
         ({"hyber_status": 23033}, "delivered"),
+        ({"hyber_status": 20000}, "delivered"),
         ({"hyber_status": "35015"}, "expired"),
         ({"hyber_status": 36024}, "undelivered"),
         ({"hyber_status": 11001}, "pending"),
@@ -154,6 +156,12 @@ def test_seen_is_what_the_account_says_it_is():
         (1477417294.667, TIME),
         (1477417294, TIME.replace(microsecond=0)),
         ("1477417294", TIME.replace(microsecond=0)),
+        (946_684_799, None),
+        (946_684_800, datetime(2000, 1, 1, tzinfo=UTC)),
+        (946_684_800_000, datetime(2000, 1, 1, tzinfo=UTC)),
+        (4_102_444_799, datetime(2099, 12, 31, 23, 59, 59, tzinfo=UTC)),
+        (4_102_444_800, None),
+        (4_102_444_800_000, None),
         (0, None),
         (-1477417294, None),
         (10**11 - 1, None),
@@ -180,6 +188,7 @@ def test_times_are_milliseconds_or_seconds(time, expected):
         ({"number": None, "phone_number": "380961111111"}, "380961111111"),
         ({"number": "hidden"}, ""),
         ({"number": True}, ""),
+        ({"number": "1" * 15}, "1" * 15),
         ({"number": "1" * 16}, ""),
         ({"number": "３８０９６１１１１１１１"}, ""),
         ({}, ""),
@@ -193,7 +202,14 @@ def test_phones_are_digits(fields, phone):
     ("value", "expected"),
     [
         *[(5, 5), ("5", 5), (" -5 ", -5), (5.0, 5), (5.5, None), (True, None), ("5a", None), ("", None), ([], None)],
-        *[(2**31 - 1, 2**31 - 1), (2**31, None), (-(2**31) - 1, None), ("9" * 30, None), (float("inf"), None)],
+        *[
+            (2**31 - 1, 2**31 - 1),
+            (2**31, None),
+            (-(2**31), -(2**31)),
+            (-(2**31) - 1, None),
+            ("9" * 30, None),
+            (float("inf"), None),
+        ],
     ],
 )
 def test_numbers_fit_their_columns_and_raw_keeps_what_came(value, expected):
@@ -210,6 +226,7 @@ def test_numbers_fit_their_columns_and_raw_keeps_what_came(value, expected):
         ({"last_partner": "sms"}, "sms"),
         ({"delivered_via": "push"}, "push"),
         ({"sent_via": "hyber"}, ""),
+        ({"sent_via": "a" * 16}, "a" * 16),
         ({"sent_via": "a" * 17}, ""),
         ({"sent_via": 5}, ""),
         ({}, ""),
@@ -217,6 +234,24 @@ def test_numbers_fit_their_columns_and_raw_keeps_what_came(value, expected):
 )
 def test_channels(fields, channel):
     assert report(**fields).channel == channel
+
+
+@pytest.mark.parametrize("name", ["message_id", "extra_id", "number", "phone_number"])
+def test_one_id_or_the_number_is_enough(name):
+    found = parse_report({name: "380961111111", "status": 2})
+    assert [found.message_id, found.extra_id, found.phone_number].count("380961111111") == 1
+    assert found.state == ReportState.DELIVERED
+
+
+@pytest.mark.parametrize(("job_id", "expected"), [("job", "job"), (5, "5"), (None, ""), ([], "")])
+def test_report_may_name_its_job(job_id, expected):
+    assert report(job_id=job_id).job_id == expected
+    assert report().job_id == ""
+
+
+def test_ids_of_the_greatest_length_are_read():
+    found = parse_report({"message_id": "m" * 64, "extra_id": "e" * 64})
+    assert (found.message_id, found.extra_id) == ("m" * 64, "e" * 64)
 
 
 def test_ids_may_be_numbers():
@@ -236,6 +271,7 @@ def test_ids_may_be_numbers():
         {"message_id": None, "extra_id": "", "number": "?"},
         {"extra_id": "a" * 65},
         {"extra_id": "a", "message_id": "b" * 65},
+        {"extra_id": 10**5_000},
     ],
 )
 def test_what_is_no_report_is_said_to_be_none(item):
@@ -244,17 +280,20 @@ def test_what_is_no_report_is_said_to_be_none(item):
     assert caught.value.reason
 
 
-def nested(depth):
+def nested(depth, wrap=lambda value: [value]):
     value = "a"
     for _ in range(depth):
-        value = [value]
+        value = wrap(value)
     return value
 
 
-def test_deep_nesting_is_refused_before_it_can_hurt():
-    assert report(deep=nested(10)).extra_id
-    with pytest.raises(UnreadableReport, match="deeply"):
-        report(deep=nested(5000))
+@pytest.mark.parametrize("wrap", [lambda value: [value], lambda value: {"key": value}], ids=["arrays", "objects"])
+def test_deep_nesting_is_refused_before_it_can_hurt(wrap):
+    # MariaDB stores 31 levels; the report itself is the first.
+    assert report(deep=nested(30, wrap)).extra_id
+    for depth in (31, 5000):
+        with pytest.raises(UnreadableReport, match="deeply"):
+            report(deep=nested(depth, wrap))
 
 
 def test_item_nested_too_deeply_for_python_is_kept_as_its_text():
@@ -268,6 +307,14 @@ def test_item_too_long_for_a_database_is_no_report_and_costs_no_neighbour(junk):
     reports, unreadable = parse_reports(body)
     assert [item.extra_id for item in reports] == ["b"]
     assert unreadable == [(body[0], "it is longer than 1000000 characters")]
+
+
+def test_longest_item_that_is_read_has_a_million_characters():
+    item = {"extra_id": "a", "junk": ""}
+    item["junk"] = "x" * (1_000_000 - len(json.dumps(item)))
+
+    assert parse_reports([item]).reports[0].raw == item
+    assert parse_reports([item | {"junk": item["junk"] + "x"}]).reports == []
 
 
 def test_one_bad_item_does_not_cost_its_neighbours():

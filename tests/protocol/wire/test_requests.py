@@ -113,8 +113,9 @@ def test_a_broadcast_written_by_hand_equals_the_sample():
 
 
 def test_what_is_empty_is_left_out():
-    body = single_body(phone_number="380961111111", channels=[SMS(text="Hi")], extra_id="", callback_url="", tag="")
-    assert set(body) == {"phone_number", "channels", "channel_options"}
+    for options in ({}, {"extra_id": "", "callback_url": "", "start_time": None, "tag": "", "division_code": ""}):
+        body = single_body(phone_number="380961111111", channels=[SMS(text="Hi")], **options)
+        assert set(body) == {"phone_number", "channels", "channel_options"}
 
 
 def test_a_misspelled_option_is_not_left_out_silently():
@@ -174,6 +175,13 @@ class TestNumberOfRecipients:
     def test_nobody_is_refused(self, build):
         with pytest.raises(ValueError, match="no recipients"):
             build(0)
+
+
+def test_no_more_recipients_are_read_than_show_that_there_are_too_many():
+    messages = (BatchMessage("380961111111", "a", "Hi") for _ in range(MAX_RECIPIENTS + 3))
+    with pytest.raises(ValueError, match="50,000"):
+        batch_body(messages, [])
+    assert len(list(messages)) == 2
 
 
 def test_a_phone_that_is_not_digits_is_refused_without_quoting_it():
