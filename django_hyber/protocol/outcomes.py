@@ -196,7 +196,7 @@ def _code_and_text(answer: Answer) -> tuple[int | None, str]:
 def _reason(answer: Answer) -> str:
     if answer.status < HTTPStatus.OK:
         return gettext_noop("the answer is not final")
-    if answer.status < HTTPStatus.BAD_REQUEST:
+    if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:
         return gettext_noop("the answer is a redirect, which is never followed. Check the URL")
     if answer.is_own_error:
         return gettext_noop(

@@ -49,6 +49,61 @@ def test_errors_have_one_root_and_survive_pickling(error):
     assert str(copy) == str(error) != ""
 
 
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (NotTaken(5.0, "HTTP 503"), "NotTaken(5.0, 'HTTP 503')"),
+        (TooManyRequests(5.0, 36024, "Busy"), "TooManyRequests(5.0, 36024)"),
+        (APIError(400, 36024, "Busy", "{}"), "APIError(400, 36024)"),
+        (RequestTooLarge(413, 36024, "Busy", "{}"), "RequestTooLarge(413, 36024)"),
+        (OutcomeUnknown("no"), "OutcomeUnknown('no')"),
+        (UnreadableResponse(502, "no", 36024, "Busy"), "UnreadableResponse(502, 'no', 36024)"),
+        (ReportNotFound(404, "E1", "Busy"), "ReportNotFound(404, 'E1')"),
+        (UnreadableReport("no"), "UnreadableReport('no')"),
+        (UnreadableReply("no"), "UnreadableReply('no')"),
+    ],
+)
+def test_repr_of_an_error_has_its_codes_and_reason(error, shown):
+    assert repr(error) == shown
+    assert getattr(error, "reason", None) in {"no", "HTTP 503", "HTTP 429", None}
+
+
+def test_an_invalid_message_keeps_its_problems():
+    problems = validate_channels([SMS(text="Hi", ttl=1, alpha_name="GMSU")])
+    assert InvalidMessage(iter(problems)).problems == tuple(problems)
+    assert InvalidMessage(iter(problems)).args == (tuple(problems),)
+
+
+@pytest.mark.parametrize(
+    ("error", "known"),
+    [
+        (NotTaken(), {"retry_after": None, "reason": "no connection"}),
+        (TooManyRequests(), {"retry_after": None, "reason": "HTTP 429", "error_code": None, "error_text": ""}),
+        (APIError(400), {"http_status": 400, "error_code": None, "error_text": "", "body": ""}),
+        (
+            RequestTooLarge(),
+            {"http_status": 413, "error_code": None, "error_text": "", "body": "", "is_from_platform": True},
+        ),
+        (OutcomeUnknown(), {"reason": "there is no usable answer"}),
+        (ReadTimeout(), {"reason": "the answer did not arrive in time"}),
+        (ConnectionLost(), {"reason": "the connection broke before the answer was complete"}),
+        (
+            UnreadableResponse(),
+            {
+                "http_status": 200,
+                "reason": "the answer has an unexpected form",
+                "error_code": None,
+                "error_text": "",
+            },
+        ),
+        (ReportNotFound(), {"http_status": 404, "error_code": None, "error_text": ""}),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_what_an_error_is_not_told_it_does_not_say(error, known):
+    assert vars(error) == known
+
+
 @pytest.mark.parametrize("kind", [ReadTimeout, ConnectionLost, UnreadableResponse])
 def test_three_ways_not_to_know_the_outcome(kind):
     assert issubclass(kind, OutcomeUnknown)
@@ -104,8 +159,17 @@ def test_wrong_credentials_mention_the_address_of_the_server():
     assert isinstance(AuthenticationError(403), APIError)
 
 
-def test_an_unreadable_response_shows_its_status():
-    assert "(HTTP 502)" in str(UnreadableResponse(502))
+def test_an_unreadable_response_shows_its_reason_and_status():
+    error = UnreadableResponse(502, "no answer", 36024, "Busy")
+    text = "It is unknown whether the platform accepted the request: no answer (HTTP 502, error 36024)"
+
+    assert str(UnreadableResponse(502, "no answer")) == text.replace(", error 36024", "") + "."
+    assert (str(error), error.explanation) == (f"{text}.", f"{text}: Busy")
+
+
+@pytest.mark.parametrize(("code", "shown"), [(None, "HTTP 404"), (36024, "HTTP 404, error 36024")])
+def test_a_missing_report_shows_its_status_and_code(code, shown):
+    assert str(ReportNotFound(404, code)) == f"The platform has no report for this id ({shown})."
 
 
 def test_known_codes_have_a_text():

@@ -160,12 +160,21 @@ PLATFORM = b'{"error_code": 36024, "error_text": "Phone number incorrect"}'
 #: An error of a proxy may have a code too.
 PROXY = b'{"title": "Error 1001", "status": 400, "error_code": 1001}'
 TAKEN = b'{"message_id": "m1"}'
+#: A proxy may set the status or the code of an answer that names what was accepted.
+BOTH = b'{"message_id": "m1", "error_code": 36024, "error_text": "Phone number incorrect"}'
 #: Status, Retry-After, body: what a POST with this answer has come to, and what a GET has.
 LADDER = [
     (200, None, TAKEN, "taken", "taken"),
     (202, None, TAKEN, "taken", "taken"),
     (299, None, TAKEN, "taken", "taken"),
     (200, None, b'{"message_id": "m1", "error_code": 0}', "taken", "taken"),
+    (200, None, BOTH, "doubt", "taken"),
+    (400, None, BOTH, "doubt", "doubt"),
+    (400, None, TAKEN, "doubt", "doubt"),
+    (401, None, TAKEN, "doubt", "held"),
+    (413, None, TAKEN, "doubt", "doubt"),
+    (429, "5", TAKEN, "doubt", "not taken"),
+    (503, "5", TAKEN, "doubt", "not taken"),
     (200, None, b"[]", "taken", "not found"),
     (200, None, b"", "doubt", "not found"),
     (200, None, b" \n", "doubt", "not found"),
@@ -287,6 +296,14 @@ def test_rejection_has_its_kind_and_the_start_of_the_body(status, kind):
     assert error.body == content[:1_999].decode() + "\ufffd"
 
 
+@pytest.mark.parametrize(("content", "is_from_platform"), [(PLATFORM, True), (PROXY, False), (b"<html>", False)])
+def test_too_large_is_said_by_the_platform_or_by_a_proxy(content, is_from_platform):
+    error = error_of(read_answer, 413, None, content)
+
+    assert error.is_from_platform is is_from_platform
+    assert error.error_code == (36024 if is_from_platform else None)
+
+
 def test_body_of_a_rejection_can_be_stored():
     error = error_of(read_answer, 413, None, b"a\x00b\xff")
 
@@ -305,6 +322,11 @@ def test_rejection_names_code_and_text():
     [
         (100, b"", "the answer is not final"),
         (200, b"<html>", "the answer is not JSON"),
+        (200, PROXY, "the answer has an error code without a text, so it may be from a proxy"),
+        (400, PROXY, "the answer has an error code without a text, so it may be from a proxy"),
+        (200, BOTH, "the answer is an error, but it names messages that the platform has accepted"),
+        (400, BOTH, "the answer is an error, but it names messages that the platform has accepted"),
+        (400, TAKEN, "the answer is an error, but it names messages that the platform has accepted"),
         (300, b"", "the answer is a redirect, which is never followed. Check the URL"),
         (399, b"", "the answer is a redirect, which is never followed. Check the URL"),
         (400, b"", "the answer is an HTTP error without an error of the platform"),
@@ -322,7 +344,7 @@ def test_unknown_outcome_has_a_reason(status, content, reason):
     assert error.http_status == status
     assert error.reason.startswith(reason)
     assert (error.error_code, error.error_text) == (
-        (36024, "Phone number incorrect") if content == PLATFORM else (None, "")
+        (36024, "Phone number incorrect") if content in {PLATFORM, BOTH} else (None, "")
     )
 
 
