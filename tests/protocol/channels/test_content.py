@@ -48,6 +48,7 @@ def test_whatsapp_has_its_only_ttl_by_default():
         (50, "50"),
         (-0.00001, "-0.00001"),
         (Decimal("1E+1"), "10"),
+        ("%lat%", "%lat%"),
     ],
 )
 def test_coordinates_go_out_as_plain_strings(given_value, on_the_wire):

@@ -1,5 +1,5 @@
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
 import pytest
@@ -41,12 +41,20 @@ def whatsapp(**options):
     return WhatsApp(**{"text": "Hi"} | options)
 
 
+def readable(problems):
+    """Wherever a problem is shown, it says what is wrong, with all of its values."""
+    for problem in problems:
+        assert problem.message
+        assert "None" not in problem.message
+    return problems
+
+
 def found(*channels, **switches):
-    return {(item.channel, item.field, item.code) for item in validate_channels(channels, **switches)}
+    return {(item.channel, item.field, item.code) for item in readable(validate_channels(channels, **switches))}
 
 
 def levels(*channels):
-    return {item.code: item.level for item in validate_channels(channels)}
+    return {(item.channel, item.field, item.code): item.level for item in readable(validate_channels(channels))}
 
 
 @pytest.mark.parametrize("name", vectors.names("seed_single_*", "doc_single_*"))
@@ -77,7 +85,7 @@ class TestOrderOfChannels:
         assert found(viber(), viber(text="other")) == {("viber", "", "duplicate-channel")}
 
     def test_sms_is_meant_to_be_last(self):
-        assert levels(sms(), viber()) == {"sms-not-last": "warning"}
+        assert levels(sms(), viber()) == {("sms", "", "sms-not-last"): "warning"}
         assert levels(push(), viber(), sms()) == {}
 
 
@@ -118,10 +126,10 @@ def test_a_ttl_is_a_whole_number(ttl):
 
 
 def test_a_short_viber_ttl_is_doubtful():
-    assert levels(viber(ttl=59)) == {"short-ttl": "warning"}
+    assert levels(viber(ttl=59)) == levels(viber(ttl=40)) == {("viber", "ttl", "short-ttl"): "warning"}
     assert levels(viber(ttl=60)) == {}
-    assert levels(viber(ttl=39)) == {"out-of-range": "error"}
-    assert levels(viber(ttl=True)) == {"wrong-type": "error"}
+    assert levels(viber(ttl=39)) == {("viber", "ttl", "out-of-range"): "error"}
+    assert levels(viber(ttl=True)) == {("viber", "ttl", "wrong-type"): "error"}
 
 
 @pytest.mark.parametrize(
@@ -149,6 +157,7 @@ def test_lengths_are_counted_in_characters_and_not_in_their_encoding():
     [
         push(img=LONG_URL),
         viber(img=LONG_URL, **BUTTON),
+        viber(caption="Go", action=LONG_URL),
         whatsapp(doc=LONG_URL),
         whatsapp(audio=LONG_URL),
         whatsapp(video=LONG_URL),
@@ -206,6 +215,19 @@ def test_types(channel, field):
     assert found(channel) == {(channel.name, field, "wrong-type")}
 
 
+@pytest.mark.parametrize("text", ["a\x00b", "a\ud83d"])
+def test_characters_that_cannot_be_stored_are_refused_in_every_field(text):
+    channels = [
+        (viber(text=text), "text"),
+        (viber(alpha_name=text), "alpha_name"),
+        (sms(alpha_name=text), "alpha_name"),
+        (push(img=URL + text), "img"),
+        (viber(extra={"survey_options": [text]}), "extra"),
+    ]
+    for channel, field in channels:
+        assert found(channel) == {(channel.name, field, "characters")}
+
+
 def test_an_empty_optional_field_is_to_be_left_out():
     assert found(viber(alpha_name="")) == {("viber", "alpha_name", "blank")}
 
@@ -239,7 +261,7 @@ class TestViber:
 
     @pytest.mark.parametrize("button", [{}, {"action": URL}])
     def test_an_image_under_a_text_is_meant_to_have_a_button(self, button):
-        assert levels(viber(img=URL, **button)) == {"image-without-button": "warning"}
+        assert levels(viber(img=URL, **button)) == {("viber", "img", "image-without-button"): "warning"}
 
     def test_a_file_needs_an_action(self):
         assert found(viber(text=None, file_name="a.pdf")) == {("viber", "file_name", "needs")}
@@ -384,6 +406,10 @@ class TestBroadcast:
     def test_fields_without_variables_are_measured_now(self):
         assert found(sms(text="50% off " + "ж" * 400), variables=True) == {("sms", "text", "too-many-segments")}
 
+    def test_alpha_name_without_variables_is_checked_now(self):
+        assert found(sms(alpha_name="Магазин"), variables=True) == {("sms", "alpha_name", "alpha-name-characters")}
+        assert found(sms(alpha_name="%name%^"), variables=True) == set()
+
     def test_what_has_no_text_in_it_is_checked_as_ever(self):
         assert found(viber(text="%name%", ttl="%ttl%"), variables=True) == {("viber", "ttl", "wrong-type")}
 
@@ -392,7 +418,7 @@ class TestRequest:
     GOOD = {"phone_number": "380671234567", "extra_id": "AD-6640_7006.a"}
 
     def found(self, **fields):
-        return {(item.field, item.code) for item in validate_request(**self.GOOD | fields)}
+        return {(item.field, item.code) for item in readable(validate_request(**self.GOOD | fields))}
 
     def test_a_good_one(self):
         start = datetime(2026, 1, 1, tzinfo=UTC)
@@ -401,6 +427,15 @@ class TestRequest:
 
     def test_everything_but_the_phone_may_be_missing(self):
         assert validate_request(phone_number="380671234567", extra_id=None, callback_url=None, start_time=None) == []
+
+    def test_what_is_empty_is_not_sent_and_not_checked(self):
+        empty = dict.fromkeys(["extra_id", "callback_url", "start_time", "tag", "division_code"], "")
+        assert self.found(**empty) == set()
+
+    @pytest.mark.parametrize("field", ["extra_id", "callback_url", "start_time", "tag", "division_code"])
+    def test_other_types_and_characters_that_cannot_be_stored_are_refused(self, field):
+        assert self.found(**{field: 5}) == {(field, "wrong-type")}
+        assert self.found(**{field: "a\x00b"}) == {(field, "characters")}
 
     def test_a_mass_request_has_no_phone_of_its_own(self):
         assert validate_request(phone_number=None) == []
@@ -429,7 +464,8 @@ class TestRequest:
 
     @pytest.mark.parametrize("extra_id", ["a/b", "a b", "ї", "a%2F"])
     def test_an_id_that_is_awkward_in_an_address_is_doubtful(self, extra_id):
-        assert [item.level for item in validate_request(phone_number=None, extra_id=extra_id)] == ["warning"]
+        [problem] = readable(validate_request(phone_number=None, extra_id=extra_id))
+        assert (problem.level, problem.code) == ("warning", "extra-id-characters")
 
     @pytest.mark.parametrize("extra_id", [".", ".."])
     def test_an_id_that_vanishes_from_an_address_is_wrong(self, extra_id):
@@ -459,10 +495,47 @@ class TestRequest:
     def test_a_start_time_within_a_year_is_right(self):
         assert self.found(start_time=datetime.now(UTC) + timedelta(days=365)) == set()
 
+    @pytest.mark.parametrize(("hours", "problems"), [(-1, set()), (1, {("start_time", "start-time-too-far")})])
+    @pytest.mark.parametrize("offset", [-12, 12])
+    def test_a_start_time_of_text_is_compared_with_its_offset(self, hours, problems, offset):
+        moment = datetime.now(UTC) + timedelta(days=366, hours=hours)
+        written = moment.astimezone(timezone(timedelta(hours=offset))).isoformat(sep=" ", timespec="seconds")
 
-def test_a_problem_reads_well_and_says_where():
-    [problem] = validate_channels([sms(ttl=1)])
-    assert str(problem) == "sms.ttl: This must be from 300 to 259200."
+        assert self.found(start_time=written) == problems
+
+
+@pytest.mark.parametrize(
+    ("channels", "text"),
+    [
+        ([], "Choose at least one channel."),
+        ([sms(), push()], "sms: SMS should be the last channel."),
+        ([sms(ttl=1)], "sms.ttl: This must be from 300 to 259200."),
+        ([whatsapp(ttl=1)], "whatsapp.ttl: This must be exactly 604800."),
+        ([viber(**VIDEO | {"duration": -1})], "viber.duration: This must be at least 0."),
+        ([push(title="a" * 21)], "push.title: This has 21 characters; the limit is 20."),
+        ([viber(device="tablet")], "viber.device: This must be one of: all, phone."),
+        (
+            [viber(ttl=59)],
+            "viber.ttl: Below 60 seconds a person may get both the Viber message and the next channel.",
+        ),
+        ([viber(caption="Go")], "viber.caption: This needs action as well."),
+        ([viber(text=None, file_name="a.pdf")], "viber.file_name: This needs action as well."),
+        ([viber(file_name="a.pdf", action=URL)], "viber.file_name: A file cannot be combined with text."),
+        (
+            [viber(text=None, file_name="a", action=URL)],
+            f"viber.file_name: The name must end with one of: {' '.join(sorted(VIBER_FILE_EXTENSIONS))}.",
+        ),
+        ([sms(text="ж" * 336)], "sms.text: The text takes 6 SMS segments; the limit is 5."),
+        ([sms(alpha_name="Shop^`^")], "sms.alpha_name: An alpha name cannot have these characters: ^`"),
+        (
+            [viber(extra={"img": URL, "ctr": True})],
+            "viber.extra: Give these options as fields, not as extra options: ctr, img.",
+        ),
+    ],
+)
+def test_a_problem_says_what_is_wrong_where_and_with_which_value(channels, text):
+    [problem] = validate_channels(channels)
+    assert str(problem) == text
     assert problem.template % problem.params == problem.message
 
 
