@@ -4,6 +4,7 @@ import base64
 import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from importlib import metadata
 
 import pytest
 import requests
@@ -88,7 +89,7 @@ class TestWhatGoesOut:
         headers = send(BODY).headers
         assert headers["Content-Type"] == "application/json"
         assert headers["Accept"] == "application/json"
-        assert headers["User-Agent"].startswith("django-hyber")
+        assert headers["User-Agent"] == f"django-hyber/{metadata.version('django-hyber')}"
 
     def test_credentials_are_basic_auth_in_utf8(self, send):
         token = base64.b64encode(f"{LOGIN}:{PASSWORD}".encode()).decode()
@@ -312,10 +313,11 @@ class TestAnswersToPosts:
         assert len(platform.requests) == 1
 
     def test_the_other_kinds_of_request_need_their_own_keys(self, platform, client):
-        platform.body = {"message_id": "m"}
+        platform.status, platform.body = 202, {"message_id": "m"}
         for method in (client.send_batch, client.send_batch_sync, client.send_broadcast, client.send_broadcast_sync):
-            with pytest.raises(UnreadableResponse):
+            with pytest.raises(UnreadableResponse) as caught:
                 method({})
+            assert caught.value.http_status == 202
 
 
 class TestReports:
@@ -415,26 +417,31 @@ class TestReports:
             client.fetch_campaign_status("job")
 
     def test_a_campaign_status_without_messages_is_unreadable(self, platform, client):
-        platform.body = {"job_id": "a"}
-        with pytest.raises(UnreadableResponse):
+        platform.status, platform.body = 202, {"job_id": "a"}
+        with pytest.raises(UnreadableResponse) as caught:
             client.fetch_campaign_status("job")
+        assert caught.value.http_status == 202
 
 
+@pytest.mark.parametrize(("method", "path"), [("check", "/1234"), ("check_bulk", "/1234/broadcast")])
 class TestCheck:
-    def test_any_answer_shows_that_the_platform_is_there(self, platform, client):
-        platform.status = 405
-        assert client.check() == 405
-        assert [request.method for request in platform.requests] == ["GET"]
+    @pytest.mark.parametrize("status", [200, 404, 405, 500])
+    def test_any_answer_shows_that_the_platform_is_there(self, platform, client, method, path, status):
+        platform.status = status
+        assert getattr(client, method)() == status
+        [request] = platform.requests
+        assert (request.method, request.path, request.body) == ("GET", path, b"")
 
-    def test_wrong_credentials_are_said_to_be_wrong(self, platform, client):
-        platform.status = 401
+    @pytest.mark.parametrize(("status", "body"), [(401, b""), (403, OURS)])
+    def test_wrong_credentials_are_said_to_be_wrong(self, platform, client, method, path, status, body):
+        platform.status, platform.body = status, body
         with pytest.raises(AuthenticationError):
-            client.check()
+            getattr(client, method)()
 
-    def test_a_firewall_is_not_the_platform(self, platform, client):
+    def test_a_firewall_is_not_the_platform(self, platform, client, method, path):
         platform.status, platform.body = 403, b"<html>"
         with pytest.raises(UnreadableResponse, match="firewall"):
-            client.check()
+            getattr(client, method)()
 
 
 def test_the_password_is_not_shown(client):

@@ -154,7 +154,7 @@ class TestDeadline:
 
 class TestLimit:
     @staticmethod
-    def send(make_client, method, head, *parts):
+    def send(make_client, method, head, *parts, argument=BODY):
         def behave(connection):
             platforms.read_request(connection)
             with suppress(OSError):
@@ -162,7 +162,7 @@ class TestLimit:
                     connection.sendall(part)
 
         with platforms.accept(behave) as port:
-            return getattr(make_client(f"http://127.0.0.1:{port}"), method)(BODY)
+            return getattr(make_client(f"http://127.0.0.1:{port}"), method)(argument)
 
     def test_answer_with_a_length_is_read_up_to_the_limit(self, make_client):
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n"
@@ -208,6 +208,17 @@ class TestLimit:
         data = json.dumps({"messages": [entry] * 50_000}).encode()
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data)
         assert len(self.send(make_client, "send_batch_sync", head, data)) == 50_000
+
+    @pytest.mark.parametrize("size", [1, 70_000])
+    def test_answer_of_the_greatest_length_is_read_in_whatever_pieces_it_comes(self, make_client, size):
+        data = b'{"message_id": "m1"}'.ljust(1024**2)
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data)
+        assert self.send(make_client, "send_single", head, data[:size], data[size:]) == "m1"
+
+    def test_status_of_a_large_campaign_is_read(self, make_client):
+        data = json.dumps({"messages": [{"error_text": "x" * 1_000}] * 2_000}).encode()
+        head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data)
+        assert len(self.send(make_client, "fetch_campaign_status", head, data, argument="job")) == 2_000
 
     def test_what_the_status_proves_is_proved_however_long_the_body(self, make_client):
         head = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2000000\r\n\r\n"
