@@ -145,6 +145,16 @@ def test_the_connection_goes_to_the_address_that_was_checked(platform, monkeypat
     assert platform.requests[0].headers["Host"] == f"media.example:{port}"
 
 
+def test_an_address_of_ipv6_stands_in_brackets_in_the_host_header(platform, monkeypatch):
+    port = platform.url.rpartition(":")[2]
+    asked = resolve_to(monkeypatch, "127.0.0.1")
+    platform.body = b"x"
+
+    assert fetch(f"http://[2001:DB8::1]:{port}/f") == b"x"
+    assert asked[0] == "2001:db8::1"
+    assert platform.requests[0].headers["Host"] == f"[2001:db8::1]:{port}"
+
+
 def test_the_next_address_is_tried_when_the_first_does_not_answer(platform, monkeypatch):
     resolve_to(monkeypatch, "::1", "127.0.0.1")
     platform.body = b"x"

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from django_hyber.protocol.channels.content import Channel, Viber, field_rules
+from django_hyber.protocol.channels.content import Channel, Viber
 from django_hyber.protocol.texts.variables import split_template
 
 #: The texts in which a link can be followed.
@@ -27,11 +27,10 @@ def tag_links(channel: Channel, parameters: Mapping[str, str]) -> Channel:
     """
     if not parameters:
         return channel
-    names = {rule.name for rule in field_rules(type(channel))}
     changed: dict[str, Any] = {name: tag_text(text, parameters) for name in TEXTS if (text := _text(channel, name))}
     is_file = isinstance(channel, Viber) and bool(channel.file_name or channel.thumbnail)
     action = _text(channel, "action")
-    if "action" in names and action and not is_file and _LINK.fullmatch(action):
+    if not is_file and _LINK.fullmatch(action):
         changed["action"] = tag_link(action, parameters)
     return replace(channel, **changed)
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_hyber.protocol import SMS, Push, Viber, find_variables, render, tag_links
+from django_hyber.protocol import SMS, Push, Viber, WhatsApp, find_variables, render, tag_links
 from django_hyber.protocol.texts.links import tag_link, tag_text
 
 UTM = {"utm_source": "viber", "utm_campaign": "spring"}
@@ -74,6 +74,15 @@ def test_buttons_and_texts_are_tagged_and_pictures_are_not():
 
     assert (viber.text, viber.action, viber.img) == (f"{link}?{ADDED}", f"{link}?{ADDED}", link)
     assert (push.title, push.action) == (link, "shop://cart")
+
+
+def test_texts_below_pictures_and_files_are_tagged_too():
+    link = "https://shop.example/a"
+    contents = dict.fromkeys(["img", "doc", "audio", "video"], link)
+    texts = dict.fromkeys(["text", "img_name", "doc_name", "video_name"], f"See {link}")
+    tagged = tag_links(WhatsApp(**contents, **texts), UTM)
+
+    assert tagged == WhatsApp(**contents, **dict.fromkeys(texts, f"See {link}?{ADDED}"))
 
 
 @pytest.mark.parametrize("options", [{"file_name": "a.pdf"}, {"thumbnail": "https://shop.example/a.png"}])
