@@ -252,6 +252,9 @@ class TestViber:
     def test_needs_some_content(self):
         assert found(viber(text=None)) == {("viber", "", "no-content")}
 
+    def test_an_empty_text_is_no_content(self):
+        assert found(viber(text="")) == {("viber", "", "no-content"), ("viber", "text", "blank")}
+
     def test_device_is_all_or_phone(self):
         assert found(viber(device="all")) == set()
         assert found(viber(device="tablet")) == {("viber", "device", "not-a-choice")}
