@@ -49,9 +49,14 @@ class TestAddresses:
         assert client.reports_url == "https://dr-v2.hyber.im/1234"
 
     def test_an_address_given_in_full_is_used_as_it_is(self):
-        client = real_client(site="kyiv", api_url="https://sms.example/send/", bulk_url="http://b.example/x/")
+        urls = {
+            "api_url": "https://sms.example/send/",
+            "bulk_url": "http://b.example/X/",
+            "reports_url": "http://r.example/X/",
+        }
+        client = real_client(site="kyiv", **urls)
         assert client.api_url == "https://sms.example/send/"
-        assert client.bulk_url == "http://b.example/x"
+        assert (client.bulk_url, client.reports_url) == ("http://b.example/X", "http://r.example/X")
 
     def test_other_schemes_are_refused(self):
         with pytest.raises(ValueError, match="https://"):
@@ -326,6 +331,7 @@ class TestReports:
         [
             ({"message_id": "m-1"}, "/1234/api/dr/m-1/simple"),
             ({"message_id": "m-1", "advanced": True}, "/1234/api/dr/m-1/advanced"),
+            ({"message_id": "m/1 ?#%ї"}, "/1234/api/dr/m%2F1%20%3F%23%25%D1%97/simple"),
             ({"extra_id": "AD-6640"}, "/1234/api/dr/external/AD-6640/simple"),
             ({"extra_id": "a/b ?#%ї", "advanced": True}, "/1234/api/dr/external/a%2Fb%20%3F%23%25%D1%97/advanced"),
         ],

@@ -413,6 +413,10 @@ class TestBroadcast:
         assert found(sms(alpha_name="Магазин"), variables=True) == {("sms", "alpha_name", "alpha-name-characters")}
         assert found(sms(alpha_name="%name%^"), variables=True) == set()
 
+    def test_file_name_without_variables_is_checked_now(self):
+        channel = viber(text=None, file_name="a.exe", action="%url%")
+        assert found(channel, variables=True) == {("viber", "file_name", "file-extension")}
+
     def test_what_has_no_text_in_it_is_checked_as_ever(self):
         assert found(viber(text="%name%", ttl="%ttl%"), variables=True) == {("viber", "ttl", "wrong-type")}
 
