@@ -20,6 +20,8 @@ ADDED = "utm_source=viber&utm_campaign=spring"
         ("https://shop.example/a?b=1#top", f"https://shop.example/a?{ADDED}&b=1#top"),
         ("https://shop.example/a?#top", f"https://shop.example/a?{ADDED}#top"),
         ("https://shop.example/#/page?b=1", f"https://shop.example/?{ADDED}#/page?b=1"),
+        ("https://shop.example/a?b=1?c=2", f"https://shop.example/a?{ADDED}&b=1?c=2"),
+        ("https://shop.example/to/https://b.example", f"https://shop.example/to/https://b.example?{ADDED}"),
         ("https://shop.example/a?code=%code%", f"https://shop.example/a?{ADDED}&code=%code%"),
         ("https://shop.example/a#%code%", f"https://shop.example/a?{ADDED}#%code%"),
         ("https://shop.example/%D0%B0?b=1", f"https://shop.example/%D0%B0?{ADDED}&b=1"),
