@@ -129,3 +129,50 @@ def test_a_row_may_stand_for_many_recipients():
     texts.add([()], times=1_000_000)
 
     assert texts.segments == {("GSM-7", 1): 1_000_000}
+
+
+class TestCharacters:
+    """The characters that make an SMS one of UCS-2, by the variable that contains them."""
+
+    @staticmethod
+    def found(text, *pages, **options):
+        texts = RenderedTexts([SMS(text=text, ttl=300, alpha_name="Shop", **options)], ["name", "code"])
+        for page in pages:
+            texts.add(page)
+        return texts.ucs2
+
+    def test_each_stands_once_with_its_source(self):
+        rows = [("Олена", "5₴"), ("Anna", "6₴")]
+
+        assert self.found("Ціна `%code%` %name%", rows) == {"": "Ціна`", "code": "₴", "name": "Олена"}
+
+    def test_only_texts_in_ucs2_are_looked_at(self):
+        assert self.found("Hi %name%, %code%€", [("Anna", "a"), ("Ян", "b")]) == {"name": "Ян"}
+        assert self.found("Hi %name%", [("Anna", "Ян")]) == {}
+
+    def test_those_of_later_pages_are_added_up_to_a_dozen(self):
+        assert self.found("%name%", [("Їжак", "")], [("Єва", "")]) == {"name": "ЇжакЄв"}
+        assert self.found("%name%", [("абвгґдеєж", "")], [("зиіїйк", "")]) == {"name": "абвгґдеєжзиі"}
+
+    def test_those_of_a_tracked_link_are_not_sent(self):
+        text = "https://shop.example/шлях %name%"
+
+        assert self.found(text, [("Anna", "")]) == {"": "шлях"}
+        assert self.found(text, [("Anna", "")], ctr=True) == {}
+
+
+def test_texts_that_are_only_checked_are_not_counted():
+    texts = RenderedTexts([SMS(text="%name%", ttl=300, alpha_name="Shop")], ["name"])
+    texts.add([("ж" * 336,)], times=2, is_counted=False)
+
+    assert (texts.segments, texts.ucs2) == ({}, {})
+    assert [(item.example.code, item.recipients) for item in texts.findings] == [("too-many-segments", 2)]
+
+
+def test_the_most_frequent_findings_come_first():
+    texts = RenderedTexts([Push(text="%a%", title="%b%", ttl=60)], ["a", "b"])
+    texts.add([("x" * 1_001, "t" * 21)])
+    texts.add([("x", "t" * 22)], times=5)
+
+    assert [(item.example.field, item.recipients) for item in texts.findings] == [("title", 6), ("text", 1)]
+    assert texts.findings[0].example.params["length"] == 21
