@@ -58,6 +58,10 @@ class TestAddresses:
         assert client.api_url == "https://sms.example/send/"
         assert (client.bulk_url, client.reports_url) == ("http://b.example/X", "http://r.example/X")
 
+    def test_the_client_id_is_one_part_of_the_path(self):
+        client = HyberClient(client_id="a/b ї?", login="a", password="b")
+        assert client.api_url == "https://api-v2.hyber.im/a%2Fb%20%D1%97%3F"
+
     def test_other_schemes_are_refused(self):
         with pytest.raises(ValueError, match="https://"):
             real_client(api_url="ftp://sms.example")
