@@ -4,7 +4,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import count_segments, split_segments
-from django_hyber.protocol.texts.sms import GSM_BASIC, GSM_EXTENDED
+from django_hyber.protocol.texts.sms import GSM_BASIC, GSM_EXTENDED, measure, measure_all
 
 GSM_TEXT = st.text(st.sampled_from(sorted(GSM_BASIC | GSM_EXTENDED)), min_size=1, max_size=900)
 ANY_TEXT = st.text(
@@ -88,3 +88,31 @@ def test_segments_are_cut_where_another_implementation_cuts_them(text):
 
 def test_an_empty_text_has_no_segments():
     assert split_segments("") == []
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        [],
+        [""],
+        ["", "a" * 160, "a" * 161, "a" * 766],
+        ["€" * 80, "€" * 81, "a" * 152 + "€" + "a" * 152],
+        ["ж" * 70, "ж" * 71, "ж" * 336],
+        ["😀" * 35, "😀" * 36, "ж" * 66 + "😀" + "ж" * 66],
+        ["a" * 100, "ж" * 100, "a" * 99 + "ж"],
+        ["[" * 100, "ж" * 69 + "[", "😀"],
+        ["\uffff" * 70, "\U00010000" * 36],
+    ],
+)
+def test_many_texts_are_measured_as_each(texts):
+    counts = [count_segments(text) for text in texts]
+    expected = [(count.encoding, count.segments) for count in counts]
+
+    assert [measure(text) for text in texts] == expected
+    assert measure_all(texts, set("".join(texts))) == expected
+
+
+def test_texts_of_one_encoding_are_measured_without_a_search_for_it():
+    texts = ["ж" + "a" * length for length in (0, 69, 70, 335)]
+
+    assert measure_all(texts, set("жa"), "UCS-2") == [("UCS-2", 1), ("UCS-2", 1), ("UCS-2", 2), ("UCS-2", 6)]
