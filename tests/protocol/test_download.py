@@ -142,7 +142,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(platform, monkeypat
 
     assert checked == ["127.0.0.1"]
     assert asked.count("media.example") == 1
-    assert platform.requests[0].headers["Host"] == f"media.example:{port}"
+    assert (platform.requests[0].path, platform.requests[0].headers["Host"]) == ("/f", f"media.example:{port}")
 
 
 def test_an_address_of_ipv6_stands_in_brackets_in_the_host_header(platform, monkeypatch):
@@ -177,6 +177,7 @@ def test_proxies_are_not_asked(platform, monkeypatch):
     platform.body = b"x"
 
     assert fetch(platform.url) == b"x"
+    assert platform.requests[0].path == "/"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from django_hyber.protocol import (
     mask_values,
     normalize_phone,
 )
+from django_hyber.protocol.masking import describe_traceback
 from tests.samples import sample
 
 #: What may stand before and after a number.
@@ -34,6 +35,7 @@ AROUND = [
         ("+380671234512", "+38067•••••12"),
         ("12025550123", "120••••••23"),
         ("1234567", "1••••67"),
+        ("123456", "••••"),
         ("12", "••••"),
         ("x1z", "x1z"),
         ("", ""),
@@ -176,6 +178,42 @@ def test_masking_a_long_text_takes_time_in_proportion_to_it():
 
     # Four times as long; a pattern that goes back would take sixteen times.
     assert seconds(20_000) < 8 * seconds(5_000)
+
+
+@pytest.mark.parametrize(
+    ("digits", "masked"), [("380671234512345", "38067••••••••45"), ("3806712345123456", "•••••"), ("1" * 40, "•••••")]
+)
+def test_more_digits_than_a_number_has_are_hidden_altogether(digits, masked):
+    assert mask_phones_in(f"No route to {digits}.") == f"No route to {masked}."
+
+
+def test_every_item_of_a_body_is_masked():
+    body = [{"status": 2, "text": "Hi"}, [{"number": "380671234512"}], "Hi", 4711, None, True]
+
+    assert mask_payload(body) == [
+        {"status": 2, "text": "•••••"},
+        [{"number": "38067•••••12"}],
+        "•••••",
+        "•••••",
+        None,
+        True,
+    ]
+
+
+def test_a_described_traceback_has_its_places_and_kind_and_no_value():
+    def fail(number):
+        raise InvalidPhone(number)
+
+    phone = "380671234512"
+    with pytest.raises(InvalidPhone) as caught:
+        fail(phone)
+    described = describe_traceback(caught.value)
+
+    assert described.startswith("Traceback (most recent call last):\n  File ")
+    assert described.count("  File ") == described.count("\n  File ") == 2
+    assert "in fail\n" in described
+    assert described.endswith("\ndjango_hyber.protocol.phones.spellings.InvalidPhone")
+    assert "38067" not in described
 
 
 def test_a_text_is_masked_whatever_its_length():

@@ -86,8 +86,22 @@ def test_segments_are_cut_where_another_implementation_cuts_them(text):
     assert split_segments(text) == [part.content for part in smsutil.split(text).parts]
 
 
-def test_an_empty_text_has_no_segments():
-    assert split_segments("") == []
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        [],
+        ["a"],
+        ["a" * 160],
+        ["a" * 153, "a" * 8],
+        ["ж" * 70],
+        ["ж" * 67, "ж" * 67, "ж"],
+        # A character that counts twice is not cut in two.
+        ["a" * 152, "€" + "a" * 151, "a"],
+        ["ж" * 66, "😀" + "ж" * 65, "ж"],
+    ],
+)
+def test_a_text_is_cut_at_the_ends_of_its_segments(pieces):
+    assert split_segments("".join(pieces)) == pieces
 
 
 @pytest.mark.parametrize(
