@@ -166,8 +166,9 @@ class TestLimit:
 
     def test_answer_with_a_length_is_read_up_to_the_limit(self, make_client):
         head = b"HTTP/1.1 200 OK\r\nContent-Length: 2000000\r\n\r\n"
-        with pytest.raises(UnreadableResponse, match="longer than 1,048,576 bytes"):
+        with pytest.raises(UnreadableResponse, match="longer than 1,048,576 bytes") as caught:
             self.send(make_client, "send_single", head, b" " * 2_000_000)
+        assert caught.value.http_status == 200
 
     def test_answer_without_end_is_read_up_to_the_limit(self, make_client):
         chunks = [b"10000\r\n" + b" " * 0x10000 + b"\r\n"] * 100
@@ -220,9 +221,14 @@ class TestLimit:
         head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(data)
         assert len(self.send(make_client, "fetch_campaign_status", head, data, argument="job")) == 2_000
 
-    def test_what_the_status_proves_is_proved_however_long_the_body(self, make_client):
-        head = b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 2000000\r\n\r\n"
-        with pytest.raises(RequestTooLarge):
+    @pytest.mark.parametrize(
+        ("status", "error"),
+        [(b"413 Content Too Large", RequestTooLarge), (b"503 Busy\r\nRetry-After: 7", NotTaken)],
+        ids=["too large", "later"],
+    )
+    def test_what_the_status_proves_is_proved_however_long_the_body(self, make_client, status, error):
+        head = b"HTTP/1.1 %s\r\nContent-Length: 2000000\r\n\r\n" % status
+        with pytest.raises(error):
             self.send(make_client, "send_single", head, b" " * 2_000_000)
 
 

@@ -36,6 +36,7 @@ AROUND = [
         ("12025550123", "120••••••23"),
         ("1234567", "1••••67"),
         ("123456", "••••"),
+        ("999123456789", "999•••••••89"),
         ("12", "••••"),
         ("x1z", "x1z"),
         ("", ""),
@@ -260,6 +261,37 @@ def test_ids_codes_and_times_of_a_report_stay():
 @pytest.mark.parametrize("name", ["number", "phone", "phone_number"])
 def test_of_a_phone_in_a_payload_as_much_is_shown_as_elsewhere(name):
     assert mask_payload({name: "380671234512"}) == {name: mask_phone("380671234512")}
+
+
+@pytest.mark.parametrize(
+    ("written", "masked"),
+    [
+        (380671234512, "38067•••••12"),
+        ("+380671234512", "+38067•••••12"),
+        ("+38 (067) 123-45-12", "•••••"),
+        ("Olena", "•••••"),
+        ("", ""),
+        (None, None),
+        (["380671234512"], ["•••••"]),
+    ],
+)
+def test_a_phone_in_a_payload_that_is_written_in_another_way_is_hidden(written, masked):
+    assert mask_payload({"phone": written}) == {"phone": masked}
+
+
+def test_what_is_not_known_to_be_harmless_is_hidden():
+    payload = {"note": "Olena", "amount": 5, "survey_options": ["Olena", "", 1], "channels": [{"text": "Hi"}]}
+
+    assert mask_payload(payload) == {
+        "note": "•••••",
+        "amount": "•••••",
+        "survey_options": ["•••••", "", "•••••"],
+        "channels": [{"text": "•••••"}],
+    }
+    assert mask_values({"tags": ["Olena", "", None], "more": {"tags": ["Lviv"]}}) == {
+        "tags": ["•••••", "", None],
+        "more": {"tags": ["•••••"]},
+    }
 
 
 def test_texts_of_a_request_are_masked_and_channels_stay():

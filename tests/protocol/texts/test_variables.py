@@ -103,13 +103,16 @@ def test_what_was_probably_meant_as_a_variable_is_warned_of(meant):
         [Viber(text=f"%greeting% {meant}, 20% off: https://x.example/{{a}}?b=%first name")]
     )
 
-    assert (problem.level, problem.params["found"]) == ("warning", meant)
+    assert (problem.level, problem.code) == ("warning", "no-variable")
+    assert problem.message.startswith(f'"{meant}" is not a variable')
+    assert problem.message.endswith("between percent signs, as in %first_name%.")
 
 
 @pytest.mark.parametrize(
     "text",
     [
         *("Знижка -20%, кешбек 5%", "20% off and 30% back", "100 % вовни, 5 % еластану", "%name% 20% off %surname%"),
+        *("Знижка %20% на все", "Ваш номер %phone_number%"),
         *("{}", "{ }", "{1}", "a {b, c} d", "https://x.example/{name}", "-20%на все, ще -5%на інше"),
     ],
 )
@@ -125,7 +128,12 @@ def test_link_that_the_platform_could_take_for_a_variable_is_warned_of():
     channels = [Viber(text=f"Hi %name%: {ENCODED}", action="https://x.example/?u=%name%&q=a%20b"), SMS(text="Hi")]
     problem = find_encoded_links(channels)[0]
 
-    assert (problem.level, problem.channel, problem.field) == ("warning", "viber", "text")
+    assert (problem.level, problem.code, problem.channel, problem.field) == (
+        "warning",
+        "encoded-link",
+        "viber",
+        "text",
+    )
     assert '"%D0%"' in problem.message
     assert len(find_encoded_links(channels)) == 1
 
