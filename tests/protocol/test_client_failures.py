@@ -122,6 +122,12 @@ class TestSurelyNotTaken:
         with platforms.accept(platforms.await_hang_up) as port, pytest.raises(NotTaken):
             send_to(make_client, port, "https", connect_timeout=0.2, read_timeout=0.2)
 
+    def test_answer_that_breaks_off_after_it_asked_to_come_back(self, make_client):
+        head = b"HTTP/1.1 503 Busy\r\nRetry-After: 7\r\nContent-Length: 20\r\n\r\nbusy"
+        with platforms.accept(answering(head)) as port, pytest.raises(NotTaken) as caught:
+            send_to(make_client, port)
+        assert caught.value.retry_after == 7.0
+
 
 class TestOutcomeUnknown:
     @pytest.mark.parametrize(
@@ -155,6 +161,10 @@ class TestOutcomeUnknown:
         with platforms.accept(behave) as port, pytest.raises(ConnectionLost) as caught:
             send_to(make_client, port)
         assert "unknown" in str(caught.value)
+
+    def test_answer_that_breaks_off_says_how(self, make_client):
+        with platforms.accept(answering(OK[:-5])) as port, pytest.raises(ConnectionLost, match="IncompleteRead"):
+            send_to(make_client, port)
 
     def test_answer_that_ends_in_its_headers(self, make_client):
         with platforms.accept(answering(b"HTTP/1.1 200 OK\r\nContent-Le")) as port, pytest.raises(OutcomeUnknown):

@@ -3,11 +3,11 @@ from __future__ import annotations
 import io
 import socket
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 
-from django_hyber.protocol.download import DownloadFailed, download, is_public
+from django_hyber.protocol.download import PORTS, DownloadFailed, download, is_public
 from tests.protocol import platforms
 
 PUBLIC = ["8.8.8.8", "193.0.0.1", "2001:4860:4860::8888", "64:ff9b::808:808"]
@@ -153,6 +153,30 @@ def test_an_address_of_ipv6_stands_in_brackets_in_the_host_header(platform, monk
     assert fetch(f"http://[2001:DB8::1]:{port}/f") == b"x"
     assert asked[0] == "2001:db8::1"
     assert platform.requests[0].headers["Host"] == f"[2001:db8::1]:{port}"
+
+
+def test_the_port_of_the_scheme_is_not_in_the_host_header(platform, monkeypatch):
+    monkeypatch.setitem(PORTS, "http", int(platform.url.rpartition(":")[2]))
+    platform.body = b"x"
+
+    assert fetch("http://127.0.0.1/f") == b"x"
+    assert platform.requests[0].headers["Host"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("limits", [{"connect_timeout": 0.2, "deadline": 30}, {"connect_timeout": 30, "deadline": 0.2}])
+def test_an_address_that_never_answers_is_left_in_time(monkeypatch, limits):
+    started = time.monotonic()
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(2):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        # Nothing listens at the second one.
+        resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")
+        with pytest.raises(DownloadFailed, match="no connection"):
+            fetch(f"http://media.example:{listener.getsockname()[1]}/f", **limits)
+    assert time.monotonic() - started < 10
 
 
 def test_the_next_address_is_tried_when_the_first_does_not_answer(platform, monkeypatch):

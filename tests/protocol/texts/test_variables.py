@@ -68,6 +68,8 @@ ENCODED = "https://shop.example/%D0%B0%D0%BA"
         ("Hi %name%: www.s.ua/%EA%EE%F0%EC, магазин.укр?q=%EA%EE", ["name"]),
         ("https://x.example/?q=%u0421%u0422%u041E", []),
         ("s.ua/%u0421%u0422/%name%", ["name"]),
+        ("%D0%B0%name%: https://x.example/ %u0421%town%", ["name", "town"]),
+        ("https://x.example/a %name%", ["name"]),
         ("Dear %ee%Anna", ["ee"]),
         ("%ad%Be sure", ["ad"]),
     ],
