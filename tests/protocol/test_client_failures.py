@@ -62,7 +62,7 @@ class TestSurelyNotTaken:
         assert "ConnectionRefusedError" in str(caught.value)
 
     def test_unknown_host(self, make_client):
-        with pytest.raises(NotTaken):
+        with pytest.raises(NotTaken, match="gaierror"):
             make_client("http://no-such-host.invalid").send_single(BODY)
 
     @pytest.mark.parametrize("host", ["", "a" * 64 + ".example", "a..example", "127.0.0.1:99999", "*", "[::1"])

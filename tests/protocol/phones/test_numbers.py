@@ -350,7 +350,17 @@ def test_country_and_type_are_known(raw, region, country, kind):
 
 @pytest.mark.parametrize("digits", ["", "no number", "0", "380", "999123456789", "３８０"])
 def test_digits_of_no_numbering_plan_are_of_an_unknown_type(digits):
+    assert describe_phone(digits).digits == digits
     assert describe_phone(digits).type == "unknown"
+
+
+@pytest.mark.parametrize(("digits", "country"), [("3800", "UA"), ("44123", "GB"), ("999123456789", "ZZ"), ("", "ZZ")])
+def test_digits_of_no_numbering_plan_are_in_the_country_of_their_calling_code(digits, country):
+    assert describe_phone(digits) == (digits, country, "unknown", True)
+
+
+def test_a_number_is_one_of_ukraine_unless_another_region_is_given():
+    assert parse_phone("0671234567") == ("380671234567", "UA", "mobile", True)
 
 
 def test_a_national_number_needs_a_region():
