@@ -486,9 +486,10 @@ def test_request_goes_out_in_one_piece(make_client):
     assert pieces[0].endswith(b'{"phone_number":380671234567}')
 
 
-def test_socks_proxies_are_refused_before_anything_is_sent(make_client, monkeypatch):
+@pytest.mark.parametrize("scheme", ["socks5", "SOCKS5h"])
+def test_socks_proxies_are_refused_before_anything_is_sent(make_client, monkeypatch, scheme):
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
-    with pytest.raises(NotTaken):
+    monkeypatch.setenv("http_proxy", f"{scheme}://127.0.0.1:9")
+    with pytest.raises(NotTaken, match="InvalidProxyURL"):
         make_client("http://hyber.example").send_single(BODY)

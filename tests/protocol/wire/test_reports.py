@@ -341,6 +341,12 @@ def test_characters_that_postgresql_cannot_store_are_removed_everywhere():
     assert "\\u0000" not in json.dumps(found.raw)
 
 
+@pytest.mark.parametrize("item", [{"extra_id": "A\x00B", "clicks": 1}, {"extra_id": "AB", "\x00clicks": 1}])
+def test_characters_that_postgresql_cannot_store_are_removed_from_ascii_too(item):
+    found = parse_report(item)
+    assert (found.extra_id, found.raw) == ("AB", {"extra_id": "AB", "clicks": 1})
+
+
 def test_code_zero_is_no_error():
     found = report(status=3, hyber_status=35015, error_code=0)
     assert (found.error_code, found.hyber_status, found.state) == (None, 35015, ReportState.EXPIRED)
