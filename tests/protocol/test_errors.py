@@ -66,7 +66,7 @@ def test_errors_have_one_root_and_survive_pickling(error):
 def test_repr_of_an_error_has_its_codes_and_reason(kind, details, shown):
     error = kind(*details)
     assert repr(error) == shown
-    assert getattr(error, "reason", None) in {"no", "HTTP 503", "HTTP 429", None}
+    assert vars(error).get("reason", "no") in {"no", "HTTP 503", "HTTP 429"}
 
 
 def test_an_invalid_message_keeps_its_problems():

@@ -161,6 +161,7 @@ class TestCharacters:
 
         assert self.found(text, [("Anna", "")]) == {"": "шлях"}
         assert self.found(text, [("Anna", "")], ctr=True) == {}
+        assert self.found(text, [("Ян", "")], ctr=True) == {"name": "Ян"}
 
 
 def test_texts_that_are_only_checked_are_not_counted():
