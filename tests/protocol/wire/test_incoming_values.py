@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_hyber.protocol.wire.values import is_error_code, is_storable, to_identifier
+from django_hyber.protocol.wire.incoming_values import is_error_code, is_storable, to_identifier
 
 
 @pytest.mark.parametrize("value", [36024, "36024", "E1", -1, 1.5, 2**40, float("nan")])
