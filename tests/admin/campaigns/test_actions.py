@@ -177,6 +177,15 @@ class CancelTests:
         campaign.refresh_from_db()
         assert campaign.status == "paused"
 
+    def test_failed_messages_that_wait_for_a_retry_were_sent_before(self, admin_client, in_status):
+        campaign = in_status("paused")
+        Campaign.objects.filter(pk=campaign.pk).update(run=2)
+
+        page = admin_client.get(url_of(campaign, "cancel")).content.decode()
+
+        assert "3 failed messages will not be sent again and keep the results of their last attempts." in page
+        assert "have not been sent a message yet" not in page
+
     @pytest.mark.parametrize("status", ["draft", "finished", "cancelled"])
     def test_what_cannot_be_cancelled_is_not_asked_about(self, admin_client, in_status, status):
         response = admin_client.get(url_of(in_status(status), "cancel"), follow=True)
