@@ -14,7 +14,6 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.mail import EmailMessage
-from django.db.models import Sum
 from django.dispatch import receiver
 from django.utils import timezone, translation
 from django.utils.translation import gettext, ngettext
@@ -26,6 +25,7 @@ from django_hyber.conf.addresses import get_admin_url
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Announcement, Campaign, Message
 from django_hyber.privacy import mask_phones_in
+from django_hyber.sending.earlier_ends import count_sent_again
 from django_hyber.sending.pace import breaker
 from django_hyber.statistics.dashboard import all_held, all_idle
 from django_hyber.statistics.progress import count_by_status
@@ -172,6 +172,6 @@ def _results(campaign: Campaign) -> list[str]:
     ]
     lines = [" ".join([text % numbers, *(other % {"count": count} for other, count in others if count)])]
     if campaign.run > 1:
-        again = campaign.batches.filter(run=campaign.run).aggregate(people=Sum("size", default=0))["people"]
-        lines.append(gettext("Failed messages that were sent again: %(count)s.") % {"count": again})
+        again = {"count": count_sent_again(campaign)}
+        lines.append(gettext("Failed messages that were sent again: %(count)s.") % again)
     return lines

@@ -112,6 +112,16 @@ def test_end_of_another_run_says_how_many_were_sent_again(account, mailoutbox):
     assert "Failed messages that were sent again: 1." in mailoutbox[1].body
 
 
+def test_person_who_was_skipped_in_another_run_was_not_sent_to_again(account, mailoutbox):
+    campaign = start_campaign(make_campaign([phone(1), phone(2), phone(3)]))
+    Message.objects.filter(phone_number__in=(phone(1), phone(2))).update(status="expired")
+    Suppression.objects.create(phone_number=phone(1))
+    retry_failed(campaign)
+    dispatch()
+    assert "Sent to 3 of 3 recipients." in mailoutbox[-1].body
+    assert "Failed messages that were sent again: 1." in mailoutbox[-1].body
+
+
 def test_end_of_a_campaign_is_mailed_to_the_team_by_the_next_sweep(account, mailoutbox):
     with listening() as events:
         campaign = start_campaign(make_campaign([phone(0), phone(1)]))

@@ -11,6 +11,7 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import django.contrib.admin
 import polib
 import pytest
 from django.core.management import call_command
@@ -29,6 +30,8 @@ COMPILED = CATALOGUE.with_suffix(".mo")
 
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%%|%\w+%|</?\w+>")
 MARKING = {"_", "gettext", "gettext_lazy", "gettext_noop", "ngettext", "ngettext_lazy", "pgettext", "pgettext_lazy"}
+#: A column that only developers see.
+KNOWN_OTHERWISE = {"object id": "id об'єкта"}
 #: One number for each plural form that whole numbers have in Ukrainian.
 COUNTS = {1: 0, 3: 1, 5: 2}
 BLOCK = re.compile(r"{% blocktranslate\b.*?{% endblocktranslate %}", re.DOTALL)
@@ -56,6 +59,17 @@ def messages_of(catalogue):
 @pytest.fixture(scope="module")
 def committed():
     return polib.pofile(str(CATALOGUE))
+
+
+def test_no_text_is_one_that_the_admin_of_django_translates_otherwise(committed):
+    """Of two apps with the same text, the first in INSTALLED_APPS decides: ours needs a context."""
+    admin = Path(django.contrib.admin.__file__).parent / "locale/uk/LC_MESSAGES/django.po"
+    theirs = {entry.msgid: entry.msgstr for entry in polib.pofile(str(admin)) if entry.msgstr and not entry.msgctxt}
+    ours = {entry.msgid: entry.msgstr for entry in committed if entry.msgid in theirs and not entry.msgctxt}
+
+    assert {text: same.replace("’", "'") for text, same in ours.items()} | KNOWN_OTHERWISE == {
+        text: theirs[text] for text in ours
+    }
 
 
 @pytest.fixture(scope="module")

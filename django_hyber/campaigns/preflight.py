@@ -22,7 +22,7 @@ from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.protocol.channels.validation import START_WITHIN
 from django_hyber.sending.limits import amount_left, format_amount
 from django_hyber.texts.check import SHOWN, TextReport, check_people, check_texts
-from django_hyber.texts.costs import cost_range, without_price
+from django_hyber.texts.costs import cost_of_attempts, cost_range, without_price
 
 #: The fields that must not change between the check and the launch.
 CHECKED_FIELDS = ("name", "start_time", *Campaign.SETTINGS)
@@ -91,7 +91,8 @@ class Preflight:
 
     The costs are those of reaching everybody who is not skipped, each by one channel: by the one that costs least for
     this recipient (``cost_low``) or most (``cost_high``), an SMS with all its parts. Recipients who are not reached
-    cost nothing. None if a channel has no price in the settings, or if the texts are wrong.
+    cost nothing. ``cost_attempts`` is the most for a contract by which every attempt is paid for: all channels are
+    tried for everybody. None if a channel has no price in the settings, or if the texts are wrong.
     """
 
     fingerprint: str
@@ -105,6 +106,7 @@ class Preflight:
     segments: Segments | None
     cost_low: Decimal | None
     cost_high: Decimal | None
+    cost_attempts: Decimal | None
     start_time: datetime | None
     time_zone: str
 
@@ -203,7 +205,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
     texts = check_texts(campaign, progress)
     skipped = [*_opted_out(campaign.messages.all()), *_skipped_by_check(texts)]
     recipients = texts.recipients + sum(item.count for item in skipped if item.code == OPTED_OUT_CODE)
-    low, high = _costs(campaign, texts)
+    low, high, attempts = _costs(campaign, texts)
     zone = timezone.get_current_timezone()
     return Preflight(
         fingerprint=checked,
@@ -221,6 +223,7 @@ def preflight(campaign: Campaign, *, progress: Callable[[int], object] | None = 
         segments=_summary(texts),
         cost_low=low,
         cost_high=high,
+        cost_attempts=attempts,
         start_time=campaign.start_time and campaign.start_time.astimezone(zone),
         time_zone=timezone.get_current_timezone_name(),
     )
@@ -355,9 +358,10 @@ def _summary(texts: TextReport) -> Segments | None:
     )
 
 
-def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal | None, Decimal | None]:
+def _costs(campaign: Campaign, texts: TextReport) -> tuple[Decimal, Decimal, Decimal] | tuple[None, None, None]:
     prices = find_prices(campaign.account)
     names = [channel.channel for channel in campaign.channels.all()]
     if not names or texts.errors or without_price(names, prices):
-        return None, None
-    return cost_range(names, prices, texts.segments, texts.will_receive)
+        return None, None, None
+    facts = names, prices, texts.segments, texts.will_receive
+    return *cost_range(*facts), cost_of_attempts(*facts)

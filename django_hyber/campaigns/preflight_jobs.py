@@ -19,6 +19,7 @@ from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.texts.check import LaunchError
 
 LATEST_IMPORTS = 20
+COSTS = ("cost_low", "cost_high", "cost_attempts")
 Kind = BackgroundJob.Kind
 State = BackgroundJob.State
 
@@ -113,8 +114,7 @@ def preflight_as_json(found: Preflight) -> dict[str, Any]:
         **asdict(found),
         "problems": _as_json(found.problems),
         "warnings": _as_json(found.warnings),
-        "cost_low": None if found.cost_low is None else str(found.cost_low),
-        "cost_high": None if found.cost_high is None else str(found.cost_high),
+        **{name: _as_text(getattr(found, name)) for name in COSTS},
         "start_time": found.start_time and found.start_time.isoformat(),
     }
 
@@ -128,8 +128,7 @@ def preflight_from_json(kept: Mapping[str, Any]) -> Preflight:
             "warnings": _as_errors(kept["warnings"]),
             "skipped": [Skipped(**{**item, "examples": tuple(item["examples"])}) for item in kept["skipped"]],
             "segments": kept["segments"] and Segments(**kept["segments"]),
-            "cost_low": _as_amount(kept["cost_low"]),
-            "cost_high": _as_amount(kept["cost_high"]),
+            **{name: _as_amount(kept[name]) for name in COSTS},
             "start_time": kept["start_time"] and datetime.fromisoformat(kept["start_time"]),
         }
     )
@@ -150,6 +149,10 @@ def _as_json(problems: Iterable[ValidationError]) -> list[dict[str, str]]:
 
 def _as_errors(kept: Iterable[Mapping[str, str]]) -> list[ValidationError]:
     return [LaunchError(item["text"], item["code"], channel=item["channel"], field=item["field"]) for item in kept]
+
+
+def _as_text(amount: Decimal | None) -> str | None:
+    return None if amount is None else str(amount)
 
 
 def _as_amount(kept: str | None) -> Decimal | None:

@@ -83,8 +83,8 @@ def anonymize(messages: QuerySet[Message]) -> int:
     """Remove the personal data of these messages and return how many there were. Runs in a transaction."""
     rows = messages.order_by("pk").select_for_update().values_list("pk", "content")
     anonymous = [_anonymous(pk, content) for pk, content in rows]
-    # The object of the project would lead to the person.
-    forgotten = {"reference_type_id": None, "reference_id": None}
+    # The object of the project would lead to the person, and a text of the platform may quote the number.
+    forgotten = {"reference_type_id": None, "reference_id": None, "earlier_end": None}
     return update_rows(Message, ANONYMOUS_COLUMNS, anonymous, constants=forgotten)
 
 

@@ -115,6 +115,9 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
         help_text=_("The approved Viber template that the text matched. 0: none. Empty: not reported."),
     )
 
+    # NULL for messages that were never retried. Where a retry is not sent after all, the message ends like this again.
+    earlier_end = models.JSONField(_("end before the last retry"), null=True, blank=True, editable=False)
+
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     accepted_at = models.DateTimeField(_("accepted at"), null=True, blank=True)
     reported_at = models.DateTimeField(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +12,12 @@ from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, Sum,
 from django.db.models.functions import MD5, Coalesce
 
 from django_hyber.codes import with_stored_codes
-from django_hyber.conf import Account, find_accounts
+from django_hyber.conf import Account, find_account, find_accounts
 from django_hyber.db.apart import apart
 from django_hyber.log_events import LogEvent
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import UnreadableReport, describe_traceback, parse_report
-from django_hyber.reports.intake import CHUNK, Applied, apply_stored, chunks
+from django_hyber.reports.intake import CHUNK, Applied, apply_reports, apply_stored, chunks
 from django_hyber.reports.matching import AWAITING, REPORTABLE_FROM, TOLERANCE, UNNAMED, Marked
 
 logger = logging.getLogger("django_hyber")
@@ -67,6 +67,19 @@ def rematch_reports(since: datetime | None = None) -> Applied:
         with apart(account=account.name):
             _apply(account, found.filter(account=account.name).order_by("pk")[:CHUNK], total)
     return total
+
+
+def apply_former(messages: Collection[int], since: datetime) -> None:
+    """Apply again the reports of these messages that have come since then: their former attempt counts again."""
+    # The range is redundant, but without it PostgreSQL scans a table that has no statistics yet.
+    stored = DeliveryReport.objects.filter(message__gte=min(messages), message__lte=max(messages), message__in=messages)
+    recent = stored.filter(received_at__gte=since)
+    for name in set(recent.order_by().values_list("account", flat=True)):
+        account = find_account(name)
+        if account:
+            account = with_stored_codes(account)
+            rows = list(recent.filter(account=name).values_list("fingerprint", "raw", "received_at"))
+            apply_reports(account, [item.report for item in _readable(account, rows)])
 
 
 def _apply(account: Account, waiting: QuerySet[DeliveryReport], total: Applied) -> None:

@@ -42,6 +42,7 @@ from django_hyber.sending.batch_messages import (
     suppress,
     was_accepted,
 )
+from django_hyber.sending.earlier_ends import give_back_ends
 from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.limits import charge, keep_to_cap
 from django_hyber.sending.pace import breaker, schedule
@@ -118,13 +119,17 @@ class BatchClaim:
                 raise ClaimLost(f"Batch {pk} was not sent: another worker claimed it")
 
     def leave_out(self, waiting: QuerySet[Message], reason: str) -> None:
-        """Suppress queued messages for this reason. Raises ClaimLost if another worker may be sending them."""
+        """Suppress queued messages for this reason, or give those that were retried their former end.
+
+        Raises ClaimLost if another worker may be sending them.
+        """
         with write_transaction():
             if not lock_shared(self.rows().filter(state=State.SENDING)):
                 raise ClaimLost(f"Batch {self.batch.pk} was not sent: another worker claimed it")
             pks = lock(waiting)
+            ended = {change.pk: change for change in give_back_ends(self.batch.campaign, pks)}
             waiting.update(status=Status.SUPPRESSED, error_text=reason, finished_at=timezone.now())
-            keys = store_changes([Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
+            keys = store_changes([ended.get(pk) or Change(pk, Status.QUEUED, Status.SUPPRESSED) for pk in pks])
         self.left_out.extend(keys)
 
     @insisting

@@ -1,6 +1,7 @@
 """What is left of a cancelled campaign: its batches at once, its messages in the background if there are many.
 
-No batch of a cancelled campaign is claimed, so nothing goes out however long that takes.
+No batch of a cancelled campaign is claimed, so nothing goes out however long that takes. Messages that waited for a
+retry get the end back that they had before it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
+from django_hyber.sending.earlier_ends import give_back_ends
 
 PAGE = 5_000
 
@@ -69,7 +71,8 @@ def _cancel_page(campaign: Campaign) -> int:
     waiting = _waiting(campaign)
     pks = list(waiting.order_by("pk").select_for_update().values_list("pk", flat=True)[:PAGE])
     if pks:
+        ended = {change.pk: change for change in give_back_ends(campaign, pks)}
         waiting.filter(pk__lte=pks[-1]).update(status=Message.Status.CANCELLED, finished_at=timezone.now())
         # There may be a million, and this process calls no receiver for them.
-        announce_by_sweep([Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks])
+        announce_by_sweep([ended.get(pk) or Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks])
     return len(pks)

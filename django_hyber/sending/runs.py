@@ -8,7 +8,7 @@ for another run.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -34,6 +34,7 @@ from django_hyber.models.message import extra_ids
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.cancelling import cancel_waiting
+from django_hyber.sending.earlier_ends import End
 from django_hyber.sending.pace import breaker, schedule
 
 logger = logging.getLogger("django_hyber")
@@ -48,6 +49,7 @@ class Requeued(NamedTuple):
     id: int
     extra_id: str
     status: str
+    earlier_end: Mapping[str, Any]
     message_id: None = None
     channel: str = ""
     other_channels: str = ""
@@ -186,37 +188,40 @@ def retryable(campaign: Campaign, ended: Q) -> MessageQuerySet:
 def requeue(failed: QuerySet[Message], keys: Iterable[int] | None = None) -> int:
     """Queue failed messages again, all of them or those with these keys, and return their number.
 
-    Each gets a new extra id: the platform does not document what happens to a repeated one.
+    Each gets a new extra id: the platform does not document what happens to a repeated one. The former end is kept
+    until the message is handed over again.
     """
     fresh_ids = extra_ids()
     count, announced = 0, []
     for page in _pages(failed) if keys is None else _pages_of(failed, keys):
-        rows = [Requeued(pk, next(fresh_ids), Message.Status.QUEUED.value) for pk, _status in page]
+        queued = Message.Status.QUEUED
+        rows = [Requeued(pk, next(fresh_ids), queued.value, end.stored()) for pk, end in page]
         count += update_rows(Message, Requeued._fields, rows)
-        announced += store_changes([Change(pk, status, Message.Status.QUEUED) for pk, status in page])
+        announced += store_changes([Change(pk, end.status, queued) for pk, end in page])
     announce_stored(announced)
     return count
 
 
-def _pages(failed: QuerySet[Message]) -> Iterator[list[tuple[int, str]]]:
+def _pages(failed: QuerySet[Message]) -> Iterator[list[tuple[int, End]]]:
     last_id = 0
     while page := _lock(failed.filter(pk__gt=last_id)):
         yield page
         last_id = page[-1][0]
 
 
-def _pages_of(failed: QuerySet[Message], keys: Iterable[int]) -> Iterator[list[tuple[int, str]]]:
+def _pages_of(failed: QuerySet[Message], keys: Iterable[int]) -> Iterator[list[tuple[int, End]]]:
     remaining = iter(keys)
     while chunk := list(islice(remaining, REQUEUE_CHUNK)):
         yield _lock(failed.filter(pk__in=chunk))
 
 
-def _lock(failed: QuerySet[Message]) -> list[tuple[int, str]]:
-    """Lock the messages that still count as failed, and return their keys and statuses.
+def _lock(failed: QuerySet[Message]) -> list[tuple[int, End]]:
+    """Lock the messages that still count as failed, and return their keys and how they ended.
 
     Late reports may have changed some of them.
     """
-    return list(failed.order_by("pk").select_for_update().values_list("pk", "status")[:REQUEUE_CHUNK])
+    rows = failed.order_by("pk").select_for_update().values_list("pk", *End._fields)[:REQUEUE_CHUNK]
+    return [(pk, End(*end)) for pk, *end in rows]
 
 
 @insisting

@@ -30,6 +30,11 @@ class FailureReason:
     count: int
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether the code is given, but nobody has said what it means."""
+        return self.code is not None and not self.meaning
+
+    @property
     def is_permanent(self) -> bool:
         """Whether another attempt fails for the same reason."""
         return self.code in PERMANENT_CODES

@@ -25,7 +25,9 @@ class Stage(StrEnum):
     DELIVERED = "delivered"
     FAILED = "failed"
     TRYING = "trying"
-    #: The platform has gone on to the next channel, or given up, without saying how this one ended.
+    #: The platform has gone on to a later channel without a report on this one, so this one did not deliver.
+    INFERRED = "inferred"
+    #: The platform has given up without saying how this one ended.
     UNREPORTED = "unreported"
     #: Tried if the ones before it fail.
     NEXT = "next"
@@ -100,6 +102,11 @@ def message_journey(message: Message, reports: Iterable[DeliveryReport]) -> Jour
     )
 
 
+def is_of_earlier_attempt(message: Message, report: DeliveryReport) -> bool:
+    """Return whether the report is about an attempt before a retry."""
+    return not is_about(message, report.extra_id, report.hyber_message_id)
+
+
 def _chain(message: Message) -> list[str]:
     if message.campaign is None:
         return list((message.content or {}).get("channels", ()))
@@ -111,7 +118,7 @@ def _last_words(message: Message, reports: Iterable[DeliveryReport]) -> dict[str
     seen_codes = find_seen_codes(message.account)
     words: dict[str, ParsedReport] = {}
     for stored in reports:
-        if not stored.channel or not is_about(message, stored.extra_id, stored.hyber_message_id):
+        if not stored.channel or is_of_earlier_attempt(message, stored):
             continue
         try:
             report = parse_report(stored.raw, seen_codes=seen_codes)
@@ -148,8 +155,8 @@ def _inferred_step(
 
 
 def _guess(message: Message, before: Sequence[str], after: Sequence[str], words: Mapping[str, ParsedReport]) -> Stage:
-    if any(name in words for name in after):
-        return Stage.UNREPORTED
+    if any(_was_tried(message, name, words) for name in after):
+        return Stage.INFERRED
     states = [words[name].state if name in words else None for name in before]
     has_delivered = any(_has_won(message, name) for name in before)
     if _was_never_out(message):
@@ -160,6 +167,12 @@ def _guess(message: Message, before: Sequence[str], after: Sequence[str], words:
         return Stage.UNREPORTED
     is_next = message.status == Status.ACCEPTED and all(state and state not in _STAGES for state in states)
     return Stage.TRYING if is_next else Stage.NEXT
+
+
+def _was_tried(message: Message, channel: str, words: Mapping[str, ParsedReport]) -> bool:
+    """Return whether the message has certainly reached the channel: one that refused it was not tried."""
+    is_reported = channel in words and words[channel].state is not ReportState.REJECTED
+    return is_reported or _has_won(message, channel)
 
 
 def _was_never_out(message: Message) -> bool:

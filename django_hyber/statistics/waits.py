@@ -108,7 +108,11 @@ def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime, waits
     begun = min((row.since for row in batches), default=now)
     minutes = max(min(RATE_WINDOW, now - begun).total_seconds(), 1) / 60
     per_minute = round(sum(row.lately for row in batches) / minutes)
-    rate = per_minute or schedule.per_minute(campaign, find_account(campaign.account))
+    throttle = schedule.per_minute(campaign, find_account(campaign.account))
+    if throttle:
+        # In the first minute, the first batches alone would make a rate that is not kept.
+        per_minute = min(per_minute, throttle)
+    rate = per_minute or throttle
     is_stopped = any(wait.standstill in STOPPING for wait in waits)
     left = _time_left(campaign, batches, rate, now) if rate and not is_stopped else None
     return Pace(per_minute=per_minute or None, left=left)

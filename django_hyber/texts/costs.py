@@ -42,6 +42,13 @@ def cost_range(
     return low, high
 
 
+def cost_of_attempts(
+    channels: Collection[str], prices: Prices, segments: Mapping[tuple[Any, int], int], recipients: int
+) -> Decimal:
+    """Return the most that it costs to try every channel for everybody, if each attempt is paid for."""
+    return sum((cost_range([name], prices, segments, recipients)[1] for name in channels), Decimal(0))
+
+
 def most_cost(campaign: Campaign, prices: Prices, values: Sequence[Mapping[str, str]]) -> Decimal:
     """Return the most that messages to recipients with these values may cost. Every channel must have a price."""
     channels = campaign.get_channels()

@@ -260,6 +260,17 @@ def test_cost_is_between_the_cheapest_and_the_dearest_channel_of_each(make_campa
     assert (result.cost_low, result.cost_high) == (0, 1)
 
 
+def test_cost_of_attempts_is_that_of_every_channel_for_everybody(make_campaign, settings):
+    settings.HYBER = {"default": {"PRICES": {"viber": "0.50", "viber_template": "0.80", "sms": "0.30"}}}
+    channels = [Viber(text="Hi", ttl=60), SMS(text="%name%", alpha_name="Shop", ttl=300)]
+    campaign = make_campaign({"name": "Olena"}, {"name": "x" * 161}, channels=channels)
+
+    # Of each text, whatever it matches; of the SMS, one part and two.
+    assert preflight(campaign).cost_attempts == Decimal("2.50")
+    campaign.set_channels(channels[:1])
+    assert preflight(campaign).cost_attempts == Decimal("1.60")
+
+
 def test_cost_allows_for_texts_that_match_a_template_and_for_those_that_do_not(make_campaign, settings):
     settings.HYBER = {"default": {"PRICES": {"viber": "0.50", "viber_template": "0.30"}}}
     campaign = make_campaign({"name": "Olena"}, {"name": "Ivan"}, channels=[Viber(text="Hi", ttl=60)])

@@ -12,7 +12,7 @@ from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponseBase
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext
 
 from django_hyber.admin.audience.import_forms import LONGEST_PASTED, file_field
 from django_hyber.admin.common.desk import CampaignDesk
@@ -61,7 +61,7 @@ class RemovalForm(forms.Form):
         super().__init__(data, files)
         self.fields["file"].help_text = _("CSV or XLSX. A file that contains only numbers needs no header row.")
         imports = import_choices(campaign)
-        choices = [(str(Who.EVERYBODY), _("All"))]
+        choices = [(str(Who.EVERYBODY), pgettext("recipients", "All"))]
         if imports:
             choices.append((str(Who.IMPORTED), _("Those from one import")))
             self.fields["imported"].choices = imports  # type: ignore[attr-defined]

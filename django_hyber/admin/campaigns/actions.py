@@ -134,23 +134,35 @@ def cancel_view(desk: CampaignDesk) -> HttpResponseBase:
     if not is_offered(desk.campaign, Verb.CANCEL):
         return refuse(desk)
     numbers = campaign_statistics(desk.campaign)
-    waiting = ngettext(
-        "%(count)s recipient has not been sent a message yet and will get none from this campaign.",
-        "%(count)s recipients have not been sent a message yet and will get none from this campaign.",
-        numbers.waiting,
-    )
     sent = ngettext(
         "%(count)s message has already been sent and cannot be recalled.",
         "%(count)s messages have already been sent and cannot be recalled.",
         numbers.sent,
     )
     sentences = [
-        waiting % {"count": grouped(numbers.waiting)},
+        _not_sent(desk.campaign, numbers.waiting),
         sent % {"count": grouped(numbers.sent)},
         _("A cancelled campaign cannot be resumed. To stop it temporarily, pause it instead."),
     ]
     button = _("Cancel the campaign permanently")
     return desk.render("campaign/confirm", _("Cancel campaign"), sentences=sentences, button=button)
+
+
+def _not_sent(campaign: Campaign, waiting: int) -> str:
+    """Say who gets nothing if the campaign is cancelled now."""
+    if campaign.run > 1:
+        text = ngettext(
+            "%(count)s failed message will not be sent again and keeps the result of its last attempt.",
+            "%(count)s failed messages will not be sent again and keep the results of their last attempts.",
+            waiting,
+        )
+    else:
+        text = ngettext(
+            "%(count)s recipient has not been sent a message yet and will get none from this campaign.",
+            "%(count)s recipients have not been sent a message yet and will get none from this campaign.",
+            waiting,
+        )
+    return text % {"count": grouped(waiting)}
 
 
 def refuse(desk: CampaignDesk) -> HttpResponseRedirect:

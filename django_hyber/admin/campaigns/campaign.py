@@ -17,11 +17,12 @@ from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selec
 from django_hyber.admin.campaigns.progress_page import CampaignList
 from django_hyber.admin.campaigns.routes import campaign_urls, progress_context
 from django_hyber.admin.channels.inline import ChannelInline
-from django_hyber.admin.channels.unsaved import GuardedAdmin, mark_saved, show_unsaved
+from django_hyber.admin.channels.unsaved import GuardedAdmin, show_unsaved
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.filters import AttentionFilter
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.saved import mark_saved
 from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.models import Campaign, Message, TemplateVariant

@@ -173,9 +173,10 @@ class PreflightFacts:
     def cost(self) -> str:
         """The cost, or "" without prices."""
         found = self.found
-        if found is None or found.cost_low is None or found.cost_high is None:
+        if found is None:
             return ""
-        return texts.cost_text(found.cost_low, found.cost_high, find_currency(self.campaign.account))
+        channels = [channel.channel for channel in self.campaign.channels.all()]
+        return texts.cost_text(found, channels, find_currency(self.campaign.account))
 
     @property
     def when(self) -> list[str]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from decimal import Decimal
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext, ngettext_lazy
@@ -123,12 +122,25 @@ def segment_texts(campaign: Campaign, segments: Segments) -> Iterator[str]:
     yield from _ucs2_texts(campaign, segments)
 
 
-def cost_text(low: Decimal, high: Decimal, currency: str) -> str:
-    """State the cost by the PRICES setting."""
+def cost_text(found: Preflight, channels: Sequence[str], currency: str) -> str:
+    """State the cost by the PRICES setting, for a contract by deliveries and for one by attempts; "" without prices."""
+    low, high, attempts = found.cost_low, found.cost_high, found.cost_attempts
+    if low is None or high is None or attempts is None:
+        return ""
     if low == high:
-        return _("%(amount)s if every message is delivered.") % {"amount": amount_text(low, currency)}
-    text = _("From %(low)s to %(high)s if every message is delivered, depending on the channels.")
-    return text % {"low": amount_text(low, currency), "high": amount_text(high, currency)}
+        text = _("%(high)s if every message is delivered.")
+    elif len(channels) == 1:
+        text = _(
+            "From %(low)s to %(high)s if every message is delivered, depending on whether the text matches an approved "
+            "template."
+        )
+    else:
+        text = _("From %(low)s to %(high)s if every message is delivered, depending on the channels.")
+    if attempts > high:
+        more = _("If your contract charges for every attempt, delivered or not: up to %(attempts)s.")
+        text = f"{text} {more}"
+    amounts = {"low": low, "high": high, "attempts": attempts}
+    return text % {name: amount_text(amount, currency) for name, amount in amounts.items()}
 
 
 def when_texts(campaign: Campaign, timetable: Timetable, now: datetime) -> Iterator[str]:

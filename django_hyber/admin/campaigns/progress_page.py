@@ -27,6 +27,7 @@ from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.admin.statistics.table import StatisticsTable, channel_label, statistics_table
+from django_hyber.campaigns.lifecycle import Verb, is_possible
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.services import CampaignStatistics
 from django_hyber.statistics.failures import FailureReason, failure_reasons
@@ -50,6 +51,7 @@ class FailureLine(NamedTuple):
     """A reason for failure, with the address of its messages if the user may see them."""
 
     reason: FailureReason
+    text: str
     code: str
     status: str
     share: str
@@ -102,6 +104,11 @@ class ProgressPage(DraftPage):
     def sent(self) -> str:
         """The share that was handed over to the platform."""
         return charts.percent(self.numbers.sent, self.numbers.total)
+
+    @property
+    def can_be_withdrawn(self) -> bool:
+        """Whether it can still be a draft again: it waits for its start time, and nothing was sent."""
+        return is_possible(self.campaign, Verb.WITHDRAW) and not self.numbers.sent
 
     @property
     def delivered(self) -> str:
@@ -282,7 +289,13 @@ def _failure_line(desk: CampaignDesk, reason: FailureReason, total: int) -> Fail
     may_see = desk.request.user.has_perm(VIEW_MESSAGE)
     url = messages_url(desk.campaign, **conditions) if may_filter and may_see else ""
     code = EMPTY if reason.code is None else str(reason.code)
-    return FailureLine(reason, code, str(Status(reason.status).label), charts.percent(reason.count, total), url)
+    status = str(Status(reason.status).label)
+    return FailureLine(reason, reason_text(reason), code, status, charts.percent(reason.count, total), url)
+
+
+def reason_text(reason: FailureReason) -> str:
+    """Return why messages failed, in words."""
+    return reason.meaning or (_("unknown code") if reason.is_unknown else _("no reason given"))
 
 
 def _by_urgency(batches: QuerySet[Batch]) -> QuerySet[Batch]:

@@ -12,6 +12,7 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.campaigns.preflight_texts import skipped_text
+from django_hyber.admin.campaigns.progress_page import reason_text
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.lifecycle import Verb, is_possible
@@ -28,6 +29,7 @@ class ReasonChoice(NamedTuple):
 
     key: str
     reason: FailureReason
+    text: str
     status: str
     is_chosen: bool
 
@@ -133,7 +135,8 @@ def _key(reason: FailureReason) -> str:
 
 
 def _choice(reason: FailureReason, *, is_chosen: bool) -> ReasonChoice:
-    return ReasonChoice(_key(reason), reason, str(Message.Status(reason.status).label), is_chosen)
+    status = str(Message.Status(reason.status).label)
+    return ReasonChoice(_key(reason), reason, reason_text(reason), status, is_chosen)
 
 
 def _run(desk: CampaignDesk) -> int:

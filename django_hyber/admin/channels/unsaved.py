@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.utils import unquote
@@ -12,7 +11,6 @@ from django.core.exceptions import PermissionDenied
 from django.forms import BooleanField
 from django.forms.formsets import DEFAULT_MAX_NUM, TOTAL_FORM_COUNT, ManagementForm
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -26,18 +24,10 @@ from django_hyber.words import CHANNEL_NAMES, label_of
 
 CHANNELS, DEFAULTS = "channels", "variable_defaults-"
 OWN_TEXTS = {"name": gettext_lazy("Name"), "approved_text": gettext_lazy("Approved text")}
-#: It tells unsaved.js which form was saved: only then does the browser forget what was typed.
-SAVED_COOKIE = "hyber-saved"
-_KEY = re.compile(r"[0-9a-f]{32}")
-
-Response = TypeVar("Response", bound=HttpResponse)
 
 
 class GuardedAdmin(HyberAdmin):
     """An admin whose form is a GuardedForm with inline channels."""
-
-    class Media:
-        js = ("django_hyber/admin/unsaved.js",)
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Lock the row while its form is saved: of two forms, the later one has to see the earlier one."""
@@ -69,23 +59,6 @@ class GuardedAdmin(HyberAdmin):
         if kwargs.get("obj"):
             add_conflict(context, kwargs["obj"])
         return super().render_change_form(request, context, *args, **kwargs)
-
-    def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Let the browser forget what was typed."""
-        return mark_saved(request, super().response_add(request, obj, *args, **kwargs))
-
-    def response_change(self, request: HttpRequest, obj: Any) -> Any:
-        """Let the browser forget what was typed."""
-        return mark_saved(request, super().response_change(request, obj))
-
-
-def mark_saved(request: HttpRequest, response: Response) -> Response:
-    """Name the saved form to unsaved.js, on whichever page comes next."""
-    key = request.POST.get("form_key", "")
-    if _KEY.fullmatch(key):
-        path = reverse("admin:index")
-        response.set_cookie(SAVED_COOKIE, key, path=path, secure=request.is_secure(), samesite="Lax")
-    return response
 
 
 def show_unsaved(desk: CampaignDesk) -> HttpResponse | None:

@@ -26,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data, without_numbers
 from django_hyber.admin.common.paginators import BigTablePaginator
+from django_hyber.admin.common.saved import mark_saved
 from django_hyber.admin.common.times import EMPTY, shorten_times, with_short_times
 from django_hyber.models import Suppression, TrialNumber
 from django_hyber.words import clean_phone, phone_candidates
@@ -73,6 +74,7 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
 
     class Media:
         css = {"all": ("django_hyber/admin/hyber.css",)}
+        js = ("django_hyber/admin/unsaved.js",)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """Use the plural name as the title, with the count: Django's sentence is wrong in languages with cases."""
@@ -103,6 +105,14 @@ class HyberAdmin(PersonalDataMixin, admin.ModelAdmin):  # type: ignore[type-arg]
         """Show read-only times in the short form."""
         shorten_times(context["adminform"], self.model)
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def response_add(self, request: HttpRequest, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Let the browser forget what was typed."""
+        return mark_saved(request, super().response_add(request, obj, *args, **kwargs))
+
+    def response_change(self, request: HttpRequest, obj: Any) -> Any:
+        """Let the browser forget what was typed."""
+        return mark_saved(request, super().response_change(request, obj))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Use the list for big tables."""

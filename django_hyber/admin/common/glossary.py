@@ -50,7 +50,10 @@ GLOSSARY = (
     Term(_("Rejected"), _("Messages that the platform refused without trying a channel.")),
     Term(
         pgettext_lazy("figure", "SMS parts"),
-        _("A long SMS is sent and paid for in parts. If the platform reports no number, a message counts as one part."),
+        _(
+            "A long SMS is sent and paid for in parts. If the platform reports no number, a message counts as one part."
+            " The cost of what was delivered includes every part of an SMS that was delivered only in part."
+        ),
     ),
     Term(
         _("Cost"),

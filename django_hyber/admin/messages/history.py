@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from django_hyber.admin.messages.support import Support, obstacle_of, support_of
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.privacy import mask_payload
 from django_hyber.sending.request import request_of
-from django_hyber.statistics.journey import ChannelStep, Journey, Stage, message_journey
+from django_hyber.statistics.journey import ChannelStep, Journey, Stage, is_of_earlier_attempt, message_journey
 from django_hyber.texts.preview import Preview
 from django_hyber.words import describe_report, name_of_channel
 
@@ -26,6 +26,7 @@ STAGE_TEXTS = {
     Stage.DELIVERED: _("delivered"),
     Stage.FAILED: _("not delivered"),
     Stage.TRYING: _("on its way"),
+    Stage.INFERRED: _("not delivered: a later channel was tried, although the platform has not reported on this one"),
     Stage.UNREPORTED: _("the platform has not reported the result"),
     Stage.NEXT: _("tried if the earlier channels fail"),
     Stage.NOT_NEEDED: _("was not needed"),
@@ -35,6 +36,7 @@ SIGNS = {
     Stage.DELIVERED: "✓",
     Stage.FAILED: "✗",
     Stage.TRYING: "…",
+    Stage.INFERRED: "✗",
     Stage.UNREPORTED: "?",
     Stage.NEXT: "·",
     Stage.NOT_NEEDED: "–",
@@ -57,13 +59,14 @@ class StepLine:
 
 @dataclass(frozen=True, kw_only=True)
 class HistoryLine:
-    """One report, as the page shows it."""
+    """One report, as the page shows it; ``is_earlier`` if it is about an attempt before a retry."""
 
     report: DeliveryReport
     channel: str
     meaning: str
     code: int | None
     raw: str
+    is_earlier: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,7 @@ def history_of(request: HttpRequest, message_pk: str) -> History:
     [message] = for_reader(request, [stored])
     reports = for_reader(request, stored.delivery_reports.order_by("reported_at", "id"))
     journey = message_journey(message, reports)
+    lines = [_report_line(message, report) for report in reports]
     body = request_of(message.pk)
     support = support_of(request, message, journey, obstacle_of(stored))
     states = {step.channel: str(STAGE_TEXTS[step.stage]) for step in journey.steps}
@@ -96,8 +100,8 @@ def history_of(request: HttpRequest, message_pk: str) -> History:
         support=support,
         contents=[(preview, states.get(preview.channel, "")) for preview in support.previews],
         steps=[_step_line(step) for step in journey.steps],
-        notes=_notes(message, journey),
-        reports=[_report_line(report) for report in reports],
+        notes=[*_notes(message, journey), *_of_earlier(lines)],
+        reports=lines,
         request=pretty_json(body if sees_personal_data(request) else mask_payload(body)) if body else "",
     )
 
@@ -137,11 +141,18 @@ def parts_note(delivered: int | None, total: int | None) -> str:
     return text % {"delivered": delivered or 0, "total": total or 0}
 
 
-def _report_line(report: DeliveryReport) -> HistoryLine:
+def _of_earlier(lines: Iterable[HistoryLine]) -> list[str]:
+    if not any(line.is_earlier for line in lines):
+        return []
+    return [gettext("A retry after a failure. Reports about an earlier attempt do not change the status.")]
+
+
+def _report_line(message: Message, report: DeliveryReport) -> HistoryLine:
     return HistoryLine(
         report=report,
         channel=name_of_channel(report.channel),
         meaning=describe_report(report),
         code=report.hyber_status if report.error_code is None else report.error_code,
         raw=pretty_json(report.raw),
+        is_earlier=is_of_earlier_attempt(message, report),
     )

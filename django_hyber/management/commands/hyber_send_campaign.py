@@ -71,7 +71,8 @@ class Command(BaseCommand):
             segments = found.segments
             self.stdout.write(f"SMS segments: {segments.total}, {segments.fewest} to {segments.most} each")
         if found.cost_low is not None:
-            self.stdout.write(f"cost: {found.cost_low} to {found.cost_high}")
+            self.stdout.write(f"cost if everything is delivered: {found.cost_low} to {found.cost_high}")
+            self.stdout.write(f"cost if every attempt is paid for: up to {found.cost_attempts}")
         for warning in found.warnings:
             self.stdout.write(f"warning: {' '.join(warning.messages)}")
         if found.problems:

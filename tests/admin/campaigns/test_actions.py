@@ -165,6 +165,21 @@ class SteeringTests:
             assert admin_client.post(f"/admin/django_hyber/campaign/999/{verb}/").status_code == 404
 
 
+class NoteTests:
+    def test_a_scheduled_campaign_can_be_changed_as_a_draft(self, admin_client, in_status):
+        page = admin_client.get(url_of(in_status("scheduled"), "change")).content.decode()
+
+        assert "To change or delete this campaign, move it back to draft." in page
+        assert "cannot be changed or deleted" not in page
+
+    @pytest.mark.parametrize("status", ["sending", "paused", "finished", "cancelled"])
+    def test_any_other_campaign_stays_as_it_was_launched(self, admin_client, in_status, status):
+        page = admin_client.get(url_of(in_status(status), "change")).content.decode()
+
+        assert "A campaign cannot be changed or deleted after its launch" in page
+        assert "back to draft" not in page
+
+
 class CancelTests:
     def test_it_is_asked_first_with_the_numbers(self, admin_client, in_status, add_recipients):
         campaign = in_status("paused")
@@ -176,6 +191,15 @@ class CancelTests:
         assert "1,200 messages have already been sent and cannot be recalled." in page
         campaign.refresh_from_db()
         assert campaign.status == "paused"
+
+    def test_failed_messages_that_wait_for_a_retry_were_sent_before(self, admin_client, in_status):
+        campaign = in_status("paused")
+        Campaign.objects.filter(pk=campaign.pk).update(run=2)
+
+        page = admin_client.get(url_of(campaign, "cancel")).content.decode()
+
+        assert "3 failed messages will not be sent again and keep the results of their last attempts." in page
+        assert "have not been sent a message yet" not in page
 
     @pytest.mark.parametrize("status", ["draft", "finished", "cancelled"])
     def test_what_cannot_be_cancelled_is_not_asked_about(self, admin_client, in_status, status):

@@ -10,7 +10,7 @@ from django.db import connections
 from django.test import Client
 from django.urls import reverse, reverse_lazy
 
-from django_hyber.admin.channels.unsaved import SAVED_COOKIE
+from django_hyber.admin.common.saved import SAVED_COOKIE
 from django_hyber.models import Campaign, Template
 from django_hyber.protocol import SMS, Viber
 

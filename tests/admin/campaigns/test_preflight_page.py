@@ -130,7 +130,18 @@ class PreflightTests:
 
         settings.HYBER = {"default": {**settings.HYBER["default"], "PRICES": {"viber": "0.5", "sms": 1}}}
 
-        assert "From 1.50 to 3.00 if every message is delivered" in text_of(admin_client.get(url_of(ready)))
+        text = text_of(admin_client.get(url_of(ready)))
+        assert "From 1.50 to 3.00 if every message is delivered, depending on the channels." in text
+        assert "If your contract charges for every attempt, delivered or not: up to 4.50." in text
+
+    def test_the_cost_of_viber_alone_depends_on_the_template(self, admin_client, ready, settings):
+        ready.set_channels([Viber(text="Hi", ttl=60)])
+        prices = {"viber": "0.5", "viber_template": "0.3"}
+        settings.HYBER = {"default": {**settings.HYBER["default"], "PRICES": prices}}
+
+        text = text_of(admin_client.get(url_of(ready)))
+        assert "to 1.50 if every message is delivered, depending on whether the text matches an approved" in text
+        assert "every attempt" not in text
 
     def test_the_schedule_has_its_zone_and_its_distance(self, admin_client, ready):
         start = timezone.now() + timedelta(hours=3, minutes=1)

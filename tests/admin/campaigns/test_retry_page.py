@@ -312,6 +312,29 @@ class BackgroundTests:
 
 
 class ReasonsTests:
+    def test_a_code_that_nobody_has_named_is_unknown_and_leads_to_the_codes(
+        self, admin_client, finished, add_recipients
+    ):
+        add_recipients(finished, 1, status=Status.REJECTED, error_code=36099)
+        codes = reverse("admin:django_hyber_deliveryreport_codes")
+
+        offered = reasons_on(admin_client.get(url_of(finished)).content.decode())
+        page = admin_client.get(url_of(finished, "change")).content.decode()
+
+        assert offered["rejected:36099"][1].startswith("unknown code (<a ")
+        [row] = re.findall(r'<tr data-failure="rejected:36099">(.*?)</tr>', page, re.DOTALL)
+        assert "unknown code" in row
+        assert codes in row
+        assert codes not in re.findall(r'<tr data-failure="rejected:36024">(.*?)</tr>', page, re.DOTALL)[0]
+
+    def test_the_codes_are_linked_only_for_those_who_may_see_them(self, client, log_in, finished, add_recipients):
+        add_recipients(finished, 1, status=Status.REJECTED, error_code=36099)
+        log_in("view_campaign")
+
+        page = client.get(url_of(finished, "change")).content.decode()
+        assert "unknown code" in page
+        assert reverse("admin:django_hyber_deliveryreport_codes") not in page
+
     def test_the_campaign_page_leads_to_exactly_these_messages(self, admin_client, finished):
         page = admin_client.get(url_of(finished, "change")).content.decode()
 

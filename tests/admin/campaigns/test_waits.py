@@ -286,6 +286,13 @@ class PaceTests:
 
         assert self.pace(campaign) == Pace(per_minute=100, left=MINUTE)
 
+    def test_rate_at_the_start_is_not_above_the_throttle(self, campaign):
+        set_to(campaign, throttle=60)
+        add_batch(campaign, 10, Batch.State.DONE, created_at=NOW - MINUTE / 30, finished_at=NOW)
+        add_batch(campaign, 120, created_at=NOW - MINUTE / 30)
+
+        assert self.pace(campaign) == Pace(per_minute=60, left=2 * MINUTE)
+
     @pytest.mark.parametrize(("own", "account", "minutes"), [(60, None, 2), (None, 30, 4), (60, 30, 4), (20, 30, 6)])
     def test_before_anything_has_gone_out_the_throttle_foretells_it(self, campaign, settings, own, account, minutes):
         settings.HYBER = {"default": {**settings.HYBER["default"], "THROTTLE": account}}

@@ -43,6 +43,30 @@ def test_the_way_of_a_message_is_told_in_order(admin_client, message):
     assert page.index("not delivered in time (35015)") < page.index("delivered: SMS delivered (23011)")
 
 
+def test_reports_about_an_attempt_before_a_retry_are_marked(admin_client, message):
+    expired = {"status": 3, "substatus": 35, "hyber_status": 35015}
+    apply_delivery_reports([report(message, sent_via="viber", **expired)])
+    note = "Reports about an earlier attempt do not change the status."
+    assert note not in page_of(admin_client, message)
+    Message.objects.filter(pk=message.pk).update(extra_id="second", message_id=None, status="accepted")
+    message.refresh_from_db()
+    apply_delivery_reports([report(message, time=1_700_000_060_000)])
+
+    page = page_of(admin_client, message)
+
+    assert note in page
+    assert page.count("(earlier attempt)") == 1
+    assert "not delivered in time (earlier attempt)" in page
+
+
+def test_channel_before_the_one_that_delivered_is_said_to_have_failed(admin_client, message):
+    apply_delivery_reports([report(message)])
+
+    page = page_of(admin_client, message)
+    assert steps(page) == [("written", ""), ("accepted", ""), ("inferred", ""), ("delivered", " data-won")]
+    assert "not delivered: a later channel was tried" in page
+
+
 def test_a_message_that_two_channels_delivered_is_said_to_be_paid_twice(admin_client, message):
     apply_delivery_reports([report(message), report(message, sent_via="viber", hyber_status=23033)])
 

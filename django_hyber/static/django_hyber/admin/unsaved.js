@@ -12,6 +12,17 @@
             .forEach((name) => sessionStorage.removeItem(name));
     };
 
+    const nameForm = (form) => {
+        if (!form.elements.form_key) {
+            const field = document.createElement("input");
+            const bytes = [...crypto.getRandomValues(new Uint8Array(16))];
+            field.type = "hidden";
+            field.name = "form_key";
+            field.value = bytes.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+            form.append(field);
+        }
+    };
+
     const fieldsOf = (form, button) => {
         const unkept = new Set([...form.querySelectorAll(UNKEPT)].map((field) => field.name));
         const fields = [...new FormData(form)].filter(([name]) => !unkept.has(name));
@@ -80,10 +91,12 @@
 
     // After the other scripts, which fill in the order of the channels.
     window.addEventListener("load", () => {
-        const form = document.querySelector("#campaign_form, #templatevariant_form");
+        const place = document.querySelector("[data-unsaved]");
+        const form = place && place.closest("form");
         const isEditable = form && form.querySelector("[name='_save'], [name='_continue']");
         const isRefused = isEditable && Boolean(form.querySelector(":scope > div > .errornote"));
         if (isEditable) {
+            nameForm(form);
             askBeforeLeaving(form, isRefused);
         }
         // The rest needs the storage, which a browser may forbid.
