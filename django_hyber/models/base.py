@@ -5,9 +5,19 @@ from typing import Any, TypeVar
 
 from django.db import models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.functions import Now
+from django.db.models.sql.compiler import SQLCompiler
 from django.utils.functional import Promise
 
 Row = TypeVar("Row", bound=models.Model)
+
+
+class UtcNow(Now):
+    """The time of the database server. On MariaDB, ``Now`` is in the time zone of the server."""
+
+    def as_mysql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Any]:
+        """Write the function that knows no time zone."""
+        return self.as_sql(compiler, connection, template="UTC_TIMESTAMP(6)", **context)
 
 
 def plain_value(value: Any) -> Any:

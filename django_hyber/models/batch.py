@@ -64,8 +64,12 @@ class Batch(HyberModel, DoubtModel):
     charged_on = models.DateField(_("charged on"), null=True, editable=False)
     # Whether the last request was one that the platform works off as a job, whatever SYNC_LIMIT is by now.
     is_job = models.BooleanField(_("sent as a job"), default=False, editable=False)
-    # The batch whose request was in doubt, of which this one was cut: a report about either concerns both.
+    # The batch whose request was in doubt, of which this one was cut.
     cut_from = models.BigIntegerField(_("cut from"), null=True, editable=False)
+    # When it was queued again after a doubt, and when a report proved that a request in doubt had been accepted: one of
+    # this batch, or of a batch that was cut from it.
+    returned_at = models.DateTimeField(_("queued again at"), null=True, editable=False)
+    proved_at = models.DateTimeField(_("proved accepted at"), null=True, editable=False)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)

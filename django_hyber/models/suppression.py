@@ -5,11 +5,10 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import models, transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberManager, PersonalDataModel
+from django_hyber.models.base import HyberManager, PersonalDataModel, UtcNow
 
 #: How many numbers are taken off the list at once.
 CHUNK = 1_000
@@ -59,7 +58,7 @@ class Suppression(PersonalDataModel):
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False, db_index=True)
     # By the clock of the database. An opt-out by reply is created when the reply was written, perhaps days earlier.
-    listed_at = models.DateTimeField(_("listed at"), db_default=Now(), editable=False, db_index=True)
+    listed_at = models.DateTimeField(_("listed at"), db_default=UtcNow(), editable=False, db_index=True)
     added_by = models.CharField(_("added by"), max_length=150, blank=True, editable=False)
     reply = models.ForeignKey(
         "django_hyber.Reply",

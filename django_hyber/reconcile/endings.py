@@ -19,7 +19,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection
 from django_hyber.sending import limits
-from django_hyber.sending.batch_messages import is_reported, was_accepted
+from django_hyber.sending.batch_messages import is_proved, was_accepted
 from django_hyber.sending.exchange import begin_doubt
 from django_hyber.sending.pace import schedule
 
@@ -55,12 +55,11 @@ def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_
     with write_transaction():
         request = request_in_doubt(message)
         doubted_at = message.doubted_at
-        if doubted_at and (request is None or is_reported(request)):
+        if doubted_at and (request is None or is_proved(request)):
             # Others of its request were accepted, and this one was not: only a report about itself is proof now.
             request, doubted_at = None, doubted_at + timedelta(microseconds=1)
         moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **RESOLVED, doubted_at=doubted_at)
         if moved and message.campaign_id:
-            limits.give_back(message)
             _give_own_batch(message, doubted_at, request)
         return moved
 
@@ -118,7 +117,13 @@ def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: in
     ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
-        again = {"state": State.PENDING, "error_text": "", "error_code": None, "not_taken_code": not_taken_code}
+        again = {
+            "state": State.PENDING,
+            "error_text": "",
+            "error_code": None,
+            "not_taken_code": not_taken_code,
+            "returned_at": database_time(),
+        }
         if not doubted.update(**again, **NO_DOUBT | {"doubted_at": batch.doubted_at}):
             return 0
         return _move(in_doubt(batch), Status.QUEUED, **RESOLVED)
@@ -177,17 +182,30 @@ def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batc
 
     Until its request, a report may still prove that the earlier one was accepted; ``request`` is that of others too.
     """
-    zone = schedule.zone_of(schedule.prefix_of((message.phone_number or "")[:4]))
+    now = database_time()
     Batch.objects.update_or_create(
         campaign=message.campaign,
         run=0,
         first_id=message.pk,
         # The number of attempts is kept, so that the batch is given up at some point.
-        defaults={"last_id": message.pk, "size": 1, "state": State.PENDING, "zone": zone}
-        | {**NO_DOUBT, "doubted_at": doubted_at, "cut_from": request and (request.cut_from or request.pk)}
-        | {"is_job": bool(request and request.is_job), "created_at": timezone.now()}
-        # A batch of an earlier run may have been refused; this request was not.
-        | {"error_text": "", "error_code": None, "not_taken_code": None, "releases_seen": None},
+        defaults={
+            "last_id": message.pk,
+            "size": 1,
+            "state": State.PENDING,
+            "zone": schedule.zone_of(schedule.prefix_of((message.phone_number or "")[:4])),
+            "created_at": now,
+            **NO_DOUBT,
+            "doubted_at": doubted_at,
+            "returned_at": now,
+            "cut_from": (request.cut_from or request.pk) if request else None,
+            "is_job": bool(request and request.is_job),
+            # A batch of an earlier run may have been refused; this request was not.
+            "error_text": "",
+            "error_code": None,
+            "not_taken_code": None,
+            "releases_seen": None,
+            **limits.take_over_cost(message),
+        },
     )
 
 

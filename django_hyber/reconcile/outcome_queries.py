@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from weakref import WeakKeyDictionary
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account
@@ -172,23 +172,24 @@ def _known_messages(account: Account) -> Sequence[str]:
 
 
 def _known_in_campaigns(account: Account) -> Sequence[str]:
-    """Return the ids of a few accepted messages of campaigns, each of another request, by the same ages."""
+    """Return the ids of a few messages of campaigns, each of another request, by the same ages.
+
+    The platform itself has shown that it has them, by an id or a report, and this client has sent them.
+    """
     now = database_time()
-    accepted = Batch.objects.filter(
-        campaign__account=account.name, state=Batch.State.DONE, finished_at__gte=now - RECENT, doubted_at=None
-    )
+    sent = Batch.objects.filter(campaign__account=account.name, state=Batch.State.DONE, run__gt=0)
+    sent = sent.filter(sender=account.sender, finished_at__gte=now - RECENT).order_by("-pk")
     requests: set[tuple[int, int, int]] = set()
     for age in AGES:
         until = now - timedelta(seconds=account.not_found_grace) - age
-        newest = accepted.filter(finished_at__lte=until).order_by("-finished_at")
-        requests.update(newest.values_list("campaign", "first_id", "last_id")[:CANDIDATES])
+        requests.update(sent.filter(finished_at__lte=until).values_list("campaign", "first_id", "last_id")[:CANDIDATES])
+    shown = Q(message_id__isnull=False) | Q(hyber_status__isnull=False)
+    known = Message.objects.filter(shown, status__in=ACCEPTED_STATUSES)
+    known = known.filter(accepted_at__lte=now - timedelta(seconds=account.not_found_grace)).order_by("pk")
     found: list[str] = []
     for campaign, first_id, last_id in random.sample(sorted(requests), len(requests)):
-        members = Message.objects.filter(campaign=campaign, pk__gte=first_id, pk__lte=last_id)
-        known = members.filter(
-            status__in=ACCEPTED_STATUSES, accepted_at__lte=now - timedelta(seconds=account.not_found_grace)
-        )
-        found += known.order_by("pk").values_list("extra_id", flat=True)[:1]
+        members = known.filter(campaign=campaign, pk__gte=first_id, pk__lte=last_id)
+        found += members.values_list("extra_id", flat=True)[:1]
         if len(found) == CANDIDATES:
             break
     return found

@@ -40,7 +40,7 @@ from django_hyber.reconcile.proof import (
     next_query_at,
     parts_grace,
 )
-from django_hyber.sending.batch import BatchClaim
+from django_hyber.sending.batch_claim import BatchClaim
 from django_hyber.sending.batch_messages import was_accepted
 from django_hyber.sending.pace.pauses import Host, paused_accounts, paused_until
 from django_hyber.sending.runs import settle

@@ -20,6 +20,7 @@ class State(NamedTuple):
     campaign_id: int | None
     phone_number: str | None
     extra_id: str
+    doubted_at: datetime | None
     message_id: str | None
     status: str
     channel: str
@@ -42,7 +43,7 @@ class State(NamedTuple):
         return self.phone_number is None
 
 
-_MATCHED = ("id", "campaign_id", "phone_number", "extra_id")
+_MATCHED = ("id", "campaign_id", "phone_number", "extra_id", "doubted_at")
 CHANGING = ("id", *State._fields[len(_MATCHED) :])
 LONGEST_OTHERS = 128
 

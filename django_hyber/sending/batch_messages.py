@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db.models import Max, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -68,24 +68,18 @@ def was_accepted(batch: Batch) -> bool:
         since = batch.created_at
         reported = Q(accepted_at__gte=since) | Q(status=Message.Status.REJECTED, finished_at__gte=since)
     members = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
-    return is_reported(batch) or members.filter(reported).exists()
+    return is_proved(batch) or members.filter(reported).exists()
 
 
-def is_reported(batch: Batch) -> bool:
-    """Whether a report has come about a message of the request in doubt.
+def is_proved(batch: Batch) -> bool:
+    """Whether a report has come about the request in doubt, since the batch was queued again or else since the doubt.
 
     The request may have been cut since: because it was too large, or because its messages were resolved one by one. A
     report about any part of it counts.
     """
-    if batch.doubted_at is None:
-        return False
-    whole = batch.cut_from or batch.pk
-    parts = Batch.objects.filter(Q(pk=whole) | Q(cut_from=whole), campaign=batch.campaign_id)
-    ends = parts.aggregate(first=Min("first_id"), last=Max("last_id"))
-    doubted = Message.objects.filter(
-        campaign=batch.campaign_id, pk__gte=ends["first"], pk__lte=ends["last"], doubted_at=batch.doubted_at
-    )
-    return doubted.exclude(status__in=UNREPORTED).exists()
+    since = batch.returned_at or batch.doubted_at
+    whole = Batch.objects.filter(pk=batch.cut_from or batch.pk, proved_at__gte=since)
+    return since is not None and batch.doubted_at is not None and whole.exists()
 
 
 def suppress(account: Account, messages: QuerySet[Message], leave_out: LeaveOut) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
@@ -71,21 +72,26 @@ def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: S
     return ""
 
 
-def give_back(message: Message) -> None:
-    """Take a message of a campaign off the reserved cost of its last request: the next one reserves it again."""
+def take_over_cost(message: Message) -> dict[str, Any]:
+    """Take a message that is sent again alone off the reserved cost of its batch, and return it for its own batch.
+
+    It counts again with the next request, or as soon as a report shows that the earlier one was accepted.
+    """
     campaign, account = message.campaign, find_account(message.account)
     if campaign is None or account is None or account.spending_limit is None:
-        return
+        return {}
     values = complete_variables(campaign, used_values(campaign), message.variables)
     if values is None or without_price((channel.name for channel in campaign.get_channels()), account.prices):
-        return
+        return {}
     its = Batch.objects.filter(campaign=campaign, first_id__lte=message.pk, last_id__gte=message.pk)
     charged = its.filter(cost__isnull=False, state__in=CHARGED).order_by("-created_at", "-pk")
     with write_transaction():
         batch = charged.select_for_update().first()
-        if batch and batch.cost:
-            left = batch.cost - most_cost(campaign, account.prices, [values])
-            Batch.objects.filter(pk=batch.pk).update(cost=max(left, Decimal(0)))
+        if batch is None or batch.cost is None:
+            return {}
+        cost = min(batch.cost, most_cost(campaign, account.prices, [values]))
+        Batch.objects.filter(pk=batch.pk).update(cost=batch.cost - cost)
+        return {"cost": cost, "charged_on": batch.charged_on}
 
 
 def amount_left(account: Account, campaign: Campaign, moment: datetime) -> Decimal | None:

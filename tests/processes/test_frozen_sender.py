@@ -36,7 +36,7 @@ import os, signal, sys
 import django
 django.setup()
 from django_hyber.models import Campaign
-from django_hyber.sending.batch import BatchClaim
+from django_hyber.sending.batch_claim import BatchClaim
 from django_hyber.services import start_campaign
 
 confirm = BatchClaim.confirm

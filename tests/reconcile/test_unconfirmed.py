@@ -23,6 +23,7 @@ from django_hyber.sending.single import claim_message
 from django_hyber.services import (
     apply_delivery_reports,
     dispatch,
+    mark_as_sent,
     pause_campaign,
     resume_campaign,
     send_again,
@@ -608,6 +609,39 @@ class TestReportAfterABatchWasQueuedAgain:
 
         assert was_sent_once(platform, 5 + KNOWN)
 
+    def test_report_about_one_half_holds_back_the_other_one_whose_next_request_was_lost_too(
+        self, platform, campaign, batch
+    ):
+        platform.fault("page", status=413, paths=("bulk",))
+        platform.fault("drop_request", paths=("bulk",))
+        platform.fault("status", status=429, paths=("bulk",), count=None)
+        self.resume(campaign)
+        lost = campaign.batches.get(state="unconfirmed")
+        pause_campaign(campaign)
+        send_again(lost, by="anna")
+        others = campaign.messages.exclude(pk__gte=lost.first_id, pk__lte=lost.last_id)
+        apply_delivery_reports([report(others.last())])
+        platform.clear_faults()
+        self.resume(campaign)
+        dispatch_until_finished(campaign)
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_doubt_that_goes_on_is_about_the_client_that_has_sent(
+        self, platform, campaign, batch, configure, monkeypatch
+    ):
+        configure(CLIENT_ID="another")
+        platform.fault("status", status=429, paths=("bulk",), count=None)
+        self.resume(campaign)
+        self.report_one(campaign)
+        platform.clear_faults()
+        make_due(campaign)
+        dispatch()
+        others = campaign.messages.exclude(pk=campaign.messages.last().pk)
+
+        assert set(others.values_list("status", flat=True)) == {"unconfirmed"}
+        assert set(others.values_list("sender", flat=True)).isdisjoint({get_account("default").sender, ""})
+
     def test_report_about_one_holds_back_those_that_were_resolved_one_by_one(self, platform, campaign):
         self.send_again_one_by_one(campaign)
         self.report_one(campaign)
@@ -703,6 +737,23 @@ def test_single_message_that_is_found_does_not_confirm_that_those_of_campaigns_a
     batch.refresh_from_db()
 
     assert (batch.state, batch.answer) == ("unconfirmed", "not-even-known")
+
+
+def test_what_a_person_has_decided_is_no_control(platform, monkeypatch):
+    make_known()
+    campaign, batch = make_pending_batch()
+    claim_batch(batch.pk).mark_unconfirmed("lost", database_time(), logged="")
+    mark_as_sent(Batch.objects.get(pk=batch.pk), by="anna")
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    campaign.messages.update(accepted_at=an_hour_ago)
+    campaign.batches.update(finished_at=an_hour_ago)
+    campaign, batch = make_pending_batch()
+    claim_batch(batch.pk).mark_unconfirmed("lost", database_time(), logged="")
+    make_due(campaign)
+    unconfirmed.resolve_batch(batch.pk)
+    batch.refresh_from_db()
+
+    assert batch.answer == "not-found"
 
 
 def test_nameless_report_proves_that_a_queued_message_had_been_accepted(platform):

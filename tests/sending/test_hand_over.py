@@ -18,6 +18,7 @@ from django_hyber.protocol import SMS, HyberClient
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch, single
 from django_hyber.sending.batch import submit_batch
+from django_hyber.sending.exchange import ClaimLost
 from django_hyber.sending.single import submit_message
 from django_hyber.services import (
     CampaignError,
@@ -336,7 +337,7 @@ def test_worker_that_has_lost_its_batch_leaves_out_nobody(waiting):
     Batch.objects.update(attempts=2)
     Suppression.objects.create(phone_number=phone(1))
 
-    with pytest.raises(batch.ClaimLost):
+    with pytest.raises(ClaimLost):
         batch.suppress(claim.account, claim.messages(), claim.leave_out)
     assert set(Message.objects.values_list("status", flat=True)) == {"queued"}
 
@@ -413,7 +414,7 @@ def test_no_request_begins_once_a_stop_has_counted_those_under_way(platform, mon
         stopping = pool.submit(in_own_connection(stop), Campaign.objects.get())
         assert counted.wait(5)
         if claim:
-            with pytest.raises(batch.ClaimLost):
+            with pytest.raises(ClaimLost):
                 claim.confirm()
         else:
             submit_batch(waiting)

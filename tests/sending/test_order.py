@@ -241,7 +241,7 @@ class RulesTests:
         Suppression.objects.create(phone_number=f"+{phone(1, '92')}")
         retry_failed(campaign)
 
-        assert statuses(campaign) == ["suppressed", "accepted"]
+        assert statuses(campaign) == ["rejected", "accepted"]
         assert len(posts(platform)) == 1
 
     def test_author_cannot_launch_where_four_eyes_are_asked_for(self, platform, settings):

@@ -16,7 +16,14 @@ from django_hyber.models import Batch, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
 from django_hyber.reconcile import endings
 from django_hyber.sending.limits import amount_left
-from django_hyber.services import pause_campaign, resume_campaign, send_again, send_message, start_campaign
+from django_hyber.services import (
+    apply_delivery_reports,
+    pause_campaign,
+    resume_campaign,
+    send_again,
+    send_message,
+    start_campaign,
+)
 from django_hyber.words.reasons import translate_reason
 from tests.builders import (
     batches_in_turn,
@@ -26,7 +33,7 @@ from tests.builders import (
     posts,
     statuses,
 )
-from tests.samples import phone
+from tests.samples import phone, report
 from tests.truth.clients import submit
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -201,6 +208,22 @@ def test_what_is_sent_again_one_by_one_is_counted_once(limited):
 
     assert statuses(campaign) == ["accepted"] * 4
     assert amount_left(get_account("default"), campaign, timezone.now()) == 0
+
+
+def test_what_was_to_be_sent_again_and_proves_accepted_counts(limited):
+    sandbox = limited({"campaign": "10"}, BATCH_SIZE=4)
+    sandbox.fault("drop_answer", paths=("bulk",))
+    campaign = launch(4)
+    pause_campaign(campaign)
+    endings.resolve_separately(campaign.batches.all(), campaign.batches.get(), get_account("default"))
+    for message in campaign.messages.all():
+        send_again(message, by="anna")
+    apply_delivery_reports([report(message) for message in campaign.messages.all()])
+    resume_campaign(campaign)
+    dispatch_until_finished(campaign)
+
+    assert sandbox.ledger.duplicates == {}
+    assert amount_left(get_account("default"), campaign, timezone.now()) == 6
 
 
 def test_a_channel_without_a_price_pauses_with_what_to_do(limited):

@@ -15,7 +15,7 @@ from django_hyber.models import AccountState, Batch, Message
 from django_hyber.protocol import SMS
 from django_hyber.reconcile import endings
 from django_hyber.sandbox import Sandbox
-from django_hyber.sending.batch import BatchClaim
+from django_hyber.sending.batch_claim import BatchClaim
 from django_hyber.sending.single import MessageClaim
 from django_hyber.services import (
     CampaignError,
