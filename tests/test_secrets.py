@@ -27,10 +27,10 @@ from tests.protocol.platforms import answering, await_hang_up
 from tests.samples import report
 
 LOGIN, PASSWORD, TOKEN = "login-of-the-shop", "pass-w0rd-of-the-shop", "current-token-0123456789"
-NUMBER, TEXT = "380671234567", "Your one-time code is 4711"
+NUMBER, TEXT = "380671234567", "Your one-time code is QZ47X"
 BASIC = base64.b64encode(f"{LOGIN}:{PASSWORD}".encode()).decode()
 SECRETS = (PASSWORD, TOKEN, BASIC)
-PERSONAL = (NUMBER, TEXT, "4711")
+PERSONAL = (NUMBER, TEXT, "QZ47X")
 CHANNELS = [SMS(text=TEXT, alpha_name="GMSU", ttl=300)]
 QUOTE = json.dumps({"error_code": 9, "error_text": f"{PASSWORD} of tel{NUMBER}: {TEXT}"}).encode()
 #: Bytes that a broken platform answers with; None: nothing, until the client hangs up.
