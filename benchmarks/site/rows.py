@@ -22,7 +22,7 @@ def insert_rows(model: type[Model], count: int, **expressions: str) -> None:
         if field.name in expressions or field.attname in expressions:
             columns.append(field.column)
             values.append(expressions.get(field.attname) or expressions[field.name])
-        elif not (field.primary_key or field.null):
+        elif not (field.primary_key or field.null or field.has_db_default()):
             columns.append(field.column)
             values.append("%s")
             parameters.append(field.get_db_prep_save(field.get_default(), connection))
