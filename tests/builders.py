@@ -10,9 +10,18 @@ from asgiref.sync import async_to_sync
 from django.db import connections
 from django.utils import timezone
 
+from django_hyber.conf import get_account
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS, Viber
-from django_hyber.services import dispatch, import_recipients, send_message, start_campaign
+from django_hyber.reconcile import endings
+from django_hyber.services import (
+    dispatch,
+    import_recipients,
+    pause_campaign,
+    send_again,
+    send_message,
+    start_campaign,
+)
 from tests.samples import phone
 
 CHANNELS = [Viber(text="Hi %name%", ttl=60), SMS(text="Hi %name%", alpha_name="GMSU", ttl=300)]
@@ -49,6 +58,14 @@ def make_doubted_message():
 def make_doubted_campaign():
     """A campaign of three, whose only batch has an unknown outcome."""
     return start_campaign(make_campaign([phone(2, "87"), phone(3), phone(4)]))
+
+
+def send_again_one_by_one(campaign):
+    """Of a campaign whose only batch has an unknown outcome; it is paused."""
+    pause_campaign(campaign)
+    endings.resolve_separately(campaign.batches.all(), campaign.batches.get(), get_account("default"))
+    for message in campaign.messages.all():
+        send_again(message, by="anna")
 
 
 def make_waiting_campaign(phones, size, channels=CHANNELS):

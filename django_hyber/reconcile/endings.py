@@ -19,14 +19,14 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection
 from django_hyber.sending import limits
-from django_hyber.sending.batch_messages import is_proved, was_accepted
+from django_hyber.sending.batch_messages import NO_DOUBT, is_proved, was_accepted
 from django_hyber.sending.exchange import begin_doubt
 from django_hyber.sending.pace import schedule
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 State = Batch.State
-NO_DOUBT = {"doubted_at": None, "not_found_after": None, "due_at": None, "enqueued_at": None}
+DOUBT_OVER = {**NO_DOUBT, "enqueued_at": None}
 FORGOTTEN_AFTER = timedelta(minutes=1)
 RESOLVED = {"error_text": "", "error_code": None, "not_found_after": None, "due_at": None, "enqueued_at": None}
 
@@ -90,7 +90,9 @@ def in_doubt(batch: Batch) -> QuerySet[Message]:
 def end_batch_as_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
     """Mark the batch as done and its unconfirmed messages as accepted. Return the number of messages."""
     with write_transaction():
-        if not doubted.update(state=State.DONE, finished_at=timezone.now(), error_text="", error_code=None, **NO_DOUBT):
+        if not doubted.update(
+            state=State.DONE, finished_at=timezone.now(), error_text="", error_code=None, **DOUBT_OVER
+        ):
             return 0
         return end_message_as_accepted(in_doubt(batch))
 
@@ -105,7 +107,7 @@ def end_batch_as_not_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
         if was_accepted(batch):
             return 0
         if is_rejection(batch.error_code, batch.not_taken_code):
-            failed = doubted.update(state=State.FAILED, finished_at=timezone.now(), **NO_DOUBT)
+            failed = doubted.update(state=State.FAILED, finished_at=timezone.now(), **DOUBT_OVER)
             return _reject(in_doubt(batch), batch.error_code, batch.error_text) if failed else 0
         return queue_batch_again(doubted, batch, not_taken_code=batch.error_code)
 
@@ -124,7 +126,7 @@ def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: in
             "not_taken_code": not_taken_code,
             "returned_at": database_time(),
         }
-        if not doubted.update(**again, **NO_DOUBT | {"doubted_at": batch.doubted_at}):
+        if not doubted.update(**again, **DOUBT_OVER | {"doubted_at": batch.doubted_at}):
             return 0
         return _move(in_doubt(batch), Status.QUEUED, **RESOLVED)
 
@@ -194,7 +196,7 @@ def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batc
             "state": State.PENDING,
             "zone": schedule.zone_of(schedule.prefix_of((message.phone_number or "")[:4])),
             "created_at": now,
-            **NO_DOUBT,
+            **DOUBT_OVER,
             "doubted_at": doubted_at,
             "returned_at": now,
             "cut_from": (request.cut_from or request.pk) if request else None,

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from types import MappingProxyType
 from typing import Any, Literal
 
 from django.db.models import F, Q, QuerySet
@@ -28,6 +27,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message
 from django_hyber.reports.early import apply_waiting_or_leave
 from django_hyber.sending.batch_messages import (
+    NOTHING,
     BatchAnswer,
     accept_all,
     have_opted_out,
@@ -43,7 +43,6 @@ Status = Message.Status
 WaitsFor = Batch.WaitsFor
 RELEASED = {"lease_until": None, "doubted_at": None, "not_found_after": None, "due_at": None, "waits_for": ""}
 ALWAYS = Q()
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 ACCEPTED_SINCE = gettext_noop("A report has shown since that the request had been accepted.")
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from django_hyber.db.transactions import database_time
-from django_hyber.models import Message
+from django_hyber.models import Message, Suppression
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending.single import claim_message
-from django_hyber.services import send_message, start_campaign
+from django_hyber.services import import_suppressions, send_message, start_campaign
 from tests.builders import CHANNELS, make_campaign, make_due, make_known
 from tests.samples import phone
 
@@ -37,6 +38,17 @@ def graced(platform, settings):
 
 def test_clock_is_close_to_that_of_the_test_and_aware(db):
     assert abs(database_time() - timezone.now()) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("zone", ["-05:00", "+02:00"])
+def test_opt_out_is_listed_by_the_clock_of_the_database_in_whatever_zone_its_server_is(zone):
+    if connection.vendor == "mysql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET time_zone = %s", [zone])
+    import_suppressions([{"phone": f"+{phone(1)}"}])
+    connection.close()
+
+    assert abs(Suppression.objects.get().listed_at - database_time()) < timedelta(seconds=5)
 
 
 def test_lease_is_as_long_as_it_should_be_on_a_host_with_another_clock(graced, shifted):

@@ -30,7 +30,16 @@ from django_hyber.services import (
     send_message,
     start_campaign,
 )
-from tests.builders import CHANNELS, KNOWN, dispatch_until_finished, make_campaign, make_due, make_known, statuses
+from tests.builders import (
+    CHANNELS,
+    KNOWN,
+    dispatch_until_finished,
+    make_campaign,
+    make_due,
+    make_known,
+    send_again_one_by_one,
+    statuses,
+)
 from tests.protocol.platforms import serve
 from tests.samples import phone, report
 
@@ -84,6 +93,17 @@ def ask(message, times=2):
         Message.objects.filter(pk=message.pk).update(due_at=None)
         unconfirmed.resolve_message(message.pk)
     message.refresh_from_db()
+
+
+def before_the_request(monkeypatch, happen):
+    """Let something happen between the claim of a batch and its request."""
+    build = sending.build_body
+
+    def build_later(*arguments):
+        happen()
+        return build(*arguments)
+
+    monkeypatch.setattr(sending, "build_body", build_later)
 
 
 def was_sent_once(platform, people):
@@ -575,13 +595,7 @@ class TestReportAfterABatchWasQueuedAgain:
         assert statuses(campaign)[1:] == ["accepted"] * 4
 
     def test_report_between_claim_and_request_counts_too(self, platform, campaign, batch, monkeypatch):
-        build = sending.build_body
-
-        def report_first(*arguments):
-            self.report_one(campaign)
-            return build(*arguments)
-
-        monkeypatch.setattr(sending, "build_body", report_first)
+        before_the_request(monkeypatch, lambda: self.report_one(campaign))
         self.resume(campaign)
         dispatch_until_finished(campaign)
 
@@ -643,7 +657,7 @@ class TestReportAfterABatchWasQueuedAgain:
         assert set(others.values_list("sender", flat=True)).isdisjoint({get_account("default").sender, ""})
 
     def test_report_about_one_holds_back_those_that_were_resolved_one_by_one(self, platform, campaign):
-        self.send_again_one_by_one(campaign)
+        send_again_one_by_one(campaign)
         self.report_one(campaign)
         self.resume(campaign)
         dispatch_until_finished(campaign)
@@ -654,31 +668,19 @@ class TestReportAfterABatchWasQueuedAgain:
     def test_report_between_claim_and_request_holds_back_those_that_were_resolved_one_by_one(
         self, platform, campaign, monkeypatch
     ):
-        self.send_again_one_by_one(campaign)
-        build = sending.build_body
-
-        def report_first(*arguments):
-            self.report_one(campaign)
-            return build(*arguments)
-
-        monkeypatch.setattr(sending, "build_body", report_first)
+        send_again_one_by_one(campaign)
+        before_the_request(monkeypatch, lambda: self.report_one(campaign))
         self.resume(campaign)
         dispatch_until_finished(campaign)
 
         assert was_sent_once(platform, 5 + KNOWN)
 
     def test_one_by_one_they_are_sent_again_without_a_report(self, platform, campaign):
-        self.send_again_one_by_one(campaign)
+        send_again_one_by_one(campaign)
         self.resume(campaign)
         dispatch_until_finished(campaign)
 
         assert len(platform.ledger.duplicates) == 5
-
-    def send_again_one_by_one(self, campaign):
-        pause_campaign(campaign)
-        endings.resolve_separately(campaign.batches.all(), campaign.batches.get(), get_account("default"))
-        for message in campaign.messages.all():
-            send_again(message, by="anna")
 
     def test_without_a_report_it_is_sent_again(self, platform, campaign, batch):
         self.resume(campaign)
@@ -701,13 +703,7 @@ def test_report_between_claim_and_request_holds_back_a_message_that_an_answer_di
     pause_campaign(campaign)
     for message in (first, second):
         send_again(message, by="anna")
-    build = sending.build_body
-
-    def report_first(*arguments):
-        apply_delivery_reports([report(first)])
-        return build(*arguments)
-
-    monkeypatch.setattr(sending, "build_body", report_first)
+    before_the_request(monkeypatch, lambda: apply_delivery_reports([report(first)]))
     resume_campaign(campaign)
     dispatch_until_finished(campaign)
 

@@ -14,13 +14,10 @@ from django_hyber.campaigns.preflight import preflight
 from django_hyber.conf import get_account
 from django_hyber.models import Batch, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
-from django_hyber.reconcile import endings
 from django_hyber.sending.limits import amount_left
 from django_hyber.services import (
     apply_delivery_reports,
-    pause_campaign,
     resume_campaign,
-    send_again,
     send_message,
     start_campaign,
 )
@@ -31,6 +28,7 @@ from tests.builders import (
     make_campaign,
     make_waiting_campaign,
     posts,
+    send_again_one_by_one,
     statuses,
 )
 from tests.samples import phone, report
@@ -198,11 +196,7 @@ def test_what_is_sent_again_one_by_one_is_counted_once(limited):
     sandbox = limited({"campaign": "4"}, BATCH_SIZE=4)
     sandbox.fault("drop_request", paths=("bulk",))
     campaign = launch(4)
-    pause_campaign(campaign)
-    batch = campaign.batches.get()
-    endings.resolve_separately(campaign.batches.all(), batch, get_account("default"))
-    for message in campaign.messages.all():
-        send_again(message, by="anna")
+    send_again_one_by_one(campaign)
     resume_campaign(campaign)
     dispatch_until_finished(campaign)
 
@@ -214,10 +208,7 @@ def test_what_was_to_be_sent_again_and_proves_accepted_counts(limited):
     sandbox = limited({"campaign": "10"}, BATCH_SIZE=4)
     sandbox.fault("drop_answer", paths=("bulk",))
     campaign = launch(4)
-    pause_campaign(campaign)
-    endings.resolve_separately(campaign.batches.all(), campaign.batches.get(), get_account("default"))
-    for message in campaign.messages.all():
-        send_again(message, by="anna")
+    send_again_one_by_one(campaign)
     apply_delivery_reports([report(message) for message in campaign.messages.all()])
     resume_campaign(campaign)
     dispatch_until_finished(campaign)
