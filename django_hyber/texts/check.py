@@ -218,16 +218,16 @@ def _read_recipients(
 ) -> list[ValidationError]:
     """Add the values of every recipient to ``texts``; return an error for each variable without a value."""
     for page in pages:
-        rows, capped = _read_page(campaign, names, page, report)
-        texts.add(rows)
-        # By the time of sending, the cap may allow them again.
-        texts.add(capped, is_counted=False)
+        with paused_collector():
+            rows, capped = _read_page(campaign, names, page, report)
+            texts.add(rows)
+            # By the time of sending, the cap may allow them again.
+            texts.add(capped, is_counted=False)
         if progress:
             progress(report.recipients)
     return [_missing_variable(campaign, name, count) for name, count in sorted(report.lacking.items())]
 
 
-@paused_collector()
 def _read_page(
     campaign: Campaign, names: Sequence[str], page: Page, report: TextReport
 ) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:

@@ -47,6 +47,6 @@ def gunicorn(tmp_path_factory, *more):
 @pytest.fixture
 def hosted(server, sandbox, settings):
     """The sandbox as the platform, calling back to the server; it is the test that sends."""
-    account = account_settings(sandbox, CALLBACK_BASE_URL=server, SEEN_CODES=SEEN_CODES)
+    account = account_settings(sandbox, CALLBACK_BASE_URL=server, SEEN_CODES=SEEN_CODES, RETRY_DELAY=0.05)
     settings.HYBER = {"default": account}
     return sandbox

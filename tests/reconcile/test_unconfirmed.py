@@ -49,6 +49,13 @@ REPORTS = {"paths": ("reports",), "count": None}
 
 
 @pytest.fixture
+def platform(platform, settings):
+    """Many of these tests repeat sweeps until nothing is open, so what waits must not wait for long."""
+    settings.HYBER = {"default": settings.HYBER["default"] | {"RETRY_DELAY": 0.05}}
+    return platform
+
+
+@pytest.fixture
 def configure(platform, settings):
     def change(**values):
         settings.HYBER = {"default": settings.HYBER["default"] | values}

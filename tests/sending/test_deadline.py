@@ -37,7 +37,9 @@ def read(message):
     [BAD_PASSWORD, {"kind": "error", "status": 403, "count": None}, {"kind": "status", "status": 429, "count": None}],
     ids=["wrong password", "forbidden", "busy"],
 )
-def test_code_that_waited_longer_than_its_longest_ttl_expires_and_is_never_sent(platform, trouble):
+def test_code_that_waited_longer_than_its_longest_ttl_expires_and_is_never_sent(platform, settings, trouble):
+    # A retry after the longest TTL would be given up at once.
+    settings.HYBER = {"default": settings.HYBER["default"] | {"RETRY_DELAY": 0.05}}
     platform.fault(**trouble)
     message = send_message(phone(1), CODE)
     age(message, 299)

@@ -137,7 +137,7 @@ class WrongPasswordTests:
             let_the_hold_end()
             dispatch()
         locked_out()
-        settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2}}
+        settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2, "RETRY_DELAY": 0.05}}
         platform.fault("status", status=429)
         dispatch()
 
@@ -158,7 +158,7 @@ class WrongPasswordTests:
             make_due(campaign)
             dispatch()
         locked_out()
-        settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2}}
+        settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 2, "RETRY_DELAY": 0.05}}
         platform.fault("status", status=429)
         dispatch_until_finished(campaign)
 

@@ -45,8 +45,8 @@ TO_QUESTIONS = [
 def misbehaving(settings):
     options = {"client_id": CLIENT_ID, "login": LOGIN, "password": PASSWORD, "unknown_id": "404-json"}
     with Sandbox(latency=0.01, callbacks=False, **options) as sandbox:
-        quick = {"BATCH_SIZE": 10, "SYNC_LIMIT": 5, "NOT_FOUND_GRACE": GRACE, "BREAKER_THRESHOLD": 1_000}
-        settings.HYBER = {"default": account_settings(sandbox, **quick)}
+        quick = {"NOT_FOUND_GRACE": GRACE, "RETRY_DELAY": 0.05, "BREAKER_THRESHOLD": 1_000}
+        settings.HYBER = {"default": account_settings(sandbox, BATCH_SIZE=10, SYNC_LIMIT=5, **quick)}
         yield sandbox
 
 

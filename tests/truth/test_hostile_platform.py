@@ -70,8 +70,8 @@ REQUESTS = {
 def hostile(settings):
     options = {"client_id": CLIENT_ID, "login": LOGIN, "password": PASSWORD, "unknown_id": "404-json"}
     with Sandbox(latency=0.01, callbacks=False, fault_seconds=1.8 * GRACE, **options) as sandbox:
-        quick = {"NOT_FOUND_GRACE": GRACE, "BREAKER_THRESHOLD": 1_000, "CONNECT_TIMEOUT": 0.5, "READ_TIMEOUT": 0.3}
-        settings.HYBER = {"default": account_settings(sandbox, LEASE=5, **quick)}
+        quick = {"NOT_FOUND_GRACE": GRACE, "RETRY_DELAY": 0.05, "CONNECT_TIMEOUT": 0.5, "READ_TIMEOUT": 0.3}
+        settings.HYBER = {"default": account_settings(sandbox, LEASE=5, BREAKER_THRESHOLD=1_000, **quick)}
         yield sandbox
 
 
