@@ -140,6 +140,12 @@ def close_lost_connection() -> None:
         connection.close_if_unusable_or_obsolete()
 
 
+def is_lost(driver_connection: Any) -> bool:
+    """Return whether this connection of the driver has broken off. What was being committed then may be committed."""
+    connection = db_connection()
+    return connection.connection is not driver_connection or not connection.is_usable()
+
+
 def insisting(record: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Retry a function that was rolled back by a deadlock, a lost connection or a locked database file.
 

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils import timezone
 
@@ -16,14 +17,16 @@ from django_hyber.conf import Account, get_account
 from django_hyber.db import lease
 from django_hyber.db.transactions import (
     database,
+    db_connection,
     insisting,
+    is_lost,
     refuse_transaction,
     write_transaction,
 )
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Campaign
 from django_hyber.protocol import HyberClient
-from django_hyber.sending.batch_claim import BatchClaim
+from django_hyber.sending.batch_claim import ALWAYS, BatchClaim
 from django_hyber.sending.batch_messages import (
     BatchAnswer,
     Outgoing,
@@ -40,6 +43,13 @@ from django_hyber.sending.runs import settle
 logger = logging.getLogger("django_hyber")
 State = Batch.State
 WaitsFor = Batch.WaitsFor
+
+
+class Wait(NamedTuple):
+    """Until when a batch has to wait, and for what."""
+
+    until: datetime
+    waits_for: Batch.WaitsFor
 
 
 @insisting
@@ -61,25 +71,44 @@ def claim_batch(pk: int) -> BatchClaim | None:
         return None
     if schedule.waits_for_window(found, now):
         return None
-    with write_transaction():
-        if not _claim(pk, account, now):
-            return None
-        # Read before the commit: a worker that is suspended after it could read the attempt number of another claim.
-        claimed = Batch.objects.select_related("campaign").get(pk=pk)
-        waits_for = WaitsFor.PLATFORM
-        until = breaker.blocked_until(account, AccountState.Host.BULK)
-        if until is None:
-            waits_for, until = WaitsFor.THROTTLE, schedule.reserve(found.campaign, account, found.size)
-        # A batch that has to wait must keep neither the claim nor its reservation in the throttle.
-        transaction.set_rollback(until is not None, using=database())
+    claim = _claim_or_wait(found, account, now)
+    if not isinstance(claim, Wait):
+        return claim
+    is_blocked, waits_for = claim.waits_for == WaitsFor.PLATFORM, claim.waits_for
+    schedule.put_off(pk, claim.until, WaitsFor.ACCOUNT if is_blocked and breaker.is_held(account.name) else waits_for)
+    if is_blocked and not breaker.is_blocked(account.name, AccountState.Host.BULK):
+        # It has ended in the meantime, so nobody else would see the batch before its time.
+        schedule.put_off(pk, None, "")
+    return None
+
+
+def _claim_or_wait(found: Batch, account: Account, now: datetime) -> BatchClaim | Wait | None:
+    claim, used = None, db_connection().connection
+    try:
+        with write_transaction():
+            if not _claim(found.pk, account, now):
+                return None
+            # Read before the commit: a worker that is suspended after it could read the attempt number of another
+            # claim.
+            claimed = Batch.objects.select_related("campaign").get(pk=found.pk)
+            claim = BatchClaim(batch=claimed, account=account)
+            wait = _reason_to_wait(found, account)
+            # A batch that has to wait must keep neither the claim nor its reservation in the throttle.
+            transaction.set_rollback(wait is not None, using=database())
+    except (OperationalError, InterfaceError):
+        if claim and is_lost(used):
+            # The claim may be committed, and would last until its lease ends.
+            claim.release(ALWAYS)
+        raise
+    return wait or claim
+
+
+def _reason_to_wait(batch: Batch, account: Account) -> Wait | None:
+    until = breaker.blocked_until(account, AccountState.Host.BULK)
     if until:
-        is_blocked = waits_for == WaitsFor.PLATFORM
-        schedule.put_off(pk, until, WaitsFor.ACCOUNT if is_blocked and breaker.is_held(account.name) else waits_for)
-        if is_blocked and not breaker.is_blocked(account.name, AccountState.Host.BULK):
-            # It has ended in the meantime, so nobody else would see the batch before its time.
-            schedule.put_off(pk, None, "")
-        return None
-    return BatchClaim(batch=claimed, account=account)
+        return Wait(until, WaitsFor.PLATFORM)
+    until = schedule.reserve(batch.campaign, account, batch.size)
+    return Wait(until, WaitsFor.THROTTLE) if until else None
 
 
 def _claim(pk: int, account: Account, now: datetime) -> bool:

@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, Literal
 
+from django.db import InterfaceError, OperationalError
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
@@ -17,7 +18,7 @@ from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.conf import Account, get_account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db import lease
-from django_hyber.db.transactions import insisting, refuse_transaction
+from django_hyber.db.transactions import db_connection, insisting, is_lost, refuse_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.policies.allowed_numbers import NOT_ALLOWED, is_allowed, policy_of, stored_policy
@@ -250,11 +251,16 @@ def claim_message(pk: int) -> MessageClaim | None:
     unclaimed = lease.held(waiting, pk, message.attempts)
     # The sender is set again right before the request is written.
     values = {"status": Status.SENDING, "sender": "", "due_at": None, "enqueued_at": None}
-    if not lease.claim(unclaimed, account.lease, **values):
-        return None
     message.attempts += 1
     message.sender = ""
-    return MessageClaim(message=message, account=account)
+    claim, used = MessageClaim(message=message, account=account), db_connection().connection
+    try:
+        return claim if lease.claim(unclaimed, account.lease, **values) else None
+    except (OperationalError, InterfaceError):
+        if is_lost(used):
+            # The claim may be committed, and would last until its lease ends.
+            claim.release(ALWAYS)
+        raise
 
 
 def _end_late(waiting: QuerySet[Message], message: Message) -> None:

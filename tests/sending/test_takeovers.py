@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
-from django_hyber.models import Batch, Campaign
+from django_hyber.db import lease
+from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import APIError, ConnectionLost, HyberClient, NotTaken, ReportNotFound
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch as batches
+from django_hyber.sending.single import submit_message
 from django_hyber.services import cancel_campaign, dispatch, pause_campaign, retry_failed, start_campaign
 from tests.builders import KNOWN, dispatch_until_finished, make_campaign, make_due, make_known, posts, statuses
 from tests.samples import phone
@@ -79,6 +83,58 @@ def test_batch_that_changes_between_the_look_and_the_claim_is_not_sent(platform,
 
     assert batches.get_account is get_account
     assert posts(platform) == []
+
+
+@pytest.fixture
+def break_connection():
+    """A function that breaks the connection to the database off."""
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no connection that could be lost")
+
+    def break_off():
+        is_postgresql = connection.vendor == "postgresql"
+        driver = connection.connection
+        sql = "SELECT pg_terminate_backend(%s)" if is_postgresql else "KILL %s"
+        with closing(connection.copy()) as other, other.cursor() as cursor:
+            cursor.execute(sql, [driver.info.backend_pid if is_postgresql else driver.thread_id()])
+        Batch.objects.exists()
+
+    return break_off
+
+
+def test_batch_whose_claim_was_committed_without_an_answer_is_sent_at_once(platform, monkeypatch, break_connection):
+    campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
+    Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
+    commit = BaseDatabaseWrapper.commit
+
+    def be_lost(self):
+        monkeypatch.setattr(BaseDatabaseWrapper, "commit", commit)
+        commit(self)
+        break_connection()
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "commit", be_lost)
+    batches.submit_batch(campaign.batches.get().pk)
+
+    assert statuses(campaign) == ["accepted"]
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (1, {})
+
+
+def test_message_whose_claim_was_committed_without_an_answer_is_sent_at_once(platform, monkeypatch, break_connection):
+    sms = {"text": "7", "alpha_name": "Shop", "ttl": 300}
+    content = {"channels": ["sms"], "channel_options": {"sms": sms}}
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
+    claim = lease.claim
+
+    def be_lost(*arguments, **options):
+        monkeypatch.setattr(lease, "claim", claim)
+        claim(*arguments, **options)
+        break_connection()
+
+    monkeypatch.setattr(lease, "claim", be_lost)
+    submit_message(message.pk)
+
+    message.refresh_from_db()
+    assert (message.status, platform.ledger.taken, platform.ledger.duplicates) == ("accepted", 1, {})
 
 
 @pytest.mark.parametrize(
