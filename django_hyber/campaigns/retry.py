@@ -92,7 +92,7 @@ def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = No
             raise CampaignError([_nothing_failed()])
         move(campaign, Verb.RETRY, run=F("run") + 1, finished_at=None)
         forget_credit(campaign)
-        if not runs.requeue(failed, keys):
+        if not runs.requeue(failed, campaign.run, keys):
             raise CampaignError([_nothing_failed()])
         runs.cut_batches(campaign)
         begin(campaign)

@@ -66,10 +66,14 @@ class Batch(HyberModel, DoubtModel):
     is_job = models.BooleanField(_("sent as a job"), default=False, editable=False)
     # The batch whose request was in doubt, of which this one was cut.
     cut_from = models.BigIntegerField(_("cut from"), null=True, editable=False)
-    # When it was queued again after a doubt, and when a report proved that a request in doubt had been accepted: one of
-    # this batch, or of a batch that was cut from it.
-    returned_at = models.DateTimeField(_("queued again at"), null=True, editable=False)
+    # How often, and when last by the clock of the database, reports have proved that a request in doubt was accepted:
+    # one of this batch, or of a batch that was cut from it. Counted, because an order of times needs exact clocks.
+    proofs = models.PositiveIntegerField(_("proofs"), default=0, editable=False)
     proved_at = models.DateTimeField(_("proved accepted at"), null=True, editable=False)
+    # The proofs of the batch that this one was cut from, or of its own, when it was last queued again after a doubt.
+    proofs_seen = models.PositiveIntegerField(_("proofs seen"), default=0, editable=False)
+    # For a message that is sent again alone: the run of its campaign at that time.
+    alone_in_run = models.PositiveSmallIntegerField(_("alone in run"), null=True, editable=False)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
     error_text = models.CharField(_("error text"), max_length=255, blank=True)
@@ -94,6 +98,12 @@ class Batch(HyberModel, DoubtModel):
         if not self.phone_prefixes:
             return condition
         return condition & reduce(or_, (models.Q(phone_number__startswith=prefix) for prefix in self.phone_prefixes))
+
+    def holds(self, pk: int, phone_number: str | None) -> bool:
+        """Return whether a message of its campaign is in the batch; of one without a number, whether it may be."""
+        if not self.first_id <= pk <= self.last_id:
+            return False
+        return not self.phone_prefixes or phone_number is None or phone_number.startswith(tuple(self.phone_prefixes))
 
     def __str__(self) -> str:
         return f"{self.campaign_id}:{self.first_id}-{self.last_id}"

@@ -19,7 +19,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection
 from django_hyber.sending import limits
-from django_hyber.sending.batch_messages import NO_DOUBT, is_proved, was_accepted
+from django_hyber.sending.batch_messages import NO_DOUBT, lock_proofs, was_accepted
 from django_hyber.sending.exchange import begin_doubt
 from django_hyber.sending.pace import schedule
 
@@ -53,14 +53,16 @@ def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_
     ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
+        lock(doubted)
         request = request_in_doubt(message)
+        proofs = lock_proofs(request) if request else 0
         doubted_at = message.doubted_at
-        if doubted_at and (request is None or is_proved(request)):
+        if doubted_at and (request is None or proofs > request.proofs_seen):
             # Others of its request were accepted, and this one was not: only a report about itself is proof now.
             request, doubted_at = None, doubted_at + timedelta(microseconds=1)
         moved = _move(doubted, Status.QUEUED, not_taken_code=not_taken_code, **RESOLVED, doubted_at=doubted_at)
         if moved and message.campaign_id:
-            _give_own_batch(message, doubted_at, request)
+            _give_own_batch(message, doubted_at, request, proofs)
         return moved
 
 
@@ -103,6 +105,8 @@ def end_batch_as_not_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
     Returns the number of changed messages.
     """
     with write_transaction():
+        lock_unread(in_doubt(batch))
+        lock_proofs(batch)
         # A report may have arrived after the last query.
         if was_accepted(batch):
             return 0
@@ -119,12 +123,13 @@ def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: in
     ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
+        lock_unread(in_doubt(batch))
         again = {
             "state": State.PENDING,
             "error_text": "",
             "error_code": None,
             "not_taken_code": not_taken_code,
-            "returned_at": database_time(),
+            "proofs_seen": lock_proofs(batch),
         }
         if not doubted.update(**again, **DOUBT_OVER | {"doubted_at": batch.doubted_at}):
             return 0
@@ -179,14 +184,16 @@ def _reject(doubted: QuerySet[Message], error_code: int | None, reason: str) -> 
     return _move(doubted, Status.REJECTED, **changes)
 
 
-def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batch | None) -> None:
+def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batch | None, proofs: int) -> None:
     """Create a batch for the message alone, because its previous batch is done. Such batches have run 0.
 
-    Until its request, a report may still prove that the earlier one was accepted; ``request`` is that of others too.
+    Until its request, a report may still prove that the earlier one was accepted; ``request`` is that of others too,
+    and ``proofs`` are those that there are of it.
     """
-    now = database_time()
+    campaign = message.campaign
+    own = Batch.objects.filter(campaign=campaign, run=0, first_id=message.pk).select_for_update().first()
     Batch.objects.update_or_create(
-        campaign=message.campaign,
+        campaign=campaign,
         run=0,
         first_id=message.pk,
         # The number of attempts is kept, so that the batch is given up at some point.
@@ -195,10 +202,10 @@ def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batc
             "size": 1,
             "state": State.PENDING,
             "zone": schedule.zone_of(schedule.prefix_of((message.phone_number or "")[:4])),
-            "created_at": now,
+            "created_at": database_time(),
             **DOUBT_OVER,
             "doubted_at": doubted_at,
-            "returned_at": now,
+            "proofs_seen": proofs if request else own.proofs if own else 0,
             "cut_from": (request.cut_from or request.pk) if request else None,
             "is_job": bool(request and request.is_job),
             # A batch of an earlier run may have been refused; this request was not.
@@ -206,7 +213,8 @@ def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batc
             "error_code": None,
             "not_taken_code": None,
             "releases_seen": None,
-            **limits.take_over_cost(message),
+            **limits.take_over_cost(message, own),
+            "alone_in_run": campaign.run if campaign else None,
         },
     )
 

@@ -343,7 +343,9 @@ def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> 
         # Messages that were sent again in the meantime are no longer part of this doubt.
         of_the_request = endings.messages_of(batch).filter(doubted_at=batch.doubted_at)
         latest = of_the_request.aggregate(latest=Max("accepted_at"))["latest"]
-        counts_from = max(counts_from, latest + _parts_grace(batch, account)) if latest else counts_from
+        # By the clock of the host that has applied the report, and by that of the database.
+        found = max(filter(None, (latest, batch.proved_at)), default=None)
+        counts_from = max(counts_from, found + _parts_grace(batch, account)) if found else counts_from
     is_still_first = doubt.not_found_at is not None and doubt.not_found_at >= counts_from
     return replace(doubt, not_found_after=counts_from, not_found_at=doubt.not_found_at if is_still_first else None)
 

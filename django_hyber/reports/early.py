@@ -69,16 +69,15 @@ def rematch_reports(since: datetime | None = None) -> Applied:
     return total
 
 
-def apply_former(messages: Collection[int], since: datetime) -> None:
-    """Apply again the reports of these messages that have come since then: their former attempt counts again."""
+def apply_former(messages: Collection[int]) -> None:
+    """Apply the reports of these messages again: their former attempt counts again."""
     # The range is redundant, but without it PostgreSQL scans a table that has no statistics yet.
     stored = DeliveryReport.objects.filter(message__gte=min(messages), message__lte=max(messages), message__in=messages)
-    recent = stored.filter(received_at__gte=since)
-    for name in set(recent.order_by().values_list("account", flat=True)):
+    for name in set(stored.order_by().values_list("account", flat=True)):
         account = find_account(name)
         if account:
             account = with_stored_codes(account)
-            rows = list(recent.filter(account=name).values_list("fingerprint", "raw", "received_at"))
+            rows = list(stored.filter(account=name).values_list("fingerprint", "raw", "received_at"))
             apply_reports(account, [item.report for item in _readable(account, rows)])
 
 

@@ -44,7 +44,7 @@ from django_hyber.reports.outcome import (
     is_about,
     with_winner,
 )
-from django_hyber.reports.proof import note_proof
+from django_hyber.reports.proof import Doubted, note_proof
 from django_hyber.reports.quota import may_keep_unmatched
 from django_hyber.reports.ranks import DELIVERIES, STATUS_OF_STATE
 from django_hyber.reports.unreadable import keep_unreadable_items
@@ -291,7 +291,11 @@ def _advance(account: Account, states: Sequence[State], matches: Matches) -> int
         winners = _first_channels(account, contested)
         advanced = [with_winner(state, winners.get(state.id, state.channel)) for state in advanced]
     update_rows(Message, CHANGING, changed_columns(states, advanced))
-    doubted = [(state.campaign_id, state.id) for state in states if state.doubted_at and state.campaign_id]
+    doubted = [
+        Doubted(state.campaign_id, state.id, state.phone_number)
+        for state in states
+        if state.doubted_at and state.campaign_id
+    ]
     if doubted:
         note_proof(doubted)
     changes = [

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.db.models import F
 
 from django_hyber.db.transactions import database_time
 from django_hyber.models import Batch
 
 
-def note_proof(doubted: Iterable[tuple[int, int]]) -> None:
-    """Note that reports have come about these messages in doubt, by campaign and primary key.
+class Doubted(NamedTuple):
+    """A message of a campaign whose request is or was in doubt."""
+
+    campaign_id: int
+    pk: int
+    phone_number: str | None
+
+
+def note_proof(doubted: Iterable[Doubted]) -> None:
+    """Note that reports have come about these messages. The caller has locked them.
 
     It is noted on the batches that held them, and on those from which these were cut: before any part of the request is
     sent again, its worker looks there.
     """
-    members: dict[int, list[int]] = {}
-    for campaign_id, pk in doubted:
-        members.setdefault(campaign_id, []).append(pk)
+    by_campaign: dict[int, list[Doubted]] = {}
+    for message in doubted:
+        by_campaign.setdefault(message.campaign_id, []).append(message)
     held: set[int] = set()
-    for campaign_id, pks in members.items():
+    for campaign_id, messages in by_campaign.items():
+        pks = [message.pk for message in messages]
         batches = Batch.objects.filter(campaign=campaign_id)
         alone = batches.filter(run=0, first_id__in=pks)
         together = batches.filter(run__gt=0, first_id__lte=max(pks), last_id__gte=min(pks), doubted_at__isnull=False)
-        for pk, cut_from in alone.values_list("pk", "cut_from"):
-            held |= {pk, cut_from or pk}
-        for pk, cut_from, first_id, last_id in together.values_list("pk", "cut_from", "first_id", "last_id"):
-            if any(first_id <= member <= last_id for member in pks):
-                held |= {pk, cut_from or pk}
-    Batch.objects.filter(pk__in=held).update(proved_at=database_time())
+        for batch in (*alone, *together):
+            if any(batch.holds(message.pk, message.phone_number) for message in messages):
+                held |= {batch.pk, batch.cut_from or batch.pk}
+    Batch.objects.filter(pk__in=held).update(proofs=F("proofs") + 1, proved_at=database_time())

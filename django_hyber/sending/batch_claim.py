@@ -215,7 +215,7 @@ class BatchClaim:
                 phone_prefixes=batch.phone_prefixes,
                 error_text=reason,
                 cut_from=batch.cut_from or batch.pk,
-                returned_at=batch.returned_at,
+                proofs_seen=batch.proofs_seen,
                 is_job=batch.is_job,
                 **doubted,
             )

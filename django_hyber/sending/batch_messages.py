@@ -65,21 +65,29 @@ def was_accepted(batch: Batch) -> bool:
     """Whether a report proves that a request of the batch was accepted. Reports of an earlier run do not count."""
     reported = Q(accepted_at__isnull=False) | Q(status=Message.Status.REJECTED)
     if batch.run > 1:
-        since = batch.created_at
-        reported = Q(accepted_at__gte=since) | Q(status=Message.Status.REJECTED, finished_at__gte=since)
+        # Those that were not retried then have the results of an earlier run.
+        reported &= Q(earlier_end__run=batch.run)
     members = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
     return is_proved(batch) or members.filter(reported).exists()
 
 
 def is_proved(batch: Batch) -> bool:
-    """Whether a report has come about the request in doubt, since the batch was queued again or else since the doubt.
+    """Whether a report has come about the request in doubt, since the batch was last queued again after a doubt.
 
     The request may have been cut since: because it was too large, or because its messages were resolved one by one. A
     report about any part of it counts.
     """
-    since = batch.returned_at or batch.doubted_at
-    whole = Batch.objects.filter(pk=batch.cut_from or batch.pk, proved_at__gte=since)
-    return since is not None and batch.doubted_at is not None and whole.exists()
+    whole = Batch.objects.filter(pk=batch.cut_from or batch.pk, proofs__gt=batch.proofs_seen)
+    return batch.doubted_at is not None and whole.exists()
+
+
+def lock_proofs(batch: Batch) -> int:
+    """Return how many proofs there are, and let none be noted until the end of the transaction.
+
+    Lock the messages of the batch before: reports are applied to theirs, and then noted.
+    """
+    whole = Batch.objects.filter(pk=batch.cut_from or batch.pk).select_for_update()
+    return whole.values_list("proofs", flat=True).first() or 0
 
 
 def suppress(account: Account, messages: QuerySet[Message], leave_out: LeaveOut) -> None:

@@ -10,13 +10,10 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.db.models import Min, Q
-
 from django_hyber.announce import Change
 from django_hyber.db.bulk import update_rows
 from django_hyber.models import Campaign, Message
 from django_hyber.reports.early import apply_former
-from django_hyber.reports.matching import TOLERANCE
 
 Status = Message.Status
 
@@ -40,16 +37,17 @@ class End(NamedTuple):
     reported_at: datetime | None
     finished_at: datetime | None
 
-    def stored(self) -> dict[str, Any]:
-        """Return the end as a JSON document, without its empty columns."""
+    def stored(self, run: int) -> dict[str, Any]:
+        """Return the end before this run as a JSON document, without its empty columns."""
         values = {name: value for name, value in self._asdict().items() if value not in (None, "")}
-        return values | {name: values[name].isoformat() for name in TIMES if name in values}
+        return values | {"run": run} | {name: values[name].isoformat() for name in TIMES if name in values}
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> End:
         """Return the end that was stored as this document."""
         times = {name: datetime.fromisoformat(document[name]) for name in TIMES if name in document}
-        return cls(**{**EMPTY, **document, **times})
+        values = {**EMPTY, **document, **times}
+        return cls(*(values[name] for name in cls._fields))
 
 
 TIMES = ("accepted_at", "reported_at", "finished_at")
@@ -58,7 +56,7 @@ TEXTS = ("channel", "other_channels", "error_text")
 EMPTY: Mapping[str, Any] = {name: "" if name in TEXTS else None for name in End._fields}
 #: What belongs to the attempt that is not made.
 NO_ATTEMPT: Mapping[str, Any] = dict.fromkeys(
-    ("earlier_end", "doubted_at", "not_found_after", "not_taken_code", "releases_seen", "due_at")
+    ("earlier_end", "not_found_after", "not_taken_code", "releases_seen", "due_at")
 )
 
 
@@ -66,7 +64,8 @@ def give_back_ends(campaign: Campaign, pks: Sequence[int]) -> list[Change]:
     """Give these queued messages the end that they had before the retry, and return the changes of status.
 
     The caller has locked them. What was not retried stays as it is. Reports about the former attempt that have come
-    since then count again.
+    since then count again; all of them are applied, because those from before change nothing. ``doubted_at`` stays: a
+    report about the retry is still proof for the others of its request.
     """
     if campaign.run <= 1 or not pks:
         return []
@@ -76,10 +75,8 @@ def give_back_ends(campaign: Campaign, pks: Sequence[int]) -> list[Change]:
         pk: _end(document, extra_id if doubted_at else "") for pk, extra_id, doubted_at, document in rows if document
     }
     update_rows(Message, ("id", *End._fields), [(pk, *end) for pk, end in ends.items()], constants=NO_ATTEMPT)
-    since = started_at(campaign)
-    if ends and since:
-        # A report that waited for the commit of the retry was received before its batches were created.
-        apply_former(list(ends), since - TOLERANCE)
+    if ends:
+        apply_former(list(ends))
     return [Change(pk, Status.QUEUED, end.status) for pk, end in ends.items()]
 
 
@@ -95,13 +92,5 @@ def _end(document: Mapping[str, Any], doubted_id: str) -> End:
 
 def count_sent_again(campaign: Campaign) -> int:
     """Count the messages that were sent again in the last run: without those that were skipped or cancelled."""
-    since = started_at(campaign)
-    retried = Message.objects.filter(campaign=campaign, earlier_end__isnull=False).exclude(status=Status.QUEUED)
-    is_recent = Q(accepted_at__gte=since) | Q(accepted_at=None, finished_at__gte=since)
-    return retried.filter(is_recent).count() if since else 0
-
-
-def started_at(campaign: Campaign) -> datetime | None:
-    """Return when the last run of the campaign was divided into batches, or None if it has none."""
-    moment: datetime | None = campaign.batches.filter(run=campaign.run).aggregate(first=Min("created_at"))["first"]
-    return moment
+    retried = Message.objects.filter(campaign=campaign, earlier_end__run=campaign.run)
+    return retried.exclude(status=Status.QUEUED).count()

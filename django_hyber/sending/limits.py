@@ -72,10 +72,11 @@ def charge(account: Account, batch: Batch, claimed: QuerySet[Batch], outgoing: S
     return ""
 
 
-def take_over_cost(message: Message) -> dict[str, Any]:
+def take_over_cost(message: Message, own: Batch | None) -> dict[str, Any]:
     """Take a message that is sent again alone off the reserved cost of its batch, and return it for its own batch.
 
-    It counts again with the next request, or as soon as a report shows that the earlier one was accepted.
+    It counts again with the next request, or as soon as a report shows that the earlier one was accepted. ``own`` is
+    the batch that it has had for itself, in this run or in an earlier one, to whose batch that cost is returned.
     """
     campaign, account = message.campaign, find_account(message.account)
     if campaign is None or account is None or account.spending_limit is None:
@@ -83,15 +84,32 @@ def take_over_cost(message: Message) -> dict[str, Any]:
     values = complete_variables(campaign, used_values(campaign), message.variables)
     if values is None or without_price((channel.name for channel in campaign.get_channels()), account.prices):
         return {}
-    its = Batch.objects.filter(campaign=campaign, first_id__lte=message.pk, last_id__gte=message.pk)
-    charged = its.filter(cost__isnull=False, state__in=CHARGED).order_by("-created_at", "-pk")
     with write_transaction():
-        batch = charged.select_for_update().first()
-        if batch is None or batch.cost is None:
+        if own and own.alone_in_run == campaign.run:
+            # It was taken over before.
             return {}
-        cost = min(batch.cost, most_cost(campaign, account.prices, [values]))
-        Batch.objects.filter(pk=batch.pk).update(cost=batch.cost - cost)
-        return {"cost": cost, "charged_on": batch.charged_on}
+        if own and own.alone_in_run and own.state in CHARGED:
+            _change_cost(_batch_of(message, own.alone_in_run), own.cost or Decimal(0))
+        batch = _batch_of(message, campaign.run)
+        cost = most_cost(campaign, account.prices, [values])
+        taken = -_change_cost(batch, -cost)
+        return {"cost": taken, "charged_on": batch.charged_on if batch else None}
+
+
+def _change_cost(batch: Batch | None, by: Decimal) -> Decimal:
+    """Change the cost of a locked batch, down to 0 at most, and return by how much it has changed."""
+    if batch is None or batch.cost is None:
+        return Decimal(0)
+    changed = max(by, -batch.cost)
+    Batch.objects.filter(pk=batch.pk).update(cost=batch.cost + changed)
+    return changed
+
+
+def _batch_of(message: Message, run: int) -> Batch | None:
+    """Return the charged batch of this run that holds the message, locked."""
+    batches = Batch.objects.filter(campaign=message.campaign, run=run, state__in=CHARGED, cost__isnull=False)
+    around = batches.filter(first_id__lte=message.pk, last_id__gte=message.pk).select_for_update()
+    return next((batch for batch in around if batch.holds(message.pk, message.phone_number)), None)
 
 
 def amount_left(account: Account, campaign: Campaign, moment: datetime) -> Decimal | None:

@@ -185,17 +185,17 @@ def retryable(campaign: Campaign, ended: Q) -> MessageQuerySet:
     return Message.objects.not_purged().filter(ended, campaign=campaign)
 
 
-def requeue(failed: QuerySet[Message], keys: Iterable[int] | None = None) -> int:
-    """Queue failed messages again, all of them or those with these keys, and return their number.
+def requeue(failed: QuerySet[Message], run: int, keys: Iterable[int] | None = None) -> int:
+    """Queue failed messages again for this run, all of them or those with these keys, and return their number.
 
-    Each gets a new extra id: the platform does not document what happens to a repeated one. The former end is kept
-    until the message is handed over again.
+    Each gets a new extra id: the platform does not document what happens to a repeated one. The former end is kept, by
+    which they differ from messages of earlier runs too.
     """
     fresh_ids = extra_ids()
     count, announced = 0, []
     for page in _pages(failed) if keys is None else _pages_of(failed, keys):
         queued = Message.Status.QUEUED
-        rows = [Requeued(pk, next(fresh_ids), queued.value, end.stored()) for pk, end in page]
+        rows = [Requeued(pk, next(fresh_ids), queued.value, end.stored(run)) for pk, end in page]
         count += update_rows(Message, Requeued._fields, rows)
         announced += store_changes([Change(pk, end.status, queued) for pk, end in page])
     announce_stored(announced)

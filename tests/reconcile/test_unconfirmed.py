@@ -6,6 +6,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from threading import Thread
 
 import pytest
 from django.utils import timezone
@@ -42,6 +43,7 @@ from tests.builders import (
 )
 from tests.protocol.platforms import serve
 from tests.samples import phone, report
+from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SMS = CHANNELS[1:]
@@ -308,6 +310,38 @@ def test_silence_of_a_job_counts_from_the_last_message_that_became_known(platfor
 
     assert last.status == "unconfirmed"
     assert last.not_found_after > reported_at
+
+
+def test_silence_of_a_request_counts_by_the_clock_of_the_database(platform, configure, monkeypatch):
+    make_known()
+    configure(NOT_FOUND_GRACE=0.1)
+    platform.fault("parts", seconds=600, paths=("bulk",))
+    with lost_answers(monkeypatch, "send_broadcast_sync"):
+        campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    make_due(campaign)
+    dispatch()
+    first, last = campaign.messages.order_by("pk")
+    time.sleep(0.6)
+    # The clock of the host that receives the callback is behind.
+    apply_delivery_reports([report(first)])
+    campaign.messages.filter(pk=first.pk).update(accepted_at=timezone.now() - timedelta(hours=1))
+    ask(last, times=1)
+    time.sleep(0.15)
+    ask(last, times=1)
+
+    assert last.status == "unconfirmed"
+
+
+def test_report_is_no_proof_about_another_time_zone(platform):
+    campaign = make_campaign(["12025550123", phone(1), "12025550124"])
+    first, here, last = campaign.messages.order_by("pk")
+    doubt = {"doubted_at": database_time()}
+    campaign.messages.update(status="unconfirmed", **doubt)
+    campaign.batches.create(first_id=first.pk, last_id=last.pk, size=2, phone_prefixes=["1202"], **doubt)
+    campaign.batches.create(first_id=here.pk, last_id=here.pk, size=1, phone_prefixes=["380"], **doubt)
+    apply_delivery_reports([report(here)])
+
+    assert list(campaign.batches.order_by("pk").values_list("proofs", flat=True)) == [0, 1]
 
 
 def test_message_that_was_sent_again_does_not_vouch_for_the_request_before(platform, configure, monkeypatch):
@@ -647,6 +681,31 @@ class TestReportAfterABatchWasQueuedAgain:
         dispatch_until_finished(campaign)
 
         assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_report_while_one_half_is_queued_again_holds_it_back(self, platform, campaign, batch, monkeypatch):
+        platform.fault("page", status=413, paths=("bulk",))
+        platform.fault("drop_request", paths=("bulk",))
+        platform.fault("status", status=429, paths=("bulk",), count=None)
+        self.resume(campaign)
+        lost = campaign.batches.get(state="unconfirmed")
+        other = campaign.messages.exclude(pk__gte=lost.first_id, pk__lte=lost.last_id).last()
+        was_accepted = endings.was_accepted
+
+        def be_overtaken(batch):
+            reporting.start()
+            reporting.join(1)
+            return False
+
+        reporting = Thread(target=in_own_connection(apply_delivery_reports), args=([report(other)],))
+        with monkeypatch.context() as patch:
+            patch.setattr(endings, "was_accepted", be_overtaken)
+            endings.end_batch_as_not_accepted(campaign.batches.filter(pk=lost.pk), lost)
+        reporting.join()
+        platform.clear_faults()
+        lost.refresh_from_db()
+
+        assert lost.state == "pending"
+        assert was_accepted(lost)
 
     def test_doubt_that_goes_on_is_about_the_client_that_has_sent(
         self, platform, campaign, batch, configure, monkeypatch

@@ -22,11 +22,12 @@ from django_hyber.services import (
     export_number,
     purge_personal_data,
     retry_failed,
+    send_again,
     start_campaign,
 )
 from django_hyber.signals import message_status_changed
 from django_hyber.tasks import run_job
-from tests.builders import make_campaign, posts, statuses
+from tests.builders import make_campaign, make_due, posts, statuses
 from tests.samples import phone, report
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -243,6 +244,74 @@ def test_report_about_a_doubted_retry_still_finds_its_message(expired):
 
     assert statuses(expired) == ["delivered"] + ["expired"] * 3
     assert recount(expired).differences == 0
+
+
+@pytest.fixture
+def retried_elsewhere(expired):
+    """The campaign is retried by a host whose clock is half an hour ahead."""
+    retry_failed(expired)
+    expired.batches.filter(run=2).update(created_at=timezone.now() + timedelta(minutes=30))
+    return expired
+
+
+def test_report_before_the_answer_was_lost_is_proof_whatever_clocks_say(retried_elsewhere, platform):
+    campaign = retried_elsewhere
+    claim = claim_batch(campaign.batches.get(run=2).pk)
+    apply_delivery_reports([report(campaign.messages.order_by("pk").first(), time=LATER)])
+    claim.mark_unconfirmed("No answer", timezone.now(), logged="no answer")
+    batch = campaign.batches.get(run=2)
+    send_again(batch, by="anna")
+    submit_batch(batch.pk)
+
+    assert len(posts(platform)) == 1
+    assert statuses(campaign) == ["delivered"] + ["unconfirmed"] * 3
+
+
+def test_late_report_about_the_former_attempt_counts_whatever_clocks_say(expired):
+    first = expired.messages.order_by("pk").first()
+    retry_failed(expired)
+    expired.batches.filter(run=2).update(created_at=timezone.now() + timedelta(minutes=30))
+    apply_delivery_reports([report(first, time=LATER)])
+    cancel_campaign(expired)
+
+    assert statuses(expired) == ["delivered"] + ["expired"] * 3
+
+
+def test_what_was_sent_again_is_counted_whatever_clocks_say(retried_elsewhere):
+    send_waiting(retried_elsewhere)
+
+    assert count_sent_again(retried_elsewhere) == 4
+
+
+def test_delivery_in_an_earlier_run_is_no_proof_about_a_later_one(expired, platform):
+    retry_failed(expired)
+    send_waiting(expired)
+    apply_delivery_reports([report(expired.messages.order_by("pk").first(), time=LATER)])
+    expire(expired, time=LATER)
+    retry_failed(expired)
+    claim_batch(expired.batches.get(run=3).pk).mark_unconfirmed("No answer", timezone.now(), logged="no answer")
+    batch = expired.batches.get(run=3)
+    send_again(batch, by="anna")
+    submit_batch(batch.pk)
+
+    assert len(posts(platform)) == 3
+    assert statuses(expired) == ["delivered"] + ["accepted"] * 3
+
+
+def test_report_about_a_person_who_was_left_out_since_holds_back_the_others(expired, platform):
+    retry_failed(expired)
+    batch = doubt_and_return(expired)
+    again = expired.messages.order_by("pk").first()
+    opt_out(phone(0))
+    platform.fault("status", status=429, paths=("bulk",))
+    submit_batch(batch.pk)
+    assert statuses(expired) == ["expired"] + ["queued"] * 3
+    apply_delivery_reports([report(again, time=LATER)])
+    make_due(expired)
+    submit_batch(batch.pk)
+
+    assert statuses(expired) == ["delivered"] + ["unconfirmed"] * 3
+    assert platform.ledger.taken == 4
 
 
 def test_purge_removes_the_texts_of_the_former_end(expired):

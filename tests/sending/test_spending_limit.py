@@ -14,10 +14,15 @@ from django_hyber.campaigns.preflight import preflight
 from django_hyber.conf import get_account
 from django_hyber.models import Batch, Campaign, Suppression
 from django_hyber.protocol import SMS, Viber
+from django_hyber.reconcile import endings
 from django_hyber.sending.limits import amount_left
 from django_hyber.services import (
     apply_delivery_reports,
+    dispatch,
+    pause_campaign,
     resume_campaign,
+    retry_failed,
+    send_again,
     send_message,
     start_campaign,
 )
@@ -26,6 +31,7 @@ from tests.builders import (
     batches_in_turn,
     dispatch_until_finished,
     make_campaign,
+    make_due,
     make_waiting_campaign,
     posts,
     send_again_one_by_one,
@@ -202,6 +208,56 @@ def test_what_is_sent_again_one_by_one_is_counted_once(limited):
 
     assert statuses(campaign) == ["accepted"] * 4
     assert amount_left(get_account("default"), campaign, timezone.now()) == 0
+
+
+def doubt_alone(campaign):
+    """Have the messages that are sent alone end in a doubt of their own each, and send them alone once more."""
+    account = get_account("default")
+    for batch in campaign.batches.filter(state="unconfirmed"):
+        endings.resolve_separately(Batch.objects.filter(pk=batch.pk), batch, account)
+    for message in campaign.messages.filter(status="unconfirmed"):
+        send_again(message, by="anna")
+
+
+def costs(campaign, **batches):
+    return [int(batch.cost) for batch in campaign.batches.filter(**batches).order_by("pk")]
+
+
+@pytest.mark.parametrize("ahead", [timedelta(), timedelta(minutes=30)], ids=str)
+def test_what_is_sent_alone_twice_is_taken_off_its_batch_once(limited, ahead):
+    sandbox = limited({"campaign": "10"}, BATCH_SIZE=4)
+    sandbox.fault("drop_request", paths=("bulk",), count=None)
+    campaign = launch(4)
+    campaign.batches.update(created_at=timezone.now() + ahead)
+    send_again_one_by_one(campaign)
+    resume_campaign(campaign)
+    make_due(campaign)
+    dispatch()
+    pause_campaign(campaign)
+    doubt_alone(campaign)
+
+    assert costs(campaign, run=1) == [0]
+    assert costs(campaign, run=0) == [1] * 4
+
+
+def test_what_was_sent_alone_in_an_earlier_run_still_counts(limited):
+    sandbox = limited({"campaign": "20"}, BATCH_SIZE=4)
+    sandbox.fault("drop_request", paths=("bulk",))
+    campaign = launch(4)
+    send_again_one_by_one(campaign)
+    resume_campaign(campaign)
+    dispatch_until_finished(campaign)
+    expired = {"status": 3, "substatus": 35, "hyber_status": 35015}
+    apply_delivery_reports([report(message, **expired) for message in campaign.messages.all()])
+    sandbox.fault("drop_request", paths=("bulk",))
+    retry_failed(campaign)
+    pause_campaign(campaign)
+    doubt_alone(campaign)
+    resume_campaign(campaign)
+    dispatch_until_finished(campaign)
+
+    assert statuses(campaign) == ["accepted"] * 4
+    assert amount_left(get_account("default"), campaign, timezone.now()) == 20 - 8
 
 
 def test_what_was_to_be_sent_again_and_proves_accepted_counts(limited):
