@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal, TypeVar
 
 from django.db.models import Model, Q, QuerySet
@@ -68,13 +68,14 @@ def enqueue_row_after_commit(task: TaskName, rows: QuerySet[Message] | QuerySet[
     after_commit(enqueue_row, task, rows, pk)
 
 
-def due_to_enqueue(state: str, name: str = "state") -> Q:
-    """Select due rows in this state whose task was not enqueued or is considered lost.
+def due_to_enqueue(state: str, name: str = "state", *, moment: datetime | None = None) -> Q:
+    """Select rows in this state, due now or at this moment, whose task was not enqueued or is considered lost.
 
-    The worker that claims or postpones a row clears ``enqueued_at``.
+    The worker that claims or postpones a row clears ``enqueued_at``. What is due by the clock of the database needs its
+    time as the ``moment``.
     """
     now = timezone.now()
-    return Q(is_due(now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
+    return Q(is_due(moment or now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
 
 
 def mark_first(due_rows: QuerySet[Row], rows: QuerySet[Row]) -> int | None:

@@ -145,17 +145,21 @@ def resolve_separately(
     The batch keeps ``doubted_at``, by which its messages find it.
     """
     changes: dict[str, Any] = {"not_found_after": parts_until or batch.not_found_after}
-    now = timezone.now()
+    due_at = database_time() + timedelta(seconds=account.ask_every)
     with write_transaction():
-        done = {"state": State.DONE, "finished_at": now, "error_text": "", "error_code": None, "due_at": None}
+        done = {
+            "state": State.DONE,
+            "finished_at": timezone.now(),
+            "error_text": "",
+            "error_code": None,
+            "due_at": None,
+        }
         if not doubted.update(**done, **changes):
             return
         if parts_until:
             changes["not_found_at"] = None
         lock_unread(in_doubt(batch))
-        in_doubt(batch).update(
-            **changes, questions=0, unanswered=0, due_at=now + timedelta(seconds=account.ask_every), enqueued_at=None
-        )
+        in_doubt(batch).update(**changes, questions=0, unanswered=0, due_at=due_at, enqueued_at=None)
 
 
 def query_forgotten() -> None:

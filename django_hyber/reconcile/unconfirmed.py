@@ -87,7 +87,7 @@ class Member(NamedTuple):
 
 def recover_expired_leases() -> None:
     """Queue again what stopped workers have claimed, or mark it as unconfirmed if the platform may have accepted it."""
-    now = timezone.now()
+    now = database_time()
     left = Q(lease.has_ended(), status=Status.SENDING)
     for message in list(Message.objects.filter(left)):
         account = _account(message.account)
@@ -137,7 +137,9 @@ def enqueue_queries() -> int:
 
 def take_next(after: int = 0) -> int | None:
     """Mark the next message to query as enqueued and return its primary key."""
-    due = Message.objects.filter(LONE, due_to_enqueue(Status.UNCONFIRMED, "status"), pk__gt=after)
+    due = Message.objects.filter(
+        LONE, due_to_enqueue(Status.UNCONFIRMED, "status", moment=database_time()), pk__gt=after
+    )
     due = due.exclude(account__in=paused_accounts(Host.REPORTS))
     return mark_first(due.order_by("pk"), Message.objects.filter(LONE))
 
@@ -150,7 +152,7 @@ def count_free_slots() -> int:
 
 def due_batches() -> QuerySet[Batch]:
     """Return the unconfirmed batches whose query is due."""
-    due = Batch.objects.filter(due_to_enqueue(State.UNCONFIRMED))
+    due = Batch.objects.filter(due_to_enqueue(State.UNCONFIRMED, moment=database_time()))
     return due.exclude(campaign__account__in=paused_accounts(Host.REPORTS))
 
 

@@ -247,7 +247,7 @@ class BatchClaim:
         # Of the request in doubt: the account may have another client by now, and attempts with that one have failed.
         sender = self.messages().filter(status=Status.QUEUED).values_list("sender", flat=True).first()
         same = {"doubted_at": self.batch.doubted_at, **({"sender": sender} if sender else {})}
-        self.mark_unconfirmed(ACCEPTED_SINCE, timezone.now(), pending, logged=ACCEPTED_SINCE, same=same)
+        self.mark_unconfirmed(ACCEPTED_SINCE, database_time(), pending, logged=ACCEPTED_SINCE, same=same)
 
     @insisting
     def mark_unconfirmed(

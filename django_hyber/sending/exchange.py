@@ -236,7 +236,7 @@ def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
             target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
     else:
         breaker.note_failure(account, target.host, reason)
-        query_at = now + timedelta(seconds=account.retry_delay)
+        query_at = database_time() + timedelta(seconds=account.retry_delay)
         target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code, logged=outcome.logged)
 
 

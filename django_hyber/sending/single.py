@@ -18,7 +18,7 @@ from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.conf import Account, get_account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db import lease
-from django_hyber.db.transactions import db_connection, insisting, is_lost, refuse_transaction
+from django_hyber.db.transactions import database_time, db_connection, insisting, is_lost, refuse_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Message, Suppression
 from django_hyber.policies.allowed_numbers import NOT_ALLOWED, is_allowed, policy_of, stored_policy
@@ -99,7 +99,7 @@ class MessageClaim:
         """
         others = Message.objects.filter(account=self.account.name, message_id=answer).exclude(pk=self.message.pk)
         if others.exists():
-            self.mark_unconfirmed(SAME_ID, timezone.now(), logged=SAME_ID)
+            self.mark_unconfirmed(SAME_ID, database_time(), logged=SAME_ID)
             return
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
         if not self._move(Status.ACCEPTED, {"error_code": None, "error_text": "", **known}):

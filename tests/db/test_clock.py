@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from django_hyber.db.transactions import database_time
-from django_hyber.models import Message, Suppression
+from django_hyber.models import Batch, Message, Suppression
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending.single import claim_message
 from django_hyber.services import import_suppressions, send_message, start_campaign
@@ -77,6 +77,21 @@ def test_doubt_begins_and_counts_by_the_clock_of_the_database(graced, shifted):
     message.refresh_from_db()
     assert abs(message.doubted_at - database_time()) < timedelta(seconds=5)
     assert message.not_found_after == message.doubted_at + timedelta(seconds=5)
+
+
+def test_outcome_is_queried_when_it_is_due_by_the_clock_of_the_database(graced, shifted):
+    make_known()
+    shifted()
+    campaign = start_campaign(make_campaign([phone(1, "87"), phone(2)]))
+    send_message(phone(3, "87"), CHANNELS)
+    rows = (campaign.batches.get(), Message.objects.get(phone_number=phone(3, "87")))
+    assert [row.due_at - database_time() < timedelta(seconds=5) for row in rows] == [True, True]
+    now = database_time()
+    Batch.objects.update(due_at=now)
+    Message.objects.update(due_at=now)
+
+    assert unconfirmed.due_batches().exists()
+    assert unconfirmed.take_next()
 
 
 def test_host_with_another_clock_does_not_end_a_grace(graced, shifted):
