@@ -32,7 +32,7 @@ def shifted(request, monkeypatch):
 
 @pytest.fixture
 def graced(platform, settings):
-    settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 5, "LEASE": 8}}
+    settings.HYBER = {"default": settings.HYBER["default"] | {"NOT_FOUND_GRACE": 5, "LEASE": 8, "RETRY_DELAY": 1}}
     return platform
 
 
