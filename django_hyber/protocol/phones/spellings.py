@@ -37,7 +37,7 @@ _MAX_EXACT_FLOAT = 2**53
 # the writing direction, joiners, and the selectors that turn a sign into an emoji.
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff]")
 _LINK = re.compile(r"(?:tel|sms|smsto|callto):(?://)?([^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
-_PLUS = re.compile(r"\(\s*\+\s*([0-9]+)\s*\)|\+\s+(?=[0-9(])")
+_PLUS = re.compile(r"\A(?:\(\s*\+\s*([0-9]+)\s*\)|\+\s+(?=[0-9(]))")
 _TEXT_FORMULA = re.compile(r'=\s*"([^"]*)"')
 # One point is that of a sum, such as "50123456.7", unless the number begins with 0 or whole groups stand beside it.
 _DECIMAL = r"[1-9][0-9]*\.[0-9]{1,6}|[1-9][0-9]?\.[0-9]+|[1-9][0-9]{0,2}(?:\s[0-9]{3})+\.[0-9]{1,3}|[0-9]{7,}\.0+"
@@ -56,7 +56,8 @@ _SLASH = re.compile(r"(\+?[0-9\s().-]+)/([0-9\s().-]+)")
 _SCIENTIFIC = re.compile(r"([0-9])(?:[.,]([0-9]+))?[eE]\+?([0-9]{1,3})")
 _WHOLE_FLOAT = re.compile(r"([0-9]{7,})[.,]0+")
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){2,}(\.0+)?")
-_SPREADSHEET_ERROR = re.compile(r"#[A-Z/0]+[!?]?|#+")
+# In the language of the user: "#N/A", "#Н/Д", "#ІМ'Я?".
+_SPREADSHEET_ERROR = re.compile(r"#[A-ZÀ-ÞА-ЯЁЄІЇҐ/0_'\u2019]+[!?]?|#+|Err:[0-9]{3}")
 _REMARK = re.compile(r"\+?[0-9\s().-]+\([^0-9)]+\)")
 NOT_DIGITS = re.compile(r"[^0-9]")
 _SEPARATORS = (re.compile(r"[,;/|\n]"), re.compile(r"\s"), re.compile(r"(?=\+)"))
@@ -117,11 +118,11 @@ def _check_text(text: str) -> str:
     if len(text) > _MAX_TEXT:
         raise InvalidPhone(SEVERAL if has_several(text) else INVALID)
     # A bracket or a space may stand beside the plus.
-    text = _PLUS.sub(lambda found: f"+{found[1] or ''}", text, count=1) if text[0] in "(+" else text
+    text = _PLUS.sub(r"+\1", text)
     if _WRITTEN.fullmatch(text):
         return text
     if _GROUPED.fullmatch(text):
-        return text.partition(".")[0].replace(",", "")
+        return text.partition(".")[0]
     whole = _WHOLE_FLOAT.fullmatch(text)
     if whole:
         return whole[1]
@@ -130,7 +131,7 @@ def _check_text(text: str) -> str:
         return _expand(*scientific.groups(default=""))
     slash = _SLASH.fullmatch(text)
     if slash and _is_area_code(slash[1]) and len(NOT_DIGITS.sub("", slash[2])) >= _MIN_AFTER_SLASH:
-        return text.replace("/", " ")
+        return text
     raise InvalidPhone(SEVERAL if slash else _explain_text(text))
 
 
