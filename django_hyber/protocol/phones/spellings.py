@@ -58,7 +58,7 @@ _WHOLE_FLOAT = re.compile(r"([0-9]{7,})[.,]0+")
 _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){2,}(\.0+)?")
 # In the language of the user: "#N/A", "#Н/Д", "#ІМ'Я?".
 _SPREADSHEET_ERROR = re.compile(r"#[A-ZÀ-ÞА-ЯЁЄІЇҐ/0_'\u2019]+[!?]?|#+|Err:[0-9]{3}")
-_REMARK = re.compile(r"\+?[0-9\s().-]+\([^0-9)]+\)")
+_REMARK = re.compile(r"\+?[0-9\s().-]+\([^0-9]+\)")
 NOT_DIGITS = re.compile(r"[^0-9]")
 _SEPARATORS = (re.compile(r"[,;/|\n]"), re.compile(r"\s"), re.compile(r"(?=\+)"))
 # Fewer digits are not considered another number.

@@ -16,6 +16,7 @@ from django_hyber.protocol.phones.spellings import (
     INVALID,
     LOSSY,
     NO_PHONE,
+    REMARK,
     SEVERAL,
     UNUSABLE,
 )
@@ -111,9 +112,24 @@ def test_a_country_code_may_stand_before_the_area_code_and_a_slash():
     assert normalize_phone("+49 30 1234/56789") == "4930123456789"
 
 
-@pytest.mark.parametrize("raw", ["12345/654321", "067123456/12345", "671234567 681234567"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        *("12345/654321", "067123456/12345", "671234567 681234567", "0671234567/0681234567/0501234567"),
+        *("067 123 45 67 | 068 123 45 67", "067 123 45 67\n068 123 45 67"),
+    ],
+)
 def test_what_may_be_two_numbers_is_never_read_as_one(raw):
     assert refusal(raw) == SEVERAL
+
+
+@pytest.mark.parametrize("raw", ["(067) 123-45.67 (Olena)", "0671234567 (Olena) (Viber)"])
+def test_what_stands_in_brackets_behind_a_number_is_a_remark(raw):
+    assert refusal(raw) == REMARK
+
+
+def test_a_remark_without_a_number_is_none():
+    assert refusal("(Olena)") == UNUSABLE
 
 
 def test_a_number_has_at_most_forty_characters():
