@@ -244,8 +244,12 @@ def _is_among(words: Sequence[str], phrases: Set[Phrase], *, is_alike: bool = Fa
 
 
 def _find(words: Sequence[str], phrases: Collection[Phrase], *, is_alike: bool = False) -> Iterator[Phrase]:
-    """Yield the phrases that the words are, in one of their spellings or in letters that look alike."""
+    """Yield the phrases that the words are, in one of their spellings or in letters that look alike.
+
+    A longer one than the built-in ones has too many spellings; it must be written as it is.
+    """
     if len(words) > LONGEST_PHRASE:
+        yield from filter(phrases.__contains__, [tuple(words)])
         return
     spellings = [_spellings(word) for word in words]
     if is_alike or any(map(_is_mixed, words)):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from django_hyber.protocol import Consent, read_consent
 from django_hyber.protocol.texts import consent_words
-from django_hyber.protocol.texts.consent import START_WORDS, STOP_WORDS
+from django_hyber.protocol.texts.consent import LONGEST, START_WORDS, STOP_WORDS, is_start_word, is_stop_word
 
 OUT, BACK = Consent.OUT, Consent.BACK
 
@@ -412,10 +412,47 @@ def test_words_of_a_project_replace_the_built_in_ones_and_count_only_alone():
 
 
 @pytest.mark.parametrize(
+    ("word", "is_start", "is_stop"),
+    [("basta", True, True), ("❌", False, True), ("!", False, False), ("", False, False), ("$", False, False)],
+)
+def test_only_words_and_signs_can_be_replies(word, is_start, is_stop):
+    assert (is_start_word(word), is_stop_word(word)) == (is_start, is_stop)
+
+
+def test_a_word_of_a_project_may_be_a_whole_sentence():
+    sentence = "Знижки на теплі куртки взимку не хочу бачити"
+
+    assert read_consent(f"{sentence}, дякую!", [sentence]) is OUT
+    assert read_consent(f"Так. {sentence} знову", [], [sentence]) is BACK
+    assert read_consent(f"{sentence} довго", [sentence], [sentence]) is None
+
+
+@pytest.mark.parametrize(
     "text", ["Дякую за все. " * 300 + "СТОП", "Дякую за все.\n" * 300 + "Не пишіть\n" + "Бувайте. " * 99]
 )
 def test_a_request_is_found_anywhere_in_a_long_text(text):
     assert read_consent(text) is OUT
+
+
+def test_only_the_beginning_of_a_text_that_no_messenger_sends_is_read():
+    text = "Дякую за все\n" + " " * (LONGEST - 17) + "СТОП"
+
+    assert len(text) == LONGEST
+    assert read_consent(text) is OUT
+    assert read_consent(f" {text}") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("ВІДПИШІТЬ МЕНЕ, ЯКЩО МОЖНА", OUT),
+        ("НЕ ПИШІТЬ, ПОКИ НЕ ПРИВЕЗЕТЕ", None),
+        ("ДИВІТЬСЯ HTTPS://STOP.UA", None),
+        ("WWW.STOP.UA", None),
+    ],
+)
+def test_sentences_in_capitals_are_read_as_others(text, expected):
+    assert read_consent(text) is expected
 
 
 @pytest.mark.parametrize(
