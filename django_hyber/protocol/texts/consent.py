@@ -214,7 +214,7 @@ def _is_idle(clause: Sequence[str]) -> bool:
 def _is_clear(clause: Sequence[str], stops: StopWords) -> bool:
     """Return whether a clause is nothing but a clear request, or several that are joined by a word such as "and"."""
     parts = [list(part) for is_joint, part in groupby(clause, consent_words.AND.__contains__) if not is_joint]
-    return _is_request(clause, stops) or (len(parts) > 1 and all(_is_request(part, stops) for part in parts))
+    return _is_request(clause, stops) or (bool(parts) and all(_is_request(part, stops) for part in parts))
 
 
 def _is_request(clause: Sequence[str], stops: StopWords) -> bool:

@@ -127,6 +127,7 @@ def test_a_sign_without_words_opts_out(text):
         "СТО П",
         "с.топ",
         "un subscribe",
+        "ві дп ис ат ис я",
         "стоп123",
         "STOP 1",
         "Delete",
@@ -142,6 +143,8 @@ def test_a_sign_without_words_opts_out(text):
         "Ctop!",
         "C.T.O.P",
         "CTOP, дякую за все",
+        "CTOP я вже купила деінде",
+        "Я вже купила деінде. CTOP",
         "СТОР",  # in Cyrillic letters only
         "Стор!",
         "СТОР, дякую",
@@ -247,6 +250,8 @@ def test_a_stop_word_is_understood_however_it_is_typed(text):
         "otpishite menya pozhaluysta",
         "Vidpyshit mene vid rozsylky",
         "Дивіться https://shop.ua/sale?x=1. Не пишіть",
+        "Не пишіть https://shop.ua/sale",
+        "Dziękuję, mam już dość, oraz wypiszcie mnie z listy",
     ],
 )
 def test_a_request_in_a_sentence_is_understood(text):
@@ -351,6 +356,7 @@ def test_a_request_in_a_sentence_is_understood(text):
         "ne pishite pro dostavku",
         "ne znayu",
         "otpishite mne",
+        "та",
         "👎",
         "✅",
         "?!",
