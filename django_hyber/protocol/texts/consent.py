@@ -53,7 +53,7 @@ TO_WHOM = frozenset(chain.from_iterable(consent_words.TO_WHOM.values()))
 NO_NEED = tuple(chain.from_iterable(consent_words.NO_NEED.values()))
 OTHER_MEANINGS = tuple(chain.from_iterable(consent_words.OTHER_MEANINGS.values()))
 
-_APOSTROPHES = re.compile("['\u2018\u2019\u02bc`´]")
+_APOSTROPHES = re.compile("['\u2018\u2019\u02bc`]")
 _SENTENCE_END = r"[.!?;:…)\n\u2600-\u27bf\U0001f000-\U0001faff]+|\s[-–—]+\s"
 #: A comma before a condition ends no clause: the sentence means something else without it.
 _CONDITION = re.compile(rf",\s*(?=(?:{'|'.join(CONDITIONS)})\b)", re.IGNORECASE)
@@ -318,7 +318,8 @@ def _normalize(texts: tuple[str, ...]) -> frozenset[Phrase]:
 
 def _words_of(text: str) -> list[str]:
     """Return the normalized words. A compound such as "стоп-кадр" is one word."""
-    visible = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    # NFKC makes the acute accent that stands for an apostrophe a space.
+    visible = "".join(letter for letter in text.replace("´", "'") if unicodedata.category(letter) != "Cf")
     folded = unicodedata.normalize("NFKC", visible).casefold()
     plain = "".join(letter for letter in folded if unicodedata.category(letter) not in {"Mn", "Me"})
     words = _WORD.findall(_APOSTROPHES.sub("", plain.translate(_SAME)))

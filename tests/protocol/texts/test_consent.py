@@ -132,6 +132,8 @@ def test_a_sign_without_words_opts_out(text):
         "STOP 1",
         "Delete",
         "STOPP",
+        "stooop",
+        "ΣΤΟΡ",
         "стооооп!!!",
         "сттттоппп",
         "стооп",
@@ -251,10 +253,41 @@ def test_a_stop_word_is_understood_however_it_is_typed(text):
         "Vidpyshit mene vid rozsylky",
         "Дивіться https://shop.ua/sale?x=1. Не пишіть",
         "Не пишіть https://shop.ua/sale",
+        *("Не пи\u200bшіть", "Не пиші\u0301ть", "Не пи\u20e3шіть"),
         "Dziękuję, mam już dość, oraz wypiszcie mnie z listy",
     ],
 )
 def test_a_request_in_a_sentence_is_understood(text):
+    assert read_consent(text) is OUT
+
+
+@pytest.mark.parametrize(
+    "mark", [*".!?;:…),\n", ",,", "...", "☹", "✌️", "😡", "🙏🏽", " - ", " – ", " — ", " -- ", ",що не так?\n"]
+)
+def test_a_mark_ends_a_clause(mark):
+    assert read_consent("Ви вже дістали відпишіть мене") is None
+    assert read_consent(f"Ви вже дістали{mark} відпишіть мене") is OUT
+
+
+@pytest.mark.parametrize("apostrophe", "'\u2018\u2019\u02bc`´")
+def test_any_apostrophe_is_part_of_a_word(apostrophe):
+    assert read_consent(f"Please don{apostrophe}t text me") is OUT
+
+
+def test_polish_words_are_understood_without_their_marks():
+    words = [
+        *consent_words.OPENING["pl"],
+        *consent_words.WHOLE["pl"],
+        *consent_words.BACK["pl"],
+        "nie życzę sobie reklam",
+    ]
+    plain = str.maketrans("ąćęłńóśźż", "acelnoszz")
+
+    assert [word for word in words if read_consent(word.translate(plain)) is not read_consent(word)] == []
+
+
+@pytest.mark.parametrize("text", ["Не пишіть, щось мені вже не цікаво", "Відпишіть мене,якщо можна"])
+def test_only_a_whole_word_is_a_condition(text):
     assert read_consent(text) is OUT
 
 
@@ -353,6 +386,10 @@ def test_a_request_in_a_sentence_is_understood(text):
         "Дивіться https://stop.ua/sale",
         "www.stop.ua",
         "olena@stop.com",
+        *(f"Пишіть на stop{mark}olena@shop.ua" for mark in "._+-"),
+        "Дивіться http://stop.ua",
+        "end5",
+        "стоп\u2010кадр",
         "ne pishite pro dostavku",
         "ne znayu",
         "otpishite mne",
