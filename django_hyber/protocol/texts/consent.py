@@ -63,7 +63,7 @@ _LINK = re.compile(r"\b[\w.+-]{1,64}@\S*\w|https?://\S*\w|www\.\S*\w", re.IGNORE
 _ASKS = re.compile("[?？]")
 _WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 #: A letter that is repeated for emphasis, or by a key that was held down.
-_HELD = re.compile(r"(.)\1{2,}|(.)\2+\Z")
+_HELD = re.compile(r"(.)\1{2,}|(.)\2\Z")
 #: A letter that was typed twice. In English, the word may be another: "stoop".
 _TWICE = re.compile("([\u0400-\u04ff])\\1+")
 #: A word without a space between its repetitions: "stopstop".
