@@ -408,6 +408,14 @@ class QuickWayTests:
             digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
             assert read_international(digits).country == country
 
+    @pytest.mark.parametrize("prefix", ["+49", "0049", "0"])
+    def test_a_number_has_at_most_fifteen_digits(self, prefix):
+        national = "3012345678901"
+
+        assert read_international(f"49{national}") == parse_phone(prefix + national, "DE")
+        with pytest.raises(InvalidPhone):
+            parse_phone(f"{prefix}{national}2", "DE")
+
     @pytest.mark.parametrize("region", ["US", "KZ", "GB", "AR", "IT", "XX"])
     def test_where_several_regions_share_a_code_or_digits_are_transformed_it_is_not(self, region):
         assert find_plan(region) is None
