@@ -408,6 +408,10 @@ class QuickWayTests:
             digits = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)[1:]
             assert read_international(digits).country == country
 
+    def test_what_begins_with_a_prefix_that_phonenumbers_takes_away_is_left_to_it(self):
+        assert read_international("3758101479935") is None
+        assert describe_phone("3758101479935").type == "unknown"
+
     @pytest.mark.parametrize("prefix", ["+49", "0049", "0"])
     def test_a_number_has_at_most_fifteen_digits(self, prefix):
         national = "3012345678901"
