@@ -24,6 +24,7 @@ from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.work import LONG_LEASE, JobClaim, job_kind, keep_produced
 from django_hyber.models import BackgroundJob, Campaign, CampaignChannel, Message, Suppression
+from django_hyber.models.people import User
 from django_hyber.reports.outcome import also_delivered
 from django_hyber.words import describe_end
 
@@ -115,7 +116,7 @@ def export_suppressions(
     return _write(kind, separator, ["phone", _digits_header(), REASON, _("added at")], rows, progress)
 
 
-def export_once(campaign: Campaign | None, kind: str, user: Any, *, separator: Separator = ",") -> bool:
+def export_once(campaign: Campaign | None, kind: str, user: User, *, separator: Separator = ",") -> bool:
     """Request an export unless this user already has one under way, and return whether this call did.
 
     Without a campaign, it is of the opt-out list.

@@ -27,6 +27,7 @@ from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import record_author
 
 LONGEST_LABEL = 200
@@ -53,13 +54,13 @@ def add_audience(campaign: Campaign, name: str) -> ImportReport:
     return report
 
 
-def request_audience(campaign: Campaign, name: str, user: Any) -> BackgroundJob:
+def request_audience(campaign: Campaign, name: str, user: User) -> BackgroundJob:
     """Do the same in the background."""
     label = str(find_audience(get_account(campaign.account), name).label or name)[:LONGEST_LABEL]
     return request_job(BackgroundJob.Kind.IMPORT, campaign, {"audience": name, "file_name": label}, user)
 
 
-def draft_for(selected: Audience, account: str, name: str, user: Any) -> tuple[Campaign, ImportReport | BackgroundJob]:
+def draft_for(selected: Audience, account: str, name: str, user: User) -> tuple[Campaign, ImportReport | BackgroundJob]:
     """Make a campaign and add these objects at once, or in the background if there are many.
 
     Raises ImproperlyConfigured for an account or objects that cannot be used. A draft without them never stays.
@@ -72,7 +73,7 @@ def draft_for(selected: Audience, account: str, name: str, user: Any) -> tuple[C
         return campaign, _add_selected(campaign, selected, user)
 
 
-def _add_selected(campaign: Campaign, selected: Audience, user: Any) -> ImportReport | BackgroundJob:
+def _add_selected(campaign: Campaign, selected: Audience, user: User) -> ImportReport | BackgroundJob:
     model, using = selected.queryset.model, selected.queryset.db
     objects = model._base_manager.using(using).all()
     if not is_large(selected.queryset) or not _is_importable(replace(selected, queryset=objects)):

@@ -34,6 +34,7 @@ from django_hyber.forgetting.drafts import forget_imports_of_nobody
 from django_hyber.jobs.background import are_many, begin_confirmed, create_job, is_large
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind, open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models.people import User
 
 Kind = BackgroundJob.Kind
 State = BackgroundJob.State
@@ -41,7 +42,7 @@ SEPARATORS = re.compile(r"[\r\n,;\t]+")
 
 
 def keep_removal(
-    campaign: Campaign, user: Any, *, imported: BackgroundJob | None = None, source: File[Any] | None = None
+    campaign: Campaign, user: User | None, *, imported: BackgroundJob | None = None, source: File[Any] | None = None
 ) -> BackgroundJob:
     """Store a removal of all recipients, of those of an import, or of those in a file, until it is confirmed.
 
@@ -56,7 +57,7 @@ def keep_removal(
     return create_job(State.UPLOADED, Kind.REMOVAL, campaign, parameters, user, source)
 
 
-def keep_pasted_removal(campaign: Campaign, user: Any, text: str) -> BackgroundJob:
+def keep_pasted_removal(campaign: Campaign, user: User | None, text: str) -> BackgroundJob:
     """Store a removal of pasted numbers. Raises UnreadableFileError."""
     numbers = [part.replace('"', "").strip() for part in SEPARATORS.split(text)]
     lines = ["phone", *filter(None, numbers)]
@@ -98,7 +99,7 @@ def is_large_removal(job: BackgroundJob) -> bool:
     return is_large(campaign_of(job).messages.all())
 
 
-def confirm_removal(job: BackgroundJob, user: Any) -> bool:
+def confirm_removal(job: BackgroundJob, user: User | None) -> bool:
     """Remove the recipients, at once or in the background, and return whether this call started it.
 
     Raises CampaignError after the launch, and while an import is under way.

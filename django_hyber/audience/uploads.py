@@ -9,8 +9,6 @@ from itertools import islice
 from pathlib import PurePath
 from typing import IO, Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
-from django.contrib.auth.models import AnonymousUser
 from django.core.files.base import ContentFile, File
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
@@ -29,6 +27,7 @@ from django_hyber.audience.import_numbers import NumberChoice
 from django_hyber.jobs.background import are_many, begin_confirmed, create_job
 from django_hyber.jobs.work import open_source
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import add_contributor
 from django_hyber.protocol import clean_text
 
@@ -54,10 +53,8 @@ PASTED_COLUMNS = Columns(phone_column="phone", variables={REASON: REASON})
 #: The likeliest separator of pasted text first: a reason may contain a comma.
 PASTED_SEPARATORS = "\t;,"
 
-User = AbstractBaseUser | AnonymousUser | None
 
-
-def keep_upload(campaign: Campaign | None, user: User, source: File[Any], *, reason: str = "") -> BackgroundJob:
+def keep_upload(campaign: Campaign | None, user: User | None, source: File[Any], *, reason: str = "") -> BackgroundJob:
     """Store a file of numbers until its import is confirmed; without that it is deleted after a day.
 
     Without a campaign the numbers are for the opt-out list, and ``reason`` is for the rows that have none. A file of
@@ -87,7 +84,7 @@ def check_size(source: File[Any]) -> None:
         )
 
 
-def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJob, Columns | None]:
+def keep_pasted(user: User | None, text: str, *, reason: str = "") -> tuple[BackgroundJob, Columns | None]:
     """Store pasted numbers for the opt-out list: one per line, optionally followed by a reason.
 
     Returns the upload and, unless the first line names columns for a person to match, the columns to confirm.
@@ -110,7 +107,7 @@ def keep_pasted(user: User, text: str, *, reason: str = "") -> tuple[BackgroundJ
     return job, None if has_header else PASTED_COLUMNS
 
 
-def read_again(job: BackgroundJob, options: ReadOptions, user: User = None) -> None:
+def read_again(job: BackgroundJob, options: ReadOptions, user: User | None = None) -> None:
     """Read a stored file in another way; what is wrong with that is kept with the job.
 
     The user chooses in this way whom the file has, and becomes a contributor to the campaign.
@@ -140,7 +137,7 @@ def is_large_upload(job: BackgroundJob) -> bool:
 
 
 def confirm_upload(
-    job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False, user: User = None
+    job: BackgroundJob, parameters: Mapping[str, Any], *, at_once: bool = False, user: User | None = None
 ) -> bool:
     """Import a stored file, ``at_once`` or in the background, and return whether this call started it.
 

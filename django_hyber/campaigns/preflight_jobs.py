@@ -16,6 +16,7 @@ from django_hyber.jobs import background
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models.people import User
 from django_hyber.texts.check import LaunchError
 
 LATEST_IMPORTS = 20
@@ -91,7 +92,7 @@ def count_rejected(campaign: Campaign) -> int:
     return sum(result.get("rejected_count", 0) for result in imports.values_list("result", flat=True)[:LATEST_IMPORTS])
 
 
-def request_check(campaign: Campaign, user: Any) -> bool:
+def request_check(campaign: Campaign, user: User) -> bool:
     """Request a check unless one is under way, and return whether this call did."""
     with locked(campaign):
         if campaign.jobs.open().filter(kind=Kind.CHECK).exists():

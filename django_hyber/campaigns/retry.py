@@ -21,6 +21,7 @@ from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import IN_BACKGROUND_FROM, is_large, request_job
 from django_hyber.jobs.work import LONG_LEASE, JobClaim, campaign_of, job_kind, open_source
 from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
+from django_hyber.models.people import User
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending import runs
 
@@ -106,7 +107,7 @@ def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> Messag
     return runs.retryable(campaign, _ended_for(reasons))
 
 
-def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: Any) -> Retried:
+def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: User) -> Retried:
     """Retry what failed for these reasons, unless it was retried since ``run``, which the user has seen.
 
     Raises CampaignError if the campaign is not finished, or if no message failed for these reasons.
@@ -144,7 +145,7 @@ def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
     return selected
 
 
-def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: Any) -> Retried:
+def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: User) -> Retried:
     """Retry the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
     with locked(campaign):
         if _is_retried_already(campaign, run):

@@ -10,7 +10,6 @@ import secrets
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.db.models import Count
@@ -21,6 +20,7 @@ from django_hyber.campaigns.lifecycle import locked
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, Suppression, TrialSender
+from django_hyber.models.people import User
 from django_hyber.policies.allowed_numbers import policy_of
 from django_hyber.protocol import Channel, InvalidPhone, parse_phone, validate_channels
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
@@ -120,7 +120,7 @@ def trial_problems(campaign: Campaign, sample: Sample) -> list[ValidationError]:
     return [*problems, *map(as_error, refused)]
 
 
-def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str, *, user: Any) -> Trial:
+def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str, *, user: User) -> Trial:
     """Send the campaign's texts with the values of the sample to these numbers, once for each token.
 
     Opted-out numbers get nothing. Raises CampaignError, and sends nothing, for texts that the platform would refuse,
@@ -179,7 +179,7 @@ def _filled(campaign: Campaign, sample: Sample) -> list[Channel]:
     return [rendered(channel, values, own_text=own_text) for channel in channels]
 
 
-def latest_numbers(user: Any) -> list[str]:
+def latest_numbers(user: User) -> list[str]:
     """Return the numbers that the user has sent a test to last, while its messages have not been purged."""
     sender = TrialSender.objects.filter(user_key=str(user.pk)).first()
     if sender is None:
@@ -200,7 +200,7 @@ def _id_prefix(campaign_pk: int, token: str) -> str:
     return f"{PREFIX}{campaign_pk}-{token}"
 
 
-def _count_for(user: Any, count: int, latest: str) -> None:
+def _count_for(user: User, count: int, latest: str) -> None:
     """Count tests for a user, in whatever session. Raises CampaignError if there are too many."""
     key = str(user.pk)
     TrialSender.objects.get_or_create(user_key=key)

@@ -22,6 +22,7 @@ from django_hyber.db.transactions import after_commit, atomic
 from django_hyber.jobs.work import KINDS, LEASE, JobClaim, JobLostError
 from django_hyber.log_events import LogEvent
 from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import add_contributor
 from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import enqueue, enqueue_after_commit, run_now
@@ -48,7 +49,7 @@ def request_job(
     kind: str,
     campaign: Campaign | None,
     parameters: Mapping[str, Any],
-    user: Any,
+    user: User | None,
     source: File[Any] | None = None,
 ) -> BackgroundJob:
     """Request long work. A task begins it after commit; if that task is lost, a sweep enqueues another.
@@ -67,7 +68,7 @@ def create_job(
     kind: str,
     campaign: Campaign | None,
     parameters: Mapping[str, Any],
-    user: Any,
+    user: User | None,
     source: File[Any] | None,
 ) -> BackgroundJob:
     """Store a job without enqueueing it."""
@@ -76,7 +77,7 @@ def create_job(
         campaign=campaign,
         parameters={"language": get_language(), **parameters},
         state=state,
-        created_by_id=user.pk if getattr(user, "is_authenticated", False) else None,
+        created_by_id=user.pk if user and user.is_authenticated else None,
         lease_until=enqueue_again_at(),
     )
     if source:
@@ -85,7 +86,7 @@ def create_job(
     return job
 
 
-def begin_confirmed(job: BackgroundJob, user: Any, *, at_once: bool, **values: Any) -> bool:
+def begin_confirmed(job: BackgroundJob, user: User | None, *, at_once: bool, **values: Any) -> bool:
     """Let a job begin that was stored until a person confirmed it, and return whether this call did.
 
     It runs after commit, ``at_once`` or as a task. The user who stored it and ``user``, who confirms it, have

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -9,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.models.base import HyberModel, PersonalDataModel
 from django_hyber.models.campaign import Campaign
 
+#: The user of a request, who may not be logged in.
+User = AbstractBaseUser | AnonymousUser
 USER_KEY_LENGTH = 64
 
 

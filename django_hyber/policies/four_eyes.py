@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign, Contributor
+from django_hyber.models.people import User
 
 #: The code of the error for a campaign without a contributor.
 UNKNOWN = "four-eyes-unknown"
@@ -28,7 +29,7 @@ def add_contributor(campaign: Campaign, user_key: Any) -> None:
         Contributor.objects.get_or_create(campaign=campaign, user_key=str(user_key))
 
 
-def record_author(campaign: Campaign, user: Any) -> None:
+def record_author(campaign: Campaign, user: User) -> None:
     """Make the user the author, who edited the campaign last. The author before stays a contributor."""
     add_contributor(campaign, campaign.author_id)
     add_contributor(campaign, user.pk)
@@ -42,7 +43,7 @@ def copy_contributors(source: Campaign, copy: Campaign) -> None:
         Contributor.objects.get_or_create(campaign=copy, user_key=user_key)
 
 
-def approval_problem(campaign: Campaign, user: Any) -> ValidationError | None:
+def approval_problem(campaign: Campaign, user: User | None) -> ValidationError | None:
     """Return why this user cannot launch the campaign. Code and commands launch without a user and may."""
     if user is None or not is_four_eyes(campaign):
         return None
