@@ -8,6 +8,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -79,4 +80,18 @@ class PersonalDataModel(HyberModel):
         """Save the row. Raises TypeError if it is masked."""
         if self.is_masked:
             raise TypeError("A row whose personal data is masked cannot be saved.")
+        super().save(*args, **kwargs)
+
+
+class ListedNumberModel(PersonalDataModel):
+    """A list on which a number is once, as digits only, like those of messages: with a "+", it would match none."""
+
+    phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the digits of the number."""
+        self.phone_number = "".join(filter(str.isdecimal, self.phone_number))
         super().save(*args, **kwargs)

@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberModel, PersonalDataModel
+from django_hyber.models.base import HyberModel, ListedNumberModel
 from django_hyber.models.campaign import Campaign
 
 #: The user of a request, who may not be logged in.
@@ -50,10 +48,9 @@ class TrialSender(HyberModel):
         return self.user_key
 
 
-class TrialNumber(PersonalDataModel):
+class TrialNumber(ListedNumberModel):
     """A number to which people who write campaigns may send tests without the right to launch."""
 
-    phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
     name = models.CharField(_("owner"), max_length=100)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)
     added_by = models.CharField(_("added by"), max_length=150, blank=True, editable=False)
@@ -62,11 +59,6 @@ class TrialNumber(PersonalDataModel):
         verbose_name = _("test number")
         verbose_name_plural = _("test numbers")
         ordering = ("name", "id")
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the number with digits only, as in messages."""
-        self.phone_number = "".join(filter(str.isdecimal, self.phone_number))
-        super().save(*args, **kwargs)
 
     def __str__(self) -> str:
         return f"{self.name}, {self.phone_number}"

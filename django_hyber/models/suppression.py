@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberManager, PersonalDataModel, UtcNow
+from django_hyber.models.base import HyberManager, ListedNumberModel, PersonalDataModel, UtcNow
 
 #: How many numbers are taken off the list at once.
 CHUNK = 1_000
@@ -51,10 +51,9 @@ class SuppressionQuerySet(models.QuerySet["Suppression"]):
 SuppressionManager = HyberManager.from_queryset(SuppressionQuerySet)
 
 
-class Suppression(PersonalDataModel):
+class Suppression(ListedNumberModel):
     """A number that has opted out. Campaigns do not send to it. ``reply`` is the one by which it opted out."""
 
-    phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
     reason = models.CharField(_("reason"), max_length=255, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False, db_index=True)
     # By the clock of the database. An opt-out by reply is created when the reply was written, perhaps days earlier.
@@ -76,11 +75,6 @@ class Suppression(PersonalDataModel):
         verbose_name = _("opted-out number")
         verbose_name_plural = _("opted-out numbers")
         ordering = ("-id",)
-
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the number with digits only, as in messages. With a "+", it would not match."""
-        self.phone_number = "".join(filter(str.isdecimal, self.phone_number))
-        super().save(*args, **kwargs)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Take the number off the list and keep its history."""

@@ -27,7 +27,7 @@ from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.models import Campaign, Message, TemplateVariant
 from django_hyber.policies.four_eyes import record_author
-from django_hyber.words import phone_candidates, place_of, problem_text
+from django_hyber.words import phone_candidates
 
 
 @admin.register(Campaign)
@@ -165,12 +165,6 @@ class CampaignAdmin(GuardedAdmin):
             context["can_send"] = campaign.is_editable and desk.may_send
         return super().render_change_form(request, context, *args, **kwargs)
 
-    def get_inline_formsets(self, request: HttpRequest, formsets: list[Any], *args: Any, **kwargs: Any) -> Any:
-        """Add the notes of the channels to the forms that are about to be shown."""
-        for formset in formsets:
-            formset.add_notes()
-        return super().get_inline_formsets(request, formsets, *args, **kwargs)
-
     def save_model(self, request: HttpRequest, obj: Campaign, form: Any, change: Any) -> None:
         """Record who wrote it; warn about a start time in the past, which the platform may accept or not."""
         if not change:
@@ -194,15 +188,13 @@ class CampaignAdmin(GuardedAdmin):
         return desk.redirect("test") if "_test" in request.POST and desk.may_test else None
 
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
-        """Show the warnings about the channels, which do not forbid sending."""
+        """Record who changed the channels; a campaign without any gets those of the template."""
         super().save_formset(request, form, formset, change)
         if change and formset.has_changed():
             record_author(form.instance, request.user)
         template = form.cleaned_data.get("template")
         if template and not form.instance.channels.exists():
             form.instance.set_channels(template.get_channels())
-        for problem in formset.warnings:
-            self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """List the campaigns only, not their recipients: there may be millions."""

@@ -14,13 +14,14 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channels.fields import CHOICE_TEXTS, MORE_OPTIONS, in_form_order
 from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelForm, ChannelFormSet
+from django_hyber.admin.common.base import OwnerPermissionsMixin
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import CampaignChannel
 from django_hyber.models.campaign import ChannelModel
 from django_hyber.words import CHANNEL_NAMES, label_of
 
 
-class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
+class ChannelInline(OwnerPermissionsMixin, admin.StackedInline):  # type: ignore[type-arg]
     """The channels: they have the permissions of the campaign, and are read-only after the launch."""
 
     model: type[ChannelModel] = CampaignChannel
@@ -30,7 +31,6 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
     readonly_fields = ("content",)
     extra = 1
     max_num = len(CHANNEL_NAMES)
-    #: The model whose permissions count.
     owner = "campaign"
 
     class Media:
@@ -63,25 +63,18 @@ class ChannelInline(admin.StackedInline):  # type: ignore[type-arg]
             ]
         return [(None, {"fields": ("channel", "content")})]
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Follow the campaign."""
-        return self._may(request, "view") or self._may(request, "change")
-
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Follow the campaign."""
+        """Allow it together with changes: it is a part of them."""
         return self.has_change_permission(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Follow the campaign, up to its launch."""
+        """Allow changes up to the launch, those of a new campaign to whoever may add it."""
         is_open = obj is None or obj.is_editable
-        return is_open and self._may(request, "change" if obj else "add")
+        return is_open and self.may(request, "change" if obj else "add")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Follow the campaign."""
+        """Allow it together with changes: it is a part of them."""
         return self.has_change_permission(request, obj)
-
-    def _may(self, request: HttpRequest, action: str) -> bool:
-        return request.user.has_perm(f"django_hyber.{action}_{self.owner}")
 
     @admin.display(description=_("content"))
     def content(self, channel: ChannelModel) -> SafeString:

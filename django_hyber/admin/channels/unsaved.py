@@ -20,7 +20,7 @@ from django_hyber.admin.channels.rows import Row, split_rows
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.texts.rules import channel_rules
-from django_hyber.words import CHANNEL_NAMES, label_of
+from django_hyber.words import CHANNEL_NAMES, label_of, place_of, problem_text
 
 CHANNELS, DEFAULTS = "channels", "variable_defaults-"
 OWN_TEXTS = {"name": gettext_lazy("Name"), "approved_text": gettext_lazy("Approved text")}
@@ -59,6 +59,18 @@ class GuardedAdmin(HyberAdmin):
         if kwargs.get("obj"):
             add_conflict(context, kwargs["obj"])
         return super().render_change_form(request, context, *args, **kwargs)
+
+    def get_inline_formsets(self, request: HttpRequest, formsets: list[Any], *args: Any, **kwargs: Any) -> Any:
+        """Add the notes of the channels to the forms that are about to be shown."""
+        for formset in formsets:
+            formset.add_notes()
+        return super().get_inline_formsets(request, formsets, *args, **kwargs)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
+        """Show the warnings about the channels, which do not forbid sending."""
+        super().save_formset(request, form, formset, change)
+        for problem in formset.warnings:
+            self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
 
 
 def show_unsaved(desk: CampaignDesk) -> HttpResponse | None:

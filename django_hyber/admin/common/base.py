@@ -189,6 +189,33 @@ class NumberListAdmin(HyberAdmin):
         super().save_model(request, obj, form, change)
 
 
+class OwnerPermissionsMixin:
+    """An admin of rows that belong to another model and have its permissions."""
+
+    #: The name of the model whose permissions count.
+    owner = ""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow whoever may see the owner."""
+        return self.may(request, "view") or self.may(request, "change")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow whoever may add an owner."""
+        return self.may(request, "add")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow whoever may change the owner."""
+        return self.may(request, "change")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow whoever may delete the owner."""
+        return self.may(request, "delete")
+
+    def may(self, request: HttpRequest, action: str) -> bool:
+        """Return whether the user has this permission of the owner."""
+        return request.user.has_perm(f"django_hyber.{action}_{self.owner}")
+
+
 class ReadOnlyAdmin(HyberAdmin):
     """Read-only pages, the newest rows first: there is no index for another order."""
 

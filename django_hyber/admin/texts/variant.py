@@ -14,11 +14,11 @@ from django_hyber.admin.channels.composer import channel_parts, posted_formset
 from django_hyber.admin.channels.conflicts import GuardedForm
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.channels.unsaved import GuardedAdmin
+from django_hyber.admin.common.base import OwnerPermissionsMixin
 from django_hyber.admin.common.desk import Desk
 from django_hyber.models import TemplateChannel, TemplateVariant
 from django_hyber.models.template import language_key
 from django_hyber.texts.samples import MADE_UP
-from django_hyber.words import place_of, problem_text
 
 
 class VariantForm(GuardedForm):
@@ -50,9 +50,10 @@ class TemplateChannelInline(ChannelInline):
 
 
 @admin.register(TemplateVariant)
-class TemplateVariantAdmin(GuardedAdmin):
+class TemplateVariantAdmin(OwnerPermissionsMixin, GuardedAdmin):
     """The texts of templates. They have the permissions of the template, whose page leads here."""
 
+    owner = "template"
     form = VariantForm
     add_label = _("Add text")
     inlines = (TemplateChannelInline,)
@@ -73,39 +74,12 @@ class TemplateVariantAdmin(GuardedAdmin):
         """Keep it out of the index."""
         return False
 
-    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Follow the template."""
-        return self._may(request, "view") or self._may(request, "change")
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Follow the template."""
-        return self._may(request, "add")
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Follow the template."""
-        return self._may(request, "change")
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Follow the template."""
-        return self._may(request, "delete")
-
-    def _may(self, request: HttpRequest, action: str) -> bool:
-        return request.user.has_perm(f"django_hyber.{action}_template")
-
-    def get_inline_formsets(self, request: HttpRequest, formsets: list[Any], *args: Any, **kwargs: Any) -> Any:
-        """Add the notes of the channels to the forms that are about to be shown."""
-        for formset in formsets:
-            formset.add_notes()
-        return super().get_inline_formsets(request, formsets, *args, **kwargs)
-
     def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: Any) -> None:
-        """Count a new version, and show the warnings about the channels and the approved text."""
+        """Count a new version, and warn about a text that is not the approved one."""
         before = form.instance.contents()
         super().save_formset(request, form, formset, change)
         if form.instance.contents() != before:
             form.instance.count_version()
-        for problem in formset.warnings:
-            self.message_user(request, f"{place_of(problem)}: {problem_text(problem)}", messages.WARNING)
         if form.instance.departs_from_approved(form.instance.get_channels()):
             text = _("The Viber text is not the approved one. Viber may not deliver it.")
             self.message_user(request, text, messages.WARNING)
@@ -123,7 +97,7 @@ class TemplateVariantAdmin(GuardedAdmin):
         """Return the parts of the page that depend on the unsaved channels."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        if not self._may(request, "change" if variant_id else "add"):
+        if not self.may(request, "change" if variant_id else "add"):
             raise PermissionDenied
         saved = self.get_object(request, str(variant_id)) if variant_id else None
         if variant_id and saved is None:
