@@ -27,7 +27,6 @@ from django_hyber.admin.common.jobs import private_file
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import Reply, Suppression
-from django_hyber.privacy import mask_phones_in
 from django_hyber.replies.attachments import (
     Attachment,
     AttachmentState,
@@ -38,7 +37,7 @@ from django_hyber.replies.attachments import (
 from django_hyber.replies.consent import opt_out_senders
 from django_hyber.replies.intake import mark_replies_read, mark_replies_unread
 from django_hyber.words import name_of_channel
-from django_hyber.words.reasons import translate_reason
+from django_hyber.words.reasons import masked_reason
 
 
 class UnreadFilter(admin.SimpleListFilter):
@@ -154,7 +153,7 @@ class ReplyAdmin(ReadOnlyAdmin):
         number = Suppression.objects.filter(pk=reply.opted_out).first()  # type: ignore[attr-defined]  # as above
         if number is None:
             return gettext("no")
-        reason = mask_phones_in(translate_reason(number.reason))
+        reason = masked_reason(number.reason)
         since = gettext("since %(time)s") % {"time": short_time(number.created_at)}
         return f"{since} ({reason})" if reason else since
 

@@ -10,6 +10,7 @@ from functools import cache
 
 from django.utils.translation import gettext, gettext_noop
 
+from django_hyber.privacy import mask_phones_in
 from django_hyber.protocol.errors import TEMPLATES
 
 GAVE_UP = gettext_noop("Not accepted by the platform after %(attempts)s attempts: %(reason)s")
@@ -53,6 +54,11 @@ def translate_reason(text: str, *, quotes: bool = True) -> str:
             }
             return gettext(template) % values
     return text
+
+
+def masked_reason(text: str) -> str:
+    """Return a stored reason in the reader's language, without the phone numbers that the platform may quote."""
+    return mask_phones_in(translate_reason(text))
 
 
 @cache

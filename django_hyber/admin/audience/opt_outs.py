@@ -19,9 +19,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
-from django_hyber.admin.campaigns.progress_page import REFRESH
 from django_hyber.admin.common.base import NumberListAdmin, PhoneField, ReadOnlyAdmin, link_to
-from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.desk import REFRESH, Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import EMPTY, short_time

@@ -12,9 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.audience_page import has_audiences
+from django_hyber.admin.campaigns.campaign_list import CampaignList
 from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, CampaignForm
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
-from django_hyber.admin.campaigns.progress_page import CampaignList
 from django_hyber.admin.campaigns.routes import campaign_urls, progress_context
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.channels.unsaved import GuardedAdmin, show_unsaved

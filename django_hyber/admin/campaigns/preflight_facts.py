@@ -13,14 +13,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_hyber.admin.campaigns import preflight_texts as texts
-from django_hyber.admin.campaigns.progress_page import MILESTONE, REFRESH, VIEW_MESSAGE, messages_url
-from django_hyber.admin.common.charts import percent
-from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.charts import full_tenths, percent
+from django_hyber.admin.common.desk import REFRESH, CampaignDesk
 from django_hyber.admin.common.masking import for_reader
 from django_hyber.campaigns.launch import Confirmation, confirmation_of
 from django_hyber.campaigns.preflight import (
     OPTED_OUT_CODE,
     PAST_START_CODE,
+    Preflight,
     check_state,
     time_warnings,
 )
@@ -29,7 +29,6 @@ from django_hyber.campaigns.timetable import Timetable, timetable_of
 from django_hyber.conf import find_currency
 from django_hyber.models import Campaign, Message
 from django_hyber.policies.four_eyes import UNKNOWN, approval_problem, is_four_eyes
-from django_hyber.services import Preflight
 from django_hyber.words import CHANNEL_NAMES, label_of
 
 #: How to fix a problem, where its text does not say so.
@@ -134,7 +133,7 @@ class PreflightFacts:
     def milestone(self) -> str:
         """A value whose change makes a screen reader announce ``summary``."""
         job = self.check.job
-        return f"{job.state}:{MILESTONE * job.done // job.total if job.total else 0}" if job else ""
+        return f"{job.state}:{full_tenths(job.done, job.total or 0)}" if job else ""
 
     @property
     def summary(self) -> str:
@@ -220,6 +219,11 @@ def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
     )
 
 
+def button_of(ready: Sequence[PreflightFacts]) -> str:
+    """Return the label of the button that launches these campaigns."""
+    return texts.button_text(sum(facts.people for facts in ready), is_later=False)
+
+
 def _problems(campaign: Campaign, check: Check) -> tuple[list[ValidationError], list[ValidationError]]:
     found = check.found
     if found is None:
@@ -250,14 +254,13 @@ def _four_eyes(desk: CampaignDesk) -> tuple[str, bool]:
 
 
 def _skipped(desk: CampaignDesk, found: Preflight) -> list[SkippedLine]:
-    may_see = desk.request.user.has_perm(VIEW_MESSAGE)
-    may_filter = may_see and desk.sees_personal_data
-    examples = _examples(desk, found) if may_see else {}
+    may_filter = desk.may_see_messages and desk.sees_personal_data
+    examples = _examples(desk, found) if desk.may_see_messages else {}
     return [
         SkippedLine(
             code=skipped.code,
             text=texts.skipped_text(skipped),
-            url=messages_url(desk.campaign, opted_out="yes") if may_filter and skipped.code == OPTED_OUT_CODE else "",
+            url=desk.messages_url(opted_out="yes") if may_filter and skipped.code == OPTED_OUT_CODE else "",
             examples=[examples[pk] for pk in skipped.examples if pk in examples],
         )
         for skipped in found.skipped

@@ -13,8 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.approval_page import LaunchNoteForm, approval_state
-from django_hyber.admin.campaigns.preflight_facts import preflight_facts
-from django_hyber.admin.campaigns.preflight_texts import button_text
+from django_hyber.admin.campaigns.preflight_facts import button_of, preflight_facts
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.channels.inline import described_options
 from django_hyber.admin.common.desk import CampaignDesk, Desk
@@ -22,10 +21,9 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
 from django_hyber.models import Campaign
-from django_hyber.privacy import mask_phones_in
 from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose_saved
-from django_hyber.words.reasons import translate_reason
+from django_hyber.words.reasons import masked_reason
 
 CONFIRMED = "post"
 #: The name of the input that holds the confirmation of a campaign.
@@ -83,7 +81,7 @@ def confirm_selected(desk: Desk, campaigns: Iterable[Campaign]) -> HttpResponseB
         _("Send campaigns"),
         campaigns=every,
         ready=ready,
-        button=button_text(sum(facts.people for facts in ready), is_later=False),
+        button=button_of(ready),
         action_checkbox_name=helpers.ACTION_CHECKBOX_NAME,
     )
 
@@ -117,10 +115,8 @@ def _start(desk: CampaignDesk, note: str = "") -> bool:
     desk.message_user(f"{campaign}: {text}", messages.SUCCESS)
     if campaign.status == Campaign.Status.PAUSED:
         stopped = _("“%(name)s” has been stopped: %(reason)s")
-        desk.message_user(
-            stopped % {"name": campaign, "reason": mask_phones_in(translate_reason(campaign.status_reason))},
-            messages.WARNING,
-        )
+        reason = masked_reason(campaign.status_reason)
+        desk.message_user(stopped % {"name": campaign, "reason": reason}, messages.WARNING)
     return True
 
 

@@ -12,9 +12,9 @@ from django.utils.translation import ngettext
 
 from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.campaigns.preflight_texts import skipped_text
-from django_hyber.admin.campaigns.progress_page import reason_text
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.statistics.failure_lines import reason_text
 from django_hyber.campaigns.lifecycle import Verb, is_possible
 from django_hyber.campaigns.retry import Reason, Retried, Selected, messages_failed_for, retry_once, select_failed
 from django_hyber.models import Campaign, Message

@@ -123,13 +123,12 @@ def progress_part(desk: CampaignDesk) -> HttpResponseBase:
 
 def progress_context(desk: CampaignDesk) -> dict[str, Any]:
     """Return the context of the progress part of the campaign's page."""
-    user = desk.request.user
     found = draft_page(desk) if desk.campaign.is_editable else progress_page(desk)
     return {
         "progress": found,
         "buttons": buttons_of(desk, found.numbers),
         "approval": approval_state(desk),
         "can_change": desk.may_change,
-        "can_see_messages": user.has_perm("django_hyber.view_message"),
-        "can_see_batches": user.has_perm("django_hyber.view_batch"),
+        "can_see_messages": desk.may_see_messages,
+        "can_see_batches": desk.request.user.has_perm("django_hyber.view_batch"),
     }

@@ -15,9 +15,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.campaigns.preflight_facts import problem_lines
-from django_hyber.admin.campaigns.progress_page import REFRESH, VIEW_MESSAGE
 from django_hyber.admin.channels.composer import asked_sample, is_key
-from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.desk import REFRESH, CampaignDesk
 from django_hyber.admin.common.masking import for_reader
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
@@ -233,12 +232,11 @@ def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:
 
 def _line(desk: CampaignDesk, message: Message) -> ResultLine:
     code = message.hyber_status if message.error_code is None else message.error_code
-    may_see = desk.request.user.has_perm(VIEW_MESSAGE)
     return ResultLine(
         phone_number=message.phone_number or "",
         status=str(message.get_status_display()),
         state=message.status,
         channel=name_of_channel(message.channel),
         meaning=describe_end(code, message.error_text, message.account),
-        url=reverse("admin:django_hyber_message_change", args=[message.pk]) if may_see else "",
+        url=reverse("admin:django_hyber_message_change", args=[message.pk]) if desk.may_see_messages else "",
     )

@@ -13,9 +13,8 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import short_time, time_until
 from django_hyber.models import Campaign
-from django_hyber.privacy import mask_phones_in
 from django_hyber.statistics.waits import Pace, Standstill, Wait
-from django_hyber.words.reasons import translate_reason
+from django_hyber.words.reasons import masked_reason
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
@@ -145,14 +144,14 @@ def distance(moment: datetime, now: datetime) -> str:
 
 def with_reason(sentence: str, reason: str) -> str:
     """Add a stored reason, translated and without phone numbers, if there is one."""
-    return f"{sentence} {mask_phones_in(translate_reason(reason))}" if reason else sentence
+    return f"{sentence} {masked_reason(reason)}" if reason else sentence
 
 
 def _sentence(campaign: Campaign, wait: Wait, now: datetime) -> str:
     if wait.standstill == Standstill.SCHEDULED and (wait.until is None or wait.until <= now):
         return _("Sending is about to start.")
     if wait.standstill == Standstill.PAUSED and wait.reason:
-        return _("Paused: %(reason)s") % {"reason": mask_phones_in(translate_reason(wait.reason))}
+        return _("Paused: %(reason)s") % {"reason": masked_reason(wait.reason)}
     text = _SENTENCES[wait.standstill] % {
         "people": wait.people,
         "count": grouped(wait.people),

@@ -93,6 +93,11 @@ def percent(part: int, whole: int) -> str:
     return f"{number_format(tenths / 10, digits)} %"
 
 
+def full_tenths(part: int, whole: int) -> int:
+    """Return how many tenths of the whole are complete: a screen reader announces each of them, not each number."""
+    return 10 * part // whole if whole else 0
+
+
 def by_status(statuses: Mapping[str, int]) -> list[tuple[str, object, int]]:
     """Return name, label and count of each status, in the order of the bars.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseRedirect
@@ -13,6 +14,9 @@ from django.utils.cache import patch_cache_control
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.models import Campaign, TrialNumber
+
+#: Seconds between two polls of a part that changes; the page polls less often while nothing changes.
+REFRESH = 2
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,11 @@ class Desk:
     def may_type_numbers(self) -> bool:
         """The user may send tests to any number. As results tell who has opted out, this takes two permissions."""
         return self.may_send and self.sees_personal_data
+
+    @property
+    def may_see_messages(self) -> bool:
+        """The user may see the list of messages."""
+        return self.request.user.has_perm("django_hyber.view_message")
 
     @property
     def may_test(self) -> bool:
@@ -127,3 +136,8 @@ class CampaignDesk(Desk):
     """A request about a campaign that exists."""
 
     campaign: Campaign
+
+    def messages_url(self, **conditions: object) -> str:
+        """Return the address of the list of the campaign's messages that meet these conditions."""
+        query = urlencode({"campaign": self.campaign.pk, **conditions})
+        return f"{reverse('admin:django_hyber_message_changelist')}?{query}"
