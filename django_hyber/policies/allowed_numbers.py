@@ -1,7 +1,7 @@
 """The numbers that an account sends to: by country and type, and by ALLOWED_NUMBERS while a project is developed.
 
-Imports, ``send_message`` and the workers that send go by the countries and types; ALLOWED_NUMBERS counts only when a
-message is sent. The settings may have become stricter since a message was stored.
+Imports, ``send_message`` and the workers that send go by the countries and types; ALLOWED_NUMBERS and opt-outs count
+only when a message is sent. The settings may have become stricter since a message was stored.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
+from django_hyber.models import Message, Suppression
 from django_hyber.protocol import REACHABLE, NumberType, PhoneNumber, describe_phone
 
+OPTED_OUT = gettext_noop("The recipient has opted out.")
 COUNTRY_OFF = gettext_noop("The account does not send to numbers of this country (ALLOWED_COUNTRIES).")
 NOT_ALLOWED = gettext_noop("The number is not in ALLOWED_NUMBERS of the account.")
 #: Why a number of a type gets nothing.
@@ -97,6 +99,24 @@ def not_allowed(account: Account) -> Q | None:
     for prefix in prefixes:
         allowed |= Q(phone_number__startswith=prefix)
     return ~allowed
+
+
+def reason_to_skip(account: Account, message: Message) -> str:
+    """Return why the recipient must not get the message, or "", in English for translation."""
+    campaign, phone = message.campaign, message.phone_number or ""
+    if has_opted_out(account, message):
+        return OPTED_OUT
+    if not is_allowed(account, phone):
+        return NOT_ALLOWED
+    policy = stored_policy(account, campaign.number_types) if campaign else policy_of(account)
+    return policy.refusal_of(phone) if policy else ""
+
+
+def has_opted_out(account: Account, message: Message) -> bool:
+    """Return whether the opt-out of the recipient counts: SUPPRESS_TRANSACTIONAL extends it to single messages."""
+    if message.campaign_id is None and not account.suppress_transactional:
+        return False
+    return Suppression.objects.filter(phone_number=message.phone_number or "").exists()
 
 
 def _split(allowed: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -42,9 +42,9 @@ from django_hyber.reconcile.proof import (
 )
 from django_hyber.sending.batch_claim import BatchClaim
 from django_hyber.sending.batch_messages import was_accepted
+from django_hyber.sending.message_claim import MessageClaim
 from django_hyber.sending.pace.pauses import Host, paused_accounts, paused_until
 from django_hyber.sending.runs import settle
-from django_hyber.sending.single import MessageClaim
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

@@ -18,11 +18,11 @@ from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.characters import storable_ids
 from django_hyber.models import Batch, Campaign, Message, Suppression
-from django_hyber.policies.allowed_numbers import NOT_ALLOWED, not_allowed, stored_policy
+from django_hyber.policies.allowed_numbers import NOT_ALLOWED, OPTED_OUT, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.single import OPTED_OUT, SAME_ID
+from django_hyber.sending.exchange import SAME_ID
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 
 Status = Message.Status

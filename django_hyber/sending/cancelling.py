@@ -1,7 +1,8 @@
-"""What is left of a cancelled campaign: its batches at once, its messages in the background if there are many.
+"""Cancelling a single message, and what is left of a cancelled campaign.
 
-No batch of a cancelled campaign is claimed, so nothing goes out however long that takes. Messages that waited for a
-retry get the end back that they had before it.
+Its batches are cancelled at once, its messages in the background if there are many. No batch of a cancelled campaign is
+claimed, so nothing goes out however long that takes. Messages that waited for a retry get the end back that they had
+before it.
 """
 
 from __future__ import annotations
@@ -11,15 +12,33 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from django_hyber.announce import Change, announce_by_sweep
+from django_hyber.announce import Change, announce_by_sweep, announce_changes, announcing
 from django_hyber.db.apart import apart
 from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.sending.earlier_ends import give_back_ends
+from django_hyber.sending.message_claim import RELEASED
 
 PAGE = 5_000
+
+
+def cancel_message(message: Message) -> bool:
+    """Cancel a single message that has not been sent. Return whether it will never be sent.
+
+    False means that a worker is sending it, or that it has its outcome already; its status is read again in any case.
+    Raises ValueError for a recipient of a campaign.
+    """
+    if message.campaign_id:
+        raise ValueError(f"The message {message.extra_id} belongs to a campaign. Use cancel_campaign() to stop that.")
+    # A worker claims the message with an UPDATE under the same condition, so only one of both succeeds.
+    queued = Message.objects.filter(pk=message.pk, status=Message.Status.QUEUED)
+    with announcing():
+        if queued.update(status=Message.Status.CANCELLED, finished_at=timezone.now(), error_text="", **RELEASED):
+            announce_changes([Change(message.pk, Message.Status.QUEUED, Message.Status.CANCELLED)])
+    message.refresh_from_db()
+    return message.status == Message.Status.CANCELLED
 
 
 def cancel_waiting(campaign: Campaign) -> None:

@@ -41,6 +41,12 @@ def is_too_late(row: Message | Batch, wait: timedelta = timedelta(0)) -> bool:
     return deadline is not None and deadline <= database_time() + wait
 
 
+def before_deadline(message: Message, due_at: datetime | None) -> datetime | None:
+    """Return when the message is looked at next. At its deadline it expires, without waiting any longer."""
+    deadline = deadline_of(message)
+    return min(due_at, deadline) if due_at and deadline else due_at
+
+
 def describe_lateness(reason: str) -> str:
     """Return the reason of a message that was not sent in time. ``reason`` is why it had to wait, if known."""
     return TOO_LATE_BECAUSE % {"reason": reason} if reason else TOO_LATE

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from django_hyber import outbox
 from django_hyber.conf import Account
@@ -42,6 +43,7 @@ Answer_contra = TypeVar("Answer_contra", contravariant=True)
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
 TEXT_LIMIT = 255
+SAME_ID = gettext_noop("The platform's answer has the id of another message.")
 #: Until a request whose login was refused is tried again, another one has gone first and shows whose fault it is.
 OTHERS_FIRST = timedelta(seconds=5)
 _local = threading.local()

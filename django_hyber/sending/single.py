@@ -2,175 +2,30 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
-from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.conf import Account, get_account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db import lease
-from django_hyber.db.transactions import database_time, db_connection, insisting, is_lost, refuse_transaction
-from django_hyber.log_events import LogEvent
-from django_hyber.models import AccountState, Batch, Message, Suppression
-from django_hyber.policies.allowed_numbers import NOT_ALLOWED, is_allowed, policy_of, stored_policy
+from django_hyber.db.transactions import db_connection, insisting, is_lost, refuse_transaction
+from django_hyber.models import AccountState, Message
+from django_hyber.policies.allowed_numbers import reason_to_skip
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
-from django_hyber.reports.early import apply_waiting_reports
-from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
-from django_hyber.sending.deadline import deadline_of, describe_lateness, is_too_late, start_time_of
-from django_hyber.sending.exchange import TEXT_LIMIT, ClaimLost, begin_doubt, get_client, hand_over
+from django_hyber.sending.deadline import before_deadline, is_too_late
+from django_hyber.sending.exchange import get_client, hand_over
+from django_hyber.sending.message_claim import ALWAYS, MessageClaim, end_late
 from django_hyber.sending.once import LANGUAGE
-from django_hyber.sending.pace import breaker, retries
+from django_hyber.sending.pace import breaker
 
-logger = logging.getLogger("django_hyber")
 Status = Message.Status
-OPTED_OUT = gettext_noop("The recipient has opted out.")
 BLOCKED = gettext_noop("Waits until the platform answers again.")
-SAME_ID = gettext_noop("The platform's answer has the id of another message.")
 HELD = gettext_noop("Waits until the platform accepts the login of the account.")
-RELEASED = {"lease_until": None, "not_found_after": None, "due_at": None}
-ALWAYS = Q()
-
-
-@dataclass(frozen=True, kw_only=True)
-class MessageClaim:
-    """A single message that this worker has claimed. No other worker may send it until the lease ends."""
-
-    message: Message
-    account: Account
-
-    @property
-    def attempt(self) -> int:
-        """The number of this claim of the message; each claim has its own."""
-        return self.message.attempts
-
-    @property
-    def log_ids(self) -> dict[str, Any]:
-        """The ids that log events have."""
-        return {"extra_id": self.message.extra_id, "account": self.account.name}
-
-    @property
-    def host(self) -> AccountState.Host:
-        """The platform has a separate host for single messages."""
-        return AccountState.Host.SINGLE
-
-    @property
-    def counted_attempts(self) -> int:
-        """The attempts that count: not those for which the platform refused the login."""
-        return self.message.attempts - self.message.held_attempts
-
-    @property
-    def releases_seen(self) -> int | None:
-        """The number of releases of the account when the login was last refused for it, or None if it never was."""
-        return self.message.releases_seen
-
-    def rows(self) -> QuerySet[Message]:
-        """Select the message, unless another worker has claimed it or a report has advanced its status."""
-        return self._of_this_run().filter(status__in=BEFORE_ACCEPTANCE)
-
-    def _of_this_run(self) -> QuerySet[Message]:
-        # Each run has a new extra id, so a late answer to an earlier run matches nothing.
-        same_run = Message.objects.filter(extra_id=self.message.extra_id)
-        return lease.held(same_run, self.message.pk, self.attempt)
-
-    def confirm(self) -> None:
-        """Renew the lease right before the request is written. Raises ClaimLost if it must not be written now."""
-        if is_too_late(self.message):
-            raise ClaimLost(f"Message {self.message.extra_id} was not sent: its TTL is over")
-        if has_opted_out(self.account, self.message):
-            raise ClaimLost(f"Message {self.message.extra_id} was not sent: its recipient has opted out")
-        ours = self.rows().filter(status=Status.SENDING)
-        if not lease.renew(ours, self.account.lease, sender=self.account.sender):
-            raise ClaimLost(f"Message {self.message.extra_id} was not sent: another worker claimed it")
-
-    @insisting
-    def record(self, answer: str) -> None:
-        """Store the platform's id. If a report arrived before the answer, the message keeps its newer status.
-
-        An id that another message has is of an answer to another request, so the outcome is unknown.
-        """
-        others = Message.objects.filter(account=self.account.name, message_id=answer).exclude(pk=self.message.pk)
-        if others.exists():
-            self.mark_unconfirmed(SAME_ID, database_time(), logged=SAME_ID)
-            return
-        known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
-        if not self._move(Status.ACCEPTED, {"error_code": None, "error_text": "", **known}):
-            self._of_this_run().update(**known)
-        apply_waiting_reports(self.account, [answer])
-
-    @insisting
-    def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
-        """Queue the message again. Only a RETRY counts as an attempt, and one that would come too late ends it."""
-        is_retry = waits_for == Batch.WaitsFor.RETRY
-        if is_retry and due_at and is_too_late(self.message, due_at - timezone.now()):
-            self.end(Status.EXPIRED, describe_lateness(reason)[:TEXT_LIMIT], None)
-        else:
-            held = F("held_attempts") + int(waits_for != Batch.WaitsFor.RETRY)
-            self._queue(reason, due_at, held_attempts=held)
-
-    @insisting
-    def release(self, only: Q) -> None:
-        """Queue the message again after its worker has stopped before the request."""
-        held = F("held_attempts") + 1
-        self._move(Status.QUEUED, RELEASED | {"error_text": "", "held_attempts": held}, only & lease.NOTHING_WRITTEN)
-
-    def wait_for_release(self, reason: str, due_at: datetime, releases: int) -> None:
-        """Queue the message again after the login was refused."""
-        self._queue(reason, due_at, held_attempts=F("held_attempts") + 1, releases_seen=releases)
-
-    def set_aside(self, reason: str) -> None:
-        """Queue the message again with a growing delay, until a user has fixed the cause."""
-        self.put_back("", reason, retries.next_attempt(self.account, self.attempt, timezone.now()))
-
-    @insisting
-    def _queue(self, reason: str, due_at: datetime | None, **values: Any) -> None:
-        changes = RELEASED | {"due_at": _before_deadline(self.message, due_at), "error_text": reason, **values}
-        # Of the doubt about an earlier request, if there was one: this one was not sent.
-        self._move(Status.QUEUED, changes | {"doubted_at": self.message.doubted_at})
-
-    def split(self, reason: str) -> bool:
-        """Return False: a single message cannot be split."""
-        return False
-
-    @insisting
-    def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
-        """Give the message its final status."""
-        ended = {"error_code": error_code, "error_text": reason, "finished_at": timezone.now()}
-        self._move(status, {**RELEASED, **ended})
-
-    @insisting
-    def mark_unconfirmed(
-        self, reason: str, query_at: datetime, only: Q = ALWAYS, *, logged: str, error_code: int | None = None
-    ) -> None:
-        """Record that the outcome is unknown: it is decided by the platform's report, queried from ``query_at``."""
-        begun = begin_doubt(self.account, start_time_of(self.message.content or {}))
-        begun["sender"] = self.message.sender or self.account.sender
-        known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
-        if self._move(Status.UNCONFIRMED, begun | known, only):
-            logger.warning(
-                "Outcome unknown for message %s: %s",
-                self.message.extra_id,
-                logged,
-                extra={"event": LogEvent.OUTCOME_UNKNOWN, **self.log_ids},
-            )
-
-    def _move(self, status: Message.Status, values: Mapping[str, object], only: Q = ALWAYS) -> bool:
-        """Give the message this status and announce it. Return False if the claim was lost or a report came first."""
-        for old in (Status.SENDING, Status.UNCONFIRMED, Status.QUEUED):
-            with announcing():
-                if self.rows().filter(only, status=old).update(status=status, **values):
-                    if status != old:
-                        announce_changes([Change(self.message.pk, old, status)])
-                    return True
-        return False
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
@@ -191,41 +46,6 @@ def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callabl
     return client.send_single(body, before_write=before_write)
 
 
-def reason_to_skip(account: Account, message: Message) -> str:
-    """Return why the recipient must not get the message, or "", in English for translation."""
-    campaign, phone = message.campaign, message.phone_number or ""
-    if has_opted_out(account, message):
-        return OPTED_OUT
-    if not is_allowed(account, phone):
-        return NOT_ALLOWED
-    policy = stored_policy(account, campaign.number_types) if campaign else policy_of(account)
-    return policy.refusal_of(phone) if policy else ""
-
-
-def has_opted_out(account: Account, message: Message) -> bool:
-    """Return whether the opt-out of the recipient counts: SUPPRESS_TRANSACTIONAL extends it to single messages."""
-    if message.campaign_id is None and not account.suppress_transactional:
-        return False
-    return Suppression.objects.filter(phone_number=message.phone_number or "").exists()
-
-
-def cancel_message(message: Message) -> bool:
-    """Cancel a single message that has not been sent. Return whether it will never be sent.
-
-    False means that a worker is sending it, or that it has its outcome already; its status is read again in any case.
-    Raises ValueError for a recipient of a campaign.
-    """
-    if message.campaign_id:
-        raise ValueError(f"The message {message.extra_id} belongs to a campaign. Use cancel_campaign() to stop that.")
-    # A worker claims the message with an UPDATE under the same condition, so only one of both succeeds.
-    queued = Message.objects.filter(pk=message.pk, status=Status.QUEUED)
-    with announcing():
-        if queued.update(status=Status.CANCELLED, finished_at=timezone.now(), error_text="", **RELEASED):
-            announce_changes([Change(message.pk, Status.QUEUED, Status.CANCELLED)])
-    message.refresh_from_db()
-    return message.status == Status.CANCELLED
-
-
 @insisting
 def claim_message(pk: int) -> MessageClaim | None:
     """Claim a due message, or postpone it while its account is blocked. A message that is too late expires."""
@@ -236,13 +56,13 @@ def claim_message(pk: int) -> MessageClaim | None:
     if message is None:
         return None
     if is_too_late(message):
-        _end_late(waiting, message)
+        end_late(waiting, message)
         return None
     account = get_account(message.account)
     blocked_until = breaker.blocked_until(account, AccountState.Host.SINGLE)
     if blocked_until:
         reason = HELD if breaker.is_held(account.name) else BLOCKED
-        until = _before_deadline(message, blocked_until)
+        until = before_deadline(message, blocked_until)
         waiting.update(due_at=until, error_text=reason, enqueued_at=None)
         if not breaker.is_blocked(account.name, AccountState.Host.SINGLE):
             # It has ended in the meantime, so nobody else would see the message before its time.
@@ -261,20 +81,6 @@ def claim_message(pk: int) -> MessageClaim | None:
             # The claim may be committed, and would last until its lease ends.
             claim.release(ALWAYS)
         raise
-
-
-def _end_late(waiting: QuerySet[Message], message: Message) -> None:
-    reason = describe_lateness(message.error_text)[:TEXT_LIMIT]
-    ended = {"error_text": reason, "finished_at": timezone.now(), "due_at": None, "enqueued_at": None}
-    with announcing():
-        if waiting.update(status=Status.EXPIRED, **ended):
-            announce_changes([Change(message.pk, Status.QUEUED, Status.EXPIRED)])
-
-
-def _before_deadline(message: Message, due_at: datetime | None) -> datetime | None:
-    """Return when the message is looked at next. At its deadline it expires, without waiting any longer."""
-    deadline = deadline_of(message)
-    return min(due_at, deadline) if due_at and deadline else due_at
 
 
 def build_body(account: Account, phone_number: str, extra_id: str, content: Mapping[str, Any]) -> dict[str, Any]:

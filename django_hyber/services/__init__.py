@@ -32,8 +32,8 @@ from django_hyber.replies.intake import apply_replies
 from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
 from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body
+from django_hyber.sending.cancelling import cancel_message
 from django_hyber.sending.send import asend_message, send_message
-from django_hyber.sending.single import cancel_message
 from django_hyber.sending.templates import asend_template, send_template
 from django_hyber.statistics.counts import (
     CampaignStatistics,

@@ -24,8 +24,8 @@ from django_hyber.models import (
     TrialNumber,
     UnreadableCallback,
 )
+from django_hyber.policies.allowed_numbers import OPTED_OUT
 from django_hyber.protocol import SMS, Viber
-from django_hyber.sending.single import OPTED_OUT
 from django_hyber.services import apply_delivery_reports, import_recipients
 from tests.samples import report
 

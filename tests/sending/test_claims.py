@@ -13,8 +13,9 @@ from django_hyber.protocol import Recipient, parse_sync
 from django_hyber.sending import batch as batches
 from django_hyber.sending.batch import claim_batch
 from django_hyber.sending.batch_messages import Outgoing
+from django_hyber.sending.cancelling import cancel_message
 from django_hyber.sending.exchange import ClaimLost
-from django_hyber.sending.single import cancel_message, claim_message
+from django_hyber.sending.single import claim_message
 from tests.builders import make_waiting_campaign
 from tests.samples import phone
 from tests.truth.clients import in_own_connection

@@ -16,7 +16,7 @@ from django_hyber.protocol import SMS
 from django_hyber.reconcile import endings
 from django_hyber.sandbox import Sandbox
 from django_hyber.sending.batch_claim import BatchClaim
-from django_hyber.sending.single import MessageClaim
+from django_hyber.sending.message_claim import MessageClaim
 from django_hyber.services import (
     CampaignError,
     cancel_campaign,

@@ -14,7 +14,7 @@ from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.times import short_time
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign, Message, Reply
-from django_hyber.sending.single import reason_to_skip
+from django_hyber.policies.allowed_numbers import reason_to_skip
 from django_hyber.statistics.journey import Journey, Stage
 from django_hyber.texts.composition import sent_previews
 from django_hyber.texts.preview import Preview
