@@ -321,7 +321,7 @@ def _campaigns_in_trouble(request: HttpRequest, now: datetime) -> Iterator[Figur
 
 def _approvals(request: HttpRequest) -> Iterator[Figure]:
     if may_see(request, "campaign") and request.user.has_perm("django_hyber.send_campaign"):
-        campaigns = list(dashboard.all_awaiting_approval(request.user))  # type: ignore[arg-type]  # logged in
+        campaigns = list(dashboard.all_awaiting_approval(request.user))
         for campaign in campaigns[:SHOWN]:
             url = reverse("admin:django_hyber_campaign_send", args=[campaign.pk])
             yield Figure("approval", _("waits for your approval"), str(campaign), url)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -15,13 +14,14 @@ from django_hyber.campaigns.lifecycle import NO_REQUEST, locked, wrong_status
 from django_hyber.campaigns.preflight import content_fingerprint
 from django_hyber.errors import CampaignError
 from django_hyber.models import Announcement, Campaign
+from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import CONTRIBUTED, approval_problem, is_four_eyes
 
 Approval = Campaign.Approval
 Notice = Announcement.Notice
 
 
-def may_ask(campaign: Campaign, user: AbstractBaseUser) -> bool:
+def may_ask(campaign: Campaign, user: User) -> bool:
     """Return whether the user has worked on the draft, and another person has to launch it."""
     if not campaign.is_editable or not is_four_eyes(campaign):
         return False
@@ -29,7 +29,7 @@ def may_ask(campaign: Campaign, user: AbstractBaseUser) -> bool:
     return problem is not None and problem.code == CONTRIBUTED
 
 
-def may_answer(campaign: Campaign, user: AbstractBaseUser) -> bool:
+def may_answer(campaign: Campaign, user: User) -> bool:
     """Return whether somebody has asked for approval, and the user could give it."""
     is_asked = campaign.is_editable and campaign.approval == Approval.ASKED
     return is_asked and is_four_eyes(campaign) and approval_problem(campaign, user) is None
@@ -41,7 +41,7 @@ def is_changed_since_request(campaign: Campaign) -> bool:
     return is_asked and content_fingerprint(campaign) != campaign.approval_content
 
 
-def ask_for_approval(campaign: Campaign, user: AbstractBaseUser, note: str) -> bool:
+def ask_for_approval(campaign: Campaign, user: User, note: str) -> bool:
     """Ask another person to launch the campaign, and return whether this call did.
 
     It did not if the same person has asked with this note, and nothing was changed since: this is a second click.
@@ -59,7 +59,7 @@ def ask_for_approval(campaign: Campaign, user: AbstractBaseUser, note: str) -> b
     return True
 
 
-def answer_by_launch(campaign: Campaign, user: AbstractBaseUser | None, note: str) -> Mapping[str, Any]:
+def answer_by_launch(campaign: Campaign, user: User | None, note: str) -> Mapping[str, Any]:
     """Return the columns of a locked draft that the user launches: this gives the approval that was asked for."""
     if user is None or not may_answer(campaign, user):
         return NO_REQUEST
@@ -67,7 +67,7 @@ def answer_by_launch(campaign: Campaign, user: AbstractBaseUser | None, note: st
     return _step(Approval.GIVEN, user, note)
 
 
-def send_back(campaign: Campaign, user: AbstractBaseUser, note: str) -> None:
+def send_back(campaign: Campaign, user: User, note: str) -> None:
     """Answer a request for approval: the campaign has to be changed first, as the note says.
 
     Raises CampaignError if nobody has asked, or the user has worked on the campaign.
@@ -79,7 +79,7 @@ def send_back(campaign: Campaign, user: AbstractBaseUser, note: str) -> None:
         announce_notice(campaign.pk, Notice.SENT_BACK)
 
 
-def _step(approval: Approval, user: AbstractBaseUser, note: str) -> dict[str, Any]:
+def _step(approval: Approval, user: User, note: str) -> dict[str, Any]:
     name = user.get_username()[:150]
     return {"approval": approval, "approval_note": note, "approval_by": name, "approval_at": timezone.now()}
 

@@ -23,6 +23,7 @@ from django_hyber.campaigns.preflight_jobs import kept_preflight
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import is_large
 from django_hyber.models import Campaign
+from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import approval_problem
 from django_hyber.sending import runs
 from django_hyber.texts.check import check_texts
@@ -71,9 +72,7 @@ def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) 
     return campaign
 
 
-def launch(
-    campaign: Campaign, *, user: AbstractBaseUser | None, confirmed: Confirmation | None = None, note: str = ""
-) -> int:
+def launch(campaign: Campaign, *, user: User | None, confirmed: Confirmation | None = None, note: str = "") -> int:
     """Check the campaign, start it, and return how many people get it.
 
     If approval was asked for, a launch by a user gives it, with this note.
@@ -106,13 +105,13 @@ def launch(
     return people
 
 
-def _check_launcher(campaign: Campaign, user: AbstractBaseUser | None) -> list[ValidationError]:
+def _check_launcher(campaign: Campaign, user: User | None) -> list[ValidationError]:
     problem = approval_problem(campaign, user)
     return [problem] if problem else []
 
 
 def _check_again(
-    campaign: Campaign, user: AbstractBaseUser | None, checked: str, confirmed: Confirmation | None
+    campaign: Campaign, user: User | None, checked: str, confirmed: Confirmation | None
 ) -> list[ValidationError]:
     """Return what has happened to a campaign, now locked, while it was being checked."""
     if not is_possible(campaign, Verb.START):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib.auth.base_user import AbstractBaseUser
 from django.db.models import Count, Exists, F, Min, OuterRef, Q, QuerySet, Sum
 from django.urls import NoReverseMatch
 from django.utils import timezone
@@ -30,6 +29,7 @@ from django_hyber.models import (
     UnreadableCallback,
 )
 from django_hyber.models.message import UNMATCHED
+from django_hyber.models.people import User
 from django_hyber.reconcile.decisions import DECIDE_AFTER, overdue
 from django_hyber.reports.ranks import DELIVERIES, FINAL
 from django_hyber.statistics.counts import StatusCounts
@@ -216,7 +216,7 @@ def all_held(now: datetime) -> QuerySet[Campaign]:
     return Campaign.objects.filter(Exists(own), account__in=held, status=Campaign.Status.SENDING).order_by("pk")
 
 
-def all_awaiting_approval(user: AbstractBaseUser) -> QuerySet[Campaign]:
+def all_awaiting_approval(user: User) -> QuerySet[Campaign]:
     """Select the drafts of other people for which approval was asked, and which the user can launch."""
     accounts = [account.name for account in find_accounts() if account.four_eyes]
     asked = Campaign.objects.filter(status=Campaign.Status.DRAFT, approval=Campaign.Approval.ASKED)

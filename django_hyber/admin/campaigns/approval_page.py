@@ -91,8 +91,8 @@ def approval_state(desk: CampaignDesk) -> ApprovalState | None:
         text=text,
         note=note if desk.sees_personal_data else mask_phones_in(note),
         is_changed=is_changed_since_request(campaign),
-        can_ask=desk.may_write and may_ask(campaign, user),  # type: ignore[arg-type]  # logged in
-        can_answer=desk.may_send and may_answer(campaign, user),  # type: ignore[arg-type]
+        can_ask=desk.may_write and may_ask(campaign, user),
+        can_answer=desk.may_send and may_answer(campaign, user),
     )
 
 
@@ -109,7 +109,7 @@ def ask_page(desk: CampaignDesk) -> HttpResponseBase:
         return _page(desk, form, state, title=_("Request approval"), intro=intro)
     note = form.cleaned_data["note"]
     try:
-        is_new = ask_for_approval(desk.campaign, desk.request.user, note)  # type: ignore[arg-type]  # logged in
+        is_new = ask_for_approval(desk.campaign, desk.request.user, note)
     except CampaignError as error:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
@@ -133,7 +133,7 @@ def send_back_page(desk: CampaignDesk) -> HttpResponseBase:
         return _page(desk, form, state, title=_("Send back"), intro=intro)
     note = form.cleaned_data["note"]
     try:
-        send_back(desk.campaign, desk.request.user, note)  # type: ignore[arg-type]  # logged in
+        send_back(desk.campaign, desk.request.user, note)
     except CampaignError as error:
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()

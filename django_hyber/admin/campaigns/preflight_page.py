@@ -97,7 +97,7 @@ def _start(desk: CampaignDesk, note: str = "") -> bool:
     campaign, user = desk.campaign, desk.request.user
     confirmed = parse_confirmation(desk.request.POST.get(CONFIRMATION.format(pk=campaign.pk), ""))
     try:
-        people = launch(campaign, user=user, confirmed=confirmed, note=note)  # type: ignore[arg-type]  # logged in
+        people = launch(campaign, user=user, confirmed=confirmed, note=note)
     except CampaignError as error:
         if not campaign.is_editable:
             _already_started(desk)

@@ -89,7 +89,7 @@ class AttentionFilter(admin.SimpleListFilter):
         """Filter by one kind."""
         now = timezone.now()
         if self.value() == "approval":
-            found = dashboard.all_awaiting_approval(request.user)  # type: ignore[arg-type]  # logged in
+            found = dashboard.all_awaiting_approval(request.user)
         elif self.value() == "idle":
             found = dashboard.all_idle(now)
         elif self.value() == "unreported":
