@@ -299,7 +299,7 @@ def complete_variables(campaign: Campaign, used: Collection[str], values: Mappin
     A missing or empty value is replaced by the campaign's default text for it. Without one, the recipient is
     skipped under SKIP; otherwise an empty value stays empty and a missing one stays missing: the check refuses both.
     """
-    complete = {name: values[name] for name in used if values.get(name)}
+    complete = {name: value for name in used if (value := values.get(name))}
     if len(complete) == len(used):
         return complete
     policy = campaign.missing_variables
