@@ -62,12 +62,13 @@ class Batch(HyberModel, DoubtModel):
     # With a spending limit: the most that the request may cost, and the day on which it was reserved.
     cost = models.DecimalField(_("cost at most"), max_digits=20, decimal_places=6, null=True, editable=False)
     charged_on = models.DateField(_("charged on"), null=True, editable=False)
-    # Whether the last request was one that the platform works off as a job, whatever SYNC_LIMIT is by now.
+    # Whether the last request was one that the platform processes as a job, whatever SYNC_LIMIT is by now.
     is_job = models.BooleanField(_("sent as a job"), default=False, editable=False)
-    # The batch whose request was in doubt, of which this one was cut.
+    # The batch with an unconfirmed request, from which this one was cut.
     cut_from = models.BigIntegerField(_("cut from"), null=True, editable=False)
-    # How often, and when last by the clock of the database, reports have proved that a request in doubt was accepted:
-    # one of this batch, or of a batch that was cut from it. Counted, because an order of times needs exact clocks.
+    # How often, and when last by the clock of the database, reports have proved that an unconfirmed request was
+    # accepted: one of this batch, or of a batch that was cut from it. Counted, because an order of times needs exact
+    # clocks.
     proofs = models.PositiveIntegerField(_("proofs"), default=0, editable=False)
     proved_at = models.DateTimeField(_("proved accepted at"), null=True, editable=False)
     # The proofs of the batch that this one was cut from, or of its own, when it was last queued again after a doubt.

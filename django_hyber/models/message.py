@@ -174,7 +174,7 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
                 name="hyber_message_campaign",
             ),
             models.Index(fields=("message_id",), name="hyber_message_platform_id"),
-            # Finds a message that the platform surely has, to compare the answer about an unconfirmed one with.
+            # Finds a message that the platform certainly has, to compare the answer about an unconfirmed one with.
             models.Index(fields=("account", "accepted_at"), name="hyber_message_accepted"),
             models.Index(fields=("reference_type", "reference_id"), name="hyber_message_reference"),
         )
@@ -188,7 +188,7 @@ LONE = models.Q(status=Message.Status.UNCONFIRMED, not_found_after__isnull=False
 #: Accepted messages whose final report is still queried, or no longer queried. A late report changes both.
 AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
 GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)
-#: Messages, whatever became of them, whose Viber text matched an approved template, or none.
+#: Messages of any status, whose Viber text matched an approved template, or none.
 MATCHED = models.Q(matching_template_id__gt=0)
 UNMATCHED = models.Q(matching_template_id=0)
 

@@ -1,4 +1,4 @@
-"""The claim of a batch: what its worker may do with it, and what becomes of it and of its messages."""
+"""The claim of a batch: what its worker may do with it, and the results for it and for its messages."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class BatchClaim:
         """Renew the lease right before the request is written. Raises ClaimLost if it must not be written now.
 
         Waits for a transaction that is stopping the campaign, and such a transaction waits for this one. After it, the
-        batch is seen to be on the wire.
+        batch counts as being sent.
         """
         pk, since = self.batch.pk, (self.batch.lease_until or database_time()) - timedelta(seconds=self.account.lease)
         with write_transaction():
@@ -244,7 +244,7 @@ class BatchClaim:
     def doubt_again(self) -> None:
         """Record that the outcome of the earlier request is unknown after all: a report says that it was accepted."""
         pending = Q(state=State.PENDING)
-        # Of the request in doubt: the account may have another client by now, and attempts with that one have failed.
+        # Of the unconfirmed request: the account may have another client by now, with which attempts have failed.
         sender = self.messages().filter(status=Status.QUEUED).values_list("sender", flat=True).first()
         same = {"doubted_at": self.batch.doubted_at, **({"sender": sender} if sender else {})}
         self.mark_unconfirmed(ACCEPTED_SINCE, database_time(), pending, logged=ACCEPTED_SINCE, same=same)

@@ -72,7 +72,7 @@ def was_accepted(batch: Batch) -> bool:
 
 
 def is_proved(batch: Batch) -> bool:
-    """Whether a report has come about the request in doubt, since the batch was last queued again after a doubt.
+    """Whether a report has come about the unconfirmed request, since the batch was last queued again after a doubt.
 
     The request may have been cut since: because it was too large, or because its messages were resolved one by one. A
     report about any part of it counts.
@@ -233,7 +233,7 @@ def _by_key(entries: Iterable[tuple[str, SyncEntry]]) -> dict[str, SyncEntry]:
 def _taken_ids(entries: Sequence[SyncEntry], by_phone: Mapping[str, SyncEntry]) -> set[str]:
     """Return the ids that name no single message: of several entries, or of another message.
 
-    An entry with our own id is surely about our message. One without it may be of the answer to another request.
+    An entry with our own id is certainly about our message. One without it may be of the answer to another request.
     """
     ids = [entry.message_id for entry in entries if entry.message_id]
     taken: set[str] = set()
