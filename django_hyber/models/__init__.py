@@ -7,7 +7,7 @@ from django_hyber.models.batch import Batch
 from django_hyber.models.campaign import Campaign, CampaignChannel
 from django_hyber.models.delivery_report import DeliveryReport, StatusCode
 from django_hyber.models.message import LONE, Message, MessageQuerySet
-from django_hyber.models.people import Contributor, TrialNumber, TrialSender
+from django_hyber.models.people import Contributor, TestNumber, TestSender
 from django_hyber.models.reply import Reply
 from django_hyber.models.suppression import FormerOptOut, Suppression
 from django_hyber.models.template import Template, TemplateChannel, TemplateVariant
@@ -33,7 +33,7 @@ __all__ = [
     "Template",
     "TemplateChannel",
     "TemplateVariant",
-    "TrialNumber",
-    "TrialSender",
+    "TestNumber",
+    "TestSender",
     "UnreadableCallback",
 ]

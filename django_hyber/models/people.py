@@ -32,8 +32,11 @@ class Contributor(HyberModel):
         return f"{self.campaign_id}: {self.user_key}"
 
 
-class TrialSender(HyberModel):
+class TestSender(HyberModel):
     """A user who sends tests: when the latest were sent, and the id of the last one."""
+
+    # Else pytest takes it for a class of tests where it is imported.
+    __test__ = False
 
     user_key = models.CharField(max_length=USER_KEY_LENGTH, unique=True)
     sent_at = models.JSONField(default=list)
@@ -46,8 +49,11 @@ class TrialSender(HyberModel):
         return self.user_key
 
 
-class TrialNumber(PersonalDataModel):
+class TestNumber(PersonalDataModel):
     """A number to which people who write campaigns may send tests without the right to launch."""
+
+    # Else pytest takes it for a class of tests where it is imported.
+    __test__ = False
 
     phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
     name = models.CharField(_("owner"), max_length=100)

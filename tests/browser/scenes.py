@@ -21,7 +21,7 @@ from django_hyber.models import (
     Suppression,
     Template,
     TemplateVariant,
-    TrialNumber,
+    TestNumber,
     UnreadableCallback,
 )
 from django_hyber.protocol import SMS, Viber
@@ -116,7 +116,7 @@ class Shop:
     batch: Batch
     template: Template
     variant: TemplateVariant
-    trial_number: TrialNumber
+    test_number: TestNumber
 
 
 def open_shop(language, user, *, size=1):
@@ -159,7 +159,7 @@ def open_shop(language, user, *, size=1):
         batch=sending.batches.first(),
         template=template,
         variant=variant,
-        trial_number=TrialNumber.objects.create(phone_number="380671230001", name=words.names[0]),
+        test_number=TestNumber.objects.create(phone_number="380671230001", name=words.names[0]),
     )
 
 

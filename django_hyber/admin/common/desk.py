@@ -12,7 +12,7 @@ from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.masking import sees_personal_data
-from django_hyber.models import Campaign, TrialNumber
+from django_hyber.models import Campaign, TestNumber
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Desk:
     @property
     def may_test(self) -> bool:
         """The user may send tests: to any number, or, as somebody who writes campaigns, to the list of test numbers."""
-        return self.may_type_numbers or (self.may_write and TrialNumber.objects.exists())
+        return self.may_type_numbers or (self.may_write and TestNumber.objects.exists())
 
     @property
     def sees_personal_data(self) -> bool:
