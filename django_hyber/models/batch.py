@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.models.base import HyberModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
+from django_hyber.models.message import Message, MessageQuerySet
 
 
 class Batch(HyberModel, DoubtModel):
@@ -99,6 +100,10 @@ class Batch(HyberModel, DoubtModel):
         if not self.phone_prefixes:
             return condition
         return condition & reduce(or_, (models.Q(phone_number__startswith=prefix) for prefix in self.phone_prefixes))
+
+    def messages(self) -> MessageQuerySet:
+        """Select the messages of the batch."""
+        return Message.objects.filter(self.members(), campaign=self.campaign_id)
 
     def holds(self, pk: int, phone_number: str | None) -> bool:
         """Return whether a message of its campaign is in the batch; of one without a number, whether it may be."""

@@ -96,14 +96,9 @@ def _overdue_jobs(margin: timedelta) -> list[Job]:
         with apart(batch_id=batch.pk, campaign_id=batch.campaign_id):
             expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes)
             # Batches of several time zones share a range; those are few, so each is checked separately.
-            if expected_at <= now - margin and (not batch.phone_prefixes or _has_unreported(batch)):
+            if expected_at <= now - margin and (not batch.phone_prefixes or batch.messages().filter(AWAITED).exists()):
                 overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
     return overdue
-
-
-def _has_unreported(batch: Batch) -> bool:
-    messages = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
-    return messages.filter(AWAITED).exists()
 
 
 def _overdue(margin: timedelta, not_now: Collection[tuple[str, Host]]) -> Iterator[Overdue]:

@@ -343,7 +343,7 @@ def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> 
     counts_from = max(filter(None, (batch.not_found_after, doubt.not_found_after)))
     if counts_from <= database_time():
         # Messages that were sent again in the meantime are no longer part of this doubt.
-        of_the_request = endings.messages_of(batch).filter(doubted_at=batch.doubted_at)
+        of_the_request = batch.messages().filter(doubted_at=batch.doubted_at)
         latest = of_the_request.aggregate(latest=Max("accepted_at"))["latest"]
         # By the clock of the host that has applied the report, and by that of the database.
         found = max(filter(None, (latest, batch.proved_at)), default=None)

@@ -142,7 +142,7 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
 
 def _choose(claim: BatchClaim) -> Sequence[Outgoing]:
     """Return the messages to send. If there are none, the batch has been ended or set aside."""
-    account, messages = claim.account, claim.messages()
+    account, messages = claim.account, claim.batch.messages()
     suppress(account, messages, claim.leave_out)
     keep_to_cap(account, messages, claim.leave_out)
     outgoing = read_outgoing(claim.batch.campaign, account, messages, claim.leave_out)

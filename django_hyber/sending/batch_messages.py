@@ -67,8 +67,7 @@ def was_accepted(batch: Batch) -> bool:
     if batch.run > 1:
         # Those that were not retried then have the results of an earlier run.
         reported &= Q(earlier_end__run=batch.run)
-    members = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
-    return is_proved(batch) or members.filter(reported).exists()
+    return is_proved(batch) or batch.messages().filter(reported).exists()
 
 
 def is_proved(batch: Batch) -> bool:

@@ -317,7 +317,7 @@ def open_doubts(shop):
     }
     batch = shop.sending.batches.order_by("pk").last()
     Batch.objects.filter(pk=batch.pk).update(state="unconfirmed", **known)
-    shop.sending.messages.filter(batch.members()).update(status=Status.UNCONFIRMED, doubted_at=long_ago)
+    batch.messages().update(status=Status.UNCONFIRMED, doubted_at=long_ago)
     Message.objects.filter(pk=shop.single.pk).update(**known)
     return batch, shop.single
 
