@@ -30,6 +30,8 @@ from django_hyber.protocol.collector import paused_collector
 
 Row = Sequence[Any]
 Page = list[tuple[Any, ...]]
+#: How many rows are read, written or deleted at once.
+CHUNK = 5_000
 #: The variables of messages as JSON text, for ``read_documents``.
 VARIABLES_TEXT = ExpressionWrapper(F("variables"), output_field=TextField())
 

@@ -3,9 +3,11 @@
 from django_hyber.models.account_state import AccountState
 from django_hyber.models.announcement import Announcement
 from django_hyber.models.background_job import BackgroundJob
+from django_hyber.models.base import TEXT_LIMIT
 from django_hyber.models.batch import Batch
 from django_hyber.models.campaign import Campaign, CampaignChannel
 from django_hyber.models.delivery_report import DeliveryReport, StatusCode
+from django_hyber.models.doubt import ANSWER_LIMIT
 from django_hyber.models.message import LONE, Message, MessageQuerySet
 from django_hyber.models.people import Contributor, TestNumber, TestSender
 from django_hyber.models.reply import Reply
@@ -14,7 +16,9 @@ from django_hyber.models.template import Template, TemplateChannel, TemplateVari
 from django_hyber.models.unreadable_callback import CallbackQuota, UnreadableCallback
 
 __all__ = [
+    "ANSWER_LIMIT",
     "LONE",
+    "TEXT_LIMIT",
     "AccountState",
     "Announcement",
     "BackgroundJob",

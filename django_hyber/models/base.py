@@ -10,6 +10,8 @@ from django.db.models.sql.compiler import SQLCompiler
 from django.utils.functional import Promise
 
 Row = TypeVar("Row", bound=models.Model)
+#: How long a stored reason or error text may be.
+TEXT_LIMIT = 255
 
 
 class UtcNow(Now):

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberModel
+from django_hyber.models.base import TEXT_LIMIT, HyberModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
 from django_hyber.models.message import Message, MessageQuerySet
@@ -78,7 +78,7 @@ class Batch(HyberModel, DoubtModel):
     alone_in_run = models.PositiveSmallIntegerField(_("alone in run"), null=True, editable=False)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
-    error_text = models.CharField(_("error text"), max_length=255, blank=True)
+    error_text = models.CharField(_("error text"), max_length=TEXT_LIMIT, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import ExactCharField, HyberManager, PersonalDataModel
+from django_hyber.models.base import TEXT_LIMIT, ExactCharField, HyberManager, PersonalDataModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
 from django_hyber.models.reference import ReferenceModel, reference_columns
@@ -104,7 +104,7 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
     )
     hyber_status = models.IntegerField(_("Hyber status"), null=True, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
-    error_text = models.CharField(_("error text"), max_length=255, blank=True)
+    error_text = models.CharField(_("error text"), max_length=TEXT_LIMIT, blank=True)
     total_sms_parts = models.PositiveIntegerField(_("SMS parts"), null=True, blank=True)
     delivered_sms_parts = models.PositiveIntegerField(_("delivered SMS parts"), null=True, blank=True)
     clicks = models.PositiveIntegerField(_("clicks"), null=True, blank=True)

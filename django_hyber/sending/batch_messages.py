@@ -17,7 +17,7 @@ from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.characters import storable_ids
-from django_hyber.models import Batch, Campaign, Message, Suppression
+from django_hyber.models import TEXT_LIMIT, Batch, Campaign, Message, Suppression
 from django_hyber.policies.allowed_numbers import NOT_ALLOWED, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
@@ -29,7 +29,6 @@ Status = Message.Status
 NO_VALUE = gettext_noop("Skipped: a value for the text is missing.")
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 NO_DECISION = gettext_noop("The platform's answer does not say whether it has accepted this message.")
-TEXT_LIMIT = 255
 #: What a message may be without any report of the platform.
 UNREPORTED = (Status.QUEUED, Status.UNCONFIRMED, Status.SUPPRESSED, Status.CANCELLED)
 NOTHING: Mapping[str, Any] = MappingProxyType({})

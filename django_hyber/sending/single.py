@@ -20,13 +20,13 @@ from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db import lease
 from django_hyber.db.transactions import database_time, db_connection, insisting, is_lost, refuse_transaction
 from django_hyber.log_events import LogEvent
-from django_hyber.models import AccountState, Batch, Message, Suppression
+from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message, Suppression
 from django_hyber.policies.allowed_numbers import NOT_ALLOWED, is_allowed, policy_of, stored_policy
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.deadline import deadline_of, describe_lateness, is_too_late, start_time_of
-from django_hyber.sending.exchange import TEXT_LIMIT, ClaimLost, begin_doubt, get_client, hand_over
+from django_hyber.sending.exchange import ClaimLost, begin_doubt, get_client, hand_over
 from django_hyber.sending.once import LANGUAGE
 from django_hyber.sending.pace import breaker, retries
 
