@@ -223,6 +223,11 @@ class Campaign(HyberModel):
     def __str__(self) -> str:
         return self.name
 
+    @staticmethod
+    def find_added(form_key: str) -> Campaign | None:
+        """Return the campaign that the form with this key has added, or None. A form without a key is always new."""
+        return Campaign.objects.filter(added_by_form=form_key).first() if form_key else None
+
     @property
     def is_editable(self) -> bool:
         """Whether text and recipients may still change, which is the case only before the launch."""
