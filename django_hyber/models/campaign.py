@@ -226,7 +226,9 @@ class Campaign(HyberModel):
     @staticmethod
     def find_added(form_key: str) -> Campaign | None:
         """Return the campaign that the form with this key has added, or None. A form without a key is always new."""
-        return Campaign.objects.filter(added_by_form=form_key).first() if form_key else None
+        if not form_key or not is_storable(form_key):
+            return None
+        return Campaign.objects.filter(added_by_form=form_key).first()
 
     @property
     def is_editable(self) -> bool:
