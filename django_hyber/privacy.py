@@ -14,7 +14,7 @@ from django_hyber.models import (
     Message,
     Reply,
     Suppression,
-    TrialNumber,
+    TestNumber,
     UnreadableCallback,
 )
 from django_hyber.models.base import PersonalDataModel
@@ -61,7 +61,7 @@ PERSONAL_COLUMNS: Mapping[type[Model], Mapping[str, Callable[[Any], Any]]] = {
     Batch: {"error_text": mask_phones_in, "answer_text": mask_phones_in},
     Suppression: {"phone_number": mask_phone, "reason": mask_phones_in},
     FormerOptOut: {"phone_number": mask_phone, "reason": mask_phones_in},
-    TrialNumber: {"phone_number": mask_phone},
+    TestNumber: {"phone_number": mask_phone},
     UnreadableCallback: {"body": mask_text, "reason": mask_phones_in},
 }
 

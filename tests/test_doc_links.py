@@ -81,7 +81,7 @@ def test_every_table_is_described_in_the_architecture():
     from django.apps import apps
 
     page = (ROOT / "docs" / "architecture.rst").read_text().split("The tables\n")[1]
-    internal = {"CallbackQuota", "Contributor", "TrialSender", "TrialNumber", "TemplateVariant", "TemplateChannel"}
+    internal = {"CallbackQuota", "Contributor", "TestSender", "TestNumber", "TemplateVariant", "TemplateChannel"}
     names = {model.__name__ for model in apps.get_app_config("django_hyber").get_models()}
 
     assert {name for name in names if f"``{name}``" not in page} <= internal

@@ -78,12 +78,12 @@ KEPT = {
     "AccountState": {"account"},
     # Keys of users, times, and ids of tests.
     "Contributor": {"user_key"},
-    "TrialSender": {"user_key", "sent_at", "latest"},
+    "TestSender": {"user_key", "sent_at", "latest"},
     "CallbackQuota": {"account"},
     # Ids and statuses.
     "Announcement": {"key", "signal", "events"},
     # The team's own numbers, kept until somebody removes them.
-    "TrialNumber": {"phone_number", "name", "added_by"},
+    "TestNumber": {"phone_number", "name", "added_by"},
     # The opt-out list is kept, so that nobody writes to these numbers again.
     "Suppression": {"phone_number", "reason", "added_by"},
     "FormerOptOut": {"phone_number", "reason", "added_by", "ended_reason", "ended_by"},

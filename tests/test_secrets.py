@@ -15,7 +15,7 @@ from django.views.debug import ExceptionReporter
 from django_hyber import services
 from django_hyber.conf import find_account_by_token, get_account, get_accounts
 from django_hyber.management.commands import hyber_dispatch
-from django_hyber.models import Batch, FormerOptOut, Message, Reply, Suppression, TrialNumber, UnreadableCallback
+from django_hyber.models import Batch, FormerOptOut, Message, Reply, Suppression, TestNumber, UnreadableCallback
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.privacy import PERSONAL_COLUMNS
 from django_hyber.protocol import SMS, HyberClient, HyberError, parse_replies, parse_reports
@@ -261,7 +261,7 @@ def test_representations_have_no_numbers_and_texts():
         Reply(phone_number=NUMBER, text=TEXT),
         Suppression(phone_number=NUMBER, reason=TEXT),
         FormerOptOut(phone_number=NUMBER, reason=TEXT),
-        TrialNumber(phone_number=NUMBER, name=TEXT),
+        TestNumber(phone_number=NUMBER, name=TEXT),
         UnreadableCallback(body=TEXT, reason=NUMBER),
     ]
     assert {type(row) for row in rows} == set(PERSONAL_COLUMNS) - {Batch}

@@ -2,7 +2,7 @@
 
 from django_hyber.admin.audience.host_models import CampaignAudienceMixin, MessageInline
 from django_hyber.admin.audience.opt_outs import FormerOptOutAdmin, SuppressionAdmin
-from django_hyber.admin.audience.trial_numbers import TrialNumberAdmin
+from django_hyber.admin.audience.test_numbers import TestNumberAdmin
 from django_hyber.admin.campaigns.batches import BatchAdmin
 from django_hyber.admin.campaigns.campaign import CampaignAdmin
 from django_hyber.admin.messages.message import MessageAdmin
@@ -23,6 +23,6 @@ __all__ = [
     "SuppressionAdmin",
     "TemplateAdmin",
     "TemplateVariantAdmin",
-    "TrialNumberAdmin",
+    "TestNumberAdmin",
     "UnreadableCallbackAdmin",
 ]

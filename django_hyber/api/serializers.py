@@ -125,7 +125,7 @@ class NewMessageSerializer(serializers.Serializer[Message]):
 
 
 class MessageSerializer(serializers.ModelSerializer[Message]):
-    """What became of a message. It is masked for users who may not see personal data."""
+    """The state of a message, masked for users who may not see personal data."""
 
     phone_number = serializers.SerializerMethodField()
 

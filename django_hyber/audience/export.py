@@ -19,7 +19,7 @@ from django_hyber.audience.columns import REASON
 from django_hyber.audience.files.cells import ShownText
 from django_hyber.audience.files.file_type import Cell, FileType, UnreadableFileError
 from django_hyber.audience.files.reading import file_type
-from django_hyber.db.bulk import campaign_pages, table_pages
+from django_hyber.db.bulk import CHUNK, campaign_pages, table_pages
 from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import request_job
 from django_hyber.jobs.work import LONG_LEASE, JobClaim, job_kind, keep_produced
@@ -28,7 +28,6 @@ from django_hyber.models.people import User
 from django_hyber.reports.outcome import also_delivered
 from django_hyber.words import describe_end
 
-CHUNK = 5_000
 KNOWN_REASONS = 1_000
 Kind = BackgroundJob.Kind
 Format = Literal["csv", "xlsx"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Generator
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import IO, Any
 
@@ -15,7 +16,7 @@ from django_hyber.audience.files.encodings import GarbledSheetError
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, UnreadableFileError
 from django_hyber.audience.files.reading import NumberedRow, read_cells, read_rows
 from django_hyber.audience.import_numbers import NumberChoice
-from django_hyber.audience.imports import ImportReport, RowImport, newest_row
+from django_hyber.audience.imports import ImportReport, RowImport, newest_row, save_counts
 from django_hyber.audience.objects import import_objects, is_of_objects
 from django_hyber.audience.opt_outs import OptOuts
 from django_hyber.audience.recipients import Recipients
@@ -51,20 +52,15 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
             claim.write(total=_count_rows(job, file, claim), result=result)
         report = ImportReport.from_json(result)
         work = RowImport(destination, columns, report, newest=result["newest"], rejected_file=rejected_file)
-
-        def save(report: ImportReport) -> None:
-            claim.write(done=report.total, result=result | report.as_json())
-
         with closing(_rows_of(job, file, notes)) as unread:
             rows = work.look_at(unread)
             work.repeat(islice(rows, report.total), claim.progress)
-            work.add(rows, save)
+            work.add(rows, partial(save_counts, claim, result))
         report.take_notes(notes)
         if rejected_file.tell():
             keep_produced(job, claim, rejected_file, "csv")
-    if job.campaign:
-        added = job.campaign.messages.filter(pk__gt=result["newest"])
-        report.opted_out = added.opted_out().count()
+    if isinstance(destination, Recipients):
+        report.opted_out = destination.count_opted_out(result["newest"])
     return result | report.as_json()
 
 

@@ -18,13 +18,13 @@ from django_hyber.audience.files.csv_file import RejectedRowsFile
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
 from django_hyber.audience.import_numbers import NumberReader, NumberRules, count_left_out
-from django_hyber.db.bulk import insert_rows
+from django_hyber.db.bulk import CHUNK, insert_rows
 from django_hyber.db.transactions import write_transaction
+from django_hyber.jobs.work import JobClaim
 from django_hyber.protocol import InvalidPhone, PhoneNumber
 from django_hyber.protocol.collector import paused_collector
 
-#: How many rows are written at once, and of how many characters.
-CHUNK = 5_000
+#: A chunk with so many characters has fewer rows.
 CHUNK_CHARACTERS = 8 * 1024 * 1024
 #: How many rejected rows a report keeps, and the result of a background job.
 KEPT_ROWS = 1_000
@@ -322,6 +322,11 @@ def _with_hidden_columns(error: UnreadableFileError, notes: ReadNotes) -> Unread
     text = gettext_lazy("These columns are hidden in the sheet and are left out: %(columns)s.")
     hidden = UnreadableFileError(text, code="hidden-columns", params={"columns": ", ".join(notes.hidden_columns)})
     return UnreadableFileError([error, hidden])
+
+
+def save_counts(claim: JobClaim, result: Mapping[str, Any], report: ImportReport) -> None:
+    """Add the counts of a page to the result of its job."""
+    claim.write(done=report.total, result={**result, **report.as_json()})
 
 
 def newest_row(destination: Destination) -> int:

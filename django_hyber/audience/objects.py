@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import IO, Any, NamedTuple
 
@@ -18,11 +19,12 @@ from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.files.base import File
 
 from django_hyber.audience.import_numbers import NumberChoice
-from django_hyber.audience.imports import ImportReport, RowImport, newest_row, number_rows
-from django_hyber.audience.querysets import CHUNK, keys_of, rows_of
+from django_hyber.audience.imports import ImportReport, RowImport, newest_row, number_rows, save_counts
+from django_hyber.audience.querysets import keys_of, rows_of
 from django_hyber.audience.recipients import Recipients, import_recipients, prepare_objects
 from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience, count_people, find_audience
+from django_hyber.db.bulk import CHUNK
 from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, open_source
@@ -112,15 +114,11 @@ def import_objects(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     with _people_of(job, campaign) as people:
         result: dict[str, Any] = job.result or {"newest": newest_row(people.destination)}
         claim.write(total=people.total, result=result)
-
-        def save(report: ImportReport) -> None:
-            claim.write(done=report.total, result=result | report.as_json())
-
         work = RowImport(people.destination, people.destination.source_columns, report, newest=result["newest"])
-        work.add(number_rows(people.rows), save)
+        work.add(number_rows(people.rows), partial(save_counts, claim, result))
     # Those whom the earlier attempt has added were met again.
     report.duplicates = max(0, report.duplicates - earlier.accepted)
-    report.opted_out = campaign.messages.filter(pk__gt=result["newest"]).opted_out().count()
+    report.opted_out = people.destination.count_opted_out(result["newest"])
     if "audience" in job.parameters:
         _remember(campaign, job.parameters["audience"])
     return result | report.as_json()

@@ -13,11 +13,10 @@ from django_hyber.audience.columns import REASON, Columns, region_of
 from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.import_numbers import NEAR_HOME
 from django_hyber.audience.imports import ImportReport, Source, import_rows
-from django_hyber.models import Suppression
+from django_hyber.models import TEXT_LIMIT, Suppression
 from django_hyber.protocol import InvalidPhone, PhoneNumber
 from django_hyber.protocol.phones.spellings import SEVERAL
 
-LONGEST_REASON = 255
 #: A text with so many digits is a phone number, not a reason.
 _LEAST_DIGITS = 9
 
@@ -47,7 +46,7 @@ class OptOuts:
     def __init__(self, reason: str = "", added_by: str = "", *, foreign: bool = False) -> None:
         self.region = region_of(None)
         self.foreign = foreign
-        self._reason = reason[:LONGEST_REASON]
+        self._reason = reason[:TEXT_LIMIT]
         self._added_by = added_by
         self._now = timezone.now()
 
@@ -67,7 +66,7 @@ class OptOuts:
         reason = values.get(REASON, "").strip()
         if sum(map(str.isdecimal, reason)) >= _LEAST_DIGITS and not any(map(str.isalpha, reason)):
             raise InvalidPhone(SEVERAL)
-        return NewSuppression(phone, reason[:LONGEST_REASON] or self._reason, self._now, self._added_by)
+        return NewSuppression(phone, reason[:TEXT_LIMIT] or self._reason, self._now, self._added_by)
 
 
 def import_suppressions(

@@ -12,9 +12,9 @@ from django.db.models import QuerySet
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.files.cells import ShownText
 from django_hyber.conf.audiences import Audience
+from django_hyber.db.bulk import CHUNK
 from django_hyber.models.reference import reference_key
 
-CHUNK = 5_000
 #: The columns of the rows. No variable can be called "phone_number"; the key of the object travels as another variable.
 PHONE, KEY = "phone_number", "_reference"
 

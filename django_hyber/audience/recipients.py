@@ -20,7 +20,7 @@ from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience
 from django_hyber.errors import CampaignError
-from django_hyber.models import Campaign, Message
+from django_hyber.models import Campaign, Message, MessageQuerySet
 from django_hyber.models.message import extra_ids
 from django_hyber.models.reference import refuse_other_database
 from django_hyber.protocol import PhoneNumber
@@ -87,9 +87,13 @@ class Recipients:
             campaigns.filter(pk=self._pk).update(number_types=types)
             self._campaign.number_types = types
 
-    def rows(self) -> QuerySet[Message]:
+    def rows(self) -> MessageQuerySet:
         """Return the recipients."""
         return Message.objects.filter(campaign=self._pk)
+
+    def count_opted_out(self, newest: int) -> int:
+        """Count those that were added since ``newest`` was the newest row and have opted out."""
+        return self.rows().filter(pk__gt=newest).opted_out().count()
 
     def refusal(self, number: PhoneNumber) -> str:
         """Return why the campaign does not take a number, or an empty string."""
@@ -140,7 +144,7 @@ def import_recipients(
     columns = Columns(phone_column=phone, text_column=text_column)
     recipients, rows = _prepare(campaign, source, numbers, columns, variables, reference=reference)
     report, newest = import_rows(recipients, recipients.source_columns, rows, rejected_file, progress, chosen)
-    report.opted_out = campaign.messages.filter(pk__gt=newest).opted_out().count()
+    report.opted_out = recipients.count_opted_out(newest)
     return report
 
 

@@ -14,13 +14,12 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.number_lists import phones_in
+from django_hyber.db.bulk import CHUNK
 from django_hyber.db.transactions import write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.forgetting.drafts import forget_imports_of_nobody
 from django_hyber.models import Campaign, Message
 
-#: How many recipients are deleted at once.
-CHUNK = 5_000
 Phones = Iterable[str | None]
 Progress = Callable[[int], object]
 

@@ -164,7 +164,7 @@ def store(kind: CallbackKind, items: list[Any], account: str) -> dict[str, int]:
     )
     own = [item for item in items if not is_misplaced(item)]
     replies, reports = (misplaced, own) if kind == CallbackKind.REPORTS else (own, misplaced)
-    # Replies first: one may ask to stop, whatever becomes of the reports beside it.
+    # Replies first: one may ask to stop, even if the reports beside it cannot be stored.
     counts = store_replies(replies, account)
     for name, count in store_reports(reports, account).items():
         counts[name] = counts.get(name, 0) + count

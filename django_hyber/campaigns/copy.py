@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from django_hyber.codes import has_seen_codes
 from django_hyber.conf import find_account
 from django_hyber.db.transactions import db_connection
 from django_hyber.models import Campaign, CampaignChannel, Message
+from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import add_contributor, copy_contributors
 from django_hyber.reconcile.seen_and_clicks import REPORT_SEEN
 from django_hyber.reports.ranks import FAILURES
@@ -92,25 +92,22 @@ def count_audiences(campaign: Campaign) -> Audiences:
 
 
 def duplicate_once(
-    campaign: Campaign, *, name: str, audience: Audience, user: Any, asked_at: datetime
+    campaign: Campaign, *, name: str, audience: Audience, user: User | None, form_key: str = ""
 ) -> tuple[Campaign, bool]:
     """Make a draft with the campaign's texts and settings, without its start time, and with these recipients.
 
-    ``asked_at`` is when the form was shown: submitting it twice makes one copy. Returns the copy, and whether this call
-    has made it.
+    ``form_key`` names the form: submitting it twice makes one copy. Returns the copy, and whether it is new.
     """
     author_id = user.pk if user else None
     with locked(campaign):
-        same = Campaign.objects.filter(name=name, author_id=author_id, created_at__gte=asked_at)
-        copy = same.order_by("-pk").first()
-        if copy:
+        if copy := Campaign.find_added(form_key):
             return copy, False
-        return _copy(campaign, name, audience, author_id), True
+        return _copy(campaign, name, audience, author_id, form_key), True
 
 
-def _copy(campaign: Campaign, name: str, audience: Audience, author_id: Any) -> Campaign:
+def _copy(campaign: Campaign, name: str, audience: Audience, author_id: Any, form_key: str) -> Campaign:
     values = {column: getattr(campaign, column) for column in Campaign.SETTINGS}
-    copy = Campaign.objects.create(name=name, author_id=author_id, **values)
+    copy = Campaign.objects.create(name=name, author_id=author_id, added_by_form=form_key or None, **values)
     channels = campaign.channels.order_by("position", "id").values("position", "channel", "options")
     rows = [CampaignChannel(campaign=copy, **channel) for channel in channels]
     CampaignChannel.objects.bulk_create(rows)

@@ -100,7 +100,7 @@ def launch(campaign: Campaign, *, user: User | None, confirmed: Confirmation | N
         # Should two launches ever get this far, the unique ranges of the batches stop the second.
         runs.cut_batches(campaign)
         begin(campaign)
-    # With an immediate task backend, requests have gone out by now.
+    # With an immediate task backend, requests have been sent by now.
     campaign.refresh_from_db()
     return people
 

@@ -104,7 +104,7 @@ def perform(campaign: Campaign, verb: Verb) -> bool:
         if is_change:
             _EFFECTS[verb](campaign)
         campaign.on_the_wire = runs.count_on_the_wire(campaign.pk)
-    # With an immediate task backend, requests have gone out by now.
+    # With an immediate task backend, requests have been sent by now.
     campaign.refresh_from_db()
     return is_change
 

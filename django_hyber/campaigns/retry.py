@@ -97,7 +97,7 @@ def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = No
             raise CampaignError([_nothing_failed()])
         runs.cut_batches(campaign)
         begin(campaign)
-    # With an immediate task backend, requests have gone out by now.
+    # With an immediate task backend, requests have been sent by now.
     campaign.refresh_from_db()
     return campaign
 

@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from django_hyber.campaigns.lifecycle import locked
 from django_hyber.conf import Account, find_account, get_account
 from django_hyber.errors import CampaignError
-from django_hyber.models import Campaign, Message, Suppression, TrialSender
+from django_hyber.models import Campaign, Message, Suppression, TestSender
 from django_hyber.models.people import User
 from django_hyber.policies.allowed_numbers import policy_of
 from django_hyber.protocol import Channel, InvalidPhone, parse_phone, validate_channels
@@ -48,7 +48,7 @@ _TOKEN = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class SentTest:
     """The result of a test. ``is_repeated`` says that it was already sent; ``opted_out`` numbers got nothing."""
 
     messages: list[Message]
@@ -101,7 +101,7 @@ def _parse_number(text: str, account: Account | None) -> str:
     return number.digits
 
 
-def trial_problems(campaign: Campaign, sample: Sample) -> list[ValidationError]:
+def problems_of_test(campaign: Campaign, sample: Sample) -> list[ValidationError]:
     """Return what forbids a test with the values of this recipient."""
     problems = []
     try:
@@ -120,19 +120,19 @@ def trial_problems(campaign: Campaign, sample: Sample) -> list[ValidationError]:
     return [*problems, *map(as_error, refused)]
 
 
-def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str, *, user: User) -> Trial:
+def send_test(campaign: Campaign, numbers: Sequence[str], sample: Sample, token: str, *, user: User) -> SentTest:
     """Send the campaign's texts with the values of the sample to these numbers, once for each token.
 
     Opted-out numbers get nothing. Raises CampaignError, and sends nothing, for texts that the platform would refuse,
     for numbers that got too many tests lately, and for a user who has sent too many.
     """
-    problems = trial_problems(campaign, sample)
+    problems = problems_of_test(campaign, sample)
     if problems:
         raise CampaignError(problems)
     with locked(campaign):
-        sent = trial_messages(campaign, token)
+        sent = messages_of_test(campaign, token)
         if sent:
-            return Trial(messages=sent, is_repeated=True)
+            return SentTest(messages=sent, is_repeated=True)
         known = Suppression.objects.filter(phone_number__in=numbers)
         opted_out = set(known.values_list("phone_number", flat=True))
         wanted = [number for number in numbers if number not in opted_out]
@@ -152,10 +152,10 @@ def send_trial(campaign: Campaign, numbers: Sequence[str], sample: Sample, token
             )
             for number, extra_id in ids
         ]
-    return Trial(messages=messages, opted_out=[number for number in numbers if number in opted_out])
+    return SentTest(messages=messages, opted_out=[number for number in numbers if number in opted_out])
 
 
-def trial_messages(campaign: Campaign, token: str) -> list[Message]:
+def messages_of_test(campaign: Campaign, token: str) -> list[Message]:
     """Return the messages of a test, in the order of their numbers."""
     own = Message.objects.filter(extra_id__in=list(_extra_ids(campaign, token)), campaign=None)
     return list(own.order_by("pk"))
@@ -181,7 +181,7 @@ def _filled(campaign: Campaign, sample: Sample) -> list[Channel]:
 
 def latest_numbers(user: User) -> list[str]:
     """Return the numbers that the user has sent a test to last, while its messages have not been purged."""
-    sender = TrialSender.objects.filter(user_key=str(user.pk)).first()
+    sender = TestSender.objects.filter(user_key=str(user.pk)).first()
     if sender is None:
         return []
     sent = Message.objects.not_purged().filter(extra_id__in=list(_ids(sender.latest)), campaign=None).order_by("pk")
@@ -203,15 +203,15 @@ def _id_prefix(campaign_pk: int, token: str) -> str:
 def _count_for(user: User, count: int, latest: str) -> None:
     """Count tests for a user, in whatever session. Raises CampaignError if there are too many."""
     key = str(user.pk)
-    TrialSender.objects.get_or_create(user_key=key)
+    TestSender.objects.get_or_create(user_key=key)
     # Locked: two tests of the same user, of different campaigns, are counted one after the other.
-    sender = TrialSender.objects.select_for_update().get(user_key=key)
+    sender = TestSender.objects.select_for_update().get(user_key=key)
     now = timezone.now().timestamp()
     recent = [moment for moment in sender.sent_at if moment > now - PERIOD.total_seconds()]
     if len(recent) + count > MAX_PER_USER:
         text = _("You have sent %(limit)d tests in ten minutes. Wait a little.")
         raise CampaignError([ValidationError(text, code="too-many-tests", params={"limit": MAX_PER_USER})])
-    TrialSender.objects.filter(pk=sender.pk).update(sent_at=[*recent, *[now] * count], latest=latest)
+    TestSender.objects.filter(pk=sender.pk).update(sent_at=[*recent, *[now] * count], latest=latest)
 
 
 def _refuse_too_many(numbers: Sequence[str]) -> None:

@@ -26,9 +26,12 @@ from django.db.models.expressions import Combinable
 from django_hyber.db.characters import escape_wide, is_narrow, storable_text
 from django_hyber.db.transactions import db_connection
 from django_hyber.models import Message
+from django_hyber.protocol.collector import paused_collector
 
 Row = Sequence[Any]
 Page = list[tuple[Any, ...]]
+#: How many rows are read, written or deleted at once.
+CHUNK = 5_000
 #: The variables of messages as JSON text, for ``read_documents``.
 VARIABLES_TEXT = ExpressionWrapper(F("variables"), output_field=TextField())
 
@@ -317,7 +320,7 @@ def table_pages(rows: QuerySet[Any], size: int, *columns: str | Combinable) -> I
     """Yield pages of (primary key, *columns). Each page is a separate query."""
     selected = rows.order_by("pk").values_list("pk", *columns)
     last_id = 0
-    while page := list(selected.filter(pk__gt=last_id)[:size]):
+    while page := _read(selected.filter(pk__gt=last_id)[:size]):
         yield page
         last_id = page[-1][0]
 
@@ -330,8 +333,13 @@ def campaign_pages(messages: QuerySet[Message], size: int, *columns: str | Combi
         return
     # A single query: without fresh statistics, right after an import, PostgreSQL would sort the table for every page.
     cursor = messages.order_by("pk").values_list("pk", *columns).iterator(chunk_size=size)
-    while page := list(islice(cursor, size)):
+    while page := _read(islice(cursor, size)):
         yield page
+
+
+@paused_collector()
+def _read(rows: Iterable[tuple[Any, ...]]) -> Page:
+    return list(rows)
 
 
 def read_documents(texts: Iterable[str]) -> list[Any]:

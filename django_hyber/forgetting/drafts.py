@@ -8,12 +8,10 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
+from django_hyber.db.bulk import CHUNK
 from django_hyber.db.transactions import write_transaction
 from django_hyber.forgetting.log_entries import admin_log
 from django_hyber.models import BackgroundJob, Campaign, Message
-
-#: How many recipients are deleted at once.
-CHUNK = 5_000
 
 
 def count_in_old_drafts(before: datetime) -> int:

@@ -24,7 +24,7 @@ from django_hyber.models import (
     Message,
     Reply,
     Suppression,
-    TrialNumber,
+    TestNumber,
     UnreadableCallback,
 )
 from django_hyber.models.base import HyberModel
@@ -96,7 +96,7 @@ def export_number(phone_number: GivenPhone) -> dict[str, Any]:
         "replies": _exported(Reply.objects.filter(phone_number=phone)),
         "unreadable_callbacks": _exported(UnreadableCallback.objects.filter(_quoted_in("body", phone))),
         "opted_out": opt_outs[0] if opt_outs else None,
-        "test_numbers": _exported(TrialNumber.objects.filter(phone_number=phone)),
+        "test_numbers": _exported(TestNumber.objects.filter(phone_number=phone)),
         "former_opt_outs": _exported(FormerOptOut.objects.filter(phone_number=phone)),
     }
 
@@ -129,7 +129,7 @@ def forget_number(phone_number: GivenPhone) -> Forgotten:
             jobs=_forget_jobs(),
             log_entries=_forget_log(own),
             former_opt_outs=FormerOptOut.objects.filter(phone_number=phone).delete()[0],
-            test_numbers=TrialNumber.objects.filter(phone_number=phone).delete()[0],
+            test_numbers=TestNumber.objects.filter(phone_number=phone).delete()[0],
             is_opted_out=bool(Suppression.objects.filter(phone_number=phone).update(reason="")),
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from django_hyber.db.bulk import table_pages, update_rows
+from django_hyber.db.bulk import CHUNK, table_pages, update_rows
 from django_hyber.db.stored_files import delete_orphans, delete_stored
 from django_hyber.db.transactions import write_transaction
 from django_hyber.forgetting.drafts import count_in_old_drafts, purge_old_drafts
@@ -30,7 +30,6 @@ from django_hyber.models.message import GIVEN_UP
 from django_hyber.reports.anonymous import anonymize_reports
 from django_hyber.reports.ranks import FINAL
 
-CHUNK = 5_000
 Status = Message.Status
 #: Messages that have ended; for the given-up ones no report is expected any more.
 OVER = Q(status__in=(*FINAL, Status.CANCELLED, Status.SUPPRESSED)) | GIVEN_UP

@@ -21,7 +21,7 @@ from django_hyber.db.stored_files import delete_file
 from django_hyber.db.transactions import after_commit, atomic
 from django_hyber.jobs.work import KINDS, LEASE, JobClaim, JobLostError
 from django_hyber.log_events import LogEvent
-from django_hyber.models import BackgroundJob, Campaign
+from django_hyber.models import TEXT_LIMIT, BackgroundJob, Campaign
 from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import add_contributor
 from django_hyber.protocol import describe_traceback
@@ -39,7 +39,6 @@ FILES_STAY = timedelta(days=7)
 UPLOADS_STAY = timedelta(days=1)
 #: How many rows of each kind one sweep handles; the next sweep continues.
 LIMIT = 100
-TEXT_LIMIT = 255
 #: Work on fewer rows is done in the request: importing, checking, exporting or retrying them takes 1.6 seconds at most,
 #: on PostgreSQL, MariaDB and SQLite alike.
 IN_BACKGROUND_FROM = 20_000

@@ -3,7 +3,7 @@ from __future__ import annotations
 from django.db import connections, models
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberModel
+from django_hyber.models.base import TEXT_LIMIT, HyberModel
 
 
 class AccountState(HyberModel):
@@ -34,7 +34,7 @@ class AccountState(HyberModel):
     releases = models.PositiveIntegerField(
         _("releases"), default=0, editable=False, help_text=_("How often the login was accepted after it was refused.")
     )
-    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    reason = models.CharField(_("reason"), max_length=TEXT_LIMIT, blank=True)
     next_send_at = models.DateTimeField(
         _("next request at"), null=True, blank=True, help_text=_("The earliest time that the throttle allows.")
     )

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberManager, HyberModel
+from django_hyber.models.base import TEXT_LIMIT, HyberManager, HyberModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.storage import hyber_storage, private_name
 
@@ -63,7 +63,7 @@ class BackgroundJob(HyberModel):
     done = models.PositiveIntegerField(_("done"), default=0)
     total = models.PositiveIntegerField(_("of"), null=True, blank=True)
     result = models.JSONField(_("result"), default=dict, blank=True)
-    error_text = models.CharField(_("error text"), max_length=255, blank=True)
+    error_text = models.CharField(_("error text"), max_length=TEXT_LIMIT, blank=True)
     attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
     lease_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
     created_by = models.ForeignKey(

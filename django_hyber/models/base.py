@@ -11,6 +11,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 Row = TypeVar("Row", bound=models.Model)
+#: How long a stored reason or error text may be.
+TEXT_LIMIT = 255
 
 
 class UtcNow(Now):

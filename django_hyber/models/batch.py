@@ -7,9 +7,10 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberModel
+from django_hyber.models.base import TEXT_LIMIT, HyberModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
+from django_hyber.models.message import Message, MessageQuerySet
 
 
 class Batch(HyberModel, DoubtModel):
@@ -62,12 +63,13 @@ class Batch(HyberModel, DoubtModel):
     # With a spending limit: the most that the request may cost, and the day on which it was reserved.
     cost = models.DecimalField(_("cost at most"), max_digits=20, decimal_places=6, null=True, editable=False)
     charged_on = models.DateField(_("charged on"), null=True, editable=False)
-    # Whether the last request was one that the platform works off as a job, whatever SYNC_LIMIT is by now.
+    # Whether the last request was one that the platform processes as a job, whatever SYNC_LIMIT is by now.
     is_job = models.BooleanField(_("sent as a job"), default=False, editable=False)
-    # The batch whose request was in doubt, of which this one was cut.
+    # The batch with an unconfirmed request, from which this one was cut.
     cut_from = models.BigIntegerField(_("cut from"), null=True, editable=False)
-    # How often, and when last by the clock of the database, reports have proved that a request in doubt was accepted:
-    # one of this batch, or of a batch that was cut from it. Counted, because an order of times needs exact clocks.
+    # How often, and when last by the clock of the database, reports have proved that an unconfirmed request was
+    # accepted: one of this batch, or of a batch that was cut from it. Counted, because an order of times needs exact
+    # clocks.
     proofs = models.PositiveIntegerField(_("proofs"), default=0, editable=False)
     proved_at = models.DateTimeField(_("proved accepted at"), null=True, editable=False)
     # The proofs of the batch that this one was cut from, or of its own, when it was last queued again after a doubt.
@@ -76,7 +78,7 @@ class Batch(HyberModel, DoubtModel):
     alone_in_run = models.PositiveSmallIntegerField(_("alone in run"), null=True, editable=False)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
-    error_text = models.CharField(_("error text"), max_length=255, blank=True)
+    error_text = models.CharField(_("error text"), max_length=TEXT_LIMIT, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now)
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
 
@@ -98,6 +100,10 @@ class Batch(HyberModel, DoubtModel):
         if not self.phone_prefixes:
             return condition
         return condition & reduce(or_, (models.Q(phone_number__startswith=prefix) for prefix in self.phone_prefixes))
+
+    def messages(self) -> MessageQuerySet:
+        """Select the messages of the batch."""
+        return Message.objects.filter(self.members(), campaign=self.campaign_id)
 
     def holds(self, pk: int, phone_number: str | None) -> bool:
         """Return whether a message of its campaign is in the batch; of one without a number, whether it may be."""

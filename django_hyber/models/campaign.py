@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from django_hyber import protocol
-from django_hyber.models.base import HyberModel, plain_value
+from django_hyber.models.base import TEXT_LIMIT, HyberModel, plain_value
 from django_hyber.protocol.wire.incoming_values import is_storable
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class Campaign(HyberModel):
     status = models.CharField(
         _("status"), max_length=12, choices=Status.choices, default=Status.DRAFT, editable=False, db_index=True
     )
-    status_reason = models.CharField(_("reason"), max_length=255, blank=True, editable=False)
+    status_reason = models.CharField(_("reason"), max_length=TEXT_LIMIT, blank=True, editable=False)
     run = models.PositiveSmallIntegerField(
         _("run"), default=0, editable=False, help_text=_("0 before the launch; each retry of failed messages adds one.")
     )
@@ -222,6 +222,13 @@ class Campaign(HyberModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @staticmethod
+    def find_added(form_key: str) -> Campaign | None:
+        """Return the campaign that the form with this key has added, or None. A form without a key is always new."""
+        if not form_key or not is_storable(form_key):
+            return None
+        return Campaign.objects.filter(added_by_form=form_key).first()
 
     @property
     def is_editable(self) -> bool:

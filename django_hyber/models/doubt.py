@@ -3,6 +3,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+#: How much of the platform's answer to a query is stored.
+ANSWER_LIMIT = 100
 # The ``db_default`` values are for the statements that write new messages in bulk.
 
 
@@ -48,7 +50,12 @@ class DoubtModel(models.Model):
         _("last answer"), max_length=16, choices=Answer.choices, blank=True, default="", db_default="", editable=False
     )
     answer_text = models.CharField(
-        _("last answer in detail"), max_length=100, blank=True, default="", db_default="", editable=False
+        _("last answer in detail"),
+        max_length=ANSWER_LIMIT,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
     )
     # The sender of the last request (Account.sender): another client or another platform does not find its messages.
     sender = models.CharField(_("sender"), max_length=32, blank=True, default="", db_default="", editable=False)

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import ExactCharField, HyberManager, PersonalDataModel
+from django_hyber.models.base import TEXT_LIMIT, ExactCharField, HyberManager, PersonalDataModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
 from django_hyber.models.reference import ReferenceModel, reference_columns
@@ -104,7 +104,7 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
     )
     hyber_status = models.IntegerField(_("Hyber status"), null=True, blank=True)
     error_code = models.IntegerField(_("error code"), null=True, blank=True)
-    error_text = models.CharField(_("error text"), max_length=255, blank=True)
+    error_text = models.CharField(_("error text"), max_length=TEXT_LIMIT, blank=True)
     total_sms_parts = models.PositiveIntegerField(_("SMS parts"), null=True, blank=True)
     delivered_sms_parts = models.PositiveIntegerField(_("delivered SMS parts"), null=True, blank=True)
     clicks = models.PositiveIntegerField(_("clicks"), null=True, blank=True)
@@ -174,7 +174,7 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
                 name="hyber_message_campaign",
             ),
             models.Index(fields=("message_id",), name="hyber_message_platform_id"),
-            # Finds a message that the platform surely has, to compare the answer about an unconfirmed one with.
+            # Finds a message that the platform certainly has, to compare the answer about an unconfirmed one with.
             models.Index(fields=("account", "accepted_at"), name="hyber_message_accepted"),
             models.Index(fields=("reference_type", "reference_id"), name="hyber_message_reference"),
         )
@@ -188,7 +188,7 @@ LONE = models.Q(status=Message.Status.UNCONFIRMED, not_found_after__isnull=False
 #: Accepted messages whose final report is still queried, or no longer queried. A late report changes both.
 AWAITED = models.Q(status=Message.Status.ACCEPTED, given_up_at=None)
 GIVEN_UP = models.Q(status=Message.Status.ACCEPTED, given_up_at__isnull=False)
-#: Messages, whatever became of them, whose Viber text matched an approved template, or none.
+#: Messages of any status, whose Viber text matched an approved template, or none.
 MATCHED = models.Q(matching_template_id__gt=0)
 UNMATCHED = models.Q(matching_template_id=0)
 

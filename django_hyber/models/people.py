@@ -34,8 +34,11 @@ class Contributor(HyberModel):
         return f"{self.campaign_id}: {self.user_key}"
 
 
-class TrialSender(HyberModel):
+class TestSender(HyberModel):
     """A user who sends tests: when the latest were sent, and the id of the last one."""
+
+    # Else pytest takes it for a class of tests where it is imported.
+    __test__ = False
 
     user_key = models.CharField(max_length=USER_KEY_LENGTH, unique=True)
     sent_at = models.JSONField(default=list)
@@ -48,8 +51,11 @@ class TrialSender(HyberModel):
         return self.user_key
 
 
-class TrialNumber(ListedNumberModel):
+class TestNumber(ListedNumberModel):
     """A number to which people who write campaigns may send tests without the right to launch."""
+
+    # Else pytest takes it for a class of tests where it is imported.
+    __test__ = False
 
     name = models.CharField(_("owner"), max_length=100)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False)

@@ -8,7 +8,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberManager, ListedNumberModel, PersonalDataModel, UtcNow
+from django_hyber.models.base import TEXT_LIMIT, HyberManager, ListedNumberModel, PersonalDataModel, UtcNow
 
 #: How many numbers are taken off the list at once.
 CHUNK = 1_000
@@ -54,7 +54,7 @@ SuppressionManager = HyberManager.from_queryset(SuppressionQuerySet)
 class Suppression(ListedNumberModel):
     """A number that has opted out. Campaigns do not send to it. ``reply`` is the one by which it opted out."""
 
-    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    reason = models.CharField(_("reason"), max_length=TEXT_LIMIT, blank=True)
     created_at = models.DateTimeField(_("created at"), default=timezone.now, editable=False, db_index=True)
     # By the clock of the database. An opt-out by reply is created when the reply was written, perhaps days earlier.
     listed_at = models.DateTimeField(_("listed at"), db_default=UtcNow(), editable=False, db_index=True)
@@ -88,7 +88,7 @@ class FormerOptOut(PersonalDataModel):
     """An opt-out that has ended: the number was on the list from ``created_at`` to ``ended_at``."""
 
     phone_number = models.CharField(_("phone number"), max_length=15, db_index=True)
-    reason = models.CharField(_("reason"), max_length=255, blank=True)
+    reason = models.CharField(_("reason"), max_length=TEXT_LIMIT, blank=True)
     created_at = models.DateTimeField(_("opted out at"))
     added_by = models.CharField(_("added by"), max_length=150, blank=True)
     reply = models.ForeignKey(
@@ -98,7 +98,7 @@ class FormerOptOut(PersonalDataModel):
         related_name="+",
         verbose_name=_("reply"),
     )
-    ended_reason = models.CharField(_("reason for the removal"), max_length=255, blank=True)
+    ended_reason = models.CharField(_("reason for the removal"), max_length=TEXT_LIMIT, blank=True)
     ended_at = models.DateTimeField(_("removed at"), db_index=True)
     ended_by = models.CharField(_("removed by"), max_length=150, blank=True)
     ended_reply = models.ForeignKey(

@@ -64,7 +64,7 @@ class Template(HyberModel):
     def find_text(self, language: str | None = None) -> TemplateText | None:
         """Return the text in this language, else in the language without its region, else in the template's own."""
         # One query: an edit between two would pair the number of one version with the channels of another. A text
-        # without channels, which is still to be written, does not stand in the way of another language.
+        # without channels, which is still to be written, does not hide the text in another language.
         found: dict[str, list[TemplateChannel]] = {}
         for channel in TemplateChannel.objects.filter(variant__template=self).select_related("variant"):
             found.setdefault(channel.variant.language, []).append(channel)

@@ -4,7 +4,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import HyberModel, PersonalDataModel
+from django_hyber.models.base import TEXT_LIMIT, HyberModel, PersonalDataModel
 
 
 class UnreadableCallback(PersonalDataModel):
@@ -17,7 +17,7 @@ class UnreadableCallback(PersonalDataModel):
     kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices)
     account = models.CharField(_("account"), max_length=64)
     body = models.TextField(_("as received"))
-    reason = models.CharField(_("reason"), max_length=255)
+    reason = models.CharField(_("reason"), max_length=TEXT_LIMIT)
     received_at = models.DateTimeField(_("received at"), default=timezone.now, db_index=True)
 
     class Meta:

@@ -79,14 +79,9 @@ def request_in_doubt(message: Message) -> Batch | None:
     ).first()
 
 
-def messages_of(batch: Batch) -> QuerySet[Message]:
-    """Select all messages of the batch."""
-    return Message.objects.filter(batch.members(), campaign=batch.campaign_id)
-
-
 def in_doubt(batch: Batch) -> QuerySet[Message]:
     """Select the messages of the batch whose outcome is unknown."""
-    return messages_of(batch).filter(status=Status.UNCONFIRMED)
+    return batch.messages().filter(status=Status.UNCONFIRMED)
 
 
 def end_batch_as_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:

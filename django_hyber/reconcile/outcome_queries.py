@@ -17,7 +17,7 @@ from django.db.models import Q, QuerySet
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
-from django_hyber.models import AccountState, Batch, Message
+from django_hyber.models import ANSWER_LIMIT, AccountState, Batch, Message
 from django_hyber.models.message import new_extra_id
 from django_hyber.protocol import (
     DeliveryReport,
@@ -36,7 +36,6 @@ from django_hyber.sending.pace.pauses import note_answer, note_failure, paused_u
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 REPORTS = AccountState.Host.REPORTS
-TEXT_LIMIT = 100
 #: How long other queries may reuse the control answers of one query.
 CONTROLS_VALID_FOR = timedelta(seconds=5)
 #: How long the platform keeps reports is not documented, so only recent messages are used as controls.
@@ -201,4 +200,4 @@ def _matching(extra_id: str, reports: Sequence[DeliveryReport]) -> list[Delivery
 
 def _describe(error: ReportNotFound) -> str:
     code = "" if error.error_code is None else f", error {error.error_code}"
-    return f"HTTP {error.http_status}{code}"[:TEXT_LIMIT]
+    return f"HTTP {error.http_status}{code}"[:ANSWER_LIMIT]

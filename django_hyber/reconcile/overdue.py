@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 
 from django_hyber.db.apart import apart
+from django_hyber.db.bulk import CHUNK
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
@@ -23,8 +24,6 @@ from django_hyber.sending.pace.pauses import Host, paused_accounts
 Status = Message.Status
 #: The platform has a host for the reports of messages, and another one for the status of jobs.
 QUERIED = (Host.REPORTS, Host.BULK)
-#: How many messages are read in one database query.
-PAGE = 5_000
 
 
 def fetch_reports(
@@ -96,14 +95,9 @@ def _overdue_jobs(margin: timedelta) -> list[Job]:
         with apart(batch_id=batch.pk, campaign_id=batch.campaign_id):
             expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes)
             # Batches of several time zones share a range; those are few, so each is checked separately.
-            if expected_at <= now - margin and (not batch.phone_prefixes or _has_unreported(batch)):
+            if expected_at <= now - margin and (not batch.phone_prefixes or batch.messages().filter(AWAITED).exists()):
                 overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
     return overdue
-
-
-def _has_unreported(batch: Batch) -> bool:
-    messages = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
-    return messages.filter(AWAITED).exists()
 
 
 def _overdue(margin: timedelta, not_now: Collection[tuple[str, Host]]) -> Iterator[Overdue]:
@@ -138,12 +132,12 @@ def _accepted_before(moment: datetime, now: datetime) -> Iterator[dict[str, Any]
     columns = ("pk", "account", "message_id", "extra_id", "campaign_id", "content", "since", "due_at")
     never_queried = waiting.filter(due_at=None).order_by("pk").values(*columns)
     after = Q()
-    while page := list(never_queried.filter(after)[:PAGE]):
+    while page := list(never_queried.filter(after)[:CHUNK]):
         yield from page
         after = Q(pk__gt=page[-1]["pk"])
     queried = waiting.filter(due_at__lte=now).order_by("due_at", "pk").values(*columns)
     after = Q()
-    while page := list(queried.filter(after)[:PAGE]):
+    while page := list(queried.filter(after)[:CHUNK]):
         yield from page
         time, pk = page[-1]["due_at"], page[-1]["pk"]
         after = Q(due_at__gt=time) | Q(due_at=time, pk__gt=pk)

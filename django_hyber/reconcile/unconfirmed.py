@@ -25,7 +25,7 @@ from django_hyber.db import lease
 from django_hyber.db.apart import apart
 from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
-from django_hyber.models import LONE, Batch, Message
+from django_hyber.models import ANSWER_LIMIT, LONE, Batch, Message
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first, one_after_another
 from django_hyber.reconcile import endings, outcome_queries
 from django_hyber.reconcile.proof import (
@@ -311,7 +311,7 @@ def _query_columns(answer: Answer, reply: Reply, asked_at: datetime) -> dict[str
         "questions": F("questions") + 1,
         "unanswered": F("unanswered") + 1 if is_unanswered else 0,
         "answer": answer,
-        "answer_text": reply.text[: outcome_queries.TEXT_LIMIT],
+        "answer_text": reply.text[:ANSWER_LIMIT],
     }
 
 
@@ -343,7 +343,7 @@ def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> 
     counts_from = max(filter(None, (batch.not_found_after, doubt.not_found_after)))
     if counts_from <= database_time():
         # Messages that were sent again in the meantime are no longer part of this doubt.
-        of_the_request = endings.messages_of(batch).filter(doubted_at=batch.doubted_at)
+        of_the_request = batch.messages().filter(doubted_at=batch.doubted_at)
         latest = of_the_request.aggregate(latest=Max("accepted_at"))["latest"]
         # By the clock of the host that has applied the report, and by that of the database.
         found = max(filter(None, (latest, batch.proved_at)), default=None)

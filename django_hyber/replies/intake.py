@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from django_hyber.announce import announce_replies
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
-from django_hyber.db.bulk import insert_rows
+from django_hyber.db.bulk import CHUNK, insert_rows
 from django_hyber.db.transactions import insisting, lock, write_transaction
 from django_hyber.models import Message, Reply, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
@@ -20,7 +20,6 @@ from django_hyber.replies.consent import apply_wishes, asks_to_stop
 from django_hyber.reports.matching import primary_keys
 from django_hyber.reports.unreadable import keep_unreadable_items
 
-CHUNK = 5_000
 COLUMNS = (
     "fingerprint",
     "account",

@@ -14,10 +14,11 @@ from django.db.models.functions import MD5, Coalesce
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, find_account, find_accounts
 from django_hyber.db.apart import apart
+from django_hyber.db.bulk import CHUNK
 from django_hyber.log_events import LogEvent
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.protocol import UnreadableReport, describe_traceback, parse_report
-from django_hyber.reports.intake import CHUNK, Applied, apply_reports, apply_stored, chunks
+from django_hyber.reports.intake import Applied, apply_reports, apply_stored, chunks
 from django_hyber.reports.matching import AWAITING, REPORTABLE_FROM, TOLERANCE, UNNAMED, Marked
 
 logger = logging.getLogger("django_hyber")

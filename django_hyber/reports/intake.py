@@ -20,7 +20,7 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_changes
 from django_hyber.codes import DELIVERED, with_stored_codes
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
-from django_hyber.db.bulk import insert_rows, update_rows
+from django_hyber.db.bulk import CHUNK, insert_rows, update_rows
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message, UnreadableCallback
@@ -52,7 +52,6 @@ from django_hyber.reports.unreadable import keep_unreadable_items
 CallbackKind = UnreadableCallback.Kind
 #: Items that are parsed before they are stored, so that memory does not grow with the body.
 READ_AT_ONCE = 50_000
-CHUNK = 5_000
 STORED_COLUMNS = (
     "message_id",
     "account",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
-from django_hyber.models import CampaignChannel, Message
+from django_hyber.models import TEXT_LIMIT, CampaignChannel, Message
 from django_hyber.protocol import DeliveryReport
 from django_hyber.reports.ranks import DELIVERIES, ENDS, FAILURES, FINAL, Standing, end_of, is_forward, status_of
 
@@ -116,7 +116,7 @@ def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> St
 
 def _standing(report: DeliveryReport, status: str) -> Standing:
     if status in FAILURES:
-        return Standing(status, report.time, report.hyber_status, report.code, report.error_text[:255])
+        return Standing(status, report.time, report.hyber_status, report.code, report.error_text[:TEXT_LIMIT])
     return Standing(status, report.time, report.hyber_status, None, "")
 
 

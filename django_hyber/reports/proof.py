@@ -1,4 +1,4 @@
-"""Reports about messages whose request is or was in doubt: they prove that it was accepted."""
+"""Reports about messages whose request is or was unconfirmed: they prove that it was accepted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django_hyber.models import Batch
 
 
 class Doubted(NamedTuple):
-    """A message of a campaign whose request is or was in doubt."""
+    """A message of a campaign whose request is or was unconfirmed."""
 
     campaign_id: int
     pk: int

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.transactions import atomic, insisting
-from django_hyber.models import UnreadableCallback
+from django_hyber.models import TEXT_LIMIT, UnreadableCallback
 from django_hyber.protocol import clean_text, write_json
 from django_hyber.reports.quota import may_keep_unreadable
 
@@ -29,7 +29,7 @@ def keep_unreadable_items(kind: str, account: Account, items: Sequence[tuple[obj
     """
     now = timezone.now()
     rows = [
-        (kind, account.name, piece, note[:255], now)
+        (kind, account.name, piece, note[:TEXT_LIMIT], now)
         for item, reason in (items if len(items) <= KEPT_APART else _gathered(items))
         for piece, note in _pieces(item if isinstance(item, str) else write_json(item), reason)
     ]

@@ -118,8 +118,8 @@ def _claim(pk: int, account: Account, now: datetime) -> bool:
         "state": State.SENDING,
         # Set again right before a request is written.
         "sender": "",
-        # By what it has at most: those who are left out make it no job. While an earlier request is in doubt, a part of
-        # it stays what the whole was.
+        # By what it has at most: those who are left out make it no job. While an earlier request is unconfirmed, a part
+        # of it stays what the whole was.
         "is_job": ExpressionWrapper(
             Q(size__gt=account.sync_limit) | Q(is_job=True, doubted_at__isnull=False), output_field=BooleanField()
         ),
@@ -142,7 +142,7 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
 
 def _choose(claim: BatchClaim) -> Sequence[Outgoing]:
     """Return the messages to send. If there are none, the batch has been ended or set aside."""
-    account, messages = claim.account, claim.messages()
+    account, messages = claim.account, claim.batch.messages()
     suppress(account, messages, claim.leave_out)
     keep_to_cap(account, messages, claim.leave_out)
     outgoing = read_outgoing(claim.batch.campaign, account, messages, claim.leave_out)

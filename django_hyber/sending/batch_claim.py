@@ -1,4 +1,4 @@
-"""The claim of a batch: what its worker may do with it, and what becomes of it and of its messages."""
+"""The claim of a batch: what its worker may do with it, and the results for it and for its messages."""
 
 from __future__ import annotations
 
@@ -85,21 +85,17 @@ class BatchClaim:
         batches = lease.held(Batch.objects.all(), self.batch.pk, self.attempt)
         return batches.filter(state__in=(State.SENDING, State.UNCONFIRMED))
 
-    def messages(self) -> QuerySet[Message]:
-        """Return every message of the batch."""
-        return Message.objects.filter(self.batch.members(), campaign_id=self.batch.campaign_id)
-
     def confirm(self) -> None:
         """Renew the lease right before the request is written. Raises ClaimLost if it must not be written now.
 
         Waits for a transaction that is stopping the campaign, and such a transaction waits for this one. After it, the
-        batch is seen to be on the wire.
+        batch counts as being sent.
         """
         pk, since = self.batch.pk, (self.batch.lease_until or database_time()) - timedelta(seconds=self.account.lease)
         with write_transaction():
             if not lock_shared(Campaign.objects.filter(pk=self.batch.campaign_id, status=Campaign.Status.SENDING)):
                 raise ClaimLost(f"Batch {pk} was not sent: the campaign was stopped")
-            if have_opted_out(self.messages(), since):
+            if have_opted_out(self.batch.messages(), since):
                 raise ClaimLost(f"Batch {pk} was not sent: a recipient has opted out since it was claimed")
             if self.batch.doubted_at and was_accepted(self.batch):
                 raise ClaimLost(f"Batch {pk} was not sent: an earlier request was accepted")
@@ -135,7 +131,7 @@ class BatchClaim:
         """Mark the batch as done and record the platform's answer for each message."""
         with write_transaction():
             is_ours = self.finish(State.DONE, job_id=answer.job_id)
-            lock_unread(self.messages())
+            lock_unread(self.batch.messages())
             outgoing = answer.outgoing
             if not is_ours:
                 logger.warning(
@@ -144,7 +140,7 @@ class BatchClaim:
                     extra={"event": LogEvent.CLAIM_LOST, **self.log_ids},
                 )
                 # A message with a new id belongs to another run; this answer does not apply to it.
-                current = dict(self.messages().values_list("pk", "extra_id"))
+                current = dict(self.batch.messages().values_list("pk", "extra_id"))
                 outgoing = [item for item in outgoing if current.get(item.pk) == item.recipient.extra_id]
             if answer.entries is None:
                 accept_all(outgoing)
@@ -192,7 +188,7 @@ class BatchClaim:
     @insisting
     def split(self, reason: str) -> bool:
         """Queue the batch again as two halves. Return False if it has only one message, without any change."""
-        waiting = self.messages().filter(status__in=(Status.QUEUED, Status.UNCONFIRMED))
+        waiting = self.batch.messages().filter(status__in=(Status.QUEUED, Status.UNCONFIRMED))
         with write_transaction():
             doubted = {"doubted_at": self.batch.doubted_at}
             changes = RELEASED | doubted | {"held_attempts": F("held_attempts") + 1, "error_text": reason}
@@ -244,8 +240,8 @@ class BatchClaim:
     def doubt_again(self) -> None:
         """Record that the outcome of the earlier request is unknown after all: a report says that it was accepted."""
         pending = Q(state=State.PENDING)
-        # Of the request in doubt: the account may have another client by now, and attempts with that one have failed.
-        sender = self.messages().filter(status=Status.QUEUED).values_list("sender", flat=True).first()
+        # Of the unconfirmed request: the account may have another client by now, with which attempts have failed.
+        sender = self.batch.messages().filter(status=Status.QUEUED).values_list("sender", flat=True).first()
         same = {"doubted_at": self.batch.doubted_at, **({"sender": sender} if sender else {})}
         self.mark_unconfirmed(ACCEPTED_SINCE, database_time(), pending, logged=ACCEPTED_SINCE, same=same)
 
@@ -301,7 +297,7 @@ class BatchClaim:
         return bool(self.rows().update(state=state, **changes))
 
     def _move(self, old: Status, new: Status, **values: object) -> None:
-        waiting = self.messages().filter(status=old)
+        waiting = self.batch.messages().filter(status=old)
         pks = lock(waiting)
         waiting.update(status=new, **values)
         announce_changes([Change(pk, old, new) for pk in pks])

@@ -17,7 +17,7 @@ from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.characters import storable_ids
-from django_hyber.models import Batch, Campaign, Message, Suppression
+from django_hyber.models import TEXT_LIMIT, Batch, Campaign, Message, Suppression
 from django_hyber.policies.allowed_numbers import NOT_ALLOWED, OPTED_OUT, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
@@ -29,7 +29,6 @@ Status = Message.Status
 NO_VALUE = gettext_noop("Skipped: a value for the text is missing.")
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 NO_DECISION = gettext_noop("The platform's answer does not say whether it has accepted this message.")
-TEXT_LIMIT = 255
 #: What a message may be without any report of the platform.
 UNREPORTED = (Status.QUEUED, Status.UNCONFIRMED, Status.SUPPRESSED, Status.CANCELLED)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -67,12 +66,11 @@ def was_accepted(batch: Batch) -> bool:
     if batch.run > 1:
         # Those that were not retried then have the results of an earlier run.
         reported &= Q(earlier_end__run=batch.run)
-    members = Message.objects.filter(batch.members(), campaign=batch.campaign_id)
-    return is_proved(batch) or members.filter(reported).exists()
+    return is_proved(batch) or batch.messages().filter(reported).exists()
 
 
 def is_proved(batch: Batch) -> bool:
-    """Whether a report has come about the request in doubt, since the batch was last queued again after a doubt.
+    """Whether a report has come about the unconfirmed request, since the batch was last queued again after a doubt.
 
     The request may have been cut since: because it was too large, or because its messages were resolved one by one. A
     report about any part of it counts.
@@ -233,7 +231,7 @@ def _by_key(entries: Iterable[tuple[str, SyncEntry]]) -> dict[str, SyncEntry]:
 def _taken_ids(entries: Sequence[SyncEntry], by_phone: Mapping[str, SyncEntry]) -> set[str]:
     """Return the ids that name no single message: of several entries, or of another message.
 
-    An entry with our own id is surely about our message. One without it may be of the answer to another request.
+    An entry with our own id is certainly about our message. One without it may be of the answer to another request.
     """
     ids = [entry.message_id for entry in entries if entry.message_id]
     taken: set[str] = set()

@@ -14,14 +14,13 @@ from django.utils import timezone
 
 from django_hyber.announce import Change, announce_by_sweep, announce_changes, announcing
 from django_hyber.db.apart import apart
+from django_hyber.db.bulk import CHUNK
 from django_hyber.db.transactions import write_transaction
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.sending.earlier_ends import give_back_ends
 from django_hyber.sending.message_claim import RELEASED
-
-PAGE = 5_000
 
 
 def cancel_message(message: Message) -> bool:
@@ -88,7 +87,7 @@ def _waiting(campaign: Campaign) -> MessageQuerySet:
 
 def _cancel_page(campaign: Campaign) -> int:
     waiting = _waiting(campaign)
-    pks = list(waiting.order_by("pk").select_for_update().values_list("pk", flat=True)[:PAGE])
+    pks = list(waiting.order_by("pk").select_for_update().values_list("pk", flat=True)[:CHUNK])
     if pks:
         ended = {change.pk: change for change in give_back_ends(campaign, pks)}
         waiting.filter(pk__lte=pks[-1]).update(status=Message.Status.CANCELLED, finished_at=timezone.now())

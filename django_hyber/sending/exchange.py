@@ -20,7 +20,7 @@ from django_hyber import outbox
 from django_hyber.conf import Account
 from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
-from django_hyber.models import AccountState, Batch, Message
+from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message
 from django_hyber.models.message import new_extra_id
 from django_hyber.protocol import (
     APIError,
@@ -42,7 +42,6 @@ Answer = TypeVar("Answer")
 Answer_contra = TypeVar("Answer_contra", contravariant=True)
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
-TEXT_LIMIT = 255
 SAME_ID = gettext_noop("The platform's answer has the id of another message.")
 #: Until a request whose login was refused is tried again, another one has gone first and shows whose fault it is.
 OTHERS_FIRST = timedelta(seconds=5)

@@ -1,4 +1,4 @@
-"""A single message that a worker has claimed, and what may become of it. Nothing is written once the claim is lost."""
+"""The claim of a single message: what its worker may do with it, and the results for it."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from django_hyber.conf import Account
 from django_hyber.db import lease
 from django_hyber.db.transactions import database_time, insisting
 from django_hyber.log_events import LogEvent
-from django_hyber.models import AccountState, Batch, Message
+from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message
 from django_hyber.policies.allowed_numbers import has_opted_out
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.deadline import before_deadline, describe_lateness, is_too_late, start_time_of
-from django_hyber.sending.exchange import SAME_ID, TEXT_LIMIT, ClaimLost, begin_doubt
+from django_hyber.sending.exchange import SAME_ID, ClaimLost, begin_doubt
 from django_hyber.sending.pace import retries
 
 logger = logging.getLogger("django_hyber")

@@ -86,7 +86,8 @@ def cut_batches(campaign: Campaign) -> None:
     size = schedule.batch_size(campaign, get_account(campaign.account))
     batches: list[Batch] = []
     queued = Message.objects.filter(campaign=campaign, status=Message.Status.QUEUED)
-    for page in campaign_pages(queued, size, "phone_number"):
+    needed = [] if campaign.window_start is None else ["phone_number"]
+    for page in campaign_pages(queued, size, *needed):
         batches += [Batch(campaign=campaign, run=campaign.run, **group) for group in _groups(campaign, page)]
     Batch.objects.bulk_create(batches, batch_size=1_000)
 

@@ -140,7 +140,7 @@ def waits_of(
 ) -> list[Wait]:
     """Return what a campaign waits for, the most important first.
 
-    ``accepted`` of its messages lack a final report, and ``unconfirmed`` ones are in doubt.
+    ``accepted`` of its messages lack a final report, and the outcome of ``unconfirmed`` ones is unknown.
     """
     waits = [*_of_campaign(campaign, now)]
     if campaign.status == Status.SENDING:

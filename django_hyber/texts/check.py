@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.conf import Account, find_account
-from django_hyber.db.bulk import VARIABLES_TEXT, Page, campaign_pages, read_documents
+from django_hyber.db.bulk import CHUNK, VARIABLES_TEXT, Page, campaign_pages, read_documents
 from django_hyber.models import Campaign, Message, MessageQuerySet
 from django_hyber.policies.allowed_numbers import COUNTRY_OFF, NumberPolicy, not_allowed, stored_policy
 from django_hyber.policies.frequency import with_cap
@@ -29,7 +29,6 @@ from django_hyber.protocol import (
 from django_hyber.protocol.collector import paused_collector
 from django_hyber.words import place_of, problem_text
 
-PAGE = 5_000
 SHOWN = 5
 #: The variable that holds a recipient's own text.
 OWN_TEXT = "text"
@@ -155,7 +154,7 @@ def _pages(
 ) -> Iterator[Page]:
     """Yield pages of (primary key, values as JSON, ``is_capped``), without the numbers that the policy refuses."""
     phone = ["phone_number"] if policy else []
-    for page in campaign_pages(with_cap(recipients, campaign), PAGE, VARIABLES_TEXT, "is_capped", *phone):
+    for page in campaign_pages(with_cap(recipients, campaign), CHUNK, VARIABLES_TEXT, "is_capped", *phone):
         report.recipients += len(page)
         yield _without_refused(page, policy, report) if policy else page
 
@@ -299,7 +298,7 @@ def complete_variables(campaign: Campaign, used: Collection[str], values: Mappin
     A missing or empty value is replaced by the campaign's default text for it. Without one, the recipient is
     skipped under SKIP; otherwise an empty value stays empty and a missing one stays missing: the check refuses both.
     """
-    complete = {name: values[name] for name in used if values.get(name)}
+    complete = {name: value for name in used if (value := values.get(name))}
     if len(complete) == len(used):
         return complete
     policy = campaign.missing_variables

@@ -26,7 +26,7 @@ from django_hyber.models import (
     StatusCode,
     Suppression,
     TemplateVariant,
-    TrialNumber,
+    TestNumber,
     UnreadableCallback,
 )
 from django_hyber.protocol import Viber
@@ -115,7 +115,7 @@ def plant(scene, injection):  # noqa: F811
         campaign=scene.campaign, first_id=1, last_id=1, size=1, run=9, state="failed", error_text=injection
     )
     AccountState.objects.create(failures=9, reason=injection, blocked_until=now, **about)
-    TrialNumber.objects.create(name=injection, **number)
+    TestNumber.objects.create(name=injection, **number)
     StatusCode.objects.create(code=23077, name=injection, **about)
     TemplateVariant.objects.update(approved_text=injection)
     for kind in ("check", "export", "import"):

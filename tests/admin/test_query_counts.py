@@ -22,7 +22,7 @@ from django_hyber.models import (
     Template,
     TemplateChannel,
     TemplateVariant,
-    TrialNumber,
+    TestNumber,
     UnreadableCallback,
 )
 from tests.queries import statements_of
@@ -80,7 +80,7 @@ LISTS = [
     ("batch", {"campaign": "first"}),
     ("formeroptout", {}),
     ("formeroptout", {"q": "380671234567"}),
-    ("trialnumber", {}),
+    ("testnumber", {}),
     ("suppression", {}),
     ("suppression", {"q": "380671234567"}),
     ("template", {}),
@@ -107,7 +107,7 @@ def fill(count):
     )
     BackgroundJob.objects.bulk_create(BackgroundJob(kind="retry", campaign=first, state="done") for _ in numbers)
     add_received(numbers, own)
-    TrialNumber.objects.bulk_create(TrialNumber(name="Olena", phone_number=f"38050{number:07d}") for number in numbers)
+    TestNumber.objects.bulk_create(TestNumber(name="Olena", phone_number=f"38050{number:07d}") for number in numbers)
     Suppression.objects.bulk_create(Suppression(phone_number=f"38067{number:07}") for number in numbers)
     now, reply = timezone.now(), Reply.objects.order_by("pk").first()
     FormerOptOut.objects.bulk_create(

@@ -21,7 +21,7 @@ from django_hyber.models import (
     Suppression,
     Template,
     TemplateVariant,
-    TrialNumber,
+    TestNumber,
     UnreadableCallback,
 )
 from django_hyber.policies.allowed_numbers import OPTED_OUT
@@ -116,7 +116,7 @@ class Shop:
     batch: Batch
     template: Template
     variant: TemplateVariant
-    trial_number: TrialNumber
+    test_number: TestNumber
 
 
 def open_shop(language, user, *, size=1):
@@ -159,7 +159,7 @@ def open_shop(language, user, *, size=1):
         batch=sending.batches.first(),
         template=template,
         variant=variant,
-        trial_number=TrialNumber.objects.create(phone_number="380671230001", name=words.names[0]),
+        test_number=TestNumber.objects.create(phone_number="380671230001", name=words.names[0]),
     )
 
 
@@ -317,7 +317,7 @@ def open_doubts(shop):
     }
     batch = shop.sending.batches.order_by("pk").last()
     Batch.objects.filter(pk=batch.pk).update(state="unconfirmed", **known)
-    shop.sending.messages.filter(batch.members()).update(status=Status.UNCONFIRMED, doubted_at=long_ago)
+    batch.messages().update(status=Status.UNCONFIRMED, doubted_at=long_ago)
     Message.objects.filter(pk=shop.single.pk).update(**known)
     return batch, shop.single
 

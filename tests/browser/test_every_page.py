@@ -26,7 +26,7 @@ def pages_of(shop):
         "formeroptout": shop.former,
         "template": shop.template,
         "templatevariant": shop.variant,
-        "trialnumber": shop.trial_number,
+        "testnumber": shop.test_number,
     }
     pages = {"index": reverse("admin:app_list", args=["django_hyber"])}
     for name, row in rows.items():

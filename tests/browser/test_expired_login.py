@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.conf import settings
 
-from django_hyber.models import Campaign, Suppression, Template, TrialNumber
+from django_hyber.models import Campaign, Suppression, Template, TestNumber
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 NUMBER = "+380 67 123 45 67"
@@ -13,7 +13,7 @@ FORMS = [
     ("campaign", {"name": "Spring sale"}, Campaign),
     ("template", {"code": "order-shipped", "name": "Order shipped"}, Template),
     ("suppression", {"phone_number": NUMBER, "reason": "By phone"}, Suppression),
-    ("trialnumber", {"phone_number": NUMBER, "name": "Olena"}, TrialNumber),
+    ("testnumber", {"phone_number": NUMBER, "name": "Olena"}, TestNumber),
 ]
 
 

@@ -160,7 +160,7 @@ class CheckTests:
         page.get_by_text("the server is not responding").wait_for(state="hidden")
 
 
-class TrialTests:
+class TestPageTests:
     def test_it_is_sent_and_followed_without_a_reload(self, wired, open_admin, campaign, complaints):
         page = open_admin()
         page.goto(page_of(campaign, "change"))

@@ -81,9 +81,7 @@ def test_a_link_that_becomes_too_long_forbids_the_launch():
 def test_a_copy_has_the_parameters(admin_user):
     campaign = make_campaign([phone(1)], CHANNELS, **UTM)
 
-    copy, _new = duplicate_once(
-        campaign, name="Again", audience=Audience.NOBODY, user=admin_user, asked_at=campaign.created_at
-    )
+    copy, _new = duplicate_once(campaign, name="Again", audience=Audience.NOBODY, user=admin_user)
 
     assert copy.link_parameters == UTM
     assert [channel.options for channel in copy.channels.all()] == [row.options for row in campaign.channels.all()]

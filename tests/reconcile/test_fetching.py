@@ -570,7 +570,7 @@ def test_command_asks_for_clicks(delivered_and_clicked, platform):
 
 def test_what_waits_is_read_in_pages(platform, monkeypatch):
     """Some never asked about, some asked about long ago, of which two at the same moment."""
-    monkeypatch.setattr(overdue, "PAGE", 2)
+    monkeypatch.setattr(overdue, "CHUNK", 2)
     messages = [accepted(number, "93", ago=timedelta(hours=1)) for number in range(7)]
     now = timezone.now()
     for message, minutes in zip(messages[:4], (3, 2, 2, 1), strict=True):

@@ -27,7 +27,7 @@ def large(platform, settings, monkeypatch):
     """A campaign that counts as large, while nobody works on tasks."""
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
     monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 4)
-    monkeypatch.setattr(cancelling, "PAGE", 3)
+    monkeypatch.setattr(cancelling, "CHUNK", 3)
     return make_waiting_campaign(PEOPLE, size=2)
 
 
@@ -116,7 +116,7 @@ def be_killed(campaign, monkeypatch, *, workers, pages):
 
 
 def test_job_that_comes_further_each_time_is_never_given_up(large, monkeypatch):
-    monkeypatch.setattr(cancelling, "PAGE", 1)
+    monkeypatch.setattr(cancelling, "CHUNK", 1)
     cancel_campaign(large)
     be_killed(large, monkeypatch, workers=MAX_ATTEMPTS + 2, pages=1)
     run_job.call(job_of(large).pk)

@@ -338,7 +338,7 @@ def test_worker_that_has_lost_its_batch_leaves_out_nobody(waiting):
     Suppression.objects.create(phone_number=phone(1))
 
     with pytest.raises(ClaimLost):
-        batch.suppress(claim.account, claim.messages(), claim.leave_out)
+        batch.suppress(claim.account, claim.batch.messages(), claim.leave_out)
     assert set(Message.objects.values_list("status", flat=True)) == {"queued"}
 
 

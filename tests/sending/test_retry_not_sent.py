@@ -328,7 +328,7 @@ def test_purge_removes_the_texts_of_the_former_end(expired):
 def test_large_retry_is_cancelled_in_the_background(expired, monkeypatch):
     before = rows(expired)
     monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 2)
-    monkeypatch.setattr(cancelling, "PAGE", 3)
+    monkeypatch.setattr(cancelling, "CHUNK", 3)
     retry_failed(expired)
     cancel_campaign(expired)
     assert statuses(expired) == ["queued"] * 4

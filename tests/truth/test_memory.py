@@ -54,7 +54,7 @@ def test_memory_of_an_import_does_not_grow_with_the_file(monkeypatch):
 
 def test_memory_of_a_cancellation_with_a_receiver_does_not_grow_with_the_campaign(platform, settings, monkeypatch):
     settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 200}}
-    monkeypatch.setattr(cancelling, "PAGE", 200)
+    monkeypatch.setattr(cancelling, "CHUNK", 200)
     drafts = [make_draft() for _ in range(3)]
     for draft, size in zip(drafts, (100, 500, 2_500), strict=True):
         draft.start_time = timezone.now() + timedelta(days=2)
@@ -102,7 +102,7 @@ def launch_with_a_receiver(draft):
 )
 def test_memory_of_a_launch_does_not_grow_with_the_campaign(platform, settings, monkeypatch, step):
     settings.HYBER = {"default": settings.HYBER["default"] | {"BATCH_SIZE": 200, "SYNC_LIMIT": 0}}
-    monkeypatch.setattr(check, "PAGE", 200)
+    monkeypatch.setattr(check, "CHUNK", 200)
     # The sandbox would remember everybody, in this very process.
     monkeypatch.setattr(HyberClient, "send_broadcast", lambda client, body, before_write: "job")
     drafts = [make_draft() for _ in range(3)]

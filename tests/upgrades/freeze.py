@@ -39,7 +39,7 @@ VALUES: dict[str, Any] = {
     "Reply.raw": {"phone": "380671234501", "channel": "viber", "text_from_subscriber": "Дякую 🌻"},
     "TemplateChannel.channel": "viber",
     "TemplateChannel.options": VIBER,
-    "TrialSender.sent_at": ["2026-01-02T03:04:05.678000+00:00"],
+    "TestSender.sent_at": ["2026-01-02T03:04:05.678000+00:00"],
 }
 VALUES_OF_TYPES: dict[type[models.Field[Any, Any]], Any] = {
     models.BooleanField: True,

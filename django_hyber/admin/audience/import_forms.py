@@ -27,9 +27,8 @@ from django_hyber.audience.columns import (
     missing_variables,
 )
 from django_hyber.audience.files.reading import FILE_TYPES
-from django_hyber.audience.opt_outs import LONGEST_REASON
 from django_hyber.audience.uploads import MAX_BYTES, MEGABYTE
-from django_hyber.models import BackgroundJob
+from django_hyber.models import TEXT_LIMIT, BackgroundJob
 from django_hyber.privacy import MASK, mask_phones_in
 
 #: DATA_UPLOAD_MAX_MEMORY_SIZE is 2.5 MB by default, and a letter may take two bytes.
@@ -82,7 +81,7 @@ class OptOutForm(UploadForm):
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         required=False,
-        max_length=LONGEST_REASON,
+        max_length=TEXT_LIMIT,
         widget=AdminTextInputWidget(),
         help_text=gettext_lazy("For rows without a reason: where the list comes from, or why people are on it."),
     )

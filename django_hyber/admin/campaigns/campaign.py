@@ -127,8 +127,7 @@ class CampaignAdmin(GuardedAdmin):
             raise
 
     def _find_added(self, request: HttpRequest) -> HttpResponse | None:
-        key = request.POST.get("form_key")
-        campaign = Campaign.objects.filter(added_by_form=key).first() if key else None
+        campaign = Campaign.find_added(request.POST.get("form_key", ""))
         if campaign is None:
             return None
         desk = CampaignDesk(self, request, campaign)

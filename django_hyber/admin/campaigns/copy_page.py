@@ -2,44 +2,31 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.widgets import AdminTextInputWidget
-from django.core import signing
 from django.http import HttpResponseBase
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.saved import FormKeyField
 from django_hyber.campaigns.copy import Audience, Audiences, count_audiences, duplicate_once, name_of_copy
-
-SALT = "django_hyber.duplicate"
-DAY = 24 * 60 * 60
 
 
 class DuplicateForm(forms.Form):
-    """``asked_at`` is when the form was shown: it identifies a second submission of the same form."""
+    """The name and the recipients of the copy."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=200, widget=AdminTextInputWidget())
     audience = forms.ChoiceField(label=gettext_lazy("Recipients"), widget=forms.RadioSelect())
-    asked_at = forms.CharField(widget=forms.HiddenInput())
+    form_key = FormKeyField()
 
     def __init__(self, *args: Any, counted: Audiences, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["audience"].choices = audience_choices(counted)  # type: ignore[attr-defined]
-
-    def clean_asked_at(self) -> datetime:
-        """Return the time. Its signature must be ours."""
-        try:
-            written = signing.loads(self.cleaned_data["asked_at"], salt=SALT, max_age=DAY)
-        except signing.BadSignature:
-            raise forms.ValidationError(_("This page is out of date. Try again.")) from None
-        return datetime.fromisoformat(written)
 
 
 def audience_choices(counted: Audiences) -> list[tuple[str, str]]:
@@ -75,11 +62,7 @@ def _unknown_text(people: int) -> str:
 def duplicate_view(desk: CampaignDesk) -> HttpResponseBase:
     """Ask for a name and the recipients; on POST, make the copy."""
     campaign = desk.campaign
-    initial = {
-        "name": name_of_copy(campaign),
-        "audience": str(Audience.NOBODY),
-        "asked_at": signing.dumps(timezone.now().isoformat(), salt=SALT),
-    }
+    initial = {"name": name_of_copy(campaign), "audience": str(Audience.NOBODY)}
     form = DuplicateForm(desk.request.POST or None, initial=initial, counted=count_audiences(campaign))
     if desk.is_post and form.is_valid():
         return _duplicate(desk, form.cleaned_data)
@@ -93,7 +76,7 @@ def _duplicate(desk: CampaignDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
         name=cleaned["name"],
         audience=Audience(cleaned["audience"]),
         user=desk.request.user,
-        asked_at=cleaned["asked_at"],
+        form_key=cleaned["form_key"],
     )
     if is_new:
         desk.admin.log_addition(desk.request, copy, _("Duplicated from “%(name)s”.") % {"name": campaign})

@@ -21,7 +21,7 @@ from django_hyber.admin.campaigns.copy_page import duplicate_view
 from django_hyber.admin.campaigns.preflight_page import check_view, preflight_page, preflight_part
 from django_hyber.admin.campaigns.progress_page import draft_page, progress_page
 from django_hyber.admin.campaigns.retry_page import retry_view
-from django_hyber.admin.campaigns.test_page import results_page, results_part, trial_page
+from django_hyber.admin.campaigns.test_page import results_page, results_part, test_page
 from django_hyber.admin.channels.composer import composer_urls
 from django_hyber.admin.channels.images import image_urls
 from django_hyber.admin.common.base import HyberAdmin
@@ -58,7 +58,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         page("send/check/", "check", check_view, sends),
         page("approval/", "approval", ask_page, attrgetter("may_write")),
         page("send-back/", "send_back", send_back_page, sends),
-        page("test/", "test", trial_page, tests),
+        page("test/", "test", test_page, tests),
         page("test/<slug:token>/", "test_results", results_page, tests),
         page("test/<slug:token>/part/", "test_part", results_part, tests),
         page("export/", "export", export_view, exports),

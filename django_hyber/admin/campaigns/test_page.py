@@ -20,18 +20,18 @@ from django_hyber.admin.common.desk import REFRESH, CampaignDesk
 from django_hyber.admin.common.masking import for_reader
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
-    Trial,
+    SentTest,
     is_live,
     is_testable,
     is_token,
     latest_numbers,
+    messages_of_test,
     new_token,
     parse_numbers,
-    send_trial,
-    trial_messages,
-    trial_problems,
+    problems_of_test,
+    send_test,
 )
-from django_hyber.models import Campaign, Message, TrialNumber
+from django_hyber.models import Campaign, Message, TestNumber
 from django_hyber.privacy import mask_phone, mask_phones_in
 from django_hyber.texts.composition import compose_saved
 from django_hyber.texts.samples import MADE_UP, Sample
@@ -40,7 +40,7 @@ from django_hyber.words import describe_end, name_of_channel
 EXAMPLES = "examples"
 
 
-class TrialForm(forms.Form):
+class TestForm(forms.Form):
     """The numbers, and the token that identifies a second submission."""
 
     numbers: forms.Field = forms.CharField(
@@ -69,11 +69,11 @@ class TrialForm(forms.Form):
         return str(self.cleaned_data["token"])
 
 
-class ListedTrialForm(TrialForm):
+class ListedNumbersForm(TestForm):
     """For users who may not test with any number: they choose from the list of test numbers."""
 
     numbers = forms.ModelMultipleChoiceField(
-        label=gettext_lazy("Test numbers"), queryset=TrialNumber.objects.all(), widget=forms.CheckboxSelectMultiple
+        label=gettext_lazy("Test numbers"), queryset=TestNumber.objects.all(), widget=forms.CheckboxSelectMultiple
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -91,7 +91,7 @@ class ListedTrialForm(TrialForm):
             raise ValidationError(errors)
         return [entry.phone_number for entry in chosen]
 
-    def _errors_of(self, entry: TrialNumber) -> list[ValidationError]:
+    def _errors_of(self, entry: TestNumber) -> list[ValidationError]:
         try:
             parse_numbers(f"+{entry.phone_number}", self.campaign)
         except ValidationError as error:
@@ -110,7 +110,7 @@ class ResultLine(NamedTuple):
     url: str
 
 
-def trial_page(desk: CampaignDesk) -> HttpResponseBase:
+def test_page(desk: CampaignDesk) -> HttpResponseBase:
     """Ask for the numbers and show a preview; on POST, send the test or show the preview of another recipient."""
     campaign = desk.campaign
     if not is_testable(campaign):
@@ -118,7 +118,7 @@ def trial_page(desk: CampaignDesk) -> HttpResponseBase:
     sample = _sample(desk)
     is_answer = desk.is_post and "step" not in desk.request.POST
     form = _form(desk, is_answer=is_answer)
-    problems = trial_problems(campaign, sample)
+    problems = problems_of_test(campaign, sample)
     if is_answer and not problems and form.is_valid():
         response = _send(desk, form, sample)
         if response:
@@ -142,8 +142,8 @@ def _sample(desk: CampaignDesk) -> Sample:
     return MADE_UP if is_made_up else asked_sample(desk.request, desk.campaign)
 
 
-def _form(desk: CampaignDesk, *, is_answer: bool) -> TrialForm:
-    form_class = TrialForm if desk.may_type_numbers else ListedTrialForm
+def _form(desk: CampaignDesk, *, is_answer: bool) -> TestForm:
+    form_class = TestForm if desk.may_type_numbers else ListedNumbersForm
     if is_answer:
         return form_class(desk.request.POST, campaign=desk.campaign)
     token = desk.request.POST.get("token", "")
@@ -159,7 +159,7 @@ def _initial_numbers(desk: CampaignDesk) -> str | list[str]:
     return "\n".join(f"+{number}" for number in latest_numbers(desk.request.user)) if typed is None else typed
 
 
-def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[ValidationError]) -> HttpResponseBase:
+def _page(desk: CampaignDesk, form: TestForm, sample: Sample, problems: list[ValidationError]) -> HttpResponseBase:
     campaign = desk.campaign
     return desk.render(
         "campaign/test/page",
@@ -173,36 +173,36 @@ def _page(desk: CampaignDesk, form: TrialForm, sample: Sample, problems: list[Va
     )
 
 
-def _send(desk: CampaignDesk, form: TrialForm, sample: Sample) -> HttpResponseBase | None:
+def _send(desk: CampaignDesk, form: TestForm, sample: Sample) -> HttpResponseBase | None:
     """Send the test and redirect to its results; return None if nothing was sent: the form has the errors."""
     numbers, token = form.cleaned_data["numbers"], form.cleaned_data["token"]
     try:
-        trial = send_trial(desk.campaign, numbers, sample, token, user=desk.request.user)
+        test = send_test(desk.campaign, numbers, sample, token, user=desk.request.user)
     except ValidationError as error:
         texts = error.messages if desk.sees_personal_data else list(map(mask_phones_in, error.messages))
         form.add_error(None, ValidationError(texts))
         return None
-    if not trial.messages:
-        form.add_error("numbers", _opted_out_text(trial.opted_out))
+    if not test.messages:
+        form.add_error("numbers", _opted_out_text(test.opted_out))
         return None
-    _report(desk, trial)
+    _report(desk, test)
     return desk.redirect("test_results", token)
 
 
-def _report(desk: CampaignDesk, trial: Trial) -> None:
-    if trial.is_repeated:
+def _report(desk: CampaignDesk, test: SentTest) -> None:
+    if test.is_repeated:
         text = _("This test has already been sent. These are its results. To send another one, start again.")
         desk.message_user(text, messages.INFO)
         return
-    count = len(trial.messages)
-    numbers = ", ".join(mask_phone(message.phone_number or "") for message in trial.messages)
+    count = len(test.messages)
+    numbers = ", ".join(mask_phone(message.phone_number or "") for message in test.messages)
     desk.log_change(_("Sent a test to %(numbers)s.") % {"numbers": numbers})
     text = ngettext(
         "The test is on its way to %(count)d number.", "The test is on its way to %(count)d numbers.", count
     )
     desk.message_user(text % {"count": count}, messages.SUCCESS)
-    if trial.opted_out:
-        desk.message_user(_opted_out_text(trial.opted_out), messages.WARNING)
+    if test.opted_out:
+        desk.message_user(_opted_out_text(test.opted_out), messages.WARNING)
 
 
 def _opted_out_text(numbers: list[str]) -> str:
@@ -216,7 +216,7 @@ def _opted_out_text(numbers: list[str]) -> str:
 
 
 def _results(desk: CampaignDesk, token: str) -> dict[str, Any]:
-    found = for_reader(desk.request, trial_messages(desk.campaign, token)) if is_token(token) else []
+    found = for_reader(desk.request, messages_of_test(desk.campaign, token)) if is_token(token) else []
     if not found:
         raise Http404
     lines = [_line(desk, message) for message in found]

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import uuid4
 
 from django import forms
 from django.contrib.admin.models import LogEntry
@@ -21,6 +20,7 @@ from django.http import HttpRequest
 from django.utils.formats import localize
 from django.utils.translation import gettext as _
 
+from django_hyber.admin.common.saved import FormKeyField, MarkField
 from django_hyber.admin.common.times import short_time
 from django_hyber.words import CHANNEL_NAMES
 
@@ -43,23 +43,12 @@ class Conflict:
     differences: list[Difference]
 
 
-class MarkField(forms.CharField):
-    """Something that the form knows about itself. It is never a change by itself."""
-
-    widget = forms.HiddenInput
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        """Return False."""
-        return False
-
-
 class GuardedForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """A form with inline channels that does not replace what somebody else has saved since the page was opened."""
 
     #: The fingerprint of what the page showed when it was opened.
     seen_version = MarkField(required=False)
-    #: A random name of this form, by which it is recognized when it is sent twice.
-    form_key = MarkField(required=False, max_length=32)
+    form_key = FormKeyField()
 
     #: The fields that the fingerprint covers, besides the channels.
     guarded_fields: Sequence[str] = ()
@@ -70,7 +59,8 @@ class GuardedForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial["seen_version"] = version_of(self.instance, self.guarded_fields)
-        self.initial["form_key"] = uuid4().hex
+        # The address of the page gives none.
+        self.initial.pop("form_key", None)
 
     def clean(self) -> dict[str, Any]:
         """Refuse to replace what somebody else has saved since. The next attempt has seen it."""

@@ -68,7 +68,7 @@ class ChannelInline(OwnerPermissionsMixin, admin.StackedInline):  # type: ignore
         return self.has_change_permission(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow changes up to the launch, those of a new campaign to whoever may add it."""
+        """Allow changes up to the launch, those of a new campaign to users who may add it."""
         is_open = obj is None or obj.is_editable
         return is_open and self.may(request, "change" if obj else "add")
 

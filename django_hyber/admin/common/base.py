@@ -28,7 +28,7 @@ from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_d
 from django_hyber.admin.common.paginators import BigTablePaginator
 from django_hyber.admin.common.saved import mark_saved
 from django_hyber.admin.common.times import EMPTY, shorten_times, with_short_times
-from django_hyber.models import Suppression, TrialNumber
+from django_hyber.models import Suppression, TestNumber
 from django_hyber.words import clean_phone, phone_candidates
 
 FILTER, OWN_FILTER = "admin/filter.html", "admin/django_hyber/filter.html"
@@ -182,7 +182,7 @@ class NumberListAdmin(HyberAdmin):
         """Refuse users who may not see the number: the form would show it."""
         return sees_personal_data(request) and super().has_change_permission(request, obj)
 
-    def save_model(self, request: HttpRequest, obj: Suppression | TrialNumber, form: Any, change: bool) -> None:  # noqa: FBT001
+    def save_model(self, request: HttpRequest, obj: Suppression | TestNumber, form: Any, change: bool) -> None:  # noqa: FBT001
         """Store who has added the number."""
         if not change:
             obj.added_by = request.user.get_username()
@@ -196,19 +196,19 @@ class OwnerPermissionsMixin:
     owner = ""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow whoever may see the owner."""
+        """Allow users who may see the owner."""
         return self.may(request, "view") or self.may(request, "change")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow whoever may add an owner."""
+        """Allow users who may add an owner."""
         return self.may(request, "add")
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow whoever may change the owner."""
+        """Allow users who may change the owner."""
         return self.may(request, "change")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow whoever may delete the owner."""
+        """Allow users who may delete the owner."""
         return self.may(request, "delete")
 
     def may(self, request: HttpRequest, action: str) -> bool:

@@ -13,7 +13,7 @@ from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.masking import sees_personal_data
-from django_hyber.models import Campaign, TrialNumber
+from django_hyber.models import Campaign, TestNumber
 
 #: Seconds between two polls of a part that changes; the page polls less often while nothing changes.
 REFRESH = 2
@@ -75,7 +75,7 @@ class Desk:
     @property
     def may_test(self) -> bool:
         """The user may send tests: to any number, or, as somebody who writes campaigns, to the list of test numbers."""
-        return self.may_type_numbers or (self.may_write and TrialNumber.objects.exists())
+        return self.may_type_numbers or (self.may_write and TestNumber.objects.exists())
 
     @property
     def sees_personal_data(self) -> bool:

@@ -1,4 +1,4 @@
-"""What a type of table files has to offer, and what is said and noticed about a file of any type."""
+"""What a type of table files has to offer, and what is reported about a file of any type."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ def check_value(rule: FieldRule, value: Any, *, templated: bool = False) -> Prob
 
 
 def check_texts(rule: FieldRule, texts: Sequence[str]) -> Iterator[Problem]:
-    """Check many texts by the rule of their field. If all are fine, that is seen without a look at each."""
+    """Check many texts by the rule of their field. If all are valid, they are not checked one by one."""
     if rule.kind == "text" and all(map(str.strip, texts)) and not _is_any_longer(texts, rule.max_length):
         return
     for text in texts:

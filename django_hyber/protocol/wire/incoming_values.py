@@ -21,6 +21,7 @@ NO_OBJECT = "it is not an object"
 
 _INT32 = 2**31
 _LONGEST_ID = 10**MAX_ID_LENGTH
+_LONGEST_PHONE = 10**MAX_PHONE_DIGITS
 _MILLISECONDS_FROM = 10**11
 # Times outside of this range are errors of a clock or a unit, and would break the order of the history.
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
@@ -127,6 +128,8 @@ def to_identifier(value: object) -> str:
 
 def to_phone(value: object) -> str:
     """Return the digits of a phone number, or an empty string."""
+    if type(value) is int and 0 <= value < _LONGEST_PHONE:
+        return str(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = value if isinstance(value, str) else to_identifier(value)

@@ -17,11 +17,10 @@ from django.utils import timezone
 
 from django_hyber.conf import Account
 from django_hyber.db.transactions import insisting
-from django_hyber.models import AccountState, Batch, Campaign, Message
+from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Campaign, Message
 from django_hyber.sending.pace import retries
 
 Host = AccountState.Host
-REASON_LIMIT = 255
 #: Seconds before the first retry of a refused login. A user usually has to correct the settings.
 HELD_FOR = 60.0
 CLOSED: Mapping[str, Any] = MappingProxyType({"failures": 0, "blocked_until": None, "held_since": None, "reason": ""})
@@ -134,7 +133,7 @@ def wake(account_name: str) -> None:
 def _count_failure(account: Account, host: Host, reason: str) -> int:
     AccountState.objects.get_or_create(account=account.name, host=host)
     states = AccountState.objects.filter(account=account.name, host=host)
-    states.update(failures=F("failures") + 1, reason=reason[:REASON_LIMIT])
+    states.update(failures=F("failures") + 1, reason=reason[:TEXT_LIMIT])
     return states.values_list("failures", flat=True).get()
 
 

@@ -415,6 +415,13 @@ def test_change_after_a_form_was_sent_is_shown_when_it_is_sent_again(admin_clien
     assert "What you have changed since was not saved." in response.content.decode()
 
 
+def test_form_whose_key_no_database_stores_is_refused(admin_client, new_form):
+    response = admin_client.post(ADD, {**new_form, "form_key": "\x00"})
+
+    assert "Null characters are not allowed." in response.content.decode()
+    assert not Campaign.objects.exists()
+
+
 def test_two_forms_with_the_same_content_add_two_campaigns(admin_client, new_form):
     admin_client.post(ADD, new_form)
     admin_client.post(ADD, {**new_form, "form_key": "0" * 32})

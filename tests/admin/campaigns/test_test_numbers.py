@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from django_hyber.models import Message, Suppression, TrialNumber
+from django_hyber.models import Message, Suppression, TestNumber
 from django_hyber.services import export_number, forget_number
 from tests.admin.pages import text_of, url_of
 from tests.builders import posts
 
 pytestmark = pytest.mark.django_db(transaction=True)
-LIST = "/admin/django_hyber/trialnumber/"
+LIST = "/admin/django_hyber/testnumber/"
 PHONE = "380670000100"
 STRANGER = "380670000200"
 
@@ -25,7 +25,7 @@ def ready(draft, add_recipients, platform):
 
 @pytest.fixture
 def listed(db):
-    return TrialNumber.objects.create(name="Olena, marketing", phone_number=f"+{PHONE}")
+    return TestNumber.objects.create(name="Olena, marketing", phone_number=f"+{PHONE}")
 
 
 def token_of(response):
@@ -99,17 +99,17 @@ def test_reader_sends_no_test(client, ready, listed, log_in):
 
 
 def test_administrator_keeps_the_list(client, log_in):
-    user = log_in("view_trialnumber", "add_trialnumber", "delete_trialnumber", "view_personal_data")
+    user = log_in("view_testnumber", "add_testnumber", "delete_testnumber", "view_personal_data")
 
     client.post(f"{LIST}add/", {"name": "Petro", "phone_number": "067 000 01 00"})
-    entry = TrialNumber.objects.get()
+    entry = TestNumber.objects.get()
     assert (entry.phone_number, entry.added_by) == (PHONE, user.username)
     again = client.post(f"{LIST}add/", {"name": "Again", "phone_number": "+38 067 000 01 00"})
     assert "already exists" in text_of(again)
     wrong = client.post(f"{LIST}add/", {"name": "067 000 02 00", "phone_number": "067 000 02 00"})
     assert "Enter a name, not a number." in text_of(wrong)
     client.post(f"{LIST}{entry.pk}/delete/", {"post": "yes"})
-    assert not TrialNumber.objects.exists()
+    assert not TestNumber.objects.exists()
 
 
 def test_who_writes_campaigns_does_not_keep_the_list(client, listed, log_in):
@@ -120,7 +120,7 @@ def test_who_writes_campaigns_does_not_keep_the_list(client, listed, log_in):
 
 
 def test_list_is_masked_for_who_may_not_see_numbers(client, listed, log_in):
-    log_in("view_trialnumber", "add_trialnumber", "change_trialnumber")
+    log_in("view_testnumber", "add_testnumber", "change_testnumber")
 
     assert PHONE not in client.get(LIST).content.decode()
     assert PHONE not in client.get(f"{LIST}{listed.pk}/change/").content.decode()
@@ -132,4 +132,4 @@ def test_forgetting_a_number_takes_it_off_the_list(listed):
     assert export_number(PHONE)["test_numbers"][0]["name"] == "Olena, marketing"
 
     assert forget_number(PHONE).test_numbers == 1
-    assert not TrialNumber.objects.exists()
+    assert not TestNumber.objects.exists()

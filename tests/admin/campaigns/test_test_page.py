@@ -10,7 +10,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.utils import timezone
 
-from django_hyber.models import Campaign, Message, Suppression, TrialSender
+from django_hyber.models import Campaign, Message, Suppression, TestSender
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import campaign_statistics
 from tests.admin.pages import button_of, text_of, url_of
@@ -162,16 +162,16 @@ class SendingTests:
         assert "You have sent 50 tests in ten minutes." in text_of(send(admin_client, other, NUMBERS[0]))
         assert sent_tests().count() == 50
 
-        TrialSender.objects.update(sent_at=[(timezone.now() - timedelta(minutes=11)).timestamp()] * 50)
+        TestSender.objects.update(sent_at=[(timezone.now() - timedelta(minutes=11)).timestamp()] * 50)
         send(admin_client, other, NUMBERS[0])
         assert sent_tests().count() == 51
 
     def test_each_person_has_a_limit_of_their_own(self, admin_client, admin_user, ready, platform):
-        TrialSender.objects.create(user_key="another", sent_at=[timezone.now().timestamp()] * 50)
+        TestSender.objects.create(user_key="another", sent_at=[timezone.now().timestamp()] * 50)
         send(admin_client, ready, NUMBERS[0])
 
         assert sent_tests().count() == 1
-        assert len(TrialSender.objects.get(user_key=str(admin_user.pk)).sent_at) == 1
+        assert len(TestSender.objects.get(user_key=str(admin_user.pk)).sent_at) == 1
 
     def test_the_session_holds_no_number(self, admin_client, ready, platform):
         Suppression.objects.create(phone_number=PHONES[0])

@@ -6,19 +6,19 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.base import NumberListAdmin, PhoneField
-from django_hyber.models import TrialNumber
+from django_hyber.models import TestNumber
 
 #: A name may end with a number, as in "Phone 12".
 MOST_DIGITS = 4
 
 
-class TrialNumberForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+class TestNumberForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
     """Takes the number as people write it."""
 
     phone_number = PhoneField()
 
     class Meta:
-        model = TrialNumber
+        model = TestNumber
         fields = ("name", "phone_number")
 
     def clean_name(self) -> str:
@@ -29,11 +29,11 @@ class TrialNumberForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's cl
         return name
 
 
-@admin.register(TrialNumber)
-class TrialNumberAdmin(NumberListAdmin):
+@admin.register(TestNumber)
+class TestNumberAdmin(NumberListAdmin):
     """The numbers to which people who may not launch campaigns send tests."""
 
-    form = TrialNumberForm
+    form = TestNumberForm
     fields = ("name", "phone_number")
     list_display = ("name", "phone_number", "added_by", "created_at")
     sortable_by = ("name",)
