@@ -161,7 +161,7 @@ def _shut_down_at(connection: socket.socket, ends_at: float) -> Iterator[Event]:
             # The method of SSLSocket would remove the TLS state while the other thread is reading.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
-    timer = Timer(max(0.0, ends_at - monotonic()), shut_down)
+    timer = Timer(ends_at - monotonic(), shut_down)
     timer.daemon = True
     timer.start()
     try:
@@ -194,7 +194,7 @@ def _copy(response: HTTPResponse, target: IO[bytes], max_bytes: int) -> int:
             raise DownloadFailed(too_large)
         target.write(chunk)
     if response.length:
-        raise IncompleteRead(b"", response.length)
+        raise IncompleteRead(b"")
     return size
 
 
