@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import io
+import re
 import socket
+import threading
 import time
 from contextlib import ExitStack, suppress
 
@@ -64,6 +66,10 @@ def fetch(url, **changes):
     return target.getvalue()
 
 
+def fails(reason):
+    return pytest.raises(DownloadFailed, match=f"^{re.escape(reason)}$")
+
+
 def resolve_to(monkeypatch, *addresses):
     """Let every name resolve to these addresses; return the names that were asked for."""
     asked = []
@@ -92,7 +98,7 @@ def test_all_other_addresses_are_not(address):
 def test_by_default_our_own_machine_is_refused_however_it_is_written(platform, host):
     port = platform.url.rpartition(":")[2]
 
-    with pytest.raises(DownloadFailed, match="not on the public internet"):
+    with fails("the host is not on the public internet"):
         download(f"http://{host}:{port}/file", io.BytesIO(), max_bytes=10)
 
     assert not platform.requests
@@ -128,7 +134,7 @@ def test_no_spelling_of_an_address_inside_is_fetched(platform):
 def test_a_name_that_leads_into_a_private_network_is_refused(monkeypatch, addresses):
     resolve_to(monkeypatch, *addresses)
 
-    with pytest.raises(DownloadFailed, match="not on the public internet"):
+    with fails("the host is not on the public internet"):
         download("https://media.example/file", io.BytesIO(), max_bytes=10)
 
 
@@ -163,6 +169,21 @@ def test_the_port_of_the_scheme_is_not_in_the_host_header(platform, monkeypatch)
     assert platform.requests[0].headers["Host"] == "127.0.0.1"
 
 
+@pytest.mark.parametrize(("scheme", "port"), [("http", 80), ("https", 443)])
+def test_without_a_port_the_connection_goes_to_that_of_the_scheme(monkeypatch, scheme, port):
+    tried = []
+
+    def refuse(address, timeout):
+        tried.append(address)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    with fails("no connection"):
+        fetch(f"{scheme}://127.0.0.1/f")
+
+    assert tried == [("127.0.0.1", port)]
+
+
 @pytest.mark.parametrize("limits", [{"connect_timeout": 0.2, "deadline": 30}, {"connect_timeout": 30, "deadline": 0.2}])
 def test_an_address_that_never_answers_is_left_in_time(monkeypatch, limits):
     started = time.monotonic()
@@ -174,7 +195,7 @@ def test_an_address_that_never_answers_is_left_in_time(monkeypatch, limits):
             waiting.connect_ex(listener.getsockname())
         # Nothing listens at the second one.
         resolve_to(monkeypatch, "127.0.0.1", "127.0.0.2")
-        with pytest.raises(DownloadFailed, match="no connection"):
+        with fails("no connection"):
             fetch(f"http://media.example:{listener.getsockname()[1]}/f", **limits)
     assert time.monotonic() - started < 10
 
@@ -194,6 +215,15 @@ def test_the_file_comes_whole_and_nothing_of_ours_goes_along(platform):
     assert request.method == "GET"
     assert request.path == "/a%20b/%D1%84%D0%B0%D0%B9%D0%BB%20one.jpg?sig=a%2Fb&x=%D0%B6"
     assert {name.lower() for name in request.headers} == {"host", "user-agent", "accept-encoding"}
+    assert request.headers["User-Agent"] == "django-hyber"
+
+
+def test_characters_with_a_meaning_in_an_address_stay_as_they_are(platform):
+    written = "/a%2B+,;:@!$&'()*=-._~?q=a+b%26c&at=12:30/@!$'()*,;"
+
+    fetch(platform.url + written)
+
+    assert platform.requests[0].path == written
 
 
 def test_proxies_are_not_asked(platform, monkeypatch):
@@ -208,19 +238,19 @@ def test_proxies_are_not_asked(platform, monkeypatch):
     "url", ["file:///etc/passwd", "ftp://media.example/f", "//media.example/f", "", "http://", "x"]
 )
 def test_other_schemes_are_refused(url):
-    with pytest.raises(DownloadFailed, match="does not begin with"):
+    with fails("the URL does not begin with https:// or http://"):
         fetch(url)
 
 
 @pytest.mark.parametrize("url", ["http://[::1/f", "http://h:99999/f", "http://a..b/f", f"http://{'a' * 70}.ua/f"])
 def test_what_is_no_url_is_refused(url):
-    with pytest.raises(DownloadFailed, match="cannot be read"):
+    with fails("the URL cannot be read"):
         fetch(url)
 
 
 @pytest.mark.parametrize("url", ["http://no-such-host.invalid/f", "http://nul\x00/f", "http://a b/f"])
 def test_a_host_that_cannot_be_found_is_told(url):
-    with pytest.raises(DownloadFailed, match="cannot be resolved"):
+    with fails("the name of the host cannot be resolved"):
         fetch(url)
 
 
@@ -229,7 +259,7 @@ def test_redirects_are_not_followed(platform, status):
     platform.status = status
     platform.headers = {"Location": f"{platform.url}/elsewhere"}
 
-    with pytest.raises(DownloadFailed, match=f"HTTP {status}, and redirects are not followed"):
+    with fails(f"HTTP {status}, and redirects are not followed"):
         fetch(platform.url)
     assert len(platform.requests) == 1
 
@@ -238,7 +268,7 @@ def test_redirects_are_not_followed(platform, status):
 def test_anything_but_the_file_is_a_failure(platform, status):
     platform.status = status
 
-    with pytest.raises(DownloadFailed, match=rf"HTTP {status}$"):
+    with fails(f"HTTP {status}"):
         fetch(platform.url)
 
 
@@ -249,7 +279,7 @@ def test_the_limit_is_on_the_bytes(platform, size, is_taken):
     if is_taken:
         assert len(fetch(platform.url, max_bytes=100)) == size
     else:
-        with pytest.raises(DownloadFailed, match="larger than 100 bytes"):
+        with fails("it is larger than 100 bytes"):
             fetch(platform.url, max_bytes=100)
 
 
@@ -265,7 +295,7 @@ def test_a_file_without_a_length_is_cut_off_at_the_limit():
                 sent.append(65536)
 
     target = io.BytesIO()
-    with platforms.accept(behave) as port, pytest.raises(DownloadFailed, match="larger"):
+    with platforms.accept(behave) as port, fails("it is larger than 1000000 bytes"):
         download(f"http://127.0.0.1:{port}/", target, max_bytes=1_000_000, is_allowed=anywhere)
 
     assert len(target.getvalue()) <= 1_000_000
@@ -297,14 +327,14 @@ def test_a_broken_answer_is_no_file(head):
 
 
 def test_a_refused_connection_is_told():
-    with pytest.raises(DownloadFailed, match="no connection"):
+    with fails("no connection"):
         fetch("http://127.0.0.1:1/")
 
 
 def test_silence_ends_with_the_read_timeout():
     with (
         platforms.accept(answer(b"", then=lambda connection: connection.recv(1))) as port,
-        pytest.raises(DownloadFailed, match="TimeoutError"),
+        fails("the transfer failed (TimeoutError)"),
     ):
         fetch(f"http://127.0.0.1:{port}/", read_timeout=0.2)
 
@@ -327,10 +357,24 @@ def drip(connection):
 )
 def test_a_server_that_drips_is_left_at_the_deadline(head):
     started = time.monotonic()
-    with platforms.accept(answer(head, then=drip)) as port, pytest.raises(DownloadFailed, match="too long"):
+    with platforms.accept(answer(head, then=drip)) as port, fails("it took too long"):
         fetch(f"http://127.0.0.1:{port}/", deadline=0.5)
     # It would drip for ever; the deadline is half a second, and the machine may be busy.
     assert time.monotonic() - started < 15
+
+
+def test_a_process_that_ends_does_not_wait_for_the_deadline_of_a_download():
+    waits = []
+
+    def behave(connection):
+        platforms.read_request(connection)
+        waits.extend(not thread.daemon for thread in threading.enumerate() if isinstance(thread, threading.Timer))
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    with platforms.accept(behave) as port:
+        fetch(f"http://127.0.0.1:{port}/")
+
+    assert waits == [False]
 
 
 def test_over_tls_the_name_decides_and_not_the_address(tls, certificate, monkeypatch):
@@ -343,7 +387,7 @@ def test_over_tls_the_name_decides_and_not_the_address(tls, certificate, monkeyp
         port = platform.url.rpartition(":")[2]
         resolve_to(monkeypatch, "127.0.0.1")
         # The certificate is good for 127.0.0.1 only.
-        with pytest.raises(DownloadFailed, match="SSLCertVerificationError"):
+        with fails("the transfer failed (SSLCertVerificationError)"):
             fetch(f"https://media.example:{port}/")
 
     assert names[-1] == "media.example"
@@ -351,14 +395,14 @@ def test_over_tls_the_name_decides_and_not_the_address(tls, certificate, monkeyp
 
 def test_an_unknown_authority_is_not_trusted(tls, monkeypatch):
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
-    with platforms.serve(tls=tls) as platform, pytest.raises(DownloadFailed, match="SSLCertVerificationError"):
+    with platforms.serve(tls=tls) as platform, fails("the transfer failed (SSLCertVerificationError)"):
         fetch(platform.url)
 
 
 def test_a_handshake_that_never_ends_is_left_at_the_deadline():
     with (
         platforms.accept(lambda connection: connection.recv(65536) and connection.recv(65536)) as port,
-        pytest.raises(DownloadFailed, match="too long"),
+        fails("it took too long"),
     ):
         fetch(f"https://127.0.0.1:{port}/", deadline=0.3)
 
