@@ -54,7 +54,7 @@ class CodePlan:
 
     def read(self, national: str) -> PhoneNumber | None:
         """Return the number with this national part, or None if it is not certain."""
-        if self.prefix is not None and self._may_be_stripped(national):
+        if self.prefix and (found := self.prefix.match(national)) and found.end():
             return None
         for name, leading_digits, valid in self.countries:
             if leading_digits is not None and not leading_digits.match(national):
@@ -65,10 +65,6 @@ class CodePlan:
             if leading_digits is not None:
                 return None
         return None
-
-    def _may_be_stripped(self, national: str) -> bool:
-        found = self.prefix.match(national) if self.prefix else None
-        return found is not None and found.end() > 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +111,7 @@ def find_code(digits: str) -> CodePlan | None:
 @cache
 def find_plan(region: str) -> PhonePlan | None:
     """Return the plan of a region, or None if what is dialled there has to be read by ``phonenumbers``."""
-    metadata = PhoneMetadata.metadata_for_region(region, None)
+    metadata = PhoneMetadata.metadata_for_region(region)
     country_code = metadata.country_code if metadata else None
     if metadata is None or country_code is None or COUNTRY_CODE_TO_REGION_CODE[country_code] != (region,):
         return None
@@ -123,7 +119,7 @@ def find_plan(region: str) -> PhonePlan | None:
     general = metadata.general_desc.national_number_pattern if metadata.general_desc else None
     is_plain = not prefix or prefix.isdigit()
     numbers = find_code_plan(str(country_code))
-    if not is_plain or metadata.national_prefix_transform_rule or general is None or numbers is None:
+    if not is_plain or general is None or numbers is None:
         return None
     return PhonePlan(
         region=region,
@@ -141,7 +137,7 @@ def find_code_plan(code: str) -> CodePlan | None:
     regions = (
         COUNTRY_CODE_TO_REGION_CODE.get(int(code), ()) if code.isdecimal() and code.isascii() and code[0] != "0" else ()
     )
-    found = [(region, metadata) for region in regions if (metadata := PhoneMetadata.metadata_for_region(region, None))]
+    found = [(region, metadata) for region in regions if (metadata := PhoneMetadata.metadata_for_region(region))]
     if not found:
         return None
     prefix = found[0][1].national_prefix_for_parsing or ""
@@ -155,7 +151,7 @@ def find_code_plan(code: str) -> CodePlan | None:
 
 def _patterns_of(metadata: Any, excluded: str) -> tuple[re.Pattern[str] | None, re.Pattern[str]]:
     leading_digits = re.compile(metadata.leading_digits) if metadata.leading_digits else None
-    types = "|".join(_types_of(metadata)) or "(?!)"
+    types = "|".join(_types_of(metadata))
     return leading_digits, re.compile(f"(?!{excluded}){_ahead(metadata.general_desc)}(?:{types})")
 
 
@@ -182,9 +178,7 @@ def _has_numbers(description: Any) -> bool:
 def _whole(description: Any) -> str:
     """Return a pattern for a rest that matches the description and has one of its lengths."""
     pattern = rf"(?:{description.national_number_pattern})\Z"
-    if not description.possible_length:
-        return pattern
-    lengths = "|".join(f"[0-9]{{{length}}}" for length in description.possible_length if length > 0)
+    lengths = "|".join(f"[0-9]{{{length}}}" for length in description.possible_length)
     # The lengths come last: most patterns fail at the first digits already.
     return rf"(?={pattern})(?:{lengths})\Z"
 

@@ -412,6 +412,16 @@ class QuickWayTests:
         assert read_international("3758101479935") is None
         assert describe_phone("3758101479935").type == "unknown"
 
+    @pytest.mark.parametrize(("region", "dialled"), [("IL", "01997769979"), ("UY", "019872586")])
+    def test_what_begins_with_an_exit_code_is_no_number_of_the_region(self, region, dialled):
+        assert find_plan(region).read(dialled) is None
+        with pytest.raises(InvalidPhone):
+            parse_phone(dialled, region)
+
+    def test_a_zero_is_no_part_of_a_calling_code(self):
+        assert read_international("0493012345678") is None
+        assert describe_phone("0493012345678").type == "unknown"
+
     @pytest.mark.parametrize("prefix", ["+49", "0049", "0"])
     def test_a_number_has_at_most_fifteen_digits(self, prefix):
         national = "3012345678901"
