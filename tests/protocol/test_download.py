@@ -363,6 +363,28 @@ def test_a_server_that_drips_is_left_at_the_deadline(head):
     assert time.monotonic() - started < 15
 
 
+def test_a_connection_that_is_gone_at_the_deadline_is_left_quietly(monkeypatch):
+    is_read = threading.Event()
+
+    class SlowFile(io.BytesIO):
+        def write(self, data):
+            is_read.set()
+            time.sleep(0.6)
+            return super().write(data)
+
+    def reset(connection):
+        is_read.wait(5)
+        platforms.reset(connection)
+
+    reported = []
+    monkeypatch.setattr(threading, "excepthook", reported.append)
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"
+    with platforms.accept(answer(head, then=reset)) as port, fails("it took too long"):
+        download(f"http://127.0.0.1:{port}/", SlowFile(), max_bytes=1, deadline=0.3, is_allowed=anywhere)
+
+    assert reported == []
+
+
 def test_a_process_that_ends_does_not_wait_for_the_deadline_of_a_download():
     waits = []
 
