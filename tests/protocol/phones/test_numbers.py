@@ -401,6 +401,11 @@ class QuickWayTests:
         assert len(quick_regions()) > 120
         for written in ("0671234567", "380671234567"):
             assert find_plan("UA").read(written) == ("380671234567", "UA", "mobile", True)
+        assert find_plan("UA").read("0800500500") == ("380800500500", "UA", "toll_free", True)
+
+    def test_digits_after_a_plus_are_read_as_those_of_the_region_only_with_its_code(self):
+        assert find_plan("UA").read_international("380671234567") == ("380671234567", "UA", "mobile", True)
+        assert find_plan("UA").read_international("481671234567") is None
 
     def test_international_numbers_are_read_with_country_and_type_wherever_they_belong(self):
         for country in ("US", "CA", "KZ", "GB", "JE", "IT", "AR", "NO"):
