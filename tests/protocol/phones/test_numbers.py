@@ -423,6 +423,10 @@ class QuickWayTests:
         with pytest.raises(InvalidPhone):
             parse_phone(dialled, region)
 
+    def test_a_number_of_the_region_that_begins_with_its_calling_code_is_left_to_phonenumbers(self):
+        assert find_plan("PL").read("483055125") is None
+        assert as_phonenumbers_reads("483055125", "PL")[0] == "48483055125"
+
     def test_a_zero_is_no_part_of_a_calling_code(self):
         assert read_international("0493012345678") is None
         assert describe_phone("0493012345678").type == "unknown"
