@@ -1,6 +1,6 @@
 """The figures of the package's own structure: its size, its imports, and the files that an operation passes through.
 
-    python -m benchmarks.house
+    python -m benchmarks.structure
 
 Migrations are not counted. An operation passes through a file if it calls one of its functions. It runs with immediate
 tasks and a sandbox, whose files are not counted, on a SQLite database of its own. The operations run one after another:
@@ -112,7 +112,7 @@ def _long_functions(trees: Trees) -> Iterator[str]:
 def _passages() -> dict[str, set[str]]:
     """Return the files that each operation passes through, with a campaign of two recipients."""
     sandbox = Sandbox(client_id="sandbox", login="sandbox", password="sandbox-password")
-    with tempfile.TemporaryDirectory() as folder, own_database("hyber_bench_house", "sqlite"), sandbox:
+    with tempfile.TemporaryDirectory() as folder, own_database("hyber_bench_structure", "sqlite"), sandbox:
         os.environ["BENCH_PLATFORM"] = sandbox.url
         campaign, another = _new_campaigns(folder)
         from django.core.files.base import ContentFile
