@@ -198,13 +198,18 @@ def test_a_batch_whose_people_all_opted_out_before_the_next_attempt_costs_nothin
     assert amount_left(get_account("default"), campaign, timezone.now()) == 10
 
 
-def test_what_is_sent_again_one_by_one_is_counted_once(limited):
-    sandbox = limited({"campaign": "4"}, BATCH_SIZE=4)
+def launch_and_send_alone(sandbox):
+    """A finished campaign of four whose only request was lost, so that each of its messages was sent again alone."""
     sandbox.fault("drop_request", paths=("bulk",))
     campaign = launch(4)
     send_again_one_by_one(campaign)
     resume_campaign(campaign)
     dispatch_until_finished(campaign)
+    return campaign
+
+
+def test_what_is_sent_again_one_by_one_is_counted_once(limited):
+    campaign = launch_and_send_alone(limited({"campaign": "4"}, BATCH_SIZE=4))
 
     assert statuses(campaign) == ["accepted"] * 4
     assert amount_left(get_account("default"), campaign, timezone.now()) == 0
@@ -242,11 +247,7 @@ def test_what_is_sent_alone_twice_is_taken_off_its_batch_once(limited, ahead):
 
 def test_what_was_sent_alone_in_an_earlier_run_still_counts(limited):
     sandbox = limited({"campaign": "20"}, BATCH_SIZE=4)
-    sandbox.fault("drop_request", paths=("bulk",))
-    campaign = launch(4)
-    send_again_one_by_one(campaign)
-    resume_campaign(campaign)
-    dispatch_until_finished(campaign)
+    campaign = launch_and_send_alone(sandbox)
     expired = {"status": 3, "substatus": 35, "hyber_status": 35015}
     apply_delivery_reports([report(message, **expired) for message in campaign.messages.all()])
     sandbox.fault("drop_request", paths=("bulk",))
