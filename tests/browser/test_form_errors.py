@@ -9,7 +9,7 @@ from django_hyber.models import Campaign, Template
 from django_hyber.protocol import SMS, Viber
 from tests.admin.channels.test_images import PNG
 from tests.browser.scenes import open_shop
-from tests.browser.views import WIDE, problems_of
+from tests.browser.views import WIDE, problems_of, wait_until_forgotten
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = "Spring sale until Sunday, everything for the garden. " * 18
@@ -103,12 +103,6 @@ def log_in(page, name="admin", code="password"):
     page.locator("#id_password").press("Enter")
 
 
-def kept_on(page):
-    """What the browser keeps because the server has not said that it was saved."""
-    page.wait_for_load_state()
-    return page.evaluate("Object.keys(sessionStorage).filter((name) => name.startsWith('hyber-'))")
-
-
 @pytest.fixture
 def draft():
     campaign = Campaign.objects.create(name="Spring sale")
@@ -146,7 +140,7 @@ def test_text_that_was_sent_after_the_session_had_ended_is_saved_after_the_login
     page.locator(".messagelist .success").wait_for()
 
     assert draft.channels.get(channel="sms").options["text"] == "Typed for an hour"
-    assert kept_on(page) == []
+    wait_until_forgotten(page)
     assert page.locator("[data-answer=save]").is_hidden()
     assert complaints == []
 
@@ -170,7 +164,7 @@ def test_new_campaign_that_was_sent_after_the_session_had_ended_is_added_after_t
 
     texts = [(row.channel, row.options["text"]) for row in Campaign.objects.get().channels.all()]
     assert texts == [("sms", "First line\nsecond line"), ("viber", "Hello")]
-    assert kept_on(page) == []
+    wait_until_forgotten(page)
     assert complaints == []
 
 
@@ -200,7 +194,7 @@ def test_text_that_was_sent_after_the_session_had_ended_can_be_discarded(send_lo
     page.reload()
     page.locator("[data-shown]").first.wait_for(state="attached")
     assert page.locator("[data-answer=save]").is_hidden()
-    assert kept_on(page) == []
+    wait_until_forgotten(page)
     assert complaints == []
 
 
@@ -235,7 +229,7 @@ def test_saved_text_is_kept_nowhere_and_not_offered_again(open_admin, draft, com
     page.fill("#id_channels-1-text", "  Saved  ")
     page.locator("[name=_save]").click()
     page.locator("#changelist").wait_for()
-    assert kept_on(page) == []
+    wait_until_forgotten(page)
 
     draft.set_channels([SMS(text="Of a colleague", alpha_name="Shop", ttl=300)])
     page.goto(change_page(draft))
@@ -257,7 +251,7 @@ def test_text_of_a_template_that_was_sent_after_the_session_had_ended_is_saved_a
     page.get_by_text("was changed successfully").wait_for()
 
     assert variant.channels.get().options["text"] == "Sent"
-    assert kept_on(page) == []
+    wait_until_forgotten(page)
     assert complaints == []
 
 

@@ -213,6 +213,7 @@ class TestPageTests:
         page.goto(page_of(campaign, "test"))
         page.get_by_label("Numbers:").fill("067 123 45 00")
         page.get_by_role("button", name="Send the test").click()
+        page.locator("tr[data-state]").wait_for()
         wired.wait_idle()
         page.reload()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.browser import axe
 
 LOCALES = {"en": "en-US", "uk": "uk-UA"}
@@ -65,3 +67,11 @@ def problems_of(page, language):
     for width in (page.viewport_size, NARROW if page.viewport_size == WIDE else WIDE):
         page.set_viewport_size(width)
         yield from (f"{problem}, {width['width']} wide" for problem in page.evaluate(LAYOUT))
+
+
+def wait_until_forgotten(page):
+    """Wait until the browser keeps nothing of a form, as it does until the server says that it was saved."""
+    deadline = time.monotonic() + 10
+    while kept := page.evaluate("Object.keys(sessionStorage).filter((name) => name.startsWith('hyber-'))"):
+        assert time.monotonic() < deadline, kept
+        page.wait_for_timeout(20)
