@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from django.db.models import Q, QuerySet
 
-from django_hyber.db.transactions import database_time, write_transaction
+from django_hyber.db.transactions import database_time, insisting, write_transaction
 from django_hyber.errors import DoubtError
 from django_hyber.log_events import LogEvent
 from django_hyber.models import LONE, Batch, Message
@@ -94,6 +94,7 @@ def _is_overdue(row: Batch | Message, now: datetime) -> bool:
     return row.not_found_after is not None and row.not_found_after <= now - DECIDE_AFTER
 
 
+@insisting
 def ask_now(row: Batch | Message, *, by: str) -> bool:
     """Query the platform as soon as a worker is free, also if the queries of the account are paused.
 
@@ -119,16 +120,20 @@ def mark_as_sent(row: Batch | Message, *, by: str) -> int:
 
     Raises DoubtError if the outcome is no longer unknown.
     """
+    count = _mark_as_sent(row, by)
+    _settle(row)
+    return count
+
+
+@insisting
+def _mark_as_sent(row: Batch | Message, by: str) -> int:
     if isinstance(row, Batch):
         doubted = _doubted_batch(row)
         with _decided(doubted, "marked as sent", by) as batch:
-            count = endings.end_batch_as_accepted(doubted, batch)
-    else:
-        rows = _doubted_message(row)
-        with _decided(rows, "marked as sent", by):
-            count = endings.end_message_as_accepted(rows)
-    _settle(row)
-    return count
+            return endings.end_batch_as_accepted(doubted, batch)
+    rows = _doubted_message(row)
+    with _decided(rows, "marked as sent", by):
+        return endings.end_message_as_accepted(rows)
 
 
 def send_again(row: Batch | Message, *, by: str) -> int:
@@ -137,16 +142,20 @@ def send_again(row: Batch | Message, *, by: str) -> int:
     The messages keep their ids, so that the platform can reject a duplicate. Raises DoubtError if the outcome is no
     longer unknown.
     """
+    count = _send_again(row, by)
+    _settle(row)
+    return count
+
+
+@insisting
+def _send_again(row: Batch | Message, by: str) -> int:
     if isinstance(row, Batch):
         doubted = _doubted_batch(row)
         with _decided(doubted, "sent again", by) as batch:
-            count = endings.queue_batch_again(doubted, batch)
-    else:
-        rows = _doubted_message(row)
-        with _decided(rows, "sent again", by) as message:
-            count = endings.queue_message_again(rows, message)
-    _settle(row)
-    return count
+            return endings.queue_batch_again(doubted, batch)
+    rows = _doubted_message(row)
+    with _decided(rows, "sent again", by) as message:
+        return endings.queue_message_again(rows, message)
 
 
 def _doubted_batch(batch: Batch) -> QuerySet[Batch]:

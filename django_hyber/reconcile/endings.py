@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, find_account
-from django_hyber.db.transactions import database_time, lock, lock_unread, write_transaction
+from django_hyber.db.transactions import database_time, insisting, lock, lock_unread, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection
@@ -31,11 +31,13 @@ FORGOTTEN_AFTER = timedelta(minutes=1)
 RESOLVED = {"error_text": "", "error_code": None, "not_found_after": None, "due_at": None, "enqueued_at": None}
 
 
+@insisting
 def end_message_as_accepted(doubted: QuerySet[Message]) -> int:
     """Mark the messages as accepted and return their number."""
     return _move(doubted, Status.ACCEPTED, accepted_at=timezone.now(), **RESOLVED)
 
 
+@insisting
 def end_message_as_not_accepted(doubted: QuerySet[Message], message: Message) -> int:
     """Queue the message again, or reject it if two requests in a row ended with the same error code.
 
@@ -47,6 +49,7 @@ def end_message_as_not_accepted(doubted: QuerySet[Message], message: Message) ->
         return queue_message_again(doubted, message, not_taken_code=message.error_code)
 
 
+@insisting
 def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_code: int | None = None) -> int:
     """Queue the message again and return the number of changed rows.
 
@@ -84,6 +87,7 @@ def in_doubt(batch: Batch) -> QuerySet[Message]:
     return batch.messages().filter(status=Status.UNCONFIRMED)
 
 
+@insisting
 def end_batch_as_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
     """Mark the batch as done and its unconfirmed messages as accepted. Return the number of messages."""
     with write_transaction():
@@ -94,6 +98,7 @@ def end_batch_as_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
         return end_message_as_accepted(in_doubt(batch))
 
 
+@insisting
 def end_batch_as_not_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
     """Queue the batch again, or reject its messages if two requests in a row ended with the same error code.
 
@@ -111,6 +116,7 @@ def end_batch_as_not_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
         return queue_batch_again(doubted, batch, not_taken_code=batch.error_code)
 
 
+@insisting
 def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: int | None = None) -> int:
     """Queue the batch and its unconfirmed messages again. Return the number of messages.
 
@@ -131,6 +137,7 @@ def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: in
         return _move(in_doubt(batch), Status.QUEUED, **RESOLVED)
 
 
+@insisting
 def resolve_separately(
     doubted: QuerySet[Batch], batch: Batch, account: Account, parts_until: datetime | None = None
 ) -> None:

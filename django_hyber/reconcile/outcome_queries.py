@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account
-from django_hyber.db.transactions import database_time
+from django_hyber.db.transactions import database_time, insisting
 from django_hyber.models import ANSWER_LIMIT, AccountState, Batch, Message
 from django_hyber.models.message import new_extra_id
 from django_hyber.protocol import (
@@ -51,6 +51,7 @@ _shared: WeakKeyDictionary[HyberClient, dict[bool, tuple[datetime, Controls]]] =
 ACCEPTED_STATUSES = (Status.ACCEPTED, Status.DELIVERED, Status.SEEN, Status.EXPIRED, Status.UNDELIVERED)
 
 
+@insisting
 def claim_outcome_query(
     doubted: QuerySet[Message] | QuerySet[Batch], account: Account, row: Message | Batch, now: datetime
 ) -> bool:

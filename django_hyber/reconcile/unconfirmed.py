@@ -8,23 +8,21 @@ two queries, and a platform that does not answer receives only a few queries.
 from __future__ import annotations
 
 import enum
-import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.conf import Account, find_account
+from django_hyber.conf import Account
 from django_hyber.db import lease
 from django_hyber.db.apart import apart
-from django_hyber.db.transactions import database_time
-from django_hyber.log_events import LogEvent
+from django_hyber.db.transactions import database_time, insisting
 from django_hyber.models import ANSWER_LIMIT, LONE, Batch, Message
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first, one_after_another
 from django_hyber.reconcile import endings, outcome_queries
@@ -42,11 +40,11 @@ from django_hyber.reconcile.proof import (
 )
 from django_hyber.sending.batch_claim import BatchClaim
 from django_hyber.sending.batch_messages import was_accepted
+from django_hyber.sending.exchange import working_account
 from django_hyber.sending.message_claim import MessageClaim
 from django_hyber.sending.pace.pauses import Host, paused_accounts, paused_until
 from django_hyber.sending.runs import settle
 
-logger = logging.getLogger("django_hyber")
 Status = Message.Status
 State = Batch.State
 LEASE_ENDED = gettext_noop("The worker that was sending it has stopped.")
@@ -90,7 +88,7 @@ def recover_expired_leases() -> None:
     now = database_time()
     left = Q(lease.has_ended(), status=Status.SENDING)
     for message in list(Message.objects.filter(left)):
-        account = _account(message.account)
+        account = working_account(message.account)
         if account:
             with apart(extra_id=message.extra_id, account=account.name):
                 claim = MessageClaim(message=message, account=account)
@@ -98,7 +96,7 @@ def recover_expired_leases() -> None:
                 claim.mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
     left = Q(lease.has_ended(), state=State.SENDING)
     for batch in list(Batch.objects.filter(left).select_related("campaign")):
-        account = _account(batch.campaign.account)
+        account = working_account(batch.campaign.account)
         if account:
             with apart(batch_id=batch.pk, campaign_id=batch.campaign_id, account=account.name):
                 batch_claim = BatchClaim(batch=batch, account=account)
@@ -135,6 +133,7 @@ def enqueue_queries() -> int:
     return count
 
 
+@insisting
 def take_next(after: int = 0) -> int | None:
     """Mark the next message to query as enqueued and return its primary key."""
     due = Message.objects.filter(
@@ -162,7 +161,7 @@ def resolve_message(pk: int) -> None:
     Does nothing if the query is not due or another worker claimed it.
     """
     message = Message.objects.filter(LONE, pk=pk).first()
-    account = _account(message.account) if message else None
+    account = working_account(message.account) if message else None
     if message is None or account is None:
         return
     # If the message has been sent again in the meantime, a late answer does not apply to it.
@@ -183,7 +182,8 @@ def resolve_message(pk: int) -> None:
         if answer is Answer.NOT_FOUND and asked_at >= doubt.round_begins:
             doubt = _postponed_for_request(doubt, message, account)
         proof, doubt = after_query(doubt, answer, asked_at)
-        doubted.update(
+        _write(
+            doubted,
             **_query_columns(answer, reply, asked_at),
             not_found_after=doubt.not_found_after,
             not_found_at=doubt.not_found_at,
@@ -203,7 +203,7 @@ def resolve_batch(pk: int) -> bool:
     sent immediately, in a new task.
     """
     batch = Batch.objects.filter(pk=pk, state=State.UNCONFIRMED).select_related("campaign").first()
-    account = _account(batch.campaign.account) if batch else None
+    account = working_account(batch.campaign.account) if batch else None
     if batch is None or account is None:
         return False
     # If the batch has been sent again in the meantime, a late answer does not apply to it.
@@ -242,7 +242,7 @@ class _BatchInDoubt:
             endings.resolve_separately(self.doubted, self.batch, self.account, until)
             return False
         if sampled is _Sampled.IN_PART:
-            return bool(self.doubted.update(due_at=None, enqueued_at=timezone.now()))
+            return bool(_write(self.doubted, due_at=None, enqueued_at=timezone.now()))
         members = self._members()
         others = [member for member in members if not _was_not_found(member, doubt)]
         proof = Proof.NOTHING
@@ -253,7 +253,7 @@ class _BatchInDoubt:
             endings.resolve_separately(self.doubted, self.batch, self.account)
             return False
         due_at = next_query_at(doubt, self.account.ask_every, asked_at)
-        self.doubted.update(not_found_at=doubt.not_found_at, due_at=due_at)
+        _write(self.doubted, not_found_at=doubt.not_found_at, due_at=due_at)
         if proof is Proof.NOT_ACCEPTED:
             endings.end_batch_as_not_accepted(self.doubted, self.batch)
         return False
@@ -272,7 +272,7 @@ class _BatchInDoubt:
             )
             if answer is None:
                 return _Sampled.FOUND
-            self.doubted.update(**_query_columns(answer, reply, now))
+            _write(self.doubted, **_query_columns(answer, reply, now))
             self._record(member, doubt, answer, reply, now)
             needed -= answer is not Answer.NO_ANSWER
             if needed <= 0 or answer in CONTROLS_FAILED or paused_until(self.account.name, Host.REPORTS, now):
@@ -283,13 +283,18 @@ class _BatchInDoubt:
 
     def _record(self, member: Member, doubt: Doubt, answer: Answer, reply: Reply, asked_at: datetime) -> None:
         queried = endings.in_doubt(self.batch).filter(pk=member.pk, extra_id=member.extra_id)
-        queried.update(**_query_columns(answer, reply, asked_at))
+        _write(queried, **_query_columns(answer, reply, asked_at))
         if answer is Answer.NOT_FOUND and asked_at >= doubt.not_found_after:
-            queried.filter(not_found_at=None).update(not_found_at=asked_at)
+            _write(queried.filter(not_found_at=None), not_found_at=asked_at)
 
     def _members(self) -> list[Member]:
         rows = endings.in_doubt(self.batch).order_by("pk").values_list(*Member._fields)
         return [Member._make(row) for row in rows]
+
+
+@insisting
+def _write(rows: QuerySet[Batch] | QuerySet[Message], **values: Any) -> int:
+    return rows.update(**values)
 
 
 def _read_doubt(row: Message | Batch, account: Account) -> Doubt:
@@ -357,20 +362,8 @@ def _note_found(message: Message, account: Account) -> None:
     batch = endings.request_in_doubt(message)
     if batch:
         later = database_time() + _parts_grace(batch, account)
-        Batch.objects.filter(pk=batch.pk, state=State.DONE).update(not_found_after=later)
+        _write(Batch.objects.filter(pk=batch.pk, state=State.DONE), not_found_after=later)
 
 
 def _parts_grace(batch: Batch, account: Account) -> timedelta:
     return parts_grace(timedelta(seconds=account.not_found_grace), is_job=batch.is_job)
-
-
-def _account(name: str) -> Account | None:
-    """Return the account, or None if its settings are missing or invalid, so that other accounts are not affected."""
-    account = find_account(name)
-    if account is None:
-        logger.error(
-            "Account %s waits: its settings are missing or invalid",
-            name,
-            extra={"event": LogEvent.ACCOUNT_INVALID, "account": name},
-        )
-    return account

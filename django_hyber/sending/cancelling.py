@@ -15,7 +15,7 @@ from django.utils import timezone
 from django_hyber.announce import Change, announce_by_sweep, announce_changes, announcing
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import CHUNK
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
@@ -73,8 +73,14 @@ def continue_cancelled() -> None:
     under_way = BackgroundJob.objects.open().filter(campaign=OuterRef("pk"), kind=BackgroundJob.Kind.CANCEL)
     left = Campaign.objects.filter(Exists(queued), ~Exists(under_way), status=Campaign.Status.CANCELLED)
     for campaign in list(left):
-        with apart(campaign_id=campaign.pk), write_transaction():
-            _cancel_page(campaign)
+        with apart(campaign_id=campaign.pk):
+            _cancel_first_page(campaign)
+
+
+@insisting
+def _cancel_first_page(campaign: Campaign) -> None:
+    with write_transaction():
+        _cancel_page(campaign)
 
 
 def _waiting(campaign: Campaign) -> MessageQuerySet:

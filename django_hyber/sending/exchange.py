@@ -17,7 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber import outbox
-from django_hyber.conf import Account
+from django_hyber.conf import Account, find_account
 from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message
@@ -278,6 +278,18 @@ def begin_doubt(account: Account, start_time: datetime | None) -> dict[str, Any]
     now = database_time()
     grace = timedelta(seconds=account.not_found_grace)
     return {**NO_QUERIES, "doubted_at": now, "not_found_after": max(now, start_time or now) + grace}
+
+
+def working_account(name: str) -> Account | None:
+    """Return the account, or None if its settings are missing or invalid: its work waits, that of others goes on."""
+    account = find_account(name)
+    if account is None:
+        logger.error(
+            "Account %s waits: its settings are missing or invalid",
+            name,
+            extra={"event": LogEvent.ACCOUNT_INVALID, "account": name},
+        )
+    return account
 
 
 def describe(error: Exception) -> str:

@@ -167,8 +167,13 @@ def settle(campaign_pk: int) -> None:
     if status == Campaign.Status.SENDING:
         finish_if_done(campaign_pk)
     elif status == Campaign.Status.CANCELLED:
-        with write_transaction():
-            cancel_waiting(Campaign.objects.get(pk=campaign_pk))
+        _cancel_returned(campaign_pk)
+
+
+@insisting
+def _cancel_returned(campaign_pk: int) -> None:
+    with write_transaction():
+        cancel_waiting(Campaign.objects.get(pk=campaign_pk))
 
 
 def settle_all() -> None:

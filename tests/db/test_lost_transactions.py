@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from typing import get_args
@@ -13,8 +14,9 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from django_hyber import tasks
 from django_hyber.db import transactions
-from django_hyber.models import DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.models import Batch, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import SMS, HyberClient
 from django_hyber.queueing import TaskName
 from django_hyber.reconcile import unconfirmed
@@ -27,7 +29,7 @@ from django_hyber.services import (
     start_campaign,
 )
 from django_hyber.signals import message_status_changed
-from tests.builders import make_campaign, statuses
+from tests.builders import make_campaign, make_known, statuses
 from tests.conftest import TOKEN
 from tests.samples import phone, report
 
@@ -105,6 +107,56 @@ def test_question_about_an_unknown_outcome_is_asked_although_a_deadlock_undid_it
 
     message.refresh_from_db()
     assert message.status != "unconfirmed"
+
+
+@contextmanager
+def failing_once():
+    """Let every UPDATE fail as in a deadlock when it is made for the first time."""
+    failed = set()
+
+    def fail(execute, sql, *arguments):
+        if sql.startswith("UPDATE") and sql not in failed:
+            failed.add(sql)
+            raise OperationalError("Deadlock found when trying to get lock")
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(fail):
+        yield
+    assert failed
+
+
+@pytest.mark.parametrize(("fault", "end"), [("drop_answer", "delivered"), ("drop_request", "queued")])
+def test_outcome_of_a_message_is_found_out_although_a_deadlock_undid_every_write(platform, monkeypatch, fault, end):
+    monkeypatch.setattr(transactions, "PAUSES", (0.0,) * 9)
+    make_known()
+    platform.fault(fault, paths=("single",))
+    message = send_message(phone(1), CODE)
+    for _ in range(2):
+        time.sleep(0.01)
+        Message.objects.filter(status="unconfirmed").update(due_at=None)
+        with failing_once():
+            tasks.resolve_message.call(message.pk)
+        message.refresh_from_db()
+        if message.status == end:
+            return
+    raise AssertionError(message.status)
+
+
+@pytest.mark.parametrize(("fault", "end"), [("drop_answer", "done"), ("drop_request", "pending")])
+def test_outcome_of_a_batch_is_found_out_although_a_deadlock_undid_every_write(platform, monkeypatch, fault, end):
+    monkeypatch.setattr(transactions, "PAUSES", (0.0,) * 9)
+    make_known()
+    platform.fault(fault, paths=("bulk",))
+    batch = start_campaign(make_campaign([phone(1), phone(2)])).batches.get()
+    for _ in range(2):
+        time.sleep(0.01)
+        Batch.objects.update(due_at=None)
+        with failing_once():
+            tasks.resolve_batch.call(batch.pk)
+        batch.refresh_from_db()
+        if batch.state == end:
+            return
+    raise AssertionError(batch.state)
 
 
 def test_report_is_fetched_although_a_deadlock_undid_the_turn(platform):

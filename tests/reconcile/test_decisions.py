@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from django.db import transaction
 
 from django_hyber.db.transactions import database_time
 from django_hyber.models import Batch, Message
 from django_hyber.reconcile import unconfirmed
+from django_hyber.reports.proof import Doubted, note_proof
 from django_hyber.services import (
     DoubtError,
     ask_now,
@@ -20,6 +25,7 @@ from django_hyber.services import (
     send_again,
 )
 from tests.builders import make_doubted_campaign, make_doubted_message, make_due, statuses
+from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LONG_AGO = timedelta(hours=2)
@@ -201,6 +207,21 @@ def test_nothing_is_decided_about_a_later_doubt_than_the_one_that_was_seen(reque
         decide(row, by="ihor")
 
     assert platform.ledger.duplicates == {}
+
+
+@pytest.mark.parametrize(("decide", "status"), [(mark_as_sent, "accepted"), (send_again, "queued")])
+def test_decision_of_the_same_moment_as_reports_is_made(batch, campaign, decide, status):
+    # Reports lock the messages before their batch, and a decision the batch before its messages.
+    with ThreadPoolExecutor(1) as pool, transaction.atomic():
+        for clicks in range(10):
+            # Of two in a deadlock, MariaDB rolls back the one that has written less.
+            campaign.messages.update(clicks=clicks)
+        decision = pool.submit(in_own_connection(partial(decide, by="olena")), batch)
+        time.sleep(0.3)
+        note_proof([Doubted(campaign.pk, message.pk, message.phone_number) for message in campaign.messages.all()])
+
+    assert decision.result() == 3
+    assert statuses(campaign) == [status] * 3
 
 
 @pytest.mark.parametrize("decide", [ask_now, mark_as_sent, send_again])

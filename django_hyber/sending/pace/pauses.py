@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q, QuerySet
 
 from django_hyber.conf import Account
-from django_hyber.db.transactions import database_time
+from django_hyber.db.transactions import database_time, insisting
 from django_hyber.models import AccountState
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout
 
@@ -40,11 +40,13 @@ def lift(account_name: str, host: Host) -> None:
     _states(account_name, host).update(questions_after=None)
 
 
+@insisting
 def note_answer(account: Account, host: Host) -> None:
     """Forget the unanswered queries before this answer."""
     _states(account.name, host).filter(silent_questions__gt=0).update(silent_questions=0)
 
 
+@insisting
 def note_failure(account: Account, host: Host, error: HyberError) -> bool:
     """Count the unanswered query. Pause the account's queries if the next one would probably fail too.
 
