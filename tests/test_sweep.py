@@ -9,15 +9,22 @@ from django.core.files.base import ContentFile
 from django.core.management import call_command
 from django.utils import timezone
 
+from django_hyber import tasks
 from django_hyber.jobs import background
-from django_hyber.models import Announcement, BackgroundJob, DeliveryReport, Message
+from django_hyber.models import Announcement, BackgroundJob, Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, InvalidMessage
 from django_hyber.reconcile import overdue, unconfirmed
 from django_hyber.reports import early
 from django_hyber.services import CampaignError, dispatch, doubts, fetch_reports, send_message, start_campaign
 from django_hyber.signals import message_status_changed
 from django_hyber.storage import PrivateFileSystemStorage, hyber_storage
-from tests.builders import dispatch_until_finished, make_campaign, make_doubted_campaign, make_known
+from tests.builders import (
+    dispatch_until_finished,
+    make_campaign,
+    make_doubted_campaign,
+    make_known,
+    make_waiting_campaign,
+)
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +84,19 @@ def fail_for(monkeypatch, module, name, extra_id):
         return function(row, *arguments, **options)
 
     monkeypatch.setattr(module, name, call)
+
+
+def test_work_of_an_account_that_was_removed_waits_and_no_task_fails(platform, settings, caplog):
+    settings.HYBER["former"] = settings.HYBER["default"]
+    message, campaign = store(1, account="former"), make_waiting_campaign([phone(2)], 1)
+    Campaign.objects.update(account="former")
+    del settings.HYBER["former"]
+    tasks.submit_message.call(message.pk)
+    tasks.submit_batch.call(campaign.batches.get().pk)
+
+    assert set(events(caplog)) == {"account-invalid"}
+    assert read(message).status == "queued"
+    assert campaign.batches.get().state == "pending"
 
 
 @pytest.mark.parametrize("start_time", [NEVER, LENIENT])

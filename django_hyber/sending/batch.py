@@ -13,7 +13,7 @@ from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.utils import timezone
 
 from django_hyber.announce import announce_stored
-from django_hyber.conf import Account, get_account
+from django_hyber.conf import Account
 from django_hyber.db import lease
 from django_hyber.db.transactions import (
     database,
@@ -35,7 +35,7 @@ from django_hyber.sending.batch_messages import (
     suppress,
     was_accepted,
 )
-from django_hyber.sending.exchange import get_client, hand_over
+from django_hyber.sending.exchange import get_client, hand_over, working_account
 from django_hyber.sending.limits import charge, keep_to_cap
 from django_hyber.sending.pace import breaker, schedule
 from django_hyber.sending.runs import settle
@@ -65,7 +65,9 @@ def claim_batch(pk: int) -> BatchClaim | None:
     found = batch.select_related("campaign").first()
     if found is None:
         return None
-    account = get_account(found.campaign.account)
+    account = working_account(found.campaign.account)
+    if account is None:
+        return None
     if found.doubted_at and was_accepted(found):
         BatchClaim(batch=found, account=account).doubt_again()
         return None

@@ -10,7 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
-from django_hyber.conf import Account, get_account
+from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db import lease
 from django_hyber.db.transactions import db_connection, insisting, is_lost, refuse_transaction
@@ -18,7 +18,7 @@ from django_hyber.models import AccountState, Message
 from django_hyber.policies.allowed_numbers import reason_to_skip
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.sending.deadline import before_deadline, is_too_late
-from django_hyber.sending.exchange import get_client, hand_over
+from django_hyber.sending.exchange import get_client, hand_over, working_account
 from django_hyber.sending.message_claim import ALWAYS, MessageClaim, end_late
 from django_hyber.sending.once import LANGUAGE
 from django_hyber.sending.pace import breaker
@@ -58,7 +58,9 @@ def claim_message(pk: int) -> MessageClaim | None:
     if is_too_late(message):
         end_late(waiting, message)
         return None
-    account = get_account(message.account)
+    account = working_account(message.account)
+    if account is None:
+        return None
     blocked_until = breaker.blocked_until(account, AccountState.Host.SINGLE)
     if blocked_until:
         reason = HELD if breaker.is_held(account.name) else BLOCKED

@@ -71,17 +71,17 @@ def test_batch_that_changes_between_the_look_and_the_claim_is_not_sent(platform,
     campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
     Campaign.objects.filter(pk=campaign.pk).update(status="sending", start_time=None)
     batch = campaign.batches.get()
-    get_account = batches.get_account
+    working_account = batches.working_account
 
     def be_overtaken(name):
-        monkeypatch.setattr(batches, "get_account", get_account)
+        monkeypatch.setattr(batches, "working_account", working_account)
         overtake(batch)
-        return get_account(name)
+        return working_account(name)
 
-    monkeypatch.setattr(batches, "get_account", be_overtaken)
+    monkeypatch.setattr(batches, "working_account", be_overtaken)
     batches.submit_batch(batch.pk)
 
-    assert batches.get_account is get_account
+    assert batches.working_account is working_account
     assert posts(platform) == []
 
 
