@@ -35,6 +35,8 @@ FINAL = (*FAILURES, *DELIVERIES)
 ENDS = (*FAILURES, Status.DELIVERED)
 #: Statuses that the answer to our request may still change.
 BEFORE_ACCEPTANCE = (Status.QUEUED, Status.SENDING, Status.UNCONFIRMED)
+#: Not sent as far as known. An answer that comes later than expected may show that it was accepted.
+WITHHELD = (Status.CANCELLED, Status.SUPPRESSED)
 
 STATUS_OF_STATE = MappingProxyType(
     {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -21,7 +21,7 @@ from django_hyber.models import TEXT_LIMIT, Batch, Campaign, Message, Suppressio
 from django_hyber.policies.allowed_numbers import NOT_ALLOWED, OPTED_OUT, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
-from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, WITHHELD
 from django_hyber.sending.exchange import SAME_ID
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 
@@ -29,8 +29,6 @@ Status = Message.Status
 NO_VALUE = gettext_noop("Skipped: a value for the text is missing.")
 NO_ANSWER = gettext_noop("The platform's answer does not mention this message.")
 NO_DECISION = gettext_noop("The platform's answer does not say whether it has accepted this message.")
-#: What a message may be without any report of the platform.
-UNREPORTED = (Status.QUEUED, Status.UNCONFIRMED, Status.SUPPRESSED, Status.CANCELLED)
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 #: A message with an answer is no longer part of the doubt about an earlier request.
 NO_DOUBT = MappingProxyType({"doubted_at": None, "not_found_after": None, "due_at": None})
@@ -38,7 +36,6 @@ NO_DOUBT = MappingProxyType({"doubted_at": None, "not_found_after": None, "due_a
 CLEARED = MappingProxyType({"error_code": None, "error_text": "", "finished_at": None, **NO_DOUBT})
 #: An opt-out may be committed so long after it was written: its transaction was long.
 OPT_OUT_MARGIN = timedelta(hours=1)
-NOT_YET_ACCEPTED = MappingProxyType({"status": [status.value for status in BEFORE_ACCEPTANCE]})
 
 
 #: Suppresses queued messages of a claimed batch for this reason.
@@ -259,23 +256,30 @@ def _rejected(pk: int, entry: SyncEntry) -> OtherRow:
 
 def _accept(rows: Sequence[AcceptedRow]) -> None:
     accepted_at = {"accepted_at": timezone.now()}
-    _write(rows, {"status": Status.ACCEPTED.value, **accepted_at, **CLEARED}, overtaken=accepted_at)
+    same = {"status": Status.ACCEPTED.value, **accepted_at, **CLEARED}
+    _write(rows, same, accepted_at, (*BEFORE_ACCEPTANCE, *WITHHELD))
 
 
-def _write(rows: Rows, same: Mapping[str, Any] = NOTHING, overtaken: Mapping[str, Any] = NOTHING) -> None:
+def _write(
+    rows: Rows,
+    same: Mapping[str, Any],
+    overtaken: Mapping[str, Any] = NOTHING,
+    changing: Collection[Status] = BEFORE_ACCEPTANCE,
+) -> None:
     """Write rows that the caller has locked. ``same`` holds the columns with the same value in all of them.
 
-    If a report arrived before the answer, the message keeps its status and gets only the platform's id and the columns
-    of ``overtaken``.
+    Messages whose status is none of ``changing`` keep it, as those whose report arrived before the answer. They get
+    only the platform's id and the columns of ``overtaken``.
     """
     if not rows:
         return
     before = _statuses(rows)
-    moved = update_rows(Message, rows[0]._fields, rows, where=NOT_YET_ACCEPTED, constants=same)
+    where = {"status": [status.value for status in changing]}
+    moved = update_rows(Message, rows[0]._fields, rows, where=where, constants=same)
     if moved < len(rows):
         ids = [AcceptedRow(row.id, row.message_id) for row in rows if row.message_id]
         update_rows(Message, AcceptedRow._fields, ids, where={"message_id": None}, constants=overtaken)
-    announce_changes(_changes(rows, before))
+    announce_changes(_changes(rows, before, changing))
 
 
 def _statuses(rows: Rows) -> dict[int, str]:
@@ -285,10 +289,10 @@ def _statuses(rows: Rows) -> dict[int, str]:
     return dict(found.values_list("pk", "status"))
 
 
-def _changes(rows: Rows, before: Mapping[int, str]) -> list[Change]:
+def _changes(rows: Rows, before: Mapping[int, str], changing: Collection[Status]) -> list[Change]:
     """Return the changes of status, without those that a report has already made."""
     return [
         Change(row.id, before[row.id], row.status)
         for row in rows
-        if before.get(row.id) in BEFORE_ACCEPTANCE and before[row.id] != row.status
+        if before.get(row.id) in changing and before[row.id] != row.status
     ]

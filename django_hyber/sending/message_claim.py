@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message
 from django_hyber.policies.allowed_numbers import has_opted_out
 from django_hyber.reports.early import apply_waiting_reports
-from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, WITHHELD
 from django_hyber.sending.deadline import before_deadline, describe_lateness, is_too_late, start_time_of
 from django_hyber.sending.exchange import SAME_ID, ClaimLost, begin_doubt
 from django_hyber.sending.pace import retries
@@ -92,7 +92,8 @@ class MessageClaim:
             self.mark_unconfirmed(SAME_ID, database_time(), logged=SAME_ID)
             return
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
-        if not self._move(Status.ACCEPTED, {"error_code": None, "error_text": "", **known}):
+        accepted = {"error_code": None, "error_text": "", "finished_at": None, **known}
+        if not self._move(Status.ACCEPTED, accepted, changing=(*BEFORE_ACCEPTANCE, *WITHHELD)):
             self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
@@ -152,11 +153,17 @@ class MessageClaim:
                 extra={"event": LogEvent.OUTCOME_UNKNOWN, **self.log_ids},
             )
 
-    def _move(self, status: Message.Status, values: Mapping[str, object], only: Q = ALWAYS) -> bool:
+    def _move(
+        self,
+        status: Message.Status,
+        values: Mapping[str, object],
+        only: Q = ALWAYS,
+        changing: Collection[Message.Status] = BEFORE_ACCEPTANCE,
+    ) -> bool:
         """Give the message this status and announce it. Return False if the claim was lost or a report came first."""
-        for old in (Status.SENDING, Status.UNCONFIRMED, Status.QUEUED):
+        for old in changing:
             with announcing():
-                if self.rows().filter(only, status=old).update(status=status, **values):
+                if self._of_this_run().filter(only, status=old).update(status=status, **values):
                     if status != old:
                         announce_changes([Change(self.message.pk, old, status)])
                     return True

@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
 from django_hyber.campaigns import lifecycle
+from django_hyber.conf import get_account
 from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import SMS, HyberClient
 from django_hyber.reconcile import unconfirmed
@@ -209,7 +210,7 @@ def test_late_answer_about_the_run_before_does_not_accept_a_message_that_was_que
 
 def test_late_answer_about_the_run_before_does_not_accept_a_single_message(platform, monkeypatch):
     message = send_message(phone(1), CODE)
-    claim = single.MessageClaim(message=Message.objects.get(pk=message.pk), account=single.get_account("default"))
+    claim = single.MessageClaim(message=Message.objects.get(pk=message.pk), account=get_account("default"))
     Message.objects.update(status="queued", extra_id="own-2", message_id=None)
     claim.record("id-of-the-first-run")
 
@@ -311,13 +312,13 @@ def test_single_message_of_a_worker_that_was_killed_before_its_request_is_sent_w
 def test_batch_that_is_confirmed_under_the_eyes_of_the_sweep_is_not_queued_again(waiting, monkeypatch):
     claim = batch.claim_batch(waiting)
     Batch.objects.update(lease_until="2020-01-01T00:00:00Z")
-    find_account = unconfirmed.find_account
+    working_account = unconfirmed.working_account
 
     def confirm_first(name):
         claim.confirm()
-        return find_account(name)
+        return working_account(name)
 
-    monkeypatch.setattr(unconfirmed, "find_account", confirm_first)
+    monkeypatch.setattr(unconfirmed, "working_account", confirm_first)
     unconfirmed.recover_expired_leases()
 
     assert Batch.objects.get().state == "sending"

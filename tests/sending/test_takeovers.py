@@ -12,11 +12,19 @@ from django.utils import timezone
 
 from django_hyber.db import lease
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.protocol import APIError, ConnectionLost, HyberClient, NotTaken, ReportNotFound
+from django_hyber.protocol import SMS, APIError, ConnectionLost, HyberClient, NotTaken, ReportNotFound
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch as batches
 from django_hyber.sending.single import submit_message
-from django_hyber.services import cancel_campaign, dispatch, pause_campaign, retry_failed, start_campaign
+from django_hyber.services import (
+    cancel_campaign,
+    cancel_message,
+    dispatch,
+    pause_campaign,
+    retry_failed,
+    send_message,
+    start_campaign,
+)
 from tests.builders import KNOWN, dispatch_until_finished, make_campaign, make_due, make_known, posts, statuses
 from tests.samples import phone
 
@@ -162,13 +170,13 @@ def test_batch_is_its_workers_own_until_the_lease_ends(platform, monkeypatch, ow
 def test_batch_whose_lease_begins_anew_under_the_eyes_of_the_sweep_is_left_alone(platform, monkeypatch):
     campaign = start_campaign(make_campaign([phone(1)], start_time=timezone.now() + timedelta(days=1)))
     campaign.batches.update(state="sending", lease_until="2020-01-01T00:00:00Z")
-    find_account = unconfirmed.find_account
+    working_account = unconfirmed.working_account
 
     def be_renewed(name):
         campaign.batches.update(lease_until=timezone.now() + timedelta(minutes=1))
-        return find_account(name)
+        return working_account(name)
 
-    monkeypatch.setattr(unconfirmed, "find_account", be_renewed)
+    monkeypatch.setattr(unconfirmed, "working_account", be_renewed)
     unconfirmed.recover_expired_leases()
 
     batch = campaign.batches.get()
@@ -362,6 +370,53 @@ def test_what_came_back_to_a_cancelled_campaign_is_cancelled_though_the_worker_w
 
     assert statuses(campaign) == ["cancelled", "cancelled"]
     assert campaign.batches.get().state == "cancelled"
+
+
+@pytest.mark.parametrize("sync_limit", [0, 100], ids=["job", "synchronous"])
+def test_late_acceptance_counts_although_the_campaign_was_cancelled_since(platform, settings, monkeypatch, sync_limit):
+    settings.HYBER["default"]["SYNC_LIMIT"] = sync_limit
+    make_known()
+    campaign = make_campaign([phone(1), phone(2)])
+    name = "send_broadcast_sync" if sync_limit else "send_broadcast"
+    send = getattr(HyberClient, name)
+
+    def stand_still(client, body, before_write):
+        before_write()
+        campaign.batches.update(lease_until="2020-01-01T00:00:00Z")
+        unconfirmed.recover_expired_leases()
+        ask_twice(campaign)
+        cancel_campaign(campaign)
+        assert statuses(campaign) == ["cancelled"] * 2
+        return send(client, body)
+
+    monkeypatch.setattr(HyberClient, name, stand_still)
+    start_campaign(campaign)
+
+    assert platform.ledger.taken == KNOWN + 2
+    assert statuses(campaign) == ["accepted"] * 2
+
+
+def test_late_acceptance_counts_although_the_message_was_cancelled_since(platform, monkeypatch):
+    make_known()
+    send = HyberClient.send_single
+
+    def stand_still(client, body, before_write):
+        before_write()
+        messages = Message.objects.filter(status="sending")
+        message = messages.get()
+        messages.update(lease_until="2020-01-01T00:00:00Z")
+        unconfirmed.recover_expired_leases()
+        for _ in range(2):
+            Message.objects.filter(pk=message.pk).update(due_at=None)
+            unconfirmed.resolve_message(message.pk)
+        assert cancel_message(message)
+        return send(client, body)
+
+    monkeypatch.setattr(HyberClient, "send_single", stand_still)
+    message = send_message(phone(1), [SMS(text="Code 1234", alpha_name="SHOP", ttl=300)])
+    message.refresh_from_db()
+
+    assert (message.status, message.finished_at) == ("accepted", None)
 
 
 def test_answer_for_a_campaign_that_was_deleted_meanwhile_is_no_error(platform, monkeypatch):
