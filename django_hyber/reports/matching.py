@@ -216,9 +216,9 @@ def is_of_one_message(reports: Iterable[DeliveryReport], message_id: str | None 
 
 
 def _candidates(account: Account, phone_numbers: set[str]) -> dict[str, list[Candidate]]:
-    # The platform knows the client, and several accounts of the settings may be the same one.
-    accounts = [other.name for other in find_accounts() if other.client_id == account.client_id]
-    messages = Message.objects.filter(account__in=accounts, phone_number__in=phone_numbers)
+    # The platform knows the client, and several accounts may be the same one: also those that the settings had before.
+    others = [other.name for other in find_accounts() if other.client_id != account.client_id]
+    messages = Message.objects.filter(phone_number__in=phone_numbers).exclude(account__in=others)
     # A report may be quicker than the answer to the request with its message.
     batches = Batch.objects.filter(state=Batch.State.SENDING, campaign=OuterRef("campaign"))
     is_being_sent = Exists(batches.filter(first_id__lte=OuterRef("pk"), last_id__gte=OuterRef("pk")))

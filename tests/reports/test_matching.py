@@ -131,6 +131,22 @@ def test_two_accounts_of_one_client_make_it_unclear_which_message_is_meant(setti
     assert (status(own), status(other)) == ("accepted", "accepted")
 
 
+def test_account_that_was_renamed_makes_it_unclear_which_message_is_meant(settings):
+    settings.HYBER = {"default": {"CLIENT_ID": "7"}, "promo": {"CLIENT_ID": "8"}}
+    own, former = make_message(1), make_message(2, account="former")
+    apply(nameless(message_id="new"))
+
+    assert (status(own), status(former)) == ("accepted", "accepted")
+
+
+def test_message_of_another_client_leaves_no_doubt(settings):
+    settings.HYBER = {"default": {"CLIENT_ID": "7"}, "promo": {"CLIENT_ID": "8"}}
+    own, other = make_message(1), make_message(2, account="promo")
+    apply(nameless(message_id="new"))
+
+    assert (status(own), status(other)) == ("delivered", "accepted")
+
+
 def test_message_that_was_given_up_leaves_no_doubt_for_the_sweep():
     given_up = make_message(1, message_id="old", given_up_at=timezone.now())
     apply(nameless())
