@@ -24,7 +24,6 @@ from django_hyber.sending.once import LANGUAGE
 from django_hyber.sending.pace import breaker
 
 Status = Message.Status
-BLOCKED = gettext_noop("Waits until the platform answers again.")
 HELD = gettext_noop("Waits until the platform accepts the login of the account.")
 
 
@@ -63,7 +62,7 @@ def claim_message(pk: int) -> MessageClaim | None:
         return None
     blocked_until = breaker.blocked_until(account, AccountState.Host.SINGLE)
     if blocked_until:
-        reason = HELD if breaker.is_held(account.name) else BLOCKED
+        reason = HELD if breaker.is_held(account.name) else breaker.BLOCKED
         until = before_deadline(message, blocked_until)
         waiting.update(due_at=until, error_text=reason, enqueued_at=None)
         if not breaker.is_blocked(account.name, AccountState.Host.SINGLE):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from django.db.models import Case, F, PositiveIntegerField, Q, QuerySet, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.db.transactions import insisting
@@ -23,6 +24,8 @@ from django_hyber.sending.pace import retries
 Host = AccountState.Host
 #: Seconds before the first retry of a refused login. A user usually has to correct the settings.
 HELD_FOR = 60.0
+#: The error text of a single message that waits behind a probe.
+BLOCKED = gettext_noop("Waits until the platform answers again.")
 CLOSED: Mapping[str, Any] = MappingProxyType({"failures": 0, "blocked_until": None, "held_since": None, "reason": ""})
 
 
@@ -61,14 +64,22 @@ def is_held(account_name: str) -> bool:
     return AccountState.objects.filter(account=account_name, held_since__isnull=False).exists()
 
 
-@insisting
 def note_answer(account: Account, host: Host) -> None:
-    """Close the circuit: the platform has answered, even if it rejected the message."""
+    """Close the circuit: the platform has answered, even if it rejected the message.
+
+    What has waited for the answer goes on. Without this, it would wait for the longest time that a probe can take.
+    """
+    if _close(account, host):
+        _wake_blocked(account.name)
+
+
+@insisting
+def _close(account: Account, host: Host) -> bool:
     troubled = _states(account.name, host).filter(Q(failures__gt=0) | Q(held_since__isnull=False))
     # MariaDB assigns from left to right, so ``releases`` is first.
     is_held = When(held_since__isnull=False, then=F("releases") + 1)
     releases = Case(is_held, default=F("releases"), output_field=PositiveIntegerField())
-    troubled.update(releases=releases, **CLOSED)
+    return bool(troubled.update(releases=releases, **CLOSED))
 
 
 @insisting
@@ -128,6 +139,15 @@ def wake(account_name: str) -> None:
     # After an attempt that counts, the message may be waiting for the time that the platform asked for.
     not_retried = waiting.filter(attempts=F("held_attempts"), due_at__gt=timezone.now())
     not_retried.update(due_at=None, enqueued_at=None)
+
+
+@insisting
+def _wake_blocked(account_name: str) -> None:
+    campaigns = Campaign.objects.filter(account=account_name).values("pk")
+    blocked = Batch.objects.filter(state=Batch.State.PENDING, waits_for=Batch.WaitsFor.PLATFORM, campaign__in=campaigns)
+    blocked.update(due_at=None, waits_for="", enqueued_at=None)
+    waiting = Message.objects.filter(status=Message.Status.QUEUED, campaign=None, account=account_name)
+    waiting.filter(error_text=BLOCKED).update(due_at=None, enqueued_at=None)
 
 
 def _count_failure(account: Account, host: Host, reason: str) -> int:

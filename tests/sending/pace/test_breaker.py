@@ -100,6 +100,23 @@ def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is
     assert message.status == "accepted"
 
 
+def test_what_waits_behind_a_probe_goes_on_as_soon_as_it_is_answered(fragile):
+    account = get_account()
+    for host in (Host.SINGLE, Host.BULK):
+        for _ in range(3):
+            breaker.note_failure(account, host, "no connection")
+    message = send_message(phone(4), CODE)
+    campaign = start_campaign(make_campaign([phone(5)]))
+    assert Message.objects.filter(status="queued").count() == 2
+    for host in (Host.SINGLE, Host.BULK):
+        breaker.note_answer(account, host)
+    dispatch()
+
+    message.refresh_from_db()
+    assert message.status == "accepted"
+    assert statuses(campaign) == ["accepted"]
+
+
 def test_batch_says_why_it_waits(fragile):
     fragile.fault("status", count=100, status=429)
     campaign = start_campaign(make_campaign([phone(10)]))
