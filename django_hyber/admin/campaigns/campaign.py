@@ -25,6 +25,7 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.saved import mark_saved
 from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected
+from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Campaign, Message, TemplateVariant
 from django_hyber.policies.four_eyes import record_author
 from django_hyber.words import phone_candidates
@@ -214,6 +215,12 @@ class CampaignAdmin(GuardedAdmin):
             self.message_user(request, text, messages.ERROR)
             return None
         return delete_selected(self, request, queryset)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:
+        """Delete those that are still drafts: somebody may have launched one since. A launch waits, and finds none."""
+        with write_transaction():
+            drafts = queryset.filter(status=Campaign.Status.DRAFT).order_by("pk").select_for_update()
+            super().delete_queryset(request, queryset.filter(pk__in=list(drafts.values_list("pk", flat=True))))
 
     @admin.action(description=_("Send selected campaigns"), permissions=["send"])
     def send_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 from django import forms
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import get_content_type_for_model
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import transaction
 from django.db.models import Model
 from django.forms import BaseFormSet, BoundField
@@ -83,10 +83,17 @@ def version_of(edited: Any, fields: Sequence[str]) -> str:
     return hashlib.sha256(json.dumps([values, channels], default=str, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def lock_posted(request: HttpRequest, edited: Model | None) -> None:
-    """Lock what is being saved: the form must not undo what happens to it at the same moment."""
-    if edited and request.method == "POST" and transaction.get_connection(edited._state.db).in_atomic_block:
-        edited.refresh_from_db(from_queryset=type(edited)._default_manager.select_for_update())
+def lock_posted(request: HttpRequest, edited: Model) -> bool:
+    """Lock what is being saved: the form must not undo what happens to it at the same moment.
+
+    Returns False if it was deleted at the same moment.
+    """
+    if request.method == "POST" and transaction.get_connection(edited._state.db).in_atomic_block:
+        try:
+            edited.refresh_from_db(from_queryset=type(edited)._default_manager.select_for_update())
+        except ObjectDoesNotExist:
+            return False
+    return True
 
 
 def add_conflict(context: dict[str, Any], edited: Model) -> None:

@@ -32,8 +32,7 @@ class GuardedAdmin(HyberAdmin):
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
         """Lock the row while its form is saved: of two forms, the later one has to see the earlier one."""
         edited = super().get_object(request, object_id, from_field)
-        lock_posted(request, edited)
-        return edited
+        return edited if edited and lock_posted(request, edited) else None
 
     def changeform_view(
         self,

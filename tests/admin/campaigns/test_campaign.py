@@ -6,6 +6,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from django_hyber.admin.campaigns.campaign import CampaignAdmin
+from django_hyber.admin.channels import unsaved
 from django_hyber.models import Batch, Campaign, Message
 
 LIST = "/admin/django_hyber/campaign/"
@@ -173,6 +175,31 @@ def test_drafts_can_be_deleted_from_the_list(admin_client, draft, add_recipients
     admin_client.post(LIST, {**data, "post": "yes"})
 
     assert not Campaign.objects.exists()
+
+
+def test_draft_that_is_launched_at_the_moment_of_its_deletion_stays(admin_client, draft, add_recipients, monkeypatch):
+    def launch_first(admin, request, queryset):
+        queryset.update(status="sending")
+        return log(admin, request, queryset)
+
+    log = CampaignAdmin.log_deletions
+    monkeypatch.setattr(CampaignAdmin, "log_deletions", launch_first)
+    add_recipients(draft, 3)
+    admin_client.post(LIST, {"action": "delete_selected", "_selected_action": draft.pk, "post": "yes"})
+
+    assert Campaign.objects.filter(pk=draft.pk).exists()
+    assert Message.objects.count() == 3
+
+
+def test_draft_that_somebody_else_deletes_at_the_same_moment_is_no_error(admin_client, draft, monkeypatch):
+    def delete_first(request, edited):
+        Campaign.objects.filter(pk=edited.pk).delete()
+        return lock_posted(request, edited)
+
+    lock_posted = unsaved.lock_posted
+    monkeypatch.setattr(unsaved, "lock_posted", delete_first)
+
+    assert admin_client.post(url_of(draft, "delete"), {"post": "yes"}).status_code == 302
 
 
 def test_the_page_takes_the_same_queries_whatever_its_length(
