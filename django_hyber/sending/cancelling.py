@@ -96,7 +96,10 @@ def _cancel_page(campaign: Campaign) -> int:
     pks = list(waiting.order_by("pk").select_for_update().values_list("pk", flat=True)[:CHUNK])
     if pks:
         ended = {change.pk: change for change in give_back_ends(campaign, pks)}
-        waiting.filter(pk__lte=pks[-1]).update(status=Message.Status.CANCELLED, finished_at=timezone.now())
+        # Others may have been queued since.
+        Message.objects.filter(pk__in=pks, status=Message.Status.QUEUED).update(
+            status=Message.Status.CANCELLED, finished_at=timezone.now()
+        )
         # There may be a million, and this process calls no receiver for them.
         announce_by_sweep([ended.get(pk) or Change(pk, Message.Status.QUEUED, Message.Status.CANCELLED) for pk in pks])
     return len(pks)

@@ -184,6 +184,29 @@ def test_batch_that_a_worker_is_sending_keeps_its_messages_until_its_answer(larg
     assert statuses(large) == ["cancelled"] * 10
 
 
+def test_message_that_is_queued_while_others_are_cancelled_gets_its_former_end_back(platform, monkeypatch):
+    campaign = make_waiting_campaign([phone(1), phone(2)], 2)
+    campaign.batches.all().delete()
+    end = {"run": 2, "status": "undelivered", "extra_id": "of the first run"}
+    campaign.messages.update(earlier_end=end)
+    Campaign.objects.update(run=2)
+    first, second = campaign.messages.order_by("pk")
+    Message.objects.filter(pk=first.pk).update(status="unconfirmed")
+    give_back = cancelling.give_back_ends
+
+    def queue_first(*arguments):
+        monkeypatch.setattr(cancelling, "give_back_ends", give_back)
+        Message.objects.filter(pk=first.pk).update(status="queued", extra_id="of the second run")
+        return give_back(*arguments)
+
+    monkeypatch.setattr(cancelling, "give_back_ends", queue_first)
+    Message.objects.filter(pk=second.pk).update(earlier_end=None)
+    campaign.refresh_from_db()
+    cancel_campaign(campaign)
+
+    assert statuses(campaign) == ["undelivered", "cancelled"]
+
+
 def test_page_of_the_campaign_shows_how_far_it_is(large, admin_client):
     cancel_campaign(large)
     BackgroundJob.objects.update(state="running", done=3, total=10, lease_until="2099-01-01T00:00:00Z")
