@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from django_hyber.models import Batch, Campaign
 from django_hyber.services import start_campaign
 from tests.admin.pages import button_of, text_of, url_of
 from tests.builders import make_campaign
@@ -41,6 +45,17 @@ def test_page_of_the_admin_opens(broken, admin_client, page):
 
 def test_dashboard_names_the_mistake(broken, admin_client):
     assert MISTAKE in text_of(admin_client.get(reverse("admin:app_list", args=["django_hyber"])))
+
+
+@pytest.mark.parametrize("status", ["scheduled", "sending"])
+def test_campaign_with_a_start_time_can_be_resumed(broken, admin_client, status):
+    hours = 1 if status == "scheduled" else -1
+    Campaign.objects.update(status="paused", start_time=timezone.now() + timedelta(hours=hours))
+    Batch.objects.update(state="pending")
+
+    assert admin_client.post(url_of(broken, "resume")).status_code == 302
+    broken.refresh_from_db()
+    assert broken.status == status
 
 
 def test_launch_is_refused_with_the_mistake(broken, draft, admin_client):

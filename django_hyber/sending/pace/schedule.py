@@ -20,7 +20,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from django_hyber.announce import announce_notice
-from django_hyber.conf import Account, find_account, get_account
+from django_hyber.conf import Account, find_account
 from django_hyber.db.transactions import write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Announcement, Batch, Campaign
@@ -59,8 +59,10 @@ def hand_over_time(campaign: Campaign) -> datetime | None:
     """Return when the campaign is handed over to the platform, or None if it has no start time."""
     if campaign.start_time is None:
         return None
-    account = get_account(campaign.account)
-    return campaign.start_time - _lead_time(account, is_throttled=bool(campaign.throttle))
+    account = find_account(campaign.account)
+    # While the settings of the account are missing or invalid, the campaign waits for them in any case.
+    lead_time = _lead_time(account, is_throttled=bool(campaign.throttle)) if account else timedelta(0)
+    return campaign.start_time - lead_time
 
 
 def _lead_time(account: Account, *, is_throttled: bool) -> timedelta:
