@@ -209,18 +209,14 @@ class CampaignAdmin(GuardedAdmin):
 
     @admin.action(description=_("Delete selected drafts"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
-        """Delete drafts, after a confirmation."""
-        if queryset.exclude(status=Campaign.Status.DRAFT).exists():
-            text = _("Only drafts can be deleted: a sent campaign contains the history of its messages.")
-            self.message_user(request, text, messages.ERROR)
-            return None
-        return delete_selected(self, request, queryset)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> None:
-        """Delete those that are still drafts: somebody may have launched one since. A launch waits, and finds none."""
+        """Delete drafts, after a confirmation. A launch of the same moment waits, and finds none."""
         with write_transaction():
-            drafts = queryset.filter(status=Campaign.Status.DRAFT).order_by("pk").select_for_update()
-            super().delete_queryset(request, queryset.filter(pk__in=list(drafts.values_list("pk", flat=True))))
+            statuses = queryset.order_by("pk").select_for_update().values_list("status", flat=True)
+            if set(statuses) <= {Campaign.Status.DRAFT}:
+                return delete_selected(self, request, queryset)
+        text = _("Only drafts can be deleted: a sent campaign contains the history of its messages.")
+        self.message_user(request, text, messages.ERROR)
+        return None
 
     @admin.action(description=_("Send selected campaigns"), permissions=["send"])
     def send_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:

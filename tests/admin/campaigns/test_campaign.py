@@ -6,7 +6,6 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.admin.campaigns.campaign import CampaignAdmin
 from django_hyber.admin.channels import unsaved
 from django_hyber.models import Batch, Campaign, Message
 
@@ -175,20 +174,6 @@ def test_drafts_can_be_deleted_from_the_list(admin_client, draft, add_recipients
     admin_client.post(LIST, {**data, "post": "yes"})
 
     assert not Campaign.objects.exists()
-
-
-def test_draft_that_is_launched_at_the_moment_of_its_deletion_stays(admin_client, draft, add_recipients, monkeypatch):
-    def launch_first(admin, request, queryset):
-        queryset.update(status="sending")
-        return log(admin, request, queryset)
-
-    log = CampaignAdmin.log_deletions
-    monkeypatch.setattr(CampaignAdmin, "log_deletions", launch_first)
-    add_recipients(draft, 3)
-    admin_client.post(LIST, {"action": "delete_selected", "_selected_action": draft.pk, "post": "yes"})
-
-    assert Campaign.objects.filter(pk=draft.pk).exists()
-    assert Message.objects.count() == 3
 
 
 def test_draft_that_somebody_else_deletes_at_the_same_moment_is_no_error(admin_client, draft, monkeypatch):
