@@ -149,9 +149,12 @@ def _readable(message: dict[str, Any]) -> dict[str, Any]:
 
 
 def _lock(phone: str) -> None:
-    """Keep its drafts from being launched, and its messages from being sent again, until the end of the transaction."""
-    drafts = Message.objects.filter(DRAFT, phone_number=phone).values_list("campaign", flat=True)
-    list(Campaign.objects.filter(pk__in=list(drafts)).order_by("pk").select_for_update())
+    """Keep its campaigns from being launched and copied, and its messages from being sent again.
+
+    Until the end of the transaction; it waits for a copy that is being made.
+    """
+    campaigns = Message.objects.filter(phone_number=phone, campaign__isnull=False).values_list("campaign", flat=True)
+    list(Campaign.objects.filter(pk__in=list(campaigns)).order_by("pk").select_for_update())
     lock_unread(Message.objects.filter(phone_number=phone))
 
 

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from django_hyber.admin.campaigns import campaign as admin_campaign
+from django_hyber.campaigns import copy as copies
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, Suppression
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import (
     CampaignError,
     cancel_campaign,
     dispatch,
+    forget_number,
     pause_campaign,
     resume_campaign,
     start_campaign,
@@ -152,6 +157,54 @@ def test_parallel_launches_from_code_start_one_run(platform):
     assert answers.count("started") == 1
     assert all("already been started" in str(answer) for answer in answers if answer != "started")
     assert taken_once(platform, 20)
+
+
+def test_number_that_is_forgotten_while_its_campaign_is_copied_is_not_in_the_copy(platform, monkeypatch):
+    campaign = start_campaign(make_campaign([phone(1)]))
+    campaign.messages.update(status="delivered")
+    is_copied = threading.Event()
+
+    def copy_slowly(*arguments):
+        copy_recipients(*arguments)
+        is_copied.set()
+        time.sleep(0.3)
+
+    copy_recipients = copies._copy_recipients
+    monkeypatch.setattr(copies, "_copy_recipients", copy_slowly)
+    with ThreadPoolExecutor(1) as pool:
+        copying = pool.submit(copy_everybody, campaign.pk)
+        assert is_copied.wait(30)
+        forget_number(f"+{phone(1)}")
+        copying.result()
+
+    assert not Message.objects.filter(phone_number=phone(1)).exists()
+
+
+@in_own_connection
+def copy_everybody(pk):
+    campaign = Campaign.objects.get(pk=pk)
+    copies.duplicate_once(campaign, name="Copy", audience=copies.Audience.EVERYBODY, user=None)
+
+
+def test_draft_that_is_launched_while_it_is_deleted_from_the_list_is_not_sent(platform, admin_client, monkeypatch):
+    campaign = make_campaign([phone(1)])
+    with ThreadPoolExecutor(1) as pool:
+
+        def launch_first(*arguments):
+            launches.append(pool.submit(start, campaign.pk))
+            time.sleep(0.3)
+            return delete_selected(*arguments)
+
+        launches = []
+        delete_selected = admin_campaign.delete_selected
+        monkeypatch.setattr(admin_campaign, "delete_selected", launch_first)
+        chosen = {"action": "delete_selected", "_selected_action": campaign.pk, "post": "yes"}
+        admin_client.post(reverse("admin:django_hyber_campaign_changelist"), chosen)
+    (launch,) = launches
+
+    assert isinstance(launch.exception(), Campaign.DoesNotExist)
+    assert not Campaign.objects.exists()
+    assert platform.ledger.taken == 0
 
 
 @in_own_connection
