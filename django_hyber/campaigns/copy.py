@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django_hyber.campaigns.lifecycle import locked
 from django_hyber.codes import has_seen_codes
 from django_hyber.conf import find_account
-from django_hyber.db.transactions import db_connection
+from django_hyber.db.transactions import db_connection, insisting
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import add_contributor, copy_contributors
@@ -91,6 +91,7 @@ def count_audiences(campaign: Campaign) -> Audiences:
     return Audiences(sizes, unknown)
 
 
+@insisting
 def duplicate_once(
     campaign: Campaign, *, name: str, audience: Audience, user: User | None, form_key: str = ""
 ) -> tuple[Campaign, bool]:

@@ -20,6 +20,7 @@ from django_hyber.campaigns.preflight import (
     fingerprint,
 )
 from django_hyber.campaigns.preflight_jobs import kept_preflight
+from django_hyber.db.transactions import insisting
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import is_large
 from django_hyber.models import Campaign
@@ -72,6 +73,7 @@ def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) 
     return campaign
 
 
+@insisting
 def launch(campaign: Campaign, *, user: User | None, confirmed: Confirmation | None = None, note: str = "") -> int:
     """Check the campaign, start it, and return how many people get it.
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
 from django_hyber.campaigns.preflight import Skipped, is_limited, known_opt_outs, skipped_people
+from django_hyber.db.transactions import insisting
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import IN_BACKGROUND_FROM, is_large, request_job
 from django_hyber.jobs.work import LONG_LEASE, JobClaim, campaign_of, job_kind, open_source
@@ -59,6 +60,7 @@ class Selected:
         return self.failed - sum(group.count for group in self.skipped)
 
 
+@insisting
 def retry_failed(
     campaign: Campaign,
     statuses: Iterable[str] = FAILURES,
@@ -107,6 +109,7 @@ def messages_failed_for(campaign: Campaign, reasons: Sequence[Reason]) -> Messag
     return runs.retryable(campaign, _ended_for(reasons))
 
 
+@insisting
 def retry_once(campaign: Campaign, reasons: Sequence[Reason], *, run: int, user: User) -> Retried:
     """Retry what failed for these reasons, unless it was retried since ``run``, which the user has seen.
 
@@ -145,6 +148,7 @@ def select_failed(chosen: MessageQuerySet, most: int) -> list[Selected]:
     return selected
 
 
+@insisting
 def retry_selected_once(campaign: Campaign, chosen: MessageQuerySet, *, run: int, user: User) -> Retried:
     """Retry the failed ones of these messages that are of this campaign. Otherwise as retry_once."""
     with locked(campaign):

@@ -15,8 +15,10 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_hyber import tasks
+from django_hyber.campaigns.copy import Audience, duplicate_once
+from django_hyber.campaigns.retry import retry_once, retry_selected_once
 from django_hyber.db import transactions
-from django_hyber.models import Batch, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
+from django_hyber.models import Batch, Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
 from django_hyber.protocol import SMS, HyberClient
 from django_hyber.queueing import TaskName
 from django_hyber.reconcile import unconfirmed
@@ -25,6 +27,7 @@ from django_hyber.services import (
     apply_replies,
     fetch_reports,
     keep_unreadable_body,
+    retry_failed,
     send_message,
     start_campaign,
 )
@@ -157,6 +160,25 @@ def test_outcome_of_a_batch_is_found_out_although_a_deadlock_undid_every_write(p
         if batch.state == end:
             return
     raise AssertionError(batch.state)
+
+
+def test_launch_and_retry_and_copy_are_made_although_a_deadlock_undid_them(platform, admin_user):
+    campaign = make_campaign([phone(1, "92")])
+    with failing("django_hyber_campaign", times=2):
+        start_campaign(campaign)
+    assert statuses(campaign) == ["rejected"]
+    with failing("django_hyber_message", times=2):
+        retry_failed(campaign)
+    assert campaign.run == 2
+    with failing("django_hyber_message", times=1):
+        retry_once(campaign, [("rejected", 36024)], run=2, user=admin_user)
+    with failing("django_hyber_message", times=1):
+        retry_selected_once(campaign, campaign.messages.all(), run=3, user=admin_user)
+    assert Campaign.objects.get().run == 4
+    with failing_insert("django_hyber_campaign", times=1):
+        copy, _is_new = duplicate_once(campaign, name="Copy", audience=Audience.EVERYBODY, user=admin_user)
+
+    assert copy.messages.count() == 1
 
 
 def test_report_is_fetched_although_a_deadlock_undid_the_turn(platform):
