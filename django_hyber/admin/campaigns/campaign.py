@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
 from django.contrib.admin.utils import unquote
-from django.db import IntegrityError
+from django.db import IntegrityError, router, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils import timezone
@@ -25,7 +25,6 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.saved import mark_saved
 from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected
-from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Campaign, Message, TemplateVariant
 from django_hyber.policies.four_eyes import record_author
 from django_hyber.words import phone_candidates
@@ -210,7 +209,7 @@ class CampaignAdmin(GuardedAdmin):
     @admin.action(description=_("Delete selected drafts"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Campaign]) -> Any:
         """Delete drafts, after a confirmation. A launch of the same moment waits, and finds none."""
-        with write_transaction():
+        with transaction.atomic(using=router.db_for_write(Campaign)):
             statuses = queryset.order_by("pk").select_for_update().values_list("status", flat=True)
             if set(statuses) <= {Campaign.Status.DRAFT}:
                 return delete_selected(self, request, queryset)
