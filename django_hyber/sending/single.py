@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
@@ -24,7 +23,6 @@ from django_hyber.sending.once import LANGUAGE
 from django_hyber.sending.pace import breaker
 
 Status = Message.Status
-HELD = gettext_noop("Waits until the platform accepts the login of the account.")
 
 
 def submit_message(pk: int, client: HyberClient | None = None) -> None:
@@ -62,7 +60,7 @@ def claim_message(pk: int) -> MessageClaim | None:
         return None
     blocked_until = breaker.blocked_until(account, AccountState.Host.SINGLE)
     if blocked_until:
-        reason = HELD if breaker.is_held(account.name) else breaker.BLOCKED
+        reason = breaker.HELD if breaker.is_held(account.name) else breaker.BLOCKED
         until = before_deadline(message, blocked_until)
         waiting.update(due_at=until, error_text=reason, enqueued_at=None)
         if not breaker.is_blocked(account.name, AccountState.Host.SINGLE):

@@ -24,8 +24,9 @@ from django_hyber.sending.pace import retries
 Host = AccountState.Host
 #: Seconds before the first retry of a refused login. A user usually has to correct the settings.
 HELD_FOR = 60.0
-#: The error text of a single message that waits behind a probe.
+#: The error texts of a single message that waits behind a probe.
 BLOCKED = gettext_noop("Waits until the platform answers again.")
+HELD = gettext_noop("Waits until the platform accepts the login of the account.")
 CLOSED: Mapping[str, Any] = MappingProxyType({"failures": 0, "blocked_until": None, "held_since": None, "reason": ""})
 
 
@@ -143,11 +144,13 @@ def wake(account_name: str) -> None:
 
 @insisting
 def _wake_blocked(account_name: str) -> None:
+    # Those for which the login was refused keep their time, or one that is always refused would hold up the others.
     campaigns = Campaign.objects.filter(account=account_name).values("pk")
-    blocked = Batch.objects.filter(state=Batch.State.PENDING, waits_for=Batch.WaitsFor.PLATFORM, campaign__in=campaigns)
-    blocked.update(due_at=None, waits_for="", enqueued_at=None)
-    waiting = Message.objects.filter(status=Message.Status.QUEUED, campaign=None, account=account_name)
-    waiting.filter(error_text=BLOCKED).update(due_at=None, enqueued_at=None)
+    batches = Batch.objects.filter(state=Batch.State.PENDING, releases_seen=None, campaign__in=campaigns)
+    reasons = (Batch.WaitsFor.PLATFORM, Batch.WaitsFor.ACCOUNT)
+    batches.filter(waits_for__in=reasons).update(due_at=None, waits_for="", enqueued_at=None)
+    messages = Message.objects.filter(status=Message.Status.QUEUED, campaign=None, account=account_name)
+    messages.filter(releases_seen=None, error_text__in=(BLOCKED, HELD)).update(due_at=None, enqueued_at=None)
 
 
 def _count_failure(account: Account, host: Host, reason: str) -> int:

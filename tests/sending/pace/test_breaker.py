@@ -100,11 +100,14 @@ def test_single_message_waits_while_the_account_is_blocked_and_leaves_when_it_is
     assert message.status == "accepted"
 
 
-def test_what_waits_behind_a_probe_goes_on_as_soon_as_it_is_answered(fragile):
+@pytest.mark.parametrize("is_held", [False, True], ids=["blocked", "held"])
+def test_what_waits_behind_a_probe_goes_on_as_soon_as_it_is_answered(fragile, is_held):
     account = get_account()
     for host in (Host.SINGLE, Host.BULK):
         for _ in range(3):
             breaker.note_failure(account, host, "no connection")
+    if is_held:
+        breaker.hold(account, "HTTP 401")
     message = send_message(phone(4), CODE)
     campaign = start_campaign(make_campaign([phone(5)]))
     assert Message.objects.filter(status="queued").count() == 2
