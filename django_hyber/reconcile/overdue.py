@@ -18,7 +18,7 @@ from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
 from django_hyber.reconcile.report_queries import MARGIN, Fetched, Job, Overdue, paced, query_job, query_message
 from django_hyber.reconcile.seen_and_clicks import click_tracking_jobs, recently_delivered
-from django_hyber.sending.deadline import start_time_of
+from django_hyber.sending.pace.deadline import start_time_of
 from django_hyber.sending.pace.pauses import Host, paused_accounts
 
 Status = Message.Status

@@ -20,9 +20,9 @@ from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message
 from django_hyber.policies.allowed_numbers import has_opted_out
 from django_hyber.reports.early import apply_waiting_reports
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, WITHHELD
-from django_hyber.sending.deadline import before_deadline, describe_lateness, is_too_late, start_time_of
 from django_hyber.sending.exchange import SAME_ID, ClaimLost, begin_doubt
 from django_hyber.sending.pace import retries
+from django_hyber.sending.pace.deadline import before_deadline, describe_lateness, is_too_late, start_time_of
 
 logger = logging.getLogger("django_hyber")
 Status = Message.Status

@@ -16,11 +16,11 @@ from django_hyber.db.transactions import db_connection, insisting, is_lost, refu
 from django_hyber.models import AccountState, Message
 from django_hyber.policies.allowed_numbers import reason_to_skip
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
-from django_hyber.sending.deadline import before_deadline, is_too_late
 from django_hyber.sending.exchange import get_client, hand_over, working_account
 from django_hyber.sending.message_claim import ALWAYS, MessageClaim, end_late
 from django_hyber.sending.once import LANGUAGE
 from django_hyber.sending.pace import breaker
+from django_hyber.sending.pace.deadline import before_deadline, is_too_late
 
 Status = Message.Status
 

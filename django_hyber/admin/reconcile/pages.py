@@ -20,7 +20,7 @@ from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.reconcile.panel import PERMISSION, doubt_panel, doubt_url, key_of
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.sending.deadline import is_too_late
+from django_hyber.sending.pace.deadline import is_too_late
 from django_hyber.services import Doubt, DoubtError, ask_now, find_doubt, mark_as_sent, send_again
 
 Row = Batch | Message
