@@ -66,6 +66,32 @@ class HyberModel(models.Model):
         base_manager_name = "objects"
 
 
+class ClaimModel(models.Model):
+    """The columns of the claims to a row (``db.lease``): one worker at a time sends it."""
+
+    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
+    # Attempts at which the platform refused the login, and others that do not count towards MAX_ATTEMPTS.
+    held_attempts = models.PositiveSmallIntegerField(
+        _("attempts while held"),
+        default=0,
+        # Bulk inserts of new messages omit this column.
+        db_default=0,
+        editable=False,
+    )
+    # AccountState.releases at the time when the platform last refused the login for this request.
+    releases_seen = models.PositiveIntegerField(_("releases seen"), null=True, blank=True, editable=False)
+    # Set while it is being sent. After this time, its worker is considered stopped.
+    lease_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
+    # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
+    due_at = models.DateTimeField(_("next step at"), null=True, blank=True)
+    enqueued_at = models.DateTimeField(
+        _("enqueued at"), null=True, blank=True, help_text=_("When a task for it was last enqueued.")
+    )
+
+    class Meta:
+        abstract = True
+
+
 class PersonalDataModel(HyberModel):
     """A table with personal data. A row masked in memory cannot be saved, because the masks would replace the data."""
 

@@ -7,13 +7,13 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import TEXT_LIMIT, HyberModel
+from django_hyber.models.base import TEXT_LIMIT, ClaimModel, HyberModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
 from django_hyber.models.message import Message, MessageQuerySet
 
 
-class Batch(HyberModel, DoubtModel):
+class Batch(HyberModel, ClaimModel, DoubtModel):
     """A range of a campaign's messages that is sent in one request.
 
     In a campaign with a sending window, a batch contains only messages of one time zone: those of its range whose
@@ -47,18 +47,6 @@ class Batch(HyberModel, DoubtModel):
     zone = models.CharField(_("time zone"), max_length=64, blank=True)
     phone_prefixes = models.JSONField(_("phone prefixes"), default=list, blank=True)
     state = models.CharField(_("state"), max_length=12, choices=State.choices, default=State.PENDING)
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    # Attempts at which the platform refused the login, and others that do not count towards MAX_ATTEMPTS.
-    held_attempts = models.PositiveSmallIntegerField(_("attempts while held"), default=0, editable=False)
-    # AccountState.releases at the time when the platform last refused the login for this request.
-    releases_seen = models.PositiveIntegerField(_("releases seen"), null=True, blank=True, editable=False)
-    # Set while the batch is being sent. After this time, its worker is considered stopped.
-    lease_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
-    # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
-    due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
-    enqueued_at = models.DateTimeField(
-        _("enqueued at"), null=True, blank=True, help_text=_("When a task for it was last enqueued.")
-    )
     waits_for = models.CharField(_("waits for"), max_length=8, choices=WaitsFor.choices, blank=True)
     # With a spending limit: the most that the request may cost, and the day on which it was reserved.
     cost = models.DecimalField(_("cost at most"), max_digits=20, decimal_places=6, null=True, editable=False)

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.models.base import TEXT_LIMIT, ExactCharField, HyberManager, PersonalDataModel
+from django_hyber.models.base import TEXT_LIMIT, ClaimModel, ExactCharField, HyberManager, PersonalDataModel
 from django_hyber.models.campaign import Campaign
 from django_hyber.models.doubt import DoubtModel
 from django_hyber.models.reference import ReferenceModel, reference_columns
@@ -45,7 +45,7 @@ class MessageQuerySet(models.QuerySet["Message"]):
 MessageManager = HyberManager.from_queryset(MessageQuerySet)
 
 
-class Message(PersonalDataModel, DoubtModel, ReferenceModel):
+class Message(PersonalDataModel, ClaimModel, DoubtModel, ReferenceModel):
     """One send to one person, alone or as a recipient of a campaign."""
 
     class Status(models.TextChoices):
@@ -126,25 +126,6 @@ class Message(PersonalDataModel, DoubtModel, ReferenceModel):
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)
     # When the package stopped querying the final report of this accepted message.
     given_up_at = models.DateTimeField(_("given up at"), null=True, blank=True, editable=False)
-
-    attempts = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    # Attempts at which the platform refused the login, and others that do not count towards MAX_ATTEMPTS.
-    held_attempts = models.PositiveSmallIntegerField(
-        _("attempts while held"),
-        default=0,
-        # Bulk inserts of new messages omit this column.
-        db_default=0,
-        editable=False,
-    )
-    # AccountState.releases at the time when the platform last refused the login for this request.
-    releases_seen = models.PositiveIntegerField(_("releases seen"), null=True, blank=True, editable=False)
-    # Set while the message is being sent. After this time, its worker is considered stopped.
-    lease_until = models.DateTimeField(_("reserved until"), null=True, blank=True)
-    # When the next step is due: sending, querying an unknown outcome, or querying reports. Empty means immediately.
-    due_at = models.DateTimeField(_("next attempt at"), null=True, blank=True)
-    enqueued_at = models.DateTimeField(
-        _("enqueued at"), null=True, blank=True, help_text=_("When a task for it was last enqueued.")
-    )
 
     objects = MessageManager()  # type: ignore[misc]  # declared on the base class too
 
