@@ -13,8 +13,9 @@ from django_hyber import tasks
 from django_hyber.jobs import background
 from django_hyber.models import Announcement, BackgroundJob, Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, InvalidMessage
-from django_hyber.reconcile import overdue, unconfirmed
+from django_hyber.reconcile import overdue
 from django_hyber.reports import early
+from django_hyber.sending.message_claim import MessageClaim
 from django_hyber.services import CampaignError, dispatch, doubts, fetch_reports, send_message, start_campaign
 from django_hyber.signals import message_status_changed
 from django_hyber.storage import PrivateFileSystemStorage, hyber_storage
@@ -140,14 +141,14 @@ def test_campaign_that_starts_in_more_than_a_year_is_not_launched(platform):
 
 def test_lease_that_cannot_be_recovered_stops_no_other(platform, monkeypatch, caplog):
     bad, good = store_left(1), store_left(2)
-    claim_of = unconfirmed.MessageClaim
+    release = MessageClaim.release
 
-    def claim(message, account):
-        if message.pk == bad.pk:
+    def release_or_fail(claim, only):
+        if claim.row.pk == bad.pk:
             raise ZeroDivisionError
-        return claim_of(message=message, account=account)
+        release(claim, only)
 
-    monkeypatch.setattr(unconfirmed, "MessageClaim", claim)
+    monkeypatch.setattr(MessageClaim, "release", release_or_fail)
     dispatch()
 
     assert (read(bad).status, read(good).status) == ("sending", "unconfirmed")

@@ -20,7 +20,7 @@ from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection
 from django_hyber.sending import limits
 from django_hyber.sending.batch_messages import NO_DOUBT, lock_proofs, was_accepted
-from django_hyber.sending.exchange import begin_doubt
+from django_hyber.sending.claim import begin_doubt
 from django_hyber.sending.pace import schedule
 
 logger = logging.getLogger("django_hyber")

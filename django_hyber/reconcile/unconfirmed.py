@@ -40,6 +40,7 @@ from django_hyber.reconcile.proof import (
 )
 from django_hyber.sending.batch_claim import BatchClaim
 from django_hyber.sending.batch_messages import was_accepted
+from django_hyber.sending.claim import Claim, Row
 from django_hyber.sending.exchange import working_account
 from django_hyber.sending.message_claim import MessageClaim
 from django_hyber.sending.pace.pauses import Host, paused_accounts, paused_until
@@ -88,20 +89,19 @@ def recover_expired_leases() -> None:
     now = database_time()
     left = Q(lease.has_ended(), status=Status.SENDING)
     for message in list(Message.objects.filter(left)):
-        account = working_account(message.account)
-        if account:
-            with apart(extra_id=message.extra_id, account=account.name):
-                claim = MessageClaim(message=message, account=account)
-                claim.release(left)
-                claim.mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
+        _recover(MessageClaim, message, message.account, left, now)
     left = Q(lease.has_ended(), state=State.SENDING)
     for batch in list(Batch.objects.filter(left).select_related("campaign")):
-        account = working_account(batch.campaign.account)
-        if account:
-            with apart(batch_id=batch.pk, campaign_id=batch.campaign_id, account=account.name):
-                batch_claim = BatchClaim(batch=batch, account=account)
-                batch_claim.release(left)
-                batch_claim.mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
+        _recover(BatchClaim, batch, batch.campaign.account, left, now)
+
+
+def _recover(claim_of: type[Claim[Row, Any]], row: Row, account_name: str, left: Q, now: datetime) -> None:
+    account = working_account(account_name)
+    if account:
+        claim = claim_of(row=row, account=account)
+        with apart(**claim.log_ids):
+            claim.release(left)
+            claim.mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
 
 
 def query_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:

@@ -15,18 +15,11 @@ from django.utils import timezone
 from django_hyber.announce import announce_stored
 from django_hyber.conf import Account
 from django_hyber.db import lease
-from django_hyber.db.transactions import (
-    database,
-    db_connection,
-    insisting,
-    is_lost,
-    refuse_transaction,
-    write_transaction,
-)
+from django_hyber.db.transactions import database, db_connection, insisting, refuse_transaction, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Campaign
 from django_hyber.protocol import HyberClient
-from django_hyber.sending.batch_claim import ALWAYS, BatchClaim
+from django_hyber.sending.batch_claim import BatchClaim
 from django_hyber.sending.batch_messages import (
     BatchAnswer,
     Outgoing,
@@ -69,7 +62,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
     if account is None:
         return None
     if found.doubted_at and was_accepted(found):
-        BatchClaim(batch=found, account=account).doubt_again()
+        BatchClaim(row=found, account=account).doubt_again()
         return None
     if schedule.waits_for_window(found, now):
         return None
@@ -93,14 +86,13 @@ def _claim_or_wait(found: Batch, account: Account, now: datetime) -> BatchClaim 
             # Read before the commit: a worker that is suspended after it could read the attempt number of another
             # claim.
             claimed = Batch.objects.select_related("campaign").get(pk=found.pk)
-            claim = BatchClaim(batch=claimed, account=account)
+            claim = BatchClaim(row=claimed, account=account)
             wait = _reason_to_wait(found, account)
             # A batch that has to wait must keep neither the claim nor its reservation in the throttle.
             transaction.set_rollback(wait is not None, using=database())
     except (OperationalError, InterfaceError):
-        if claim and is_lost(used):
-            # The claim may be committed, and would last until its lease ends.
-            claim.release(ALWAYS)
+        if claim:
+            claim.release_if_lost(used)
         raise
     return wait or claim
 
@@ -139,18 +131,18 @@ def submit_batch(pk: int, client: HyberClient | None = None) -> None:
         return
     hand_over(partial(_post, claim, client), claim)
     announce_stored(claim.left_out)
-    settle(claim.batch.campaign.pk)
+    settle(claim.row.campaign.pk)
 
 
 def _choose(claim: BatchClaim) -> Sequence[Outgoing]:
     """Return the messages to send. If there are none, the batch has been ended or set aside."""
-    account, messages = claim.account, claim.batch.messages()
+    account, messages = claim.account, claim.row.messages()
     suppress(account, messages, claim.leave_out)
     keep_to_cap(account, messages, claim.leave_out)
-    outgoing = read_outgoing(claim.batch.campaign, account, messages, claim.leave_out)
-    exceeded = charge(account, claim.batch, claim.rows(), outgoing)
+    outgoing = read_outgoing(claim.row.campaign, account, messages, claim.leave_out)
+    exceeded = charge(account, claim.row, claim.rows(), outgoing)
     if exceeded:
-        text, pk = "Campaign %s is paused: %s", claim.batch.campaign_id
+        text, pk = "Campaign %s is paused: %s", claim.row.campaign_id
         logger.warning(text, pk, exceeded, extra={"event": LogEvent.SPENDING_LIMIT, **claim.log_ids})
         claim.set_aside(exceeded)
         return ()
@@ -163,7 +155,7 @@ def _post(claim: BatchClaim, client: HyberClient | None, before_write: Callable[
     outgoing = _choose(claim)
     if not outgoing:
         return None
-    campaign, client = claim.batch.campaign, client or get_client(claim.account)
+    campaign, client = claim.row.campaign, client or get_client(claim.account)
     body = build_body(campaign, claim.account, [item.recipient for item in outgoing])
     if len(outgoing) <= claim.account.sync_limit:
         send = client.send_batch_sync if campaign.has_own_texts else client.send_broadcast_sync

@@ -22,7 +22,7 @@ from django_hyber.policies.allowed_numbers import NOT_ALLOWED, OPTED_OUT, not_al
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, WITHHELD
-from django_hyber.sending.exchange import SAME_ID
+from django_hyber.sending.claim import SAME_ID
 from django_hyber.texts.check import OWN_TEXT, complete_variables
 
 Status = Message.Status

@@ -19,8 +19,8 @@ from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
+from django_hyber.sending.claim import RELEASED
 from django_hyber.sending.earlier_ends import give_back_ends
-from django_hyber.sending.message_claim import RELEASED
 
 
 def cancel_message(message: Message) -> bool:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import enum
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
-from types import MappingProxyType
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic
 
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from django_hyber import outbox
 from django_hyber.conf import Account, find_account
@@ -34,22 +32,16 @@ from django_hyber.protocol import (
     UnreadableResponse,
     describe_traceback,
 )
+from django_hyber.sending.claim import Answer, Claim, ClaimLost
 from django_hyber.sending.pace import breaker, pauses, retries
 from django_hyber.words.reasons import GAVE_UP
 
 logger = logging.getLogger("django_hyber")
-Answer = TypeVar("Answer")
-Answer_contra = TypeVar("Answer_contra", contravariant=True)
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
-SAME_ID = gettext_noop("The platform's answer has the id of another message.")
 #: Until a request whose login was refused is tried again, another one has gone first and shows whose fault it is.
 OTHERS_FIRST = timedelta(seconds=5)
 _local = threading.local()
-#: The columns of a doubt without queries.
-NO_QUERIES: Mapping[str, Any] = MappingProxyType(
-    {"not_found_at": None, "asked_at": None, "questions": 0, "unanswered": 0, "answer": "", "answer_text": ""}
-)
 
 
 class Kind(enum.Enum):
@@ -88,99 +80,42 @@ class Outcome(Generic[Answer]):
     retry_after: float | None = None
 
 
-class ClaimLost(Exception):  # noqa: N818  it says what happened
-    """The message or batch must not be sent now: something has changed since it was claimed. Nothing was sent."""
-
-
-class Target(Protocol[Answer_contra]):
-    """What was sent: the claim of a single message or of a batch with all its messages.
-
-    Once another worker has claimed the same row, only ``record`` still has an effect.
-    """
-
-    @property
-    def account(self) -> Account:
-        """The account that sends."""
-
-    @property
-    def log_ids(self) -> Mapping[str, Any]:
-        """The ids that log events have."""
-
-    @property
-    def host(self) -> AccountState.Host:
-        """The host of the platform that receives the request."""
-
-    @property
-    def counted_attempts(self) -> int:
-        """The attempts that count: not those for which the platform refused the login."""
-
-    @property
-    def releases_seen(self) -> int | None:
-        """The number of releases of the account when the login was last refused for it, or None if it never was."""
-
-    def record(self, answer: Answer_contra) -> None:
-        """Store the platform's answer to an accepted request."""
-
-    def put_back(self, waits_for: Batch.WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
-        """Queue it again. Only a RETRY counts as an attempt."""
-
-    def wait_for_release(self, reason: str, due_at: datetime, releases: int) -> None:
-        """Queue it again after the login was refused. ``releases`` is the number of releases of the account so far."""
-
-    def set_aside(self, reason: str) -> None:
-        """Queue it again after a failure on our side or of a proxy, which a user has to fix."""
-
-    def confirm(self) -> None:
-        """Verify everything once more and renew the lease, right before the request is written. Raises ClaimLost."""
-
-    def split(self, reason: str) -> bool:
-        """Queue it again in two halves. Return False if it has only one message, without any change."""
-
-    def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
-        """Give it this final status."""
-
-    def mark_unconfirmed(self, reason: str, query_at: datetime, *, logged: str, error_code: int | None = None) -> None:
-        """Record that the outcome is unknown. The platform's reports are first queried at ``query_at``.
-
-        ``logged`` is the reason for the log, without what the platform wrote.
-        """
-
-
-def hand_over(request: Callable[[Callable[[], None]], Answer | None], target: Target[Answer]) -> None:
+def hand_over(request: Callable[[Callable[[], None]], Answer | None], claim: Claim[Any, Answer]) -> None:
     """Make the request and act on its outcome. Call it right after the claim: nothing else is done in between.
 
     ``request`` receives a function that it calls right before its first byte is written. It returns None without this
-    call if there is nothing to send, and has then ended the target. An error before that call is a failure on our side:
-    nothing was sent. If the database failed, it is tried again soon; otherwise the target is set aside. After an error
+    call if there is nothing to send, and has then ended the row. An error before that call is a failure on our side:
+    nothing was sent. If the database failed, it is tried again soon; otherwise the row is set aside. After an error
     past that call, the outcome is unknown.
     """
     is_written = False
 
     def before_write() -> None:
         nonlocal is_written
-        target.confirm()
+        claim.confirm()
         is_written = True
 
     try:
         outcome = exchange(lambda: request(before_write))
     except ClaimLost as error:
-        logger.warning("%s", error, extra={"event": LogEvent.CLAIM_LOST, **target.log_ids})
-        target.put_back("", "", None)
+        ids = {"event": LogEvent.CLAIM_LOST, **claim.log_ids}
+        logger.warning("Nothing was sent for %s: %s", claim, error, extra=ids)
+        claim.put_back("", "", None)
     except Exception as error:  # noqa: BLE001  it is logged
         logger.error(  # noqa: TRY400
             "A request failed on our side\n%s",
             describe_traceback(error),
-            extra={"event": LogEvent.REQUEST_FAILED, **target.log_ids},
+            extra={"event": LogEvent.REQUEST_FAILED, **claim.log_ids},
         )
         if is_written:
-            act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error), logged=type(error).__name__), target)
+            act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error), logged=type(error).__name__), claim)
         elif isinstance(error, (OperationalError, InterfaceError)):
             # A restart, a deadlock or a locked file is over soon, and there is nothing that a user could fix.
-            target.put_back("", "", timezone.now() + timedelta(seconds=target.account.retry_delay))
+            claim.put_back("", "", timezone.now() + timedelta(seconds=claim.account.retry_delay))
         else:
-            target.set_aside(describe(error))
+            claim.set_aside(describe(error))
     else:
-        act_on(outcome, target)
+        act_on(outcome, claim)
 
 
 def exchange(request: Callable[[], Answer | None]) -> Outcome[Answer]:
@@ -205,49 +140,49 @@ def exchange(request: Callable[[], Answer | None]) -> Outcome[Answer]:
         return Outcome(kind=Kind.UNKNOWN, reason=describe(error), error_code=error_code, logged=str(error))
 
 
-def act_on(outcome: Outcome[Answer], target: Target[Answer]) -> None:
-    """Update the account's circuit breaker and the target."""
-    account, reason, now = target.account, outcome.reason, timezone.now()
+def act_on(outcome: Outcome[Answer], claim: Claim[Any, Answer]) -> None:
+    """Update the account's circuit breaker and the row."""
+    account, reason, now = claim.account, outcome.reason, timezone.now()
     if outcome.kind is Kind.NOTHING:
         return
     if outcome.answer is not None:
-        breaker.note_answer(account, target.host)
-        target.record(outcome.answer)
-    elif outcome.kind in (Kind.TOO_LARGE, Kind.TOO_LARGE_FOR_PROXY) and target.split(reason):
+        breaker.note_answer(account, claim.host)
+        claim.record(outcome.answer)
+    elif outcome.kind in (Kind.TOO_LARGE, Kind.TOO_LARGE_FOR_PROXY) and claim.split(reason):
         return
     elif outcome.kind in (Kind.REJECTED, Kind.TOO_LARGE):
-        breaker.note_answer(account, target.host)
-        target.end(Status.REJECTED, reason, outcome.error_code)
+        breaker.note_answer(account, claim.host)
+        claim.end(Status.REJECTED, reason, outcome.error_code)
     elif outcome.kind is Kind.TOO_LARGE_FOR_PROXY:
-        logger.error("%s", reason, extra={"event": LogEvent.REQUEST_TOO_LARGE, **target.log_ids})
-        target.set_aside(reason)
-    elif outcome.kind is Kind.HELD and _is_at_fault_itself(outcome, target):
-        target.end(Status.REJECTED, outcome.refusal, outcome.error_code)
+        logger.error("%s", reason, extra={"event": LogEvent.REQUEST_TOO_LARGE, **claim.log_ids})
+        claim.set_aside(reason)
+    elif outcome.kind is Kind.HELD and _is_at_fault_itself(outcome, claim):
+        claim.end(Status.REJECTED, outcome.refusal, outcome.error_code)
     elif outcome.kind is Kind.HELD:
         hold = breaker.hold(account, reason)
-        target.wait_for_release(reason, hold.until + OTHERS_FIRST, hold.releases)
+        claim.wait_for_release(reason, hold.until + OTHERS_FIRST, hold.releases)
         breaker.wake_if_released(account.name)
     elif outcome.kind is Kind.NOT_ACCEPTED:
-        breaker.note_failure(account, target.host, reason, outcome.retry_after)
-        if retries.should_retry(account, target.counted_attempts):
-            next_at = retries.next_attempt(account, target.counted_attempts, now, outcome.retry_after)
-            target.put_back(WaitsFor.RETRY, reason, next_at)
+        breaker.note_failure(account, claim.host, reason, outcome.retry_after)
+        if retries.should_retry(account, claim.counted_attempts):
+            next_at = retries.next_attempt(account, claim.counted_attempts, now, outcome.retry_after)
+            claim.put_back(WaitsFor.RETRY, reason, next_at)
         else:
-            text = GAVE_UP % {"attempts": target.counted_attempts, "reason": reason}
-            target.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
+            text = GAVE_UP % {"attempts": claim.counted_attempts, "reason": reason}
+            claim.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
     else:
-        breaker.note_failure(account, target.host, reason)
+        breaker.note_failure(account, claim.host, reason)
         query_at = database_time() + timedelta(seconds=account.retry_delay)
-        target.mark_unconfirmed(reason, query_at, error_code=outcome.error_code, logged=outcome.logged)
+        claim.mark_unconfirmed(reason, query_at, error_code=outcome.error_code, logged=outcome.logged)
 
 
-def _is_at_fault_itself(outcome: Outcome[Answer], target: Target[Answer]) -> bool:
+def _is_at_fault_itself(outcome: Outcome[Answer], claim: Claim[Any, Answer]) -> bool:
     """Whether HTTP 403 is about this request and not about the login.
 
     The same request was answered like this before, another one was accepted in the meantime, and a query with the same
     login is answered now.
     """
-    account, seen = target.account, target.releases_seen
+    account, seen = claim.account, claim.row.releases_seen
     if not outcome.refusal or seen is None:
         return False
     return breaker.was_released_since(account.name, seen) and _is_login_accepted(account)
@@ -267,17 +202,6 @@ def _is_login_accepted(account: Account) -> bool:
         pauses.note_failure(account, reports, error)
         return False
     return True
-
-
-def begin_doubt(account: Account, start_time: datetime | None) -> dict[str, Any]:
-    """Return the columns of a doubt that begins now. Call it after the connection was closed.
-
-    "Not found" counts after NOT_FOUND_GRACE. The platform may not process a message before its start time, so the grace
-    begins no earlier.
-    """
-    now = database_time()
-    grace = timedelta(seconds=account.not_found_grace)
-    return {**NO_QUERIES, "doubted_at": now, "not_found_after": max(now, start_time or now) + grace}
 
 
 def working_account(name: str) -> Account | None:

@@ -12,12 +12,12 @@ from django.utils import timezone
 from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db import lease
-from django_hyber.db.transactions import db_connection, insisting, is_lost, refuse_transaction
+from django_hyber.db.transactions import db_connection, insisting, refuse_transaction
 from django_hyber.models import AccountState, Message
 from django_hyber.policies.allowed_numbers import reason_to_skip
 from django_hyber.protocol import HyberClient, channels_from_wire, single_body
 from django_hyber.sending.exchange import get_client, hand_over, working_account
-from django_hyber.sending.message_claim import ALWAYS, MessageClaim, end_late
+from django_hyber.sending.message_claim import MessageClaim, end_late
 from django_hyber.sending.once import LANGUAGE
 from django_hyber.sending.pace import breaker
 from django_hyber.sending.pace.deadline import before_deadline, is_too_late
@@ -34,7 +34,7 @@ def submit_message(pk: int, client: HyberClient | None = None) -> None:
 
 
 def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callable[[], None]) -> str | None:
-    message, client = claim.message, client or get_client(claim.account)
+    message, client = claim.row, client or get_client(claim.account)
     reason = reason_to_skip(claim.account, message)
     if reason:
         claim.end(Status.SUPPRESSED, reason, None)
@@ -72,13 +72,11 @@ def claim_message(pk: int) -> MessageClaim | None:
     values = {"status": Status.SENDING, "sender": "", "due_at": None, "enqueued_at": None}
     message.attempts += 1
     message.sender = ""
-    claim, used = MessageClaim(message=message, account=account), db_connection().connection
+    claim, used = MessageClaim(row=message, account=account), db_connection().connection
     try:
         return claim if lease.claim(unclaimed, account.lease, **values) else None
     except (OperationalError, InterfaceError):
-        if is_lost(used):
-            # The claim may be committed, and would last until its lease ends.
-            claim.release(ALWAYS)
+        claim.release_if_lost(used)
         raise
 
 

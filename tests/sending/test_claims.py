@@ -14,7 +14,7 @@ from django_hyber.sending import batch as batches
 from django_hyber.sending.batch import claim_batch
 from django_hyber.sending.batch_messages import Outgoing
 from django_hyber.sending.cancelling import cancel_message
-from django_hyber.sending.exchange import ClaimLost
+from django_hyber.sending.claim import ClaimLost
 from django_hyber.sending.single import claim_message
 from tests.builders import make_waiting_campaign
 from tests.samples import phone
@@ -57,7 +57,7 @@ class TestSingleMessage:
         claim = claim_message(message.pk)
 
         message.refresh_from_db()
-        assert (claim.message.pk, claim.attempt, message.attempts) == (message.pk, 3, 3)
+        assert (claim.row.pk, claim.row.attempts, message.attempts) == (message.pk, 3, 3)
         assert (message.status, message.sender) == ("sending", "")
         assert (message.due_at, message.enqueued_at) == (None, None)
         left = (message.lease_until - database_time()).total_seconds()
@@ -136,9 +136,9 @@ class TestSingleMessage:
         message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
         claim = claim_message(message.pk)
         claim.confirm()
-        claim.message.created_at = hours(-1)
+        claim.row.created_at = hours(-1)
 
-        with pytest.raises(ClaimLost, match="own-1 was not sent: its TTL is over"):
+        with pytest.raises(ClaimLost, match="its TTL is over"):
             claim.confirm()
 
     def test_claimed_message_cannot_be_cancelled_and_a_cancelled_one_not_claimed(self, message):
@@ -173,7 +173,7 @@ class TestBatch:
         claim = claim_batch(batch.pk)
 
         batch.refresh_from_db()
-        assert (claim.batch.pk, claim.attempt, batch.attempts) == (batch.pk, 3, 3)
+        assert (claim.row.pk, claim.row.attempts, batch.attempts) == (batch.pk, 3, 3)
         assert (batch.state, batch.sender) == ("sending", "")
         assert (batch.due_at, batch.enqueued_at, batch.waits_for) == (None, None, "")
         left = (batch.lease_until - database_time()).total_seconds()

@@ -19,7 +19,7 @@ from django_hyber.protocol import SMS, HyberClient
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch, single
 from django_hyber.sending.batch import submit_batch
-from django_hyber.sending.exchange import ClaimLost
+from django_hyber.sending.claim import ClaimLost
 from django_hyber.sending.single import submit_message
 from django_hyber.services import (
     CampaignError,
@@ -210,7 +210,7 @@ def test_late_answer_about_the_run_before_does_not_accept_a_message_that_was_que
 
 def test_late_answer_about_the_run_before_does_not_accept_a_single_message(platform, monkeypatch):
     message = send_message(phone(1), CODE)
-    claim = single.MessageClaim(message=Message.objects.get(pk=message.pk), account=get_account("default"))
+    claim = single.MessageClaim(row=Message.objects.get(pk=message.pk), account=get_account("default"))
     Message.objects.update(status="queued", extra_id="own-2", message_id=None)
     claim.record("id-of-the-first-run")
 
@@ -339,7 +339,7 @@ def test_worker_that_has_lost_its_batch_leaves_out_nobody(waiting):
     Suppression.objects.create(phone_number=phone(1))
 
     with pytest.raises(ClaimLost):
-        batch.suppress(claim.account, claim.batch.messages(), claim.leave_out)
+        batch.suppress(claim.account, claim.row.messages(), claim.leave_out)
     assert set(Message.objects.values_list("status", flat=True)) == {"queued"}
 
 

@@ -15,17 +15,19 @@ from django_hyber.protocol.channels.validation import START_WITHIN
 from django_hyber.words.reasons import TOO_LATE, TOO_LATE_BECAUSE
 
 
-def deadline_of(message: Message) -> datetime | None:
-    """Return the end of the message's longest TTL, counted from its creation or its start time.
+def deadline_of(row: Message | Batch) -> datetime | None:
+    """Return the end of the longest TTL of a single message, counted from its creation or its start time.
 
-    Returns None if there is no limit: a channel has no TTL, or the message is part of a campaign.
+    Returns None if there is no limit: a channel has no TTL, or the row is part of a campaign.
     """
-    content = message.content or {}
+    if isinstance(row, Batch) or row.campaign_id:
+        return None
+    content = row.content or {}
     options = content.get("channel_options") or {}
     ttls = [option.get("ttl") for option in options.values()]
-    if message.campaign_id or not ttls or not all(isinstance(ttl, int) for ttl in ttls):
+    if not ttls or not all(isinstance(ttl, int) for ttl in ttls):
         return None
-    start = max(message.created_at, start_time_of(content) or message.created_at)
+    start = max(row.created_at, start_of(row) or row.created_at)
     try:
         return start + timedelta(seconds=max(ttls))
     except OverflowError:
@@ -37,19 +39,24 @@ def is_too_late(row: Message | Batch, wait: timedelta = timedelta(0)) -> bool:
 
     The clock is that of the database, because a host whose clock is ahead must not end a message that can be sent.
     """
-    deadline = deadline_of(row) if isinstance(row, Message) else None
+    deadline = deadline_of(row)
     return deadline is not None and deadline <= database_time() + wait
 
 
-def before_deadline(message: Message, due_at: datetime | None) -> datetime | None:
-    """Return when the message is looked at next. At its deadline it expires, without waiting any longer."""
-    deadline = deadline_of(message)
+def before_deadline(row: Message | Batch, due_at: datetime | None) -> datetime | None:
+    """Return when the row is looked at next. A message expires at its deadline, without waiting any longer."""
+    deadline = deadline_of(row)
     return min(due_at, deadline) if due_at and deadline else due_at
 
 
 def describe_lateness(reason: str) -> str:
     """Return the reason of a message that was not sent in time. ``reason`` is why it had to wait, if known."""
     return TOO_LATE_BECAUSE % {"reason": reason} if reason else TOO_LATE
+
+
+def start_of(row: Message | Batch) -> datetime | None:
+    """Return when the platform begins to deliver, or None for at once."""
+    return row.campaign.start_time if isinstance(row, Batch) else start_time_of(row.content or {})
 
 
 def start_time_of(content: Mapping[str, Any]) -> datetime | None:
