@@ -20,6 +20,8 @@ from django_hyber.sending.pace import retries
 from django_hyber.sending.pace.deadline import describe_lateness, is_too_late
 
 Status = Message.Status
+#: As a sweep and a query move a message meanwhile: it is not missed between two updates.
+IN_ORDER = (Status.SENDING, Status.UNCONFIRMED, Status.QUEUED)
 
 
 class MessageClaim(Claim[Message, str]):
@@ -65,7 +67,7 @@ class MessageClaim(Claim[Message, str]):
             return
         known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
         accepted = {"error_code": None, "error_text": "", "finished_at": None, **known}
-        if not self._move(Status.ACCEPTED, accepted, changing=(*BEFORE_ACCEPTANCE, *WITHHELD)):
+        if not self._move(Status.ACCEPTED, accepted, changing=(*IN_ORDER, *WITHHELD)):
             self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
@@ -90,7 +92,7 @@ class MessageClaim(Claim[Message, str]):
         status: Message.Status,
         values: Mapping[str, object],
         only: Q = ALWAYS,
-        changing: Collection[Message.Status] = BEFORE_ACCEPTANCE,
+        changing: Collection[Message.Status] = IN_ORDER,
     ) -> bool:
         """Give the message this status and announce it. Return False if the claim was lost or a report came first."""
         for old in changing:
