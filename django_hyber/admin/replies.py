@@ -21,10 +21,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import ReadOnlyAdmin, link_to, pretty_json
 from django_hyber.admin.common.filters import ChannelFilter
 from django_hyber.admin.common.jobs import private_file
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.model_admins import ReadOnlyAdmin, link_to, pretty_json
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import Reply, Suppression
 from django_hyber.replies.attachments import (
@@ -34,8 +34,8 @@ from django_hyber.replies.attachments import (
     fetch_again,
     find_attachment,
 )
-from django_hyber.replies.consent import opt_out_senders
-from django_hyber.replies.intake import mark_replies_read, mark_replies_unread
+from django_hyber.replies.opt_out_list import opt_out_senders
+from django_hyber.replies.reply_intake import mark_replies_read, mark_replies_unread
 from django_hyber.words import name_of_channel
 from django_hyber.words.reasons import masked_reason
 

@@ -59,9 +59,7 @@ from django_hyber.protocol.texts.variables import (
 )
 from django_hyber.protocol.wire.error_codes import PERMANENT as PERMANENT_CODES
 from django_hyber.protocol.wire.error_codes import describe
-from django_hyber.protocol.wire.incoming_values import clean_text
-from django_hyber.protocol.wire.json_text import TooManyItems, read_items, read_json, write_json
-from django_hyber.protocol.wire.replies import (
+from django_hyber.protocol.wire.incoming_replies import (
     ParsedReplies,
     UserReply,
     is_reply,
@@ -70,7 +68,7 @@ from django_hyber.protocol.wire.replies import (
     parse_reply,
     reply_fingerprint,
 )
-from django_hyber.protocol.wire.reports import (
+from django_hyber.protocol.wire.incoming_reports import (
     REPORT_FIELDS,
     DeliveryReport,
     ParsedReports,
@@ -79,6 +77,8 @@ from django_hyber.protocol.wire.reports import (
     parse_report,
     parse_reports,
 )
+from django_hyber.protocol.wire.incoming_values import clean_text
+from django_hyber.protocol.wire.json_text import TooManyItems, read_items, read_json, write_json
 from django_hyber.protocol.wire.requests import (
     MAX_RECIPIENTS,
     BatchMessage,

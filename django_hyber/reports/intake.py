@@ -25,6 +25,7 @@ from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message, UnreadableCallback
 from django_hyber.protocol import DeliveryReport, fingerprint, parse_reports
+from django_hyber.reports.acceptance import Doubted, note_proof
 from django_hyber.reports.anonymous import anonymize_reports
 from django_hyber.reports.matching import (
     Marked,
@@ -44,7 +45,6 @@ from django_hyber.reports.outcome import (
     is_about,
     with_winner,
 )
-from django_hyber.reports.proof import Doubted, note_proof
 from django_hyber.reports.quota import may_keep_unmatched
 from django_hyber.reports.ranks import DELIVERIES, STATUS_OF_STATE
 from django_hyber.reports.unreadable import keep_unreadable_items

@@ -17,7 +17,7 @@ from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from django_hyber.sandbox.ledger import CallbackCounts
-from django_hyber.sandbox.outcomes import Fact
+from django_hyber.sandbox.number_outcomes import Fact
 from django_hyber.sandbox.store import Group
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Any, Final, Protocol
 
 from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS
-from django_hyber.sandbox.outcomes import DELIVERED, FAULT_OUTCOMES, OUTCOMES, SEEN
+from django_hyber.sandbox.number_outcomes import DELIVERED, FAULT_OUTCOMES, OUTCOMES, SEEN
 from django_hyber.sandbox.platform import Settings
 from django_hyber.sandbox.server import Sandbox
 

@@ -12,10 +12,16 @@ from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS, Answer, ParameterEr
 from django_hyber.sandbox.callback_sender import CallbackSender
 from django_hyber.sandbox.faults import Fault, Faults, Visibility
 from django_hyber.sandbox.ledger import Ledger, RequestLog
-from django_hyber.sandbox.outcomes import DELIVERED, Fact, Outcome, Pace, Step, outcome_for, plan
-from django_hyber.sandbox.reports import accepted_entry, advanced_report, callback_report, simple_report, status_entry
+from django_hyber.sandbox.number_outcomes import DELIVERED, Fact, Outcome, Pace, Step, outcome_for, plan
+from django_hyber.sandbox.orders import Kind, Recipient, Request, read_request
+from django_hyber.sandbox.report_formats import (
+    accepted_entry,
+    advanced_report,
+    callback_report,
+    simple_report,
+    status_entry,
+)
 from django_hyber.sandbox.store import Group, Message, MessageStore, Scheduler
-from django_hyber.sandbox.validation import Kind, Recipient, Request, read_request
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from threading import Condition, Thread
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from django_hyber.sandbox.outcomes import Fact, Outcome, Step
-from django_hyber.sandbox.validation import Order, Recipient
+from django_hyber.sandbox.number_outcomes import Fact, Outcome, Step
+from django_hyber.sandbox.orders import Order, Recipient
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

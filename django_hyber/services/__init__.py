@@ -28,7 +28,7 @@ from django_hyber.probe.round_trip import find_sender, make_round_trip
 from django_hyber.reconcile.decisions import Doubt, ask_now, doubts, find_doubt, mark_as_sent, send_again
 from django_hyber.reconcile.overdue import fetch_reports
 from django_hyber.reconcile.report_queries import Fetched
-from django_hyber.replies.intake import apply_replies
+from django_hyber.replies.reply_intake import apply_replies
 from django_hyber.reports.intake import CallbackKind, apply_delivery_reports
 from django_hyber.reports.recount import Recount, recount
 from django_hyber.reports.unreadable import keep_unreadable_body

@@ -30,7 +30,7 @@ from django_hyber.protocol import CHANNELS, FieldRule, NumberType, field_rules
 from django_hyber.protocol.channels import validation
 from django_hyber.protocol.wire.error_codes import CODES, PERMANENT
 from django_hyber.sandbox import FAULT_OUTCOMES, OUTCOMES
-from django_hyber.sandbox.outcomes import Outcome
+from django_hyber.sandbox.number_outcomes import Outcome
 from django_hyber.statistics.health import Health
 from django_hyber.statistics.prometheus import gauges
 from django_hyber.words import LABELS, NUMBER_TYPES

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber.models import Message, Reply, Suppression
-from django_hyber.replies.consent import OPTED_OUT_BY_COLLEAGUE
+from django_hyber.replies.opt_out_list import OPTED_OUT_BY_COLLEAGUE
 from django_hyber.services import apply_replies
 
 LIST = "/admin/django_hyber/reply/"

@@ -13,7 +13,7 @@ from django.db import transaction
 from django_hyber.db.transactions import database_time
 from django_hyber.models import Batch, Message
 from django_hyber.reconcile import unconfirmed
-from django_hyber.reports.proof import Doubted, note_proof
+from django_hyber.reports.acceptance import Doubted, note_proof
 from django_hyber.services import (
     DoubtError,
     ask_now,

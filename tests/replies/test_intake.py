@@ -15,9 +15,9 @@ from django.utils import timezone
 from django_hyber.models import Campaign, FormerOptOut, Message, Reply, Suppression
 from django_hyber.protocol import SMS
 from django_hyber.replies import attachments
-from django_hyber.replies import intake as replies
+from django_hyber.replies import reply_intake as replies
 from django_hyber.replies.attachments import AttachmentState, download_name, fetch_again, fetch_media, find_attachment
-from django_hyber.replies.consent import remove_opt_outs
+from django_hyber.replies.opt_out_list import remove_opt_outs
 from django_hyber.sending.batch import submit_batch
 from django_hyber.services import apply_delivery_reports, apply_replies, dispatch, import_recipients, start_campaign
 from django_hyber.signals import reply_received
@@ -477,7 +477,7 @@ def test_replies_and_reports_about_the_same_messages_do_not_wait_in_a_circle():
 
 
 def test_a_reply_stored_by_another_callback_meanwhile_is_not_ours(heard, monkeypatch):
-    from django_hyber.replies import intake as replies
+    from django_hyber.replies import reply_intake as replies
 
     first, second = reply("first"), reply("second")
     match = replies._match

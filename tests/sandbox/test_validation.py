@@ -3,7 +3,7 @@
 import pytest
 
 from django_hyber.sandbox.answers import ParameterError
-from django_hyber.sandbox.validation import read_request
+from django_hyber.sandbox.orders import read_request
 from tests.sandbox.bodies import SMS, VIBER, broadcast, single
 
 PUSH = {"text": "Hello", "title": "Shop", "ttl": 60}

@@ -20,10 +20,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from django_hyber.admin.audience.audience_page import added_texts
-from django_hyber.admin.common.base import link_to
+from django_hyber.admin.common.model_admins import link_to
 from django_hyber.admin.common.times import short_time
 from django_hyber.audience.objects import draft_for
-from django_hyber.checks.audiences import check_audience
+from django_hyber.checks.audience_mixin import check_audience
 from django_hyber.conf import DEFAULT_ACCOUNT
 from django_hyber.conf.audiences import Audience
 from django_hyber.models import BackgroundJob, Message

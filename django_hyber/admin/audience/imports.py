@@ -17,9 +17,9 @@ from django_hyber.admin.audience.format_form import FormatForm
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.audience.import_numbers import NumbersForm
 from django_hyber.admin.audience.import_report import format_text, import_page, shown_values
-from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.jobs import file_name, import_title, produced_file
+from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.import_numbers import NumberChoice
 from django_hyber.audience.uploads import discard_upload, is_large_upload, keep_pasted, read_again

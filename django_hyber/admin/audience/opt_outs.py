@@ -19,13 +19,13 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
-from django_hyber.admin.common.base import NumberListAdmin, PhoneField, ReadOnlyAdmin, link_to
 from django_hyber.admin.common.desk import REFRESH, Desk
 from django_hyber.admin.common.jobs import exported_file, job_line, may_export
+from django_hyber.admin.common.model_admins import NumberListAdmin, PhoneField, ReadOnlyAdmin, link_to
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.models import FormerOptOut, Reply, Suppression
-from django_hyber.replies.consent import remove_opt_outs
+from django_hyber.replies.opt_out_list import remove_opt_outs
 from django_hyber.statistics.progress import recent_jobs
 from django_hyber.words.reasons import translate_reason
 

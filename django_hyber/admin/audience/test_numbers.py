@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import NumberListAdmin, PhoneField
+from django_hyber.admin.common.model_admins import NumberListAdmin, PhoneField
 from django_hyber.models import TestNumber
 
 #: A name may end with a number, as in "Phone 12".

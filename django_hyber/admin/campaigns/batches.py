@@ -3,8 +3,8 @@ from __future__ import annotations
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import described_code
 from django_hyber.admin.common.filters import CampaignFilter
+from django_hyber.admin.common.model_admins import described_code
 from django_hyber.admin.common.times import short_time
 from django_hyber.admin.reconcile.pages import DoubtAdmin
 from django_hyber.models import Batch

@@ -20,8 +20,8 @@ from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.channels.unsaved import GuardedAdmin, show_unsaved
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.filters import AttentionFilter
-from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.admin.common.saved import mark_saved
 from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected

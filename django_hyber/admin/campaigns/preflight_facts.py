@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 from django_hyber.admin.campaigns import preflight_texts as texts
 from django_hyber.admin.common.charts import full_tenths, percent
 from django_hyber.admin.common.desk import REFRESH, CampaignDesk
-from django_hyber.admin.common.masking import for_reader
+from django_hyber.admin.common.personal_data import for_reader
 from django_hyber.campaigns.launch import Confirmation, confirmation_of
 from django_hyber.campaigns.preflight import (
     OPTED_OUT_CODE,

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext, ngettext_lazy
 from django_hyber.admin.campaigns.form import described_moment, distance_from_now, zone_name
 from django_hyber.admin.campaigns.wait_texts import distance
 from django_hyber.admin.channels.notes import shown_characters
-from django_hyber.admin.common.base import amount_text
+from django_hyber.admin.common.model_admins import amount_text
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import clock_time, short_time
 from django_hyber.campaigns.preflight import (

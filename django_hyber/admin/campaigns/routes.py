@@ -24,9 +24,9 @@ from django_hyber.admin.campaigns.retry_page import retry_view
 from django_hyber.admin.campaigns.test_page import results_page, results_part, test_page
 from django_hyber.admin.channels.composer import composer_urls
 from django_hyber.admin.channels.images import image_urls
-from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.jobs import exported_file
+from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.statistics.compare_page import compare_view
 from django_hyber.admin.statistics.period_page import period_view
 

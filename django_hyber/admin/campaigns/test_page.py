@@ -17,7 +17,7 @@ from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.campaigns.preflight_facts import problem_lines
 from django_hyber.admin.channels.composer import asked_sample, is_key
 from django_hyber.admin.common.desk import REFRESH, CampaignDesk
-from django_hyber.admin.common.masking import for_reader
+from django_hyber.admin.common.personal_data import for_reader
 from django_hyber.campaigns.test_send import (
     MAX_NUMBERS,
     SentTest,

@@ -21,9 +21,9 @@ from django.utils.translation import gettext as _
 from django_hyber.admin.campaigns.form import CampaignForm, start_time_note
 from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelFormSet
 from django_hyber.admin.channels.notes import live_id, note_of
-from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.model_admins import HyberAdmin
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.models import Campaign
 from django_hyber.texts.composition import compose_saved
 from django_hyber.texts.samples import MADE_UP, Sample, find_sample

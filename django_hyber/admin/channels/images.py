@@ -7,7 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.base import HyberAdmin
+from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.texts.images import keep_image
 
 

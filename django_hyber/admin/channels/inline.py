@@ -14,8 +14,8 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.channels.fields import CHOICE_TEXTS, MORE_OPTIONS, in_form_order
 from django_hyber.admin.channels.forms import OPTION_NAMES, ChannelForm, ChannelFormSet
-from django_hyber.admin.common.base import OwnerPermissionsMixin
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.model_admins import OwnerPermissionsMixin
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.models import CampaignChannel
 from django_hyber.models.campaign import ChannelModel
 from django_hyber.words import CHANNEL_NAMES, label_of

@@ -17,8 +17,8 @@ from django.utils.translation import gettext_lazy
 from django_hyber.admin.channels.conflicts import add_conflict, lock_posted
 from django_hyber.admin.channels.fields import option_fields
 from django_hyber.admin.channels.rows import Row, split_rows
-from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import CampaignDesk, Desk
+from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.texts.rules import channel_rules
 from django_hyber.words import CHANNEL_NAMES, label_of, place_of, problem_text
 

@@ -11,8 +11,8 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
-from django_hyber.admin.common.base import HyberAdmin
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.model_admins import HyberAdmin
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.models import Campaign, TestNumber
 
 #: Seconds between two polls of a part that changes; the page polls less often while nothing changes.

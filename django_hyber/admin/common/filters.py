@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.models import Campaign, CampaignChannel, Message, Suppression
 from django_hyber.models.message import AWAITED, GIVEN_UP, MATCHED, UNMATCHED
 from django_hyber.statistics import dashboard

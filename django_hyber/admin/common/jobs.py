@@ -13,8 +13,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.common.desk import Desk
-from django_hyber.admin.common.masking import sees_personal_data
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.admin.common.times import short_time
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.privacy import mask_phones_in

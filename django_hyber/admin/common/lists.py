@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.masking import for_reader
 from django_hyber.admin.common.paginators import MOST_COUNTED, BigTablePaginator, grouped
+from django_hyber.admin.common.personal_data import for_reader
 
 #: The fields of a list's form apart from the checkboxes of the rows.
 OTHER_FIELDS = 20

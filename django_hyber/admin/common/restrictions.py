@@ -8,7 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.conf import Account, find_accounts
 from django_hyber.privacy import mask_phone
 

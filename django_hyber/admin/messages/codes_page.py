@@ -14,8 +14,8 @@ from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.codes import ReportedCode, find_reported, forget_code, mark_as_seen, name_code, reported_codes
 from django_hyber.models import StatusCode

@@ -11,8 +11,8 @@ from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import pretty_json
-from django_hyber.admin.common.masking import for_reader, sees_personal_data
+from django_hyber.admin.common.model_admins import pretty_json
+from django_hyber.admin.common.personal_data import for_reader, sees_personal_data
 from django_hyber.admin.messages.support import Support, obstacle_of, support_of
 from django_hyber.models import DeliveryReport, Message
 from django_hyber.privacy import mask_payload

@@ -12,7 +12,6 @@ from django.utils.safestring import SafeString
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import described_code, link_to, pretty_json
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.filters import (
     ChannelFilter,
@@ -22,6 +21,7 @@ from django_hyber.admin.common.filters import (
     ReportFilter,
     TemplateFilter,
 )
+from django_hyber.admin.common.model_admins import described_code, link_to, pretty_json
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.admin.messages.history import history_of, parts_note
 from django_hyber.admin.messages.person import may_forget, person_page

@@ -12,10 +12,10 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.base import PhoneField
 from django_hyber.admin.common.desk import Desk
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.model_admins import PhoneField
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.services import Forgotten, export_number, forget_number
 
 PERMISSION = "django_hyber.forget_number"

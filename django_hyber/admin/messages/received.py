@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import HyberAdmin, ReadOnlyAdmin, described_code, link_to, pretty_json
 from django_hyber.admin.common.filters import ChannelFilter, WaitingFilter
+from django_hyber.admin.common.model_admins import HyberAdmin, ReadOnlyAdmin, described_code, link_to, pretty_json
 from django_hyber.admin.common.times import EMPTY, short_time
 from django_hyber.admin.messages.codes_page import code_urls
 from django_hyber.models import DeliveryReport, UnreadableCallback

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.campaigns.wait_texts import with_reason
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.admin.common.times import short_time
 from django_hyber.conf import find_account
 from django_hyber.models import Campaign, Message, Reply

@@ -15,8 +15,8 @@ from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.common.base import ReadOnlyAdmin
 from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.model_admins import ReadOnlyAdmin
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.reconcile.panel import PERMISSION, doubt_panel, doubt_url, key_of
 from django_hyber.models import Batch, Campaign, Message

@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.common.base import described_code, link_to
-from django_hyber.admin.common.masking import sees_personal_data
+from django_hyber.admin.common.model_admins import described_code, link_to
 from django_hyber.admin.common.paginators import grouped
+from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.admin.common.times import short_time
 from django_hyber.models import Batch, Message
 from django_hyber.privacy import mask_phones_in

@@ -14,8 +14,8 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.common import charts
-from django_hyber.admin.common.base import amount_text
 from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.model_admins import amount_text
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.table import Cell, Line, figure_lines

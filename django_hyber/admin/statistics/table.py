@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from django_hyber.admin.common import charts
-from django_hyber.admin.common.base import amount_text
+from django_hyber.admin.common.model_admins import amount_text
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import EMPTY
 from django_hyber.services import ChannelStatistics, Results

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.admin.common.base import HyberAdmin, link_to
+from django_hyber.admin.common.model_admins import HyberAdmin, link_to
 from django_hyber.models import Template
 
 

@@ -14,8 +14,8 @@ from django_hyber.admin.channels.composer import channel_parts, posted_formset
 from django_hyber.admin.channels.conflicts import GuardedForm
 from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.channels.unsaved import GuardedAdmin
-from django_hyber.admin.common.base import OwnerPermissionsMixin
 from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.model_admins import OwnerPermissionsMixin
 from django_hyber.models import TemplateChannel, TemplateVariant
 from django_hyber.models.template import language_key
 from django_hyber.texts.samples import MADE_UP

@@ -9,8 +9,8 @@ import pytest
 from django.contrib import admin
 from django.utils.translation import override
 
-from django_hyber.admin.common.base import HyberAdmin
 from django_hyber.admin.common.glossary import GLOSSARY
+from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.common.times import clock_time, short_time
 from tests.admin.pages import text_of
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from django_hyber.protocol import UnreadableReply, parse_replies, parse_reply, reply_fingerprint
-from django_hyber.protocol.wire.replies import is_reply, is_report
+from django_hyber.protocol.wire.incoming_replies import is_reply, is_report
 from tests.protocol import vectors
 
 JSON = st.recursive(

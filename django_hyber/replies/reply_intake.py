@@ -16,7 +16,7 @@ from django_hyber.db.transactions import insisting, lock, write_transaction
 from django_hyber.models import Message, Reply, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
 from django_hyber.queueing import enqueue_after_commit
-from django_hyber.replies.consent import apply_wishes, asks_to_stop
+from django_hyber.replies.opt_out_list import apply_wishes, asks_to_stop
 from django_hyber.reports.matching import primary_keys
 from django_hyber.reports.unreadable import keep_unreadable_items
 

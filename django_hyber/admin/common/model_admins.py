@@ -24,8 +24,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.common.lists import BigTableList
-from django_hyber.admin.common.masking import PersonalDataMixin, sees_personal_data, without_numbers
 from django_hyber.admin.common.paginators import BigTablePaginator
+from django_hyber.admin.common.personal_data import PersonalDataMixin, sees_personal_data, without_numbers
 from django_hyber.admin.common.saved import mark_saved
 from django_hyber.admin.common.times import EMPTY, shorten_times, with_short_times
 from django_hyber.models import Suppression, TestNumber

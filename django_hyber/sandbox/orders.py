@@ -19,7 +19,7 @@ from django_hyber.sandbox.channels import (
     sms_segments,
     with_short_links,
 )
-from django_hyber.sandbox.outcomes import outcome_for
+from django_hyber.sandbox.number_outcomes import outcome_for
 
 Kind = Literal["single", "batch", "broadcast"]
 

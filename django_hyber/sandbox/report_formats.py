@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from django_hyber.sandbox.outcomes import STATUS_DELIVERED, Fact
+from django_hyber.sandbox.number_outcomes import STATUS_DELIVERED, Fact
 from django_hyber.sandbox.store import Group, Message
 
 TEMPLATE_ID: Final = 1000001
