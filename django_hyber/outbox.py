@@ -18,7 +18,7 @@ from django.conf import settings
 
 from django_hyber.protocol import HyberClient, ReportNotFound, channel_from_wire, render_channel
 from django_hyber.protocol.client import Body, Check, encode_body
-from django_hyber.protocol.outcomes import Answer
+from django_hyber.protocol.outcomes import HttpAnswer
 
 #: The value of the setting HYBER_TESTING with which tests send real requests, for those with a sandbox of their own.
 WIRE = "wire"
@@ -82,14 +82,14 @@ class OutboxClient(HyberClient):
         """Raise ReportNotFound."""
         raise ReportNotFound(HTTPStatus.NOT_FOUND)
 
-    def _post(self, url: str, body: Body, before_write: Check | None, *, limit: int = 0) -> Answer:
+    def _post(self, url: str, body: Body, before_write: Check | None, *, limit: int = 0) -> HttpAnswer:
         clear_before_each_test()
         sent = json.loads(body if isinstance(body, bytes) else encode_body(body))
         if before_write:
             before_write()
         messages = list(_messages(sent))
         outbox.extend(messages)
-        return Answer(status=HTTPStatus.OK, headers={}, content=json.dumps(self._answer(url, messages)).encode())
+        return HttpAnswer(status=HTTPStatus.OK, headers={}, content=json.dumps(self._answer(url, messages)).encode())
 
     def _answer(self, url: str, messages: list[SentMessage]) -> dict[str, Any]:
         if url == self.api_url:

@@ -38,7 +38,7 @@ from django_hyber.services import (
 )
 
 
-class Conflict(APIException):
+class StateConflict(APIException):
     """The state of the object does not allow this."""
 
     status_code = status.HTTP_409_CONFLICT
@@ -98,7 +98,7 @@ class MessageViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, viewset
         try:
             return super().create(request, *args, **kwargs)
         except (ExtraIdError, ImproperlyConfigured) as error:
-            raise Conflict(str(error)) from error
+            raise StateConflict(str(error)) from error
 
     @extend_schema(request=None, responses=MessageSerializer)
     @action(detail=True, methods=["post"])
@@ -107,9 +107,9 @@ class MessageViewSet(mixins.CreateModelMixin, mixins.RetrieveModelMixin, viewset
         refuse_fields(request)
         message = self.get_object()
         if message.campaign_id:
-            raise Conflict("The message belongs to a campaign. Cancel the campaign to stop it.")
+            raise StateConflict("The message belongs to a campaign. Cancel the campaign to stop it.")
         if not cancel_message(message):
-            raise Conflict("The message has been handed over to the platform, or has ended.")
+            raise StateConflict("The message has been handed over to the platform, or has ended.")
         message.refresh_from_db()
         return Response(self.get_serializer(message).data)
 
@@ -165,5 +165,5 @@ class CampaignViewSet(viewsets.ReadOnlyModelViewSet[Campaign]):
         try:
             campaign = verb(self.get_object())
         except CampaignError as error:
-            raise Conflict(" ".join(error.messages)) from error
+            raise StateConflict(" ".join(error.messages)) from error
         return Response(self.get_serializer(campaign).data)

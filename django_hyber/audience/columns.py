@@ -219,7 +219,7 @@ class Use(StrEnum):
     NOTHING = "nothing"
 
 
-class Choice(NamedTuple):
+class ColumnChoice(NamedTuple):
     """What a person has chosen for one column; ``name`` is that of a variable."""
 
     use: Use
@@ -230,19 +230,19 @@ CAMPAIGN_USES = (Use.PHONE, Use.VARIABLE, Use.TEXT, Use.NOTHING)
 OPT_OUT_USES = (Use.PHONE, Use.REASON, Use.NOTHING)
 
 
-def choice_for(header: str, columns: Columns, campaign: Campaign | None) -> Choice:
+def choice_for(header: str, columns: Columns, campaign: Campaign | None) -> ColumnChoice:
     """Return the initial choice for a column; one that is left out has a name in case that it shall not be."""
     if header == columns.phone_column:
-        return Choice(Use.PHONE)
+        return ColumnChoice(Use.PHONE)
     if header == columns.text_column:
-        return Choice(Use.TEXT)
+        return ColumnChoice(Use.TEXT)
     name = (columns.variables or {}).get(header, "")
     if not name:
-        return Choice(Use.NOTHING, suggest_name(header, (columns.variables or {}).values()) if campaign else "")
-    return Choice(Use.VARIABLE, name) if campaign else Choice(Use.REASON)
+        return ColumnChoice(Use.NOTHING, suggest_name(header, (columns.variables or {}).values()) if campaign else "")
+    return ColumnChoice(Use.VARIABLE, name) if campaign else ColumnChoice(Use.REASON)
 
 
-def chosen_columns(headers: Sequence[str], choices: Sequence[Choice]) -> Columns:
+def chosen_columns(headers: Sequence[str], choices: Sequence[ColumnChoice]) -> Columns:
     """Return the columns that a person has chosen; ``check_choices`` comes first."""
     named = dict(zip(headers, choices, strict=True))
     variables = {header: choice.name for header, choice in named.items() if choice.use == Use.VARIABLE}
@@ -252,14 +252,16 @@ def chosen_columns(headers: Sequence[str], choices: Sequence[Choice]) -> Columns
     return Columns(phone_column=phone, text_column=text, variables=variables)
 
 
-def check_choices(choices: Sequence[Choice], campaign: Campaign | None) -> Iterator[tuple[int | None, ValidationError]]:
+def check_choices(
+    choices: Sequence[ColumnChoice], campaign: Campaign | None
+) -> Iterator[tuple[int | None, ValidationError]]:
     """Yield the errors, each with the number of its column, or None if it concerns all of them."""
     uses = [choice.use for choice in choices]
     if Use.PHONE not in uses:
         yield None, ValidationError(_("Choose the column that contains the phone numbers."), code="no-phone-column")
     if campaign:
         yield from ((None, error) for error in _check_own_texts(campaign, brings_texts=Use.TEXT in uses))
-    seen: set[Choice] = set()
+    seen: set[ColumnChoice] = set()
     for number, choice in enumerate(choices):
         error = _check_choice(choice, seen, has_text=Use.TEXT in uses)
         if error:
@@ -267,7 +269,7 @@ def check_choices(choices: Sequence[Choice], campaign: Campaign | None) -> Itera
         seen.add(choice)
 
 
-def _check_choice(choice: Choice, seen: Collection[Choice], *, has_text: bool) -> ValidationError | None:
+def _check_choice(choice: ColumnChoice, seen: Collection[ColumnChoice], *, has_text: bool) -> ValidationError | None:
     if choice.use == Use.VARIABLE:
         return _check_name(choice, seen, has_text=has_text)
     if choice.use != Use.NOTHING and choice in seen:
@@ -275,7 +277,7 @@ def _check_choice(choice: Choice, seen: Collection[Choice], *, has_text: bool) -
     return None
 
 
-def _check_name(choice: Choice, seen: Collection[Choice], *, has_text: bool) -> ValidationError | None:
+def _check_name(choice: ColumnChoice, seen: Collection[ColumnChoice], *, has_text: bool) -> ValidationError | None:
     if not choice.name:
         return ValidationError(_("Name the variable, or choose “Do not import”."), code="no-name")
     problem = check_variable_name(choice.name)

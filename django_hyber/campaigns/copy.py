@@ -27,7 +27,7 @@ Status = Message.Status
 NAME_LENGTH = 200
 
 
-class Audience(StrEnum):
+class CopyAudience(StrEnum):
     """Which recipients the copy gets."""
 
     NOBODY = "nobody"
@@ -38,12 +38,12 @@ class Audience(StrEnum):
 
 #: A click proves that a message was seen, where the platform does not report it.
 _CLICKED = Q(clicks__gt=0)
-_STATUSES: Mapping[Audience, tuple[str, ...]] = {
-    Audience.NOBODY: (),
-    Audience.EVERYBODY: tuple(Status.values),
-    Audience.FAILED: FAILURES,
+_STATUSES: Mapping[CopyAudience, tuple[str, ...]] = {
+    CopyAudience.NOBODY: (),
+    CopyAudience.EVERYBODY: tuple(Status.values),
+    CopyAudience.FAILED: FAILURES,
     # Opted-out recipients have not seen it either, but must not get the copy.
-    Audience.NOT_SEEN: tuple(status for status in Status.values if status not in (Status.SEEN, Status.SUPPRESSED)),
+    CopyAudience.NOT_SEEN: tuple(status for status in Status.values if status not in (Status.SEEN, Status.SUPPRESSED)),
 }
 
 
@@ -53,23 +53,23 @@ def name_of_copy(campaign: Campaign) -> str:
     return campaign.name[: NAME_LENGTH - len(suffix)] + suffix
 
 
-def audience_of(campaign: Campaign, audience: Audience) -> QuerySet[Message]:
+def audience_of(campaign: Campaign, audience: CopyAudience) -> QuerySet[Message]:
     """Return the messages whose recipients a copy gets; purged ones have no number any more."""
     messages = campaign.messages.not_purged().filter(status__in=_STATUSES[audience])
-    return messages.exclude(_CLICKED) if audience is Audience.NOT_SEEN else messages
+    return messages.exclude(_CLICKED) if audience is CopyAudience.NOT_SEEN else messages
 
 
-class Audiences(NamedTuple):
+class CopyAudiences(NamedTuple):
     """How many recipients a copy would get with each audience.
 
     Of those who have not seen it, ``unknown`` got it by a channel that does not report whether it was.
     """
 
-    sizes: Mapping[Audience, int]
+    sizes: Mapping[CopyAudience, int]
     unknown: int
 
 
-def count_audiences(campaign: Campaign) -> Audiences:
+def count_audiences(campaign: Campaign) -> CopyAudiences:
     """Count the recipients that a copy would get with each audience, in two queries."""
     grouped = campaign.messages.not_purged().order_by().values_list("status", "channel")
     rows = list(grouped.annotate(count=Count("*"), clicked=Count("status", filter=_CLICKED)))
@@ -77,23 +77,23 @@ def count_audiences(campaign: Campaign) -> Audiences:
     reporting = REPORT_SEEN if account and has_seen_codes([account]) else ()
     sizes = {
         audience: sum(
-            count - (clicked if audience is Audience.NOT_SEEN else 0)
+            count - (clicked if audience is CopyAudience.NOT_SEEN else 0)
             for status, _channel, count, clicked in rows
             if status in _STATUSES[audience]
         )
-        for audience in Audience
+        for audience in CopyAudience
     }
     unknown = sum(
         count - clicked
         for status, channel, count, clicked in rows
         if status == Status.DELIVERED and channel not in reporting
     )
-    return Audiences(sizes, unknown)
+    return CopyAudiences(sizes, unknown)
 
 
 @insisting
 def duplicate_once(
-    campaign: Campaign, *, name: str, audience: Audience, user: User | None, form_key: str = ""
+    campaign: Campaign, *, name: str, audience: CopyAudience, user: User | None, form_key: str = ""
 ) -> tuple[Campaign, bool]:
     """Make a draft with the campaign's texts and settings, without its start time, and with these recipients.
 
@@ -106,7 +106,7 @@ def duplicate_once(
         return _copy(campaign, name, audience, author_id, form_key), True
 
 
-def _copy(campaign: Campaign, name: str, audience: Audience, author_id: Any, form_key: str) -> Campaign:
+def _copy(campaign: Campaign, name: str, audience: CopyAudience, author_id: Any, form_key: str) -> Campaign:
     values = {column: getattr(campaign, column) for column in Campaign.SETTINGS}
     copy = Campaign.objects.create(name=name, author_id=author_id, added_by_form=form_key or None, **values)
     channels = campaign.channels.order_by("position", "id").values("position", "channel", "options")
@@ -114,7 +114,7 @@ def _copy(campaign: Campaign, name: str, audience: Audience, author_id: Any, for
     CampaignChannel.objects.bulk_create(rows)
     add_contributor(copy, author_id)
     copy_contributors(campaign, copy)
-    if audience is not Audience.NOBODY:
+    if audience is not CopyAudience.NOBODY:
         _copy_recipients(audience_of(campaign, audience).all(), copy)
     return copy
 

@@ -33,7 +33,7 @@ from django_hyber.protocol.errors import (
     ReadTimeout,
     UnreadableResponse,
 )
-from django_hyber.protocol.outcomes import Answer, read_answer, read_report
+from django_hyber.protocol.outcomes import HttpAnswer, read_answer, read_report
 from django_hyber.protocol.wire.responses import SyncEntry, parse_job_id, parse_message_id, parse_messages, parse_sync
 
 API_URL = "https://api-v2-{site}.hyber.im/{client_id}"
@@ -200,16 +200,16 @@ class HyberClient:
         with paused_collector():
             return parse_sync(read_answer(answer), http_status=answer.status)
 
-    def _post(self, url: str, body: Body, before_write: Check | None, *, limit: int = MAX_ANSWER) -> Answer:
+    def _post(self, url: str, body: Body, before_write: Check | None, *, limit: int = MAX_ANSWER) -> HttpAnswer:
         data = body if isinstance(body, bytes) else encode_body(body)
         return self._exchange("POST", url, data, limit, before_write)
 
-    def _get(self, url: str, *, limit: int = MAX_ANSWER) -> Answer:
+    def _get(self, url: str, *, limit: int = MAX_ANSWER) -> HttpAnswer:
         return self._exchange("GET", url, None, limit)
 
     def _exchange(
         self, method: str, url: str, data: bytes | None, limit: int, before_write: Check | None = None
-    ) -> Answer:
+    ) -> HttpAnswer:
         exchange = Exchange(*self._timeout, before_write)
         outer = sys.exception()
         failure: Exception
@@ -261,7 +261,7 @@ def _user_agent() -> str:
         return "django-hyber"
 
 
-def _receive(response: requests.Response, limit: int, outer: BaseException | None) -> Answer:
+def _receive(response: requests.Response, limit: int, outer: BaseException | None) -> HttpAnswer:
     """Read the answer up to a maximum size."""
     status, headers = response.status_code, response.headers
     parts: list[bytes] = []
@@ -273,11 +273,11 @@ def _receive(response: requests.Response, limit: int, outer: BaseException | Non
             size += len(part)
             if size > limit:
                 reason = TOO_LONG % {"limit": f"{limit:,}"}
-                return Answer(status=status, headers=headers, failure=UnreadableResponse(status, reason))
+                return HttpAnswer(status=status, headers=headers, failure=UnreadableResponse(status, reason))
             parts.append(part)
     except (OSError, HTTPError) as error:
-        return Answer(status=status, headers=headers, failure=_lost(_root_cause(error, outer)))
-    return Answer(status=status, headers=headers, content=b"".join(parts))
+        return HttpAnswer(status=status, headers=headers, failure=_lost(_root_cause(error, outer)))
+    return HttpAnswer(status=status, headers=headers, content=b"".join(parts))
 
 
 def _explain(error: Exception, outer: BaseException | None, *, is_written: bool) -> HyberError:

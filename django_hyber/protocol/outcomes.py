@@ -53,7 +53,7 @@ _REASONS: dict[int, str] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answer:
+class HttpAnswer:
     """An HTTP answer. If only its status and headers were received, ``failure`` is the reason."""
 
     status: int
@@ -114,7 +114,7 @@ class Answer:
         return min(max(0.0, seconds), _LONGEST_WAIT)
 
 
-def read_answer(answer: Answer) -> Any:
+def read_answer(answer: HttpAnswer) -> Any:
     """Return the JSON of a successful POST. Raises NotTaken, APIError or OutcomeUnknown."""
     if answer.names_messages and (answer.has_error_code or not answer.is_success):
         raise UnreadableResponse(answer.status, _CONTRADICTION, *_code_and_text(answer))
@@ -132,7 +132,7 @@ def read_answer(answer: Answer) -> Any:
     raise _unknown_outcome(answer)
 
 
-def read_report(answer: Answer) -> Any:
+def read_report(answer: HttpAnswer) -> Any:
     """Return the JSON of a report requested with GET. Raises ReportNotFound, NotTaken or OutcomeUnknown.
 
     The answer for an unknown id is not documented. It may be 404, an empty body, or an error of the platform.
@@ -161,7 +161,7 @@ def read_report(answer: Answer) -> Any:
     return report
 
 
-def _raise_for_account(answer: Answer) -> None:
+def _raise_for_account(answer: HttpAnswer) -> None:
     """Raise AuthenticationError or TooManyRequests if the platform accepts no request of the account now."""
     if answer.status == HTTPStatus.UNAUTHORIZED or (answer.status == HTTPStatus.FORBIDDEN and answer.is_own_error):
         raise AuthenticationError(*_details(answer))
@@ -169,7 +169,7 @@ def _raise_for_account(answer: Answer) -> None:
         raise TooManyRequests(answer.retry_after, *_code_and_text(answer))
 
 
-def _read_success(answer: Answer) -> Any:
+def _read_success(answer: HttpAnswer) -> Any:
     if answer.failure:
         raise answer.failure
     if answer.payload is _NOT_JSON:
@@ -177,23 +177,23 @@ def _read_success(answer: Answer) -> Any:
     return answer.payload
 
 
-def _details(answer: Answer) -> tuple[int, int | None, str, str]:
+def _details(answer: HttpAnswer) -> tuple[int, int | None, str, str]:
     """Return the arguments of an APIError."""
     start = answer.content[:_MAX_KEPT_BODY].decode("utf-8", "replace")
     return answer.status, *_code_and_text(answer), clean_text(start)
 
 
-def _unknown_outcome(answer: Answer) -> OutcomeUnknown:
+def _unknown_outcome(answer: HttpAnswer) -> OutcomeUnknown:
     return answer.failure or UnreadableResponse(answer.status, _reason(answer), *_code_and_text(answer))
 
 
-def _code_and_text(answer: Answer) -> tuple[int | None, str]:
+def _code_and_text(answer: HttpAnswer) -> tuple[int | None, str]:
     # The code of a proxy must not count as an error of the platform that is repeated.
     code = to_int(answer.fields.get("error_code")) if answer.is_own_error else None
     return code, to_text(answer.fields.get("error_text"))
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: HttpAnswer) -> str:
     if answer.status < HTTPStatus.OK:
         return gettext_noop("the answer is not final")
     if HTTPStatus.MULTIPLE_CHOICES <= answer.status < HTTPStatus.BAD_REQUEST:

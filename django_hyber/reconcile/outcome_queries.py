@@ -27,7 +27,7 @@ from django_hyber.protocol import (
     is_plain_id,
     parse_reports,
 )
-from django_hyber.reconcile.proof import Answer, Controls, Known, Reply, judge, query_interval
+from django_hyber.reconcile.proof import Answer, Controls, Known, QueryResult, judge, query_interval
 from django_hyber.reconcile.report_queries import claim_query
 from django_hyber.reports.intake import apply_reports
 from django_hyber.sending.exchange import get_client
@@ -65,47 +65,47 @@ def claim_outcome_query(
 
 def query_outcome(
     account: Account, extra_id: str, sender: str, asked_at: datetime, *, in_campaign: bool
-) -> tuple[Answer | None, Reply]:
+) -> tuple[Answer | None, QueryResult]:
     """Query the outcome of a message by our own id. A report in the answer is applied.
 
     The first result is None if the message was found, which proves that the platform accepted it. ``sender`` is that
     of its request: if the account has another one now, "not found" proves nothing. ``in_campaign`` is whether it was
     sent through the host of campaigns.
     """
-    reply = query_report(account, extra_id)
-    if reply.is_found:
-        return None, reply
-    if not reply.is_not_found:
-        return Answer.NO_ANSWER, reply
+    result = query_report(account, extra_id)
+    if result.is_found:
+        return None, result
+    if not result.is_not_found:
+        return Answer.NO_ANSWER, result
     if sender != account.sender:
-        return Answer.OTHER_CLIENT, reply
+        return Answer.OTHER_CLIENT, result
     if not is_plain_id(extra_id):
         # The controls have plain ids, so they do not show whether such a query reaches the platform.
-        return Answer.UNUSUAL_ID, reply
-    return judge(reply, _controls(account, asked_at, in_campaign=in_campaign)), reply
+        return Answer.UNUSUAL_ID, result
+    return judge(result, _controls(account, asked_at, in_campaign=in_campaign)), result
 
 
-def query_report(account: Account, extra_id: str) -> Reply:
+def query_report(account: Account, extra_id: str) -> QueryResult:
     """Send one query and apply the report. A query without an answer may pause the account."""
     try:
         payload = get_client(account).fetch_report(extra_id=extra_id)
     except ReportNotFound as error:
         note_answer(account, REPORTS)
-        return Reply(is_not_found=True, text=_describe(error))
+        return QueryResult(is_not_found=True, text=_describe(error))
     except HyberError as error:
         logger.info("No answer to the query about message %s: %s", extra_id, type(error).__name__)
         note_failure(account, REPORTS, error)
-        return Reply(text=error.explanation)
+        return QueryResult(text=error.explanation)
     note_answer(account, REPORTS)
     account = with_stored_codes(account)
     reports = _matching(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
     if not reports:
-        return Reply(text="a report about another message")
+        return QueryResult(text="a report about another message")
     apply_reports(account, reports)
-    return Reply(is_found=True)
+    return QueryResult(is_found=True)
 
 
-def query_unknown_id(account: Account) -> Reply:
+def query_unknown_id(account: Account) -> QueryResult:
     """Query the report of an id that was never used (the first control)."""
     return query_report(account, new_extra_id())
 
@@ -117,10 +117,10 @@ def query_known_messages(account: Account, *, in_campaign: bool = False) -> Know
     """
     known = Known.NONE
     for extra_id in (_known_in_campaigns(account) if in_campaign else ()) or _known_messages(account):
-        reply = query_report(account, extra_id)
-        if reply.is_found:
+        result = query_report(account, extra_id)
+        if result.is_found:
             return Known.FOUND
-        if reply.is_not_found:
+        if result.is_not_found:
             known = Known.NOT_FOUND
         elif known is Known.NONE:
             known = Known.NO_ANSWER

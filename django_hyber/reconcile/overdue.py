@@ -16,7 +16,7 @@ from django_hyber.db.bulk import CHUNK
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
-from django_hyber.reconcile.report_queries import MARGIN, Fetched, Job, Overdue, paced, query_job, query_message
+from django_hyber.reconcile.report_queries import MARGIN, Fetched, Overdue, OverdueJob, paced, query_job, query_message
 from django_hyber.reconcile.seen_and_clicks import click_tracking_jobs, recently_delivered
 from django_hyber.sending.pace.deadline import start_time_of
 from django_hyber.sending.pace.pauses import Host, paused_accounts
@@ -67,7 +67,7 @@ def _query_seen_and_clicks(limit: int, pause: float, fetched: Fetched, *, learn_
     _query_messages(paced(messages, pause), fetched)
 
 
-def _query_jobs(jobs: Iterable[Job], fetched: Fetched) -> None:
+def _query_jobs(jobs: Iterable[OverdueJob], fetched: Fetched) -> None:
     for job in jobs:
         with apart(batch_id=job.pk, job_id=job.job_id, account=job.account):
             query_job(job, fetched)
@@ -79,7 +79,7 @@ def _query_messages(messages: Iterable[Overdue], fetched: Fetched) -> None:
             query_message(message, fetched)
 
 
-def _overdue_jobs(margin: timedelta) -> list[Job]:
+def _overdue_jobs(margin: timedelta) -> list[OverdueJob]:
     now = timezone.now()
     unreported = Message.objects.filter(
         AWAITED, campaign=OuterRef("campaign"), pk__gte=OuterRef("first_id"), pk__lte=OuterRef("last_id")
@@ -96,7 +96,7 @@ def _overdue_jobs(margin: timedelta) -> list[Job]:
             expected_at: datetime = batch.since + _campaign_lifetime(batch.campaign_id, lifetimes)
             # Batches of several time zones share a range; those are few, so each is checked separately.
             if expected_at <= now - margin and (not batch.phone_prefixes or batch.messages().filter(AWAITED).exists()):
-                overdue.append(Job(batch.pk, batch.campaign.account, batch.job_id, expected_at))
+                overdue.append(OverdueJob(batch.pk, batch.campaign.account, batch.job_id, expected_at))
     return overdue
 
 

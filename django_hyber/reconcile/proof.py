@@ -37,7 +37,7 @@ class Known(enum.StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reply:
+class QueryResult:
     """The answer to one query. ``text`` is the HTTP status and error code of a "not found", or the error."""
 
     is_found: bool = False
@@ -54,7 +54,7 @@ class Controls:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Doubt:
+class Evidence:
     """The evidence about a message or batch with an unknown outcome.
 
     "Not found" counts from ``not_found_after``. ``not_found_at`` is the time of the first one that counted.
@@ -78,29 +78,29 @@ class Proof(enum.Enum):
     NOT_ACCEPTED = enum.auto()
 
 
-def judge(reply: Reply, controls: Controls) -> Answer:
+def judge(result: QueryResult, controls: Controls) -> Answer:
     """Return NOT_FOUND if the controls confirm the "not found", or otherwise the reason why they do not."""
-    if not reply.is_not_found or not controls.unknown or controls.known is Known.NO_ANSWER:
+    if not result.is_not_found or not controls.unknown or controls.known is Known.NO_ANSWER:
         return Answer.NO_ANSWER
-    if reply.text != controls.unknown:
+    if result.text != controls.unknown:
         return Answer.UNLIKE_UNKNOWN
     if controls.known is Known.NONE:
         return Answer.NO_CONTROL
     return Answer.NOT_FOUND if controls.known is Known.FOUND else Answer.NOT_EVEN_KNOWN
 
 
-def after_query(doubt: Doubt, answer: Answer, asked_at: datetime) -> tuple[Proof, Doubt]:
+def after_query(evidence: Evidence, answer: Answer, asked_at: datetime) -> tuple[Proof, Evidence]:
     """Return what a query about a single message has proved, and the updated evidence."""
-    if answer is not Answer.NOT_FOUND or asked_at < doubt.round_begins:
-        return Proof.NOTHING, doubt
-    return after_round(doubt, asked_at)
+    if answer is not Answer.NOT_FOUND or asked_at < evidence.round_begins:
+        return Proof.NOTHING, evidence
+    return after_round(evidence, asked_at)
 
 
-def after_round(doubt: Doubt, ended_at: datetime) -> tuple[Proof, Doubt]:
+def after_round(evidence: Evidence, ended_at: datetime) -> tuple[Proof, Evidence]:
     """Return what a round in which every answer was "not found" has proved, and the updated evidence."""
-    if doubt.not_found_at is not None:
-        return Proof.NOT_ACCEPTED, doubt
-    return Proof.NOTHING, replace(doubt, not_found_at=ended_at)
+    if evidence.not_found_at is not None:
+        return Proof.NOT_ACCEPTED, evidence
+    return Proof.NOTHING, replace(evidence, not_found_at=ended_at)
 
 
 def is_round_complete(not_found: int, in_doubt: int) -> bool:
@@ -124,7 +124,7 @@ def query_interval(ask_every: float, age: timedelta) -> timedelta:
     return min(max(least, age / AGE_DIVISOR), MAX_FACTOR * least)
 
 
-def next_query_at(doubt: Doubt, ask_every: float, asked_at: datetime) -> datetime:
+def next_query_at(evidence: Evidence, ask_every: float, asked_at: datetime) -> datetime:
     """Return when the next query is due: after the interval, or at the start of the next round if that is earlier."""
-    later = asked_at + query_interval(ask_every, asked_at - doubt.since)
-    return min(later, doubt.round_begins) if doubt.round_begins > asked_at else later
+    later = asked_at + query_interval(ask_every, asked_at - evidence.since)
+    return min(later, evidence.round_begins) if evidence.round_begins > asked_at else later

@@ -66,7 +66,7 @@ class Overdue:
     interval_factor: float = 0.5
 
 
-class Job(NamedTuple):
+class OverdueJob(NamedTuple):
     """A batch that the platform accepted as a job. The reports of all its messages were expected at ``expected_at``."""
 
     pk: int
@@ -84,7 +84,7 @@ def paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
         time.sleep(max(0.0, pause - (time.monotonic() - started)))
 
 
-def query_job(job: Job, fetched: Fetched) -> None:
+def query_job(job: OverdueJob, fetched: Fetched) -> None:
     """Query all messages of a job in one request, unless it is paused or another worker has claimed it."""
     now = timezone.now()
     batch = Batch.objects.filter(pk=job.pk, state=Batch.State.DONE)
@@ -142,7 +142,7 @@ def claim_query(rows: QuerySet[Batch] | QuerySet[Message], again_at: datetime) -
     return bool(rows.filter(is_due(database_time())).update(due_at=again_at, enqueued_at=None))
 
 
-def _next_query_at(item: Overdue | Job, now: datetime) -> datetime:
+def _next_query_at(item: Overdue | OverdueJob, now: datetime) -> datetime:
     """Return when to query again. The interval grows with the time since the report was expected."""
     return now + max((now - item.expected_at) * item.interval_factor, MARGIN)
 

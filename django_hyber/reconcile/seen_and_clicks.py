@@ -17,7 +17,7 @@ from django_hyber.codes import has_seen_codes
 from django_hyber.conf import find_accounts
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
-from django_hyber.reconcile.report_queries import MARGIN, Job, Overdue
+from django_hyber.reconcile.report_queries import MARGIN, Overdue, OverdueJob
 from django_hyber.reports.ranks import DELIVERIES
 
 Status = Message.Status
@@ -30,7 +30,7 @@ REPORT_SEEN = ("viber", "whatsapp")
 INTERVAL_FACTOR = 1.0
 
 
-def click_tracking_jobs() -> Iterator[Job]:
+def click_tracking_jobs() -> Iterator[OverdueJob]:
     """Yield the jobs whose clicks are due to be queried."""
     now = timezone.now()
     batches = Batch.objects.filter(
@@ -43,7 +43,7 @@ def click_tracking_jobs() -> Iterator[Job]:
     for pk, account, job_id, ended in batches.order_by("pk").values_list(
         "pk", "campaign__account", "job_id", "finished_at"
     ):
-        yield Job(pk, account, job_id, ended or now, INTERVAL_FACTOR)
+        yield OverdueJob(pk, account, job_id, ended or now, INTERVAL_FACTOR)
 
 
 def recently_delivered(limit: int, *, learn_seen: bool, learn_clicks: bool) -> list[Overdue]:

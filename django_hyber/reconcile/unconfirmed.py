@@ -29,9 +29,9 @@ from django_hyber.reconcile import endings, outcome_queries
 from django_hyber.reconcile.proof import (
     SAMPLE,
     Answer,
-    Doubt,
+    Evidence,
     Proof,
-    Reply,
+    QueryResult,
     after_query,
     after_round,
     is_round_complete,
@@ -171,23 +171,23 @@ def resolve_message(pk: int) -> None:
     asked_at = database_time()
     if not outcome_queries.claim_outcome_query(doubted, account, message, asked_at):
         return
-    answer, reply = outcome_queries.query_outcome(
+    answer, result = outcome_queries.query_outcome(
         account, message.extra_id, message.sender, asked_at, in_campaign=message.campaign_id is not None
     )
     if answer is None:
         endings.end_message_as_accepted(doubted)
         _note_found(message, account)
     else:
-        doubt = _read_doubt(message, account)
-        if answer is Answer.NOT_FOUND and asked_at >= doubt.round_begins:
-            doubt = _postponed_for_request(doubt, message, account)
-        proof, doubt = after_query(doubt, answer, asked_at)
+        evidence = _read_evidence(message, account)
+        if answer is Answer.NOT_FOUND and asked_at >= evidence.round_begins:
+            evidence = _postponed_for_request(evidence, message, account)
+        proof, evidence = after_query(evidence, answer, asked_at)
         _write(
             doubted,
-            **_query_columns(answer, reply, asked_at),
-            not_found_after=doubt.not_found_after,
-            not_found_at=doubt.not_found_at,
-            due_at=next_query_at(doubt, account.ask_every, asked_at),
+            **_query_columns(answer, result, asked_at),
+            not_found_after=evidence.not_found_after,
+            not_found_at=evidence.not_found_at,
+            due_at=next_query_at(evidence, account.ask_every, asked_at),
         )
         if proof is Proof.NOT_ACCEPTED:
             endings.end_message_as_not_accepted(doubted, message)
@@ -235,8 +235,8 @@ class _BatchInDoubt:
 
     def query(self, asked_at: datetime) -> bool:
         """Query some of its messages, then act on all answers so far. Return whether to continue immediately."""
-        doubt = _read_doubt(self.batch, self.account)
-        sampled = _Sampled.FOUND if was_accepted(self.batch) else self._query_sample(doubt, asked_at)
+        evidence = _read_evidence(self.batch, self.account)
+        sampled = _Sampled.FOUND if was_accepted(self.batch) else self._query_sample(evidence, asked_at)
         if sampled is _Sampled.FOUND:
             until = database_time() + _parts_grace(self.batch, self.account)
             endings.resolve_separately(self.doubted, self.batch, self.account, until)
@@ -244,36 +244,36 @@ class _BatchInDoubt:
         if sampled is _Sampled.IN_PART:
             return bool(_write(self.doubted, due_at=None, enqueued_at=timezone.now()))
         members = self._members()
-        others = [member for member in members if not _was_not_found(member, doubt)]
+        others = [member for member in members if not _was_not_found(member, evidence)]
         proof = Proof.NOTHING
         if is_round_complete(len(members) - len(others), len(members)):
-            proof, doubt = after_round(doubt, database_time())
+            proof, evidence = after_round(evidence, database_time())
         elif all(member.unanswered >= MAX_UNANSWERED for member in others):
             # Too few messages get an answer for a complete sample. The others can still be resolved separately.
             endings.resolve_separately(self.doubted, self.batch, self.account)
             return False
-        due_at = next_query_at(doubt, self.account.ask_every, asked_at)
-        _write(self.doubted, not_found_at=doubt.not_found_at, due_at=due_at)
+        due_at = next_query_at(evidence, self.account.ask_every, asked_at)
+        _write(self.doubted, not_found_at=evidence.not_found_at, due_at=due_at)
         if proof is Proof.NOT_ACCEPTED:
             endings.end_batch_as_not_accepted(self.doubted, self.batch)
         return False
 
-    def _query_sample(self, doubt: Doubt, asked_at: datetime) -> _Sampled:
+    def _query_sample(self, evidence: Evidence, asked_at: datetime) -> _Sampled:
         """Query until a message is found, enough are not found, or the next query would have the same result."""
         members = self._members()
         needed = EARLY_SAMPLE
-        if asked_at >= doubt.round_begins:
-            needed = min(SAMPLE, len(members)) - sum(_was_not_found(member, doubt) for member in members)
+        if asked_at >= evidence.round_begins:
+            needed = min(SAMPLE, len(members)) - sum(_was_not_found(member, evidence) for member in members)
         begun = time.monotonic()
-        for member in _sample(members, doubt, needed + SPARES):
+        for member in _sample(members, evidence, needed + SPARES):
             now = database_time()
-            answer, reply = outcome_queries.query_outcome(
+            answer, result = outcome_queries.query_outcome(
                 self.account, member.extra_id, self.batch.sender, now, in_campaign=True
             )
             if answer is None:
                 return _Sampled.FOUND
-            _write(self.doubted, **_query_columns(answer, reply, now))
-            self._record(member, doubt, answer, reply, now)
+            _write(self.doubted, **_query_columns(answer, result, now))
+            self._record(member, evidence, answer, result, now)
             needed -= answer is not Answer.NO_ANSWER
             if needed <= 0 or answer in CONTROLS_FAILED or paused_until(self.account.name, Host.REPORTS, now):
                 break
@@ -281,10 +281,12 @@ class _BatchInDoubt:
                 return _Sampled.IN_PART
         return _Sampled.ENOUGH
 
-    def _record(self, member: Member, doubt: Doubt, answer: Answer, reply: Reply, asked_at: datetime) -> None:
+    def _record(
+        self, member: Member, evidence: Evidence, answer: Answer, result: QueryResult, asked_at: datetime
+    ) -> None:
         queried = endings.in_doubt(self.batch).filter(pk=member.pk, extra_id=member.extra_id)
-        _write(queried, **_query_columns(answer, reply, asked_at))
-        if answer is Answer.NOT_FOUND and asked_at >= doubt.not_found_after:
+        _write(queried, **_query_columns(answer, result, asked_at))
+        if answer is Answer.NOT_FOUND and asked_at >= evidence.not_found_after:
             _write(queried.filter(not_found_at=None), not_found_at=asked_at)
 
     def _members(self) -> list[Member]:
@@ -297,11 +299,11 @@ def _write(rows: QuerySet[Batch] | QuerySet[Message], **values: Any) -> int:
     return rows.update(**values)
 
 
-def _read_doubt(row: Message | Batch, account: Account) -> Doubt:
+def _read_evidence(row: Message | Batch, account: Account) -> Evidence:
     grace = timedelta(seconds=account.not_found_grace)
     # An unconfirmed batch or message always has ``not_found_after``.
     not_found_after = row.not_found_after or database_time() + grace
-    return Doubt(
+    return Evidence(
         since=row.doubted_at or not_found_after - grace,
         not_found_after=not_found_after,
         grace=grace,
@@ -309,30 +311,30 @@ def _read_doubt(row: Message | Batch, account: Account) -> Doubt:
     )
 
 
-def _query_columns(answer: Answer, reply: Reply, asked_at: datetime) -> dict[str, object]:
-    is_unanswered = answer is Answer.NO_ANSWER and not reply.is_not_found
+def _query_columns(answer: Answer, result: QueryResult, asked_at: datetime) -> dict[str, object]:
+    is_unanswered = answer is Answer.NO_ANSWER and not result.is_not_found
     return {
         "asked_at": asked_at,
         "questions": F("questions") + 1,
         "unanswered": F("unanswered") + 1 if is_unanswered else 0,
         "answer": answer,
-        "answer_text": reply.text[:ANSWER_LIMIT],
+        "answer_text": result.text[:ANSWER_LIMIT],
     }
 
 
-def _was_not_found(member: Member, doubt: Doubt) -> bool:
+def _was_not_found(member: Member, evidence: Evidence) -> bool:
     """Whether the message was "not found" in this round."""
-    is_in_round = member.asked_at is not None and member.asked_at >= doubt.round_begins
+    is_in_round = member.asked_at is not None and member.asked_at >= evidence.round_begins
     return is_in_round and member.answer == Answer.NOT_FOUND
 
 
-def _sample(members: Sequence[Member], doubt: Doubt, count: int) -> Iterator[Member]:
+def _sample(members: Sequence[Member], evidence: Evidence, count: int) -> Iterator[Member]:
     """Yield messages spread over the batch. Those with few unanswered queries come first, then those never queried."""
 
     def rank(member: Member) -> tuple[int, bool]:
         return member.unanswered, member.asked_at is not None
 
-    waiting = sorted((member for member in members if not _was_not_found(member, doubt)), key=rank)
+    waiting = sorted((member for member in members if not _was_not_found(member, evidence)), key=rank)
     for _rank, group in groupby(waiting, key=rank):
         equal = list(group)
         chosen = equal[:: max(1, len(equal) // count)][:count] if count > 0 else []
@@ -340,12 +342,12 @@ def _sample(members: Sequence[Member], doubt: Doubt, count: int) -> Iterator[Mem
         count -= len(chosen)
 
 
-def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> Doubt:
+def _postponed_for_request(evidence: Evidence, message: Message, account: Account) -> Evidence:
     """Postpone the time from which "not found" counts while the platform may still be processing the request."""
     batch = endings.request_in_doubt(message)
     if batch is None:
-        return doubt
-    counts_from = max(filter(None, (batch.not_found_after, doubt.not_found_after)))
+        return evidence
+    counts_from = max(filter(None, (batch.not_found_after, evidence.not_found_after)))
     if counts_from <= database_time():
         # Messages that were sent again in the meantime are no longer part of this doubt.
         of_the_request = batch.messages().filter(doubted_at=batch.doubted_at)
@@ -353,8 +355,10 @@ def _postponed_for_request(doubt: Doubt, message: Message, account: Account) -> 
         # By the clock of the host that has applied the report, and by that of the database.
         found = max(filter(None, (latest, batch.proved_at)), default=None)
         counts_from = max(counts_from, found + _parts_grace(batch, account)) if found else counts_from
-    is_still_first = doubt.not_found_at is not None and doubt.not_found_at >= counts_from
-    return replace(doubt, not_found_after=counts_from, not_found_at=doubt.not_found_at if is_still_first else None)
+    is_still_first = evidence.not_found_at is not None and evidence.not_found_at >= counts_from
+    return replace(
+        evidence, not_found_after=counts_from, not_found_at=evidence.not_found_at if is_still_first else None
+    )
 
 
 def _note_found(message: Message, account: Account) -> None:

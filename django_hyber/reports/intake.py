@@ -38,7 +38,7 @@ from django_hyber.reports.matching import (
 )
 from django_hyber.reports.outcome import (
     CHANGING,
-    State,
+    MessageState,
     advance,
     changed_columns,
     channels_of,
@@ -233,7 +233,7 @@ def _owners(matches: Matches) -> dict[int, int]:
     return {id(report): pk for pk, reports in matches.items() for report in reports}
 
 
-def _may_still_be_of(state: State, reports: Iterable[DeliveryReport]) -> bool:
+def _may_still_be_of(state: MessageState, reports: Iterable[DeliveryReport]) -> bool:
     nameless = [report for report in reports if report.extra_id != state.extra_id]
     return is_of_one_message(nameless, state.message_id)
 
@@ -271,14 +271,14 @@ def _link(owners: Mapping[str, int]) -> set[str]:
     return {mark for _pk, mark in found}
 
 
-def _anonymize_late(states: Iterable[State]) -> None:
+def _anonymize_late(states: Iterable[MessageState]) -> None:
     """Remove the personal data from reports that came after that of their message was removed."""
     purged = [state.id for state in states if state.is_purged]
     if purged:
         anonymize_reports(StoredReport.objects.filter(message__in=purged).exclude(raw={}))
 
 
-def _advance(account: Account, states: Sequence[State], matches: Matches) -> int:
+def _advance(account: Account, states: Sequence[MessageState], matches: Matches) -> int:
     """Move the messages forward, announce it, and return how many have another status now."""
     channels = channels_of(states, matches)
     advanced = [
@@ -306,7 +306,7 @@ def _advance(account: Account, states: Sequence[State], matches: Matches) -> int
     return len(changes)
 
 
-def _is_contested(state: State, reports: Iterable[DeliveryReport]) -> bool:
+def _is_contested(state: MessageState, reports: Iterable[DeliveryReport]) -> bool:
     """Return whether a report of another channel than the message's says that it delivered too."""
     return any(
         report.channel != state.channel and report.channel and STATUS_OF_STATE[report.state] in DELIVERIES
@@ -314,7 +314,7 @@ def _is_contested(state: State, reports: Iterable[DeliveryReport]) -> bool:
     )
 
 
-def _first_channels(account: Account, states: Mapping[int, State]) -> dict[int, str]:
+def _first_channels(account: Account, states: Mapping[int, MessageState]) -> dict[int, str]:
     """Return which channel won, where several delivered: seen over delivered, then the earliest in the history."""
     history = StoredReport.objects.filter(message__in=states, channel__gt="")
     delivered = history.filter(Q(status=DELIVERED) | Q(hyber_status__in=account.seen_codes))
@@ -327,7 +327,7 @@ def _first_channels(account: Account, states: Mapping[int, State]) -> dict[int, 
     return {pk: order[-1] for pk, order in first.items()}
 
 
-def _winner(state: State, reports: Sequence[DeliveryReport]) -> DeliveryReport:
+def _winner(state: MessageState, reports: Sequence[DeliveryReport]) -> DeliveryReport:
     """Return the report that the status comes from, for the signal."""
     for report in reports:
         if (report.time, report.hyber_status) == (state.reported_at, state.hyber_status):

@@ -17,7 +17,7 @@ from django_hyber.db.transactions import db_connection
 from django_hyber.models import Batch, Message
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport
-from django_hyber.reports.outcome import State
+from django_hyber.reports.outcome import MessageState
 
 Status = Message.Status
 Row = TypeVar("Row", bound=Model)
@@ -90,7 +90,7 @@ class SentBatch(NamedTuple):
         return not self.phone_prefixes or message.phone_number.startswith(tuple(self.phone_prefixes))
 
 
-def lock_by_ids(reports: Iterable[DeliveryReport]) -> list[State]:
+def lock_by_ids(reports: Iterable[DeliveryReport]) -> list[MessageState]:
     """Lock the messages that the reports name by an id, until the end of the transaction."""
     extra_ids, message_ids = _ids(reports)
     if db_connection().vendor != "mysql":
@@ -100,7 +100,7 @@ def lock_by_ids(reports: Iterable[DeliveryReport]) -> list[State]:
     return lock_by_keys([pk for pk, *_ in rows])
 
 
-def lock_by_keys(pks: Iterable[int]) -> list[State]:
+def lock_by_keys(pks: Iterable[int]) -> list[MessageState]:
     """Lock these messages until the end of the transaction."""
     return _lock({"id": list(pks)})
 
@@ -164,8 +164,8 @@ def _ids(reports: Iterable[DeliveryReport]) -> tuple[set[str], set[str]]:
     return storable_ids(extra_ids - {""}), storable_ids(message_ids - {""})
 
 
-def _lock(wanted: Mapping[str, Collection[Any]]) -> list[State]:
-    return [State._make(row) for row in lock_rows(Message, State._fields, wanted)]
+def _lock(wanted: Mapping[str, Collection[Any]]) -> list[MessageState]:
+    return [MessageState._make(row) for row in lock_rows(Message, MessageState._fields, wanted)]
 
 
 def _by_ids(

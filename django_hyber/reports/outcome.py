@@ -13,7 +13,7 @@ from django_hyber.protocol import DeliveryReport
 from django_hyber.reports.ranks import DELIVERIES, ENDS, FAILURES, FINAL, Standing, end_of, is_forward, status_of
 
 
-class State(NamedTuple):
+class MessageState(NamedTuple):
     """A message as reports find it: the columns that reports are matched by, then those that they can change."""
 
     id: int
@@ -44,23 +44,25 @@ class State(NamedTuple):
 
 
 _MATCHED = ("id", "campaign_id", "phone_number", "extra_id", "doubted_at")
-CHANGING = ("id", *State._fields[len(_MATCHED) :])
+CHANGING = ("id", *MessageState._fields[len(_MATCHED) :])
 LONGEST_OTHERS = 128
 
 
-def changed_columns(old: Sequence[State], new: Sequence[State]) -> list[tuple[Any, ...]]:
+def changed_columns(old: Sequence[MessageState], new: Sequence[MessageState]) -> list[tuple[Any, ...]]:
     """Return the CHANGING columns of the messages that are not as they were."""
     return [(after.id, *after[len(_MATCHED) :]) for before, after in zip(old, new, strict=True) if before != after]
 
 
-def is_about(state: State | Message, extra_id: str, message_id: str) -> bool:
+def is_about(state: MessageState | Message, extra_id: str, message_id: str) -> bool:
     """Return whether these ids are the message's own; a retried message has new ids, and its history the old ones."""
     if not extra_id and not message_id:
         return True
     return extra_id == state.extra_id or (message_id != "" and message_id == state.message_id)
 
 
-def channels_of(states: Sequence[State], matches: Mapping[int, Sequence[DeliveryReport]]) -> dict[int, Sequence[str]]:
+def channels_of(
+    states: Sequence[MessageState], matches: Mapping[int, Sequence[DeliveryReport]]
+) -> dict[int, Sequence[str]]:
     """Return the channels of each message, in order; only failures need them, so only theirs are read."""
     failed = [state for state in states if any(status_of(report, ()) in FAILURES for report in matches[state.id])]
     campaigns = _campaign_channels({state.campaign_id for state in failed if state.campaign_id})
@@ -84,7 +86,7 @@ def _campaign_channels(campaigns: set[int]) -> dict[int, list[str]]:
     return names
 
 
-def advance(state: State, report: DeliveryReport, channels: Sequence[str]) -> State:
+def advance(state: MessageState, report: DeliveryReport, channels: Sequence[str]) -> MessageState:
     """Return the message as it is after this report; the order in which reports come makes no difference."""
     status = status_of(report, channels)
     channel = state.channel or (report.channel if status in DELIVERIES else "")
@@ -139,7 +141,7 @@ def with_end(others: str, report: DeliveryReport, winner: str) -> str:
     return _written(ends, otherwise=others)
 
 
-def with_winner(state: State, winner: str) -> State:
+def with_winner(state: MessageState, winner: str) -> MessageState:
     """Return the message with another one of the channels that delivered it as its own."""
     if winner == state.channel:
         return state

@@ -17,12 +17,12 @@ from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, ReportState, UnreadableReport, parse_report
 from django_hyber.reports.early import rematch_reports
 from django_hyber.reports.intake import apply_reports
-from django_hyber.reports.outcome import State, advance, channels_of, is_about, with_winner
+from django_hyber.reports.outcome import MessageState, advance, channels_of, is_about, with_winner
 from django_hyber.reports.ranks import DELIVERIES, FAILURES, STATUS_OF_STATE
 
 PAGE = 2_000
 LISTED = 20
-COLUMNS = State._fields[1:]
+COLUMNS = MessageState._fields[1:]
 Status = Message.Status
 
 
@@ -49,7 +49,7 @@ class Recount:
 class Difference(NamedTuple):
     """A message that differs from its reports."""
 
-    state: State
+    state: MessageState
     reports: Sequence[tuple[str, DeliveryReport]]
 
 
@@ -88,22 +88,22 @@ def _count(campaign_pk: int | None) -> tuple[int, dict[str, int]]:
     return numbers.pop("total"), numbers
 
 
-def _pages(campaign_pk: int | None) -> Iterator[list[State]]:
+def _pages(campaign_pk: int | None) -> Iterator[list[MessageState]]:
     messages = Message.objects.all()
     if campaign_pk is None:
         pages = table_pages(messages, PAGE, *COLUMNS)
     else:
         pages = campaign_pages(messages.filter(campaign=campaign_pk), PAGE, *COLUMNS)
     for page in pages:
-        yield [State(*row) for row in page]
+        yield [MessageState(*row) for row in page]
 
 
-def _read_again(differences: Sequence[Difference]) -> list[State]:
+def _read_again(differences: Sequence[Difference]) -> list[MessageState]:
     messages = Message.objects.filter(pk__in=[item.state.id for item in differences])
-    return [State(*row) for row in messages.order_by("pk").values_list("pk", *COLUMNS)]
+    return [MessageState(*row) for row in messages.order_by("pk").values_list("pk", *COLUMNS)]
 
 
-def _compare(states: Sequence[State], accounts: Mapping[str, Account], found: Recount) -> list[Difference]:
+def _compare(states: Sequence[MessageState], accounts: Mapping[str, Account], found: Recount) -> list[Difference]:
     histories, unreadable = _histories(states, accounts)
     found.skipped += len(unreadable)
     found.checked += len(histories)
@@ -118,7 +118,7 @@ def _compare(states: Sequence[State], accounts: Mapping[str, Account], found: Re
 
 
 def _histories(
-    states: Sequence[State], accounts: Mapping[str, Account]
+    states: Sequence[MessageState], accounts: Mapping[str, Account]
 ) -> tuple[dict[int, list[tuple[str, DeliveryReport]]], set[int]]:
     """Return (account, report) by message, and the messages of which a report cannot be read again."""
     pks = [state.id for state in states]
@@ -146,7 +146,7 @@ def _parse(raw: object, account: Account | None) -> DeliveryReport | None:
         return None
 
 
-def _computed(state: State, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> State:
+def _computed(state: MessageState, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> MessageState:
     """Return the message as its reports have it; those of an earlier run are history."""
     current = [report for report in reports if is_about(state, report.extra_id, report.message_id)]
     before = _before(state, is_first_run=len(current) == len(reports))
@@ -156,7 +156,7 @@ def _computed(state: State, reports: Sequence[DeliveryReport], channels: Sequenc
     return with_winner(computed, _winner(current)) if computed.status in DELIVERIES else computed
 
 
-def _before(state: State, *, is_first_run: bool) -> State:
+def _before(state: MessageState, *, is_first_run: bool) -> MessageState:
     """Undo what reports have changed; a failure without a time comes from us or from the answer to our request."""
     if is_first_run:
         state = state._replace(

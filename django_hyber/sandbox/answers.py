@@ -135,7 +135,7 @@ def trickle(seconds: float, *, with_head: bool) -> Deliver:
     return deliver
 
 
-class Answer(NamedTuple):
+class SandboxAnswer(NamedTuple):
     """An HTTP answer. The body is `payload` as JSON, or `html`, or empty."""
 
     status: int
@@ -159,26 +159,26 @@ class Answer(NamedTuple):
         return "\r\n".join([*lines, "", ""]).encode("latin-1"), data
 
 
-def error_answer(status: int, code: int, text: str) -> Answer:
+def error_answer(status: int, code: int, text: str) -> SandboxAnswer:
     """Answer with an error of the platform."""
-    return Answer(status, {"error_code": code, "error_text": text})
+    return SandboxAnswer(status, {"error_code": code, "error_text": text})
 
 
-def page(status: int, headers: Mapping[str, str] = {}) -> Answer:
+def page(status: int, headers: Mapping[str, str] = {}) -> SandboxAnswer:
     """Answer with the HTML of a proxy."""
     title = f"{status} {responses.get(status, '')}"
     html = f"<html><head><title>{title}</title></head><body><h1>{title}</h1><hr>proxy</body></html>\n"
-    return Answer(status, headers=headers, html=html)
+    return SandboxAnswer(status, headers=headers, html=html)
 
 
-NOT_FOUND: Final = Answer(404)
+NOT_FOUND: Final = SandboxAnswer(404)
 
 # The platform's answer to a GET for an unknown id is not documented. Any of these is possible.
-UNKNOWN_ID_ANSWERS: Final[dict[str, Answer]] = {
+UNKNOWN_ID_ANSWERS: Final[dict[str, SandboxAnswer]] = {
     "404": NOT_FOUND,
     "404-json": error_answer(404, MESSAGE_UNKNOWN, "Message not found"),
     "404-page": page(404),
-    "200-empty": Answer(200),
+    "200-empty": SandboxAnswer(200),
     "200-error": error_answer(200, MESSAGE_UNKNOWN, "Message not found"),
     "400-error": error_answer(400, MESSAGE_UNKNOWN, "Message not found"),
 }

@@ -18,7 +18,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from django_hyber.sandbox.ledger import CallbackCounts
 from django_hyber.sandbox.number_outcomes import Fact
-from django_hyber.sandbox.store import Group
+from django_hyber.sandbox.store import MessageGroup
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class CallbackSender:
         self._pending = 0
         self._lanes: dict[tuple[str, str, bool], Lane] = {}
 
-    def add(self, group: Group, fact: Fact) -> None:
+    def add(self, group: MessageGroup, fact: Fact) -> None:
         """Report a fact for all messages of a group."""
         with self.changed:
             lane = self._lane(group)
@@ -59,7 +59,7 @@ class CallbackSender:
                 lane.add(group.order.callback_url or "", group.rows, fact)
                 self._count_in(group)
 
-    def deliver_now(self, group: Group, fact: Fact) -> None:
+    def deliver_now(self, group: MessageGroup, fact: Fact) -> None:
         """Report a fact, and wait until the callback is answered or times out."""
         callback = Callback(url=group.order.callback_url or "", reports=[(row, fact) for row in group.rows])
         with self.changed:
@@ -94,11 +94,11 @@ class CallbackSender:
             callback.settled = True
             self.changed.notify_all()
 
-    def _count_in(self, group: Group) -> None:
+    def _count_in(self, group: MessageGroup) -> None:
         self._pending += len(group.rows)
         self.changed.notify_all()
 
-    def _lane(self, group: Group) -> "Lane | None":
+    def _lane(self, group: MessageGroup) -> "Lane | None":
         """Return the thread for a group, or None if the group has no callback URL."""
         if self.closed or group.order.callback_url is None:
             return None

@@ -152,7 +152,7 @@ _KIND_CHECKS: Final[dict[str, Callable[[str, Mapping[str, Any]], None]]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Channel:
+class RequestedChannel:
     """`template` marks a text-only Viber message, which the platform compares with its registered templates."""
 
     name: str
@@ -199,7 +199,7 @@ def with_short_links(text: str) -> str:
     return _LINK.sub("x" * CTR_LINK_LENGTH, text)
 
 
-class Template(NamedTuple):
+class TextTemplate(NamedTuple):
     """A text with variables, stored as a format string because it is rendered for every recipient."""
 
     pattern: str

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from django_hyber.sandbox.answers import NOT_FOUND, Answer
+from django_hyber.sandbox.answers import NOT_FOUND, SandboxAnswer
 from django_hyber.sandbox.faults import Fault
 from django_hyber.sandbox.ledger import KEPT_REQUESTS
 from django_hyber.sandbox.platform import Platform
@@ -31,16 +31,16 @@ class Call(NamedTuple):
     body: bytes
 
 
-def control(server: Controlled, method: str, url: str, body: bytes) -> Answer:
+def control(server: Controlled, method: str, url: str, body: bytes) -> SandboxAnswer:
     """Answer a control request."""
     parts = urlsplit(url)
     serve = _CALLS.get((method, parts.path.removeprefix(CONTROL_PREFIX)))
     if serve is None:
         return NOT_FOUND
     try:
-        return Answer(200, serve(Call(server, parse_qs(parts.query), body)))
+        return SandboxAnswer(200, serve(Call(server, parse_qs(parts.query), body)))
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        return Answer(400, {"error": str(error)})
+        return SandboxAnswer(400, {"error": str(error)})
 
 
 def read_fault(data: Mapping[str, Any]) -> Fault:

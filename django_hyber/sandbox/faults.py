@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, Protocol, TypedDict
 
 from django_hyber.sandbox.answers import (
     INTERNAL_ERROR,
-    Answer,
+    SandboxAnswer,
     error_answer,
     half,
     half_then_reset,
@@ -46,7 +46,7 @@ VISIBLE: Final = Visibility()
 class Take(Protocol):
     """Serves the request without the fault: accepts its messages, or answers the query."""
 
-    def __call__(self, visibility: Visibility = VISIBLE) -> Answer:
+    def __call__(self, visibility: Visibility = VISIBLE) -> SandboxAnswer:
         """Return the answer."""
 
 
@@ -106,11 +106,11 @@ class Fault:
                 raise ValueError(f"{self.kind} does not use {option.name}")
 
     @property
-    def definition(self) -> "Kind":
+    def definition(self) -> "FaultKind":
         """The definition of the kind."""
         return KINDS[self.kind]
 
-    def answer(self, take: Take) -> Answer:
+    def answer(self, take: Take) -> SandboxAnswer:
         """Answer a request affected by this fault."""
         return self.definition.answer(self, take)
 
@@ -120,11 +120,11 @@ class Fault:
         return VISIBLE if make is None else make(self.seconds)
 
 
-class Kind(NamedTuple):
+class FaultKind(NamedTuple):
     """A kind of fault with the `options` that it uses. Without `arrives`, requests are neither read nor recorded."""
 
     sentence: str
-    answer: Callable[[Fault, Take], Answer]
+    answer: Callable[[Fault, Take], SandboxAnswer]
     options: tuple[str, ...] = ()
     arrives: bool = True
 
@@ -138,147 +138,147 @@ def _headers(fault: Fault) -> dict[str, str]:
     return headers
 
 
-def _down(_fault: Fault, _take: Take) -> Answer:
-    return Answer(503)
+def _down(_fault: Fault, _take: Take) -> SandboxAnswer:
+    return SandboxAnswer(503)
 
 
-def _status(fault: Fault, take: Take) -> Answer:
+def _status(fault: Fault, take: Take) -> SandboxAnswer:
     if fault.taken:
         take()
-    answer = Answer(fault.status, headers=_headers(fault))
+    answer = SandboxAnswer(fault.status, headers=_headers(fault))
     # The interim answer is not followed by a final one.
     return answer._replace(deliver=last) if fault.status < 200 else answer  # noqa: PLR2004 - interim
 
 
-def _page(fault: Fault, take: Take) -> Answer:
+def _page(fault: Fault, take: Take) -> SandboxAnswer:
     if fault.taken:
         take()
     return page(fault.status, _headers(fault))
 
 
-def _error(fault: Fault, take: Take) -> Answer:
+def _error(fault: Fault, take: Take) -> SandboxAnswer:
     if fault.taken:
         take()
     answer = error_answer(fault.status, fault.error_code, "The sandbox is set up to answer with this error")
     return answer._replace(headers=_headers(fault))
 
 
-def _drop_request(_fault: Fault, _take: Take) -> Answer:
-    return Answer(0, deliver=nothing)
+def _drop_request(_fault: Fault, _take: Take) -> SandboxAnswer:
+    return SandboxAnswer(0, deliver=nothing)
 
 
-def _reset_request(_fault: Fault, _take: Take) -> Answer:
-    return Answer(0, deliver=reset)
+def _reset_request(_fault: Fault, _take: Take) -> SandboxAnswer:
+    return SandboxAnswer(0, deliver=reset)
 
 
-def _silent_request(fault: Fault, _take: Take) -> Answer:
-    return Answer(0, deliver=silence(fault.seconds))
+def _silent_request(fault: Fault, _take: Take) -> SandboxAnswer:
+    return SandboxAnswer(0, deliver=silence(fault.seconds))
 
 
-def _drop_answer(_fault: Fault, take: Take) -> Answer:
+def _drop_answer(_fault: Fault, take: Take) -> SandboxAnswer:
     return take()._replace(deliver=nothing)
 
 
-def _silent(fault: Fault, take: Take) -> Answer:
+def _silent(fault: Fault, take: Take) -> SandboxAnswer:
     return take()._replace(deliver=silence(fault.seconds))
 
 
-def _late_answer(fault: Fault, take: Take) -> Answer:
+def _late_answer(fault: Fault, take: Take) -> SandboxAnswer:
     return take()._replace(deliver=late(fault.seconds))
 
 
-def _trickle(fault: Fault, take: Take) -> Answer:
+def _trickle(fault: Fault, take: Take) -> SandboxAnswer:
     return take()._replace(deliver=trickle(fault.seconds, with_head=False))
 
 
-def _trickle_head(fault: Fault, take: Take) -> Answer:
+def _trickle_head(fault: Fault, take: Take) -> SandboxAnswer:
     return take()._replace(deliver=trickle(fault.seconds, with_head=True))
 
 
-def _half_answer(_fault: Fault, take: Take) -> Answer:
+def _half_answer(_fault: Fault, take: Take) -> SandboxAnswer:
     return take()._replace(deliver=half)
 
 
-def _reset_answer(_fault: Fault, take: Take) -> Answer:
+def _reset_answer(_fault: Fault, take: Take) -> SandboxAnswer:
     return take()._replace(deliver=half_then_reset)
 
 
-def _not_json(_fault: Fault, take: Take) -> Answer:
+def _not_json(_fault: Fault, take: Take) -> SandboxAnswer:
     take()
     return page(200)
 
 
-def _empty(_fault: Fault, take: Take) -> Answer:
+def _empty(_fault: Fault, take: Take) -> SandboxAnswer:
     take()
-    return Answer(200)
+    return SandboxAnswer(200)
 
 
-def _query_fault(fault: Fault, take: Take) -> Answer:
+def _query_fault(fault: Fault, take: Take) -> SandboxAnswer:
     return take(fault.visibility())
 
 
-KINDS: Final[dict[str, Kind]] = {
-    "down": Kind("HTTP 503 without a body; nothing is accepted", _down),
-    "status": Kind(
+KINDS: Final[dict[str, FaultKind]] = {
+    "down": FaultKind("HTTP 503 without a body; nothing is accepted", _down),
+    "status": FaultKind(
         "the HTTP status given as status, without a body; after 1xx the connection is closed",
         _status,
         ("status", "taken", "retry_after"),
     ),
-    "page": Kind(
+    "page": FaultKind(
         "the same with an HTML page, as proxies answer; 3xx with a Location",
         _page,
         ("status", "taken", "retry_after"),
     ),
-    "error": Kind(
+    "error": FaultKind(
         "the same with an error of the platform as JSON: error_code and error_text",
         _error,
         ("status", "taken", "retry_after", "error_code"),
     ),
-    "drop_request": Kind("the connection is closed; nothing is accepted", _drop_request),
-    "reset_request": Kind(
+    "drop_request": FaultKind("the connection is closed; nothing is accepted", _drop_request),
+    "reset_request": FaultKind(
         "the connection is reset (RST) before the body is read; nothing is accepted", _reset_request, arrives=False
     ),
-    "silent_request": Kind(
+    "silent_request": FaultKind(
         "the body is not read and nothing is answered for seconds, then the connection is closed; nothing is accepted",
         _silent_request,
         ("seconds",),
         arrives=False,
     ),
-    "drop_answer": Kind("the messages are accepted, then the connection is closed", _drop_answer),
-    "silent": Kind(
+    "drop_answer": FaultKind("the messages are accepted, then the connection is closed", _drop_answer),
+    "silent": FaultKind(
         "the messages are accepted; after seconds the connection is closed without an answer", _silent, ("seconds",)
     ),
-    "late_answer": Kind("the messages are accepted, and answered after seconds", _late_answer, ("seconds",)),
-    "trickle": Kind(
+    "late_answer": FaultKind("the messages are accepted, and answered after seconds", _late_answer, ("seconds",)),
+    "trickle": FaultKind(
         "the messages are accepted, and the body of the answer is sent byte by byte within seconds",
         _trickle,
         ("seconds",),
     ),
-    "trickle_head": Kind(
+    "trickle_head": FaultKind(
         "the messages are accepted, and the answer is sent byte by byte within seconds, including its head",
         _trickle_head,
         ("seconds",),
     ),
-    "half_answer": Kind(
+    "half_answer": FaultKind(
         "the messages are accepted; half of the body is sent, then the connection is closed", _half_answer
     ),
-    "reset_answer": Kind(
+    "reset_answer": FaultKind(
         "the messages are accepted; half of the body is sent, then the connection is reset (RST)", _reset_answer
     ),
-    "not_json": Kind("the messages are accepted, and answered with HTTP 200 and an HTML page", _not_json),
-    "empty": Kind("the messages are accepted, and answered with HTTP 200 and no body", _empty),
-    "late_report": Kind(
+    "not_json": FaultKind("the messages are accepted, and answered with HTTP 200 and an HTML page", _not_json),
+    "empty": FaultKind("the messages are accepted, and answered with HTTP 200 and no body", _empty),
+    "late_report": FaultKind(
         "the messages are accepted and answered; for seconds a GET answers as for an unknown id",
         _query_fault,
         ("seconds",),
     ),
-    "never_found": Kind(
+    "never_found": FaultKind(
         "the messages are accepted and answered; a GET always answers as for an unknown id", _query_fault
     ),
-    "failing_report": Kind(
+    "failing_report": FaultKind(
         "the messages are accepted and answered; a GET of their reports always answers HTTP 500", _query_fault
     ),
-    "parts": Kind(
+    "parts": FaultKind(
         "the messages are accepted; the second half of a mass request is known and sent only after seconds",
         _query_fault,
         ("seconds",),

@@ -4,12 +4,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from django_hyber.sandbox.channels import Channel
+from django_hyber.sandbox.channels import RequestedChannel
 from django_hyber.sandbox.faults import Fault
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class NumberOutcome:
     """One row of the tables in docs/sandbox.rst.
 
     A `transport` outcome affects the whole HTTP request; in a mass request, that of the first recipient applies. Its
@@ -22,60 +22,60 @@ class Outcome:
     fault: Fault | None = None
 
 
-DELIVERED: Final = Outcome("delivered", "Delivered by the first channel.")
+DELIVERED: Final = NumberOutcome("delivered", "Delivered by the first channel.")
 
-OUTCOMES: Final[dict[str, Outcome]] = {
-    "59": Outcome(
+OUTCOMES: Final[dict[str, NumberOutcome]] = {
+    "59": NumberOutcome(
         "unmatched-template",
         "Delivered by the first channel; its Viber text matches no template: matching_template_id 0.",
     ),
-    "85": Outcome("unreported", "Delivered without a callback: only a GET returns the report."),
-    "86": Outcome("clicked", "Delivered by the first channel, with two clicks when ctr is on."),
-    "87": Outcome(
+    "85": NumberOutcome("unreported", "Delivered without a callback: only a GET returns the report."),
+    "86": NumberOutcome("clicked", "Delivered by the first channel, with two clicks when ctr is on."),
+    "87": NumberOutcome(
         "dropped-request",
         "The first time, the connection is closed before the request is accepted; a retry is accepted and delivered.",
         transport=True,
         fault=Fault(kind="drop_request"),
     ),
-    "88": Outcome("partly-delivered", "An SMS on the first channel is delivered without its last part."),
-    "89": Outcome("expired", "Expired on every channel."),
-    "90": Outcome("fallback", "Expired on the first channel, delivered by the next; with one channel, expired."),
-    "91": Outcome("seen", "Delivered by the first channel, then seen, with a second report."),
-    "92": Outcome("rejected", "Rejected with error 36024, Phone number incorrect."),
-    "93": Outcome("never-reported", "Accepted and never reported: no callback, and a GET answers status -1."),
-    "94": Outcome(
+    "88": NumberOutcome("partly-delivered", "An SMS on the first channel is delivered without its last part."),
+    "89": NumberOutcome("expired", "Expired on every channel."),
+    "90": NumberOutcome("fallback", "Expired on the first channel, delivered by the next; with one channel, expired."),
+    "91": NumberOutcome("seen", "Delivered by the first channel, then seen, with a second report."),
+    "92": NumberOutcome("rejected", "Rejected with error 36024, Phone number incorrect."),
+    "93": NumberOutcome("never-reported", "Accepted and never reported: no callback, and a GET answers status -1."),
+    "94": NumberOutcome(
         "dropped-answer",
         "Accepted and delivered, but the first time the connection is closed without an answer; a retry is answered.",
         transport=True,
         fault=Fault(kind="drop_answer"),
     ),
-    "95": Outcome("early-report", "Delivered; the callback is sent before the POST is answered.", transport=True),
-    "96": Outcome("repeated-report", "Delivered by the first channel, and every report is sent twice."),
-    "97": Outcome(
+    "95": NumberOutcome("early-report", "Delivered; the callback is sent before the POST is answered.", transport=True),
+    "96": NumberOutcome("repeated-report", "Delivered by the first channel, and every report is sent twice."),
+    "97": NumberOutcome(
         "reordered-reports",
         "Delivered by the last channel; the older report of the first channel is sent after it.",
     ),
-    "98": Outcome(
+    "98": NumberOutcome(
         "unavailable",
         "The first time, HTTP 503 with Retry-After: 1 and no body; a retry is accepted and delivered.",
         transport=True,
         fault=Fault(kind="status", status=503, retry_after=1),
     ),
-    "99": Outcome("undelivered", "Undelivered on every channel: status 3, substatus 36."),
+    "99": NumberOutcome("undelivered", "Undelivered on every channel: status 3, substatus 36."),
 }
 
 
-def _broken(name: str, sentence: str, fault: Fault) -> Outcome:
-    return Outcome(name, sentence, transport=True, fault=fault)
+def _broken(name: str, sentence: str, fault: Fault) -> NumberOutcome:
+    return NumberOutcome(name, sentence, transport=True, fault=fault)
 
 
-def _page(name: str, status: int, sentence: str, *, taken: bool, retry_after: int | None = None) -> Outcome:
+def _page(name: str, status: int, sentence: str, *, taken: bool, retry_after: int | None = None) -> NumberOutcome:
     return _broken(name, sentence, Fault(kind="page", status=status, taken=taken, retry_after=retry_after))
 
 
 # The duration of these faults is a setting of the sandbox. 67 and 68 are not used, because invented numbers such as
 # 0671234567 often end with them.
-FAULT_OUTCOMES: Final[dict[str, Outcome]] = {
+FAULT_OUTCOMES: Final[dict[str, NumberOutcome]] = {
     "60": _broken("trickled-answer", "Accepted; the body of the answer is sent byte by byte.", Fault(kind="trickle")),
     "61": _broken(
         "trickled-head", "Accepted; the answer is sent byte by byte, including its head.", Fault(kind="trickle_head")
@@ -124,17 +124,17 @@ FAULT_OUTCOMES: Final[dict[str, Outcome]] = {
         "Accepted, and answered with HTTP 500 and an error of the platform.",
         Fault(kind="error", status=500, taken=True),
     ),
-    "81": Outcome(
+    "81": NumberOutcome(
         "late-report",
         "Delivered; for some time a GET answers as for an unknown id.",
         fault=Fault(kind="late_report"),
     ),
-    "82": Outcome(
+    "82": NumberOutcome(
         "never-found",
         "Delivered; a GET always answers as for an unknown id.",
         fault=Fault(kind="never_found"),
     ),
-    "83": Outcome(
+    "83": NumberOutcome(
         "failing-report",
         "Delivered; a GET of its report always answers HTTP 500.",
         fault=Fault(kind="failing_report"),
@@ -148,7 +148,7 @@ FAULT_OUTCOMES: Final[dict[str, Outcome]] = {
 _BY_DIGITS: Final = {**OUTCOMES, **FAULT_OUTCOMES}
 
 
-def outcome_for(phone: str) -> Outcome:
+def outcome_for(phone: str) -> NumberOutcome:
     """Return the outcome of a phone number. Numbers that are not in the tables are delivered."""
     return _BY_DIGITS.get(phone[-2:], DELIVERED)
 
@@ -171,7 +171,7 @@ _NAMES: Final = {"sms": "SMS", "viber": "Viber", "push": "Push", "whatsapp": "Wh
 class Fact:
     """An event of one channel. A failure is final only on the last channel. `cut`: an SMS lost its last part."""
 
-    channel: Channel
+    channel: RequestedChannel
     status: int
     substatus: int
     hyber_status: int
@@ -191,112 +191,112 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class Timing:
     """Seconds until a channel delivers, and a factor for every TTL."""
 
     latency: float
     time_scale: float
 
 
-def plan(outcome: Outcome, channels: Sequence[Channel], pace: Pace) -> tuple[Step, ...]:
+def steps_of(outcome: NumberOutcome, channels: Sequence[RequestedChannel], timing: Timing) -> tuple[Step, ...]:
     """Return the steps of messages with this outcome and these channels."""
-    make = _PLANS.get(outcome.name, _delivered_by_first)
-    return tuple(make(channels, pace))
+    make = _STEPS.get(outcome.name, _delivered_by_first)
+    return tuple(make(channels, timing))
 
 
-def _delivered(channel: Channel) -> Fact:
+def _delivered(channel: RequestedChannel) -> Fact:
     code = _DELIVERED_TEMPLATE if channel.template else _DELIVERED_CODES[channel.name]
     text = f"{_NAMES[channel.name]} delivered"
     return Fact(channel=channel, status=STATUS_DELIVERED, substatus=23, hyber_status=code, text=text)
 
 
-def _seen(channel: Channel) -> Fact:
+def _seen(channel: RequestedChannel) -> Fact:
     return replace(_delivered(channel), hyber_status=SEEN, text=f"{_NAMES[channel.name]} seen")
 
 
-def _started(channel: Channel) -> Fact:
+def _started(channel: RequestedChannel) -> Fact:
     text = f"{_NAMES[channel.name]} sending started"
     return Fact(channel=channel, status=1, substatus=11, hyber_status=_STARTED, text=text, final=False)
 
 
-def _expired(channel: Channel, *, final: bool) -> Fact:
+def _expired(channel: RequestedChannel, *, final: bool) -> Fact:
     text = f"{_NAMES[channel.name]} expired"
     return Fact(channel=channel, status=STATUS_FAILED, substatus=35, hyber_status=_EXPIRED, text=text, final=final)
 
 
-def _undelivered(channel: Channel, *, final: bool) -> Fact:
+def _undelivered(channel: RequestedChannel, *, final: bool) -> Fact:
     text = f"{_NAMES[channel.name]} not delivered"
     return Fact(channel=channel, status=STATUS_FAILED, substatus=36, hyber_status=_UNDELIVERED, text=text, final=final)
 
 
-def _delivered_by_first(channels: Sequence[Channel], pace: Pace) -> list[Step]:
-    return [Step(after=pace.latency, fact=_delivered(channels[0]))]
+def _delivered_by_first(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
+    return [Step(after=timing.latency, fact=_delivered(channels[0]))]
 
 
-def _delivered_quietly(channels: Sequence[Channel], pace: Pace) -> list[Step]:
-    return [Step(after=pace.latency, fact=_delivered(channels[0]), pushed=False)]
+def _delivered_quietly(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
+    return [Step(after=timing.latency, fact=_delivered(channels[0]), pushed=False)]
 
 
-def _delivered_in_part(channels: Sequence[Channel], pace: Pace) -> list[Step]:
+def _delivered_in_part(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
     fact = replace(_delivered(channels[0]), cut=channels[0].name == "sms")
-    return [Step(after=pace.latency, fact=fact)]
+    return [Step(after=timing.latency, fact=fact)]
 
 
-def _delivered_then_seen(channels: Sequence[Channel], pace: Pace) -> list[Step]:
-    seen = Step(after=2 * pace.latency, fact=_seen(channels[0]))
-    return [*_delivered_by_first(channels, pace), seen]
+def _delivered_then_seen(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
+    seen = Step(after=2 * timing.latency, fact=_seen(channels[0]))
+    return [*_delivered_by_first(channels, timing), seen]
 
 
-def _reported_twice(channels: Sequence[Channel], pace: Pace) -> list[Step]:
-    (first,) = _delivered_by_first(channels, pace)
-    return [first, replace(first, after=2 * pace.latency, recorded=False)]
+def _reported_twice(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
+    (first,) = _delivered_by_first(channels, timing)
+    return [first, replace(first, after=2 * timing.latency, recorded=False)]
 
 
-def _delivered_at_once(channels: Sequence[Channel], pace: Pace) -> list[Step]:
+def _delivered_at_once(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
     return [Step(after=0, fact=_delivered(channels[0]))]
 
 
-def _expired_everywhere(channels: Sequence[Channel], pace: Pace) -> list[Step]:
+def _expired_everywhere(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
     steps, after = [], 0.0
     for channel in channels:
-        after += channel.ttl * pace.time_scale
+        after += channel.ttl * timing.time_scale
         last = channel is channels[-1]
         steps.append(Step(after=after, fact=_expired(channel, final=last), pushed=last))
     return steps
 
 
-def _undelivered_everywhere(channels: Sequence[Channel], pace: Pace) -> list[Step]:
+def _undelivered_everywhere(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
     return [
-        Step(after=number * pace.latency, fact=_undelivered(channel, final=last), pushed=last)
+        Step(after=number * timing.latency, fact=_undelivered(channel, final=last), pushed=last)
         for number, channel in enumerate(channels, start=1)
         for last in [channel is channels[-1]]
     ]
 
 
-def _fallback(channels: Sequence[Channel], pace: Pace) -> list[Step]:
+def _fallback(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
     if len(channels) == 1:
-        return _expired_everywhere(channels, pace)
-    waited = channels[0].ttl * pace.time_scale
+        return _expired_everywhere(channels, timing)
+    waited = channels[0].ttl * timing.time_scale
     expired = Step(after=waited, fact=_expired(channels[0], final=False), pushed=False)
-    return [expired, Step(after=waited + pace.latency, fact=_delivered(channels[1]))]
+    return [expired, Step(after=waited + timing.latency, fact=_delivered(channels[1]))]
 
 
-def _reordered(channels: Sequence[Channel], pace: Pace) -> list[Step]:
+def _reordered(channels: Sequence[RequestedChannel], timing: Timing) -> list[Step]:
     *failing, last = channels
     older = [
-        Step(after=number * pace.latency, fact=_undelivered(channel, final=False), pushed=False)
+        Step(after=number * timing.latency, fact=_undelivered(channel, final=False), pushed=False)
         for number, channel in enumerate(failing, start=1)
     ] or [Step(after=0, fact=_started(last), pushed=False)]
-    delivered = Step(after=len(channels) * pace.latency, fact=_delivered(last))
-    late = replace(older[0], after=delivered.after + pace.latency, recorded=False, pushed=True)
+    delivered = Step(after=len(channels) * timing.latency, fact=_delivered(last))
+    late = replace(older[0], after=delivered.after + timing.latency, recorded=False, pushed=True)
     return [*older, delivered, late]
 
 
-def _nothing(_channels: Sequence[Channel], _pace: Pace) -> list[Step]:
+def _nothing(_channels: Sequence[RequestedChannel], _pace: Timing) -> list[Step]:
     return []
 
 
-_PLANS: Final[dict[str, Callable[[Sequence[Channel], Pace], list[Step]]]] = {
+_STEPS: Final[dict[str, Callable[[Sequence[RequestedChannel], Timing], list[Step]]]] = {
     "unreported": _delivered_quietly,
     "partly-delivered": _delivered_in_part,
     "expired": _expired_everywhere,

@@ -12,8 +12,8 @@ from django_hyber.sandbox.answers import ParameterError, phone_error
 from django_hyber.sandbox.channels import (
     MAX_SMS_SEGMENTS,
     RULES,
-    Channel,
-    Template,
+    RequestedChannel,
+    TextTemplate,
     check_options,
     check_text,
     sms_segments,
@@ -21,7 +21,7 @@ from django_hyber.sandbox.channels import (
 )
 from django_hyber.sandbox.number_outcomes import outcome_for
 
-Kind = Literal["single", "batch", "broadcast"]
+RequestKind = Literal["single", "batch", "broadcast"]
 
 MAX_RECIPIENTS: Final = 50_000
 _RECIPIENTS_KEY: Final = {"batch": "messages", "broadcast": "recipients"}
@@ -35,13 +35,13 @@ _START_TIME = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d([+-]\d\d:\d\d)?", re.A
 class Order:
     """The common options of the messages of a request. `start_at` is in epoch seconds."""
 
-    kind: Kind
-    channels: tuple[Channel, ...]
+    kind: RequestKind
+    channels: tuple[RequestedChannel, ...]
     callback_url: str | None
     start_at: float
 
 
-class Recipient(NamedTuple):
+class ValidRecipient(NamedTuple):
     """A valid recipient."""
 
     phone: int
@@ -54,28 +54,28 @@ class Request:
     """A valid request. `refused` has the rejected entries of a mass request, with their errors."""
 
     order: Order
-    recipients: list[Recipient]
+    recipients: list[ValidRecipient]
     refused: list[dict[str, object]]
     first_phone: str
     first_key: str
 
 
-class _Field(NamedTuple):
+class _VariableText(NamedTuple):
     channel: str
     name: str
-    template: Template
+    template: TextTemplate
 
 
 class _Content(NamedTuple):
     """Texts that differ between recipients, and the SMS: its template, or its parts if all recipients get the same."""
 
-    fields: list[_Field]
-    sms: Template | None
+    fields: list[_VariableText]
+    sms: TextTemplate | None
     sms_parts: int
     sms_ctr: bool
 
 
-def read_request(kind: Kind, data: object) -> Request:
+def read_request(kind: RequestKind, data: object) -> Request:
     """Validate a request body. Raises ParameterError for an invalid single message or mass request."""
     if not isinstance(data, dict):
         raise ParameterError("the body must be a JSON object")
@@ -87,7 +87,7 @@ def read_request(kind: Kind, data: object) -> Request:
     return Request(order=order, recipients=recipients, refused=refused, first_phone=first_phone, first_key=first_key)
 
 
-def _entries(kind: Kind, data: dict[str, Any]) -> list[dict[str, Any]]:
+def _entries(kind: RequestKind, data: dict[str, Any]) -> list[dict[str, Any]]:
     if kind == "single":
         return [data]
     key = _RECIPIENTS_KEY[kind]
@@ -101,7 +101,7 @@ def _entries(kind: Kind, data: dict[str, Any]) -> list[dict[str, Any]]:
     return entries
 
 
-def _read_order(kind: Kind, data: Mapping[str, Any]) -> tuple[Order, _Content]:
+def _read_order(kind: RequestKind, data: Mapping[str, Any]) -> tuple[Order, _Content]:
     for name, limit in _TOP_LEVEL_LENGTHS.items():
         _check_top_level(name, data.get(name, ""), limit)
     options = _channel_options(kind, data)
@@ -121,7 +121,7 @@ def _check_top_level(name: str, value: object, limit: int) -> None:
         raise ParameterError(f"{name} has {len(value)} characters, {limit} are allowed")
 
 
-def _channel_options(kind: Kind, data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _channel_options(kind: RequestKind, data: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     names, options = data.get("channels"), data.get("channel_options")
     if not isinstance(names, list) or not names:
         raise ParameterError("channels is mandatory and must be a list of channel names")
@@ -136,7 +136,7 @@ def _channel_options(kind: Kind, data: Mapping[str, Any]) -> dict[str, dict[str,
     return {name: _checked_options(kind, name, options[name]) for name in names}
 
 
-def _checked_options(kind: Kind, channel: str, options: dict[str, Any]) -> dict[str, Any]:
+def _checked_options(kind: RequestKind, channel: str, options: dict[str, Any]) -> dict[str, Any]:
     if kind == "batch":
         if "text" in options:
             raise ParameterError(f"channel_options.{channel}.text: in a batch the text belongs to each recipient")
@@ -146,11 +146,11 @@ def _checked_options(kind: Kind, channel: str, options: dict[str, Any]) -> dict[
     return options
 
 
-def _channel(kind: Kind, name: str, options: Mapping[str, Any]) -> Channel:
+def _channel(kind: RequestKind, name: str, options: Mapping[str, Any]) -> RequestedChannel:
     content = RULES["viber"].lengths.keys() - {"alpha_name", "device"}
     template = name == "viber" and options.keys() & content == {"text"}
     ttl = int(options["ttl"]) if isinstance(options["ttl"], str) else options["ttl"]
-    return Channel(name=name, ttl=ttl, ctr=options.get("ctr", False), template=template)
+    return RequestedChannel(name=name, ttl=ttl, ctr=options.get("ctr", False), template=template)
 
 
 def _callback_url(url: str | None) -> str | None:
@@ -179,13 +179,13 @@ def _start_at(value: str | None) -> float:
     return (moment if match[1] else moment.replace(tzinfo=ZoneInfo("Europe/Kyiv"))).timestamp()
 
 
-def _content(kind: Kind, options: dict[str, dict[str, Any]]) -> _Content:
+def _content(kind: RequestKind, options: dict[str, dict[str, Any]]) -> _Content:
     fields = []
     for channel, values in options.items():
         for name in RULES[channel].lengths.keys() & values.keys():
             template = _template(kind, name, values[name])
             if template.names:
-                fields.append(_Field(channel, name, template))
+                fields.append(_VariableText(channel, name, template))
             else:
                 check_text(channel, name, values[name])
     sms = options.get("sms", {"text": ""})
@@ -196,15 +196,15 @@ def _content(kind: Kind, options: dict[str, dict[str, Any]]) -> _Content:
     return _Content(fields, sms_text, 0 if sms_text else _count_parts(sms["text"], ctr=ctr), ctr)
 
 
-def _template(kind: Kind, name: str, value: str) -> Template:
+def _template(kind: RequestKind, name: str, value: str) -> TextTemplate:
     if kind == "broadcast" or (kind == "batch" and name == "text"):
-        return Template.compile(value)
-    return Template(value, ())
+        return TextTemplate.compile(value)
+    return TextTemplate(value, ())
 
 
 def _sort_out(
     entries: Iterable[dict[str, Any]], content: _Content, *, reraise: bool
-) -> tuple[list[Recipient], list[dict[str, object]]]:
+) -> tuple[list[ValidRecipient], list[dict[str, object]]]:
     recipients, refused = [], []
     for entry in entries:
         try:
@@ -216,17 +216,17 @@ def _sort_out(
     return recipients, refused
 
 
-def _recipient(entry: dict[str, Any], content: _Content) -> Recipient:
+def _recipient(entry: dict[str, Any], content: _Content) -> ValidRecipient:
     phone = _phone(entry)
     extra_id = _extra_id(entry)
     for channel, name, template in content.fields:
         check_text(channel, name, template.render(entry))
     if content.sms is None:
-        return Recipient(phone, extra_id, content.sms_parts)
+        return ValidRecipient(phone, extra_id, content.sms_parts)
     text = content.sms.render(entry)
     if not text:
         raise ParameterError("channel_options.sms.text must not be empty")
-    return Recipient(phone, extra_id, _count_parts(text, ctr=content.sms_ctr))
+    return ValidRecipient(phone, extra_id, _count_parts(text, ctr=content.sms_ctr))
 
 
 def _phone(entry: dict[str, Any]) -> int:

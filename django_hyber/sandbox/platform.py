@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from threading import Event, Lock
 
-from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS, Answer, ParameterError
+from django_hyber.sandbox.answers import UNKNOWN_ID_ANSWERS, ParameterError, SandboxAnswer
 from django_hyber.sandbox.callback_sender import CallbackSender
 from django_hyber.sandbox.faults import Fault, Faults, Visibility
 from django_hyber.sandbox.ledger import Ledger, RequestLog
-from django_hyber.sandbox.number_outcomes import DELIVERED, Fact, Outcome, Pace, Step, outcome_for, plan
-from django_hyber.sandbox.orders import Kind, Recipient, Request, read_request
+from django_hyber.sandbox.number_outcomes import DELIVERED, Fact, NumberOutcome, Step, Timing, outcome_for, steps_of
+from django_hyber.sandbox.orders import Request, RequestKind, ValidRecipient, read_request
 from django_hyber.sandbox.report_formats import (
     accepted_entry,
     advanced_report,
@@ -21,7 +21,7 @@ from django_hyber.sandbox.report_formats import (
     simple_report,
     status_entry,
 )
-from django_hyber.sandbox.store import Group, Message, MessageStore, Scheduler
+from django_hyber.sandbox.store import MessageGroup, MessageStore, Scheduler, StoredMessage
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Platform:
         self.requests = RequestLog()
         self.faults = Faults(settings.clock)
         self.closed = Event()
-        self._pace = Pace(latency=settings.latency, time_scale=settings.time_scale)
+        self._timing = Timing(latency=settings.latency, time_scale=settings.time_scale)
         self._store = MessageStore()
         self._outcomes: Counter[str] = Counter()
         self._refused = 0
@@ -85,30 +85,30 @@ class Platform:
             raise ValueError(f"the answer to an unknown id must be one of {', '.join(UNKNOWN_ID_ANSWERS)}")
         self._unknown_id_answer = UNKNOWN_ID_ANSWERS[how]
 
-    def send(self, kind: Kind, body: bytes, visibility: Visibility, *, sync: bool = False) -> Answer:
+    def send(self, kind: RequestKind, body: bytes, visibility: Visibility, *, sync: bool = False) -> SandboxAnswer:
         """Accept or reject the messages of a POST."""
         try:
             request = read_request(kind, _parse(body))
         except ParameterError as error:
             with self._lock:
                 self._refused += 1
-            return Answer(200 if self.settings.errors_as_200 else 400, error.as_dict())
+            return SandboxAnswer(200 if self.settings.errors_as_200 else 400, error.as_dict())
 
-        def take(visibility: Visibility = visibility) -> Answer:
+        def take(visibility: Visibility = visibility) -> SandboxAnswer:
             return self._take(request, visibility, sync=sync)
 
         fault = self._fault_of_first(request)
         return take() if fault is None else fault.answer(take)
 
-    def report_by_message_id(self, message_id: str, form: str) -> Answer:
+    def report_by_message_id(self, message_id: str, form: str) -> SandboxAnswer:
         """Answer `/api/dr/{message_id}/{form}`."""
         return self._report(self._store.by_message_id(message_id), form)
 
-    def report_by_extra_id(self, extra_id: str, form: str) -> Answer:
+    def report_by_extra_id(self, extra_id: str, form: str) -> SandboxAnswer:
         """Answer `/api/dr/external/{extra_id}/{form}`."""
         return self._report(self._store.by_extra_id(extra_id), form)
 
-    def campaign_status(self, job_id: str) -> Answer:
+    def campaign_status(self, job_id: str) -> SandboxAnswer:
         """Answer `/status/{job_id}`."""
         job = self._store.jobs.get(job_id)
         if job is None:
@@ -116,7 +116,7 @@ class Platform:
         now = self.settings.clock()
         messages = [self._store.read(row) for row in job.rows]
         entries = [status_entry(message) for message in messages if message.group.visible_at <= now]
-        return Answer(200, {"messages": [*entries, *job.refused]})
+        return SandboxAnswer(200, {"messages": [*entries, *job.refused]})
 
     def flush(self) -> int:
         """Run all pending steps now, and return their number."""
@@ -147,7 +147,7 @@ class Platform:
         """Set the duration of a fault that was selected by a phone number."""
         return replace(fault, seconds=self.settings.fault_seconds) if "seconds" in fault.definition.options else fault
 
-    def _take(self, request: Request, visibility: Visibility, *, sync: bool) -> Answer:
+    def _take(self, request: Request, visibility: Visibility, *, sync: bool) -> SandboxAnswer:
         outcomes = _message_outcomes(request)
         prompt = len(outcomes) - len(outcomes) // 2 if visibility.second_half_after else len(outcomes)
         groups = [
@@ -165,27 +165,27 @@ class Platform:
         return self._answer(request, rows[:prompt], job_id, sync=sync)
 
     def _groups(
-        self, request: Request, outcomes: Sequence[Outcome], visibility: Visibility, *, delay: float
-    ) -> list[Group]:
+        self, request: Request, outcomes: Sequence[NumberOutcome], visibility: Visibility, *, delay: float
+    ) -> list[MessageGroup]:
         """Return the group of each message. Messages with the same outcome share a group."""
         groups = {outcome: self._group(request, outcome, visibility, delay) for outcome in set(outcomes)}
         return [groups[outcome] for outcome in outcomes]
 
-    def _group(self, request: Request, outcome: Outcome, visibility: Visibility, delay: float) -> Group:
+    def _group(self, request: Request, outcome: NumberOutcome, visibility: Visibility, delay: float) -> MessageGroup:
         now = self.settings.clock()
         if outcome.fault is not None and not outcome.transport:
             visibility = self._with_duration(outcome.fault).visibility()
         hidden_for = max(visibility.hidden_for, delay)
-        return Group(
+        return MessageGroup(
             order=request.order,
             outcome=outcome,
             begins_at=max(request.order.start_at, now) + delay,
             visible_at=now + hidden_for if hidden_for else 0.0,
             fails=visibility.fails,
-            steps=plan(outcome, request.order.channels, self._pace),
+            steps=steps_of(outcome, request.order.channels, self._timing),
         )
 
-    def _begin(self, group: Group) -> None:
+    def _begin(self, group: MessageGroup) -> None:
         if group.outcome.name != "early-report" or group.begins_at > self.settings.clock():
             self._scheduler.add(group)
             return
@@ -194,24 +194,24 @@ class Platform:
         if self.settings.callbacks:
             self._callbacks.deliver_now(group, fact)
 
-    def _answer(self, request: Request, rows: range, job_id: str, *, sync: bool) -> Answer:
+    def _answer(self, request: Request, rows: range, job_id: str, *, sync: bool) -> SandboxAnswer:
         if request.order.kind == "single":
-            return Answer(200, {"message_id": self._store.read(rows[0]).message_id})
+            return SandboxAnswer(200, {"message_id": self._store.read(rows[0]).message_id})
         if not sync:
-            return Answer(200, {"job_id": job_id})
+            return SandboxAnswer(200, {"job_id": job_id})
         entries: list[object] = [accepted_entry(self._store.read(row)) for row in rows]
-        return Answer(200, {"messages": entries + request.refused})
+        return SandboxAnswer(200, {"messages": entries + request.refused})
 
-    def _report(self, message: Message | None, form: str) -> Answer:
+    def _report(self, message: StoredMessage | None, form: str) -> SandboxAnswer:
         if message is None or message.group.visible_at > self.settings.clock():
             return self._unknown_id_answer
         if message.group.fails:
-            return Answer(500)
+            return SandboxAnswer(500)
         if form == "simple":
-            return Answer(200, simple_report(message))
-        return Answer(200, advanced_report(message, self.settings.clock()))
+            return SandboxAnswer(200, simple_report(message))
+        return SandboxAnswer(200, advanced_report(message, self.settings.clock()))
 
-    def _run_step(self, group: Group, step: Step) -> None:
+    def _run_step(self, group: MessageGroup, step: Step) -> None:
         if step.recorded:
             group.record(step.fact, self.settings.clock())
         is_pushed = step.pushed or (step.recorded and self.settings.report_each_channel)
@@ -229,7 +229,7 @@ def _parse(body: bytes) -> object:
         raise ParameterError("the body is not JSON") from None
 
 
-def _message_outcomes(request: Request) -> Sequence[Outcome]:
+def _message_outcomes(request: Request) -> Sequence[NumberOutcome]:
     """Return one outcome per recipient. Transport outcomes apply only to the first one; others are delivered."""
     outcomes = [_message_outcome(recipient) for recipient in request.recipients]
     first = outcome_for(request.first_phone)
@@ -238,6 +238,6 @@ def _message_outcomes(request: Request) -> Sequence[Outcome]:
     return outcomes
 
 
-def _message_outcome(recipient: Recipient) -> Outcome:
+def _message_outcome(recipient: ValidRecipient) -> NumberOutcome:
     outcome = outcome_for(str(recipient.phone))
     return DELIVERED if outcome.transport else outcome

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from django_hyber.sandbox.number_outcomes import STATUS_DELIVERED, Fact
-from django_hyber.sandbox.store import Group, Message
+from django_hyber.sandbox.store import MessageGroup, StoredMessage
 
 TEMPLATE_ID: Final = 1000001
 NO_FINAL_STATUS: Final = -1
@@ -11,7 +11,7 @@ NO_FINAL_STATUS: Final = -1
 NO_CHANNEL: Final = "hyber"
 
 
-def callback_report(message: Message, fact: Fact) -> dict[str, Any]:
+def callback_report(message: StoredMessage, fact: Fact) -> dict[str, Any]:
     """Return the delivery report of a callback (chapter 4).
 
     As in the guide's samples, the phone number is a JSON number only in the report of a single SMS.
@@ -28,7 +28,7 @@ def callback_report(message: Message, fact: Fact) -> dict[str, Any]:
     }
 
 
-def simple_report(message: Message) -> dict[str, Any]:
+def simple_report(message: StoredMessage) -> dict[str, Any]:
     """Return the answer to a GET of /simple (chapter 5)."""
     group, fact = message.group, message.group.result
     if fact is None:
@@ -36,7 +36,7 @@ def simple_report(message: Message) -> dict[str, Any]:
     return {**_channel_report(message, fact), **_clicks(group, fact)}
 
 
-def advanced_report(message: Message, now: float) -> dict[str, Any]:
+def advanced_report(message: StoredMessage, now: float) -> dict[str, Any]:
     """Return the answer to a GET of /advanced (chapter 5)."""
     group, result = message.group, message.group.result
     started = group.begins_at <= now or bool(group.times)
@@ -50,7 +50,7 @@ def advanced_report(message: Message, now: float) -> dict[str, Any]:
     }
 
 
-def status_entry(message: Message) -> dict[str, Any]:
+def status_entry(message: StoredMessage) -> dict[str, Any]:
     """Return an entry of a campaign status (chapter 3). While unfinished, it is the same as in a sync answer."""
     group, fact = message.group, message.group.result
     if fact is None:
@@ -67,12 +67,12 @@ def status_entry(message: Message) -> dict[str, Any]:
     }
 
 
-def accepted_entry(message: Message) -> dict[str, Any]:
+def accepted_entry(message: StoredMessage) -> dict[str, Any]:
     """Return an entry of the answer to a /sync request (chapter 3)."""
     return {"processed": True, "phone_number": message.phone, **_ids(message), "accepted": True}
 
 
-def _tried_channels(message: Message) -> list[dict[str, Any]]:
+def _tried_channels(message: StoredMessage) -> list[dict[str, Any]]:
     group = message.group
     # Facts are in the order of their times, so the latest one of each channel is kept.
     ended = {fact.channel: fact for fact in group.times if fact.status >= STATUS_DELIVERED}
@@ -83,7 +83,7 @@ def _tried_channels(message: Message) -> list[dict[str, Any]]:
     return reports
 
 
-def _channel_report(message: Message, fact: Fact) -> dict[str, Any]:
+def _channel_report(message: StoredMessage, fact: Fact) -> dict[str, Any]:
     return {
         "phone_number": message.phone,
         "last_partner": fact.channel.name,
@@ -94,7 +94,7 @@ def _channel_report(message: Message, fact: Fact) -> dict[str, Any]:
     }
 
 
-def _unfinished(message: Message, partner: str) -> dict[str, Any]:
+def _unfinished(message: StoredMessage, partner: str) -> dict[str, Any]:
     return {
         "phone_number": message.phone,
         "last_partner": partner,
@@ -104,7 +104,7 @@ def _unfinished(message: Message, partner: str) -> dict[str, Any]:
     }
 
 
-def _ids(message: Message) -> dict[str, Any]:
+def _ids(message: StoredMessage) -> dict[str, Any]:
     if message.extra_id is None:
         return {"message_id": message.message_id}
     return {"message_id": message.message_id, "extra_id": message.extra_id}
@@ -120,13 +120,13 @@ def _outcome(fact: Fact) -> dict[str, Any]:
     return {"error_text": fact.text, "error_code": fact.hyber_status}
 
 
-def _details(message: Message, fact: Fact) -> dict[str, Any]:
+def _details(message: StoredMessage, fact: Fact) -> dict[str, Any]:
     if fact.channel.template and fact.status == STATUS_DELIVERED:
         return {"matching_template_id": 0 if message.group.outcome.name == "unmatched-template" else TEMPLATE_ID}
     return _parts(message, fact)
 
 
-def _parts(message: Message, fact: Fact) -> dict[str, Any]:
+def _parts(message: StoredMessage, fact: Fact) -> dict[str, Any]:
     if fact.channel.name != "sms":
         return {}
     # An SMS can lose a part only if it has at least two.
@@ -136,7 +136,7 @@ def _parts(message: Message, fact: Fact) -> dict[str, Any]:
     return {"total_sms_parts": total, "delivered_sms_parts": total - fact.cut}
 
 
-def _clicks(group: Group, fact: Fact | None) -> dict[str, Any]:
+def _clicks(group: MessageGroup, fact: Fact | None) -> dict[str, Any]:
     if not any(channel.ctr for channel in ([fact.channel] if fact else group.order.channels)):
         return {}
     delivered = fact is not None and fact.status == STATUS_DELIVERED

@@ -12,7 +12,7 @@ from threading import Lock, Thread
 from typing import Any, Final, NamedTuple, Self, Unpack
 from urllib.parse import unquote, urlsplit
 
-from django_hyber.sandbox.answers import NOT_FOUND, Answer, Wire, last
+from django_hyber.sandbox.answers import NOT_FOUND, SandboxAnswer, Wire, last
 from django_hyber.sandbox.control import CONTROL_PREFIX, control
 from django_hyber.sandbox.faults import BULK, REPORTS, SINGLE, STATUS, VISIBLE, Fault, FaultOptions, Visibility
 from django_hyber.sandbox.ledger import Ledger, RecordedRequest
@@ -28,7 +28,7 @@ class Route(NamedTuple):
 
     method: str
     path: str
-    serve: Callable[[bytes, Visibility], Answer]
+    serve: Callable[[bytes, Visibility], SandboxAnswer]
 
 
 def find_route(path: str, client_id: str, platform: Platform) -> Route | None:
@@ -163,26 +163,26 @@ class Handler(BaseHTTPRequestHandler):
         body = self._read_body()
         if body is None:
             # The size of the body is unknown, so no further request can be read from the connection.
-            self._write(platform, Answer(413, headers={"Connection": "close"}, deliver=last))
+            self._write(platform, SandboxAnswer(413, headers={"Connection": "close"}, deliver=last))
         elif path.startswith(CONTROL_PREFIX):
             self._write(platform, control(self.server, self.command, self.path, body))
         else:
             # A request that started before a reset belongs to the old platform.
             self._write(platform, self._answer(platform, route, fault, body))
 
-    def _answer(self, platform: Platform, route: Route | None, fault: Fault | None, body: bytes) -> Answer:
+    def _answer(self, platform: Platform, route: Route | None, fault: Fault | None, body: bytes) -> SandboxAnswer:
         authorized = self.server.is_authorized(self.headers.get("Authorization", ""))
         platform.requests.add(self.command, self.path, dict(self.headers), body, authorized=authorized)
         if route is None:
             return NOT_FOUND
         if self.command != route.method:
-            return Answer(405, headers={"Allow": route.method})
+            return SandboxAnswer(405, headers={"Allow": route.method})
 
-        def take(visibility: Visibility = VISIBLE) -> Answer:
+        def take(visibility: Visibility = VISIBLE) -> SandboxAnswer:
             if not authorized:
-                return Answer(401, headers={"WWW-Authenticate": 'Basic realm="Hyber sandbox"'})
+                return SandboxAnswer(401, headers={"WWW-Authenticate": 'Basic realm="Hyber sandbox"'})
             if self.command == "POST" and self.headers.get_content_type() != "application/json":
-                return Answer(415)
+                return SandboxAnswer(415)
             return route.serve(body, visibility)
 
         return take() if fault is None else fault.answer(take)
@@ -200,7 +200,7 @@ class Handler(BaseHTTPRequestHandler):
             raise ConnectionAbortedError("the body ended early")
         return body
 
-    def _write(self, platform: Platform, answer: Answer) -> None:
+    def _write(self, platform: Platform, answer: SandboxAnswer) -> None:
         self.log_request(answer.status)
         stays_open = answer.deliver(Wire(self.connection, platform.closed), *answer.render())
         self.close_connection = self.close_connection or not stays_open

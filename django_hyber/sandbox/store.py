@@ -13,19 +13,19 @@ from threading import Condition, Thread
 from typing import Final, NamedTuple
 from uuid import uuid4
 
-from django_hyber.sandbox.number_outcomes import Fact, Outcome, Step
-from django_hyber.sandbox.orders import Order, Recipient
+from django_hyber.sandbox.number_outcomes import Fact, NumberOutcome, Step
+from django_hyber.sandbox.orders import Order, ValidRecipient
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
-class Group:
+class MessageGroup:
     """Messages with a common outcome. `times` has the facts so far, with their epoch milliseconds.
 
     Until `visible_at`, in epoch seconds, GETs answer as for unknown ids. With `fails`, they answer with an error.
     """
 
     order: Order
-    outcome: Outcome
+    outcome: NumberOutcome
     begins_at: float
     visible_at: float = 0.0
     fails: bool = False
@@ -45,18 +45,18 @@ class Group:
         return max((fact for fact in self.times if fact.final), key=self.times.__getitem__, default=None)
 
 
-class Message(NamedTuple):
+class StoredMessage(NamedTuple):
     """A message, as read from the columns."""
 
     message_id: str
     phone: str
     extra_id: str | None
     sms_parts: int
-    group: Group
+    group: MessageGroup
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class JobMessages:
     """The messages listed by `/status/{job_id}`."""
 
     rows: range
@@ -71,9 +71,9 @@ class MessageStore:
         self._phones = array("Q")
         self._extra_ids: list[str | None] = []
         self._sms_parts = bytearray()
-        self._groups: list[Group] = []
+        self._groups: list[MessageGroup] = []
         self._by_extra_id: dict[str, int] = {}
-        self.jobs: dict[str, Job] = {}
+        self.jobs: dict[str, JobMessages] = {}
         self.duplicates: dict[str, int] = {}
 
     def __len__(self) -> int:
@@ -84,7 +84,7 @@ class MessageStore:
         """The number of different extra ids."""
         return len(self._by_extra_id)
 
-    def add(self, recipients: Sequence[Recipient], groups: Iterable[Group]) -> range:
+    def add(self, recipients: Sequence[ValidRecipient], groups: Iterable[MessageGroup]) -> range:
         """Add recipients with their groups, and return their rows."""
         first = len(self)
         rows = range(first, first + len(recipients))
@@ -101,12 +101,12 @@ class MessageStore:
     def add_job(self, rows: range, refused: list[dict[str, object]]) -> str:
         """Add a mass request, and return its job id."""
         job_id = str(uuid4())
-        self.jobs[job_id] = Job(rows=rows, refused=refused)
+        self.jobs[job_id] = JobMessages(rows=rows, refused=refused)
         return job_id
 
-    def read(self, row: int) -> Message:
+    def read(self, row: int) -> StoredMessage:
         """Read one row."""
-        return Message(
+        return StoredMessage(
             f"{self._prefix}{row:012x}",
             str(self._phones[row]),
             self._extra_ids[row],
@@ -114,7 +114,7 @@ class MessageStore:
             self._groups[row],
         )
 
-    def by_message_id(self, message_id: str) -> Message | None:
+    def by_message_id(self, message_id: str) -> StoredMessage | None:
         """Find a message by its message id."""
         prefix, number = message_id[:24], message_id[24:]
         try:
@@ -124,7 +124,7 @@ class MessageStore:
         found = prefix == self._prefix and len(number) == 12 and 0 <= row < len(self)  # noqa: PLR2004 - a UUID's node
         return self.read(row) if found else None
 
-    def by_extra_id(self, extra_id: str) -> Message | None:
+    def by_extra_id(self, extra_id: str) -> StoredMessage | None:
         """Find the latest message with this extra id."""
         row = self._by_extra_id.get(extra_id)
         return None if row is None else self.read(row)
@@ -142,17 +142,17 @@ MAX_WAIT: Final = 0.2
 class Scheduler:
     """Calls `run_step(group, step)` for one step at a time, in the order of their times."""
 
-    def __init__(self, run_step: Callable[[Group, Step], None], clock: Callable[[], float]) -> None:
+    def __init__(self, run_step: Callable[[MessageGroup, Step], None], clock: Callable[[], float]) -> None:
         self._run_step = run_step
         self._clock = clock
         self._numbers = count()
-        self._due: list[tuple[float, int, Group, Step]] = []
+        self._due: list[tuple[float, int, MessageGroup, Step]] = []
         self._changed = Condition()
         self._closed = False
         self._thread = Thread(target=self._run, name="hyber-sandbox-scheduler", daemon=True)
         self._thread.start()
 
-    def add(self, group: Group) -> None:
+    def add(self, group: MessageGroup) -> None:
         """Schedule the steps of a group."""
         with self._changed:
             for step in group.steps:

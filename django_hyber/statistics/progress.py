@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from django_hyber.models import BackgroundJob, Campaign, CampaignChannel, Message
 from django_hyber.statistics.counts import CampaignStatistics, StatusCounts, campaign_statistics
-from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
+from django_hyber.statistics.waits import CampaignWait, Pace, Standstill, pace_of, read_batches, waits_of
 
 Status = Message.Status
 Kind = BackgroundJob.Kind
@@ -26,7 +26,7 @@ class CampaignProgress:
 
     statistics: CampaignStatistics
     pace: Pace | None
-    waits: list[Wait]
+    waits: list[CampaignWait]
     jobs: list[BackgroundJob] = field(default_factory=list)
     is_live: bool
 
@@ -81,7 +81,7 @@ def recent_jobs(campaign: Campaign | None, now: datetime) -> list[BackgroundJob]
     return list(recent.order_by("-id")[:SHOWN_JOBS])
 
 
-def _is_live(campaign: Campaign, waits: Iterable[Wait], jobs: Iterable[BackgroundJob]) -> bool:
+def _is_live(campaign: Campaign, waits: Iterable[CampaignWait], jobs: Iterable[BackgroundJob]) -> bool:
     if campaign.status in (Campaign.Status.SCHEDULED, Campaign.Status.SENDING):
         return True
     if any(job.is_open for job in jobs):

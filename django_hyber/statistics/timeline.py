@@ -29,7 +29,7 @@ UNITS: tuple[tuple[timedelta, Unit], ...] = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class TimelineColumn:
     """Deliveries and failures within one minute, hour, day or month."""
 
     start: datetime
@@ -42,7 +42,7 @@ class Timeline:
     """Columns without gaps, from the first message that ended to the last."""
 
     unit: Unit
-    columns: list[Column]
+    columns: list[TimelineColumn]
 
 
 class TimeSlot(Func):
@@ -87,7 +87,9 @@ def delivery_timeline(campaign: Campaign, first: datetime | None, last: datetime
         delivered[start] += count if status in DELIVERIES else 0
         failed[start] += count if status in FAILURES else 0
     starts = _starts(min(delivered), max(delivered), unit) if delivered else ()
-    columns = [Column(start=_local(start), delivered=delivered[start], failed=failed[start]) for start in starts]
+    columns = [
+        TimelineColumn(start=_local(start), delivered=delivered[start], failed=failed[start]) for start in starts
+    ]
     return Timeline(unit=unit, columns=columns)
 
 

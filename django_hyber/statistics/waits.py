@@ -53,7 +53,7 @@ STOPPING = (Standstill.HELD, Standstill.SETTINGS, Standstill.BLOCKED)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wait:
+class CampaignWait:
     """One thing the campaign waits for: how many recipients are affected, until when, and why, if known."""
 
     standstill: Standstill
@@ -97,7 +97,9 @@ def read_batches(campaign: Campaign, now: datetime) -> list[Batches]:
     return [Batches(*row) for row in counted]
 
 
-def pace_of(campaign: Campaign, batches: Sequence[Batches], now: datetime, waits: Sequence[Wait] = ()) -> Pace | None:
+def pace_of(
+    campaign: Campaign, batches: Sequence[Batches], now: datetime, waits: Sequence[CampaignWait] = ()
+) -> Pace | None:
     """Return the rate of a campaign that is being sent, and the time left at this rate.
 
     Closed sending windows are a part of the time left. While the account of the campaign cannot send, no end is
@@ -137,7 +139,7 @@ def _time_left(campaign: Campaign, batches: Sequence[Batches], rate: int, now: d
 
 def waits_of(
     campaign: Campaign, batches: Sequence[Batches], *, accepted: int, unconfirmed: int, now: datetime
-) -> list[Wait]:
+) -> list[CampaignWait]:
     """Return what a campaign waits for, the most important first.
 
     ``accepted`` of its messages lack a final report, and the outcome of ``unconfirmed`` ones is unknown.
@@ -147,73 +149,73 @@ def waits_of(
         waits += _of_requests(batches, now)
     on_the_wire = _people(batches, State.SENDING)
     if on_the_wire:
-        waits.append(Wait(standstill=Standstill.ON_THE_WIRE, people=on_the_wire))
+        waits.append(CampaignWait(standstill=Standstill.ON_THE_WIRE, people=on_the_wire))
     waits += _of_unconfirmed(batches)
     if unconfirmed:
         waits += _of_decisions(campaign, now)
     if accepted and _may_be_reported(campaign, now):
-        waits.append(Wait(standstill=Standstill.REPORTS, people=accepted))
+        waits.append(CampaignWait(standstill=Standstill.REPORTS, people=accepted))
     return waits
 
 
-def _of_campaign(campaign: Campaign, now: datetime) -> Iterator[Wait]:
+def _of_campaign(campaign: Campaign, now: datetime) -> Iterator[CampaignWait]:
     if campaign.status == Status.SCHEDULED:
-        yield Wait(standstill=Standstill.SCHEDULED, until=campaign.start_time)
+        yield CampaignWait(standstill=Standstill.SCHEDULED, until=campaign.start_time)
     if campaign.status == Status.PAUSED:
-        yield Wait(standstill=Standstill.PAUSED, reason=campaign.status_reason)
+        yield CampaignWait(standstill=Standstill.PAUSED, reason=campaign.status_reason)
     if campaign.status in (Status.SCHEDULED, Status.SENDING, Status.PAUSED):
         yield from _of_account(campaign, now)
 
 
-def _of_account(campaign: Campaign, now: datetime) -> Iterator[Wait]:
+def _of_account(campaign: Campaign, now: datetime) -> Iterator[CampaignWait]:
     try:
         get_account(campaign.account)
     except ImproperlyConfigured as error:
-        yield Wait(standstill=Standstill.SETTINGS, reason=str(error))
+        yield CampaignWait(standstill=Standstill.SETTINGS, reason=str(error))
     states = AccountState.objects.filter(account=campaign.account, host__in=(Host.ALL, Host.BULK))
     for state in states:
         if state.held_since:
-            yield Wait(standstill=Standstill.HELD, until=state.blocked_until, reason=state.reason)
+            yield CampaignWait(standstill=Standstill.HELD, until=state.blocked_until, reason=state.reason)
         elif state.blocked_until and state.blocked_until > now:
-            yield Wait(standstill=Standstill.BLOCKED, until=state.blocked_until, reason=state.reason)
+            yield CampaignWait(standstill=Standstill.BLOCKED, until=state.blocked_until, reason=state.reason)
     if campaign.status != Status.SENDING:
         return
     moments = [campaign.next_send_at, *(state.next_send_at for state in states)]
     until = max((moment for moment in moments if moment and moment > now), default=None)
     if until:
-        yield Wait(standstill=Standstill.THROTTLE, until=until)
+        yield CampaignWait(standstill=Standstill.THROTTLE, until=until)
 
 
-def _of_requests(batches: Sequence[Batches], now: datetime) -> Iterator[Wait]:
+def _of_requests(batches: Sequence[Batches], now: datetime) -> Iterator[CampaignWait]:
     pending = [row for row in batches if row.state == State.PENDING]
     later = [row for row in pending if row.due and row.due > now and row.waits_for in (WaitsFor.WINDOW, WaitsFor.RETRY)]
     queued = _people(pending, State.PENDING) - _people(later, State.PENDING)
     if queued:
-        yield Wait(standstill=Standstill.QUEUED, people=queued)
+        yield CampaignWait(standstill=Standstill.QUEUED, people=queued)
     for row in sorted(later):
         if row.waits_for == WaitsFor.WINDOW:
             zone = row.zone or timezone.get_default_timezone_name()
             kind = Standstill.ZONE if row.reason else Standstill.WINDOW
-            yield Wait(standstill=kind, people=row.people, until=row.due, zone=zone, reason=row.reason)
+            yield CampaignWait(standstill=kind, people=row.people, until=row.due, zone=zone, reason=row.reason)
         else:
-            yield Wait(standstill=Standstill.RETRY, people=row.people, until=row.due, reason=row.reason)
+            yield CampaignWait(standstill=Standstill.RETRY, people=row.people, until=row.due, reason=row.reason)
 
 
-def _of_unconfirmed(batches: Sequence[Batches]) -> Iterator[Wait]:
+def _of_unconfirmed(batches: Sequence[Batches]) -> Iterator[CampaignWait]:
     people = _people(batches, State.UNCONFIRMED)
     if people:
         reason = next((row.reason for row in batches if row.state == State.UNCONFIRMED and row.reason), "")
-        yield Wait(standstill=Standstill.UNCONFIRMED, people=people, reason=reason)
+        yield CampaignWait(standstill=Standstill.UNCONFIRMED, people=people, reason=reason)
 
 
-def _of_decisions(campaign: Campaign, now: datetime) -> Iterator[Wait]:
+def _of_decisions(campaign: Campaign, now: datetime) -> Iterator[CampaignWait]:
     batches = campaign.batches.filter(overdue(now), state=State.UNCONFIRMED)
     people = batches.aggregate(people=Sum("size", default=0))["people"]
     if people:
-        yield Wait(standstill=Standstill.BATCHES_TO_DECIDE, people=people)
+        yield CampaignWait(standstill=Standstill.BATCHES_TO_DECIDE, people=people)
     alone = campaign.messages.filter(LONE, overdue(now)).count()
     if alone:
-        yield Wait(standstill=Standstill.MESSAGES_TO_DECIDE, people=alone)
+        yield CampaignWait(standstill=Standstill.MESSAGES_TO_DECIDE, people=alone)
 
 
 def _people(batches: Sequence[Batches], state: str) -> int:

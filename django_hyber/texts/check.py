@@ -38,7 +38,7 @@ DEFAULT = Campaign.MissingVariables.DEFAULT.value
 
 
 @dataclass(kw_only=True)
-class Group:
+class RecipientGroup:
     """Some of the recipients; ``examples`` are the primary keys of the first ones."""
 
     count: int = 0
@@ -69,12 +69,12 @@ class TextReport:
     missing: Counter[str] = field(default_factory=Counter)
     lacking: Counter[str] = field(default_factory=Counter)
     defaulted: Counter[str] = field(default_factory=Counter)
-    not_allowed: Group = field(default_factory=Group)
-    country_off: Group = field(default_factory=Group)
-    type_off: Group = field(default_factory=Group)
-    left_out: Group = field(default_factory=Group)
-    blocking: Group = field(default_factory=Group)
-    capped: Group = field(default_factory=Group)
+    not_allowed: RecipientGroup = field(default_factory=RecipientGroup)
+    country_off: RecipientGroup = field(default_factory=RecipientGroup)
+    type_off: RecipientGroup = field(default_factory=RecipientGroup)
+    left_out: RecipientGroup = field(default_factory=RecipientGroup)
+    blocking: RecipientGroup = field(default_factory=RecipientGroup)
+    capped: RecipientGroup = field(default_factory=RecipientGroup)
     segments: Counter[tuple[Any, int]] = field(default_factory=Counter)
     ucs2: Mapping[str, str] = field(default_factory=dict)
 
@@ -145,8 +145,10 @@ def _allowed(messages: MessageQuerySet, account: Account | None, report: TextRep
     return recipients.exclude(condition)
 
 
-def _group(messages: QuerySet[Message]) -> Group:
-    return Group(count=messages.count(), examples=list(messages.order_by("pk").values_list("pk", flat=True)[:SHOWN]))
+def _group(messages: QuerySet[Message]) -> RecipientGroup:
+    return RecipientGroup(
+        count=messages.count(), examples=list(messages.order_by("pk").values_list("pk", flat=True)[:SHOWN])
+    )
 
 
 def _pages(

@@ -30,7 +30,7 @@ from django_hyber.protocol import CHANNELS, FieldRule, NumberType, field_rules
 from django_hyber.protocol.channels import validation
 from django_hyber.protocol.wire.error_codes import CODES, PERMANENT
 from django_hyber.sandbox import FAULT_OUTCOMES, OUTCOMES
-from django_hyber.sandbox.number_outcomes import Outcome
+from django_hyber.sandbox.number_outcomes import NumberOutcome
 from django_hyber.statistics.health import Health
 from django_hyber.statistics.prometheus import gauges
 from django_hyber.words import LABELS, NUMBER_TYPES
@@ -286,7 +286,7 @@ def sandbox_faults() -> str:
     return _outcomes(FAULT_OUTCOMES, [])
 
 
-def _outcomes(outcomes: Mapping[str, Outcome], more: Sequence[Sequence[str]]) -> str:
+def _outcomes(outcomes: Mapping[str, NumberOutcome], more: Sequence[Sequence[str]]) -> str:
     rows = [(digits, literal(outcome.name), prose(outcome.sentence)) for digits, outcome in outcomes.items()]
     return table(("Digits", "Outcome", "What happens"), [*rows, *more], "8 22 70")
 

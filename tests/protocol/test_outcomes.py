@@ -23,7 +23,7 @@ from django_hyber.protocol import (
     parse_message_id,
     parse_sync,
 )
-from django_hyber.protocol.outcomes import Answer, read_answer, read_report
+from django_hyber.protocol.outcomes import HttpAnswer, read_answer, read_report
 
 RUNGS = {
     "refused": lambda error: type(error) is APIError,
@@ -59,11 +59,11 @@ STATUSES = st.one_of(
     st.integers(100, 999), st.sampled_from([200, 202, 302, 400, 401, 403, 404, 408, 413, 429, 500, 503])
 )
 ANSWERS = st.builds(
-    Answer,
+    HttpAnswer,
     status=STATUSES,
     headers=HEADERS,
     content=BODIES,
-) | st.builds(Answer, status=STATUSES, headers=HEADERS, failure=st.just(ConnectionLost()))
+) | st.builds(HttpAnswer, status=STATUSES, headers=HEADERS, failure=st.just(ConnectionLost()))
 
 
 def outcome_of(read, answer):
@@ -99,8 +99,8 @@ def names_messages(answer):
 
 @pytest.mark.parametrize("parse", [parse_message_id, parse_job_id, parse_sync])
 @given(answer=ANSWERS)
-@example(answer=Answer(status=200, headers={}, content=b'{"message_id": "m", "error_code": 5}'))
-@example(answer=Answer(status=503, headers={}, content=b'{"error_code": 5}'))
+@example(answer=HttpAnswer(status=200, headers={}, content=b'{"message_id": "m", "error_code": 5}'))
+@example(answer=HttpAnswer(status=503, headers={}, content=b'{"error_code": 5}'))
 def test_every_answer_to_a_post_has_one_outcome(parse, answer):
     found = outcome_of(lambda answer: parse(read_answer(answer)), answer)
     status, code = answer.status, error_code_in(answer)
@@ -146,14 +146,14 @@ def test_every_answer_to_a_get_has_one_outcome(answer):
     [(413, {}, "too large"), (401, {}, "held"), (429, {}, "not taken"), (503, {"Retry-After": "1"}, "not taken")],
 )
 def test_what_the_status_proves_needs_no_body(status, headers, rung):
-    lost = Answer(status=status, headers=headers, failure=ConnectionLost())
+    lost = HttpAnswer(status=status, headers=headers, failure=ConnectionLost())
     assert outcome_of(read_answer, lost) == rung
 
 
 @pytest.mark.parametrize("status", [200, 400, 403, 503])
 def test_what_the_body_would_prove_is_unknown_without_it(status):
     with pytest.raises(ConnectionLost):
-        read_answer(Answer(status=status, headers={}, failure=ConnectionLost()))
+        read_answer(HttpAnswer(status=status, headers={}, failure=ConnectionLost()))
 
 
 PLATFORM = b'{"error_code": 36024, "error_text": "Phone number incorrect"}'
@@ -216,7 +216,9 @@ LADDER = [
 
 
 def answer(status, retry_after=None, content=b""):
-    return Answer(status=status, headers={} if retry_after is None else {"Retry-After": retry_after}, content=content)
+    return HttpAnswer(
+        status=status, headers={} if retry_after is None else {"Retry-After": retry_after}, content=content
+    )
 
 
 def error_of(read, *facts):
@@ -377,7 +379,7 @@ def test_answer_without_a_report_has_its_status(status, content):
 def test_query_whose_answer_broke_off_has_no_result(status):
     lost = ConnectionLost()
     with pytest.raises(ConnectionLost) as caught:
-        read_report(Answer(status=status, headers={}, failure=lost))
+        read_report(HttpAnswer(status=status, headers={}, failure=lost))
     assert caught.value is lost
 
 

@@ -14,10 +14,10 @@ from django_hyber.reconcile.proof import (
     SAMPLE,
     Answer,
     Controls,
-    Doubt,
+    Evidence,
     Known,
     Proof,
-    Reply,
+    QueryResult,
     after_query,
     is_rejection,
     is_round_complete,
@@ -27,13 +27,13 @@ from django_hyber.reconcile.proof import (
 
 NOON = datetime(2026, 3, 29, 12, 0, tzinfo=UTC)
 GRACE = timedelta(seconds=120)
-DOUBT = Doubt(since=NOON, not_found_after=NOON + GRACE, grace=GRACE)
-NOT_FOUND = Reply(is_not_found=True, text="HTTP 404")
+EVIDENCE = Evidence(since=NOON, not_found_after=NOON + GRACE, grace=GRACE)
+NOT_FOUND = QueryResult(is_not_found=True, text="HTTP 404")
 BELIEVED = Controls(unknown="HTTP 404", known=Known.FOUND)
 
 
 @pytest.mark.parametrize(
-    ("reply", "controls", "answer"),
+    ("result", "controls", "answer"),
     [
         (NOT_FOUND, BELIEVED, Answer.NOT_FOUND),
         (NOT_FOUND, Controls(unknown="HTTP 404", known=Known.NOT_FOUND), Answer.NOT_EVEN_KNOWN),
@@ -41,64 +41,64 @@ BELIEVED = Controls(unknown="HTTP 404", known=Known.FOUND)
         (NOT_FOUND, Controls(unknown="HTTP 404", known=Known.NO_ANSWER), Answer.NO_ANSWER),
         (NOT_FOUND, Controls(unknown="HTTP 404, error 7", known=Known.FOUND), Answer.UNLIKE_UNKNOWN),
         (NOT_FOUND, Controls(unknown="", known=Known.FOUND), Answer.NO_ANSWER),
-        (Reply(text="HTTP 404"), BELIEVED, Answer.NO_ANSWER),
+        (QueryResult(text="HTTP 404"), BELIEVED, Answer.NO_ANSWER),
     ],
 )
-def test_not_found_is_believed_beside_both_controls_only(reply, controls, answer):
-    assert judge(reply, controls) is answer
+def test_not_found_is_believed_beside_both_controls_only(result, controls, answer):
+    assert judge(result, controls) is answer
 
 
 def test_two_answers_a_grace_apart_prove_that_it_was_not_taken():
-    proof, doubt = after_query(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
-    assert (proof, doubt.not_found_at) == (Proof.NOTHING, NOON + GRACE)
+    proof, evidence = after_query(EVIDENCE, Answer.NOT_FOUND, NOON + GRACE)
+    assert (proof, evidence.not_found_at) == (Proof.NOTHING, NOON + GRACE)
 
-    assert after_query(doubt, Answer.NOT_FOUND, NOON + 2 * GRACE)[0] is Proof.NOT_ACCEPTED
+    assert after_query(evidence, Answer.NOT_FOUND, NOON + 2 * GRACE)[0] is Proof.NOT_ACCEPTED
 
 
 def test_answer_within_the_first_grace_does_not_count():
-    assert after_query(DOUBT, Answer.NOT_FOUND, NOON + GRACE * 0.99) == (Proof.NOTHING, DOUBT)
+    assert after_query(EVIDENCE, Answer.NOT_FOUND, NOON + GRACE * 0.99) == (Proof.NOTHING, EVIDENCE)
 
 
 def test_second_answer_within_a_grace_of_the_first_does_not_count():
-    _, doubt = after_query(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
+    _, evidence = after_query(EVIDENCE, Answer.NOT_FOUND, NOON + GRACE)
 
-    assert after_query(doubt, Answer.NOT_FOUND, NOON + GRACE * 1.99) == (Proof.NOTHING, doubt)
+    assert after_query(evidence, Answer.NOT_FOUND, NOON + GRACE * 1.99) == (Proof.NOTHING, evidence)
 
 
 def test_question_without_an_answer_keeps_what_the_one_before_has_shown():
-    _, doubt = after_query(DOUBT, Answer.NOT_FOUND, NOON + GRACE)
+    _, evidence = after_query(EVIDENCE, Answer.NOT_FOUND, NOON + GRACE)
 
-    assert after_query(doubt, Answer.NO_ANSWER, NOON + 2 * GRACE) == (Proof.NOTHING, doubt)
+    assert after_query(evidence, Answer.NO_ANSWER, NOON + 2 * GRACE) == (Proof.NOTHING, evidence)
 
 
 class Question(NamedTuple):
     asked_at: datetime
-    reply: Reply
+    result: QueryResult
     controls: Controls
 
 
 TEXTS = ["HTTP 404", "HTTP 200", "HTTP 400, error 7", ""]
 MOMENTS = st.floats(0, 8).map(lambda graces: NOON + GRACE * graces)
-REPLIES = st.builds(Reply, is_not_found=st.booleans(), text=st.sampled_from(TEXTS))
+RESULTS = st.builds(QueryResult, is_not_found=st.booleans(), text=st.sampled_from(TEXTS))
 CONTROLS = st.builds(Controls, unknown=st.sampled_from(TEXTS), known=st.sampled_from(Known))
-QUESTIONS = st.lists(st.builds(Question, MOMENTS, REPLIES, CONTROLS), max_size=30)
+QUESTIONS = st.lists(st.builds(Question, MOMENTS, RESULTS, CONTROLS), max_size=30)
 LIKELY = st.lists(st.builds(Question, MOMENTS, st.just(NOT_FOUND), st.just(BELIEVED)), max_size=30)
 
 
 def end_of(questions):
     """Ask one question after the other until something is proved; return that, and those that were asked."""
-    doubt, asked = DOUBT, []
+    evidence, asked = EVIDENCE, []
     for question in sorted(questions, key=lambda item: item.asked_at):
         asked.append(question)
-        proof, doubt = after_query(doubt, judge(question.reply, question.controls), question.asked_at)
+        proof, evidence = after_query(evidence, judge(question.result, question.controls), question.asked_at)
         if proof is not Proof.NOTHING:
             return proof, asked
     return Proof.NOTHING, asked
 
 
 def proves_something(question):
-    reply, controls = question.reply, question.controls
-    return reply.is_not_found and reply.text == controls.unknown != "" and controls.known is Known.FOUND
+    result, controls = question.result, question.controls
+    return result.is_not_found and result.text == controls.unknown != "" and controls.known is Known.FOUND
 
 
 @given(st.one_of(QUESTIONS, st.tuples(QUESTIONS, LIKELY).map(lambda both: both[0] + both[1])))
@@ -117,7 +117,7 @@ def test_nothing_is_sent_again_without_two_believed_answers_a_grace_apart(questi
 )
 def test_platform_that_is_up_to_two_graces_behind_is_never_misread(moments, known_from, moods):
     """The message was taken at noon. From ``known_from`` on the platform finds it, as far as it answers at all."""
-    doubt = DOUBT
+    evidence = EVIDENCE
     for asked_at, mood in zip(sorted(moments), moods, strict=False):
         if mood == "fails":
             answer = Answer.NO_ANSWER
@@ -125,7 +125,7 @@ def test_platform_that_is_up_to_two_graces_behind_is_never_misread(moments, know
             return
         else:
             answer = judge(NOT_FOUND, BELIEVED)
-        proof, doubt = after_query(doubt, answer, asked_at)
+        proof, evidence = after_query(evidence, answer, asked_at)
         assert proof is not Proof.NOT_ACCEPTED
 
 
@@ -151,8 +151,8 @@ def test_same_error_code_twice_is_a_refusal(codes, refused):
 
 
 def test_questions_become_rarer_and_none_is_late_for_its_round():
-    assert next_query_at(DOUBT, 30, NOON) == NOON + timedelta(seconds=30)
-    assert next_query_at(DOUBT, 300, NOON) == NOON + GRACE
+    assert next_query_at(EVIDENCE, 30, NOON) == NOON + timedelta(seconds=30)
+    assert next_query_at(EVIDENCE, 300, NOON) == NOON + GRACE
     hour, day = NOON + timedelta(hours=1), NOON + timedelta(days=1)
-    assert next_query_at(DOUBT, 30, hour) == hour + timedelta(minutes=6)
-    assert next_query_at(DOUBT, 30, day) == day + timedelta(seconds=30) * MAX_FACTOR
+    assert next_query_at(EVIDENCE, 30, hour) == hour + timedelta(minutes=6)
+    assert next_query_at(EVIDENCE, 30, day) == day + timedelta(seconds=30) * MAX_FACTOR

@@ -1,6 +1,6 @@
 import pytest
 
-from django_hyber.sandbox.channels import Template, sms_segments, with_short_links
+from django_hyber.sandbox.channels import TextTemplate, sms_segments, with_short_links
 
 
 @pytest.mark.parametrize(
@@ -43,11 +43,11 @@ def test_links_are_counted_as_tracked_links():
     ],
 )
 def test_percent_encoded_links_have_no_variables_of_their_own(text, names):
-    template = Template.compile(text)
+    template = TextTemplate.compile(text)
 
     assert template.names == names
     assert template.render({name: f"%{name}%" for name in names}) == text
 
 
 def test_lone_percent_signs_stay():
-    assert Template.compile("50% off, %name%! 100%").render({"name": "Zoya"}) == "50% off, Zoya! 100%"
+    assert TextTemplate.compile("50% off, %name%! 100%").render({"name": "Zoya"}) == "50% off, Zoya! 100%"

@@ -22,7 +22,7 @@ from django_hyber.models import Suppression
 from django_hyber.services import ExportError, export_recipients, export_suppressions
 
 
-class Choice(NamedTuple):
+class ExportChoice(NamedTuple):
     """What the buttons of the page offer."""
 
     value: str
@@ -31,11 +31,11 @@ class Choice(NamedTuple):
     label: str
 
 
-def choices() -> list[Choice]:
+def choices() -> list[ExportChoice]:
     """Return the choices, the most useful one for the reader's spreadsheet first."""
-    excel = Choice("csv-semicolons", "csv", ";", _("Download as CSV for Excel (semicolons)"))
-    commas = Choice("csv", "csv", ",", _("Download as CSV (commas)"))
-    table = Choice("xlsx", "xlsx", ",", _("Download as XLSX"))
+    excel = ExportChoice("csv-semicolons", "csv", ";", _("Download as CSV for Excel (semicolons)"))
+    commas = ExportChoice("csv", "csv", ",", _("Download as CSV (commas)"))
+    table = ExportChoice("xlsx", "xlsx", ",", _("Download as XLSX"))
     return [excel, commas, table] if separator_of_reader() == ";" else [commas, excel, table]
 
 

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy
 from django_hyber.audience.columns import (
     CAMPAIGN_USES,
     OPT_OUT_USES,
-    Choice,
+    ColumnChoice,
     Columns,
     Use,
     check_choices,
@@ -98,7 +98,7 @@ class OptOutForm(UploadForm):
 
 
 @dataclass(frozen=True)
-class Column:
+class UploadColumn:
     """A column of the upload as the form shows it; ``examples`` are its first values.
 
     If it is not ``is_exact``, the sheet may show its values in another way.
@@ -135,7 +135,7 @@ class ColumnsForm(forms.Form):
         for number, header in enumerate(self.headers):
             self._add_fields(number, self._shown[number], choice_for(header, guessed, job.campaign))
 
-    def _add_fields(self, number: int, header: str, choice: Choice) -> None:
+    def _add_fields(self, number: int, header: str, choice: ColumnChoice) -> None:
         offered = CAMPAIGN_USES if self._campaign else OPT_OUT_USES
         self.fields[f"use-{number}"] = forms.ChoiceField(
             label=header,
@@ -183,19 +183,19 @@ class ColumnsForm(forms.Form):
         values = {name: self[name].value() or "" for name in self.fields}
         return missing_variables({choice.name for choice in self._choices(values)}, self._campaign)
 
-    def columns(self, rows: Sequence[Sequence[str]]) -> Iterator[Column]:
+    def columns(self, rows: Sequence[Sequence[str]]) -> Iterator[UploadColumn]:
         """Yield the columns with the values of these rows."""
         for number, header in enumerate(self._shown):
             name = self[f"name-{number}"] if self._campaign else None
             examples = [row[number] for row in rows]
-            yield Column(header, examples, self[f"use-{number}"], name, self.headers[number] not in self._inexact)
+            yield UploadColumn(header, examples, self[f"use-{number}"], name, self.headers[number] not in self._inexact)
 
-    def _choices(self, values: Mapping[str, str]) -> list[Choice]:
+    def _choices(self, values: Mapping[str, str]) -> list[ColumnChoice]:
         choices = []
         for number in range(len(self.headers)):
             chosen = values.get(f"use-{number}", "")
             use = Use(chosen) if chosen in {*Use} else Use.NOTHING
             name = values.get(f"name-{number}", "") if use == Use.VARIABLE else ""
             # Percent signs are often copied from the texts.
-            choices.append(Choice(use, name.strip().strip("%")))
+            choices.append(ColumnChoice(use, name.strip().strip("%")))
         return choices

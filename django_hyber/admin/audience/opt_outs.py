@@ -32,7 +32,7 @@ from django_hyber.words.reasons import translate_reason
 MOST_DELETED = 1_000
 
 
-class Step(NamedTuple):
+class OptOutChange(NamedTuple):
     """A line of a number's history."""
 
     moment: str
@@ -41,7 +41,7 @@ class Step(NamedTuple):
     reply: SafeString | str
 
 
-def history_of(entry: Suppression) -> list[Step]:
+def history_of(entry: Suppression) -> list[OptOutChange]:
     """Return every time that the number was put on the list and taken off it, the newest first."""
     steps = [_opted_out(entry)]
     for former in FormerOptOut.objects.filter(phone_number=entry.phone_number).select_related("reply", "ended_reply"):
@@ -51,13 +51,13 @@ def history_of(entry: Suppression) -> list[Step]:
     return steps
 
 
-def _opted_out(entry: Suppression | FormerOptOut) -> Step:
+def _opted_out(entry: Suppression | FormerOptOut) -> OptOutChange:
     return _step(entry.created_at, gettext("Added to the list"), entry.reason, entry.added_by, entry.reply)
 
 
-def _step(moment: datetime, text: str, reason: str, by: str, reply: Reply | None) -> Step:
+def _step(moment: datetime, text: str, reason: str, by: str, reply: Reply | None) -> OptOutChange:
     text = f"{text}: {translate_reason(reason)}" if reason else text
-    return Step(short_time(moment), text, by, link_to(reply))
+    return OptOutChange(short_time(moment), text, by, link_to(reply))
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time

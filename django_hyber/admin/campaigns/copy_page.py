@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.saved import FormKeyField
-from django_hyber.campaigns.copy import Audience, Audiences, count_audiences, duplicate_once, name_of_copy
+from django_hyber.campaigns.copy import CopyAudience, CopyAudiences, count_audiences, duplicate_once, name_of_copy
 
 
 class DuplicateForm(forms.Form):
@@ -24,27 +24,27 @@ class DuplicateForm(forms.Form):
     audience = forms.ChoiceField(label=gettext_lazy("Recipients"), widget=forms.RadioSelect())
     form_key = FormKeyField()
 
-    def __init__(self, *args: Any, counted: Audiences, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, counted: CopyAudiences, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["audience"].choices = audience_choices(counted)  # type: ignore[attr-defined]
 
 
-def audience_choices(counted: Audiences) -> list[tuple[str, str]]:
+def audience_choices(counted: CopyAudiences) -> list[tuple[str, str]]:
     """Return the groups of recipients that can be copied, with their sizes."""
     texts = {
-        Audience.NOBODY: _("none: only the texts and settings"),
-        Audience.EVERYBODY: _("all"),
-        Audience.FAILED: _("only those whose message failed"),
-        Audience.NOT_SEEN: _("only those who have not seen it"),
+        CopyAudience.NOBODY: _("none: only the texts and settings"),
+        CopyAudience.EVERYBODY: _("all"),
+        CopyAudience.FAILED: _("only those whose message failed"),
+        CopyAudience.NOT_SEEN: _("only those who have not seen it"),
     }
     choices = []
     for audience, text in texts.items():
         size = counted.sizes[audience]
-        if audience is Audience.NOBODY:
+        if audience is CopyAudience.NOBODY:
             choices.append((str(audience), text))
         elif size:
             people = ngettext("%(count)s recipient", "%(count)s recipients", size) % {"count": grouped(size)}
-            if audience is Audience.NOT_SEEN and counted.unknown:
+            if audience is CopyAudience.NOT_SEEN and counted.unknown:
                 people = f"{people}; {_unknown_text(counted.unknown)}"
             choices.append((str(audience), f"{text} ({people})"))
     return choices
@@ -62,7 +62,7 @@ def _unknown_text(people: int) -> str:
 def duplicate_view(desk: CampaignDesk) -> HttpResponseBase:
     """Ask for a name and the recipients; on POST, make the copy."""
     campaign = desk.campaign
-    initial = {"name": name_of_copy(campaign), "audience": str(Audience.NOBODY)}
+    initial = {"name": name_of_copy(campaign), "audience": str(CopyAudience.NOBODY)}
     form = DuplicateForm(desk.request.POST or None, initial=initial, counted=count_audiences(campaign))
     if desk.is_post and form.is_valid():
         return _duplicate(desk, form.cleaned_data)
@@ -74,7 +74,7 @@ def _duplicate(desk: CampaignDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
     copy, is_new = duplicate_once(
         campaign,
         name=cleaned["name"],
-        audience=Audience(cleaned["audience"]),
+        audience=CopyAudience(cleaned["audience"]),
         user=desk.request.user,
         form_key=cleaned["form_key"],
     )

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext, ngettext_lazy
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import short_time, time_until
 from django_hyber.models import Campaign
-from django_hyber.statistics.waits import Pace, Standstill, Wait
+from django_hyber.statistics.waits import CampaignWait, Pace, Standstill
 from django_hyber.words.reasons import masked_reason
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class WaitLine(NamedTuple):
     model: str = ""
 
 
-def wait_line(campaign: Campaign, wait: Wait, now: datetime) -> WaitLine:
+def wait_line(campaign: Campaign, wait: CampaignWait, now: datetime) -> WaitLine:
     """Return the sentence for one thing the campaign waits for."""
     standstill = wait.standstill
     text = _sentence(campaign, wait, now)
@@ -147,7 +147,7 @@ def with_reason(sentence: str, reason: str) -> str:
     return f"{sentence} {masked_reason(reason)}" if reason else sentence
 
 
-def _sentence(campaign: Campaign, wait: Wait, now: datetime) -> str:
+def _sentence(campaign: Campaign, wait: CampaignWait, now: datetime) -> str:
     if wait.standstill == Standstill.SCHEDULED and (wait.until is None or wait.until <= now):
         return _("Sending is about to start.")
     if wait.standstill == Standstill.PAUSED and wait.reason:

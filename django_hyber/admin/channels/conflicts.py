@@ -26,7 +26,7 @@ from django_hyber.words import CHANNEL_NAMES
 
 
 @dataclass(frozen=True, kw_only=True)
-class Difference:
+class ChangedField:
     """A field whose saved value is not that of the form."""
 
     label: str
@@ -40,7 +40,7 @@ class Conflict:
 
     user: str
     saved_at: datetime | None
-    differences: list[Difference]
+    differences: list[ChangedField]
 
 
 class GuardedForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
@@ -114,21 +114,21 @@ def _describe(edited: Model, form: Any, formsets: list[BaseFormSet[Any]]) -> Con
     )
 
 
-def _of_form(form: Any) -> Iterator[Difference]:
+def _of_form(form: Any) -> Iterator[ChangedField]:
     for bound in form.visible_fields():
         if bound.name in form.changed_data:
             yield _difference(str(bound.label), bound)
 
 
-def _of_channels(formset: Any) -> Iterator[Difference]:
+def _of_channels(formset: Any) -> Iterator[ChangedField]:
     for channel in formset.unseen:
-        yield Difference(label=str(channel), saved=_("added"), yours=_("not on your page, and stays"))
+        yield ChangedField(label=str(channel), saved=_("added"), yours=_("not on your page, and stays"))
     for number, form in enumerate(formset.forms):
         if not form.has_changed():
             continue
         if number in formset.lost:
             kind = CHANNEL_NAMES.get(form["channel"].value(), _("channel"))
-            yield Difference(label=str(kind), saved=_("deleted"), yours=_("added again"))
+            yield ChangedField(label=str(kind), saved=_("deleted"), yours=_("added again"))
             continue
         channel = form.instance.get_channel_display() if form.instance.pk else _("new channel")
         for name in form.changed_data:
@@ -136,8 +136,8 @@ def _of_channels(formset: Any) -> Iterator[Difference]:
                 yield _difference(f"{channel}: {form[name].label}", form[name])
 
 
-def _difference(label: str, bound: BoundField) -> Difference:
-    return Difference(label=label, saved=_shown(bound, bound.initial), yours=_shown(bound, bound.value()))
+def _difference(label: str, bound: BoundField) -> ChangedField:
+    return ChangedField(label=label, saved=_shown(bound, bound.initial), yours=_shown(bound, bound.value()))
 
 
 def _shown(bound: BoundField, value: Any) -> str:

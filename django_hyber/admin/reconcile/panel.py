@@ -41,7 +41,7 @@ NO_PROOF = {
 }
 
 
-class Fact(NamedTuple):
+class PanelFact(NamedTuple):
     """A line of the panel. ``name`` identifies it in tests and style sheets."""
 
     name: str
@@ -54,7 +54,7 @@ class DoubtPanel:
     """The content of the panel. The URLs are empty if the user may not decide, or decides on the page of the batch."""
 
     intro: str
-    facts: list[Fact]
+    facts: list[PanelFact]
     batch_link: SafeString | str = ""
     key: str = ""
     questions: str = ""
@@ -112,18 +112,18 @@ def _intro(doubt: Doubt) -> str:
     )
 
 
-def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[Fact]:
+def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[PanelFact]:
     row = doubt.row
     if row.doubted_at:
-        yield Fact("since", _("Outcome unknown since"), short_time(row.doubted_at))
-    yield Fact("request", _("How the request ended"), masked(_request(doubt)))
-    yield Fact("questions", _("Queries"), _questions(row))
+        yield PanelFact("since", _("Outcome unknown since"), short_time(row.doubted_at))
+    yield PanelFact("request", _("How the request ended"), masked(_request(doubt)))
+    yield PanelFact("questions", _("Queries"), _questions(row))
     if row.answer:
-        yield Fact("answer", _("Last answer"), masked(_answer(row)))
+        yield PanelFact("answer", _("Last answer"), masked(_answer(row)))
     not_found = short_time(row.not_found_at) if row.not_found_at else _("none that counts yet")
-    yield Fact("not-found", _("First “not found”"), not_found)
+    yield PanelFact("not-found", _("First “not found”"), not_found)
     people = ngettext("%(count)s recipient", "%(count)s recipients", doubt.people)
-    yield Fact("people", _("Who may have got it"), people % {"count": grouped(doubt.people)})
+    yield PanelFact("people", _("Who may have got it"), people % {"count": grouped(doubt.people)})
 
 
 def _request(doubt: Doubt) -> str:

@@ -38,7 +38,7 @@ class Compared(NamedTuple):
     url: str
 
 
-class Bar(NamedTuple):
+class ComparedBar(NamedTuple):
     """A bar of the chart: its campaign, how long it is of a thousand, and its value in words."""
 
     name: str
@@ -48,11 +48,11 @@ class Bar(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Group:
+class ComparedFigure:
     """The bars of one figure."""
 
     label: str
-    bars: Sequence[Bar]
+    bars: Sequence[ComparedBar]
 
 
 def compare_selected(desk: Desk, chosen: QuerySet[Campaign]) -> HttpResponseRedirect | None:
@@ -108,7 +108,7 @@ def _lines(compared: Sequence[Compared]) -> list[Line]:
     ]
 
 
-def _groups(compared: Sequence[Compared]) -> Iterator[Group]:
+def _groups(compared: Sequence[Compared]) -> Iterator[ComparedFigure]:
     """Yield the rates, then clicks and cost. What a campaign does not report, or what has no price, has no bar."""
     yield _rates(_("Delivered, of those tried"), compared, lambda each: (each.numbers.delivered, each.numbers.tried))
     seen = [each for each in compared if each.numbers.reports_seen]
@@ -130,19 +130,19 @@ def _groups(compared: Sequence[Compared]) -> Iterator[Group]:
         yield _amounts(_("Cost of what was delivered"), paid)
 
 
-def _rates(label: str, compared: Sequence[Compared], of: Callable[[Compared], tuple[int, int]]) -> Group:
+def _rates(label: str, compared: Sequence[Compared], of: Callable[[Compared], tuple[int, int]]) -> ComparedFigure:
     bars = []
     for each in compared:
         part, whole = of(each)
         length = charts.BAR * part / whole if whole else 0
-        bars.append(Bar(str(each.campaign), each.style, f"{length:.1f}", charts.percent(part, whole)))
-    return Group(label, bars)
+        bars.append(ComparedBar(str(each.campaign), each.style, f"{length:.1f}", charts.percent(part, whole)))
+    return ComparedFigure(label, bars)
 
 
-def _amounts(label: str, amounts: Sequence[tuple[Compared, int | Decimal, str]]) -> Group:
+def _amounts(label: str, amounts: Sequence[tuple[Compared, int | Decimal, str]]) -> ComparedFigure:
     highest = max(amount for _each, amount, _text in amounts) or 1
     bars = [
-        Bar(str(each.campaign), each.style, f"{charts.BAR * float(amount) / float(highest):.1f}", text)
+        ComparedBar(str(each.campaign), each.style, f"{charts.BAR * float(amount) / float(highest):.1f}", text)
         for each, amount, text in amounts
     ]
-    return Group(label, bars)
+    return ComparedFigure(label, bars)

@@ -97,14 +97,14 @@ class Section:
     is_exact: bool = True
 
     @cached_property
-    def plan(self) -> NumberPlan:
+    def layout(self) -> NumberLayout:
         """How a number is written by this section."""
-        return _plan(self.tokens)
+        return _layout(self.tokens)
 
 
 @dataclass(frozen=True)
-class NumberPlan:
-    """What the placeholders of a number ask for. ``power`` moves the point, for percent and for thousands.
+class NumberLayout:
+    """What the placeholders of a number mean. ``power`` moves the point, for percent and for thousands.
 
     ``simple`` is the part for Python's own formatting, if the placeholders stand side by side.
     """
@@ -233,7 +233,7 @@ def _with_minutes(tokens: Sequence[Token]) -> tuple[Token, ...]:
     return tuple(parts)
 
 
-def _plan(tokens: tuple[Token, ...]) -> NumberPlan:
+def _layout(tokens: tuple[Token, ...]) -> NumberLayout:
     first = next(place for place, token in enumerate(tokens) if token.kind == "digit")
     last = max(place for place, token in enumerate(tokens) if token.kind == "digit")
     point = next((place for place, token in enumerate(tokens) if token == _POINT), last + 1)
@@ -242,7 +242,7 @@ def _plan(tokens: tuple[Token, ...]) -> NumberPlan:
     percents = sum(token == Token("mark", "%") for token in tokens)
     whole, fraction = tokens[:point], tokens[point:]
     digits = "".join(token.text for token in fraction if token.kind == "digit")
-    plan = NumberPlan(
+    layout = NumberLayout(
         whole,
         fraction,
         Decimal(1).scaleb(-len(digits)),
@@ -252,7 +252,7 @@ def _plan(tokens: tuple[Token, ...]) -> NumberPlan:
     inner = "".join(token.text for token in tokens[first : last + 1])
     found = _SIMPLE.match(inner)
     if not found or scale:
-        return plan
+        return layout
     before = "".join(token.text for token in tokens[:first])
     after = "".join(token.text for token in tokens[last + 1 :])
-    return replace(plan, before=before, simple=",f" if plan.is_grouped else "f", after=after)
+    return replace(layout, before=before, simple=",f" if layout.is_grouped else "f", after=after)

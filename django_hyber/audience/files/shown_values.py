@@ -164,16 +164,16 @@ def _general(value: float) -> str:
 def _show_number(section: Section, value: float, marks: Marks) -> str:
     if any(token.kind == "exponent" for token in section.tokens):
         return marks.put(_show_exponent(section.tokens, value))
-    plan = section.plan
+    layout = section.layout
     number = Decimal(repr(value))
-    if plan.power:
-        number = number.scaleb(plan.power)
-    rounded = number.quantize(plan.step, ROUND_HALF_UP, _EXACTLY)
-    if plan.simple:
-        return f"{plan.before}{marks.put(f'{rounded:{plan.simple}}')}{plan.after}"
+    if layout.power:
+        number = number.scaleb(layout.power)
+    rounded = number.quantize(layout.step, ROUND_HALF_UP, _EXACTLY)
+    if layout.simple:
+        return f"{layout.before}{marks.put(f'{rounded:{layout.simple}}')}{layout.after}"
     whole, _point, fraction = f"{rounded:f}".partition(".")
-    shown = _show_whole(plan.whole, whole.lstrip("0"), group=marks.group if plan.is_grouped else "")
-    return shown + _show_fraction(plan.fraction, fraction, marks.point)
+    shown = _show_whole(layout.whole, whole.lstrip("0"), group=marks.group if layout.is_grouped else "")
+    return shown + _show_fraction(layout.fraction, fraction, marks.point)
 
 
 def _show_whole(tokens: Sequence[Token], digits: str, *, group: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, ClassVar, Literal
 
-Kind = Literal["text", "url", "action", "choice", "integer", "number", "boolean", "coordinate"]
+FieldKind = Literal["text", "url", "action", "choice", "integer", "number", "boolean", "coordinate"]
 
 VIBER_FILE_EXTENSIONS = frozenset(
     {
@@ -36,7 +36,7 @@ class FieldRule:
     """
 
     name: str = ""
-    kind: Kind
+    kind: FieldKind
     required: bool = False
     max_length: int | None = None
     minimum: int | None = None
@@ -44,7 +44,7 @@ class FieldRule:
     choices: tuple[str, ...] = ()
 
 
-def _option(kind: Kind, *, default: Any = None, **limits: Any) -> Any:
+def _option(kind: FieldKind, *, default: Any = None, **limits: Any) -> Any:
     return field(default=default, metadata={"rule": FieldRule(kind=kind, **limits)})
 
 

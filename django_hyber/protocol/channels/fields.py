@@ -10,7 +10,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from django_hyber.protocol.channels.content import Channel, FieldRule, Kind, field_rules
+from django_hyber.protocol.channels.content import Channel, FieldKind, FieldRule, field_rules
 from django_hyber.protocol.channels.problems import Problem, error, gettext_noop
 from django_hyber.protocol.texts.variables import has_variables
 from django_hyber.protocol.wire.incoming_values import is_storable
@@ -19,7 +19,7 @@ _URL = re.compile(r"https?://[^\s/?#]+\S*", re.IGNORECASE)
 _ACTION = re.compile(r"https?://[^\s/?#]+\S*|viber://\S+|tel:\+?[0-9().-]+", re.IGNORECASE)
 _DEGREES = re.compile(r"[+-]?[0-9]{1,3}(\.[0-9]+)?")
 
-_TYPES: Mapping[Kind, tuple[type, ...]] = {
+_TYPES: Mapping[FieldKind, tuple[type, ...]] = {
     "text": (str,),
     "url": (str,),
     "action": (str,),
@@ -30,7 +30,7 @@ _TYPES: Mapping[Kind, tuple[type, ...]] = {
     "coordinate": (str, int, float, Decimal),
 }
 _NOT_TEXT = gettext_noop("This must be text.")
-_WRONG_TYPE: Mapping[Kind, str] = {
+_WRONG_TYPE: Mapping[FieldKind, str] = {
     "text": _NOT_TEXT,
     "url": _NOT_TEXT,
     "action": _NOT_TEXT,
@@ -126,7 +126,7 @@ def _is_any_longer(texts: Sequence[str], limit: int | None) -> bool:
     return limit is not None and max(map(len, texts), default=0) > limit
 
 
-def _has_type(kind: Kind, value: Any) -> bool:
+def _has_type(kind: FieldKind, value: Any) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
     return isinstance(value, _TYPES[kind])
@@ -182,7 +182,7 @@ def _check_nothing(_rule: FieldRule, _value: bool) -> None:  # noqa: FBT001 - th
     """Accept any boolean."""
 
 
-_CHECKS: Mapping[Kind, Callable[[FieldRule, Any], Problem | None]] = {
+_CHECKS: Mapping[FieldKind, Callable[[FieldRule, Any], Problem | None]] = {
     "text": _check_text,
     "url": _check_url,
     "action": _check_action,

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from django_hyber.campaigns.copy import (
-    Audience,
+    CopyAudience,
     audience_of,
     count_audiences,
     duplicate_once,
@@ -74,9 +74,9 @@ class FormTests:
 
         assert "none: only the texts and settings" in page
         for audience, text in (
-            (Audience.EVERYBODY, "all"),
-            (Audience.FAILED, "only those whose message failed"),
-            (Audience.NOT_SEEN, "only those who have not seen it"),
+            (CopyAudience.EVERYBODY, "all"),
+            (CopyAudience.FAILED, "only those whose message failed"),
+            (CopyAudience.NOT_SEEN, "only those who have not seen it"),
         ):
             assert f"{text} ({audience_of(sent, audience).count()} recipients" in page
 
@@ -156,7 +156,7 @@ class CopyTests:
 
         (copy,) = copies(draft)
         assert phones(copy) == {unseen.phone_number}
-        assert count_audiences(draft).sizes[Audience.NOT_SEEN] == 1
+        assert count_audiences(draft).sizes[CopyAudience.NOT_SEEN] == 1
 
     def test_people_of_a_channel_that_reports_no_seen_are_named(self, admin_client, draft, add_recipients, settings):
         settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": [23099]}}
@@ -169,7 +169,7 @@ class CopyTests:
     def test_the_numbers_promised_are_those_copied(self, sent):
         sizes = count_audiences(sent).sizes
 
-        for audience in Audience:
+        for audience in CopyAudience:
             assert sizes[audience] == audience_of(sent, audience).count(), audience
 
     def test_a_double_click_makes_one_copy(self, admin_client, sent):
@@ -216,7 +216,7 @@ class CopyTests:
         used = []
         for count in (2, 50):
             add_recipients(draft, count)
-            answer = {"name": f"{count}", "audience": Audience.EVERYBODY, "user": None, "form_key": f"{count}"}
+            answer = {"name": f"{count}", "audience": CopyAudience.EVERYBODY, "user": None, "form_key": f"{count}"}
             used.append(len(statements_of(duplicate_once, draft, **answer)))
 
         assert used[0] == used[1]

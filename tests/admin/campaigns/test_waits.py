@@ -14,7 +14,7 @@ from django_hyber.admin.campaigns.wait_texts import distance, pace_text, wait_li
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import WhatsApp
 from django_hyber.statistics.progress import campaign_progress
-from django_hyber.statistics.waits import Pace, Standstill, Wait, pace_of, read_batches, waits_of
+from django_hyber.statistics.waits import CampaignWait, Pace, Standstill, pace_of, read_batches, waits_of
 from tests.queries import statements_of
 
 NOW = datetime(2026, 6, 10, 11, 0, tzinfo=UTC)
@@ -251,7 +251,7 @@ class WaitTests:
         assert names == ["blocked", "throttle", "queued", "window", "on-the-wire", "unconfirmed", "reports"]
 
     def test_what_may_need_a_person_stands_out(self, campaign):
-        alarming = {kind for kind in Standstill if wait_line(campaign, Wait(standstill=kind), NOW).is_alarming}
+        alarming = {kind for kind in Standstill if wait_line(campaign, CampaignWait(standstill=kind), NOW).is_alarming}
 
         assert alarming == {"paused", "settings", "blocked", "zone", "retry", "unconfirmed", *TO_DECIDE}
 

@@ -68,7 +68,7 @@
         let wait = Number(section.dataset.refresh);
         let timer = null;
 
-        const plan = (least) => {
+        const schedule = (least) => {
             timer = section.dataset.refresh === "" ? null : setTimeout(look, Math.max(wait, least) * 1000);
         };
 
@@ -95,7 +95,7 @@
                 wait = Math.min(wait * GROWTH, LONGEST_WAIT);
                 offline.hidden = false;
             }
-            plan((performance.now() - begun) / 1000 * SHARE_OF_SERVER);
+            schedule((performance.now() - begun) / 1000 * SHARE_OF_SERVER);
         };
 
         document.addEventListener("visibilitychange", () => {
@@ -103,7 +103,7 @@
                 look();
             }
         });
-        plan(0);
+        schedule(0);
     };
 
     document.addEventListener("DOMContentLoaded", () => {
