@@ -68,7 +68,7 @@ NOTES = {
 #: The notices that answer the person who has asked.
 ANSWERS = (Notice.APPROVED, Notice.SENT_BACK)
 #: The page that the e-mail links to.
-PAGES = {Notice.APPROVAL: "django_hyber_campaign_send"}
+PAGES = {Notice.APPROVAL: "django_hyber_campaign_preflight"}
 DEFAULT_PAGE = "django_hyber_campaign_change"
 
 

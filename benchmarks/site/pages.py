@@ -55,7 +55,7 @@ LISTS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 #: What one can open on the biggest campaign once it is finished, and while it is a draft.
 FINISHED_PAGES = ("change", "progress", "export", "duplicate", "retry")
-DRAFT_PAGES = ("change", "import", "send", "preview")
+DRAFT_PAGES = ("change", "import", "preflight", "preview")
 Page = tuple[str, Callable[[], Any]]
 
 

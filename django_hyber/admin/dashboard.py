@@ -323,7 +323,7 @@ def _approvals(request: HttpRequest) -> Iterator[Figure]:
     if may_see(request, "campaign") and request.user.has_perm("django_hyber.send_campaign"):
         campaigns = list(dashboard.all_awaiting_approval(request.user))
         for campaign in campaigns[:SHOWN]:
-            url = reverse("admin:django_hyber_campaign_send", args=[campaign.pk])
+            url = reverse("admin:django_hyber_campaign_preflight", args=[campaign.pk])
             yield Figure("approval", _("waits for your approval"), str(campaign), url)
         label = ngettext("campaign waits for your approval", "campaigns wait for your approval", len(campaigns))
         yield from _whole(request, "approval", label, len(campaigns))

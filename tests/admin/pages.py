@@ -8,7 +8,7 @@ from html import unescape
 from django.urls import reverse
 
 
-def url_of(campaign, page="send", *args):
+def url_of(campaign, page="preflight", *args):
     return reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk, *args])
 
 
@@ -26,7 +26,7 @@ def button_of(response):
 
 def seen_on(response):
     """What a page has shown of campaigns, as its form would send it."""
-    return dict(re.findall(r'name="(plan-\d+)" value="([^"]+)"', response.content.decode()))
+    return dict(re.findall(r'name="(preflight-\d+)" value="([^"]+)"', response.content.decode()))
 
 
 def confirm(client, campaign, note="", **extra):

@@ -105,8 +105,8 @@ class Scene:
         return self.batch if name.startswith("batch") else self.single
 
 
-def plan(scene: Scene) -> dict[str, Any]:
-    return seen_on(scene.client.get(scene.url("campaign_send")))
+def preflight_form(scene: Scene) -> dict[str, Any]:
+    return seen_on(scene.client.get(scene.url("campaign_preflight")))
 
 
 def people(scene: Scene) -> dict[str, Any]:
@@ -194,9 +194,9 @@ ADDRESSES = {
     ),
     "campaign_remove": Address(permissions=("change_campaign",), data=everybody, logs=False, keeps_again=True),
     "campaign_removal": Address(permissions=("change_campaign",), data=seen_recipients, job="removal"),
-    "campaign_send": Address(permissions=SENDS, data=plan),
-    "campaign_plan": Address(permissions=SENDS, writes=False),
-    "campaign_check": Address(permissions=SENDS, looks=405),
+    "campaign_preflight": Address(permissions=SENDS, data=preflight_form),
+    "campaign_preflight_part": Address(permissions=SENDS, writes=False),
+    "campaign_preflight_check": Address(permissions=SENDS, looks=405),
     "campaign_approval": Address(permissions=("change_campaign",), data=note, needs_approval=True),
     "campaign_send_back": Address(permissions=SENDS, data=note, needs_approval=True),
     "campaign_test": Address(permissions=TESTS, data=own_numbers),

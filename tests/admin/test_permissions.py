@@ -17,10 +17,10 @@ def ready(draft, add_recipients):
 def test_writing_a_campaign_does_not_include_sending_it(client, ready, log_in):
     log_in("add_campaign", "change_campaign", "view_campaign", "delete_campaign")
 
-    assert url_of(ready, "send") not in client.get(url_of(ready, "change")).content.decode()
+    assert url_of(ready, "preflight") not in client.get(url_of(ready, "change")).content.decode()
     assert "send_selected" not in client.get(LIST).content.decode()
-    assert client.get(url_of(ready, "send")).status_code == 403
-    assert client.post(url_of(ready, "send")).status_code == 403
+    assert client.get(url_of(ready, "preflight")).status_code == 403
+    assert client.post(url_of(ready, "preflight")).status_code == 403
     client.post(LIST, {"action": "send_selected", "_selected_action": ready.pk, "post": "yes"})
     ready.refresh_from_db()
     assert ready.status == "draft"
@@ -30,7 +30,7 @@ def test_sending_a_campaign_does_not_include_writing_it(client, ready, log_in):
     log_in("view_campaign", "send_campaign")
 
     page = client.get(url_of(ready, "change")).content.decode()
-    assert url_of(ready, "send") in page
+    assert url_of(ready, "preflight") in page
     assert url_of(ready, "import") not in page
     assert client.get(url_of(ready, "import")).status_code == 403
 
@@ -55,11 +55,11 @@ def test_whoever_may_change_a_campaign_may_change_its_channels(client, ready, lo
 def test_sending_needs_to_see_the_campaign(client, ready, log_in):
     log_in("send_campaign")
 
-    assert client.get(url_of(ready, "send")).status_code == 403
-    assert client.post(url_of(ready, "send")).status_code == 403
+    assert client.get(url_of(ready, "preflight")).status_code == 403
+    assert client.post(url_of(ready, "preflight")).status_code == 403
 
 
-@pytest.mark.parametrize("page", ["import", "send"])
+@pytest.mark.parametrize("page", ["import", "preflight"])
 def test_strangers_are_asked_to_log_in(client, ready, page):
     response = client.post(url_of(ready, page))
 

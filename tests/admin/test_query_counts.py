@@ -33,7 +33,7 @@ FEW, MANY = 25, 60
 MODELS = [model for model in admin.site._registry if model._meta.app_label == "django_hyber"]
 #: Pages of a campaign, by what has become of it.
 CAMPAIGN_PAGES = {
-    "draft": ["change", "history", "delete", "import", "send", "test", "preview"],
+    "draft": ["change", "history", "delete", "import", "preflight", "test", "preview"],
     "finished": ["export", "duplicate", "retry"],
     "paused": ["cancel"],
     "sending": ["change", "progress"],

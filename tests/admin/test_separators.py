@@ -94,7 +94,7 @@ def addresses(high_ids, admin_user, settings, tmp_path, monkeypatch):
     pages = pages_of(shop) | decisions_about(open_doubts(shop)) | addresses_of(imports)
     parts = [
         reverse(f"admin:django_hyber_campaign_{name}", args=[campaign.pk])
-        for name in ("progress", "plan", "preview")
+        for name in ("progress", "preflight_part", "preview")
         for campaign in (shop.draft, shop.sending, shop.finished)
     ]
     return [*pages.values(), *parts]

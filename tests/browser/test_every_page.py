@@ -33,7 +33,7 @@ def pages_of(shop):
         pages[f"{name}: list"] = reverse(f"admin:django_hyber_{name}_changelist")
         pages[f"{name}: page"] = reverse(f"admin:django_hyber_{name}_change", args=[row.pk])
     of_campaign = (
-        *((shop.draft, page) for page in ("change", "import", "test", "send", "preview", "delete", "history")),
+        *((shop.draft, page) for page in ("change", "import", "test", "preflight", "preview", "delete", "history")),
         *((shop.finished, page) for page in ("retry", "duplicate", "export")),
         *((shop.sending, page) for page in ("change", "cancel")),
     )

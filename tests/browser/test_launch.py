@@ -45,7 +45,7 @@ def no_worker(settings):
     settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
 
 
-def page_of(campaign, name="send"):
+def page_of(campaign, name="preflight"):
     return f"/admin/django_hyber/campaign/{campaign.pk}/{name}/"
 
 
@@ -154,9 +154,9 @@ class CheckTests:
         page.get_by_role("button", name="Check now").click()
         page.get_by_text("Sending is about to start.").wait_for()
 
-        page.route("**/send/plan/", lambda route: route.abort())
+        page.route("**/preflight/part/", lambda route: route.abort())
         page.get_by_text("the server is not responding").wait_for()
-        page.unroute("**/send/plan/")
+        page.unroute("**/preflight/part/")
         page.get_by_text("the server is not responding").wait_for(state="hidden")
 
 

@@ -68,7 +68,7 @@ def the_columns_of_a_file(page, shop):
 
 def the_page_before_the_launch(page, shop):
     """All of it: who gets it, when, what it costs, and the button that names their number."""
-    page.goto(f"/admin/django_hyber/campaign/{shop.draft.pk}/send/")
+    page.goto(f"/admin/django_hyber/campaign/{shop.draft.pk}/preflight/")
     button = page.locator(".submit-row input.default")
     assert digits_of(button.input_value()) == shop.draft.messages.count()
     return {"until": ".submit-row"}

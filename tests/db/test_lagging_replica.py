@@ -132,7 +132,7 @@ def test_report_that_has_just_come_is_among_the_reports_of_its_message(platform,
 
 def test_admin_shows_and_sends_what_was_edited_last(platform, campaign, admin_client):
     form = admin_client.get(reverse("admin:django_hyber_campaign_change", args=[campaign.pk])).content.decode()
-    page = admin_client.get(reverse("admin:django_hyber_campaign_send", args=[campaign.pk])).content.decode()
+    page = admin_client.get(reverse("admin:django_hyber_campaign_preflight", args=[campaign.pk])).content.decode()
 
     assert ("The text edited last" in form, "The old text" in form) == (True, False)
     assert "The old text" not in page

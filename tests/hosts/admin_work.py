@@ -61,7 +61,7 @@ def work(client):
     client.post(address("import", campaign.pk), {"file": ContentFile(b"phone\n380671234501\n", name="people.csv")})
     job = BackgroundJob.objects.get()
     client.post(address("import_job", campaign.pk, job.pk), {"use-0": "phone", "name-0": ""})
-    sent = client.post(address("send", campaign.pk), seen_on(client.get(address("send", campaign.pk))))
+    sent = client.post(address("preflight", campaign.pk), seen_on(client.get(address("preflight", campaign.pk))))
     followed = client.get(address("progress", campaign.pk))
     campaign.refresh_from_db()
     print("Answers:", added.status_code, sent.status_code, followed.status_code)

@@ -211,7 +211,7 @@ def test_who_lacks_a_value_is_counted_once(capped):
 def test_the_page_before_the_launch_says_it(capped, admin_client):
     launch(numbers(2))
     campaign = make_campaign(numbers(5))
-    page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/send/").content.decode()
+    page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/preflight/").content.decode()
 
     assert "2 people have reached the frequency cap and are skipped." in page
 

@@ -240,7 +240,7 @@ def test_parallel_clicks_on_check_ask_for_one(platform, admin_client, settings):
     settings.TASKS = {"default": {"BACKEND": "django_tasks_db.DatabaseBackend"}}
     campaign = make_campaign([phone(number) for number in range(2)])
     with ThreadPoolExecutor(2) as pool:
-        answers = [pool.submit(click, admin_client.cookies, url_of(campaign, "check"), {}) for _ in range(2)]
+        answers = [pool.submit(click, admin_client.cookies, url_of(campaign, "preflight_check"), {}) for _ in range(2)]
     assert {answer.result() for answer in answers} == {302}
 
     assert BackgroundJob.objects.count() == 1

@@ -27,7 +27,7 @@ from django_hyber.words.reasons import masked_reason
 
 CONFIRMED = "post"
 #: The name of the input that holds the confirmation of a campaign.
-CONFIRMATION = "plan-{pk}"
+CONFIRMATION = "preflight-{pk}"
 
 
 def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
@@ -41,7 +41,7 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
     return desk.render(
         "campaign/preflight/page",
         _("Send campaign"),
-        **_plan(desk, note),
+        **_page_context(desk, note),
         sample=sample,
         composed=compose_saved(campaign, sample),
         channels=[(str(channel), described_options(channel)) for channel in campaign.channels.all()],
@@ -50,10 +50,10 @@ def preflight_page(desk: CampaignDesk) -> HttpResponseBase:
 
 def preflight_part(desk: CampaignDesk) -> HttpResponseBase:
     """Return the part of the page that changes while a campaign is checked; the page polls it."""
-    return desk.part("campaign/preflight/part", **_plan(desk, LaunchNoteForm(desk)))
+    return desk.part("campaign/preflight/part", **_page_context(desk, LaunchNoteForm(desk)))
 
 
-def _plan(desk: CampaignDesk, form: LaunchNoteForm) -> dict[str, Any]:
+def _page_context(desk: CampaignDesk, form: LaunchNoteForm) -> dict[str, Any]:
     facts = preflight_facts(desk, check_of(desk.campaign))
     return {"facts": facts, "approval": approval_state(desk), "form": form}
 
@@ -66,14 +66,14 @@ def check_view(desk: CampaignDesk) -> HttpResponseBase:
         return _already_started(desk)
     if request_check(desk.campaign, desk.request.user):
         desk.log_change(_("Requested a check before the launch."))
-    return desk.redirect("send")
+    return desk.redirect("preflight")
 
 
 def confirm_selected(desk: Desk, campaigns: Iterable[Campaign]) -> HttpResponseBase:
     """Return the page on which the launch of several campaigns is confirmed; a single one has its own page."""
     chosen = list(campaigns)
     if len(chosen) == 1:
-        return desk.of(chosen[0]).redirect("send")
+        return desk.of(chosen[0]).redirect("preflight")
     every = [preflight_facts(desk.of(campaign), check) for campaign, check in checks_of(chosen)]
     ready = [facts for facts in every if facts.confirmation]
     return desk.render(

@@ -123,7 +123,7 @@ class AdminClient:
 
     def send(self, campaign: int) -> None:
         """Confirm the sending of a campaign."""
-        page = self._open(f"/admin/django_hyber/campaign/{campaign}/send/")
+        page = self._open(f"/admin/django_hyber/campaign/{campaign}/preflight/")
         page = self._submit(page, "post", {})
         if 'class="success"' not in page.text:
             raise AdminRefused(_explain("The campaign was not sent", page))

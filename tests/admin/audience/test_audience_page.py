@@ -122,7 +122,7 @@ def test_audience_is_counted_again_before_the_launch(campaign, admin_client):
 
     (warning,) = preflight(campaign).warnings
     assert warning.messages == ["The audience “All customers” has 4 objects now, and the campaign has 3 recipients."]
-    page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/send/").content.decode()
+    page = admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/preflight/").content.decode()
     assert "has 4 objects now" in page
 
 
@@ -201,7 +201,9 @@ class BrokenTests:
     def test_page_before_the_launch_warns(self, campaign, admin_client, broken):
         add_audience(campaign, "customers")
         Campaign.objects.update(audience="broken")
-        page = html.unescape(admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/send/").content.decode())
+        page = html.unescape(
+            admin_client.get(f"/admin/django_hyber/campaign/{campaign.pk}/preflight/").content.decode()
+        )
 
         assert broken in page
 

@@ -81,8 +81,8 @@ class ButtonTests:
 
         page = admin_client.get(url_of(campaign)).content.decode()
 
-        offered = [name for name in ("import", "send", "duplicate", "export") if url_of(campaign, name) in page]
-        assert offered == ["import", "send", "duplicate", "export"]
+        offered = [name for name in ("import", "preflight", "duplicate", "export") if url_of(campaign, name) in page]
+        assert offered == ["import", "preflight", "duplicate", "export"]
         assert url_of(campaign, "pause") not in page
 
     def test_whoever_may_only_look_gets_none(self, client, in_status, log_in):

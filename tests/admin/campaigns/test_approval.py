@@ -179,7 +179,7 @@ def test_page_that_was_opened_before_a_request_does_not_answer_it(campaign, olen
 
 def test_check_in_the_background_is_still_valid_after_a_request_for_approval(campaign, olena, petro, monkeypatch):
     monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 1)
-    petro.post(url_of(campaign, "check"))
+    petro.post(url_of(campaign, "preflight_check"))
     ask(olena, campaign)
     assert button_of(petro.get(url_of(campaign))) == "Send to 1 person"
     confirm(petro, campaign)

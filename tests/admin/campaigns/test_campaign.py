@@ -93,7 +93,7 @@ def test_a_draft_says_how_many_recipients_it_has(admin_client, draft, add_recipi
 
     assert "This draft has 2 recipients." in page
     assert url_of(draft, "import") in page
-    assert url_of(draft, "send") in page
+    assert url_of(draft, "preflight") in page
 
 
 def test_a_launched_campaign_shows_how_it_goes(admin_client, launched):
@@ -138,7 +138,7 @@ def test_a_launched_campaign_is_read_only(admin_client, launched, campaign_form)
     assert 'name="channels-0-text"' not in page
     assert "Hi</p>" in page
     assert url_of(launched, "import") not in page
-    assert url_of(launched, "send") not in page
+    assert url_of(launched, "preflight") not in page
 
     response = admin_client.post(url_of(launched), campaign_form(name="Changed"), follow=True)
 

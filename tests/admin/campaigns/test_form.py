@@ -230,7 +230,7 @@ def test_accounts_are_chosen_from_the_setting(admin_client, campaign_form, setti
 
 def test_the_pages_run_no_inline_code(admin_client, draft, add_recipients):
     add_recipients(draft, 1)
-    pages = (ADD, change_url(draft), f"{change_url(draft)[:-7]}import/", f"{change_url(draft)[:-7]}send/")
+    pages = (ADD, change_url(draft), f"{change_url(draft)[:-7]}import/", f"{change_url(draft)[:-7]}preflight/")
     for url in pages:
         page = admin_client.get(url).content.decode()
         assert not re.search(r"<script(?![^>]*\bsrc=)[^>]*>|<style|\sstyle=|\son[a-z]+=", page), url
@@ -244,7 +244,7 @@ def test_texts_are_escaped(admin_client, draft, add_recipients):
     add_recipients(draft, 1, variables={"name": attack})
     for status in ("draft", "sending"):
         Campaign.objects.update(status=status, status_reason=attack)
-        for suffix in ("change/", "send/", "import/"):
+        for suffix in ("change/", "preflight/", "import/"):
             page = admin_client.get(change_url(draft).replace("change/", suffix), follow=True).content.decode()
             assert "alert(1)" in page
             assert attack not in page

@@ -417,7 +417,7 @@ class LaunchTests:
         assert admin_client.get(url_of(ready)).url == url_of(ready, "change")
 
     def test_nothing_is_sent_that_nobody_has_looked_at(self, admin_client, ready):
-        for given in ({}, {f"plan-{ready.pk}": "x"}, {f"plan-{ready.pk}": f"x-{'9' * 5_000}"}):
+        for given in ({}, {f"preflight-{ready.pk}": "x"}, {f"preflight-{ready.pk}": f"x-{'9' * 5_000}"}):
             response = admin_client.post(url_of(ready), given, follow=True)
 
             assert "have changed since you opened the page. Nothing was sent" in text_of(response)
@@ -492,7 +492,7 @@ class LaunchTests:
         assert client.post(url_of(ready), seen_on(client.get(url_of(ready)))).status_code == 403
         assert status_of(ready) == "draft"
 
-    @pytest.mark.parametrize("page", ["send", "plan", "check"])
+    @pytest.mark.parametrize("page", ["preflight", "preflight_part", "preflight_check"])
     def test_it_takes_a_permission_of_its_own(self, client, ready, log_in, page):
         log_in("view_campaign", "change_campaign", "add_campaign", "view_message")
 
@@ -610,7 +610,7 @@ class LargeTests:
         assert button_of(response) is None
         assert "Check now" in text_of(response)
 
-        response = admin_client.post(url_of(ready, "check"), follow=True)
+        response = admin_client.post(url_of(ready, "preflight_check"), follow=True)
         assert button_of(response) == "Send to 2 people"
         assert "Checked (" in text_of(response)
         assert LogEntry.objects.get().get_change_message() == "Requested a check before the launch."
@@ -620,7 +620,7 @@ class LargeTests:
 
     @pytest.mark.django_db(transaction=True)
     def test_it_is_not_sent_while_more_recipients_are_coming(self, admin_client, ready):
-        admin_client.post(url_of(ready, "check"))
+        admin_client.post(url_of(ready, "preflight_check"))
         seen = seen_on(admin_client.get(url_of(ready)))
         BackgroundJob.objects.create(kind="import", campaign=ready, state="waiting")
 
@@ -637,12 +637,12 @@ class LargeTests:
 
     @pytest.mark.django_db(transaction=True)
     def test_the_page_follows_the_check(self, admin_client, ready, no_worker):
-        response = admin_client.post(url_of(ready, "check"), follow=True)
+        response = admin_client.post(url_of(ready, "preflight_check"), follow=True)
         assert 'data-refresh="2"' in response.content.decode()
         job = BackgroundJob.objects.get()
         BackgroundJob.objects.update(state="running", total=3, done=2, attempts=1)
 
-        part = admin_client.get(url_of(ready, "plan"))
+        part = admin_client.get(url_of(ready, "preflight_part"))
         assert 'max="3" value="2"' in part.content.decode()
         assert "Checking: 66.7 %." in part.content.decode()
         assert "no-store" in part["Cache-Control"]
@@ -650,20 +650,20 @@ class LargeTests:
 
         BackgroundJob.objects.update(state="waiting")
         run_job.call(job.pk)
-        part = admin_client.get(url_of(ready, "plan"))
+        part = admin_client.get(url_of(ready, "preflight_part"))
         assert 'data-refresh=""' in part.content.decode()
         assert button_of(part) == "Send to 3 people"
 
     @pytest.mark.django_db(transaction=True)
     def test_a_second_click_asks_for_no_second_check(self, admin_client, ready, no_worker):
-        admin_client.post(url_of(ready, "check"))
-        admin_client.post(url_of(ready, "check"))
+        admin_client.post(url_of(ready, "preflight_check"))
+        admin_client.post(url_of(ready, "preflight_check"))
 
         assert BackgroundJob.objects.count() == LogEntry.objects.count() == 1
 
     @pytest.mark.django_db(transaction=True)
     def test_a_change_after_the_check_asks_for_another(self, admin_client, ready):
-        response = admin_client.post(url_of(ready, "check"), follow=True)
+        response = admin_client.post(url_of(ready, "preflight_check"), follow=True)
         seen = seen_on(response)
         ready.set_channels([Viber(text="Another text", ttl=60)])
 
@@ -671,7 +671,7 @@ class LargeTests:
         response = admin_client.post(url_of(ready), seen, follow=True)
         assert "Nothing was sent" in text_of(response)
         assert button_of(response) is None
-        assert button_of(admin_client.post(url_of(ready, "check"), follow=True)) == "Send to 3 people"
+        assert button_of(admin_client.post(url_of(ready, "preflight_check"), follow=True)) == "Send to 3 people"
 
     @pytest.mark.django_db(transaction=True)
     def test_a_change_during_the_check_asks_for_another(self, admin_client, ready, no_worker, monkeypatch):
@@ -692,7 +692,7 @@ class LargeTests:
         ready.set_channels([SMS(text="Hi %name%", ttl=300, alpha_name="Shop")])
         Message.objects.update(variables={"name": "ї" * 400})
 
-        response = admin_client.post(url_of(ready, "check"), follow=True)
+        response = admin_client.post(url_of(ready, "preflight_check"), follow=True)
 
         assert "The text takes 7 SMS segments" in text_of(response)
         assert f"{url_of(ready, 'change')}#id_channels-0-text" in response.content.decode()
@@ -710,8 +710,8 @@ class LargeTests:
         assert "Check again" in text
 
     def test_a_check_is_asked_for_by_post_and_only_for_drafts(self, admin_client, ready):
-        assert admin_client.get(url_of(ready, "check")).status_code == 405
+        assert admin_client.get(url_of(ready, "preflight_check")).status_code == 405
         Campaign.objects.update(status="sending")
 
-        assert admin_client.post(url_of(ready, "check")).url == url_of(ready, "change")
+        assert admin_client.post(url_of(ready, "preflight_check")).url == url_of(ready, "change")
         assert not BackgroundJob.objects.exists()

@@ -20,7 +20,7 @@ def addresses(platform):
         f"{base}campaign/",
         f"{base}campaign/add/",
         f"{base}campaign/{campaign.pk}/change/",
-        f"{base}campaign/{campaign.pk}/send/",
+        f"{base}campaign/{campaign.pk}/preflight/",
         f"{base}campaign/{campaign.pk}/test/",
         f"{base}message/",
         f"{base}message/{campaign.messages.get().pk}/change/",
