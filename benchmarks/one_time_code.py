@@ -1,12 +1,12 @@
 """How long a one-time code takes from send_message to its acceptance while one worker has other things to do.
 
     python -m benchmarks.one_time_code [--engines django-tasks-db celery-redis celery-rabbitmq] [--on postgres]
-                                       [--scenes alone campaign questions idle] [--recipients 1000000]
-                                       [--questions 5000] [--codes 40] [--idle 60]
+                                       [--scenes alone campaign queries idle] [--recipients 1000000]
+                                       [--queries 5000] [--codes 40] [--idle 60]
 
-Four scenes, on each engine: nothing else to do; beside a running campaign; with messages of an unknown outcome to ask
-about; after idleness. The platform takes half a second for each request. Codes are sent at random moments, about one a
-second, by a process that stays, as a web server does; the worker and the sweep are processes of their own. Makes a
+Four scenes, on each engine: nothing else to do; beside a running campaign; with messages of an unknown outcome to be
+queried; after idleness. The platform takes half a second for each request. Codes are sent at random moments, about one
+a second, by a process that stays, as a web server does; the worker and the sweep are processes of their own. Makes a
 database of its own and drops it. Redis and RabbitMQ must be running.
 """
 
@@ -58,7 +58,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--scenes", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--on", nargs="+", choices=("postgres", "sqlite", "mariadb"), default=["postgres"])
     parser.add_argument("--recipients", type=int, default=1_000_000)
-    parser.add_argument("--questions", type=int, default=5_000)
+    parser.add_argument("--queries", type=int, default=5_000)
     parser.add_argument("--codes", type=int, default=40)
     parser.add_argument("--idle", type=float, default=60, help="seconds")
     parser.add_argument("--step", help=argparse.SUPPRESS)
@@ -100,7 +100,7 @@ def _measure(name: str, database: str, options: argparse.Namespace) -> None:
 
 
 def _run(scene: str, environment: dict[str, str], options: argparse.Namespace) -> list[float]:
-    numbers = ("recipients", "questions", "codes", "idle")
+    numbers = ("recipients", "queries", "codes", "idle")
     arguments = [text for name in numbers for text in (f"--{name}", str(getattr(options, name)))]
     command = [sys.executable, "-m", "benchmarks.one_time_code", "--step", scene, *arguments]
     ended = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True)
@@ -143,7 +143,7 @@ def _beside_a_campaign(options: argparse.Namespace) -> None:
     batches.filter(state="pending").update(state="done")
 
 
-def _with_questions(options: argparse.Namespace) -> None:
+def _with_queries(options: argparse.Namespace) -> None:
     import django
 
     django.setup()
@@ -156,12 +156,12 @@ def _with_questions(options: argparse.Namespace) -> None:
     known = {"status": "unconfirmed", "not_found_after": timezone.now() + timedelta(days=1), "content": content}
     Message.objects.bulk_create(
         Message(phone_number=f"38067{number:05d}00", extra_id=f"unconfirmed{number}", **known)
-        for number in range(options.questions)
+        for number in range(options.queries)
     )
     while not rows.exclude(enqueued_at=None).exists():
         time.sleep(0.1)
     _send_codes(options.codes, _about_a_second)
-    assert rows.exists(), "All was asked about before the codes: take more questions."
+    assert rows.exists(), "All were queried before the codes: take more queries."
     rows.delete()
 
 
@@ -201,7 +201,7 @@ def _send_codes(count: int, pause: Callable[[], float]) -> None:
 STEPS: dict[str, Callable[[argparse.Namespace], None]] = {
     "alone": _alone,
     "campaign": _beside_a_campaign,
-    "questions": _with_questions,
+    "queries": _with_queries,
     "idle": _after_idleness,
 }
 

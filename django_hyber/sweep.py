@@ -37,7 +37,7 @@ CHUNK = 500
 class Dispatched:
     """How many tasks of each kind a sweep has enqueued, how many reports it has matched and signals it has sent."""
 
-    questions: int
+    queries: int
     messages: int
     batches: int
     matched_reports: int
@@ -46,7 +46,7 @@ class Dispatched:
     @property
     def total(self) -> int:
         """The sum of all kinds."""
-        return self.questions + self.messages + self.batches + self.matched_reports + self.signals
+        return self.queries + self.messages + self.batches + self.matched_reports + self.signals
 
 
 def dispatch() -> Dispatched:
@@ -77,7 +77,7 @@ def dispatch() -> Dispatched:
     sweep.step("old jobs", background.clean_up)
     sweep.step("stored files", delete_some_orphans)
     sweep.finish()
-    return Dispatched(questions=queries, messages=sent, batches=batches, matched_reports=matched, signals=signals)
+    return Dispatched(queries=queries, messages=sent, batches=batches, matched_reports=matched, signals=signals)
 
 
 class _Sweep:

@@ -30,13 +30,13 @@ def priorities():
     return {result.task.name: result.task.priority for result in default_task_backend.results}
 
 
-def test_backend_begins_with_single_messages_and_ends_with_batches_and_questions(collected):
+def test_backend_begins_with_single_messages_and_ends_with_batches_and_queries(collected):
     campaign = start_campaign(make_campaign([phone(1), phone(2), phone(3)]))
-    *_, question, _ = make_unconfirmed(5)
+    *_, message, _ = make_unconfirmed(5)
     dispatch()
     default_task_backend.clear()
     tasks.submit_batch.call(campaign.batches.first().pk)
-    tasks.resolve_message.call(question, 1)
+    tasks.resolve_message.call(message, 1)
     send_message(phone(4), CODE)
 
     assert priorities()["submit_message"] > 0 > priorities()["submit_batch"] == priorities()["resolve_message"]

@@ -35,7 +35,16 @@ from django_hyber.words import clean_phone
 #: Columns that an export leaves out: the work on a row is not about the person, and the others name colleagues.
 NOT_EXPORTED = {
     *("fingerprint", "attempts", "held_attempts", "releases_seen", "lease_until", "due_at", "enqueued_at"),
-    *("sender", "answer", "doubted_at", "not_found_after", "not_found_at", "asked_at", "questions", "unanswered"),
+    *(
+        "sender",
+        "answer",
+        "doubted_at",
+        "not_found_after",
+        "not_found_at",
+        "queried_at",
+        "queries",
+        "unanswered_queries",
+    ),
     *("not_taken_code", "added_by", "ended_by"),
 }
 DRAFT = Q(campaign__status=Campaign.Status.DRAFT)

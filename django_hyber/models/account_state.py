@@ -38,10 +38,10 @@ class AccountState(HyberModel):
     next_send_at = models.DateTimeField(
         _("next request at"), null=True, blank=True, help_text=_("The earliest time that the throttle allows.")
     )
-    questions_after = models.DateTimeField(
+    queries_after = models.DateTimeField(
         _("next query at"), null=True, blank=True, help_text=_("Earliest, after a query that was not answered.")
     )
-    silent_questions = models.PositiveIntegerField(
+    unanswered_queries = models.PositiveIntegerField(
         _("queries without an answer"), default=0, help_text=_("Queries in a row that were not answered.")
     )
 

@@ -42,10 +42,12 @@ class DoubtModel(models.Model):
     not_found_after = models.DateTimeField(_("“not found” counts from"), null=True, blank=True)
     # Two answers a grace apart are proof; this is the first. For a batch: when enough messages were not found.
     not_found_at = models.DateTimeField(_("first not found at"), null=True, blank=True, editable=False)
-    asked_at = models.DateTimeField(_("last query at"), null=True, blank=True, editable=False)
-    questions = models.PositiveIntegerField(_("queries"), default=0, db_default=0, editable=False)
+    queried_at = models.DateTimeField(_("last query at"), null=True, blank=True, editable=False)
+    queries = models.PositiveIntegerField(_("queries"), default=0, db_default=0, editable=False)
     # In a row. They prove nothing, so another message of the batch is queried instead.
-    unanswered = models.PositiveIntegerField(_("queries without an answer"), default=0, db_default=0, editable=False)
+    unanswered_queries = models.PositiveIntegerField(
+        _("queries without an answer"), default=0, db_default=0, editable=False
+    )
     answer = models.CharField(
         _("last answer"), max_length=16, choices=Answer.choices, blank=True, default="", db_default="", editable=False
     )

@@ -99,7 +99,7 @@ def _remedy(status: int, key: str) -> str:
 
 
 def _probe_reports(account: Account) -> Iterator[Finding]:
-    """Ask the two questions by which a "not found" is believed: about an id that was never used and a known message."""
+    """Send the two queries by which a "not found" is believed: about an id that was never used and a known message."""
     unknown = query_unknown_id(account)
     if unknown.is_not_found:
         text = f"the platform answers, and has no report of a message that was never sent ({unknown.text})"

@@ -31,7 +31,7 @@ class Doubt:
     """A batch or single message with an unknown outcome.
 
     The columns of ``row`` contain the evidence. ``error_text`` and ``error_code`` are those of its request, which ended
-    at ``doubted_at``. ``questions`` is the number of queries, and ``asked_at`` the time of the last one. ``answer`` and
+    at ``doubted_at``. ``queries`` is the number of queries, and ``queried_at`` the time of the last one. ``answer`` and
     ``answer_text`` describe the last answer and why it is not proof. ``not_found_at`` is the time of the first "not
     found" that counted. ``people`` is the number of recipients who may have received the message.
     """
@@ -95,7 +95,7 @@ def _is_overdue(row: Batch | Message, now: datetime) -> bool:
 
 
 @insisting
-def ask_now(row: Batch | Message, *, by: str) -> bool:
+def query_now(row: Batch | Message, *, by: str) -> bool:
     """Query the platform as soon as a worker is free, also if the queries of the account are paused.
 
     Returns False if a query is already due. Raises DoubtError if the outcome is no longer unknown.

@@ -161,7 +161,7 @@ def resolve_separately(
         if parts_until:
             changes["not_found_at"] = None
         lock_unread(in_doubt(batch))
-        in_doubt(batch).update(**changes, questions=0, unanswered=0, due_at=due_at, enqueued_at=None)
+        in_doubt(batch).update(**changes, queries=0, unanswered_queries=0, due_at=due_at, enqueued_at=None)
 
 
 def query_forgotten() -> None:

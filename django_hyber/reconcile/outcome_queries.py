@@ -64,7 +64,7 @@ def claim_outcome_query(
 
 
 def query_outcome(
-    account: Account, extra_id: str, sender: str, asked_at: datetime, *, in_campaign: bool
+    account: Account, extra_id: str, sender: str, queried_at: datetime, *, in_campaign: bool
 ) -> tuple[Answer | None, QueryResult]:
     """Query the outcome of a message by our own id. A report in the answer is applied.
 
@@ -82,7 +82,7 @@ def query_outcome(
     if not is_plain_id(extra_id):
         # The controls have plain ids, so they do not show whether such a query reaches the platform.
         return Answer.UNUSUAL_ID, result
-    return judge(result, _controls(account, asked_at, in_campaign=in_campaign)), result
+    return judge(result, _controls(account, queried_at, in_campaign=in_campaign)), result
 
 
 def query_report(account: Account, extra_id: str) -> QueryResult:
@@ -127,7 +127,7 @@ def query_known_messages(account: Account, *, in_campaign: bool = False) -> Know
     return known
 
 
-def _controls(account: Account, asked_at: datetime, *, in_campaign: bool) -> Controls:
+def _controls(account: Account, queried_at: datetime, *, in_campaign: bool) -> Controls:
     """Return the current control answers. Those to the last controls of the same client are reused for a while.
 
     Answers that another host got do not count: its REPORTS_URL or a proxy of it may be another one.
@@ -135,7 +135,7 @@ def _controls(account: Account, asked_at: datetime, *, in_campaign: bool) -> Con
     client = get_client(account)
     by_kind = _shared.setdefault(client, {})
     answered_at, shared = by_kind.get(in_campaign, (None, None))
-    if answered_at and shared and answered_at >= asked_at - CONTROLS_VALID_FOR:
+    if answered_at and shared and answered_at >= queried_at - CONTROLS_VALID_FOR:
         return shared
     now = database_time()
     # A failed control makes the query itself useless, so it is repeated once.
@@ -151,7 +151,7 @@ def _controls(account: Account, asked_at: datetime, *, in_campaign: bool) -> Con
 
 
 def forget_controls() -> None:
-    """Make the next query ask its own controls."""
+    """Make the next query send its own control queries."""
     _shared.clear()
 
 

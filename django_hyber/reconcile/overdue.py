@@ -50,18 +50,18 @@ def fetch_reports(
     jobs = (job for job in _overdue_jobs(margin) if (job.account, Host.BULK) not in fetched.not_now)
     _query_jobs(paced(islice(jobs, limit), pause), fetched)
     overdue = _overdue(margin, fetched.not_now)
-    _query_messages(paced(islice(overdue, limit - fetched.asked), pause), fetched)
+    _query_messages(paced(islice(overdue, limit - fetched.queried), pause), fetched)
     if learn_seen or learn_clicks:
         _query_seen_and_clicks(limit, pause, fetched, learn_seen=learn_seen, learn_clicks=learn_clicks)
     return fetched
 
 
 def _query_seen_and_clicks(limit: int, pause: float, fetched: Fetched, *, learn_seen: bool, learn_clicks: bool) -> None:
-    asked_before = fetched.asked
+    queried_before = fetched.queried
     if learn_clicks:
         jobs = (job for job in click_tracking_jobs() if (job.account, Host.BULK) not in fetched.not_now)
         _query_jobs(paced(islice(jobs, limit), pause), fetched)
-    left = limit - (fetched.asked - asked_before)
+    left = limit - (fetched.queried - queried_before)
     delivered = recently_delivered(left, learn_seen=learn_seen, learn_clicks=learn_clicks)
     messages = (item for item in delivered if (item.account, Host.REPORTS) not in fetched.not_now)
     _query_messages(paced(messages, pause), fetched)

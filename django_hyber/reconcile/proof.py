@@ -89,11 +89,11 @@ def judge(result: QueryResult, controls: Controls) -> Answer:
     return Answer.NOT_FOUND if controls.known is Known.FOUND else Answer.NOT_EVEN_KNOWN
 
 
-def after_query(evidence: Evidence, answer: Answer, asked_at: datetime) -> tuple[Proof, Evidence]:
+def after_query(evidence: Evidence, answer: Answer, queried_at: datetime) -> tuple[Proof, Evidence]:
     """Return what a query about a single message has proved, and the updated evidence."""
-    if answer is not Answer.NOT_FOUND or asked_at < evidence.round_begins:
+    if answer is not Answer.NOT_FOUND or queried_at < evidence.round_begins:
         return Proof.NOTHING, evidence
-    return after_round(evidence, asked_at)
+    return after_round(evidence, queried_at)
 
 
 def after_round(evidence: Evidence, ended_at: datetime) -> tuple[Proof, Evidence]:
@@ -124,7 +124,7 @@ def query_interval(ask_every: float, age: timedelta) -> timedelta:
     return min(max(least, age / AGE_DIVISOR), MAX_FACTOR * least)
 
 
-def next_query_at(evidence: Evidence, ask_every: float, asked_at: datetime) -> datetime:
+def next_query_at(evidence: Evidence, ask_every: float, queried_at: datetime) -> datetime:
     """Return when the next query is due: after the interval, or at the start of the next round if that is earlier."""
-    later = asked_at + query_interval(ask_every, asked_at - evidence.since)
-    return min(later, evidence.round_begins) if evidence.round_begins > asked_at else later
+    later = queried_at + query_interval(ask_every, queried_at - evidence.since)
+    return min(later, evidence.round_begins) if evidence.round_begins > queried_at else later

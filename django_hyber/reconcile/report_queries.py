@@ -44,7 +44,7 @@ class Fetched:
     ``not_now`` are the accounts, with the host, whose queries are paused. They are skipped until the next call.
     """
 
-    asked: int = 0
+    queried: int = 0
     changed: int = 0
     given_up: int = 0
     not_now: set[tuple[str, Host]] = field(default_factory=set)
@@ -90,7 +90,7 @@ def query_job(job: OverdueJob, fetched: Fetched) -> None:
     batch = Batch.objects.filter(pk=job.pk, state=Batch.State.DONE)
     if _is_paused(job.account, Host.BULK, fetched) or not claim_query(batch, _next_query_at(job, now)):
         return
-    fetched.asked += 1
+    fetched.queried += 1
     try:
         account = with_stored_codes(get_account(job.account))
     except ImproperlyConfigured:
@@ -154,7 +154,7 @@ def query_message(overdue: Overdue, fetched: Fetched) -> None:
     message = Message.objects.filter(pk=overdue.pk, extra_id=overdue.extra_id, status=overdue.status)
     if _is_paused(overdue.account, Host.REPORTS, fetched) or not claim_query(message, _next_query_at(overdue, now)):
         return
-    fetched.asked += 1
+    fetched.queried += 1
     is_answered = _fetch(overdue, fetched)
     if overdue.status == Status.ACCEPTED and _should_give_up(now - overdue.expected_at, is_answered=is_answered):
         fetched.given_up += _give_up(message)

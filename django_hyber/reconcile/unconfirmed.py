@@ -79,8 +79,8 @@ class Member(NamedTuple):
 
     pk: int
     extra_id: str
-    unanswered: int
-    asked_at: datetime | None
+    unanswered_queries: int
+    queried_at: datetime | None
     answer: str
 
 
@@ -168,26 +168,26 @@ def resolve_message(pk: int) -> None:
     doubted = Message.objects.filter(
         LONE, pk=pk, extra_id=message.extra_id, attempts=message.attempts, doubted_at=message.doubted_at
     )
-    asked_at = database_time()
-    if not outcome_queries.claim_outcome_query(doubted, account, message, asked_at):
+    queried_at = database_time()
+    if not outcome_queries.claim_outcome_query(doubted, account, message, queried_at):
         return
     answer, result = outcome_queries.query_outcome(
-        account, message.extra_id, message.sender, asked_at, in_campaign=message.campaign_id is not None
+        account, message.extra_id, message.sender, queried_at, in_campaign=message.campaign_id is not None
     )
     if answer is None:
         endings.end_message_as_accepted(doubted)
         _note_found(message, account)
     else:
         evidence = _read_evidence(message, account)
-        if answer is Answer.NOT_FOUND and asked_at >= evidence.round_begins:
+        if answer is Answer.NOT_FOUND and queried_at >= evidence.round_begins:
             evidence = _postponed_for_request(evidence, message, account)
-        proof, evidence = after_query(evidence, answer, asked_at)
+        proof, evidence = after_query(evidence, answer, queried_at)
         _write(
             doubted,
-            **_query_columns(answer, result, asked_at),
+            **_query_columns(answer, result, queried_at),
             not_found_after=evidence.not_found_after,
             not_found_at=evidence.not_found_at,
-            due_at=next_query_at(evidence, account.ask_every, asked_at),
+            due_at=next_query_at(evidence, account.ask_every, queried_at),
         )
         if proof is Proof.NOT_ACCEPTED:
             endings.end_message_as_not_accepted(doubted, message)
@@ -214,10 +214,10 @@ def resolve_batch(pk: int) -> bool:
         doubted_at=batch.doubted_at,
         not_found_after=batch.not_found_after,
     )
-    asked_at = database_time()
-    if not outcome_queries.claim_outcome_query(doubted, account, batch, asked_at):
+    queried_at = database_time()
+    if not outcome_queries.claim_outcome_query(doubted, account, batch, queried_at):
         return False
-    has_more = _BatchInDoubt(batch, account, doubted).query(asked_at)
+    has_more = _BatchInDoubt(batch, account, doubted).query(queried_at)
     settle(batch.campaign_id)
     return has_more
 
@@ -233,10 +233,10 @@ class _BatchInDoubt:
     account: Account
     doubted: QuerySet[Batch]
 
-    def query(self, asked_at: datetime) -> bool:
+    def query(self, queried_at: datetime) -> bool:
         """Query some of its messages, then act on all answers so far. Return whether to continue immediately."""
         evidence = _read_evidence(self.batch, self.account)
-        sampled = _Sampled.FOUND if was_accepted(self.batch) else self._query_sample(evidence, asked_at)
+        sampled = _Sampled.FOUND if was_accepted(self.batch) else self._query_sample(evidence, queried_at)
         if sampled is _Sampled.FOUND:
             until = database_time() + _parts_grace(self.batch, self.account)
             endings.resolve_separately(self.doubted, self.batch, self.account, until)
@@ -248,21 +248,21 @@ class _BatchInDoubt:
         proof = Proof.NOTHING
         if is_round_complete(len(members) - len(others), len(members)):
             proof, evidence = after_round(evidence, database_time())
-        elif all(member.unanswered >= MAX_UNANSWERED for member in others):
+        elif all(member.unanswered_queries >= MAX_UNANSWERED for member in others):
             # Too few messages get an answer for a complete sample. The others can still be resolved separately.
             endings.resolve_separately(self.doubted, self.batch, self.account)
             return False
-        due_at = next_query_at(evidence, self.account.ask_every, asked_at)
+        due_at = next_query_at(evidence, self.account.ask_every, queried_at)
         _write(self.doubted, not_found_at=evidence.not_found_at, due_at=due_at)
         if proof is Proof.NOT_ACCEPTED:
             endings.end_batch_as_not_accepted(self.doubted, self.batch)
         return False
 
-    def _query_sample(self, evidence: Evidence, asked_at: datetime) -> _Sampled:
+    def _query_sample(self, evidence: Evidence, queried_at: datetime) -> _Sampled:
         """Query until a message is found, enough are not found, or the next query would have the same result."""
         members = self._members()
         needed = EARLY_SAMPLE
-        if asked_at >= evidence.round_begins:
+        if queried_at >= evidence.round_begins:
             needed = min(SAMPLE, len(members)) - sum(_was_not_found(member, evidence) for member in members)
         begun = time.monotonic()
         for member in _sample(members, evidence, needed + SPARES):
@@ -282,12 +282,12 @@ class _BatchInDoubt:
         return _Sampled.ENOUGH
 
     def _record(
-        self, member: Member, evidence: Evidence, answer: Answer, result: QueryResult, asked_at: datetime
+        self, member: Member, evidence: Evidence, answer: Answer, result: QueryResult, queried_at: datetime
     ) -> None:
         queried = endings.in_doubt(self.batch).filter(pk=member.pk, extra_id=member.extra_id)
-        _write(queried, **_query_columns(answer, result, asked_at))
-        if answer is Answer.NOT_FOUND and asked_at >= evidence.not_found_after:
-            _write(queried.filter(not_found_at=None), not_found_at=asked_at)
+        _write(queried, **_query_columns(answer, result, queried_at))
+        if answer is Answer.NOT_FOUND and queried_at >= evidence.not_found_after:
+            _write(queried.filter(not_found_at=None), not_found_at=queried_at)
 
     def _members(self) -> list[Member]:
         rows = endings.in_doubt(self.batch).order_by("pk").values_list(*Member._fields)
@@ -311,12 +311,12 @@ def _read_evidence(row: Message | Batch, account: Account) -> Evidence:
     )
 
 
-def _query_columns(answer: Answer, result: QueryResult, asked_at: datetime) -> dict[str, object]:
+def _query_columns(answer: Answer, result: QueryResult, queried_at: datetime) -> dict[str, object]:
     is_unanswered = answer is Answer.NO_ANSWER and not result.is_not_found
     return {
-        "asked_at": asked_at,
-        "questions": F("questions") + 1,
-        "unanswered": F("unanswered") + 1 if is_unanswered else 0,
+        "queried_at": queried_at,
+        "queries": F("queries") + 1,
+        "unanswered_queries": F("unanswered_queries") + 1 if is_unanswered else 0,
         "answer": answer,
         "answer_text": result.text[:ANSWER_LIMIT],
     }
@@ -324,7 +324,7 @@ def _query_columns(answer: Answer, result: QueryResult, asked_at: datetime) -> d
 
 def _was_not_found(member: Member, evidence: Evidence) -> bool:
     """Whether the message was "not found" in this round."""
-    is_in_round = member.asked_at is not None and member.asked_at >= evidence.round_begins
+    is_in_round = member.queried_at is not None and member.queried_at >= evidence.round_begins
     return is_in_round and member.answer == Answer.NOT_FOUND
 
 
@@ -332,7 +332,7 @@ def _sample(members: Sequence[Member], evidence: Evidence, count: int) -> Iterat
     """Yield messages spread over the batch. Those with few unanswered queries come first, then those never queried."""
 
     def rank(member: Member) -> tuple[int, bool]:
-        return member.unanswered, member.asked_at is not None
+        return member.unanswered_queries, member.queried_at is not None
 
     waiting = sorted((member for member in members if not _was_not_found(member, evidence)), key=rank)
     for _rank, group in groupby(waiting, key=rank):

@@ -34,7 +34,7 @@ RELEASED = {"lease_until": None, "not_found_after": None, "due_at": None}
 ALWAYS = Q()
 #: The columns of a doubt without queries.
 NO_QUERIES: Mapping[str, Any] = MappingProxyType(
-    {"not_found_at": None, "asked_at": None, "questions": 0, "unanswered": 0, "answer": "", "answer_text": ""}
+    {"not_found_at": None, "queried_at": None, "queries": 0, "unanswered_queries": 0, "answer": "", "answer_text": ""}
 )
 
 

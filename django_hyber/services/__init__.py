@@ -25,7 +25,7 @@ from django_hyber.forgetting.purge import Purged, purge_personal_data
 from django_hyber.jobs.background import request_job, stop_job
 from django_hyber.probe import Finding, probe_account
 from django_hyber.probe.round_trip import find_sender, make_round_trip
-from django_hyber.reconcile.decisions import Doubt, ask_now, doubts, find_doubt, mark_as_sent, send_again
+from django_hyber.reconcile.decisions import Doubt, doubts, find_doubt, mark_as_sent, query_now, send_again
 from django_hyber.reconcile.overdue import fetch_reports
 from django_hyber.reconcile.report_queries import Fetched
 from django_hyber.replies.reply_intake import apply_replies
@@ -80,7 +80,6 @@ __all__ = [
     "apply_replies",
     "asend_message",
     "asend_template",
-    "ask_now",
     "campaign_statistics",
     "cancel_campaign",
     "cancel_message",
@@ -109,6 +108,7 @@ __all__ = [
     "preflight",
     "probe_account",
     "purge_personal_data",
+    "query_now",
     "recount",
     "remove_recipients",
     "request_job",

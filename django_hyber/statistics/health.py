@@ -74,7 +74,7 @@ def check_health() -> Health:
     names = [account.name for account in accounts]
     # An account that was removed from the settings keeps its state, and nobody can correct its login.
     configured = AccountState.objects.filter(account__in=account_names())
-    halted = Q(held_since__isnull=False) | Q(blocked_until__gt=now) | Q(questions_after__gt=now)
+    halted = Q(held_since__isnull=False) | Q(blocked_until__gt=now) | Q(queries_after__gt=now)
     states = list(configured.filter(halted))
     due, reports = _due(now), last_reports()
     due_since = min((moment for moment in _due_since(*due) if moment), default=now)
@@ -86,7 +86,7 @@ def check_health() -> Health:
         idle_campaigns=list(all_idle(now).values_list("pk", flat=True)),
         held_accounts=sorted({state.account for state in states if state.held_since}),
         blocked_hosts=[str(state) for state in states if not state.held_since and _is_later(state.blocked_until, now)],
-        paused_queries=[str(state) for state in states if _is_later(state.questions_after, now)],
+        paused_queries=[str(state) for state in states if _is_later(state.queries_after, now)],
         silent_accounts=[name for name in names if _is_silent(name, reports.get(name), now)],
         setting_errors=[error.msg for error in errors],
     )

@@ -158,7 +158,7 @@ def copy_of(scene: Scene) -> dict[str, Any]:
 
 
 def seen_doubt(scene: Scene) -> dict[str, Any]:
-    return {"doubt": DOUBTED.isoformat(), "questions": "0"}
+    return {"doubt": DOUBTED.isoformat(), "queries": "0"}
 
 
 def unknown_code(scene: Scene) -> dict[str, Any]:
@@ -225,10 +225,10 @@ ADDRESSES = {
     "deliveryreport_explain": Address(
         permissions=("view_deliveryreport", "explain_codes"), looks=405, data=unknown_code
     ),
-    "batch_ask": Address(permissions=DECIDES_BATCHES, looks=405, is_doubt=True, data=seen_doubt),
+    "batch_query": Address(permissions=DECIDES_BATCHES, looks=405, is_doubt=True, data=seen_doubt),
     "batch_sent": Address(permissions=DECIDES_BATCHES, is_doubt=True, data=seen_doubt),
     "batch_again": Address(permissions=DECIDES_BATCHES, is_doubt=True, data=seen_doubt),
-    "message_ask": Address(permissions=DECIDES, looks=405, is_doubt=True, data=seen_doubt),
+    "message_query": Address(permissions=DECIDES, looks=405, is_doubt=True, data=seen_doubt),
     "message_sent": Address(permissions=DECIDES, is_doubt=True, data=seen_doubt),
     "message_again": Address(permissions=DECIDES, is_doubt=True, data=seen_doubt),
     "reply_read": Address(permissions=("view_reply", "change_reply"), looks=405),

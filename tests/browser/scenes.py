@@ -308,9 +308,9 @@ def open_doubts(shop):
     known = {
         "doubted_at": long_ago,
         "not_found_after": long_ago + MINUTE,
-        "asked_at": long_ago + 110 * MINUTE,
+        "queried_at": long_ago + 110 * MINUTE,
         "due_at": long_ago + 130 * MINUTE,
-        "questions": 41,
+        "queries": 41,
         "answer": Batch.Answer.NO_CONTROL,
         "answer_text": "HTTP 404",
         "error_text": "It is unknown whether the platform took the request: the answer did not come in time.",

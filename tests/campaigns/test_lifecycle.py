@@ -268,7 +268,7 @@ def test_people_of_the_first_run_do_not_vouch_for_a_second_run_that_was_dropped(
         make_due(campaign)
         dispatch()
 
-    # The second one was asked about as a message that the platform surely has.
+    # The second one was queried as a message that the platform surely has.
     assert statuses(campaign) == ["accepted", "delivered", "accepted"]
     assert [len(body["recipients"]) for body in posts(platform)] == [3, 2, 2]
 
@@ -410,7 +410,7 @@ def test_message_that_was_left_out_of_a_request_is_sent_in_a_batch_of_its_own(pl
         make_due(campaign)
         dispatch()
 
-    # The first one was asked about as a message that the platform surely has.
+    # The first one was queried as a message that the platform surely has.
     assert statuses(campaign) == ["delivered", "accepted"]
     assert Campaign.objects.get(pk=campaign.pk).status == "finished"
     assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})

@@ -364,7 +364,7 @@ class OwnTextsTests:
         assert check_campaign(campaign) == []
 
 
-def test_questions_to_the_database_do_not_grow_with_the_recipients(make_campaign, django_assert_max_num_queries):
+def test_queries_to_the_database_do_not_grow_with_the_recipients(make_campaign, django_assert_max_num_queries):
     campaign = make_campaign(*[{"name": "Olena"}] * 50)
     campaign = Campaign.objects.get(pk=campaign.pk)
 

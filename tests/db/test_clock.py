@@ -106,6 +106,6 @@ def test_host_with_another_clock_does_not_end_a_grace(graced, shifted):
         unconfirmed.resolve_message(message.pk)
 
     message.refresh_from_db()
-    assert (message.status, message.questions, message.not_found_at) == ("unconfirmed", 2, None)
+    assert (message.status, message.queries, message.not_found_at) == ("unconfirmed", 2, None)
     batch = campaign.batches.get()
-    assert (batch.state, batch.questions, batch.not_found_at) == ("unconfirmed", 4, None)
+    assert (batch.state, batch.queries, batch.not_found_at) == ("unconfirmed", 4, None)

@@ -102,7 +102,7 @@ def test_answer_to_a_single_message_is_written_down_although_a_deadlock_undid_it
     assert (message.status, message.attempts, message.lease_until) == (end, 1, None)
 
 
-def test_question_about_an_unknown_outcome_is_asked_although_a_deadlock_undid_its_turn(platform):
+def test_query_about_an_unknown_outcome_is_sent_although_a_deadlock_undid_its_turn(platform):
     message = send_message(phone(1, "94"), CODE)
     Message.objects.filter(pk=message.pk).update(due_at=None)
     with failing("django_hyber_message", times=1):
@@ -187,7 +187,7 @@ def test_report_is_fetched_although_a_deadlock_undid_the_turn(platform):
     with failing("django_hyber_message", times=1):
         fetched = fetch_reports()
 
-    assert fetched.asked == 1
+    assert fetched.queried == 1
 
 
 def test_trouble_that_does_not_end_is_left_to_the_sweep(platform, monkeypatch):

@@ -143,7 +143,7 @@ def test_one_time_code_does_not_wait_for_the_campaign_of_the_only_worker(engine,
 
 
 @pytest.mark.parametrize("engine", PRIORITISED, indirect=True)
-def test_one_time_code_overtakes_batches_and_questions_that_wait_for_a_worker(engine, platform, settings):
+def test_one_time_code_overtakes_batches_and_queries_that_wait_for_a_worker(engine, platform, settings):
     settings.HYBER["default"] |= {"PARALLEL_BATCHES": 10}
     engine.use(settings.HYBER)
     launch(0)

@@ -49,7 +49,7 @@ def send(campaign, log):
     return start
 
 
-@pytest.mark.parametrize("callbacks", [True, False], ids=["reported", "asked about"])
+@pytest.mark.parametrize("callbacks", [True, False], ids=["reported", "queried"])
 def test_everybody_is_reached_once_although_the_answer_never_came(hosted, settings, campaign, send, log, callbacks):
     settings.HYBER["default"] |= PATIENT | ({} if callbacks else {"CALLBACK_BASE_URL": ""})
     with send(settings.HYBER["default"]) as process:

@@ -54,7 +54,7 @@ def test_every_outcome_of_a_campaign_is_told_truly(hosted, settings):
     settle(hosted, lambda: Campaign.objects.get().status == "finished")
 
     expected = {number: ENDINGS[number[-2:]] for number in mixed_phones()}
-    # Where the answer was dropped everybody is asked about, and so the one that is never called back is heard of.
+    # Where the answer was dropped everybody is queried, and so the one that is never called back is heard of.
     expected[phone(LEADERS.index("94"), "85")] = ("delivered", "viber")
     assert endings(campaign.messages.all()) == expected
     assert hosted.ledger.taken == len([number for number in mixed_phones() if not number.endswith("92")])

@@ -349,7 +349,7 @@ class TestReports:
         assert "Content-Type" not in request.headers
 
     @pytest.mark.parametrize("arguments", [{}, {"message_id": "a", "extra_id": "b"}, {"extra_id": ""}])
-    def test_exactly_one_id_is_asked_for(self, client, arguments):
+    def test_exactly_one_id_is_queried(self, client, arguments):
         with pytest.raises(ValueError, match="either"):
             client.fetch_report(**arguments)
 
@@ -410,7 +410,7 @@ class TestReports:
             client.fetch_report(extra_id="a")
 
     @pytest.mark.parametrize("status", [429, 503])
-    def test_a_question_can_be_repeated_when_the_platform_wishes(self, platform, client, status):
+    def test_a_query_can_be_repeated_when_the_platform_wishes(self, platform, client, status):
         platform.status, platform.headers = status, {"Retry-After": "7"}
         with pytest.raises(NotTaken) as caught:
             client.fetch_report(extra_id="a")

@@ -16,12 +16,12 @@ from django_hyber.reconcile import unconfirmed
 from django_hyber.reports.acceptance import Doubted, note_proof
 from django_hyber.services import (
     DoubtError,
-    ask_now,
     cancel_campaign,
     dispatch,
     doubts,
     find_doubt,
     mark_as_sent,
+    query_now,
     send_again,
 )
 from tests.builders import make_doubted_campaign, make_doubted_message, make_due, statuses
@@ -63,8 +63,8 @@ def test_what_cannot_be_proved_is_shown_with_what_is_known(message, batch):
     for doubt in (of_batch, of_message):
         assert doubt.needs_decision
         assert doubt.row.doubted_at
-        assert doubt.row.asked_at
-        assert (doubt.row.questions, doubt.row.answer, doubt.row.answer_text) == (1, "no-control", "HTTP 404")
+        assert doubt.row.queried_at
+        assert (doubt.row.queries, doubt.row.answer, doubt.row.answer_text) == (1, "no-control", "HTTP 404")
         assert "connection broke" in doubt.row.error_text
 
 
@@ -88,21 +88,21 @@ def test_asked_now_although_it_is_not_due(request, name, platform, caplog):
     row = request.getfixturevalue(name)
     type(row).objects.filter(pk=row.pk).update(due_at=database_time() + LONG_AGO)
     before = len(platform.requests)
-    ask_now(row, by="olena")
+    query_now(row, by="olena")
 
     assert len(platform.requests) > before
     row.refresh_from_db()
-    assert row.questions == 1
+    assert row.queries == 1
     assert "olena" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["message", "batch"])
-def test_question_that_is_due_already_is_not_asked_twice(request, name, platform):
+def test_query_that_is_due_already_is_not_sent_twice(request, name, platform):
     row = request.getfixturevalue(name)
     type(row).objects.filter(pk=row.pk).update(due_at=None)
     before = len(platform.requests)
 
-    assert ask_now(row, by="olena") is False
+    assert query_now(row, by="olena") is False
     assert len(platform.requests) == before
 
 
@@ -184,7 +184,7 @@ def test_what_is_sent_again_of_a_cancelled_campaign_is_cancelled(batch, campaign
     assert statuses(campaign) == ["cancelled"] * 3
 
 
-@pytest.mark.parametrize("decide", [ask_now, mark_as_sent, send_again])
+@pytest.mark.parametrize("decide", [query_now, mark_as_sent, send_again])
 @pytest.mark.parametrize("name", ["message", "batch"])
 def test_nothing_is_decided_about_what_is_no_longer_in_doubt(request, name, decide, platform):
     row = request.getfixturevalue(name)
@@ -195,7 +195,7 @@ def test_nothing_is_decided_about_what_is_no_longer_in_doubt(request, name, deci
     assert platform.ledger.taken == 0
 
 
-@pytest.mark.parametrize("decide", [ask_now, mark_as_sent, send_again])
+@pytest.mark.parametrize("decide", [query_now, mark_as_sent, send_again])
 @pytest.mark.parametrize("name", ["message", "batch"])
 def test_nothing_is_decided_about_a_later_doubt_than_the_one_that_was_seen(request, name, decide, platform):
     row = request.getfixturevalue(name)
@@ -224,7 +224,7 @@ def test_decision_of_the_same_moment_as_reports_is_made(batch, campaign, decide,
     assert statuses(campaign) == [status] * 3
 
 
-@pytest.mark.parametrize("decide", [ask_now, mark_as_sent, send_again])
+@pytest.mark.parametrize("decide", [query_now, mark_as_sent, send_again])
 def test_message_in_a_batch_in_doubt_is_decided_about_with_the_batch(batch, campaign, decide):
     with pytest.raises(DoubtError):
         decide(campaign.messages.first(), by="olena")

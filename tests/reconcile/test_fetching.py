@@ -34,7 +34,7 @@ def accepted(number, outcome, *, ago, channels=(VIBER, TEXT)):
     return message
 
 
-def questions(sandbox):
+def queries(sandbox):
     return [request.path for request in sandbox.requests if request.method == "GET"]
 
 
@@ -45,7 +45,7 @@ def test_message_that_was_never_called_back_gets_its_report(platform):
 
     message.refresh_from_db()
     assert (message.status, message.channel) == ("delivered", "viber")
-    assert (fetched.asked, fetched.changed) == (1, 1)
+    assert (fetched.queried, fetched.changed) == (1, 1)
     assert message.delivery_reports.exists()
 
 
@@ -59,14 +59,14 @@ def test_whole_chain_is_in_the_history(platform):
     assert [report.channel for report in message.delivery_reports.order_by("pk")].count("viber") == 1
 
 
-def test_message_whose_channels_may_still_deliver_is_not_asked_about(platform):
+def test_message_whose_channels_may_still_deliver_is_not_queried(platform):
     accepted(1, "85", ago=TTLS)
     fetch_reports(margin=timedelta(seconds=30))
 
-    assert not questions(platform)
+    assert not queries(platform)
 
 
-def test_recipients_of_a_campaign_are_asked_about_too(platform):
+def test_recipients_of_a_campaign_are_queried_too(platform):
     campaign = Campaign.objects.create(name="Sale")
     campaign.set_channels([VIBER, TEXT])
     import_recipients(campaign, [{"phone": phone(1, "85")}, {"phone": phone(2, "89")}])
@@ -87,7 +87,7 @@ def test_campaign_that_starts_later_is_given_its_time(platform):
     campaign.messages.update(accepted_at=timezone.now() - timedelta(hours=1))
     fetch_reports()
 
-    assert not questions(platform)
+    assert not queries(platform)
 
 
 def test_single_message_that_starts_later_is_given_its_time(platform):
@@ -96,17 +96,17 @@ def test_single_message_that_starts_later_is_given_its_time(platform):
     Message.objects.filter(pk=message.pk).update(accepted_at=timezone.now() - timedelta(days=4))
 
     assert fetch_reports().given_up == 0
-    assert not questions(platform)
+    assert not queries(platform)
 
 
-def test_message_without_an_answer_is_asked_about_again_later(platform):
+def test_message_without_an_answer_is_queried_again_later(platform):
     message = accepted(1, "93", ago=timedelta(hours=1))
     fetch_reports()
     fetch_reports()
 
     message.refresh_from_db()
     assert message.status == "accepted"
-    assert len(questions(platform)) == 1
+    assert len(queries(platform)) == 1
     assert message.due_at > timezone.now() + timedelta(minutes=9)
 
 
@@ -117,10 +117,10 @@ def test_message_is_given_up_after_three_days_and_says_so(platform):
 
     message.refresh_from_db()
     assert (message.status, message.error_text) == ("accepted", "The platform never reported the result.")
-    assert fetch_reports().asked == 0
+    assert fetch_reports().queried == 0
 
 
-def test_run_that_began_while_the_one_before_was_asked_about_is_not_given_up(platform, monkeypatch):
+def test_run_that_began_while_the_one_before_was_queried_is_not_given_up(platform, monkeypatch):
     message = accepted(1, "85", ago=timedelta(days=4))
 
     def begin_another_run(client, **ids):
@@ -131,7 +131,7 @@ def test_run_that_began_while_the_one_before_was_asked_about_is_not_given_up(pla
     fetched = fetch_reports()
 
     message.refresh_from_db()
-    assert (fetched.asked, fetched.given_up, message.given_up_at) == (1, 0, None)
+    assert (fetched.queried, fetched.given_up, message.given_up_at) == (1, 0, None)
 
 
 def test_platform_that_does_not_answer_changes_nothing(platform, settings):
@@ -174,12 +174,12 @@ def test_message_about_which_nobody_answers_for_a_month_is_given_up(platform, un
     assert fetch_reports().given_up == 1
 
 
-def test_platform_that_takes_no_questions_is_left_alone_until_the_next_time(platform, unreachable):
+def test_platform_that_takes_no_queries_is_left_alone_until_the_next_time(platform, unreachable):
     for number in range(3):
         accepted(number, "85", ago=timedelta(hours=1))
     unreachable()
 
-    assert fetch_reports().asked == 1
+    assert fetch_reports().queried == 1
 
 
 def test_platform_that_asks_to_wait_is_not_queried_before_by_any_kind_of_query(platform, settings):
@@ -191,9 +191,9 @@ def test_platform_that_asks_to_wait_is_not_queried_before_by_any_kind_of_query(p
     )
     platform.fault("status", status=429, retry_after=600, paths=("reports",))
     fetched = fetch_reports(learn_seen=True, learn_clicks=True)
-    assert (fetched.asked, fetch_reports(learn_seen=True, learn_clicks=True).asked) == (1, 0)
+    assert (fetched.queried, fetch_reports(learn_seen=True, learn_clicks=True).queried) == (1, 0)
     state = AccountState.objects.get(host="reports")
-    assert state.questions_after > timezone.now() + timedelta(seconds=590)
+    assert state.queries_after > timezone.now() + timedelta(seconds=590)
 
     message = send_message(phone(3, "94"), [TEXT])
     Message.objects.filter(pk=message.pk).update(due_at=None)
@@ -208,8 +208,8 @@ def test_pause_that_an_outcome_query_was_asked_for_is_kept_by_the_queries_of_rep
     platform.fault("status", status=503, retry_after=600, paths=("reports",))
     Message.objects.filter(pk=message.pk).update(due_at=None)
     dispatch()
-    assert fetch_reports().asked == 0
-    AccountState.objects.update(questions_after=None)
+    assert fetch_reports().queried == 0
+    AccountState.objects.update(queries_after=None)
     platform.flush()
 
     assert (fetch_reports().changed, Message.objects.filter(status="delivered").count()) == (1, 1)
@@ -220,7 +220,7 @@ def test_host_that_answers_nothing_but_errors_is_left_alone_after_a_few_queries(
         accepted(number, "85", ago=timedelta(hours=1))
     platform.fault("status", status=500, count=None, paths=("reports",))
 
-    assert fetch_reports(per_second=1_000).asked == pauses.MAX_UNANSWERED
+    assert fetch_reports(per_second=1_000).queried == pauses.MAX_UNANSWERED
 
 
 def test_pause_of_the_queries_about_jobs_is_kept_and_delays_no_other(platform, job):
@@ -228,7 +228,7 @@ def test_pause_of_the_queries_about_jobs_is_kept_and_delays_no_other(platform, j
     accepted(9, "85", ago=timedelta(hours=1))
     platform.flush()
     fetched = fetch_reports()
-    assert [state.host for state in AccountState.objects.filter(questions_after__isnull=False)] == ["bulk"]
+    assert [state.host for state in AccountState.objects.filter(queries_after__isnull=False)] == ["bulk"]
     assert fetched.changed >= 1
     Batch.objects.update(due_at=None)
     before = len(platform.requests)
@@ -248,7 +248,7 @@ def test_other_account_is_asked_all_the_same(platform, settings):
     }
     fetched = fetch_reports(limit=2)
 
-    assert (fetched.asked, fetched.changed) == (2, 1)
+    assert (fetched.queried, fetched.changed) == (2, 1)
 
 
 def test_message_of_an_account_that_is_gone_holds_up_no_other(platform, caplog):
@@ -269,11 +269,11 @@ def test_command_refuses_what_is_no_rate_and_no_limit(db, wrong):
         run("hyber_fetch_reports", **wrong)
 
 
-def test_questions_are_limited(platform):
+def test_queries_are_limited(platform):
     for number in range(3):
         accepted(number, "93", ago=timedelta(hours=1))
 
-    assert fetch_reports(limit=2).asked == 2
+    assert fetch_reports(limit=2).queried == 2
 
 
 def test_command_tells_the_counts(platform):
@@ -298,11 +298,11 @@ def job(platform, settings):
     return campaign.batches.get()
 
 
-def test_job_is_asked_about_as_a_whole(job, platform):
+def test_job_is_queried_as_a_whole(job, platform):
     fetched = fetch_reports()
 
-    assert questions(platform) == [f"/sandbox/status/{job.job_id}"]
-    assert (fetched.asked, fetched.changed) == (1, 3)
+    assert queries(platform) == [f"/sandbox/status/{job.job_id}"]
+    assert (fetched.queried, fetched.changed) == (1, 3)
     ends = job.campaign.messages.order_by("pk").values_list("status", flat=True)
     assert list(ends) == ["delivered", "delivered", "expired"]
 
@@ -319,11 +319,11 @@ def test_job_of_an_account_that_is_gone_holds_up_no_other(job, platform, caplog)
     assert "gone" in {getattr(record, "account", "") for record in caplog.records}
 
 
-def test_job_that_the_platform_does_not_know_leaves_its_messages_to_be_asked_about_one_by_one(job, platform):
+def test_job_that_the_platform_does_not_know_leaves_its_messages_to_be_queried_one_by_one(job, platform):
     job.campaign.batches.update(job_id="lost")
     fetched = fetch_reports()
 
-    assert fetched.asked == 1 + 3
+    assert fetched.queried == 1 + 3
     assert set(job.campaign.messages.values_list("status", flat=True)) == {"delivered", "expired"}
 
 
@@ -343,23 +343,23 @@ def test_job_tells_whose_phone_it_is_where_nothing_else_does(job, platform, monk
     assert set(other.messages.values_list("status", flat=True)) == {"accepted"}
 
 
-def test_job_is_asked_about_seldom(job, platform):
+def test_job_is_queried_seldom(job, platform):
     job.campaign.messages.update(due_at=timezone.now() + timedelta(days=1))
     job.campaign.batches.update(job_id="lost")
     fetch_reports()
     fetch_reports()
 
-    assert len(questions(platform)) == 1
+    assert len(queries(platform)) == 1
 
 
-def test_job_of_which_everything_was_reported_is_not_asked_about(job, platform):
+def test_job_of_which_everything_was_reported_is_not_queried(job, platform):
     job.campaign.messages.update(status="delivered")
     fetch_reports()
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
-def test_job_whose_own_recipients_are_all_reported_is_not_asked_about_for_those_of_another_zone(job, platform):
+def test_job_whose_own_recipients_are_all_reported_is_not_queried_for_those_of_another_zone(job, platform):
     """Batches of a campaign with a sending window share a range of keys."""
     job.campaign.messages.exclude(phone_number=phone(0, "00")).update(status="delivered")
     job.campaign.messages.filter(phone_number=phone(0, "00")).update(
@@ -368,14 +368,14 @@ def test_job_whose_own_recipients_are_all_reported_is_not_asked_about_for_those_
     job.campaign.batches.update(phone_prefixes=["380"], zone="Europe/Kyiv")
     fetch_reports()
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
 def test_limit_holds_for_jobs_and_messages_together(job, platform):
     job.campaign.batches.update(job_id="lost")
     fetched = fetch_reports(limit=2)
 
-    assert fetched.asked == 2
+    assert fetched.queried == 2
 
 
 def delivered_by_our_count(platform, phone_number, channel):
@@ -395,7 +395,7 @@ def delivered_and_seen(platform, settings):
     return delivered_by_our_count(platform, phone(1, "91"), VIBER)
 
 
-def test_seen_is_learned_where_it_is_asked_for(delivered_and_seen, platform):
+def test_seen_is_learned_where_it_is_requested(delivered_and_seen, platform):
     fetch_reports(learn_seen=True)
 
     delivered_and_seen.refresh_from_db()
@@ -405,49 +405,49 @@ def test_seen_is_learned_where_it_is_asked_for(delivered_and_seen, platform):
 def test_nobody_is_asked_who_has_seen_it_by_default(delivered_and_seen, platform):
     fetch_reports()
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
-def test_who_has_seen_it_is_not_asked_for_ever(delivered_and_seen, platform):
+def test_who_has_seen_it_is_not_queried_for_ever(delivered_and_seen, platform):
     Message.objects.update(finished_at=timezone.now() - timedelta(days=3))
     fetch_reports(learn_seen=True)
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
 def test_accounts_without_codes_for_seen_are_not_asked(delivered_and_seen, platform, settings):
     settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": []}}
     fetch_reports(learn_seen=True)
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
 def test_task_asks_as_the_command_does(platform):
     accepted(1, "85", ago=timedelta(hours=1))
     tasks.fetch_reports.enqueue()
 
-    assert len(questions(platform)) == 1
+    assert len(queries(platform)) == 1
 
 
-def test_what_was_delivered_just_now_is_not_asked_about(delivered_and_seen, platform):
+def test_what_was_delivered_just_now_is_not_queried(delivered_and_seen, platform):
     Message.objects.update(finished_at=timezone.now() - timedelta(minutes=1))
     fetch_reports(learn_seen=True)
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
 def test_nobody_is_asked_who_has_seen_an_sms(delivered_and_seen, platform):
     Message.objects.update(channel="sms")
     fetch_reports(learn_seen=True)
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
 def test_job_that_starts_later_is_given_its_time(job, platform):
     Campaign.objects.update(start_time=timezone.now() - timedelta(minutes=10))
     fetch_reports()
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
 def test_platform_is_asked_by_its_own_id_where_that_is_known(platform):
@@ -456,7 +456,7 @@ def test_platform_is_asked_by_its_own_id_where_that_is_known(platform):
     known.refresh_from_db()
     fetch_reports()
 
-    assert sorted(questions(platform)) == sorted(
+    assert sorted(queries(platform)) == sorted(
         [
             f"/sandbox/api/dr/{known.message_id}/advanced",
             f"/sandbox/api/dr/external/{unknown.extra_id}/advanced",
@@ -471,7 +471,7 @@ def test_two_at_once_ask_once(job, platform):
     with ThreadPoolExecutor(2) as pool:
         fetched = [answer.result() for answer in [pool.submit(fetch), pool.submit(fetch)]]
 
-    assert len(questions(platform)) == sum(each.asked for each in fetched) == 1 + 3 + 1
+    assert len(queries(platform)) == sum(each.queried for each in fetched) == 1 + 3 + 1
 
 
 CLICKABLE = Viber(text="Look: https://shop.example/a", ttl=60, ctr=True)
@@ -483,7 +483,7 @@ def delivered_and_clicked(platform):
     return delivered_by_our_count(platform, phone(1, "86"), CLICKABLE)
 
 
-def test_clicks_are_learned_where_they_are_asked_for(delivered_and_clicked, platform):
+def test_clicks_are_learned_where_they_are_requested(delivered_and_clicked, platform):
     fetch_reports(learn_clicks=True)
 
     delivered_and_clicked.refresh_from_db()
@@ -499,28 +499,28 @@ def test_clicks_on_what_was_seen_are_learned_too(delivered_and_clicked, platform
 
 
 @pytest.mark.parametrize("options", [{}, {"learn_seen": True}])
-def test_nobody_is_asked_for_clicks_by_default(delivered_and_clicked, platform, options):
+def test_nobody_is_queried_for_clicks_by_default(delivered_and_clicked, platform, options):
     fetch_reports(**options)
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
-@pytest.mark.parametrize(("ago", "asked"), [(timedelta(days=13), 1), (timedelta(days=15), 0)])
-def test_clicks_are_asked_for_as_long_as_the_platform_counts_them(delivered_and_clicked, platform, ago, asked):
+@pytest.mark.parametrize(("ago", "expected"), [(timedelta(days=13), 1), (timedelta(days=15), 0)])
+def test_clicks_are_queried_as_long_as_the_platform_counts_them(delivered_and_clicked, platform, ago, expected):
     Message.objects.update(finished_at=timezone.now() - ago)
 
-    assert fetch_reports(learn_clicks=True).asked == asked
+    assert fetch_reports(learn_clicks=True).queried == expected
 
 
-def test_message_whose_clicks_are_not_tracked_is_not_asked_about(platform):
+def test_message_whose_clicks_are_not_tracked_is_not_queried(platform):
     message = send_message(phone(1, "86"), [VIBER])
     Message.objects.filter(pk=message.pk).update(status="delivered", finished_at=timezone.now() - timedelta(hours=1))
     fetch_reports(learn_clicks=True)
 
-    assert questions(platform) == []
+    assert queries(platform) == []
 
 
-def test_recipients_of_a_campaign_are_asked_for_clicks_one_by_one_where_there_is_no_job(platform):
+def test_recipients_of_a_campaign_are_queried_for_clicks_one_by_one_where_there_is_no_job(platform):
     campaign = make_campaign([phone(1, "86"), phone(2, "86")], channels=[CLICKABLE])
     start_campaign(campaign)
     platform.flush()
@@ -530,7 +530,7 @@ def test_recipients_of_a_campaign_are_asked_for_clicks_one_by_one_where_there_is
     assert list(campaign.messages.values_list("clicks", flat=True)) == [2, 2]
 
 
-def test_one_question_tells_the_clicks_of_a_whole_job(platform, settings):
+def test_one_query_tells_the_clicks_of_a_whole_job(platform, settings):
     settings.HYBER = {"default": settings.HYBER["default"] | {"SYNC_LIMIT": 1}}
     campaign = make_campaign([phone(1, "86"), phone(2, "86")], channels=[CLICKABLE])
     start_campaign(campaign)
@@ -540,28 +540,28 @@ def test_one_question_tells_the_clicks_of_a_whole_job(platform, settings):
     Message.objects.update(status="delivered", channel="viber", finished_at=an_hour_ago)
     fetched = fetch_reports(learn_clicks=True)
 
-    assert fetched.asked == 1
-    assert [path.split("/")[-2] for path in questions(platform)] == ["status"]
+    assert fetched.queried == 1
+    assert [path.split("/")[-2] for path in queries(platform)] == ["status"]
     assert list(campaign.messages.values_list("clicks", flat=True)) == [2, 2]
 
 
-def test_who_was_delivered_to_is_asked_about_seldom(delivered_and_clicked, platform):
+def test_who_was_delivered_to_is_queried_seldom(delivered_and_clicked, platform):
     Message.objects.update(finished_at=timezone.now() - timedelta(days=1))
     fetch_reports(learn_clicks=True)
 
     assert Message.objects.get().due_at > timezone.now() + timedelta(hours=23)
-    assert fetch_reports(learn_clicks=True).asked == 0
+    assert fetch_reports(learn_clicks=True).queried == 0
 
 
-def test_what_was_never_asked_about_comes_before_what_was(delivered_and_clicked, platform):
+def test_what_was_never_queried_comes_before_what_was(delivered_and_clicked, platform):
     Message.objects.update(due_at=timezone.now() - timedelta(minutes=1))
-    never_asked = send_message(phone(2, "86"), [CLICKABLE])
-    Message.objects.filter(pk=never_asked.pk).update(
+    never_queried = send_message(phone(2, "86"), [CLICKABLE])
+    Message.objects.filter(pk=never_queried.pk).update(
         status="delivered", finished_at=timezone.now() - timedelta(hours=1), message_id=None
     )
     fetch_reports(learn_clicks=True, limit=1)
 
-    assert [path.split("/")[-2] for path in questions(platform)] == [never_asked.extra_id]
+    assert [path.split("/")[-2] for path in queries(platform)] == [never_queried.extra_id]
 
 
 def test_command_asks_for_clicks(delivered_and_clicked, platform):
@@ -569,18 +569,18 @@ def test_command_asks_for_clicks(delivered_and_clicked, platform):
 
 
 def test_what_waits_is_read_in_pages(platform, monkeypatch):
-    """Some never asked about, some asked about long ago, of which two at the same moment."""
+    """Some never queried, some queried long ago, of which two at the same moment."""
     monkeypatch.setattr(overdue, "CHUNK", 2)
     messages = [accepted(number, "93", ago=timedelta(hours=1)) for number in range(7)]
     now = timezone.now()
     for message, minutes in zip(messages[:4], (3, 2, 2, 1), strict=True):
         Message.objects.filter(pk=message.pk).update(due_at=now - timedelta(minutes=minutes))
     Message.objects.update(message_id=None)
-    with CaptureQueriesContext(connection) as queries:
-        assert fetch_reports(per_second=1_000).asked == 7
+    with CaptureQueriesContext(connection) as statements:
+        assert fetch_reports(per_second=1_000).queried == 7
 
     order = [message.extra_id for message in (*messages[4:], *messages[:4])]
-    assert [path.split("/")[-2] for path in questions(platform)] == order
-    reads = [query["sql"] for query in queries if query["sql"].startswith("SELECT") and "start_time" in query["sql"]]
+    assert [path.split("/")[-2] for path in queries(platform)] == order
+    reads = [query["sql"] for query in statements if query["sql"].startswith("SELECT") and "start_time" in query["sql"]]
     assert reads
     assert all("LIMIT 2" in sql for sql in reads if "extra_id" in sql)

@@ -65,14 +65,14 @@ def test_second_answer_within_a_grace_of_the_first_does_not_count():
     assert after_query(evidence, Answer.NOT_FOUND, NOON + GRACE * 1.99) == (Proof.NOTHING, evidence)
 
 
-def test_question_without_an_answer_keeps_what_the_one_before_has_shown():
+def test_query_without_an_answer_keeps_what_the_one_before_has_shown():
     _, evidence = after_query(EVIDENCE, Answer.NOT_FOUND, NOON + GRACE)
 
     assert after_query(evidence, Answer.NO_ANSWER, NOON + 2 * GRACE) == (Proof.NOTHING, evidence)
 
 
-class Question(NamedTuple):
-    asked_at: datetime
+class Query(NamedTuple):
+    queried_at: datetime
     result: QueryResult
     controls: Controls
 
@@ -81,30 +81,30 @@ TEXTS = ["HTTP 404", "HTTP 200", "HTTP 400, error 7", ""]
 MOMENTS = st.floats(0, 8).map(lambda graces: NOON + GRACE * graces)
 RESULTS = st.builds(QueryResult, is_not_found=st.booleans(), text=st.sampled_from(TEXTS))
 CONTROLS = st.builds(Controls, unknown=st.sampled_from(TEXTS), known=st.sampled_from(Known))
-QUESTIONS = st.lists(st.builds(Question, MOMENTS, RESULTS, CONTROLS), max_size=30)
-LIKELY = st.lists(st.builds(Question, MOMENTS, st.just(NOT_FOUND), st.just(BELIEVED)), max_size=30)
+QUERIES = st.lists(st.builds(Query, MOMENTS, RESULTS, CONTROLS), max_size=30)
+LIKELY = st.lists(st.builds(Query, MOMENTS, st.just(NOT_FOUND), st.just(BELIEVED)), max_size=30)
 
 
-def end_of(questions):
-    """Ask one question after the other until something is proved; return that, and those that were asked."""
-    evidence, asked = EVIDENCE, []
-    for question in sorted(questions, key=lambda item: item.asked_at):
-        asked.append(question)
-        proof, evidence = after_query(evidence, judge(question.result, question.controls), question.asked_at)
+def end_of(queries):
+    """Send one query after the other until something is proved; return that, and those that were sent."""
+    evidence, queried = EVIDENCE, []
+    for query in sorted(queries, key=lambda item: item.queried_at):
+        queried.append(query)
+        proof, evidence = after_query(evidence, judge(query.result, query.controls), query.queried_at)
         if proof is not Proof.NOTHING:
-            return proof, asked
-    return Proof.NOTHING, asked
+            return proof, queried
+    return Proof.NOTHING, queried
 
 
-def proves_something(question):
-    result, controls = question.result, question.controls
+def proves_something(query):
+    result, controls = query.result, query.controls
     return result.is_not_found and result.text == controls.unknown != "" and controls.known is Known.FOUND
 
 
-@given(st.one_of(QUESTIONS, st.tuples(QUESTIONS, LIKELY).map(lambda both: both[0] + both[1])))
-def test_nothing_is_sent_again_without_two_believed_answers_a_grace_apart(questions):
-    proof, asked = end_of(questions)
-    good = [item.asked_at for item in asked if proves_something(item) and item.asked_at >= NOON + GRACE]
+@given(st.one_of(QUERIES, st.tuples(QUERIES, LIKELY).map(lambda both: both[0] + both[1])))
+def test_nothing_is_sent_again_without_two_believed_answers_a_grace_apart(queries):
+    proof, queried = end_of(queries)
+    good = [item.queried_at for item in queried if proves_something(item) and item.queried_at >= NOON + GRACE]
 
     is_proved = bool(good) and good[-1] - good[0] >= GRACE
     assert (proof is Proof.NOT_ACCEPTED) is is_proved
@@ -118,14 +118,14 @@ def test_nothing_is_sent_again_without_two_believed_answers_a_grace_apart(questi
 def test_platform_that_is_up_to_two_graces_behind_is_never_misread(moments, known_from, moods):
     """The message was taken at noon. From ``known_from`` on the platform finds it, as far as it answers at all."""
     evidence = EVIDENCE
-    for asked_at, mood in zip(sorted(moments), moods, strict=False):
+    for queried_at, mood in zip(sorted(moments), moods, strict=False):
         if mood == "fails":
             answer = Answer.NO_ANSWER
-        elif asked_at >= known_from:
+        elif queried_at >= known_from:
             return
         else:
             answer = judge(NOT_FOUND, BELIEVED)
-        proof, evidence = after_query(evidence, answer, asked_at)
+        proof, evidence = after_query(evidence, answer, queried_at)
         assert proof is not Proof.NOT_ACCEPTED
 
 
@@ -150,7 +150,7 @@ def test_same_error_code_twice_is_a_refusal(codes, refused):
     assert is_rejection(*codes) is refused
 
 
-def test_questions_become_rarer_and_none_is_late_for_its_round():
+def test_queries_become_rarer_and_none_is_late_for_its_round():
     assert next_query_at(EVIDENCE, 30, NOON) == NOON + timedelta(seconds=30)
     assert next_query_at(EVIDENCE, 300, NOON) == NOON + GRACE
     hour, day = NOON + timedelta(hours=1), NOON + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""How messages of an unknown outcome are asked about when there are many of them."""
+"""How messages of an unknown outcome are queried when there are many of them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_unconfirmed(count):
     return list(Message.objects.order_by("pk").values_list("pk", flat=True))
 
 
-def test_one_time_code_does_not_wait_behind_thousands_of_questions(collected):
+def test_one_time_code_does_not_wait_behind_thousands_of_queries(collected):
     make_unconfirmed(1_000)
     for _ in range(5):
         dispatch()
@@ -36,7 +36,7 @@ def test_one_time_code_does_not_wait_behind_thousands_of_questions(collected):
     assert collected()[unconfirmed.MAX_ENQUEUED :] == [code.pk]
 
 
-def test_question_that_is_answered_gives_the_next_one_its_turn(collected):
+def test_query_that_is_answered_gives_the_next_one_its_turn(collected):
     pks = make_unconfirmed(10)
     dispatch()
     tasks.resolve_message.call(pks[0], 2)
@@ -46,7 +46,7 @@ def test_question_that_is_answered_gives_the_next_one_its_turn(collected):
     assert collected() == pks[:6]
 
 
-def test_all_are_asked_about_and_no_question_nests_where_tasks_run_at_once(platform, settings, monkeypatch):
+def test_all_are_queried_and_no_query_nests_where_tasks_run_at_once(platform, settings, monkeypatch):
     settings.HYBER = {"default": settings.HYBER["default"] | {"ASK_EVERY": 60}}
     make_unconfirmed(12)
     depths = []
@@ -61,35 +61,35 @@ def test_all_are_asked_about_and_no_question_nests_where_tasks_run_at_once(platf
 
     assert len(depths) == 12
     assert len(set(depths)) == 1
-    assert not Message.objects.filter(asked_at=None).exists()
+    assert not Message.objects.filter(queried_at=None).exists()
 
 
 def test_platform_that_does_not_answer_is_asked_a_few_things(platform, monkeypatch):
     make_unconfirmed(100)
-    asked = count_questions(monkeypatch, ReadTimeout())
+    queried = count_queries(monkeypatch, ReadTimeout())
     dispatch()
 
-    assert 1 <= len(asked) <= unconfirmed.MAX_ENQUEUED
+    assert 1 <= len(queried) <= unconfirmed.MAX_ENQUEUED
 
 
 def test_platform_that_does_not_answer_is_asked_one_thing_about_a_batch(platform, monkeypatch):
     campaign = start_campaign(make_campaign([phone(1, "94"), *(phone(number) for number in range(2, 50))]))
-    asked = count_questions(monkeypatch, ReadTimeout())
+    queried = count_queries(monkeypatch, ReadTimeout())
     make_due(campaign)
     dispatch()
 
-    assert len(asked) == 1
+    assert len(queried) == 1
 
 
 def test_message_that_the_platform_cannot_tell_about_does_not_keep_its_batch_in_doubt(platform, monkeypatch):
     campaign = start_campaign(make_campaign([phone(1, "94"), phone(2)], [SMS(text="Hi", alpha_name="GMSU", ttl=300)]))
     first = campaign.messages.order_by("pk").first()
-    ask = HyberClient.fetch_report
+    fetch = HyberClient.fetch_report
 
     def stumble(client, *, extra_id):
         if extra_id == first.extra_id and campaign.batches.get().state == "unconfirmed":
             raise UnreadableResponse(502)
-        return ask(client, extra_id=extra_id)
+        return fetch(client, extra_id=extra_id)
 
     monkeypatch.setattr(HyberClient, "fetch_report", stumble)
     make_due(campaign)
@@ -98,12 +98,12 @@ def test_message_that_the_platform_cannot_tell_about_does_not_keep_its_batch_in_
     assert (platform.ledger.taken, platform.ledger.duplicates) == (2, {})
 
 
-def count_questions(monkeypatch, error):
-    asked = []
+def count_queries(monkeypatch, error):
+    queried = []
 
     def fail(client, *, extra_id):
-        asked.append(extra_id)
+        queried.append(extra_id)
         raise error
 
     monkeypatch.setattr(HyberClient, "fetch_report", fail)
-    return asked
+    return queried

@@ -1,4 +1,4 @@
-"""What is in doubt is asked about over real HTTP: nobody gets it twice, and nobody is forgotten."""
+"""What is in doubt is queried over real HTTP: nobody gets it twice, and nobody is forgotten."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def make_pending_batch():
     return campaign, campaign.batches.create(run=1, first_id=keys[0], last_id=keys[1], size=2)
 
 
-def ask(message, times=2):
+def query(message, times=2):
     for _ in range(times):
         Message.objects.filter(pk=message.pk).update(due_at=None)
         unconfirmed.resolve_message(message.pk)
@@ -124,7 +124,7 @@ def test_dropped_request_is_sent_again_however_the_platform_says_not_found(platf
     make_known()
     platform.answer_unknown_ids(answer)
     message = send_message(phone(1, "87"), SMS)
-    ask(message)
+    query(message)
     assert message.status == "queued"
     dispatch()
 
@@ -151,7 +151,7 @@ def test_address_that_knows_nobody_proves_nothing(platform, fault):
     campaign = start_campaign(make_campaign([phone(2, "94"), phone(3)]))
     for _ in range(4):
         make_due(campaign)
-        ask(message, times=1)
+        query(message, times=1)
         dispatch()
 
     assert (message.status, message.answer) == ("unconfirmed", "not-even-known")
@@ -161,11 +161,11 @@ def test_address_that_knows_nobody_proves_nothing(platform, fault):
 
 def test_without_a_known_message_the_doubt_waits_for_the_first_one(platform):
     message = send_message(phone(1, "87"), SMS)
-    ask(message, times=4)
+    query(message, times=4)
     assert (message.status, message.answer) == ("unconfirmed", "no-control")
     make_known()
     forget_controls()
-    ask(message)
+    query(message)
 
     assert message.status == "queued"
 
@@ -174,7 +174,7 @@ def test_message_that_was_accepted_within_a_grace_is_no_control(platform, config
     configure(NOT_FOUND_GRACE=60)
     send_message(phone(2), SMS)
     message = send_message(phone(1, "87"), SMS)
-    ask(message)
+    query(message)
 
     assert message.answer == "no-control"
 
@@ -192,7 +192,7 @@ def test_control_of_a_quiet_account_is_found_among_the_messages_of_another(platf
     ]
     insert_rows(Message, (*columns, "created_at", "accepted_at"), others)
     message = send_message(phone(1, "87"), SMS, account="quiet")
-    ask(message, times=1)
+    query(message, times=1)
 
     assert message.answer == "not-found"
 
@@ -208,22 +208,22 @@ def test_answer_unlike_that_about_an_unknown_id_is_no_proof(platform, monkeypatc
         return fetch(client, extra_id=extra_id)
 
     monkeypatch.setattr(HyberClient, "fetch_report", answer_otherwise)
-    ask(message)
+    query(message)
 
     assert (message.status, message.answer) == ("unconfirmed", "unlike-unknown")
     assert message.answer_text == "HTTP 400, error 7"
 
 
-def test_controls_serve_the_questions_of_a_few_seconds_and_not_longer(platform, monkeypatch):
+def test_controls_serve_the_queries_of_a_few_seconds_and_not_longer(platform, monkeypatch):
     make_known()
     messages = [send_message(phone(number, "87"), SMS) for number in range(5)]
     before = len(platform.requests)
     for message in messages:
-        ask(message, times=1)
+        query(message, times=1)
     assert len(platform.requests) - before == 5 + 2
 
     monkeypatch.setattr(outcome_queries, "CONTROLS_VALID_FOR", timedelta(0))
-    ask(messages[0], times=1)
+    query(messages[0], times=1)
     assert len(platform.requests) - before == 5 + 2 + 3
 
 
@@ -236,9 +236,9 @@ def test_controls_of_one_address_do_not_confirm_the_answer_of_another(platform, 
         wrong.status = 404
         for _ in range(3):
             settings.HYBER = {"default": right}
-            ask(lost, times=1)
+            query(lost, times=1)
             configure(REPORTS_URL=wrong.url)
-            ask(taken, times=1)
+            query(taken, times=1)
 
     assert (taken.status, taken.answer) == ("unconfirmed", "not-even-known")
 
@@ -265,7 +265,7 @@ def test_not_found_before_the_start_time_does_not_count(platform, configure):
     start_campaign(campaign)
     for _ in range(4):
         make_due(campaign)
-        ask(message, times=1)
+        query(message, times=1)
         dispatch()
 
     batch = campaign.batches.get()
@@ -306,7 +306,7 @@ def test_silence_of_a_job_counts_from_the_last_message_that_became_known(platfor
     # One of the others is reported by a callback.
     reported_at = database_time()
     campaign.messages.exclude(pk=last.pk).update(accepted_at=reported_at)
-    ask(last)
+    query(last)
 
     assert last.status == "unconfirmed"
     assert last.not_found_after > reported_at
@@ -325,9 +325,9 @@ def test_silence_of_a_request_counts_by_the_clock_of_the_database(platform, conf
     # The clock of the host that receives the callback is behind.
     apply_delivery_reports([report(first)])
     campaign.messages.filter(pk=first.pk).update(accepted_at=timezone.now() - timedelta(hours=1))
-    ask(last, times=1)
+    query(last, times=1)
     time.sleep(0.15)
-    ask(last, times=1)
+    query(last, times=1)
 
     assert last.status == "unconfirmed"
 
@@ -362,15 +362,15 @@ def test_message_that_was_sent_again_does_not_vouch_for_the_request_before(platf
             make_due(campaign)
             dispatch()
     assert statuses(campaign) == ["accepted", "unconfirmed"]
-    AccountState.objects.update(questions_after=None)
+    AccountState.objects.update(queries_after=None)
     for _ in range(2):
         time.sleep(0.02)
-        ask(last, times=1)
+        query(last, times=1)
 
     assert last.status == "queued"
 
 
-def test_three_hundred_are_sent_to_once_by_ten_questions_a_second_of_which_a_fifth_fails(
+def test_three_hundred_are_sent_to_once_by_ten_queries_a_second_of_which_a_fifth_fails(
     platform, configure, monkeypatch
 ):
     make_known()
@@ -395,7 +395,7 @@ def test_three_hundred_are_sent_to_once_by_ten_questions_a_second_of_which_a_fif
     assert campaign.status == "finished"
 
 
-def test_questions_about_a_batch_let_other_work_have_its_turn(platform, monkeypatch):
+def test_queries_about_a_batch_let_other_work_have_its_turn(platform, monkeypatch):
     make_known()
     campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
     monkeypatch.setattr(unconfirmed, "TURN_SECONDS", 0)
@@ -409,7 +409,7 @@ def test_questions_about_a_batch_let_other_work_have_its_turn(platform, monkeypa
     assert campaign.batches.get().not_found_at
 
 
-def test_batch_is_asked_about_to_the_end_by_one_task_after_another(platform, monkeypatch):
+def test_batch_is_queried_to_the_end_by_one_task_after_another(platform, monkeypatch):
     make_known()
     campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
     monkeypatch.setattr(unconfirmed, "TURN_SECONDS", 0)
@@ -418,7 +418,7 @@ def test_batch_is_asked_about_to_the_end_by_one_task_after_another(platform, mon
     assert was_sent_once(platform, 40 + KNOWN)
 
 
-def test_no_further_question_is_asked_when_the_controls_fail(platform):
+def test_no_further_query_is_sent_when_the_controls_fail(platform):
     campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
     make_due(campaign)
     before = len(platform.requests)
@@ -471,10 +471,10 @@ def test_message_in_doubt_by_itself_does_not_wait_for_another_batch(platform, co
 def test_platform_that_asks_to_wait_is_left_alone_for_so_long(platform):
     message = send_message(phone(1, "94"), SMS)
     platform.fault("status", status=429, retry_after=600, paths=("reports",))
-    ask(message, times=3)
+    query(message, times=3)
 
-    assert (message.status, message.questions) == ("unconfirmed", 1)
-    until = AccountState.objects.get(host="reports").questions_after
+    assert (message.status, message.queries) == ("unconfirmed", 1)
+    until = AccountState.objects.get(host="reports").queries_after
     assert until > database_time() + timedelta(seconds=590)
     assert message.due_at == until
 
@@ -493,10 +493,10 @@ class RefusalTests:
 
     def test_message_that_is_proved_not_taken_twice_with_the_same_code_was_refused(self, queued):
         self.lose_single(queued, 7)
-        ask(queued)
+        query(queued)
         assert (queued.status, queued.error_code) == ("queued", None)
         self.lose_single(queued, 7)
-        ask(queued)
+        query(queued)
 
         assert (queued.status, queued.error_code, queued.error_text) == ("rejected", 7, "Number is wrong")
         assert queued.finished_at
@@ -505,10 +505,10 @@ class RefusalTests:
         make_known()
         platform.fault("error", status=500, error_code=7, count=2, paths=("single",))
         message = send_message(phone(1), SMS)
-        ask(message)
+        query(message)
         assert (message.status, message.not_taken_code) == ("queued", 7)
         dispatch()
-        ask(message)
+        query(message)
 
         assert (message.status, message.error_code) == ("rejected", 7)
         assert was_sent_once(platform, KNOWN)
@@ -517,7 +517,7 @@ class RefusalTests:
     def test_message_with_another_code_is_sent_again(self, queued, codes):
         for code in codes:
             self.lose_single(queued, code)
-            ask(queued)
+            query(queued)
 
             assert queued.status == "queued"
 
@@ -576,13 +576,13 @@ def test_report_that_comes_after_the_last_answer_holds_back_the_whole_batch(plat
 def test_account_that_the_settings_do_not_have_is_asked_nothing(platform, caplog):
     message = send_message(phone(1, "87"), SMS)
     Message.objects.update(account="gone")
-    ask(message)
+    query(message)
 
-    assert (message.status, message.questions) == ("unconfirmed", 0)
+    assert (message.status, message.queries) == ("unconfirmed", 0)
     assert "gone" in caplog.text
 
 
-def test_report_of_a_batch_in_doubt_ends_its_questions(wired):
+def test_report_of_a_batch_in_doubt_ends_its_queries(wired):
     campaign = start_campaign(make_campaign([phone(1, "94"), phone(2)]))
     assert wired.wait_idle(10)
     dispatch_until_finished(campaign)

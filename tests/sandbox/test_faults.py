@@ -195,7 +195,7 @@ class TestSlowAndBrokenAnswers:
             ("silent", "closed", False),
         ],
     )
-    def test_answers_to_questions_break_in_the_same_ways(self, api, client, kind, end, complete):
+    def test_answers_to_queries_break_in_the_same_ways(self, api, client, kind, end, complete):
         client.ask(body=single())
         seconds = {"seconds": SECONDS} if "seconds" in KINDS[kind].options else {}
         add_fault(api, kind=kind, paths=["reports"], **seconds)
@@ -388,7 +388,7 @@ class TestWhichRequestsAreHit:
         assert client.ask(body=single()).status == 503
         assert client.ask(body=single()).status == 200
 
-    def test_questions_beyond_the_limit_of_a_second_are_429(self, start, connect, now):
+    def test_queries_beyond_the_limit_of_a_second_are_429(self, start, connect, now):
         api = start(clock=lambda: now[0])
         client = connect(api)
         client.ask(body=single())
@@ -398,7 +398,7 @@ class TestWhichRequestsAreHit:
         now[0] += 1
         assert client.ask(question).status == 200
 
-    def test_share_of_the_questions_fails_and_the_seed_repeats_it(self, api, client):
+    def test_share_of_the_queries_fails_and_the_seed_repeats_it(self, api, client):
         client.ask(body=single())
 
         def ask(seed):
@@ -517,7 +517,7 @@ class TestNumbers:
         assert {report["status"] for report in receiver.wait_for(1)} == {2}
 
     @pytest.mark.parametrize(("digits", "statuses"), [("81", [404, 200]), ("82", [404, 404]), ("83", [500, 500])])
-    def test_number_chooses_the_answers_to_questions(self, start, connect, now, digits, statuses):
+    def test_number_chooses_the_answers_to_queries(self, start, connect, now, digits, statuses):
         client = connect(start(clock=lambda: now[0]))
         client.ask("/broadcast", broadcast("00", digits))
         found = [client.ask("/api/dr/external/e-1/simple").status]

@@ -98,7 +98,7 @@ def test_stop_says_how_many_recipients_are_in_requests_under_way(platform, monke
     assert len(posts(platform)) == 1
 
 
-def test_single_message_that_cannot_be_built_waits_with_the_reason_and_nothing_is_asked_about(platform, monkeypatch):
+def test_single_message_that_cannot_be_built_waits_with_the_reason_and_nothing_is_queried(platform, monkeypatch):
     message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content={"channels": ["sms"]})
     submit_message(message.pk)
 
@@ -278,9 +278,7 @@ def test_database_that_fails_between_the_claim_and_the_request_leaves_no_doubt(p
     assert platform.ledger.duplicates == {}
 
 
-def test_batch_of_a_worker_that_was_killed_before_its_request_is_sent_without_a_question(
-    platform, monkeypatch, waiting
-):
+def test_batch_of_a_worker_that_was_killed_before_its_request_is_sent_without_a_query(platform, monkeypatch, waiting):
     def die(*arguments):
         raise KeyboardInterrupt
 
@@ -295,9 +293,7 @@ def test_batch_of_a_worker_that_was_killed_before_its_request_is_sent_without_a_
     assert [request.method for request in platform.requests] == ["POST"]
 
 
-def test_single_message_of_a_worker_that_was_killed_before_its_request_is_sent_without_a_question(
-    platform, monkeypatch
-):
+def test_single_message_of_a_worker_that_was_killed_before_its_request_is_sent_without_a_query(platform, monkeypatch):
     content = {"channels": ["sms"], "channel_options": {"sms": CODE[0].to_wire()}}
     message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
     assert single.claim_message(message.pk)

@@ -152,7 +152,7 @@ class SingleMessageTests:
         assert message.status == "unconfirmed"
         assert platform.ledger.taken == 0
 
-    def test_platform_that_cannot_be_asked_leaves_the_question_open(self, platform, settings):
+    def test_platform_that_cannot_be_queried_leaves_the_outcome_open(self, platform, settings):
         message = send_message(phone(1, "94"), TEXT)
         settings.HYBER = {"default": settings.HYBER["default"] | {"REPORTS_URL": "http://127.0.0.1:9/closed"}}
         make_due(message)
@@ -170,7 +170,7 @@ class SingleMessageTests:
         message.refresh_from_db()
         assert message.status == "unconfirmed"
 
-    def test_message_of_a_stopped_worker_is_asked_about_and_not_resent(self, platform):
+    def test_message_of_a_stopped_worker_is_queried_and_not_resent(self, platform):
         message = send_message(phone(1), TEXT)
         # As if the worker had been killed between the answer and the commit.
         Message.objects.update(status="sending", message_id=None, accepted_at=None, lease_until="2020-01-01T00:00:00Z")

@@ -126,7 +126,7 @@ def test_host_that_does_not_answer_needs_a_look(platform, capsys):
 
 
 def test_queries_that_are_paused_need_a_look(platform, capsys):
-    AccountState.objects.create(account="default", host="reports", questions_after=ago(minutes=-1))
+    AccountState.objects.create(account="default", host="reports", queries_after=ago(minutes=-1))
 
     code, health = status(capsys)
 
@@ -134,7 +134,7 @@ def test_queries_that_are_paused_need_a_look(platform, capsys):
 
 
 def test_pause_of_queries_that_is_over_is_healthy(platform, capsys):
-    AccountState.objects.create(account="default", host="reports", questions_after=ago(minutes=1))
+    AccountState.objects.create(account="default", host="reports", queries_after=ago(minutes=1))
 
     assert status(capsys)[0] == 0
 

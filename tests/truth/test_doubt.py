@@ -1,4 +1,4 @@
-"""Whatever happens to requests and to questions: everybody gets it once, and nobody is forgotten."""
+"""Whatever happens to requests and to queries: everybody gets it once, and nobody is forgotten."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TO_REQUESTS = [
     {"kind": "late_report", "seconds": 1.8 * GRACE},
     {"kind": "parts", "seconds": 1.8 * GRACE},
 ]
-#: What happens to a part of the questions. No platform that lies about single messages can be seen through.
+#: What happens to a part of the queries. No platform that lies about single messages can be seen through.
 TO_QUESTIONS = [
     {"kind": "status", "status": 500, "share": 0.3},
     {"kind": "page", "status": 404, "share": 0.3},
@@ -71,7 +71,7 @@ def sweep_until_nothing_is_open(seconds=90):
     end = time.monotonic() + seconds
     waiting = Message.objects.filter(status__in=["queued", "sending", "unconfirmed"])
     while waiting.exists():
-        assert time.monotonic() < end, list(waiting.values("status", "answer", "answer_text", "unanswered"))
+        assert time.monotonic() < end, list(waiting.values("status", "answer", "answer_text", "unanswered_queries"))
         dispatch()
         time.sleep(0.02)
     dispatch()

@@ -33,7 +33,7 @@ class JobLine(NamedTuple):
     is_open: bool
     done: str
     total: str
-    asked_at: str
+    requested_at: str
     download_url: str
     page_url: str
     result: str
@@ -50,7 +50,7 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
         is_open=job.is_open,
         done=str(job.done),
         total=str(job.total or ""),
-        asked_at=short_time(job.created_at),
+        requested_at=short_time(job.created_at),
         page_url=_url(campaign, "import_job", job) if is_import and may_import(request, campaign) else "",
         download_url=_url(campaign, "exported", job) if is_file and is_mine and may_export(request) else "",
         result=_removed(job) if job.kind == BackgroundJob.Kind.REMOVAL and job.result else "",

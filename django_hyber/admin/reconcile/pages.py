@@ -21,7 +21,7 @@ from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.reconcile.panel import PERMISSION, doubt_panel, doubt_url, key_of
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.sending.pace.deadline import is_too_late
-from django_hyber.services import Doubt, DoubtError, ask_now, find_doubt, mark_as_sent, send_again
+from django_hyber.services import Doubt, DoubtError, find_doubt, mark_as_sent, query_now, send_again
 
 Row = Batch | Message
 View = Callable[[Desk, Row], HttpResponseBase]
@@ -48,7 +48,7 @@ class DoubtAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> list[Any]:
         """Add the pages of the decision."""
-        views = {"ask": query_view, "sent": sent_view, "again": again_view}
+        views = {"query": query_view, "sent": sent_view, "again": again_view}
         return [*(self._page(name, view) for name, view in views.items()), *super().get_urls()]
 
     def _page(self, name: str, view: View) -> Any:
@@ -73,7 +73,7 @@ def query_view(desk: Desk, row: Row) -> HttpResponseBase:
     if not _is_as_seen(desk, row):
         return _refuse(desk, row, DoubtError())
     try:
-        is_queried = desk.request.POST.get("questions") == str(row.questions) and ask_now(row, by=_name(desk))
+        is_queried = desk.request.POST.get("queries") == str(row.queries) and query_now(row, by=_name(desk))
     except DoubtError as error:
         return _refuse(desk, row, error)
     if not is_queried:

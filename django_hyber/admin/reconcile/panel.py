@@ -57,8 +57,8 @@ class DoubtPanel:
     facts: list[PanelFact]
     batch_link: SafeString | str = ""
     key: str = ""
-    questions: str = ""
-    ask_url: str = ""
+    queries: str = ""
+    query_url: str = ""
     sent_url: str = ""
     again_url: str = ""
 
@@ -72,15 +72,15 @@ def doubt_panel(request: HttpRequest, row: Batch | Message, doubt: Doubt) -> Dou
         intro=_intro(doubt),
         facts=list(_facts(doubt, str if sees_personal_data(request) else mask_phones_in)),
         key=key_of(row),
-        questions=str(row.questions),
-        ask_url=doubt_url(row, "ask") if may_decide else "",
+        queries=str(row.queries),
+        query_url=doubt_url(row, "query") if may_decide else "",
         sent_url=doubt_url(row, "sent") if may_decide else "",
         again_url=doubt_url(row, "again") if may_decide else "",
     )
 
 
 def doubt_url(row: Batch | Message, page: str) -> str:
-    """Return the URL of a page of the row: "ask", "sent", "again" or "change"."""
+    """Return the URL of a page of the row: "query", "sent", "again" or "change"."""
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_{page}", args=[row.pk])
 
 
@@ -117,7 +117,7 @@ def _facts(doubt: Doubt, masked: Callable[[str], str]) -> Iterator[PanelFact]:
     if row.doubted_at:
         yield PanelFact("since", _("Outcome unknown since"), short_time(row.doubted_at))
     yield PanelFact("request", _("How the request ended"), masked(_request(doubt)))
-    yield PanelFact("questions", _("Queries"), _questions(row))
+    yield PanelFact("queries", _("Queries"), _queries(row))
     if row.answer:
         yield PanelFact("answer", _("Last answer"), masked(_answer(row)))
     not_found = short_time(row.not_found_at) if row.not_found_at else _("none that counts yet")
@@ -133,11 +133,11 @@ def _request(doubt: Doubt) -> str:
     return described_code(row.error_code, describe_end(row.error_code, row.error_text, doubt.account))
 
 
-def _questions(row: Batch | Message) -> str:
-    if not row.questions or not row.asked_at:
+def _queries(row: Batch | Message) -> str:
+    if not row.queries or not row.queried_at:
         return _("none yet")
-    text = ngettext("%(count)s, at %(time)s", "%(count)s, the last at %(time)s", row.questions)
-    return text % {"count": grouped(row.questions), "time": short_time(row.asked_at)}
+    text = ngettext("%(count)s, at %(time)s", "%(count)s, the last at %(time)s", row.queries)
+    return text % {"count": grouped(row.queries), "time": short_time(row.queried_at)}
 
 
 def _answer(row: Batch | Message) -> str:

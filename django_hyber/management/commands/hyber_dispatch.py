@@ -54,6 +54,6 @@ class Command(BaseCommand):
         done = dispatch()
         if done.total:
             self.stdout.write(
-                f"{done.messages} messages, {done.batches} batches, {done.questions} queries, "
+                f"{done.messages} messages, {done.batches} batches, {done.queries} queries, "
                 f"{done.matched_reports} reports matched, {done.signals} signals"
             )

@@ -46,4 +46,4 @@ class Command(BaseCommand):
             learn_seen=options["seen"],
             learn_clicks=options["clicks"],
         )
-        self.stdout.write(f"{fetched.asked} queried, {fetched.changed} changed, {fetched.given_up} given up")
+        self.stdout.write(f"{fetched.queried} queried, {fetched.changed} changed, {fetched.given_up} given up")

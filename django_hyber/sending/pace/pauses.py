@@ -25,25 +25,25 @@ FIRST_PAUSE = 1.0
 
 def paused_until(account_name: str, host: Host, now: datetime) -> datetime | None:
     """Return when the pause of the account's queries ends, or None if they are not paused."""
-    states = _states(account_name, host).filter(questions_after__gt=now)
-    return states.values_list("questions_after", flat=True).first()
+    states = _states(account_name, host).filter(queries_after__gt=now)
+    return states.values_list("queries_after", flat=True).first()
 
 
 def paused_accounts(host: Host) -> list[str]:
     """Return the accounts whose queries are paused."""
-    paused = AccountState.objects.filter(host=host, questions_after__gt=database_time())
+    paused = AccountState.objects.filter(host=host, queries_after__gt=database_time())
     return list(paused.values_list("account", flat=True))
 
 
 def lift(account_name: str, host: Host) -> None:
     """End the pause of the account's queries."""
-    _states(account_name, host).update(questions_after=None)
+    _states(account_name, host).update(queries_after=None)
 
 
 @insisting
 def note_answer(account: Account, host: Host) -> None:
     """Forget the unanswered queries before this answer."""
-    _states(account.name, host).filter(silent_questions__gt=0).update(silent_questions=0)
+    _states(account.name, host).filter(unanswered_queries__gt=0).update(unanswered_queries=0)
 
 
 @insisting
@@ -54,8 +54,8 @@ def note_failure(account: Account, host: Host, error: HyberError) -> bool:
     """
     AccountState.objects.get_or_create(account=account.name, host=host)
     states = _states(account.name, host)
-    states.update(silent_questions=F("silent_questions") + 1)
-    unanswered = states.values_list("silent_questions", flat=True).get()
+    states.update(unanswered_queries=F("unanswered_queries") + 1)
+    unanswered = states.values_list("unanswered_queries", flat=True).get()
     if isinstance(error, NotTaken):
         wanted = min(FIRST_PAUSE * 2 ** min(unanswered - 1, 10), account.ask_every) if error.retry_after is None else 0
         seconds = max(error.retry_after or 0, wanted)
@@ -64,7 +64,7 @@ def note_failure(account: Account, host: Host, error: HyberError) -> bool:
     else:
         return False
     until = database_time() + timedelta(seconds=seconds)
-    states.filter(Q(questions_after=None) | Q(questions_after__lt=until)).update(questions_after=until)
+    states.filter(Q(queries_after=None) | Q(queries_after__lt=until)).update(queries_after=until)
     return True
 
 

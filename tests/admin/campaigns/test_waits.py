@@ -220,8 +220,10 @@ class WaitTests:
         assert waits(campaign, accepted=1) == []
 
     @pytest.mark.parametrize(("days", "expected"), [(9, ["reports"]), (11, [])])
-    def test_reports_are_waited_for_while_a_channel_has_time_and_the_platform_is_asked(self, campaign, days, expected):
-        """A week of WhatsApp, then three days of questions."""
+    def test_reports_are_waited_for_while_channels_have_time_and_the_platform_is_queried(
+        self, campaign, days, expected
+    ):
+        """A week of WhatsApp, then three days of queries."""
         set_to(campaign, status=Status.DRAFT)
         campaign.set_channels([WhatsApp(text="Hi", ttl=604_800)])
         set_to(campaign, status=Status.FINISHED, finished_at=NOW - days * DAY)

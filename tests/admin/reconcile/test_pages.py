@@ -18,7 +18,7 @@ from tests.admin.pages import button_of, text_of
 from tests.builders import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
-HIDDEN = re.compile(r'<input type="hidden" name="(doubt|questions)" value="([^"]*)">')
+HIDDEN = re.compile(r'<input type="hidden" name="(doubt|queries)" value="([^"]*)">')
 OVER = "The outcome is known by now. Nothing was changed."
 
 
@@ -34,7 +34,7 @@ def seen_on(client, row, page="change"):
 
 def press(client, row, name, seen=None):
     """Press a button, and return what is said on the page after it."""
-    shown_on = "change" if name == "ask" else name
+    shown_on = "change" if name == "query" else name
     data = seen_on(client, row, shown_on) if seen is None else seen
     response = client.post(url_of(row, name), data, follow=True)
     assert response.redirect_chain == [(url_of(row), 302)]
@@ -53,33 +53,33 @@ def people(row, one, more):
     return one if isinstance(row, Message) else more
 
 
-def test_ask_now_asks_and_is_logged(admin_client, row, platform):
+def test_query_now_sends_a_query_and_is_logged(admin_client, row, platform):
     type(row).objects.update(due_at=database_time() + timedelta(hours=2))
     before = len(platform.requests)
 
-    text = press(admin_client, row, "ask")
+    text = press(admin_client, row, "query")
 
     assert text == ["The platform is being queried about it now."]
     assert len(platform.requests) > before
     assert logged() == [(str(row.pk), text[0])]
 
 
-def test_second_click_on_ask_now_is_no_second_question(admin_client, row, platform):
+def test_second_click_on_query_now_is_no_second_query(admin_client, row, platform):
     seen = seen_on(admin_client, row)
-    press(admin_client, row, "ask", seen)
-    asked = len(platform.requests)
+    press(admin_client, row, "query", seen)
+    queried = len(platform.requests)
 
-    assert press(admin_client, row, "ask", seen) == ["The platform has been queried since then."]
-    assert len(platform.requests) == asked
+    assert press(admin_client, row, "query", seen) == ["The platform has been queried since then."]
+    assert len(platform.requests) == queried
     assert len(logged()) == 1
 
 
-def test_ask_now_is_possible_again_from_the_page_with_the_answer(admin_client, row):
-    press(admin_client, row, "ask")
-    press(admin_client, row, "ask")
+def test_query_now_is_possible_again_from_the_page_with_the_answer(admin_client, row):
+    press(admin_client, row, "query")
+    press(admin_client, row, "query")
 
     row.refresh_from_db()
-    assert row.questions == 2
+    assert row.queries == 2
 
 
 def test_it_was_sent_says_first_what_follows(admin_client, row):
@@ -163,32 +163,32 @@ def test_second_click_decides_nothing(admin_client, row, name, platform):
     assert (platform.ledger.taken, logged(), list(messages_of(row).order_by("pk").values())) == before
 
 
-@pytest.mark.parametrize("name", ["ask", "sent", "again"])
+@pytest.mark.parametrize("name", ["query", "sent", "again"])
 def test_nothing_is_decided_about_a_later_doubt_than_the_page_showed(admin_client, row, name, platform):
     seen = seen_on(admin_client, row)
     platform.fault("drop_answer", paths=("single", "bulk"))
     send_again(row, by="olena")
     dispatch()
-    type(row).objects.filter(pk=row.pk).update(questions=0, due_at=F("doubted_at"))
+    type(row).objects.filter(pk=row.pk).update(queries=0, due_at=F("doubted_at"))
 
     assert press(admin_client, row, name, seen) == [OVER]
     assert platform.ledger.duplicates == {}
     assert logged() == []
 
 
-@pytest.mark.parametrize("name", ["ask", "sent", "again"])
+@pytest.mark.parametrize("name", ["query", "sent", "again"])
 def test_nothing_is_decided_without_the_page(admin_client, row, name, platform):
-    asked = len(platform.requests)
+    queried = len(platform.requests)
 
-    press(admin_client, row, name, {"questions": "0"})
+    press(admin_client, row, name, {"queries": "0"})
 
     assert set(messages_of(row).values_list("status", flat=True)) == {"unconfirmed"}
-    assert len(platform.requests) == asked
+    assert len(platform.requests) == queried
     assert logged() == []
 
 
 @pytest.mark.parametrize("name", ["sent", "again"])
-def test_what_is_no_longer_in_doubt_is_not_asked_about(admin_client, row, name):
+def test_what_is_no_longer_in_doubt_is_not_queried(admin_client, row, name):
     mark_as_sent(row, by="olena")
 
     response = admin_client.get(url_of(row, name), follow=True)
@@ -238,7 +238,7 @@ def test_the_one_who_decides_is_in_the_log_of_the_service(client, row, log_in, c
 
 
 @pytest.mark.parametrize("lacking", ["view", "resolve_doubt"])
-@pytest.mark.parametrize("name", ["ask", "sent", "again"])
+@pytest.mark.parametrize("name", ["query", "sent", "again"])
 def test_both_permissions_are_needed(client, admin_client, row, log_in, lacking, name):
     seen = seen_on(admin_client, row)
     log_in("resolve_doubt" if lacking == "view" else f"view_{row._meta.model_name}")

@@ -16,7 +16,7 @@ from django_hyber.services import mark_as_sent
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FACT = re.compile(r'<dd data-fact="([\w-]+)">(.*?)</dd>', re.DOTALL)
-BUTTONS = re.compile(r'id="hyber-(ask|sent|again)"')
+BUTTONS = re.compile(r'id="hyber-(query|sent|again)"')
 Answer = Batch.Answer
 
 
@@ -39,8 +39,8 @@ def test_everything_known_is_on_the_page(admin_client, row):
     change(
         row,
         doubted_at=noon,
-        asked_at=noon + timedelta(minutes=5),
-        questions=1_200,
+        queried_at=noon + timedelta(minutes=5),
+        queries=1_200,
         answer=Answer.NO_CONTROL,
         answer_text="HTTP 404",
         not_found_at=noon + timedelta(minutes=2),
@@ -52,7 +52,7 @@ def test_everything_known_is_on_the_page(admin_client, row):
 
     assert facts["since"] == "06/10/2026 2 pm"
     assert facts["request"] == "12 (HTTP 502)"
-    assert facts["questions"] == "1,200, the last at 06/10/2026 2:05 pm"
+    assert facts["queries"] == "1,200, the last at 06/10/2026 2:05 pm"
     assert facts["answer"] == (
         "HTTP 404. Not found, but there is no accepted message yet to verify the answer with. "
         "A wrong URL would give the same answer to every query."
@@ -62,17 +62,17 @@ def test_everything_known_is_on_the_page(admin_client, row):
     assert facts["people"] == people[type(row)]
 
 
-def test_nothing_is_made_up_before_the_first_question(admin_client, row):
+def test_nothing_is_made_up_before_the_first_query(admin_client, row):
     facts = facts_of(page_of(admin_client, row))
 
     assert "connection broke" in facts["request"]
-    assert (facts["questions"], facts["not-found"]) == ("none yet", "none that counts yet")
+    assert (facts["queries"], facts["not-found"]) == ("none yet", "none that counts yet")
     assert "answer" not in facts
 
 
 @pytest.mark.parametrize("answer", Answer)
 def test_every_answer_is_said_to_be_no_proof(admin_client, message, answer):
-    change(message, questions=1, asked_at=timezone.now(), answer=answer)
+    change(message, queries=1, queried_at=timezone.now(), answer=answer)
 
     text = facts_of(page_of(admin_client, message))["answer"]
 
@@ -115,16 +115,16 @@ def test_buttons_take_a_permission_of_their_own(client, row, log_in, django_user
     views = f"view_{row._meta.model_name}"
     log_in(views)
     page = page_of(client, row)
-    assert "questions" in facts_of(page)
+    assert "queries" in facts_of(page)
     assert BUTTONS.findall(page) == []
 
     django_user_model.objects.all().delete()
     log_in(views, "resolve_doubt")
-    assert BUTTONS.findall(page_of(client, row)) == ["ask", "sent", "again"]
+    assert BUTTONS.findall(page_of(client, row)) == ["query", "sent", "again"]
 
 
 def test_numbers_in_errors_and_answers_are_masked(client, row, log_in):
-    change(row, error_text="No route to 380671234567", questions=1, answer=Answer.NO_ANSWER, answer_text="380671234567")
+    change(row, error_text="No route to 380671234567", queries=1, answer=Answer.NO_ANSWER, answer_text="380671234567")
     log_in(f"view_{row._meta.model_name}", "resolve_doubt")
 
     page = page_of(client, row)
@@ -134,7 +134,7 @@ def test_numbers_in_errors_and_answers_are_masked(client, row, log_in):
 
 
 def test_it_is_said_in_ukrainian(admin_client, row):
-    change(row, questions=3, asked_at=timezone.now(), answer=Answer.NO_CONTROL)
+    change(row, queries=3, queried_at=timezone.now(), answer=Answer.NO_CONTROL)
     admin_client.cookies["django_language"] = "uk"
     with translation.override("uk"):
         page = page_of(admin_client, row)

@@ -11,11 +11,11 @@ from django_hyber.db.transactions import database_time
 from django_hyber.models import AccountState, Message
 from django_hyber.protocol import SMS
 from django_hyber.services import (
-    ask_now,
     check_health,
     dispatch,
     fetch_reports,
     pause_campaign,
+    query_now,
     resume_campaign,
     send_message,
     start_campaign,
@@ -53,7 +53,7 @@ def test_queries_go_on_within_an_hour_or_so(platform):
     dispatch()
 
     message.refresh_from_db()
-    assert AccountState.objects.get(host="reports").questions_after < database_time() + LONGEST
+    assert AccountState.objects.get(host="reports").queries_after < database_time() + LONGEST
     Message.objects.update(due_at=None)
     dispatch()
     message.refresh_from_db()
@@ -108,23 +108,23 @@ def test_resumed_campaign_still_waits_for_a_platform_that_does_not_answer(platfo
 
 
 @pytest.mark.parametrize("make", [make_doubted_message, make_doubted_batch])
-def test_ask_now_asks_although_queries_are_paused(platform, make):
+def test_query_now_sends_a_query_although_queries_are_paused(platform, make):
     row = make()
     later = database_time() + timedelta(hours=1)
-    AccountState.objects.update_or_create(account="default", host="reports", defaults={"questions_after": later})
+    AccountState.objects.update_or_create(account="default", host="reports", defaults={"queries_after": later})
     type(row).objects.filter(pk=row.pk).update(due_at=later)
 
-    assert ask_now(row, by="olena")
+    assert query_now(row, by="olena")
     row.refresh_from_db()
-    assert row.questions == 1
+    assert row.queries == 1
 
 
-def test_health_names_the_pause_until_a_question_is_answered(platform):
+def test_health_names_the_pause_until_a_query_is_answered(platform):
     message = send_message(phone(2, "85"), CODE)
     Message.objects.filter(pk=message.pk).update(accepted_at=timezone.now() - timedelta(days=2))
     refuse(platform, ("reports",))
     fetch_reports()
     assert check_health().paused_queries == ["default: reports"]
-    ask_now(make_doubted_message(), by="olena")
+    query_now(make_doubted_message(), by="olena")
 
     assert check_health().paused_queries == []
