@@ -30,8 +30,8 @@ from django_hyber.services import (
     import_recipients,
     purge_personal_data,
 )
+from tests.management.test_commands import run
 from tests.samples import phone, report
-from tests.test_commands import run
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from django_hyber.services import (
     import_suppressions,
     remove_recipients,
 )
-from tests.test_commands import run
+from tests.management.test_commands import run
 
 pytestmark = pytest.mark.django_db
 

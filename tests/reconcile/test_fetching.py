@@ -16,8 +16,8 @@ from django_hyber.reconcile import overdue
 from django_hyber.sending.pace import pauses
 from django_hyber.services import dispatch, fetch_reports, import_recipients, send_message, start_campaign
 from tests.builders import make_campaign
+from tests.management.test_commands import run
 from tests.samples import phone
-from tests.test_commands import run
 from tests.truth.clients import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -18,8 +18,8 @@ from django_hyber.services import (
     start_campaign,
 )
 from django_hyber.signals import message_status_changed
+from tests.management.test_commands import run
 from tests.samples import phone, report
-from tests.test_commands import run
 
 pytestmark = pytest.mark.django_db
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS
 from django_hyber.services import UnreadableFileError, import_recipients
-from tests.test_commands import run
+from tests.management.test_commands import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

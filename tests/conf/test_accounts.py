@@ -204,7 +204,7 @@ def test_callback_url_does_not_depend_on_the_urlconf_of_the_request(served):
 
 
 def test_callback_url_does_not_depend_on_the_language_of_the_request(settings, served):
-    settings.ROOT_URLCONF = "tests.translated_urls"
+    settings.ROOT_URLCONF = "tests.conf.translated_urls"
     settings.LANGUAGE_CODE = "en"
     with translation.override("uk"):
         assert get_callback_url(get_account()) == "https://shop.example/en/hyber/new/reports/"

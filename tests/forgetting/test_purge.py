@@ -23,8 +23,8 @@ from django_hyber.services import (
     recount,
     retry_failed,
 )
+from tests.management.test_commands import run
 from tests.samples import phone, report
-from tests.test_commands import run
 
 pytestmark = pytest.mark.django_db
 

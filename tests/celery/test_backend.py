@@ -13,7 +13,7 @@ from celery.contrib.testing.worker import start_worker
 from django.utils import timezone
 
 from django_hyber.celery.backend import CeleryBackend
-from tests import celery_project
+from tests.celery import project
 from tests.processes.programs import wait_until
 
 try:
@@ -23,13 +23,13 @@ except ImportError:  # Django 5.2
     from django_tasks import TaskResultStatus, default_task_backend
     from django_tasks.signals import task_enqueued, task_finished, task_started
 
-DONE = celery_project.done
+DONE = project.done
 
 
 @pytest.fixture
 def own_app(settings):
     """The tasks go to the project's own app."""
-    options = {"BACKEND": "django_hyber.celery.backend.CeleryBackend", "OPTIONS": {"app": "tests.celery_project.app"}}
+    options = {"BACKEND": "django_hyber.celery.backend.CeleryBackend", "OPTIONS": {"app": "tests.celery.project.app"}}
     settings.TASKS = {"default": options | {"QUEUES": ["default", "reports"]}}
     yield
     DONE.clear()
@@ -45,7 +45,7 @@ def running_worker(django_db_setup, django_db_blocker):
         stack.callback(root.setLevel, level)
         # It checks the models first, and Django may ask the database what it supports.
         with django_db_blocker.unblock():
-            stack.enter_context(start_worker(celery_project.app, perform_ping_check=False, shutdown_timeout=10))
+            stack.enter_context(start_worker(project.app, perform_ping_check=False, shutdown_timeout=10))
         yield
 
 
@@ -79,22 +79,22 @@ def backend(**conf):
 
 
 def test_worker_of_the_project_runs_tasks_of_both_kinds(worker):
-    celery_project.plain.enqueue(1, name="Olena")
-    celery_project.by_celery.delay()
+    project.plain.enqueue(1, name="Olena")
+    project.by_celery.delay()
     wait_until(lambda: len(DONE) == 2)
 
     assert DONE == [((1,), {"name": "Olena"}), "by_celery"]
 
 
 def test_coroutine_is_run_to_its_end(worker):
-    celery_project.coroutine.enqueue()
+    project.coroutine.enqueue()
     wait_until(lambda: DONE)
 
     assert DONE == ["coroutine"]
 
 
 def test_task_that_takes_context_gets_it(worker):
-    result = celery_project.contextual.enqueue()
+    result = project.contextual.enqueue()
     wait_until(lambda: DONE)
     ((attempt, pk, (worker_id,)),) = DONE
 
@@ -104,7 +104,7 @@ def test_task_that_takes_context_gets_it(worker):
 
 def test_deferred_task_waits_for_its_time(worker):
     start = time.monotonic()
-    celery_project.plain.using(run_after=timezone.now() + timedelta(seconds=1)).enqueue()
+    project.plain.using(run_after=timezone.now() + timedelta(seconds=1)).enqueue()
     wait_until(lambda: DONE)
 
     assert time.monotonic() - start >= 1
@@ -112,7 +112,7 @@ def test_deferred_task_waits_for_its_time(worker):
 
 def test_signals_follow_a_task_from_the_queue_to_its_end(worker, hear):
     enqueued, started, finished = hear(task_enqueued), hear(task_started), hear(task_finished)
-    result = celery_project.plain.enqueue(1)
+    result = project.plain.enqueue(1)
     wait_until(lambda: finished)
 
     assert [seen[0].id for seen in (enqueued, started, finished)] == [result.id] * 3
@@ -121,7 +121,7 @@ def test_signals_follow_a_task_from_the_queue_to_its_end(worker, hear):
 
 def test_failure_of_a_task_is_reported_with_its_error(worker, hear):
     finished = hear(task_finished)
-    celery_project.failing.enqueue()
+    project.failing.enqueue()
     wait_until(lambda: finished)
 
     assert finished[0].status == TaskResultStatus.FAILED
@@ -130,11 +130,11 @@ def test_failure_of_a_task_is_reported_with_its_error(worker, hear):
 
 
 def test_task_goes_to_the_queue_that_it_names(own_app):
-    celery_project.plain.using(queue_name="reports").enqueue()
-    with celery_project.app.connection_for_read() as connection:
+    project.plain.using(queue_name="reports").enqueue()
+    with project.app.connection_for_read() as connection:
         message = connection.SimpleQueue("reports").get(timeout=5)
 
-    assert message.headers["shadow"] == "tests.celery_project.plain"
+    assert message.headers["shadow"] == "tests.celery.project.plain"
 
 
 def test_project_without_an_app_uses_the_one_of_the_package(settings):

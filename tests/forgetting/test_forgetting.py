@@ -43,9 +43,9 @@ from django_hyber.services import (
     purge_personal_data,
     request_job,
 )
+from tests.management.test_commands import run
 from tests.samples import phone, report
 from tests.store.models import Order
-from tests.test_commands import run
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NUMBER = "380931239876"
