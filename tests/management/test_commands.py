@@ -19,7 +19,7 @@ from django_hyber.management.progress_bar import ProgressBar
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS
 from tests.builders import make_campaign, make_known, posts
-from tests.doc_code import ROOT
+from tests.docs.code import ROOT
 from tests.protocol import platforms
 from tests.samples import phone
 

@@ -14,7 +14,7 @@ from django.db import connections
 from django_hyber.models import Template, TemplateChannel
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import load_templates
-from tests.doc_code import ROOT
+from tests.docs.code import ROOT
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.core.management import get_commands, load_command_class
 
 import django_hyber
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = Path(django_hyber.__file__).parent
 PAPERS = [ROOT / name for name in ("README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "SECURITY.rst")]
 PAGES = [*PAPERS, *(path for path in sorted((ROOT / "docs").rglob("*.rst")) if "_build" not in path.parts)]

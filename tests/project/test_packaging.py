@@ -22,7 +22,7 @@ from tests.processes.programs import free_port, serving, wait_until
 
 pytestmark = pytest.mark.processes
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 INSTALLATION = (ROOT / "README.rst").read_text().split("\nInstall\n")[1].split("\nDocumentation\n")[0]
 CODE_BLOCK = re.compile(r"^( *)\.\. code-block:: \w+\n\n((?:\1 .*\n|\n)+)", re.MULTILINE)
 TIMEOUT = 300

@@ -17,10 +17,10 @@ from django_hyber.models import Campaign, Message
 from django_hyber.protocol import CHANNELS, NumberType, field_rules
 from django_hyber.protocol.wire.error_codes import CODES
 from django_hyber.sandbox import FAULT_OUTCOMES, OUTCOMES
+from tests.project.test_plain_words import found_in
 from tests.run import CORE_RULES
-from tests.test_plain_words import found_in
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 REFERENCE = DOCS / "reference"
 PACKAGE = Path(django_hyber.__file__).parent

@@ -10,7 +10,7 @@ from pathlib import Path
 import polib
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 LIST = ROOT / "docs" / "banned_words.txt"
 PAPERS = [ROOT / name for name in ("README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst", "benchmarks/README.rst")]
 PAGES = [*PAPERS, *(path for path in sorted((ROOT / "docs").rglob("*.rst")) if not {"_build"} & set(path.parts))]

@@ -16,7 +16,7 @@ from django_hyber.protocol import SMS
 from django_hyber.services import import_recipients, send_message
 from django_hyber.testing import clear_outbox, outbox
 from tests.builders import call_async, posts
-from tests.doc_code import ROOT, code_of, run
+from tests.docs.code import ROOT, code_of, run
 from tests.samples import PHONE
 from tests.store.models import Customer, Order
 

@@ -19,7 +19,7 @@ from django_hyber.protocol import SMS, validate_channels
 from django_hyber.services import apply_replies, send_message
 from django_hyber.signals import message_status_changed, reply_received
 from tests.builders import make_campaign, posts
-from tests.doc_code import ROOT, code_of, run
+from tests.docs.code import ROOT, code_of, run
 from tests.samples import PHONE, phone
 
 pytestmark = pytest.mark.django_db(transaction=True)

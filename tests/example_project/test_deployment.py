@@ -19,7 +19,7 @@ import requests
 
 from tests.processes.programs import free_port, running, serving, wait_until
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "example_project"
 DEPLOY = EXAMPLE / "deploy"
 PROGRAMS = Path(sys.executable).parent

@@ -15,7 +15,7 @@ import requests
 
 from tests.processes.programs import running, wait_until
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 MANAGE = ROOT / "example_project" / "manage.py"
 TIMEOUT = 150
 SERVING = "goes on at "

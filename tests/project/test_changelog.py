@@ -6,7 +6,7 @@ from pathlib import Path
 
 import django_hyber
 
-CHANGELOG = (Path(__file__).resolve().parent.parent / "CHANGELOG.rst").read_text()
+CHANGELOG = (Path(__file__).resolve().parents[2] / "CHANGELOG.rst").read_text()
 VERSION = re.compile(r"^(\d+)\.(\d+)\.(\d+) \((unreleased|\d{4}-\d\d-\d\d)\)\n-+$", re.MULTILINE)
 
 
