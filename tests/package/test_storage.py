@@ -166,7 +166,7 @@ class CheckTests:
         lines = ["from tests.settings import *", "from django.conf import global_settings"]
         lines.append("STORAGES = global_settings.STORAGES | {'hyber': {'BACKEND': 'shop.storage.Missing'}}")
         (tmp_path / "broken.py").write_text("\n".join(lines))
-        path = os.pathsep.join([str(tmp_path), str(Path(__file__).parent.parent)])
+        path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
         command = [sys.executable, "-m", "django", "check", "--settings", "broken"]
         ended = subprocess.run(
             command, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False

@@ -33,7 +33,7 @@ from tests.builders import make_campaign
 from tests.samples import PHONE, phone
 from tests.store.models import Order
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CHANNELS = [Viber(text="On its way", ttl=60), SMS(text="On its way", alpha_name="GMSU", ttl=300)]
 BACKENDS = [
     "django.tasks.backends.immediate.ImmediateBackend",
