@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.urls import reverse
 from django.utils import timezone
 
+from django_hyber.admin.common.paginators import MOST_COUNTED
 from django_hyber.models import (
     BackgroundJob,
     Batch,
@@ -38,7 +39,8 @@ CAMPAIGN_PAGES = {
     "paused": ["cancel"],
     "sending": ["change", "progress"],
 }
-COUNTED = re.compile(r"\bCOUNT\(", re.IGNORECASE)
+#: A count that ends at no limit.
+COUNTED = re.compile(rf"\bCOUNT\((?!.* LIMIT {MOST_COUNTED + 1}\))", re.IGNORECASE)
 STATUSES = (
     "delivered",
     "seen",
@@ -235,7 +237,7 @@ def test_lists_take_the_same_queries_whatever_their_length(client):
     assert growing(client, lists(), most=8) == []
 
 
-def test_no_list_counts_its_rows_or_offers_all_values_of_a_column(client):
+def test_no_list_counts_all_its_rows_or_offers_all_values_of_a_column(client):
     used = [(page, sql) for page in lists() for sql in statements_of(opened, client, *page)]
 
     assert [(page, sql) for page, sql in used if COUNTED.search(sql) and not is_of_a_campaign(page, sql)] == []

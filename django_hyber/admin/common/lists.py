@@ -37,8 +37,6 @@ class BigTableList(ChangeList):
         self._limit_page()
         self.page_num = max(1, self.page_num)
         super().get_results(request)
-        if not self.multi_page or (self.show_all and self.can_show_all):
-            self.result_list = self.paginator.rows(0, self.result_count)
         self.result_list = for_reader(request, self.result_list)
         is_narrowed = bool(self.query or self.has_active_filters)
         if self.paginator.is_cut_off or self.result_count > MOST_UNGROUPED or not is_narrowed:
