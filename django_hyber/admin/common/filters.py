@@ -59,8 +59,9 @@ class MessageCampaignFilter(CampaignFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """Filter by the range of the campaign's keys as well.
 
-        Without it PostgreSQL looks for an old campaign among all newer messages: for 200,000 messages at the beginning
-        of a million, the list takes 0.4 seconds instead of 0.1, and longer the more messages follow.
+        Without it PostgreSQL looks for an old campaign among all newer messages, to count and again for the page: for
+        200,000 messages at the beginning of a million, that takes 0.6 seconds instead of 0.2, and longer the more
+        messages follow.
         """
         chosen = self._chosen_pk()
         found = super().queryset(request, queryset)

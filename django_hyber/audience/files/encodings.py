@@ -2,7 +2,8 @@
 
 A text is UTF-8 or it is not. All other encodings give every byte a meaning, so the right one is found by what the words
 look like: one script, a usual mix of capital and small letters, and letters that are frequent. General detectors need
-some pages of text for that; a list of customers may hold one name.
+some pages of text for that; a list of customers may hold one name. Of lists of ten Ukrainian names in Windows-1251,
+chardet 7 reads one in five as something else without a doubt, and charset-normalizer 3 most of those with one name.
 """
 
 from __future__ import annotations
