@@ -153,8 +153,12 @@ class Claim(ABC, Generic[Row, Answer]):
         """
         known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
         if self._write_unconfirmed({**self._begin_doubt(), **same}, known, only):
-            ids = {"event": LogEvent.OUTCOME_UNKNOWN, **self.log_ids}
-            logger.warning("Outcome unknown for %s: %s", self, logged, extra=ids)
+            logger.warning(
+                "Outcome unknown for %s: %s",
+                self,
+                logged,
+                extra={"event": LogEvent.OUTCOME_UNKNOWN, **self.log_ids},
+            )
 
     def _begin_doubt(self) -> dict[str, Any]:
         """Return the columns of a doubt about this request, with the sender by which it was sent."""
