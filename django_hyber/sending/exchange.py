@@ -98,8 +98,7 @@ def hand_over(request: Callable[[Callable[[], None]], Answer | None], claim: Cla
     try:
         outcome = exchange(lambda: request(before_write))
     except ClaimLost as error:
-        ids = {"event": LogEvent.CLAIM_LOST, **claim.log_ids}
-        logger.warning("Nothing was sent for %s: %s", claim, error, extra=ids)
+        logger.warning("Nothing sent for %s: %s", claim, error, extra={"event": LogEvent.CLAIM_LOST, **claim.log_ids})
         claim.put_back("", "", None)
     except Exception as error:  # noqa: BLE001  it is logged
         logger.error(  # noqa: TRY400
