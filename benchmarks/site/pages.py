@@ -54,7 +54,7 @@ LISTS: dict[str, tuple[dict[str, Any], ...]] = {
     "batch": ({"campaign": "biggest"}, {"state__exact": "failed"}),
 }
 #: What one can open on the biggest campaign once it is finished, and while it is a draft.
-FINISHED_PAGES = ("change", "progress", "export", "duplicate", "retry")
+FINISHED_PAGES = ("change", "progress", "export", "copy", "retry")
 DRAFT_PAGES = ("change", "import", "preflight", "preview")
 Page = tuple[str, Callable[[], Any]]
 
@@ -123,7 +123,7 @@ def _figures(client: Any) -> Iterator[Page]:
     today = timezone.localdate()
     for days in (30, 60):
         query = {"since": str(today - timedelta(days=days)), "until": str(today)}
-        yield f"figures of {days} days", _getter(client, "admin:django_hyber_campaign_figures", query=query)
+        yield f"figures of {days} days", _getter(client, "admin:django_hyber_campaign_period", query=query)
     yield "status codes", _getter(client, "admin:django_hyber_deliveryreport_codes")
 
 

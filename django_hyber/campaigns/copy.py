@@ -92,7 +92,7 @@ def count_audiences(campaign: Campaign) -> CopyAudiences:
 
 
 @insisting
-def duplicate_once(
+def copy_once(
     campaign: Campaign, *, name: str, audience: CopyAudience, user: User | None, form_key: str = ""
 ) -> tuple[Campaign, bool]:
     """Make a draft with the campaign's texts and settings, without its start time, and with these recipients.

@@ -218,9 +218,9 @@ ADDRESSES = {
     "campaign_withdraw": Address(permissions=SENDS, looks=405, status="scheduled"),
     "campaign_cancel": Address(permissions=SENDS, status="sending"),
     "campaign_retry": Address(permissions=SENDS, status="finished", data=failed),
-    "campaign_duplicate": Address(permissions=("view_campaign", "add_campaign"), status="finished", data=copy_of),
+    "campaign_copy": Address(permissions=("view_campaign", "add_campaign"), status="finished", data=copy_of),
     "campaign_compare": Address(permissions=("view_campaign",), looks=302, writes=False),
-    "campaign_figures": Address(permissions=("view_campaign", "view_message"), writes=False),
+    "campaign_period": Address(permissions=("view_campaign", "view_message"), writes=False),
     "deliveryreport_codes": Address(permissions=("view_deliveryreport",), writes=False),
     "deliveryreport_explain": Address(
         permissions=("view_deliveryreport", "explain_codes"), looks=405, data=unknown_code
@@ -267,7 +267,7 @@ WITHOUT_ROW = {
     "campaign_compose_new",
     "message_person",
     "campaign_compare",
-    "campaign_figures",
+    "campaign_period",
     "deliveryreport_codes",
     "deliveryreport_explain",
     "templatevariant_compose_new",
@@ -544,5 +544,5 @@ def test_two_clicks_of_the_same_moment_are_one(scene, stage, admin_user, setting
         assert list(pool.map(click, range(2))) == [302, 302]
 
     # A copy is written into the history of both campaigns.
-    assert len(log()) == (2 if name == "campaign_duplicate" else int(address.logs))
-    assert Campaign.objects.count() == (2 if name == "campaign_duplicate" else 1)
+    assert len(log()) == (2 if name == "campaign_copy" else int(address.logs))
+    assert Campaign.objects.count() == (2 if name == "campaign_copy" else 1)

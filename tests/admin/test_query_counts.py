@@ -35,7 +35,7 @@ MODELS = [model for model in admin.site._registry if model._meta.app_label == "d
 #: Pages of a campaign, by what has become of it.
 CAMPAIGN_PAGES = {
     "draft": ["change", "history", "delete", "import", "preflight", "test", "preview"],
-    "finished": ["export", "duplicate", "retry"],
+    "finished": ["export", "copy", "retry"],
     "paused": ["cancel"],
     "sending": ["change", "progress"],
 }

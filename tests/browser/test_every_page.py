@@ -34,7 +34,7 @@ def pages_of(shop):
         pages[f"{name}: page"] = reverse(f"admin:django_hyber_{name}_change", args=[row.pk])
     of_campaign = (
         *((shop.draft, page) for page in ("change", "import", "test", "preflight", "preview", "delete", "history")),
-        *((shop.finished, page) for page in ("retry", "duplicate", "export")),
+        *((shop.finished, page) for page in ("retry", "copy", "export")),
         *((shop.sending, page) for page in ("change", "cancel")),
     )
     for campaign, page in of_campaign:
@@ -43,7 +43,7 @@ def pages_of(shop):
     pages |= {
         "campaign: compare": f"{reverse('admin:django_hyber_campaign_compare')}"
         f"?ids={shop.finished.pk},{shop.sending.pk}",
-        "campaign: figures": reverse("admin:django_hyber_campaign_figures"),
+        "campaign: figures": reverse("admin:django_hyber_campaign_period"),
         "deliveryreport: codes": reverse("admin:django_hyber_deliveryreport_codes"),
         "campaign: add": reverse("admin:django_hyber_campaign_add"),
         "suppression: add": reverse("admin:django_hyber_suppression_add"),

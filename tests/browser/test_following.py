@@ -105,7 +105,7 @@ def test_a_copy_has_the_texts_and_the_people_that_somebody_chooses(desk, complai
     work = desk("uk", WIDE, "dark")
     campaign = work.shop.finished
     work.open(campaign)
-    work.press(campaign, "duplicate")
+    work.press(campaign, "copy")
     work.page.fill("#id_name", "Once more")
     work.page.locator("input[name=audience][value=failed]").check()
 

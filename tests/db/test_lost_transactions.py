@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_hyber import tasks
-from django_hyber.campaigns.copy import CopyAudience, duplicate_once
+from django_hyber.campaigns.copy import CopyAudience, copy_once
 from django_hyber.campaigns.retry import retry_once, retry_selected_once
 from django_hyber.db import transactions
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message, Reply, Suppression, UnreadableCallback
@@ -176,7 +176,7 @@ def test_launch_and_retry_and_copy_are_made_although_a_deadlock_undid_them(platf
         retry_selected_once(campaign, campaign.messages.all(), run=3, user=admin_user)
     assert Campaign.objects.get().run == 4
     with failing_insert("django_hyber_campaign", times=1):
-        copy, _is_new = duplicate_once(campaign, name="Copy", audience=CopyAudience.EVERYBODY, user=admin_user)
+        copy, _is_new = copy_once(campaign, name="Copy", audience=CopyAudience.EVERYBODY, user=admin_user)
 
     assert copy.messages.count() == 1
 

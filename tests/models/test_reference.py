@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.sessions.models import Session
 from django.db import connections
 
-from django_hyber.campaigns.copy import CopyAudience, duplicate_once
+from django_hyber.campaigns.copy import CopyAudience, copy_once
 from django_hyber.errors import ExtraIdError
 from django_hyber.models import Campaign, Message
 from django_hyber.protocol import SMS
@@ -225,7 +225,7 @@ def test_copy_of_a_campaign_keeps_the_references(group):
     message = campaign.messages.get()
     message.reference = group
     message.save()
-    copy, _ = duplicate_once(campaign, name="Again", audience=CopyAudience.EVERYBODY, user=None)
+    copy, _ = copy_once(campaign, name="Again", audience=CopyAudience.EVERYBODY, user=None)
 
     assert copy.messages.get().reference == group
 

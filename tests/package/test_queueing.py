@@ -7,7 +7,7 @@ import pytest
 from django_hyber import tasks
 from django_hyber.services import dispatch, send_message, start_campaign
 from tests.builders import make_campaign
-from tests.reconcile.test_questions_in_turn import make_unconfirmed
+from tests.reconcile.test_queries_in_turn import make_unconfirmed
 from tests.samples import phone
 from tests.sending.test_order import CODE, collected, default_task_backend
 

@@ -19,7 +19,7 @@ from django_hyber.services import import_recipients, start_campaign
 from tests.builders import KNOWN, make_known
 from tests.processes.engines import BROKERS, PROGRAM, WORKERS, Engine, needs_broker
 from tests.processes.programs import Firewall, wait_until
-from tests.reconcile.test_questions_in_turn import make_unconfirmed
+from tests.reconcile.test_queries_in_turn import make_unconfirmed
 from tests.samples import phone
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]

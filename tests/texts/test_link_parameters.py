@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from django.core.exceptions import ValidationError
 
-from django_hyber.campaigns.copy import CopyAudience, duplicate_once
+from django_hyber.campaigns.copy import CopyAudience, copy_once
 from django_hyber.protocol import SMS, Viber
 from django_hyber.services import check_campaign, import_recipients, preflight, start_campaign
 from django_hyber.texts.composition import compose_saved
@@ -81,7 +81,7 @@ def test_a_link_that_becomes_too_long_forbids_the_launch():
 def test_a_copy_has_the_parameters(admin_user):
     campaign = make_campaign([phone(1)], CHANNELS, **UTM)
 
-    copy, _new = duplicate_once(campaign, name="Again", audience=CopyAudience.NOBODY, user=admin_user)
+    copy, _new = copy_once(campaign, name="Again", audience=CopyAudience.NOBODY, user=admin_user)
 
     assert copy.link_parameters == UTM
     assert [channel.options for channel in copy.channels.all()] == [row.options for row in campaign.channels.all()]

@@ -37,7 +37,7 @@ def shop(admin_user):
     return open_shop("en", admin_user, size=0.05)
 
 
-@pytest.mark.parametrize("name", ["preflight", "import", "test", "duplicate"])
+@pytest.mark.parametrize("name", ["preflight", "import", "test", "copy"])
 def test_buttons_stand_out(page, shop, name):
     page.goto(f"/admin/django_hyber/campaign/{shop.draft.pk}/{name}/")
 

@@ -52,7 +52,7 @@ def test_a_campaign_on_its_way_shows_how_it_goes_and_can_be_stopped(admin_client
 def test_a_draft_is_written_and_sent(admin_client, shop):
     page = opened(admin_client, "campaign_change", shop.draft.pk)
 
-    for name in ("import", "preflight", "test", "duplicate"):
+    for name in ("import", "preflight", "test", "copy"):
         assert address(name, shop.draft) in page, name
     assert "This draft has 40 recipients." in page
     assert 'name="channels-0-text"' in page

@@ -183,7 +183,7 @@ def test_number_that_is_forgotten_while_its_campaign_is_copied_is_not_in_the_cop
 @in_own_connection
 def copy_everybody(pk):
     campaign = Campaign.objects.get(pk=pk)
-    copies.duplicate_once(campaign, name="Copy", audience=copies.CopyAudience.EVERYBODY, user=None)
+    copies.copy_once(campaign, name="Copy", audience=copies.CopyAudience.EVERYBODY, user=None)
 
 
 def test_draft_that_is_launched_while_it_is_deleted_from_the_list_is_not_sent(platform, admin_client, monkeypatch):

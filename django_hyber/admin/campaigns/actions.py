@@ -66,7 +66,7 @@ def buttons_of(desk: CampaignDesk, numbers: CampaignStatistics) -> list[Button]:
     found = [_button(desk, "test", _("Send a test"))] if is_testable(desk.campaign) and desk.may_test else []
     found += _sending_buttons(desk, numbers) if desk.may_send else []
     if desk.may_add:
-        found.append(_button(desk, "duplicate", _("Duplicate")))
+        found.append(_button(desk, "copy", _("Duplicate")))
     if numbers.total and desk.may_export:
         found.append(_button(desk, "export", _("Export recipients")))
     return found

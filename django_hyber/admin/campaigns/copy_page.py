@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.saved import FormKeyField
-from django_hyber.campaigns.copy import CopyAudience, CopyAudiences, count_audiences, duplicate_once, name_of_copy
+from django_hyber.campaigns.copy import CopyAudience, CopyAudiences, copy_once, count_audiences, name_of_copy
 
 
 class DuplicateForm(forms.Form):
@@ -59,19 +59,19 @@ def _unknown_text(people: int) -> str:
     return text % {"count": grouped(people)}
 
 
-def duplicate_view(desk: CampaignDesk) -> HttpResponseBase:
+def copy_view(desk: CampaignDesk) -> HttpResponseBase:
     """Ask for a name and the recipients; on POST, make the copy."""
     campaign = desk.campaign
     initial = {"name": name_of_copy(campaign), "audience": str(CopyAudience.NOBODY)}
     form = DuplicateForm(desk.request.POST or None, initial=initial, counted=count_audiences(campaign))
     if desk.is_post and form.is_valid():
-        return _duplicate(desk, form.cleaned_data)
-    return desk.render("campaign/duplicate", _("Duplicate campaign"), form=form)
+        return _copy(desk, form.cleaned_data)
+    return desk.render("campaign/copy", _("Duplicate campaign"), form=form)
 
 
-def _duplicate(desk: CampaignDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
+def _copy(desk: CampaignDesk, cleaned: dict[str, Any]) -> HttpResponseBase:
     campaign = desk.campaign
-    copy, is_new = duplicate_once(
+    copy, is_new = copy_once(
         campaign,
         name=cleaned["name"],
         audience=CopyAudience(cleaned["audience"]),

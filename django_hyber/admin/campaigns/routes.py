@@ -17,7 +17,7 @@ from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.audience.removal import removal_view, remove_view
 from django_hyber.admin.campaigns.actions import VERB_VIEWS, buttons_of
 from django_hyber.admin.campaigns.approval_page import approval_state, ask_page, send_back_page
-from django_hyber.admin.campaigns.copy_page import duplicate_view
+from django_hyber.admin.campaigns.copy_page import copy_view
 from django_hyber.admin.campaigns.preflight_page import check_view, preflight_page, preflight_part
 from django_hyber.admin.campaigns.progress_page import draft_page, progress_page
 from django_hyber.admin.campaigns.retry_page import retry_view
@@ -46,7 +46,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
 
     return [
         of_all("compare/", "compare", compare_view, "campaign"),
-        of_all("figures/", "figures", period_view, "campaign", "message"),
+        of_all("period/", "period", period_view, "campaign", "message"),
         *import_urls(admin, partial(_import_desk, admin), ROOT, "django_hyber_campaign"),
         page("remove/", "remove", remove_view, writes),
         page("remove/<int:job_id>/", "removal", removal_view, writes),
@@ -66,7 +66,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         page("progress/", "progress", progress_part, attrgetter("may_view")),
         *[page(f"{verb}/", verb, view, sends) for verb, view in VERB_VIEWS.items()],
         page("retry/", "retry", retry_view, sends),
-        page("duplicate/", "duplicate", duplicate_view, adds),
+        page("copy/", "copy", copy_view, adds),
     ]
 
 

@@ -15,7 +15,7 @@ from django_hyber.models import Campaign, Message
 from django_hyber.services import start_campaign
 
 Status = Campaign.Status
-BUTTON = re.compile(r'id="hyber-(pause|resume|withdraw|cancel|retry|duplicate|export)"')
+BUTTON = re.compile(r'id="hyber-(pause|resume|withdraw|cancel|retry|copy|export)"')
 #: What each button makes of a campaign, and what is said and written about it.
 EFFECTS = {
     ("pause", "sending"): ("paused", "“Spring sale” has been paused.", "Paused."),
@@ -64,11 +64,11 @@ class ButtonTests:
     @pytest.mark.parametrize(
         ("status", "wanted"),
         [
-            ("scheduled", ["pause", "withdraw", "cancel", "duplicate", "export"]),
-            ("sending", ["pause", "cancel", "duplicate", "export"]),
-            ("paused", ["resume", "cancel", "duplicate", "export"]),
-            ("finished", ["duplicate", "export"]),
-            ("cancelled", ["duplicate", "export"]),
+            ("scheduled", ["pause", "withdraw", "cancel", "copy", "export"]),
+            ("sending", ["pause", "cancel", "copy", "export"]),
+            ("paused", ["resume", "cancel", "copy", "export"]),
+            ("finished", ["copy", "export"]),
+            ("cancelled", ["copy", "export"]),
         ],
     )
     def test_a_campaign_offers_what_can_be_done_with_it_now(self, admin_client, in_status, status, wanted):
@@ -81,8 +81,8 @@ class ButtonTests:
 
         page = admin_client.get(url_of(campaign)).content.decode()
 
-        offered = [name for name in ("import", "preflight", "duplicate", "export") if url_of(campaign, name) in page]
-        assert offered == ["import", "preflight", "duplicate", "export"]
+        offered = [name for name in ("import", "preflight", "copy", "export") if url_of(campaign, name) in page]
+        assert offered == ["import", "preflight", "copy", "export"]
         assert url_of(campaign, "pause") not in page
 
     def test_whoever_may_only_look_gets_none(self, client, in_status, log_in):

@@ -12,8 +12,8 @@ from django.utils import timezone
 from django_hyber.campaigns.copy import (
     CopyAudience,
     audience_of,
+    copy_once,
     count_audiences,
-    duplicate_once,
     name_of_copy,
 )
 from django_hyber.models import Campaign, Message
@@ -23,7 +23,7 @@ Status = Message.Status
 FORM_KEY = re.compile(r'name="form_key" value="([0-9a-f]{32})"')
 
 
-def url_of(campaign, page="duplicate"):
+def url_of(campaign, page="copy"):
     return reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk])
 
 
@@ -217,7 +217,7 @@ class CopyTests:
         for count in (2, 50):
             add_recipients(draft, count)
             answer = {"name": f"{count}", "audience": CopyAudience.EVERYBODY, "user": None, "form_key": f"{count}"}
-            used.append(len(statements_of(duplicate_once, draft, **answer)))
+            used.append(len(statements_of(copy_once, draft, **answer)))
 
         assert used[0] == used[1]
 

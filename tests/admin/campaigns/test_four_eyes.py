@@ -153,7 +153,7 @@ def test_a_discarded_upload_bars_nobody(colleague, campaign):
 def test_a_copy_bars_its_maker_and_whoever_worked_on_the_original(colleague, campaign, campaign_form):
     olena, ivan, maria = (colleague(name) for name in ("olena", "ivan", "maria"))
     save(ivan, campaign, campaign_form, text="Come")
-    maria.post(url_of(campaign, "duplicate"), {"name": "Copy", "audience": "everybody"})
+    maria.post(url_of(campaign, "copy"), {"name": "Copy", "audience": "everybody"})
     copy = Campaign.objects.get(name="Copy")
 
     assert [is_barred(browser, copy) for browser in (olena, ivan, maria)] == [True, True, True]
@@ -162,7 +162,7 @@ def test_a_copy_bars_its_maker_and_whoever_worked_on_the_original(colleague, cam
 
 def test_the_author_of_the_original_is_barred_from_its_copy(colleague, campaign):
     maria = colleague("maria")
-    maria.post(url_of(campaign, "duplicate"), {"name": "Copy", "audience": "everybody"})
+    maria.post(url_of(campaign, "copy"), {"name": "Copy", "audience": "everybody"})
 
     assert is_barred(colleague("olena"), Campaign.objects.get(name="Copy"))
 

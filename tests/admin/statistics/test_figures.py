@@ -18,7 +18,7 @@ from tests.admin.pages import text_of
 
 LIST = "/admin/django_hyber/campaign/"
 COMPARE = "/admin/django_hyber/campaign/compare/"
-PERIOD = "/admin/django_hyber/campaign/figures/"
+PERIOD = "/admin/django_hyber/campaign/period/"
 CODES = "/admin/django_hyber/deliveryreport/codes/"
 EXPLAIN = "/admin/django_hyber/deliveryreport/codes/explain/"
 Status = Message.Status

@@ -99,7 +99,7 @@ def test_every_page_shows_the_figures_of_a_whole_life(admin_client, campaign):
     assert table_of(page) == TABLE
     assert funnel_of(page) == FUNNEL
 
-    period = admin_client.get("/admin/django_hyber/campaign/figures/")
+    period = admin_client.get("/admin/django_hyber/campaign/period/")
     assert table_of(period) == TABLE
 
     other = Campaign.objects.create(name="Other", status="finished", launched_at=timezone.now())
