@@ -71,8 +71,8 @@ def enqueue_row_after_commit(task: TaskName, rows: QuerySet[Message] | QuerySet[
 def due_to_enqueue(state: str, name: str = "state", *, moment: datetime | None = None) -> Q:
     """Select rows in this state, due now or at this moment, whose task was not enqueued or is considered lost.
 
-    The worker that claims or postpones a row clears ``enqueued_at``. What is due by the clock of the database needs its
-    time as the ``moment``.
+    The worker that claims or postpones a row clears ``enqueued_at``. For rows that are due by the clock of the
+    database, ``moment`` is the time of that clock.
     """
     now = timezone.now()
     return Q(is_due(moment or now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})

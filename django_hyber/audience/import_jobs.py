@@ -23,7 +23,7 @@ from django_hyber.audience.recipients import Recipients
 from django_hyber.jobs.work import JobClaim, job_kind, keep_produced, open_source
 from django_hyber.models import BackgroundJob
 
-#: While the rows are counted, the lease is looked at after so many.
+#: While the rows are counted, the progress is written, and the lease renewed, after so many.
 ROWS_A_LOOK = 1_000
 #: Of a large file, this is known when nobody is asked any more.
 GARBLED = _(

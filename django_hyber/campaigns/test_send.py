@@ -31,7 +31,7 @@ from django_hyber.texts.samples import Sample, fill_in
 
 Status = Message.Status
 MAX_NUMBERS = 10
-#: How many tests a number may get, and a user may send, within this time, against flooding a stranger's phone.
+#: How many tests a number may get, and a user may send, within PERIOD: nobody can flood the phone of a stranger.
 MAX_PER_NUMBER = 5
 MAX_PER_USER = 50
 PERIOD = timedelta(minutes=10)
@@ -39,7 +39,7 @@ PERIOD = timedelta(minutes=10)
 SEEN_WITHIN = timedelta(minutes=10)
 ENDS_WITHIN = timedelta(days=1)
 TESTABLE = (Campaign.Status.DRAFT, Campaign.Status.SCHEDULED, Campaign.Status.PAUSED)
-#: What the ids and, in Hyber's statistics, the tags of tests begin with.
+#: How the ids of tests begin, and their tags, which Hyber's statistics show.
 PREFIX = "test-"
 TAG_PREFIX = "TEST "
 TAG_LENGTH = 64
@@ -57,17 +57,17 @@ class SentTest:
 
 
 def is_testable(campaign: Campaign) -> bool:
-    """Return whether a test makes sense: some of the campaign is still to be sent."""
+    """Return whether a campaign can be tested: some of its messages have still to be sent."""
     return campaign.status in TESTABLE
 
 
 def new_token() -> str:
-    """Return a new token, which identifies a test and its repeated submission."""
+    """Return a new token. It identifies a test, so that a repeated submission is recognized."""
     return secrets.token_hex(8)
 
 
 def is_token(text: str) -> bool:
-    """Return whether a text is a token."""
+    """Return whether a text has the form of a token."""
     return _TOKEN.fullmatch(text) is not None
 
 
@@ -201,7 +201,7 @@ def _id_prefix(campaign_pk: int, token: str) -> str:
 
 
 def _count_for(user: User, count: int, latest: str) -> None:
-    """Count tests for a user, in whatever session. Raises CampaignError if there are too many."""
+    """Count the tests of a user, in all sessions together. Raises CampaignError if there are too many."""
     key = str(user.pk)
     TestSender.objects.get_or_create(user_key=key)
     # Locked: two tests of the same user, of different campaigns, are counted one after the other.

@@ -12,7 +12,7 @@ from django_hyber.conf.audiences import Audience
 
 
 def check_audience(place: str, account: str, selected: Audience | None) -> Iterator[CheckMessage]:
-    """Check the account of the campaigns that a model admin makes, and its objects if their fields are known."""
+    """Check the account of the campaigns that a model admin makes, and the fields of ``selected`` if they are known."""
     if not _exists(account):
         yield Error(
             f"{place} makes campaigns of the account {account!r}, which HYBER does not have.",

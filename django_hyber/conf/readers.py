@@ -1,6 +1,7 @@
 """How the values of settings are read: from the settings module as they are, from the environment as text.
 
-A function here returns the value of the account, or raises ValueError, TypeError or OverflowError.
+Each ``read_`` function returns a valid value, and each ``parse_`` function the value that a text of the environment
+stands for. They raise ValueError, TypeError or OverflowError.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from django_hyber.protocol.phones.numbers import normalize_phone
 from django_hyber.protocol.phones.types import NumberType
 
 Network = IPv4Network | IPv6Network
-#: The maximum of the columns that count.
+#: The maximum of the columns with counts.
 MAX_COUNT = 2**31 - 1
 #: The longest period of a frequency cap, in days.
 MAX_DAYS = 366
@@ -125,7 +126,7 @@ def read_flag(value: Any) -> bool:
 
 
 def read_text(value: Any) -> str:
-    """Return a text; a whole number is one too, as in a CLIENT_ID without quotes."""
+    """Return a text. A whole number is accepted too, such as a CLIENT_ID without quotes."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise TypeError
     return str(value)
@@ -198,7 +199,7 @@ def read_url(value: Any, *, may_be_empty: bool = False) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or len(url.split()) != 1:
         raise ValueError
     if "@" in parts.netloc:
-        # They would be in logs and error messages.
+        # The login and the password would be in logs and error messages.
         raise DescribedError("an address that contains a login or a password")
     if parts.query or parts.fragment or "?" in url or "#" in url:
         raise DescribedError("an address with a query or a fragment")
@@ -231,7 +232,7 @@ def read_number_type(value: Any) -> NumberType:
 
 
 def read_choice(value: Any, *, read: Callable[[Any], Any]) -> frozenset[Any] | None:
-    """Read a list of allowed values, or None for no restriction. An empty list would stop everything."""
+    """Read a list of allowed values, or None for no restriction. An empty list, which allows nothing, is refused."""
     if value is None or value == "":
         return None
     chosen = frozenset(_read_each(value, read))
@@ -311,12 +312,12 @@ def read_allowed_numbers(value: Any) -> tuple[str, ...] | None:
 
 
 def parse_given(raw: str) -> str:
-    """Refuse an empty variable of a limit: it may mean that everything is allowed as well as that nothing is."""
+    """Return the text of a limit. An empty one is refused: it could mean that everything is allowed, or nothing."""
     return raw if raw.strip() else _refuse()
 
 
 def parse_given_list(raw: str) -> Any:
-    """Return a list, as ``parse_given`` does."""
+    """Split the text of a limit at commas. An empty one is refused, as by ``parse_given``."""
     return parse_list(parse_given(raw))
 
 

@@ -1,7 +1,7 @@
 """Claims with a lease: a conditional UPDATE gives a row to one worker until the lease ends.
 
-The model needs the columns ``attempts``, ``due_at`` and ``lease_until``. Each claim has its own attempt number, so the
-updates of a worker whose row was claimed by another one match nothing.
+The model needs the columns ``attempts`` and ``lease_until``, and ``due_at`` for ``is_due``. Each claim has its own
+attempt number, so the updates of a worker whose row was claimed by another one match nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from django.db.models import F, Model, Q, QuerySet
 
 from django_hyber.db.transactions import database_time
 
-#: The rows that were claimed, and whose claim was not confirmed since: a request has a sender, which is set then.
+#: The claimed rows whose request cannot have been written: the sender is set when the claim is confirmed, right before.
 NOTHING_WRITTEN = Q(sender="")
 Row = TypeVar("Row", bound=Model)
 

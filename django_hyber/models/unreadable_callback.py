@@ -30,7 +30,7 @@ class UnreadableCallback(PersonalDataModel):
 
 
 class CallbackQuota(HyberModel):
-    """How much that nobody can use an account has got on a day (UTC)."""
+    """How much unusable data an account has received on one day (UTC)."""
 
     account = models.CharField(max_length=64)
     day = models.DateField()

@@ -93,8 +93,8 @@ def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, Us
     found = _match(account, fresh, now)
     with write_transaction():
         # Locked until the commit: MariaDB would drop the reply to a message that is deleted concurrently.
-        held = set(lock(Message.objects.filter(pk__in=set(found.values())))) if found else set()
-        messages = {mark: pk for mark, pk in found.items() if pk in held}
+        locked = set(lock(Message.objects.filter(pk__in=set(found.values())))) if found else set()
+        messages = {mark: pk for mark, pk in found.items() if pk in locked}
         rows = [_row(account, mark, fresh[mark], messages.get(mark), now) for mark in sorted(fresh)]
         # A concurrent callback may have stored the same reply: its row then has another time.
         if not insert_rows(Reply, COLUMNS, rows):
@@ -107,7 +107,10 @@ def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, Us
 
 
 def _stop_again(account: Account, known: Mapping[int, UserReply], now: datetime) -> None:
-    """Apply the stored replies without a time that ask to stop: each may be a repetition, or a person's second one."""
+    """Apply again the stored replies without a time that ask to stop.
+
+    Such a reply may be the same callback once more, or a second reply with the same text.
+    """
     stops = {pk: reply for pk, reply in known.items() if reply.time is None and asks_to_stop(account, reply.text)}
     if stops:
         with write_transaction():
@@ -142,9 +145,9 @@ def _match(account: Account, replies: Mapping[str, UserReply], now: datetime) ->
     """Return the message of each reply, if known.
 
     The ids of a reply decide, and a reply whose ids are not ours is matched to nothing. One without ids comes from
-    WhatsApp or from a chat opened through a deep link. It answers the newest message of its account to its number that
-    the platform had accepted before the reply and within ANSWERED_WITHIN, and that its channel has or may have
-    delivered. If two such messages were accepted at the same moment, it is matched to neither.
+    WhatsApp or from a chat opened through a deep link. It is matched to the newest message of its account to its number
+    that the platform accepted before the reply and within ANSWERED_WITHIN, and that the channel of the reply has
+    delivered or may have. If two such messages were accepted at the same moment, it is matched to neither.
     """
     by_extra_id = primary_keys("extra_id", {reply.extra_id for reply in replies.values()})
     by_message_id = primary_keys("message_id", {reply.message_id for reply in replies.values()})

@@ -22,7 +22,8 @@ from django_hyber.reports.intake import Applied, apply_reports, apply_stored, ch
 from django_hyber.reports.matching import AWAITING, REPORTABLE_FROM, TOLERANCE, UNNAMED, Marked
 
 logger = logging.getLogger("django_hyber")
-#: Exactly one message matches. Ambiguous reports are excluded: they would be tried again in every sweep.
+#: Reports without an id of ours, whose phone number matches exactly one message. Ambiguous ones are excluded: they
+#: would be tried again in every sweep.
 BY_PHONE = Q(extra_id="", phone_number__gt="") & (
     Q(hyber_message_id="", awaiting=1) | Q(hyber_message_id__gt="", unnamed=1)
 )
@@ -40,7 +41,7 @@ def apply_waiting_reports(account: Account, message_ids: Sequence[str]) -> Appli
 
 
 def apply_waiting_or_leave(account: Account, message_ids: Sequence[str]) -> None:
-    """Do the same, and leave it to the next sweep if the database fails."""
+    """Apply them as ``apply_waiting_reports`` does. If the database fails, leave them to the next sweep."""
     try:
         apply_waiting_reports(account, message_ids)
     except DatabaseError as error:
@@ -71,7 +72,7 @@ def rematch_reports(since: datetime | None = None) -> Applied:
 
 
 def apply_former(messages: Collection[int]) -> None:
-    """Apply the reports of these messages again: their former attempt counts again."""
+    """Apply the stored reports of these messages again, because the end of their former attempt was restored."""
     # The range is redundant, but without it PostgreSQL scans a table that has no statistics yet.
     stored = DeliveryReport.objects.filter(message__gte=min(messages), message__lte=max(messages), message__in=messages)
     for name in set(stored.order_by().values_list("account", flat=True)):
@@ -103,7 +104,7 @@ def _readable(account: Account, rows: Iterable[tuple[str, Any, datetime]]) -> It
 
 
 def _exists(column: str, reported: str) -> Exists:
-    """Select reports whose id a message has, compared by case: for MariaDB "A" equals "a"."""
+    """Select reports with the id of a message. MariaDB ignores case, so the hashes are compared as well."""
     same = Message.objects.filter(**{column: OuterRef(reported)})
     return Exists(same.annotate(mark=MD5(column)).filter(mark=MD5(OuterRef(reported))).exclude(**{column: ""}))
 
@@ -111,7 +112,8 @@ def _exists(column: str, reported: str) -> Exists:
 def _number_of(condition: Q) -> Subquery:
     """Count the messages of this kind to the phone number of the report; NULL means none.
 
-    One that the platform may not have had yet when the report came counts twice: the report is not matched to it.
+    A message that the platform may not have had when the report came counts as two. The result is then not 1, so
+    the report is not matched.
     """
     received_at = OuterRef("received_at")
     same = Message.objects.filter(

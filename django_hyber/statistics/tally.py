@@ -95,14 +95,14 @@ def count_messages(messages: QuerySet[Message]) -> list[Counted]:
 
 
 def count_never_accepted(messages: QuerySet[Message], rows: Iterable[Counted]) -> dict[int | None, int]:
-    """Return by campaign how many of the undelivered messages were given up before the platform accepted them.
+    """Return by campaign how many of the undelivered messages the platform has never accepted.
 
     ``rows`` are these messages, counted. What was reported on has been accepted, so only the others are read.
     """
     if not any(row.status == Status.UNDELIVERED and not row.other_channels for row in rows):
         return {}
-    given_up = messages.filter(status=Status.UNDELIVERED, channel="", other_channels="", accepted_at=None)
-    return dict(given_up.order_by().values_list("campaign").annotate(count=Count("*")))
+    never_accepted = messages.filter(status=Status.UNDELIVERED, channel="", other_channels="", accepted_at=None)
+    return dict(never_accepted.order_by().values_list("campaign").annotate(count=Count("*")))
 
 
 def count_without_ends(messages: QuerySet[Message]) -> list[Counted]:

@@ -15,7 +15,7 @@ register = template.Library()
 
 @register.filter
 def is_on(address: str, host: str) -> bool:
-    """Return whether a picture is on this host: a strict content policy forbids those of others."""
+    """Return whether a picture is on this host: a strict content security policy forbids pictures on other hosts."""
     return bool(host) and address.startswith((f"https://{host}/", f"http://{host}/"))
 
 

@@ -116,10 +116,10 @@ def test_page(desk: CampaignDesk) -> HttpResponseBase:
     if not is_testable(campaign):
         return refuse(desk)
     sample = _sample(desk)
-    is_answer = desk.is_post and "step" not in desk.request.POST
-    form = _form(desk, is_answer=is_answer)
+    is_submitted = desk.is_post and "step" not in desk.request.POST
+    form = _form(desk, is_submitted=is_submitted)
     problems = problems_of_test(campaign, sample)
-    if is_answer and not problems and form.is_valid():
+    if is_submitted and not problems and form.is_valid():
         response = _send(desk, form, sample)
         if response:
             return response
@@ -142,9 +142,9 @@ def _sample(desk: CampaignDesk) -> Sample:
     return MADE_UP if is_made_up else asked_sample(desk.request, desk.campaign)
 
 
-def _form(desk: CampaignDesk, *, is_answer: bool) -> TestForm:
+def _form(desk: CampaignDesk, *, is_submitted: bool) -> TestForm:
     form_class = TestForm if desk.may_type_numbers else ListedNumbersForm
-    if is_answer:
+    if is_submitted:
         return form_class(desk.request.POST, campaign=desk.campaign)
     token = desk.request.POST.get("token", "")
     initial = {"numbers": _initial_numbers(desk), "token": token if is_token(token) else new_token()}

@@ -1,4 +1,4 @@
-"""The channels of a campaign as forms: every form has all options, and uses those of the chosen channel."""
+"""The channels of a campaign as forms. Each form has the options of all channels, and uses those of the chosen one."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
 
     @property
     def channel_name(self) -> str:
-        """The chosen channel, or "" while none is."""
+        """The chosen channel, or "" if none is chosen."""
         name = self.cleaned_data.get("channel") if hasattr(self, "cleaned_data") else self.instance.channel
         return name or ""
 
@@ -112,7 +112,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
         """Do nothing: the formset validates, because the database still has the rows that are being removed."""
 
     def _forget_other_fields(self, channel: str) -> None:
-        """Drop errors of fields that the chosen channel does not show."""
+        """Remove the errors of fields that the chosen channel does not have."""
         others = set(OPTION_NAMES) - {rule.name for rule in channel_rules(channel)}
         for name in others & set(self.errors):
             del self.errors[name]
@@ -138,9 +138,9 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class 
 class ChannelFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     """The channels together: each once, in their order. ``warnings`` are those of a valid form.
 
-    With ``may_see_values`` the previews show the values of real recipients, and ``has_recipients`` offers to step
-    through them; with ``is_open`` the texts can still be changed. ``is_live`` is set while the user types: nothing is
-    saved then, errors are shown as notes, and the rows keep the numbers that they have on the page.
+    With ``may_see_values``, the previews show the values of real recipients; with ``has_recipients``, the user can step
+    through them; with ``is_open``, the texts can still be changed. ``is_live`` is set for the preview while the user
+    types: nothing is saved, errors are shown as notes, and the rows keep the numbers that they have on the page.
 
     ``lost`` are the numbers of the rows whose channels somebody else has deleted since the page was opened, and
     ``unseen`` the channels that somebody else has added and the page does not have.

@@ -64,16 +64,16 @@ class ChannelInline(OwnerPermissionsMixin, admin.StackedInline):  # type: ignore
         return [(None, {"fields": ("channel", "content")})]
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow it together with changes: it is a part of them."""
+        """Allow it to users who may change the campaign or template: adding a channel is a change of it."""
         return self.has_change_permission(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow changes up to the launch, those of a new campaign to users who may add it."""
+        """Allow changes until the launch; in a new campaign, to users who may add it."""
         is_open = obj is None or obj.is_editable
         return is_open and self.may(request, "change" if obj else "add")
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Allow it together with changes: it is a part of them."""
+        """Allow it to users who may change the campaign or template: deleting a channel is a change of it."""
         return self.has_change_permission(request, obj)
 
     @admin.display(description=_("content"))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django_hyber.models import Message
 
 Status = Message.Status
-#: From the best end to the worst, then what is still on its way.
+#: From the best status to the worst, then those of messages that have not been sent.
 BAR_ORDER = (
     Status.SEEN,
     Status.DELIVERED,
@@ -37,7 +37,7 @@ COLUMN = 10
 HEIGHT = 100
 FUNNEL_WIDTH = 200
 FUNNEL_STEP = 32
-#: A circle of this radius is 100 units round.
+#: A circle with this radius has a circumference of 100 units.
 DONUT_RADIUS = 50 / math.pi
 
 
@@ -94,14 +94,14 @@ def percent(part: int, whole: int) -> str:
 
 
 def full_tenths(part: int, whole: int) -> int:
-    """Return how many tenths of the whole are complete: a screen reader announces each of them, not each number."""
+    """Return how many tenths of the whole are complete: a screen reader announces only these, not every number."""
     return 10 * part // whole if whole else 0
 
 
 def by_status(statuses: Mapping[str, int]) -> list[tuple[str, object, int]]:
     """Return name, label and count of each status, in the order of the bars.
 
-    "Delivered" includes "seen" everywhere else, so the status of that name is called what it is: not seen so far.
+    Everywhere else, "delivered" includes "seen". Here it does not, and if any message was seen, its label says so.
     """
     is_seen = bool(statuses.get(Status.SEEN))
     labels = {Status.DELIVERED: _("delivered, not seen")} if is_seen else {}
@@ -137,7 +137,7 @@ def donut(items: Sequence[Share]) -> list[Piece]:
     start = 0.0
     for item in items:
         length = 100 * item.count / total
-        # The dashes of a circle begin at its right, a quarter too far.
+        # SVG begins the dashes of a circle at its right; 25 of its 100 units move the beginning to the top.
         pieces.append(
             Piece(item=item, start=_number((125 - start) % 100), length=_number(length), gap=_number(100 - length))
         )

@@ -1,4 +1,4 @@
-"""The banner of accounts that do not send to everybody: REDIRECT_TO and ALLOWED_NUMBERS."""
+"""The banner about accounts that do not send to everybody, by REDIRECT_TO or ALLOWED_NUMBERS."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Times as every page of the admin shows them: in the reader's time zone and in the short form of the language.
 
-Django writes the month out on read-only pages and in lists. Beside other times of the same page that is a second style,
-and a list has many columns.
+On read-only pages and in lists, Django writes the name of the month in full. That would differ from the other times of
+the same page, and take too much space in a list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from django.utils.timesince import timesince, timeuntil
 from django.utils.timezone import localtime
 from django.utils.translation import npgettext_lazy
 
-#: As behind "in" and "about": Django's own texts are for a length of time that stands alone.
+#: Lengths of time as they are written after "in" or "about": Django's own translations are for one that stands alone.
 _PERIODS: dict[str, Any] = {
     "year": npgettext_lazy("in a sentence", "%(num)d year", "%(num)d years", "num"),
     "month": npgettext_lazy("in a sentence", "%(num)d month", "%(num)d months", "num"),
@@ -61,7 +61,7 @@ def time_since(moment: datetime, now: datetime) -> str:
 def with_short_times(model: type[Model], names: Any) -> tuple[Any, ...]:
     """Replace the names of times among those of columns or fields by functions that return them in the short form.
 
-    Fields that share a line are a tuple of their own.
+    Fields that share a line are a tuple within ``names``.
     """
     return tuple(
         with_short_times(model, name) if isinstance(name, tuple | list) else _short(model, name) for name in names
@@ -69,9 +69,9 @@ def with_short_times(model: type[Model], names: Any) -> tuple[Any, ...]:
 
 
 def shorten_times(form: AdminForm, model: type[Model]) -> None:
-    """Let a form about to be shown show its read-only times in the short form."""
+    """Make a form show its read-only times in the short form. Call it before the form is rendered."""
     read_only = with_short_times(model, form.readonly_fields)
-    shortened = {name: time for name, time in zip(form.readonly_fields, read_only, strict=True) if name != time}
+    shortened = {name: shown for name, shown in zip(form.readonly_fields, read_only, strict=True) if name != shown}
     form.readonly_fields = read_only
     form.fieldsets = [
         (title, {**options, "fields": _replaced(options["fields"], shortened)}) for title, options in form.fieldsets
@@ -99,6 +99,6 @@ def _shortener(field: Any) -> Callable[[Model], str]:
     def shown(row: Model) -> str:
         return short_time(getattr(row, field.name))
 
-    # The class of the column, and the help text.
+    # The admin takes the CSS class of the column and the help text from the name.
     shown.__name__ = field.name
     return shown

@@ -1,4 +1,4 @@
-"""The status codes of the reports, with their counts; people say what the unknown ones mean."""
+"""The status codes of the reports, with their counts; users enter what the unknown ones mean."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NAME = StatusCode._meta.get_field("name")
 
 
 class CodeForm(forms.Form):
-    """Which code of which account, and its meaning in words."""
+    """A code of an account, and its meaning in words."""
 
     account = forms.CharField(max_length=64)
     code = forms.IntegerField()
@@ -81,7 +81,7 @@ def _line(code: ReportedCode) -> CodeLine:
 
 
 def _explain(desk: Desk) -> HttpResponseBase:
-    """Store what the user says about a code, log it, and return to the page."""
+    """Store what the user has entered about a code, log it, and return to the page."""
     if not desk.is_post:
         return HttpResponseNotAllowed(["POST"])
     form = CodeForm(desk.request.POST)
@@ -109,7 +109,7 @@ def _mark_as_seen(desk: Desk, code: ReportedCode, _name: str) -> None:
         desk.message_user(text, messages.INFO)
 
 
-def _name(desk: Desk, code: ReportedCode, name: str) -> None:
+def _set_name(desk: Desk, code: ReportedCode, name: str) -> None:
     if not name:
         desk.message_user(_("Enter what the code means."), messages.ERROR)
     elif name_code(code.account, code.code, name):
@@ -129,6 +129,6 @@ def _done(desk: Desk, text: str, code: ReportedCode, name: str = "") -> None:
 
 ACTIONS: dict[str, Callable[[Desk, ReportedCode, str], None]] = {
     "seen": _mark_as_seen,
-    "name": _name,
+    "name": _set_name,
     "forget": _forget,
 }

@@ -17,7 +17,7 @@ from django_hyber.models import Template
 
 @admin.register(Template)
 class TemplateAdmin(HyberAdmin):
-    """Messages that the project's code sends by their code."""
+    """Templates of single messages. The project names the template by its ``code``."""
 
     add_label = _("Add template")
     list_display = ("code", "name", "texts")
@@ -26,7 +26,7 @@ class TemplateAdmin(HyberAdmin):
     readonly_fields = ("texts",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Template]:
-        """Read the texts of a page of templates at once."""
+        """Read the texts of all listed templates in one query."""
         return super().get_queryset(request).prefetch_related("variants")
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

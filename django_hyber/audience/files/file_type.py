@@ -1,4 +1,4 @@
-"""What a type of table files has to offer, and what is reported about a file of any type."""
+"""The interface of a file type; and how a file of any type is to be read, and what was noticed while reading it."""
 
 from __future__ import annotations
 
@@ -26,8 +26,9 @@ class FileFormat:
 
     ``header_row`` is the number of the row that names the columns; 0 stands for the first row that is not blank.
     ``sheets`` names the visible sheets of an XLSX table, ``hidden_sheets`` counts the others. ``nuls`` counts the NUL
-    characters of a text file, which are removed; ``has_space_before_quotes`` is for one as in ``1, "a", "b"``. With
-    ``may_be_garbled``, garbled text is looked for in the rows, because that was not done before.
+    characters of a text file, which are removed; ``has_space_before_quotes`` is set for a text file with lines such as
+    ``1, "a", "b"``. With ``may_be_garbled``, the text has not been checked yet: its rows are checked while they are
+    read.
     """
 
     kind: str
@@ -42,15 +43,15 @@ class FileFormat:
     may_be_garbled: bool = False
 
 
-#: The options that say nothing about the file.
+#: The options that do not describe the file.
 HINTS = frozenset(("phone_column", "only_numbers"))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadOptions:
-    """How a person wants a file to be read; what is None is found out. ``phone_column`` helps to find the header.
+    """How a person wants a file to be read; what is None is detected. ``phone_column`` helps to find the header.
 
-    With ``only_numbers`` the texts of the file go to nobody, so that they may be garbled.
+    With ``only_numbers``, no text of the file is sent to anybody, so garbled text is allowed.
     """
 
     encoding: str | None = None
@@ -67,7 +68,7 @@ class ReadOptions:
 
 @dataclass
 class ReadNotes:
-    """What a reader has noticed: rows and columns that the sheet hides, and columns that it may show otherwise."""
+    """What was noticed while reading: hidden rows and columns, and columns that a spreadsheet may show differently."""
 
     hidden_rows: int = 0
     hidden: set[int] = field(default_factory=set)
@@ -76,12 +77,12 @@ class ReadNotes:
 
     @property
     def hidden_columns(self) -> list[str]:
-        """The letters of the hidden columns that hold anything."""
+        """The letters of the hidden columns that are not empty."""
         return [column_letters(place) for place in sorted(self.hidden)]
 
     @property
     def inexact_columns(self) -> list[str]:
-        """The names of the columns that may be shown otherwise."""
+        """The names of the columns whose values the spreadsheet may show differently."""
         return [name for place, name in enumerate(self.names) if name and place in self.inexact]
 
 
@@ -90,11 +91,11 @@ class FileType(ABC):
 
     name: ClassVar[str]
     content_type: ClassVar[str]
-    #: The endings of file names that a browser offers to choose.
+    #: The endings of the file names that a browser offers.
     suffixes: ClassVar[tuple[str, ...]]
     #: The options of reading that apply to this type only.
     own_options: ClassVar[frozenset[str]]
-    #: The encoding of all such files: who specifies it says that text that looks garbled is right.
+    #: The encoding of all such files. A person who specifies it confirms that text that looks garbled is right.
     only_encoding: ClassVar[str] = ""
     #: How many rows a written file can hold, the header included.
     most_rows: ClassVar[int | None] = None

@@ -1,4 +1,4 @@
-"""The types of phone numbers, and what a parsed number says about itself."""
+"""The types of phone numbers, and a parsed number."""
 
 from __future__ import annotations
 
