@@ -89,7 +89,7 @@ TOPICS = {
 }
 
 
-class Claim:
+class EventClaim:
     """A row of events that this process has claimed."""
 
     def __init__(self, row: Announcement) -> None:
@@ -251,7 +251,7 @@ def _events(changes: Sequence[Change]) -> Iterator[Event]:
         yield Event(change.pk, str(change.old), str(change.new), mark)
 
 
-def _store(signal: Announcement.Signal, events: Sequence[Event], *, is_claimed: bool = True) -> list[Claim]:
+def _store(signal: Announcement.Signal, events: Sequence[Event], *, is_claimed: bool = True) -> list[EventClaim]:
     """Store the events, in rows that this process has claimed or that any process may claim."""
     lease_until = database_time() + timedelta(seconds=LEASE if is_claimed else 0)
     rows = [
@@ -265,10 +265,10 @@ def _store(signal: Announcement.Signal, events: Sequence[Event], *, is_claimed: 
         for start in range(0, len(events), CHUNK)
     ]
     insert_rows(Announcement, COLUMNS, [[getattr(row, column) for column in COLUMNS] for row in rows])
-    return [Claim(row) for row in rows]
+    return [EventClaim(row) for row in rows]
 
 
-def _announce_all(claims: Sequence[Claim], reports: Mapping[int, DeliveryReport]) -> None:
+def _announce_all(claims: Sequence[EventClaim], reports: Mapping[int, DeliveryReport]) -> None:
     for claim in claims:
         if claim.renew():
             _call_receivers(claim, claim.row.events, reports)
@@ -286,7 +286,7 @@ def _announce_row(key: str, attempt: int) -> int:
     if row is None:
         return 0
     events = [Event(*event) for event in row.events]
-    _call_receivers(Claim(row), events, _stored_reports(events))
+    _call_receivers(EventClaim(row), events, _stored_reports(events))
     return len(events)
 
 
@@ -312,7 +312,7 @@ def _stored_reports(events: Sequence[Event]) -> dict[int, DeliveryReport]:
     return found
 
 
-def _call_receivers(claim: Claim, events: Sequence[Event], reports: Mapping[int, DeliveryReport]) -> None:
+def _call_receivers(claim: EventClaim, events: Sequence[Event], reports: Mapping[int, DeliveryReport]) -> None:
     signal, sender, argument, _retry_after = TOPICS[Announcement.Signal(claim.row.signal)]
     instances = sender._default_manager.in_bulk([event.pk for event in events])
     failed = []

@@ -24,7 +24,7 @@ from django_hyber.jobs.work import JobClaim, job_kind, keep_produced, open_sourc
 from django_hyber.models import BackgroundJob
 
 #: While the rows are counted, the progress is written, and the lease renewed, after so many.
-ROWS_A_LOOK = 1_000
+ROWS_PER_RENEWAL = 1_000
 #: Of a large file, this is known when nobody is asked any more.
 GARBLED = _(
     "Letters were garbled before the file was saved, as in row %(row)d (sheet “%(sheet)s”, column “%(column)s”). "
@@ -53,7 +53,7 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
         report = ImportReport.from_json(result)
         work = RowImport(destination, columns, report, newest=result["newest"], rejected_file=rejected_file)
         with closing(_rows_of(job, file, notes)) as unread:
-            rows = work.look_at(unread)
+            rows = work.with_sample(unread)
             work.repeat(islice(rows, report.total), claim.progress)
             work.add(rows, partial(save_counts, claim, result))
         report.take_notes(notes)
@@ -89,7 +89,7 @@ def _count_rows(job: BackgroundJob, file: IO[bytes], claim: JobClaim) -> int:
     with closing(read_cells(file, _format_of(job), job.parameters.get("header", ()), ReadNotes())) as rows:
         try:
             for count, _row in enumerate(rows, start=1):
-                if count % ROWS_A_LOOK == 0:
+                if count % ROWS_PER_RENEWAL == 0:
                     claim.progress(0)
         except GarbledSheetError as error:
             raise UnreadableFileError(GARBLED, code=error.code, params=error.params) from None

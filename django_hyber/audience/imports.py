@@ -16,7 +16,7 @@ from django_hyber.audience.columns import SAMPLE_ROWS, Columns
 from django_hyber.audience.files.cells import ShownText, value_of_code
 from django_hyber.audience.files.csv_file import RejectedRowsFile
 from django_hyber.audience.files.file_type import FileFormat, ReadNotes, ReadOptions, UnreadableFileError
-from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognise
+from django_hyber.audience.files.reading import NumberedRow, UncalculatedRow, WideRow, read_rows, recognize
 from django_hyber.audience.import_numbers import NumberReader, NumberRules, count_left_out
 from django_hyber.db.bulk import CHUNK, insert_rows
 from django_hyber.db.transactions import write_transaction
@@ -161,7 +161,7 @@ class RowImport:
         self._kept_characters = 0
         self._sample: list[NumberedRow] = []
 
-    def look_at(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
+    def with_sample(self, rows: Iterator[NumberedRow]) -> Iterator[NumberedRow]:
         """Return the same rows. If nobody has named the phone column, the first rows show which it is."""
         if self._columns.phone_column:
             return rows
@@ -299,7 +299,7 @@ def import_rows(
     is_file = hasattr(source, "read")
     if options and not is_file and options.given():
         raise TypeError(f"{min(options.given())}= says how to read a file, and these rows come from none.")
-    file_format = recognise(cast("IO[bytes]", source), options) if is_file else None
+    file_format = recognize(cast("IO[bytes]", source), options) if is_file else None
     report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
     notes = ReadNotes()
     with write_transaction(), closing(number_rows(source, file_format, notes)) as rows:
@@ -308,7 +308,7 @@ def import_rows(
         newest = newest_row(destination)
         work = RowImport(destination, columns, report, newest=newest, rejected_file=rejected_file)
         try:
-            work.add(work.look_at(rows), lambda report: progress and progress(report.total))
+            work.add(work.with_sample(rows), lambda report: progress and progress(report.total))
         except UnreadableFileError as error:
             raise _with_hidden_columns(error, notes) from None
     report.take_notes(notes)

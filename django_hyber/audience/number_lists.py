@@ -24,7 +24,7 @@ from django_hyber.audience.countries import country_columns, other_country
 from django_hyber.audience.files.cells import ShownText
 from django_hyber.audience.files.file_type import FileFormat, ReadOptions, UnreadableFileError
 from django_hyber.audience.files.headers import is_number
-from django_hyber.audience.files.reading import UncalculatedRow, WideRow, first_rows, read_rows, recognise
+from django_hyber.audience.files.reading import UncalculatedRow, WideRow, first_rows, read_rows, recognize
 from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, parse_phone
 from django_hyber.words import MAX_PHONE_DIGITS
@@ -41,7 +41,7 @@ class NumberColumns:
 
 def find_columns(file: IO[bytes], campaign: Campaign) -> NumberColumns:
     """Find the column of numbers by its header, or by the values. Raises UnreadableFileError."""
-    found = recognise(file, ReadOptions(only_numbers=True))
+    found = recognize(file, ReadOptions(only_numbers=True))
     try:
         headers, rows = _first_rows(file, found)
     except UnreadableFileError as error:

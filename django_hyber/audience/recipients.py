@@ -132,7 +132,7 @@ def import_recipients(
     ``variables`` maps names to fields; with ``reference``, each message refers to its object. Of the others,
     ``variables`` maps headers to names, by default every column. ``text_column`` holds a text for each recipient.
     ``foreign`` takes doubtful numbers of other countries, ``number_types`` more than mobile numbers, and ``countries``
-    only these. ``encoding``, ``separator``, ``sheet`` and ``header_row`` say how to read a file that is not recognised.
+    only these. ``encoding``, ``separator``, ``sheet`` and ``header_row`` say how to read a file that is not recognized.
 
     Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch. Of a
     queryset, raises FieldError for an unknown field, TypeError for ``values()``: import its ``iterator()`` as dicts;

@@ -21,7 +21,7 @@ from django_hyber.audience.files.reading import (
     file_type,
     first_rows,
     read_rows,
-    recognise,
+    recognize,
 )
 from django_hyber.audience.import_numbers import NumberChoice
 from django_hyber.jobs.background import are_many, begin_confirmed, create_job
@@ -165,7 +165,7 @@ def _look_into(file: IO[bytes], options: ReadOptions, n_bytes: int, campaign: Ca
     """
     wanted = {"wanted": asdict(options)}
     try:
-        found = recognise(file, options)
+        found = recognize(file, options)
     except UncertainEncodingError as error:
         return wanted | _choice_of_encoding(error)
     known = {**wanted, "format": asdict(found), "top": _top_rows(file, found)}

@@ -33,7 +33,9 @@ class Verb(StrEnum):
 
 
 #: The status that follows each verb. If there are two, the second is for a campaign whose start time is still far off.
-#: A verb that is missing from a status is refused there.
+#: A verb that is missing from a status is refused there. Without a verb, a campaign starts when it is due and is paused
+#: when its start cannot be kept (sending/pace/schedule.py), is paused by a failure that a user has to fix
+#: (sending/batch_claim.py), and finishes with its last message (sending/runs.py).
 TRANSITIONS: Mapping[Status, Mapping[Verb, tuple[Status, ...]]] = {
     Status.DRAFT: {Verb.START: (Status.SENDING, Status.SCHEDULED), Verb.CANCEL: (Status.CANCELLED,)},
     Status.SCHEDULED: {

@@ -33,8 +33,8 @@ from django_hyber.conf.readers import (
     read_frequency_cap,
     read_networks,
     read_number,
-    read_number_to_call,
     read_number_type,
+    read_phone_number,
     read_prices,
     read_region,
     read_spending_limit,
@@ -211,7 +211,7 @@ DOMAINS: Mapping[str, Domain] = {
         parse=parse_json,
     ),
     "REDIRECT_TO": Domain(
-        description='a phone number in international form, as in "380671234567", or empty', read=read_number_to_call
+        description='a phone number in international form, as in "380671234567", or empty', read=read_phone_number
     ),
     "ALLOWED_NUMBERS": Domain(
         description='a list of phone numbers in international form or beginnings of them, as in ["380671234567", '

@@ -289,7 +289,7 @@ def read_currency(value: Any) -> str:
     return currency
 
 
-def read_number_to_call(value: Any) -> str:
+def read_phone_number(value: Any) -> str:
     """Return the digits of a valid number in international form, with or without "+", or ""."""
     text = read_text(value).strip()
     return normalize_phone(text if text.startswith("+") else f"+{text}", None) if text else ""
@@ -299,7 +299,7 @@ def _read_allowed_number(value: Any) -> str:
     """Return the digits of a number, or those of a prefix followed by an asterisk."""
     text = read_text(value).strip()
     if not text.endswith("*"):
-        return read_number_to_call(text) or _refuse()
+        return read_phone_number(text) or _refuse()
     prefix = text.removesuffix("*").removeprefix("+").replace(" ", "")
     return f"{prefix}*" if _PREFIX.fullmatch(prefix) else _refuse()
 

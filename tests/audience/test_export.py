@@ -182,7 +182,7 @@ def test_reason_is_told_in_the_words_of_the_admin(campaign, admin_client, langua
     assert exported[2] == "Because."
 
 
-def test_spreadsheets_recognise_the_encoding_of_a_csv_file(campaign):
+def test_spreadsheets_recognize_the_encoding_of_a_csv_file(campaign):
     import_recipients(campaign, [{"phone": phone(1), "name": "Олена"}])
     content = export(campaign)
 

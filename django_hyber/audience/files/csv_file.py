@@ -62,14 +62,14 @@ _XML = re.compile(r"\s*<\?xml", re.IGNORECASE)
 
 
 class CsvFile(FileType):
-    """Text files, and any file that no other type has recognised."""
+    """Text files, and any file that no other type has recognized."""
 
     name = "csv"
     content_type = "text/csv; charset=utf-8"
     suffixes = (".csv", ".tsv", ".txt")
     own_options = frozenset(("encoding", "separator"))
 
-    def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat:
+    def recognize(self, file: IO[bytes], options: ReadOptions) -> FileFormat:
         """Find the encoding, by the whole file, and the separator, by the first rows."""
         _refuse_other_kinds(file)
         encoding, nuls = find_encoding(file, options.encoding, only_numbers=options.only_numbers)
@@ -129,7 +129,7 @@ class CsvFile(FileType):
         return protect(text)
 
     def write(self, pages: Pages, separator: str = ",") -> Iterator[bytes]:
-        """Yield UTF-8 with a byte order mark, by which spreadsheets recognise it."""
+        """Yield UTF-8 with a byte order mark, by which spreadsheets recognize it."""
         yield BOM_UTF8
         for rows in pages:
             yield _encoded(rows, separator)

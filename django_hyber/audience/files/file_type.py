@@ -101,7 +101,7 @@ class FileType(ABC):
     most_rows: ClassVar[int | None] = None
 
     @abstractmethod
-    def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat | None:
+    def recognize(self, file: IO[bytes], options: ReadOptions) -> FileFormat | None:
         """Return how to read the file, or None if it is of another type. Raises UnreadableFileError."""
 
     @abstractmethod

@@ -46,7 +46,7 @@ def file_type(name: str) -> FileType:
     return found[name]
 
 
-def recognise(file: IO[bytes], options: ReadOptions | None = None) -> FileFormat:
+def recognize(file: IO[bytes], options: ReadOptions | None = None) -> FileFormat:
     """Detect the format of an open binary file, as far as the options do not say it.
 
     Raises UnreadableFileError, also for an option of another type of files.
@@ -54,8 +54,8 @@ def recognise(file: IO[bytes], options: ReadOptions | None = None) -> FileFormat
     if isinstance(file.read(0), str):
         raise TypeError('The file is open as text. Open it with "rb": open(path, "rb").')
     wanted = options or ReadOptions()
-    recognised = (known.recognise(file, wanted) for known in FILE_TYPES)
-    found = next(found for found in recognised if found)
+    recognized = (known.recognize(file, wanted) for known in FILE_TYPES)
+    found = next(found for found in recognized if found)
     _refuse_options_of_others(found.kind, wanted)
     if wanted.header_row is not None:
         return replace(found, header_row=wanted.header_row)
@@ -117,7 +117,7 @@ def read_cells(
     file: IO[bytes], file_format: FileFormat | None, header: Sequence[str], notes: ReadNotes
 ) -> Generator[NumberedCells, None, None]:
     """Yield the rows of ``read_rows`` as they are written, which is faster, and note the names of the columns."""
-    found = file_format or recognise(file)
+    found = file_format or recognize(file)
     with closing(file_type(found.kind).read(file, found, notes)) as rows:
         notes.names = list(header) or _find_names(rows, found.header_row)
         garbled = GarbledRows() if found.may_be_garbled else None

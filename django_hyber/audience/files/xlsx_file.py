@@ -53,8 +53,8 @@ class XlsxFile(FileType):
     only_encoding = "utf-8"
     most_rows = 1_048_576
 
-    def recognise(self, file: IO[bytes], options: ReadOptions) -> FileFormat | None:
-        """Recognise ZIP files, and reject the old XLS format."""
+    def recognize(self, file: IO[bytes], options: ReadOptions) -> FileFormat | None:
+        """Recognize ZIP files, and reject the old XLS format."""
         file.seek(0)
         signature = file.read(len(ZIP_SIGNATURE))
         if signature == OLE_SIGNATURE:

@@ -56,7 +56,7 @@ class EncodingTests:
 
         assert "separated by commas" in page.context["format"]
 
-    def test_another_encoding_can_be_chosen_for_what_was_recognised(self, admin_client, draft):
+    def test_another_encoding_can_be_chosen_for_what_was_recognized(self, admin_client, draft):
         content = "phone;name\n0671112233;Олена\n".encode("koi8-u")
         page = admin_client.get(upload(admin_client, draft, content)["Location"])
 

@@ -180,7 +180,7 @@ def main(count: int, seed: int) -> None:
     os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
     django.setup()
     from django_hyber.audience.files.file_type import ReadNotes
-    from django_hyber.audience.files.reading import read_rows, recognise
+    from django_hyber.audience.files.reading import read_rows, recognize
     from django_hyber.services import UnreadableFileError
 
     taken = {"read": 0, "refused": 0}
@@ -188,7 +188,7 @@ def main(count: int, seed: int) -> None:
     for number, content in enumerate(random_files(count, random.Random(seed))):
         file, started = io.BytesIO(content), time.process_time()
         try:
-            for _row in read_rows(file, recognise(file), notes=ReadNotes()):
+            for _row in read_rows(file, recognize(file), notes=ReadNotes()):
                 pass
             taken["read"] += 1
         except UnreadableFileError:

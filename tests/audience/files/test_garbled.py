@@ -10,7 +10,7 @@ import pytest
 
 from django_hyber.audience.files.encodings import GarbledSheetError, GarbledTextError
 from django_hyber.audience.files.file_type import ReadOptions
-from django_hyber.audience.files.reading import read_rows, recognise
+from django_hyber.audience.files.reading import read_rows, recognize
 from django_hyber.models import Campaign, Suppression
 from django_hyber.services import UnreadableFileError, import_recipients, import_suppressions, remove_recipients
 from tests.samples import phone
@@ -29,7 +29,7 @@ def table(names):
 
 def read(content, encoding="utf-8", options=None):
     file = io.BytesIO(content.encode(encoding))
-    return [row["name"] for _number, row in read_rows(file, recognise(file, options))]
+    return [row["name"] for _number, row in read_rows(file, recognize(file, options))]
 
 
 class RefusalTests:
@@ -101,7 +101,7 @@ def sheet(rows, header=("phone", "name")):
 
 def read_sheet(rows, **options):
     file = sheet(rows)
-    return [row["name"] for _number, row in read_rows(file, recognise(file, ReadOptions(**options)))]
+    return [row["name"] for _number, row in read_rows(file, recognize(file, ReadOptions(**options)))]
 
 
 def people(names):

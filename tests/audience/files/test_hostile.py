@@ -13,7 +13,7 @@ import zipfile
 import pytest
 
 from django_hyber.audience.files.file_type import ReadNotes
-from django_hyber.audience.files.reading import read_rows, recognise
+from django_hyber.audience.files.reading import read_rows, recognize
 from django_hyber.services import UnreadableFileError
 from tests.audience.files.hostile import MAIN, MOST_SECONDS, ROWS, packed, parts
 
@@ -24,7 +24,7 @@ def read(content):
     """Return the rows, or the message of the error; anything else that is raised fails the test."""
     file = io.BytesIO(content)
     try:
-        return list(read_rows(file, recognise(file), notes=ReadNotes()))
+        return list(read_rows(file, recognize(file), notes=ReadNotes()))
     except UnreadableFileError as error:
         return " ".join(error.messages)
 

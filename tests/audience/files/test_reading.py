@@ -11,7 +11,7 @@ from django.core.files.base import ContentFile
 
 from django_hyber.audience.files.file_type import ReadOptions
 from django_hyber.audience.files.headers import phone_columns
-from django_hyber.audience.files.reading import WideRow, read_rows, recognise
+from django_hyber.audience.files.reading import WideRow, read_rows, recognize
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.services import UnreadableFileError, import_recipients, request_job
 from django_hyber.tasks import run_job
@@ -60,13 +60,13 @@ class FileMatrixTests:
             (as_xlsx(["phone"], ["0671112233"]), "xlsx", "", ""),
         ],
     )
-    def test_what_was_recognised_is_told(self, file, kind, encoding, separator):
-        found = recognise(file)
+    def test_what_was_recognized_is_told(self, file, kind, encoding, separator):
+        found = recognize(file)
 
         assert (found.kind, found.encoding, found.separator) == (kind, encoding, separator)
 
     def test_a_separator_inside_a_quoted_header_is_none(self):
-        assert recognise(io.BytesIO(b'"Name, first, and last";phone\n')).separator == ";"
+        assert recognize(io.BytesIO(b'"Name, first, and last";phone\n')).separator == ";"
 
     def test_a_single_column_needs_no_separator(self):
         assert list(read_rows(io.BytesIO(b"phone\n0671112233\n"))) == [(2, {"phone": "0671112233"})]
@@ -86,7 +86,7 @@ class FileMatrixTests:
         text = "phone,na\0me\n0671112233,Оле\0на\n067\x001112244,'\0=1\n"
         file = io.BytesIO(text.encode(encoding))
 
-        assert recognise(file).nuls == 4
+        assert recognize(file).nuls == 4
         assert list(read_rows(file)) == [
             (2, {"phone": "0671112233", "name": "Олена"}),
             (3, {"phone": "0671112244", "name": "=1"}),
@@ -100,7 +100,7 @@ class FileMatrixTests:
         file = io.BytesIO()
         book.save(file)
 
-        found = recognise(file)
+        found = recognize(file)
 
         assert (found.sheet, found.sheets) == ("Клієнти", ["Клієнти", "More"])
 
@@ -114,10 +114,10 @@ class FileMatrixTests:
         file = io.BytesIO()
         book.save(file)
 
-        assert recognise(file).sheet == "People"
+        assert recognize(file).sheet == "People"
         assert [row for _number, row in read_rows(file)] == [{"phone": "0671112233"}]
         with pytest.raises(UnreadableFileError, match="The file is empty"):
-            list(read_rows(file, recognise(file, ReadOptions(sheet="Cover"))))
+            list(read_rows(file, recognize(file, ReadOptions(sheet="Cover"))))
 
     def test_a_row_with_more_values_than_columns_is_told_apart(self):
         (_one, short), (_two, wide), (_three, blank) = read_rows(io.BytesIO(b"phone,name\n1\n2,a,b\n3,c,,\n"))
@@ -134,10 +134,10 @@ class FileMatrixTests:
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 @pytest.mark.parametrize("rows", ["phone,name\n0671112233,Олена\n", "phone,name\n0671112233,Олена\n" * 5_000])
-def test_utf16_without_a_byte_order_mark_is_recognised(rows, encoding):
+def test_utf16_without_a_byte_order_mark_is_recognized(rows, encoding):
     content = io.BytesIO(rows.encode(encoding))
 
-    assert recognise(content).encoding == encoding
+    assert recognize(content).encoding == encoding
     assert next(read_rows(content)) == (2, {"phone": "0671112233", "name": "Олена"})
 
 
@@ -241,7 +241,7 @@ class RefusalTests:
 
 @pytest.mark.django_db
 class SpreadsheetDamageTests:
-    """What spreadsheets do to numbers is recognised, undone where nothing was lost, and never guessed at."""
+    """What spreadsheets do to numbers is recognized, undone where nothing was lost, and never guessed at."""
 
     @pytest.fixture
     def campaign(self):

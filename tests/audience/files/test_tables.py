@@ -14,7 +14,7 @@ from django_hyber.audience.columns import guess_columns
 from django_hyber.audience.files.cells import clean_value, unprotect
 from django_hyber.audience.files.encodings import UncertainEncodingError
 from django_hyber.audience.files.file_type import ReadOptions
-from django_hyber.audience.files.reading import read_rows, recognise
+from django_hyber.audience.files.reading import read_rows, recognize
 from django_hyber.audience.variable_names import suggest_name
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS
@@ -31,7 +31,7 @@ ENCODINGS = {"utf-8", "utf-8-sig", "utf-16", "cp1251", "koi8-u", "cp1125", "mac-
 
 def read(content, **options):
     file = io.BytesIO(content if isinstance(content, bytes) else content.encode())
-    return [row for _number, row in read_rows(file, recognise(file, ReadOptions(**options)))]
+    return [row for _number, row in read_rows(file, recognize(file, ReadOptions(**options)))]
 
 
 def read_or_code(content):
@@ -126,7 +126,7 @@ class EncodingTests:
 
     def test_a_file_that_is_open_as_text_is_refused_in_plain_words(self):
         with pytest.raises(TypeError, match='Open it with "rb"'):
-            recognise(io.StringIO("phone\n"))
+            recognize(io.StringIO("phone\n"))
 
 
 class SeparatorTests:
@@ -171,7 +171,7 @@ class HeaderTests:
         ],
     )
     def test_it_is_found_below_titles(self, content, row):
-        assert recognise(io.BytesIO(content.encode())).header_row == row
+        assert recognize(io.BytesIO(content.encode())).header_row == row
 
     @pytest.mark.parametrize(
         "title",
@@ -189,7 +189,7 @@ class HeaderTests:
     )
     @pytest.mark.parametrize("header", ["Телефон;Ім'я", "Моб. клієнта;Ім'я"])
     def test_dates_and_numbers_of_a_company_may_be_in_a_title(self, title, header):
-        assert recognise(io.BytesIO(f"Звіт\n{title}\n{header}\n0671112233;a\n".encode())).header_row == 3
+        assert recognize(io.BytesIO(f"Звіт\n{title}\n{header}\n0671112233;a\n".encode())).header_row == 3
 
     @pytest.mark.parametrize(
         "name", ["01.11.2026 - 30.11.2026", "01.11-30.11.2026", "2026-11-01/2026-11-30", "12:00-13:00 5.12.2026"]
