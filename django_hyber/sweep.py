@@ -61,6 +61,7 @@ def dispatch() -> Dispatched:
     sweep.step("expired leases", unconfirmed.recover_expired_leases)
     sweep.step("forgotten messages", endings.query_forgotten)
     matched = sweep.step("early reports", _match_reports)
+    sweep.step("cancelled batches that were accepted", cancelling.doubt_proved)
     queries = sweep.step("queries about batches", lambda: _enqueue(unconfirmed.due_batches(), "resolve_batch"))
     queries += sweep.step("queries about messages", unconfirmed.enqueue_queries)
     sent = sweep.step("single messages", lambda: _enqueue(_queued(), "submit_message"))

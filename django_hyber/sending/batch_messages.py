@@ -34,6 +34,8 @@ NOTHING: Mapping[str, Any] = MappingProxyType({})
 NO_DOUBT = MappingProxyType({"doubted_at": None, "not_found_after": None, "due_at": None})
 #: Columns that are reset when a message is accepted.
 CLEARED = MappingProxyType({"error_code": None, "error_text": "", "finished_at": None, **NO_DOUBT})
+#: Messages about which the platform has said whether it has accepted them.
+REPORTED = Q(accepted_at__isnull=False) | Q(status=Status.REJECTED)
 #: An opt-out may be committed so long after it was written: its transaction was long.
 OPT_OUT_MARGIN = timedelta(hours=1)
 
@@ -59,11 +61,11 @@ class BatchAnswer(NamedTuple):
 
 def was_accepted(batch: Batch) -> bool:
     """Whether a report proves that a request of the batch was accepted. Reports of an earlier run do not count."""
-    reported = Q(accepted_at__isnull=False) | Q(status=Message.Status.REJECTED)
+    reported = batch.messages().filter(REPORTED)
     if batch.run > 1:
         # Those that were not retried then have the results of an earlier run.
-        reported &= Q(earlier_end__run=batch.run)
-    return is_proved(batch) or batch.messages().filter(reported).exists()
+        reported = reported.filter(earlier_end__run=batch.run)
+    return is_proved(batch) or reported.exists()
 
 
 def is_proved(batch: Batch) -> bool:

@@ -18,11 +18,14 @@ from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import ConnectionLost, HyberClient, UnreadableResponse
 from django_hyber.reconcile import endings, outcome_queries, unconfirmed
 from django_hyber.reconcile.outcome_queries import forget_controls
+from django_hyber.reconcile.proof import Answer, Reply
 from django_hyber.sending import batch as sending
+from django_hyber.sending import cancelling
 from django_hyber.sending.batch import claim_batch
 from django_hyber.sending.single import claim_message
 from django_hyber.services import (
     apply_delivery_reports,
+    cancel_campaign,
     dispatch,
     mark_as_sent,
     pause_campaign,
@@ -87,6 +90,16 @@ def sweep_until_nothing_is_open(seconds=60):
         dispatch()
         time.sleep(0.02)
     dispatch()
+
+
+def sweep_until_all_have(campaign, wanted, seconds=60):
+    end = time.monotonic() + seconds
+    while not set(statuses(campaign)) <= set(wanted):
+        assert time.monotonic() < end, statuses(campaign)
+        make_due(campaign)
+        dispatch()
+        time.sleep(0.02)
+    campaign.refresh_from_db()
 
 
 def make_pending_batch():
@@ -747,6 +760,67 @@ class TestReportAfterABatchWasQueuedAgain:
         dispatch_until_finished(campaign)
 
         assert len(platform.ledger.duplicates) == 5
+
+    def cancel(self, campaign):
+        campaign.refresh_from_db()
+        cancel_campaign(campaign)
+
+    def test_others_of_a_batch_that_was_cancelled_are_queried_after_a_report(self, platform, campaign, batch):
+        self.cancel(campaign)
+        self.report_one(campaign)
+        sweep_until_all_have(campaign, ("delivered", "accepted"))
+
+        assert was_sent_once(platform, 5 + KNOWN)
+        assert (campaign.status, campaign.batches.get().state) == ("cancelled", "done")
+        assert not campaign.messages.filter(status="accepted").exclude(finished_at=None).exists()
+
+    def test_batch_that_is_cancelled_after_a_report_about_it_is_queried(self, platform, campaign, batch):
+        self.report_one(campaign)
+        self.cancel(campaign)
+        sweep_until_all_have(campaign, ("delivered", "accepted"))
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_batch_that_is_sent_again_in_spite_of_a_report_and_cancelled_is_queried(self, platform, campaign):
+        batch = campaign.batches.get()
+        self.cancel(campaign)
+        self.report_one(campaign)
+        send_again(batch, by="anna")
+        sweep_until_all_have(campaign, ("delivered", "accepted"))
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_those_that_were_cancelled_one_by_one_are_queried_after_a_report(self, platform, campaign):
+        send_again_one_by_one(campaign)
+        self.cancel(campaign)
+        self.report_one(campaign)
+        sweep_until_all_have(campaign, ("delivered", "accepted"))
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_those_whose_job_of_cancelling_is_under_way_are_queried_too(self, platform, campaign, batch, monkeypatch):
+        monkeypatch.setattr(cancelling, "is_large", lambda messages: True)
+        monkeypatch.setattr(cancelling, "request_job", lambda *arguments: None)
+        self.cancel(campaign)
+        self.report_one(campaign)
+        assert set(statuses(campaign)) == {"queued", "delivered"}
+        sweep_until_all_have(campaign, ("delivered", "accepted"))
+
+        assert was_sent_once(platform, 5 + KNOWN)
+
+    def test_those_that_were_not_accepted_after_all_are_cancelled_again(self, platform, campaign, batch, monkeypatch):
+        monkeypatch.setattr(outcome_queries, "query_outcome", lambda *arguments, **options: (Answer.NO_ANSWER, Reply()))
+        self.cancel(campaign)
+        self.report_one(campaign)
+        dispatch()
+        dispatch()
+        for message in campaign.messages.filter(status="unconfirmed"):
+            endings.end_message_as_not_accepted(Message.objects.filter(pk=message.pk), message)
+        dispatch()
+        dispatch()
+
+        assert statuses(campaign) == ["delivered"] + ["cancelled"] * 4
+        assert was_sent_once(platform, 5 + KNOWN)
 
     def test_without_a_report_it_is_sent_again(self, platform, campaign, batch):
         self.resume(campaign)

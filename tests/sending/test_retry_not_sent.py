@@ -246,6 +246,19 @@ def test_report_about_a_doubted_retry_still_finds_its_message(expired):
     assert recount(expired).differences == 0
 
 
+def test_report_about_a_doubted_retry_leaves_the_others_their_former_ends(expired, platform):
+    retry_failed(expired)
+    batch = doubt_and_return(expired)
+    again = expired.messages.order_by("pk").first()
+    cancel_campaign(expired)
+    apply_delivery_reports([report(again, time=LATER)])
+    dispatch()
+    batch.refresh_from_db()
+
+    assert (batch.state, statuses(expired)) == ("done", ["delivered"] + ["expired"] * 3)
+    assert len(posts(platform)) == 1
+
+
 @pytest.fixture
 def retried_elsewhere(expired):
     """The campaign is retried by a host whose clock is half an hour ahead."""
