@@ -28,7 +28,7 @@ class ExtraIdError(ValueError):
 
 
 class DoubtError(ValidationError):
-    """The outcome is not unknown any more. ``messages`` has the reason, translated."""
+    """The decision is not possible: mostly the outcome is known by now. ``messages`` has the reason, translated."""
 
-    def __init__(self) -> None:
-        super().__init__(_("The outcome is known by now. Nothing was changed."))
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or _("The outcome is known by now. Nothing was changed."))

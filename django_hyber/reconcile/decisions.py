@@ -10,13 +10,16 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext as _
 
+from django_hyber.conf import find_account
 from django_hyber.db.transactions import database_time, insisting, write_transaction
 from django_hyber.errors import DoubtError
 from django_hyber.log_events import LogEvent
-from django_hyber.models import LONE, Batch, Message
+from django_hyber.models import LONE, Batch, Campaign, Message
 from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.reconcile import endings
+from django_hyber.sending.deadline import is_too_late
 from django_hyber.sending.pace import pauses
 from django_hyber.sending.runs import settle
 
@@ -40,6 +43,11 @@ class Doubt:
     account: str
     people: int
     needs_decision: bool
+
+    @property
+    def sending_problem(self) -> str:
+        """The reason why it cannot be sent again now, translated, or "". It can be marked as sent in any case."""
+        return _sending_problem(self.row)
 
 
 def overdue(now: datetime) -> Q:
@@ -98,16 +106,19 @@ def _is_overdue(row: Batch | Message, now: datetime) -> bool:
 def query_now(row: Batch | Message, *, by: str) -> bool:
     """Query the platform as soon as a worker is free, also if the queries of the account are paused.
 
-    Returns False if a query is already due. Raises DoubtError if the outcome is no longer unknown.
+    Returns False if a query is already due. Raises DoubtError if the outcome is no longer unknown, or if the settings
+    of the account are missing or invalid.
     """
     if isinstance(row, Batch):
         with _decided(_doubted_batch(row), "queried now", by):
+            _require(_account_problem(row.campaign.account))
             pauses.lift(row.campaign.account, pauses.Host.REPORTS)
             is_new = Batch.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
             if is_new:
                 enqueue_row_after_commit("resolve_batch", Batch.objects.all(), row.pk)
         return is_new
     with _decided(_doubted_message(row), "queried now", by):
+        _require(_account_problem(row.account))
         pauses.lift(row.account, pauses.Host.REPORTS)
         is_new = Message.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
         if is_new:
@@ -140,7 +151,7 @@ def send_again(row: Batch | Message, *, by: str) -> int:
     """Send it again by decision of the user ``by``. Return the number of messages.
 
     The messages keep their ids, so that the platform can reject a duplicate. Raises DoubtError if the outcome is no
-    longer unknown.
+    longer unknown, or if the settings of the account are missing or invalid.
     """
     count = _send_again(row, by)
     _settle(row)
@@ -152,10 +163,35 @@ def _send_again(row: Batch | Message, by: str) -> int:
     if isinstance(row, Batch):
         doubted = _doubted_batch(row)
         with _decided(doubted, "sent again", by) as batch:
+            _require(_sending_problem(batch))
             return endings.queue_batch_again(doubted, batch)
     rows = _doubted_message(row)
     with _decided(rows, "sent again", by) as message:
+        _require(_sending_problem(message))
         return endings.queue_message_again(rows, message)
+
+
+def _account_problem(name: str) -> str:
+    if find_account(name):
+        return ""
+    text = _(
+        "The settings of the account %(name)s are missing or invalid, so nothing can be sent or queried. Nothing was "
+        "changed."
+    )
+    return text % {"name": name}
+
+
+def _sending_problem(row: Batch | Message) -> str:
+    is_cancelled = row.campaign is not None and row.campaign.status == Campaign.Status.CANCELLED
+    if is_cancelled or is_too_late(row):
+        # It is cancelled or expires, and nothing is sent.
+        return ""
+    return _account_problem(row.campaign.account if isinstance(row, Batch) else row.account)
+
+
+def _require(problem: str) -> None:
+    if problem:
+        raise DoubtError(problem)
 
 
 def _doubted_batch(batch: Batch) -> QuerySet[Batch]:

@@ -41,7 +41,7 @@ from django_hyber.reconcile.proof import (
 from django_hyber.sending.batch_claim import BatchClaim
 from django_hyber.sending.batch_messages import was_accepted
 from django_hyber.sending.claim import Claim, Row
-from django_hyber.sending.exchange import working_account
+from django_hyber.sending.exchange import stand_in, working_account
 from django_hyber.sending.message_claim import MessageClaim
 from django_hyber.sending.pace.pauses import Host, paused_accounts, paused_until
 from django_hyber.sending.runs import settle
@@ -49,6 +49,9 @@ from django_hyber.sending.runs import settle
 Status = Message.Status
 State = Batch.State
 LEASE_ENDED = gettext_noop("The worker that was sending it has stopped.")
+WITHOUT_ACCOUNT = gettext_noop(
+    "The worker that was sending it has stopped, and the settings of its account are missing or invalid."
+)
 #: How many queries may be enqueued at a time.
 MAX_ENQUEUED = 4
 #: How many queries may follow one enqueued by a sweep. If the backend runs tasks immediately, the sweep waits for them.
@@ -97,11 +100,12 @@ def recover_expired_leases() -> None:
 
 def _recover(claim_of: type[Claim[Row, Any]], row: Row, account_name: str, left: Q, now: datetime) -> None:
     account = working_account(account_name)
-    if account:
-        claim = claim_of(row=row, account=account)
-        with apart(**claim.log_ids):
-            claim.release(left)
-            claim.mark_unconfirmed(LEASE_ENDED, now, left, logged=LEASE_ENDED)
+    # An account may be removed before its last request has ended. A person can then decide about it.
+    reason = LEASE_ENDED if account else WITHOUT_ACCOUNT
+    claim = claim_of(row=row, account=account or stand_in(account_name))
+    with apart(**claim.log_ids):
+        claim.release(left)
+        claim.mark_unconfirmed(reason, now, left, logged=reason)
 
 
 def query_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:

@@ -17,7 +17,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_by_sweep, announce_changes, announcing
-from django_hyber.conf import Account, find_account
+from django_hyber.conf import find_account
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import CHUNK
 from django_hyber.db.transactions import database_time, insisting, write_transaction
@@ -29,6 +29,7 @@ from django_hyber.sending.batch_claim import ACCEPTED_SINCE
 from django_hyber.sending.batch_messages import REPORTED, was_accepted
 from django_hyber.sending.claim import RELEASED, begin_doubt
 from django_hyber.sending.earlier_ends import give_back_ends
+from django_hyber.sending.exchange import stand_in
 
 logger = logging.getLogger("django_hyber")
 #: Batches about whose unconfirmed request a report has come; see ``is_proved``.
@@ -112,7 +113,7 @@ def _doubt_again(batch: Batch, campaign: Campaign) -> None:
     """Mark the batch and its messages as unconfirmed, without those with a report and those with their former end."""
     waiting = (Message.Status.QUEUED, Message.Status.CANCELLED)
     silent = batch.messages().filter(status__in=waiting, doubted_at=batch.doubted_at)
-    account = find_account(campaign.account) or Account(name=campaign.account)
+    account = find_account(campaign.account) or stand_in(campaign.account)
     begun = {**begin_doubt(account, campaign.start_time), "error_text": ACCEPTED_SINCE, "finished_at": None}
     begun |= {"doubted_at": batch.doubted_at, "enqueued_at": None}
     with write_transaction():

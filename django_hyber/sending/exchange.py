@@ -215,6 +215,14 @@ def working_account(name: str) -> Account | None:
     return account
 
 
+def stand_in(name: str) -> Account:
+    """Return an account for what may have been sent, and whose settings are missing or invalid by now.
+
+    Its NOT_FOUND_GRACE is unknown, so "not found" counts only after an hour.
+    """
+    return Account(name=name, not_found_grace=3_600)
+
+
 def describe(error: Exception) -> str:
     """Return the platform's error text, or otherwise that of the exception, cut to the length of the column."""
     return (getattr(error, "error_text", "") or str(error) or type(error).__name__)[:TEXT_LIMIT]

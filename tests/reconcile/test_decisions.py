@@ -11,7 +11,7 @@ import pytest
 from django.db import transaction
 
 from django_hyber.db.transactions import database_time
-from django_hyber.models import Batch, Message
+from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile import unconfirmed
 from django_hyber.reports.acceptance import Doubted, note_proof
 from django_hyber.services import (
@@ -182,6 +182,44 @@ def test_what_is_sent_again_of_a_cancelled_campaign_is_cancelled(batch, campaign
     send_again(batch, by="olena")
 
     assert statuses(campaign) == ["cancelled"] * 3
+
+
+@pytest.fixture(params=["message", "batch"])
+def orphan(request):
+    """A row whose outcome is unknown, and whose account was removed from the settings."""
+    row = request.getfixturevalue(request.param)
+    Message.objects.update(account="gone", due_at=database_time() + LONG_AGO)
+    Campaign.objects.update(account="gone")
+    Batch.objects.update(due_at=database_time() + LONG_AGO)
+    return type(row).objects.get(pk=row.pk)
+
+
+@pytest.mark.parametrize("decide", [query_now, send_again])
+def test_nothing_is_sent_or_queried_without_the_settings_of_the_account(orphan, decide, caplog):
+    with pytest.raises(DoubtError, match="The settings of the account gone are missing or invalid"):
+        decide(orphan, by="olena")
+
+    assert find_doubt(orphan)
+    assert "decided by" not in caplog.text
+
+
+def test_without_the_settings_of_the_account_it_can_be_marked_as_sent(orphan):
+    assert mark_as_sent(orphan, by="olena")
+    assert not list(doubts(only_overdue=False))
+
+
+def test_decision_after_which_nothing_is_sent_needs_no_settings_of_the_account(message, batch, campaign):
+    cancel_campaign(campaign)
+    Message.objects.update(account="gone")
+    Message.objects.filter(pk=message.pk).update(created_at=database_time() - timedelta(days=3))
+    Campaign.objects.update(account="gone")
+    send_again(batch, by="olena")
+    message.refresh_from_db()
+    send_again(message, by="olena")
+    dispatch()
+    message.refresh_from_db()
+
+    assert (statuses(campaign), message.status) == (["cancelled"] * 3, "expired")
 
 
 @pytest.mark.parametrize("decide", [query_now, mark_as_sent, send_again])

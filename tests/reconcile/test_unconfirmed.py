@@ -27,6 +27,7 @@ from django_hyber.services import (
     apply_delivery_reports,
     cancel_campaign,
     dispatch,
+    doubts,
     mark_as_sent,
     pause_campaign,
     resume_campaign,
@@ -593,6 +594,28 @@ def test_account_that_the_settings_do_not_have_is_asked_nothing(platform, caplog
 
     assert (message.status, message.queries) == ("unconfirmed", 0)
     assert "gone" in caplog.text
+
+
+@pytest.mark.parametrize(("sender", "status"), [("", "queued"), ("a" * 32, "unconfirmed")], ids=["before", "after"])
+def test_request_of_a_stopped_worker_is_recovered_without_the_settings_of_its_account(platform, sender, status):
+    content = {"channels": ["sms"], "channel_options": {"sms": SMS[0].to_wire()}}
+    message = Message.objects.create(phone_number=phone(9), extra_id="own-1", content=content)
+    campaign, batch = make_pending_batch()
+    claim_message(message.pk)
+    claim_batch(batch.pk)
+    gone = {"sender": sender, "lease_until": "2020-01-01T00:00:00Z"}
+    Message.objects.filter(pk=message.pk).update(**gone)
+    campaign.batches.update(**gone)
+    Message.objects.update(account="gone")
+    Campaign.objects.update(account="gone")
+    unconfirmed.recover_expired_leases()
+
+    assert set(Message.objects.values_list("status", flat=True)) == {status}
+    assert campaign.batches.get().state == status.replace("queued", "pending")
+    if sender:
+        reasons = Message.objects.values_list("error_text", "sender").distinct().order_by()
+        assert list(reasons) == [(unconfirmed.WITHOUT_ACCOUNT, sender)]
+        assert [doubt.people for doubt in doubts(only_overdue=False)] == [2, 1]
 
 
 def test_report_of_a_batch_in_doubt_ends_its_queries(wired):

@@ -89,6 +89,9 @@ def sent_view(desk: Desk, row: Row) -> HttpResponseBase:
 
 def again_view(desk: Desk, row: Row) -> HttpResponseBase:
     """Ask for confirmation, then send the row again."""
+    doubt = find_doubt(row)
+    if doubt and doubt.sending_problem:
+        return _refuse(desk, row, DoubtError(doubt.sending_problem))
     return _ask_or_decide(desk, row, _again_question, _send_again)
 
 

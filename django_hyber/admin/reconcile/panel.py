@@ -16,6 +16,7 @@ from django_hyber.admin.common.model_admins import described_code, link_to
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.admin.common.times import short_time
+from django_hyber.conf import find_account
 from django_hyber.models import Batch, Message
 from django_hyber.privacy import mask_phones_in
 from django_hyber.services import Doubt
@@ -102,6 +103,11 @@ def _panel_of_member(request: HttpRequest, doubt: Doubt) -> DoubtPanel:
 
 
 def _intro(doubt: Doubt) -> str:
+    if find_account(doubt.account) is None:
+        return _(
+            "It is unknown whether the platform has this. The settings of its account are missing or invalid, so it "
+            "cannot be queried: add them again, or a person should decide."
+        )
     if doubt.needs_decision:
         return _(
             "For over an hour there has been no proof whether the platform has this. It is still being queried, but a "

@@ -19,6 +19,7 @@ from tests.builders import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HIDDEN = re.compile(r'<input type="hidden" name="(doubt|queries)" value="([^"]*)">')
+GONE = "The settings of the account gone are missing or invalid"
 OVER = "The outcome is known by now. Nothing was changed."
 
 
@@ -150,6 +151,24 @@ def test_message_of_a_campaign_that_is_in_doubt_by_itself_is_sent_again(admin_cl
 
     assert statuses(campaign) == ["accepted"] * 3
     assert platform.ledger.taken == 1
+
+
+def test_nothing_is_sent_or_queried_without_the_settings_of_the_account(admin_client, orphan):
+    seen = seen_on(admin_client, orphan)
+    (asked,) = press(admin_client, orphan, "ask", seen)
+    (again,) = press(admin_client, orphan, "again", seen)
+    page = admin_client.get(url_of(orphan, "again"), follow=True)
+
+    assert page.redirect_chain == [(url_of(orphan), 302)]
+    assert [GONE in text for text in (asked, again, text_of(page))] == [True] * 3
+    assert logged() == []
+
+
+def test_without_the_settings_of_the_account_it_can_be_marked_as_sent(admin_client, orphan):
+    (text,) = press(admin_client, orphan, "sent")
+
+    assert "Decided that it was sent" in text
+    assert set(messages_of(orphan).values_list("status", flat=True)) == {"accepted"}
 
 
 @pytest.mark.parametrize("name", ["sent", "again"])

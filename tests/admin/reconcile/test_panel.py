@@ -87,6 +87,14 @@ def test_a_person_is_asked_only_when_it_should_have_been_proved_long_ago(admin_c
     assert "a person should decide" in page_of(admin_client, row)
 
 
+def test_page_says_that_nothing_can_be_queried_without_the_settings_of_the_account(admin_client, orphan):
+    page = page_of(admin_client, orphan)
+
+    assert "The settings of its account are missing or invalid" in page
+    assert "It is being queried" not in page
+    assert BUTTONS.findall(page) == ["ask", "sent", "again"]
+
+
 def test_the_panel_ends_with_the_doubt(admin_client, row):
     assert 'id="hyber-doubt"' in page_of(admin_client, row)
 
