@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.approval import answer_by_launch
-from django_hyber.campaigns.lifecycle import Verb, begin, is_possible, locked, move
+from django_hyber.campaigns.lifecycle import Verb, begin, existing, is_possible, locked, move, read_again
 from django_hyber.campaigns.preflight import (
     Preflight,
     already_started,
@@ -67,9 +67,10 @@ def start_campaign(campaign: Campaign, *, user: AbstractBaseUser | None = None) 
     A campaign that starts later is ``scheduled`` and kept here until shortly before its start. With FOUR_EYES, a
     ``user`` who has contributed to the campaign cannot launch it; without ``user``, there is no such restriction.
 
-    Raises CampaignError, and changes nothing, if it was launched before or has a problem.
+    Raises CampaignError, and changes nothing, if it was launched or deleted before, or has a problem.
     """
-    launch(campaign, user=user)
+    with existing(campaign):
+        launch(campaign, user=user)
     return campaign
 
 
@@ -102,8 +103,7 @@ def launch(campaign: Campaign, *, user: User | None, confirmed: Confirmation | N
         # Should two launches ever get this far, the unique ranges of the batches stop the second.
         runs.cut_batches(campaign)
         begin(campaign)
-    # With an immediate task backend, requests have been sent by now.
-    campaign.refresh_from_db()
+    read_again(campaign)
     return people
 
 

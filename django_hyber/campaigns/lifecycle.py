@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 from django.core.exceptions import ValidationError
@@ -74,11 +74,28 @@ def is_done(campaign: Campaign, verb: Verb) -> bool:
 def locked(campaign: Campaign) -> Iterator[None]:
     """Open a transaction with the campaign locked and read again.
 
-    The second of two clicks waits here and sees the result of the first.
+    The second of two clicks waits here and sees the result of the first. Raises Campaign.DoesNotExist if the campaign
+    has been deleted.
     """
     with write_transaction():
         campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update())
         yield
+
+
+@contextmanager
+def existing(campaign: Campaign) -> Iterator[None]:
+    """Raise CampaignError in place of Campaign.DoesNotExist, for a campaign that was deleted at the same moment."""
+    try:
+        yield
+    except Campaign.DoesNotExist:
+        raise CampaignError([was_deleted(campaign)]) from None
+
+
+def read_again(campaign: Campaign) -> None:
+    """Read the campaign after a change: with an immediate task backend, requests have been sent by now."""
+    # What was done is done, even if the campaign was deleted since.
+    with suppress(Campaign.DoesNotExist):
+        campaign.refresh_from_db()
 
 
 def move(campaign: Campaign, verb: Verb, **values: object) -> None:
@@ -106,8 +123,7 @@ def perform(campaign: Campaign, verb: Verb) -> bool:
         if is_change:
             _EFFECTS[verb](campaign)
         campaign.on_the_wire = runs.count_on_the_wire(campaign.pk)
-    # With an immediate task backend, requests have been sent by now.
-    campaign.refresh_from_db()
+    read_again(campaign)
     return is_change
 
 
@@ -118,8 +134,7 @@ def pause_campaign(campaign: Campaign) -> Campaign:
     recorded. No other request is written once this has returned. Inside a transaction, workers wait for its end before
     they write, and continue if it is rolled back.
     """
-    perform(campaign, Verb.PAUSE)
-    return campaign
+    return _steer(campaign, Verb.PAUSE)
 
 
 def resume_campaign(campaign: Campaign) -> Campaign:
@@ -127,8 +142,7 @@ def resume_campaign(campaign: Campaign) -> Campaign:
 
     A campaign whose start time is still far off is scheduled again.
     """
-    perform(campaign, Verb.RESUME)
-    return campaign
+    return _steer(campaign, Verb.RESUME)
 
 
 def withdraw_campaign(campaign: Campaign) -> Campaign:
@@ -136,8 +150,7 @@ def withdraw_campaign(campaign: Campaign) -> Campaign:
 
     Raises CampaignError if a part of it has been handed over before it was scheduled again.
     """
-    perform(campaign, Verb.WITHDRAW)
-    return campaign
+    return _steer(campaign, Verb.WITHDRAW)
 
 
 def cancel_campaign(campaign: Campaign) -> Campaign:
@@ -145,7 +158,12 @@ def cancel_campaign(campaign: Campaign) -> Campaign:
 
     See ``pause_campaign`` for ``on_the_wire``.
     """
-    perform(campaign, Verb.CANCEL)
+    return _steer(campaign, Verb.CANCEL)
+
+
+def _steer(campaign: Campaign, verb: Verb) -> Campaign:
+    with existing(campaign):
+        perform(campaign, verb)
     return campaign
 
 
@@ -172,6 +190,12 @@ def wrong_status(campaign: Campaign) -> ValidationError:
         code="wrong-status",
         params={"status": campaign.get_status_display()},
     )
+
+
+def was_deleted(campaign: Campaign) -> ValidationError:
+    """Return the error for a campaign that was deleted while it was being changed."""
+    text = _("The campaign “%(name)s” has been deleted in the meantime. Nothing was changed.")
+    return ValidationError(text, code="deleted", params={"name": campaign.name})
 
 
 def _pause(campaign: Campaign) -> None:

@@ -15,7 +15,7 @@ from django.core.files import File
 from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move
+from django_hyber.campaigns.lifecycle import Verb, begin, existing, forget_credit, locked, move, read_again
 from django_hyber.campaigns.preflight import Skipped, is_limited, known_opt_outs, skipped_people
 from django_hyber.db.transactions import insisting
 from django_hyber.errors import CampaignError
@@ -84,7 +84,8 @@ def retry_failed(
         ended &= _any_of(Q(error_code=code) for code in set(error_codes))
     if reasons is not None:
         ended &= _ended_for(reasons)
-    return retry_messages(campaign, ended)
+    with existing(campaign):
+        return retry_messages(campaign, ended)
 
 
 def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = None) -> Campaign:
@@ -99,8 +100,7 @@ def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = No
             raise CampaignError([_nothing_failed()])
         runs.cut_batches(campaign)
         begin(campaign)
-    # With an immediate task backend, requests have been sent by now.
-    campaign.refresh_from_db()
+    read_again(campaign)
     return campaign
 
 

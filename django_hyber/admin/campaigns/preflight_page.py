@@ -19,6 +19,7 @@ from django_hyber.admin.channels.inline import described_options
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.launch import launch, parse_confirmation
+from django_hyber.campaigns.lifecycle import was_deleted
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
@@ -89,7 +90,10 @@ def confirm_selected(desk: Desk, campaigns: Iterable[Campaign]) -> HttpResponseB
 def start_selected(desk: Desk, campaigns: QuerySet[Campaign]) -> None:
     """Start each campaign separately and report each result."""
     for campaign in campaigns.order_by("pk"):
-        _start(desk.of(campaign))
+        try:
+            _start(desk.of(campaign))
+        except Campaign.DoesNotExist:
+            desk.message_user(" ".join(was_deleted(campaign).messages), messages.ERROR)
 
 
 def _start(desk: CampaignDesk, note: str = "") -> bool:

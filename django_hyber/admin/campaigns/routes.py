@@ -7,6 +7,7 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern, path
@@ -29,6 +30,8 @@ from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.statistics.compare_page import compare_view
 from django_hyber.admin.statistics.period_page import period_view
+from django_hyber.campaigns.lifecycle import was_deleted
+from django_hyber.models import Campaign
 
 View = Callable[..., HttpResponseBase]
 ROOT = "<int:campaign_id>/"
@@ -73,13 +76,20 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
 def _campaign_page(
     admin: HyberAdmin, route: str, name: str, view: View, is_allowed: Callable[[Desk], bool]
 ) -> URLPattern:
-    """Return the address of a page for users who may see the campaign and also pass ``is_allowed``."""
+    """Return the address of a page for users who may see the campaign and also pass ``is_allowed``.
+
+    If the campaign is deleted at the same moment, it leads to the list, and says so.
+    """
 
     def of_campaign(request: HttpRequest, campaign_id: int, **arguments: Any) -> HttpResponseBase:
         desk = find_desk(admin, request, campaign_id)
         if not desk.may_view or not is_allowed(desk):
             raise PermissionDenied
-        return view(desk, **arguments)
+        try:
+            return view(desk, **arguments)
+        except Campaign.DoesNotExist:
+            desk.message_user(" ".join(was_deleted(desk.campaign).messages), messages.ERROR)
+            return Desk(admin, request, None).redirect()
 
     return path(ROOT + route, admin.admin_site.admin_view(of_campaign), name=f"django_hyber_campaign_{name}")
 
