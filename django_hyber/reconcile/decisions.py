@@ -19,8 +19,8 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import LONE, Batch, Campaign, Message
 from django_hyber.queueing import enqueue_row_after_commit
 from django_hyber.reconcile import endings
-from django_hyber.sending.deadline import is_too_late
 from django_hyber.sending.pace import pauses
+from django_hyber.sending.pace.deadline import is_too_late
 from django_hyber.sending.runs import settle
 
 logger = logging.getLogger("django_hyber")

@@ -18,7 +18,7 @@ from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import ConnectionLost, HyberClient, UnreadableResponse
 from django_hyber.reconcile import endings, outcome_queries, unconfirmed
 from django_hyber.reconcile.outcome_queries import forget_controls
-from django_hyber.reconcile.proof import Answer, Reply
+from django_hyber.reconcile.proof import Answer, QueryResult
 from django_hyber.sending import batch as sending
 from django_hyber.sending import cancelling
 from django_hyber.sending.batch import claim_batch
@@ -832,7 +832,9 @@ class TestReportAfterABatchWasQueuedAgain:
         assert was_sent_once(platform, 5 + KNOWN)
 
     def test_those_that_were_not_accepted_after_all_are_cancelled_again(self, platform, campaign, batch, monkeypatch):
-        monkeypatch.setattr(outcome_queries, "query_outcome", lambda *arguments, **options: (Answer.NO_ANSWER, Reply()))
+        monkeypatch.setattr(
+            outcome_queries, "query_outcome", lambda *arguments, **options: (Answer.NO_ANSWER, QueryResult())
+        )
         self.cancel(campaign)
         self.report_one(campaign)
         dispatch()

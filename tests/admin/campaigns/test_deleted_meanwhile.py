@@ -80,12 +80,12 @@ def test_button_leads_to_the_list(admin_client, campaign, page, status, deleted_
 def test_copy_leads_to_the_list(admin_client, campaign, audience, deleted_meanwhile):
     form = {"name": "Copy", "audience": audience, "form_key": "0123456789abcdef0123456789abcdef"}
 
-    assert said_on(admin_client.post(url_of(campaign, "duplicate"), form, follow=True)) == [DELETED]
+    assert said_on(admin_client.post(url_of(campaign, "copy"), form, follow=True)) == [DELETED]
     assert not Campaign.objects.exists()
 
 
 def test_check_leads_to_the_list(admin_client, campaign, deleted_meanwhile):
-    assert said_on(admin_client.post(url_of(campaign, "check"), follow=True)) == [DELETED]
+    assert said_on(admin_client.post(url_of(campaign, "preflight_check"), follow=True)) == [DELETED]
 
 
 def test_retry_from_the_list_of_messages_says_so(admin_client, campaign, deleted_meanwhile):

@@ -155,7 +155,7 @@ def test_message_of_a_campaign_that_is_in_doubt_by_itself_is_sent_again(admin_cl
 
 def test_nothing_is_sent_or_queried_without_the_settings_of_the_account(admin_client, orphan):
     seen = seen_on(admin_client, orphan)
-    (asked,) = press(admin_client, orphan, "ask", seen)
+    (asked,) = press(admin_client, orphan, "query", seen)
     (again,) = press(admin_client, orphan, "again", seen)
     page = admin_client.get(url_of(orphan, "again"), follow=True)
 

@@ -92,7 +92,7 @@ def test_page_says_that_nothing_can_be_queried_without_the_settings_of_the_accou
 
     assert "The settings of its account are missing or invalid" in page
     assert "It is being queried" not in page
-    assert BUTTONS.findall(page) == ["ask", "sent", "again"]
+    assert BUTTONS.findall(page) == ["query", "sent", "again"]
 
 
 def test_the_panel_ends_with_the_doubt(admin_client, row):
