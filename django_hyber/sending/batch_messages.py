@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -36,6 +37,10 @@ NO_DOUBT = MappingProxyType({"doubted_at": None, "not_found_after": None, "due_a
 CLEARED = MappingProxyType({"error_code": None, "error_text": "", "finished_at": None, **NO_DOUBT})
 #: Messages about which the platform has said whether it has accepted them.
 REPORTED = Q(accepted_at__isnull=False) | Q(status=Status.REJECTED)
+#: Batches about whose unconfirmed request a report has come, as ``is_proved`` says it of one.
+PROVED = Exists(
+    Batch.objects.filter(pk=Coalesce(OuterRef("cut_from"), OuterRef("pk")), proofs__gt=OuterRef("proofs_seen"))
+)
 #: An opt-out may be committed so long after it was written: its transaction was long.
 OPT_OUT_MARGIN = timedelta(hours=1)
 

@@ -13,7 +13,6 @@ import logging
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
-from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_by_sweep, announce_changes, announcing
@@ -26,16 +25,12 @@ from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
 from django_hyber.log_events import LogEvent
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
 from django_hyber.sending.batch_claim import ACCEPTED_SINCE
-from django_hyber.sending.batch_messages import REPORTED, was_accepted
+from django_hyber.sending.batch_messages import PROVED, REPORTED, was_accepted
 from django_hyber.sending.claim import RELEASED, begin_doubt
 from django_hyber.sending.earlier_ends import give_back_ends
 from django_hyber.sending.exchange import stand_in
 
 logger = logging.getLogger("django_hyber")
-#: Batches about whose unconfirmed request a report has come; see ``is_proved``.
-PROVED = Exists(
-    Batch.objects.filter(pk=Coalesce(OuterRef("cut_from"), OuterRef("pk")), proofs__gt=OuterRef("proofs_seen"))
-)
 
 
 def cancel_message(message: Message) -> bool:

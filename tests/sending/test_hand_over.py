@@ -17,7 +17,7 @@ from django_hyber.conf import get_account
 from django_hyber.models import Batch, Campaign, Message, Suppression
 from django_hyber.protocol import SMS, HyberClient
 from django_hyber.reconcile import unconfirmed
-from django_hyber.sending import batch, single
+from django_hyber.sending import batch, message_claim, single
 from django_hyber.sending.batch import submit_batch
 from django_hyber.sending.claim import ClaimLost
 from django_hyber.sending.single import submit_message
@@ -206,6 +206,25 @@ def test_late_answer_about_the_run_before_does_not_accept_a_message_that_was_que
     make_due(campaign)
     dispatch_until_finished(campaign)
     assert len({body["recipients"][0]["extra_id"] for body in posts(platform)}) == 2
+
+
+def test_message_that_a_query_queues_again_while_its_answer_is_recorded_is_accepted(platform, monkeypatch):
+    message = send_message(phone(1), CODE)
+    Message.objects.update(status="unconfirmed", message_id=None, accepted_at=None)
+    claim = single.MessageClaim(row=Message.objects.get(pk=message.pk), account=get_account("default"))
+    announcing, begun = message_claim.announcing, []
+
+    def be_overtaken():
+        begun.append(1)
+        if len(begun) == 2:
+            Message.objects.update(status="queued")
+        return announcing()
+
+    monkeypatch.setattr(message_claim, "announcing", be_overtaken)
+    claim.record("id-of-this-run")
+    message.refresh_from_db()
+
+    assert (message.status, message.message_id) == ("accepted", "id-of-this-run")
 
 
 def test_late_answer_about_the_run_before_does_not_accept_a_single_message(platform, monkeypatch):
