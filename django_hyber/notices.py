@@ -25,7 +25,7 @@ from django_hyber.conf.addresses import get_admin_url
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Announcement, Campaign, Message
 from django_hyber.privacy import mask_phones_in
-from django_hyber.sending.earlier_ends import count_sent_again
+from django_hyber.sending.corrections.earlier_ends import count_sent_again
 from django_hyber.sending.pace import breaker
 from django_hyber.statistics.dashboard import all_held, all_idle
 from django_hyber.statistics.progress import count_by_status

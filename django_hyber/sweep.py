@@ -23,6 +23,7 @@ from django_hyber.reconcile import endings, unconfirmed
 from django_hyber.replies import attachments
 from django_hyber.reports import early
 from django_hyber.sending import cancelling, runs
+from django_hyber.sending.corrections import late_proofs
 from django_hyber.sending.pace import schedule
 
 logger = logging.getLogger("django_hyber")
@@ -61,7 +62,7 @@ def dispatch() -> Dispatched:
     sweep.step("expired leases", unconfirmed.recover_expired_leases)
     sweep.step("forgotten messages", endings.query_forgotten)
     matched = sweep.step("early reports", _match_reports)
-    sweep.step("cancelled batches that were accepted", cancelling.doubt_proved)
+    sweep.step("ended batches that were accepted", late_proofs.doubt_proved)
     queries = sweep.step("queries about batches", lambda: _enqueue(unconfirmed.due_batches(), "resolve_batch"))
     queries += sweep.step("queries about messages", unconfirmed.enqueue_queries)
     sent = sweep.step("single messages", lambda: _enqueue(_queued(), "submit_message"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -119,3 +120,13 @@ def dispatch_until_finished(campaign, sweeps=10):
         if campaign.status == "finished":
             return
     raise AssertionError(f"still {campaign.status} after {sweeps} sweeps: {statuses(campaign)}")
+
+
+def sweep_until_all_have(campaign, wanted, seconds=60):
+    end = time.monotonic() + seconds
+    while not set(statuses(campaign)) <= set(wanted):
+        assert time.monotonic() < end, statuses(campaign)
+        make_due(campaign)
+        dispatch()
+        time.sleep(0.02)
+    campaign.refresh_from_db()

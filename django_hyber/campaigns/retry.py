@@ -25,6 +25,7 @@ from django_hyber.models import BackgroundJob, Campaign, MessageQuerySet
 from django_hyber.models.people import User
 from django_hyber.reports.ranks import FAILURES
 from django_hyber.sending import runs
+from django_hyber.sending.corrections.late_proofs import doubt_proved_of
 
 #: Why a message failed: a status and a code, or None without one.
 Reason = tuple[str, int | None]
@@ -92,6 +93,7 @@ def retry_messages(campaign: Campaign, ended: Q, keys: Iterable[int] | None = No
     """Retry the messages that meet the condition, or those of them with these keys. Raises as retry_failed does."""
     failed = runs.retryable(campaign, ended)
     with locked(campaign):
+        doubt_proved_of(campaign)
         if not failed.exists():
             raise CampaignError([_nothing_failed()])
         move(campaign, Verb.RETRY, run=F("run") + 1, finished_at=None)

@@ -62,6 +62,10 @@ class Batch(HyberModel, ClaimModel, DoubtModel):
     proved_at = models.DateTimeField(_("proved accepted at"), null=True, editable=False)
     # The proofs of the batch that this one was cut from, or of its own, when it was last queued again after a doubt.
     proofs_seen = models.PositiveIntegerField(_("proofs seen"), default=0, editable=False)
+    # The status that its messages got when it failed. It is kept while a later report makes their outcome unknown.
+    failed_as = models.CharField(
+        _("failed as"), max_length=12, choices=Message.Status.choices, blank=True, default="", editable=False
+    )
     # For a message that is sent again alone: the run of its campaign at that time.
     alone_in_run = models.PositiveSmallIntegerField(_("alone in run"), null=True, editable=False)
     job_id = models.CharField(_("job id"), max_length=64, blank=True)

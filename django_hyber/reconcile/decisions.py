@@ -49,6 +49,11 @@ class Doubt:
         """The reason why it cannot be sent again now, translated, or "". It can be marked as sent in any case."""
         return _sending_problem(self.row)
 
+    @property
+    def fails_again(self) -> bool:
+        """Whether the decision to send it again sends nothing: it had failed before, and fails again."""
+        return endings.failed_before(self.row) is not None
+
 
 def overdue(now: datetime) -> Q:
     """Select the unconfirmed batches or messages that should have been resolved by now."""
@@ -152,6 +157,8 @@ def send_again(row: Batch | Message, *, by: str) -> int:
 
     The messages keep their ids, so that the platform can reject a duplicate. Raises DoubtError if the outcome is no
     longer unknown, or if the settings of the account are missing or invalid.
+
+    What had failed before a report made its outcome unknown is not sent: it fails again, and can be retried.
     """
     count = _send_again(row, by)
     _settle(row)
@@ -183,8 +190,8 @@ def _account_problem(name: str) -> str:
 
 def _sending_problem(row: Batch | Message) -> str:
     is_cancelled = row.campaign is not None and row.campaign.status == Campaign.Status.CANCELLED
-    if is_cancelled or is_too_late(row):
-        # It is cancelled or expires, and nothing is sent.
+    if is_cancelled or is_too_late(row) or endings.failed_before(row):
+        # It is cancelled, expires or fails, and nothing is sent.
         return ""
     return _account_problem(row.campaign.account if isinstance(row, Batch) else row.account)
 

@@ -45,18 +45,21 @@ def end_message_as_not_accepted(doubted: QuerySet[Message], message: Message) ->
     """
     with write_transaction():
         if is_rejection(message.error_code, message.not_taken_code):
-            return _reject(doubted, message.error_code, message.error_text)
+            return _fail(doubted, Status.REJECTED, message.error_code, message.error_text)
         return queue_message_again(doubted, message, not_taken_code=message.error_code)
 
 
 @insisting
 def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_code: int | None = None) -> int:
-    """Queue the message again and return the number of changed rows.
+    """Queue the message again and return the number of changed rows. One that had failed before fails again.
 
     ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
     """
     with write_transaction():
         lock(doubted)
+        failed = failed_before(message)
+        if failed:
+            return _fail(doubted, Status(failed.failed_as), failed.error_code, failed.error_text)
         request = request_in_doubt(message)
         proofs = lock_proofs(request) if request else 0
         doubted_at = message.doubted_at
@@ -80,6 +83,25 @@ def request_in_doubt(message: Message) -> Batch | None:
         state=State.DONE,
         doubted_at=message.doubted_at,
     ).first()
+
+
+def failed_before(row: Batch | Message) -> Batch | None:
+    """Return the batch that had failed before a later report made the outcome of this one unknown, or None.
+
+    Nothing of it is sent: what was not accepted fails as before, and a person can retry it.
+    """
+    if isinstance(row, Batch):
+        return row if row.failed_as else None
+    if row.campaign_id is None or row.doubted_at is None:
+        return None
+    requests = Batch.objects.filter(
+        campaign=row.campaign_id,
+        first_id__lte=row.pk,
+        last_id__gte=row.pk,
+        state=State.DONE,
+        doubted_at=row.doubted_at,
+    )
+    return requests.exclude(failed_as="").first()
 
 
 def in_doubt(batch: Batch) -> QuerySet[Message]:
@@ -111,8 +133,7 @@ def end_batch_as_not_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
         if was_accepted(batch):
             return 0
         if is_rejection(batch.error_code, batch.not_taken_code):
-            failed = doubted.update(state=State.FAILED, finished_at=timezone.now(), **DOUBT_OVER)
-            return _reject(in_doubt(batch), batch.error_code, batch.error_text) if failed else 0
+            return _fail_batch(doubted, batch, Status.REJECTED)
         return queue_batch_again(doubted, batch, not_taken_code=batch.error_code)
 
 
@@ -121,10 +142,13 @@ def queue_batch_again(doubted: QuerySet[Batch], batch: Batch, not_taken_code: in
     """Queue the batch and its unconfirmed messages again. Return the number of messages.
 
     They keep ``doubted_at``: until the next request, a report may still prove that this one was accepted.
-    ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted.
+    ``not_taken_code`` is the error code of its request. It is set only if the request is proved not accepted. A batch
+    that had failed before fails again.
     """
     with write_transaction():
         lock_unread(in_doubt(batch))
+        if failed_before(batch):
+            return _fail_batch(doubted, batch, Status(batch.failed_as))
         again = {
             "state": State.PENDING,
             "error_text": "",
@@ -152,10 +176,10 @@ def resolve_separately(
         done = {
             "state": State.DONE,
             "finished_at": timezone.now(),
-            "error_text": "",
-            "error_code": None,
             "due_at": None,
         }
+        if not batch.failed_as:
+            done |= {"error_text": "", "error_code": None}
         if not doubted.update(**done, **changes):
             return
         if parts_until:
@@ -185,9 +209,17 @@ def query_forgotten() -> None:
         logger.error(text, len(pks), extra={"event": LogEvent.FORGOTTEN, "account": name})
 
 
-def _reject(doubted: QuerySet[Message], error_code: int | None, reason: str) -> int:
+def _fail_batch(doubted: QuerySet[Batch], batch: Batch, status: Status) -> int:
+    """End the batch as failed. It keeps ``doubted_at``: a report may still prove that its request was accepted."""
+    kept = {"doubted_at": batch.doubted_at, "proofs_seen": lock_proofs(batch), "failed_as": status}
+    if not doubted.update(state=State.FAILED, finished_at=timezone.now(), **DOUBT_OVER | kept):
+        return 0
+    return _fail(in_doubt(batch), status, batch.error_code, batch.error_text)
+
+
+def _fail(doubted: QuerySet[Message], status: Status, error_code: int | None, reason: str) -> int:
     changes = RESOLVED | {"error_code": error_code, "error_text": reason, "finished_at": timezone.now()}
-    return _move(doubted, Status.REJECTED, **changes)
+    return _move(doubted, status, **changes)
 
 
 def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batch | None, proofs: int) -> None:
@@ -217,6 +249,7 @@ def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batc
             # A batch of an earlier run may have been refused; this request was not.
             "error_text": "",
             "error_code": None,
+            "failed_as": "",
             "not_taken_code": None,
             "releases_seen": None,
             **limits.take_over_cost(message, own),

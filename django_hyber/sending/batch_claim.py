@@ -20,7 +20,7 @@ from django_hyber.models import AccountState, Announcement, Batch, Campaign, Mes
 from django_hyber.reports.early import apply_waiting_or_leave
 from django_hyber.sending.batch_messages import BatchAnswer, accept_all, have_opted_out, record_entries, was_accepted
 from django_hyber.sending.claim import RELEASED, Claim, ClaimLost
-from django_hyber.sending.earlier_ends import give_back_ends
+from django_hyber.sending.corrections.earlier_ends import give_back_ends
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State
@@ -169,15 +169,19 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
-        """Mark the batch as failed and give its messages the final status."""
+        """Mark the batch as failed and give its messages the final status.
+
+        The doubt about an earlier request is kept: a report may still prove that this one was accepted.
+        """
+        doubt = {"doubted_at": self.row.doubted_at}
         with write_transaction():
-            if not self.finish(State.FAILED, error_code=error_code, error_text=reason):
+            if not self.finish(State.FAILED, error_code=error_code, error_text=reason, failed_as=status, **doubt):
                 return
             changes = {
                 "error_text": reason,
                 "error_code": error_code,
                 "finished_at": timezone.now(),
-                "doubted_at": None,
+                **doubt,
             }
             for old in (Status.QUEUED, Status.UNCONFIRMED):
                 self._move(old, status, **changes)

@@ -2,35 +2,26 @@
 
 Its batches are cancelled at once, its messages in the background if there are many. No batch of a cancelled campaign is
 claimed, so nothing goes out however long that takes. Messages that waited for a retry get the end back that they had
-before it.
-
-A message with an earlier request, of which a report shows that it was accepted, is queried instead. It was sent.
+before it. What was sent in an earlier request is queried instead, once a report shows that this one was accepted.
 """
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from django_hyber.announce import Change, announce_by_sweep, announce_changes, announcing
-from django_hyber.conf import find_account
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import CHUNK
-from django_hyber.db.transactions import database_time, insisting, write_transaction
+from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.jobs.background import is_large, request_job
 from django_hyber.jobs.work import JobClaim, campaign_of, job_kind
-from django_hyber.log_events import LogEvent
 from django_hyber.models import BackgroundJob, Batch, Campaign, Message, MessageQuerySet
-from django_hyber.sending.batch_claim import ACCEPTED_SINCE
-from django_hyber.sending.batch_messages import PROVED, REPORTED, was_accepted
-from django_hyber.sending.claim import RELEASED, begin_doubt
-from django_hyber.sending.earlier_ends import give_back_ends
-from django_hyber.sending.exchange import stand_in
-
-logger = logging.getLogger("django_hyber")
+from django_hyber.sending.claim import RELEASED
+from django_hyber.sending.corrections.earlier_ends import give_back_ends
+from django_hyber.sending.corrections.late_proofs import doubt_waiting
 
 
 def cancel_message(message: Message) -> bool:
@@ -52,13 +43,8 @@ def cancel_message(message: Message) -> bool:
 
 def cancel_waiting(campaign: Campaign) -> None:
     """Cancel the pending batches, and the queued messages that no worker is sending. Call it in a transaction."""
+    doubt_waiting(campaign)
     pending = campaign.batches.filter(state=Batch.State.PENDING)
-    reported = Message.objects.filter(
-        REPORTED, campaign=campaign, pk__gte=OuterRef("first_id"), pk__lte=OuterRef("last_id")
-    )
-    for batch in list(pending.filter(PROVED | Q(Exists(reported)), doubted_at__isnull=False)):
-        if was_accepted(batch):
-            _doubt_again(batch, campaign)
     pending.update(state=Batch.State.CANCELLED, finished_at=timezone.now(), due_at=None, waits_for="")
     if is_large(_waiting(campaign)):
         request_job(BackgroundJob.Kind.CANCEL, campaign, {}, None)
@@ -90,51 +76,6 @@ def continue_cancelled() -> None:
     for campaign in list(left):
         with apart(campaign_id=campaign.pk):
             _cancel_first_page(campaign)
-
-
-def doubt_proved() -> None:
-    """Query what was cancelled before a report has shown that its request had been accepted.
-
-    Nothing is sent: what turns out not to have been accepted is cancelled again.
-    """
-    proved = Batch.objects.filter(PROVED, state=Batch.State.CANCELLED, doubted_at__isnull=False)
-    for batch in list(proved.select_related("campaign").order_by("pk")[:CHUNK]):
-        with apart(batch_id=batch.pk, campaign_id=batch.campaign_id):
-            _doubt_again(batch, batch.campaign)
-
-
-@insisting
-def _doubt_again(batch: Batch, campaign: Campaign) -> None:
-    """Mark the batch and its messages as unconfirmed, without those with a report and those with their former end."""
-    waiting = (Message.Status.QUEUED, Message.Status.CANCELLED)
-    silent = batch.messages().filter(status__in=waiting, doubted_at=batch.doubted_at)
-    account = find_account(campaign.account) or stand_in(campaign.account)
-    begun = {**begin_doubt(account, campaign.start_time), "error_text": ACCEPTED_SINCE, "finished_at": None}
-    begun |= {"doubted_at": batch.doubted_at, "enqueued_at": None}
-    with write_transaction():
-        found = list(silent.order_by("pk").select_for_update().values_list("pk", "status", "sender"))
-        stopped = Batch.objects.filter(pk=batch.pk, state__in=(Batch.State.PENDING, Batch.State.CANCELLED))
-        if not found:
-            stopped.update(state=Batch.State.DONE, finished_at=timezone.now(), due_at=None, waits_for="")
-            return
-        # Of the unconfirmed request: the account may have had another client since, with which attempts have failed.
-        due = {"due_at": database_time(), "waits_for": "", "sender": found[0][-1]}
-        if not stopped.update(state=Batch.State.UNCONFIRMED, **begun, **due):
-            return
-        unconfirmed = Message.Status.UNCONFIRMED
-        silent.update(status=unconfirmed, **begun | {"not_found_after": None, "due_at": None})
-        announce_by_sweep([Change(pk, status, unconfirmed) for pk, status, _sender in found])
-    logger.warning(
-        "Outcome unknown for batch %s: %s",
-        batch.pk,
-        ACCEPTED_SINCE,
-        extra={
-            "event": LogEvent.OUTCOME_UNKNOWN,
-            "batch_id": batch.pk,
-            "campaign_id": campaign.pk,
-            "account": account.name,
-        },
-    )
 
 
 @insisting

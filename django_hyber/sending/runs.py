@@ -34,7 +34,7 @@ from django_hyber.models.message import extra_ids
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
 from django_hyber.sending.cancelling import cancel_waiting
-from django_hyber.sending.earlier_ends import End
+from django_hyber.sending.corrections.earlier_ends import End
 from django_hyber.sending.pace import breaker, schedule
 
 logger = logging.getLogger("django_hyber")

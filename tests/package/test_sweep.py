@@ -214,6 +214,7 @@ def test_storage_that_cannot_be_listed_stops_no_signal(platform, told, monkeypat
         "unconfirmed.enqueue_queries",
         "schedule.hand_over_due",
         "runs.settle_all",
+        "late_proofs.doubt_proved",
         "cancelling.continue_cancelled",
         "background.recover_jobs",
         "attachments.enqueue_lost",

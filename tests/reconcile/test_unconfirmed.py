@@ -44,6 +44,7 @@ from tests.builders import (
     make_known,
     send_again_one_by_one,
     statuses,
+    sweep_until_all_have,
 )
 from tests.protocol.platforms import serve
 from tests.samples import phone, report
@@ -91,16 +92,6 @@ def sweep_until_nothing_is_open(seconds=60):
         dispatch()
         time.sleep(0.02)
     dispatch()
-
-
-def sweep_until_all_have(campaign, wanted, seconds=60):
-    end = time.monotonic() + seconds
-    while not set(statuses(campaign)) <= set(wanted):
-        assert time.monotonic() < end, statuses(campaign)
-        make_due(campaign)
-        dispatch()
-        time.sleep(0.02)
-    campaign.refresh_from_db()
 
 
 def make_pending_batch():

@@ -13,7 +13,7 @@ from django_hyber.reconcile.endings import end_batch_as_not_accepted
 from django_hyber.reports.recount import recount
 from django_hyber.sending import cancelling
 from django_hyber.sending.batch import claim_batch, submit_batch
-from django_hyber.sending.earlier_ends import count_sent_again
+from django_hyber.sending.corrections.earlier_ends import count_sent_again
 from django_hyber.services import (
     apply_delivery_reports,
     campaign_statistics,

@@ -133,6 +133,8 @@ def _sent_question(doubt: Doubt) -> Question:
 
 def _again_question(doubt: Doubt) -> Question:
     campaign = doubt.row.campaign
+    if doubt.fails_again:
+        return Question(_("Send again"), [_failed(doubt.people)], _("It was not sent"))
     if _is_cancelled(campaign):
         return Question(_("Send again"), [_cancelled(doubt.people)], _("It was not sent"))
     if is_too_late(doubt.row):
@@ -163,7 +165,11 @@ def _mark_as_sent(desk: Desk, row: Row) -> str:
 
 
 def _send_again(desk: Desk, row: Row) -> str:
+    doubt = find_doubt(row)
+    fails_again = doubt is not None and doubt.fails_again
     count = send_again(row, by=_name(desk))
+    if fails_again:
+        return " ".join([_("Decided that it was not sent."), _failed(count)])
     if _is_cancelled(row.campaign):
         return " ".join([_("Decided that it was not sent."), _cancelled(count)])
     if is_too_late(row):
@@ -217,6 +223,15 @@ def _cancelled(count: int) -> str:
     text = ngettext(
         "The campaign is cancelled, so nothing is sent: %(count)s message is cancelled as well.",
         "The campaign is cancelled, so nothing is sent: %(count)s messages are cancelled as well.",
+        count,
+    )
+    return text % {"count": grouped(count)}
+
+
+def _failed(count: int) -> str:
+    text = ngettext(
+        "It had failed before, so nothing is sent: %(count)s message fails again.",
+        "They had failed before, so nothing is sent: %(count)s messages fail again.",
         count,
     )
     return text % {"count": grouped(count)}

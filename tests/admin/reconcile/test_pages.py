@@ -265,3 +265,17 @@ def test_both_permissions_are_needed(client, admin_client, row, log_in, lacking,
     assert client.post(url_of(row, name), seen).status_code == 403
     assert set(messages_of(row).values_list("status", flat=True)) == {"unconfirmed"}
     assert logged() == []
+
+
+def test_what_had_failed_before_is_not_sent_again(admin_client, batch, campaign, platform):
+    type(batch).objects.update(failed_as="undelivered", error_code=7, error_text="Gave up")
+    requests = len(platform.requests)
+    page = admin_client.get(url_of(batch, "again"))
+    assert "They had failed before, so nothing is sent: 3 messages fail again." in text_of(page)
+    assert page.context["button"] == "It was not sent"
+
+    assert press(admin_client, batch, "again") == [
+        "Decided that it was not sent. They had failed before, so nothing is sent: 3 messages fail again."
+    ]
+    assert set(campaign.messages.values_list("status", "error_code", "error_text")) == {("undelivered", 7, "Gave up")}
+    assert len(platform.requests) == requests
