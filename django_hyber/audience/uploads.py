@@ -24,7 +24,8 @@ from django_hyber.audience.files.reading import (
     recognize,
 )
 from django_hyber.audience.import_numbers import NumberChoice
-from django_hyber.jobs.background import are_many, begin_confirmed, create_job
+from django_hyber.db.transactions import write_transaction
+from django_hyber.jobs.background import are_many, begin_confirmed, create_job, keep_campaign
 from django_hyber.jobs.work import open_source
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.models.people import User
@@ -113,7 +114,9 @@ def read_again(job: BackgroundJob, options: ReadOptions, user: User | None = Non
     The user chooses in this way whom the file has, and becomes a contributor to the campaign.
     """
     if job.campaign:
-        add_contributor(job.campaign, user.pk if user else None)
+        with write_transaction():
+            keep_campaign(job.campaign)
+            add_contributor(job.campaign, user.pk if user else None)
     with open_source(job) as file:
         try:
             options = replace(options, only_numbers=job.campaign is None)

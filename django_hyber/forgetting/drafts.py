@@ -64,7 +64,7 @@ def _changed_since(before: datetime) -> list[int]:
 def _purge_draft(pk: int, before: datetime) -> int:
     with write_transaction():
         # Neither an import nor a launch can begin until the end of the transaction.
-        Campaign.objects.select_for_update().get(pk=pk)
+        Campaign.objects.select_for_update().filter(pk=pk).first()
         campaign = _old_drafts(before).filter(pk=pk).first()
         if campaign is None:
             return 0

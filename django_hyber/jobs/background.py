@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django_hyber.db import lease
 from django_hyber.db.apart import apart
 from django_hyber.db.stored_files import delete_file
-from django_hyber.db.transactions import after_commit, atomic
+from django_hyber.db.transactions import after_commit, atomic, lock_shared, write_transaction
 from django_hyber.jobs.work import KINDS, LEASE, JobClaim, JobLostError
 from django_hyber.log_events import LogEvent
 from django_hyber.models import TEXT_LIMIT, BackgroundJob, Campaign
@@ -70,7 +70,7 @@ def create_job(
     user: User | None,
     source: File[Any] | None,
 ) -> BackgroundJob:
-    """Store a job without enqueueing it."""
+    """Store a job without enqueueing it. Raises Campaign.DoesNotExist if the campaign has been deleted."""
     job = BackgroundJob(
         kind=kind,
         campaign=campaign,
@@ -81,18 +81,27 @@ def create_job(
     )
     if source:
         job.source.save(source.name or "", source, save=False)
-    job.save()
+    with write_transaction():
+        keep_campaign(campaign)
+        job.save()
     return job
+
+
+def keep_campaign(campaign: Campaign | None) -> None:
+    """Let nobody delete the campaign until the end of the transaction. Raises Campaign.DoesNotExist."""
+    if campaign and not lock_shared(Campaign.objects.filter(pk=campaign.pk)):
+        raise Campaign.DoesNotExist
 
 
 def begin_confirmed(job: BackgroundJob, user: User | None, *, at_once: bool, **values: Any) -> bool:
     """Let a job begin that was stored until a person confirmed it, and return whether this call did.
 
     It runs after commit, ``at_once`` or as a task. The user who stored it and ``user``, who confirms it, have
-    contributed to the campaign. ``values`` are columns to write.
+    contributed to the campaign. ``values`` are columns to write. Raises Campaign.DoesNotExist if it has been deleted.
     """
     stored = BackgroundJob.objects.filter(pk=job.pk, state=State.UPLOADED)
-    with atomic():
+    with write_transaction():
+        keep_campaign(job.campaign)
         if not stored.update(state=State.WAITING, lease_until=enqueue_again_at(), **values):
             return False
         if job.campaign:
@@ -121,7 +130,8 @@ def run_job(pk: int) -> None:
     with override(job.parameters.get("language")):
         try:
             result = KINDS[job.kind](job, claim)
-        except JobLostError:
+        except (JobLostError, Campaign.DoesNotExist):
+            # The job is deleted with its campaign.
             logger.warning(
                 "Job %s was stopped or claimed by another worker",
                 pk,
@@ -178,7 +188,9 @@ def _claim(pk: int) -> BackgroundJob | None:
     free = Q(state=State.WAITING) | Q(lease.has_ended(), state=State.RUNNING)
     if not lease.claim(jobs.filter(free, pk=pk), LEASE, state=State.RUNNING, error_text=""):
         return None
-    job = jobs.select_related("campaign").get(pk=pk)
+    job = jobs.select_related("campaign").filter(pk=pk).first()
+    if job is None:
+        return None
     if _count_attempts(job) <= MAX_ATTEMPTS:
         return job
     _finish(JobClaim(job), State.FAILED, _("It was interrupted %(number)d times.") % {"number": MAX_ATTEMPTS})
@@ -196,7 +208,7 @@ def _count_attempts(job: BackgroundJob) -> int:
 
 def _finish(claim: JobClaim, state: str, error_text: str = "", **values: Any) -> None:
     with atomic():
-        job = BackgroundJob.objects.get(pk=claim.pk)
+        job = BackgroundJob.objects.filter(pk=claim.pk).first()
         try:
             claim.write(state=state, error_text=error_text[:TEXT_LIMIT], finished_at=timezone.now(), **values)
         except JobLostError:
@@ -206,7 +218,8 @@ def _finish(claim: JobClaim, state: str, error_text: str = "", **values: Any) ->
                 extra={"event": LogEvent.CLAIM_LOST, "background_job_id": claim.pk},
             )
             return
-    delete_file(job, "source")
+    if job:
+        delete_file(job, "source")
 
 
 def _delete_personal_data(job: BackgroundJob) -> None:

@@ -173,7 +173,9 @@ def settle(campaign_pk: int) -> None:
 @insisting
 def _cancel_returned(campaign_pk: int) -> None:
     with write_transaction():
-        cancel_waiting(Campaign.objects.get(pk=campaign_pk))
+        campaign = Campaign.objects.filter(pk=campaign_pk).first()
+        if campaign:
+            cancel_waiting(campaign)
 
 
 def settle_all() -> None:

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.audience.objects import request_audience
+from django_hyber.campaigns.lifecycle import locked
 from django_hyber.conf import Account, find_account
 from django_hyber.conf.audiences import count_people, find_audience
 from django_hyber.jobs.background import are_many
@@ -68,14 +69,16 @@ def _line(account: Account, name: str) -> AudienceLine:
 
 
 def _add_later(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:
-    record_author(desk.campaign, desk.request.user)
-    job = request_audience(desk.campaign, line.name, desk.request.user)
+    with locked(desk.campaign):
+        record_author(desk.campaign, desk.request.user)
+        job = request_audience(desk.campaign, line.name, desk.request.user)
     desk.log_change(_("Import confirmed: %(file)s.") % {"file": line.label})
     return desk.redirect("import_job", job.pk)
 
 
 def _add(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:
-    record_author(desk.campaign, desk.request.user)
+    with locked(desk.campaign):
+        record_author(desk.campaign, desk.request.user)
     try:
         report = add_audience(desk.campaign, line.name)
     except CampaignError as error:

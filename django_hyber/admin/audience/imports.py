@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -17,7 +18,7 @@ from django_hyber.admin.audience.format_form import FormatForm
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.audience.import_numbers import NumbersForm
 from django_hyber.admin.audience.import_report import format_text, import_page, shown_values
-from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.desk import Desk, answer_or_list
 from django_hyber.admin.common.jobs import file_name, import_title, produced_file
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.audience.columns import Columns
@@ -67,8 +68,9 @@ def import_urls(model_admin: HyberAdmin, find_desk: DeskFinder, prefix: str, nam
                 return HttpResponseNotAllowed(["POST"])
             desk = find_desk(request, **keys)
             if job_id is None:
-                return view(desk)
-            return view(desk, desk.find_or_none(job_id) if may_be_gone else desk.find(job_id))
+                return answer_or_list(desk, partial(view, desk))
+            job = desk.find_or_none(job_id) if may_be_gone else desk.find(job_id)
+            return answer_or_list(desk, partial(view, desk, job))
 
         return path(f"{prefix}import/{route}", model_admin.admin_site.admin_view(answer), name=f"{name}_{suffix}")
 

@@ -7,7 +7,6 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
 from django.urls import URLPattern, path
@@ -25,13 +24,11 @@ from django_hyber.admin.campaigns.retry_page import retry_view
 from django_hyber.admin.campaigns.test_page import results_page, results_part, test_page
 from django_hyber.admin.channels.composer import composer_urls
 from django_hyber.admin.channels.images import image_urls
-from django_hyber.admin.common.desk import CampaignDesk, Desk
+from django_hyber.admin.common.desk import CampaignDesk, Desk, answer_or_list
 from django_hyber.admin.common.jobs import exported_file
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.statistics.compare_page import compare_view
 from django_hyber.admin.statistics.period_page import period_view
-from django_hyber.campaigns.lifecycle import was_deleted
-from django_hyber.models import Campaign
 
 View = Callable[..., HttpResponseBase]
 ROOT = "<int:campaign_id>/"
@@ -85,11 +82,7 @@ def _campaign_page(
         desk = find_desk(admin, request, campaign_id)
         if not desk.may_view or not is_allowed(desk):
             raise PermissionDenied
-        try:
-            return view(desk, **arguments)
-        except Campaign.DoesNotExist:
-            desk.message_user(" ".join(was_deleted(desk.campaign).messages), messages.ERROR)
-            return Desk(admin, request, None).redirect()
+        return answer_or_list(desk, partial(view, desk, **arguments))
 
     return path(ROOT + route, admin.admin_site.admin_view(of_campaign), name=f"django_hyber_campaign_{name}")
 

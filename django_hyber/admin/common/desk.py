@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.common.personal_data import sees_personal_data
-from django_hyber.models import Campaign, TestNumber
+from django_hyber.campaigns.lifecycle import was_deleted
+from django_hyber.models import BackgroundJob, Campaign, TestNumber
 
 #: Seconds between two polls of a part that changes; the page polls less often while nothing changes.
 REFRESH = 2
@@ -129,6 +131,18 @@ class Desk:
             self.admin.log_change(self.request, self.campaign, text)
         else:
             self.admin.log_about_list(self.request, text)
+
+
+def answer_or_list(desk: Desk, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:
+    """Return the answer of a view. If its campaign is deleted at the same moment, lead to the list and say so."""
+    try:
+        return view()
+    except (Campaign.DoesNotExist, BackgroundJob.DoesNotExist):
+        if desk.campaign is None or Campaign.objects.filter(pk=desk.campaign.pk).exists():
+            raise
+        everything = Desk(desk.admin, desk.request, None)
+        everything.message_user(" ".join(was_deleted(desk.campaign).messages), messages.ERROR)
+        return everything.redirect()
 
 
 @dataclass(frozen=True)
