@@ -182,7 +182,7 @@ def _account_problem(name: str) -> str:
     if find_account(name):
         return ""
     text = _(
-        "The settings of the account %(name)s are missing or invalid, so nothing can be sent or queried. Nothing was "
+        "The settings of the account “%(name)s” are missing or invalid, so nothing can be sent or queried. Nothing was "
         "changed."
     )
     return text % {"name": name}

@@ -196,7 +196,7 @@ def orphan(request):
 
 @pytest.mark.parametrize("decide", [query_now, send_again])
 def test_nothing_is_sent_or_queried_without_the_settings_of_the_account(orphan, decide, caplog):
-    with pytest.raises(DoubtError, match="The settings of the account gone are missing or invalid"):
+    with pytest.raises(DoubtError, match="The settings of the account “gone” are missing or invalid"):
         decide(orphan, by="olena")
 
     assert find_doubt(orphan)

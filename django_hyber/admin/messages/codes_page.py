@@ -104,7 +104,7 @@ def _mark_as_seen(desk: Desk, code: ReportedCode, _name: str) -> None:
         text = _("%(code)s cannot mean “seen”: some of its reports say that the message was not delivered.")
         desk.message_user(text % {"code": code.code}, messages.ERROR)
     elif mark_as_seen(code.account, code.code):
-        _done(desk, _("Code %(code)s of %(account)s now means “seen”."), code)
+        _done(desk, _("Code %(code)s of “%(account)s” now means “seen”."), code)
         text = _("New reports count at once. For the earlier ones, run: hyber_recount --reclassify")
         desk.message_user(text, messages.INFO)
 
@@ -113,12 +113,12 @@ def _set_name(desk: Desk, code: ReportedCode, name: str) -> None:
     if not name:
         desk.message_user(_("Enter what the code means."), messages.ERROR)
     elif name_code(code.account, code.code, name):
-        _done(desk, _("Code %(code)s of %(account)s now means: %(name)s."), code, name)
+        _done(desk, _("Code %(code)s of “%(account)s” now means: %(name)s."), code, name)
 
 
 def _forget(desk: Desk, code: ReportedCode, _name: str) -> None:
     if forget_code(code.account, code.code):
-        _done(desk, _("The entry for code %(code)s of %(account)s was deleted. Messages keep their status."), code)
+        _done(desk, _("The entry for code %(code)s of “%(account)s” was deleted. Messages keep their status."), code)
 
 
 def _done(desk: Desk, text: str, code: ReportedCode, name: str = "") -> None:

@@ -19,7 +19,7 @@ from tests.builders import statuses
 
 pytestmark = pytest.mark.django_db(transaction=True)
 HIDDEN = re.compile(r'<input type="hidden" name="(doubt|queries)" value="([^"]*)">')
-GONE = "The settings of the account gone are missing or invalid"
+GONE = "The settings of the account “gone” are missing or invalid"
 OVER = "The outcome is known by now. Nothing was changed."
 
 

@@ -297,8 +297,8 @@ class CodeTests:
 
         stored = StatusCode.objects.get()
         assert (stored.account, stored.code, stored.means_seen) == ("default", 23077, True)
-        assert "Code 23077 of default now means “seen”." in text_of(page)
-        assert LogEntry.objects.get().change_message == "Code 23077 of default now means “seen”."
+        assert "Code 23077 of “default” now means “seen”." in text_of(page)
+        assert LogEntry.objects.get().change_message == "Code 23077 of “default” now means “seen”."
 
     def test_code_of_failures_cannot_mean_seen(self, admin_client):
         page = admin_client.post(EXPLAIN, {"account": "default", "code": 36055, "action": "seen"}, follow=True)
