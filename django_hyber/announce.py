@@ -26,7 +26,8 @@ from django_hyber.conf import find_account, find_accounts
 from django_hyber.db import lease
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import after_commit, atomic, database_time
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import after_commit, atomic
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Announcement, Campaign, Message, Reply
 from django_hyber.models import DeliveryReport as StoredReport

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Literal, TypeVar
 
 from django.db.models import Model, Q, QuerySet
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_hyber import outbox
+from django_hyber.db.clock import NOW
 from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import after_commit
 from django_hyber.models import Batch, Message
@@ -68,21 +68,19 @@ def enqueue_row_after_commit(task: TaskName, rows: QuerySet[Message] | QuerySet[
     after_commit(enqueue_row, task, rows, pk)
 
 
-def due_to_enqueue(state: str, name: str = "state", *, moment: datetime | None = None) -> Q:
-    """Select rows in this state, due now or at this moment, whose task was not enqueued or is considered lost.
+def due_to_enqueue(state: str, name: str = "state") -> Q:
+    """Select due rows in this state whose task was not enqueued or is considered lost.
 
-    The worker that claims or postpones a row clears ``enqueued_at``. For rows that are due by the clock of the
-    database, ``moment`` is the time of that clock.
+    The worker that claims or postpones a row clears ``enqueued_at``.
     """
-    now = timezone.now()
-    return Q(is_due(moment or now), Q(enqueued_at=None) | Q(enqueued_at__lt=now - ENQUEUED_FOR), **{name: state})
+    return Q(is_due(), Q(enqueued_at=None) | Q(enqueued_at__lt=NOW - ENQUEUED_FOR), **{name: state})
 
 
 def mark_first(due_rows: QuerySet[Row], rows: QuerySet[Row]) -> int | None:
     """Mark the first of the sorted due rows as enqueued and return its primary key. It must still be among ``rows``."""
     for pk, enqueued_at in due_rows.values_list("pk", "enqueued_at")[:10]:
         # If another worker has just enqueued this row, the update matches nothing and the next row is tried.
-        if rows.filter(pk=pk, enqueued_at=enqueued_at).update(enqueued_at=timezone.now()):
+        if rows.filter(pk=pk, enqueued_at=enqueued_at).update(enqueued_at=NOW):
             return int(pk)
     return None
 

@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from django_hyber.announce import announce_pending
+from django_hyber.db.clock import NOW
 from django_hyber.db.stored_files import delete_some_orphans
 from django_hyber.db.transactions import close_lost_connection, refuse_transaction
 from django_hyber.jobs import background
@@ -129,7 +130,7 @@ def _enqueue(rows: QuerySet[Message] | QuerySet[Batch], task: TaskName) -> int:
     pks = [pk for pk, _seen in sorted(found, key=lambda row: row[1] is not None)]
     model = rows.model._default_manager
     for start in range(0, len(pks), CHUNK):
-        model.filter(pk__in=pks[start : start + CHUNK]).update(enqueued_at=timezone.now())
+        model.filter(pk__in=pks[start : start + CHUNK]).update(enqueued_at=NOW)
     for pk in pks:
         enqueue_row(task, rows, pk)
     return len(pks)

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.db.clock import NOW
 from django_hyber.db.transactions import after_commit, insisting, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.models import Batch, Campaign
@@ -174,7 +175,7 @@ def begin(campaign: Campaign) -> None:
 
 def forget_credit(campaign: Campaign) -> None:
     """Discard the throttle credit that accumulated while the campaign was not sending."""
-    rows = Campaign.objects.filter(pk=campaign.pk, next_send_at__lt=timezone.now())
+    rows = Campaign.objects.filter(pk=campaign.pk, next_send_at__lt=NOW)
     rows.update(next_send_at=None)
 
 

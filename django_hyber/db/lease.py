@@ -10,17 +10,18 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db.models import F, Model, Q, QuerySet
+from django.db.models.expressions import Combinable
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import NOW
 
 #: The claimed rows whose request cannot have been written: the sender is set when the claim is confirmed, right before.
 NOTHING_WRITTEN = Q(sender="")
 Row = TypeVar("Row", bound=Model)
 
 
-def is_due(now: datetime) -> Q:
-    """Select the rows whose next step is due."""
-    return Q(due_at=None) | Q(due_at__lte=now)
+def is_due(moment: datetime | Combinable = NOW) -> Q:
+    """Select the rows whose next step is due, now or at this moment."""
+    return Q(due_at=None) | Q(due_at__lte=moment)
 
 
 def claim(due: QuerySet[Row], seconds: float, **values: Any) -> bool:
@@ -44,8 +45,8 @@ def renew(claimed: QuerySet[Row], seconds: float, **values: Any) -> bool:
 
 def has_ended() -> Q:
     """Select the rows whose lease has ended; their worker is considered stopped."""
-    return Q(lease_until__lt=database_time())
+    return Q(lease_until__lt=NOW)
 
 
-def _end(seconds: float) -> datetime:
-    return database_time() + timedelta(seconds=seconds)
+def _end(seconds: float) -> Combinable:
+    return NOW + timedelta(seconds=seconds)

@@ -5,7 +5,6 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from functools import cache, wraps
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
@@ -28,7 +27,6 @@ PAUSES = (0.05, 0.2, 1.0, 3.0)
 SKIPPING_ALL = 2**40
 #: Django has only exclusive locks. SQLite has a single writer.
 _SHARED_LOCKS = MappingProxyType({"postgresql": " FOR SHARE", "mysql": " LOCK IN SHARE MODE"})
-_CLOCKS = MappingProxyType({"postgresql": "SELECT statement_timestamp()", "mysql": "SELECT UTC_TIMESTAMP(6)"})
 
 #: The isolation level is the last column. MariaDB and MySQL have different names for it.
 _LEVELS = MappingProxyType(
@@ -47,23 +45,6 @@ def database() -> str:
 def db_connection() -> BaseDatabaseWrapper:
     """Return this thread's connection to that database."""
     return connections[database()]
-
-
-def database_time() -> datetime:
-    """Return the time of the database server, by which leases and the graces of unknown outcomes are measured.
-
-    The clocks of hosts differ: a worker whose own clock is ahead would end them too early. The file of SQLite is on one
-    machine, whose clock is the only one.
-    """
-    connection = db_connection()
-    query = _CLOCKS.get(connection.vendor)
-    if query is None:
-        return datetime.now(UTC)
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        moment: datetime = cursor.fetchone()[0]
-    # MariaDB returns it without a time zone.
-    return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @contextmanager

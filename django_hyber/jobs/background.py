@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from django_hyber.db import lease
 from django_hyber.db.apart import apart
+from django_hyber.db.clock import database_time
 from django_hyber.db.stored_files import delete_file
 from django_hyber.db.transactions import after_commit, atomic, lock_shared, write_transaction
 from django_hyber.jobs.work import KINDS, LEASE, JobClaim, JobLostError
@@ -232,7 +233,7 @@ def _delete_personal_data(job: BackgroundJob) -> None:
 
 def enqueue_again_at() -> datetime:
     """Return when a sweep may enqueue a waiting job again: its first task may still be on its way."""
-    return timezone.now() + timedelta(seconds=LEASE)
+    return database_time() + timedelta(seconds=LEASE)
 
 
 def are_many(count: int | None) -> bool:

@@ -13,7 +13,8 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from django_hyber.conf import find_account
-from django_hyber.db.transactions import database_time, insisting, write_transaction
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.errors import DoubtError
 from django_hyber.log_events import LogEvent
 from django_hyber.models import LONE, Batch, Campaign, Message

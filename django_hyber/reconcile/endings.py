@@ -14,7 +14,8 @@ from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, find_account
-from django_hyber.db.transactions import database_time, insisting, lock, lock_unread, write_transaction
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import insisting, lock, lock_unread, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile.proof import is_rejection

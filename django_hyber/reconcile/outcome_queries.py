@@ -16,7 +16,8 @@ from django.db.models import Q, QuerySet
 
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account
-from django_hyber.db.transactions import database_time, insisting
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import insisting
 from django_hyber.models import ANSWER_LIMIT, AccountState, Batch, Message
 from django_hyber.models.message import new_extra_id
 from django_hyber.protocol import (

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef, Q
 from django.db.models.functions import Coalesce, Greatest
-from django.utils import timezone
 
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import CHUNK
+from django_hyber.db.clock import database_time
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.models.message import AWAITED
@@ -80,7 +80,7 @@ def _query_messages(messages: Iterable[Overdue], fetched: Fetched) -> None:
 
 
 def _overdue_jobs(margin: timedelta) -> list[OverdueJob]:
-    now = timezone.now()
+    now = database_time()
     unreported = Message.objects.filter(
         AWAITED, campaign=OuterRef("campaign"), pk__gte=OuterRef("first_id"), pk__lte=OuterRef("last_id")
     )
@@ -105,7 +105,7 @@ def _overdue(margin: timedelta, not_now: Collection[tuple[str, Host]]) -> Iterat
 
     ``not_now`` may grow during the iteration; the messages of its accounts are skipped.
     """
-    now = timezone.now()
+    now = database_time()
     lifetimes: dict[int, timedelta] = {}
     for row in _accepted_before(now - margin, now):
         if (row["account"], Host.REPORTS) in not_now:

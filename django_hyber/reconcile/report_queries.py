@@ -16,8 +16,9 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, get_account
+from django_hyber.db.clock import database_time
 from django_hyber.db.lease import is_due
-from django_hyber.db.transactions import database_time, insisting
+from django_hyber.db.transactions import insisting
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import HyberError, ReportNotFound, parse_reports
@@ -86,7 +87,7 @@ def paced(items: Iterable[Item], pause: float) -> Iterator[Item]:
 
 def query_job(job: OverdueJob, fetched: Fetched) -> None:
     """Query all messages of a job in one request, unless it is paused or another worker has claimed it."""
-    now = timezone.now()
+    now = database_time()
     batch = Batch.objects.filter(pk=job.pk, state=Batch.State.DONE)
     if _is_paused(job.account, Host.BULK, fetched) or not claim_query(batch, _next_query_at(job, now)):
         return
@@ -139,7 +140,7 @@ def _of_job(entry: object, job_id: str) -> object:
 @insisting
 def claim_query(rows: QuerySet[Batch] | QuerySet[Message], again_at: datetime) -> bool:
     """Set the time of the next query. Return False if this one is not due or another worker has claimed it."""
-    return bool(rows.filter(is_due(database_time())).update(due_at=again_at, enqueued_at=None))
+    return bool(rows.filter(is_due()).update(due_at=again_at, enqueued_at=None))
 
 
 def _next_query_at(item: Overdue | OverdueJob, now: datetime) -> datetime:
@@ -149,7 +150,7 @@ def _next_query_at(item: Overdue | OverdueJob, now: datetime) -> datetime:
 
 def query_message(overdue: Overdue, fetched: Fetched) -> None:
     """Query one message, unless it is paused or another worker has claimed it. Give it up if it is long overdue."""
-    now = timezone.now()
+    now = database_time()
     # After a retry the message has another id, and the query does not apply to it.
     message = Message.objects.filter(pk=overdue.pk, extra_id=overdue.extra_id, status=overdue.status)
     if _is_paused(overdue.account, Host.REPORTS, fetched) or not claim_query(message, _next_query_at(overdue, now)):

@@ -11,10 +11,10 @@ from functools import reduce
 from operator import or_
 
 from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
 
 from django_hyber.codes import has_seen_codes
 from django_hyber.conf import find_accounts
+from django_hyber.db.clock import database_time
 from django_hyber.db.lease import is_due
 from django_hyber.models import Batch, CampaignChannel, Message
 from django_hyber.reconcile.report_queries import MARGIN, Overdue, OverdueJob
@@ -32,7 +32,7 @@ INTERVAL_FACTOR = 1.0
 
 def click_tracking_jobs() -> Iterator[OverdueJob]:
     """Yield the jobs whose clicks are due to be queried."""
-    now = timezone.now()
+    now = database_time()
     batches = Batch.objects.filter(
         is_due(now),
         state=Batch.State.DONE,
@@ -48,7 +48,7 @@ def click_tracking_jobs() -> Iterator[OverdueJob]:
 
 def recently_delivered(limit: int, *, learn_seen: bool, learn_clicks: bool) -> list[Overdue]:
     """Return up to ``limit`` delivered messages that are due to be queried, those never queried first."""
-    now = timezone.now()
+    now = database_time()
     wanted = [_may_have_been_seen(now)] if learn_seen else []
     if learn_clicks:
         wanted.append(_may_have_been_clicked(now))

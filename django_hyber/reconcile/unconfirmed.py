@@ -16,13 +16,13 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from django.db.models import F, Max, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.db import lease
 from django_hyber.db.apart import apart
-from django_hyber.db.transactions import database_time, insisting
+from django_hyber.db.clock import NOW, database_time
+from django_hyber.db.transactions import insisting
 from django_hyber.models import ANSWER_LIMIT, LONE, Batch, Message
 from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first, one_after_another
 from django_hyber.reconcile import endings, outcome_queries
@@ -140,22 +140,20 @@ def enqueue_queries() -> int:
 @insisting
 def take_next(after: int = 0) -> int | None:
     """Mark the next message to query as enqueued and return its primary key."""
-    due = Message.objects.filter(
-        LONE, due_to_enqueue(Status.UNCONFIRMED, "status", moment=database_time()), pk__gt=after
-    )
+    due = Message.objects.filter(LONE, due_to_enqueue(Status.UNCONFIRMED, "status"), pk__gt=after)
     due = due.exclude(account__in=paused_accounts(Host.REPORTS))
     return mark_first(due.order_by("pk"), Message.objects.filter(LONE))
 
 
 def count_free_slots() -> int:
     """Return how many more queries may be enqueued."""
-    since = timezone.now() - ENQUEUED_FOR
-    return max(0, MAX_ENQUEUED - Message.objects.filter(LONE, enqueued_at__gt=since).count())
+    enqueued = Message.objects.filter(LONE, enqueued_at__gt=NOW - ENQUEUED_FOR)
+    return max(0, MAX_ENQUEUED - enqueued.count())
 
 
 def due_batches() -> QuerySet[Batch]:
     """Return the unconfirmed batches whose query is due."""
-    due = Batch.objects.filter(due_to_enqueue(State.UNCONFIRMED, moment=database_time()))
+    due = Batch.objects.filter(due_to_enqueue(State.UNCONFIRMED))
     return due.exclude(campaign__account__in=paused_accounts(Host.REPORTS))
 
 
@@ -246,7 +244,7 @@ class _BatchInDoubt:
             endings.resolve_separately(self.doubted, self.batch, self.account, until)
             return False
         if sampled is _Sampled.IN_PART:
-            return bool(_write(self.doubted, due_at=None, enqueued_at=timezone.now()))
+            return bool(_write(self.doubted, due_at=None, enqueued_at=NOW))
         members = self._members()
         others = [member for member in members if not _was_not_found(member, evidence)]
         proof = Proof.NOTHING

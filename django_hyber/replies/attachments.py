@@ -18,8 +18,8 @@ from django.utils import timezone
 
 from django_hyber.conf import Account, find_account, find_accounts, get_account
 from django_hyber.db import lease
+from django_hyber.db.clock import database_time
 from django_hyber.db.stored_files import delete_stored
-from django_hyber.db.transactions import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Reply
 from django_hyber.protocol.download import DownloadFailed, download, is_public

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from django.db.models import F
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.models import Batch
 
 

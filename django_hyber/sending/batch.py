@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q
-from django.utils import timezone
 
 from django_hyber.announce import announce_stored
 from django_hyber.conf import Account
 from django_hyber.db import lease
+from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import database, db_connection, insisting, refuse_transaction, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Campaign
@@ -53,8 +53,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
     account, or a platform that does not answer.
     """
     refuse_transaction()
-    now = timezone.now()
-    batch = Batch.objects.filter(lease.is_due(now), pk=pk, state=State.PENDING)
+    batch = Batch.objects.filter(lease.is_due(), pk=pk, state=State.PENDING)
     found = batch.select_related("campaign").first()
     if found is None:
         return None
@@ -64,9 +63,9 @@ def claim_batch(pk: int) -> BatchClaim | None:
     if found.doubted_at and was_accepted(found):
         BatchClaim(row=found, account=account).doubt_again()
         return None
-    if schedule.waits_for_window(found, now):
+    if schedule.waits_for_window(found, database_time()):
         return None
-    claim = _claim_or_wait(found, account, now)
+    claim = _claim_or_wait(found, account)
     if not isinstance(claim, Wait):
         return claim
     is_blocked, waits_for = claim.waits_for == WaitsFor.PLATFORM, claim.waits_for
@@ -77,11 +76,11 @@ def claim_batch(pk: int) -> BatchClaim | None:
     return None
 
 
-def _claim_or_wait(found: Batch, account: Account, now: datetime) -> BatchClaim | Wait | None:
+def _claim_or_wait(found: Batch, account: Account) -> BatchClaim | Wait | None:
     claim, used = None, db_connection().connection
     try:
         with write_transaction():
-            if not _claim(found.pk, account, now):
+            if not _claim(found.pk, account):
                 return None
             # Read before the commit: a worker that is suspended after it could read the attempt number of another
             # claim.
@@ -105,9 +104,9 @@ def _reason_to_wait(batch: Batch, account: Account) -> Wait | None:
     return Wait(until, WaitsFor.THROTTLE) if until else None
 
 
-def _claim(pk: int, account: Account, now: datetime) -> bool:
+def _claim(pk: int, account: Account) -> bool:
     sending = Campaign.objects.filter(status=Campaign.Status.SENDING)
-    batches = Batch.objects.filter(lease.is_due(now), pk=pk, state=State.PENDING, campaign__in=sending)
+    batches = Batch.objects.filter(lease.is_due(), pk=pk, state=State.PENDING, campaign__in=sending)
     values = {
         "state": State.SENDING,
         # Set again right before a request is written.

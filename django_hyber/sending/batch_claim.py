@@ -14,7 +14,8 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, announce_notice, store_changes
 from django_hyber.db import lease
-from django_hyber.db.transactions import database_time, insisting, lock, lock_shared, lock_unread, write_transaction
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import insisting, lock, lock_shared, lock_unread, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message
 from django_hyber.reports.early import apply_waiting_or_leave

@@ -14,12 +14,12 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 from django.db.models import F, Q, QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
 from django_hyber.db import lease
-from django_hyber.db.transactions import database_time, insisting, is_lost
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import insisting, is_lost
 from django_hyber.log_events import LogEvent
 from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message
 from django_hyber.sending.pace.deadline import before_deadline, describe_lateness, is_too_late, start_of
@@ -100,7 +100,7 @@ class Claim(ABC, Generic[Row, Answer]):
     @insisting
     def put_back(self, waits_for: WaitsFor | Literal[""], reason: str, due_at: datetime | None) -> None:
         """Queue it again. Only a RETRY counts as an attempt, and one that would come too late ends it."""
-        if waits_for == WaitsFor.RETRY and due_at and is_too_late(self.row, due_at - timezone.now()):
+        if waits_for == WaitsFor.RETRY and due_at and is_too_late(self.row, due_at):
             self.end(Message.Status.EXPIRED, describe_lateness(reason)[:TEXT_LIMIT], None)
         else:
             self._queue(waits_for, reason, due_at)

@@ -27,6 +27,7 @@ from django_hyber.conf import find_account, get_account
 from django_hyber.db import lease
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import Page, campaign_pages, update_rows
+from django_hyber.db.clock import NOW
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Batch, Campaign, Message, MessageQuerySet
@@ -137,8 +138,7 @@ def take_next(campaign_pk: int) -> int | None:
 
 
 def _may_send(campaign_pk: int) -> bool:
-    now = timezone.now()
-    ready = Q(next_send_at=None) | Q(next_send_at__lte=now)
+    ready = Q(next_send_at=None) | Q(next_send_at__lte=NOW)
     campaigns = Campaign.objects.filter(ready, pk=campaign_pk, status=Campaign.Status.SENDING)
     name = campaigns.values_list("account", flat=True).first()
     account = find_account(name) if name else None
@@ -153,10 +153,10 @@ def _may_send(campaign_pk: int) -> bool:
         return False
     if breaker.is_blocked(account.name, AccountState.Host.BULK):
         return False
-    if AccountState.objects.filter(account=account.name, next_send_at__gt=now).exists():
+    if AccountState.objects.filter(account=account.name, next_send_at__gt=NOW).exists():
         return False
-    sending = Q(state=Batch.State.SENDING, lease_until__gt=now)
-    enqueued = Q(state=Batch.State.PENDING, enqueued_at__gt=now - ENQUEUED_FOR)
+    sending = Q(state=Batch.State.SENDING, lease_until__gt=NOW)
+    enqueued = Q(state=Batch.State.PENDING, enqueued_at__gt=NOW - ENQUEUED_FOR)
     in_progress = Batch.objects.filter(sending | enqueued, campaign=campaign_pk).count()
     return in_progress < account.parallel_batches
 

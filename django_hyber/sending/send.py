@@ -8,10 +8,9 @@ from typing import Any, TypedDict, Unpack
 
 from asgiref.sync import sync_to_async
 from django.db.models import Model
-from django.utils import timezone
 
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Message
 from django_hyber.models.base import plain_value
@@ -121,7 +120,6 @@ def new_message(
         phone_number=phone,
         extra_id=own_id,
         content=_content(phone, channels, options),
-        enqueued_at=timezone.now(),
     )
     message.reference = reference
     return message
@@ -137,7 +135,7 @@ def submit_once(message: Message, *, is_repeatable: bool) -> Message:
     """Store the message and enqueue it, unless it is repeatable and exists already."""
     is_new = True
     # Its TTL counts from then, by the same clock as its end.
-    message.created_at = database_time()
+    message.created_at = message.enqueued_at = database_time()
     if is_repeatable:
         message, is_new = store_once(message)
     else:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
-from django.utils import timezone
 
 from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
@@ -47,8 +46,7 @@ def _post(claim: MessageClaim, client: HyberClient | None, before_write: Callabl
 def claim_message(pk: int) -> MessageClaim | None:
     """Claim a due message, or postpone it while its account is blocked. A message that is too late expires."""
     refuse_transaction()
-    is_due = lease.is_due(timezone.now())
-    waiting = Message.objects.filter(is_due, pk=pk, status=Status.QUEUED, campaign=None)
+    waiting = Message.objects.filter(lease.is_due(), pk=pk, status=Status.QUEUED, campaign=None)
     message = waiting.first()
     if message is None:
         return None

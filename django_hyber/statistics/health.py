@@ -10,9 +10,9 @@ from typing import Any
 
 from django.db.models import Max, Min, Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from django_hyber.conf import account_names, inspect_accounts
+from django_hyber.db.clock import database_time
 from django_hyber.db.lease import is_due
 from django_hyber.models import AccountState, BackgroundJob, Batch, Campaign, Message
 from django_hyber.statistics.dashboard import TOO_LONG, all_idle, count_up_to, last_reports, stale
@@ -68,7 +68,7 @@ class Health:
 
 def check_health() -> Health:
     """Read the state of the installation."""
-    now = timezone.now()
+    now = database_time()
     counts = stale(now)
     accounts, errors = inspect_accounts()
     names = [account.name for account in accounts]

@@ -8,12 +8,17 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from django_hyber.db.transactions import database_time
-from django_hyber.models import Batch, Message, Suppression
+from django_hyber.conf import get_account
+from django_hyber.db.clock import database_time
+from django_hyber.models import AccountState, Batch, Campaign, Message, Suppression
+from django_hyber.queueing import due_to_enqueue
 from django_hyber.reconcile import unconfirmed
+from django_hyber.sending import runs
+from django_hyber.sending.batch import claim_batch
+from django_hyber.sending.pace import breaker
 from django_hyber.sending.single import claim_message
-from django_hyber.services import import_suppressions, send_message, start_campaign
-from tests.builders import CHANNELS, make_campaign, make_due, make_known
+from django_hyber.services import dispatch, import_suppressions, send_message, start_campaign
+from tests.builders import CHANNELS, make_campaign, make_due, make_known, make_waiting_campaign
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,6 +97,75 @@ def test_outcome_is_queried_when_it_is_due_by_the_clock_of_the_database(graced, 
 
     assert unconfirmed.due_batches().exists()
     assert unconfirmed.take_next()
+
+
+def test_retry_is_due_by_the_clock_of_the_database(graced, shifted):
+    graced.fault("status", status=429, paths=("single", "bulk"), count=2)
+    shifted()
+    message = send_message(phone(1), CHANNELS)
+    campaign = start_campaign(make_campaign([phone(2)]))
+
+    message.refresh_from_db()
+    rows = (message, campaign.batches.get())
+    assert [timedelta(0) < row.due_at - database_time() < timedelta(seconds=5) for row in rows] == [True, True]
+
+
+@pytest.mark.parametrize(("minutes", "is_due"), [(-5, True), (5, False)])
+def test_host_with_another_clock_claims_what_is_due_by_that_of_the_database(graced, shifted, minutes, is_due):
+    due_at = database_time() + timedelta(minutes=minutes)
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content={}, due_at=due_at)
+    batch = make_waiting_campaign([phone(2)], size=1).batches.get()
+    Batch.objects.update(due_at=due_at)
+    shifted()
+
+    assert [claim_message(message.pk) is not None, claim_batch(batch.pk) is not None] == [is_due, is_due]
+
+
+@pytest.mark.parametrize(("seconds", "is_lost"), [(120, True), (5, False)])
+def test_task_is_lost_after_a_minute_by_the_clock_of_the_database(graced, shifted, seconds, is_lost):
+    enqueued_at = database_time() - timedelta(seconds=seconds)
+    Message.objects.create(phone_number=phone(1), extra_id="own-1", content={}, enqueued_at=enqueued_at)
+    campaign = make_waiting_campaign([phone(2)], size=1)
+    Batch.objects.update(enqueued_at=enqueued_at)
+    shifted()
+
+    assert Message.objects.filter(due_to_enqueue("queued", "status"), campaign=None).exists() == is_lost
+    assert (runs.take_next(campaign.pk) is not None) == is_lost
+
+
+def test_probe_of_a_host_of_the_platform_is_due_by_the_clock_of_the_database(graced, shifted):
+    account = get_account()
+    AccountState.objects.create(
+        account="default", host="single", failures=99, blocked_until=database_time() + timedelta(minutes=5)
+    )
+    shifted()
+    assert breaker.is_blocked("default", AccountState.Host.SINGLE)
+    assert breaker.blocked_until(account, AccountState.Host.SINGLE)
+
+    AccountState.objects.update(blocked_until=database_time() - timedelta(minutes=5))
+    assert not breaker.is_blocked("default", AccountState.Host.SINGLE)
+    assert breaker.blocked_until(account, AccountState.Host.SINGLE) is None
+
+
+def test_throttle_keeps_to_the_clock_of_the_database(graced, shifted):
+    campaign = make_campaign([phone(1), phone(2)], throttle=1)
+    shifted()
+    start_campaign(campaign)
+
+    campaign.refresh_from_db()
+    assert timedelta(seconds=50) < campaign.next_send_at - database_time() < timedelta(seconds=70)
+
+
+def test_campaign_starts_by_the_clock_of_the_database(graced, shifted):
+    early = make_campaign([phone(1)], start_time=database_time() + timedelta(minutes=30))
+    due = make_campaign([phone(2)], start_time=database_time() + timedelta(days=1))
+    start_campaign(early)
+    start_campaign(due)
+    Campaign.objects.filter(pk=due.pk).update(start_time=database_time() - timedelta(minutes=1))
+    shifted()
+    dispatch()
+
+    assert [campaign.status for campaign in Campaign.objects.order_by("pk")] == ["scheduled", "finished"]
 
 
 def test_host_with_another_clock_does_not_end_a_grace(graced, shifted):

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from django_hyber.db import lease
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.models import Message
 
 pytestmark = pytest.mark.django_db

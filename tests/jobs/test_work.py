@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.jobs import work
 from django_hyber.jobs.work import JobClaim, JobLostError
 from django_hyber.models import BackgroundJob

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 from django.db import transaction
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.reconcile import unconfirmed
 from django_hyber.reports.acceptance import Doubted, note_proof

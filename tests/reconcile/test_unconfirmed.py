@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from django_hyber.conf import get_account
 from django_hyber.db.bulk import insert_rows
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.models import AccountState, Batch, Campaign, Message
 from django_hyber.protocol import ConnectionLost, HyberClient, UnreadableResponse
 from django_hyber.reconcile import endings, outcome_queries, unconfirmed

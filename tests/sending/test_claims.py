@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from django_hyber.db.transactions import database_time, write_transaction
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.protocol import Recipient, parse_sync
 from django_hyber.sending import batch as batches

@@ -17,7 +17,8 @@ from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import find_account
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import CHUNK
-from django_hyber.db.transactions import database_time, insisting, write_transaction
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
 from django_hyber.sending.batch_claim import ACCEPTED_SINCE

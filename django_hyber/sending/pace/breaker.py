@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 from django.db.models import Case, F, PositiveIntegerField, Q, QuerySet, When
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.conf import Account
+from django_hyber.db.clock import NOW, database_time
 from django_hyber.db.transactions import insisting
 from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Campaign, Message
 from django_hyber.sending.pace import retries
@@ -42,9 +42,9 @@ def blocked_until(account: Account, host: Host) -> datetime | None:
 
     When that time is reached, the first caller gets None. Its request is the probe.
     """
-    now = timezone.now()
     is_open = Q(failures__gte=account.breaker_threshold) | Q(held_since__isnull=False)
     for pk, until in _states(account.name, host).filter(is_open).values_list("pk", "blocked_until"):
+        now = database_time()
         if until and until > now:
             return until
         # The other callers wait for the longest time that the probe can take.
@@ -57,7 +57,7 @@ def blocked_until(account: Account, host: Host) -> datetime | None:
 
 def is_blocked(account_name: str, host: Host) -> bool:
     """Return whether sending is blocked at this moment, without starting a probe."""
-    return _states(account_name, host).filter(blocked_until__gt=timezone.now()).exists()
+    return _states(account_name, host).filter(blocked_until__gt=NOW).exists()
 
 
 def is_held(account_name: str) -> bool:
@@ -87,7 +87,7 @@ def _close(account: Account, host: Host) -> bool:
 def note_failure(account: Account, host: Host, reason: str, retry_after: float | None = None) -> None:
     """Count a failed or unanswered request. Consecutive failures block the host for the account."""
     beyond = _count_failure(account, host, reason) - account.breaker_threshold
-    until = retries.next_attempt(account, max(beyond + 1, 1), timezone.now(), retry_after)
+    until = retries.next_attempt(account, max(beyond + 1, 1), database_time(), retry_after)
     if beyond >= 0:
         AccountState.objects.filter(account=account.name, host=host).update(blocked_until=until)
     # A failed probe of a refused login is repeated after the same delay.
@@ -98,9 +98,9 @@ def note_failure(account: Account, host: Host, reason: str, retry_after: float |
 def hold(account: Account, reason: str) -> Hold:
     """Block all hosts after a refused login."""
     failures = _count_failure(account, Host.ALL, reason)
-    until = retries.next_attempt(account, failures, timezone.now(), HELD_FOR)
+    until = retries.next_attempt(account, failures, database_time(), HELD_FOR)
     whole = AccountState.objects.filter(account=account.name, host=Host.ALL)
-    whole.update(blocked_until=until, held_since=Coalesce("held_since", timezone.now()))
+    whole.update(blocked_until=until, held_since=Coalesce("held_since", NOW))
     return Hold(until, whole.values_list("releases", flat=True).get())
 
 
@@ -138,7 +138,7 @@ def wake(account_name: str) -> None:
     held.update(due_at=None, waits_for="", enqueued_at=None)
     waiting = Message.objects.filter(status=Message.Status.QUEUED, campaign=None, account=account_name)
     # After an attempt that counts, the message may be waiting for the time that the platform asked for.
-    not_retried = waiting.filter(attempts=F("held_attempts"), due_at__gt=timezone.now())
+    not_retried = waiting.filter(attempts=F("held_attempts"), due_at__gt=NOW)
     not_retried.update(due_at=None, enqueued_at=None)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.models import Batch, Message
 from django_hyber.protocol.channels.validation import START_WITHIN
 from django_hyber.words.reasons import TOO_LATE, TOO_LATE_BECAUSE
@@ -34,13 +34,13 @@ def deadline_of(row: Message | Batch) -> datetime | None:
         return None
 
 
-def is_too_late(row: Message | Batch, wait: timedelta = timedelta(0)) -> bool:
-    """Return whether a single message must not be sent any more, or not after this wait. A batch is never too late.
+def is_too_late(row: Message | Batch, moment: datetime | None = None) -> bool:
+    """Return whether a single message must not be sent any more, now or at this moment. A batch is never too late.
 
     The clock is that of the database, because a host whose clock is ahead must not end a message that can be sent.
     """
     deadline = deadline_of(row)
-    return deadline is not None and deadline <= database_time() + wait
+    return deadline is not None and deadline <= (moment or database_time())
 
 
 def before_deadline(row: Message | Batch, due_at: datetime | None) -> datetime | None:

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from django.db.models import F, Q, QuerySet
 
 from django_hyber.conf import Account
-from django_hyber.db.transactions import database_time, insisting
+from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import insisting
 from django_hyber.models import AccountState
 from django_hyber.protocol import AuthenticationError, HyberError, NotTaken, ReadTimeout
 

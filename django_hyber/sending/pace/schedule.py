@@ -21,6 +21,7 @@ from phonenumbers.tzdata import TIMEZONE_DATA
 
 from django_hyber.announce import announce_notice
 from django_hyber.conf import Account, find_account
+from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Announcement, Batch, Campaign
@@ -78,7 +79,7 @@ def hand_over_due() -> int:
 
     Every request carries the start time, so a long hand-over does not delay the delivery.
     """
-    now = timezone.now()
+    now = database_time()
     scheduled = Campaign.objects.filter(status=Status.SCHEDULED)
     count = 0
     for name in list(scheduled.order_by().values_list("account", flat=True).distinct()):
@@ -266,7 +267,7 @@ def reserve(campaign: Campaign, account: Account, recipients: int) -> datetime |
 
 
 def _reserve(rows: QuerySet[Campaign] | QuerySet[AccountState], per_minute: int, recipients: int) -> datetime | None:
-    now = timezone.now()
+    now = database_time()
     next_send_at: datetime | None = rows.select_for_update().values_list("next_send_at", flat=True).get()
     if next_send_at and next_send_at > now:
         return next_send_at

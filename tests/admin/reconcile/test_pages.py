@@ -11,7 +11,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import F
 from django.urls import reverse
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.models import Message
 from django_hyber.services import cancel_campaign, dispatch, mark_as_sent, pause_campaign, send_again
 from tests.admin.pages import button_of, text_of

@@ -18,6 +18,7 @@ from django_hyber.services import (
     withdraw_campaign,
 )
 from tests.builders import make_campaign, posts, statuses
+from tests.clocks import set_clocks
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def clock(monkeypatch):
     moment = [timezone.now().replace(microsecond=0)]
-    monkeypatch.setattr(timezone, "now", lambda: moment[0])
+    set_clocks(monkeypatch, lambda: moment[0])
 
     def put_on(**amount):
         moment[0] += timedelta(**amount)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.models import AccountState, Message
 from django_hyber.protocol import SMS
 from django_hyber.services import (

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from django_hyber.services import dispatch, pause_campaign, resume_campaign, start_campaign
 from tests.builders import make_campaign, posts
+from tests.clocks import set_clocks
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def clock(monkeypatch):
     """A clock that stands still until it is put on."""
     moment = [timezone.now()]
-    monkeypatch.setattr(timezone, "now", lambda: moment[0])
+    set_clocks(monkeypatch, lambda: moment[0])
 
     def put_on(**amount):
         moment[0] += timedelta(**amount)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime, time
 import pytest
 from django.db import IntegrityError
 from django.urls import reverse
-from django.utils import timezone
 
 from django_hyber import tasks
 from django_hyber.models import Campaign
 from django_hyber.sending.pace.schedule import group_by_zone, next_opening, prefix_of, zone_of
 from django_hyber.services import cancel_campaign, dispatch, start_campaign
 from tests.builders import make_campaign, posts, statuses
+from tests.clocks import set_clocks
 from tests.samples import phone
 
 KYIV, LISBON_OR_AZORES, NEW_YORK = "380671234500", "351912345678", "12125550123"
@@ -91,7 +91,7 @@ class SendingTests:
     @pytest.fixture(autouse=True)
     def clock(self, monkeypatch):
         self.moment = MORNING
-        monkeypatch.setattr(timezone, "now", lambda: self.moment)
+        set_clocks(monkeypatch, lambda: self.moment)
 
     @pytest.fixture
     def mixed(self, platform):
