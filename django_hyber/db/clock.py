@@ -14,12 +14,13 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Func, Value
 from django.db.models.sql.compiler import SQLCompiler
 
-from django_hyber.db.transactions import db_connection
+from django_hyber.db.transactions import db_connection, insisting
 
 #: The time at which a statement began. Django's ``Now`` is the time of the session's zone on MariaDB and MySQL.
 _CLOCKS = MappingProxyType({"postgresql": "statement_timestamp()", "mysql": "UTC_TIMESTAMP(6)"})
 
 
+@insisting
 def database_time() -> datetime:
     """Return the time of the database server.
 
