@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from django_hyber.conf import get_account
-from django_hyber.db.transactions import database_time
+from django_hyber.db.clock import database_time
 from django_hyber.models import Batch
 from django_hyber.reconcile import endings
 from django_hyber.sending.batch import claim_batch
