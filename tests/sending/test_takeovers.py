@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from django_hyber.db import lease
 from django_hyber.models import Batch, Campaign, Message
-from django_hyber.protocol import SMS, APIError, ConnectionLost, HyberClient, NotTaken, ReportNotFound
+from django_hyber.protocol import SMS, APIError, ConnectionLost, HyberClient, NotTaken, ReportNotFound, RequestTooLarge
 from django_hyber.reconcile import unconfirmed
 from django_hyber.sending import batch as batches
 from django_hyber.sending.single import submit_message
@@ -144,6 +144,30 @@ def test_message_whose_claim_was_committed_without_an_answer_is_sent_at_once(pla
 
     message.refresh_from_db()
     assert (message.status, platform.ledger.taken, platform.ledger.duplicates) == ("accepted", 1, {})
+
+
+@pytest.mark.parametrize("is_written", [False, True], ids=["before the request", "on the wire"])
+def test_message_is_queued_again_at_once_although_the_connection_to_the_database_has_broken_off(
+    platform, monkeypatch, break_connection, is_written
+):
+    sms = {"text": "7", "alpha_name": "Shop", "ttl": 300}
+    content = {"channels": ["sms"], "channel_options": {"sms": sms}}
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content=content)
+
+    def be_cut_off(client, body, before_write):
+        if not is_written:
+            break_connection()
+            raise OperationalError
+        before_write()
+        with suppress(OperationalError, InterfaceError):
+            break_connection()
+        raise RequestTooLarge(is_from_platform=False)
+
+    monkeypatch.setattr(HyberClient, "send_single", be_cut_off)
+    submit_message(message.pk)
+
+    message.refresh_from_db()
+    assert (message.status, message.lease_until) == ("queued", None)
 
 
 @pytest.mark.parametrize(
