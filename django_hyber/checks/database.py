@@ -1,4 +1,4 @@
-"""Whether the database can store every text. Runs with ``manage.py check --database`` and ``hyber_check``."""
+"""Whether the database can store every text and time. Runs with ``manage.py check --database`` and ``hyber_check``."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -31,6 +32,23 @@ def check_character_sets(
     if connection.vendor == "postgresql":
         return [*_check_encoding(connection)]
     return [*_check_connection(connection), *_check_tables(connection)] if connection.vendor == "mysql" else []
+
+
+@register("django_hyber")
+def check_time_zone(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Check that times are stored in UTC where the column has no zone: the database compares them with its clock."""
+    connection = connections[router.db_for_write(Message)]
+    # Without USE_TZ, there is another error.
+    if not settings.USE_TZ or connection.features.supports_timezones or connection.timezone_name == "UTC":
+        return []
+    return [
+        Error(
+            f"The database {connection.alias!r} stores times in {connection.timezone_name}, but its clock is that of "
+            "UTC: messages are sent hours too late or too early.",
+            hint=f'Remove "TIME_ZONE" from DATABASES[{connection.alias!r}].',
+            id="django_hyber.E042",
+        )
+    ]
 
 
 def _check_encoding(connection: BaseDatabaseWrapper) -> Iterator[CheckMessage]:

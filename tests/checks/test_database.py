@@ -5,7 +5,7 @@ import io
 import pytest
 from django.core.checks import Tags, run_checks
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, connections
 
 from django_hyber.models import Suppression
 
@@ -93,3 +93,25 @@ def test_command_tells_of_a_database_without_emoji(platform, old_table):
         call_command("hyber_check", stdout=out)
 
     assert ("FAIL Database: " in out.getvalue()) == IS_MYSQL
+
+
+@pytest.fixture
+def local_times():
+    """A connection that stores times in the zone of Kyiv."""
+    connection.settings_dict["TIME_ZONE"] = "Europe/Kyiv"
+    forget_zone()
+    yield
+    connection.settings_dict["TIME_ZONE"] = None
+    forget_zone()
+
+
+def forget_zone():
+    for name in ("timezone", "timezone_name"):
+        vars(connections["default"]).pop(name, None)
+
+
+def test_times_in_a_zone_that_the_clock_of_the_database_does_not_have_are_refused(local_times):
+    ids = [message.id for message in run_checks(tags=["django_hyber"])]
+
+    # PostgreSQL stores moments, whatever the zone.
+    assert ids == ([] if IS_POSTGRESQL else ["django_hyber.E042"])
