@@ -15,13 +15,14 @@ from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.dispatch import receiver
-from django.utils import timezone, translation
+from django.utils import translation
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.announce import announce_notice, are_notices_wanted, notice_mail
 from django_hyber.conf import Account, find_account
 from django_hyber.conf.addresses import get_admin_url
+from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import write_transaction
 from django_hyber.models import Announcement, Campaign, Message
 from django_hyber.privacy import mask_phones_in
@@ -91,7 +92,7 @@ def announce_stalls() -> None:
     """Announce each campaign that is due and makes no progress, once for each stall."""
     if not are_notices_wanted():
         return
-    now = timezone.now()
+    now = database_time()
     idle = {*all_idle(now).values_list("pk", flat=True), *all_held(now).values_list("pk", flat=True)}
     Campaign.objects.filter(stalled_at__isnull=False).exclude(pk__in=idle).update(stalled_at=None)
     for pk in sorted(idle):

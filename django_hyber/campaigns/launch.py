@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.approval import answer_by_launch
@@ -20,6 +19,7 @@ from django_hyber.campaigns.preflight import (
     fingerprint,
 )
 from django_hyber.campaigns.preflight_jobs import kept_preflight
+from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import insisting
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import is_large
@@ -96,7 +96,7 @@ def launch(campaign: Campaign, *, user: User | None, confirmed: Confirmation | N
         if problems := _check_again(campaign, user, checked, confirmed):
             raise CampaignError(problems)
         launcher = user.pk if user else None
-        now = timezone.now()
+        now = database_time()
         launched = {"run": 1, "launched_at": now, "launched_by": launcher, "next_send_at": None}
         move(campaign, Verb.START, **launched, **answer_by_launch(campaign, user, note))
         runs.give_account(campaign)

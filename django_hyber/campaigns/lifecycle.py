@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from django_hyber.db.clock import NOW
+from django_hyber.db.clock import NOW, database_time
 from django_hyber.db.transactions import after_commit, insisting, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.models import Batch, Campaign
@@ -104,10 +104,10 @@ def move(campaign: Campaign, verb: Verb, **values: object) -> None:
     if not is_possible(campaign, verb):
         raise CampaignError([wrong_status(campaign)])
     status, *later = TRANSITIONS[Status(campaign.status)][verb]
-    if later and schedule.is_early(campaign, timezone.now()):
+    now = database_time()
+    if later and schedule.is_early(campaign, now):
         (status,) = later
     if status == Status.SENDING:
-        now = timezone.now()
         values |= {"sending_since": now, "begun_at": campaign.begun_at or now}
     Campaign.objects.filter(pk=campaign.pk).update(status=status, status_reason="", **values)
     campaign.refresh_from_db()

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import Account, find_account
-from django_hyber.db.clock import database_time
+from django_hyber.db.clock import NOW, database_time
 from django_hyber.db.transactions import insisting, lock, lock_unread, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message
@@ -35,7 +35,7 @@ RESOLVED = {"error_text": "", "error_code": None, "not_found_after": None, "due_
 @insisting
 def end_message_as_accepted(doubted: QuerySet[Message]) -> int:
     """Mark the messages as accepted and return their number."""
-    return _move(doubted, Status.ACCEPTED, accepted_at=timezone.now(), **RESOLVED)
+    return _move(doubted, Status.ACCEPTED, accepted_at=NOW, **RESOLVED)
 
 
 @insisting
@@ -114,9 +114,7 @@ def in_doubt(batch: Batch) -> QuerySet[Message]:
 def end_batch_as_accepted(doubted: QuerySet[Batch], batch: Batch) -> int:
     """Mark the batch as done and its unconfirmed messages as accepted. Return the number of messages."""
     with write_transaction():
-        if not doubted.update(
-            state=State.DONE, finished_at=timezone.now(), error_text="", error_code=None, **DOUBT_OVER
-        ):
+        if not doubted.update(state=State.DONE, finished_at=NOW, error_text="", error_code=None, **DOUBT_OVER):
             return 0
         return end_message_as_accepted(in_doubt(batch))
 
@@ -176,7 +174,7 @@ def resolve_separately(
     with write_transaction():
         done = {
             "state": State.DONE,
-            "finished_at": timezone.now(),
+            "finished_at": NOW,
             "due_at": None,
         }
         if not batch.failed_as:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_hyber.announce import announce_replies
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import CHUNK, insert_rows
+from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import insisting, lock, write_transaction
 from django_hyber.models import Message, Reply, UnreadableCallback
 from django_hyber.protocol import UserReply, parse_replies, reply_fingerprint
@@ -86,7 +87,7 @@ def _store_chunk(account: Account, replies: Sequence[UserReply]) -> dict[int, Us
     given = {reply_fingerprint(reply, account.name): reply for reply in replies}
     known = dict(_stored(given).values_list("fingerprint", "pk"))
     fresh = {mark: given[mark] for mark in given.keys() - known.keys()}
-    now = timezone.now()
+    now = database_time()
     _stop_again(account, {pk: given[mark] for mark, pk in known.items()}, now)
     if not fresh:
         return {}

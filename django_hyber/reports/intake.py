@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from django.db import DatabaseError
 from django.db.models import Q
-from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
 from django_hyber.codes import DELIVERED, with_stored_codes
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import CHUNK, insert_rows, update_rows
+from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message, UnreadableCallback
@@ -158,17 +158,18 @@ def _apply_stored(account: Account, waiting: Sequence[Marked]) -> Applied:
         is_ours = {id(item.report) for item in waiting if item.fingerprint in linked}
         matches = {pk: own for pk, group in matches.items() if (own := [item for item in group if id(item) in is_ours])}
         _anonymize_late(states)
-        changed = _advance(account, [state for state in states if state.id in matches], matches)
+        ours = [state for state in states if state.id in matches]
+        changed = _advance(account, ours, matches, database_time())
     return Applied(matched=len(owners), unknown=-len(owners), changed=changed)
 
 
 def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) -> None:
-    now = timezone.now()
+    now = database_time()
     try:
         applied, unmatched = _store_and_advance(account, reports, now)
     except DatabaseError:
         # Store the reports nevertheless: a sweep, or the sender's next attempt, applies them.
-        insisting(_store)(account, reports, {})
+        insisting(_store)(account, reports, {}, now)
         raise
     total.add(applied)
     # A message that was stored concurrently exists by now, or its writer finds the waiting report.
@@ -198,11 +199,11 @@ def _store_and_advance(account: Account, reports: Sequence[Marked], now: datetim
             [(state.id, state.extra_id, state.message_id) for state in states], [item.report for item in reports]
         )
         matched = _owners(matches)
-        stored = _store(account, reports, matched)
+        stored = _store(account, reports, matched, now)
         if stored < len(reports) and matched:
             _link({item.fingerprint: matched[id(item.report)] for item in reports if id(item.report) in matched})
         _anonymize_late(states)
-        changed = _advance(account, [state for state in states if state.id in matches], matches)
+        changed = _advance(account, [state for state in states if state.id in matches], matches, now)
     unmatched = [item for item in reports if id(item.report) not in matched]
     if stored < len(reports) and unmatched:
         unmatched = _still_waiting(unmatched, now)
@@ -238,8 +239,7 @@ def _may_still_be_of(state: MessageState, reports: Iterable[DeliveryReport]) -> 
     return is_of_one_message(nameless, state.message_id)
 
 
-def _store(account: Account, reports: Sequence[Marked], owners: Mapping[int, int]) -> int:
-    now = timezone.now()
+def _store(account: Account, reports: Sequence[Marked], owners: Mapping[int, int], now: datetime) -> int:
     rows = [
         (
             owners.get(id(report)),
@@ -278,11 +278,11 @@ def _anonymize_late(states: Iterable[MessageState]) -> None:
         anonymize_reports(StoredReport.objects.filter(message__in=purged).exclude(raw={}))
 
 
-def _advance(account: Account, states: Sequence[MessageState], matches: Matches) -> int:
+def _advance(account: Account, states: Sequence[MessageState], matches: Matches, now: datetime) -> int:
     """Move the messages forward, announce it, and return how many have another status now."""
     channels = channels_of(states, matches)
     advanced = [
-        reduce(lambda state, report: advance(state, report, channels[state.id]), matches[state.id], state)
+        reduce(lambda state, report: advance(state, report, channels[state.id], now), matches[state.id], state)
         for state in states
     ]
     contested = {state.id: state for state in advanced if _is_contested(state, matches[state.id])}

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from django_hyber.conf import Account, find_accounts
 from django_hyber.db.bulk import lock_rows
 from django_hyber.db.characters import storable_ids
+from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import db_connection
 from django_hyber.models import Batch, Message
 from django_hyber.models import DeliveryReport as StoredReport
@@ -196,7 +196,7 @@ def _by_phone(account: Account, waiting: Iterable[Marked]) -> dict[int, list[Del
         return {}
     candidates = _candidates(account, {item.report.phone_number for item in nameless})
     jobs = _sent_batches(account, {item.report.job_id for item in nameless} - {""})
-    now = timezone.now()
+    now = database_time()
     matches: dict[int, list[DeliveryReport]] = {}
     for item in nameless:
         report = item.report

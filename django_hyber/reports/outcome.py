@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from django.utils import timezone
-
 from django_hyber.models import TEXT_LIMIT, CampaignChannel, Message
 from django_hyber.protocol import DeliveryReport
 from django_hyber.reports.ranks import DELIVERIES, ENDS, FAILURES, FINAL, Standing, end_of, is_forward, status_of
@@ -86,7 +84,7 @@ def _campaign_channels(campaigns: set[int]) -> dict[int, list[str]]:
     return names
 
 
-def advance(state: MessageState, report: DeliveryReport, channels: Sequence[str]) -> MessageState:
+def advance(state: MessageState, report: DeliveryReport, channels: Sequence[str], now: datetime) -> MessageState:
     """Return the message as it is after this report; the order in which reports come makes no difference."""
     status = status_of(report, channels)
     channel = state.channel or (report.channel if status in DELIVERIES else "")
@@ -94,7 +92,7 @@ def advance(state: MessageState, report: DeliveryReport, channels: Sequence[str]
         channel=channel,
         other_channels=with_end(state.other_channels, report, channel),
         message_id=state.message_id or report.message_id or None,
-        accepted_at=state.accepted_at or (None if status == Message.Status.REJECTED else timezone.now()),
+        accepted_at=state.accepted_at or (None if status == Message.Status.REJECTED else now),
         total_sms_parts=_highest(state.total_sms_parts, report.total_sms_parts),
         delivered_sms_parts=_highest(state.delivered_sms_parts, report.delivered_sms_parts),
         clicks=_highest(state.clicks, report.clicks),
@@ -111,7 +109,7 @@ def advance(state: MessageState, report: DeliveryReport, channels: Sequence[str]
         error_code=reported.error_code,
         error_text="" if state.is_purged else reported.error_text,
         reported_at=reported.time,
-        finished_at=(state.finished_at or timezone.now()) if status in FINAL else None,
+        finished_at=(state.finished_at or now) if status in FINAL else None,
         given_up_at=None,
     )
 

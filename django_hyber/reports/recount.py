@@ -8,6 +8,7 @@ from functools import reduce
 from typing import NamedTuple
 
 from django.db.models import Count, Q
+from django.utils import timezone
 
 from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, account_names, find_accounts
@@ -149,8 +150,8 @@ def _parse(raw: object, account: Account | None) -> DeliveryReport | None:
 def _computed(state: MessageState, reports: Sequence[DeliveryReport], channels: Sequence[str]) -> MessageState:
     """Return the message as its reports have it; those of an earlier run are history."""
     current = [report for report in reports if is_about(state, report.extra_id, report.message_id)]
-    before = _before(state, is_first_run=len(current) == len(reports))
-    computed = reduce(lambda state, report: advance(state, report, channels), current, before)
+    before, now = _before(state, is_first_run=len(current) == len(reports)), timezone.now()
+    computed = reduce(lambda state, report: advance(state, report, channels, now), current, before)
     # When a message ended is by our own clock, and cannot be computed.
     computed = computed._replace(finished_at=computed.finished_at and (state.finished_at or computed.finished_at))
     return with_winner(computed, _winner(current)) if computed.status in DELIVERIES else computed

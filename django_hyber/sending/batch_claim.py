@@ -14,7 +14,7 @@ from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, announce_notice, store_changes
 from django_hyber.db import lease
-from django_hyber.db.clock import database_time
+from django_hyber.db.clock import NOW, database_time
 from django_hyber.db.transactions import insisting, lock, lock_shared, lock_unread, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message
@@ -213,7 +213,7 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
 
     def finish(self, state: Batch.State, **values: object) -> bool:
         """End the batch without changing its messages. Return False if another worker has claimed it."""
-        changes = {"error_text": "", "finished_at": timezone.now(), **ENDED, **values}
+        changes = {"error_text": "", "finished_at": NOW, **ENDED, **values}
         return bool(self.rows().update(state=state, **changes))
 
     def _move(self, old: Status, new: Status, **values: object) -> None:

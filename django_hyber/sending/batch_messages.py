@@ -18,6 +18,7 @@ from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.characters import storable_ids
+from django_hyber.db.clock import database_time
 from django_hyber.models import TEXT_LIMIT, Batch, Campaign, Message, Suppression
 from django_hyber.policies.allowed_numbers import NOT_ALLOWED, OPTED_OUT, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
@@ -144,7 +145,7 @@ def build_body(campaign: Campaign, account: Account, recipients: Iterable[Recipi
     """Build the request for these recipients. Raises ValueError for a phone number with anything but digits."""
     options: dict[str, Any] = {
         "callback_url": get_callback_url(account),
-        "start_time": campaign.start_time_on_wire(timezone.now()),
+        "start_time": campaign.start_time_on_wire(database_time()),
         "tag": campaign.tag or campaign.name[:64],
         "division_code": campaign.division_code,
         "phone_as_number": account.phone_as_number,
@@ -262,7 +263,7 @@ def _rejected(pk: int, entry: SyncEntry) -> OtherRow:
 
 
 def _accept(rows: Sequence[AcceptedRow]) -> None:
-    accepted_at = {"accepted_at": timezone.now()}
+    accepted_at = {"accepted_at": database_time()}
     same = {"status": Status.ACCEPTED.value, **accepted_at, **CLEARED}
     _write(rows, same, accepted_at, (*BEFORE_ACCEPTANCE, *WITHHELD))
 

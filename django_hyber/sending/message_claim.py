@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.db import lease
-from django_hyber.db.clock import database_time
+from django_hyber.db.clock import NOW, database_time
 from django_hyber.db.transactions import insisting
 from django_hyber.models import TEXT_LIMIT, AccountState, Message
 from django_hyber.policies.allowed_numbers import has_opted_out
@@ -66,7 +66,7 @@ class MessageClaim(Claim[Message, str]):
         if others.exists():
             self.mark_unconfirmed(SAME_ID, database_time(), logged=SAME_ID)
             return
-        known: dict[str, Any] = {"message_id": answer, "accepted_at": timezone.now(), **RELEASED}
+        known: dict[str, Any] = {"message_id": answer, "accepted_at": NOW, **RELEASED}
         accepted = {"error_code": None, "error_text": "", "finished_at": None, **known}
         if not self._move(Status.ACCEPTED, accepted, changing=(*IN_ORDER, *WITHHELD)):
             self._of_this_run().update(**known)

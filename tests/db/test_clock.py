@@ -7,19 +7,28 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 
 from django_hyber.conf import get_account
 from django_hyber.db.clock import database_time
-from django_hyber.models import AccountState, Batch, Campaign, Message, Suppression
+from django_hyber.models import AccountState, Batch, Campaign, DeliveryReport, Message, Suppression
+from django_hyber.notices import announce_stalls
 from django_hyber.queueing import due_to_enqueue
-from django_hyber.reconcile import unconfirmed
+from django_hyber.reconcile import endings, unconfirmed
+from django_hyber.reports.early import rematch_reports
 from django_hyber.sending import runs
 from django_hyber.sending.batch import claim_batch
 from django_hyber.sending.pace import breaker
 from django_hyber.sending.single import claim_message
-from django_hyber.services import dispatch, import_suppressions, send_message, start_campaign
-from tests.builders import CHANNELS, make_campaign, make_due, make_known, make_waiting_campaign
-from tests.samples import phone
+from django_hyber.services import (
+    apply_delivery_reports,
+    dispatch,
+    import_suppressions,
+    send_message,
+    start_campaign,
+)
+from tests.builders import CHANNELS, make_campaign, make_due, make_known, make_waiting_campaign, posts, statuses
+from tests.samples import phone, report
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,7 +108,9 @@ def test_outcome_is_queried_when_it_is_due_by_the_clock_of_the_database(graced, 
     assert unconfirmed.take_next()
 
 
-def test_retry_is_due_by_the_clock_of_the_database(graced, shifted):
+def test_retry_is_due_by_the_clock_of_the_database(graced, settings, shifted):
+    # Longer than the test, however slow the machine is.
+    settings.HYBER = {"default": settings.HYBER["default"] | {"RETRY_DELAY": 60}}
     graced.fault("status", status=429, paths=("single", "bulk"), count=2)
     shifted()
     message = send_message(phone(1), CHANNELS)
@@ -107,7 +118,7 @@ def test_retry_is_due_by_the_clock_of_the_database(graced, shifted):
 
     message.refresh_from_db()
     rows = (message, campaign.batches.get())
-    assert [timedelta(0) < row.due_at - database_time() < timedelta(seconds=5) for row in rows] == [True, True]
+    assert [timedelta(0) < row.due_at - database_time() < timedelta(seconds=90) for row in rows] == [True, True]
 
 
 @pytest.mark.parametrize(("minutes", "is_due"), [(-5, True), (5, False)])
@@ -166,6 +177,100 @@ def test_campaign_starts_by_the_clock_of_the_database(graced, shifted):
     dispatch()
 
     assert [campaign.status for campaign in Campaign.objects.order_by("pk")] == ["scheduled", "finished"]
+
+
+@pytest.fixture
+def scheduled(graced, settings):
+    """A campaign that starts in half an hour and is handed over by the next sweep."""
+    campaign = start_campaign(make_campaign([phone(1)], start_time=database_time() + timedelta(minutes=30)))
+    settings.HYBER = {"default": settings.HYBER["default"] | {"LEAD_TIME": 86_400}}
+    return campaign
+
+
+def test_platform_is_told_the_start_time_as_long_as_it_is_ahead_by_the_clock_of_the_database(
+    graced, scheduled, shifted
+):
+    shifted()
+    dispatch()
+
+    (body,) = posts(graced)
+    assert parse_datetime(body["start_time"]) == scheduled.start_time.replace(microsecond=0)
+
+
+def test_platform_is_not_told_a_start_time_that_is_over_by_the_clock_of_the_database(graced, scheduled, shifted):
+    now = database_time()
+    past = {"start_time": now - timedelta(minutes=1), "launched_at": now - timedelta(hours=5)}
+    Campaign.objects.filter(pk=scheduled.pk).update(**past)
+    shifted()
+    dispatch()
+
+    (body,) = posts(graced)
+    assert "start_time" not in body
+
+
+def test_launch_on_a_host_with_another_clock_waits_for_the_start_time(graced, shifted):
+    early = make_campaign([phone(1)], throttle=10, start_time=database_time() + timedelta(minutes=30))
+    due = make_campaign([phone(2)], throttle=10, start_time=database_time() - timedelta(minutes=1))
+    shifted()
+
+    assert [start_campaign(campaign).status for campaign in (early, due)] == ["scheduled", "finished"]
+    assert len(posts(graced)) == 1
+
+
+def test_what_queries_and_proofs_count_from_is_the_clock_of_the_database(graced, shifted):
+    shifted()
+    campaign = start_campaign(make_campaign([phone(1), phone(2)]))
+    apply_delivery_reports([report(campaign.messages.first()), report(extra_id="of-another-system")])
+    message = send_message(phone(3), CHANNELS)
+    doubted = send_message(phone(4, "87"), CHANNELS)
+    endings.end_message_as_accepted(Message.objects.filter(pk=doubted.pk))
+
+    moments = [
+        *Message.objects.values_list("accepted_at", flat=True),
+        *Message.objects.filter(status="delivered").values_list("finished_at", flat=True),
+        *Batch.objects.values_list("finished_at", flat=True),
+        *DeliveryReport.objects.values_list("received_at", flat=True),
+        *Campaign.objects.values_list("sending_since", flat=True),
+    ]
+    assert message.pk
+    assert len(moments) == 4 + 1 + 1 + 2 + 1
+    now = database_time()
+    assert [moment for moment in moments if abs(now - moment) > timedelta(seconds=5)] == []
+
+
+def test_report_of_another_system_is_not_taken_for_that_of_a_later_message(graced, settings, monkeypatch):
+    """It came before, whatever the host believes that has received it."""
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SYNC_LIMIT": 0}}
+    now = timezone.now
+    with monkeypatch.context() as ahead:
+        ahead.setattr(timezone, "now", lambda: now() + timedelta(minutes=10))
+        foreign = report(number=phone(1), extra_id=None, message_id="foreign-1", time=now().timestamp() * 1_000)
+        apply_delivery_reports([foreign])
+    campaign = start_campaign(make_campaign([phone(1)]))
+    rematch_reports()
+
+    assert statuses(campaign) == ["accepted"]
+
+
+def test_report_that_is_quicker_than_the_answer_is_applied_on_a_host_with_another_clock(graced, shifted):
+    message = Message.objects.create(phone_number=phone(1), extra_id="own-1", content={}, status="sending")
+    shifted()
+    apply_delivery_reports([report(number=phone(1), extra_id=None, time=database_time().timestamp() * 1_000)])
+
+    message.refresh_from_db()
+    assert message.status == "delivered"
+
+
+def test_campaign_is_not_stalled_because_a_host_is_ahead(graced, settings, shifted):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"NOTIFY": ["team@example.com"]}}
+    campaign = make_waiting_campaign([phone(1)], size=1)
+    now = database_time()
+    Campaign.objects.filter(pk=campaign.pk).update(launched_at=now, sending_since=now)
+    shifted()
+    announce_stalls()
+
+    campaign.refresh_from_db()
+    assert campaign.stalled_at is None
 
 
 def test_host_with_another_clock_does_not_end_a_grace(graced, shifted):

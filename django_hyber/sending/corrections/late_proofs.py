@@ -11,13 +11,12 @@ import logging
 from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes
 from django_hyber.conf import find_account
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import CHUNK
-from django_hyber.db.clock import database_time
+from django_hyber.db.clock import NOW, database_time
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
@@ -75,7 +74,7 @@ def _doubt_again(batch: Batch, campaign: Campaign) -> None:
         ended = (State.PENDING, State.CANCELLED, State.FAILED)
         stopped = Batch.objects.filter(pk=batch.pk, state__in=ended, doubted_at=batch.doubted_at)
         if not found:
-            stopped.update(state=State.DONE, finished_at=timezone.now(), due_at=None, waits_for="")
+            stopped.update(state=State.DONE, finished_at=NOW, due_at=None, waits_for="")
             return
         # Of the unconfirmed request: the account may have had another client since, with which attempts have failed.
         due = {"due_at": database_time(), "waits_for": "", "sender": found[0][-1]}
