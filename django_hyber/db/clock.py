@@ -10,17 +10,17 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Func, Value
 from django.db.models.sql.compiler import SQLCompiler
 
-from django_hyber.db.transactions import db_connection, insisting
+from django_hyber.db.transactions import db_connection
 
 #: The time at which a statement began. Django's ``Now`` is the time of the session's zone on MariaDB and MySQL.
 _CLOCKS = MappingProxyType({"postgresql": "statement_timestamp()", "mysql": "UTC_TIMESTAMP(6)"})
 
 
-@insisting
 def database_time() -> datetime:
     """Return the time of the database server.
 
@@ -30,6 +30,17 @@ def database_time() -> datetime:
     clock = _CLOCKS.get(connection.vendor)
     if clock is None:
         return _own_time()
+    try:
+        return _read(connection, clock)
+    except (OperationalError, InterfaceError):
+        if connection.in_atomic_block:
+            raise
+        # The time of a retry is needed after the connection has broken off too.
+        connection.close_if_unusable_or_obsolete()
+        return _read(connection, clock)
+
+
+def _read(connection: BaseDatabaseWrapper, clock: str) -> datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {clock}")
         moment: datetime = cursor.fetchone()[0]
