@@ -100,7 +100,7 @@ def _prepare(number: int, size: int) -> list[bytes]:
             ("default", f"38067{person:07d}", f"bench{person:020d}", {}, "accepted", now, "", "", 0)
             for person in people[start : start + 10_000]
         ]
-        insert_rows(Message, columns, rows, "default")
+        insert_rows(Message, columns, rows)
     reports = [_report(person) for person in people]
     groups = [reports[start : start + size] for start in range(0, len(reports), size)]
     return [json.dumps(group if size > 1 else group[0]).encode() for group in groups]
