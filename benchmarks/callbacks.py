@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from benchmarks.site.databases import own_database
 
@@ -96,7 +97,7 @@ def _prepare(number: int, size: int) -> list[bytes]:
     now = timezone.now()
     people = range(number * size)
     for start in range(0, len(people), 10_000):
-        rows = [
+        rows: list[tuple[Any, ...]] = [
             ("default", f"38067{person:07d}", f"bench{person:020d}", {}, "accepted", now, "", "", 0)
             for person in people[start : start + 10_000]
         ]

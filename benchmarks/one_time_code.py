@@ -87,7 +87,7 @@ def _measure(name: str, database: str, options: argparse.Namespace) -> None:
     Message.objects.filter(campaign=None).delete()
     run_step("benchmarks.campaign", "reset", "--recipients", 0)
     with tempfile.TemporaryDirectory() as folder:
-        engine = Engine(name, settings.HYBER, Path(folder))
+        engine = Engine(name, settings.HYBER, Path(folder))  # type: ignore[misc]  # from those of the tests
         try:
             # As in the documentation: the tests have it look more often.
             engine.start([*PROGRAM, "db_worker"]) if name == "django-tasks-db" else engine.start_worker()
@@ -195,7 +195,7 @@ def _send_codes(count: int, pause: Callable[[], float]) -> None:
         assert timezone.now() - max(sent.values()) < PATIENCE, codes.filter(accepted_at=None).values("status").first()
         time.sleep(0.1)
     accepted = codes.values_list("pk", "accepted_at")
-    print(json.dumps([(accepted_at - sent[pk]).total_seconds() for pk, accepted_at in accepted]))
+    print(json.dumps([(accepted_at - sent[pk]).total_seconds() for pk, accepted_at in accepted if accepted_at]))
 
 
 STEPS: dict[str, Callable[[argparse.Namespace], None]] = {

@@ -73,8 +73,8 @@ def _people(count: int) -> Iterator[dict[str, str]]:
 def _pages() -> Iterator[Any]:
     from django_hyber.models import Message
 
-    first, last = Message.objects.order_by("pk").first(), Message.objects.order_by("pk").last()
-    for start in range(first.pk, last.pk + 1, PAGE):
+    keys = Message.objects.order_by("pk").values_list("pk", flat=True)
+    for start in range(keys[0], (keys.last() or 0) + 1, PAGE):
         yield Message.objects.filter(pk__gte=start, pk__lt=start + PAGE)
 
 

@@ -94,7 +94,7 @@ def _registered(client: Any) -> Iterator[Page]:
             continue
         name = model._meta.model_name
         yield f"{name}: list", _getter(client, f"admin:django_hyber_{name}_changelist")
-        newest = model.objects.order_by("-pk").first()
+        newest = model._default_manager.order_by("-pk").first()
         if newest:
             yield f"{name}: page", _getter(client, f"admin:django_hyber_{name}_change", newest.pk)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 BATCH = 10_000
 
@@ -13,11 +14,12 @@ def start_project() -> None:
     from django.conf import settings
 
     platform = os.environ["BENCH_PLATFORM"]
-    settings.HYBER["default"] |= {
+    changes: dict[str, Any] = {
         **dict.fromkeys(("API_URL", "BULK_URL", "REPORTS_URL"), platform),
         "CALLBACK_BASE_URL": "",
         "BATCH_SIZE": BATCH,
         "SYNC_LIMIT": BATCH,
         "READ_TIMEOUT": 120,
     }
+    settings.HYBER["default"] |= changes  # type: ignore[misc]  # from the settings of the tests
     django.setup()

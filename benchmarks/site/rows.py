@@ -28,7 +28,7 @@ def insert_rows(model: type[Model], count: int, **expressions: str) -> None:
             parameters.append(field.get_db_prep_save(field.get_default(), connection))
         if columns and columns[-1] == field.column and isinstance(field, JSONField):
             values[-1] = as_json(values[-1])
-    names = ", ".join(map(connection.ops.quote_name, columns))
+    names = ", ".join(connection.ops.quote_name(str(column)) for column in columns)
     series = SERIES[connection.vendor].format(count=count)
     with connection.cursor() as cursor:
         cursor.execute(
