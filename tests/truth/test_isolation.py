@@ -74,7 +74,7 @@ def test_no_batch_is_sent_above_the_spending_limit(platform, settings, is_known)
 
 
 def test_throttle_of_a_new_account_is_shared_without_a_failure(platform, settings):
-    set_account(settings, THROTTLE=BATCH * 10)
+    set_account(settings, THROTTLE=1)
     send_with_eight_workers([make_waiting_campaign([phone(number)], BATCH, TEXT) for number in range(WORKERS)])
 
     assert AccountState.objects.count() == 1
