@@ -235,7 +235,8 @@ def test_what_queries_and_proofs_count_from_is_the_clock_of_the_database(graced,
     assert message.pk
     assert len(moments) == 4 + 1 + 1 + 2 + 1
     now = database_time()
-    assert [moment for moment in moments if abs(now - moment) > timedelta(seconds=5)] == []
+    # Longer than the steps take, and shorter than the hour.
+    assert [moment for moment in moments if abs(now - moment) > timedelta(minutes=10)] == []
 
 
 def test_report_of_another_system_is_not_taken_for_that_of_a_later_message(graced, settings, monkeypatch):
