@@ -164,7 +164,8 @@ def _apply_stored(account: Account, waiting: Sequence[Marked]) -> Applied:
 
 
 def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) -> None:
-    now = database_time()
+    # The database may be restarting.
+    now = insisting(database_time)()
     try:
         applied, unmatched = _store_and_advance(account, reports, now)
     except DatabaseError:
