@@ -255,7 +255,7 @@ def test_lost_answers_and_refused_requests_make_it_no_message_more(platform, set
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(submit, batches_in_turn(campaigns)))
     for campaign in campaigns:
-        dispatch_until_finished(campaign, sweeps=30)
+        dispatch_until_finished(campaign)
 
     sent = Message.objects.filter(campaign__isnull=False).exclude(status="suppressed")
     assert sorted(sent.values_list("phone_number", flat=True)) == sorted(people)

@@ -418,7 +418,7 @@ def test_batch_is_queried_to_the_end_by_one_task_after_another(platform, monkeyp
     make_known()
     campaign = start_campaign(make_campaign([phone(0, "87"), *(phone(number) for number in range(1, 40))]))
     monkeypatch.setattr(unconfirmed, "TURN_SECONDS", 0)
-    dispatch_until_finished(campaign, sweeps=3)
+    dispatch_until_finished(campaign)
 
     assert was_sent_once(platform, 40 + KNOWN)
 
