@@ -16,6 +16,7 @@ from django.utils import timezone, translation
 from django_hyber.codes import forget_request
 from django_hyber.reconcile.outcome_queries import forget_controls
 from django_hyber.sandbox import Sandbox
+from django_hyber.signals import message_status_changed
 from tests.tables import empty_tables
 
 CLIENT_ID = "sandbox"
@@ -182,3 +183,16 @@ def pytest_sessionfinish(session, exitstatus):
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if os.environ.get("CI") and exitstatus == 0 and reporter and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture
+def told_changes():
+    """The changes of status that receivers have been told of."""
+    changes = []
+
+    def hear(message, old_status, new_status, **kwargs):
+        changes.append((message.pk, old_status, new_status))
+
+    message_status_changed.connect(hear)
+    yield changes
+    message_status_changed.disconnect(hear)

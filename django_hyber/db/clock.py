@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any
 
-from django.db import InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField, Func, Value
 from django.db.models.sql.compiler import SQLCompiler
 
-from django_hyber.db.transactions import db_connection
+from django_hyber.db.transactions import db_connection, insisting
 
 #: The time at which a statement began. Django's ``Now`` is the time of the session's zone on MariaDB and MySQL.
 _CLOCKS = MappingProxyType({"postgresql": "statement_timestamp()", "mysql": "UTC_TIMESTAMP(6)"})
@@ -30,17 +29,6 @@ def database_time() -> datetime:
     clock = _CLOCKS.get(connection.vendor)
     if clock is None:
         return _own_time()
-    try:
-        return _read(connection, clock)
-    except (OperationalError, InterfaceError):
-        if connection.in_atomic_block:
-            raise
-        # The time of a retry is needed after the connection has broken off too.
-        connection.close_if_unusable_or_obsolete()
-        return _read(connection, clock)
-
-
-def _read(connection: BaseDatabaseWrapper, clock: str) -> datetime:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {clock}")
         moment: datetime = cursor.fetchone()[0]
@@ -52,8 +40,12 @@ def _own_time() -> datetime:
     return datetime.now(UTC)
 
 
+#: The same, but it waits for a database that is restarting. For what must be stored and is not retried as a whole.
+awaited_time = insisting(database_time)
+
+
 class DatabaseTime(Func):
-    """The same as an expression, which costs no query of its own."""
+    """The time of the database as an expression, which costs no query of its own."""
 
     arity = 0
     output_field = DateTimeField()

@@ -20,7 +20,7 @@ from django_hyber.announce import Change, announce_changes
 from django_hyber.codes import DELIVERED, with_stored_codes
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.db.bulk import CHUNK, insert_rows, update_rows
-from django_hyber.db.clock import database_time
+from django_hyber.db.clock import awaited_time, database_time
 from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.models import Message, UnreadableCallback
@@ -164,8 +164,7 @@ def _apply_stored(account: Account, waiting: Sequence[Marked]) -> Applied:
 
 
 def _apply_chunk(account: Account, reports: Sequence[Marked], total: Applied) -> None:
-    # The database may be restarting.
-    now = insisting(database_time)()
+    now = awaited_time()
     try:
         applied, unmatched = _store_and_advance(account, reports, now)
     except DatabaseError:

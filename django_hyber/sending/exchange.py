@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError
 
 from django_hyber import outbox
 from django_hyber.conf import Account, find_account
-from django_hyber.db.clock import database_time
+from django_hyber.db.clock import awaited_time, database_time
 from django_hyber.log_events import LogEvent
 from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message
 from django_hyber.models.message import new_extra_id
@@ -109,7 +109,7 @@ def hand_over(request: Callable[[Callable[[], None]], Answer | None], claim: Cla
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error), logged=type(error).__name__), claim)
         elif isinstance(error, (OperationalError, InterfaceError)):
             # A restart, a deadlock or a locked file is over soon, and there is nothing that a user could fix.
-            claim.put_back("", "", database_time() + timedelta(seconds=claim.account.retry_delay))
+            claim.put_back("", "", awaited_time() + timedelta(seconds=claim.account.retry_delay))
         else:
             claim.set_aside(describe(error))
     else:
@@ -163,14 +163,14 @@ def act_on(outcome: Outcome[Answer], claim: Claim[Any, Answer]) -> None:
     elif outcome.kind is Kind.NOT_ACCEPTED:
         breaker.note_failure(account, claim.host, reason, outcome.retry_after)
         if retries.should_retry(account, claim.counted_attempts):
-            next_at = retries.next_attempt(account, claim.counted_attempts, database_time(), outcome.retry_after)
+            next_at = retries.next_attempt(account, claim.counted_attempts, awaited_time(), outcome.retry_after)
             claim.put_back(WaitsFor.RETRY, reason, next_at)
         else:
             text = GAVE_UP % {"attempts": claim.counted_attempts, "reason": reason}
             claim.end(Status.UNDELIVERED, text[:TEXT_LIMIT], None)
     else:
         breaker.note_failure(account, claim.host, reason)
-        query_at = database_time() + timedelta(seconds=account.retry_delay)
+        query_at = awaited_time() + timedelta(seconds=account.retry_delay)
         claim.mark_unconfirmed(reason, query_at, error_code=outcome.error_code, logged=outcome.logged)
 
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from django_hyber.announce import Change, announce_changes, announcing
 from django_hyber.db import lease
-from django_hyber.db.clock import NOW, database_time
+from django_hyber.db.clock import NOW, awaited_time, database_time
 from django_hyber.db.transactions import insisting
 from django_hyber.models import TEXT_LIMIT, AccountState, Message
 from django_hyber.policies.allowed_numbers import has_opted_out
@@ -74,7 +74,7 @@ class MessageClaim(Claim[Message, str]):
 
     def set_aside(self, reason: str) -> None:
         """Queue the message again with a growing delay, until a user has fixed the cause."""
-        self.put_back("", reason, retries.next_attempt(self.account, self.row.attempts, database_time()))
+        self.put_back("", reason, retries.next_attempt(self.account, self.row.attempts, awaited_time()))
 
     @insisting
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
@@ -13,6 +14,7 @@ from django_hyber.conf import get_account
 from django_hyber.db.clock import database_time
 from django_hyber.models import AccountState, Batch, Campaign, DeliveryReport, Message, Suppression
 from django_hyber.notices import announce_stalls
+from django_hyber.protocol import HyberClient, NotTaken, RequestTooLarge
 from django_hyber.queueing import due_to_enqueue
 from django_hyber.reconcile import endings, unconfirmed
 from django_hyber.reports.early import rematch_reports
@@ -289,3 +291,41 @@ def test_host_with_another_clock_does_not_end_a_grace(graced, shifted):
     assert (message.status, message.queries, message.not_found_at) == ("unconfirmed", 2, None)
     batch = campaign.batches.get()
     assert (batch.state, batch.queries, batch.not_found_at) == ("unconfirmed", 4, None)
+
+
+@pytest.fixture
+def restart_database():
+    """Let the next times that are read from the database fail, as while it restarts."""
+    with ExitStack() as stack:
+
+        def begin():
+            failures = iter([OperationalError("starting up")] * 2)
+
+            def fail(execute, sql, *arguments):
+                if sql.startswith("SELECT") and "timestamp" in sql.lower() and (error := next(failures, None)):
+                    raise error
+                return execute(sql, *arguments)
+
+            stack.enter_context(connection.execute_wrapper(fail))
+
+        yield begin
+
+
+def test_report_is_stored_although_the_database_restarts(platform, restart_database):
+    restart_database()
+    apply_delivery_reports([report(extra_id="of-another-system")])
+
+    assert DeliveryReport.objects.count() == 1
+
+
+@pytest.mark.parametrize("error", [NotTaken(), RequestTooLarge(is_from_platform=False)], ids=["later", "too large"])
+def test_message_is_put_back_although_the_database_restarts(platform, restart_database, monkeypatch, error):
+    def fail(client, body, before_write):
+        restart_database()
+        raise error
+
+    monkeypatch.setattr(HyberClient, "send_single", fail)
+    message = send_message(phone(1), CHANNELS)
+
+    message.refresh_from_db()
+    assert (message.status, message.lease_until) == ("queued", None)

@@ -25,7 +25,6 @@ from django_hyber.services import (
     send_again,
     start_campaign,
 )
-from django_hyber.signals import message_status_changed
 from tests.builders import (
     dispatch_until_finished,
     make_campaign,
@@ -57,19 +56,6 @@ def platform(platform, settings, request):
 @pytest.fixture(params=[REFUSED, BUSY], ids=["refused", "given up"])
 def ended(request):
     return request.param
-
-
-@pytest.fixture
-def told():
-    """The changes of status that receivers have been told of."""
-    changes = []
-
-    def hear(message, old_status, new_status, **kwargs):
-        changes.append((message.pk, old_status, new_status))
-
-    message_status_changed.connect(hear)
-    yield changes
-    message_status_changed.disconnect(hear)
 
 
 def make_known_in_a_campaign():
@@ -119,12 +105,24 @@ def was_sent_once(platform):
     return (platform.ledger.taken, platform.ledger.duplicates) == (5 + KNOWN, {})
 
 
-def test_others_are_queried_and_a_retry_sends_to_none_of_them(platform, ended, told):
+def assert_others_are_queried_and_end_as_before(platform, campaign):
+    """After a report about one of them; the platform has none of the others."""
+    others = report_one(campaign)
+    before = ends(others)
+    late_proofs.doubt_proved()
+    assert set(others.values_list("status", flat=True)) == {"unconfirmed"}
+    sweep_until_all_have(campaign, ("delivered", "rejected", "undelivered"))
+
+    assert ends(others) == before
+    assert platform.ledger.taken == KNOWN
+
+
+def test_others_are_queried_and_a_retry_sends_to_none_of_them(platform, ended, told_changes):
     campaign = make_doubted(platform)
     send_again_and_fail(platform, campaign, ended)
     others = report_one(campaign)
     failed = others.values_list("status", flat=True)[0]
-    told.clear()
+    told_changes.clear()
     sweep_until_all_have(campaign, HAVE_IT)
 
     assert campaign.status == "finished"
@@ -133,7 +131,7 @@ def test_others_are_queried_and_a_retry_sends_to_none_of_them(platform, ended, t
     assert was_sent_once(platform)
     assert not others.exclude(error_text="", error_code=None).exists()
     for pk in others.values_list("pk", flat=True):
-        changes = [(old, new) for told_pk, old, new in told if told_pk == pk]
+        changes = [(old, new) for told_pk, old, new in told_changes if told_pk == pk]
         assert changes == [(failed, "unconfirmed"), ("unconfirmed", "accepted")]
 
 
@@ -151,14 +149,7 @@ def test_retry_before_the_next_sweep_sends_to_none_of_them(platform, ended):
 def test_those_that_were_not_accepted_end_as_before_and_can_be_retried(platform, ended):
     campaign = make_doubted(platform, "drop_request")
     send_again_and_fail(platform, campaign, ended)
-    others = report_one(campaign)
-    before = ends(others)
-    late_proofs.doubt_proved()
-    assert set(others.values_list("status", flat=True)) == {"unconfirmed"}
-    sweep_until_all_have(campaign, ("delivered", "rejected", "undelivered"))
-
-    assert ends(others) == before
-    assert platform.ledger.taken == KNOWN
+    assert_others_are_queried_and_end_as_before(platform, campaign)
     retry_failed(campaign)
     dispatch_until_finished(campaign)
     assert (platform.ledger.taken, platform.ledger.duplicates) == (4 + KNOWN, {})
@@ -198,14 +189,7 @@ def test_those_of_a_cancelled_campaign_end_as_before(platform, ended):
     campaign.refresh_from_db()
     cancel_campaign(campaign)
     waiting.delete()
-    others = report_one(campaign)
-    before = ends(others)
-    late_proofs.doubt_proved()
-    assert set(others.values_list("status", flat=True)) == {"unconfirmed"}
-    sweep_until_all_have(campaign, ("delivered", "rejected", "undelivered"))
-
-    assert ends(others) == before
-    assert platform.ledger.taken == KNOWN
+    assert_others_are_queried_and_end_as_before(platform, campaign)
 
 
 def test_those_that_were_sent_again_one_by_one_are_queried_after_a_report(platform, ended):
@@ -223,14 +207,7 @@ def test_one_by_one_those_that_were_not_accepted_end_as_before(platform, ended):
     campaign = make_doubted(platform, "drop_request")
     send_again_one_by_one(campaign)
     send_again_and_fail(platform, campaign, ended)
-    others = report_one(campaign)
-    before = ends(others)
-    late_proofs.doubt_proved()
-    assert set(others.values_list("status", flat=True)) == {"unconfirmed"}
-    sweep_until_all_have(campaign, ("delivered", "rejected", "undelivered"))
-
-    assert ends(others) == before
-    assert platform.ledger.taken == KNOWN
+    assert_others_are_queried_and_end_as_before(platform, campaign)
 
 
 def test_report_about_one_half_has_the_other_one_queried_too(platform, ended):

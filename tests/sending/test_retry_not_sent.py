@@ -25,7 +25,6 @@ from django_hyber.services import (
     send_again,
     start_campaign,
 )
-from django_hyber.signals import message_status_changed
 from django_hyber.tasks import run_job
 from tests.builders import make_campaign, make_due, posts, statuses
 from tests.samples import phone, report
@@ -45,19 +44,6 @@ def platform(platform, settings):
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
     settings.HYBER = {"default": settings.HYBER["default"] | {"PRICES": {"sms": "1.50", "viber": "0.50"}}}
     return platform
-
-
-@pytest.fixture
-def told():
-    """The changes of status that receivers have been told of."""
-    changes = []
-
-    def hear(message, old_status, new_status, **kwargs):
-        changes.append((message.pk, old_status, new_status))
-
-    message_status_changed.connect(hear)
-    yield changes
-    message_status_changed.disconnect(hear)
 
 
 def send_waiting(campaign):
@@ -182,7 +168,7 @@ def test_third_attempt_keeps_the_end_of_the_second(expired):
     assert {message.error_code for message in expired.messages.all()} == {8}
 
 
-def test_late_report_about_the_former_attempt_counts_once_the_retry_is_cancelled(expired, told):
+def test_late_report_about_the_former_attempt_counts_once_the_retry_is_cancelled(expired, told_changes):
     first = expired.messages.order_by("pk").first()
     retry_failed(expired)
     apply_delivery_reports([report(first, time=LATER)])
@@ -191,7 +177,7 @@ def test_late_report_about_the_former_attempt_counts_once_the_retry_is_cancelled
 
     assert statuses(expired) == ["delivered"] + ["expired"] * 3
     assert recount().differences == 0
-    assert (first.pk, "expired", "delivered") in told
+    assert (first.pk, "expired", "delivered") in told_changes
 
 
 def test_late_report_about_the_former_attempt_counts_for_a_person_who_is_skipped(expired):
@@ -204,13 +190,13 @@ def test_late_report_about_the_former_attempt_counts_for_a_person_who_is_skipped
     assert statuses(expired) == ["delivered"] + ["accepted"] * 3
 
 
-def test_receivers_hear_of_the_end_that_was_given_back(expired, told):
+def test_receivers_hear_of_the_end_that_was_given_back(expired, told_changes):
     retry_failed(expired)
-    told.clear()
+    told_changes.clear()
     cancel_campaign(expired)
     dispatch()
 
-    assert sorted(told) == [
+    assert sorted(told_changes) == [
         (pk, "queued", "expired") for pk in expired.messages.order_by("pk").values_list("pk", flat=True)
     ]
 
