@@ -87,7 +87,7 @@ def _measure(name: str, database: str, options: argparse.Namespace) -> None:
     Message.objects.filter(campaign=None).delete()
     run_step("benchmarks.campaign", "reset", "--recipients", 0)
     with tempfile.TemporaryDirectory() as folder:
-        engine = Engine(name, settings.HYBER, Path(folder))  # type: ignore[misc]  # from those of the tests
+        engine = Engine(name, settings.HYBER, Path(folder))
         try:
             # As in the documentation: the tests have it look more often.
             engine.start([*PROGRAM, "db_worker"]) if name == "django-tasks-db" else engine.start_worker()

@@ -12,7 +12,7 @@ from django.db import connections
 from django.utils import timezone
 
 from django_hyber.conf import get_account
-from django_hyber.models import Campaign, Message
+from django_hyber.models import AccountState, Campaign, Message
 from django_hyber.protocol import SMS, Viber
 from django_hyber.reconcile import endings
 from django_hyber.services import (
@@ -112,12 +112,17 @@ def make_due(campaign):
     campaign.messages.filter(due_at__isnull=False).update(due_at="2020-01-01T00:00:00Z")
 
 
+def _sweep_without_waiting(campaign):
+    """On a slow machine, an answer of the platform may come too late, which pauses the queries for a minute."""
+    AccountState.objects.update(queries_after=None)
+    make_due(campaign)
+    dispatch()
+
+
 def dispatch_until_finished(campaign, seconds=60):
-    """Queries may be paused for a while: on a slow machine, an answer of the platform may come too late."""
     end = time.monotonic() + seconds
     while True:
-        make_due(campaign)
-        dispatch()
+        _sweep_without_waiting(campaign)
         campaign.refresh_from_db()
         if campaign.status == "finished":
             return
@@ -129,7 +134,6 @@ def sweep_until_all_have(campaign, wanted, seconds=60):
     end = time.monotonic() + seconds
     while not set(statuses(campaign)) <= set(wanted):
         assert time.monotonic() < end, statuses(campaign)
-        make_due(campaign)
-        dispatch()
+        _sweep_without_waiting(campaign)
         time.sleep(0.02)
     campaign.refresh_from_db()

@@ -21,5 +21,5 @@ def start_project() -> None:
         "SYNC_LIMIT": BATCH,
         "READ_TIMEOUT": 120,
     }
-    settings.HYBER["default"] |= changes  # type: ignore[misc]  # from the settings of the tests
+    settings.HYBER["default"] |= changes
     django.setup()

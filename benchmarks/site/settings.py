@@ -8,7 +8,7 @@ from tests.settings import DATABASES, HYBER, INSTALLED_APPS, env
 ROOT_URLCONF = "benchmarks.site.urls"
 DATABASES["default"]["NAME"] = env.str("BENCH_DATABASE")
 DATABASES["default"]["CONN_MAX_AGE"] = 600
-HYBER["default"]["LEASE"] = 600
+HYBER["default"]["LEASE"] = 600  # type: ignore[assignment]  # the tests have only texts there
 LOGGING = {"version": 1, "disable_existing_loggers": True}
 if env.bool("BENCH_POST_OFFICE", default=False):
     INSTALLED_APPS = [*INSTALLED_APPS, "post_office"]
