@@ -222,6 +222,7 @@ class _Raw(dict[str, Any]):
 
 
 def _configured_accounts() -> dict[str, _Raw]:
+    # Read by another function: error trackers collect the variables of the one that raises.
     accounts = _raw_accounts()
     if accounts is None:
         raise ImproperlyConfigured('HYBER must be a dict of accounts, as in {"default": {"CLIENT_ID": "1234", ...}}.')
