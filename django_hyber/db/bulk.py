@@ -200,7 +200,7 @@ def _execute(statement: Statement, rows: Sequence[Row], before: Sequence[Any] = 
     connection = db_connection()
     count = 0
     with connection.cursor() as cursor:
-        for document in _documents(_plain_rows(connection, statement, rows), _LONGEST.get(connection.vendor)):
+        for document in _documents(_converted_rows(connection, statement, rows), _LONGEST.get(connection.vendor)):
             cursor.execute(statement.sql, [*before, document, *after])
             count += cursor.rowcount
     return count
@@ -225,68 +225,43 @@ def _column(field: models.Field[Any, Any]) -> str:
     return str(field.column)
 
 
-def _plain_rows(connection: BaseDatabaseWrapper, statement: Statement, rows: Sequence[Row]) -> Sequence[Row]:
+def _converted_rows(connection: BaseDatabaseWrapper, statement: Statement, rows: Sequence[Row]) -> Sequence[Row]:
+    """Return the rows with texts in place of times, and of documents where they cannot be nested."""
+    documents = () if connection.vendor in _NESTS_DOCUMENTS else statement.documents
+    if not statement.times and not documents:
+        return rows
     # Most rows of a statement have the same times.
     written: dict[datetime, str] = {}
-    documents = () if connection.vendor in _NESTS_DOCUMENTS else statement.documents
     narrow = is_narrow()
-    return [_plain(connection, row, statement.times, written, documents, narrow=narrow) for row in rows]
-
-
-def _plain(
-    connection: BaseDatabaseWrapper,
-    row: Row,
-    times: Sequence[int],
-    written: dict[datetime, str],
-    documents: Sequence[int],
-    *,
-    narrow: bool,
-) -> Row:
-    if not times and not documents:
-        return row
-    plain = list(row)
-    for index in times:
-        value = plain[index]
-        if isinstance(value, datetime):
-            if value not in written:
-                written[value] = str(connection.ops.adapt_datetimefield_value(value))
-            plain[index] = written[value]
-    for index in documents:
-        if plain[index] is not None:
-            document = json.dumps(plain[index], ensure_ascii=False)
-            plain[index] = escape_wide(document) if narrow else document
-    return plain
+    converted = [list(row) for row in rows]
+    for row in converted:
+        for index in statement.times:
+            value = row[index]
+            if isinstance(value, datetime):
+                if value not in written:
+                    written[value] = str(connection.ops.adapt_datetimefield_value(value))
+                row[index] = written[value]
+        for index in documents:
+            if row[index] is not None:
+                document = json.dumps(row[index], ensure_ascii=False)
+                row[index] = escape_wide(document) if narrow else document
+    return converted
 
 
 def _source(connection: BaseDatabaseWrapper, fields: Sequence[models.Field[Any, Any]]) -> str:
-    if connection.vendor == "mysql":
-        columns = ", ".join(
-            f"{connection.ops.quote_name(_column(field))} {_json_table_type(connection, field)} PATH '$[{index}]'"
-            for index, field in enumerate(fields)
-        )
-        return f"JSON_TABLE(%s, '$[*]' COLUMNS ({columns})) AS r"
-    if connection.vendor == "sqlite":
-        columns = ", ".join(
-            f"json_extract(value, '$[{index}]') AS {connection.ops.quote_name(_column(field))}"
-            for index, field in enumerate(fields)
-        )
-        return f"(SELECT {columns} FROM json_each(%s)) AS r"  # noqa: S608
-    columns = ", ".join(
-        f"{_extracted(connection, field, index)} AS {connection.ops.quote_name(_column(field))}"
-        for index, field in enumerate(fields)
-    )
-    # With json instead of jsonb, the document would be parsed again for each column.
-    return f"(SELECT {columns} FROM jsonb_array_elements(%s::jsonb)) AS r"  # noqa: S608
+    """Return the SQL by which the parameter with the rows becomes a table."""
+    columns = (_extracted(connection, field, index) for index, field in enumerate(fields))
+    return _SOURCE[connection.vendor].format(", ".join(columns))
 
 
 def _extracted(connection: BaseDatabaseWrapper, field: models.Field[Any, Any], index: int) -> str:
-    if isinstance(field, models.JSONField):
-        return f"NULLIF(value->{index}, 'null')"
-    return f"(value->>{index})::{_cast(connection, field)}"
-
-
-def _json_table_type(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> str:
-    return "longtext" if isinstance(field, models.JSONField) else _cast(connection, field)
+    name, is_document = connection.ops.quote_name(_column(field)), isinstance(field, models.JSONField)
+    if connection.vendor == "mysql":
+        return f"{name} {'longtext' if is_document else _cast(connection, field)} PATH '$[{index}]'"
+    if connection.vendor == "sqlite":
+        return f"json_extract(value, '$[{index}]') AS {name}"
+    value = f"NULLIF(value->{index}, 'null')" if is_document else f"(value->>{index})::{_cast(connection, field)}"
+    return f"{value} AS {name}"
 
 
 def _cast(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> str:
@@ -303,6 +278,12 @@ def _value(connection: BaseDatabaseWrapper, field: models.Field[Any, Any]) -> st
 _NESTS_DOCUMENTS = frozenset({"postgresql"})
 #: Largest JSON document of a statement, in bytes. MariaDB accepts 16 MB, and quoting may double the size.
 _LONGEST = {"mysql": 7_000_000}
+_SOURCE = {
+    # With json instead of jsonb, the document would be parsed again for each column.
+    "postgresql": "(SELECT {} FROM jsonb_array_elements(%s::jsonb)) AS r",
+    "sqlite": "(SELECT {} FROM json_each(%s)) AS r",
+    "mysql": "JSON_TABLE(%s, '$[*]' COLUMNS ({})) AS r",
+}
 _INSERT = {
     "postgresql": ("INSERT", "ON CONFLICT DO NOTHING"),
     # Without WHERE, SQLite parses ON CONFLICT as the condition of a join.
