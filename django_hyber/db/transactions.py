@@ -57,23 +57,19 @@ def atomic() -> Iterator[None]:
     connection = db_connection()
     is_own = not connection.in_atomic_block
     with transaction.atomic(using=connection.alias):
-        if is_own and connection.vendor in _LEVELS and not _reads_committed(connection):
+        options = repr(connection.settings_dict["OPTIONS"])
+        if is_own and connection.vendor in _LEVELS and not _reads_committed(connection.alias, options):
             _execute_quietly(connection, "SET TRANSACTION ISOLATION LEVEL READ COMMITTED")
         yield
 
 
-def _reads_committed(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether transactions of this connection see what is committed while they last."""
-    return _level(connection.alias, repr(connection.settings_dict["OPTIONS"])) == "READ COMMITTED"
-
-
 # Cached: it would be one more query in each transaction.
 @cache
-def _level(alias: str, _options: str) -> str:
-    """Return the isolation level that connections with these options have."""
+def _reads_committed(alias: str, _options: str) -> bool:
+    """Return whether transactions of connections with these options see what is committed while they last."""
     connection = connections[alias]
     level: str = _execute_quietly(connection, _LEVELS[connection.vendor])[-1]
-    return level.upper().replace("-", " ")
+    return level.upper().replace("-", " ") == "READ COMMITTED"
 
 
 def _execute_quietly(connection: BaseDatabaseWrapper, sql: str) -> Any:
