@@ -133,11 +133,7 @@ def run_job(pk: int) -> None:
             result = KINDS[job.kind](job, claim)
         except (JobLostError, Campaign.DoesNotExist):
             # The job is deleted with its campaign.
-            logger.warning(
-                "Job %s was stopped or claimed by another worker",
-                pk,
-                extra={"event": LogEvent.CLAIM_LOST, "background_job_id": pk},
-            )
+            _log_lost(pk)
         except ValidationError as error:
             _finish(claim, State.FAILED, " ".join(error.messages))
         except (DatabaseError, OSError) as error:
@@ -213,14 +209,15 @@ def _finish(claim: JobClaim, state: str, error_text: str = "", **values: Any) ->
         try:
             claim.write(state=state, error_text=error_text[:TEXT_LIMIT], finished_at=timezone.now(), **values)
         except JobLostError:
-            logger.warning(
-                "Job %s was stopped or claimed by another worker",
-                claim.pk,
-                extra={"event": LogEvent.CLAIM_LOST, "background_job_id": claim.pk},
-            )
+            _log_lost(claim.pk)
             return
     if job:
         delete_file(job, "source")
+
+
+def _log_lost(pk: int) -> None:
+    text, ids = "Job %s was stopped or claimed by another worker", {"background_job_id": pk}
+    logger.warning(text, pk, extra={"event": LogEvent.CLAIM_LOST, **ids})
 
 
 def _delete_personal_data(job: BackgroundJob) -> None:
