@@ -139,11 +139,9 @@ def has_listeners(signal: Announcement.Signal = Announcement.Signal.MESSAGE_STAT
     return topic.signal.has_listeners(topic.sender)
 
 
-def announcing(
-    signal: Announcement.Signal = Announcement.Signal.MESSAGE_STATUS_CHANGED,
-) -> AbstractContextManager[None]:
-    """Open a transaction for a single statement and its events. Without receivers, no transaction is opened."""
-    return atomic() if has_listeners(signal) else nullcontext()
+def announcing() -> AbstractContextManager[None]:
+    """Open a transaction for a change of status and its events. Without receivers, no transaction is opened."""
+    return atomic() if has_listeners() else nullcontext()
 
 
 def are_notices_wanted() -> bool:
