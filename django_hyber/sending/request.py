@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django_hyber.conf import Account, find_account
+from django_hyber.conf import find_account
 from django_hyber.models import Message
 from django_hyber.protocol import Recipient
 from django_hyber.sending import batch_messages, single
@@ -19,26 +19,14 @@ def request_of(message_pk: int) -> Mapping[str, Any] | None:
     account no longer exists, the number was purged, or a value is missing.
     """
     message = Message.objects.select_related("campaign").get(pk=message_pk)
-    account = find_account(message.account if message.campaign is None else message.campaign.account)
-    if account is None or not message.phone_number:
+    campaign, phone_number, content = message.campaign, message.phone_number, message.content
+    account = find_account(campaign.account if campaign else message.account)
+    if account is None or not phone_number:
         return None
-    return _single(message, account) if message.campaign is None else _of_campaign(message, account)
-
-
-def _single(message: Message, account: Account) -> Mapping[str, Any] | None:
-    if not message.content:
-        return None
-    return single.build_body(account, message.phone_number or "", message.extra_id, message.content)
-
-
-def _of_campaign(message: Message, account: Account) -> Mapping[str, Any] | None:
-    campaign = message.campaign
     if campaign is None:
-        return None
+        return single.build_body(account, phone_number, message.extra_id, content) if content else None
     needed = batch_messages.used_values(campaign)
     values = complete_variables(campaign, needed, message.variables)
     if values is None or not values.keys() >= set(needed) or not campaign.get_channels():
         return None
-    return batch_messages.build_body(
-        campaign, account, [Recipient(message.phone_number or "", message.extra_id, values)]
-    )
+    return batch_messages.build_body(campaign, account, [Recipient(phone_number, message.extra_id, values)])

@@ -154,20 +154,13 @@ def _read_phone(phone_number: GivenPhone, account: Account) -> str:
 
 
 def _validate(phone: str, channels: Sequence[Channel], extra_id: str, options: dict[str, Any]) -> None:
-    problems = [*validate_request(phone_number=phone, extra_id=extra_id, **_request_fields(options))]
+    problems = validate_request(phone_number=phone, extra_id=extra_id, **options)
     problems += validate_channels(channels)
     errors = [problem for problem in problems if problem.is_error]
     if errors:
         raise InvalidMessage(errors)
     for warning in problems:
         _log_warning(extra_id, warning)
-
-
-def _request_fields(options: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "callback_url": options.get("callback_url"),
-        **{key: options[key] for key in options if key != "callback_url"},
-    }
 
 
 def _log_warning(extra_id: str, problem: Problem) -> None:
