@@ -104,12 +104,6 @@ def hold(account: Account, reason: str) -> Hold:
     return Hold(until, whole.values_list("releases", flat=True).get())
 
 
-def lift_hold(account_name: str) -> bool:
-    """Lift the hold of an account whose login was accepted by a check. Return whether the account was held."""
-    held = AccountState.objects.filter(account=account_name, host=Host.ALL, held_since__isnull=False)
-    return bool(held.update(**CLOSED))
-
-
 def was_released_since(account_name: str, releases: int) -> bool:
     """Return whether the account is not held and a request has been accepted since it had this number of releases."""
     states = AccountState.objects.filter(account=account_name, host=Host.ALL, held_since=None)
@@ -117,8 +111,12 @@ def was_released_since(account_name: str, releases: int) -> bool:
 
 
 def release(account_name: str) -> bool:
-    """Lift the hold of the account, and let what waited for it go on. Return whether the account was held."""
-    if not lift_hold(account_name):
+    """Lift the hold of an account whose login was accepted by a check, and let what waited for it go on.
+
+    Returns whether the account was held.
+    """
+    held = AccountState.objects.filter(account=account_name, host=Host.ALL, held_since__isnull=False)
+    if not held.update(**CLOSED):
         return False
     wake(account_name)
     return True
