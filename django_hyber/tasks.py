@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial, wraps
+from functools import wraps
 from typing import Any
 
 try:
@@ -56,13 +56,13 @@ def _submit_batch_and_enqueue_next(pk: int) -> None:
 @background
 def resolve_message(pk: int, following: int = 0) -> None:
     """Query the outcome of an unconfirmed message, then enqueue up to ``following`` others, one after another."""
-    unconfirmed.query_in_turn(pk, following, partial(enqueue, "resolve_message"))
+    unconfirmed.query_in_turn(pk, following)
 
 
 @background
 def resolve_batch(pk: int) -> None:
     """Query the outcome of an unconfirmed batch."""
-    unconfirmed.query_batch(pk, partial(enqueue, "resolve_batch"))
+    unconfirmed.query_batch(pk)
 
 
 @background

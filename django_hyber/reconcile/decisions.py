@@ -18,7 +18,7 @@ from django_hyber.db.transactions import insisting, write_transaction
 from django_hyber.errors import DoubtError
 from django_hyber.log_events import LogEvent
 from django_hyber.models import LONE, Batch, Campaign, Message
-from django_hyber.queueing import enqueue_row_after_commit
+from django_hyber.queueing import TaskName, enqueue_row_after_commit
 from django_hyber.reconcile import endings
 from django_hyber.sending.pace import pauses
 from django_hyber.sending.pace.deadline import is_too_late
@@ -116,19 +116,17 @@ def query_now(row: Batch | Message, *, by: str) -> bool:
     of the account are missing or invalid.
     """
     if isinstance(row, Batch):
-        with _decided(_doubted_batch(row), "queried now", by):
-            _require(_account_problem(row.campaign.account))
-            pauses.lift(row.campaign.account, pauses.Host.REPORTS)
-            is_new = Batch.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
-            if is_new:
-                enqueue_row_after_commit("resolve_batch", Batch.objects.all(), row.pk)
-        return is_new
-    with _decided(_doubted_message(row), "queried now", by):
-        _require(_account_problem(row.account))
-        pauses.lift(row.account, pauses.Host.REPORTS)
-        is_new = Message.objects.filter(pk=row.pk, due_at__isnull=False).update(due_at=None) > 0
+        return _query_now(_doubted_batch(row), row.campaign.account, "resolve_batch", by)
+    return _query_now(_doubted_message(row), row.account, "resolve_message", by)
+
+
+def _query_now(doubted: QuerySet[Row], account: str, task: TaskName, by: str) -> bool:
+    with _decided(doubted, "queried now", by) as row:
+        _require(_account_problem(account))
+        pauses.lift(account, pauses.Host.REPORTS)
+        is_new = doubted.filter(due_at__isnull=False).update(due_at=None) > 0
         if is_new:
-            enqueue_row_after_commit("resolve_message", Message.objects.all(), row.pk)
+            enqueue_row_after_commit(task, doubted, row.pk)
     return is_new
 
 

@@ -75,15 +75,19 @@ def queue_message_again(doubted: QuerySet[Message], message: Message, not_taken_
 
 def request_in_doubt(message: Message) -> Batch | None:
     """Return the batch whose request contained the message when the answer was lost, or None."""
+    return _requests_in_doubt(message).first()
+
+
+def _requests_in_doubt(message: Message) -> QuerySet[Batch]:
     if message.campaign_id is None or message.doubted_at is None:
-        return None
+        return Batch.objects.none()
     return Batch.objects.filter(
         campaign=message.campaign_id,
         first_id__lte=message.pk,
         last_id__gte=message.pk,
         state=State.DONE,
         doubted_at=message.doubted_at,
-    ).first()
+    )
 
 
 def failed_before(row: Batch | Message) -> Batch | None:
@@ -93,16 +97,7 @@ def failed_before(row: Batch | Message) -> Batch | None:
     """
     if isinstance(row, Batch):
         return row if row.failed_as else None
-    if row.campaign_id is None or row.doubted_at is None:
-        return None
-    requests = Batch.objects.filter(
-        campaign=row.campaign_id,
-        first_id__lte=row.pk,
-        last_id__gte=row.pk,
-        state=State.DONE,
-        doubted_at=row.doubted_at,
-    )
-    return requests.exclude(failed_as="").first()
+    return _requests_in_doubt(row).exclude(failed_as="").first()
 
 
 def in_doubt(batch: Batch) -> QuerySet[Message]:
@@ -170,16 +165,11 @@ def resolve_separately(
     The batch keeps ``doubted_at``, by which its messages find it.
     """
     changes: dict[str, Any] = {"not_found_after": parts_until or batch.not_found_after}
+    # One that had failed before keeps the reason.
+    forgotten = {} if batch.failed_as else {"error_text": "", "error_code": None}
     due_at = database_time() + timedelta(seconds=account.ask_every)
     with write_transaction():
-        done = {
-            "state": State.DONE,
-            "finished_at": NOW,
-            "due_at": None,
-        }
-        if not batch.failed_as:
-            done |= {"error_text": "", "error_code": None}
-        if not doubted.update(**done, **changes):
+        if not doubted.update(state=State.DONE, finished_at=NOW, due_at=None, **forgotten, **changes):
             return
         if parts_until:
             changes["not_found_at"] = None

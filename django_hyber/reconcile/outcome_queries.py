@@ -20,14 +20,7 @@ from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import insisting
 from django_hyber.models import ANSWER_LIMIT, AccountState, Batch, Message
 from django_hyber.models.message import new_extra_id
-from django_hyber.protocol import (
-    DeliveryReport,
-    HyberClient,
-    HyberError,
-    ReportNotFound,
-    is_plain_id,
-    parse_reports,
-)
+from django_hyber.protocol import HyberClient, HyberError, ReportNotFound, is_plain_id, parse_reports
 from django_hyber.reconcile.proof import Answer, Controls, Known, QueryResult, judge, query_interval
 from django_hyber.reconcile.report_queries import claim_query
 from django_hyber.reports.intake import apply_reports
@@ -99,7 +92,8 @@ def query_report(account: Account, extra_id: str) -> QueryResult:
         return QueryResult(text=error.explanation)
     note_answer(account, REPORTS)
     account = with_stored_codes(account)
-    reports = _matching(extra_id, parse_reports(payload, seen_codes=account.seen_codes).reports)
+    found = parse_reports(payload, seen_codes=account.seen_codes).reports
+    reports = [report for report in found if report.extra_id == extra_id]
     if not reports:
         return QueryResult(text="a report about another message")
     apply_reports(account, reports)
@@ -194,10 +188,6 @@ def _known_in_campaigns(account: Account) -> Sequence[str]:
         if len(found) == CANDIDATES:
             break
     return found
-
-
-def _matching(extra_id: str, reports: Sequence[DeliveryReport]) -> list[DeliveryReport]:
-    return [report for report in reports if report.extra_id == extra_id]
 
 
 def _describe(error: ReportNotFound) -> str:

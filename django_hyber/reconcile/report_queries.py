@@ -156,14 +156,10 @@ def query_message(overdue: Overdue, fetched: Fetched) -> None:
     if _is_paused(overdue.account, Host.REPORTS, fetched) or not claim_query(message, _next_query_at(overdue, now)):
         return
     fetched.queried += 1
-    is_answered = _fetch(overdue, fetched)
-    if overdue.status == Status.ACCEPTED and _should_give_up(now - overdue.expected_at, is_answered=is_answered):
-        fetched.given_up += _give_up(message)
-
-
-def _should_give_up(late: timedelta, *, is_answered: bool) -> bool:
-    """Whether to stop querying. If the platform does not answer at all, it may still have the report."""
-    return late > (GIVE_UP_AFTER if is_answered else GIVE_UP_UNANSWERED_AFTER)
+    # If the platform does not answer at all, it may still have the report.
+    patience = GIVE_UP_AFTER if _fetch(overdue, fetched) else GIVE_UP_UNANSWERED_AFTER
+    if overdue.status == Status.ACCEPTED and now - overdue.expected_at > patience:
+        fetched.given_up += message.update(given_up_at=timezone.now(), error_text=NO_REPORT, due_at=None)
 
 
 def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
@@ -196,7 +192,3 @@ def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
     reports = parse_reports(payload, seen_codes=account.seen_codes).reports
     fetched.changed += apply_reports(account, reports).changed
     return True
-
-
-def _give_up(message: QuerySet[Message]) -> int:
-    return message.update(given_up_at=timezone.now(), error_text=NO_REPORT, due_at=None)

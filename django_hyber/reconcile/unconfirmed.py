@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -24,7 +24,7 @@ from django_hyber.db.apart import apart
 from django_hyber.db.clock import NOW, database_time
 from django_hyber.db.transactions import insisting
 from django_hyber.models import ANSWER_LIMIT, LONE, Batch, Message
-from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue_row, mark_first, one_after_another
+from django_hyber.queueing import ENQUEUED_FOR, due_to_enqueue, enqueue, enqueue_row, mark_first, one_after_another
 from django_hyber.reconcile import endings, outcome_queries
 from django_hyber.reconcile.proof import (
     SAMPLE,
@@ -108,21 +108,26 @@ def _recover(claim_of: type[Claim[Row, Any]], row: Row, account_name: str, left:
         claim.mark_unconfirmed(reason, now, left, logged=reason)
 
 
-def query_in_turn(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
+def query_in_turn(pk: int, following: int) -> None:
     """Query the outcome of a message, then enqueue the query of the next one."""
-    one_after_another("queries", (pk, following), lambda item: _query_and_enqueue_next(*item, enqueue))
+    one_after_another("queries", (pk, following), lambda item: _query_and_enqueue_next(*item))
 
 
-def _query_and_enqueue_next(pk: int, following: int, enqueue: Callable[[int, int], object]) -> None:
+def _query_and_enqueue_next(pk: int, following: int) -> None:
     resolve_message(pk)
     next_pk = take_next(after=pk) if following else None
     if next_pk:
-        enqueue(next_pk, following - 1)
+        enqueue("resolve_message", next_pk, following - 1)
 
 
-def query_batch(pk: int, enqueue: Callable[[int], object]) -> None:
+def query_batch(pk: int) -> None:
     """Query the outcome of a batch for up to TURN_SECONDS, and enqueue the rest of its queries."""
-    one_after_another("unconfirmed batches", pk, lambda pk: resolve_batch(pk) and enqueue(pk))
+    one_after_another("unconfirmed batches", pk, _query_batch_and_enqueue_rest)
+
+
+def _query_batch_and_enqueue_rest(pk: int) -> None:
+    if resolve_batch(pk):
+        enqueue("resolve_batch", pk)
 
 
 def enqueue_queries() -> int:
