@@ -261,10 +261,15 @@ def count_up_to(rows: QuerySet[Any]) -> int:
     return rows.order_by()[: MOST_COUNTED + 1].count()
 
 
+def reported_since(moment: datetime) -> Q:
+    """Select the campaigns that may have got reports since then."""
+    ended_after = moment - REPORTED_WITHIN
+    return Q(finished_at=None) | Q(finished_at__gte=ended_after) | Q(start_time__gte=ended_after)
+
+
 def _recent_campaigns(since: datetime) -> list[int]:
-    recent = Q(finished_at=None) | Q(finished_at__gte=since - REPORTED_WITHIN)
-    recent |= Q(start_time__gte=since - REPORTED_WITHIN)
-    return list(Campaign.objects.filter(recent, launched_at__isnull=False).values_list("pk", flat=True))
+    launched = Campaign.objects.filter(reported_since(since), launched_at__isnull=False)
+    return list(launched.values_list("pk", flat=True))
 
 
 def _ended_since(moment: datetime) -> QuerySet[Message]:

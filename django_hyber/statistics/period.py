@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db.models import Q
-
 from django_hyber.models import Campaign, Message
 from django_hyber.reports.ranks import DELIVERIES, FAILURES
 from django_hyber.statistics.counts import Results, find_payers, summed
-from django_hyber.statistics.dashboard import REPORTED_WITHIN
+from django_hyber.statistics.dashboard import reported_since
 from django_hyber.statistics.tally import Counted, count_by_chain, count_never_accepted, count_without_ends
 
-#: The channels of a single message, within its content.
-CHAIN = "content__channels"
 ENDED = (*DELIVERIES, *FAILURES)
 
 
@@ -26,7 +22,7 @@ def account_statistics(account: str, since: datetime, until: datetime) -> Result
     in_campaigns = within.filter(campaign__in=list(campaigns))
     singles = within.filter(campaign=None, account=account, status__in=ENDED)
     counted = [row for row in count_without_ends(in_campaigns) if row.status in ENDED]
-    alone = count_by_chain(singles, CHAIN)
+    alone = count_by_chain(singles)
     rows: list[tuple[Counted, Sequence[str]]] = [
         *((row, campaigns[row.campaign]) for row in counted if row.campaign),
         *((row, chain or ()) for row, chain in alone),
@@ -41,7 +37,6 @@ def account_statistics(account: str, since: datetime, until: datetime) -> Result
 
 def _campaigns_of(account: str, since: datetime, until: datetime) -> dict[int, list[str]]:
     """Return the channels of the campaigns that may have messages in the period."""
-    recent = Q(finished_at=None) | Q(finished_at__gte=since - REPORTED_WITHIN)
-    recent |= Q(start_time__gte=since - REPORTED_WITHIN)
-    campaigns = Campaign.objects.filter(recent, account=account, launched_at__lt=until).prefetch_related("channels")
+    recent = Campaign.objects.filter(reported_since(since), account=account, launched_at__lt=until)
+    campaigns = recent.prefetch_related("channels")
     return {campaign.pk: [channel.channel for channel in campaign.channels.all()] for campaign in campaigns}

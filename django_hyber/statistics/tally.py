@@ -110,9 +110,9 @@ def count_without_ends(messages: QuerySet[Message]) -> list[Counted]:
     return [Counted(*row) for row in _grouped(messages, *KEYS)]
 
 
-def count_by_chain(messages: QuerySet[Message], chain: str) -> list[tuple[Counted, Any]]:
-    """Count messages without the times, grouped by the expression ``chain`` too."""
-    return [(Counted(*row), found) for found, *row in _grouped(messages, chain, *KEYS)]
+def count_by_chain(messages: QuerySet[Message]) -> list[tuple[Counted, Any]]:
+    """Count single messages without the times, grouped by their channels too, in order."""
+    return [(Counted(*row), chain) for chain, *row in _grouped(messages, "content__channels", *KEYS)]
 
 
 def _grouped(messages: QuerySet[Message], *keys: str) -> QuerySet[Message, Any]:
