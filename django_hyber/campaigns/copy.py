@@ -115,7 +115,7 @@ def _copy(campaign: Campaign, name: str, audience: CopyAudience, author_id: Any,
     add_contributor(copy, author_id)
     copy_contributors(campaign, copy)
     if audience is not CopyAudience.NOBODY:
-        _copy_recipients(audience_of(campaign, audience).all(), copy)
+        _copy_recipients(audience_of(campaign, audience), copy)
     return copy
 
 

@@ -69,7 +69,8 @@ def recount(campaign: Campaign | None = None, *, reclassify: bool = False) -> Re
         differences = _compare(states, accounts, found)
         if differences:
             # A report may have arrived between reading the messages and reading the reports.
-            again = _read_again(differences)
+            rows = Message.objects.filter(pk__in=[item.state.id for item in differences]).order_by("pk")
+            again = [MessageState(*row) for row in rows.values_list("pk", *COLUMNS)]
             differences = _compare(again, accounts, Recount())
         found.differences += len(differences)
         found.listed += [item.state.extra_id for item in differences[: LISTED - len(found.listed)]]
@@ -97,11 +98,6 @@ def _pages(campaign_pk: int | None) -> Iterator[list[MessageState]]:
         pages = campaign_pages(messages.filter(campaign=campaign_pk), PAGE, *COLUMNS)
     for page in pages:
         yield [MessageState(*row) for row in page]
-
-
-def _read_again(differences: Sequence[Difference]) -> list[MessageState]:
-    messages = Message.objects.filter(pk__in=[item.state.id for item in differences])
-    return [MessageState(*row) for row in messages.order_by("pk").values_list("pk", *COLUMNS)]
 
 
 def _compare(states: Sequence[MessageState], accounts: Mapping[str, Account], found: Recount) -> list[Difference]:
