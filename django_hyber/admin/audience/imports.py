@@ -19,7 +19,7 @@ from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, Up
 from django_hyber.admin.audience.import_numbers import NumbersForm
 from django_hyber.admin.audience.import_report import format_text, import_page, shown_values
 from django_hyber.admin.common.desk import Desk, answer_or_list
-from django_hyber.admin.common.jobs import file_name, import_title, produced_file
+from django_hyber.admin.common.jobs import file_name, import_title, private_file
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.audience.columns import Columns
 from django_hyber.audience.import_numbers import NumberChoice
@@ -234,7 +234,7 @@ def rejected_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     """Return the rejected rows as a file that can be fixed and imported again."""
     if not desk.sees_personal_data:
         raise PermissionDenied
-    response = produced_file(job, f"rejected-{job.pk}.csv")
+    response = private_file(job.produced, f"rejected-{job.pk}.csv")
     desk.log_change(_("Downloaded the rejected rows of %(file)s.") % {"file": file_name(job)})
     return response
 

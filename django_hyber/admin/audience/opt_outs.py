@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.admin.audience.exports import export_view
 from django_hyber.admin.audience.imports import ImportDesk, import_urls
 from django_hyber.admin.common.desk import REFRESH, Desk
-from django_hyber.admin.common.jobs import exported_file, job_line, may_export
+from django_hyber.admin.common.jobs import exported_file, job_line
 from django_hyber.admin.common.model_admins import NumberListAdmin, PhoneField, ReadOnlyAdmin, link_to
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import EMPTY, short_time
@@ -122,15 +122,13 @@ class SuppressionAdmin(NumberListAdmin):
 
     def export_view(self, request: HttpRequest) -> HttpResponseBase:
         """Offer the list as a file; on POST, return it."""
-        self._check_export(request)
-        return export_view(Desk(self, request, None))
+        return export_view(self._export_desk(request))
 
     def exported_view(self, request: HttpRequest, job_id: int) -> HttpResponseBase:
         """Return a file that a background job has written."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
-        self._check_export(request)
-        return exported_file(Desk(self, request, None), job_id)
+        return exported_file(self._export_desk(request), job_id)
 
     def jobs_view(self, request: HttpRequest) -> HttpResponseBase:
         """Return the part of the list's page that shows background jobs; the page polls it."""
@@ -143,15 +141,18 @@ class SuppressionAdmin(NumberListAdmin):
         return super().changelist_view(request, {**self._jobs(request), **(extra_context or {})})
 
     def _jobs(self, request: HttpRequest) -> dict[str, Any]:
-        can_import, can_export = self.has_add_permission(request), may_export(request)
+        desk = Desk(self, request, None)
+        can_import, can_export = desk.may_add, desk.may_export
         jobs = recent_jobs(None, timezone.now()) if can_import or can_export else []
-        lines = [job_line(request, None, job) for job in jobs]
+        lines = [job_line(desk, job) for job in jobs]
         refresh = str(REFRESH) if any(line.is_open for line in lines) else ""
         return {"can_import": can_import, "can_export": can_export, "jobs": lines, "refresh": refresh}
 
-    def _check_export(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request) or not may_export(request):
+    def _export_desk(self, request: HttpRequest) -> Desk:
+        desk = Desk(self, request, None)
+        if not desk.may_view or not desk.may_export:
             raise PermissionDenied
+        return desk
 
     @admin.action(description=_("Remove selected numbers from the list"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Suppression]) -> Any:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import itemgetter
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -55,7 +56,7 @@ class ProgressPage(DraftPage):
     waits: list[WaitLine]
     failures: list[FailureLine]
     other_failures: int
-    batches: list[Batch]
+    batches: Sequence[Batch]
     has_more_batches: bool
 
     @property
@@ -121,11 +122,6 @@ class ProgressPage(DraftPage):
         return tracked_channels(self.campaign)
 
     @property
-    def reports_seen(self) -> bool:
-        """Whether a channel of the campaign reports that a message was seen."""
-        return self.numbers.reports_seen
-
-    @property
     def funnel_height(self) -> int:
         """The height of the funnel in pixels."""
         return len(self.funnel) * charts.FUNNEL_STEP
@@ -180,7 +176,8 @@ def progress_page(desk: CampaignDesk) -> ProgressPage:
     progress = campaign_progress(campaign)
     total = progress.statistics.total
     failures, other_failures = failure_lines(desk, total)
-    batches = list(_by_urgency(campaign.batches.all())[: SHOWN_BATCHES + 1])
+    unfinished_first = campaign.batches.annotate(is_done=Q(state=Batch.State.DONE)).order_by("is_done", "pk")
+    batches = list(unfinished_first[: SHOWN_BATCHES + 1])
     return ProgressPage(
         campaign=campaign,
         progress=progress,
@@ -199,8 +196,4 @@ def _of(text: str, part: int, whole: int) -> str:
 
 
 def _job_lines(desk: CampaignDesk, progress: CampaignProgress) -> list[JobLine]:
-    return [job_line(desk.request, desk.campaign, job) for job in progress.jobs]
-
-
-def _by_urgency(batches: QuerySet[Batch]) -> QuerySet[Batch]:
-    return batches.annotate(is_done=Q(state=Batch.State.DONE)).order_by("is_done", "pk")
+    return [job_line(desk, job) for job in progress.jobs]

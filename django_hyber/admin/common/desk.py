@@ -56,7 +56,7 @@ class Desk:
 
     @property
     def may_export(self) -> bool:
-        """The user may download recipients: this takes a permission of its own, and that to see numbers."""
+        """The user may download numbers: this takes a permission of its own, and that to see them."""
         return self.request.user.has_perm("django_hyber.export_campaign") and self.sees_personal_data
 
     @property

@@ -5,16 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from django.db.models.fields.files import FieldFile
-from django.http import FileResponse, Http404, HttpRequest, HttpResponseBase
+from django.http import FileResponse, Http404, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.cache import patch_cache_control
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from django_hyber.admin.common.desk import Desk
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.admin.common.times import short_time
 from django_hyber.models import BackgroundJob, Campaign
 from django_hyber.privacy import mask_phones_in
@@ -39,11 +37,13 @@ class JobLine(NamedTuple):
     result: str
 
 
-def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob) -> JobLine:
-    """Return what a page shows of a job; without a campaign it is the page of the opt-out list."""
+def job_line(desk: Desk, job: BackgroundJob) -> JobLine:
+    """Return what the page of the campaign or of the opt-out list shows of a job."""
     is_file = job.kind == BackgroundJob.Kind.EXPORT and job.state == State.DONE and job.produced
-    is_mine = job.created_by_id == request.user.pk
+    is_mine = job.created_by_id == desk.request.user.pk
     is_import = job.kind == BackgroundJob.Kind.IMPORT
+    may_import = desk.may_write if desk.campaign else desk.may_add
+    is_removed = job.kind == BackgroundJob.Kind.REMOVAL and job.result
     return JobLine(
         job=job,
         title=import_title(job) if is_import else capfirst(job.get_kind_display()),
@@ -51,14 +51,10 @@ def job_line(request: HttpRequest, campaign: Campaign | None, job: BackgroundJob
         done=str(job.done),
         total=str(job.total or ""),
         requested_at=short_time(job.created_at),
-        page_url=_url(campaign, "import_job", job) if is_import and may_import(request, campaign) else "",
-        download_url=_url(campaign, "exported", job) if is_file and is_mine and may_export(request) else "",
-        result=_removed(job) if job.kind == BackgroundJob.Kind.REMOVAL and job.result else "",
+        page_url=desk.url("import_job", job.pk) if is_import and may_import else "",
+        download_url=desk.url("exported", job.pk) if is_file and is_mine and desk.may_export else "",
+        result=_("removed: %(count)s") % {"count": grouped(job.result["removed"])} if is_removed else "",
     )
-
-
-def _removed(job: BackgroundJob) -> str:
-    return _("removed: %(count)s") % {"count": grouped(job.result["removed"])}
 
 
 def import_title(job: BackgroundJob) -> str:
@@ -71,32 +67,15 @@ def file_name(job: BackgroundJob) -> str:
     return mask_phones_in(job.parameters.get("file_name") or _("pasted numbers"))
 
 
-def may_import(request: HttpRequest, campaign: Campaign | None) -> bool:
-    """Return whether the user may see imports into a campaign, or without one into the opt-out list."""
-    if campaign:
-        return request.user.has_perm("django_hyber.change_campaign")
-    return request.user.has_perm("django_hyber.add_suppression") and sees_personal_data(request)
-
-
-def may_export(request: HttpRequest) -> bool:
-    """Return whether the user may export the numbers of a campaign or the opt-out list."""
-    return request.user.has_perm("django_hyber.export_campaign") and sees_personal_data(request)
-
-
 def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:
     """Return the file of an export of this user, and log the download."""
     campaign = desk.campaign
     # Only the user's own: what a file shows depends on the permissions of the user who requested it.
     exports = BackgroundJob.objects.filter(campaign=campaign, kind=BackgroundJob.Kind.EXPORT, state=State.DONE)
     job = get_object_or_404(exports, pk=job_pk, created_by=desk.request.user.pk)
-    response = produced_file(job, export_name(campaign, job.parameters.get("format", "csv")))
+    response = private_file(job.produced, export_name(campaign, job.parameters.get("format", "csv")))
     desk.log_change(_("Downloaded the exported recipients.") if campaign else _("Downloaded the exported numbers."))
     return response
-
-
-def produced_file(job: BackgroundJob, name: str) -> FileResponse:
-    """Return the file that a job has written, for download under this name. Raises Http404 when there is none."""
-    return private_file(job.produced, name)
 
 
 def private_file(file: FieldFile, name: str) -> FileResponse:
@@ -115,9 +94,3 @@ def private_file(file: FieldFile, name: str) -> FileResponse:
 def export_name(campaign: Campaign | None, file_format: str) -> str:
     """Return the file name of an export."""
     return f"campaign-{campaign.pk}.{file_format}" if campaign else f"opted-out.{file_format}"
-
-
-def _url(campaign: Campaign | None, page: str, job: BackgroundJob) -> str:
-    if campaign:
-        return reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk, job.pk])
-    return reverse(f"admin:django_hyber_suppression_{page}", args=[job.pk])
