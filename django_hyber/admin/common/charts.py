@@ -5,7 +5,6 @@ Lengths are texts, because a template would localize numbers.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -37,8 +36,6 @@ COLUMN = 10
 HEIGHT = 100
 FUNNEL_WIDTH = 200
 FUNNEL_STEP = 32
-#: A circle with this radius has a circumference of 100 units.
-DONUT_RADIUS = 50 / math.pi
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +128,7 @@ def stacked_bar(items: Sequence[Share]) -> list[Piece]:
 
 
 def donut(items: Sequence[Share]) -> list[Piece]:
-    """Place the shares around a circle of circumference 100, clockwise from the top."""
+    """Place the shares around a circle of circumference 100 (radius 15.9155), clockwise from the top."""
     total = sum(item.count for item in items)
     pieces = []
     start = 0.0
