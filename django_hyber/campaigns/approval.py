@@ -50,7 +50,7 @@ def ask_for_approval(campaign: Campaign, user: User, note: str) -> bool:
     """
     with locked(campaign):
         if not may_ask(campaign, user):
-            raise CampaignError([_refusal(campaign)])
+            raise CampaignError([refusal(campaign)])
         columns = _step(Approval.ASKED, user, note) | {"approval_content": content_fingerprint(campaign)}
         if all(getattr(campaign, name) == value for name, value in columns.items() if name != "approval_at"):
             return False
@@ -74,7 +74,7 @@ def send_back(campaign: Campaign, user: User, note: str) -> None:
     """
     with locked(campaign):
         if not may_answer(campaign, user):
-            raise CampaignError([_refusal(campaign)])
+            raise CampaignError([refusal(campaign)])
         _record(campaign, _step(Approval.SENT_BACK, user, note))
         announce_notice(campaign.pk, Notice.SENT_BACK)
 
@@ -90,7 +90,8 @@ def _record(campaign: Campaign, columns: Mapping[str, Any]) -> None:
     campaign.save(update_fields=list(columns))
 
 
-def _refusal(campaign: Campaign) -> ValidationError:
+def refusal(campaign: Campaign) -> ValidationError:
+    """Return the error for a user who cannot ask for approval or give it now."""
     if not campaign.is_editable:
         return wrong_status(campaign)
     text = _("This is not possible: somebody else has already answered, or your approval is not needed.")

@@ -13,7 +13,6 @@ from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_hyber.admin.campaigns.actions import refuse
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.times import short_time
 from django_hyber.campaigns.approval import (
@@ -21,6 +20,7 @@ from django_hyber.campaigns.approval import (
     is_changed_since_request,
     may_answer,
     may_ask,
+    refusal,
     send_back,
 )
 from django_hyber.models import Campaign
@@ -147,8 +147,5 @@ def _page(desk: CampaignDesk, form: NoteForm, state: ApprovalState, *, title: st
 
 
 def _not_possible(desk: CampaignDesk) -> HttpResponseBase:
-    if not desk.campaign.is_editable:
-        return refuse(desk)
-    text = _("This is not possible: somebody else has already answered, or your approval is not needed.")
-    desk.message_user(text, messages.ERROR)
+    desk.message_user(" ".join(refusal(desk.campaign).messages), messages.ERROR)
     return desk.redirect()
