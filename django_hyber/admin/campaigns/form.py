@@ -40,10 +40,9 @@ EDITED_FIELDS = (
     "variable_defaults",
 )
 #: These only say when the campaign is sent: a person who changes any other field, or the channels, is an author.
+SCHEDULE_FIELDS = frozenset({"start_time", "window_start", "window_end", "throttle"})
 #: Earlier start times are slips, such as the year 0026, and the first days of the calendar do not exist in every zone.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-SCHEDULE_FIELDS = frozenset({"start_time", "window_start", "window_end", "throttle"})
-
 MAX_DEFAULT_TEXT = 255
 
 FIELDSETS: Any = (

@@ -211,8 +211,8 @@ def preflight_facts(desk: CampaignDesk, check: Check) -> PreflightFacts:
         recipients=found.recipients if found else campaign.messages.count(),
         rejected=count_rejected(campaign),
         skipped=_skipped(desk, found) if found else [],
-        problems=problem_lines(campaign, problems, may_change=desk.may_change),
-        warnings=problem_lines(campaign, warnings, may_change=desk.may_change),
+        problems=problem_lines(desk, problems),
+        warnings=problem_lines(desk, warnings),
         may_change=desk.may_change,
         four_eyes=four_eyes,
         confirmation=confirmation_of(campaign, found) if found and may_launch else None,
@@ -278,32 +278,28 @@ def _examples(desk: CampaignDesk, found: Preflight) -> Mapping[int, Link]:
     }
 
 
-def problem_lines(campaign: Campaign, problems: Iterable[ValidationError], *, may_change: bool) -> list[ProblemLine]:
+def problem_lines(desk: CampaignDesk, problems: Iterable[ValidationError]) -> list[ProblemLine]:
     """Return the problems, with links if the user may change the campaign."""
-    channels = [channel.channel for channel in campaign.channels.all()]
+    channels = [channel.channel for channel in desk.campaign.channels.all()]
     return [
         ProblemLine(
             text=text,
             advice=str(ADVICE.get(str(problem.code), "")),
-            links=_links(campaign, problem, channels) if may_change else [],
+            links=_links(desk, problem, channels) if desk.may_change else [],
         )
         for problem in problems
         for text in problem.messages
     ]
 
 
-def _links(campaign: Campaign, problem: Any, channels: Sequence[str]) -> list[Link]:
+def _links(desk: CampaignDesk, problem: Any, channels: Sequence[str]) -> list[Link]:
     channel = getattr(problem, "channel", "")
     if channel in channels:
         place = f"channels-{channels.index(channel)}"
         field = problem.field
         label = ", ".join(str(part) for part in (CHANNEL_NAMES[channel], field and label_of(field)) if part)
-        return [Link(label, _url(campaign, "change", f"id_{place}-{field}" if field else place))]
+        return [Link(label, f"{desk.home}#{f'id_{place}-{field}' if field else place}")]
     return [
-        Link(str(LABELS[anchor]), _url(campaign, page, anchor)) for page, anchor in PLACES.get(str(problem.code), [])
+        Link(str(LABELS[anchor]), f"{desk.url(page)}#{anchor}" if anchor else desk.url(page))
+        for page, anchor in PLACES.get(str(problem.code), [])
     ]
-
-
-def _url(campaign: Campaign, page: str, anchor: str) -> str:
-    url = reverse(f"admin:django_hyber_campaign_{page}", args=[campaign.pk])
-    return f"{url}#{anchor}" if anchor else url

@@ -169,7 +169,7 @@ def _page(desk: CampaignDesk, form: TestForm, sample: Sample, problems: list[Val
         recipient=EXAMPLES if sample.pk is None else str(sample.pk),
         has_recipients=campaign.messages.exists(),
         composed=compose_saved(campaign, sample),
-        problems=problem_lines(campaign, problems, may_change=desk.may_change),
+        problems=problem_lines(desk, problems),
     )
 
 
