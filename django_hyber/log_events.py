@@ -6,6 +6,11 @@ The texts of the log may change, the names do not. The ids contain no personal d
 from __future__ import annotations
 
 import enum
+import logging
+
+from django_hyber.protocol import describe_traceback
+
+logger = logging.getLogger("django_hyber")
 
 
 class LogEvent(enum.StrEnum):
@@ -62,3 +67,12 @@ class LogEvent(enum.StrEnum):
     SWEEP_STEP_FAILED = "sweep-step-failed", "A step of a sweep has failed; the other steps go on."
     TEMPLATE_DIFFERS = "template-differs", "A Viber text differs from the approved template."
     ZONE_UNKNOWN = "zone-unknown", "A batch waits because a time zone is not installed on this machine."
+
+
+def log_failure(event: LogEvent, error: Exception, text: str, /, *arguments: object, **ids: object) -> None:
+    """Log an unexpected error with the place where it was raised, and with no value of a variable.
+
+    ``arguments`` are those of the text, ``ids`` name what the event is about.
+    """
+    with_place = f"{text}\n%s"
+    logger.error(with_place, *arguments, describe_traceback(error), extra={"event": event, **ids}, stacklevel=2)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,10 +14,9 @@ from django_hyber.db.clock import NOW
 from django_hyber.db.stored_files import delete_some_orphans
 from django_hyber.db.transactions import close_lost_connection, refuse_transaction
 from django_hyber.jobs import background
-from django_hyber.log_events import LogEvent
+from django_hyber.log_events import LogEvent, log_failure
 from django_hyber.models import Batch, Campaign, Message
 from django_hyber.notices import announce_stalls
-from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import TaskName, due_to_enqueue, enqueue_row
 from django_hyber.reconcile import endings, unconfirmed
 from django_hyber.replies import attachments
@@ -27,7 +25,6 @@ from django_hyber.sending import cancelling, runs
 from django_hyber.sending.corrections import late_proofs
 from django_hyber.sending.pace import schedule
 
-logger = logging.getLogger("django_hyber")
 #: How many rows of each kind one sweep enqueues. The next sweep enqueues the rest.
 LIMIT = 1_000
 #: How old an unmatched report may be for the sweep to match it; hyber_recount matches reports of any age.
@@ -94,12 +91,8 @@ class _Sweep:
         try:
             return work() or 0
         except Exception as error:  # noqa: BLE001  it is logged, and raised at the end
-            logger.error(  # noqa: TRY400
-                "The sweep goes on without a step that has failed: %s\n%s",
-                name,
-                describe_traceback(error),
-                extra={"event": LogEvent.SWEEP_STEP_FAILED, "step": name},
-            )
+            text = "The sweep goes on without a step that has failed: %s"
+            log_failure(LogEvent.SWEEP_STEP_FAILED, error, text, name, step=name)
             self._failures.append(error)
             close_lost_connection()
             return 0

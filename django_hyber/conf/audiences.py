@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,13 +16,11 @@ from django.db.models.sql import Query
 from django.utils.module_loading import import_string
 
 from django_hyber.conf import Account
-from django_hyber.log_events import LogEvent
-from django_hyber.protocol import check_variable_name, describe_traceback
+from django_hyber.log_events import LogEvent, log_failure
+from django_hyber.protocol import check_variable_name
 
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise as StrPromise  # a name of the stubs only
-
-logger = logging.getLogger("django_hyber")
 
 _OVER = re.compile(r"\bOVER\b", re.IGNORECASE)
 
@@ -149,9 +146,7 @@ def _mistakes_of_the_project(place: str) -> Iterator[None]:
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:
-        logger.error(  # noqa: TRY400
-            "%s has failed\n%s", place, describe_traceback(error), extra={"event": LogEvent.AUDIENCE_FAILED}
-        )
+        log_failure(LogEvent.AUDIENCE_FAILED, error, "%s has failed", place)
         # The text of a database error may contain a row.
         text = "" if isinstance(error, DatabaseError) else f": {error}"
         raise ImproperlyConfigured(f"{place} has failed: {type(error).__name__}{text}") from error

@@ -1,16 +1,12 @@
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
-from django_hyber.log_events import LogEvent
-from django_hyber.protocol import describe_traceback
-
-logger = logging.getLogger("django_hyber")
+from django_hyber.log_events import LogEvent, log_failure
 
 
 @contextmanager
@@ -24,9 +20,5 @@ def apart(**log_ids: Any) -> Iterator[None]:
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:  # noqa: BLE001  it is logged
-        logger.error(  # noqa: TRY400
-            "One of many was left out, the others go on: %s\n%s",
-            log_ids,
-            describe_traceback(error),
-            extra={"event": LogEvent.ROW_LEFT_OUT, **log_ids},
-        )
+        text = "One of many was left out, the others go on: %s"
+        log_failure(LogEvent.ROW_LEFT_OUT, error, text, log_ids, **log_ids)

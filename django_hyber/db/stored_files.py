@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from datetime import timedelta
 from typing import Any
@@ -13,12 +12,10 @@ from django.dispatch import receiver
 from django.utils import timezone
 
 from django_hyber.db.transactions import after_commit
-from django_hyber.log_events import LogEvent
+from django_hyber.log_events import LogEvent, log_failure
 from django_hyber.models import BackgroundJob, Reply
-from django_hyber.protocol import describe_traceback
 from django_hyber.storage import ROOT, hyber_storage
 
-logger = logging.getLogger("django_hyber")
 FILE_COLUMNS: dict[type[Model], tuple[str, ...]] = {BackgroundJob: ("source", "produced"), Reply: ("media_file",)}
 #: The rows of newer files may not be committed yet.
 ORPHANS_FROM = timedelta(days=2)
@@ -40,11 +37,7 @@ def delete_stored(name: str) -> None:
         hyber_storage().delete(name)
     # A storage elsewhere has exceptions of its own.
     except Exception as error:  # noqa: BLE001  it is logged
-        logger.error(  # noqa: TRY400
-            "A stored file could not be deleted\n%s",
-            describe_traceback(error),
-            extra={"event": LogEvent.FILE_NOT_DELETED},
-        )
+        log_failure(LogEvent.FILE_NOT_DELETED, error, "A stored file could not be deleted")
 
 
 @receiver(post_delete, sender=BackgroundJob)

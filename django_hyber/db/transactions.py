@@ -14,9 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 from django_hyber import outbox
-from django_hyber.log_events import LogEvent
+from django_hyber.log_events import LogEvent, log_failure
 from django_hyber.models import Message
-from django_hyber.protocol import describe_traceback
 
 logger = logging.getLogger("django_hyber")
 Parameters = ParamSpec("Parameters")
@@ -240,8 +239,4 @@ def _call_robustly(call: Callable[[], object]) -> None:
     try:
         call()
     except Exception as error:  # noqa: BLE001  it is logged
-        logger.error(  # noqa: TRY400
-            "A function failed that is called after the commit\n%s",
-            describe_traceback(error),
-            extra={"event": LogEvent.HOOK_FAILED},
-        )
+        log_failure(LogEvent.HOOK_FAILED, error, "A function failed that is called after the commit")

@@ -21,11 +21,10 @@ from django_hyber.db.clock import database_time
 from django_hyber.db.stored_files import delete_file
 from django_hyber.db.transactions import after_commit, atomic, lock_shared, write_transaction
 from django_hyber.jobs.work import KINDS, LEASE, JobClaim, JobLostError
-from django_hyber.log_events import LogEvent
+from django_hyber.log_events import LogEvent, log_failure
 from django_hyber.models import TEXT_LIMIT, BackgroundJob, Campaign
 from django_hyber.models.people import User
 from django_hyber.policies.four_eyes import add_contributor
-from django_hyber.protocol import describe_traceback
 from django_hyber.queueing import enqueue, enqueue_after_commit, run_now
 
 logger = logging.getLogger("django_hyber")
@@ -138,19 +137,9 @@ def run_job(pk: int) -> None:
             _finish(claim, State.FAILED, " ".join(error.messages))
         except (DatabaseError, OSError) as error:
             # The job stays RUNNING, and a sweep recovers it when the lease has expired.
-            logger.error(  # noqa: TRY400
-                "Job %s was cut off\n%s",
-                pk,
-                describe_traceback(error),
-                extra={"event": LogEvent.JOB_CUT_OFF, "background_job_id": pk},
-            )
+            log_failure(LogEvent.JOB_CUT_OFF, error, "Job %s was cut off", pk, background_job_id=pk)
         except Exception as error:  # noqa: BLE001  it is logged
-            logger.error(  # noqa: TRY400
-                "Job %s has failed\n%s",
-                pk,
-                describe_traceback(error),
-                extra={"event": LogEvent.JOB_FAILED, "background_job_id": pk},
-            )
+            log_failure(LogEvent.JOB_FAILED, error, "Job %s has failed", pk, background_job_id=pk)
             _finish(claim, State.FAILED, _("An unexpected error occurred. See the log of the server."))
         else:
             _finish(claim, State.DONE, result=result)

@@ -15,9 +15,9 @@ from django_hyber.codes import with_stored_codes
 from django_hyber.conf import Account, find_account, find_accounts
 from django_hyber.db.apart import apart
 from django_hyber.db.bulk import CHUNK
-from django_hyber.log_events import LogEvent
+from django_hyber.log_events import LogEvent, log_failure
 from django_hyber.models import DeliveryReport, Message
-from django_hyber.protocol import UnreadableReport, describe_traceback, parse_report
+from django_hyber.protocol import UnreadableReport, parse_report
 from django_hyber.reports.intake import Applied, apply_reports, apply_stored, chunks
 from django_hyber.reports.matching import AWAITING, REPORTABLE_FROM, TOLERANCE, UNNAMED, Marked
 
@@ -45,10 +45,8 @@ def apply_waiting_or_leave(account: Account, message_ids: Sequence[str]) -> None
     try:
         apply_waiting_reports(account, message_ids)
     except DatabaseError as error:
-        text = "Early reports could not be applied; the next sweep applies them\n%s"
-        logger.error(  # noqa: TRY400
-            text, describe_traceback(error), extra={"event": LogEvent.EARLY_REPORTS_DELAYED, "account": account.name}
-        )
+        text = "Early reports could not be applied; the next sweep applies them"
+        log_failure(LogEvent.EARLY_REPORTS_DELAYED, error, text, account=account.name)
 
 
 def rematch_reports(since: datetime | None = None) -> Applied:

@@ -16,7 +16,7 @@ from django.db import InterfaceError, OperationalError
 from django_hyber import outbox
 from django_hyber.conf import Account, find_account
 from django_hyber.db.clock import awaited_time, database_time
-from django_hyber.log_events import LogEvent
+from django_hyber.log_events import LogEvent, log_failure
 from django_hyber.models import TEXT_LIMIT, AccountState, Batch, Message
 from django_hyber.models.message import new_extra_id
 from django_hyber.protocol import (
@@ -29,7 +29,6 @@ from django_hyber.protocol import (
     ReportNotFound,
     RequestTooLarge,
     UnreadableResponse,
-    describe_traceback,
 )
 from django_hyber.sending.claim import Answer, Claim, ClaimLost
 from django_hyber.sending.pace import breaker, pauses, retries
@@ -100,11 +99,7 @@ def hand_over(request: Callable[[Callable[[], None]], Answer | None], claim: Cla
         logger.warning("Nothing sent for %s: %s", claim, error, extra={"event": LogEvent.CLAIM_LOST, **claim.log_ids})
         claim.put_back("", "", None)
     except Exception as error:  # noqa: BLE001  it is logged
-        logger.error(  # noqa: TRY400
-            "A request failed on our side\n%s",
-            describe_traceback(error),
-            extra={"event": LogEvent.REQUEST_FAILED, **claim.log_ids},
-        )
+        log_failure(LogEvent.REQUEST_FAILED, error, "A request failed on our side", **claim.log_ids)
         if is_written:
             act_on(Outcome(kind=Kind.UNKNOWN, reason=describe(error), logged=type(error).__name__), claim)
         elif isinstance(error, (OperationalError, InterfaceError)):

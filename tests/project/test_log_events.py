@@ -23,20 +23,26 @@ LOUD = {"warning", "error", "exception", "critical", "log"}
 def loud_calls():
     """Yield the place of every call of level WARNING and above, and the call.
 
-    The sandbox is not part of it: it stands for the platform, and imports nothing of the package.
+    The sandbox is not part of it: it stands for the platform, and imports nothing of the package. Nor is the call
+    within ``log_failure``, whose own calls are.
     """
     for path in sorted(PACKAGE.rglob("*.py")):
-        if "sandbox" in path.relative_to(PACKAGE).parts:
+        if "sandbox" in path.relative_to(PACKAGE).parts or path.name == "log_events.py":
             continue
         for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LOUD:
-                source = node.func.value
-                if isinstance(source, ast.Name) and source.id in ("logger", "logging"):
+            if not isinstance(node, ast.Call):
+                continue
+            match node.func:
+                case ast.Attribute(value=ast.Name(id="logger" | "logging"), attr=attr) if attr in LOUD:
+                    yield f"{path.relative_to(ROOT)}:{node.lineno}", node
+                case ast.Name(id="log_failure"):
                     yield f"{path.relative_to(ROOT)}:{node.lineno}", node
 
 
 def extra_of(call):
     """The entries of ``extra`` by key; those of ``**`` have none."""
+    if isinstance(call.func, ast.Name):
+        return {"event": call.args[0]} | {word.arg: word.value for word in call.keywords if word.arg}
     found = {word.arg: word.value for word in call.keywords}.get("extra")
     if not isinstance(found, ast.Dict):
         return {}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from argparse import ArgumentParser
@@ -9,11 +8,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.db import close_old_connections
 
-from django_hyber.log_events import LogEvent
-from django_hyber.protocol import describe_traceback
+from django_hyber.log_events import LogEvent, log_failure
 from django_hyber.services import dispatch
-
-logger = logging.getLogger("django_hyber")
 
 
 class Command(BaseCommand):
@@ -44,11 +40,7 @@ class Command(BaseCommand):
             self._sweep()
         # No error may end the loop: a broker or a database may be down for a while.
         except Exception as error:  # noqa: BLE001  it is logged
-            logger.error(  # noqa: TRY400
-                "The sweep failed; the next one continues\n%s",
-                describe_traceback(error),
-                extra={"event": LogEvent.SWEEP_FAILED},
-            )
+            log_failure(LogEvent.SWEEP_FAILED, error, "The sweep failed; the next one continues")
 
     def _sweep(self) -> None:
         done = dispatch()
