@@ -27,7 +27,7 @@ from django_hyber.audience.files.headers import is_number
 from django_hyber.audience.files.reading import UncalculatedRow, WideRow, first_rows, read_rows, recognize
 from django_hyber.models import Campaign
 from django_hyber.protocol import InvalidPhone, parse_phone
-from django_hyber.words import MAX_PHONE_DIGITS
+from django_hyber.words import bare_digits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,4 @@ def as_stored(typed: Any, region: str | None) -> str | None:
         return parse_phone(typed, region, foreign=True).digits
     except InvalidPhone:
         # It may have been valid when it was imported.
-        text = str(typed)
-        digits = "".join(character for character in text if character.isascii() and character.isdigit())
-        is_number = digits and len(digits) <= MAX_PHONE_DIGITS and not any(map(str.isalpha, text))
-        return digits if is_number else None
+        return bare_digits(str(typed)) or None

@@ -109,9 +109,13 @@ def phone_candidates(given: GivenPhone) -> set[str]:
             found.add(normalize_phone(typed, region, foreign=True))
         except InvalidPhone:
             continue
+    return found | ({bare_digits(typed)} - {""})
+
+
+def bare_digits(typed: str) -> str:
+    """Return the digits of what may be a phone number that no rule knows, or ""."""
     digits = "".join(character for character in typed if character.isascii() and character.isdigit())
-    is_number = not any(character.isalpha() for character in typed)
-    return found | {digits} if digits and is_number and len(digits) <= MAX_PHONE_DIGITS else found
+    return "" if len(digits) > MAX_PHONE_DIGITS or any(map(str.isalpha, typed)) else digits
 
 
 def describe_code(code: int | None, account: str) -> str:
