@@ -55,6 +55,17 @@ def file_field(*, required: bool) -> forms.FileField:
     )
 
 
+def pasted_field(help_text: Any) -> forms.CharField:
+    """Return the field for pasted numbers."""
+    return forms.CharField(
+        label=gettext_lazy("Or paste numbers"),
+        required=False,
+        max_length=LONGEST_PASTED,
+        widget=AdminTextareaWidget(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
+        help_text=help_text,
+    )
+
+
 class UploadForm(forms.Form):
     """A file of recipients."""
 
@@ -71,13 +82,7 @@ class OptOutForm(UploadForm):
     """A file of numbers that have opted out, or the numbers themselves."""
 
     file = file_field(required=False)
-    pasted = forms.CharField(
-        label=gettext_lazy("Or paste numbers"),
-        required=False,
-        max_length=LONGEST_PASTED,
-        widget=AdminTextareaWidget(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("One per line, optionally followed by a reason after a semicolon or a tab."),
-    )
+    pasted = pasted_field(gettext_lazy("One per line, optionally followed by a reason after a semicolon or a tab."))
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
         required=False,

@@ -8,13 +8,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin.widgets import AdminTextareaWidget
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext
 
-from django_hyber.admin.audience.import_forms import LONGEST_PASTED, file_field
+from django_hyber.admin.audience.import_forms import file_field, pasted_field
 from django_hyber.admin.common.desk import CampaignDesk
 from django_hyber.admin.common.jobs import file_name
 from django_hyber.admin.common.paginators import grouped
@@ -49,13 +48,7 @@ class RemovalForm(forms.Form):
     who = forms.ChoiceField(label=gettext_lazy("Which recipients?"), widget=forms.RadioSelect())
     imported = forms.ChoiceField(label=gettext_lazy("Import"), required=False)
     file = file_field(required=False)
-    pasted = forms.CharField(
-        label=gettext_lazy("Or paste numbers"),
-        required=False,
-        max_length=LONGEST_PASTED,
-        widget=AdminTextareaWidget(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false"}),
-        help_text=gettext_lazy("One per line, in any format."),
-    )
+    pasted = pasted_field(gettext_lazy("One per line, in any format."))
 
     def __init__(self, data: Any, files: Any, campaign: Campaign, *, sees_numbers: bool) -> None:
         super().__init__(data, files)
