@@ -29,7 +29,7 @@ from django_hyber.campaigns.timetable import Timetable, timetable_of
 from django_hyber.conf import find_currency
 from django_hyber.models import Campaign, Message
 from django_hyber.policies.four_eyes import UNKNOWN, approval_problem, is_four_eyes
-from django_hyber.words import CHANNEL_NAMES, label_of
+from django_hyber.words import place_of
 
 #: How to fix a problem, where its text does not say so.
 ADVICE = {
@@ -296,9 +296,8 @@ def _links(desk: CampaignDesk, problem: Any, channels: Sequence[str]) -> list[Li
     channel = getattr(problem, "channel", "")
     if channel in channels:
         place = f"channels-{channels.index(channel)}"
-        field = problem.field
-        label = ", ".join(str(part) for part in (CHANNEL_NAMES[channel], field and label_of(field)) if part)
-        return [Link(label, f"{desk.home}#{f'id_{place}-{field}' if field else place}")]
+        anchor = f"id_{place}-{problem.field}" if problem.field else place
+        return [Link(place_of(problem), f"{desk.home}#{anchor}")]
     return [
         Link(str(LABELS[anchor]), f"{desk.url(page)}#{anchor}" if anchor else desk.url(page))
         for page, anchor in PLACES.get(str(problem.code), [])
