@@ -132,13 +132,9 @@ def _sent_question(doubt: Doubt) -> Question:
 
 
 def _again_question(doubt: Doubt) -> Question:
-    campaign = doubt.row.campaign
-    if doubt.fails_again:
-        return Question(_("Send again"), [_failed(doubt.people)], _("It was not sent"))
-    if _is_cancelled(campaign):
-        return Question(_("Send again"), [_cancelled(doubt.people)], _("It was not sent"))
-    if is_too_late(doubt.row):
-        return Question(_("Send again"), [_too_late()], _("It was not sent"))
+    obstacle = _obstacle(doubt.row, doubt.people, fails_again=doubt.fails_again)
+    if obstacle:
+        return Question(_("Send again"), [obstacle], _("It was not sent"))
     again = ngettext(
         "%(count)s message is sent again, with the same id.",
         "%(count)s messages are sent again, with the same ids.",
@@ -151,7 +147,8 @@ def _again_question(doubt: Doubt) -> Question:
     )
     sentences = [text % {"count": grouped(doubt.people)} for text in (again, risk)]
     button = ngettext("Send again to %(count)s person", "Send again to %(count)s people", doubt.people)
-    return Question(_("Send again"), [*sentences, *_later(campaign)], button % {"count": grouped(doubt.people)})
+    sentences += _later(doubt.row.campaign)
+    return Question(_("Send again"), sentences, button % {"count": grouped(doubt.people)})
 
 
 def _mark_as_sent(desk: Desk, row: Row) -> str:
@@ -168,12 +165,9 @@ def _send_again(desk: Desk, row: Row) -> str:
     doubt = find_doubt(row)
     fails_again = doubt is not None and doubt.fails_again
     count = send_again(row, by=_name(desk))
-    if fails_again:
-        return " ".join([_("Decided that it was not sent."), _failed(count)])
-    if _is_cancelled(row.campaign):
-        return " ".join([_("Decided that it was not sent."), _cancelled(count)])
-    if is_too_late(row):
-        return " ".join([_("Decided that it was not sent."), _too_late()])
+    obstacle = _obstacle(row, count, fails_again=fails_again)
+    if obstacle:
+        return " ".join([_("Decided that it was not sent."), obstacle])
     text = ngettext(
         "Decided that it was not sent: %(count)s message is sent again.",
         "Decided that it was not sent: %(count)s messages are sent again.",
@@ -215,30 +209,25 @@ def _advice() -> str:
     )
 
 
-def _is_cancelled(campaign: Campaign | None) -> bool:
-    return campaign is not None and campaign.status == Campaign.Status.CANCELLED
-
-
-def _cancelled(count: int) -> str:
-    text = ngettext(
-        "The campaign is cancelled, so nothing is sent: %(count)s message is cancelled as well.",
-        "The campaign is cancelled, so nothing is sent: %(count)s messages are cancelled as well.",
-        count,
-    )
+def _obstacle(row: Row, count: int, *, fails_again: bool) -> str:
+    """Return why nothing is sent although it was not sent before, and what happens to the messages instead, or ""."""
+    if fails_again:
+        text = ngettext(
+            "It had failed before, so nothing is sent: %(count)s message fails again.",
+            "They had failed before, so nothing is sent: %(count)s messages fail again.",
+            count,
+        )
+    elif row.campaign and row.campaign.status == Campaign.Status.CANCELLED:
+        text = ngettext(
+            "The campaign is cancelled, so nothing is sent: %(count)s message is cancelled as well.",
+            "The campaign is cancelled, so nothing is sent: %(count)s messages are cancelled as well.",
+            count,
+        )
+    elif is_too_late(row):
+        text = _("The TTL of the message has ended, so nothing is sent and the message expires.")
+    else:
+        return ""
     return text % {"count": grouped(count)}
-
-
-def _failed(count: int) -> str:
-    text = ngettext(
-        "It had failed before, so nothing is sent: %(count)s message fails again.",
-        "They had failed before, so nothing is sent: %(count)s messages fail again.",
-        count,
-    )
-    return text % {"count": grouped(count)}
-
-
-def _too_late() -> str:
-    return _("The TTL of the message has ended, so nothing is sent and the message expires.")
 
 
 def _later(campaign: Campaign | None) -> list[str]:
