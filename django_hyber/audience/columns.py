@@ -148,8 +148,8 @@ def find_phone_columns(
 ) -> list[str]:
     """Return the columns that may have the phone numbers: one if that is certain, by the headers and these rows.
 
-    A column without numbers does not count, nor one that has the same numbers or none. Beside a name that is not
-    certain no column may have another number, whatever it is called, and with ``is_alone`` beside any.
+    A column without numbers is no candidate. A candidate is certain if no row has another number beside it: in another
+    candidate if a header is unmistakable, and otherwise, or with ``is_alone``, in any column.
     """
     named = phone_columns(headers)
     if not rows or (len(named) == 1 and is_phone_header(named[0]) and not is_alone):
@@ -231,7 +231,7 @@ OPT_OUT_USES = (Use.PHONE, Use.REASON, Use.NOTHING)
 
 
 def choice_for(header: str, columns: Columns, campaign: Campaign | None) -> ColumnChoice:
-    """Return the initial choice for a column; one that is left out has a name in case that it shall not be."""
+    """Return the initial choice for a column. One that is not imported has a name in case the user imports it."""
     if header == columns.phone_column:
         return ColumnChoice(Use.PHONE)
     if header == columns.text_column:

@@ -25,7 +25,7 @@ from django_hyber.models import BackgroundJob
 
 #: While the rows are counted, the progress is written, and the lease renewed, after so many.
 ROWS_PER_RENEWAL = 1_000
-#: Of a large file, this is known when nobody is asked any more.
+#: In a large file, this is found only after the import was confirmed, when nobody can be asked any more.
 GARBLED = _(
     "Letters were garbled before the file was saved, as in row %(row)d (sheet “%(sheet)s”, column “%(column)s”). "
     "Export the table again. If the text is right, upload the file again and choose the encoding UTF-8."

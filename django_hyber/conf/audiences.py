@@ -44,7 +44,7 @@ class Audience:
         return not (query.is_sliced or query.combinator or query.distinct_fields or _has_window(query))
 
     def rows(self) -> QuerySet[Any, tuple[Any, ...]]:
-        """Return the primary key, the number and the variables of each object, and nothing or more behind them.
+        """Return the primary key, the number and the variables of each object, and maybe more columns after them.
 
         Raises TypeError for a queryset of ``values()``, whose rows are no objects. Raises FieldError for a name that is
         no field, lookup or annotation, or that leads to many objects where more rows would change who is selected.

@@ -161,7 +161,7 @@ def lock(messages: QuerySet[Message]) -> list[int]:
 
 
 def lock_unread(messages: QuerySet[Message]) -> None:
-    """Do the same without reading the keys, which would take several times as long as locking the rows."""
+    """Lock them as ``lock`` does, without reading the keys, which takes several times as long as locking the rows."""
     if db_connection().features.has_select_for_update:
         # The rows that an OFFSET skips are locked too.
         list(_in_order(messages)[SKIPPING_ALL:])

@@ -214,8 +214,8 @@ def _fail(doubted: QuerySet[Message], status: Status, error_code: int | None, re
 def _give_own_batch(message: Message, doubted_at: datetime | None, request: Batch | None, proofs: int) -> None:
     """Create a batch for the message alone, because its previous batch is done. Such batches have run 0.
 
-    Until its request, a report may still prove that the earlier one was accepted; ``request`` is that of others too,
-    and ``proofs`` are those that there are of it.
+    Until its request, a report may still prove that the earlier one was accepted. ``request`` is the batch of that
+    one, if reports about others in it are proof too, and ``proofs`` is how many of them there are.
     """
     campaign = message.campaign
     own = Batch.objects.filter(campaign=campaign, run=0, first_id=message.pk).select_for_update().first()

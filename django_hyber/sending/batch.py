@@ -111,8 +111,7 @@ def _claim(pk: int, account: Account) -> bool:
         "state": State.SENDING,
         # Set again right before a request is written.
         "sender": "",
-        # By what it has at most: those who are left out make it no job. While an earlier request is unconfirmed, a part
-        # of it stays what the whole was.
+        # By its size before anybody is left out. A part of an unconfirmed request stays what the whole was.
         "is_job": ExpressionWrapper(
             Q(size__gt=account.sync_limit) | Q(is_job=True, doubted_at__isnull=False), output_field=BooleanField()
         ),

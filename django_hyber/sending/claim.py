@@ -148,8 +148,8 @@ class Claim(ABC, Generic[Row, Answer]):
     ) -> None:
         """Record that the outcome is unknown. The platform's reports are first queried at ``query_at``.
 
-        ``logged`` is the reason for the log, without what the platform wrote. ``same`` is what stays of the doubt about
-        an earlier request that goes on.
+        ``logged`` is the reason for the log, without what the platform wrote. ``same`` are the columns to keep where
+        the doubt about an earlier request goes on.
         """
         known = {"error_text": reason, "error_code": error_code, "due_at": query_at, "lease_until": None}
         if self._write_unconfirmed({**self._begin_doubt(), **same}, known, only):

@@ -37,7 +37,8 @@ from django_hyber.words.reasons import GAVE_UP
 logger = logging.getLogger("django_hyber")
 Status = Message.Status
 WaitsFor = Batch.WaitsFor
-#: Until a request whose login was refused is tried again, another one has gone first and shows whose fault it is.
+#: A request whose login was refused is tried again this long after the probe: another one goes first, and shows whether
+#: the refusal was about this request.
 OTHERS_FIRST = timedelta(seconds=5)
 _local = threading.local()
 

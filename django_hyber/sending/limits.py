@@ -76,7 +76,8 @@ def take_over_cost(message: Message, own: Batch | None) -> dict[str, Any]:
     """Take a message that is sent again alone off the reserved cost of its batch, and return it for its own batch.
 
     It counts again with the next request, or as soon as a report shows that the earlier one was accepted. ``own`` is
-    the batch that it has had for itself, in this run or in an earlier one, to whose batch that cost is returned.
+    the batch that the message has had for itself before. If that was in an earlier run, its cost is first returned to
+    the batch of that run.
     """
     campaign, account = message.campaign, find_account(message.account)
     if campaign is None or account is None or account.spending_limit is None:

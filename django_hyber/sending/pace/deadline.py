@@ -62,7 +62,7 @@ def start_of(row: Message | Batch) -> datetime | None:
 def start_time_of(content: Mapping[str, Any]) -> datetime | None:
     """Return the start time of a single message, or None if it has none or an invalid one.
 
-    It is a year ahead at most: one that validation could not read may be too late for any other time after it.
+    It is a year ahead at most: one that validation could not read may be so late that no TTL can be added to it.
     """
     try:
         start = parse_datetime(content.get("start_time") or "")
