@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.number_lists import phones_in
-from django_hyber.db.bulk import CHUNK
+from django_hyber.db.bulk import CHUNK, pages_to_delete
 from django_hyber.db.transactions import write_transaction
 from django_hyber.errors import CampaignError
-from django_hyber.forgetting.drafts import forget_imports_of_nobody
+from django_hyber.forgetting.drafts import delete_recipients, forget_imports_of_nobody
 from django_hyber.models import Campaign, Message
 
 Phones = Iterable[str | None]
@@ -93,25 +93,20 @@ def added_by(campaign: Campaign, report: ImportReport) -> int:
 
 
 def pages_of_keys(campaign: Campaign, ranges: Sequence[tuple[int, int]] | None) -> Iterator[list[int]]:
-    """Yield keys of recipients, page by page, as long as there are any: each page has to be deleted before the next.
-
-    Without ``ranges``, those of all recipients.
-    """
+    """Yield keys of recipients as ``pages_to_delete``: those in these ranges, or without ``ranges`` of all."""
     recipients = campaign.messages.order_by()
     wanted: Iterable[QuerySet[Message]] = (
         [recipients] if ranges is None else (recipients.filter(pk__gt=after, pk__lte=last) for after, last in ranges)
     )
     for rows in wanted:
-        while page := list(rows.values_list("pk", flat=True)[:CHUNK]):
-            yield page
+        yield from pages_to_delete(rows)
 
 
-def remove_keys(page: Sequence[int], removed: Removed) -> int:
-    """Delete the recipients with these keys, and return how many there were."""
-    count: int = Message.objects.filter(pk__in=page).delete()[1].get(Message._meta.label, 0)
+def remove_keys(page: Sequence[int], removed: Removed) -> None:
+    """Delete the recipients with these keys."""
+    count = delete_recipients(Message.objects.filter(pk__in=page))
     removed.total += count
     removed.removed += count
-    return count
 
 
 def remove_listed(campaign: Campaign, page: Sequence[str | None], removed: Removed) -> None:
@@ -119,7 +114,7 @@ def remove_listed(campaign: Campaign, page: Sequence[str | None], removed: Remov
     phones = {phone for phone in page if phone}
     unreadable = page.count(None)
     rows = list(campaign.messages.filter(phone_number__in=phones).order_by().values_list("pk", flat=True))
-    count = remove_keys(rows, Removed()) if rows else 0
+    count = delete_recipients(Message.objects.filter(pk__in=rows)) if rows else 0
     removed.total += len(page)
     removed.removed += count
     removed.unreadable += unreadable

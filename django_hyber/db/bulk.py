@@ -318,6 +318,13 @@ def campaign_pages(messages: QuerySet[Message], size: int, *columns: str | Combi
         yield page
 
 
+def pages_to_delete(rows: QuerySet[Any]) -> Iterator[list[int]]:
+    """Yield primary keys as long as there are rows: each page has to be deleted before the next."""
+    keys = rows.order_by().values_list("pk", flat=True)
+    while page := list(keys[:CHUNK]):
+        yield page
+
+
 @paused_collector()
 def _read(rows: Iterable[tuple[Any, ...]]) -> Page:
     return list(rows)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from django_hyber.db.bulk import CHUNK
+from django_hyber.db.bulk import pages_to_delete
 from django_hyber.db.transactions import write_transaction
 from django_hyber.forgetting.log_entries import admin_log
 from django_hyber.models import BackgroundJob, Campaign, Message
@@ -32,6 +31,11 @@ def forget_imports_of_nobody(campaign: Campaign) -> None:
     if not campaign.messages.exists():
         Campaign.objects.filter(pk=campaign.pk).update(has_own_texts=False, number_types=[], audience="")
         campaign.has_own_texts, campaign.number_types, campaign.audience = False, [], ""
+
+
+def delete_recipients(recipients: QuerySet[Message]) -> int:
+    """Delete them, and return how many there were, without the rows of other tables that go with them."""
+    return recipients.delete()[1].get(Message._meta.label, 0)
 
 
 def _old_drafts(before: datetime) -> QuerySet[Campaign]:
@@ -68,18 +72,8 @@ def _purge_draft(pk: int, before: datetime) -> int:
         campaign = _old_drafts(before).filter(pk=pk).first()
         if campaign is None:
             return 0
-        count = sum(map(_delete, _pages(campaign)))
+        pages = pages_to_delete(campaign.messages.all())
+        count = sum(delete_recipients(Message.objects.filter(pk__in=page)) for page in pages)
         forget_imports_of_nobody(campaign)
         Campaign.objects.filter(pk=pk).update(status_reason="", approval_note="")
-    return count
-
-
-def _pages(campaign: Campaign) -> Iterator[list[int]]:
-    """Yield keys of recipients as long as there are any: each page has to be deleted before the next."""
-    while page := list(campaign.messages.order_by().values_list("pk", flat=True)[:CHUNK]):
-        yield page
-
-
-def _delete(page: list[int]) -> int:
-    count: int = Message.objects.filter(pk__in=page).delete()[1].get(Message._meta.label, 0)
     return count

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from django_hyber.db.transactions import lock_unread, write_transaction
+from django_hyber.forgetting.drafts import delete_recipients
 from django_hyber.forgetting.log_entries import admin_log
 from django_hyber.forgetting.purge import OVER, anonymize, anonymize_replies
 from django_hyber.models import (
@@ -124,7 +125,7 @@ def forget_number(phone_number: GivenPhone) -> Forgotten:
     with write_transaction():
         _lock(phone)
         _refuse_if_under_way(phone)
-        recipients = Message.objects.filter(DRAFT, phone_number=phone).delete()[1].get(Message._meta.label, 0)
+        recipients = delete_recipients(Message.objects.filter(DRAFT, phone_number=phone))
         own = list(Message.objects.filter(phone_number=phone).order_by("pk").values_list("pk", flat=True))
         reports = anonymize_reports(_reports(phone).filter(message__isnull=False).exclude(raw={}))
         waiting = DeliveryReport.objects.filter(phone_number=phone, message=None).delete()[0]

@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from django_hyber.db.bulk import CHUNK, table_pages, update_rows
+from django_hyber.db.bulk import CHUNK, pages_to_delete, table_pages, update_rows
 from django_hyber.db.stored_files import delete_orphans, delete_stored
 from django_hyber.db.transactions import write_transaction
 from django_hyber.forgetting.drafts import count_in_old_drafts, purge_old_drafts
@@ -148,7 +148,4 @@ def _purge_reasons(before: datetime) -> None:
 
 
 def _delete(rows: QuerySet[Any]) -> int:
-    deleted = 0
-    while pks := list(rows.order_by().values_list("pk", flat=True)[:CHUNK]):
-        deleted += rows.filter(pk__in=pks).delete()[0]
-    return deleted
+    return sum(rows.filter(pk__in=page).delete()[0] for page in pages_to_delete(rows))

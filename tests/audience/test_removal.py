@@ -39,6 +39,7 @@ def in_background(settings, monkeypatch, tmp_path):
     settings.TASKS = {"default": {"BACKEND": f"{FRAMEWORK}.backends.dummy.DummyBackend"}}
     monkeypatch.setattr("django_hyber.jobs.background.IN_BACKGROUND_FROM", 3)
     monkeypatch.setattr("django_hyber.audience.removal.CHUNK", 2)
+    monkeypatch.setattr("django_hyber.db.bulk.CHUNK", 2)
 
 
 def phones(campaign):

@@ -279,6 +279,7 @@ def test_retry_leaves_out_those_whose_number_is_gone():
 
 def test_every_range_is_purged(monkeypatch):
     monkeypatch.setattr(purge, "CHUNK", 3)
+    monkeypatch.setattr("django_hyber.db.bulk.CHUNK", 3)
     for number in range(10):
         make_message(number)
     apply_delivery_reports([report(message) for message in Message.objects.all()])
@@ -367,7 +368,7 @@ def test_draft_that_somebody_edits_in_the_admin_keeps_its_recipients(old_draft, 
 
 
 def test_recipients_of_a_draft_go_together_or_not_at_all(old_draft, monkeypatch):
-    monkeypatch.setattr(drafts, "CHUNK", 1)
+    monkeypatch.setattr("django_hyber.db.bulk.CHUNK", 1)
     monkeypatch.setattr(drafts, "forget_imports_of_nobody", stop)
     with pytest.raises(KeyboardInterrupt):
         purge_personal_data(MONTH)
