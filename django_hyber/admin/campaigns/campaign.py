@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.admin.audience.audience_page import has_audiences
-from django_hyber.admin.campaigns.campaign_list import CampaignList
 from django_hyber.admin.campaigns.form import FIELDSETS, SCHEDULE_FIELDS, CampaignForm
 from django_hyber.admin.campaigns.preflight_page import CONFIRMED, confirm_selected, start_selected
 from django_hyber.admin.campaigns.routes import campaign_urls, progress_context
@@ -20,6 +19,7 @@ from django_hyber.admin.channels.inline import ChannelInline
 from django_hyber.admin.channels.unsaved import GuardedAdmin, show_unsaved
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.filters import AttentionFilter
+from django_hyber.admin.common.lists import BigTableList
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.personal_data import sees_personal_data
 from django_hyber.admin.common.saved import mark_saved
@@ -27,7 +27,22 @@ from django_hyber.admin.common.times import short_time
 from django_hyber.admin.statistics.compare_page import compare_selected
 from django_hyber.models import Campaign, Message, TemplateVariant
 from django_hyber.policies.four_eyes import record_author
+from django_hyber.statistics.progress import count_by_status
 from django_hyber.words import phone_candidates
+
+
+class CampaignList(BigTableList):
+    """The list of campaigns; the numbers of a page are counted in one query."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Count the recipients of the campaigns on this page only."""
+        super().get_results(request)
+        campaigns = list(self.result_list)
+        counts = count_by_status(campaign.pk for campaign in campaigns)
+        for campaign in campaigns:
+            campaign.recipients = counts[campaign.pk].total
+            campaign.delivered = counts[campaign.pk].delivered
+        self.result_list = campaigns
 
 
 @admin.register(Campaign)
