@@ -26,7 +26,7 @@ from django_hyber.sending.batch_messages import (
     build_body,
     read_outgoing,
     suppress,
-    was_accepted,
+    was_accepted_before,
 )
 from django_hyber.sending.exchange import get_client, hand_over, working_account
 from django_hyber.sending.limits import charge, keep_to_cap
@@ -60,7 +60,7 @@ def claim_batch(pk: int) -> BatchClaim | None:
     account = working_account(found.campaign.account)
     if account is None:
         return None
-    if found.doubted_at and was_accepted(found):
+    if was_accepted_before(found, found.attempts):
         BatchClaim(row=found, account=account).doubt_again()
         return None
     if schedule.waits_for_window(found, database_time()):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,10 +17,21 @@ from django_hyber.db import lease
 from django_hyber.db.clock import NOW, database_time
 from django_hyber.db.transactions import insisting, lock, lock_shared, lock_unread, write_transaction
 from django_hyber.log_events import LogEvent
-from django_hyber.models import AccountState, Announcement, Batch, Campaign, Message
+from django_hyber.models import TEXT_LIMIT, AccountState, Announcement, Batch, Campaign, Message
+from django_hyber.reports.acceptance import Doubted, note_proof
 from django_hyber.reports.early import apply_waiting_or_leave
-from django_hyber.sending.batch_messages import BatchAnswer, accept_all, have_opted_out, record_entries, was_accepted
-from django_hyber.sending.claim import RELEASED, Claim, ClaimLost
+from django_hyber.reports.intake import chunks
+from django_hyber.reports.ranks import FAILURES
+from django_hyber.sending.batch_messages import (
+    NO_DOUBT,
+    BatchAnswer,
+    accept_all,
+    have_opted_out,
+    record_entries,
+    refusal_of_all,
+    was_accepted_before,
+)
+from django_hyber.sending.claim import RELEASED, UNREPORTED, Claim, ClaimLost
 from django_hyber.sending.corrections.earlier_ends import give_back_ends
 
 logger = logging.getLogger("django_hyber")
@@ -65,7 +76,7 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
                 raise ClaimLost("the campaign was stopped")
             if have_opted_out(self.row.messages(), since):
                 raise ClaimLost("a recipient has opted out since it was claimed")
-            if self.row.doubted_at and was_accepted(self.row):
+            if was_accepted_before(self.row, self.row.attempts - 1):
                 raise ClaimLost("an earlier request was accepted")
             self.renew()
 
@@ -94,9 +105,18 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
 
     @insisting
     def record(self, answer: BatchAnswer) -> None:
-        """Mark the batch as done and record the platform's answer for each message."""
+        """Mark the batch as done and record the platform's answer for each message.
+
+        If a repeated request is rejected for all of them, the doubt about the earlier one is kept, as ``end`` does.
+        """
+        doubt = {"doubted_at": self.row.doubted_at}
+        refusal = refusal_of_all(answer) if self.row.doubted_at else None
         with write_transaction():
-            is_ours = self.finish(State.DONE, job_id=answer.job_id)
+            if refusal:
+                known = {"error_code": refusal.error_code, "error_text": refusal.error_text[:TEXT_LIMIT]}
+                is_ours = self.finish(State.FAILED, failed_as=Status.REJECTED, **known, **doubt)
+            else:
+                is_ours = self.finish(State.DONE, job_id=answer.job_id)
             lock_unread(self.row.messages())
             outgoing = answer.outgoing
             if not is_ours:
@@ -110,10 +130,21 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
                 outgoing = [item for item in outgoing if current.get(item.pk) == item.recipient.extra_id]
             if answer.entries is None:
                 accept_all(outgoing)
+                accepted: Collection[int] = {item.pk for item in outgoing}
             else:
-                record_entries(outgoing, answer.entries, self._begin_doubt())
+                of_rejected = {**NO_DOUBT, **doubt} if refusal else NO_DOUBT
+                accepted = record_entries(outgoing, answer.entries, self._begin_doubt(), of_rejected)
+            if not is_ours:
+                self._note_accepted(accepted)
         if answer.entries:
             apply_waiting_or_leave(self.account, [entry.message_id for entry in answer.entries if entry.message_id])
+
+    def _note_accepted(self, accepted: Collection[int]) -> None:
+        """Note that the platform has these messages, for those of them that have failed with a later request."""
+        failed = self.row.messages().filter(UNREPORTED, status__in=FAILURES, doubted_at__isnull=False).order_by("pk")
+        doubted = [Doubted(self.row.campaign_id, *row) for row in failed.values_list("pk", "phone_number")]
+        for chunk in chunks([message for message in doubted if message.pk in accepted]):
+            note_proof(chunk)
 
     def _write_queued(self, waits_for: str, values: Mapping[str, Any], only: Q) -> bool:
         """Queue the batch, and its messages too if a sweep has marked them as unconfirmed."""
@@ -192,7 +223,10 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
         pending = Q(state=State.PENDING)
         # Of the unconfirmed request: the account may have another client by now, with which attempts have failed.
         sender = self.row.messages().filter(status=Status.QUEUED).values_list("sender", flat=True).first()
-        same: dict[str, Any] = {"doubted_at": self.row.doubted_at, **({"sender": sender} if sender else {})}
+        # A request that the platform seemed to put off had no doubt.
+        same: dict[str, Any] = {
+            name: value for name, value in (("doubted_at", self.row.doubted_at), ("sender", sender)) if value
+        }
         self.mark_unconfirmed(ACCEPTED_SINCE, database_time(), pending, logged=ACCEPTED_SINCE, **same)
 
     def _write_unconfirmed(self, doubt: Mapping[str, Any], known: Mapping[str, Any], only: Q) -> bool:

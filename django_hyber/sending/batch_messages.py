@@ -74,6 +74,16 @@ def was_accepted(batch: Batch) -> bool:
     return is_proved(batch) or reported.exists()
 
 
+def was_accepted_before(batch: Batch, attempts: int) -> bool:
+    """Whether a report proves that a request before was accepted, although the platform seemed to put it off.
+
+    ``attempts`` is the number of those before. The first request of most batches has no such history, and costs no
+    query.
+    """
+    has_history = bool(attempts or batch.doubted_at or batch.cut_from)
+    return has_history and was_accepted(batch)
+
+
 def is_proved(batch: Batch) -> bool:
     """Whether a report has come about the unconfirmed request, since the batch was last queued again after a doubt.
 
@@ -195,9 +205,24 @@ def accept_all(outgoing: Sequence[Outgoing]) -> None:
     _accept([AcceptedRow(item.pk, None) for item in outgoing])
 
 
+def refusal_of_all(answer: BatchAnswer) -> SyncEntry | None:
+    """Return one of the entries if they reject every message with the same error, as a refusal of the request would."""
+    entries = answer.entries or ()
+    rejections = [entry for entry in entries if entry.accepted is False and not entry.message_id]
+    is_of_all = len(answer.outgoing) <= len(rejections) == len(entries)
+    return rejections[0] if is_of_all and len({entry.error_code for entry in rejections}) == 1 else None
+
+
 @paused_collector()
-def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], doubt: Mapping[str, Any]) -> None:
+def record_entries(
+    outgoing: Sequence[Outgoing],
+    entries: Sequence[SyncEntry],
+    doubt: Mapping[str, Any],
+    of_rejected: Mapping[str, Any] = NO_DOUBT,
+) -> Collection[int]:
     """Record the platform's entry for each message, matched by extra id, or by phone number if an entry has none.
+
+    Return which messages were accepted. ``of_rejected`` is written to those that were rejected.
 
     The outcome of a message is unknown without an entry, with entries that do not agree, with one that both rejects it
     and has an id of it, and if another message has the same id. ``doubt`` is what is written to it.
@@ -219,8 +244,9 @@ def record_entries(outgoing: Sequence[Outgoing], entries: Sequence[SyncEntry], d
         else:
             rejected.append(_rejected(pk, entry))
     _accept(accepted)
-    _write(rejected, NO_DOUBT)
+    _write(rejected, of_rejected)
     _write(unknown, {**doubt, "due_at": None})
+    return {row.id for row in accepted}
 
 
 def _by_key(entries: Iterable[tuple[str, SyncEntry]]) -> dict[str, SyncEntry]:

@@ -32,6 +32,8 @@ SAME_ID = gettext_noop("The platform's answer has the id of another message.")
 #: The columns of a claim that has ended.
 RELEASED = {"lease_until": None, "not_found_after": None, "due_at": None}
 ALWAYS = Q()
+#: Messages of which no report says how they ended: their end is from the answer to a request, or from us.
+UNREPORTED = Q(reported_at=None, hyber_status=None)
 #: The columns of a doubt without queries.
 NO_QUERIES: Mapping[str, Any] = MappingProxyType(
     {"not_found_at": None, "queried_at": None, "queries": 0, "unanswered_queries": 0, "answer": "", "answer_text": ""}

@@ -15,8 +15,8 @@ from django_hyber.db.transactions import insisting
 from django_hyber.models import TEXT_LIMIT, AccountState, Message
 from django_hyber.policies.allowed_numbers import has_opted_out
 from django_hyber.reports.early import apply_waiting_reports
-from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, WITHHELD
-from django_hyber.sending.claim import ALWAYS, RELEASED, SAME_ID, Claim, ClaimLost
+from django_hyber.reports.ranks import BEFORE_ACCEPTANCE, FAILURES, WITHHELD
+from django_hyber.sending.claim import RELEASED, SAME_ID, UNREPORTED, Claim, ClaimLost
 from django_hyber.sending.pace import retries
 from django_hyber.sending.pace.deadline import describe_lateness, is_too_late
 
@@ -41,12 +41,14 @@ class MessageClaim(Claim[Message, str]):
 
     def rows(self) -> QuerySet[Message]:
         """Select the message, unless another worker has claimed it or a report has advanced its status."""
-        return self._of_this_run().filter(status__in=BEFORE_ACCEPTANCE)
+        return self._held().filter(status__in=BEFORE_ACCEPTANCE)
 
     def _of_this_run(self) -> QuerySet[Message]:
         # Each run has a new extra id, so a late answer to an earlier run matches nothing.
-        same_run = Message.objects.filter(extra_id=self.row.extra_id)
-        return lease.held(same_run, self.row.pk, self.row.attempts)
+        return Message.objects.filter(pk=self.row.pk, extra_id=self.row.extra_id)
+
+    def _held(self) -> QuerySet[Message]:
+        return lease.held(self._of_this_run(), self.row.pk, self.row.attempts)
 
     def confirm(self) -> None:
         """Renew the lease right before the request is written. Raises ClaimLost if it must not be written now."""
@@ -60,7 +62,9 @@ class MessageClaim(Claim[Message, str]):
     def record(self, answer: str) -> None:
         """Store the platform's id. If a report arrived before the answer, the message keeps its newer status.
 
-        An id that another message has is of an answer to another request, so the outcome is unknown.
+        The platform has the message, even if another worker has claimed it since: that one writes nothing more, and the
+        failure of a second request was none. An id that another message has is of an answer to another request, so the
+        outcome is unknown.
         """
         others = Message.objects.filter(account=self.account.name, message_id=answer).exclude(pk=self.row.pk)
         if others.exists():
@@ -68,7 +72,8 @@ class MessageClaim(Claim[Message, str]):
             return
         known: dict[str, Any] = {"message_id": answer, "accepted_at": NOW, **RELEASED}
         accepted = {"error_code": None, "error_text": "", "finished_at": None, **known}
-        if not self._move(Status.ACCEPTED, accepted, changing=(*IN_ORDER, *WITHHELD)):
+        unreported = self._of_this_run().filter(UNREPORTED)
+        if not self._move(unreported, Status.ACCEPTED, accepted, changing=(*IN_ORDER, *WITHHELD, *FAILURES)):
             self._of_this_run().update(**known)
         apply_waiting_reports(self.account, [answer])
 
@@ -80,25 +85,25 @@ class MessageClaim(Claim[Message, str]):
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """Give the message its final status."""
         ended = {"error_code": error_code, "error_text": reason, "finished_at": timezone.now()}
-        self._move(status, {**RELEASED, **ended})
+        self._move(self._held(), status, {**RELEASED, **ended})
 
     def _write_queued(self, _waits_for: str, values: Mapping[str, Any], only: Q) -> bool:
-        return self._move(Status.QUEUED, values, only)
+        return self._move(self._held().filter(only), Status.QUEUED, values)
 
     def _write_unconfirmed(self, doubt: Mapping[str, Any], known: Mapping[str, Any], only: Q) -> bool:
-        return self._move(Status.UNCONFIRMED, {**doubt, **known}, only)
+        return self._move(self._held().filter(only), Status.UNCONFIRMED, {**doubt, **known})
 
     def _move(
         self,
+        rows: QuerySet[Message],
         status: Message.Status,
         values: Mapping[str, object],
-        only: Q = ALWAYS,
         changing: Collection[Message.Status] = IN_ORDER,
     ) -> bool:
         """Give the message this status and announce it. Return False if the claim was lost or a report came first."""
         for old in changing:
             with announcing():
-                if self._of_this_run().filter(only, status=old).update(status=status, **values):
+                if rows.filter(status=old).update(status=status, **values):
                     if status != old:
                         announce_changes([Change(self.row.pk, old, status)])
                     return True

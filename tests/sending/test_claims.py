@@ -107,13 +107,33 @@ class TestSingleMessage:
         with pytest.raises(ClaimLost, match="another worker claimed it"):
             claim.confirm()
 
-    def test_answer_after_another_claim_changes_nothing(self, message):
+    def test_answer_after_another_claim_has_that_one_send_nothing(self, message):
         claim = claim_message(message.pk)
-        change(message, attempts=2)
+        change(message, status="queued")
+        second = claim_message(message.pk)
+        claim.record("platform-1")
+
+        message.refresh_from_db()
+        assert (message.status, message.message_id, message.attempts) == ("accepted", "platform-1", 2)
+        with pytest.raises(ClaimLost):
+            second.confirm()
+
+    def test_answer_to_an_earlier_run_changes_nothing(self, message):
+        claim = claim_message(message.pk)
+        change(message, extra_id="own-2")
         claim.record("platform-1")
 
         message.refresh_from_db()
         assert (message.status, message.message_id) == ("sending", None)
+
+    @pytest.mark.parametrize("reported", [{"reported_at": hours(-1)}, {"hyber_status": 36011}], ids=["time", "code"])
+    def test_answer_does_not_undo_a_failure_that_was_reported(self, message, reported):
+        claim = claim_message(message.pk)
+        change(message, status="undelivered", **reported)
+        claim.record("platform-1")
+
+        message.refresh_from_db()
+        assert (message.status, message.message_id) == ("undelivered", "platform-1")
 
     def test_answer_after_a_report_adds_the_id_and_keeps_the_status(self, message):
         claim = claim_message(message.pk)

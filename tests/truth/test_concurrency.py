@@ -45,7 +45,7 @@ def campaign(platform, settings):
 def queue_again(campaign):
     """Put everything back to where it was before the launch, so that every round finds it unsent and unreported."""
     campaign.messages.update(status="queued", message_id=None, channel="", reported_at=None, accepted_at=None)
-    campaign.batches.update(state="pending")
+    campaign.batches.update(state="pending", attempts=0)
     Campaign.objects.update(status="sending")
 
 

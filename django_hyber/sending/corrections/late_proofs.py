@@ -22,14 +22,12 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Campaign, Message, MessageQuerySet
 from django_hyber.sending.batch_claim import ACCEPTED_SINCE
 from django_hyber.sending.batch_messages import PROVED, REPORTED, was_accepted
-from django_hyber.sending.claim import begin_doubt
+from django_hyber.sending.claim import UNREPORTED, begin_doubt
 from django_hyber.sending.exchange import stand_in
 
 logger = logging.getLogger("django_hyber")
 State = Batch.State
 Status = Message.Status
-#: Failures that no report has made: they are from the answer to a request, or from us.
-UNREPORTED = Q(reported_at=None, hyber_status=None)
 
 
 def doubt_proved() -> None:
