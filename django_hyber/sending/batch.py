@@ -24,6 +24,7 @@ from django_hyber.sending.batch_messages import (
     BatchAnswer,
     Outgoing,
     build_body,
+    leave_out_reached,
     read_outgoing,
     suppress,
     was_accepted_before,
@@ -136,6 +137,8 @@ def _choose(claim: BatchClaim) -> Sequence[Outgoing]:
     """Return the messages to send. If there are none, the batch has been ended or set aside."""
     account, messages = claim.account, claim.row.messages()
     suppress(account, messages, claim.leave_out)
+    if claim.row.campaign.run > 1:
+        leave_out_reached(account, messages, claim.leave_out)
     keep_to_cap(account, messages, claim.leave_out)
     outgoing = read_outgoing(claim.row.campaign, account, messages, claim.leave_out)
     exceeded = charge(account, claim.row, claim.rows(), outgoing)

@@ -14,12 +14,13 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.announce import Change, announce_changes, has_listeners
+from django_hyber.codes import DELIVERED, with_stored_codes
 from django_hyber.conf import Account
 from django_hyber.conf.addresses import get_callback_url
 from django_hyber.db.bulk import VARIABLES_TEXT, read_documents, update_rows
 from django_hyber.db.characters import storable_ids
 from django_hyber.db.clock import database_time
-from django_hyber.models import TEXT_LIMIT, Batch, Campaign, Message, Suppression
+from django_hyber.models import TEXT_LIMIT, Batch, Campaign, DeliveryReport, Message, Suppression
 from django_hyber.policies.allowed_numbers import NOT_ALLOWED, OPTED_OUT, not_allowed, stored_policy
 from django_hyber.protocol import BatchMessage, Recipient, SyncEntry, batch_body, broadcast_body, find_variables
 from django_hyber.protocol.collector import paused_collector
@@ -111,6 +112,19 @@ def suppress(account: Account, messages: QuerySet[Message], leave_out: LeaveOut)
     for reason, condition in reasons.items():
         if condition is not None and queued.filter(condition).exists():
             leave_out(queued.filter(condition), reason)
+
+
+def leave_out_reached(account: Account, messages: QuerySet[Message], leave_out: LeaveOut) -> None:
+    """Leave out retried recipients of whom a late report says that they have got an earlier attempt after all."""
+    delivered = Q(status=DELIVERED) | Q(hyber_status__in=with_stored_codes(account).seen_codes)
+    reached = messages.filter(
+        Exists(DeliveryReport.objects.filter(delivered, message=OuterRef("pk"))),
+        status=Status.QUEUED,
+        earlier_end__isnull=False,
+    )
+    if reached.exists():
+        # Each gets its former end back, so that no reason is stored.
+        leave_out(reached, "")
 
 
 def have_opted_out(messages: QuerySet[Message], since: datetime) -> bool:

@@ -190,6 +190,32 @@ def test_late_report_about_the_former_attempt_counts_for_a_person_who_is_skipped
     assert statuses(expired) == ["delivered"] + ["accepted"] * 3
 
 
+@pytest.mark.parametrize("code", [{}, {"status": 1, "substatus": None, "hyber_status": 77}], ids=["delivered", "seen"])
+def test_person_who_has_got_the_former_attempt_after_all_is_not_sent_to_again(expired, platform, settings, code):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SEEN_CODES": [77]}}
+    first = expired.messages.order_by("pk").first()
+    retry_failed(expired)
+    apply_delivery_reports([report(first, time=LATER, **code)])
+    send_waiting(expired)
+
+    assert statuses(expired) == ["seen" if code else "delivered"] + ["accepted"] * 3
+    assert [len(request["recipients"]) for request in posts(platform)] == [4, 3]
+    assert count_sent_again(expired) == 3
+
+
+def test_second_retry_is_not_sent_to_a_person_who_has_got_the_first_attempt(expired, platform):
+    first = expired.messages.order_by("pk").first()
+    retry_failed(expired)
+    send_waiting(expired)
+    apply_delivery_reports([report(first, time=LATER)])
+    expire(expired, time=LATER, error_code=8)
+    retry_failed(expired)
+    send_waiting(expired)
+
+    assert statuses(expired)[1:] == ["accepted"] * 3
+    assert [len(request["recipients"]) for request in posts(platform)] == [4, 4, 3]
+
+
 def test_receivers_hear_of_the_end_that_was_given_back(expired, told_changes):
     retry_failed(expired)
     told_changes.clear()
