@@ -9,7 +9,6 @@ from typing import IO, Any, NamedTuple
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.audience import querysets
@@ -19,6 +18,7 @@ from django_hyber.audience.import_numbers import ChosenNumbers, NumberChoice
 from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience
+from django_hyber.db.clock import database_time
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, MessageQuerySet
 from django_hyber.models.message import extra_ids
@@ -62,7 +62,12 @@ class Recipients:
         self._campaign = campaign
         self._brings_texts = bool(columns.text_column)
         self._extra_ids = extra_ids()
-        self._pk, self._account, self._now = campaign.pk, campaign.account, timezone.now()
+        self._pk, self._account = campaign.pk, campaign.account
+
+    @cached_property
+    def _now(self) -> datetime:
+        # By the clock of the database: reports from before are about something else.
+        return database_time()
 
     @cached_property
     def wanted(self) -> Collection[str] | None:
@@ -134,9 +139,9 @@ def import_recipients(
     ``foreign`` takes doubtful numbers of other countries, ``number_types`` more than mobile numbers, and ``countries``
     only these. ``encoding``, ``separator``, ``sheet`` and ``header_row`` say how to read a file that is not recognized.
 
-    Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after the launch. Of a
-    queryset, raises FieldError for an unknown field, TypeError for ``values()``: import its ``iterator()`` as dicts;
-    with ``reference``, ValueError if its objects are in another database than the one where references look.
+    Raises UnreadableFileError for a file that cannot be read or lacks a column, CampaignError after a launch or
+    deletion. Of a queryset, raises FieldError for an unknown field, TypeError for ``values()``: import its
+    ``iterator()`` as dicts; with ``reference``, ValueError if its objects are not in the database of the references.
     """
     numbers = NumberChoice.of({"foreign": foreign, "number_types": number_types, "countries": countries})
     phone = phone or phone_column

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from django.db.models import CharField, Count, F, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Concat
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.lifecycle import locked
 from django_hyber.codes import has_seen_codes
 from django_hyber.conf import find_account
+from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import db_connection, insisting
 from django_hyber.models import Campaign, CampaignChannel, Message
 from django_hyber.models.people import User
@@ -135,7 +135,7 @@ def _copy_recipients(messages: QuerySet[Message], copy: Campaign) -> None:
         "status": Value(Status.QUEUED.value),
         "channel": Value(""),
         "error_text": Value(""),
-        "created_at": Value(timezone.now()),
+        "created_at": Value(database_time()),
         "attempts": Value(0),
     }
     selected = messages.order_by("pk").values_list(*columns.values())

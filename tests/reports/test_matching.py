@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_hyber.campaigns.copy import CopyAudience, copy_once
 from django_hyber.models import Batch, Campaign, DeliveryReport, Message
 from django_hyber.protocol import SMS, Viber
 from django_hyber.reports.early import rematch_reports
@@ -446,3 +447,24 @@ class TestReportThatIsQuickerThanTheAnswer:
 
         assert apply(nameless(message_id="new")).unknown == 1
         assert status(sent) == "queued"
+
+
+@pytest.mark.parametrize("is_copied", [False, True], ids=["imported", "copied"])
+def test_report_without_our_id_finds_its_message_although_the_clock_of_the_importing_host_is_ahead(
+    platform, monkeypatch, is_copied
+):
+    campaign = Campaign.objects.create(name="Spring sale")
+    campaign.set_channels(CHANNELS)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(timezone, "now", lambda now=timezone.now: now() + timedelta(hours=1))
+        import_recipients(campaign, [{"phone": phone(1)}])
+        if is_copied:
+            copy, _is_new = copy_once(campaign, name="Copy", audience=CopyAudience.EVERYBODY, user=None)
+            campaign.delete()
+            campaign = copy
+    start_campaign(campaign)
+    message = campaign.messages.get()
+    Message.objects.update(message_id=None)
+    apply(nameless(message_id="platform-1"))
+
+    assert status(message) == "delivered"
