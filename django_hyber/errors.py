@@ -12,6 +12,12 @@ class CampaignError(ValidationError):
     """The operation is not possible for this campaign. ``messages`` has the reasons, translated."""
 
 
+def was_deleted(name: str) -> CampaignError:
+    """Return the error for a campaign of this name that was deleted while it was being changed."""
+    text = _("The campaign “%(name)s” has been deleted in the meantime. Nothing was changed.")
+    return CampaignError([ValidationError(text, code="deleted", params={"name": name})])
+
+
 class ExtraIdError(ValueError):
     """The extra id belongs to another message already. ``differences`` names what is not the same."""
 

@@ -46,7 +46,8 @@ class People(NamedTuple):
 def add_audience(campaign: Campaign, name: str) -> ImportReport:
     """Add the people of an audience of the setting AUDIENCES; who is there already stays once.
 
-    Raises ImproperlyConfigured for an audience that cannot be used, CampaignError after the launch.
+    Raises ImproperlyConfigured for an audience that cannot be used, CampaignError after the launch and for a
+    campaign that was deleted.
     """
     audience = find_audience(get_account(campaign.account), name)
     report = import_recipients(

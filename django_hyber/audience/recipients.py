@@ -19,6 +19,7 @@ from django_hyber.audience.imports import ImportReport, Source, import_rows
 from django_hyber.conf import get_account
 from django_hyber.conf.audiences import Audience
 from django_hyber.db.clock import database_time
+from django_hyber.db.transactions import existing
 from django_hyber.errors import CampaignError
 from django_hyber.models import Campaign, Message, MessageQuerySet
 from django_hyber.models.message import extra_ids
@@ -148,7 +149,8 @@ def import_recipients(
     chosen = ReadOptions(encoding=encoding, separator=separator, sheet=sheet, header_row=header_row, phone_column=phone)
     columns = Columns(phone_column=phone, text_column=text_column)
     recipients, rows = _prepare(campaign, source, numbers, columns, variables, reference=reference)
-    report, newest = import_rows(recipients, recipients.source_columns, rows, rejected_file, progress, chosen)
+    with existing(campaign):
+        report, newest = import_rows(recipients, recipients.source_columns, rows, rejected_file, progress, chosen)
     report.opted_out = recipients.count_opted_out(newest)
     return report
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from django_hyber.audience.imports import ImportReport
 from django_hyber.audience.number_lists import phones_in
 from django_hyber.db.bulk import CHUNK, pages_to_delete
-from django_hyber.db.transactions import write_transaction
+from django_hyber.db.transactions import existing, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.forgetting.drafts import delete_recipients, forget_imports_of_nobody
 from django_hyber.models import Campaign, Message
@@ -52,12 +52,13 @@ def remove_recipients(
     ``numbers``, an iterable of texts or an open binary file (CSV, XLSX), in any notation. A file needs no header if
     only one of its columns has numbers. ``progress`` is called with the number of recipients or rows that are done.
 
-    Raises UnreadableFileError for a file that cannot be read, CampaignError after the launch.
+    Raises UnreadableFileError for a file that cannot be read, CampaignError after the launch and for a
+    campaign that was deleted.
     """
     if [everybody, imported is not None, numbers is not None].count(True) != 1:
         raise ValueError("Exactly one of everybody, imported and numbers says which recipients to remove.")
     removed = Removed()
-    with write_transaction():
+    with existing(campaign), write_transaction():
         lock_draft(campaign)
         if numbers is not None:
             with closing(phones_in(campaign, numbers)) as phones:

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from django_hyber.campaigns.approval import answer_by_launch
-from django_hyber.campaigns.lifecycle import Verb, begin, existing, is_possible, locked, move, read_again
+from django_hyber.campaigns.lifecycle import Verb, begin, is_possible, locked, move, read_again
 from django_hyber.campaigns.preflight import (
     Preflight,
     already_started,
@@ -20,7 +20,7 @@ from django_hyber.campaigns.preflight import (
 )
 from django_hyber.campaigns.preflight_jobs import kept_preflight
 from django_hyber.db.clock import database_time
-from django_hyber.db.transactions import insisting
+from django_hyber.db.transactions import existing, insisting
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import is_large
 from django_hyber.models import Campaign

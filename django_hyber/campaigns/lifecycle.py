@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from django_hyber.db.clock import NOW, database_time
-from django_hyber.db.transactions import after_commit, insisting, write_transaction
+from django_hyber.db.transactions import after_commit, existing, insisting, write_transaction
 from django_hyber.errors import CampaignError
 from django_hyber.models import Batch, Campaign
 from django_hyber.reports.ranks import BEFORE_ACCEPTANCE
@@ -81,15 +81,6 @@ def locked(campaign: Campaign) -> Iterator[None]:
     with write_transaction():
         campaign.refresh_from_db(from_queryset=Campaign.objects.select_for_update())
         yield
-
-
-@contextmanager
-def existing(campaign: Campaign) -> Iterator[None]:
-    """Raise CampaignError in place of Campaign.DoesNotExist, for a campaign that was deleted at the same moment."""
-    try:
-        yield
-    except Campaign.DoesNotExist:
-        raise CampaignError([was_deleted(campaign)]) from None
 
 
 def read_again(campaign: Campaign) -> None:
@@ -191,12 +182,6 @@ def wrong_status(campaign: Campaign) -> ValidationError:
         code="wrong-status",
         params={"status": campaign.get_status_display()},
     )
-
-
-def was_deleted(campaign: Campaign) -> ValidationError:
-    """Return the error for a campaign that was deleted while it was being changed."""
-    text = _("The campaign “%(name)s” has been deleted in the meantime. Nothing was changed.")
-    return ValidationError(text, code="deleted", params={"name": campaign.name})
 
 
 def _pause(campaign: Campaign) -> None:

@@ -15,9 +15,9 @@ from django.core.files import File
 from django.db.models import Count, F, Q
 from django.utils.translation import gettext as _
 
-from django_hyber.campaigns.lifecycle import Verb, begin, existing, forget_credit, locked, move, read_again
+from django_hyber.campaigns.lifecycle import Verb, begin, forget_credit, locked, move, read_again
 from django_hyber.campaigns.preflight import Skipped, is_limited, known_opt_outs, skipped_people
-from django_hyber.db.transactions import insisting
+from django_hyber.db.transactions import existing, insisting
 from django_hyber.errors import CampaignError
 from django_hyber.jobs.background import IN_BACKGROUND_FROM, is_large, request_job
 from django_hyber.jobs.work import LONG_LEASE, JobClaim, campaign_of, job_kind, open_source

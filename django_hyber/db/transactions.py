@@ -14,8 +14,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import QuerySet
 
 from django_hyber import outbox
+from django_hyber.errors import was_deleted
 from django_hyber.log_events import LogEvent, log_failure
-from django_hyber.models import Message
+from django_hyber.models import Campaign, Message
 
 logger = logging.getLogger("django_hyber")
 Parameters = ParamSpec("Parameters")
@@ -103,6 +104,15 @@ def write_transaction() -> Iterator[None]:
         if db_connection().vendor == "sqlite":
             Message.objects.filter(pk=-1).update(attempts=0)
         yield
+
+
+@contextmanager
+def existing(campaign: Campaign) -> Iterator[None]:
+    """Raise CampaignError in place of Campaign.DoesNotExist, for a campaign that was deleted at the same moment."""
+    try:
+        yield
+    except Campaign.DoesNotExist:
+        raise was_deleted(campaign.name) from None
 
 
 def close_lost_connection() -> None:

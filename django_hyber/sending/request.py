@@ -16,9 +16,11 @@ def request_of(message_pk: int) -> Mapping[str, Any] | None:
     """Return the request body for this message, without other recipients of its batch.
 
     It is rebuilt from the current data, so it contains a text that was changed after sending. Returns None if the
-    account no longer exists, the number was purged, or a value is missing.
+    account or the message no longer exists, the number was purged, or a value is missing.
     """
-    message = Message.objects.select_related("campaign").get(pk=message_pk)
+    message = Message.objects.select_related("campaign").filter(pk=message_pk).first()
+    if message is None:
+        return None
     campaign, phone_number, content = message.campaign, message.phone_number, message.content
     account = find_account(campaign.account if campaign else message.account)
     if account is None or not phone_number:

@@ -8,7 +8,7 @@ import pytest
 
 from django_hyber.models import Campaign
 from django_hyber.protocol import SMS
-from django_hyber.services import CampaignError, UnreadableFileError, import_recipients
+from django_hyber.services import CampaignError, UnreadableFileError, import_recipients, remove_recipients
 from tests.samples import phone
 
 pytestmark = pytest.mark.django_db
@@ -207,3 +207,20 @@ def test_nul_characters_do_not_reach_the_database(campaign):
     import_recipients(campaign, [{"phone": "0671112233", "name": "A\x00B"}])
 
     assert recipients(campaign)["380671112233"] == {"name": "AB"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda campaign: import_recipients(campaign, [{"phone": phone(1)}]),
+        lambda campaign: import_recipients(campaign, Campaign.objects.all(), phone="name"),
+        lambda campaign: remove_recipients(campaign, everybody=True),
+        lambda campaign: remove_recipients(campaign, numbers=[phone(1)]),
+    ],
+    ids=["dicts", "objects", "removal", "list"],
+)
+def test_campaign_that_was_deleted_meanwhile_takes_and_loses_nobody(campaign, change):
+    Campaign.objects.filter(pk=campaign.pk).delete()
+
+    with pytest.raises(CampaignError, match="“Spring sale” has been deleted in the meantime"):
+        change(campaign)

@@ -177,6 +177,10 @@ def test_the_numbers_of_a_campaign_agree_with_its_journeys(message):
     assert (sms.delivered, sms.partly_delivered) == (1, 1)
 
 
+def test_the_request_of_a_message_that_was_deleted_meanwhile_cannot_be_rebuilt():
+    assert request_of(-1) is None
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_request_of_a_single_message_is_the_one_that_went_out(platform):
     channels = [Viber(text="Order 7", ttl=60), SMS(text="Order 7", alpha_name="GMSU", ttl=300)]

@@ -82,6 +82,8 @@ def _add(desk: CampaignDesk, line: AudienceLine) -> HttpResponseBase:
     try:
         report = add_audience(desk.campaign, line.name)
     except CampaignError as error:
+        # If it was deleted, there is no page to lead to.
+        desk.campaign.refresh_from_db()
         desk.message_user(" ".join(error.messages), messages.ERROR)
         return desk.redirect()
     for text, level in added_texts(report):

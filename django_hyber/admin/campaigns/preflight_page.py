@@ -19,8 +19,8 @@ from django_hyber.admin.channels.inline import described_options
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.launch import launch, parse_confirmation
-from django_hyber.campaigns.lifecycle import was_deleted
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
+from django_hyber.errors import was_deleted
 from django_hyber.models import Campaign
 from django_hyber.services import CampaignError
 from django_hyber.texts.composition import compose_saved
@@ -93,7 +93,7 @@ def start_selected(desk: Desk, campaigns: QuerySet[Campaign]) -> None:
         try:
             _start(desk.of(campaign))
         except Campaign.DoesNotExist:
-            desk.message_user(" ".join(was_deleted(campaign).messages), messages.ERROR)
+            desk.message_user(" ".join(was_deleted(campaign.name).messages), messages.ERROR)
 
 
 def _start(desk: CampaignDesk, note: str = "") -> bool:

@@ -14,7 +14,7 @@ from django.utils.cache import patch_cache_control
 
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.common.personal_data import sees_personal_data
-from django_hyber.campaigns.lifecycle import was_deleted
+from django_hyber.errors import was_deleted
 from django_hyber.models import BackgroundJob, Campaign, TestNumber
 
 #: Seconds between two polls of a part that changes; the page polls less often while nothing changes.
@@ -141,7 +141,7 @@ def answer_or_list(desk: Desk, view: Callable[[], HttpResponseBase]) -> HttpResp
         if desk.campaign is None or Campaign.objects.filter(pk=desk.campaign.pk).exists():
             raise
         everything = Desk(desk.admin, desk.request, None)
-        everything.message_user(" ".join(was_deleted(desk.campaign).messages), messages.ERROR)
+        everything.message_user(" ".join(was_deleted(desk.campaign.name).messages), messages.ERROR)
         return everything.redirect()
 
 

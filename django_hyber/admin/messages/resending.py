@@ -22,8 +22,9 @@ from django_hyber.admin.campaigns.retry_page import (
 )
 from django_hyber.admin.common.desk import CampaignDesk, Desk
 from django_hyber.admin.common.paginators import grouped
-from django_hyber.campaigns.lifecycle import Verb, is_possible, was_deleted, wrong_status
+from django_hyber.campaigns.lifecycle import Verb, is_possible, wrong_status
 from django_hyber.campaigns.retry import Retried, Selected, retry_selected_once, select_failed
+from django_hyber.errors import was_deleted
 from django_hyber.models import Campaign, MessageQuerySet
 from django_hyber.services import CampaignError
 
@@ -119,7 +120,7 @@ def _retry(desk: CampaignDesk, run: int, chosen: MessageQuerySet) -> None:
         desk.message_user(f"{campaign}: {' '.join(error.messages)}", messages.ERROR)
         return
     except Campaign.DoesNotExist:
-        desk.message_user(" ".join(was_deleted(campaign).messages), messages.ERROR)
+        desk.message_user(" ".join(was_deleted(campaign.name).messages), messages.ERROR)
         return
     if retried is Retried.ALREADY:
         desk.message_user(already_text(campaign), messages.INFO)

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
-from django_hyber.admin.audience import removal
+from django_hyber.admin.audience import audience_page, removal
 from django_hyber.admin.audience.imports import ImportDesk
 from django_hyber.admin.campaigns import routes
 from django_hyber.audience import import_jobs
@@ -121,6 +121,14 @@ def test_audience_leads_to_the_list(
     if in_background:
         monkeypatch.setattr(background, "IN_BACKGROUND_FROM", 1)
     delete_after(routes, "find_desk")
+
+    assert said_on(admin_client.post(url_of(campaign, "audience"), {"audience": "customers"}, follow=True)) == [DELETED]
+
+
+def test_audience_that_is_being_added_leads_to_the_list(admin_client, campaign, platform, settings, delete_after):
+    settings.HYBER["default"]["AUDIENCES"] = {"customers": "tests.store.audiences.customers"}
+    Customer.objects.create(first_name="Olena", phone="380671112233", city="Kyiv")
+    delete_after(audience_page, "record_author")
 
     assert said_on(admin_client.post(url_of(campaign, "audience"), {"audience": "customers"}, follow=True)) == [DELETED]
 
