@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from django.db import DatabaseError
+
 from django_hyber.checks.database import check_character_sets
 from django_hyber.conf import DEFAULT_ACCOUNT, Account, get_account
 from django_hyber.conf.addresses import get_callback_url
-from django_hyber.db.transactions import database
+from django_hyber.db.transactions import database, db_connection
 from django_hyber.protocol import HyberClient, HyberError
 from django_hyber.reconcile.outcome_queries import query_known_messages, query_unknown_id
 from django_hyber.reconcile.proof import Known
@@ -38,7 +40,11 @@ def probe_account(name: str = DEFAULT_ACCOUNT) -> list[Finding]:
     """
     account = get_account(name)
     client = get_client(account)
-    sending, reports = [*_probe_sending(client)], [*_probe_reports(account)]
+    sending, unreachable = [*_probe_sending(client)], [*_probe_connection()]
+    if unreachable:
+        # The other checks note in the database what they find.
+        return [*_probe_settings(account), *unreachable, *sending]
+    reports = [*_probe_reports(account)]
     # Only the answer to a query shows that the login is accepted: the platform may answer 405 to anybody.
     is_accepted = reports[0].is_good and all(finding.is_good for finding in sending)
     hold = _lift_hold(account) if is_accepted else ()
@@ -54,6 +60,14 @@ def _probe_settings(account: Account) -> Iterator[Finding]:
     else:
         text = "CALLBACK_BASE_URL or CALLBACK_TOKENS is not set: the platform cannot send reports"
     yield Finding(subject="Callbacks", is_good=bool(get_callback_url(account)), text=text)
+
+
+def _probe_connection() -> Iterator[Finding]:
+    try:
+        db_connection().ensure_connection()
+    except DatabaseError as error:
+        reason, _newline, _more = str(error).partition("\n")
+        yield Finding(subject="Database", is_good=False, text=f"cannot be reached: {reason}")
 
 
 def _probe_database() -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from django_hyber.management.progress_bar import ProgressBar
 from django_hyber.models import Campaign, Message, Suppression
 from django_hyber.protocol import SMS
 from tests.builders import make_campaign, make_known, posts
+from tests.conftest import PASSWORD
 from tests.docs.code import ROOT
 from tests.protocol import platforms
 from tests.samples import phone
@@ -204,6 +205,24 @@ def test_check_tells_a_wrong_password(wired, settings):
 
     assert "FAIL" in out.getvalue()
     assert "wrong-word" not in out.getvalue()
+
+
+def test_check_tells_that_the_database_cannot_be_reached(sandbox, tmp_path):
+    known = {"CLIENT_ID": "sandbox", "LOGIN": "sandbox", "PASSWORD": PASSWORD}
+    account = known | dict.fromkeys(("API_URL", "BULK_URL", "REPORTS_URL"), sandbox.url)
+    environment = {f"HYBER_{name}": value for name, value in account.items()}
+    environment |= {"DATABASE_URL": f"sqlite:///{tmp_path}/nowhere/db.sqlite3"}
+    environment |= {"DJANGO_SETTINGS_MODULE": "tests.settings"}
+    command = [sys.executable, "-m", "django", "hyber_check"]
+    ended = subprocess.run(
+        command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+    assert ended.returncode == 1
+    assert ended.stderr.endswith("\nCommandError: The account is not ready to send.\n")
+    assert "Traceback" not in ended.stderr
+    assert "FAIL Database: cannot be reached: " in ended.stdout
+    assert "ok   Sending: the platform answers" in ended.stdout
 
 
 @pytest.fixture
