@@ -203,9 +203,9 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
     def end(self, status: Message.Status, reason: str, error_code: int | None) -> None:
         """Mark the batch as failed and give its messages the final status.
 
-        The doubt about an earlier request is kept: a report may still prove that this one was accepted.
+        It can be doubted: a report may still prove that this request, or an unconfirmed one before it, was accepted.
         """
-        doubt = {"doubted_at": self.row.doubted_at}
+        doubt = {"doubted_at": self.row.doubted_at or database_time()}
         with write_transaction():
             if not self.finish(State.FAILED, error_code=error_code, error_text=reason, failed_as=status, **doubt):
                 return

@@ -128,6 +128,24 @@ def test_report_about_a_request_that_the_platform_seemed_to_put_off_is_proof(pla
     assert (platform.ledger.taken, platform.ledger.duplicates) == (KNOWN + 3, {})
 
 
+@pytest.mark.parametrize("fault", [REFUSED, BUSY], ids=["refused", "given up"])
+@pytest.mark.parametrize("sync_limit", [0, 100], ids=["job", "synchronous"])
+def test_report_about_a_request_that_seemed_to_fail_is_proof(platform, settings, fault, sync_limit):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"SYNC_LIMIT": sync_limit, "MAX_ATTEMPTS": 1}}
+    make_known()
+    platform.fault(**fault, taken=True, paths=("bulk",))
+    campaign = start_campaign(make_campaign([phone(number) for number in range(3)]))
+    campaign.refresh_from_db()
+    assert campaign.status == "finished"
+    assert set(statuses(campaign)) == {"rejected" if fault is REFUSED else "undelivered"}
+    apply_delivery_reports([report(campaign.messages.order_by("pk")[0])])
+    with pytest.raises(CampaignError):
+        retry_failed(campaign)
+    sweep_until_all_have(campaign, ["accepted", "delivered"])
+
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (KNOWN + 3, {})
+
+
 def test_repeated_request_whose_messages_are_all_rejected_does_not_end_the_doubt(platform, monkeypatch):
     """So a platform may refuse ids that it has already."""
     make_known()

@@ -1,8 +1,9 @@
-"""Batches about which a report comes too late: it proves that an earlier request of theirs had been accepted.
+"""Batches about which a report comes too late: it proves that a request of theirs had been accepted.
 
 The answer to that request was lost, the platform did not find it, and the batch was queued again. After that it was
-cancelled, refused or given up. The report is about one of its messages, and the others are queried. Nothing is sent:
-what turns out not to have been accepted ends as it had ended before.
+cancelled, refused or given up. Or the first request already seemed to be refused or put off. The report is about one of
+its messages, and the others are queried. Nothing is sent: what turns out not to have been accepted ends as it had ended
+before.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ def _doubt_again(batch: Batch, campaign: Campaign) -> None:
             stopped.update(state=State.DONE, finished_at=NOW, due_at=None, waits_for="")
             return
         # Of the unconfirmed request: the account may have had another client since, with which attempts have failed.
-        due = {"due_at": database_time(), "waits_for": "", "sender": found[0][-1]}
+        due = {"due_at": database_time(), "waits_for": "", "sender": found[0][-1] or batch.sender}
         # The reason of a failure stays: it is given back to the messages that were not accepted.
         reason = {} if batch.failed_as else {"error_text": ACCEPTED_SINCE, "error_code": None}
         if not stopped.update(state=State.UNCONFIRMED, **begun, **due, **reason):
