@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
@@ -29,6 +29,7 @@ from django_hyber.sending.batch_messages import (
     have_opted_out,
     record_entries,
     refusal_of_all,
+    was_accepted,
     was_accepted_before,
 )
 from django_hyber.sending.claim import RELEASED, UNREPORTED, Claim, ClaimLost
@@ -209,6 +210,9 @@ class BatchClaim(Claim[Batch, BatchAnswer]):
         with write_transaction():
             if not self.finish(State.FAILED, error_code=error_code, error_text=reason, failed_as=status, **doubt):
                 return
+            if was_accepted(self.row):
+                # The report was quicker than this answer, and had nothing to prove then.
+                Batch.objects.filter(pk=self.row.cut_from or self.row.pk).update(proofs=F("proofs") + 1, proved_at=NOW)
             changes = {
                 "error_text": reason,
                 "error_code": error_code,

@@ -146,6 +146,30 @@ def test_report_about_a_request_that_seemed_to_fail_is_proof(platform, settings,
     assert (platform.ledger.taken, platform.ledger.duplicates) == (KNOWN + 3, {})
 
 
+@pytest.mark.parametrize("status", [400, 503], ids=["refused", "given up"])
+def test_report_that_is_quicker_than_such_an_answer_is_proof(platform, settings, monkeypatch, status):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"MAX_ATTEMPTS": 1}}
+    make_known()
+    platform.fault(**(REFUSED if status == 400 else BUSY), taken=True, paths=("bulk",))
+    campaign = make_campaign([phone(number) for number in range(3)])
+    send = HyberClient.send_broadcast_sync
+
+    def be_overtaken(client, body, before_write):
+        try:
+            return send(client, body, before_write=before_write)
+        finally:
+            apply_delivery_reports([report(campaign.messages.order_by("pk")[0])])
+
+    monkeypatch.setattr(HyberClient, "send_broadcast_sync", be_overtaken)
+    start_campaign(campaign)
+    assert statuses(campaign) == ["delivered"] + ["rejected" if status == 400 else "undelivered"] * 2
+    with pytest.raises(CampaignError):
+        retry_failed(campaign)
+    sweep_until_all_have(campaign, ["accepted", "delivered"])
+
+    assert (platform.ledger.taken, platform.ledger.duplicates) == (KNOWN + 3, {})
+
+
 def test_repeated_request_whose_messages_are_all_rejected_does_not_end_the_doubt(platform, monkeypatch):
     """So a platform may refuse ids that it has already."""
     make_known()
