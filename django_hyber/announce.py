@@ -28,7 +28,7 @@ from django_hyber.db.apart import apart
 from django_hyber.db.bulk import insert_rows
 from django_hyber.db.clock import database_time
 from django_hyber.db.transactions import after_commit, atomic
-from django_hyber.log_events import LogEvent
+from django_hyber.log_events import LogEvent, log_failure
 from django_hyber.models import Announcement, Campaign, Message, Reply
 from django_hyber.models import DeliveryReport as StoredReport
 from django_hyber.protocol import DeliveryReport, UnreadableReport, fingerprint, parse_report
@@ -340,11 +340,8 @@ def _call(signal: Signal, sender: type[Model], values: Mapping[str, Any]) -> boo
     try:
         answers = signal.send_robust(sender, **values)
     # Django logs the name of a receiver that failed, and raises AttributeError if it is a functools.partial.
-    except Exception:
-        logger.exception(
-            "A receiver failed for event %s",
-            values["event_id"],
-            extra={"event": LogEvent.RECEIVER_FAILED, "event_id": values["event_id"]},
-        )
+    except Exception as error:  # noqa: BLE001  it is logged
+        event_id = values["event_id"]
+        log_failure(LogEvent.RECEIVER_FAILED, error, "A receiver failed for event %s", event_id, event_id=event_id)
         return False
     return not any(isinstance(answer, Exception) for _receiver, answer in answers)

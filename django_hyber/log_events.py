@@ -53,7 +53,6 @@ class LogEvent(enum.StrEnum):
     JOB_FAILED = "job-failed", "A job in the background has failed unexpectedly."
     MESSAGE_WARNING = "message-warning", "A message was accepted by send_message() with something to improve."
     OUTCOME_UNKNOWN = "outcome-unknown", "It is unknown whether the platform accepted a request; it is queried."
-    QUERY_FAILED = "query-failed", "A query to the platform has failed on our side."
     QUERY_UNANSWERED = "query-unanswered", "The platform did not answer a query."
     RECEIVER_FAILED = "receiver-failed", "A receiver of a signal has failed; it is called again."
     RECEIVER_GIVEN_UP = "receiver-given-up", "A receiver of a signal has failed too often and is not called again."

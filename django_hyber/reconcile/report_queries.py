@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from django_hyber.codes import with_stored_codes
-from django_hyber.conf import Account, get_account
+from django_hyber.conf import Account
 from django_hyber.db.clock import database_time
 from django_hyber.db.lease import is_due
 from django_hyber.db.transactions import insisting
@@ -23,7 +22,7 @@ from django_hyber.log_events import LogEvent
 from django_hyber.models import Batch, Message
 from django_hyber.protocol import HyberError, ReportNotFound, parse_reports
 from django_hyber.reports.intake import apply_reports
-from django_hyber.sending.exchange import get_client
+from django_hyber.sending.exchange import get_client, working_account
 from django_hyber.sending.pace.pauses import Host, note_answer, note_failure, paused_until
 
 logger = logging.getLogger("django_hyber")
@@ -42,7 +41,8 @@ NO_REPORT = gettext_noop("The platform never reported the result.")
 class Fetched:
     """How many queries were sent, and how many messages their reports have changed.
 
-    ``not_now`` are the accounts, with the host, whose queries are paused. They are skipped until the next call.
+    ``not_now`` are the accounts, with the host, whose queries are paused, or whose settings are missing or invalid.
+    They are skipped until the next call.
     """
 
     queried: int = 0
@@ -91,16 +91,12 @@ def query_job(job: OverdueJob, fetched: Fetched) -> None:
     batch = Batch.objects.filter(pk=job.pk, state=Batch.State.DONE)
     if _is_paused(job.account, Host.BULK, fetched) or not claim_query(batch, _next_query_at(job, now)):
         return
-    fetched.queried += 1
-    try:
-        account = with_stored_codes(get_account(job.account))
-    except ImproperlyConfigured:
-        logger.exception(
-            "Job %s cannot be queried",
-            job.job_id,
-            extra={"event": LogEvent.QUERY_FAILED, "account": job.account, "job_id": job.job_id},
-        )
+    account = working_account(job.account)
+    if account is None:
+        fetched.not_now.add((job.account, Host.BULK))
         return
+    fetched.queried += 1
+    account = with_stored_codes(account)
     try:
         found = get_client(account).fetch_campaign_status(job.job_id)
     except ReportNotFound:
@@ -155,24 +151,19 @@ def query_message(overdue: Overdue, fetched: Fetched) -> None:
     message = Message.objects.filter(pk=overdue.pk, extra_id=overdue.extra_id, status=overdue.status)
     if _is_paused(overdue.account, Host.REPORTS, fetched) or not claim_query(message, _next_query_at(overdue, now)):
         return
-    fetched.queried += 1
+    account = working_account(overdue.account)
     # If the platform does not answer at all, it may still have the report.
-    patience = GIVE_UP_AFTER if _fetch(overdue, fetched) else GIVE_UP_UNANSWERED_AFTER
+    is_answered = account is not None and _fetch(with_stored_codes(account), overdue, fetched)
+    patience = GIVE_UP_AFTER if is_answered else GIVE_UP_UNANSWERED_AFTER
     if overdue.status == Status.ACCEPTED and now - overdue.expected_at > patience:
         fetched.given_up += message.update(given_up_at=timezone.now(), error_text=NO_REPORT, due_at=None)
+    elif account is None:
+        fetched.not_now.add((overdue.account, Host.REPORTS))
 
 
-def _fetch(overdue: Overdue, fetched: Fetched) -> bool:
+def _fetch(account: Account, overdue: Overdue, fetched: Fetched) -> bool:
     """Query one message and apply its report. Return whether the platform answered."""
-    try:
-        account = with_stored_codes(get_account(overdue.account))
-    except ImproperlyConfigured:
-        logger.exception(
-            "Message %s cannot be queried",
-            overdue.extra_id,
-            extra={"event": LogEvent.QUERY_FAILED, "account": overdue.account, "extra_id": overdue.extra_id},
-        )
-        return False
+    fetched.queried += 1
     ids = {"message_id": overdue.message_id} if overdue.message_id else {"extra_id": overdue.extra_id}
     try:
         payload = get_client(account).fetch_report(**ids, advanced=True)

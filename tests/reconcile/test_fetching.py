@@ -259,8 +259,28 @@ def test_message_of_an_account_that_is_gone_holds_up_no_other(platform, caplog):
 
     other.refresh_from_db()
     assert other.status == "delivered"
-    (record,) = [record for record in caplog.records if "cannot be queried" in record.message]
-    assert (record.event, record.account, record.extra_id) == ("query-failed", "gone", lost.extra_id)
+    (record,) = [record for record in caplog.records if record.name == "django_hyber" and record.levelname == "ERROR"]
+    assert (record.event, record.account) == ("account-invalid", "gone")
+
+
+def test_messages_of_an_account_that_is_gone_use_up_no_queries(platform):
+    lost = [accepted(number, "85", ago=timedelta(hours=1)).pk for number in range(3)]
+    Message.objects.filter(pk__in=lost).update(account="gone")
+    other = accepted(3, "85", ago=timedelta(hours=1))
+    platform.flush()
+    fetched = fetch_reports(limit=2)
+
+    other.refresh_from_db()
+    assert (fetched.queried, other.status) == (1, "delivered")
+
+
+def test_every_message_of_an_account_that_is_gone_is_given_up_after_a_month(platform):
+    lost = [accepted(number, "85", ago=timedelta(days=32)).pk for number in range(3)]
+    recent = accepted(3, "85", ago=timedelta(days=4)).pk
+    Message.objects.filter(pk__in=[*lost, recent]).update(account="gone")
+
+    assert fetch_reports().given_up == 3
+    assert set(Message.objects.filter(given_up_at__isnull=False).values_list("pk", flat=True)) == set(lost)
 
 
 @pytest.mark.parametrize("wrong", [{"rate": 0}, {"rate": -1}, {"limit": -1}, {"margin": -1}])
