@@ -25,6 +25,7 @@ class HyberConfig(AppConfig):
             )
 
     def ready(self) -> None:
-        """Register the system checks, the deletion of files with their rows, and the e-mails to the team."""
+        """Register the system checks, the e-mails to the team, and what is done when rows are saved or deleted."""
         from django_hyber import checks, notices  # noqa: F401, PLC0415
         from django_hyber.db import stored_files  # noqa: F401, PLC0415
+        from django_hyber.words import listed_numbers  # noqa: F401, PLC0415

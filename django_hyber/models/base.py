@@ -112,7 +112,10 @@ class PersonalDataModel(HyberModel):
 
 
 class ListedNumberModel(PersonalDataModel):
-    """A list on which a number is once, as digits only, like those of messages: with a "+", it would match none."""
+    """A list on which a number is once, as digits only, like those of messages: with a "+", it would match none.
+
+    The country code is added to a number of the home country by ``words.listed_numbers``.
+    """
 
     phone_number = models.CharField(_("phone number"), max_length=15, unique=True)
 
@@ -120,6 +123,6 @@ class ListedNumberModel(PersonalDataModel):
         abstract = True
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save the digits of the number."""
-        self.phone_number = "".join(filter(str.isdecimal, self.phone_number))
+        """Save the digits of the number, those of other scripts as well."""
+        self.phone_number = "".join(str(int(digit)) for digit in self.phone_number if digit.isdecimal())
         super().save(*args, **kwargs)
