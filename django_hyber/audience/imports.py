@@ -344,13 +344,16 @@ def number_rows(
         return
     for number, values in enumerate(source, start=1):
         # Most values are texts, for which another function call each would be slow.
-        yield (
-            number,
-            {
-                name: value_of_code(value) if value.__class__ is str else _text_of(value)
-                for name, value in values.items()
-            },
-        )
+        row = {
+            name: value_of_code(value) if value.__class__ is str else _text_of(value) for name, value in values.items()
+        }
+        yield number, _without_rest(row, cast("Mapping[Any, Any]", values)[None]) if None in row else row
+
+
+def _without_rest(row: dict[str, str], rest: Any) -> dict[str, str]:
+    """Return a row of csv.DictReader without the values for which there is no column: it has them under None."""
+    named = {name: value for name, value in row.items() if name is not None}
+    return WideRow(named) if any(value_of_code(str(value)) for value in rest or ()) else named
 
 
 def _text_of(value: object) -> str:

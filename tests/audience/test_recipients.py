@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import io
 
 import openpyxl
@@ -118,6 +119,17 @@ def test_short_row_costs_only_itself(campaign):
     report = import_recipients(campaign, csv_file("name,phone\nOlena,0671112233\nTotal\n"))
 
     assert (report.accepted, [row.row for row in report.rejected]) == (1, [3])
+
+
+def test_row_of_a_dict_reader_that_is_too_wide_costs_only_itself(campaign):
+    lines = ["phone,name", "0671112233,Olena", "0671112244,Ivan,the second", "0671112255,Petro,, ", "0671112266"]
+    report = import_recipients(campaign, csv.DictReader(lines))
+
+    assert [(row.row, row.values["name"]) for row in report.rejected] == [(2, "Ivan")]
+    assert "more values than there are columns" in str(report.rejected[0].reason)
+    assert [row["name"] for row in campaign.messages.order_by("pk").values_list("variables", flat=True)] == [
+        *("Olena", "Petro", ""),
+    ]
 
 
 def test_better_named_column_is_the_phone_column_wherever_it_stands(campaign):
