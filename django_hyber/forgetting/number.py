@@ -60,6 +60,8 @@ QUOTING: Sequence[tuple[type[HyberModel], str]] = (
 NATIONAL_DIGITS = 9
 #: MariaDB counts bytes, and a dash or a space may have three.
 SEPARATORS = "[^0-9A-Za-z]{0,12}"
+#: The jobs whose files may contain any number.
+WITH_NUMBERS = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.EXPORT, BackgroundJob.Kind.REMOVAL)
 #: How many campaigns an error names.
 NAMED = 5
 
@@ -118,8 +120,8 @@ def forget_number(phone_number: GivenPhone) -> Forgotten:
     Imports and exports that have ended, and uploads, may contain the number and are deleted with their files,
     whichever user made them. A number on the opt-out list stays there, alone, so that nothing is sent to it again.
 
-    Raises ValidationError for what is not a phone number, and ForgetError, and changes nothing, while a message to it
-    or an import is under way.
+    Raises ValidationError for what is not a phone number, and ForgetError, and changes nothing, while a message to it,
+    an import, an export or a removal of numbers is under way.
     """
     phone = clean_phone(phone_number)
     with write_transaction():
@@ -179,8 +181,10 @@ def _refuse_if_under_way(phone: str) -> None:
         shown = ", ".join(f"“{name}”" if name else _("single messages") for name in names)
         text = _("Messages to this number are under way (%(names)s). Wait until they end, or cancel the campaign.")
         raise ForgetError(text, code="under-way", params={"names": shown})
-    if BackgroundJob.objects.open().filter(kind=BackgroundJob.Kind.IMPORT).exists():
-        raise ForgetError(_("An import of numbers is under way. Wait until it ends."), code="importing")
+    # An import would bring the number back, and an export may have written it to its file already.
+    if BackgroundJob.objects.open().filter(kind__in=WITH_NUMBERS).exists():
+        text = _("An import, an export or a removal of numbers is under way. Wait until it ends.")
+        raise ForgetError(text, code="importing")
 
 
 def _forget_quotes(phone: str) -> None:
@@ -196,8 +200,7 @@ def _quoted_in(column: str, phone: str) -> Q:
 
 def _forget_jobs() -> int:
     """Delete the imports, exports and removals that are not under way, and with them their files."""
-    files = (BackgroundJob.Kind.IMPORT, BackgroundJob.Kind.EXPORT, BackgroundJob.Kind.REMOVAL)
-    ended = BackgroundJob.objects.exclude(state__in=BackgroundJob.OPEN_STATES).filter(kind__in=files)
+    ended = BackgroundJob.objects.exclude(state__in=BackgroundJob.OPEN_STATES).filter(kind__in=WITH_NUMBERS)
     return ended.delete()[1].get(BackgroundJob._meta.label, 0)
 
 

@@ -276,11 +276,13 @@ def test_the_campaign_of_a_message_under_way_is_named():
         forget_number(NUMBER)
 
 
-def test_an_import_under_way_is_waited_for():
+@pytest.mark.parametrize("state", ["waiting", "running"])
+@pytest.mark.parametrize("kind", ["import", "export", "removal"])
+def test_a_job_under_way_that_may_have_the_number_is_waited_for(kind, state):
     campaign = Campaign.objects.create(name="Sale")
-    BackgroundJob.objects.create(kind="import", campaign=campaign, state="running")
+    BackgroundJob.objects.create(kind=kind, campaign=campaign, state=state)
 
-    with pytest.raises(ForgetError, match="import"):
+    with pytest.raises(ForgetError, match=kind):
         forget_number(NUMBER)
 
 
