@@ -16,7 +16,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import chain, groupby, product
 from typing import NamedTuple, TypeAlias
 
@@ -51,6 +51,8 @@ CONDITIONS = tuple(chain.from_iterable(consent_words.CONDITIONS.values()))
 WRITE_BACK = frozenset(chain.from_iterable(consent_words.WRITE_BACK.values()))
 TO_WHOM = frozenset(chain.from_iterable(consent_words.TO_WHOM.values()))
 NO_NEED = tuple(chain.from_iterable(consent_words.NO_NEED.values()))
+#: The negations that are written as one word with the next one by mistake.
+GLUED = frozenset({"не", "ne", "nie"})
 OTHER_MEANINGS = tuple(chain.from_iterable(consent_words.OTHER_MEANINGS.values()))
 
 _APOSTROPHES = re.compile("['\u2018\u2019\u02bc`]")
@@ -317,7 +319,12 @@ def _normalize(texts: tuple[str, ...]) -> frozenset[Phrase]:
 
 
 def _words_of(text: str) -> list[str]:
-    """Return the normalized words. A compound such as "стоп-кадр" is one word."""
+    """Return the normalized words, negations apart from their words. A compound such as "стоп-кадр" is one word."""
+    apart = _negated_words()
+    return [part for word in _plain_words(text) for part in apart.get(word, (word,))]
+
+
+def _plain_words(text: str) -> list[str]:
     # NFKC makes the acute accent that stands for an apostrophe a space.
     visible = "".join(letter for letter in text.replace("´", "'") if unicodedata.category(letter) != "Cf")
     folded = unicodedata.normalize("NFKC", visible).casefold()
@@ -326,6 +333,14 @@ def _words_of(text: str) -> list[str]:
     letters = [part for word in words for part in word.split("-")]
     is_spaced = len(letters) > 1 and all(len(letter) == 1 for letter in letters)
     return ["".join(letters)] if is_spaced else list(_join_letters(words))
+
+
+@cache
+def _negated_words() -> Mapping[str, tuple[str, str]]:
+    """Return the negations that many people write as one word, such as "непишіть", as the two words that they are."""
+    phrases = filter(None, (_plain_words(text) for text in (*STOP_WORDS, *NO_NEED)))
+    pairs = ((words[0], words[1]) for words in phrases if words[0] in GLUED and len(words) > 1)
+    return {f"{negation}{word}": (negation, word) for negation, word in pairs}
 
 
 def _join_letters(words: Iterable[str]) -> Iterator[str]:
