@@ -7,6 +7,7 @@ The views override the project's REST framework settings, so that callbacks do n
 from __future__ import annotations
 
 import logging
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -31,6 +32,8 @@ logger = logging.getLogger("django_hyber.callbacks")
 LEAST_BYTES = 100
 #: So many items may be smaller.
 FEW_ITEMS = 1_000
+#: How a gzip file begins, and no JSON.
+GZIP = b"\x1f\x8b"
 TOO_MANY = "The array has more items than a callback of this size can have."
 
 
@@ -96,7 +99,9 @@ class CallbackView(APIView):
 
     def post(self, request: Request, token: str) -> Response:
         """Store the items and answer. Signals are sent after commit."""
-        body = read_body(request._request, self.account.callback_max_bytes + 1)
+        body = unpacked(
+            read_body(request._request, self.account.callback_max_bytes + 1), self.account.callback_max_bytes
+        )
         if len(body) > self.account.callback_max_bytes:
             logger.warning(
                 "A callback of more than %d bytes was rejected",
@@ -194,6 +199,21 @@ def read_body(request: HttpRequest, limit: int) -> bytes:
     if not request.META.get("CONTENT_LENGTH") and request.META.get("wsgi.input_terminated"):
         stream = request.META["wsgi.input"]
     return bytes(stream.read(limit))
+
+
+def unpacked(body: bytes, most: int) -> bytes:
+    """Return a body that a proxy has compressed with gzip, unpacked up to one byte more than ``most``.
+
+    A damaged one is returned as it came.
+    """
+    if not body.startswith(GZIP) or len(body) > most:
+        return body
+    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        whole = stream.decompress(body, most + 1)
+    except zlib.error:
+        return body
+    return whole if stream.eof or len(whole) > most else body
 
 
 def read_items(body: bytes, most: int) -> tuple[list[Any], str]:

@@ -45,9 +45,9 @@ def keep_unreadable_body(
 ) -> None:
     """Store a callback body that is not valid JSON.
 
-    Bytes that are not UTF-8 are stored as escapes such as ``\\xcf``, from which the body can be restored.
+    Bytes that are not UTF-8, and NUL, are stored as escapes such as ``\\xcf``, from which the body can be restored.
     """
-    text = body.decode("utf-8", errors="backslashreplace")
+    text = body.decode("utf-8", errors="backslashreplace").replace("\x00", r"\x00")
     keep_unreadable_items(kind, get_account(account), [(text, reason)])
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import sys
 import time
@@ -175,11 +176,38 @@ def test_reply_that_names_its_number_like_a_report_is_taken_for_a_reply(client, 
 
 
 def test_bytes_of_another_encoding_can_still_be_read(client):
-    sent = b'[{"extra_id": "own-1", "error_text": "\x98\xcf"}'
+    sent = b'[{"extra_id": "own-1", "error_text": "\x98\xcf\x00"}'
 
     assert post(client, sent).status_code == 400
     kept = UnreadableCallback.objects.get().body
     assert kept.encode("latin-1").decode("unicode_escape").encode("latin-1") == sent
+
+
+@pytest.mark.parametrize("header", [{}, {"HTTP_CONTENT_ENCODING": "gzip"}])
+def test_body_that_a_proxy_has_compressed_is_understood(client, message, header):
+    stop = {"phone": phone(1), "text_from_subscriber": "СТОП"}
+
+    assert post(client, gzip.compress(json.dumps([report(message), stop]).encode()), **header).status_code == 200
+    assert status(message) == "delivered"
+    assert Suppression.objects.filter(phone_number=phone(1)).exists()
+
+
+def test_damaged_compressed_body_is_answered_400_and_kept(client):
+    sent = gzip.compress(b"[" * 1_000)[:5]
+
+    assert post(client, sent).status_code == 400
+    assert UnreadableCallback.objects.get().body.encode("latin-1").decode("unicode_escape").encode("latin-1") == sent
+
+
+def test_compressed_body_is_unpacked_up_to_the_limit_only(client, settings):
+    settings.HYBER = {"default": settings.HYBER["default"] | {"CALLBACK_MAX_BYTES": 100_000}}
+    sent = gzip.compress(b" " * 50_000_000)
+    tracemalloc.start()
+    response = post(client, sent)
+    _now, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (response.status_code, len(sent) < 100_000, most < 5_000_000) == (413, True, True)
 
 
 def test_escaped_slashes_are_no_reason_to_refuse(client, message):
