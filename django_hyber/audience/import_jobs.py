@@ -47,8 +47,7 @@ def run_import(job: BackgroundJob, claim: JobClaim) -> dict[str, Any]:
     result: dict[str, Any] = job.result
     with open_source(job) as file, tempfile.TemporaryFile() as rejected_file:
         if not result:
-            fresh = ImportReport(removed_characters=job.parameters.get("format", {}).get("nuls", 0))
-            result = {"newest": newest_row(destination), **fresh.as_json()}
+            result = {"newest": newest_row(destination), **ImportReport.of_file(_format_of(job)).as_json()}
             claim.write(total=_count_rows(job, file, claim), result=result)
         report = ImportReport.from_json(result)
         work = RowImport(destination, columns, report, newest=result["newest"], rejected_file=rejected_file)

@@ -60,7 +60,8 @@ class ImportReport:
     were found for them. ``removed_characters`` counts the NUL characters that were removed from a text file,
     ``hidden_rows`` the rows that an XLSX sheet hides and ``hidden_columns`` names its hidden columns by their letters;
     both are left out.
-    ``inexact_columns`` may be shown otherwise in the sheet.
+    ``inexact_columns`` may be shown otherwise in the sheet. ``unread_sheets`` are its visible sheets beside the one
+    that was read.
 
     ``countries`` and ``number_types`` count all valid numbers, taken or left out, by ISO code and by type.
     ``added_keys`` has ranges of keys with the new rows, for ``remove_recipients``; a range begins after its first key.
@@ -83,6 +84,7 @@ class ImportReport:
     hidden_columns: list[str] = field(default_factory=list)
     inexact_columns: list[str] = field(default_factory=list)
     added_keys: list[list[int]] = field(default_factory=list)
+    unread_sheets: list[str] = field(default_factory=list)
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -91,6 +93,13 @@ class ImportReport:
         The kinds are the types of numbers, ``country`` (not allowed) and ``foreign`` (doubtful).
         """
         return count_left_out(self.reasons.items())
+
+    @classmethod
+    def of_file(cls, file_format: FileFormat | None) -> ImportReport:
+        """Return an empty report, with what is known about the file."""
+        if file_format is None:
+            return cls()
+        return cls(removed_characters=file_format.nuls, unread_sheets=file_format.unread_sheets)
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> ImportReport:
@@ -300,7 +309,7 @@ def import_rows(
     if options and not is_file and options.given():
         raise TypeError(f"{min(options.given())}= says how to read a file, and these rows come from none.")
     file_format = recognize(cast("IO[bytes]", source), options) if is_file else None
-    report = ImportReport(removed_characters=file_format.nuls if file_format else 0)
+    report = ImportReport.of_file(file_format)
     notes = ReadNotes()
     with write_transaction(), closing(number_rows(source, file_format, notes)) as rows:
         # Before the newest row is read: no other import may add rows meanwhile.

@@ -215,6 +215,20 @@ def test_workbook_numbers_are_read_as_digits(campaign):
     assert recipients(campaign) == {"380671112233": {"bonus": "15"}}
 
 
+def test_report_names_the_sheets_that_were_not_read(campaign):
+    workbook = openpyxl.Workbook()
+    workbook.active.title = "January"
+    for sheet in (workbook.active, workbook.create_sheet("February"), workbook.create_sheet("Old")):
+        sheet.append(["phone"])
+        sheet.append(["0671112233"])
+    workbook["Old"].sheet_state = "hidden"
+    file = io.BytesIO()
+    workbook.save(file)
+
+    assert import_recipients(campaign, file).unread_sheets == ["February"]
+    assert import_recipients(campaign, file, sheet="February").unread_sheets == ["January"]
+
+
 def test_nul_characters_do_not_reach_the_database(campaign):
     import_recipients(campaign, [{"phone": "0671112233", "name": "A\x00B"}])
 

@@ -109,6 +109,17 @@ def test_sheet_whose_rows_are_all_hidden_is_told(campaign, tmp_path):
     assert "1 hidden rows of the sheet were left out" in err
 
 
+def test_sheets_that_were_not_read_are_told(campaign, tmp_path):
+    book = openpyxl.Workbook()
+    for sheet in (book.active, book.create_sheet("February")):
+        sheet.append(["phone"])
+        sheet.append([phone(1)])
+    book.save(tmp_path / "people.xlsx")
+    _out, err = run("hyber_import_recipients", str(campaign.pk), str(tmp_path / "people.xlsx"))
+
+    assert "Only one sheet is read. These were not: February." in err
+
+
 def test_campaign_that_cannot_start_is_told_with_every_reason(platform, campaign):
     with pytest.raises(CommandError, match="no recipients"):
         run("hyber_send_campaign", str(campaign.pk))

@@ -42,6 +42,11 @@ class FileFormat:
     has_space_before_quotes: bool = False
     may_be_garbled: bool = False
 
+    @property
+    def unread_sheets(self) -> list[str]:
+        """The visible sheets that are not read."""
+        return [name for name in self.sheets if name != self.sheet]
+
 
 #: The options that do not describe the file.
 HINTS = frozenset(("phone_column", "only_numbers"))

@@ -129,6 +129,12 @@ def _notes(report: ImportReport) -> Iterator[str]:
         yield f"Valid numbers by type: {_listed(report.number_types)}"
     if report.left_out:
         yield f"Left out by kind, because not switched on: {_listed(report.left_out)}"
+    yield from _notes_of_sheet(report)
+
+
+def _notes_of_sheet(report: ImportReport) -> Iterator[str]:
+    if report.unread_sheets:
+        yield f"Only one sheet is read. These were not: {', '.join(report.unread_sheets)}. Name one with --sheet."
     if report.hidden_rows:
         yield f"{report.hidden_rows} hidden rows of the sheet were left out."
     if report.hidden_columns:

@@ -7,6 +7,7 @@ import io
 import pytest
 from openpyxl import Workbook
 
+from django_hyber.models import BackgroundJob
 from django_hyber.services import UnreadableFileError, confirm_upload
 from tests.admin.audience.test_imports import chosen, text_of, upload, url_of, workbook
 from tests.samples import phone
@@ -198,6 +199,7 @@ class SheetTests:
         page = confirm(admin_client, page)
 
         assert people(draft) == [("380671112233", "Olena")]
+        assert BackgroundJob.objects.get().result["unread_sheets"] == ["Summary"]
         assert "1 row is hidden in the sheet and was skipped" in text_of(page)
         assert "These columns are hidden in the sheet and were skipped: C." in text_of(page)
 
