@@ -26,6 +26,8 @@ from django_hyber.protocol.collector import paused_collector
 
 #: A chunk with so many characters has fewer rows.
 CHUNK_CHARACTERS = 8 * 1024 * 1024
+#: What is left of a number that a spreadsheet has shown as 3.80671E+11.
+ROUNDED = "000000"
 #: How many rejected rows a report keeps, and the result of a background job.
 KEPT_ROWS = 1_000
 KEPT_BY_JOBS = 100
@@ -63,7 +65,8 @@ class ImportReport:
     ``inexact_columns`` may be shown otherwise in the sheet. ``unread_sheets`` are its visible sheets beside the one
     that was read.
 
-    ``countries`` and ``number_types`` count all valid numbers, taken or left out, by ISO code and by type.
+    ``countries`` and ``number_types`` count all valid numbers, taken or left out, by ISO code and by type, and
+    ``rounded`` those that end in six zeros: if there are several, a spreadsheet has probably lost their last digits.
     ``added_keys`` has ranges of keys with the new rows, for ``remove_recipients``; a range begins after its first key.
     """
 
@@ -85,6 +88,7 @@ class ImportReport:
     inexact_columns: list[str] = field(default_factory=list)
     added_keys: list[list[int]] = field(default_factory=list)
     unread_sheets: list[str] = field(default_factory=list)
+    rounded: int = 0
 
     @property
     def left_out(self) -> dict[str, int]:
@@ -260,6 +264,7 @@ class RowImport:
         countries, types = self.report.countries, self.report.number_types
         countries[phone.country] = countries.get(phone.country, 0) + 1
         types[phone.type] = types.get(phone.type, 0) + 1
+        self.report.rounded += phone.digits.endswith(ROUNDED)
 
     def _find_columns(self, headers: tuple[str, ...], values: Mapping[str, str]) -> tuple[Columns, NumberReader]:
         alike = [[*row.values()] for _number, row in self._sample if tuple(row) == headers]

@@ -31,6 +31,14 @@ def campaign():
     return campaign
 
 
+def test_numbers_whose_last_digits_a_spreadsheet_has_lost_are_counted(campaign):
+    rows = [
+        {"phone": number} for number in ("380671000000", "380501000000", "380671000000", "380671234560", "12000000")
+    ]
+
+    assert import_recipients(campaign, rows).rounded == 3
+
+
 def by_code(campaign, path, client, **switched_on):
     with path.open("rb") as file:
         import_recipients(campaign, file, **switched_on)

@@ -120,6 +120,13 @@ def test_sheets_that_were_not_read_are_told(campaign, tmp_path):
     assert "Only one sheet is read. These were not: February." in err
 
 
+def test_numbers_whose_last_digits_may_be_lost_are_told(campaign, tmp_path):
+    (tmp_path / "people.csv").write_text("phone\n0671000000\n0501000000\n")
+    _out, err = run("hyber_import_recipients", str(campaign.pk), str(tmp_path / "people.csv"))
+
+    assert "2 numbers end in six zeros" in err
+
+
 def test_campaign_that_cannot_start_is_told_with_every_reason(platform, campaign):
     with pytest.raises(CommandError, match="no recipients"):
         run("hyber_send_campaign", str(campaign.pk))

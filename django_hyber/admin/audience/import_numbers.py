@@ -41,11 +41,12 @@ OTHERS_HELP = gettext_lazy("Written with + and the country code.")
 
 @dataclass(frozen=True, kw_only=True)
 class CountedNumbers:
-    """The numbers of a report, for people: by type, by country, and those left out by kind."""
+    """The numbers of a report, for people: by type, by country, those left out by kind, and how many look rounded."""
 
     types: str
     countries: str
     left_out: str
+    rounded: str
 
 
 def counted_numbers(report: ImportReport) -> CountedNumbers:
@@ -54,6 +55,8 @@ def counted_numbers(report: ImportReport) -> CountedNumbers:
         types=_listed({str(NUMBER_TYPES[name]): count for name, count in report.number_types.items()}),
         countries=_listed({_country(name): count for name, count in report.countries.items()}),
         left_out=_listed({str(KINDS[name]): count for name, count in report.left_out.items()}),
+        # A single one may be a number that somebody has paid for.
+        rounded=grouped(report.rounded) if report.rounded > 1 else "",
     )
 
 

@@ -127,6 +127,8 @@ def _notes(report: ImportReport) -> Iterator[str]:
     if report.left_out or len(report.countries) > 1 or len(report.number_types) > 1:
         yield f"Valid numbers by country: {_listed(report.countries)}"
         yield f"Valid numbers by type: {_listed(report.number_types)}"
+    if report.rounded > 1:
+        yield f"{report.rounded} numbers end in six zeros: a spreadsheet has probably lost their last digits."
     if report.left_out:
         yield f"Left out by kind, because not switched on: {_listed(report.left_out)}"
     yield from _notes_of_sheet(report)

@@ -366,3 +366,12 @@ def test_page_masks_doubtful_numbers_for_users_who_may_not_see_them(draft, clien
 
     assert "(row 3)" in page
     assert "38671234567" not in page
+
+
+@pytest.mark.parametrize(("second", "is_told"), [("0501000000", True), ("0501000001", False)])
+def test_pages_tell_that_a_spreadsheet_may_have_lost_digits(draft, admin_client, second, is_told):
+    response = upload(admin_client, draft, f"phone\n0671000000\n{second}\n")
+    told = "Numbers that end in six zeros: 2." in text_of(admin_client.get(response["Location"]))
+
+    assert told is is_told
+    assert ("Numbers that end in six zeros: 2." in text_of(confirm(admin_client, response))) is is_told
