@@ -32,7 +32,7 @@ logger = logging.getLogger("django_hyber.callbacks")
 LEAST_BYTES = 100
 #: So many items may be smaller.
 FEW_ITEMS = 1_000
-#: How a gzip file begins, and no JSON.
+#: The first bytes of a gzip file. No JSON begins with them.
 GZIP = b"\x1f\x8b"
 TOO_MANY = "The array has more items than a callback of this size can have."
 
