@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
 from django.views.decorators.csrf import csrf_exempt
 
@@ -34,8 +35,9 @@ class MistypedAddress:
 
 
 @csrf_exempt
+@login_not_required
 def not_found(request: HttpRequest, address: str) -> HttpResponse:
-    """Answer 404 without the path, neither in the answer nor in the log."""
+    """Answer 404 without the path, neither in the answer nor in the log, nor in a redirect to a login."""
     logger.warning(
         "A callback to a mistyped address was rejected: it must end in /reports/ or /replies/",
         extra={"event": LogEvent.CALLBACK_ADDRESS},

@@ -621,6 +621,12 @@ def test_addresses_cause_no_warning_of_the_system_check():
     assert run_checks(tags=["urls"]) == []
 
 
+def test_mistyped_address_is_not_redirected_to_a_login_that_shows_its_token(client, settings):
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.contrib.auth.middleware.LoginRequiredMiddleware"]
+
+    assert client.post(f"/hyber/{TOKEN}/report/", b"{}", content_type="application/json").status_code == 404
+
+
 @pytest.mark.parametrize("is_debug", [True, False])
 @pytest.mark.parametrize(
     "address",
