@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from functools import cache
 
 from django.conf import settings
+from django.conf.urls.i18n import is_language_prefix_patterns_used
 from django.urls import NoReverseMatch, get_script_prefix, reverse, set_script_prefix
 from django.utils import translation
 
@@ -42,11 +44,19 @@ def get_admin_url(account: Account, page: str, pk: int) -> str:
 
 
 def _reverse(name: str, *arguments: object) -> str:
-    """Return a path that only the settings decide."""
+    """Return a path that only the settings decide.
+
+    ``i18n_patterns`` serves the variant of LANGUAGE_CODE that is in LANGUAGES: of "en-us", that is "en".
+    """
+    _, has_default_prefix = is_language_prefix_patterns_used(settings.ROOT_URLCONF)
+    language = settings.LANGUAGE_CODE
+    if has_default_prefix:
+        with suppress(LookupError):
+            language = translation.get_supported_language_variant(language)
     served_under = get_script_prefix()
     set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
     try:
-        with translation.override(settings.LANGUAGE_CODE):
+        with translation.override(language):
             return reverse(name, urlconf=settings.ROOT_URLCONF, args=arguments)
     finally:
         set_script_prefix(served_under)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import clear_script_prefix, get_script_prefix, set_script_prefix, set_urlconf
@@ -208,6 +210,23 @@ def test_callback_url_does_not_depend_on_the_language_of_the_request(settings, s
     settings.LANGUAGE_CODE = "en"
     with translation.override("uk"):
         assert get_callback_url(get_account()) == "https://shop.example/en/hyber/new/reports/"
+
+
+@pytest.mark.parametrize("code", ["en-us", "uk-ua", "uk"])
+def test_callback_url_has_the_language_under_which_the_project_is_served(client, settings, served, code):
+    settings.ROOT_URLCONF = "tests.conf.translated_urls"
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.locale.LocaleMiddleware"]
+    settings.LANGUAGE_CODE = code
+    path = urlsplit(get_callback_url(get_account())).path
+
+    assert client.post(path, "[]", content_type="application/json").status_code != 404
+
+
+def test_callback_url_of_the_language_without_a_prefix_has_none(settings, served):
+    settings.ROOT_URLCONF = "tests.conf.partly_translated_urls"
+    settings.LANGUAGE_CODE = "en-us"
+
+    assert get_callback_url(get_account()) == served
 
 
 def test_script_name_that_the_callback_url_lacks_is_logged_once(settings, served, caplog):
