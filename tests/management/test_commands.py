@@ -215,6 +215,12 @@ def test_check_finds_a_wrong_address_of_the_reports_by_a_message_that_is_known(w
     assert "Correct REPORTS_URL" in out.getvalue()
 
 
+def test_check_of_an_account_that_does_not_exist_names_those_that_do(settings):
+    settings.HYBER = {"promo": settings.HYBER["default"]}
+    with pytest.raises(CommandError, match=r"HYBER has no account 'default'. Its accounts are: promo. .*--account"):
+        call_command("hyber_check")
+
+
 def test_check_tells_a_wrong_password(wired, settings):
     settings.HYBER = {"default": settings.HYBER["default"] | {"PASSWORD": "wrong-word"}}
     out = io.StringIO()

@@ -3,8 +3,10 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
 
+from django_hyber.conf import account_names
 from django_hyber.protocol import InvalidMessage, InvalidPhone
 from django_hyber.services import Finding, find_sender, make_round_trip, probe_account
 
@@ -40,7 +42,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print one line for each check; exit with 1 if one of them failed."""
-        findings = probe_account(options["account"])
+        try:
+            findings = probe_account(options["account"])
+        except ImproperlyConfigured as error:
+            hint = "" if options["account"] in account_names() else " Name one with --account."
+            raise CommandError(f"{error}{hint}") from None
         for finding in findings:
             self._print(finding)
         if not all(finding.is_good for finding in findings):
