@@ -8,13 +8,16 @@ from typing import Any, ClassVar, cast
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import mixins, status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.filters import BaseFilterBackend
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 
@@ -63,6 +66,18 @@ class Throttle(ScopedRateThrottle):
         """Return the rate of the project."""
         rates: Mapping[str, str | None] = self.THROTTLE_RATES
         return rates.get(self.scope or "")
+
+
+class NewestFirst(BaseFilterBackend):
+    """Gives the project's CursorPagination an order: its default is a field that campaigns do not have."""
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> QuerySet[Any]:
+        """Return the rows as they are."""
+        return queryset
+
+    def get_ordering(self, request: Request, queryset: QuerySet[Any], view: APIView) -> tuple[str, ...]:
+        """Return the order, which CursorPagination looks for in filters."""
+        return ("-pk",)
 
 
 def refuse_fields(request: Request) -> None:
@@ -118,6 +133,7 @@ class CampaignViewSet(viewsets.ReadOnlyModelViewSet[Campaign]):
     """Read campaigns and their statistics; start, pause, resume and cancel them."""
 
     queryset = Campaign.objects.order_by("-pk")
+    filter_backends = (NewestFirst, *api_settings.DEFAULT_FILTER_BACKENDS)  # type: ignore[arg-type]  # read as classes
     serializer_class = CampaignSerializer
     parser_classes = (JSONParser,)
     permission_classes = (MayDoThis,)

@@ -7,9 +7,11 @@ from urllib.parse import quote
 
 import pytest
 from django.contrib.auth.models import Permission
+from rest_framework.pagination import CursorPagination, LimitOffsetPagination, PageNumberPagination
 from rest_framework.test import APIClient
 
 from django_hyber import protocol
+from django_hyber.api.views import CampaignViewSet
 from django_hyber.models import Campaign, Message, Template
 from django_hyber.policies.four_eyes import add_contributor
 from tests.builders import make_campaign, posts
@@ -330,6 +332,18 @@ class TestCampaigns:
         response = service("view_campaign").get(CAMPAIGNS)
 
         assert [campaign["id"] for campaign in response.data] == [second.pk, first.pk]
+
+    @pytest.mark.parametrize("pagination", [PageNumberPagination, LimitOffsetPagination, CursorPagination])
+    def test_list_has_the_pages_of_the_project(self, platform, service, monkeypatch, pagination):
+        sizes = {"page_size": 2, "default_limit": 2}
+        monkeypatch.setattr(CampaignViewSet, "pagination_class", type("OfTheProject", (pagination,), sizes))
+        campaigns = [make_campaign([]) for _ in range(3)]
+        client = service("view_campaign")
+        first = client.get(CAMPAIGNS).data
+        second = client.get(first["next"]).data
+
+        found = [campaign["id"] for page in (first, second) for campaign in page["results"]]
+        assert found == [campaign.pk for campaign in reversed(campaigns)]
 
 
 class TestPermissions:
