@@ -10,7 +10,7 @@ It uses the Celery app named in ``OPTIONS``, or ``django_hyber.celery.app`` if n
     }
 
 Results are not stored. Celery's settings determine whether a task of a killed worker is run again: see
-``docs/deployment.rst``.
+``docs/howto/celery.rst``.
 """
 
 from __future__ import annotations
