@@ -56,6 +56,7 @@ def check_callbacks(account: Account) -> Iterator[CheckMessage]:
             hint="Shorten CALLBACK_BASE_URL, the path of the include or the token.",
             id="django_hyber.E009",
         )
+    yield from _check_path(account, urls[0])
     yield from _check_redirects(account, urls[0])
     yield from _check_host(account)
 
@@ -93,6 +94,22 @@ def _weakness(token: str) -> str | None:
     if any(placeholder in letters for placeholder in PLACEHOLDERS):
         return "is an example that was to be replaced"
     return None
+
+
+def _check_path(account: Account, url: str) -> Iterator[CheckMessage]:
+    """Warn about a base that already has a part of what is added to it: nothing would be served there."""
+    base = account.callback_base_url.rstrip("/")
+    if set(urlsplit(base).path.split("/")[1:]) & set(url.removeprefix(base).split("/")):
+        path = urlsplit(url).path
+        for token in account.callback_tokens:
+            path = path.replace(token, "<token>")
+        yield Warning(
+            f"A part of the path of HYBER[{account.name!r}]['CALLBACK_BASE_URL'] is added to it again: reports are "
+            f"sent to {path}.",
+            hint="Set only the public origin of the project, as in https://shop.example. A path belongs to it only if "
+            "the web server removes it.",
+            id="django_hyber.W045",
+        )
 
 
 def _check_redirects(account: Account, url: str) -> Iterator[CheckMessage]:

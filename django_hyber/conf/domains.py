@@ -81,8 +81,8 @@ def describe_wrong(value: object, error: Exception) -> str:
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, str):
-        return "text that cannot be read" if value.strip() else "empty"
-    return f"a value of the type {type(value).__name__} that cannot be read"
+        return "text that is not allowed" if value.strip() else "empty"
+    return f"a value of the type {type(value).__name__} that is not allowed"
 
 
 def _seconds(least: float, most: float) -> Domain:

@@ -92,6 +92,31 @@ def test_address_on_a_host_that_is_allowed_is_accepted(settings, allowed):
     assert found(settings, CALLBACK_BASE_URL="https://Shop.Example:8443/path") == []
 
 
+@pytest.mark.parametrize(
+    ("base", "script", "path"),
+    [
+        ("https://shop.example/hyber/", None, "/hyber/hyber/<token>/reports/"),
+        ("https://shop.example/shop", "/shop", "/shop/shop/hyber/<token>/reports/"),
+        (
+            "https://shop.example/hyber/previous-token-987654321/reports/",
+            None,
+            "/hyber/<token>/reports/hyber/<token>/reports/",
+        ),
+    ],
+)
+def test_address_with_a_path_that_is_added_to_it_again_is_warned_about(settings, base, script, path):
+    settings.FORCE_SCRIPT_NAME = script
+    tokens = ["current-token-0123456789", "previous-token-987654321"]
+    (warning,) = found(settings, CALLBACK_BASE_URL=base, CALLBACK_TOKENS=tokens)
+
+    assert (warning.id, path in warning.msg) == ("django_hyber.W045", True)
+    assert not [token for token in tokens if token in str(warning)]
+
+
+def test_address_with_the_path_of_the_project_is_accepted(settings):
+    assert found(settings, CALLBACK_BASE_URL="https://shop.example/shop") == []
+
+
 @pytest.mark.parametrize("base", ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"])
 def test_hosts_of_development_are_allowed_as_by_django(settings, base):
     settings.ALLOWED_HOSTS = []

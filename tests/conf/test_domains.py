@@ -205,7 +205,7 @@ def test_value_of_a_strange_type_is_refused_whatever_the_setting(value):
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("DEFAULT_REGION", "Ukraine", "text that cannot be read; it must be the two letters of a country"),
+        ("DEFAULT_REGION", "Ukraine", "text that is not allowed; it must be the two letters of a country"),
         ("PRICES", {"vibr": "0.45"}, "wrong at the channel 'vibr'"),
         ("ALLOWED_COUNTRIES", ["UA", "UKR"], "wrong at item 2"),
         ("CALLBACK_NETWORKS", ["10.0.0.0/8", "10.0.0.0/99"], "wrong at item 2"),
@@ -216,7 +216,7 @@ def test_value_of_a_strange_type_is_refused_whatever_the_setting(value):
         ("SPENDING_LIMIT", {"weekly": 5}, "wrong at the key 'weekly'"),
         ("SPENDING_LIMIT", {}, "an empty dict"),
         ("PARALLEL_BATCHES", 0, "0; it must be a whole number of requests from 1"),
-        ("FOUR_EYES", "perhaps", "text that cannot be read; it must be True or False"),
+        ("FOUR_EYES", "perhaps", "text that is not allowed; it must be True or False"),
         ("API_URL", "https://shop:secret@hyber.im/1234", "an address that contains a login or a password"),
         ("CALLBACK_BASE_URL", "https://secret@shop.example", "an address that contains a login or a password"),
         ("BULK_URL", "https://hyber.im/?secret=1", "an address with a query or a fragment"),
