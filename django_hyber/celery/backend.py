@@ -24,6 +24,7 @@ from traceback import format_exception
 from typing import Any
 
 from celery import Celery, shared_task
+from django.core.checks import CheckMessage, Error
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -80,6 +81,23 @@ class CeleryBackend(BaseTaskBackend):
         )
         task_enqueued.send(type(self), task_result=result)
         return result
+
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        """Report a Celery app that cannot be imported."""
+        name = self.options.get("app", OWN_APP)
+        try:
+            wrong = "" if isinstance(self.app, Celery) else "it is no Celery app"
+        except ImportError as error:
+            wrong = str(error)
+        if not wrong:
+            return [*super().check(**kwargs)]
+        return [
+            Error(
+                f"TASKS names {name!r} as the Celery app, which cannot be used, so nothing can be sent: {wrong}.",
+                hint='Set OPTIONS to {"app": "shop.celery.app"}, with the path of your app, or omit it.',
+                id="django_hyber.E017",
+            )
+        ]
 
     @cached_property
     def app(self) -> Celery:

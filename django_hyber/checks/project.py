@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import django
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  Django's own name
+from django.core.checks.registry import registry
 from phonenumbers.tzdata import TIMEZONE_DATA
 
 from django_hyber import outbox
@@ -89,9 +92,11 @@ def check_task_backend(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
                 id="django_hyber.E017",
             )
         ]
+    # With the outbox, tasks need no backend.
+    found = [] if backends is None or outbox.is_active() else _check_backend()
     # For tests Django turns DEBUG off.
     if settings.DEBUG or outbox.is_active() or default.get("BACKEND") not in IMMEDIATE_BACKENDS:
-        return []
+        return found
     return [
         Warning(
             "TASKS uses the immediate backend: campaigns are sent within the web request that starts them.",
@@ -100,6 +105,27 @@ def check_task_backend(app_configs: Any = None, **kwargs: Any) -> list[CheckMess
             id="django_hyber.W012",
         )
     ]
+
+
+def _check_backend() -> list[CheckMessage]:
+    """Load the backend and run its own checks. Otherwise, messages would wait for ever.
+
+    The framework runs them only if its package was imported before, which loading a backend does.
+    """
+    is_asked = any(getattr(check, "__name__", "") == "check_tasks" for check in registry.get_checks())
+    try:
+        framework = import_module("django.tasks" if django.VERSION >= (6, 0) else "django_tasks")
+        backend = framework.task_backends["default"]
+        return [] if is_asked else [*backend.check()]
+    except Exception as error:  # noqa: BLE001  backends may raise anything
+        return [
+            Error(
+                f'TASKS["default"] cannot be used, so nothing can be sent: {type(error).__name__}: {error}',
+                hint="Correct BACKEND and OPTIONS, and install what they need. See docs/howto/db-worker.rst and "
+                "docs/howto/celery.rst.",
+                id="django_hyber.E017",
+            )
+        ]
 
 
 def _find_default(backends: object) -> Mapping[str, Any] | None:

@@ -119,7 +119,8 @@ def _described(check_id: str, messages: Sequence[Check]) -> str:
 
 def find_checks() -> Iterator[Check]:
     """Read the calls of Error and Warning in the modules that make checks."""
-    for path in [PACKAGE / "conf" / "__init__.py", *sorted((PACKAGE / "checks").glob("*.py"))]:
+    others = (PACKAGE / "conf" / "__init__.py", PACKAGE / "celery" / "backend.py")
+    for path in [*sorted((PACKAGE / "checks").glob("*.py")), *others]:
         name = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
         module = importlib.import_module(name)
         for function in ast.walk(ast.parse(path.read_text())):

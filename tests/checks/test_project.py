@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import pytest
+from django.core.checks import run_checks
 
-from tests.checks.samples import found
+from tests.checks.samples import GOOD, found
 
 IMMEDIATE = "django.tasks.backends.immediate.ImmediateBackend"
 WORKERS = "django_tasks_db.DatabaseBackend"
+CELERY = "django_hyber.celery.backend.CeleryBackend"
 
 
 @pytest.mark.parametrize("tasks", [None, {"default": {"BACKEND": IMMEDIATE}}])
@@ -43,6 +45,48 @@ def test_queues_with_default_among_them_are_accepted(settings, queues):
     settings.TASKS = {"default": {"BACKEND": WORKERS, "QUEUES": queues}}
 
     assert found(settings) == []
+
+
+@pytest.mark.parametrize(
+    ("backend", "reason"),
+    [
+        ({}, "BACKEND"),
+        ({"BACKEND": "django_tasks_db.Backend"}, "does not define"),
+        ({"BACKEND": "django_tasks_bd.DatabaseBackend"}, "No module named 'django_tasks_bd'"),
+    ],
+)
+def test_task_backend_that_cannot_be_loaded_is_refused(settings, backend, reason):
+    settings.TASKS = {"default": backend}
+    (error,) = found(settings)
+
+    assert (error.id, reason in error.msg) == ("django_hyber.E017", True)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("app", ["shop.celery.app", "tests.celery.project", "tests.celery.project.none"])
+def test_celery_app_that_cannot_be_imported_is_refused(settings, app):
+    settings.TASKS = {"default": {"BACKEND": CELERY, "OPTIONS": {"app": app}}}
+    settings.HYBER = {"default": GOOD}
+    (error,) = [message for message in run_checks() if message.id == "django_hyber.E017"]
+
+    assert repr(app) in error.msg
+    assert "shop.celery.app" in error.hint
+
+
+def test_celery_app_is_accepted(settings):
+    settings.TASKS = {"default": {"BACKEND": CELERY}}
+
+    assert found(settings) == []
+
+
+@pytest.mark.django_db
+def test_task_backend_whose_app_is_not_installed_is_refused_once(settings):
+    settings.TASKS = {"default": {"BACKEND": WORKERS}}
+    settings.HYBER = {"default": GOOD}
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_tasks_db"]
+    (error,) = [message for message in run_checks() if "django_tasks_db" in str(message)]
+
+    assert "INSTALLED_APPS" in error.hint
 
 
 def test_storages_without_default_are_warned_about(settings):
