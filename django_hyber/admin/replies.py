@@ -6,14 +6,7 @@ from typing import Any, NamedTuple
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import OuterRef, QuerySet, Subquery
-from django.http import (
-    Http404,
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    HttpResponseNotAllowed,
-    HttpResponseRedirect,
-)
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
 from django.utils.html import format_html
@@ -21,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from django_hyber.admin.common.desk import Desk, back_to_button
 from django_hyber.admin.common.filters import ChannelFilter
 from django_hyber.admin.common.jobs import private_file
 from django_hyber.admin.common.model_admins import ReadOnlyAdmin, link_to, pretty_json
@@ -254,13 +248,13 @@ class ReplyAdmin(ReadOnlyAdmin):
         """Return a view that runs an action on one reply."""
 
         def view(request: HttpRequest, reply_id: int) -> HttpResponse:
-            if request.method != "POST":
-                return HttpResponseNotAllowed(["POST"])
             if not (is_allowed(request) and self.has_view_permission(request)):
                 raise PermissionDenied
             chosen = self.get_queryset(request).filter(pk=reply_id)
             if not chosen.exists():
                 raise Http404
+            if request.method != "POST":
+                return back_to_button(Desk(self, request, None), _url("change", reply_id))
             act(request, chosen)
             return HttpResponseRedirect(_url("change", reply_id))
 

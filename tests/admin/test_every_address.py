@@ -184,19 +184,19 @@ ADDRESSES = {
     "campaign_import": Address(permissions=("change_campaign",), data=people, logs=False, keeps_again=True),
     "campaign_import_job": Address(permissions=("change_campaign",), data=columns, job="uploaded"),
     "campaign_import_progress": Address(permissions=("change_campaign",), job="waiting", writes=False),
-    "campaign_import_stop": Address(permissions=("change_campaign",), looks=405, job="waiting"),
-    "campaign_import_discard": Address(permissions=("change_campaign",), looks=405, job="uploaded", logs=False),
+    "campaign_import_stop": Address(permissions=("change_campaign",), looks=302, job="waiting"),
+    "campaign_import_discard": Address(permissions=("change_campaign",), looks=302, job="uploaded", logs=False),
     "campaign_import_format": Address(
-        permissions=("change_campaign",), looks=405, data=header_row, job="uploaded", logs=False
+        permissions=("change_campaign",), looks=302, data=header_row, job="uploaded", logs=False
     ),
     "campaign_import_rejected": Address(
-        permissions=("change_campaign", "view_personal_data"), looks=405, job="done", writes=False, logs_again=True
+        permissions=("change_campaign", "view_personal_data"), looks=302, job="done", writes=False, logs_again=True
     ),
     "campaign_remove": Address(permissions=("change_campaign",), data=everybody, logs=False, keeps_again=True),
     "campaign_removal": Address(permissions=("change_campaign",), data=seen_recipients, job="removal"),
     "campaign_preflight": Address(permissions=SENDS, data=preflight_form),
     "campaign_preflight_part": Address(permissions=SENDS, writes=False),
-    "campaign_preflight_check": Address(permissions=SENDS, looks=405),
+    "campaign_preflight_check": Address(permissions=SENDS, looks=302),
     "campaign_approval": Address(permissions=("change_campaign",), data=note, needs_approval=True),
     "campaign_send_back": Address(permissions=SENDS, data=note, needs_approval=True),
     "campaign_test": Address(permissions=TESTS, data=own_numbers),
@@ -205,7 +205,7 @@ ADDRESSES = {
     "campaign_export": Address(
         permissions=EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True
     ),
-    "campaign_exported": Address(permissions=EXPORTS, looks=405, job="exported", writes=False, logs_again=True),
+    "campaign_exported": Address(permissions=EXPORTS, looks=302, job="exported", writes=False, logs_again=True),
     "campaign_audience": Address(permissions=("change_campaign",), data=audience),
     "campaign_compose_new": Address(permissions=("add_campaign",), looks=405, data=form, writes=False),
     "campaign_compose": Address(permissions=("change_campaign",), looks=405, data=form, writes=False),
@@ -213,9 +213,9 @@ ADDRESSES = {
     "campaign_image": Address(permissions=("change_campaign",), looks=405, data=picture, writes=False, logs=False),
     "campaign_preview": Address(permissions=("view_campaign",), writes=False),
     "campaign_progress": Address(permissions=("view_campaign",), status="sending", writes=False),
-    "campaign_pause": Address(permissions=SENDS, looks=405, status="sending"),
-    "campaign_resume": Address(permissions=SENDS, looks=405, status="paused"),
-    "campaign_withdraw": Address(permissions=SENDS, looks=405, status="scheduled"),
+    "campaign_pause": Address(permissions=SENDS, looks=302, status="sending"),
+    "campaign_resume": Address(permissions=SENDS, looks=302, status="paused"),
+    "campaign_withdraw": Address(permissions=SENDS, looks=302, status="scheduled"),
     "campaign_cancel": Address(permissions=SENDS, status="sending"),
     "campaign_retry": Address(permissions=SENDS, status="finished", data=failed),
     "campaign_copy": Address(permissions=("view_campaign", "add_campaign"), status="finished", data=copy_of),
@@ -223,18 +223,18 @@ ADDRESSES = {
     "campaign_period": Address(permissions=("view_campaign", "view_message"), writes=False),
     "deliveryreport_codes": Address(permissions=("view_deliveryreport",), writes=False),
     "deliveryreport_explain": Address(
-        permissions=("view_deliveryreport", "explain_codes"), looks=405, data=unknown_code
+        permissions=("view_deliveryreport", "explain_codes"), looks=302, data=unknown_code
     ),
-    "batch_query": Address(permissions=DECIDES_BATCHES, looks=405, is_doubt=True, data=seen_doubt),
+    "batch_query": Address(permissions=DECIDES_BATCHES, looks=302, is_doubt=True, data=seen_doubt),
     "batch_sent": Address(permissions=DECIDES_BATCHES, is_doubt=True, data=seen_doubt),
     "batch_again": Address(permissions=DECIDES_BATCHES, is_doubt=True, data=seen_doubt),
-    "message_query": Address(permissions=DECIDES, looks=405, is_doubt=True, data=seen_doubt),
+    "message_query": Address(permissions=DECIDES, looks=302, is_doubt=True, data=seen_doubt),
     "message_sent": Address(permissions=DECIDES, is_doubt=True, data=seen_doubt),
     "message_again": Address(permissions=DECIDES, is_doubt=True, data=seen_doubt),
-    "reply_read": Address(permissions=("view_reply", "change_reply"), looks=405),
-    "reply_unread": Address(permissions=("view_reply", "change_reply"), looks=405),
-    "reply_fetch": Address(permissions=("view_reply", "change_reply"), looks=405, writes=False, logs_again=True),
-    "reply_opt_out": Address(permissions=("view_reply", "add_suppression"), looks=405),
+    "reply_read": Address(permissions=("view_reply", "change_reply"), looks=302),
+    "reply_unread": Address(permissions=("view_reply", "change_reply"), looks=302),
+    "reply_fetch": Address(permissions=("view_reply", "change_reply"), looks=302, writes=False, logs_again=True),
+    "reply_opt_out": Address(permissions=("view_reply", "add_suppression"), looks=302),
     "message_person": Address(permissions=("forget_number", "view_personal_data"), data=own_number),
     "reply_attachment": Address(permissions=("view_reply", "view_personal_data"), writes=False, logs=False),
     "templatevariant_compose_new": Address(permissions=("add_template",), looks=405, data=form, writes=False),
@@ -242,14 +242,14 @@ ADDRESSES = {
     "suppression_import": Address(permissions=OPTS_OUT, data=numbers, logs_again=True, keeps_again=True),
     "suppression_import_job": Address(permissions=OPTS_OUT, data=columns, job="uploaded"),
     "suppression_import_progress": Address(permissions=OPTS_OUT, job="waiting", writes=False),
-    "suppression_import_stop": Address(permissions=OPTS_OUT, looks=405, job="waiting"),
-    "suppression_import_discard": Address(permissions=OPTS_OUT, looks=405, job="uploaded", logs=False),
-    "suppression_import_format": Address(permissions=OPTS_OUT, looks=405, data=header_row, job="uploaded", logs=False),
-    "suppression_import_rejected": Address(permissions=OPTS_OUT, looks=405, job="done", writes=False, logs_again=True),
+    "suppression_import_stop": Address(permissions=OPTS_OUT, looks=302, job="waiting"),
+    "suppression_import_discard": Address(permissions=OPTS_OUT, looks=302, job="uploaded", logs=False),
+    "suppression_import_format": Address(permissions=OPTS_OUT, looks=302, data=header_row, job="uploaded", logs=False),
+    "suppression_import_rejected": Address(permissions=OPTS_OUT, looks=302, job="done", writes=False, logs_again=True),
     "suppression_export": Address(
         permissions=LIST_EXPORTS, data=lambda scene: {"format": "csv"}, writes=False, logs_again=True
     ),
-    "suppression_exported": Address(permissions=LIST_EXPORTS, looks=405, job="exported", writes=False, logs_again=True),
+    "suppression_exported": Address(permissions=LIST_EXPORTS, looks=302, job="exported", writes=False, logs_again=True),
     "suppression_jobs": Address(permissions=("view_suppression",), writes=False),
 }
 #: Whoever may change something may see it.

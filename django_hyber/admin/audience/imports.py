@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed, QueryDict
+from django.http import Http404, HttpRequest, HttpResponseBase, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.translation import gettext as _
@@ -18,7 +18,7 @@ from django_hyber.admin.audience.format_form import FormatForm
 from django_hyber.admin.audience.import_forms import ColumnsForm, OptOutForm, UploadForm
 from django_hyber.admin.audience.import_numbers import NumbersForm
 from django_hyber.admin.audience.import_report import format_text, import_page, shown_values
-from django_hyber.admin.common.desk import Desk, answer_or_list
+from django_hyber.admin.common.desk import Desk, answer_or_list, back_to_button
 from django_hyber.admin.common.jobs import file_name, import_title, private_file
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.audience.columns import Columns
@@ -64,12 +64,12 @@ def import_urls(model_admin: HyberAdmin, find_desk: DeskFinder, prefix: str, nam
 
     def page(route: str, view: View, suffix: str, *, post_only: bool = False, may_be_gone: bool = False) -> URLPattern:
         def answer(request: HttpRequest, job_id: int | None = None, **keys: Any) -> HttpResponseBase:
-            if post_only and request.method != "POST":
-                return HttpResponseNotAllowed(["POST"])
             desk = find_desk(request, **keys)
             if job_id is None:
                 return answer_or_list(desk, partial(view, desk))
             job = desk.find_or_none(job_id) if may_be_gone else desk.find(job_id)
+            if post_only and not desk.is_post:
+                return back_to_button(desk, desk.url("import_job", job.pk) if job else desk.home)
             return answer_or_list(desk, partial(view, desk, job))
 
         return path(f"{prefix}import/{route}", model_admin.admin_site.admin_view(answer), name=f"{name}_{suffix}")
@@ -81,7 +81,7 @@ def import_urls(model_admin: HyberAdmin, find_desk: DeskFinder, prefix: str, nam
         page("<int:job_id>/stop/", stop_view, "import_stop", post_only=True),
         page("<int:job_id>/discard/", discard_view, "import_discard", post_only=True, may_be_gone=True),
         page("<int:job_id>/format/", format_view, "import_format", post_only=True),
-        page("<int:job_id>/rejected/", rejected_view, "import_rejected", post_only=True),
+        page("<int:job_id>/rejected/", rejected_view, "import_rejected"),
     ]
 
 
@@ -234,6 +234,8 @@ def rejected_view(desk: ImportDesk, job: BackgroundJob) -> HttpResponseBase:
     """Return the rejected rows as a file that can be fixed and imported again."""
     if not desk.sees_personal_data:
         raise PermissionDenied
+    if not desk.is_post:
+        return back_to_button(desk, desk.url("import_job", job.pk))
     response = private_file(job.produced, f"rejected-{job.pk}.csv")
     desk.log_change(_("Downloaded the rejected rows of %(file)s.") % {"file": file_name(job)})
     return response

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.actions import delete_selected
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.template.loader import render_to_string
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -126,8 +126,6 @@ class SuppressionAdmin(NumberListAdmin):
 
     def exported_view(self, request: HttpRequest, job_id: int) -> HttpResponseBase:
         """Return a file that a background job has written."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
         return exported_file(self._export_desk(request), job_id)
 
     def jobs_view(self, request: HttpRequest) -> HttpResponseBase:

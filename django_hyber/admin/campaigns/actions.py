@@ -7,11 +7,11 @@ from functools import partial
 from typing import NamedTuple
 
 from django.contrib import messages
-from django.http import HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpResponseBase, HttpResponseRedirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from django_hyber.admin.common.desk import CampaignDesk
+from django_hyber.admin.common.desk import CampaignDesk, back_to_button
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.lifecycle import Verb, is_possible, perform, wrong_status
 from django_hyber.campaigns.test_send import is_testable
@@ -97,7 +97,7 @@ def steer_view(desk: CampaignDesk, verb: Verb) -> HttpResponseBase:
     """Pause, resume, withdraw or cancel, and report the result."""
     campaign = desk.campaign
     if not desk.is_post:
-        return HttpResponseNotAllowed(["POST"])
+        return back_to_button(desk)
     if campaign.is_editable and verb is Verb.CANCEL:
         return refuse(desk)
     try:

@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin import helpers
 from django.db.models import QuerySet
-from django.http import HttpResponseBase, HttpResponseNotAllowed
+from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,7 +16,7 @@ from django_hyber.admin.campaigns.approval_page import LaunchNoteForm, approval_
 from django_hyber.admin.campaigns.preflight_facts import button_of, preflight_facts
 from django_hyber.admin.channels.composer import asked_sample
 from django_hyber.admin.channels.inline import described_options
-from django_hyber.admin.common.desk import CampaignDesk, Desk
+from django_hyber.admin.common.desk import CampaignDesk, Desk, back_to_button
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.campaigns.launch import launch, parse_confirmation
 from django_hyber.campaigns.preflight_jobs import check_of, checks_of, request_check
@@ -62,7 +62,7 @@ def _page_context(desk: CampaignDesk, form: LaunchNoteForm) -> dict[str, Any]:
 def check_view(desk: CampaignDesk) -> HttpResponseBase:
     """Request a check in the background, and return to the page."""
     if not desk.is_post:
-        return HttpResponseNotAllowed(["POST"])
+        return back_to_button(desk, desk.url("preflight"))
     if not desk.campaign.is_editable:
         return _already_started(desk)
     if request_check(desk.campaign, desk.request.user):

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import URLPattern, path
 
 from django_hyber.admin.audience.audience_page import audience_view
@@ -62,7 +62,7 @@ def campaign_urls(admin: HyberAdmin) -> list[Any]:
         page("test/<slug:token>/", "test_results", results_page, tests),
         page("test/<slug:token>/part/", "test_part", results_part, tests),
         page("export/", "export", export_view, exports),
-        page("export/<int:job_id>/", "exported", exported_view, exports),
+        page("export/<int:job_id>/", "exported", exported_file, exports),
         page("progress/", "progress", progress_part, attrgetter("may_view")),
         *[page(f"{verb}/", verb, view, sends) for verb, view in VERB_VIEWS.items()],
         page("retry/", "retry", retry_view, sends),
@@ -112,11 +112,6 @@ def _import_desk(admin: HyberAdmin, request: HttpRequest, campaign_id: int) -> I
     if not HyberAdmin.has_change_permission(admin, request, campaign):
         raise PermissionDenied
     return ImportDesk(admin, request, campaign)
-
-
-def exported_view(desk: CampaignDesk, job_id: int) -> HttpResponseBase:
-    """Return a file that a background job has written."""
-    return exported_file(desk, job_id) if desk.is_post else HttpResponseNotAllowed(["POST"])
 
 
 def progress_part(desk: CampaignDesk) -> HttpResponseBase:

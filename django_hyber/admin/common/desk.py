@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
 
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.common.personal_data import sees_personal_data
@@ -131,6 +132,15 @@ class Desk:
             self.admin.log_change(self.request, self.campaign, text)
         else:
             self.admin.log_about_list(self.request, text)
+
+
+def back_to_button(desk: Desk, url: str = "") -> HttpResponseRedirect:
+    """Return to the page of a button, by default ``home``, that nobody has pressed here.
+
+    After the login that an expired session requires, the browser opens the address that the button posts to.
+    """
+    desk.message_user(_("Nothing has been done yet. Press the button again."), messages.WARNING)
+    return HttpResponseRedirect(url or desk.home)
 
 
 def answer_or_list(desk: Desk, view: Callable[[], HttpResponseBase]) -> HttpResponseBase:

@@ -11,7 +11,7 @@ from django.utils.cache import patch_cache_control
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.desk import Desk, back_to_button
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.common.times import short_time
 from django_hyber.models import BackgroundJob, Campaign
@@ -68,11 +68,13 @@ def file_name(job: BackgroundJob) -> str:
 
 
 def exported_file(desk: Desk, job_pk: int) -> HttpResponseBase:
-    """Return the file of an export of this user, and log the download."""
+    """Return the file of an export of this user, when its button is pressed, and log the download."""
     campaign = desk.campaign
     # Only the user's own: what a file shows depends on the permissions of the user who requested it.
     exports = BackgroundJob.objects.filter(campaign=campaign, kind=BackgroundJob.Kind.EXPORT, state=State.DONE)
     job = get_object_or_404(exports, pk=job_pk, created_by=desk.request.user.pk)
+    if not desk.is_post:
+        return back_to_button(desk)
     response = private_file(job.produced, export_name(campaign, job.parameters.get("format", "csv")))
     desk.log_change(_("Downloaded the exported recipients.") if campaign else _("Downloaded the exported numbers."))
     return response

@@ -9,12 +9,12 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponseBase
 from django.urls import path, reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.desk import Desk, back_to_button
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.codes import ReportedCode, find_reported, forget_code, mark_as_seen, name_code, reported_codes
@@ -83,7 +83,7 @@ def _line(code: ReportedCode) -> CodeLine:
 def _explain(desk: Desk) -> HttpResponseBase:
     """Store what the user has entered about a code, log it, and return to the page."""
     if not desk.is_post:
-        return HttpResponseNotAllowed(["POST"])
+        return back_to_button(desk, desk.url("codes"))
     form = CodeForm(desk.request.POST)
     if not form.is_valid():
         desk.message_user(" ".join(str(error) for errors in form.errors.values() for error in errors), messages.ERROR)

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import path
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from django_hyber.admin.common.desk import Desk
+from django_hyber.admin.common.desk import Desk, back_to_button
 from django_hyber.admin.common.model_admins import ReadOnlyAdmin
 from django_hyber.admin.common.paginators import grouped
 from django_hyber.admin.reconcile.panel import PERMISSION, doubt_panel, doubt_url, key_of
@@ -69,7 +69,7 @@ class DoubtAdmin(ReadOnlyAdmin):
 def query_view(desk: Desk, row: Row) -> HttpResponseBase:
     """Query the platform now. A second click sends no second query."""
     if not desk.is_post:
-        return HttpResponseNotAllowed(["POST"])
+        return back_to_button(desk, doubt_url(row, "change"))
     if not _is_as_seen(desk, row):
         return _refuse(desk, row, DoubtError())
     try:

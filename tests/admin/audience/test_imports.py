@@ -134,7 +134,7 @@ class UploadTests:
         upload(admin_client, draft, CSV)
         url = url_of(draft, "import_discard", draft.jobs.get().pk)
 
-        assert admin_client.get(url).status_code == 405
+        assert "Press the button again." in admin_client.get(url, follow=True).content.decode()
         response = admin_client.post(url, follow=True)
 
         assert "was discarded" in response.content.decode()
@@ -293,7 +293,7 @@ class ReportTests:
         run(admin_client, draft, CSV)
         url = url_of(draft, "import_rejected", draft.jobs.get().pk)
 
-        assert admin_client.get(url).status_code == 405
+        assert "Press the button again." in admin_client.get(url, follow=True).content.decode()
         response = admin_client.post(url)
 
         assert "attachment" in response["Content-Disposition"]
