@@ -29,6 +29,8 @@ class Stage(StrEnum):
     INFERRED = "inferred"
     #: The platform has given up without saying how this one ended.
     UNREPORTED = "unreported"
+    #: Tried before all others.
+    FIRST = "first"
     #: Tried if the ones before it fail.
     NEXT = "next"
     #: An earlier one delivered.
@@ -166,7 +168,9 @@ def _guess(message: Message, before: Sequence[str], after: Sequence[str], words:
     if message.status in FINAL or message.given_up_at:
         return Stage.UNREPORTED
     is_next = message.status == Status.ACCEPTED and all(state and state not in _STAGES for state in states)
-    return Stage.TRYING if is_next else Stage.NEXT
+    if is_next:
+        return Stage.TRYING
+    return Stage.NEXT if before else Stage.FIRST
 
 
 def _was_tried(message: Message, channel: str, words: Mapping[str, ParsedReport]) -> bool:

@@ -53,7 +53,7 @@ def test_before_any_report_the_first_channel_is_on_its_way(message):
 
 
 def test_a_message_that_is_not_out_yet_has_tried_nothing():
-    assert stages(make_campaign([PHONE]).messages.get()) == {"viber": Stage.NEXT, "sms": Stage.NEXT}
+    assert stages(make_campaign([PHONE]).messages.get()) == {"viber": Stage.FIRST, "sms": Stage.NEXT}
 
 
 def test_a_failed_channel_hands_over_to_the_next(message):

@@ -164,7 +164,7 @@ class SuppressionAdmin(NumberListAdmin):
     @admin.display(description=_("reason"))
     def why(self, suppression: Suppression) -> str:
         """The reason; the reasons that this package writes are translated."""
-        return translate_reason(suppression.reason) or "-"
+        return translate_reason(suppression.reason) or EMPTY
 
 
 @admin.register(FormerOptOut)

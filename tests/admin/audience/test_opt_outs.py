@@ -239,6 +239,11 @@ class ListTests:
 
         assert [row.phone_number for row in page.context["cl"].result_list] == ["380671112233"]
 
+    def test_a_reason_that_nobody_gave_is_a_dash_as_everywhere(self, admin_client):
+        Suppression.objects.create(phone_number=phone(1))
+
+        assert '<td class="field-why">–</td>' in admin_client.get(LIST).content.decode()
+
     def test_the_list_takes_the_same_queries_whatever_its_length(self, admin_client, django_assert_num_queries):
         for count in (3, 300):
             import_suppressions([{"phone": phone(number)} for number in range(count)])

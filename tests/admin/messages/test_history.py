@@ -44,6 +44,14 @@ def test_the_way_of_a_message_is_told_in_order(admin_client, message):
     assert page.index("not delivered in time (35015)") < page.index("delivered: SMS delivered (23011)")
 
 
+def test_first_channel_does_not_wait_for_earlier_ones(admin_client, message):
+    Message.objects.update(status="queued", accepted_at=None)
+    page = page_of(admin_client, message)
+
+    assert steps(page)[-2:] == [("first", ""), ("next", "")]
+    assert page.count("tried if the earlier channels fail") == page.count("tried first") > 0
+
+
 def test_reports_about_an_attempt_before_a_retry_are_marked(admin_client, message):
     expired = {"status": 3, "substatus": 35, "hyber_status": 35015}
     apply_delivery_reports([report(message, sent_via="viber", **expired)])

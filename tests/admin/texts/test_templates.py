@@ -51,6 +51,15 @@ def test_template_is_created_and_leads_to_its_first_text(admin_client):
     assert f'href="{BASE}add/?template={template.pk}"' in page
 
 
+def test_text_is_only_offered_to_those_who_may_add_it(client, log_in, template):
+    page = f"/admin/django_hyber/template/{template.pk}/change/"
+    user = log_in("view_template")
+    for address in ("/admin/django_hyber/template/", page):
+        assert "Add a text" not in client.get(address).content.decode()
+    user.user_permissions.add(Permission.objects.get(codename="add_template"))
+    assert "Add a text" in client.get(page).content.decode()
+
+
 def test_code_with_spaces_is_refused_with_the_reason(admin_client):
     data = {"code": "order shipped", "name": "Order shipped", "language": "en"}
     page = admin_client.post("/admin/django_hyber/template/add/", data).content.decode()
