@@ -51,6 +51,7 @@ def file_field(*, required: bool) -> forms.FileField:
     return forms.FileField(
         label=gettext_lazy("File"),
         required=required,
+        error_messages={"empty": gettext_lazy("The file is empty.")},
         widget=forms.FileInput(attrs={"accept": ",".join(suffix for known in FILE_TYPES for suffix in known.suffixes)}),
     )
 

@@ -43,6 +43,7 @@ class PhoneField(forms.CharField):
             max_length=40,
             widget=AdminTextInputWidget(attrs={"inputmode": "tel", "autocomplete": "off"}),
             help_text=_("For example: +380 67 123 45 67. Spaces, dashes and brackets are allowed."),
+            error_messages={"unique": _("This number is already on the list.")},
         )
 
     def clean(self, value: Any) -> str:

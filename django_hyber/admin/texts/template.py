@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin
 from django.db.models import BooleanField, QuerySet, Value
 from django.http import HttpRequest
@@ -16,10 +17,20 @@ from django_hyber.admin.common.times import EMPTY
 from django_hyber.models import Template
 
 
+class TemplateForm(forms.ModelForm):  # type: ignore[type-arg]  # Django's class takes no type at run time
+    """Says in plain words that a code is taken."""
+
+    class Meta:
+        model = Template
+        fields = ("code", "name", "language")
+        error_messages: ClassVar = {"code": {"unique": _("There is already a template with this code.")}}
+
+
 @admin.register(Template)
 class TemplateAdmin(HyberAdmin):
     """Templates of single messages. The project names the template by its ``code``."""
 
+    form = TemplateForm
     add_label = _("Add template")
     list_display = ("code", "name", "texts")
     search_fields = ("code", "name")
@@ -34,7 +45,7 @@ class TemplateAdmin(HyberAdmin):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Show the texts of a saved template."""
-        return self.fields if obj else ("code", "name", "language")
+        return self.fields if obj else TemplateForm.Meta.fields
 
     @admin.display(description=_("texts"))
     def texts(self, template: Template) -> SafeString | str:

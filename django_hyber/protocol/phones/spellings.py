@@ -60,7 +60,8 @@ _GROUPED = re.compile(r"[0-9]{1,3}(,[0-9]{3}){2,}(\.0+)?")
 _SPREADSHEET_ERROR = re.compile(r"#[A-ZÀ-ÞА-ЯЁЄІЇҐ/0_'\u2019]+[!?]?|#+|Err:[0-9]{3}")
 _REMARK = re.compile(r"\+?[0-9\s().-]+\([^0-9]+\)")
 NOT_DIGITS = re.compile(r"[^0-9]")
-_SEPARATORS = (re.compile(r"[,;/|\n]"), re.compile(r"\s"), re.compile(r"(?=\+)"))
+# Address books put ":::" between the numbers of a person.
+_SEPARATORS = (re.compile(r"[,;/|\n]|:::"), re.compile(r"\s"), re.compile(r"(?=\+)"))
 # Fewer digits are not considered another number.
 _MIN_OF_SEVERAL = 9
 _MAX_AREA_CODE, _MAX_WITH_PREFIX, _MIN_AFTER_SLASH = 4, 8, 5

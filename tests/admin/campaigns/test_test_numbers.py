@@ -105,7 +105,7 @@ def test_administrator_keeps_the_list(client, log_in):
     entry = TestNumber.objects.get()
     assert (entry.phone_number, entry.added_by) == (PHONE, user.username)
     again = client.post(f"{LIST}add/", {"name": "Again", "phone_number": "+38 067 000 01 00"})
-    assert "already exists" in text_of(again)
+    assert "This number is already on the list." in text_of(again)
     wrong = client.post(f"{LIST}add/", {"name": "067 000 02 00", "phone_number": "067 000 02 00"})
     assert "Enter a name, not a number." in text_of(wrong)
     client.post(f"{LIST}{entry.pk}/delete/", {"post": "yes"})

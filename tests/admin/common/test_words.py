@@ -7,12 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib import admin
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils.translation import override
 
 from django_hyber.admin.common.glossary import GLOSSARY
 from django_hyber.admin.common.model_admins import HyberAdmin
 from django_hyber.admin.common.times import clock_time, short_time
-from tests.admin.pages import text_of
+from django_hyber.models import Suppression, Template, TestNumber
+from tests.admin.pages import text_of, url_of
 
 pytestmark = pytest.mark.django_db
 MODELS = {
@@ -77,3 +79,39 @@ def test_time_at_the_end_of_a_sentence_leaves_one_full_stop(language):
         texts = [text for moment in moments for text in (short_time(moment), clock_time(moment.time()))]
 
     assert [text for text in texts if text.endswith(".")] == []
+
+
+def test_no_form_leaves_it_to_django_to_say_that_a_value_is_taken(rf, admin_user):
+    request = rf.get("/")
+    request.user = admin_user
+    seen = set()
+    for site_admin in MODELS.values():
+        if site_admin.has_add_permission(request):
+            form = site_admin.get_form(request, change=False)
+            unique = {field.name for field in site_admin.model._meta.fields if field.unique} & set(form.base_fields)
+            seen |= unique
+            assert all("unique" in form.base_fields[name].error_messages for name in unique), site_admin
+
+    assert seen == {"phone_number", "code"}
+
+
+@pytest.mark.parametrize(
+    ("page", "data", "text"),
+    [
+        ("suppression", {"phone_number": "067 123-45-67"}, "Цей номер уже є у списку."),
+        ("testnumber", {"phone_number": "067 123-45-67", "name": "Олена"}, "Цей номер уже є у списку."),
+        ("template", {"code": "order", "name": "Ще одне", "language": "uk"}, "Шаблон із таким кодом уже є."),
+    ],
+)
+def test_what_is_there_already_is_said_in_a_whole_sentence(admin_client, page, data, text):
+    Suppression.objects.create(phone_number="380671234567")
+    TestNumber.objects.create(phone_number="380671234567", name="Олена")
+    Template.objects.create(code="order", name="Замовлення")
+
+    assert text in text_of(admin_client.post(f"/admin/django_hyber/{page}/add/", data))
+
+
+def test_file_without_content_is_refused_in_right_words(admin_client, draft):
+    empty = SimpleUploadedFile("people.csv", b"")
+
+    assert "Файл порожній." in text_of(admin_client.post(url_of(draft, "import"), {"file": empty}))

@@ -157,6 +157,7 @@ def test_a_number_is_one_of_the_region_unless_it_is_written_as_another(raw, regi
         ("067 123 45 67, 068 123 45 67", SEVERAL),
         ("+38 (067) 123-45-67 / +38 (068) 123-45-67 / 0501112233", SEVERAL),
         ("0671234567;0681234567", SEVERAL),
+        ("+38 067 123 45 67 ::: 0681234567", SEVERAL),
         ("067123456", TOO_SHORT),
         ("38067123456", TOO_SHORT),
         ("38731234567", TOO_SHORT),
