@@ -233,3 +233,11 @@ class TestAdminInUkrainian:
         page = campaign_list(headers={"accept-language": "en"})
         assert "Send selected campaigns" in page
         assert "Надіслати" not in page
+
+
+def test_the_form_of_the_plural_that_is_also_for_21_does_not_speak_of_one():
+    """ "1 message was sent, it cannot be recalled" is right, "21 messages were sent, it cannot be recalled" is not."""
+    singular = re.compile(r"\b(?:він|вона|воно|його|її|йому|їй|ним|нею|нього|неї|ньому)\b", re.IGNORECASE)
+    forms = (entry.msgstr_plural[0] for entry in polib.pofile(CATALOGUE) if entry.msgid_plural)
+
+    assert [text for text in forms if singular.search(text)] == []

@@ -96,8 +96,8 @@ def default_texts(campaign: Campaign, found: Preflight) -> Iterator[str]:
 
 
 def rejected_text(rows: int) -> str:
-    """Say how many rows the imports rejected. Later ones may have added the same people."""
-    text = ngettext("Imports rejected %(count)s row.", "Imports rejected %(count)s rows.", rows)
+    """Say how many rows the latest imports rejected. Later ones may have added the same people."""
+    text = ngettext("The latest imports rejected %(count)s row.", "The latest imports rejected %(count)s rows.", rows)
     return text % {"count": grouped(rows)}
 
 

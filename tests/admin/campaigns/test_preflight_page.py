@@ -202,7 +202,7 @@ class PreflightTests:
     def test_what_an_import_has_rejected_is_shown(self, admin_client, ready):
         BackgroundJob.objects.create(kind="import", campaign=ready, state="done", result={"rejected_count": 4})
 
-        assert "Imports rejected 4 rows." in text_of(admin_client.get(url_of(ready)))
+        assert "The latest imports rejected 4 rows." in text_of(admin_client.get(url_of(ready)))
 
     def test_a_rejected_row_that_was_imported_later_is_not_said_to_be_missing(self, admin_client, ready):
         for rejected in (1, 0):
@@ -211,7 +211,7 @@ class PreflightTests:
 
         text = text_of(admin_client.get(url_of(ready)))
 
-        assert "Imports rejected 1 row." in text
+        assert "The latest imports rejected 1 row." in text
         assert "not among the recipients" not in text
 
     def test_numbers_are_masked_for_whoever_may_not_see_them(self, client, ready, log_in):
